@@ -1,0 +1,1 @@
+"""What people run: demo, test, command line, sandbox shop."""

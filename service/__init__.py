@@ -1,0 +1,1 @@
+"""The floor both processes stand on, and the HTTP shell."""

@@ -1,0 +1,1 @@
+"""Redis: one module for each kind of thing that is kept, its scripts beside it."""

@@ -1,0 +1,1 @@
+"""HTTP: the webhook endpoint, the ops API, health and metrics."""

@@ -1,0 +1,154 @@
+"""The environment, read once: every variable of deploy/env.example becomes a typed setting, or stops the boot."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+from urllib.parse import urlsplit
+
+from service.errors import BadSettings
+
+Durability = Literal["fsync", "everysec"]
+LogFormat = Literal["json", "console"]
+
+DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
+DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
+DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
+REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the environment asks for. Secrets are kept out of `repr`."""
+
+    redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)  # may carry a password
+    webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
+    verify_token: str = field(default="", repr=False)
+    api_url: str = DEFAULT_API_URL
+    subscribe_url: str = DEFAULT_SUBSCRIBE_URL
+    org_id: str = ""
+    access_token: str = field(default="", repr=False)
+    secret_keys: tuple[str, ...] = field(default=(), repr=False)
+    ops_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # name -> token
+    port: int = 8000
+    log_format: LogFormat = "json"
+    rules_file: Path | None = None
+    durability: Durability = "fsync"
+    alert_urls: tuple[str, ...] = field(default=(), repr=False)
+    api_reserve: int = 0  # places of the API bucket left to the merchant's other apps
+    retention_days: int = 30  # of delivery records
+
+
+def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read the settings; raises BadSettings naming every problem at once, and no value."""
+    reader = _Reader(os.environ if environ is None else environ)
+    settings = Settings(
+        redis_url=reader.url("REDIS_URL", DEFAULT_REDIS_URL, REDIS_SCHEMES),
+        webhook_secrets=reader.items("HARAVAN_WEBHOOK_SECRETS"),
+        verify_token=reader.text("HARAVAN_VERIFY_TOKEN"),
+        api_url=reader.url("HARAVAN_API_URL", DEFAULT_API_URL, ("https", "http")).rstrip("/"),
+        subscribe_url=reader.url("HARAVAN_SUBSCRIBE_URL", DEFAULT_SUBSCRIBE_URL, ("https", "http")),
+        org_id=reader.org("HARAVAN_ORG_ID"),
+        access_token=reader.text("HARAVAN_ACCESS_TOKEN"),
+        secret_keys=reader.keys("SECRET_KEY"),
+        ops_tokens=reader.named("OPS_TOKENS"),
+        port=reader.number("PORT", 8000, 1, 65535),
+        log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
+        rules_file=reader.file("RULES_FILE"),
+        durability="everysec"
+        if reader.choice("DURABILITY", ("fsync", "everysec")) == "everysec"
+        else "fsync",
+        alert_urls=reader.items("ALERT_URLS"),
+        api_reserve=reader.number("API_RESERVE", 0, 0, 30),
+        retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
+    )
+    if bool(settings.org_id) != bool(settings.access_token):
+        reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")
+    if settings.access_token and not settings.secret_keys:
+        reader.problems.append("SECRET_KEY is missing: tokens are encrypted with it before they are stored")
+    reader.finish()
+    return settings
+
+
+class _Reader:
+    """Collects every problem before it complains."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def text(self, name: str) -> str:
+        return self._environ.get(name, "").strip()
+
+    def items(self, name: str) -> tuple[str, ...]:
+        return tuple(item.strip() for item in self.text(name).split(",") if item.strip())
+
+    def keys(self, name: str) -> tuple[str, ...]:
+        keys = self.items(name)
+        if any(len(key) < 32 for key in keys):
+            self.problems.append(
+                f"{name}: each key needs 32 characters or more; make one with: openssl rand -hex 32"
+            )
+        return keys
+
+    def url(self, name: str, default: str, schemes: tuple[str, ...]) -> str:
+        value = self.text(name) or default
+        try:
+            parts = urlsplit(value)
+            usable = parts.scheme in schemes and bool(parts.netloc or (parts.scheme == "unix" and parts.path))
+        except ValueError:
+            usable = False
+        if not usable:
+            self.problems.append(
+                f"{name}: not an address that starts with {' or '.join(s + '://' for s in schemes)}"
+            )
+        return value
+
+    def org(self, name: str) -> str:
+        value = self.text(name)
+        if value and not (value.isascii() and value.isdigit()):
+            self.problems.append(f"{name}: an org id has digits only, as in X-Haravan-Org-Id")
+        return value
+
+    def named(self, name: str) -> dict[str, str]:
+        named: dict[str, str] = {}
+        for item in self.items(name):
+            who, _, token = item.partition("=")
+            if not who.strip() or len(token.strip()) < 16:
+                self.problems.append(f"{name}: write name=token, with 16 characters or more in each token")
+                continue
+            named[who.strip()] = token.strip()
+        return named
+
+    def number(self, name: str, default: int, low: int, high: int) -> int:
+        value = self.text(name)
+        if not value:
+            return default
+        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+            self.problems.append(f"{name}: a whole number from {low} to {high} is needed")
+            return default
+        return int(value)
+
+    def choice(self, name: str, choices: tuple[str, ...]) -> str:
+        value = self.text(name) or choices[0]
+        if value not in choices:
+            self.problems.append(f"{name}: use one of {', '.join(choices)}")
+        return value
+
+    def file(self, name: str) -> Path | None:
+        value = self.text(name)
+        if not value:
+            return None
+        path = Path(value)
+        if not path.is_file():
+            self.problems.append(f"{name}: there is no such file")
+        return path
+
+    def finish(self) -> None:
+        if self.problems:
+            raise BadSettings(
+                "The settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in self.problems)
+            )

@@ -1,0 +1,79 @@
+"""The connection to Redis, with the time-outs and retries that arq's own settings leave out."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from arq.connections import ArqRedis
+from redis.asyncio.connection import BlockingConnectionPool, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import Sentinel
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from service.store import queue
+
+SOCKET_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 2.0
+
+
+def connect(
+    url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, retries: int = 3, connections: int = 64
+) -> ArqRedis:
+    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host,host/service/db`. Opens nothing yet.
+
+    Answers are bytes. Commands are tried again on connection errors: every script of ours may run twice.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+    }
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        options["socket_keepalive"] = True
+    if parts.scheme.endswith("+sentinel"):
+        return _arq(_sentinel_pool(url, options))
+    if parts.scheme == "rediss":
+        options["ssl_check_hostname"] = True  # off by default, which would accept any valid certificate
+    return _arq(
+        BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout_s, **options)
+    )
+
+
+def _arq(pool: ConnectionPool) -> ArqRedis:
+    return ArqRedis(
+        pool_or_conn=pool,
+        job_serializer=queue.serialize,
+        job_deserializer=queue.deserialize,
+        default_queue_name=queue.DRAIN_QUEUE,
+        expires_extra_ms=queue.EXPIRES_EXTRA_MS,
+    )
+
+
+def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
+    """redis-py's own Sentinel: arq's ignores retries, time-outs and TLS files."""
+    parts = urlsplit(url)
+    hosts = [_host(item) for item in parts.netloc.rpartition("@")[2].split(",")]
+    service, _, db = parts.path.strip("/").partition("/")
+    password = unquote(parts.password) if parts.password else None
+    if parts.scheme == "rediss+sentinel":
+        options = {**options, "ssl": True}
+    sentinel_password = parse_qs(parts.query).get("sentinel_password", [None])[0]
+    sentinel = Sentinel(
+        hosts,
+        sentinel_kwargs={"password": sentinel_password, "socket_timeout": CONNECT_TIMEOUT_S},
+        password=password,
+        db=int(db or 0),
+        **options,
+    )
+    return sentinel.master_for(service or "mymaster").connection_pool
+
+
+def _host(item: str) -> tuple[str, int]:
+    host, _, port = item.partition(":")
+    return host, int(port or 26379)

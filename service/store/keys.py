@@ -1,0 +1,71 @@
+"""Every Redis key and its lifetime, spelled here and nowhere else.
+
+All keys of one shop share the prefix `tagger:{org}:` (one hash tag). The scripts get that prefix and append the
+names below. Lifetimes: none unless said.
+
+    tagger:shops                  set: the orgs we know
+    tagger:due                    sorted set: org -> ms when its work is due (the sweep reads it)
+    tagger:counters               hash: counters of all workers, for /metrics
+    tagger:server                 hash: run id and replication id last seen
+    tagger:instance               string: a random id of this store, made once
+    tagger:unsigned:{minute}      hash: refused webhooks by org and reason; 1 day
+    {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
+    {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback
+    {shop}seq                     number: the last mark
+    {shop}mark:{customer}         hash: n, first_n, first, lane, place, upd, ids, tries, taken, cause, runs, plan
+    {shop}live / {shop}bulk       sorted sets: ready customers, by the number of their first mark
+    {shop}plan:live / plan:bulk   sorted sets: planned customers, likewise
+    {shop}later                   sorted set: waiting customers, by the ms when they are due
+    {shop}read                    hash: customer -> digests left by the last drain
+    {shop}lock                    string: the holder's token; 15 s, renewed
+    {shop}wake                    string: a wake-up is on its way; some seconds
+    {shop}bucket                  hash: the API bucket (service/store/scripts/bucket.lua)
+    {shop}flights                 sorted set: API calls on the way; each 15 s
+    {shop}snap                    hash: customer -> snapshot (msgpack)
+    {shop}owned                   hash: customer -> tags that are ours (msgpack)
+    {shop}intents                 hash: customer -> additions that were begun (msgpack)
+    {shop}held                    hash: customer -> keep and downgrade state (msgpack)
+    {shop}excluded                hash: customer -> rules that do not touch it (msgpack)
+    {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
+    {shop}calendar                sorted set: customer -> ordinal day on which its tags may change by themselves
+    {shop}deliveries              stream: delivery records; RETENTION_DAYS
+    {shop}of:{customer}           list: ids of a customer's last 50 deliveries; RETENTION_DAYS
+    {shop}seen:{day}              set: identities of deliveries, to label repeats; 3 days
+    {shop}ledger                  stream: every tag that we wrote; 400 days
+    {shop}ledger_of               hash: customer -> ids of its last ledger entries
+    {shop}drift                   stream: tags that people changed by hand; 400 days
+    {shop}dead                    hash: "{customer}:{cause}" -> dead letter (JSON)
+    {shop}live_version            number: the published version
+    {shop}versions                hash: number -> version (JSON)
+    {shop}documents               hash: content id -> rules document (canonical JSON)
+    {shop}runs                    sorted set: run id -> started ms
+    {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
+    {shop}run:{id}:left           set: its customers that are still to come; 90 days
+    {shop}audit                   stream: what people did; 400 days
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.domain.customers import OrgId
+
+SHOPS: Final = "tagger:shops"
+DUE: Final = "tagger:due"
+COUNTERS: Final = "tagger:counters"
+SERVER: Final = "tagger:server"
+INSTANCE: Final = "tagger:instance"
+
+DAY_S: Final = 86_400
+LEDGER_DAYS: Final = 400
+RUN_DAYS: Final = 90
+
+
+def shop(org: OrgId | str, name: str = "") -> str:
+    """The key `name` of a shop; without a name the prefix that its scripts get."""
+    return f"tagger:{{{org}}}:{name}"
+
+
+def unsigned(minute: int) -> str:
+    """Where refused webhooks of a minute are counted."""
+    return f"tagger:unsigned:{minute}"

@@ -64,14 +64,15 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
     if parts.scheme == "rediss+sentinel":
         options = {**options, "ssl": True}
     sentinel_password = parse_qs(parts.query).get("sentinel_password", [None])[0]
-    sentinel = Sentinel(
+    sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
         hosts,
         sentinel_kwargs={"password": sentinel_password, "socket_timeout": CONNECT_TIMEOUT_S},
         password=password,
         db=int(db or 0),
         **options,
     )
-    return sentinel.master_for(service or "mymaster").connection_pool
+    pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
+    return pool
 
 
 def _host(item: str) -> tuple[str, int]:

@@ -1,0 +1,91 @@
+"""Marking: a customer is to be looked at. The only thing that webhooks, replays, walks and publishes do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final, Literal, NamedTuple
+
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import keys, queue
+from service.store.script import script
+
+Lane = Literal["live", "bulk"]
+MOST_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
+
+
+class Event(NamedTuple):
+    """One thing that happened, as the mark script wants it (its arguments, in this order)."""
+
+    customer: str  # "" = the body names none
+    digest: str = ""  # of the visible fields; "" = not all of them were there
+    updated_ms: str = "0"
+    identity: str = ""  # of the delivery, hex; "" = a plain mark, nothing is recorded
+    note: str = ""  # `ignored:reason` is recorded and marks nothing; "" leaves it to the state test
+    cause: str = "delivery"  # `replay:R1`, `publish:42`: what follows the colon is a run's id
+    record: bytes = b""  # what is kept of the delivery, as msgpack: digests, never the body
+
+
+class Marked(NamedTuple):
+    """What became of one event."""
+
+    code: str  # `marked`, `echo`, or the event's own note
+    again: bool  # this very delivery was seen within the last three days
+    delivery: str  # its id; "" for a plain mark
+
+
+def arguments(events: Sequence[Event], *, lane: Lane, retention_s: int, now_ms: int = 0) -> list[Any]:
+    """The script's ARGV for at most MOST_EVENTS events of one shop."""
+    flat: list[Any] = [now_ms, lane, retention_s, len(events)]
+    for event in events:
+        flat.extend(event)
+    return flat
+
+
+def answers(reply: Sequence[Any]) -> list[Marked]:
+    """What became of each event, from the script's reply (its first three items are wake, mark, now)."""
+    return [
+        Marked(code.decode(), bool(again), delivery.decode())
+        for code, again, delivery in zip(reply[3::3], reply[4::3], reply[5::3], strict=True)
+    ]
+
+
+async def mark(
+    redis: ArqRedis,
+    org: OrgId,
+    events: Sequence[Event],
+    *,
+    lane: Lane,
+    retention_s: int = 30 * keys.DAY_S,
+    now_ms: int = 0,
+) -> list[Marked]:
+    """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
+    run = script(redis, "place", "mark")
+    marked: list[Marked] = []
+    for chunk in _chunks(events):
+        reply = await run(
+            keys=[keys.shop(org)], args=arguments(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
+        )
+        marked += answers(reply)
+        if reply[0]:
+            await queue.ring(redis, org, number=reply[1])
+    return marked
+
+
+async def mark_customers(
+    redis: ArqRedis,
+    org: OrgId,
+    customers: Sequence[CustomerId],
+    *,
+    cause: str,
+    lane: Lane = "bulk",
+    now_ms: int = 0,
+) -> None:
+    """Mark customers for a reason other than a delivery."""
+    await mark(redis, org, [Event(str(each), cause=cause) for each in customers], lane=lane, now_ms=now_ms)
+
+
+def _chunks(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
+    for start in range(0, len(events), MOST_EVENTS):
+        yield events[start : start + MOST_EVENTS]

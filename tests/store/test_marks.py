@@ -1,0 +1,90 @@
+"""What one call of the mark script promises."""
+
+from __future__ import annotations
+
+from arq.connections import ArqRedis
+
+from service.domain.customers import OrgId
+from service.store import keys
+from service.store.marks import Event, Marked, mark
+
+ORG = OrgId("1000000001")
+P = keys.shop(ORG)
+
+
+async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
+    events = [Event("7", updated_ms=str(i), identity=f"{i:032x}") for i in range(50)]
+
+    await mark(redis, ORG, events, lane="live")
+
+    assert await redis.zrange(P + "live", 0, -1) == [b"7"]
+    assert await redis.hget(P + "mark:7", "n") == b"50"
+    assert await redis.hget(P + "mark:7", "upd") == b"49"
+    assert len((await redis.hget(P + "mark:7", "ids") or b"").split(b",")) == 20
+    assert await redis.zcard("tagger:queue:drain") == 1
+
+
+async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRedis) -> None:
+    event = Event("7", identity="a" * 32)
+
+    first = await mark(redis, ORG, [event, event], lane="live")
+    later = await mark(redis, ORG, [event], lane="live", now_ms=first_ms(first) + 86_400_000)
+
+    assert [(each.code, each.again) for each in first + later] == [
+        ("marked", False),
+        ("marked", True),
+        ("marked", True),
+    ]
+    assert await redis.hget(P + "mark:7", "n") == b"3"
+
+
+def first_ms(marked: list[Marked]) -> int:
+    return int(marked[0].delivery.split("-")[0])
+
+
+async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: ArqRedis) -> None:
+    await redis.hset(P + "read", "7", "aaaa bbbb")
+
+    marked = await mark(redis, ORG, [Event("7", digest="bbbb", identity="1" * 32)], lane="live")
+
+    assert marked[0].code == "echo"
+    assert not await redis.exists(P + "mark:7")
+    assert await redis.xlen(P + "deliveries") == 1
+
+
+async def test_a_bulk_mark_never_demotes_a_live_one(redis: ArqRedis) -> None:
+    await mark(redis, ORG, [Event("7")], lane="live")
+
+    await mark(redis, ORG, [Event("7", cause="replay:R1")], lane="bulk")
+
+    assert await redis.zscore(P + "live", "7") == 1
+    assert await redis.zcard(P + "bulk") == 0
+    assert await redis.hget(P + "mark:7", "runs") == b"R1"
+
+
+async def test_a_live_mark_lifts_a_bulk_one_and_keeps_its_age(redis: ArqRedis) -> None:
+    await mark(redis, ORG, [Event("7", cause="replay:R1"), Event("8")], lane="bulk")
+
+    await mark(redis, ORG, [Event("7")], lane="live")
+
+    assert await redis.zrange(P + "live", 0, -1, withscores=True) == [(b"7", 1.0)]
+    assert await redis.zrange(P + "bulk", 0, -1) == [b"8"]
+
+
+async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) -> None:
+    event = Event("", identity="2" * 32, note="ignored:test", record=b"x")
+
+    await mark(redis, ORG, [event], lane="live")
+
+    [(_, entry)] = await redis.xrange(P + "deliveries")
+    assert entry == {b"c": b"", b"o": b"ignored:test", b"r": b"0", b"b": b"x"}
+    assert not await redis.exists("tagger:due")
+
+
+async def test_a_paused_shop_keeps_its_marks_and_is_not_woken(redis: ArqRedis) -> None:
+    await redis.hset(P + "state", "paused", "401")
+
+    await mark(redis, ORG, [Event("7")], lane="live")
+
+    assert await redis.zcard(P + "live") == 1
+    assert await redis.zcard("tagger:queue:drain") == 0

@@ -46,13 +46,15 @@ def connect(
 
 
 def _arq(pool: ConnectionPool) -> ArqRedis:
-    return ArqRedis(
+    client = ArqRedis(
         pool_or_conn=pool,
         job_serializer=queue.serialize,
         job_deserializer=queue.deserialize,
         default_queue_name=queue.DRAIN_QUEUE,
         expires_extra_ms=queue.EXPIRES_EXTRA_MS,
     )
+    client.auto_close_connection_pool = True  # a pool that is handed in would outlive its client
+    return client
 
 
 def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:

@@ -1,0 +1,125 @@
+"""The API bucket of each shop: who may call now, and what the answers say about how full it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, NewType
+
+from redis.asyncio import Redis
+
+from service.domain.customers import OrgId
+from service.store import keys
+from service.store.script import script
+
+Lane = Literal["live", "bulk"]
+Permit = NewType("Permit", str)  # opaque; good for one call, and given up after 15 s
+
+LEAK_PER_S: Final = 4.0
+SIZE: Final = 80
+UNSENT: Final = -1  # as a status: the permit was not used
+NO_ANSWER: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """One call may be made, and must be reported."""
+
+    permit: Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Not now; ask again after `wait_s`. The reason: `full`, `live first`, `probing` or `blocked` (a 429)."""
+
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How full a shop's bucket is by our estimate; `in_flight` calls come on top."""
+
+    level: float
+    size: int
+    in_flight: int
+    blocked_s: float
+
+
+class Bucket:
+    """The buckets of all shops in one Redis; the algorithm is in scripts/bucket.lua.
+
+    `clock_ms` is for simulations: 0 stands for the server's own time.
+    """
+
+    def __init__(
+        self, redis: Redis, *, leak_per_s: float = LEAK_PER_S, clock_ms: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._redis = redis
+        self._leak = leak_per_s
+        self._clock_ms = clock_ms
+        self._acquire = script(redis, "bucket", "acquire")
+        self._report = script(redis, "bucket", "report")
+
+    async def acquire(self, org: OrgId, *, lane: Lane, reserve: int = 0) -> Grant | Wait:
+        """Ask for one call. `reserve` places are left to the merchant's other apps.
+
+        Asking twice by accident (a command tried again) costs one place for 15 s.
+        """
+        granted, permit, wait_ms, reason = await self._acquire(
+            keys=[keys.shop(org)], args=[self._clock_ms(), lane, *self.terms(reserve)]
+        )
+        if granted:
+            return Grant(Permit(permit.decode()))
+        return Wait(wait_ms / 1000, reason.decode())
+
+    def terms(self, reserve: int = 0) -> list[float]:
+        """What `bucket_acquire` finds in its script's arguments, for scripts that guard it."""
+        return [self._leak, reserve]
+
+    async def report(
+        self,
+        org: OrgId,
+        grant: Grant,
+        *,
+        status: int | None,
+        used: int | None = None,
+        size: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Settle a grant. `status` None: there was no answer, the call counts as spent; UNSENT: it was not made.
+
+        Reporting twice changes nothing.
+        """
+        await self._report(
+            keys=[keys.shop(org)],
+            args=[
+                self._clock_ms(),
+                self._leak,
+                grant.permit,
+                NO_ANSWER if status is None else status,
+                -1 if used is None else used,
+                -1 if size is None else size,
+                math.ceil((retry_after_s or 0) * 1000),
+            ],
+        )
+
+    async def level(self, org: OrgId) -> Level:
+        """The level now, for metrics; writes nothing."""
+        names = ["level", "at", "blocked_until", "size"]
+        found = await self._redis.hmget(keys.shop(org, "bucket"), names)
+        level, at, blocked_until, size = (float(value or 0) for value in found)
+        now = await self._now_ms()
+        return Level(
+            level=max(0.0, level - self._leak * max(0.0, now - at) / 1000),
+            size=int(size) or SIZE,
+            in_flight=await self._redis.zcount(keys.shop(org, "flights"), f"({now}", "+inf"),
+            blocked_s=max(0.0, blocked_until - now) / 1000,
+        )
+
+    async def _now_ms(self) -> int:
+        if now := self._clock_ms():
+            return now
+        seconds, micros = await self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000

@@ -1,0 +1,173 @@
+-- The API bucket of one shop: a library part, loaded in front of a script that uses it.
+--
+-- P is the shop's key prefix, times are milliseconds, `leak` is calls a second. State, one hash P..'bucket':
+--   level, at                          our estimate of Haravan's bucket, without the calls on the way, and when it was true
+--   done, dispatched                   calls settled, calls granted (numbers that only grow)
+--   observed_dispatch, observed_at     the latest call whose header set the level; when an answer was last heard
+--   blocked_until                      the end of a 429's Retry-After
+--   live_until, live_at                a live call waits until then; the last time that one asked
+--   bulk_credit, bulk_until            what bulk is owed of its tenth; a bulk call that is owed one waits until then
+--   shared_until                       another app was noticed, or nothing is known: live keeps room for its bursts
+--   size                               learned from the header
+-- Calls on the way are P..'flights': permit -> when we stop waiting for its answer. A permit is "dispatch:done",
+-- its own number and the calls that were settled when it was granted.
+
+local BUCKET_FIELDS = {
+  'level', 'at', 'done', 'dispatched', 'observed_dispatch', 'observed_at', 'blocked_until', 'live_until', 'live_at',
+  'bulk_credit', 'bulk_until', 'shared_until', 'size',
+}
+local FLIGHT_MS = 15000  -- a call takes 8 s at most; what is out for longer belonged to a worker that died
+local LONGEST_BLOCK_MS = 60000
+local SILENCE_MS = 5000  -- nothing heard for so long: the level may be anything, so ask with a few calls first
+local PROBES = 4
+local LIVE_SEEN_MS = 5000
+local NOTE_MS = 250  -- how long a note outlives the wait that it announces
+local BULK_SHARE = 0.1
+local SHARED_MS = 120000
+local STEP = 5  -- a header may differ by so much without another app: the leak comes in steps
+
+local function bucket_now(text)
+  local now = tonumber(text)
+  if now > 0 then
+    return now
+  end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+local function bucket_clamp(value, low, high)
+  return math.max(low, math.min(high, value))
+end
+
+-- The state as it is now: leaked, and with the calls of dead workers counted as spent.
+local function bucket_read(P, now, leak)
+  local values = redis.call('HMGET', P .. 'bucket', unpack(BUCKET_FIELDS))
+  local b = {}
+  for i, field in ipairs(BUCKET_FIELDS) do
+    b[field] = tonumber(values[i]) or 0
+  end
+  if b.size == 0 then
+    b.size = 80
+  end
+  local elapsed = math.max(0, now - b.at) / 1000  -- after a step back of the clock: go on from there, never wait for it
+  b.at = now
+  b.level = math.max(0, b.level - leak * elapsed)
+  b.bulk_credit = math.min(2 + leak * BULK_SHARE, b.bulk_credit + leak * BULK_SHARE * elapsed)
+  b.blocked_until = math.min(b.blocked_until, now + LONGEST_BLOCK_MS)
+  b.live_until = math.min(b.live_until, now + LONGEST_BLOCK_MS)
+  b.bulk_until = math.min(b.bulk_until, now + LONGEST_BLOCK_MS)
+  local flights = P .. 'flights'
+  local dead = redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
+    + redis.call('ZREMRANGEBYSCORE', flights, '(' .. (now + FLIGHT_MS), '+inf')
+  b.level = b.level + dead
+  b.done = b.done + dead
+  b.flights = redis.call('ZCARD', flights)
+  return b
+end
+
+local function bucket_write(P, b)
+  local pairs_ = {}
+  for _, field in ipairs(BUCKET_FIELDS) do
+    pairs_[#pairs_ + 1] = field
+    pairs_[#pairs_ + 1] = tostring(b[field])
+  end
+  redis.call('HSET', P .. 'bucket', unpack(pairs_))
+end
+
+-- How full live and bulk may make the bucket. Bulk steers to one half: the whole leak is used as long as the
+-- bucket is never empty, and the other half is room for other apps' bursts and for live. Live stays a step of the
+-- leak below the brim, or a burst of 15 and a step while another app is about.
+local function bucket_limits(b, now, reserve)
+  local shared = b.shared_until > now
+  local live = math.floor(b.size * (shared and 0.75 or 0.95)) - reserve
+  return math.max(1, live), math.max(1, math.floor(b.size * 0.5) - reserve)
+end
+
+-- Why this call has to wait, and for how long; nil when it may go.
+local function bucket_wait(b, now, live, leak, reserve, owed)
+  if b.blocked_until > now then
+    return b.blocked_until - now, 'blocked'
+  end
+  if not live and not owed and b.live_until > now then
+    return bucket_clamp(b.live_until - now, 10, 250), 'live first'
+  end
+  if now - b.observed_at > SILENCE_MS and b.flights >= PROBES then
+    return 50, 'probing'
+  end
+  local live_limit, bulk_limit = bucket_limits(b, now, reserve)
+  local limit = (live or owed) and live_limit or bulk_limit
+  if live and b.bulk_until > now then
+    limit = limit - 1
+  end
+  local need = b.level + b.flights + 1 - limit
+  if need > 0 then
+    return bucket_clamp(math.ceil(need / leak * 1000), 10, 250), 'full'
+  end
+  return nil, 'granted'
+end
+
+-- Grant one call, or say how long to wait. ARGV[first] is the leak a second, ARGV[first + 1] the reserve for other apps.
+-- Returns {granted (1 or 0), the permit ('' without one), wait_ms, the reason in a word or two}.
+local function bucket_acquire(P, now, lane, first)
+  local live, leak, reserve = lane == 'live', tonumber(ARGV[first]), tonumber(ARGV[first + 1])
+  local b = bucket_read(P, now, leak)
+  if math.abs(now - b.observed_at) > SHARED_MS then
+    b.shared_until = now + SHARED_MS  -- nothing known of other apps
+  end
+  local owed = not live and b.bulk_credit >= 1 and now - b.live_at < LIVE_SEEN_MS
+  if live then
+    b.live_at = now
+  end
+  local wait, reason = bucket_wait(b, now, live, leak, reserve, owed)
+  local permit = ''
+  if not wait then
+    b.dispatched = b.dispatched + 1
+    permit = string.format('%.0f:%.0f', b.dispatched, b.done)
+    redis.call('ZADD', P .. 'flights', now + FLIGHT_MS, permit)
+    if not live then
+      b.bulk_credit = math.max(0, b.bulk_credit - 1)
+      b.bulk_until = 0
+    end
+  elseif live then
+    b.live_until = now + wait + NOTE_MS
+  elseif owed then
+    b.bulk_until = now + wait + NOTE_MS
+  end
+  bucket_write(P, b)
+  return {wait and 0 or 1, permit, wait or 0, reason}
+end
+
+-- Settle a call. status: as answered, 0 for no answer (counted as spent), -1 for never sent.
+-- used and size are the header's, -1 without one. A permit may be reported twice, or after it was given up.
+local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
+  local b = bucket_read(P, now, leak)
+  local dispatch, done_then = string.match(permit, '^(%d+):(%d+)$')
+  dispatch, done_then = tonumber(dispatch) or 0, tonumber(done_then) or 0
+  local out = redis.call('ZREM', P .. 'flights', permit)
+  b.flights = b.flights - out
+  if size >= 10 and size <= 10000 then
+    b.size = size
+  end
+  if status > 0 then
+    b.observed_at = now
+  end
+  if status == 429 then
+    b.level = b.size
+    b.blocked_until = math.max(b.blocked_until, now + bucket_clamp(retry_ms, 0, LONGEST_BLOCK_MS))
+    b.shared_until = now + SHARED_MS
+  elseif status >= 0 then
+    local settled_since = math.max(0, b.done - done_then)
+    b.level = math.min(b.size, b.level + out)
+    b.done = b.done + out
+    -- Answers overtake one another: an old reading would hide another app's burst. A number that we never gave
+    -- (the store was emptied meanwhile) would make us deaf to the next ones.
+    if used >= 0 and dispatch > b.observed_dispatch and dispatch <= b.dispatched then
+      if used > b.level + b.flights + STEP then
+        b.shared_until = now + SHARED_MS
+      end
+      b.level = math.min(b.size, used + 1 + settled_since)  -- + 1: the header may be rounded down
+      b.observed_dispatch = dispatch
+    end
+  end
+  bucket_write(P, b)
+end

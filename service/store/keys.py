@@ -12,6 +12,7 @@ names below. Lifetimes: none unless said.
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback
     {shop}seq                     number: the last mark
+    {shop}rings                   number: the last wake-up, so that a job's id is never used again
     {shop}mark:{customer}         hash: n, first_n, first, lane, place, upd, ids, tries, taken, cause, runs, plan
     {shop}live / {shop}bulk       sorted sets: ready customers, by the number of their first mark
     {shop}plan:live / plan:bulk   sorted sets: planned customers, likewise
@@ -25,6 +26,8 @@ names below. Lifetimes: none unless said.
     {shop}owned                   hash: customer -> tags that are ours (msgpack)
     {shop}intents                 hash: customer -> additions that were begun (msgpack)
     {shop}held                    hash: customer -> keep and downgrade state (msgpack)
+    {shop}strikes                 hash: customer -> when our tags were undone (msgpack)
+    {shop}removals                hash: five-minute slot -> removals that nothing explains; 1 day
     {shop}excluded                hash: customer -> rules that do not touch it (msgpack)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
     {shop}calendar                sorted set: customer -> ordinal day on which its tags may change by themselves
@@ -34,7 +37,7 @@ names below. Lifetimes: none unless said.
     {shop}ledger                  stream: every tag that we wrote; 400 days
     {shop}ledger_of               hash: customer -> ids of its last ledger entries
     {shop}drift                   stream: tags that people changed by hand; 400 days
-    {shop}dead                    hash: "{customer}:{cause}" -> dead letter (JSON)
+    {shop}dead                    hash: customer -> its open dead letters by cause (JSON)
     {shop}live_version            number: the published version
     {shop}versions                hash: number -> version (JSON)
     {shop}documents               hash: content id -> rules document (canonical JSON)

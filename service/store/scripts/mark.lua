@@ -1,7 +1,7 @@
 -- Record deliveries and mark customers, before the 200. One call for the events of one shop.
 -- KEYS: 1 the shop's prefix.  ARGV: now, lane, retention_s, count, then for each event:
 --   customer, state digest, updated_ms, identity, note, cause, record
--- Answer: {wake, last mark, now, then for each event: code, repeat, delivery id}
+-- Answer: {wake, number of the ring, now, then for each event: code, repeat, delivery id}
 -- Needs place.lua.
 local P = KEYS[1]
 local now = clock(ARGV[1])
@@ -89,14 +89,17 @@ for i = 1, count do
 end
 if identities then redis.call('EXPIRE', P .. 'seen:' .. day, 259200) end
 
-answer[2] = tonumber(redis.call('GET', P .. 'seq') or '0')
 if marked then
   local org = string.match(P, '{(.-)}')
   redis.call('ZADD', 'tagger:due', 'NX', now, org)
   redis.call('ZADD', 'tagger:due', 'LT', now, org)
-  if redis.call('EXISTS', P .. 'lock') == 0 and not redis.call('HGET', P .. 'state', 'paused')
-    and redis.call('SET', P .. 'wake', '1', 'NX', 'PX', 5000) then
-    answer[1] = 1
+  if redis.call('EXISTS', P .. 'lock') == 0 and not redis.call('HGET', P .. 'state', 'paused') then
+    local coming = redis.call('GET', P .. 'wake')
+    if not coming or (coming == 'd' and lane == 'live') then -- a wake-up for later is too late for a live one
+      redis.call('SET', P .. 'wake', '1', 'PX', 5000)
+      answer[1] = 1
+      answer[2] = redis.call('INCR', P .. 'rings') -- a job's id is never used again
+    end
   end
 end
 return answer

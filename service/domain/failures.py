@@ -1,0 +1,66 @@
+"""How long to wait after a failure, and when a shop's calls of one kind should rest: decisions only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Final
+
+MOST_TRIES: Final = 8  # then a dead letter, about an hour after the first
+MOST_REJECTIONS: Final = 3  # a 422 can be transient: twice more, then a dead letter
+FIRST_RETRY_S: Final = 5.0
+RETRY_GROWTH: Final = 3.0
+LONGEST_RETRY_S: Final = 3600.0
+
+BREAKER_AFTER: Final = 5  # failures in a row
+BREAKER_FIRST_S: Final = 10.0
+BREAKER_LONGEST_S: Final = 300.0
+
+GONE_CONFIRM_S: Final = 600.0
+GONE_SHARE: Final = 0.2
+GONE_LEAST: Final = 5
+
+LAG_WAITS_S: Final = (2.0, 10.0, 60.0)
+LAG_LOOK_AGAIN_S: Final = 600.0
+
+PROBE_EVERY_S: Final = 300.0
+
+
+def retry_delay_s(tries: int, dice: float) -> float:
+    """How long the customer waits after its `tries`-th failure: exponential, full jitter (`dice` in 0..1)."""
+    return min(LONGEST_RETRY_S, FIRST_RETRY_S * RETRY_GROWTH ** (tries - 1)) * dice
+
+
+def batch_size(tries: int, *, most: int) -> int:
+    """How many customers that failed `tries` times are fetched together.
+
+    Halving with each try leaves a record that spoils its batch alone long before its neighbours give up.
+    """
+    return max(1, most >> tries)
+
+
+@dataclass(frozen=True, slots=True)
+class Breaker:
+    """Calls of one kind, `read` or `write`, to one shop: how many failed in a row, and until when they rest."""
+
+    failures: int = 0
+    open_until_ms: int = 0
+
+    @property
+    def tripped(self) -> bool:
+        """Are failures the shop's, and no longer counted against a customer?"""
+        return self.failures >= BREAKER_AFTER
+
+    def failed(self, *, now_ms: int) -> Breaker:
+        failures = self.failures + 1
+        if failures < BREAKER_AFTER:
+            return replace(self, failures=failures)
+        rest_s = min(BREAKER_LONGEST_S, BREAKER_FIRST_S * 2 ** min(10, failures - BREAKER_AFTER))
+        return Breaker(failures, now_ms + int(rest_s * 1000))
+
+    def succeeded(self) -> Breaker:
+        return Breaker()
+
+
+def too_many_gone(*, gone: int, asked: int) -> bool:
+    """So many 404s in one turn are a wrong token or address, not deletions."""
+    return gone >= GONE_LEAST and gone > asked * GONE_SHARE

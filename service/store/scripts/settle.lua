@@ -1,0 +1,172 @@
+-- Carry out what was decided on each customer of a batch. Each refuses if its mark moved meanwhile; all do if the
+-- lock or the live version did. A refused customer stays where it is.
+-- KEYS: 1 prefix.  ARGV: now, token, version, today (ordinal day of the shop), items (msgpack list of maps)
+-- Answer: for each item 'done', 'lost', 'version', 'moved' or 'day'
+-- Needs place.lua, held.lua.
+local P = KEYS[1]
+local now = clock(ARGV[1])
+local version, today = ARGV[3], tonumber(ARGV[4])
+local items = cmsgpack.unpack(ARGV[5])
+local held = holds(P, ARGV[2])
+local current = (redis.call('GET', P .. 'live_version') or '0') == version
+
+local function keep(name, cid, blob)
+  if blob == nil or blob == false then return end
+  if blob == '' then redis.call('HDEL', P .. name, cid) else redis.call('HSET', P .. name, cid, blob) end
+end
+
+local function keep_all(item)
+  keep('owned', item.cid, item.owned)
+  keep('intents', item.cid, item.intents)
+  keep('held', item.cid, item.held)
+  keep('strikes', item.cid, item.strikes)
+  keep('snap', item.cid, item.snap)
+  keep('read', item.cid, item.read)
+end
+
+local function write_ledger(item)
+  if not item.entries or #item.entries == 0 then return end
+  local ids = redis.call('HGET', P .. 'ledger_of', item.cid)
+  local list = {}
+  for id in string.gmatch(ids or '', '[^,]+') do list[#list + 1] = id end
+  for _, blob in ipairs(item.entries) do
+    list[#list + 1] = redis.call('XADD', P .. 'ledger', '*', 'c', item.cid, 'b', blob)
+  end
+  while #list > 100 do table.remove(list, 1) end
+  redis.call('HSET', P .. 'ledger_of', item.cid, table.concat(list, ','))
+end
+
+local function note_drift(item)
+  for _, blob in ipairs(item.drift or {}) do
+    redis.call('XADD', P .. 'drift', 'MAXLEN', '~', 100000, '*', 'c', item.cid, 'b', blob)
+  end
+end
+
+local function bury(item, letter)
+  local open = redis.call('HGET', P .. 'dead', item.cid)
+  local letters = open and cjson.decode(open) or {}
+  local known = letters[letter.cause]
+  letters[letter.cause] = { count = (known and known.count or 0) + 1, first = known and known.first or now,
+    last = now, text = letter.text, transient = letter.transient and true or false }
+  redis.call('HSET', P .. 'dead', item.cid, cjson.encode(letters))
+end
+
+-- A success closes what was open, except what says that a tag was stopped: that ends by itself or by hand.
+local function close_letters(cid)
+  local open = redis.call('HGET', P .. 'dead', cid)
+  if not open then return end
+  local rest, any = {}, false
+  for cause, letter in pairs(cjson.decode(open)) do
+    if string.sub(cause, 1, 7) == 'undone:' then rest[cause] = letter; any = true end
+  end
+  if any then redis.call('HSET', P .. 'dead', cid, cjson.encode(rest)) else redis.call('HDEL', P .. 'dead', cid) end
+end
+
+local function end_runs(cid, runs, field, item)
+  for run in string.gmatch(runs or '', '[^,]+') do
+    local key = P .. 'run:' .. run
+    if redis.call('SREM', key .. ':left', cid) == 1 then
+      redis.call('HINCRBY', key, field, 1)
+      if item.added and item.added > 0 then redis.call('HINCRBY', key, 'added', item.added) end
+      if item.removed and item.removed > 0 then redis.call('HINCRBY', key, 'removed', item.removed) end
+    end
+  end
+end
+
+local function unmark(cid, old)
+  leave(P, cid, old[2], old[3])
+  redis.call('DEL', P .. 'mark:' .. cid)
+end
+
+local function remark(cid, due)
+  local n = redis.call('INCR', P .. 'seq')
+  redis.call('HSET', P .. 'mark:' .. cid, 'n', n, 'first_n', n, 'first', now, 'lane', 'bulk', 'upd', '0',
+    'ids', '', 'cause', 'again', 'runs', '', 'place', 'later', 'taken', now)
+  redis.call('ZADD', P .. 'later', due, cid)
+end
+
+local ops = {}
+
+function ops.clear(item, old)
+  if item.day and item.day <= today then return 'day' end
+  keep_all(item)
+  if item.day then redis.call('ZADD', P .. 'calendar', item.day, item.cid)
+  else redis.call('ZREM', P .. 'calendar', item.cid) end
+  write_ledger(item)
+  note_drift(item)
+  if item.letter then bury(item, item.letter) else close_letters(item.cid) end
+  end_runs(item.cid, old[4], 'done', item)
+  unmark(item.cid, old)
+  if item.again then remark(item.cid, item.again) end
+  return 'done'
+end
+
+function ops.plan(item, old)
+  keep_all(item)
+  write_ledger(item)
+  note_drift(item)
+  if item.letter then bury(item, item.letter) end
+  leave(P, item.cid, old[2], old[3])
+  redis.call('ZADD', P .. 'plan:' .. old[2], old[5], item.cid)
+  redis.call('HSET', P .. 'mark:' .. item.cid, 'place', 'planned', 'plan', item.plan)
+  return 'done'
+end
+
+-- A retry: waits until `due`; `fields` are remembered in the mark (tries, gone, lag). What was read is forgotten.
+function ops.later(item, old)
+  redis.call('HDEL', P .. 'read', item.cid)
+  leave(P, item.cid, old[2], old[3])
+  for field, value in pairs(item.fields or {}) do redis.call('HSET', P .. 'mark:' .. item.cid, field, value) end
+  wait_until(P, item.cid, item.due)
+  return 'done'
+end
+
+-- The record was not what we expected: look again, after a rest.
+function ops.ready(item, old)
+  redis.call('HDEL', P .. 'read', item.cid)
+  keep('strikes', item.cid, item.strikes)
+  leave(P, item.cid, old[2], old[3])
+  make_ready(P, item.cid, old[2], old[5], tonumber(old[6]), now)
+  return 'done'
+end
+
+function ops.dead(item, old)
+  redis.call('HDEL', P .. 'read', item.cid)
+  bury(item, item.letter)
+  end_runs(item.cid, old[4], 'failed', item)
+  unmark(item.cid, old)
+  return 'done'
+end
+
+-- A customer that is gone, twice seen. What we owned and held stays for 30 days, without personal data.
+function ops.purge(item, old)
+  local kept = redis.call('HGET', P .. 'owned', item.cid)
+  local holds_blob = redis.call('HGET', P .. 'held', item.cid)
+  if kept or holds_blob then
+    redis.call('SET', P .. 'tombstone:' .. item.cid, cmsgpack.pack({ kept or '', holds_blob or '' }), 'EX', 2592000)
+  end
+  for _, name in ipairs({ 'read', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of', 'dead' }) do
+    redis.call('HDEL', P .. name, item.cid)
+  end
+  redis.call('ZREM', P .. 'calendar', item.cid)
+  end_runs(item.cid, old[4], 'done', item)
+  unmark(item.cid, old)
+  return 'done'
+end
+
+local answer = {}
+for i, item in ipairs(items) do
+  if not held then
+    answer[i] = 'lost'
+  elseif not current then
+    answer[i] = 'version'
+  else
+    local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken')
+    if old[1] ~= tostring(item.n) then
+      answer[i] = 'moved'
+    else
+      answer[i] = ops[item.op](item, old)
+    end
+  end
+end
+return answer

@@ -1,0 +1,196 @@
+"""Webhook deliveries of one shop: signed, sent within 5 s, tried again for 48 h, and disturbed on request."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+
+import aiohttp
+
+from .outbox import Delivery, Outbox, retry_wait_s
+from .signature import sign
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One attempt. `status` is 0 when there was no answer in time, None when the delivery was dropped on purpose."""
+
+    topic: str
+    customer: int
+    status: int | None
+    attempt: int
+    when: float
+
+
+@dataclass(slots=True)
+class Target:
+    """Where and as whom a shop's deliveries go."""
+
+    org: str
+    secret: str
+    url: str
+
+
+@dataclass(slots=True)
+class Deliveries:
+    """The switches and the state of a shop's deliveries. Rates are probabilities from 0 to 1.
+
+    `time_scale` stretches or shrinks the waits before retries; `give_up_after` is how many failures
+    in a row of one delivery end the subscription. `header` is the signature's header name.
+    """
+
+    clock: Callable[[], float]
+    target: Callable[[], Target | None]
+    unsubscribe: Callable[[], None]
+    rng: Random = field(default_factory=lambda: Random(0))
+    duplicate_rate: float = 0.0
+    reorder_rate: float = 0.0
+    reorder_window_s: float = 0.5
+    drop_rate: float = 0.0
+    delay_s: float = 0.0
+    concurrency: int = 32
+    timeout_s: float = 5.0
+    time_scale: float = 1.0
+    header: str = "X-Haravan-HmacSha256"
+    missing_fields: frozenset[str] = frozenset()
+    paused: bool = False
+    log: deque[Sent] = field(default_factory=lambda: deque(maxlen=100_000))
+    _outbox: Outbox = field(default_factory=Outbox)
+    _sending: set[asyncio.Task[None]] = field(default_factory=set)
+    _moved: asyncio.Event = field(default_factory=asyncio.Event)
+    _running: bool = False
+
+    @property
+    def pending(self) -> int:
+        """Deliveries waiting or on their way, retries included."""
+        return len(self._outbox) + len(self._sending)
+
+    @property
+    def waiting(self) -> list[Delivery]:
+        """What waits, in the order in which it is due."""
+        return self._outbox.waiting()
+
+    def pause(self) -> None:
+        """Hold everything back until `resume`."""
+        self.paused = True
+
+    def resume(self) -> None:
+        self.paused = False
+        self.wake()
+
+    def clear(self) -> None:
+        """Forget everything that waits."""
+        self._outbox.clear()
+        self.wake()
+
+    def push(self, delivery: Delivery) -> None:
+        """Take on a delivery, with whatever repeats, detours and losses are switched on."""
+        now = self.clock()
+        if self._strikes(self.drop_rate):
+            self.log.append(Sent(delivery.topic, delivery.customer_id, None, 0, now))
+            return
+        detour = self.rng.uniform(0, self.reorder_window_s) if self._strikes(self.reorder_rate) else 0.0
+        self._outbox.push(delivery, due=now + self.delay_s + detour)
+        if self._strikes(self.duplicate_rate):
+            again = Delivery(delivery.topic, delivery.customer_id, delivery.body, delivery.test)
+            self._outbox.push(again, due=now + self.delay_s)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again at what is due; those who wait for a change look too."""
+        moved, self._moved = self._moved, asyncio.Event()
+        moved.set()
+
+    async def settled(self, *, retries: bool = False) -> None:
+        """Wait until everything was sent once; with `retries`, until nothing waits at all.
+
+        What a pause holds back is not waited for. Raises RuntimeError when nobody sends (no `serve`).
+        """
+        while self._unsettled(retries=retries):
+            if not self._running:
+                raise RuntimeError("deliveries are sent only while the sandbox is served")
+            await self._moved.wait()
+
+    async def run(self, session: aiohttp.ClientSession) -> None:
+        """Send whatever is due until cancelled."""
+        self._running = True
+        try:
+            while True:
+                self._start_due(session)
+                await self._until_next()
+        finally:
+            self._running = False
+            for task in self._sending:
+                task.cancel()
+            await asyncio.gather(*self._sending, return_exceptions=True)
+
+    def _strikes(self, rate: float) -> bool:
+        return rate > 0 and self.rng.random() < rate
+
+    def _unsettled(self, *, retries: bool) -> bool:
+        if self._sending or self.paused:
+            return bool(self._sending)
+        return bool(len(self._outbox) if retries else self._outbox.first_attempts())
+
+    def _start_due(self, session: aiohttp.ClientSession) -> None:
+        now = self.clock()
+        while not self.paused and len(self._sending) < self.concurrency:
+            delivery = self._outbox.pop(now)
+            if delivery is None:
+                return
+            task = asyncio.create_task(self._send(session, delivery))
+            self._sending.add(task)
+            task.add_done_callback(self._sent)
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._sending.discard(task)
+        self.wake()
+
+    async def _until_next(self) -> None:
+        due = self._outbox.next_due()
+        full = self.paused or len(self._sending) >= self.concurrency
+        wait_s = None if due is None or full else max(0.005, due - self.clock())
+        try:
+            await asyncio.wait_for(self._moved.wait(), wait_s)
+        except TimeoutError:
+            return
+
+    async def _send(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+        target = self.target()
+        if target is None:
+            return
+        status = await self._post(session, delivery, target)
+        self.log.append(Sent(delivery.topic, delivery.customer_id, status, delivery.attempt, self.clock()))
+        if status != 200:
+            self._again(delivery)
+
+    def _again(self, delivery: Delivery) -> None:
+        delivery.failures += 1
+        wait_s = retry_wait_s(delivery.failures, time_scale=self.time_scale)
+        if wait_s is None:
+            self._outbox.clear()
+            self.unsubscribe()
+        else:
+            self._outbox.push(delivery, due=self.clock() + wait_s)
+
+    async def _post(self, session: aiohttp.ClientSession, delivery: Delivery, target: Target) -> int:
+        headers = {
+            "Content-Type": "application/json; charset=utf-8",
+            self.header: sign(delivery.body, target.secret),
+            "X-Haravan-Topic": delivery.topic,
+            "X-Haravan-Org-Id": target.org,
+        }
+        if delivery.test:
+            headers["X-Haravan-Test"] = "True"
+        limit = aiohttp.ClientTimeout(total=self.timeout_s)
+        try:
+            async with session.post(
+                target.url, data=delivery.body, headers=headers, timeout=limit, allow_redirects=False
+            ) as answer:
+                await answer.read()
+                return answer.status
+        except (aiohttp.ClientError, TimeoutError, OSError):
+            return 0

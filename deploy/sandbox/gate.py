@@ -1,0 +1,188 @@
+"""The gate before every endpoint: who asks, may they, is there room, and what shall go wrong this time."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.types import Receive, Scope, Send
+
+from .answers import Answer, Ask, html, refusal
+from .calls import Call, Moment
+from .endpoints import Endpoint, Unknown
+from .faults import Fault
+from .intake import Dialect, Invalid
+from .shop import Shop
+
+if TYPE_CHECKING:
+    from .box import Sandbox
+
+DROP = "sandbox.drop"
+"""The ASGI extension by which a server lets the sandbox drop a connection without an answer."""
+
+
+class Dropped(Exception):
+    """The caller gets no answer."""
+
+
+class Gate:
+    """One endpoint in one dialect, as an ASGI application."""
+
+    def __init__(self, sandbox: Sandbox, endpoint: Endpoint, dialect: Dialect) -> None:
+        self._sandbox = sandbox
+        self._endpoint = endpoint
+        self._dialect = dialect
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive, send)
+        shop = self._sandbox.shop_of(request)
+        if shop is None:
+            return await respond(refusal("Unauthorized", 401), send)
+        try:
+            call = await self._called(request, shop)
+        except ClientDisconnect:
+            return None
+        try:
+            result = await self._decide(shop, call, request)
+        except Dropped:
+            call.status = 0
+            shop.calls.note(call)
+            return await drop(scope, receive)
+        call.status = result.status
+        shop.calls.note(call)
+        counted = (
+            {}
+            if result.media_type == "text/html"
+            else {"X-Haravan-Api-Call-Limit": shop.bucket.header(shop.clock())}
+        )
+        return await respond(result, send, counted)
+
+    async def _called(self, request: Request, shop: Shop) -> Call:
+        params = dict(request.query_params)
+        customer_id = request.path_params.get("id")
+        named = (customer_id,) if customer_id is not None else _ids(params.get("ids", ""))
+        return Call(
+            endpoint=self._endpoint.name,
+            dialect=self._dialect,
+            method=request.method,
+            path=request.url.path,
+            query=params,
+            customers=named,
+            body=await request.body(),
+            at=shop.clock(),
+        )
+
+    async def _decide(self, shop: Shop, call: Call, request: Request) -> Answer:
+        if self._endpoint.scope not in shop.scopes:
+            return Answer(403, b"{}")
+        wait_s = shop.bucket.take(shop.clock())
+        if wait_s is not None:
+            return _throttled(wait_s)
+        await _pause(shop.faults.latency_s / 2)
+        fault = shop.faults.draw(call)
+        if fault is not None and not fault.effect:
+            return await _strike(shop, fault, request)
+        before = shop.store.get(call.customer or 0)
+        result = await self._perform(shop, call, cookies="cookie" in request.headers)
+        await _pause(shop.faults.latency_s / 2)
+        if fault is None:
+            return result
+        if fault.kind == "disagree":
+            return (
+                Answer(200, msgspec.json.encode({"tags": ",".join(before.tags) or None}))
+                if before
+                else result
+            )
+        return await _strike(shop, fault, request)
+
+    async def _perform(self, shop: Shop, call: Call, *, cookies: bool) -> Answer:
+        await _set_off(shop, call, "before")
+        ask = Ask(
+            shop,
+            self._dialect,
+            call.query,
+            call.customer if "{id" in self._endpoint.path else None,
+            call.body,
+            cookies,
+        )
+        try:
+            result = self._endpoint.act(ask)
+        except Unknown:
+            result = refusal("Not Found", 404)
+        except Invalid as invalid:
+            result = refusal(invalid.errors, invalid.status)
+        await _set_off(shop, call, "after")
+        return result
+
+
+async def respond(result: Answer, send: Send, extra: dict[str, str] | None = None) -> None:
+    """Send an answer, straight through ASGI: a list of 50 is written once."""
+    headers = {
+        "content-type": result.media_type,
+        "content-length": str(len(result.body)),
+        **result.headers,
+        **(extra or {}),
+    }
+    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": result.status, "headers": raw})
+    await send({"type": "http.response.body", "body": result.body})
+
+
+async def drop(scope: Scope, receive: Receive) -> None:
+    """Cut the connection, where the server lets us; else the server answers 500 for want of an answer."""
+    cut: Callable[[], None] | None = scope.get("extensions", {}).get(DROP, {}).get("cut")
+    if cut is None:
+        return
+    cut()
+    while (await receive())["type"] != "http.disconnect":
+        pass  # returning sooner would make the server try a 500 on the dead connection
+
+
+def _throttled(wait_s: float) -> Answer:
+    retry_after = f"{-(-wait_s * 10 // 1) / 10:.1f}"
+    return refusal("Too Many Requests", 429, Retry_After=retry_after)
+
+
+async def _strike(shop: Shop, fault: Fault, request: Request) -> Answer:
+    if fault.kind == "throttle":
+        return _throttled(shop.bucket.block(shop.clock(), fault.seconds))
+    if fault.kind == "timeout":
+        await _hang(request, fault.seconds)
+        raise Dropped
+    if fault.kind == "lose":
+        raise Dropped
+    if fault.body is not None:
+        return Answer(fault.status, fault.body)
+    reason = HTTPStatus(fault.status).phrase
+    return html(fault.status, reason) if fault.html else refusal(reason, fault.status)
+
+
+async def _hang(request: Request, seconds: float) -> None:
+    """Say nothing for so long, or until the caller has left."""
+    try:
+        async with asyncio.timeout(seconds):
+            while (await request.receive())["type"] != "http.disconnect":
+                pass
+    except TimeoutError:
+        return
+
+
+async def _set_off(shop: Shop, call: Call, moment: Moment) -> None:
+    for hook in shop.hooks.due(call, moment):
+        done = hook.then()
+        if inspect.isawaitable(done):
+            await done
+
+
+async def _pause(seconds: float) -> None:
+    if seconds > 0:
+        await asyncio.sleep(seconds)
+
+
+def _ids(text: str) -> tuple[int, ...]:
+    return tuple(int(one) for one in text.split(",") if one.strip().isdigit())

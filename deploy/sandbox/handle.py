@@ -1,0 +1,218 @@
+"""A shop in the hand of a test or a demo: everything that may happen to it, as plain calls."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Generator
+from dataclasses import asdict
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from . import editing, money, populate, selling, stamps, subscription
+from .calls import Call, Calls, Hook, Moment
+from .deliveries import Deliveries
+from .faults import Faults
+from .records import Customer, Metafield
+from .shop import Shop
+
+if TYPE_CHECKING:
+    from .box import Sandbox
+
+Amount = int | float | str | Decimal
+
+
+class HandshakeFailed(Exception):
+    """The receiver did not echo the challenge."""
+
+
+class Subscribing:
+    """A subscription that holds already; awaiting it performs the handshake as well."""
+
+    def __init__(self, sandbox: Sandbox, shop: Shop) -> None:
+        self._sandbox = sandbox
+        self._shop = shop
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._confirm().__await__()
+
+    async def _confirm(self) -> None:
+        problem = await subscription.handshake(self._sandbox.session, self._shop)
+        if problem is not None:
+            self._shop.unsubscribe()
+            raise HandshakeFailed(problem)
+
+
+class ShopHandle:
+    """One shop of a sandbox. Customers are named by their id; money is in whole units of the currency."""
+
+    def __init__(self, sandbox: Sandbox, shop: Shop) -> None:
+        self._sandbox = sandbox
+        self.shop = shop
+
+    @property
+    def org(self) -> str:
+        return self.shop.org
+
+    @property
+    def token(self) -> str:
+        return self.shop.token
+
+    @property
+    def secret(self) -> str:
+        return self.shop.secret
+
+    @property
+    def calls(self) -> Calls:
+        return self.shop.calls
+
+    @property
+    def faults(self) -> Faults:
+        return self.shop.faults
+
+    @property
+    def deliveries(self) -> Deliveries:
+        return self.shop.deliveries
+
+    @property
+    def subscriptions(self) -> list[dict[str, Any]]:
+        """What GET /api/subscribe lists: `{"id", "event", "url"}` for each topic."""
+        return subscription.listed(self.shop)
+
+    # --- customers -----------------------------------------------------------------------------
+
+    def populate(self, n: int, seed: int = 1) -> list[int]:
+        """Make up `n` customers from a seed number, without webhooks; their ids."""
+        return populate.populate(self.shop, n, seed=seed)
+
+    def create(self, **fields: Any) -> int:
+        """Take in a customer with any fields of the Omni record and announce it; its id.
+
+        Without a name it is called "Khách <id>". Nothing is checked.
+        """
+        at = self.shop.now()
+        customer_id = fields.pop("id", None) or self.shop.counters.take("customer")
+        fields = {"first_name": f"Khách {customer_id}"} | fields
+        blank = Customer(customer_id, created_at=at, updated_at=at)
+        return self.shop.add(editing.edited(self.shop, blank, fields)).id
+
+    def edit(self, customer_id: int, *, announce: bool = True, **fields: Any) -> None:
+        """Set any fields of the record. `updated_at` moves unless it is given; customers/update is announced
+        unless `announce` is false."""
+        version = editing.edited(self.shop, self._present(customer_id), fields)
+        self.shop.change(version, announce=announce, touch="updated_at" not in fields)
+
+    def delete(self, customer_id: int) -> None:
+        """Take a customer away, with or without orders, and announce customers/delete."""
+        self.shop.remove(self._present(customer_id))
+
+    def order(self, customer_id: int, amount: Amount, at: Any = None) -> int:
+        """Book an order, now or at a given moment; its id."""
+        when = stamps.of(at, self.shop.zone)
+        return selling.order(self.shop, self._present(customer_id), money.of(amount), at=when).id
+
+    def refund(self, customer_id: int, amount: Amount) -> None:
+        """Give back so much of the latest order."""
+        selling.refund(self.shop, self._present(customer_id), money.of(amount))
+
+    def tag_by_hand(self, customer_id: int, tag: str) -> None:
+        """A person in the shop's admin puts a tag on; announced whether or not tag writes echo."""
+        customer = self._present(customer_id)
+        self.shop.retag(customer, (*customer.tags, tag), announce=True)
+
+    def untag_by_hand(self, customer_id: int, tag: str) -> None:
+        customer = self._present(customer_id)
+        self.shop.retag(customer, (one for one in customer.tags if one != tag), announce=True)
+
+    def tags(self, customer_id: int) -> set[str]:
+        return set(self._present(customer_id).tags)
+
+    def customer(self, customer_id: int) -> dict[str, Any]:
+        """The record in the Omni shape; money as floats, as any JSON reader would see it."""
+        shape: dict[str, Any] = msgspec.json.decode(self.shop.body(self._present(customer_id)))
+        return shape
+
+    def body(self, customer_id: int) -> bytes:
+        """The exact bytes that a webhook on this customer would carry now."""
+        return self.shop.body(self._present(customer_id))
+
+    def metafields(self, customer_id: int) -> tuple[Metafield, ...]:
+        return self._present(customer_id).metafields
+
+    def ids(self) -> list[int]:
+        """Every customer's id, ascending."""
+        return list(self.shop.store.ids)
+
+    # --- the app's side of the shop ------------------------------------------------------------
+
+    def subscribe(
+        self, url: str, verify_token: str | None = None, topics: tuple[str, ...] | list[str] | None = None
+    ) -> Subscribing:
+        """Send this shop's webhooks to `url`, at once; `await` the result to make the handshake too.
+
+        `POST /api/subscribe` makes the handshake by itself when a `verify_token` is set.
+        """
+        self.app(url, verify_token, topics)
+        self.shop.app.subscribed = True
+        return Subscribing(self._sandbox, self.shop)
+
+    def app(
+        self,
+        url: str | None = None,
+        verify_token: str | None = None,
+        topics: tuple[str, ...] | list[str] | None = None,
+    ) -> None:
+        """Fill in the partner dashboard without subscribing: address, token, and which topics are sent."""
+        self.shop.app.url = url
+        self.shop.app.verify_token = verify_token
+        if topics is not None:
+            self.shop.app.topics = tuple(topics)
+
+    def unsubscribe(self) -> None:
+        """Delete the subscription in silence, as Haravan does after too many failures."""
+        self.shop.unsubscribe()
+
+    def resend(self, customer_id: int, topic: str = "customers/update", *, test: bool = False) -> None:
+        """Send the customer's present record once more; with `test`, marked as a test delivery."""
+        self.shop.announce(topic, self._present(customer_id), test=test)
+
+    def replace_token(self, token: str | None) -> None:
+        """From now on only this token opens the shop; None expires the present one."""
+        self.shop.token = token or ""
+
+    def foreign_calls(self, calls: int) -> None:
+        """Let the merchant's other apps make so many calls at once."""
+        self.shop.bucket.spend(self.shop.clock(), calls)
+
+    def on_call(
+        self,
+        concerns: str | Callable[[Call], bool],
+        then: Callable[[], object | Awaitable[object]],
+        *,
+        when: Moment = "after",
+        times: int | None = 1,
+    ) -> None:
+        """Do `then` just before a call takes effect, or after it and before its answer leaves.
+
+        `concerns` is an endpoint's name or a test on the call; `times=None` is for ever.
+        """
+        test = concerns if callable(concerns) else (lambda call: call.endpoint == concerns)
+        self.shop.hooks.hooks.append(Hook(test, then, when, times))
+
+    def status(self) -> dict[str, Any]:
+        """The shop at a glance."""
+        return {
+            "org": self.org,
+            "customers": len(self.shop.store),
+            "subscribed": self.shop.app.subscribed,
+            "app": asdict(self.shop.app),
+            "pending": self.deliveries.pending,
+            "bucket": self.shop.bucket.header(self.shop.clock()),
+            "calls": self.calls.by_endpoint(),
+        }
+
+    def _present(self, customer_id: int) -> Customer:
+        customer = self.shop.store.get(customer_id)
+        if customer is None:
+            raise KeyError(f"no customer {customer_id}")
+        return customer

@@ -1,0 +1,66 @@
+"""Which delivery goes out next and when: repeats, detours, losses and the 19 retries, decided without I/O."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from itertools import count
+
+RETRY_AFTER_S = (
+    10, 20, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 5_400, 7_200, 9_000, 10_800, 14_400, 18_000, 21_600, 28_800, 50_160,
+)  # fmt: skip
+"""The waits before the 19 retries: 48 h in all, as Haravan's documents say; how they are spread is our guess."""
+
+
+@dataclass(slots=True)
+class Delivery:
+    """One event on its way to one subscription; `failures` are those in a row so far."""
+
+    topic: str
+    customer_id: int
+    body: bytes
+    test: bool = False
+    failures: int = 0
+
+    @property
+    def attempt(self) -> int:
+        return self.failures + 1
+
+
+class Outbox:
+    """Deliveries ordered by the time at which they are due, then by their order of arrival."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Delivery]] = []
+        self._sequence = count()
+
+    def __len__(self) -> int:
+        return len(self._heap)
+
+    def push(self, delivery: Delivery, *, due: float) -> None:
+        heapq.heappush(self._heap, (due, next(self._sequence), delivery))
+
+    def pop(self, now: float) -> Delivery | None:
+        if self._heap and self._heap[0][0] <= now:
+            return heapq.heappop(self._heap)[2]
+        return None
+
+    def next_due(self) -> float | None:
+        return self._heap[0][0] if self._heap else None
+
+    def first_attempts(self) -> int:
+        return sum(1 for _, _, delivery in self._heap if not delivery.failures)
+
+    def waiting(self) -> list[Delivery]:
+        """All that wait, in the order in which they are due."""
+        return [delivery for _, _, delivery in sorted(self._heap, key=lambda entry: entry[:2])]
+
+    def clear(self) -> None:
+        self._heap.clear()
+
+
+def retry_wait_s(failures: int, *, time_scale: float) -> float | None:
+    """Seconds until the next attempt after so many failures in a row; None when there is none left."""
+    if failures > len(RETRY_AFTER_S):
+        return None
+    return RETRY_AFTER_S[failures - 1] * time_scale

@@ -41,6 +41,7 @@ names below. Lifetimes: none unless said.
     {shop}live_version            number: the published version
     {shop}versions                hash: number -> version (JSON)
     {shop}documents               hash: content id -> rules document (canonical JSON)
+    {shop}run_numbers             number: the last run's
     {shop}runs                    sorted set: run id -> started ms
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:left           set: its customers that are still to come; 90 days

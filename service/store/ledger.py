@@ -1,0 +1,71 @@
+"""The ledger: every tag that we wrote, with the rule, the version and the values that decided; kept 400 days."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final, Literal, NamedTuple
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import keys
+
+PAGE: Final = 500
+
+
+class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """One tag given or taken. New fields go to the end: old entries must stay readable."""
+
+    action: Literal["+", "-"]
+    tag: str
+    rule: str  # the rule's or tier group's id
+    version: int
+    cause: str  # `delivery`, `replay:R1`, `publish:42`, `schedule`, …
+    values: dict[str, str | int | bool | None] = {}  # msgspec copies an empty default
+    delivery: str = ""  # the id of the newest delivery that led to it
+    written: bool = True  # False in shadow mode: decided, not written
+
+
+class Written(NamedTuple):
+    """An entry with its place in the ledger."""
+
+    id: str
+    at_ms: int
+    customer: CustomerId
+    entry: Entry
+
+
+def pack_entry(entry: Entry) -> bytes:
+    return _PACK(entry)
+
+
+async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[Written]:
+    """A customer's last entries, newest first."""
+    ids = await redis.hget(keys.shop(org, "ledger_of"), str(customer))
+    listed = bytes(ids or b"").decode().split(",") if ids else []
+    async with redis.pipeline(transaction=False) as pipe:
+        for each in listed:
+            pipe.xrange(keys.shop(org, "ledger"), each, each)
+        found = await pipe.execute()
+    return [_written(*item[0]) for item in reversed(found) if item]
+
+
+async def since(redis: Redis, org: OrgId, *, after: str = "-", until: str = "+") -> AsyncIterator[Written]:
+    """Entries in the order in which they were written, from `after` on (`(id` leaves that one out)."""
+    start = after
+    while page := await redis.xrange(keys.shop(org, "ledger"), start, until, count=PAGE):
+        for id_, fields in page:
+            yield _written(id_, fields)
+        start = f"({page[-1][0].decode()}"
+
+
+def _written(id_: bytes, fields: Mapping[bytes, Any]) -> Written:
+    text = id_.decode()
+    return Written(
+        text, int(text.split("-")[0]), CustomerId(int(fields[b"c"])), _DECODER.decode(fields[b"b"])
+    )
+
+
+_PACK = msgspec.msgpack.Encoder().encode
+_DECODER = msgspec.msgpack.Decoder(Entry)

@@ -1,0 +1,100 @@
+"""Runs: a replay, a publish, a backfill: many marks with one reason, and how far their customers are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Final, Literal
+
+import msgspec
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.errors import NotFound
+from service.store import keys, marks
+
+Kind = Literal["replay", "publish", "backfill", "reconcile", "scrub"]
+CHUNK: Final = 1000
+LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "scrub": "S"}
+
+
+class Run(msgspec.Struct, frozen=True):
+    """A run as it stands. `left` customers are still to come; the others are done or became dead letters."""
+
+    id: str
+    kind: Kind
+    by: str
+    reason: str
+    started_ms: int
+    total: int
+    left: int
+    done: int = 0  # customers brought right, or found right
+    failed: int = 0  # customers that became a dead letter
+    added: int = 0  # tags given
+    removed: int = 0  # tags taken
+    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`
+
+
+async def start(
+    redis: ArqRedis,
+    org: OrgId,
+    customers: Sequence[CustomerId],
+    *,
+    kind: Kind,
+    by: str,
+    reason: str,
+    now_ms: int,
+    on_marked: Callable[[int], None] = lambda _: None,
+) -> Run:
+    """Mark these customers in the bulk lane under a new run. `on_marked` hears how many are marked so far.
+
+    The run's books are opened before the first mark, so that a customer done at once is counted.
+    """
+    number = await redis.incr(keys.shop(org, "run_numbers"))
+    run_id = f"{LETTERS[kind]}{number}"
+    key = keys.shop(org, f"run:{run_id}")
+    await redis.hset(
+        key,
+        mapping={"kind": kind, "by": by, "reason": reason, "started_ms": now_ms, "total": len(customers)},
+    )
+    await redis.zadd(keys.shop(org, "runs"), {run_id: now_ms})
+    for start_at in range(0, len(customers), CHUNK):
+        chunk = customers[start_at : start_at + CHUNK]
+        await redis.sadd(f"{key}:left", *[str(each) for each in chunk])
+        await marks.mark_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
+        on_marked(start_at + len(chunk))
+    await redis.expire(key, keys.RUN_DAYS * keys.DAY_S)
+    await redis.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
+    return await get(redis, org, run_id)
+
+
+async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
+    """The run as it stands; raises NotFound."""
+    key = keys.shop(org, f"run:{run_id}")
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.hgetall(key)
+        pipe.scard(f"{key}:left")
+        fields, left = await pipe.execute()
+    if not fields:
+        raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
+    known = {name.decode(): value.decode() for name, value in fields.items()}
+    return msgspec.convert({**known, "id": run_id, "left": left}, Run, strict=False)
+
+
+async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
+    """The newest runs first."""
+    ids = await redis.zrevrange(keys.shop(org, "runs"), 0, most - 1)
+    found: list[Run] = []
+    for each in ids:
+        try:
+            found.append(await get(redis, org, each.decode()))
+        except NotFound:
+            await redis.zrem(keys.shop(org, "runs"), each)
+    return found
+
+
+async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
+    """End a run's bookkeeping; its marks stay, since the tags must come right all the same."""
+    key = keys.shop(org, f"run:{run_id}")
+    if await redis.exists(key):
+        await redis.hset(key, "ended", why)
+        await redis.delete(f"{key}:left")

@@ -1,0 +1,94 @@
+"""What a command works on: the settings, the store, the shops; opened for one command and closed after it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from deploy.folders import data_folder, own_store_url
+
+if TYPE_CHECKING:
+    from arq.connections import ArqRedis
+
+    from service.domain.customers import OrgId
+    from service.settings import Settings
+    from service.store.shops import Shops
+    from service.store.versions import Versions
+
+T = TypeVar("T")
+
+Org = Annotated[str, typer.Argument(metavar="ORG", help="The shop: its org id, as in X-Haravan-Org-Id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Everything that is open while a command runs."""
+
+    settings: Settings
+    redis: ArqRedis
+    shops: Shops
+    versions: Versions
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine to its end."""
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def opened() -> AsyncIterator[Access]:
+    """Connect to the store that REDIS_URL names, else to the one that `tagger up` started here. Raises StoreAway."""
+    from service.settings import read_settings
+    from service.store.cipher import Cipher
+    from service.store.connection import connect
+    from service.store.shops import Shops
+    from service.store.versions import Versions
+
+    settings = read_settings(with_own_key(dict(os.environ)))
+    own = None if os.environ.get("REDIS_URL") else own_store_url()
+    settings = replace(settings, redis_url=own) if own else settings
+    redis = connect(settings.redis_url, retries=1)
+    try:
+        await _greet(redis)
+        cipher = Cipher(settings.secret_keys)
+        yield Access(settings, redis, Shops(redis, cipher), Versions(redis))
+    finally:
+        await redis.aclose()
+
+
+def with_own_key(environ: dict[str, str]) -> dict[str, str]:
+    """Add the key that `tagger up` made for itself, where SECRET_KEY is not set."""
+    kept = data_folder() / "secret_key"
+    if not environ.get("SECRET_KEY") and kept.is_file():
+        environ["SECRET_KEY"] = kept.read_text(encoding="ascii").strip()
+    return environ
+
+
+def org_id(text: str) -> OrgId:
+    """The org id as typed; raises Refused where it cannot be one."""
+    from service.domain.customers import OrgId
+    from service.errors import Refused
+
+    if not (text.isascii() and text.isdigit()):
+        raise Refused(f"{text!r} is no org id: it has digits only, as in X-Haravan-Org-Id")
+    return OrgId(text)
+
+
+async def _greet(redis: ArqRedis) -> None:
+    from redis.exceptions import RedisError
+
+    from service.errors import StoreAway
+
+    try:
+        await redis.ping()
+    except (RedisError, OSError) as exc:
+        raise StoreAway(
+            "the store does not answer: is REDIS_URL right, and is it running? `tagger up` starts one of its own"
+        ) from exc

@@ -1,0 +1,53 @@
+"""Puts the commands together. Each group is a module; what a command needs is imported when it runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from deploy.cli import processes, rules, shops
+from deploy.cli.endings import end_with
+from deploy.cli.environment import load
+
+app = typer.Typer(
+    name="tagger",
+    help="Keeps customers' tags in a Haravan shop true to rules that marketers edit.",
+    epilog="Exit codes: 0 done · 1 refused, or problems found · 2 wrong usage or settings · 3 the store is away · "
+    "4 Haravan did not do it · 130 interrupted.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,  # they print local variables: tokens would be among them
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+RUNNING = "Running"
+SHOPS = "Shops and rules"
+SEEING = "Seeing and repairing"
+
+for command in (processes.up, processes.web, processes.worker):
+    app.command(rich_help_panel=RUNNING)(command)
+app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS)
+app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)
+
+
+@app.callback()
+def everywhere(
+    env_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Settings, as NAME=value lines; the environment comes before them. Default: ./.env"
+        ),
+    ] = None,
+) -> None:
+    """What every command does first."""
+    load(env_file)
+
+
+def run() -> None:
+    """Run the command of the process's arguments; a failure is one clear message and an exit code."""
+    try:
+        app(prog_name="tagger")
+    except Exception as exc:  # noqa: BLE001  # the process's outermost frame
+        end_with(exc)

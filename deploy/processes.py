@@ -1,0 +1,136 @@
+"""Starts the parts of the service as real processes, and leaves none of them behind."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+GRACE_S: Final = 10.0  # a worker finishes the turn that it is in
+PR_SET_PDEATHSIG: Final = 1
+ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One process to run. Its output goes to `log`, or to this terminal."""
+
+    name: str
+    command: Sequence[str]
+    environ: Mapping[str, str] | None = field(default=None, repr=False)  # carries secrets
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A part that ended by itself. `code` is negative when a signal ended it."""
+
+    name: str
+    code: int
+
+
+class Processes:
+    """The running parts, ended in the reverse order of their start; those started as `last` after all others."""
+
+    def __init__(self) -> None:
+        self._running: list[tuple[Part, asyncio.subprocess.Process]] = []
+        self._last: list[tuple[Part, asyncio.subprocess.Process]] = []
+
+    async def start(self, part: Part, *, last: bool = False) -> int:
+        """Start a part in a session of its own and return its process id.
+
+        Of its own, because Ctrl-C reaches a whole terminal session at once, and the store must outlive those who
+        still write to it. Should this process be killed, Linux ends the parts too.
+        """
+        with _output(part.log) as output:
+            process = await asyncio.create_subprocess_exec(
+                *part.command,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=dict(part.environ) if part.environ is not None else None,
+                start_new_session=True,
+                preexec_fn=_dying_with_parent(),
+            )
+        (self._last if last else self._running).append((part, process))
+        return process.pid
+
+    async def ended(self) -> Ended:
+        """Wait until any part ends by itself."""
+        waits = {asyncio.create_task(each.wait()): part for part, each in self._all()}
+        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        for wait in pending:
+            wait.cancel()
+        first = next(iter(done))
+        return Ended(waits[first].name, first.result())
+
+    async def stop(self) -> None:
+        """End every part: ask, wait, and after ten seconds kill. The store goes when nobody writes any more."""
+        await asyncio.gather(*(_end(process) for _, process in reversed(self._running)))
+        await asyncio.gather(*(_end(process) for _, process in reversed(self._last)))
+
+    def _all(self) -> list[tuple[Part, asyncio.subprocess.Process]]:
+        return [*self._running, *self._last]
+
+
+@asynccontextmanager
+async def processes() -> AsyncIterator[Processes]:
+    """Run parts inside this block; whatever ends the block ends them."""
+    running = Processes()
+    try:
+        yield running
+    finally:
+        await asyncio.shield(running.stop())
+
+
+@contextmanager
+def asked_to_end() -> Iterator[asyncio.Event]:
+    """An event that Ctrl-C, SIGTERM and a closed terminal set, in place of the exceptions that they raise."""
+    event = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for ending in ENDINGS:
+        loop.add_signal_handler(ending, event.set)
+    try:
+        yield event
+    finally:
+        for ending in ENDINGS:
+            loop.remove_signal_handler(ending)
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is not None:
+        return
+    process.terminate()
+    try:
+        await asyncio.wait_for(process.wait(), GRACE_S)
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+@contextmanager
+def _output(log: Path | None) -> Iterator[int | None]:
+    if log is None:
+        yield None
+        return
+    log.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        yield handle
+    finally:
+        os.close(handle)
+
+
+def _dying_with_parent() -> Callable[[], None] | None:
+    """Run in the child before its program: asks Linux for SIGTERM at the parent's death. Elsewhere there is no such thing."""
+    if not sys.platform.startswith("linux"):
+        return None
+    prctl = ctypes.CDLL(None, use_errno=True).prctl  # looked up here: after the fork it would not be safe
+    return lambda: prctl(PR_SET_PDEATHSIG, signal.SIGTERM)

@@ -1,0 +1,217 @@
+"""The shops that we keep: where their API is, the sealed token, and whether their work is paused."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import WatchError
+
+from service.domain.customers import OrgId
+from service.errors import NotFound, Refused
+from service.settings import Settings
+from service.store import keys
+from service.store.cipher import Cipher
+from service.store.shop import Shop, check
+
+__all__ = ["UNAUTHORISED", "Shop", "Shops"]
+
+UNAUTHORISED: Final = "unauthorised"  # the reason of a pause that a new token ends
+
+
+class Seeded(msgspec.Struct, frozen=True):
+    """What the environment said when it last made or changed a shop."""
+
+    token: str
+    api_url: str
+    reserve: int
+
+
+class Shops:
+    """Every read and write of a shop's configuration and of its pause."""
+
+    def __init__(self, redis: Redis, cipher: Cipher) -> None:
+        self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
+        self._cipher = cipher
+
+    async def orgs(self) -> tuple[OrgId, ...]:
+        """Every shop that we keep, in the order of their numbers."""
+        found: set[bytes] = await self._redis.smembers(keys.SHOPS)
+        return tuple(OrgId(org.decode()) for org in sorted(found, key=lambda org: (len(org), org)))
+
+    async def get(self, org: OrgId) -> Shop | None:
+        """The shop, or None; raises Unreadable when its token cannot be opened."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.shop(org, "shop"))
+            pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
+            stored, (paused, since, by, removals) = await pipe.execute()
+        if not stored:
+            return None
+        return Shop(
+            org=org,
+            name=stored[b"name"].decode(),
+            dialect="admin" if stored[b"dialect"] == b"admin" else "omni",
+            api_url=stored[b"api_url"].decode(),
+            token=self._cipher.open(stored[b"token"]),
+            timezone=stored[b"timezone"].decode(),
+            currency=stored[b"currency"].decode(),
+            secret=self._cipher.open(stored[b"secret"]) if stored.get(b"secret") else "",
+            reserve=int(stored.get(b"reserve", 0)),
+            shadow=stored.get(b"shadow") == b"1",
+            paused=(paused or b"").decode(),
+            paused_since_ms=int(since or 0),
+            paused_by=(by or b"").decode(),
+            removals_paused=(removals or b"").decode(),
+        )
+
+    async def require(self, org: OrgId) -> Shop:
+        """The shop; raises NotFound."""
+        shop = await self.get(org)
+        if shop is None:
+            raise NotFound(f"there is no shop {org}; see: tagger shops list")
+        return shop
+
+    async def add(self, shop: Shop) -> None:
+        """Keep a new shop; raises Refused when its fields are wrong or it is there already."""
+        check(shop)
+        if not await self._create(shop, seeded=None):
+            raise Refused(
+                f"shop {shop.org} is there already; change its token with: tagger shops token {shop.org}"
+            )
+
+    async def remove(self, org: OrgId, *, erase: bool) -> None:
+        """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
+        async with self._redis.pipeline() as pipe:
+            pipe.srem(keys.SHOPS, org)
+            pipe.zrem(keys.DUE, org)
+            pipe.delete(keys.shop(org, "shop"))
+            removed, _, _ = await pipe.execute()
+        if erase:
+            async for key in self._redis.scan_iter(match=keys.shop(org, "*"), count=1000):
+                await self._redis.unlink(key)
+        if not removed and not erase:
+            raise NotFound(f"there is no shop {org}; see: tagger shops list")
+
+    async def set_token(self, org: OrgId, token: str) -> None:
+        """Replace the token; a pause for a refused token ends, any other stays. Raises NotFound, Refused."""
+        shop = await self.require(org)
+        if not token.strip():
+            raise Refused("the token is empty")
+        await self._redis.hset(keys.shop(org, "shop"), "token", self._cipher.seal(token.strip()))
+        if shop.paused == UNAUTHORISED:
+            await self.resume(org)
+
+    async def set_secret(self, org: OrgId, secret: str) -> None:
+        """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
+        await self.require(org)
+        sealed = self._cipher.seal(secret.strip()) if secret.strip() else b""
+        await self._redis.hset(keys.shop(org, "shop"), "secret", sealed)
+
+    async def set_shadow(self, org: OrgId, *, shadow: bool) -> None:
+        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound."""
+        await self.require(org)
+        await self._redis.hset(keys.shop(org, "shop"), "shadow", int(shadow))
+
+    async def seal_again(self, org: OrgId) -> None:
+        """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
+        shop = await self.require(org)
+        sealed = {"token": self._cipher.seal(shop.token)}
+        if shop.secret:
+            sealed["secret"] = self._cipher.seal(shop.secret)
+        await self._redis.hset(keys.shop(org, "shop"), mapping=sealed)
+
+    async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
+        """Stop all work of the shop; its marks stay. An earlier pause keeps its reason and moment."""
+        seconds, _ = await self._redis.time()
+        state = keys.shop(org, "state")
+        if await self._redis.hsetnx(state, "paused", reason):
+            await self._redis.hset(state, mapping={"paused_since": seconds * 1000, "paused_by": by})
+
+    async def resume(self, org: OrgId) -> None:
+        """Let the shop work again, at once if something is due."""
+        seconds, _ = await self._redis.time()
+        async with self._redis.pipeline() as pipe:
+            pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by")
+            pipe.zadd(keys.DUE, {org: seconds * 1000})
+            await pipe.execute()
+
+    async def pause_removals(self, org: OrgId, *, reason: str) -> None:
+        """The removal brake: tags are added as before, none is taken away."""
+        await self._redis.hset(keys.shop(org, "state"), "removals_paused", reason)
+
+    async def resume_removals(self, org: OrgId) -> None:
+        """Take the removal brake off."""
+        await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
+
+    async def seed_from(self, settings: Settings) -> Shop | None:
+        """Make the environment's shop once; later take over what changed *in the environment* since then.
+
+        So a token that was replaced by command stays until the environment's own value is another one.
+        """
+        if not settings.org_id:
+            return None
+        org = OrgId(settings.org_id)
+        now = Seeded(settings.access_token, settings.api_url, settings.api_reserve)
+        shop = Shop(
+            org=org,
+            name=f"Shop {org}",
+            dialect="admin" if urlsplit(now.api_url).path.endswith("/admin") else "omni",
+            api_url=now.api_url,
+            token=now.token,
+            reserve=now.reserve,
+        )
+        check(shop)
+        if not await self._create(shop, seeded=now):
+            await self._take_over(org, now)
+        return await self.get(org)
+
+    async def _take_over(self, org: OrgId, now: Seeded) -> None:
+        key = keys.shop(org, "shop")
+        sealed = await self._redis.hget(key, "seeded")
+        before = msgspec.json.decode(self._cipher.open(sealed), type=Seeded) if sealed else None
+        if before == now:
+            return
+        changed: dict[str, bytes | str | int] = {"seeded": self._sealed(now)}
+        if before is None or before.api_url != now.api_url:
+            changed["api_url"] = now.api_url
+        if before is None or before.reserve != now.reserve:
+            changed["reserve"] = now.reserve
+        await self._redis.hset(key, mapping=changed)
+        if before is None or before.token != now.token:
+            await self.set_token(org, now.token)
+
+    async def _create(self, shop: Shop, *, seeded: Seeded | None) -> bool:
+        key = keys.shop(shop.org, "shop")
+        stored = self._stored(shop)
+        if seeded is not None:
+            stored["seeded"] = self._sealed(seeded)
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(key)
+                if await pipe.exists(key):
+                    return False
+                pipe.multi()
+                pipe.hset(key, mapping=stored)
+                pipe.sadd(keys.SHOPS, shop.org)
+                await pipe.execute()
+            except WatchError:
+                return False  # another process made it a moment ago
+        return True
+
+    def _stored(self, shop: Shop) -> dict[str, bytes | str | int]:
+        return {
+            "name": shop.name,
+            "dialect": shop.dialect,
+            "api_url": shop.api_url,
+            "timezone": shop.timezone,
+            "currency": shop.currency,
+            "token": self._cipher.seal(shop.token),
+            "secret": self._cipher.seal(shop.secret) if shop.secret else b"",
+            "reserve": shop.reserve,
+            "shadow": int(shop.shadow),
+        }
+
+    def _sealed(self, seeded: Seeded) -> bytes:
+        return self._cipher.seal(msgspec.json.encode(seeded).decode())

@@ -1,0 +1,136 @@
+"""Rule versions: immutable, numbered, addressed by content; one of them is live."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import WatchError
+
+from service.domain.customers import OrgId
+from service.domain.parsing import canonical, content_id, parse_rules
+from service.domain.rules import RuleSet
+from service.errors import NotFound, Refused
+from service.settings import Settings
+from service.store import keys
+
+OF_THE_SHOP: Final = (
+    "live_version",
+    "owned",
+    "snap",
+)  # any of these: the shop has a past, RULES_FILE stays out
+
+
+class Version(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known of one published version; never changed after it was stored."""
+
+    number: int
+    content: str  # the document's content id: equal for equal rules, so a roll-back is seen as one
+    author: str
+    note: str
+    at_ms: int
+    parent: int  # the number that was live when the author began; 0 for the first
+    preview: dict[str, Any] | None = None  # what the author was shown before publishing
+
+
+class Versions:
+    """Every read and write of a shop's rules."""
+
+    def __init__(self, redis: Redis) -> None:
+        self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
+
+    async def publish(
+        self,
+        org: OrgId,
+        rule_set: RuleSet,
+        *,
+        author: str,
+        note: str = "",
+        parent: int,
+        preview: dict[str, Any] | None = None,
+    ) -> Version:
+        """Store the document and make it live, in one go.
+
+        `parent` is the live version's number as the author saw it (0 for none); Refused when another one was
+        published since, so that nobody's work is overwritten unseen.
+        """
+        seconds, _ = await self._redis.time()
+        version = Version(
+            number=parent + 1,
+            content=content_id(rule_set),
+            author=author,
+            note=note,
+            at_ms=seconds * 1000,
+            parent=parent,
+            preview=preview,
+        )
+        if not await self._store(org, version, canonical(rule_set)):
+            live = await self.live_number(org)
+            raise Refused(
+                f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
+                "look at what changed and publish again"
+            )
+        return version
+
+    async def live_number(self, org: OrgId) -> int:
+        """The number of the live version, 0 for none."""
+        return int(await self._redis.get(keys.shop(org, "live_version")) or 0)
+
+    async def live(self, org: OrgId) -> Version | None:
+        """The version that is live, or None before the first one."""
+        number = await self.live_number(org)
+        return await self.get(org, number) if number else None
+
+    async def get(self, org: OrgId, number: int) -> Version:
+        """One version; raises NotFound."""
+        stored = await self._redis.hget(keys.shop(org, "versions"), number)
+        if stored is None:
+            raise NotFound(f"shop {org} has no version {number} of its rules")
+        return _DECODER.decode(stored)
+
+    async def history(self, org: OrgId) -> tuple[Version, ...]:
+        """All versions, the newest first."""
+        stored = await self._redis.hvals(keys.shop(org, "versions"))
+        return tuple(sorted(map(_DECODER.decode, stored), key=lambda version: -version.number))
+
+    async def document(self, org: OrgId, number: int) -> RuleSet:
+        """The rules of one version; raises NotFound."""
+        version = await self.get(org, number)
+        stored = await self._redis.hget(keys.shop(org, "documents"), version.content)
+        if stored is None:
+            raise NotFound(f"the document of version {number} of shop {org} is gone from the store")
+        return parse_rules(stored.decode())
+
+    async def seed_from(self, settings: Settings, org: OrgId) -> Version | None:
+        """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises BadRules."""
+        if settings.rules_file is None:
+            return None
+        if await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP)):
+            return None
+        rule_set = parse_rules(settings.rules_file.read_text(encoding="utf-8"))
+        try:
+            return await self.publish(org, rule_set, author="RULES_FILE", note="the first rules", parent=0)
+        except Refused:
+            return None  # another process of this service was quicker
+
+    async def _store(self, org: OrgId, version: Version, document: bytes) -> bool:
+        """False when another version went live since `version.parent`."""
+        live = keys.shop(org, "live_version")
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(live)
+                if int(await pipe.get(live) or 0) != version.parent:
+                    return False
+                pipe.multi()
+                pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
+                pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
+                pipe.set(live, version.number)
+                await pipe.execute()
+            except WatchError:
+                return False
+        return True
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(Version)

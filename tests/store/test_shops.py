@@ -1,0 +1,278 @@
+"""Shops: kept with sealed tokens, seeded from the environment, paused and resumed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import OrgId
+from service.errors import BadSettings, NotFound, Refused, Unreadable
+from service.settings import Settings
+from service.store import keys
+from service.store.cipher import Cipher
+from service.store.shops import UNAUTHORISED, Shop, Shops
+
+OLD, NEW = "old-key-" * 5, "new-key-" * 5
+ORG = OrgId("1000000001")
+GOM = Shop(org=ORG, name="Nhà Gốm", dialect="omni", api_url="https://apis.haravan.com/com", token="token-one")
+
+
+@pytest.fixture
+def shops(redis: ArqRedis) -> Shops:
+    return Shops(redis, Cipher([OLD]))
+
+
+async def test_an_added_shop_comes_back_as_it_was(shops: Shops) -> None:
+    shop = replace(GOM, secret="secret-one", reserve=10, shadow=True, dialect="admin")
+
+    await shops.add(shop)
+
+    assert await shops.get(ORG) == shop
+
+
+async def test_a_shop_is_added_once(shops: Shops) -> None:
+    await shops.add(GOM)
+
+    with pytest.raises(Refused, match="there already"):
+        await shops.add(replace(GOM, token="token-two"))
+
+    assert (await shops.require(ORG)).token == "token-one"
+
+
+async def test_nothing_in_the_store_reads_like_a_token(shops: Shops, redis: ArqRedis) -> None:
+    await shops.add(replace(GOM, secret="secret-one"))
+    await shops.seed_from(Settings(org_id="7", access_token="token-env", secret_keys=(OLD,)))
+
+    stored = b"".join([b"".join((await redis.hgetall(key)).values()) for key in await redis.keys("*shop")])
+
+    assert stored
+    assert not any(secret in stored for secret in (b"token-one", b"secret-one", b"token-env"))
+
+
+def test_a_shop_that_is_printed_shows_neither_token_nor_secret() -> None:
+    assert "token-one" not in repr(GOM)
+    assert "secret-one" not in repr(replace(GOM, secret="secret-one"))
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ("an org with letters", {"org": OrgId("abc")}, "digits only"),
+    ("no name", {"name": " "}, "name is empty"),
+    ("another dialect", {"dialect": "rest"}, "omni or admin"),
+    ("plain http to the world", {"api_url": "http://apis.haravan.com/com"}, "https://"),
+    ("no address", {"api_url": "https://"}, "https://"),
+    ("no token", {"token": ""}, "token is empty"),
+    ("no such zone", {"timezone": "Asia/Saigon2"}, "time zone"),
+    ("no zone", {"timezone": ""}, "time zone"),
+    ("a folder as zone", {"timezone": "Asia"}, "time zone"),
+    ("a path as zone", {"timezone": "../../etc/passwd"}, "time zone"),
+    ("a sign as currency", {"currency": "₫"}, "capital letters"),
+    ("a reserve that leaves nothing", {"reserve": 80}, "from 0 to 30"),
+]
+
+
+@pytest.mark.parametrize(("fields", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
+async def test_a_wrong_field_is_refused_by_name(shops: Shops, fields: dict[str, Any], message: str) -> None:
+    with pytest.raises(Refused, match=message):
+        await shops.add(replace(GOM, **fields))
+
+    assert await shops.orgs() == ()
+
+
+async def test_every_wrong_field_is_named_at_once(shops: Shops) -> None:
+    with pytest.raises(Refused, match=r"token is empty; .*capital letters"):
+        await shops.add(replace(GOM, token="", currency="dong"))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]:9000", "sandbox:9000"])
+async def test_plain_http_is_fine_near_by(shops: Shops, host: str) -> None:
+    await shops.add(replace(GOM, api_url=f"http://{host}/com"))
+
+    assert await shops.orgs() == (ORG,)
+
+
+async def test_shops_are_listed_by_their_number(shops: Shops) -> None:
+    for org in ("30", "4", "200"):
+        await shops.add(replace(GOM, org=OrgId(org)))
+
+    assert await shops.orgs() == ("4", "30", "200")
+
+
+async def test_a_shop_that_we_do_not_keep_is_none(shops: Shops) -> None:
+    assert await shops.get(ORG) is None
+    with pytest.raises(NotFound):
+        await shops.require(ORG)
+
+
+async def test_a_removed_shop_leaves_nothing_behind(shops: Shops, redis: ArqRedis) -> None:
+    await shops.add(GOM)
+    await redis.hset(keys.shop(ORG, "owned"), "7", "x")
+    await redis.zadd(keys.DUE, {ORG: 1})
+
+    await shops.remove(ORG, erase=True)
+
+    assert await redis.keys("*") == []
+
+
+async def test_a_neighbour_with_a_longer_number_survives_the_removal(shops: Shops, redis: ArqRedis) -> None:
+    await shops.add(GOM)
+    await shops.add(replace(GOM, org=OrgId(ORG + "1")))
+
+    await shops.remove(ORG, erase=True)
+
+    assert await shops.get(OrgId(ORG + "1")) is not None
+
+
+async def test_what_was_stored_of_a_shop_can_outlive_its_removal(shops: Shops, redis: ArqRedis) -> None:
+    await shops.add(GOM)
+    await redis.hset(keys.shop(ORG, "owned"), "7", "x")
+
+    await shops.remove(ORG, erase=False)
+
+    assert await shops.get(ORG) is None
+    assert await redis.hget(keys.shop(ORG, "owned"), "7") == b"x"
+
+
+async def test_removing_a_shop_that_is_not_there_says_so(shops: Shops) -> None:
+    with pytest.raises(NotFound):
+        await shops.remove(ORG, erase=False)
+
+
+# Pauses
+
+
+async def test_a_pause_says_why_since_when_and_by_whom(shops: Shops) -> None:
+    await shops.add(GOM)
+
+    await shops.pause(ORG, reason="tồn kho", by="lan")
+
+    shop = await shops.require(ORG)
+    assert (shop.paused, shop.paused_by) == ("tồn kho", "lan")
+    assert shop.paused_since_ms > 1_600_000_000_000
+
+
+async def test_a_second_pause_keeps_the_first_reason(shops: Shops) -> None:
+    await shops.add(GOM)
+    await shops.pause(ORG, reason="by hand", by="lan")
+
+    await shops.pause(ORG, reason=UNAUTHORISED, by="worker")
+
+    assert (await shops.require(ORG)).paused == "by hand"
+
+
+async def test_a_resumed_shop_is_due_at_once(shops: Shops, redis: ArqRedis) -> None:
+    await shops.add(GOM)
+    await shops.pause(ORG, reason="by hand", by="lan")
+
+    await shops.resume(ORG)
+
+    assert (await shops.require(ORG)).paused == ""
+    assert await redis.zscore(keys.DUE, ORG) is not None
+
+
+@pytest.mark.parametrize(
+    ("reason", "left"),
+    [(UNAUTHORISED, ""), ("by hand", "by hand")],
+    ids=["a refused token: resumed", "by hand: stays"],
+)
+async def test_a_new_token_ends_only_a_pause_for_the_old_one(shops: Shops, reason: str, left: str) -> None:
+    await shops.add(GOM)
+    await shops.pause(ORG, reason=reason, by="worker")
+
+    await shops.set_token(ORG, "token-two\n")
+
+    shop = await shops.require(ORG)
+    assert (shop.token, shop.paused) == ("token-two", left)
+
+
+async def test_the_brake_on_removals_is_apart_from_the_pause(shops: Shops) -> None:
+    await shops.add(GOM)
+    await shops.pause_removals(ORG, reason="61 removals within an hour")
+
+    await shops.resume(ORG)
+
+    assert (await shops.require(ORG)).removals_paused == "61 removals within an hour"
+
+
+# The environment's shop
+
+
+def environment(**fields: Any) -> Settings:
+    return Settings(**{"org_id": ORG, "access_token": "token-env", "secret_keys": (OLD,), **fields})
+
+
+async def test_without_an_org_in_the_environment_nothing_is_seeded(shops: Shops) -> None:
+    assert await shops.seed_from(Settings(secret_keys=(OLD,))) is None
+    assert await shops.orgs() == ()
+
+
+async def test_the_environments_shop_is_made_once(shops: Shops) -> None:
+    first = await shops.seed_from(environment(api_reserve=10))
+    again = await shops.seed_from(environment(api_reserve=10))
+
+    assert first == again
+    assert first is not None
+    assert (first.token, first.dialect, first.reserve) == ("token-env", "omni", 10)
+
+
+async def test_an_admin_address_means_the_admin_dialect(shops: Shops) -> None:
+    shop = await shops.seed_from(environment(api_url="https://nha-gom.myharavan.com/admin"))
+
+    assert shop is not None
+    assert shop.dialect == "admin"
+
+
+async def test_a_token_replaced_by_command_survives_the_next_start(shops: Shops) -> None:
+    await shops.seed_from(environment())
+    await shops.set_token(ORG, "token-by-command")
+
+    await shops.seed_from(environment())
+
+    assert (await shops.require(ORG)).token == "token-by-command"
+
+
+async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(shops: Shops) -> None:
+    await shops.seed_from(environment())
+    await shops.pause(ORG, reason=UNAUTHORISED, by="worker")
+
+    await shops.seed_from(environment(access_token="token-env-2", api_reserve=5))
+
+    shop = await shops.require(ORG)
+    assert (shop.token, shop.reserve, shop.paused) == ("token-env-2", 5, "")
+
+
+async def test_a_shop_added_by_command_takes_the_environments_token(shops: Shops) -> None:
+    await shops.add(GOM)
+
+    await shops.seed_from(environment())
+
+    shop = await shops.require(ORG)
+    assert (shop.token, shop.name) == ("token-env", "Nhà Gốm")
+
+
+# Keys
+
+
+async def test_after_a_rotation_old_tokens_open_and_are_sealed_anew(redis: ArqRedis, shops: Shops) -> None:
+    await shops.add(replace(GOM, secret="secret-one"))
+
+    await Shops(redis, Cipher([NEW, OLD])).seal_again(ORG)
+
+    shop = await Shops(redis, Cipher([NEW])).require(ORG)
+    assert (shop.token, shop.secret) == ("token-one", "secret-one")
+
+
+async def test_a_token_sealed_with_a_lost_key_says_what_to_do(redis: ArqRedis, shops: Shops) -> None:
+    await shops.add(GOM)
+
+    with pytest.raises(Unreadable, match="tagger shops token"):
+        await Shops(redis, Cipher([NEW])).get(ORG)
+
+
+async def test_without_a_key_no_token_is_stored(redis: ArqRedis) -> None:
+    with pytest.raises(BadSettings, match="SECRET_KEY"):
+        await Shops(redis, Cipher([])).add(GOM)
+
+    assert await redis.keys("*") == []

@@ -1,0 +1,75 @@
+"""The web process's root: builds everything once, and takes it down again."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from service.alerts import Alerts, sender
+from service.settings import Settings
+from service.store import keys
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.ingest import Ingest
+from service.store.shops import Shops
+from service.web import webhooks
+from service.web.directory import Directory
+from service.web.journal import Journal, batch_journal
+from service.web.refusals import Refusals
+from service.web.tally import Tally
+
+CONNECTIONS: Final = 64
+
+
+class Front:
+    """The webhook path goes straight to its application; everything else takes Starlette's way."""
+
+    def __init__(self, webhook: ASGIApp, rest: ASGIApp) -> None:
+        self._webhook = webhook
+        self._rest = rest
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == webhooks.PATH:
+            await self._webhook(scope, receive, send)
+        else:
+            await self._rest(scope, receive, send)
+
+
+def create_app(settings: Settings) -> ASGIApp:
+    """Build the web process's application. Nothing is opened before its lifespan starts."""
+    redis = connect(settings.redis_url, connections=CONNECTIONS)
+    alerts = Alerts(redis, send=sender(settings.alert_urls))
+    tally = Tally()
+    directory = Directory(Shops(redis, Cipher(settings.secret_keys)), app_secrets=settings.webhook_secrets)
+    refusals = Refusals(redis, alerts, tally)
+    ingest = Ingest(redis, retention_s=settings.retention_days * keys.DAY_S, on_batch=batch_journal(tally))
+    webhook = webhooks.Webhooks(
+        ingest=ingest,
+        directory=directory,
+        refusals=refusals,
+        tally=tally,
+        verify_token=settings.verify_token,
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(redis.aclose)
+            ingest.start()
+            stack.push_async_callback(alerts.settled)
+            stack.push_async_callback(ingest.stop)
+            stack.push_async_callback(_ended, asyncio.create_task(refusals.flush_for_ever()))
+            yield
+
+    return Front(webhook, Journal(Starlette(lifespan=lifespan)))
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

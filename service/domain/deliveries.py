@@ -1,0 +1,157 @@
+"""What a webhook delivery says: whether Haravan signed it, which one it is, and whom it asks us to look at."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from base64 import b64encode
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+import msgspec
+
+from service.domain.customers import Record, read_id, record_of
+from service.errors import Unreadable
+
+SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1 have other lengths
+MAX_BODY: Final = 1024 * 1024
+MAX_TOPIC: Final = 64
+MAX_MOMENT_MS: Final = 4_102_444_800_000  # 2100: a later `updated_at` is nonsense and must not make us wait
+
+
+class Reason(StrEnum):
+    """Why a signed delivery marks nobody; each is answered 200, since no retry could mend it."""
+
+    NO_ORG = "ignored:no_org"
+    UNKNOWN_SHOP = "ignored:unknown_shop"
+    TEST = "ignored:test"
+    UNREADABLE = "ignored:unreadable"
+    NO_CUSTOMER = "ignored:no_customer"
+    BAD_ID = "ignored:bad_id"
+    UNINSTALLED = "ignored:uninstalled"
+
+
+class Refusal(StrEnum):
+    """Why a request is answered 401: it is counted, and nothing of it is kept."""
+
+    NO_SIGNATURE = "no_signature"
+    BAD_SIGNATURE = "bad_signature"
+    NO_SECRET = "no_secret"  # noqa: S105  # the absence of one
+
+
+class Verdict(NamedTuple):
+    """What a signed body says. With a `note` nobody is marked, and the note is the recorded outcome."""
+
+    customer: str = ""  # "" = the body names none
+    digest: str = ""  # of the visible fields; "" = not all of them were there to be seen
+    updated_ms: str = "0"
+    note: str = ""
+
+
+class Kept(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """What is stored of a delivery, as msgpack: digests, never the body. New fields go to the end."""
+
+    topic: str
+    sha256: bytes  # of the raw body
+    size: int
+    test: bool = False
+    org: str = ""  # as the header had it, where that is not the shop it is recorded under
+
+
+def is_signed(body: bytes, given: bytes, secrets: Iterable[bytes]) -> bool:
+    """Whether `given` is `base64(HMAC-SHA256(body, secret))` for one of the secrets, in constant time.
+
+    Source: haravan.md, Webhooks. A text of another length than base64 of 32 bytes is refused unread, so
+    that a wrong one costs no more than a right one.
+    """
+    if len(given) != SIGNATURE_LENGTH:
+        return False
+    good = False
+    for secret in secrets:
+        expected = b64encode(hmac.digest(secret, body, "sha256"))
+        good |= hmac.compare_digest(expected, given)
+    return good
+
+
+def identity(*, org: str, topic: str, body: bytes) -> str:
+    """The one name that a delivery has: neither an id nor a time is sent (haravan.md, Webhooks).
+
+    Headers hold no line break, so the three parts cannot run into one another. Half of the digest is kept:
+    128 bits are plenty, and three days of them stay in memory.
+    """
+    hashed = hashlib.sha256(f"{org}\n{topic}\n".encode())
+    hashed.update(body)
+    return hashed.hexdigest()[:32]
+
+
+def keep(*, topic: str, body: bytes, test: bool, org: str = "") -> bytes:
+    """The bytes that are stored of a delivery."""
+    return _ENCODER.encode(Kept(topic, hashlib.sha256(body).digest(), len(body), test, org))
+
+
+def kept(blob: bytes) -> Kept:
+    """What `keep` stored; raises Unreadable."""
+    try:
+        return _KEPT.decode(blob)
+    except msgspec.MsgspecError as exc:
+        raise Unreadable("the stored delivery cannot be read") from exc
+
+
+def tidy_topic(header: bytes) -> str:
+    """The topic as we compare, count and store it; it is unsigned, so it may be anything."""
+    text = header[:MAX_TOPIC].decode("ascii", "replace").strip().lower()
+    return text if text.isprintable() else ""
+
+
+def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
+    """Read a signed body: whom to look at, or why nobody.
+
+    Topics are hints, since only the body is signed: `customers/*` says that the bare object is a customer,
+    any other body names one by `customer.id`.
+    """
+    if test:
+        return Verdict(note=Reason.TEST)
+    try:
+        told = _DECODER.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Verdict(note=Reason.UNREADABLE)
+    if topic == "app/uninstalled":
+        return Verdict(note=Reason.UNINSTALLED)
+    nested = told.get("customer")
+    if isinstance(nested, dict):
+        return _customer(nested, currency=currency, whole=topic.startswith("customers/"))
+    if topic.startswith("customers/"):
+        return _customer(told, currency=currency, whole=True)
+    return Verdict(note=Reason.NO_CUSTOMER)
+
+
+def _customer(told: Mapping[str, object], *, currency: str, whole: bool) -> Verdict:
+    """Mark whoever has a good id, however odd the other fields are: we fetch the record anyway.
+
+    An order's copy of its customer is not that customer's present state, so only a whole one has a digest.
+    """
+    try:
+        customer = str(read_id(told.get("id")))
+    except Unreadable:
+        return Verdict(note=Reason.BAD_ID if "id" in told else Reason.NO_CUSTOMER)
+    try:
+        record = record_of(told, currency=currency)
+        return Verdict(customer, _digest(record) if whole else "", _updated(record))
+    except (Unreadable, UnicodeError):
+        return Verdict(customer)
+
+
+def _digest(record: Record) -> str:
+    return record.digest or ""
+
+
+def _updated(record: Record) -> str:
+    moment = record.customer.updated_ms or 0
+    return str(moment) if 0 < moment <= MAX_MOMENT_MS else "0"
+
+
+_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=Decimal)  # money must not pass a float
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_KEPT: Final = msgspec.msgpack.Decoder(Kept)

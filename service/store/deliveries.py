@@ -1,0 +1,121 @@
+"""The record of deliveries, found by customer and by time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from service.domain.customers import CustomerId, OrgId
+from service.domain.deliveries import Kept, kept
+from service.errors import Unreadable
+from service.store import keys
+
+# Signed deliveries whose shop we do not have. The org header is not signed, so all of them share one bounded place.
+STRANGERS: Final = OrgId("unknown")
+MOST_STRANGERS: Final = 10_000
+MOST: Final = 1000  # in one answer
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One recorded delivery; the body itself is never kept."""
+
+    id: str  # the stream's: milliseconds, a dash, a number
+    at_ms: int
+    customer: CustomerId | None
+    outcome: str  # `marked`, `echo`, `ignored:reason`
+    repeat: bool
+    topic: str
+    sha256: str
+    size: int
+    test: bool
+    org: str  # as the header had it, for a shop that we do not have; else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Deliveries, newest first, and where the next older ones begin."""
+
+    deliveries: tuple[Delivery, ...]
+    before: str | None
+
+
+async def by_customer(redis: Redis, org: OrgId, customer: CustomerId) -> tuple[Delivery, ...]:
+    """The customer's last deliveries (50 at most), newest first."""
+    client: Any = redis
+    stream = keys.shop(org, "deliveries")
+    ids: list[bytes] = await client.lrange(keys.shop(org, f"of:{customer}"), 0, -1)
+    async with client.pipeline(transaction=False) as pipe:
+        for each in ids:
+            pipe.xrange(stream, each, each)
+        found = await pipe.execute()
+    return tuple(_delivery(entry) for entries in reversed(found) for entry in entries)
+
+
+async def by_time(
+    redis: Redis,
+    org: OrgId,
+    *,
+    since_ms: int = 0,
+    until_ms: int | None = None,
+    before: str | None = None,
+    limit: int = 100,
+) -> Page:
+    """Deliveries of a span of time, newest first; `before` is the last page's, to go on from there."""
+    client: Any = redis
+    newest = f"({before}" if before else ("+" if until_ms is None else str(until_ms))
+    size = max(1, min(limit, MOST))
+    entries = await client.xrevrange(keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=size)
+    deliveries = tuple(map(_delivery, entries))
+    return Page(deliveries, deliveries[-1].id if len(deliveries) == size else None)
+
+
+async def customers_since(
+    redis: Redis, org: OrgId, *, since_ms: int, until_ms: int | None = None, topics: Sequence[str] = ()
+) -> list[CustomerId]:
+    """Whoever was named by a delivery in that span (of these topics, if any are given), each once, oldest first."""
+    client: Any = redis
+    stream, newest = keys.shop(org, "deliveries"), "+" if until_ms is None else str(until_ms)
+    found: dict[CustomerId, None] = {}
+    oldest = str(since_ms)
+    while entries := await client.xrange(stream, min=oldest, max=newest, count=MOST):
+        for entry in entries:
+            delivery = _delivery(entry)
+            if delivery.customer is not None and (not topics or delivery.topic in topics):
+                found[delivery.customer] = None
+        oldest = f"({entries[-1][0].decode()}"
+    return list(found)
+
+
+async def forget_strangers(redis: Redis) -> None:
+    """Keep the place of unknown shops bounded; nobody's retention reaches it."""
+    client: Any = redis
+    await client.xtrim(keys.shop(STRANGERS, "deliveries"), maxlen=MOST_STRANGERS, approximate=True)
+
+
+def _delivery(entry: tuple[bytes, dict[bytes, bytes]]) -> Delivery:
+    key, fields = entry
+    what = _kept(fields.get(b"b", b""))
+    name = key.decode()
+    return Delivery(
+        id=name,
+        at_ms=int(name.partition("-")[0]),
+        customer=CustomerId(int(fields[b"c"])) if fields.get(b"c") else None,
+        outcome=fields[b"o"].decode(),
+        repeat=fields[b"r"] == b"1",
+        topic=what.topic,
+        sha256=what.sha256.hex(),
+        size=what.size,
+        test=what.test,
+        org=what.org,
+    )
+
+
+def _kept(blob: bytes) -> Kept:
+    try:
+        return kept(blob)
+    except Unreadable:
+        return Kept("", b"", 0)

@@ -1,0 +1,176 @@
+"""The webhook endpoint: handshake, signature, record and mark, then 200 (the consequences: haravan.md, Webhooks)."""
+
+from __future__ import annotations
+
+import hmac
+from time import perf_counter
+from typing import Final, NamedTuple
+from urllib.parse import parse_qs
+
+from starlette.types import Receive, Scope, Send
+
+from service.domain.deliveries import Reason, Refusal, Verdict, identity, is_signed, judge, keep, tidy_topic
+from service.errors import StoreAway
+from service.store.deliveries import STRANGERS
+from service.store.ingest import Ingest
+from service.store.marks import Event
+from service.web.bodies import BadBody, Bodies, Left
+from service.web.directory import Directory, Known
+from service.web.refusals import Refusals
+from service.web.tally import Tally, label
+
+PATH: Final = "/webhooks/haravan"
+MAX_ORG: Final = 19
+ABSENT: Final = b""
+
+
+class Head(NamedTuple):
+    """The headers that matter; none of them is signed."""
+
+    topic: str
+    org: str  # "" when missing or not a number
+    domain: str
+    signature: bytes
+    test: bool
+    length: bytes
+
+
+class Webhooks:
+    """A raw ASGI application for the one path."""
+
+    def __init__(
+        self,
+        *,
+        ingest: Ingest,
+        directory: Directory,
+        refusals: Refusals,
+        tally: Tally,
+        verify_token: str,
+        bodies: Bodies | None = None,
+    ) -> None:
+        self._ingest = ingest
+        self._directory = directory
+        self._refusals = refusals
+        self._tally = tally
+        self._verify_token = verify_token.encode()
+        self._bodies = bodies or Bodies()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "POST":
+            await self._deliver(scope, receive, send)
+        elif method == "GET":
+            await self._shake_hands(scope, send)
+        else:
+            await answer(send, 405, b"use GET or POST", (b"allow", b"GET, POST"))
+
+    async def _shake_hands(self, scope: Scope, send: Send) -> None:
+        """Haravan asks, before any shop is installed, whether we know the verify token."""
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = query.get("hub.verify_token", [""])[0].encode()
+        known = bool(self._verify_token) and hmac.compare_digest(given, self._verify_token)
+        if query.get("hub.mode") != ["subscribe"] or not known:
+            await answer(send, 401, b"wrong verify token")
+            return
+        await answer(send, 200, query.get("hub.challenge", [""])[0].encode())
+
+    async def _deliver(self, scope: Scope, receive: Receive, send: Send) -> None:
+        started = perf_counter()
+        try:
+            head = read_head(scope["headers"])
+            body = await self._bodies.read(receive, announced=head.length)
+            refusal = await self._take(head, body)
+        except Left:
+            return
+        except BadBody as exc:
+            self._tally.unanswered[type(exc).__name__] += 1
+            await answer(send, exc.status, b"the body cannot be taken", CLOSE, RETRY_AFTER)
+            return
+        except StoreAway as exc:
+            self._tally.unanswered[type(exc).__name__] += 1
+            await answer(send, 503, b"not stored: send it again", RETRY_AFTER)
+            return
+        if refusal is not None:
+            await answer(send, 401, b"not signed by Haravan")
+            return
+        self._tally.acknowledged(perf_counter() - started)
+        await send(OK_START)
+        await send(OK_BODY)
+
+    async def _take(self, head: Head, body: bytes) -> Refusal | None:
+        """Record the delivery and mark its customer, or say why it is refused. Raises StoreAway."""
+        org = head.org or self._directory.org_of(head.domain)
+        shop = self._directory.find(org)
+        if shop is None or not is_signed(body, head.signature, shop.secrets):
+            if org and await self._directory.look_again():
+                shop = self._directory.find(org)
+            refusal = self._check(head, body, shop)
+            if refusal is not None:
+                self._refusals.refused(refusal, org=shop.org if shop else None)
+                return refusal
+        await self._record(head, body, org=org, shop=shop)
+        return None
+
+    def _check(self, head: Head, body: bytes, shop: Known | None) -> Refusal | None:
+        """A shop's own secret is valid for that shop; the app's for every org, also for one we do not know."""
+        secrets = shop.secrets if shop else self._directory.app_secrets
+        if not secrets:
+            return Refusal.NO_SECRET
+        if is_signed(body, head.signature, secrets):
+            return None
+        return Refusal.BAD_SIGNATURE if head.signature else Refusal.NO_SIGNATURE
+
+    async def _record(self, head: Head, body: bytes, *, org: str, shop: Known | None) -> None:
+        if shop is None:
+            verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
+            home, stranger = STRANGERS, org
+        else:
+            self._refusals.accepted(shop.org)
+            verdict = judge(topic=head.topic, body=body, test=head.test, currency=shop.currency)
+            home, stranger = shop.org, ""
+        event = Event(
+            verdict.customer,
+            verdict.digest,
+            verdict.updated_ms,
+            identity(org=org, topic=head.topic, body=body),
+            verdict.note,
+            "delivery",
+            keep(topic=head.topic, body=body, test=head.test, org=stranger),
+        )
+        failure = await self._ingest.put(home, event, topic=label(head.topic))
+        if failure is not None:
+            raise failure
+
+
+def read_head(headers: list[tuple[bytes, bytes]]) -> Head:
+    """Pick the headers that matter; the old name of the signature counts only where the new one is absent."""
+    found = dict(reversed(headers))  # of a header that is sent twice the first counts
+    org = found.get(b"x-haravan-org-id", ABSENT).strip()
+    signature = found.get(b"x-haravan-hmacsha256")
+    if signature is None:
+        signature = found.get(b"x-haravan-hmac-sha256", ABSENT)
+    return Head(
+        topic=tidy_topic(found.get(b"x-haravan-topic", ABSENT)),
+        org=org.decode() if len(org) <= MAX_ORG and org.isdigit() else "",
+        domain=found.get(b"haravan-shop-domain", ABSENT).decode("latin-1"),
+        signature=signature.strip(),
+        test=found.get(b"x-haravan-test", ABSENT).strip().lower() == b"true",
+        length=found.get(b"content-length", ABSENT),
+    )
+
+
+async def answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Send a short plain text."""
+    fixed = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)))
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    await send({"type": "http.response.body", "body": text})
+
+
+RETRY_AFTER: Final = (b"retry-after", b"1")
+CLOSE: Final = (b"connection", b"close")  # the rest of the body is not worth reading
+OK_START: Final = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-type", b"text/plain"), (b"content-length", b"2")],
+}
+OK_BODY: Final = {"type": "http.response.body", "body": b"ok"}

@@ -1,0 +1,172 @@
+"""Bodies of good answers: customers one by one, so that a broken record spoils nobody but itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+from service.domain.customers import CustomerId, Record, read_id, read_record
+from service.domain.tags import split_tags
+from service.errors import Unreadable
+
+Raw = dict[str, Any]
+"""A JSON object as the API sent it. Its fractions are Decimals with all their digits; write them with
+`msgspec.json.Encoder(decimal_format="number")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Poison:
+    """A record that cannot be read, and why; `customer` is None where not even the id can be."""
+
+    customer: CustomerId | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The customers of one list answer, in its order."""
+
+    records: tuple[Record, ...] = ()
+    poisons: tuple[Poison, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.poisons)
+
+    @property
+    def ids(self) -> frozenset[CustomerId]:
+        """Everybody who came, readable or not."""
+        poisoned = (poison.customer for poison in self.poisons if poison.customer is not None)
+        return frozenset((*(CustomerId(record.customer.id) for record in self.records), *poisoned))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """Who was asked for and did not come, and who came without being asked for."""
+
+    missing: frozenset[CustomerId]
+    unexpected: frozenset[CustomerId]
+
+    @property
+    def trustworthy(self) -> bool:
+        """Whether the list did what was asked. Somebody missing may just be deleted: a single GET tells."""
+        return not self.unexpected
+
+
+def compare(asked: Iterable[CustomerId], got: Batch) -> Comparison:
+    """Hold an answer against the ids that were asked for."""
+    wanted = frozenset(asked)
+    return Comparison(missing=wanted - got.ids, unexpected=got.ids - wanted)
+
+
+class _One(msgspec.Struct):
+    customer: msgspec.Raw
+
+
+class _Many(msgspec.Struct):
+    customers: list[msgspec.Raw]
+
+
+class _RawOne(msgspec.Struct):
+    customer: Raw
+
+
+class _RawMany(msgspec.Struct):
+    customers: list[Raw]
+
+
+class _Groups(msgspec.Struct):
+    customer_groups: list[Raw]
+
+
+class _Orders(msgspec.Struct):
+    orders: list[Raw]
+
+
+class _Shop(msgspec.Struct):
+    shop: Raw
+
+
+class _Count(msgspec.Struct):
+    count: int
+
+
+class _Tags(msgspec.Struct):
+    tags: str | None
+
+
+class _Id(msgspec.Struct):
+    id: int | str
+
+
+_one = msgspec.json.Decoder(_One)
+_many = msgspec.json.Decoder(_Many)
+_raw_one = msgspec.json.Decoder(_RawOne, float_hook=Decimal)
+_raw_many = msgspec.json.Decoder(_RawMany, float_hook=Decimal)
+_groups = msgspec.json.Decoder(_Groups)
+_orders = msgspec.json.Decoder(_Orders, float_hook=Decimal)
+_shop = msgspec.json.Decoder(_Shop)
+_count = msgspec.json.Decoder(_Count, strict=False)
+_tags = msgspec.json.Decoder(_Tags)
+_id = msgspec.json.Decoder(_Id)
+
+
+def one(body: bytes, *, currency: str) -> Record:
+    """`{"customer": {…}}`; raises Unreadable for a record that cannot be read."""
+    return read_record(_one.decode(body).customer, currency=currency)
+
+
+def many(body: bytes, *, currency: str) -> Batch:
+    """`{"customers": [{…}, …]}`, each decoded alone."""
+    records: list[Record] = []
+    poisons: list[Poison] = []
+    for raw in _many.decode(body).customers:
+        try:
+            records.append(read_record(raw, currency=currency))
+        except Unreadable as exc:
+            poisons.append(Poison(_id_of(raw), str(exc)))
+    return Batch(tuple(records), tuple(poisons))
+
+
+def raw_one(body: bytes) -> Raw:
+    return _raw_one.decode(body).customer
+
+
+def raw_many(body: bytes) -> list[Raw]:
+    return _raw_many.decode(body).customers
+
+
+def groups(body: bytes) -> list[Raw]:
+    return _groups.decode(body).customer_groups
+
+
+def orders(body: bytes) -> list[Raw]:
+    return _orders.decode(body).orders
+
+
+def shop(body: bytes) -> Raw:
+    return _shop.decode(body).shop
+
+
+def count(body: bytes) -> int:
+    return _count.decode(body).count
+
+
+def tags(body: bytes) -> tuple[str, ...]:
+    """`{"tags": "VIP,a1"}`: the whole list after the change; the key must be there."""
+    return split_tags(_tags.decode(body).tags)
+
+
+def nothing(body: bytes) -> None:
+    """`[]`, `{}` or an empty body: a deletion has nothing to say."""
+    del body
+
+
+def _id_of(raw: msgspec.Raw) -> CustomerId | None:
+    try:
+        return read_id(_id.decode(raw).id)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unreadable):
+        return None

@@ -1,0 +1,55 @@
+"""The HTTP session that all shops of a process share, and how one request goes over it."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import urlencode
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from service.errors import Unavailable
+from workers.haravan.requests import Request, Response
+
+CONNECTIONS: Final = 100
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+
+def open_session(*, connections: int = CONNECTIONS) -> aiohttp.ClientSession:
+    """A session for many shops; the caller closes it. Opens no connection yet, needs a running loop.
+
+    It keeps no cookies: Haravan answers a POST that carries some with a 200 and does nothing.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, ttl_dns_cache=300, keepalive_timeout=15),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "haravan-tagger", "Accept": "application/json"},
+        trust_env=False,  # a .netrc would replace our Authorization
+        auto_decompress=True,
+    )
+
+
+async def exchange(
+    session: aiohttp.ClientSession,
+    request: Request,
+    *,
+    address: str,
+    headers: dict[str, str],
+    timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own, which also closes the connection
+) -> Response:
+    """Send one request and read its whole answer; Unavailable when there is none, for whatever reason."""
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    try:
+        async with session.request(
+            request.method,
+            URL(f"{address}{request.path}{query}", encoded=True),
+            data=None if request.json is None else _encode(request.json),
+            headers=headers if request.json is None else {**headers, "Content-Type": "application/json"},
+            allow_redirects=False,  # the token must not travel to wherever a redirection points
+            timeout=timeout,
+        ) as answer:
+            return Response(answer.status, answer.headers, await answer.read())
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        # aiohttp's errors may carry the request's headers and address, and so a token or a name searched for
+        raise Unavailable(f"{request.endpoint} got no answer ({type(exc).__name__})") from None

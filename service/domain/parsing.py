@@ -1,0 +1,89 @@
+"""From a document's text to a RuleSet, or to every problem at once with its line and column."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
+from typing import cast
+
+from pydantic import BaseModel, ValidationError
+
+from service.domain.agreement import Places, disagreements
+from service.domain.complaints import problems_of
+from service.domain.documents import MAX_BYTES, MAX_PROBLEMS, Document, read_yaml
+from service.domain.problems import BadRules, Path, Problem
+from service.domain.rules import Rule, RuleSet, TierGroup
+
+
+def parse_rules(text: str) -> RuleSet:
+    """Read a document, YAML or JSON; raises BadRules with every problem found, as far as can be seen."""
+    document = read_yaml(text)
+    if document.problems and text.lstrip()[:1] in {"{", "["}:
+        document = _read_json(text) or document
+    if document.data is None and not document.problems:
+        raise BadRules([Problem(1, 1, "", "empty", "the document is empty")])
+    found = [*document.problems]
+    if document.data is not None:
+        rule_set, problems = _checked(document)
+        found += problems
+        if rule_set is not None and not found:
+            return rule_set
+    raise BadRules(found[:MAX_PROBLEMS])
+
+
+def check_rules(data: object) -> RuleSet:
+    """The same for data that is already decoded (a form, a stored draft); its problems have no line."""
+    rule_set, problems = _checked(Document(data, {}, {}, ()))
+    if rule_set is None:
+        raise BadRules(problems)
+    return rule_set
+
+
+def _checked(document: Document) -> tuple[RuleSet | None, list[Problem]]:
+    context = {"currency": _currency(document.data)}
+    try:
+        return RuleSet.model_validate(document.data, context=context), []
+    except ValidationError as exc:
+        broken = exc
+    whole = tuple(_whole_parts(document.data, context))
+    rest = disagreements(whole, currency=context["currency"])
+    return None, problems_of(broken, rest, document)
+
+
+def _currency(data: object) -> str:
+    """The currency that amounts are meant in, whatever else is wrong with the document."""
+    currency = data.get("currency") if isinstance(data, dict) else None
+    return currency if isinstance(currency, str) else "VND"
+
+
+def _whole_parts(data: object, context: Mapping[str, str]) -> Iterator[tuple[Path, Rule | TierGroup]]:
+    """The rules and tiers of a broken document that are right by themselves, with their places."""
+    models: tuple[tuple[str, type[BaseModel]], ...] = (("rules", Rule), ("tiers", TierGroup))
+    for key, model in models:
+        entries = data.get(key) if isinstance(data, dict) else None
+        for at, entry in enumerate(entries if isinstance(entries, list) else ()):
+            try:
+                yield (key, at), cast("Rule | TierGroup", model.model_validate(entry, context=dict(context)))
+            except ValidationError:
+                continue  # already told by the document's own validation
+
+
+def _read_json(text: str) -> Document | None:
+    """JSON that YAML could not read (escaped surrogate pairs); None if it is no JSON either."""
+    if len(text) > MAX_BYTES:
+        return None
+    twice: list[str] = []
+
+    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
+        found = dict(items)
+        if len(found) != len(items):
+            twice.append(next(key for key, _ in items if sum(key == other for other, _ in items) > 1))
+        return found
+
+    try:
+        data = json.loads(text, parse_float=Decimal, parse_constant=str, object_pairs_hook=pairs)
+    except (ValueError, RecursionError):
+        return None
+    problems = tuple(Problem(0, 0, "", "duplicate_key", f"'{key}' is written twice") for key in twice)
+    return Document(data, {}, {}, problems)

@@ -1,0 +1,53 @@
+"""What is wrong with a rules document: each problem with its place, its kind, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from service.errors import Unreadable
+
+Path = tuple[str | int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One problem of a document.
+
+    `line` and `column` count from 1; both are 0 when the document did not come as text. `path` leads to
+    the rule, group or condition; `part` names the key below it that is wrong ('field', 'op', 'value'), or
+    is empty. `kind` and `details` are for telling it in another language; `message` is English.
+    """
+
+    line: int
+    column: int
+    path: str
+    kind: str
+    message: str
+    part: str = ""
+    details: Mapping[str, str] = field(default_factory=dict, compare=False)
+
+    def __str__(self) -> str:
+        place = f"line {self.line}, column {self.column}  " if self.line else ""
+        where = f"{self.path}: " if self.path else ""
+        return f"{place}{where}{self.message}"
+
+
+class BadRules(Unreadable):
+    """A rules document with problems: all of them, in the document's order; the text has one a line."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def dotted(path: Path) -> str:
+    """A path as people read it: rules.0.when."""
+    return ".".join(map(str, path))
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing when no known word is near."""
+    near = difflib.get_close_matches(word[:80], list(known), n=1, cutoff=0.6)
+    return f"; did you mean '{near[0]}'?" if near else ""

@@ -1,0 +1,43 @@
+"""What we keep about customers besides their records: ownership, intents, holds, strikes, exclusions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import keys
+
+
+class Kept(NamedTuple):
+    """The packed state of one customer, as stored; None = nothing."""
+
+    owned: bytes | None
+    intents: bytes | None
+    held: bytes | None
+    strikes: bytes | None
+    excluded: bytes | None
+    tombstone: bytes | None  # of a customer that was deleted and is back
+
+
+NAMES: Final = ("owned", "intents", "held", "strikes", "excluded")
+
+
+async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> dict[CustomerId, Kept]:
+    """What we keep about these customers, in one round trip."""
+    if not customers:
+        return {}
+    fields = [str(customer) for customer in customers]
+    async with redis.pipeline(transaction=False) as pipe:
+        for name in NAMES:
+            pipe.hmget(keys.shop(org, name), fields)
+        pipe.mget([keys.shop(org, f"tombstone:{field}") for field in fields])
+        columns = await pipe.execute()
+    return {customer: Kept(*row) for customer, row in zip(customers, zip(*columns, strict=True), strict=True)}
+
+
+async def owners(redis: ArqRedis, org: OrgId) -> int:
+    """How many customers have tags of ours."""
+    return int(await redis.hlen(keys.shop(org, "owned")))

@@ -1,0 +1,40 @@
+"""`python -m workers`: one worker process, until SIGTERM or Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+
+import structlog
+import uvloop
+
+from service.errors import BadSettings
+from service.log import set_up_logging
+from service.settings import Settings, read_settings
+from workers.main import build_worker
+
+
+def main() -> int:
+    """Exit codes: 0 told to stop, 2 wrong settings."""
+    try:
+        settings = read_settings()
+    except BadSettings as exc:
+        sys.stderr.write(f"{exc}\n")
+        return 2
+    set_up_logging(settings.log_format)
+    uvloop.run(_run(settings))
+    return 0
+
+
+async def _run(settings: Settings) -> None:
+    worker = build_worker(settings)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    structlog.get_logger().info("worker", outcome="started")
+    await worker.run()
+    structlog.get_logger().info("worker", outcome="stopped")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,204 @@
+"""build_worker(settings): the worker process's root, the only place of it where things are built."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import socket
+import time
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from typing import Any, Final
+
+import structlog
+from arq.worker import Worker, func
+from redis.exceptions import RedisError
+
+from service import alerts
+from service.domain.customers import OrgId
+from service.settings import Settings
+from service.store import queue
+from service.store.bucket import LEAK_PER_S, Bucket
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.counters import Counters
+from service.store.shops import Shops
+from service.store.turns import Turns
+from service.store.versions import Versions
+from workers.drain import Drain
+from workers.haravan.client import open_session
+from workers.sweep import Sweep
+
+MAX_JOBS: Final = 50
+POLL_S: Final = 0.05
+SWEEP_EVERY_S: Final = 1.0
+REBUILD_LEAST_S: Final = 0.5
+REBUILD_MOST_S: Final = 30.0
+SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
+SEEN_FOR_S: Final = 15
+
+
+class WorkerProcess:
+    """Runs drains and the sweep until it is told to stop; survives whatever Redis does."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        leak_per_s: float = LEAK_PER_S,
+        clock_ms: Callable[[], int] = lambda: 0,
+        dice: Callable[[], float] | None = None,
+        sweep_every_s: float = SWEEP_EVERY_S,
+        poll_s: float = POLL_S,
+    ) -> None:
+        self._settings = settings
+        self._leak_per_s = leak_per_s
+        self._clock_ms = clock_ms
+        self._dice = dice or secrets.SystemRandom().random
+        self._sweep_every_s = sweep_every_s
+        self._poll_s = poll_s
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Take no more work, let what runs finish, then end `run`."""
+        self._stopping.set()
+
+    async def run(self) -> None:
+        """Work until `stop`. When arq's worker dies, which some Redis errors make it, build another."""
+        async with AsyncExitStack() as stack:
+            redis = connect(self._settings.redis_url)
+            stack.push_async_callback(redis.aclose)
+            session = await stack.enter_async_context(open_session())
+            shops = Shops(redis, Cipher(self._settings.secret_keys))
+            counters = Counters(redis)
+            told = alerts.Alerts(redis, send=alerts.sender(self._settings.alert_urls))
+            stack.push_async_callback(told.settled)
+            drain = Drain(
+                turns=Turns(
+                    redis,
+                    bucket=Bucket(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms),
+                    clock_ms=self._clock_ms,
+                ),
+                shops=shops,
+                versions=Versions(redis),
+                session=session,
+                counters=counters,
+                alerts=told,
+                dice=self._dice,
+            )
+            sweep = Sweep(redis, shops, retention_days=self._settings.retention_days, clock_ms=self._clock_ms)
+            seeding = asyncio.create_task(self._seed(shops, Versions(redis)))
+            sweeping = asyncio.create_task(self._sweep(sweep, counters))
+            try:
+                await self._work(drain)
+            finally:
+                seeding.cancel()
+                sweeping.cancel()
+                await asyncio.gather(seeding, sweeping, return_exceptions=True)
+                await _quietly(counters.flush())
+
+    async def _seed(self, shops: Shops, versions: Versions) -> None:
+        """The environment's shop and RULES_FILE, as soon as Redis is there."""
+        while True:
+            try:
+                seeded = await shops.seed_from(self._settings)
+                if seeded is not None:
+                    await versions.seed_from(self._settings, OrgId(self._settings.org_id))
+                return
+            except (RedisError, OSError) as exc:
+                structlog.get_logger().warning(
+                    "seed", outcome="waits", cause=type(exc).__name__, again_in_s=1
+                )
+                await asyncio.sleep(1)
+
+    async def _work(self, drain: Drain) -> None:
+        wait_s = REBUILD_LEAST_S
+        while not self._stopping.is_set():
+            started = time.monotonic()
+            worker = self._arq(drain)
+            try:
+                await self._until_stopped(worker)
+            except (RedisError, OSError, asyncio.TimeoutError) as exc:
+                wait_s = (
+                    REBUILD_LEAST_S
+                    if time.monotonic() - started > REBUILD_MOST_S
+                    else min(2 * wait_s, REBUILD_MOST_S)
+                )
+                structlog.get_logger().warning(
+                    "worker", outcome="rebuilt", cause=type(exc).__name__, again_in_s=wait_s
+                )
+                await _first(self._stopping.wait(), asyncio.sleep(wait_s))
+            finally:
+                await _quietly(worker.close())
+
+    async def _until_stopped(self, worker: Worker) -> None:
+        """Run arq's worker; on `stop` pick no more jobs and wait for those that run."""
+        running = asyncio.create_task(worker.async_run())
+        stopping = asyncio.create_task(self._stopping.wait())
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if running.done():
+            await running
+            return
+        worker.allow_pick_jobs = False
+        if worker.tasks:
+            await asyncio.wait(list(worker.tasks.values()), timeout=SHUT_DOWN_WITHIN_S)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    def _arq(self, drain: Drain) -> Worker:
+        async def drain_job(_: dict[Any, Any], org: str) -> None:
+            await drain(OrgId(org))
+
+        pool = connect(self._settings.redis_url)  # one of its own: the worker's close() ends the pool
+        return Worker(
+            functions=[func(drain_job, name=queue.DRAIN)],
+            redis_pool=pool,
+            queue_name=queue.DRAIN_QUEUE,
+            handle_signals=False,
+            max_jobs=MAX_JOBS,
+            poll_delay=self._poll_s,
+            queue_read_limit=1000,  # with fewer, a hundred locked ids at the head stall the queue
+            job_timeout=60,
+            max_tries=1_000_000,  # a drain may run again as often as it likes
+            keep_result=0,  # a kept result would block the next job of the same id for an hour
+            health_check_interval=SEEN_FOR_S,
+            health_check_key=f"tagger:worker:{socket.gethostname()}:{os.getpid()}",
+            log_results=False,
+            allow_abort_jobs=False,
+            expires_extra_ms=queue.EXPIRES_EXTRA_MS,
+            job_serializer=queue.serialize,
+            job_deserializer=queue.deserialize,
+        )
+
+    async def _sweep(self, sweep: Sweep, counters: Counters) -> None:
+        while True:
+            try:
+                await sweep.run(monotonic_s=time.monotonic())
+                await counters.flush()
+            except (RedisError, OSError) as exc:
+                structlog.get_logger().warning("sweep", outcome="waits", cause=type(exc).__name__)
+            except Exception:  # noqa: BLE001  # the outermost loop: a bug here must not end the sweep
+                structlog.get_logger().exception("sweep", outcome="bug")
+            await asyncio.sleep(self._sweep_every_s)
+
+
+def build_worker(settings: Settings) -> WorkerProcess:
+    """The worker process as the environment wants it."""
+    return WorkerProcess(settings)
+
+
+async def _first(*waits: Any) -> None:
+    tasks = [asyncio.ensure_future(each) for each in waits]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    for task in tasks:
+        task.cancel()
+
+
+async def _quietly(closing: Any) -> None:
+    """Closing what is broken already may fail; nothing is lost by that."""
+    try:
+        await closing
+    except (RedisError, OSError, asyncio.CancelledError):
+        structlog.get_logger().debug("closing failed")

@@ -1,0 +1,118 @@
+"""The sweep: rings for shops whose wake-up was lost, marks whom the calendar names, and keeps the house."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.errors import TaggerError
+from service.store import deadletters, keys, marks, queue
+from service.store.script import script
+from service.store.shops import Shops
+
+MOST_RUNG: Final = 500  # in one pass
+MOST_DUE: Final = 1000  # calendar days come due at midnight, for everybody at once: a slice a pass
+CALENDAR_EVERY_S: Final = 30.0
+HOUSE_EVERY_S: Final = 3600.0
+
+
+class Sweep:
+    """One pass a second in every worker; each step may run in several workers at once without harm."""
+
+    def __init__(
+        self, redis: ArqRedis, shops: Shops, *, retention_days: int, clock_ms: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._redis = redis
+        self._shops = shops
+        self._retention_ms = retention_days * keys.DAY_S * 1000
+        self._clock_ms = clock_ms
+        self._ring = script(redis, "place", "ring")
+        self._calendar_at = 0.0
+        self._house_at = 0.0
+
+    async def run(self, *, monotonic_s: float) -> int:
+        """One pass; the number of shops that were rung for."""
+        rung = await self.ring_for_the_due()
+        if monotonic_s >= self._calendar_at:
+            self._calendar_at = monotonic_s + CALENDAR_EVERY_S
+            await self.mark_by_calendar()
+        if monotonic_s >= self._house_at:
+            self._house_at = monotonic_s + HOUSE_EVERY_S
+            await self.keep_house()
+        return rung
+
+    async def ring_for_the_due(self) -> int:
+        """Ring for every shop that is due, has no holder and no wake-up on its way."""
+        now = await self.now_ms()
+        due = await self._redis.zrangebyscore(keys.DUE, "-inf", now, start=0, num=MOST_RUNG)
+        rung = 0
+        for org in (OrgId(each.decode()) for each in due):
+            yes, number = await self._ring(keys=[keys.shop(org)], args=[self._clock_ms()])
+            if yes and await queue.ring(self._redis, org, number=number):
+                rung += 1
+        return rung
+
+    async def mark_by_calendar(self) -> int:
+        """Mark whoever is due by each shop's today, so that a missed midnight catches up. Returns how many."""
+        marked = 0
+        now = await self.now_ms()
+        for org in await self._shops.orgs():
+            try:
+                shop = await self._shops.get(org)
+            except TaggerError as exc:
+                structlog.get_logger().error("sweep", org=org, outcome="failed", cause=str(exc))
+                continue
+            if shop is not None:
+                marked += await self._mark_due(org, today=today(now, shop.timezone))
+        return marked
+
+    async def _mark_due(self, org: OrgId, *, today: int) -> int:
+        """Mark first, then leave the calendar: a crash between the two marks twice, never not at all."""
+        calendar = keys.shop(org, "calendar")
+        due = await self._redis.zrangebyscore(calendar, "-inf", today, start=0, num=MOST_DUE)
+        if due:
+            customers = [CustomerId(int(each)) for each in due]
+            await marks.mark_customers(self._redis, org, customers, cause="schedule", now_ms=self._clock_ms())
+            await self._leave_calendar(org, due, today=today)
+        return len(due)
+
+    async def _leave_calendar(self, org: OrgId, due: list[bytes], *, today: int) -> None:
+        """Only those whose day has not been moved meanwhile: a clear sets days that are still to come."""
+        calendar = keys.shop(org, "calendar")
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for each in due:
+                pipe.zscore(calendar, each)
+            scores = await pipe.execute()
+        stay = [each for each, score in zip(due, scores, strict=True) if score is not None and score <= today]
+        if stay:
+            await self._redis.zrem(calendar, *stay)
+
+    async def keep_house(self) -> None:
+        """Shorten what has a lifetime, and try transient dead letters again after a day."""
+        now = await self.now_ms()
+        for org in await self._shops.orgs():
+            await self._redis.xtrim(keys.shop(org, "deliveries"), minid=str(now - self._retention_ms))
+            for name in ("ledger", "drift", "audit"):
+                await self._redis.xtrim(
+                    keys.shop(org, name), minid=str(now - keys.LEDGER_DAYS * keys.DAY_S * 1000)
+                )
+            again = await deadletters.due_again(self._redis, org, now_ms=now)
+            await marks.mark_customers(self._redis, org, again, cause="retry", now_ms=self._clock_ms())
+
+    async def now_ms(self) -> int:
+        """The server's time, or the simulation's."""
+        if given := self._clock_ms():
+            return given
+        seconds, micros = await self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+
+def today(now_ms: int, timezone: str) -> int:
+    """The shop's day as an ordinal."""
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).toordinal()

@@ -7,9 +7,10 @@ from .calls import Call, Calls
 from .clock import Clock
 from .deliveries import Deliveries, Sent
 from .faults import Faults
-from .handle import HandshakeFailed, ShopHandle
+from .handle import ShopHandle
 from .server import run, serve
 from .signature import sign
+from .subscription import HandshakeFailed
 
 __all__ = [
     "Call",

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute, Mount, Route
 
 from .bucket import Bucket
 from .clock import Clock
-from .control import control_routes
+from .control import Control
 from .endpoints import ADMIN, OMNI, Endpoint
 from .gate import Gate
 from .handle import ShopHandle
@@ -40,6 +40,7 @@ class Sandbox:
     ) -> None:
         self.clock = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
         self.handles: dict[str, ShopHandle] = {}
+        self._by_token: dict[str, Shop] = {}
         self._echo = echo
         self._bucket = (bucket_size, leak_per_s)
         self._shop_endpoint = shop_endpoint
@@ -98,9 +99,16 @@ class Sandbox:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return None
-        shop = next((one.shop for one in self.handles.values() if one.token == token.strip()), None)
+        shop = self._opened_by(token.strip())
         host = request.headers.get("host", "").partition(":")[0]
         return None if shop and host.endswith(".myharavan.com") and host != shop.domain else shop
+
+    def _opened_by(self, token: str) -> Shop | None:
+        shop = self._by_token.get(token)
+        if shop is None or shop.token != token:
+            self._by_token = {handle.token: handle.shop for handle in self.handles.values() if handle.token}
+            shop = self._by_token.get(token)
+        return shop
 
     def advance(self, seconds: float) -> None:
         """Move the sandbox's time forward."""
@@ -136,7 +144,7 @@ class Sandbox:
             Mount("/com", routes=self._api(OMNI, "omni")),
             Mount("/admin", routes=self._api(ADMIN, "admin")),
             Route("/api/subscribe", Subscriptions(self), methods=["GET", "POST", "DELETE"]),
-            Mount("/_sandbox", routes=control_routes(self)),
+            Mount("/_sandbox", routes=Control(self).routes()),
         ]
 
     def _api(self, endpoints: Iterable[Endpoint], dialect: Dialect) -> list[BaseRoute]:

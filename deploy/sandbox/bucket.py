@@ -10,12 +10,14 @@ from dataclasses import dataclass
 class Bucket:
     """Size 80, leaking 4 a second, no queueing; times are seconds of the sandbox's clock.
 
+    With `step_s` it leaks in lumps, one every so many seconds, as some say the real one does.
     Once full, every call before `blocked_until` is refused as well, whatever has leaked meanwhile.
     """
 
     size: int = 80
     leak_per_s: float = 4.0
     retry_after_s: float = 2.0
+    step_s: float = 0.0
     level: float = 0.0
     read_at: float = 0.0
     blocked_until: float = 0.0
@@ -45,5 +47,8 @@ class Bucket:
         return f"{math.floor(self.level + 1e-9)}/{self.size}"
 
     def _leak(self, now: float) -> None:
-        self.level = max(0.0, self.level - max(0.0, now - self.read_at) * self.leak_per_s)
-        self.read_at = now
+        elapsed = max(0.0, now - self.read_at)
+        if self.step_s:
+            elapsed -= elapsed % self.step_s
+        self.level = max(0.0, self.level - elapsed * self.leak_per_s)
+        self.read_at = self.read_at + elapsed if self.step_s else now

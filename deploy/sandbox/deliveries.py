@@ -10,7 +10,7 @@ from random import Random
 
 import aiohttp
 
-from .outbox import Delivery, Outbox, retry_wait_s
+from .outbox import RETRY_AFTER_S, Delivery, Outbox, retry_wait_s
 from .signature import sign
 
 
@@ -38,8 +38,9 @@ class Target:
 class Deliveries:
     """The switches and the state of a shop's deliveries. Rates are probabilities from 0 to 1.
 
-    `time_scale` stretches or shrinks the waits before retries; `give_up_after` is how many failures
-    in a row of one delivery end the subscription. `header` is the signature's header name.
+    `time_scale` stretches or shrinks the waits before retries. The subscription ends with the last
+    retry of one delivery; with `count_across`, already with 19 failures in a row of any deliveries.
+    `header` is the signature's header name.
     """
 
     clock: Callable[[], float]
@@ -54,6 +55,8 @@ class Deliveries:
     concurrency: int = 32
     timeout_s: float = 5.0
     time_scale: float = 1.0
+    count_across: bool = False
+    failures_in_row: int = 0
     header: str = "X-Haravan-HmacSha256"
     missing_fields: frozenset[str] = frozenset()
     paused: bool = False
@@ -133,7 +136,7 @@ class Deliveries:
     def _unsettled(self, *, retries: bool) -> bool:
         if self._sending or self.paused:
             return bool(self._sending)
-        return bool(len(self._outbox) if retries else self._outbox.first_attempts())
+        return bool(len(self._outbox) if retries else self._outbox.unsent)
 
     def _start_due(self, session: aiohttp.ClientSession) -> None:
         now = self.clock()
@@ -164,14 +167,16 @@ class Deliveries:
             return
         status = await self._post(session, delivery, target)
         self.log.append(Sent(delivery.topic, delivery.customer_id, status, delivery.attempt, self.clock()))
-        if status != 200:
+        if status == 200:
+            self.failures_in_row = 0
+        else:
+            self.failures_in_row += 1
             self._again(delivery)
 
     def _again(self, delivery: Delivery) -> None:
         delivery.failures += 1
         wait_s = retry_wait_s(delivery.failures, time_scale=self.time_scale)
-        if wait_s is None:
-            self._outbox.clear()
+        if wait_s is None or (self.count_across and self.failures_in_row >= len(RETRY_AFTER_S)):
             self.unsubscribe()
         else:
             self._outbox.push(delivery, due=self.clock() + wait_s)

@@ -11,6 +11,8 @@ from .answers import Answer, Ask, answer, payload, refusal, shown
 from .intake import Invalid
 from .records import Customer, split_tags
 
+_SPELLINGS: dict[str, Callable[[str], str]] = {"ok": str, "lower": str.lower, "upper": str.upper}
+
 
 class Unknown(Exception):
     """No customer of this shop has the id."""
@@ -60,7 +62,8 @@ def delete_customer(ask: Ask) -> Answer:
 def add_tags(ask: Ask) -> Answer:
     customer = _asked(ask)
     if not ask.cookies:
-        customer = ask.shop.retag(customer, (*customer.tags, *_sent_tags(ask)))
+        spell = _SPELLINGS[ask.shop.faults.tag_spelling]
+        customer = ask.shop.retag(customer, (*customer.tags, *map(spell, _sent_tags(ask))))
     return answer({"tags": omni.tags(customer.tags)})
 
 

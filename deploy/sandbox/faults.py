@@ -9,6 +9,7 @@ from typing import Literal
 
 from .calls import Call
 
+Spelling = Literal["ok", "lower", "upper"]
 IdsMode = Literal["ok", "ignored", "omit", "extra", "reorder"]
 FaultKind = Literal["fail", "timeout", "throttle", "lose", "disagree"]
 
@@ -40,12 +41,17 @@ class Faults:
 
     `endpoint` is a name or a pattern: `POST tags`, `* tags`, `GET *`. Without `next` and `rate`
     a fault strikes once. `customer` narrows it to calls that name this customer, lists by ids included.
+
+    `latency_s` slows every call, `lag_s` makes lists show what was so long ago, `ids_mode` makes the `ids`
+    filter be ignored, omit, add or reorder records, `tag_spelling` stores added tags otherwise,
+    `coarse_updated_at` cuts it to milliseconds on reads, `missing_fields` and `null_fields` spoil records.
     """
 
     rng: Random = field(default_factory=lambda: Random(0))
     latency_s: float = 0.0
     lag_s: float = 0.0
     ids_mode: IdsMode = "ok"
+    tag_spelling: Spelling = "ok"
     coarse_updated_at: bool = False
     missing_fields: frozenset[str] = frozenset()
     null_fields: frozenset[str] = frozenset()
@@ -130,6 +136,7 @@ class Faults:
             "latency_s",
             "lag_s",
             "ids_mode",
+            "tag_spelling",
             "coarse_updated_at",
             "missing_fields",
             "null_fields",

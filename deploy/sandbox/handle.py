@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import asdict
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from . import editing, money, populate, selling, stamps, subscription
+from .bucket import Bucket
 from .calls import Call, Calls, Hook, Moment
 from .deliveries import Deliveries
 from .faults import Faults
@@ -20,27 +21,6 @@ if TYPE_CHECKING:
     from .box import Sandbox
 
 Amount = int | float | str | Decimal
-
-
-class HandshakeFailed(Exception):
-    """The receiver did not echo the challenge."""
-
-
-class Subscribing:
-    """A subscription that holds already; awaiting it performs the handshake as well."""
-
-    def __init__(self, sandbox: Sandbox, shop: Shop) -> None:
-        self._sandbox = sandbox
-        self._shop = shop
-
-    def __await__(self) -> Generator[Any, None, None]:
-        return self._confirm().__await__()
-
-    async def _confirm(self) -> None:
-        problem = await subscription.handshake(self._sandbox.session, self._shop)
-        if problem is not None:
-            self._shop.unsubscribe()
-            raise HandshakeFailed(problem)
 
 
 class ShopHandle:
@@ -73,6 +53,10 @@ class ShopHandle:
     @property
     def deliveries(self) -> Deliveries:
         return self.shop.deliveries
+
+    @property
+    def bucket(self) -> Bucket:
+        return self.shop.bucket
 
     @property
     def subscriptions(self) -> list[dict[str, Any]]:
@@ -146,27 +130,28 @@ class ShopHandle:
     # --- the app's side of the shop ------------------------------------------------------------
 
     def subscribe(
-        self, url: str, verify_token: str | None = None, topics: tuple[str, ...] | list[str] | None = None
-    ) -> Subscribing:
+        self, url: str, verify_token: str | None = None, topics: Iterable[str] | None = None
+    ) -> subscription.Subscribing:
         """Send this shop's webhooks to `url`, at once; `await` the result to make the handshake too.
 
         `POST /api/subscribe` makes the handshake by itself when a `verify_token` is set.
         """
         self.app(url, verify_token, topics)
         self.shop.app.subscribed = True
-        return Subscribing(self._sandbox, self.shop)
+        return subscription.Subscribing(self._sandbox, self.shop)
 
     def app(
-        self,
-        url: str | None = None,
-        verify_token: str | None = None,
-        topics: tuple[str, ...] | list[str] | None = None,
+        self, url: str | None = None, verify_token: str | None = None, topics: Iterable[str] | None = None
     ) -> None:
-        """Fill in the partner dashboard without subscribing: address, token, and which topics are sent."""
-        self.shop.app.url = url
-        self.shop.app.verify_token = verify_token
-        if topics is not None:
-            self.shop.app.topics = tuple(topics)
+        """Fill in the partner dashboard without subscribing; what is not given stays.
+
+        Besides customers/create, update and delete there are the topics orders/create, orders/paid,
+        orders/updated and refunds/create, off until they are named here.
+        """
+        known = self.shop.app
+        known.url = url if url is not None else known.url
+        known.verify_token = verify_token if verify_token is not None else known.verify_token
+        known.topics = tuple(topics) if topics is not None else known.topics
 
     def unsubscribe(self) -> None:
         """Delete the subscription in silence, as Haravan does after too many failures."""

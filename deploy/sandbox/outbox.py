@@ -33,23 +33,24 @@ class Outbox:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Delivery]] = []
         self._sequence = count()
+        self.unsent = 0  # how many wait for their first attempt
 
     def __len__(self) -> int:
         return len(self._heap)
 
     def push(self, delivery: Delivery, *, due: float) -> None:
         heapq.heappush(self._heap, (due, next(self._sequence), delivery))
+        self.unsent += not delivery.failures
 
     def pop(self, now: float) -> Delivery | None:
         if self._heap and self._heap[0][0] <= now:
-            return heapq.heappop(self._heap)[2]
+            delivery = heapq.heappop(self._heap)[2]
+            self.unsent -= not delivery.failures
+            return delivery
         return None
 
     def next_due(self) -> float | None:
         return self._heap[0][0] if self._heap else None
-
-    def first_attempts(self) -> int:
-        return sum(1 for _, _, delivery in self._heap if not delivery.failures)
 
     def waiting(self) -> list[Delivery]:
         """All that wait, in the order in which they are due."""
@@ -57,6 +58,7 @@ class Outbox:
 
     def clear(self) -> None:
         self._heap.clear()
+        self.unsent = 0
 
 
 def retry_wait_s(failures: int, *, time_scale: float) -> float | None:

@@ -20,8 +20,16 @@ def matching(shop: Shop, query: str | None) -> Iterator[Customer]:
     """Customers in whose data every word of the query is found, by ascending id; all of them without a query."""
     words = folded(query or "").split()
     for customer in shop.store.all():
-        if not words or all(word in text for text in [folded(_text(customer))] for word in words):
+        if not words or _has(shop, customer, words):
             yield customer
+
+
+def _has(shop: Shop, customer: Customer, words: list[str]) -> bool:
+    version, text = shop.search_texts.get(customer.id, (None, ""))
+    if version is not customer:
+        text = folded(_text(customer))
+        shop.search_texts[customer.id] = (customer, text)
+    return all(word in text for word in words)
 
 
 def _text(customer: Customer) -> str:

@@ -82,6 +82,7 @@ class Shop:
     faults: Faults = field(default_factory=Faults)
     app: Application = field(default_factory=Application)
     changes: int = 0
+    search_texts: dict[int, tuple[Customer, str]] = field(default_factory=dict)
     deliveries: Deliveries = field(init=False)
     zone: ZoneInfo = field(init=False)
     _last: Stamp = 0
@@ -131,10 +132,12 @@ class Shop:
 
     def remove(self, customer: Customer) -> None:
         self.store.remove(customer.id, at=self.now())
+        self.search_texts.pop(customer.id, None)
         self.changes += 1
         self.send("customers/delete", customer.id, _encode({"id": customer.id}))
 
     def announce(self, topic: str, customer: Customer, *, test: bool = False) -> None:
+        """Send the customer's present record under `topic`, if the app subscribed to it."""
         if self.app.subscribed and topic in self.app.topics:
             self.send(topic, customer.id, self.body(customer), test=test)
 

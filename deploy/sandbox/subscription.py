@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -47,6 +48,27 @@ def listed(shop: Shop) -> list[dict[str, Any]]:
     return [
         {"id": 7_000_001 + i, "event": topic, "url": shop.app.url} for i, topic in enumerate(shop.app.topics)
     ]
+
+
+class HandshakeFailed(Exception):
+    """The receiver did not echo the challenge."""
+
+
+class Subscribing:
+    """A subscription that holds already; awaiting it performs the handshake as well."""
+
+    def __init__(self, sandbox: Sandbox, shop: Shop) -> None:
+        self._sandbox = sandbox
+        self._shop = shop
+
+    def __await__(self) -> Generator[Any, None, None]:
+        return self._confirm().__await__()
+
+    async def _confirm(self) -> None:
+        problem = await handshake(self._sandbox.session, self._shop)
+        if problem is not None:
+            self._shop.unsubscribe()
+            raise HandshakeFailed(problem)
 
 
 class Subscriptions:

@@ -16,7 +16,7 @@ from deploy.folders import data_folder, own_store_url
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
-    from service.domain.customers import OrgId
+    from service.domain.customers import CustomerId, OrgId
     from service.settings import Settings
     from service.store.shops import Shops
     from service.store.versions import Versions
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Org = Annotated[str, typer.Argument(metavar="ORG", help="The shop: its org id, as in X-Haravan-Org-Id.")]
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -79,6 +80,23 @@ def org_id(text: str) -> OrgId:
     if not (text.isascii() and text.isdigit()):
         raise Refused(f"{text!r} is no org id: it has digits only, as in X-Haravan-Org-Id")
     return OrgId(text)
+
+
+def customer_id(text: str) -> CustomerId:
+    """The customer id as typed; raises Refused where it cannot be one."""
+    from service.domain.customers import read_id
+    from service.errors import Refused, Unreadable
+
+    try:
+        return read_id(text.strip())
+    except Unreadable as exc:
+        raise Refused(f"{text.strip()!r} is no customer id: it is a positive whole number") from exc
+
+
+async def now_ms(access: Access) -> int:
+    """The store's time, as every process of the service tells it."""
+    seconds, micros = await access.redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def _greet(redis: ArqRedis) -> None:

@@ -85,7 +85,6 @@ def read(file: Path) -> RuleSet:
     import sys
 
     from service.domain.parsing import parse_rules
-
     from service.domain.problems import BadRules
 
     text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")

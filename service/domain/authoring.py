@@ -24,7 +24,7 @@ _MAX_DIGITS: Final = 30
 
 def wrong(kind: str, message: str, *, at: str = "") -> PydanticCustomError:
     """An error of our own kind; `at` names the key below that is to blame."""
-    return PydanticCustomError(kind, "{message}", {"message": message, "at": at})  # type: ignore[arg-type]
+    return PydanticCustomError(kind, "{message}", {"message": message, "at": at})
 
 
 def _text(value: object) -> str:

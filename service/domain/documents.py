@@ -71,7 +71,7 @@ def scalar(text: str) -> object:
     return text
 
 
-class _Stop(Exception):  # noqa: N818
+class _Stop(Exception):
     """The document is not worth reading on."""
 
 
@@ -127,7 +127,7 @@ class _Walk:
         self.refuse_references(event, path)
         if not isinstance(event, yaml.ScalarEvent):
             self.stop(event, path, "syntax", "a key must be a plain word")
-        return str(event.value)[:200]
+        return str(getattr(event, "value", ""))[:200]
 
     def refuse_references(self, event: yaml.Event, path: Path) -> None:
         if getattr(event, "anchor", None) is not None:
@@ -146,7 +146,8 @@ class _Walk:
 
 
 def _place(event: yaml.Event) -> tuple[int, int]:
-    return event.start_mark.line + 1, event.start_mark.column + 1
+    mark = event.start_mark
+    return (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
 
 
 def _syntax(error: yaml.YAMLError) -> Problem:

@@ -17,8 +17,8 @@ from service.domain.fields import FIELDS
 fold = lru_cache(maxsize=65_536)(tags.fold)  # tags and places come again and again
 
 ALL_FACTS: Final = frozenset(name for field in FIELDS.values() for name in field.facts)
-_TEXTS: Final = ("state", "group", "province", "province_code", "district", "ward")
-_PERSONAL: Final = ("email", "phone", "note", "first_name", "last_name")
+_TEXTS: Final[tuple[str, ...]] = ("state", "group", "province", "province_code", "district", "ward")
+_PERSONAL: Final[tuple[str, ...]] = ("email", "phone", "note", "first_name", "last_name")
 
 
 class Facts(msgspec.Struct, gc=False):

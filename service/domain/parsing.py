@@ -9,7 +9,7 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from service.domain.agreement import Places, disagreements
+from service.domain.agreement import disagreements
 from service.domain.complaints import problems_of
 from service.domain.documents import MAX_BYTES, MAX_PROBLEMS, Document, read_yaml
 from service.domain.problems import BadRules, Path, Problem

@@ -49,7 +49,7 @@ class _Dumper(yaml.SafeDumper):
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode and implicit[0]:
             return _TAGS[type(scalar(value))]
-        return str(super().resolve(kind, value, (False, False)))
+        return str(super().resolve(kind, value, (False, False)))  # type: ignore[no-untyped-call]
 
 
 _TAGS: Final[Mapping[type[object], str]] = {
@@ -84,4 +84,3 @@ _Dumper.add_representer(int, _whole)
 _Dumper.add_representer(Decimal, _fraction)
 _Dumper.add_representer(dict, _mapping)
 _Dumper.add_representer(tuple, _listing)
-_Dumper.add_representer(list, _listing)

@@ -1,0 +1,350 @@
+"""A rule set made ready to run: conditions as closures, rules in the order in which they may be decided."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from graphlib import TopologicalSorter
+from operator import attrgetter
+from typing import Final
+
+from service.domain.conditions import AllOf, AnyOf, Condition, Negation, Tree, comparisons
+from service.domain.customers import Customer
+from service.domain.days import Calendar, calendar, day
+from service.domain.facts import Facts, facts_maker, fold
+from service.domain.fields import FIELDS, Field
+from service.domain.flips import Flip, age_reached
+from service.domain.operators import Operator
+from service.domain.ordering import Maker, dependencies
+from service.domain.ownership import NO_PAST, Past
+from service.domain.predicates import Predicate
+from service.domain.rules import Rule, RuleSet, TierGroup, WhenGone
+from service.domain.values import Compared, Takes
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A comparison, ready: the source as authored, the value as compared."""
+
+    source: Condition
+    field: Field
+    operator: Operator
+    value: Compared
+    matches: Predicate
+    flip: Flip | None  # None: time alone never changes the answer
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """All, any or not, ready; `source` says which."""
+
+    source: AllOf | AnyOf | Negation
+    parts: tuple[Branch, ...]
+    matches: Predicate
+    flip: Flip | None
+
+
+Branch = Test | Group
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule, ready. `needs`: the ids of those that are decided before it, near and far."""
+
+    source: Rule
+    id: str
+    tag: str
+    key: str  # the folded tag
+    when: Branch
+    matches: Predicate
+    flip: Flip | None
+    keep_days: int
+    owns_all: bool
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledLevel:
+    """A step of a tier, ready."""
+
+    tag: str
+    key: str
+    when: Branch
+    matches: Predicate
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledTier:
+    """A tier, ready."""
+
+    source: TierGroup
+    id: str
+    levels: tuple[CompiledLevel, ...]
+    keys: Mapping[str, int]  # folded tag -> level
+    flip: Flip | None
+    downgrade_days: int
+    owns_all: bool
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class TagStep:
+    """One tag and the live rules that set it: it is there while any of them matches."""
+
+    tag: str
+    key: str
+    rules: tuple[CompiledRule, ...]
+    ids: frozenset[str]
+    matches: Predicate
+    keeps: bool
+    owns_all: bool
+
+
+Step = TagStep | CompiledTier
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """A rule set, ready to be asked about customers.
+
+    `rules` and `tiers` are the live ones, in the document's order; `steps` the order of decisions.
+    `reads` are the record's keys that they read (`tags` always): a record without one of them must not be
+    decided on, since a missing key is not an empty value.
+    """
+
+    rule_set: RuleSet
+    calendar: Calendar
+    rules: tuple[CompiledRule, ...]
+    tiers: tuple[CompiledTier, ...]
+    steps: tuple[Step, ...]
+    sets: frozenset[str]  # folded tags that live rules set
+    live: frozenset[tuple[str, str]]  # (folded tag, id) of the live rules and tiers
+    reads: frozenset[str]
+    when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
+    take_back: frozenset[tuple[str, int]]
+    flips: tuple[tuple[str, Flip], ...]
+    make_facts: Callable[[Customer, int], Facts]
+
+    def facts(self, customer: Customer, today: int) -> Facts:
+        """The facts that the live rules read, on a day (ordinal)."""
+        return self.make_facts(customer, today)
+
+    def day_of(self, ms: int) -> int:
+        """The shop's day (ordinal) of a moment."""
+        return self.calendar.day_of(ms)
+
+
+def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
+    """Make a rule set ready; `past` is what earlier versions left behind (see ownership.Past)."""
+    needs = _all_needs(rule_set)
+    currency = rule_set.currency
+    rules = tuple(_rule(rule, currency, needs[rule.id]) for rule in rule_set.rules if rule.enabled)
+    tiers = tuple(_tier(tier, currency, needs[tier.id]) for tier in rule_set.tiers if tier.enabled)
+    everything: tuple[Maker, ...] = (*rule_set.rules, *rule_set.tiers)
+    live = [maker for maker in everything if maker.enabled]
+    fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
+    zone = calendar(rule_set.timezone)
+    make = facts_maker(
+        calendar=zone, needs=frozenset(name for field in fields for name in FIELDS[field].facts)
+    )
+    steps = _steps(rules, tiers, needs)
+    ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
+    return Compiled(
+        rule_set=rule_set,
+        calendar=zone,
+        rules=rules,
+        tiers=tiers,
+        steps=steps,
+        sets=frozenset(fold(tag) for maker in live for tag in maker.tags),
+        live=frozenset((fold(tag), maker.id) for maker in live for tag in maker.tags),
+        reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
+        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
+        take_back=past.take_back,
+        flips=tuple((one.id, one.flip) for one in ready if one.flip is not None),
+        make_facts=lambda customer, today: make(customer, day(today)),
+    )
+
+
+def _rule(rule: Rule, currency: str, needs: frozenset[str]) -> CompiledRule:
+    key = fold(rule.tag)
+    when = compile_tree(rule.when, currency=currency, own=frozenset({key}))
+    return CompiledRule(
+        rule,
+        rule.id,
+        rule.tag.strip(),
+        key,
+        when,
+        when.matches,
+        when.flip,
+        rule.keep_days,
+        rule.owns == "all",
+        needs,
+    )
+
+
+def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier:
+    own = frozenset(map(fold, tier.tags))
+    levels = []
+    for level in tier.levels:
+        when = compile_tree(level.when, currency=currency, own=own)
+        levels.append(CompiledLevel(level.tag.strip(), fold(level.tag), when, when.matches))
+    keys = {level.key: at for at, level in enumerate(levels)}
+    flip = earliest([level.when for level in levels])
+    return CompiledTier(
+        tier, tier.id, tuple(levels), keys, flip, tier.downgrade_days, tier.owns == "all", needs
+    )
+
+
+def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
+    """Near and far: whoever sets what a rule reads, and whoever sets what that one reads."""
+    near = dependencies((*rule_set.rules, *rule_set.tiers))
+    far: dict[str, frozenset[str]] = {}
+    for one in TopologicalSorter(near).static_order():
+        far[one] = frozenset(near[one]).union(*(far[other] for other in near[one]))
+    return far
+
+
+def _steps(
+    rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...], needs: Mapping[str, frozenset[str]]
+) -> tuple[Step, ...]:
+    """One step for each tag and tier, so that a tag is settled before anyone reads it."""
+    by_tag: dict[str, list[CompiledRule]] = {}
+    for rule in rules:
+        by_tag.setdefault(rule.key, []).append(rule)
+    steps: list[Step] = [*(_tag_step(tuple(group)) for group in by_tag.values()), *tiers]
+    place = {one: at for at, step in enumerate(steps) for one in _ids(step)}
+    graph = {
+        at: {place[other] for one in _ids(step) for other in needs[one] if other in place} - {at}
+        for at, step in enumerate(steps)
+    }
+    return tuple(steps[at] for at in TopologicalSorter(graph).static_order())
+
+
+def _ids(step: Step) -> frozenset[str]:
+    return step.ids if isinstance(step, TagStep) else frozenset({step.id})
+
+
+def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
+    matches = rules[0].matches if len(rules) == 1 else any_of(tuple(rule.matches for rule in rules))
+    return TagStep(
+        rules[0].tag,
+        rules[0].key,
+        rules,
+        frozenset(rule.id for rule in rules),
+        matches,
+        any(rule.keep_days for rule in rules),
+        any(rule.owns_all for rule in rules),
+    )
+
+
+def compile_tree(node: Tree, *, currency: str, own: frozenset[str] = frozenset()) -> Branch:
+    """Make a tree of conditions ready; `own`: the folded tags that the asking rule sets itself."""
+    match node:
+        case Condition():
+            return _test(node, currency, own)
+        case Negation():
+            part = compile_tree(node.negated, currency=currency, own=own)
+            inner = part.matches
+            return Group(node, (part,), lambda facts: not inner(facts), part.flip)
+        case AllOf():
+            parts = tuple(compile_tree(one, currency=currency, own=own) for one in node.all)
+            return Group(
+                node, parts, all_of(tuple(one.matches for one in parts)), _flip_while(parts, held=True)
+            )
+        case AnyOf():
+            parts = tuple(compile_tree(one, currency=currency, own=own) for one in node.any)
+            return Group(
+                node, parts, any_of(tuple(one.matches for one in parts)), _flip_while(parts, held=False)
+            )
+
+
+def _test(node: Condition, currency: str, own: frozenset[str]) -> Test:
+    field, operator = FIELDS[node.field], node.operator
+    value = node.compared(currency)
+    compared = own if field.name == "tags" and operator.takes is Takes.NOTHING else value
+    if len(field.facts) == 2:
+        matches = _either(field, operator, compared)
+    else:
+        matches = operator.make(attrgetter(field.facts[0]), compared)
+    flip: Flip | None = None
+    if operator.flip is not None:
+        flip = operator.flip(attrgetter(field.facts[0]), value)
+    elif field.name == "age" and operator.turns is not None:
+        flip = age_reached(operator.turns)(attrgetter("age"), value)
+    return Test(node, field, operator, value, matches, flip)
+
+
+_NEGATIVE: Final = frozenset({"is_not", "not_in", "is_empty"})
+
+
+def _either(field: Field, operator: Operator, value: Compared) -> Predicate:
+    """A name or its code: a positive test needs one of them, its negative twin both."""
+    first, second = (operator.make(attrgetter(name), value) for name in field.facts)
+    if operator.name in _NEGATIVE:
+        return lambda facts: first(facts) and second(facts)
+    return lambda facts: first(facts) or second(facts)
+
+
+def all_of(tests: tuple[Predicate, ...]) -> Predicate:
+    """One test of several that must all match; the short ones are spelled out, being the most."""
+    if len(tests) == 1:
+        return tests[0]
+    if len(tests) == 2:
+        first, second = tests
+        return lambda facts: first(facts) and second(facts)
+    if len(tests) == 3:
+        one, two, three = tests
+        return lambda facts: one(facts) and two(facts) and three(facts)
+
+    def every(facts: Facts) -> bool:
+        for test in tests:  # noqa: SIM110 - a generator would cost twice as much
+            if not test(facts):
+                return False
+        return True
+
+    return every
+
+
+def any_of(tests: tuple[Predicate, ...]) -> Predicate:
+    """One test of several of which one must match."""
+    if len(tests) == 1:
+        return tests[0]
+    if len(tests) == 2:
+        first, second = tests
+        return lambda facts: first(facts) or second(facts)
+
+    def some(facts: Facts) -> bool:
+        for test in tests:  # noqa: SIM110 - a generator would cost twice as much
+            if test(facts):
+                return True
+        return False
+
+    return some
+
+
+def _flip_while(parts: tuple[Branch, ...], *, held: bool) -> Flip | None:
+    """A group's flip: the first of its parts', unless a part that time cannot change decides it anyway.
+
+    A part that reads tags may be changed by another rule's day, which is that rule's to tell.
+    """
+    soonest = earliest(parts)
+    timeless = tuple(one.matches for one in parts if one.flip is None)
+    if soonest is None or not timeless:
+        return soonest
+    steady = all_of(timeless) if held else any_of(timeless)
+    found: Flip = soonest
+    if held:
+        return lambda facts: found(facts) if steady(facts) else None
+    return lambda facts: None if steady(facts) else found(facts)
+
+
+def earliest(parts: tuple[Branch, ...] | list[Branch]) -> Flip | None:
+    """The first flip of several, None when time changes none of them."""
+    flips = tuple(one.flip for one in parts if one.flip is not None)
+    if len(flips) <= 1:
+        return flips[0] if flips else None
+
+    def soonest(facts: Facts) -> int | None:
+        return min((on for flip in flips if (on := flip(facts)) is not None), default=None)
+
+    return soonest

@@ -1,0 +1,97 @@
+"""Whose a tag is: what additions made ours, and what earlier versions of the rules left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from service.domain.rules import Rule, RuleSet, TierGroup, WhenGone
+from service.domain.standing import Intent, Owned
+from service.domain.tags import TagSet
+
+INTENT_MS: Final = 600_000  # a slow write may still land for ten minutes
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What a version inherits from those before it; stored beside the version, not in the document.
+
+    `gone`: the last `when_gone` of every rule and tier that is no longer in the document, so that its
+    wish outlives it. It is kept here and not with each owned tag, because a change of `when_gone` alone
+    visits no customer. `take_back`: (rule id, version) whose gifts an undo takes back.
+    """
+
+    gone: Mapping[str, WhenGone] = field(default_factory=dict)
+    take_back: frozenset[tuple[str, int]] = frozenset()
+
+
+NO_PAST: Final = Past()
+
+
+def succeed(past: Past, *, before: RuleSet, after: RuleSet) -> Past:
+    """The past of the version that follows `before`: rules that left speak for the last time."""
+    staying = {maker.id for maker in _makers(after)}
+    gone = {**past.gone, **{maker.id: maker.when_gone for maker in _makers(before)}}
+    return Past({one: wish for one, wish in gone.items() if one not in staying}, past.take_back)
+
+
+def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet) -> Past:
+    """Add what a roll-back takes back: the gifts of rules that the undone versions had otherwise.
+
+    `undone`: version number -> its content. What a rule gave that is the same in the restored content
+    was no mistake, and stays under that rule.
+    """
+    right = {maker.id: maker for maker in _makers(restored)}
+    wrong = {
+        (maker.id, version)
+        for version, rule_set in undone.items()
+        for maker in _makers(rule_set)
+        if not _gives_the_same(maker, right.get(maker.id))
+    }
+    return Past(past.gone, past.take_back | wrong)
+
+
+def _makers(rule_set: RuleSet) -> Iterable[Rule | TierGroup]:
+    return (*rule_set.rules, *rule_set.tiers)
+
+
+def _gives_the_same(one: Rule | TierGroup, other: Rule | TierGroup | None) -> bool:
+    """Whether two rules give the same tags to the same customers (names and notes do not matter)."""
+    return other is not None and (one.tags, one.trees) == (other.tags, other.trees)
+
+
+def settle_intents(
+    *, owned: Mapping[str, Owned], intents: Mapping[str, Intent], current: TagSet, now_ms: int
+) -> tuple[dict[str, Owned], dict[str, Intent]]:
+    """Turn intents (by folded tag) into ownership where the record has the tag.
+
+    An absent one is kept until it is ten minutes old, since a slow write may still land, then dropped.
+    """
+    settled, left = dict(owned), {}
+    for key, intent in intents.items():
+        if key in current.spelled:
+            settled.setdefault(key, Owned(intent.tag, intent.rule, intent.at_ms, intent.version))
+        elif now_ms - intent.at_ms < INTENT_MS:
+            left[key] = intent
+    return settled, left
+
+
+class _StoredPast(msgspec.Struct, array_like=True):
+    gone: dict[str, WhenGone]
+    take_back: list[tuple[str, int]]
+
+
+def pack_past(past: Past) -> bytes:
+    """The bytes of a version's past (JSON)."""
+    return msgspec.json.encode(_StoredPast(dict(sorted(past.gone.items())), sorted(past.take_back)))
+
+
+def unpack_past(packed: bytes) -> Past:
+    """The reverse; empty bytes are no past."""
+    if not packed:
+        return NO_PAST
+    stored = msgspec.json.decode(packed, type=_StoredPast)
+    return Past(stored.gone, frozenset(stored.take_back))

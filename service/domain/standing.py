@@ -1,0 +1,100 @@
+"""What we keep about one customer besides the record: owned tags, holds, exclusions, intents; and their bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import msgspec
+
+from service.errors import Unreadable
+
+
+class Owned(msgspec.Struct, frozen=True, array_like=True):
+    """A tag that we added: as we spelled it, for which rule or tier id, when, under which version."""
+
+    tag: str
+    rule: str
+    since_ms: int
+    version: int = 0
+
+
+class Hold(msgspec.Struct, frozen=True, array_like=True):
+    """Why a tag stays although its rule no longer matches.
+
+    `tag` is the folded key that was given, or the tier's level; `since` the day (ordinal) of the giving;
+    `below` the day on which a tier was first seen lower, None while it is not.
+    """
+
+    tag: str
+    since: int
+    below: int | None = None
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True):
+    """An addition that was about to be sent at `at_ms`; the record tells whether it arrived."""
+
+    tag: str
+    rule: str
+    at_ms: int
+    version: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What we keep about one customer besides the record."""
+
+    owned: Mapping[str, Owned] = field(default_factory=dict)  # by folded tag
+    held: Mapping[str, Hold] = field(default_factory=dict)  # by rule or tier id
+    excluded: frozenset[str] = frozenset()  # rule and tier ids
+
+
+NOTHING: Final = Standing()
+
+T = TypeVar("T")
+
+_PACKER: Final = msgspec.msgpack.Encoder(order="deterministic")
+
+
+def pack_owned(owned: Mapping[str, Owned]) -> bytes:
+    """The bytes of a customer's ownership; empty for none."""
+    return _pack(owned)
+
+
+def unpack_owned(packed: bytes) -> dict[str, Owned]:
+    """The reverse; raises Unreadable."""
+    return _unpack(packed, dict[str, Owned])
+
+
+def pack_held(held: Mapping[str, Hold]) -> bytes:
+    """The bytes of a customer's holds; empty for none."""
+    return _pack(held)
+
+
+def unpack_held(packed: bytes) -> dict[str, Hold]:
+    """The reverse; raises Unreadable."""
+    return _unpack(packed, dict[str, Hold])
+
+
+def pack_intents(intents: Mapping[str, Intent]) -> bytes:
+    """The bytes of a customer's open intents; empty for none."""
+    return _pack(intents)
+
+
+def unpack_intents(packed: bytes) -> dict[str, Intent]:
+    """The reverse; raises Unreadable."""
+    return _unpack(packed, dict[str, Intent])
+
+
+def _pack(kept: Mapping[str, msgspec.Struct]) -> bytes:
+    return _PACKER.encode(dict(kept)) if kept else b""
+
+
+def _unpack(packed: bytes, shape: type[dict[str, T]]) -> dict[str, T]:
+    if not packed:
+        return {}
+    try:
+        return msgspec.msgpack.decode(packed, type=shape)
+    except msgspec.MsgspecError as exc:
+        raise Unreadable("what is kept about a customer cannot be read") from exc

@@ -1,0 +1,122 @@
+"""One customer's decision under way: what is settled so far, and what it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from service.domain.conditions import Tree
+from service.domain.customers import Customer
+from service.domain.evaluation import Compiled
+from service.domain.facts import Facts, fold
+from service.domain.reasons import HeldBack, Reason, Why, WhyHeld, values_of
+from service.domain.rules import FOREVER
+from service.domain.standing import Hold, Owned, Standing
+
+Claim = Literal["live", "gone_leave", "gone_remove", "taken_back", "excluded", "none"]
+
+
+class Turn:
+    """The state of one decision; it lives only inside `decide`, which alone may see it change."""
+
+    __slots__ = (
+        "_customer",
+        "_owned_at_first",
+        "_tags_at_first",
+        "added",
+        "compiled",
+        "due",
+        "excluded",
+        "facts",
+        "held",
+        "held_back",
+        "now_ms",
+        "owned",
+        "reasons",
+        "removed",
+        "today",
+        "version",
+        "wanted",
+    )
+
+    def __init__(
+        self,
+        *,
+        compiled: Compiled,
+        customer: Customer,
+        standing: Standing,
+        facts: Facts,
+        now_ms: int,
+        version: int,
+    ) -> None:
+        self.compiled = compiled
+        self.facts = facts
+        self.today = facts.day.ordinal
+        self.now_ms = now_ms
+        self.version = version
+        self.excluded = standing.excluded
+        # Ownership ends when the tag is found gone from the record.
+        self.owned: dict[str, Owned] = {key: own for key, own in standing.owned.items() if key in facts.tags}
+        self.held: dict[str, Hold] = dict(standing.held)
+        self.wanted: list[str] = []
+        self.added: dict[str, str] = {}  # folded key -> spelling
+        self.removed: set[str] = set()
+        self.reasons: list[Reason] = []
+        self.held_back: list[HeldBack] = []
+        self.due: list[int] = []
+        self._customer = customer
+        self._tags_at_first = facts.tags
+        self._owned_at_first = standing.owned
+
+    def give(self, *, tag: str, key: str, rule: str, why: Why, trees: Iterable[Tree]) -> None:
+        """Add a tag; it will be ours."""
+        self._note(tag=tag, added=True, rule=rule, why=why, trees=trees)
+        self.added[key] = tag
+        self.owned[key] = Owned(tag, rule, self.now_ms, self.version)
+        self.facts.tags = self.facts.tags | {key}
+
+    def take(self, *, key: str, rule: str, why: Why, trees: Iterable[Tree]) -> None:
+        """Remove a tag; it is no longer ours."""
+        self._note(tag=self.spelling(key), added=False, rule=rule, why=why, trees=trees)
+        self.removed.add(key)
+        self.owned.pop(key, None)
+        self.facts.tags = self.facts.tags - {key}
+
+    def leave(self, *, key: str, rule: str, why: WhyHeld, until: int | None = None) -> None:
+        """Say why a tag that nobody gives now stays; a day on which that ends is a day to look again."""
+        self.held_back.append(HeldBack(self.spelling(key), rule, why, until))
+        if until is not None:
+            self.due.append(until)
+
+    def spelling(self, key: str) -> str:
+        """The record's own spelling of a tag that was there at first."""
+        return next((tag for tag in self._customer.tags if fold(tag) == key), key)
+
+    def withhold(self, *, tag: str, rule: str) -> None:
+        """Say that an exclusion keeps a tag from being given."""
+        self.held_back.append(HeldBack(tag, rule, "excluded"))
+
+    def owner_at_first(self, key: str) -> Owned | None:
+        """Whose a tag was before this decision, if it was there."""
+        return self._owned_at_first.get(key) if key in self._tags_at_first else None
+
+    def claim(self, key: str, live: frozenset[str]) -> Claim:
+        """Whose a tag is, seen from those who set it now (`live`: their ids)."""
+        own = self.owned.get(key)
+        if own is None:
+            return "none"
+        if own.rule in self.excluded:
+            return "excluded"
+        if (own.rule, own.version) in self.compiled.take_back:
+            return "taken_back"
+        if own.rule in live:
+            return "live"
+        return "gone_remove" if self.compiled.when_gone.get(own.rule) == "remove" else "gone_leave"
+
+    def in_force(self, hold: Hold, days: int) -> bool:
+        """Whether a hold of so many days (or FOREVER) still stands today."""
+        return days == FOREVER or self.today < hold.since + days
+
+    def _note(self, *, tag: str, added: bool, rule: str, why: Why, trees: Iterable[Tree]) -> None:
+        values = values_of(trees, facts=self.facts, customer=self._customer)
+        self.reasons.append(Reason(tag, added, rule, why, values))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from random import Random
 from typing import Literal
@@ -131,18 +131,10 @@ class Faults:
         self._add(Fault("disagree", endpoint, customer, effect=True), next, rate)
 
     def clear(self) -> None:
+        """Turn everything off."""
         fresh = Faults(rng=self.rng)
-        for name in (
-            "latency_s",
-            "lag_s",
-            "ids_mode",
-            "tag_spelling",
-            "coarse_updated_at",
-            "missing_fields",
-            "null_fields",
-            "queue",
-        ):
-            setattr(self, name, getattr(fresh, name))
+        for switch in fields(self):
+            setattr(self, switch.name, getattr(fresh, switch.name))
 
     def draw(self, call: Call) -> Fault | None:
         """The fault that strikes this call, if any; each use is counted."""

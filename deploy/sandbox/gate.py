@@ -8,11 +8,11 @@ from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from .answers import Answer, Ask, html, refusal
+from . import omni
+from .answers import Answer, Ask, answer, html, refusal
 from .calls import Call, Moment
 from .endpoints import Endpoint, Unknown
 from .faults import Fault
@@ -93,11 +93,7 @@ class Gate:
         if fault is None:
             return result
         if fault.kind == "disagree":
-            return (
-                Answer(200, msgspec.json.encode({"tags": ",".join(before.tags) or None}))
-                if before
-                else result
-            )
+            return answer({"tags": omni.tags(before.tags)}) if before and result.status == 200 else result
         return await _strike(shop, fault, request)
 
     async def _perform(self, shop: Shop, call: Call, *, cookies: bool) -> Answer:

@@ -14,7 +14,7 @@ from .bucket import Bucket
 from .calls import Call, Calls, Hook, Moment
 from .deliveries import Deliveries
 from .faults import Faults
-from .records import Customer, Metafield
+from .records import Customer, Group, Metafield
 from .shop import Shop
 
 if TYPE_CHECKING:
@@ -126,6 +126,13 @@ class ShopHandle:
     def ids(self) -> list[int]:
         """Every customer's id, ascending."""
         return list(self.shop.store.ids)
+
+    def add_group(self, name: str) -> int:
+        """Open a customer group; its id."""
+        at = self.shop.now()
+        made = Group(self.shop.groups[-1].id + 2, name, at, at)
+        self.shop.groups.append(made)
+        return made.id
 
     # --- the app's side of the shop ------------------------------------------------------------
 

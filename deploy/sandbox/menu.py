@@ -16,7 +16,7 @@ from .shop import Shop
 COMMANDS: dict[str, tuple[str, ...]] = {
     "": (
         "populate", "create", "edit", "delete", "order", "refund", "tag_by_hand", "untag_by_hand", "tags",
-        "customer", "ids", "subscribe", "app", "unsubscribe", "resend", "replace_token", "foreign_calls", "status",
+        "customer", "ids", "add_group", "subscribe", "app", "unsubscribe", "resend", "replace_token", "foreign_calls", "status",
     ),
     "faults": ("fail", "timeout", "throttle", "lose_answer", "disagree", "clear"),
     "deliveries": ("pause", "resume", "clear"),

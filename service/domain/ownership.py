@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from graphlib import TopologicalSorter
 from typing import Final
 
 import msgspec
 
-from service.domain.rules import Rule, RuleSet, TierGroup, WhenGone
+from service.domain.ordering import Maker, dependencies
+from service.domain.rules import RuleSet, WhenGone
 from service.domain.standing import Intent, Owned
 from service.domain.tags import TagSet
 
@@ -44,23 +46,35 @@ def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet) -> Pas
     `undone`: version number -> its content. What a rule gave that is the same in the restored content
     was no mistake, and stays under that rule.
     """
-    right = {maker.id: maker for maker in _makers(restored)}
-    wrong = {
-        (maker.id, version)
-        for version, rule_set in undone.items()
-        for maker in _makers(rule_set)
-        if not _gives_the_same(maker, right.get(maker.id))
-    }
+    wrong = {(one, version) for version, rule_set in undone.items() for one in _otherwise(rule_set, restored)}
     return Past(past.gone, past.take_back | wrong)
 
 
-def _makers(rule_set: RuleSet) -> Iterable[Rule | TierGroup]:
+def _otherwise(rule_set: RuleSet, restored: RuleSet) -> set[str]:
+    """The ids whose gifts may differ: changed themselves, or reading tags of one that was."""
+    makers = _makers(rule_set)
+    if (rule_set.timezone, rule_set.currency) != (restored.timezone, restored.currency):
+        return {maker.id for maker in makers}
+    right = {maker.id: maker for maker in _makers(restored)}
+    found = {maker.id for maker in makers if not _gives_the_same(maker, right.get(maker.id))}
+    near = dependencies(makers)
+    for one in TopologicalSorter(near).static_order():
+        if near[one] & found:
+            found.add(one)
+    return found
+
+
+def _makers(rule_set: RuleSet) -> tuple[Maker, ...]:
     return (*rule_set.rules, *rule_set.tiers)
 
 
-def _gives_the_same(one: Rule | TierGroup, other: Rule | TierGroup | None) -> bool:
+def _gives_the_same(one: Maker, other: Maker | None) -> bool:
     """Whether two rules give the same tags to the same customers (names and notes do not matter)."""
-    return other is not None and (one.tags, one.trees) == (other.tags, other.trees)
+    return other is not None and (one.tags, one.trees, one.enabled) == (
+        other.tags,
+        other.trees,
+        other.enabled,
+    )
 
 
 def settle_intents(

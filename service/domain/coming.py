@@ -1,0 +1,34 @@
+"""When each rule's answer for one customer may next change by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from service.domain.customers import Customer
+from service.domain.decision import Decision
+from service.domain.evaluation import Compiled, CompiledRule, CompiledTier
+from service.domain.tags import after, fold, tag_set
+
+
+def next_changes(
+    *, compiled: Compiled, customer: Customer, decision: Decision, today: int
+) -> Mapping[str, int | None]:
+    """For each live rule and tier the first later day (ordinal) on which it may decide otherwise.
+
+    Its own date conditions count, the end of its own hold, and the same of every rule whose tags it
+    reads. `customer` and `today` are those of the decision. None: only an event will change it.
+    """
+    facts = compiled.facts(customer, today)
+    facts.tags = frozenset(map(fold, after(tag_set(customer.tags), decision.change).listed))
+    own: dict[str, int] = {}
+    for maker, flip in compiled.flips:
+        if (on := flip(facts)) is not None:
+            own[maker] = on
+    for held in decision.held_back:
+        if held.until is not None:
+            own[held.rule] = min(held.until, own.get(held.rule, held.until))
+    live: tuple[CompiledRule | CompiledTier, ...] = (*compiled.rules, *compiled.tiers)
+    return {
+        one.id: min((own[other] for other in (one.id, *one.needs) if other in own), default=None)
+        for one in live
+    }

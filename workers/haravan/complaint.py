@@ -12,6 +12,7 @@ from workers.haravan.requests import Request, Response
 
 LONGEST: Final = 200
 DEEPEST: Final = 4  # levels of nesting that are read
+_SILENT: Final[tuple[object, ...]] = (None, True, False, "", [], {})  # `"error": true` says nothing
 ENVELOPES: Final = ("errors", "error", "message")
 MASK: Final = "•••"
 _PERSONAL: Final = re.compile(
@@ -37,7 +38,7 @@ def _said(body: bytes) -> Iterator[str]:
         yield _plain(body)
         return
     if isinstance(content, dict):
-        content = next((content[key] for key in ENVELOPES if content.get(key)), content)
+        content = next((content[key] for key in ENVELOPES if content.get(key) not in _SILENT), content)
     yield from _flat(content, DEEPEST)
 
 

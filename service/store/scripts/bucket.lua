@@ -151,23 +151,27 @@ local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
   if status > 0 then
     b.observed_at = now
   end
+  -- Answers overtake one another: an old reading would hide another app's burst. A number that we never gave
+  -- (the store was emptied meanwhile) would make us deaf to the next ones.
+  local newer = used >= 0 and dispatch > b.observed_dispatch and dispatch <= b.dispatched
+  local reading = used + 1 + math.max(0, b.done - done_then)  -- + 1: the header may be rounded down
+  if newer then
+    b.observed_dispatch = dispatch
+  end
   if status == 429 then
-    b.level = b.size
+    b.level = newer and reading or b.size
     b.blocked_until = math.max(b.blocked_until, now + bucket_clamp(retry_ms, 0, LONGEST_BLOCK_MS))
     b.shared_until = now + SHARED_MS
   elseif status >= 0 then
-    local settled_since = math.max(0, b.done - done_then)
-    b.level = math.min(b.size, b.level + out)
+    b.level = b.level + out
     b.done = b.done + out
-    -- Answers overtake one another: an old reading would hide another app's burst. A number that we never gave
-    -- (the store was emptied meanwhile) would make us deaf to the next ones.
-    if used >= 0 and dispatch > b.observed_dispatch and dispatch <= b.dispatched then
+    if newer then
       if used > b.level + b.flights + STEP then
         b.shared_until = now + SHARED_MS
       end
-      b.level = math.min(b.size, used + 1 + settled_since)  -- + 1: the header may be rounded down
-      b.observed_dispatch = dispatch
+      b.level = reading
     end
   end
+  b.level = math.min(b.size, b.level)
   bucket_write(P, b)
 end

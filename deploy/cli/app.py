@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import dead_letters, deliveries, processes, replay, rules, shops
+from deploy.cli import customers, dead_letters, deliveries, processes, replay, rules, shops, subscription
 from deploy.cli.endings import end_with
 from deploy.cli.environment import load
 
@@ -30,6 +30,8 @@ for command in (processes.up, processes.web, processes.worker, processes.sandbox
     app.command(rich_help_panel=RUNNING)(command)
 app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS)
 app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)
+app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS)
+app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS)
 app.command(rich_help_panel=SEEING)(deliveries.deliveries)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=SEEING)
 app.command(rich_help_panel=SEEING)(replay.replay)

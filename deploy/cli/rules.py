@@ -98,7 +98,7 @@ def read(file: Path) -> RuleSet:
 
 
 def _yaml(rule_set: RuleSet) -> str:
-    from service.domain.parsing import dump_yaml
+    from service.domain.writing import dump_yaml
 
     return dump_yaml(rule_set)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli.access import AsJson, Org, opened, org_id, run
+from deploy.cli.api import confirm_token
 from deploy.cli.output import console, errors, moment, print_json, print_table
 from deploy.cli.person import me
 from deploy.cli.secrets import read_secret
@@ -19,6 +21,7 @@ app = typer.Typer(help="The shops: add, list, remove, change a token, pause, res
 FromStdin = Annotated[
     bool, typer.Option("--token-stdin", help="Read the secret from stdin instead of asking.")
 ]
+Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not try the token at Haravan first.")]
 
 
 @app.command()
@@ -36,9 +39,10 @@ def add(
     ] = 0,
     shadow: Annotated[bool, typer.Option(help="Decide and record, write nothing.")] = False,
     token_stdin: FromStdin = False,
+    unchecked: Unchecked = False,
 ) -> None:
     """Add a shop. Its access token is asked for, or read from stdin."""
-    from service.store.shop import Shop
+    from service.store.shop import Shop, check
 
     async def work() -> None:
         shop = Shop(
@@ -52,7 +56,10 @@ def add(
             reserve=reserve,
             shadow=shadow,
         )
+        check(shop)
         async with opened() as access:
+            if not unchecked:
+                await confirm_token(access, shop)
             await access.shops.add(shop)
         console().print(f"Shop {org} ({shop.name}) is added. Next: tagger subscription add {org}")
 
@@ -121,13 +128,16 @@ def remove(
 
 
 @app.command()
-def token(org: Org, token_stdin: FromStdin = False) -> None:
+def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False) -> None:
     """Replace a shop's access token. A pause for a refused token ends."""
 
     async def work() -> None:
         async with opened() as access:
-            await access.shops.require(org_id(org))
-            await access.shops.set_token(org_id(org), read_secret("Access token", from_stdin=token_stdin))
+            shop = await access.shops.require(org_id(org))
+            given = read_secret("Access token", from_stdin=token_stdin)
+            if not unchecked:
+                await confirm_token(access, replace(shop, token=given))
+            await access.shops.set_token(shop.org, given)
         console().print(f"Shop {org} has a new token.")
 
     run(work())

@@ -9,8 +9,9 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.domain.parsing import canonical, content_id, parse_rules
+from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
+from service.domain.writing import canonical, content_id
 from service.errors import NotFound, Refused
 from service.settings import Settings
 from service.store import keys

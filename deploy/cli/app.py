@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -50,9 +51,9 @@ def everywhere(
     load(env_file)
 
 
-def run() -> None:
-    """Run the command of the process's arguments; a failure is one clear message and an exit code."""
+def run(words: Sequence[str] | None = None) -> None:
+    """Run the command of these words, or of the process's arguments; a failure is one clear message and a code."""
     try:
-        app(prog_name="tagger")
+        app(args=words, prog_name="tagger")
     except Exception as exc:  # noqa: BLE001  # the process's outermost frame
         end_with(exc)

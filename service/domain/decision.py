@@ -78,7 +78,7 @@ def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:
     return Decision(
         change or NO_CHANGE,
         standing if same else Standing(turn.owned, turn.held, standing.excluded),
-        tuple(turn.wanted),
+        (*turn.wanted, *turn.levels),
         _next(turn.compiled, turn.facts, standing.excluded, turn.due),
         tuple(turn.reasons),
         tuple(turn.held_back),
@@ -105,15 +105,15 @@ def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | 
         if key not in tags or (key, own.rule) not in compiled.live:
             return None
     wanted: list[str] = []
-    for step in compiled.steps:
-        if isinstance(step, CompiledTier):
-            if not _quiet_tier(step, facts, standing, wanted):
-                return None
-        elif step.matches(facts):
-            if step.key not in tags or (step.keeps and not _quiet_holds(step, standing)):
+    for key, matches, keeps, step in compiled.quick:
+        if matches(facts):
+            if key not in tags or (keeps and not _quiet_holds(step, standing)):
                 return None
             wanted.append(step.tag)
-        elif step.key in tags or (step.keeps and any(rule.id in standing.held for rule in step.rules)):
+        elif key in tags or (keeps and any(rule.id in standing.held for rule in step.rules)):
+            return None
+    for tier in compiled.slow:
+        if not _quiet_tier(tier, facts, standing, wanted):
             return None
     return wanted
 

@@ -9,13 +9,14 @@ from graphlib import TopologicalSorter
 from service.domain.branches import Branch, any_of, compile_tree, earliest
 from service.domain.conditions import comparisons
 from service.domain.customers import Customer
-from service.domain.days import Calendar, calendar, day
+from service.domain.days import Calendar, calendar
 from service.domain.facts import Facts, facts_maker, fold
 from service.domain.fields import FIELDS
 from service.domain.flips import Flip
 from service.domain.ordering import Maker, dependencies
 from service.domain.ownership import NO_PAST, Past
 from service.domain.predicates import Predicate
+from service.domain.reasons import Inputs, inputs_of
 from service.domain.rules import Rule, RuleSet, TierGroup, WhenGone
 
 
@@ -32,6 +33,7 @@ class CompiledRule:
     flip: Flip | None
     keep_days: int
     owns_all: bool
+    inputs: Inputs
     needs: frozenset[str]
 
 
@@ -43,6 +45,7 @@ class CompiledLevel:
     key: str
     when: Branch
     matches: Predicate
+    inputs: Inputs
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,7 @@ class CompiledTier:
     flip: Flip | None
     downgrade_days: int
     owns_all: bool
+    inputs: Inputs
     needs: frozenset[str]
 
 
@@ -94,6 +98,10 @@ class Compiled:
     reads: frozenset[str]
     when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
     take_back: frozenset[tuple[str, int]]
+    quick: tuple[
+        tuple[str, Predicate, bool, TagStep], ...
+    ]  # steps that are tags: (key, matches, keeps, step)
+    slow: tuple[CompiledTier, ...]
     flips: tuple[tuple[str, Flip], ...]
     make_facts: Callable[[Customer, int], Facts]
 
@@ -132,8 +140,10 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
         when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
         take_back=past.take_back,
+        quick=tuple((one.key, one.matches, one.keeps, one) for one in steps if isinstance(one, TagStep)),
+        slow=tuple(one for one in steps if isinstance(one, CompiledTier)),
         flips=tuple((one.id, one.flip) for one in ready if one.flip is not None),
-        make_facts=lambda customer, today: make(customer, day(today)),
+        make_facts=make,
     )
 
 
@@ -150,6 +160,7 @@ def _rule(rule: Rule, currency: str, needs: frozenset[str]) -> CompiledRule:
         when.flip,
         rule.keep_days,
         rule.owns == "all",
+        inputs_of(rule.trees),
         needs,
     )
 
@@ -159,11 +170,21 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
     levels = []
     for level in tier.levels:
         when = compile_tree(level.when, currency=currency, own=own)
-        levels.append(CompiledLevel(level.tag.strip(), fold(level.tag), when, when.matches))
+        levels.append(
+            CompiledLevel(level.tag.strip(), fold(level.tag), when, when.matches, inputs_of((level.when,)))
+        )
     keys = {level.key: at for at, level in enumerate(levels)}
     flip = earliest([level.when for level in levels])
     return CompiledTier(
-        tier, tier.id, tuple(levels), keys, flip, tier.downgrade_days, tier.owns == "all", needs
+        tier,
+        tier.id,
+        tuple(levels),
+        keys,
+        flip,
+        tier.downgrade_days,
+        tier.owns == "all",
+        inputs_of(tier.trees),
+        needs,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import date
 from typing import Final, Literal
 
@@ -47,20 +48,38 @@ class HeldBack(msgspec.Struct, frozen=True):
     until: int | None = None
 
 
-def values_of(trees: Iterable[Tree], *, facts: Facts, customer: Customer) -> dict[str, object]:
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What a rule's conditions read: fields (the first eight), and the tags that they name."""
+
+    fields: tuple[str, ...] = ()
+    tags: frozenset[str] = frozenset()
+
+
+NO_INPUTS: Final = Inputs()
+
+
+def inputs_of(trees: Iterable[Tree]) -> Inputs:
+    """Collect what some trees read."""
+    fields: dict[str, None] = {}
+    named: set[str] = set()
+    for condition in (one for tree in trees for one in comparisons(tree)):
+        if condition.field == "tags" and isinstance(condition.value, tuple):
+            named.update(fold(str(tag)) for tag in condition.value)
+        else:
+            fields[condition.field] = None
+    return Inputs(tuple(fields)[:_MOST_FIELDS], frozenset(named))
+
+
+def values_of(inputs: Inputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
     """The fields that a rule reads, as they are: money in the smallest unit, days as ISO dates.
 
     Texts are cut at 40 characters; of the tags only those that the rule names; what a person wrote or can
     be reached by (email, phone, note, names) only says whether it is there.
     """
-    found: dict[str, object] = {}
-    for condition in (one for tree in trees for one in comparisons(tree)):
-        if condition.field == "tags" and isinstance(condition.value, tuple):
-            named = {fold(str(tag)) for tag in condition.value} & facts.tags
-            before = found.get("tags", [])
-            found["tags"] = sorted({*named, *(before if isinstance(before, list) else ())})
-        elif condition.field not in found and len(found) < _MOST_FIELDS:
-            found[condition.field] = actual(condition.field, facts=facts, customer=customer)
+    found = {name: actual(name, facts=facts, customer=customer) for name in inputs.fields}
+    if inputs.tags and "tags" not in found:
+        found["tags"] = sorted(inputs.tags & facts.tags)
     return found
 
 

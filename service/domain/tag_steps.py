@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from service.domain.evaluation import CompiledRule, TagStep
-from service.domain.reasons import Why
+from service.domain.reasons import NO_INPUTS, Why
 from service.domain.rules import FOREVER
 from service.domain.standing import Hold, Owned
 from service.domain.turns import Claim, Turn
@@ -22,9 +22,9 @@ def settle_gone(turn: Turn) -> None:
             continue  # its own step looks at it
         match turn.claim(key, frozenset()):
             case "taken_back":
-                turn.take(key=key, rule=own.rule, why="taken_back", trees=())
+                turn.take(key=key, rule=own.rule, why="taken_back", inputs=NO_INPUTS)
             case "gone_remove":
-                turn.take(key=key, rule=own.rule, why="gone", trees=())
+                turn.take(key=key, rule=own.rule, why="gone", inputs=NO_INPUTS)
             case "excluded":
                 turn.leave(key=key, rule=own.rule, why="excluded")
             case _:
@@ -41,7 +41,7 @@ def settle_tag(turn: Turn, step: TagStep) -> None:
     elif follower := _follower(turn, step, rules):
         turn.wanted.append(step.tag)
         if not present:
-            turn.give(tag=step.tag, key=step.key, rule=follower.id, why="renamed", trees=())
+            turn.give(tag=step.tag, key=step.key, rule=follower.id, why="renamed", inputs=NO_INPUTS)
         turn.held[follower.id] = Hold(step.key, turn.held[follower.id].since)
     elif present:
         _unwanted(turn, step, rules)
@@ -55,7 +55,7 @@ def _given(turn: Turn, step: TagStep, matching: Sequence[CompiledRule], present:
     turn.wanted.append(step.tag)
     giver = max(matching, key=_strength)  # the one that will hold on longest answers for it
     if not present:
-        turn.give(tag=step.tag, key=step.key, rule=giver.id, why="matched", trees=giver.source.trees)
+        turn.give(tag=step.tag, key=step.key, rule=giver.id, why="matched", inputs=giver.inputs)
     claim = turn.claim(step.key, step.ids)
     if claim in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[step.key]  # whoever gave it is no longer there; those who want it take over
@@ -113,10 +113,10 @@ def _unwanted(turn: Turn, step: TagStep, rules: Sequence[CompiledRule]) -> None:
     own, claim = turn.owned.get(step.key), turn.claim(step.key, step.ids)
     by_all = next((rule for rule in rules if rule.owns_all), None)
     if own is not None and claim in _WHY:
-        trees = next((rule.source.trees for rule in rules if rule.id == own.rule), ())
-        turn.take(key=step.key, rule=own.rule, why=_WHY[claim], trees=trees)
+        inputs = next((rule.inputs for rule in rules if rule.id == own.rule), NO_INPUTS)
+        turn.take(key=step.key, rule=own.rule, why=_WHY[claim], inputs=inputs)
     elif by_all is not None:
-        turn.take(key=step.key, rule=by_all.id, why="unmatched", trees=by_all.source.trees)
+        turn.take(key=step.key, rule=by_all.id, why="unmatched", inputs=by_all.inputs)
     elif claim == "excluded" or not rules:
         turn.leave(key=step.key, rule=own.rule if own else step.rules[0].id, why="excluded")
     else:

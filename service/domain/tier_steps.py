@@ -76,9 +76,9 @@ def _taken_back(turn: Turn, tier: CompiledTier, key: str) -> bool:
 
 def _give(turn: Turn, tier: CompiledTier, target: int) -> None:
     level = tier.levels[target]
-    turn.wanted.append(level.tag)
+    turn.levels.append(level.tag)
     if level.key not in turn.facts.tags:
-        turn.give(tag=level.tag, key=level.key, rule=tier.id, why="matched", trees=(level.when.source,))
+        turn.give(tag=level.tag, key=level.key, rule=tier.id, why="matched", inputs=level.inputs)
     elif turn.claim(level.key, frozenset({tier.id})) in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[level.key]
         turn.owned[level.key] = Owned(own.tag, tier.id, own.since_ms, turn.version)
@@ -87,11 +87,10 @@ def _give(turn: Turn, tier: CompiledTier, target: int) -> None:
 def _take(turn: Turn, tier: CompiledTier, key: str) -> None:
     """Another level's tag: off, if it is ours to touch."""
     own, claim = turn.owned.get(key), turn.claim(key, frozenset({tier.id}))
-    trees = tier.source.trees
     if own is not None and claim in _WHY:
-        turn.take(key=key, rule=own.rule, why=_WHY[claim], trees=trees)
+        turn.take(key=key, rule=own.rule, why=_WHY[claim], inputs=tier.inputs)
     elif tier.owns_all and claim != "excluded":
-        turn.take(key=key, rule=tier.id, why="outranked", trees=trees)
+        turn.take(key=key, rule=tier.id, why="outranked", inputs=tier.inputs)
     elif claim == "excluded":
         turn.leave(key=key, rule=own.rule if own else tier.id, why="excluded")
     else:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Literal
 
-from service.domain.conditions import Tree
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
 from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Reason, Why, WhyHeld, values_of
+from service.domain.reasons import HeldBack, Inputs, Reason, Why, WhyHeld, values_of
 from service.domain.rules import FOREVER
 from service.domain.standing import Hold, Owned, Standing
 
@@ -30,6 +28,7 @@ class Turn:
         "facts",
         "held",
         "held_back",
+        "levels",
         "now_ms",
         "owned",
         "reasons",
@@ -58,7 +57,8 @@ class Turn:
         # Ownership ends when the tag is found gone from the record.
         self.owned: dict[str, Owned] = {key: own for key, own in standing.owned.items() if key in facts.tags}
         self.held: dict[str, Hold] = dict(standing.held)
-        self.wanted: list[str] = []
+        self.wanted: list[str] = []  # by rules
+        self.levels: list[str] = []  # by tiers
         self.added: dict[str, str] = {}  # folded key -> spelling
         self.removed: set[str] = set()
         self.reasons: list[Reason] = []
@@ -68,16 +68,16 @@ class Turn:
         self._tags_at_first = facts.tags
         self._owned_at_first = standing.owned
 
-    def give(self, *, tag: str, key: str, rule: str, why: Why, trees: Iterable[Tree]) -> None:
+    def give(self, *, tag: str, key: str, rule: str, why: Why, inputs: Inputs) -> None:
         """Add a tag; it will be ours."""
-        self._note(tag=tag, added=True, rule=rule, why=why, trees=trees)
+        self._note(tag=tag, added=True, rule=rule, why=why, inputs=inputs)
         self.added[key] = tag
         self.owned[key] = Owned(tag, rule, self.now_ms, self.version)
         self.facts.tags = self.facts.tags | {key}
 
-    def take(self, *, key: str, rule: str, why: Why, trees: Iterable[Tree]) -> None:
+    def take(self, *, key: str, rule: str, why: Why, inputs: Inputs) -> None:
         """Remove a tag; it is no longer ours."""
-        self._note(tag=self.spelling(key), added=False, rule=rule, why=why, trees=trees)
+        self._note(tag=self.spelling(key), added=False, rule=rule, why=why, inputs=inputs)
         self.removed.add(key)
         self.owned.pop(key, None)
         self.facts.tags = self.facts.tags - {key}
@@ -117,6 +117,6 @@ class Turn:
         """Whether a hold of so many days (or FOREVER) still stands today."""
         return days == FOREVER or self.today < hold.since + days
 
-    def _note(self, *, tag: str, added: bool, rule: str, why: Why, trees: Iterable[Tree]) -> None:
-        values = values_of(trees, facts=self.facts, customer=self._customer)
+    def _note(self, *, tag: str, added: bool, rule: str, why: Why, inputs: Inputs) -> None:
+        values = values_of(inputs, facts=self.facts, customer=self._customer)
         self.reasons.append(Reason(tag, added, rule, why, values))

@@ -143,7 +143,7 @@ class Sandbox:
         return [
             Mount("/com", routes=self._api(OMNI, "omni")),
             Mount("/admin", routes=self._api(ADMIN, "admin")),
-            Route("/api/subscribe", Subscriptions(self), methods=["GET", "POST", "DELETE"]),
+            Route("/api/subscribe", Subscriptions(self).answer, methods=["GET", "POST", "DELETE"]),
             Mount("/_sandbox", routes=Control(self).routes()),
         ]
 

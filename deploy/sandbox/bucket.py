@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+_HAIR = 1e-6  # seconds since the epoch are floats, good to a quarter of a microsecond
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -25,9 +27,9 @@ class Bucket:
     def take(self, now: float, *, calls: int = 1) -> float | None:
         """Pour in; None when it fits, else the seconds to wait. A refused call adds nothing."""
         self._leak(now)
-        if now < self.blocked_until:
+        if now < self.blocked_until - _HAIR:
             return self.blocked_until - now
-        if self.level + calls > self.size + 1e-9:
+        if self.level + calls > self.size + _HAIR:
             return self.block(now, self.retry_after_s)
         self.level += calls
         return None
@@ -44,11 +46,11 @@ class Bucket:
     def header(self, now: float) -> str:
         """`32/80`, rounded down as the worst a client must cope with."""
         self._leak(now)
-        return f"{math.floor(self.level + 1e-9)}/{self.size}"
+        return f"{math.floor(self.level + _HAIR)}/{self.size}"
 
     def _leak(self, now: float) -> None:
         elapsed = max(0.0, now - self.read_at)
         if self.step_s:
-            elapsed -= elapsed % self.step_s
+            elapsed = (elapsed + _HAIR) // self.step_s * self.step_s
         self.level = max(0.0, self.level - elapsed * self.leak_per_s)
         self.read_at = self.read_at + elapsed if self.step_s else now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import math
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
@@ -140,7 +141,7 @@ async def drop(scope: Scope, receive: Receive) -> None:
 
 
 def _throttled(wait_s: float) -> Answer:
-    retry_after = f"{-(-wait_s * 10 // 1) / 10:.1f}"
+    retry_after = f"{math.ceil(round(wait_s * 10, 4)) / 10:.1f}"
     return refusal("Too Many Requests", 429, Retry_After=retry_after)
 
 

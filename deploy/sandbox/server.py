@@ -36,7 +36,6 @@ async def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0) -> Asy
         log_config=None,
         access_log=False,
         timeout_keep_alive=75,
-        timeout_graceful_shutdown=1,
     )
     server = _Server(config)
     async with sandbox.running():
@@ -117,6 +116,22 @@ class _Server(uvicorn.Server):
             ticks = (ticks + 1) % 864_000
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ending.wait(), 0.1)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Close at once; calls that are still being answered get a second."""
+        del sockets
+        for server in self.servers:
+            server.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._answered(), 1.0)
+        for task in self.server_state.tasks:
+            task.cancel()
+
+    async def _answered(self) -> None:
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn tells nobody
+            await asyncio.sleep(0.002)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

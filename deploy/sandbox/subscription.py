@@ -77,7 +77,7 @@ class Subscriptions:
     def __init__(self, sandbox: Sandbox) -> None:
         self._sandbox = sandbox
 
-    async def __call__(self, request: Request) -> Response:
+    async def answer(self, request: Request) -> Response:
         shop = self._sandbox.shop_of(request)
         if shop is None:
             return _response(401, refusal("Unauthorized", 401).body)

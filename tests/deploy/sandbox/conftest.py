@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ class Said:
 
     status: int
     text: str
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     json: Any
 
 
@@ -35,7 +35,7 @@ class Api:
         async with self.session.request(method, self.url + path, json=body, **options) as answer:
             text = await answer.text()
             known = await answer.json() if answer.content_type == "application/json" else None
-            return Said(answer.status, text, dict(answer.headers), known)
+            return Said(answer.status, text, answer.headers, known)
 
     async def ids(self, path: str) -> list[int]:
         said = await self("GET", path)

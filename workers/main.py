@@ -9,11 +9,12 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
+from service.store.counters import Counters
 
 from service import alerts
 from service.domain.customers import OrgId
@@ -22,13 +23,16 @@ from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
 from service.store.cipher import Cipher
 from service.store.connection import connect
-from service.store.counters import Counters
 from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
 from workers.drain import Drain
-from workers.haravan.client import open_session
+from workers.haravan.session import open_session
+from workers.rulebook import Rulebook
 from workers.sweep import Sweep
+
+if TYPE_CHECKING:
+    from arq.typing import WorkerCoroutine
 
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
@@ -81,11 +85,11 @@ class WorkerProcess:
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,
-                versions=Versions(redis),
                 session=session,
                 counters=counters,
                 alerts=told,
                 dice=self._dice,
+                rulebook=Rulebook(Versions(redis)),
             )
             sweep = Sweep(redis, shops, retention_days=self._settings.retention_days, clock_ms=self._clock_ms)
             seeding = asyncio.create_task(self._seed(shops, Versions(redis)))
@@ -119,7 +123,7 @@ class WorkerProcess:
             worker = self._arq(drain)
             try:
                 await self._until_stopped(worker)
-            except (RedisError, OSError, asyncio.TimeoutError) as exc:
+            except (TimeoutError, RedisError, OSError) as exc:
                 wait_s = (
                     REBUILD_LEAST_S
                     if time.monotonic() - started > REBUILD_MOST_S
@@ -153,7 +157,7 @@ class WorkerProcess:
 
         pool = connect(self._settings.redis_url)  # one of its own: the worker's close() ends the pool
         return Worker(
-            functions=[func(drain_job, name=queue.DRAIN)],
+            functions=[func(cast("WorkerCoroutine", drain_job), name=queue.DRAIN)],
             redis_pool=pool,
             queue_name=queue.DRAIN_QUEUE,
             handle_signals=False,

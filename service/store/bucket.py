@@ -57,7 +57,7 @@ class Bucket:
         self, redis: Redis, *, leak_per_s: float = LEAK_PER_S, clock_ms: Callable[[], int] = lambda: 0
     ) -> None:
         self._redis = redis
-        self._leak = leak_per_s
+        self.leak_per_s = leak_per_s
         self._clock_ms = clock_ms
         self._acquire = script(redis, "bucket", "acquire")
         self._report = script(redis, "bucket", "report")
@@ -76,7 +76,7 @@ class Bucket:
 
     def terms(self, reserve: int = 0) -> list[float]:
         """What `bucket_acquire` finds in its script's arguments, for scripts that guard it."""
-        return [self._leak, reserve]
+        return [self.leak_per_s, reserve]
 
     async def report(
         self,
@@ -96,7 +96,7 @@ class Bucket:
             keys=[keys.shop(org)],
             args=[
                 self._clock_ms(),
-                self._leak,
+                self.leak_per_s,
                 grant.permit,
                 NO_ANSWER if status is None else status,
                 -1 if used is None else used,
@@ -112,7 +112,7 @@ class Bucket:
         level, at, blocked_until, size = (float(value or 0) for value in found)
         now = await self._now_ms()
         return Level(
-            level=max(0.0, level - self._leak * max(0.0, now - at) / 1000),
+            level=max(0.0, level - self.leak_per_s * max(0.0, now - at) / 1000),
             size=int(size) or SIZE,
             in_flight=await self._redis.zcount(keys.shop(org, "flights"), f"({now}", "+inf"),
             blocked_s=max(0.0, blocked_until - now) / 1000,

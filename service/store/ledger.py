@@ -22,8 +22,9 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     rule: str  # the rule's or tier group's id
     version: int
     cause: str  # `delivery`, `replay:R1`, `publish:42`, `schedule`, …
-    values: dict[str, str | int | bool | None] = {}  # msgspec copies an empty default
+    values: dict[str, object] = {}  # what decided; msgspec copies an empty default
     delivery: str = ""  # the id of the newest delivery that led to it
+    why: str = ""  # as in domain.turns.Reason
     written: bool = True  # False in shadow mode: decided, not written
 
 

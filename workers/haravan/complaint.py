@@ -17,8 +17,8 @@ ENVELOPES: Final = ("errors", "error", "message")
 MASK: Final = "•••"
 _PERSONAL: Final = re.compile(
     r"[^\s@,;:\"'<>()]+@[^\s@,;:\"'<>()]+"  # an e-mail address
-    r"|\+?\d(?:[ .\-()]*\d){4,}"  # five digits or more: a phone, an id, a card
     r"|[A-Za-z0-9_\-+/=.]{24,}"  # a token
+    r"|\+?\d(?:[ .\-()]*\d){4,}"  # five digits or more: a phone, an id, a card
 )
 
 

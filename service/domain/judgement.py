@@ -1,0 +1,204 @@
+"""What becomes of one marked customer, given what was fetched: the drain's whole decision, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from service.domain.customers import Customer, Record, digest
+from service.domain.decision import Decision, decide
+from service.domain.evaluation import Compiled
+from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
+from service.domain.ownership import settle_intents
+from service.domain.standing import Intent, Owned, Standing
+from service.domain.strikes import Strikes, stopped, strike
+from service.domain.tags import TagChange, after, fold, tag_set
+from service.domain.turns import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What a whole batch is judged by: the rules, their version, the moment and the shop's day (ordinal)."""
+
+    compiled: Compiled
+    version: int
+    now_ms: int
+    today: int
+    shadow: bool = False  # decide, show, write nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What we keep about the customer besides the record."""
+
+    standing: Standing = field(default_factory=Standing)
+    intents: Mapping[str, Intent] = field(default_factory=dict)
+    strikes: Strikes = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the mark says: the newest moment that a webhook told, and what earlier looks found."""
+
+    updated_ms: int = 0
+    lag: int = 0
+    gone_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """Nothing is to be written. `again_ms`: look once more then, because the record may still lag."""
+
+    customer: Customer
+    background: Background
+    decision: Decision
+    recovered: tuple[Intent, ...] = ()  # additions whose answer was lost, found in the record
+    drifted: tuple[str, ...] = ()  # tags of ours that somebody took off
+    given_up: tuple[str, ...] = ()  # tags that are not given any more today
+    again_ms: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """Tags are to be written. `expected`: the record's digest once that is done.
+
+    `owned`: what is ours in the record as it was fetched, to be kept before the first call: the intents that
+    it settles are forgotten by then, and an undone tag must not be counted twice.
+    """
+
+    settled: Settled
+    owned: Mapping[str, Owned]
+    change: TagChange
+    reasons: tuple[Reason, ...]
+    intents: Mapping[str, Intent]  # to be stored before the first call
+    expected: str
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """Look again at `due_ms`; `fields` are remembered in the mark."""
+
+    due_ms: int
+    cause: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hopeless:
+    """Trying again will not help: a person has to look."""
+
+    cause: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Departed:
+    """The customer was deleted: seen twice, ten minutes apart."""
+
+
+Judgement = Settled | Due | Later | Hopeless | Departed
+MISSING: Final = "missing"
+
+
+def judge_absent(asked: Asked, *, now_ms: int) -> Later | Departed:
+    """A 404 is believed when it is seen again at least ten minutes later: only the body of a webhook is signed."""
+    confirm_ms = int(GONE_CONFIRM_S * 1000)
+    if asked.gone_ms and now_ms - asked.gone_ms >= confirm_ms:
+        return Departed()
+    first = asked.gone_ms or now_ms
+    return Later(first + confirm_ms, "gone", {"gone": str(first), "lane": "bulk"})
+
+
+def lags(asked: Asked, customer: Customer) -> bool:
+    """Is the record older than what a webhook has told of it?"""
+    return bool(
+        asked.updated_ms and customer.updated_ms is not None and customer.updated_ms < asked.updated_ms
+    )
+
+
+def judge(asked: Asked, record: Record, background: Background, scene: Scene) -> Judgement:
+    """Decide what becomes of a customer whose record was fetched."""
+    lacking = record.missing & scene.compiled.reads
+    if lacking:
+        names = ", ".join(sorted(lacking))
+        return Hopeless(MISSING, f"the record has no {names}, which a live rule reads")
+    if lags(asked, record.customer) and asked.lag < len(LAG_WAITS_S):
+        wait_ms = int(LAG_WAITS_S[asked.lag] * 1000)
+        return Later(scene.now_ms + wait_ms, "lag", {"lag": str(asked.lag + 1)})
+    return _decided(asked, record.customer, background, scene)
+
+
+def _decided(asked: Asked, customer: Customer, background: Background, scene: Scene) -> Settled | Due:
+    current = tag_set(customer.tags)
+    owned, left = settle_intents(
+        owned=background.standing.owned, intents=background.intents, current=current, now_ms=scene.now_ms
+    )
+    found = [
+        one
+        for key, one in background.intents.items()
+        if key in owned and key not in background.standing.owned
+    ]
+    standing = replace(background.standing, owned=owned)
+    decision = decide(
+        compiled=scene.compiled,
+        customer=customer,
+        standing=standing,
+        today=scene.today,
+        now_ms=scene.now_ms,
+        version=scene.version,
+    )
+    drifted = tuple(one.tag for key, one in owned.items() if key not in current.spelled)
+    undone = frozenset(map(fold, drifted)) & frozenset(map(fold, decision.change.add))
+    strikes = strike(background.strikes, undone, now_ms=scene.now_ms) if undone else background.strikes
+    refused = stopped(strikes, now_ms=scene.now_ms)
+    decision, given_up = _without(decision, refused, standing)
+    settled = Settled(
+        customer=customer,
+        background=Background(decision.standing, left, strikes),
+        decision=decision,
+        recovered=tuple(found),
+        drifted=drifted,
+        given_up=given_up,
+        again_ms=scene.now_ms + int(LAG_LOOK_AGAIN_S * 1000) if lags(asked, customer) else None,
+    )
+    if not decision.change:
+        return settled
+    if scene.shadow:
+        return replace(settled, background=Background(standing, left, strikes))
+    return _due(settled, {key: one for key, one in owned.items() if key in current.spelled}, scene)
+
+
+def _without(decision: Decision, refused: frozenset[str], before: Standing) -> tuple[Decision, tuple[str, ...]]:
+    """Leave out what was undone too often: what is not given is not ours, what is not taken stays ours."""
+    given_up = tuple(tag for tag in (*decision.change.add, *decision.change.remove) if fold(tag) in refused)
+    if not given_up:
+        return decision, ()
+    keys = frozenset(map(fold, given_up))
+    owned = {key: one for key, one in decision.standing.owned.items() if key not in keys}
+    owned |= {fold(tag): before.owned[fold(tag)] for tag in decision.change.remove if fold(tag) in keys & before.owned.keys()}
+    change = TagChange(
+        add=tuple(tag for tag in decision.change.add if fold(tag) not in keys),
+        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in keys),
+    )
+    reasons = tuple(one for one in decision.reasons if fold(one.tag) not in keys)
+    kept = replace(decision.standing, owned=owned)
+    return replace(decision, change=change, reasons=reasons, standing=kept), given_up
+
+
+def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:
+    change, reasons = settled.decision.change, settled.decision.reasons
+    expected = after(tag_set(settled.customer.tags), change)
+    begun = {
+        fold(one.tag): Intent(one.tag, one.rule, scene.now_ms, scene.version) for one in reasons if one.added
+    }
+    return Due(
+        settled=settled,
+        owned=owned,
+        change=change,
+        reasons=reasons,
+        intents={**settled.background.intents, **begun},
+        expected=digest(msgspec.structs.replace(settled.customer, tags=expected.listed)),
+    )

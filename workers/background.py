@@ -1,0 +1,31 @@
+"""What we keep about a customer, from its bytes."""
+
+from __future__ import annotations
+
+import msgspec
+
+from service.domain.judgement import Background
+from service.domain.standing import Standing, unpack_held, unpack_intents, unpack_owned
+from service.domain.strikes import unpack_strikes
+from service.store.kept import Kept
+
+
+def background(stored: Kept) -> Background:
+    """A customer that was deleted and is back finds what its tombstone kept. Raises Unreadable."""
+    owned, held = stored.owned, stored.held
+    if stored.tombstone and owned is None and held is None:
+        owned, held = msgspec.msgpack.decode(stored.tombstone, type=tuple[bytes, bytes], strict=False)
+    return Background(
+        standing=Standing(
+            owned=unpack_owned(owned or b""),
+            held=unpack_held(held or b""),
+            excluded=unpack_excluded(stored.excluded),
+        ),
+        intents=unpack_intents(stored.intents or b""),
+        strikes=unpack_strikes(stored.strikes),
+    )
+
+
+def unpack_excluded(packed: bytes | None) -> frozenset[str]:
+    """Rule and tier ids, comma-joined."""
+    return frozenset(packed.decode().split(",")) if packed else frozenset()

@@ -1,0 +1,132 @@
+"""The drain: one turn of one shop. Read what is ready in batches, decide, write what differs, give way."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import aiohttp
+import structlog
+from service.store.counters import Counters
+
+from service.alerts import Alerts
+from service.domain.customers import OrgId
+from service.errors import TaggerError, Throttled, Unauthorised
+from service.store import queue
+from service.store.shop import Shop
+from service.store.shops import Shops
+from service.store.turns import LockLost, Turn, Turns
+from workers.haravan.client import Haravan
+from workers.haravan.pacer import NoRoom
+from workers.pausing import probe
+from workers.rulebook import Rulebook
+from workers.turn import RulesMoved, TurnOfShop, again_ms
+
+TURN_S: Final = 1.5  # no round is begun later; arq re-checks every running job at each poll of every worker
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """Everything that a drain needs, built once a process."""
+
+    turns: Turns
+    shops: Shops
+    session: aiohttp.ClientSession
+    counters: Counters
+    alerts: Alerts
+    dice: Callable[[], float]
+    rulebook: Rulebook
+    monotonic: Callable[[], float] = time.monotonic
+
+    async def __call__(self, org: OrgId) -> None:
+        """One turn of a shop, if nobody else has it. Failures of customers and of the shop are settled here."""
+        started = self.monotonic()
+        turn = await self.turns.begin(org, token=secrets.token_hex(8))
+        if turn is None:
+            self.counters.add("drains", outcome="busy")
+            return
+        log = structlog.get_logger().bind(org=org)
+        outcome, wait_ms, work, cause = "done", 0, None, None
+        try:
+            shop = await self.shops.get(org)
+            if shop is None:
+                outcome = "no shop"
+            elif turn.state.get("paused"):
+                outcome = await probe(turn, self.shops, self._api(shop), self.turns.bucket)
+            else:
+                work = await self._work(turn, shop)
+                outcome, wait_ms = await self._rounds(work, started)
+        except LockLost:
+            outcome = "lock lost"
+        except TaggerError as exc:  # the shop's token cannot be opened, its rules cannot be read
+            outcome, wait_ms = "failed", 60_000
+            cause = str(exc)
+            self.alerts.raise_alert("drain failed", str(exc), org=org)
+        finally:
+            changed = work.state_changes() if work is not None else {}
+            ring = await turn.release(wait_ms=wait_ms, state=changed)
+            if ring.number:
+                await queue.ring(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+        self.counters.add("drains", outcome=outcome)
+        log.info(
+            "drain",
+            outcome=outcome,
+            cause=cause,
+            duration_ms=round((self.monotonic() - started) * 1000),
+            again_in_s=ring.delay_ms / 1000 if ring.number else None,
+            **(work.journal.counts if work is not None else {}),
+        )
+
+    def _api(self, shop: Shop) -> Haravan:
+        return Haravan(
+            self.session,
+            org=shop.org,
+            dialect=shop.dialect,
+            address=shop.api_url,
+            token=shop.token,
+            currency=shop.currency,
+            on_call=self._count_call,
+        )
+
+    def _count_call(self, endpoint: str, status: int | None, seconds: float) -> None:
+        self.counters.add("api_calls", endpoint=endpoint, status=str(status or "none"))
+        self.counters.add("api_seconds", seconds, endpoint=endpoint)
+
+    async def _work(self, turn: Turn, shop: Shop) -> TurnOfShop:
+        return TurnOfShop(
+            turn=turn,
+            shop=shop,
+            api=self._api(shop),
+            compiled=await self.rulebook.rules(shop, turn.version),
+            redis=self.turns.redis,
+            bucket=self.turns.bucket,
+            shops=self.shops,
+            counters=self.counters,
+            alerts=self.alerts,
+            dice=self.dice,
+        )
+
+    async def _rounds(self, work: TurnOfShop, started: float) -> tuple[str, int]:
+        """Read and write side by side until nothing more can be done now; and when to come back for the rest."""
+        while True:
+            # both are let finish: a write that is cancelled on its way is an answer lost
+            results = await asyncio.gather(work.read(), work.write(), return_exceptions=True)
+            errors = [each for each in results if isinstance(each, BaseException)]
+            for error in errors:
+                if not isinstance(error, Throttled | Unauthorised | NoRoom | RulesMoved):
+                    raise error
+            if refusals := [each for each in errors if isinstance(each, Unauthorised)]:
+                await work.pause(refusals[0])
+                return "unauthorised", 0
+            if throttles := [each for each in errors if isinstance(each, Throttled)]:
+                return "throttled", int(max(each.retry_after_s for each in throttles) * 1000)
+            if any(isinstance(each, RulesMoved) for each in errors):
+                return "rules moved", 0
+            if not any(each is True for each in results):
+                return ("waits", work.wait_ms) if work.wait_ms else ("done", again_ms(self.turns.bucket))
+            if self.monotonic() - started > TURN_S:
+                return "turn over", 0

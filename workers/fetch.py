@@ -1,0 +1,145 @@
+"""Fetching taken customers: fifty in one call, and one by one where a list did not answer what was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from service.domain.customers import CustomerId, Record
+from service.domain.failures import batch_size
+from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
+from service.store.turns import Mark
+from workers.haravan.client import Haravan
+from workers.haravan.pacer import NoRoom, Permits
+from workers.haravan.records import Batch, compare
+
+
+@dataclass(slots=True)
+class Fetched:
+    """What came of a fetch. Whoever is in none of these was not asked for: there was no room for a call."""
+
+    records: dict[CustomerId, Record] = field(default_factory=dict)
+    absent: set[CustomerId] = field(default_factory=set)  # 404
+    unreadable: dict[CustomerId, str] = field(default_factory=dict)
+    failed: dict[CustomerId, HaravanError] = field(default_factory=dict)
+    calls: int = 0  # that were answered as they should be
+    wait_s: float | None = None  # set when there was no room for all
+    distrusted: bool = False  # a list brought somebody who was not asked for
+
+
+class Fetcher:
+    """Fetches for one turn. `singles`: this shop's lists are not to be trusted for a while."""
+
+    def __init__(self, api: Haravan, permits: Permits, *, singles: bool) -> None:
+        self._api = api
+        self._permits = permits
+        self._singles = singles or api.dialect.batch < 2
+
+    async def fetch(self, taken: Sequence[Mark]) -> Fetched:
+        """Fetch all of them as far as there is room; raises only LockLost and what stops the whole turn.
+
+        Throttled and Unauthorised concern the shop and are raised; other failures stand beside their customer.
+        """
+        fetched = Fetched()
+        try:
+            for group in _groups(taken, most=1 if self._singles else self._api.dialect.batch):
+                await self._group(group, fetched)
+        except NoRoom as exc:
+            fetched.wait_s = exc.wait_s
+        return fetched
+
+    async def again(self, customers: Iterable[CustomerId]) -> Fetched:
+        """One single GET each: for whoever was missing from a list, or looked older than was told."""
+        fetched = Fetched()
+        try:
+            for customer in customers:
+                await self._single(customer, fetched)
+        except NoRoom as exc:
+            fetched.wait_s = exc.wait_s
+        return fetched
+
+    async def _group(self, group: Sequence[CustomerId], fetched: Fetched) -> None:
+        if len(group) == 1:
+            await self._single(group[0], fetched)
+            return
+        try:
+            batch: Batch = await self._api.perform(self._api.dialect.by_ids(group), self._permits)
+        except HaravanError as exc:
+            _sort(exc, group, fetched)
+            return
+        fetched.calls += 1
+        found = compare(group, batch)
+        fetched.records.update(
+            (CustomerId(one.customer.id), one)
+            for one in batch.records
+            if one.customer.id not in found.unexpected
+        )
+        fetched.unreadable.update(
+            (poison.customer, poison.why)
+            for poison in batch.poisons
+            if poison.customer is not None and poison.customer not in found.unexpected
+        )
+        fetched.distrusted |= not found.trustworthy
+        for customer in sorted(found.missing):
+            await self._single(customer, fetched)
+
+    async def _single(self, customer: CustomerId, fetched: Fetched) -> None:
+        try:
+            record = await self._api.perform(self._api.dialect.get(customer), self._permits)
+        except Gone:
+            fetched.absent.add(customer)
+            fetched.calls += 1
+        except Unreadable as exc:
+            fetched.unreadable[customer] = str(exc)
+            fetched.calls += 1
+        except HaravanError as exc:
+            _sort(exc, [customer], fetched)
+        else:
+            fetched.calls += 1
+            if record.customer.id == customer:
+                fetched.records[customer] = record
+            else:
+                fetched.unreadable[customer] = "the API answered with another customer"
+
+
+def merge(first: Fetched, second: Fetched) -> None:
+    """Take over what a second look found."""
+    settled = second.records.keys() | second.absent | second.unreadable.keys() | second.failed.keys()
+    for customer in settled:
+        _forget(first, customer)
+    first.records.update(second.records)
+    first.absent |= second.absent
+    first.unreadable.update(second.unreadable)
+    first.failed.update(second.failed)
+    first.calls += second.calls
+    first.wait_s = second.wait_s if first.wait_s is None else first.wait_s
+
+
+def _forget(fetched: Fetched, customer: CustomerId) -> None:
+    kinds: tuple[dict[CustomerId, Record] | dict[CustomerId, str] | dict[CustomerId, HaravanError], ...]
+    kinds = (fetched.records, fetched.unreadable, fetched.failed)
+    for kind in kinds:
+        kind.pop(customer, None)
+    fetched.absent.discard(customer)
+
+
+def _sort(exc: HaravanError, customers: Iterable[CustomerId], fetched: Fetched) -> None:
+    if concerns_the_shop(exc):
+        raise exc
+    fetched.failed.update(dict.fromkeys(customers, exc))
+
+
+def concerns_the_shop(exc: HaravanError) -> bool:
+    """Is this failure about the shop, and not about the customer that was asked for?"""
+    return isinstance(exc, Throttled | Unauthorised)
+
+
+def _groups(taken: Sequence[Mark], *, most: int) -> list[list[CustomerId]]:
+    """Those that failed before go in ever smaller groups, so that a record that spoils a batch ends up alone."""
+    by_size: dict[int, list[CustomerId]] = {}
+    for mark in taken:
+        by_size.setdefault(batch_size(mark.tries, most=most), []).append(mark.customer)
+    groups: list[list[CustomerId]] = []
+    for size, customers in sorted(by_size.items(), reverse=True):
+        groups += [customers[start : start + size] for start in range(0, len(customers), size)]
+    return groups

@@ -1,0 +1,77 @@
+"""What a turn did, for the log and the metrics: one line a customer, counts for the turn."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import structlog
+from service.store.counters import Counters
+
+from service.store.turns import Item, Mark, Outcome, Turn
+from workers.outcomes import Plan, cause_of
+from workers.write import Carried
+
+
+class Journal:
+    """Writes the `customer` lines of one turn."""
+
+    def __init__(self, turn: Turn, counters: Counters) -> None:
+        self._turn = turn
+        self._counters = counters
+        self._log = structlog.get_logger()
+        self.counts: Counter[str] = Counter()
+        self._rejected = turn.state.get("rejected", "")
+        self._row = int(turn.state.get("rejected_row", 0))
+
+    def settled(self, mark: Mark, item: Item, outcome: Outcome, *, note: str, plan: Plan | None) -> None:
+        """One customer's settlement; `plan` is what was carried out."""
+        word = _word(item, note) if outcome == "done" else outcome
+        self.counts[word] += 1
+        if word == "planned":
+            return  # its own line follows when it is written
+        self._counters.add("customers", outcome=word)
+        added, removed = (plan.add, plan.remove) if plan is not None and word == "written" else ((), ())
+        if word == "written":
+            self._row = 0
+            self._counters.add("tags", len(added), action="added")
+            self._counters.add("tags", len(removed), action="removed")
+            self._counters.add("tag_seconds", (self._turn.now_ms - mark.first_ms) / 1000)
+        line = self._log.warning if item.letter is not None else self._log.info
+        line(
+            "customer",
+            org=self._turn.org,
+            customer=mark.customer,
+            outcome=word,
+            cause=cause_of(mark),
+            added=list(added) or None,
+            removed=list(removed) or None,
+            tries=mark.tries or None,
+            waited_ms=max(0, self._turn.now_ms - mark.first_ms),
+            why=(item.letter.text if item.letter is not None else note) or None,
+            lane=mark.lane,
+        )
+
+    def refused(self, carried: Iterable[Carried]) -> None:
+        """Plans that no longer stood when they were to be written: their customers are read again."""
+        for each in carried:
+            self.counts[each.outcome] += 1
+            self._counters.add("customers", outcome=each.outcome)
+
+    def rejected(self, text: str) -> int:
+        """How many customers in a row were refused for the same reason."""
+        self._row = self._row + 1 if text == self._rejected else 1
+        self._rejected = text
+        return self._row
+
+    def state_changes(self) -> dict[str, str]:
+        """What the shop's state keeps of it."""
+        return {"rejected": self._rejected if self._row else "", "rejected_row": str(self._row or "")}
+
+
+def _word(item: Item, note: str) -> str:
+    if item.op == "clear":
+        return "written" if note == "written" else "right"
+    if item.op == "later":
+        return "waits"
+    return {"plan": "planned", "ready": "again", "dead": "dead letter", "purge": "purged"}[item.op]

@@ -1,0 +1,208 @@
+"""What a judgement becomes in the store: one Item for each customer, and the plan of whoever is to be written."""
+
+from __future__ import annotations
+
+import msgspec
+
+from service.domain.customers import digest, pack
+from service.domain.reasons import Reason
+from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
+from service.domain.judgement import Departed, Due, Hopeless, Judgement, Later, Settled
+from service.domain.standing import pack_held, pack_intents, pack_owned
+from service.domain.strikes import pack_strikes, strike, unpack_strikes
+from service.domain.tags import after, fold, tag_set
+from service.errors import HaravanError, Rejected
+from service.store.ledger import Entry, pack_entry
+from service.store.turns import Item, Letter, Mark
+
+
+class Plan(msgspec.Struct, frozen=True, array_like=True):
+    """What is to be written for one customer, and what is to be kept once it is. Lives 30 s at most."""
+
+    version: int
+    decided_ms: int
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    expected: tuple[str, ...]  # folded tags of the answer, sorted
+    read: str
+    snap: bytes
+    owned: bytes
+    held: bytes
+    intents: bytes  # to be stored before the first call
+    intents_after: bytes
+    day: int | None
+    entries: list[bytes]
+    strikes: bytes
+    again_ms: int | None
+
+
+pack_plan = msgspec.msgpack.Encoder().encode
+unpack_plan = msgspec.msgpack.Decoder(Plan).decode
+
+
+def item(mark: Mark, judgement: Judgement, *, version: int, now_ms: int) -> Item:
+    """The settlement of a judged customer."""
+    match judgement:
+        case Settled():
+            return _settled(mark, judgement, version=version)
+        case Due():
+            return _due(mark, judgement, version=version, now_ms=now_ms)
+        case Later(due_ms, _, fields):
+            return Item(op="later", cid=str(mark.customer), n=mark.n, due=due_ms, fields=dict(fields))
+        case Hopeless(cause, text):
+            return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=Letter(cause, text))
+        case Departed():
+            return Item(op="purge", cid=str(mark.customer), n=mark.n)
+
+
+def failed(mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, dice: float) -> Item:
+    """A call failed: a retry later, or a dead letter once there were enough. What is not `counted` is the shop's."""
+    tries = mark.tries + (1 if counted else 0)
+    rejected = isinstance(exc, Rejected)
+    if counted and tries >= (MOST_REJECTIONS if rejected else MOST_TRIES):
+        cause = "rejected" if rejected else "unavailable"
+        letter = Letter(cause, f"{exc} ({tries} tries)", transient=not rejected)
+        return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=letter)
+    due = now_ms + int(retry_delay_s(max(1, tries), dice) * 1000)
+    return Item(op="later", cid=str(mark.customer), n=mark.n, due=due, fields={"tries": str(tries)})
+
+
+def buried(mark: Mark, *, cause: str, text: str) -> Item:
+    """A dead letter of something that trying again will not mend."""
+    return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=Letter(cause, text))
+
+
+def written(mark: Mark, plan: Plan) -> Item:
+    """The plan was carried out, and the answer was as expected."""
+    return Item(
+        op="clear",
+        cid=str(mark.customer),
+        n=mark.n,
+        read=plan.read,
+        snap=plan.snap,
+        owned=plan.owned,
+        held=plan.held,
+        intents=plan.intents_after,
+        day=plan.day,
+        entries=plan.entries,
+        added=len(plan.add),
+        removed=len(plan.remove),
+        again=plan.again_ms,
+    )
+
+
+def disagrees(mark: Mark, plan: Plan, *, answered: frozenset[str], now_ms: int) -> Item:
+    """The answer's tags are not what we expected: read and decide again.
+
+    Somebody may have changed them meanwhile. But what we gave and is not there, or took and is, counts as
+    undone: else a tag that Haravan stores otherwise would be written for ever.
+    """
+    undone = [tag for tag in map(fold, plan.add) if tag not in answered]
+    undone += [tag for tag in map(fold, plan.remove) if tag in answered]
+    strikes = strike(unpack_strikes(plan.strikes), undone, now_ms=now_ms)
+    return Item(op="ready", cid=str(mark.customer), n=mark.n, strikes=pack_strikes(strikes))
+
+
+def cause_of(mark: Mark) -> str:
+    """Why the customer was looked at, in a word: the last reason that was given."""
+    return mark.cause.rpartition(",")[2]
+
+
+def is_explained(mark: Mark) -> bool:
+    """Do a publish or the calendar explain why tags go? Then the removal brake does not count them."""
+    return any(cause.startswith(("publish:", "schedule")) for cause in mark.cause.split(","))
+
+
+def _settled(mark: Mark, judged: Settled, *, version: int) -> Item:
+    decided = judged.decision
+    shown = (
+        [_entry(mark, reason, version, written=False) for reason in decided.reasons] if decided.change else []
+    )
+    return Item(
+        op="clear",
+        cid=str(mark.customer),
+        n=mark.n,
+        read=digest(judged.customer),
+        snap=pack(judged.customer),
+        owned=pack_owned(judged.background.standing.owned),
+        held=pack_held(judged.background.standing.held),
+        intents=pack_intents(judged.background.intents),
+        strikes=pack_strikes(judged.background.strikes),
+        day=decided.next_change,
+        entries=[*_recovered(judged), *shown],
+        drift=_drift(judged),
+        letter=_given_up(judged),
+        again=judged.again_ms,
+    )
+
+
+def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
+    judged = due.settled
+    expected = after(tag_set(judged.customer.tags), due.change)
+    plan = Plan(
+        version=version,
+        decided_ms=now_ms,
+        add=due.change.add,
+        remove=due.change.remove,
+        expected=tuple(sorted(expected.keys)),
+        read=f"{digest(judged.customer)} {due.expected}",
+        snap=pack(msgspec.structs.replace(judged.customer, tags=expected.listed)),
+        owned=pack_owned(judged.background.standing.owned),
+        held=pack_held(judged.background.standing.held),
+        intents=pack_intents(due.intents),
+        intents_after=pack_intents(judged.background.intents),
+        day=judged.decision.next_change,
+        entries=[_entry(mark, reason, version, written=True) for reason in due.reasons],
+        strikes=pack_strikes(judged.background.strikes),
+        again_ms=judged.again_ms,
+    )
+    return Item(
+        op="plan",
+        cid=str(mark.customer),
+        n=mark.n,
+        read=plan.read,
+        owned=pack_owned(due.owned),
+        intents=pack_intents(judged.background.intents),
+        strikes=pack_strikes(judged.background.strikes),
+        plan=pack_plan(plan),
+        entries=_recovered(judged),
+        drift=_drift(judged),
+        letter=_given_up(judged),
+    )
+
+
+def _entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
+    return pack_entry(
+        Entry(
+            action="+" if reason.added else "-",
+            tag=reason.tag,
+            rule=reason.rule,
+            version=version,
+            cause=cause_of(mark),
+            values=reason.values,
+            delivery=mark.ids.rpartition(",")[2],
+            why=reason.why,
+            written=written,
+        )
+    )
+
+
+def _recovered(judged: Settled) -> list[bytes]:
+    """Additions whose answer was lost: the record has the tag, so the ledger gets its entry now."""
+    return [
+        pack_entry(Entry("+", one.tag, one.rule, one.version, "recovered", why="recovered"))
+        for one in judged.recovered
+    ]
+
+
+def _drift(judged: Settled) -> list[bytes]:
+    return [msgspec.msgpack.encode(["-", tag]) for tag in judged.drifted]
+
+
+def _given_up(judged: Settled) -> Letter | None:
+    if not judged.given_up:
+        return None
+    tags = ", ".join(judged.given_up)
+    return Letter(
+        f"undone:{tags}", f"{tags}: taken off three times within a day after we gave it; stopped for a day"
+    )

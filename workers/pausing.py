@@ -1,0 +1,58 @@
+"""When a shop's work stops as a whole, and how it starts again."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from service.alerts import Alerts
+from service.domain.failures import PROBE_EVERY_S
+from service.errors import HaravanError, Unauthorised
+from service.store.bucket import Bucket
+from service.store.shops import UNAUTHORISED, Shops
+from service.store.turns import Turn
+from workers.haravan.client import Haravan
+from workers.haravan.pacer import NoRoom
+from workers.permits import ReadPermits
+
+WORKER: Final = "worker"
+GONE: Final = "gone"  # so many 404s that the token or the address must be wrong
+
+
+async def pause_for_token(shops: Shops, alerts: Alerts, turn: Turn, exc: Unauthorised) -> None:
+    """401 or 403: all work of the shop stops, its marks stay; a probe every 5 minutes or a new token resumes it."""
+    await shops.pause(turn.org, reason=UNAUTHORISED, by=WORKER)
+    await _probe_later(turn)
+    alerts.raise_alert(
+        UNAUTHORISED,
+        f"Haravan refuses the shop's token ({exc.status}). Nothing is lost: work goes on once "
+        f"`tagger shops token {turn.org}` has a good one, or the scopes are back.",
+        org=turn.org,
+    )
+
+
+async def pause_for_absence(shops: Shops, alerts: Alerts, turn: Turn, *, gone: int, asked: int) -> None:
+    """So many customers cannot have been deleted at once: believe none of it until a person has looked."""
+    await shops.pause(turn.org, reason=GONE, by=WORKER)
+    alerts.raise_alert(
+        GONE,
+        f"{gone} of {asked} customers answered 404: that is a wrong token or address, not deletions. "
+        f"Check both, then `tagger shops resume {turn.org}`.",
+        org=turn.org,
+    )
+
+
+async def probe(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket) -> str:
+    """One cheap read of a shop whose token was refused; it resumes the shop when it is answered."""
+    if turn.state.get("paused") != UNAUTHORISED or int(turn.state.get("probe_at", "0")) > turn.now_ms:
+        return "paused"
+    await _probe_later(turn)
+    try:
+        await api.perform(api.dialect.count(), ReadPermits(turn, bucket, lane="live", reserve=0))
+    except (HaravanError, NoRoom):
+        return "still refused"
+    await shops.resume(turn.org)
+    return "resumed"
+
+
+async def _probe_later(turn: Turn) -> None:
+    await turn.remember({"probe_at": str(turn.now_ms + int(PROBE_EVERY_S * 1000))})

@@ -1,0 +1,33 @@
+"""The compiled rules of each shop's live version, kept while it is live."""
+
+from __future__ import annotations
+
+from service.domain.customers import OrgId
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.rules import RuleSet
+from service.store.shop import Shop
+from service.store.versions import Versions
+
+MOST: int = 2000  # shops; compiled rules are some hundred kilobytes at worst
+
+
+class Rulebook:
+    """Versions never change, so a compiled one is good for as long as its number is the live one."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self._compiled: dict[OrgId, tuple[int, Compiled]] = {}
+
+    async def rules(self, shop: Shop, version: int) -> Compiled:
+        """The rules of that version; a shop without one has no rules, and so no tags to give or take."""
+        known = self._compiled.get(shop.org)
+        if known is not None and known[0] == version:
+            return known[1]
+        if version == 0:
+            compiled = compile_rules(RuleSet(timezone=shop.timezone, currency=shop.currency))
+        else:
+            compiled = compile_rules(await self._versions.document(shop.org, version))
+        if len(self._compiled) >= MOST:
+            self._compiled.pop(next(iter(self._compiled)))
+        self._compiled[shop.org] = (version, compiled)
+        return compiled

@@ -133,7 +133,7 @@ class Sandbox:
                 self._senders.clear()
 
     def _start(self, shop: Shop) -> None:
-        self._senders.append(asyncio.create_task(shop.deliveries.run(self.session)))
+        self._senders.append(shop.deliveries.start(self.session))
 
     def _wake(self) -> None:
         for handle in self.handles.values():

@@ -108,7 +108,7 @@ class Deliveries:
         moved.set()
 
     async def settled(self, *, retries: bool = False) -> None:
-        """Wait until everything was sent once; with `retries`, until nothing waits at all.
+        """Wait until everything was sent once and nothing is due; with `retries`, until nothing waits at all.
 
         What a pause holds back is not waited for. Raises RuntimeError when nobody sends (no `serve`).
         """
@@ -117,9 +117,12 @@ class Deliveries:
                 raise RuntimeError("deliveries are sent only while the sandbox is served")
             await self._moved.wait()
 
-    async def run(self, session: aiohttp.ClientSession) -> None:
-        """Send whatever is due until cancelled."""
+    def start(self, session: aiohttp.ClientSession) -> asyncio.Task[None]:
+        """Send whatever is due until the task is cancelled."""
         self._running = True
+        return asyncio.create_task(self._run(session))
+
+    async def _run(self, session: aiohttp.ClientSession) -> None:
         try:
             while True:
                 self._start_due(session)
@@ -136,7 +139,9 @@ class Deliveries:
     def _unsettled(self, *, retries: bool) -> bool:
         if self._sending or self.paused:
             return bool(self._sending)
-        return bool(len(self._outbox) if retries else self._outbox.unsent)
+        if retries or not len(self._outbox):
+            return len(self._outbox) > 0
+        return self._outbox.unsent > 0 or (self._outbox.next_due() or 0.0) <= self.clock()
 
     def _start_due(self, session: aiohttp.ClientSession) -> None:
         now = self.clock()

@@ -54,7 +54,7 @@ def _moved(shop: Shop, customer: Customer, place: dict[str, Any]) -> Customer:
 
 def _read(shop: Shop, key: str, value: Any) -> Any:
     if key in _MOMENTS:
-        return stamps.of(value, shop.zone)
+        return stamps.of(value, shop.birth_zone if key == "birthday" else shop.zone)
     if key in _AMOUNTS:
         return None if value is None else money.of(value)
     if key == "tags":

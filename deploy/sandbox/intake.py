@@ -78,7 +78,7 @@ def changes(
         if key in given:
             done[key] = read(given[key])
     if "birthday" in given:
-        done["birthday"] = moment(shop, "birthday", given["birthday"])
+        done["birthday"] = _birthday(shop, given["birthday"])
     if "addresses" in given:
         done["addresses"] = addresses(shop, given["addresses"] or [])
     if "metafields" in given:
@@ -86,11 +86,11 @@ def changes(
     return done
 
 
-def moment(shop: Shop, key: str, value: Any) -> stamps.Stamp | None:
+def _birthday(shop: Shop, value: Any) -> stamps.Stamp | None:
     try:
-        return stamps.of(value or None, shop.zone)
+        return stamps.of(value or None, shop.birth_zone)
     except (ValueError, TypeError) as exc:
-        raise Invalid({key: ["is not a date"]}) from exc
+        raise Invalid({"birthday": ["is not a date"]}) from exc
 
 
 def addresses(shop: Shop, given: list[dict[str, Any]]) -> tuple[Address, ...]:

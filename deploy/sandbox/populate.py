@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, tzinfo
 from itertools import accumulate
 from random import Random
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
@@ -60,13 +59,13 @@ def _customer(shop: Shop, rng: Random, today: Stamp) -> Customer:
         tags=(rng.choice(names.HAND_TAGS),) if rng.random() < 0.15 else (),
         group_name=rng.choice(names.GROUP_NAMES) if rng.random() < 0.2 else None,
         gender=gender,
-        birthday=_birthday(rng, shop.zone) if rng.random() < 0.6 else None,
+        birthday=_birthday(rng, shop.birth_zone) if rng.random() < 0.6 else None,
     )
     housed = replace(person, addresses=(_address(shop, rng, person),)) if rng.random() < 0.85 else person
     return _bought(shop, rng, housed, today)
 
 
-def _birthday(rng: Random, zone: ZoneInfo) -> Stamp | None:
+def _birthday(rng: Random, zone: tzinfo) -> Stamp | None:
     """Midnight of the shop's day, so mostly the evening before in UTC, as Haravan keeps it."""
     return stamps.of(
         date.fromordinal(rng.randrange(date(1955, 1, 1).toordinal(), date(2007, 1, 1).toordinal())), zone

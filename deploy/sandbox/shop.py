@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from random import Random
@@ -101,6 +102,13 @@ class Shop:
     @property
     def domain(self) -> str:
         return f"shop-{self.org}.myharavan.com"
+
+    @property
+    def birth_zone(self) -> dt.timezone:
+        """The offset by which birthdays are kept: the shop's present one. Its history would say otherwise
+        (Sài Gòn was at +08:00 until 1975), but no shop system asks what the clock showed in 1960."""
+        offset = dt.datetime.fromtimestamp(self.clock(), self.zone).utcoffset()
+        return dt.timezone(offset or dt.timedelta())
 
     def now(self) -> Stamp:
         """The present moment, later than every moment given before: two changes never share one."""

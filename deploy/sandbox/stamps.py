@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 Stamp = int
 """100 ns steps since 1970 UTC: the seeds show up to seven fractional digits, one more than a datetime holds."""
@@ -42,14 +41,14 @@ def omni(stamp: Stamp | None) -> str | None:
     return f"{text}.{fraction:07d}".rstrip("0") + "Z" if fraction else f"{text}Z"
 
 
-def admin(stamp: Stamp | None, zone: ZoneInfo) -> str | None:
+def admin(stamp: Stamp | None, zone: tzinfo) -> str | None:
     """`2015-03-28T13:28:28-04:00`: whole seconds in the shop's own zone."""
     if stamp is None:
         return None
     return (_EPOCH + timedelta(seconds=stamp // PER_S)).astimezone(zone).isoformat()
 
 
-def of(moment: str | float | date | datetime | None, zone: ZoneInfo) -> Stamp | None:
+def of(moment: str | float | date | datetime | None, zone: tzinfo) -> Stamp | None:
     """Read a moment that a person gave in any sensible form; a naive one is in `zone`.
 
     Raises ValueError when the text is no date.
@@ -65,7 +64,7 @@ def of(moment: str | float | date | datetime | None, zone: ZoneInfo) -> Stamp | 
     return _steps(moment, zone)
 
 
-def parse(text: str, zone: ZoneInfo) -> Stamp:
+def parse(text: str, zone: tzinfo) -> Stamp:
     """Read an ISO 8601 date or time with any number of fractional digits; a naive one is in `zone`.
 
     Raises ValueError.
@@ -77,6 +76,6 @@ def parse(text: str, zone: ZoneInfo) -> Stamp:
     return _steps(datetime.fromisoformat(bare), zone) + int(found[1][:7].ljust(7, "0"))
 
 
-def _steps(moment: datetime, zone: ZoneInfo) -> Stamp:
+def _steps(moment: datetime, zone: tzinfo) -> Stamp:
     aware = moment if moment.tzinfo else moment.replace(tzinfo=zone)
     return (aware - _EPOCH) // _MICROSECOND * 10

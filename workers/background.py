@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-
 from service.domain.judgement import Background
 from service.domain.standing import Standing, unpack_held, unpack_intents, unpack_owned
 from service.domain.strikes import unpack_strikes
@@ -14,7 +12,8 @@ def background(stored: Kept) -> Background:
     """A customer that was deleted and is back finds what its tombstone kept. Raises Unreadable."""
     owned, held = stored.owned, stored.held
     if stored.tombstone and owned is None and held is None:
-        owned, held = msgspec.msgpack.decode(stored.tombstone, type=tuple[bytes, bytes], strict=False)
+        length, _, both = stored.tombstone.partition(b":")
+        owned, held = both[: int(length)], both[int(length) :]
     return Background(
         standing=Standing(
             owned=unpack_owned(owned or b""),

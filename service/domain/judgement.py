@@ -113,10 +113,12 @@ def judge_absent(asked: Asked, *, now_ms: int) -> Later | Departed:
 
 
 def lags(asked: Asked, customer: Customer) -> bool:
-    """Is the record older than what a webhook has told of it?"""
-    return bool(
-        asked.updated_ms and customer.updated_ms is not None and customer.updated_ms < asked.updated_ms
-    )
+    """Is the record older than what a webhook has told of it?
+
+    Whole seconds are compared: the admin dialect's records have no more, a webhook's body has.
+    """
+    shown_ms = customer.updated_ms
+    return bool(asked.updated_ms and shown_ms is not None and shown_ms // 1000 < asked.updated_ms // 1000)
 
 
 def judge(asked: Asked, record: Record, background: Background, scene: Scene) -> Judgement:
@@ -171,14 +173,20 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
     return _due(settled, {key: one for key, one in owned.items() if key in current.spelled}, scene)
 
 
-def _without(decision: Decision, refused: frozenset[str], before: Standing) -> tuple[Decision, tuple[str, ...]]:
+def _without(
+    decision: Decision, refused: frozenset[str], before: Standing
+) -> tuple[Decision, tuple[str, ...]]:
     """Leave out what was undone too often: what is not given is not ours, what is not taken stays ours."""
     given_up = tuple(tag for tag in (*decision.change.add, *decision.change.remove) if fold(tag) in refused)
     if not given_up:
         return decision, ()
     keys = frozenset(map(fold, given_up))
     owned = {key: one for key, one in decision.standing.owned.items() if key not in keys}
-    owned |= {fold(tag): before.owned[fold(tag)] for tag in decision.change.remove if fold(tag) in keys & before.owned.keys()}
+    owned |= {
+        fold(tag): before.owned[fold(tag)]
+        for tag in decision.change.remove
+        if fold(tag) in keys & before.owned.keys()
+    }
     change = TagChange(
         add=tuple(tag for tag in decision.change.add if fold(tag) not in keys),
         remove=tuple(tag for tag in decision.change.remove if fold(tag) not in keys),

@@ -143,7 +143,8 @@ function ops.purge(item, old)
   local kept = redis.call('HGET', P .. 'owned', item.cid)
   local holds_blob = redis.call('HGET', P .. 'held', item.cid)
   if kept or holds_blob then
-    redis.call('SET', P .. 'tombstone:' .. item.cid, cmsgpack.pack({ kept or '', holds_blob or '' }), 'EX', 2592000)
+    local both = string.len(kept or '') .. ':' .. (kept or '') .. (holds_blob or '')
+    redis.call('SET', P .. 'tombstone:' .. item.cid, both, 'EX', 2592000)
   end
   for _, name in ipairs({ 'read', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of', 'dead' }) do
     redis.call('HDEL', P .. name, item.cid)

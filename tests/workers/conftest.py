@@ -1,0 +1,17 @@
+"""The stage as a fixture."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from arq.connections import ArqRedis
+
+from tests.workers.stage import Stage, staged
+
+
+@pytest.fixture
+async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
+    """A shop with the VIP rule."""
+    async with staged(redis) as stage:
+        yield stage

@@ -1,0 +1,106 @@
+"""Lists of customers: a broken record spoils nobody but itself, and who came is held against who was asked for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from service.domain.customers import CustomerId
+from service.errors import Unreadable
+from workers.haravan import records
+from workers.haravan.records import Batch, Comparison, Poison, compare
+
+
+def batch(*bodies: bytes) -> Batch:
+    return records.many(b'{"customers": [' + b",".join(bodies) + b"]}", currency="VND")
+
+
+def ids(*numbers: int) -> frozenset[CustomerId]:
+    return frozenset(map(CustomerId, numbers))
+
+
+@pytest.mark.parametrize(
+    ("body", "poison"),
+    [
+        pytest.param(b'{"id": 2, "total_spent": "viel"}', Poison(CustomerId(2), "'total_spent' is not a number"), id="money"),
+        pytest.param(b'{"id": 2, "tags": ["VIP"]}', Poison(CustomerId(2), "'tags' is not a text"), id="tags"),
+        pytest.param(b'{"id": 2, "birthday": "31/12"}', Poison(CustomerId(2), "'birthday' is not a date and time"), id="date"),
+        pytest.param(b'{"tags": "VIP"}', Poison(None, "'id' is missing or is not a positive 64-bit number"), id="no-id"),
+        pytest.param(b'{"id": -2}', Poison(None, "'id' is missing or is not a positive 64-bit number"), id="negative-id"),
+        pytest.param(b"null", Poison(None, "the record is not a JSON object"), id="null"),
+        pytest.param(b'"VIP"', Poison(None, "the record is not a JSON object"), id="text"),
+        pytest.param(b'{"id": 2, "note": "\\ud800"}', Poison(CustomerId(2), "the record is not a JSON object"), id="half-a-character"),
+        pytest.param(b'{"id": 2, "note": "\xff"}', Poison(CustomerId(2), "the record is not a JSON object"), id="not-utf-8"),
+        pytest.param(b'{"id": 2, "total_spent": NaN}', Poison(CustomerId(2), "the record is not a JSON object"), id="nan"),
+    ],
+)  # fmt: skip
+def test_a_poison_record_does_not_spoil_its_neighbours(body: bytes, poison: Poison) -> None:
+    got = batch(b'{"id": 1}', body, b'{"id": 3}')
+
+    assert [record.customer.id for record in got.records] == [1, 3]
+    assert got.poisons == (poison,)
+
+
+def test_a_bare_control_character_spoils_nothing() -> None:
+    got = batch(
+        b'{"id": 1, "total_spent": 5.0000}', b'{"id": 2, "note": "a\x01b", "total_spent": 261380000.0000}'
+    )
+
+    assert [record.customer.total_spent for record in got.records] == [5, 261_380_000]
+    assert got.records[1].customer.note == "a\x01b"
+
+
+def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavailable() -> None:
+    with pytest.raises(Unreadable):
+        records.one(b'{"customer": {"id": 2, "note": "\\ud83d"}}', currency="VND")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"customers": [{"id": 1}, {"id"', b'{"customers": [\x01'], ids=["cut-off", "garbage"]
+)
+def test_a_body_that_is_no_page_is_not_read_as_one(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        records.many(body, currency="VND")
+
+
+def test_an_empty_page_is_false_and_a_page_of_poison_is_not() -> None:
+    assert not batch()
+    assert batch(b"null")
+
+
+def test_ids_name_everybody_who_came() -> None:
+    assert batch(b'{"id": 1}', b'{"id": "2", "tags": 3}', b"null").ids == ids(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "came", "comparison"),
+    [
+        pytest.param((1, 2), (1, 2), Comparison(ids(), ids()), id="all"),
+        pytest.param((1, 2), (2, 1), Comparison(ids(), ids()), id="in-another-order"),
+        pytest.param((1, 2), (1, 1, 2), Comparison(ids(), ids()), id="one-twice"),
+        pytest.param((1, 2), (1,), Comparison(ids(2), ids()), id="one-missing"),
+        pytest.param((1, 2), (1, 2, 3), Comparison(ids(), ids(3)), id="one-too-many"),
+        pytest.param((1, 2), (3, 4), Comparison(ids(1, 2), ids(3, 4)), id="others"),
+        pytest.param((1, 2), (), Comparison(ids(1, 2), ids()), id="nobody"),
+    ],
+)
+def test_who_came_is_held_against_who_was_asked_for(
+    asked: tuple[int, ...], came: tuple[int, ...], comparison: Comparison
+) -> None:
+    got = batch(*(f'{{"id": {number}}}'.encode() for number in came))
+
+    assert compare(map(CustomerId, asked), got) == comparison
+    assert comparison.trustworthy is (not comparison.unexpected)
+
+
+@pytest.mark.parametrize("body", [b'{"count": 3}', b'{"count": "3"}'], ids=["number", "text"])
+def test_a_count_is_read(body: bytes) -> None:
+    assert records.count(body) == 3
+
+
+def test_raw_records_keep_every_digit() -> None:
+    (raw,) = records.raw_many(b'{"customers": [{"id": 9007199254740993, "total_spent": 261380000.0000}]}')
+
+    written = msgspec.json.Encoder(decimal_format="number").encode(raw)
+
+    assert written == b'{"id":9007199254740993,"total_spent":261380000.0000}'

@@ -1,0 +1,167 @@
+"""Every example of the two API documents: the call asks for exactly that, and understands exactly that answer."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+
+from service.domain.customers import CustomerId, Record
+from service.errors import Rejected, Unavailable
+from workers.haravan.dialects import Name, speak
+from workers.haravan.dialects.admin import Admin
+from workers.haravan.dialects.omni import Omni
+from workers.haravan.requests import Call, Request, Response
+
+SEEDS = Path(__file__).parents[2] / "payloads" / "seeds"
+EXAMPLES: Mapping[str, dict[str, Any]] = {
+    example["name"]: example for example in json.loads((SEEDS / "examples.json").read_text())
+}
+DEMO, STEVE, BOB = CustomerId(1037889951), CustomerId(1050764416), CustomerId(207119551)
+
+
+def sent(name: str) -> dict[str, Any]:
+    """The customer fields that the example sends."""
+    fields: dict[str, Any] = EXAMPLES[name]["request"]["customer"]
+    return {key: value for key, value in fields.items() if key != "id"}
+
+
+OMNI: Mapping[str, Callable[[Omni], Call[Any]]] = {
+    "omni-list-page": lambda api: api.listing(page=1, limit=1),
+    "omni-list-updated-at-max": lambda api: api.listing(updated_at_max=datetime(2020, 10, 23, tzinfo=UTC)),
+    "omni-search": lambda api: api.search("haravan"),
+    "omni-count": lambda api: api.count(),
+    "omni-get": lambda api: api.show(DEMO),
+    "omni-create": lambda api: api.create(sent("omni-create")),
+    "omni-create-invite": lambda api: api.create(sent("omni-create-invite")),
+    "omni-create-password": lambda api: api.create(sent("omni-create-password")),
+    "omni-create-address": lambda api: api.create(sent("omni-create-address")),
+    "omni-update": lambda api: api.update(STEVE, sent("omni-update")),
+    "omni-delete": lambda api: api.delete(STEVE),
+    "omni-add-tags": lambda api: api.add_tags(STEVE, ["a1", "a2"]),
+    "omni-delete-tags": lambda api: api.remove_tags(STEVE, ["a1", "a2"]),
+    "omni-groups": lambda api: api.groups(),
+}
+ADMIN: Mapping[str, Callable[[Admin], Call[Any]]] = {
+    "admin-list": lambda api: api.listing(),
+    "admin-list-since-id": lambda api: api.listing(since_id=BOB),
+    "admin-list-updated-at-min": lambda api: api.listing(
+        updated_at_min=datetime(2015, 3, 27, 17, 28, 36, tzinfo=UTC)
+    ),
+    "admin-get": lambda api: api.show(BOB),
+    "admin-create": lambda api: api.create(sent("admin-create")),
+    "admin-create-nameless": lambda api: api.create(sent("admin-create-nameless")),
+    "admin-create-metafield": lambda api: api.create(sent("admin-create-metafield")),
+    "admin-create-invite": lambda api: api.create(sent("admin-create-invite")),
+    "admin-create-password": lambda api: api.create(sent("admin-create-password")),
+    "admin-update": lambda api: api.update(BOB, sent("admin-update")),
+    "admin-update-metafield": lambda api: api.update(BOB, sent("admin-update-metafield")),
+    "admin-delete": lambda api: api.delete(BOB),
+    "admin-count": lambda api: api.count(),
+    "admin-orders": lambda api: api.orders(BOB),
+}
+WITH_VALUE = [name for name in (*OMNI, *ADMIN) if name not in {"omni-count", "admin-create-nameless"}]
+
+
+def call_of(name: str) -> Call[Any]:
+    if name in OMNI:
+        return OMNI[name](Omni(currency="VND"))
+    return ADMIN[name](Admin(currency="USD"))
+
+
+def answered(call: Call[Any], *answers: Response) -> tuple[list[Request], Any]:
+    """Run a call on recorded answers: what it asked, and its value."""
+    asked = [next(call)]
+    for answer in answers:
+        try:
+            asked.append(call.send(answer))
+        except StopIteration as stop:
+            return asked, stop.value
+    raise AssertionError(f"the call asks on: {asked[-1]}")
+
+
+def recorded(name: str) -> Response:
+    example = EXAMPLES[name]
+    body = (SEEDS / f"{name}.json").read_bytes() if example["answer"] else b""
+    return Response(example["status"], {"X-Haravan-Api-Call-Limit": "1/80"}, body)
+
+
+def test_no_example_of_the_documents_is_left_out() -> None:
+    assert {*OMNI, *ADMIN} == set(EXAMPLES)
+
+
+@pytest.mark.parametrize("name", [*OMNI, *ADMIN])
+def test_the_request_is_the_example_s(name: str) -> None:
+    example = EXAMPLES[name]
+    asked = next(call_of(name))
+
+    path = urlsplit(example["path"])
+    assert (asked.method, asked.path) == (example["method"], "/" + path.path.split("/", 2)[2])
+    assert asked.json == example["request"]
+    assert {key: moment(value) for key, value in asked.query.items()} == {
+        key: moment(value) for key, value in parse_qsl(path.query)
+    }
+
+
+def moment(value: str) -> object:
+    """Dates are sent with an explicit offset, whatever the example does."""
+    try:
+        read = datetime.fromisoformat(value) if len(value) > 9 and "-" in value else None
+    except ValueError:
+        read = None
+    return value if read is None else read.replace(tzinfo=read.tzinfo or UTC)
+
+
+@pytest.mark.parametrize("name", WITH_VALUE)
+def test_the_answer_is_the_example_s(name: str) -> None:
+    _, value = answered(call_of(name), recorded(name))
+
+    content = json.loads((SEEDS / f"{name}.json").read_bytes(), parse_float=Decimal)
+    wanted: Any = next(iter(content.values()), None) if content else None
+    if name in {"omni-add-tags", "omni-delete-tags"}:
+        assert value == tuple(wanted.split(","))
+    else:
+        assert value == wanted
+
+
+def test_a_count_without_a_body_as_the_omni_document_shows_it_is_not_a_number() -> None:
+    with pytest.raises(Unavailable, match="not what the API promises"):
+        answered(call_of("omni-count"), recorded("omni-count"))
+
+
+def test_a_customer_without_a_name_is_rejected_with_the_reason() -> None:
+    with pytest.raises(Rejected, match="base: Customer must have a name or email address") as caught:
+        answered(call_of("admin-create-nameless"), recorded("admin-create-nameless"))
+
+    assert caught.value.status == 422
+
+
+@pytest.mark.parametrize(
+    ("dialect", "currency", "name", "spent", "state"),
+    [
+        pytest.param("omni", "VND", "omni-get", 261_380_000, "disabled", id="omni"),
+        pytest.param("admin", "USD", "admin-get", 4194, "disabled", id="admin"),
+    ],
+)
+def test_both_documents_customers_are_read_as_records(
+    dialect: Name, currency: str, name: str, spent: int, state: str
+) -> None:
+    record: Record
+    _, record = answered(speak(dialect, currency=currency).get(DEMO), recorded(name))
+
+    assert (record.customer.total_spent, record.customer.state, record.customer.tags) == (spent, state, ())
+
+
+@pytest.mark.parametrize(
+    ("dialect", "name"), [("omni", "omni-list-page"), ("admin", "admin-list-since-id")], ids=["omni", "admin"]
+)
+def test_both_documents_lists_are_read_as_records(dialect: Name, name: str) -> None:
+    _, batch = answered(speak(dialect, currency="VND").page(), recorded(name))
+
+    assert [len(batch.records), len(batch.poisons)] == [1, 0]

@@ -1,0 +1,187 @@
+"""One shop on a stage: sandbox, real Valkey and real drain, with a clock that the test moves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import aiohttp
+from arq.connections import ArqRedis
+
+from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
+from service.alerts import Alerts
+from service.domain.customers import CustomerId, OrgId
+from service.domain.deliveries import identity, judge, keep
+from service.domain.parsing import parse_rules
+from service.domain.standing import Owned, unpack_owned
+from service.store import keys, ledger, marks
+from service.store.bucket import Bucket
+from service.store.cipher import Cipher
+from service.store.counters import Counters
+from service.store.ledger import Written
+from service.store.marks import Event, Lane, Marked
+from service.store.shop import Shop
+from service.store.shops import Shops
+from service.store.turns import Turns
+from service.store.versions import Versions
+from workers.drain import Drain
+from workers.haravan.session import open_session
+from workers.rulebook import Rulebook
+from workers.sweep import Sweep
+
+ORG = OrgId("1000000001")
+VIP = """
+version: 1
+rules:
+  - id: vip
+    tag: VIP
+    when: {field: total_spent, op: at_least, value: 10_000_000}
+"""
+
+
+@dataclass(slots=True)
+class Stage:
+    """What a test of the drain needs in its hands."""
+
+    redis: ArqRedis
+    sandbox: Sandbox
+    haravan: ShopHandle
+    shops: Shops
+    versions: Versions
+    drain: Drain
+    sweep: Sweep
+    clock: Clock
+
+    @property
+    def now_ms(self) -> int:
+        return int(self.clock() * 1000)
+
+    def key(self, name: str) -> str:
+        return keys.shop(ORG, name)
+
+    async def publish(self, text: str) -> int:
+        parent = await self.versions.live_number(ORG)
+        return (await self.versions.publish(ORG, parse_rules(text), author="test", parent=parent)).number
+
+    async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
+        """What the web process does with a signed body."""
+        told = judge(topic=topic, body=body, test=False, currency="VND")
+        event = Event(
+            told.customer,
+            told.digest,
+            told.updated_ms,
+            identity(org=ORG, topic=topic, body=body),
+            told.note,
+            "delivery",
+            keep(topic=topic, body=body, test=False),
+        )
+        return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
+
+    async def announce(self, customer: int) -> Marked:
+        """The webhook that Haravan sends on a customer as it is now."""
+        return await self.deliver(self.haravan.body(customer))
+
+    async def mark(self, *customers: int, cause: str = "replay:R0", lane: Lane = "bulk") -> None:
+        ids = [CustomerId(each) for each in customers]
+        await marks.mark_customers(self.redis, ORG, ids, cause=cause, lane=lane, now_ms=self.now_ms)
+
+    async def turn(self, times: int = 1, *, rest_s: float = 2.5) -> None:
+        """Run some turns, a little time apart."""
+        for _ in range(times):
+            await self.drain(ORG)
+            self.clock.advance(rest_s)
+
+    async def is_marked(self, customer: int) -> bool:
+        return bool(await self.redis.exists(self.key(f"mark:{customer}")))
+
+    async def field(self, customer: int, name: str) -> str | None:
+        value = await self.redis.hget(self.key(f"mark:{customer}"), name)
+        return value.decode() if value is not None else None
+
+    async def owned(self, customer: int) -> dict[str, Owned]:
+        return unpack_owned(await self.redis.hget(self.key("owned"), str(customer)) or b"")
+
+    async def ledger(self, customer: int) -> list[str]:
+        """`+VIP`, `-VIP`, … the oldest first."""
+        found: list[Written] = await ledger.of_customer(self.redis, ORG, CustomerId(customer))
+        return [one.entry.action + one.entry.tag for one in reversed(found)]
+
+    async def letters(self, customer: int) -> set[str]:
+        from service.store import deadletters
+
+        return {one.cause for one in await deadletters.of_customer(self.redis, ORG, CustomerId(customer))}
+
+    async def state(self, name: str) -> str:
+        return (await self.redis.hget(self.key("state"), name) or b"").decode()
+
+    def wrote(self) -> int:
+        calls = self.haravan.calls
+        return calls.count("POST tags") + calls.count("DELETE tags") + calls.count("PUT customer")
+
+
+@asynccontextmanager
+async def staged(
+    redis: ArqRedis,
+    *,
+    dialect: str = "omni",
+    rules: str = VIP,
+    echo: bool = False,
+    shadow: bool = False,
+    dice: Callable[[], float] = lambda: 0.5,
+) -> AsyncIterator[Stage]:
+    """A shop whose time stands still until the test moves it (it begins at the machine's own)."""
+    began = time.time()
+    clock = Clock(lambda: began)
+    sandbox = Sandbox(clock=clock, echo=echo)
+    haravan = sandbox.add_shop(org=ORG)
+    shops, versions = Shops(redis, Cipher(("k" * 32,))), Versions(redis)
+
+    def clock_ms() -> int:
+        return int(clock() * 1000)
+
+    async with serve(sandbox) as url, open_session() as session:
+        await shops.add(
+            Shop(
+                org=ORG,
+                name="Cửa hàng thử",
+                dialect="admin" if dialect == "admin" else "omni",
+                api_url=f"{url}/{'admin' if dialect == 'admin' else 'com'}",
+                token=haravan.token,
+                shadow=shadow,
+            )
+        )
+        stage = Stage(
+            redis=redis,
+            sandbox=sandbox,
+            haravan=haravan,
+            shops=shops,
+            versions=versions,
+            drain=_drain(redis, shops, versions, session, clock_ms, dice),
+            sweep=Sweep(redis, shops, retention_days=30, clock_ms=clock_ms),
+            clock=clock,
+        )
+        if rules:
+            await stage.publish(rules)
+        yield stage
+        await stage.drain.alerts.settled()
+
+
+def _drain(
+    redis: ArqRedis,
+    shops: Shops,
+    versions: Versions,
+    session: aiohttp.ClientSession,
+    clock_ms: Callable[[], int],
+    dice: Callable[[], float],
+) -> Drain:
+    return Drain(
+        turns=Turns(redis, bucket=Bucket(redis, clock_ms=clock_ms), clock_ms=clock_ms),
+        shops=shops,
+        session=session,
+        counters=Counters(redis),
+        alerts=Alerts(redis),
+        dice=dice,
+        rulebook=Rulebook(versions),
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,7 +33,7 @@ def main(
     )
     try:
         asyncio.run(
-            run(
+            _until_stopped(
                 host=host,
                 port=port,
                 customers=customers,
@@ -47,8 +48,16 @@ def main(
                 leak_per_s=leak_per_s,
             )
         )
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         typer.echo("Closed.")
+
+
+async def _until_stopped(**options: Any) -> None:
+    """Run until Ctrl+C or SIGTERM; either way a state file is written before the end."""
+    program = asyncio.current_task()
+    if program is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, program.cancel)
+    await run(**options)
 
 
 if __name__ == "__main__":

@@ -12,10 +12,14 @@ import msgspec
 from service.domain.customers import CustomerId, Record, read_id, read_record
 from service.domain.tags import split_tags
 from service.errors import Unreadable
+from workers.haravan.lenient import reread
 
 Raw = dict[str, Any]
 """A JSON object as the API sent it. Its fractions are Decimals with all their digits; write them with
 `msgspec.json.Encoder(decimal_format="number")`."""
+
+
+Source = bytes | msgspec.Raw
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,19 +120,41 @@ _id = msgspec.json.Decoder(_Id)
 
 def one(body: bytes, *, currency: str) -> Record:
     """`{"customer": {…}}`; raises Unreadable for a record that cannot be read."""
-    return read_record(_one.decode(body).customer, currency=currency)
+    try:
+        found: Source = _one.decode(body).customer
+    except msgspec.ValidationError:
+        raise  # JSON, but not what the API promises
+    except msgspec.DecodeError:
+        again = reread(body, "customer")
+        if not again:
+            raise
+        found = again[0][0]
+    return read_record(found, currency=currency)
 
 
 def many(body: bytes, *, currency: str) -> Batch:
     """`{"customers": [{…}, …]}`, each decoded alone."""
     records: list[Record] = []
     poisons: list[Poison] = []
-    for raw in _many.decode(body).customers:
+    for raw, identity in _each(body):
         try:
             records.append(read_record(raw, currency=currency))
         except Unreadable as exc:
-            poisons.append(Poison(_id_of(raw), str(exc)))
+            poisons.append(Poison(_id_of(raw, identity), str(exc)))
     return Batch(tuple(records), tuple(poisons))
+
+
+def _each(body: bytes) -> Iterable[tuple[Source, object]]:
+    """Every record's JSON, and its id where only a second reading could tell it."""
+    try:
+        return [(raw, None) for raw in _many.decode(body).customers]
+    except msgspec.ValidationError:
+        raise  # JSON, but not what the API promises
+    except msgspec.DecodeError:
+        again = reread(body, "customers")
+        if again is None:
+            raise
+        return again
 
 
 def raw_one(body: bytes) -> Raw:
@@ -165,8 +191,8 @@ def nothing(body: bytes) -> None:
     del body
 
 
-def _id_of(raw: msgspec.Raw) -> CustomerId | None:
+def _id_of(raw: Source, identity: object) -> CustomerId | None:
     try:
-        return read_id(_id.decode(raw).id)
+        return read_id(_id.decode(raw).id if identity is None else identity)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unreadable):
         return None

@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 import msgspec
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
 from service.errors import Unavailable
@@ -25,9 +26,18 @@ def open_session(*, connections: int = CONNECTIONS) -> aiohttp.ClientSession:
         connector=aiohttp.TCPConnector(limit=connections, ttl_dns_cache=300, keepalive_timeout=15),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers={"User-Agent": "haravan-tagger", "Accept": "application/json"},
+        middlewares=(_sent_once,),
         trust_env=False,  # a .netrc would replace our Authorization
         auto_decompress=True,
     )
+
+
+async def _sent_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Keep aiohttp from sending a lost GET, PUT or DELETE again by itself: no permit was given for that one."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise aiohttp.ClientConnectionError(type(exc).__name__) from exc
 
 
 async def exchange(
@@ -52,4 +62,9 @@ async def exchange(
             return Response(answer.status, answer.headers, await answer.read())
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         # aiohttp's errors may carry the request's headers and address, and so a token or a name searched for
-        raise Unavailable(f"{request.endpoint} got no answer ({type(exc).__name__})") from None
+        raise Unavailable(f"{request.endpoint} got no answer ({_named(exc)})") from None
+
+
+def _named(exc: BaseException) -> str:
+    """What happened, by its name: `ServerDisconnectedError` rather than what it was wrapped in."""
+    return type(exc.__cause__ or exc).__name__

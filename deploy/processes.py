@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
-GRACE_S: Final = 10.0  # a worker finishes the turn that it is in
+LOOK_EVERY_S: Final = 0.1
+GRACE_S: Final = 15.0  # a worker finishes the turn that it is in
 PR_SET_PDEATHSIG: Final = 1
 ENDINGS: Final = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
@@ -37,11 +38,12 @@ class Ended:
 
 
 class Processes:
-    """The running parts, ended in the reverse order of their start; those started as `last` after all others."""
+    """The running parts, ended together; those started as `last` after all others."""
 
     def __init__(self) -> None:
         self._running: list[tuple[Part, asyncio.subprocess.Process]] = []
         self._last: list[tuple[Part, asyncio.subprocess.Process]] = []
+        self._stopping = False
 
     async def start(self, part: Part, *, last: bool = False) -> int:
         """Start a part in a session of its own and return its process id.
@@ -63,21 +65,18 @@ class Processes:
         return process.pid
 
     async def ended(self) -> Ended:
-        """Wait until any part ends by itself."""
-        waits = {asyncio.create_task(each.wait()): part for part, each in self._all()}
-        done, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for wait in pending:
-            wait.cancel()
-        first = next(iter(done))
-        return Ended(waits[first].name, first.result())
+        """Wait until any part ends by itself: not because of `stop`."""
+        while True:
+            for part, process in (*self._running, *self._last):
+                if process.returncode is not None and not self._stopping:
+                    return Ended(part.name, process.returncode)
+            await asyncio.sleep(LOOK_EVERY_S)
 
     async def stop(self) -> None:
-        """End every part: ask, wait, and after ten seconds kill. The store goes when nobody writes any more."""
-        await asyncio.gather(*(_end(process) for _, process in reversed(self._running)))
-        await asyncio.gather(*(_end(process) for _, process in reversed(self._last)))
-
-    def _all(self) -> list[tuple[Part, asyncio.subprocess.Process]]:
-        return [*self._running, *self._last]
+        """End every part: ask, wait, and after a while kill. The store goes when nobody writes any more."""
+        self._stopping = True
+        await asyncio.gather(*(_end(process) for _, process in self._running))
+        await asyncio.gather(*(_end(process) for _, process in self._last))
 
 
 @asynccontextmanager

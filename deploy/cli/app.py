@@ -27,7 +27,7 @@ RUNNING = "Running"
 SHOPS = "Shops and rules"
 SEEING = "Seeing and repairing"
 
-for command in (processes.up, processes.web, processes.worker, processes.sandbox):
+for command in (processes.demo, processes.up, processes.web, processes.worker, processes.sandbox):
     app.command(rich_help_panel=RUNNING)(command)
 app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS)
 app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)

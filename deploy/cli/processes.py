@@ -12,6 +12,22 @@ import typer
 from deploy.cli.access import run
 
 
+def demo(
+    once: Annotated[
+        bool, typer.Option("--once", help="Play one fixed day, check every customer's tags, exit 0 or 1.")
+    ] = False,
+    customers: Annotated[
+        int, typer.Option(min=1, max=100_000, help="How many customers the shop has.")
+    ] = 500,
+    port: Annotated[int, typer.Option(help="Of the web process; 0 takes a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another number makes another shop and another day.")] = 1,
+) -> None:
+    """Watch signed webhooks of a simulated Haravan shop turn into tags."""
+    from deploy.demonstration import Options, demonstrate
+
+    raise typer.Exit(run(demonstrate(Options(once=once, customers=customers, port=port, seed=seed))))
+
+
 def up() -> None:
     """Web, worker and, without REDIS_URL, a store of their own: the whole service in one go."""
     from deploy.everything import run_everything

@@ -1,0 +1,80 @@
+"""What tags customers should have, evaluated from scratch: only the record, the rules and the day count."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from service.domain.conditions import comparisons
+from service.domain.customers import Customer, read_record
+from service.domain.decision import decide
+from service.domain.evaluation import compile_rules
+from service.domain.rules import RuleSet
+from service.domain.standing import Standing
+from service.domain.tags import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A customer whose tags are not what the rules say."""
+
+    customer: int
+    lacking: tuple[str, ...]
+    too_many: tuple[str, ...]
+
+
+class Judge:
+    """Knows the rules, keeps nothing about anybody, and so agrees with no bookkeeping of the service."""
+
+    def __init__(self, rule_set: RuleSet) -> None:
+        self._rules = compile_rules(rule_set)
+        self._currency = rule_set.currency
+        self._zone = ZoneInfo(rule_set.timezone)
+        self.spellings = {fold(tag): tag for tag in _tags(rule_set)}
+        self.thresholds = sorted(set(_thresholds(rule_set)))
+
+    def read(self, body: bytes) -> Customer:
+        """The customer of a record's bytes."""
+        return read_record(body, currency=self._currency).customer
+
+    def wanted(self, customer: Customer, now: datetime) -> frozenset[str]:
+        """The tags that rules give to this customer now, folded."""
+        decision = decide(
+            compiled=self._rules,
+            customer=customer,
+            standing=Standing(),
+            today=now.astimezone(self._zone).toordinal(),
+            now_ms=int(now.timestamp() * 1000),
+            version=1,
+        )
+        return frozenset(fold(tag) for tag in decision.wanted)
+
+    def wrong(self, customer: Customer, now: datetime) -> Wrong | None:
+        """What is wrong with the customer's tags, if anything. Tags that no rule names are nobody's business."""
+        wanted = self.wanted(customer, now)
+        has = frozenset(map(fold, customer.tags)) & self.spellings.keys()
+        if has == wanted:
+            return None
+        return Wrong(customer.id, self._spelled(wanted - has), self._spelled(has - wanted))
+
+    def _spelled(self, keys: frozenset[str]) -> tuple[str, ...]:
+        return tuple(sorted(self.spellings[key] for key in keys))
+
+
+def _tags(rule_set: RuleSet) -> Iterator[str]:
+    for rule in rule_set.rules:
+        yield rule.tag
+    for tier in rule_set.tiers:
+        yield from tier.tags
+
+
+def _thresholds(rule_set: RuleSet) -> Iterator[int]:
+    """The amounts at which `total_spent` changes tags: where a day is interesting."""
+    trees = [rule.when for rule in rule_set.rules] + [tree for tier in rule_set.tiers for tree in tier.trees]
+    for tree in trees:
+        for condition in comparisons(tree):
+            compared = condition.compared(rule_set.currency) if condition.field == "total_spent" else None
+            if isinstance(compared, int):
+                yield compared

@@ -98,11 +98,11 @@ def _next(
 
 def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | None:
     """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
-    owned, tags = standing.owned, facts.tags
-    if standing.excluded:
+    tags, live = facts.tags, compiled.live
+    if standing.excluded or not standing.held.keys().isdisjoint(compiled.idle):
         return None
-    for key, own in owned.items():
-        if key not in tags or (key, own.rule) not in compiled.live:
+    for key, own in standing.owned.items():
+        if key not in tags or own.rule not in live or key not in live[own.rule]:
             return None
     wanted: list[str] = []
     for key, matches, keeps, step in compiled.quick:

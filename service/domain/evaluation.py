@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from graphlib import TopologicalSorter
@@ -94,7 +95,8 @@ class Compiled:
     tiers: tuple[CompiledTier, ...]
     steps: tuple[Step, ...]
     sets: frozenset[str]  # folded tags that live rules set
-    live: frozenset[tuple[str, str]]  # (folded tag, id) of the live rules and tiers
+    live: Mapping[str, frozenset[str]]  # id of a live rule or tier -> folded tags that it sets
+    idle: frozenset[str]  # ids of live rules and tiers that hold nothing: they keep while matching
     reads: frozenset[str]
     when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
     take_back: frozenset[tuple[str, int]]
@@ -136,7 +138,8 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         tiers=tiers,
         steps=steps,
         sets=frozenset(fold(tag) for maker in live for tag in maker.tags),
-        live=frozenset((fold(tag), maker.id) for maker in live for tag in maker.tags),
+        live={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
+        idle=frozenset(one.id for one in ready if not _holds(one)),
         reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
         when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
         take_back=past.take_back,
@@ -147,13 +150,22 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
     )
 
 
+def spelled(tag: str) -> str:
+    """A tag as it is written to the record: as typed, in composed characters."""
+    return unicodedata.normalize("NFC", tag).strip()
+
+
+def _holds(one: CompiledRule | CompiledTier) -> bool:
+    return bool(one.keep_days if isinstance(one, CompiledRule) else one.downgrade_days)
+
+
 def _rule(rule: Rule, currency: str, needs: frozenset[str]) -> CompiledRule:
     key = fold(rule.tag)
     when = compile_tree(rule.when, currency=currency, own=frozenset({key}))
     return CompiledRule(
         rule,
         rule.id,
-        rule.tag.strip(),
+        spelled(rule.tag),
         key,
         when,
         when.matches,
@@ -171,7 +183,7 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
     for level in tier.levels:
         when = compile_tree(level.when, currency=currency, own=own)
         levels.append(
-            CompiledLevel(level.tag.strip(), fold(level.tag), when, when.matches, inputs_of((level.when,)))
+            CompiledLevel(spelled(level.tag), fold(level.tag), when, when.matches, inputs_of((level.when,)))
         )
     keys = {level.key: at for at, level in enumerate(levels)}
     flip = earliest([level.when for level in levels])

@@ -32,20 +32,31 @@ def settle_gone(turn: Turn) -> None:
 
 
 def settle_tag(turn: Turn, step: TagStep) -> None:
-    """Settle one tag."""
+    """Settle one tag; the first lines are for the many steps that are as they should be."""
+    if not (step.keeps or step.key in turn.owned or turn.excluded):
+        matched = step.matches(turn.facts)
+        if matched is (step.key in turn.facts.tags):
+            if matched:
+                turn.wanted.append(step.tag)
+            return
+    _settle(turn, step)
+
+
+def _settle(turn: Turn, step: TagStep) -> None:
     rules = [rule for rule in step.rules if rule.id not in turn.excluded] if turn.excluded else step.rules
     matching = [rule for rule in rules if rule.matches(turn.facts)]
     present = step.key in turn.facts.tags
     if matching:
         _given(turn, step, matching, present)
-    elif follower := _follower(turn, step, rules):
+    elif turn.held and (follower := _follower(turn, step, rules)):
         turn.wanted.append(step.tag)
         if not present:
             turn.give(tag=step.tag, key=step.key, rule=follower.id, why="renamed", inputs=NO_INPUTS)
         turn.held[follower.id] = Hold(step.key, turn.held[follower.id].since)
     elif present:
         _unwanted(turn, step, rules)
-    _drop_spent_holds(turn, step, rules, matching)
+    if turn.held:
+        _drop_spent_holds(turn, step, rules, matching)
     if len(rules) < len(step.rules) and not present and step.key not in turn.added:
         _say_excluded(turn, step)
 
@@ -53,14 +64,16 @@ def settle_tag(turn: Turn, step: TagStep) -> None:
 def _given(turn: Turn, step: TagStep, matching: Sequence[CompiledRule], present: bool) -> None:
     """The tag is wanted: add it, or see whose it is."""
     turn.wanted.append(step.tag)
-    giver = max(matching, key=_strength)  # the one that will hold on longest answers for it
+    giver = (
+        matching[0] if len(matching) == 1 else max(matching, key=_strength)
+    )  # the one that will hold on longest answers for it
     if not present:
         turn.give(tag=step.tag, key=step.key, rule=giver.id, why="matched", inputs=giver.inputs)
     claim = turn.claim(step.key, step.ids)
     if claim in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[step.key]  # whoever gave it is no longer there; those who want it take over
         turn.owned[step.key] = Owned(own.tag, giver.id, own.since_ms, turn.version)
-    for rule in matching:
+    for rule in matching if step.keeps else ():
         ours = rule.owns_all or claim not in {"none", "excluded"}
         if rule.keep_days and ours and _hold(turn, step, rule) is None:
             turn.held[rule.id] = Hold(step.key, turn.today)
@@ -101,7 +114,9 @@ def _follower(turn: Turn, step: TagStep, rules: Sequence[CompiledRule]) -> Compi
         ):
             continue
         own = turn.owner_at_first(hold.tag)
-        if own is not None and own.rule == rule.id and rule.source.when_gone == "remove":
+        if own is None or own.rule != rule.id or (own.rule, own.version) in turn.compiled.take_back:
+            continue
+        if rule.source.when_gone == "remove":
             return rule
     return None
 

@@ -89,7 +89,7 @@ def _take(turn: Turn, tier: CompiledTier, key: str) -> None:
     own, claim = turn.owned.get(key), turn.claim(key, frozenset({tier.id}))
     if own is not None and claim in _WHY:
         turn.take(key=key, rule=own.rule, why=_WHY[claim], inputs=tier.inputs)
-    elif tier.owns_all and claim != "excluded":
+    elif tier.owns_all:
         turn.take(key=key, rule=tier.id, why="outranked", inputs=tier.inputs)
     elif claim == "excluded":
         turn.leave(key=key, rule=own.rule if own else tier.id, why="excluded")

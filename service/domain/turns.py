@@ -56,7 +56,9 @@ class Turn:
         self.excluded = standing.excluded
         # Ownership ends when the tag is found gone from the record.
         self.owned: dict[str, Owned] = {key: own for key, own in standing.owned.items() if key in facts.tags}
-        self.held: dict[str, Hold] = dict(standing.held)
+        self.held: dict[str, Hold] = {
+            one: hold for one, hold in standing.held.items() if one not in compiled.idle
+        }
         self.wanted: list[str] = []  # by rules
         self.levels: list[str] = []  # by tiers
         self.added: dict[str, str] = {}  # folded key -> spelling

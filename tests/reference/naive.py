@@ -1,0 +1,462 @@
+"""A second opinion: reads a document's plain data and decides in the most literal way, sharing no code.
+
+Slow on purpose: no compiling, no shortcuts, dates by the standard library, one day at a time.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from service.domain.customers import Customer
+
+FOREVER = 10**9
+
+
+def fold(text: str) -> str:
+    """Compared without case, outer spaces, or the way that accents are stored."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+
+
+def local_day(ms: int, zone: str) -> date:
+    return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms)).astimezone(ZoneInfo(zone)).date()
+
+
+def celebrated(born: date, year: int) -> date:
+    try:
+        return born.replace(year=year)
+    except ValueError:
+        return date(year, 2, 28)
+
+
+def span(text: str) -> int:
+    number, unit = text.split()
+    return int(number) * {"days": 1, "ngày": 1, "ngay": 1, "weeks": 7, "months": 30, "tháng": 30}[unit]
+
+
+def money(value: Any, currency: str) -> int:
+    return int(Decimal(str(value)) * (1 if currency == "VND" else 100))
+
+
+def leaf(
+    node: Mapping[str, Any], customer: Customer, tags: set[str], own: set[str], doc: Any, today: date
+) -> bool:
+    """One comparison."""
+    name, op, value = node["field"], node["op"], node.get("value")
+    zone, currency = doc["timezone"], doc["currency"]
+    if name == "tags":
+        return tag_test(op, value, tags, own)
+    if name in {"total_spent", "avg_order_value", "orders_count", "age"}:
+        return number_test(op, value, number(name, customer, zone, today), name, currency)
+    if name in {"last_order_date", "created_at"}:
+        ms = customer.last_order_ms if name == "last_order_date" else customer.created_ms
+        return date_test(op, value, None if ms is None else local_day(ms, zone), today)
+    if name == "birthday":
+        ms = customer.birthday_ms
+        return birthday_test(op, value, None if ms is None else local_day(ms, zone), today)
+    if name in {"accepts_marketing", "verified_email"}:
+        return getattr(customer, name) is value
+    if name in {"gender", "state", "group", "province", "district", "ward"}:
+        return choice_test(op, value, choices(name, customer))
+    text = getattr(customer, name)
+    return text_test(op, value, None if text is None or not fold(text) else fold(text))
+
+
+def tag_test(op: str, value: Any, tags: set[str], own: set[str]) -> bool:
+    if op in {"is_empty", "is_not_empty"}:
+        return (not tags - own) == (op == "is_empty")
+    wanted = {fold(tag) for tag in value}
+    return {"has_any": bool(wanted & tags), "has_all": wanted <= tags, "has_none": not wanted & tags}[op]
+
+
+def number(name: str, customer: Customer, zone: str, today: date) -> int | None:
+    spent, orders = customer.total_spent, customer.orders_count
+    if name == "avg_order_value":
+        return spent // orders if orders and spent is not None else None
+    if name == "age":
+        if customer.birthday_ms is None:
+            return None
+        born = local_day(customer.birthday_ms, zone)
+        return max(0, today.year - born.year - (1 if celebrated(born, today.year) > today else 0))
+    return spent if name == "total_spent" else orders
+
+
+def number_test(op: str, value: Any, actual: int | None, name: str, currency: str) -> bool:
+    if op in {"is_empty", "is_not_empty"}:
+        return (actual is None) == (op == "is_empty")
+    read = (lambda one: money(one, currency)) if name in {"total_spent", "avg_order_value"} else int
+    if op == "is_not":
+        return not number_test("is", value, actual, name, currency)
+    if actual is None:
+        return False
+    if op == "between":
+        return read(value[0]) <= actual <= read(value[1])
+    limit = read(value)
+    return {
+        "at_least": actual >= limit,
+        "more_than": actual > limit,
+        "at_most": actual <= limit,
+        "less_than": actual < limit,
+        "is": actual == limit,
+    }[op]
+
+
+def date_test(op: str, value: Any, actual: date | None, today: date) -> bool:
+    if op in {"is_empty", "is_not_empty"}:
+        return (actual is None) == (op == "is_empty")
+    if actual is None:
+        return False
+    if op in {"within_last", "more_than_ago"}:
+        within = (today - actual).days <= span(value)
+        return within if op == "within_last" else not within
+    fixed = date.fromisoformat(value)
+    return actual < fixed if op == "before" else actual > fixed
+
+
+def birthday_test(op: str, value: Any, born: date | None, today: date) -> bool:
+    if op in {"is_empty", "is_not_empty"}:
+        return (born is None) == (op == "is_empty")
+    if born is None:
+        return False
+    if op == "this_month":
+        return born.month == today.month
+    if op == "next_month":
+        return born.month == (1 if today.month == 12 else today.month + 1)
+    if op == "month_is":
+        return bool(born.month == value)
+    ahead = 0 if op == "today" else span(value)
+    days = (today + timedelta(days=one) for one in range(ahead + 1))
+    return any(celebrated(born, one.year) == one for one in days)
+
+
+def choices(name: str, customer: Customer) -> set[Any]:
+    if name == "gender":
+        return set() if customer.gender is None else {customer.gender}
+    found = [getattr(customer, name), customer.province_code if name == "province" else None]
+    return {fold(one) for one in found if one is not None and fold(one)}
+
+
+def choice_test(op: str, value: Any, actual: set[Any]) -> bool:
+    if op in {"is_empty", "is_not_empty"}:
+        return (not actual) == (op == "is_empty")
+    if op in {"is_not", "not_in"}:
+        return not choice_test("in", value if op == "not_in" else [value], actual)
+    listed = value if op == "in" else [value]
+    genders = {"male": 1, "female": 0}
+    return bool(
+        actual
+        & {
+            genders.get(one, one) if one in genders else (one if isinstance(one, int) else fold(one))
+            for one in listed
+        }
+    )
+
+
+def text_test(op: str, value: Any, actual: str | None) -> bool:
+    if op in {"is_empty", "is_not_empty"}:
+        return (actual is None) == (op == "is_empty")
+    if op in {"is_not", "not_contains"}:
+        return not text_test(op.replace("is_not", "is").replace("not_contains", "contains"), value, actual)
+    if actual is None:
+        return False
+    part = fold(value)
+    return {
+        "contains": part in actual,
+        "starts_with": actual.startswith(part),
+        "ends_with": actual.endswith(part),
+        "is": actual == part,
+    }[op]
+
+
+def holds(node: Mapping[str, Any], *rest: Any) -> bool:
+    """A tree of conditions."""
+    if "all" in node:
+        return all([holds(one, *rest) for one in node["all"]])
+    if "any" in node:
+        return any([holds(one, *rest) for one in node["any"]])
+    if "not" in node:
+        return not holds(node["not"], *rest)
+    return leaf(node, *rest)
+
+
+def read_tags(node: Mapping[str, Any]) -> set[str] | None:
+    """The tags that a tree names; None when it asks about all of them."""
+    if "field" in node:
+        if node["field"] != "tags":
+            return set()
+        return None if node["op"] in {"is_empty", "is_not_empty"} else {fold(tag) for tag in node["value"]}
+    below = [read_tags(one) for one in node.get("all") or node.get("any") or [node["not"]]]
+    return None if None in below else {tag for one in below if one for tag in one}
+
+
+@dataclass
+class Kept:
+    """Standing as plain data: owned = key -> [tag, rule, since day, version]; held = id -> [key, since, below]."""
+
+    owned: dict[str, list[Any]] = field(default_factory=dict)
+    held: dict[str, list[Any]] = field(default_factory=dict)
+    excluded: set[str] = field(default_factory=set)
+
+
+@dataclass
+class Outcome:
+    """What the second opinion says."""
+
+    add: set[str]
+    remove: set[str]
+    wanted: set[str]
+    kept: Kept
+
+
+@dataclass
+class World:
+    """Everything a decision is made from, and the tags as they are settled."""
+
+    doc: Mapping[str, Any]
+    customer: Customer
+    before: Kept
+    today: date
+    version: int
+    gone: Mapping[str, str]
+    undone: set[tuple[str, int]]
+    tags: set[str] = field(default_factory=set)
+    wanted: set[str] = field(default_factory=set)
+    owned: dict[str, list[Any]] = field(default_factory=dict)
+    held: dict[str, list[Any]] = field(default_factory=dict)
+
+    def matches(self, tree: Mapping[str, Any], own: set[str]) -> bool:
+        return holds(tree, self.customer, self.tags, own, self.doc, self.today)
+
+    def wish(self, maker: str) -> str:
+        for one in [*self.doc.get("rules", []), *self.doc.get("tiers", [])]:
+            if one["id"] == maker:
+                return str(one.get("when_gone", "leave"))
+        return self.gone.get(maker, "leave")
+
+    def taken_back(self, key: str) -> bool:
+        return key in self.owned and (self.owned[key][1], self.owned[key][3]) in self.undone
+
+    def ours_to_take(self, key: str, setters: list[str], *, everyones: bool) -> bool:
+        """Whether a tag that nobody gives may be removed."""
+        if key not in self.owned:
+            return everyones
+        giver = self.owned[key][1]
+        if giver in self.before.excluded:
+            return everyones
+        if self.taken_back(key) or giver in setters:
+            return True
+        return self.wish(giver) == "remove" or everyones
+
+    def add(self, key: str, tag: str, giver: str) -> None:
+        self.tags.add(key)
+        self.owned[key] = [tag, giver, self.today.toordinal(), self.version]
+
+    def drop(self, key: str) -> None:
+        self.tags.discard(key)
+        self.owned.pop(key, None)
+
+
+def decide(
+    *,
+    doc: Mapping[str, Any],
+    customer: Customer,
+    kept: Kept,
+    today: date,
+    version: int,
+    gone: Mapping[str, str],
+    undone: set[tuple[str, int]],
+) -> Outcome:
+    """The whole decision, the long way."""
+    tags = {fold(tag) for tag in customer.tags}
+    world = World(doc, customer, kept, today, version, gone, undone, set(tags))
+    world.owned = {key: list(own) for key, own in kept.owned.items() if key in tags}
+    world.held = {one: list(hold) for one, hold in kept.held.items() if one not in without_memory(doc)}
+    groups = group_by_tag(doc)
+    set_now = {key for group in groups for key in group["keys"]}
+    for key, own in list(world.owned.items()):
+        if key not in set_now and own[1] not in kept.excluded:
+            if (own[1], own[3]) in undone or world.wish(own[1]) == "remove":
+                world.drop(key)
+    waiting = list(groups)
+    while waiting:
+        ready = next(
+            one for one in waiting if not any(needs(one, other) for other in waiting if other is not one)
+        )
+        waiting.remove(ready)
+        if "levels" in ready["makers"][0]:
+            settle_tier(world, ready["makers"][0])
+        else:
+            settle_rules(world, ready["makers"])
+    return Outcome(
+        world.tags - tags, tags - world.tags, world.wanted, Kept(world.owned, world.held, kept.excluded)
+    )
+
+
+def without_memory(doc: Mapping[str, Any]) -> set[str]:
+    """Live rules and tiers that have nothing to remember."""
+    rules = {one["id"] for one in doc.get("rules", []) if one.get("enabled", True) and not keep_days(one)}
+    tiers = doc.get("tiers", [])
+    return rules | {
+        one["id"]
+        for one in tiers
+        if one.get("enabled", True) and one.get("downgrade", "at_once") == "at_once"
+    }
+
+
+def group_by_tag(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
+    groups: dict[str, dict[str, Any]] = {}
+    for rule in doc.get("rules", []):
+        if rule.get("enabled", True):
+            group = groups.setdefault(fold(rule["tag"]), {"keys": {fold(rule["tag"])}, "makers": []})
+            group["makers"].append(rule)
+    for tier in doc.get("tiers", []):
+        if tier.get("enabled", True):
+            groups["tier " + tier["id"]] = {
+                "keys": {fold(one["tag"]) for one in tier["levels"]},
+                "makers": [tier],
+            }
+    return list(groups.values())
+
+
+def needs(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    for maker in one["makers"]:
+        for tree in [level["when"] for level in maker["levels"]] if "levels" in maker else [maker["when"]]:
+            read = read_tags(tree)
+            if read is None or read & other["keys"]:
+                return True
+    return False
+
+
+def settle_rules(world: World, rules: list[Any]) -> None:
+    """One tag and those who set it."""
+    tag, key = rules[0]["tag"].strip(), fold(rules[0]["tag"])
+    free = [rule for rule in rules if rule["id"] not in world.before.excluded]
+    matching = [rule for rule in free if world.matches(rule["when"], {key})]
+    there = key in world.tags
+    if matching:
+        world.wanted.add(key)
+        giver = sorted(matching, key=lambda rule: -keep_days(rule))[0]
+        if not there:
+            world.add(key, tag, giver["id"])
+        own = world.owned.get(key)
+        ours = own is not None and own[1] not in world.before.excluded
+        if own and ours and (world.taken_back(key) or own[1] not in {rule["id"] for rule in rules}):
+            world.owned[key] = [own[0], giver["id"], own[2], world.version]
+        for rule in matching:
+            if keep_days(rule) and (ours or rule.get("owns") == "all"):
+                world.held[rule["id"]] = hold_of(world, rule, key) or [key, world.today.toordinal(), None]
+    else:
+        follower = next((rule for rule in free if follows(world, rule, key)), None)
+        keepers = [
+            rule for rule in free if keep_days(rule) and lasting(world, rule, hold_of(world, rule, key))
+        ]
+        if follower:
+            world.wanted.add(key)
+            since = world.held[follower["id"]][1]
+            if not there:
+                world.add(key, tag, follower["id"])
+            world.held[follower["id"]] = [key, since, None]
+        elif there and keepers:
+            for rule in keepers:
+                world.held[rule["id"]] = hold_of(world, rule, key)
+        elif there:
+            everyones = any(rule.get("owns") == "all" for rule in free)
+            if world.ours_to_take(key, [rule["id"] for rule in rules], everyones=everyones):
+                world.drop(key)
+    for rule in free:
+        hold = world.held.get(rule["id"])
+        if hold and not (
+            keep_days(rule)
+            and hold[0] == key
+            and key in world.tags
+            and (rule in matching or lasting(world, rule, hold))
+        ):
+            del world.held[rule["id"]]
+
+
+def keep_days(rule: Mapping[str, Any]) -> int:
+    keep = rule.get("keep", "while_matching")
+    return (
+        {"while_matching": 0, "forever": FOREVER}.get(keep)
+        if keep in {"while_matching", "forever"}
+        else span(keep)
+    )  # type: ignore[return-value]
+
+
+def lasting(world: World, rule: Mapping[str, Any], hold: list[Any] | None) -> bool:
+    return hold is not None and world.today.toordinal() - hold[1] < keep_days(rule)
+
+
+def hold_of(world: World, rule: Mapping[str, Any], key: str) -> list[Any] | None:
+    own = world.owned.get(key)
+    mine = own is not None and own[1] == rule["id"]
+    if mine and world.taken_back(key):
+        return None
+    hold = world.held.get(rule["id"])
+    if hold and hold[0] == key:
+        return hold
+    return [key, own[2], None] if mine and own else None
+
+
+def follows(world: World, rule: Mapping[str, Any], key: str) -> bool:
+    """A kept tag follows its rule to a new name, when old names are to be removed."""
+    hold = world.held.get(rule["id"])
+    if not keep_days(rule) or not hold or hold[0] == key or not lasting(world, rule, hold):
+        return False
+    old = world.before.owned.get(hold[0])
+    there = hold[0] in {fold(tag) for tag in world.customer.tags}
+    if not there or not old or old[1] != rule["id"] or (old[1], old[3]) in world.undone:
+        return False
+    return rule.get("when_gone", "leave") == "remove"
+
+
+def settle_tier(world: World, tier: Mapping[str, Any]) -> None:
+    """One tier."""
+    if tier["id"] in world.before.excluded:
+        return
+    keys = [fold(level["tag"]) for level in tier["levels"]]
+    earned = next(
+        (at for at, level in enumerate(tier["levels"]) if world.matches(level["when"], set(keys))), len(keys)
+    )
+    down = tier.get("downgrade", "at_once")
+    days = {"at_once": 0, "never": FOREVER}[down] if isinstance(down, str) else span(down["after"])
+    target, below = earned, None
+    now = standing_level(world, tier, keys) if days else None
+    if now and earned > now[0]:
+        since = now[1] if now[1] is not None else world.today.toordinal()
+        if days == FOREVER:
+            target = now[0]
+        elif world.today.toordinal() < since + days:
+            target, below = now[0], since
+    if target < len(keys):
+        key = keys[target]
+        world.wanted.add(key)
+        own = world.owned.get(key)
+        if key not in world.tags:
+            world.add(key, tier["levels"][target]["tag"].strip(), tier["id"])
+        elif own and own[1] not in world.before.excluded and (world.taken_back(key) or own[1] != tier["id"]):
+            world.owned[key] = [own[0], tier["id"], own[2], world.version]
+    for at, key in enumerate(keys):
+        everyones = tier.get("owns", "all") == "all"
+        if at != target and key in world.tags and world.ours_to_take(key, [tier["id"]], everyones=everyones):
+            world.drop(key)
+    old = world.held.pop(tier["id"], None)
+    if days and target < len(keys):
+        since = old[1] if old and old[0] == keys[target] else world.today.toordinal()
+        world.held[tier["id"]] = [keys[target], since, below]
+
+
+def standing_level(world: World, tier: Mapping[str, Any], keys: list[str]) -> tuple[int, int | None] | None:
+    hold = world.held.get(tier["id"])
+    mine = [key for key in keys if key in world.owned and world.owned[key][1] == tier["id"]]
+    if hold and hold[0] in keys and hold[0] in world.tags:
+        if hold[0] in mine and world.taken_back(hold[0]):
+            return None
+        return keys.index(hold[0]), hold[2]
+    good = [keys.index(key) for key in mine if not world.taken_back(key)]
+    return (min(good), None) if good else None

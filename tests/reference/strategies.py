@@ -1,0 +1,203 @@
+"""Random documents, customers and standings, drawn from few values so that they meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from hypothesis import strategies as st
+
+from service.domain.customers import Customer
+from service.domain.parsing import check_rules
+from service.domain.problems import BadRules
+from service.domain.rules import RuleSet
+
+ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
+OURS = ("A", "B", "Đ", "é")
+LEVELS = ("Gold", "Silver", "Bronze")
+FOREIGN = ("X", "y")
+IDS = ("r0", "r1", "r2", "r3")
+FIRST, LAST = date(2023, 12, 1), date(2025, 4, 1)  # 29 February 2024 and the common year after it
+
+DAYS = st.dates(FIRST, LAST)
+SPANS = st.sampled_from(("0 days", "1 days", "7 ngày", "30 days", "90 ngay", "2 months", "1 weeks"))
+NUMBERS = st.integers(0, 6)
+PLACES = st.sampled_from(("Hồ Chí Minh", "HC", "hà nội", "HN"))
+TEXTS = st.sampled_from(("an", "AN ", "bình", "a"))
+
+
+def leaf(
+    field: str, op: str, value: st.SearchStrategy[Any] | None = None
+) -> st.SearchStrategy[dict[str, Any]]:
+    """One comparison of a field by an operator."""
+    if value is None:
+        return st.just({"field": field, "op": op})
+    return value.map(lambda one: {"field": field, "op": op, "value": one})
+
+
+def numeric(field: str, values: st.SearchStrategy[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
+    ops = ("at_least", "more_than", "at_most", "less_than", "is", "is_not")
+    pairs = st.tuples(values, values).map(lambda pair: sorted(pair))
+    return [*(leaf(field, op, values) for op in ops), leaf(field, "between", pairs)]
+
+
+def empties(field: str) -> list[st.SearchStrategy[dict[str, Any]]]:
+    return [leaf(field, "is_empty"), leaf(field, "is_not_empty")]
+
+
+def leaves(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Comparisons of every field; `tags` may name the readable ones."""
+    tags = st.lists(st.sampled_from(readable), min_size=1, max_size=2)
+    groups = [
+        [
+            one
+            for name in ("total_spent", "orders_count", "avg_order_value")
+            for one in numeric(name, NUMBERS)
+        ],
+        numeric("age", st.integers(0, 60)),
+        [
+            leaf(name, op, SPANS)
+            for name in ("last_order_date", "created_at")
+            for op in ("within_last", "more_than_ago")
+        ],
+        [
+            leaf(name, op, DAYS.map(str))
+            for name in ("last_order_date", "created_at")
+            for op in ("before", "after")
+        ],
+        [leaf("birthday", op) for op in ("this_month", "next_month", "today")],
+        [leaf("birthday", "in_next", SPANS), leaf("birthday", "month_is", st.integers(1, 12))],
+        [leaf("gender", "is", st.sampled_from(("male", "female", 0, 1)))],
+        [leaf("province", op, PLACES) for op in ("is", "is_not")],
+        [leaf("province", op, st.lists(PLACES, min_size=1, max_size=2)) for op in ("in", "not_in")],
+        [leaf("accepts_marketing", "is", st.booleans())],
+        [
+            leaf("first_name", op, TEXTS)
+            for op in ("is", "is_not", "contains", "not_contains", "starts_with", "ends_with")
+        ],
+        [leaf("tags", op, tags) for op in ("has_any", "has_all", "has_none")],
+        [
+            one
+            for name in ("last_order_date", "birthday", "province", "gender", "first_name", "age")
+            for one in empties(name)
+        ],
+    ]
+    return st.sampled_from(groups).flatmap(st.one_of)
+
+
+def trees(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Trees of conditions."""
+    return st.recursive(
+        leaves(readable),
+        lambda below: st.one_of(
+            st.lists(below, min_size=1, max_size=3).map(lambda parts: {"all": parts}),
+            st.lists(below, min_size=1, max_size=3).map(lambda parts: {"any": parts}),
+            below.map(lambda part: {"not": part}),
+        ),
+        max_leaves=4,
+    )
+
+
+@st.composite
+def rules(draw: st.DrawFn, rule_id: str, tag: str, readable: tuple[str, ...]) -> dict[str, Any]:
+    """One rule, keys at their default left out now and then."""
+    rule: dict[str, Any] = {"id": rule_id, "tag": tag, "when": draw(trees(readable))}
+    options = {
+        "keep": ("while_matching", "forever", "5 days", "30 days"),
+        "owns": ("added", "all"),
+        "when_gone": ("leave", "remove"),
+        "enabled": (True, True, True, False),
+    }
+    for key, values in options.items():
+        if draw(st.booleans()):
+            rule[key] = draw(st.sampled_from(values))
+    return rule
+
+
+@st.composite
+def tiers(draw: st.DrawFn) -> dict[str, Any]:
+    """One tier of two or three levels."""
+    tags = draw(st.permutations(LEVELS))[: draw(st.integers(2, 3))]
+    whens = [draw(leaves(FOREIGN)) for _ in tags]
+    tier: dict[str, Any] = {
+        "id": "t0",
+        "levels": [{"tag": tag, "when": when} for tag, when in zip(tags, whens, strict=True)],
+        "downgrade": draw(st.sampled_from(("at_once", "never", {"after": "5 days"}, {"after": "1 months"}))),
+    }
+    if draw(st.booleans()):
+        tier["owns"] = draw(st.sampled_from(("added", "all")))
+        tier["when_gone"] = draw(st.sampled_from(("leave", "remove")))
+    return tier
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> dict[str, Any]:
+    """A document that can be published."""
+    ids = IDS[: draw(st.integers(1, 4))]
+    found = []
+    for rule_id in draw(st.permutations(ids)):
+        readable = (*FOREIGN, *draw(st.sampled_from(((), (), LEVELS, OURS))))
+        found.append(draw(rules(rule_id, draw(st.sampled_from(OURS)), readable)))
+    doc = {
+        "version": 1,
+        "timezone": draw(st.sampled_from(ZONES)),
+        "currency": draw(st.sampled_from(("VND", "USD"))),
+    }
+    doc |= {"rules": found, "tiers": [draw(tiers())] if draw(st.booleans()) else []}
+    return doc if publishable(doc) is not None else {**doc, "rules": found[:1], "tiers": []}
+
+
+def publishable(doc: Mapping[str, Any]) -> RuleSet | None:
+    """The document as a RuleSet, or None when it has a loop."""
+    try:
+        return check_rules(doc)
+    except BadRules:
+        return None
+
+
+def moment(day: date, hour: int, zone: str) -> int:
+    """The milliseconds of an hour of a local day."""
+    return int(datetime.combine(day, time(hour), ZoneInfo(zone)).astimezone(UTC).timestamp() * 1000)
+
+
+@st.composite
+def moments(draw: st.DrawFn, zone: str, days: st.SearchStrategy[date] = DAYS) -> int | None:
+    if draw(st.integers(0, 4)) == 0:
+        return None
+    return moment(draw(days), draw(st.integers(0, 23)), zone)
+
+
+BIRTHDAYS = st.one_of(
+    st.dates(date(1950, 1, 1), date(2005, 1, 1)),
+    st.sampled_from((date(1992, 2, 29), date(1990, 2, 28), date(1990, 12, 31))),
+)
+MAYBE_TEXT = st.sampled_from((None, "An", "Bình an", "Bi\u0300nh", "ÁN", " "))
+
+
+@st.composite
+def customers(draw: st.DrawFn, zone: str) -> Customer:
+    """A customer of few possible values."""
+    tags = draw(st.lists(st.sampled_from((*OURS, *LEVELS, *FOREIGN, "a", "gold", "E\u0301")), max_size=5))
+    return Customer(
+        id=1,
+        total_spent=draw(st.one_of(st.none(), st.integers(0, 9), st.sampled_from((100, 300, 599)))),
+        orders_count=draw(st.one_of(st.none(), st.integers(0, 6))),
+        tags=unique(tags),
+        created_ms=draw(moments(zone)),
+        last_order_ms=draw(moments(zone)),
+        birthday_ms=draw(moments(zone, BIRTHDAYS)),
+        gender=draw(st.sampled_from((None, 0, 1))),
+        accepts_marketing=draw(st.sampled_from((None, False, True))),
+        province=draw(st.sampled_from((None, "Hồ Chí Minh", "Ho\u0302\u0300 Chi\u0301 Minh", "Hà Nội"))),
+        province_code=draw(st.sampled_from((None, "HC", "HN"))),
+        first_name=draw(MAYBE_TEXT),
+    )
+
+
+def unique(tags: list[str]) -> tuple[str, ...]:
+    """At most one spelling of each tag, as a record read has them."""
+    from service.domain.tags import tag_set
+
+    return tag_set(tags).listed

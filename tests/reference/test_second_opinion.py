@@ -1,0 +1,212 @@
+"""The decision agrees with the second opinion, day after day, whatever happens to the customer in between."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.domain.customers import Customer
+from service.domain.decision import Decision, decide
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.ownership import NO_PAST, Past, succeed, undo
+from service.domain.parsing import check_rules
+from service.domain.standing import Hold, Owned, Standing
+from service.domain.tags import after, fold, tag_set
+from tests.reference import naive, strategies
+from tests.reference.naive import Kept
+
+
+def as_kept(standing: Standing, zone: str) -> Kept:
+    owned = {
+        key: [own.tag, own.rule, naive.local_day(own.since_ms, zone).toordinal(), own.version]
+        for key, own in standing.owned.items()
+    }
+    held = {one: [hold.tag, hold.since, hold.below] for one, hold in standing.held.items()}
+    return Kept(owned, held, set(standing.excluded))
+
+
+def second_opinion(
+    doc: dict[str, Any], customer: Customer, standing: Standing, today: date, version: int, past: Past
+) -> naive.Outcome:
+    return naive.decide(
+        doc=doc,
+        customer=customer,
+        kept=as_kept(standing, doc["timezone"]),
+        today=today,
+        version=version,
+        gone=past.gone,
+        undone=set(past.take_back),
+    )
+
+
+def ask(compiled: Compiled, customer: Customer, standing: Standing, today: date, version: int) -> Decision:
+    return decide(
+        compiled=compiled,
+        customer=customer,
+        standing=standing,
+        today=today.toordinal(),
+        now_ms=strategies.moment(today, 12, compiled.rule_set.timezone),
+        version=version,
+    )
+
+
+def check_agreement(
+    doc: dict[str, Any],
+    compiled: Compiled,
+    customer: Customer,
+    standing: Standing,
+    today: date,
+    version: int,
+    past: Past,
+) -> tuple[Customer, Standing]:
+    """Both agree; deciding again changes nothing; nothing changes before the day that was promised."""
+    decision = ask(compiled, customer, standing, today, version)
+    second = second_opinion(doc, customer, standing, today, version, past)
+
+    assert {fold(tag) for tag in decision.change.add} == second.add
+    assert {fold(tag) for tag in decision.change.remove} == second.remove
+    assert {fold(tag) for tag in decision.wanted} == second.wanted
+    assert as_kept(decision.standing, doc["timezone"]) == second.kept
+    assert set(decision.change.remove) <= set(customer.tags)
+    done = msgspec.structs.replace(customer, tags=after(tag_set(customer.tags), decision.change).listed)
+    again = ask(compiled, done, decision.standing, today, version)
+    assert not again.change
+    assert again.standing is decision.standing
+    assert again.wanted == decision.wanted
+    assert again.next_change == decision.next_change
+    assert decision.next_change is None or decision.next_change > today.toordinal()
+    check_promise(doc, done, decision, today, version, past)
+    return done, decision.standing
+
+
+def check_promise(
+    doc: dict[str, Any], customer: Customer, decision: Decision, today: date, version: int, past: Past
+) -> None:
+    """The second opinion, asked on later days, finds nothing to do before `next_change`."""
+    end = decision.next_change or (today.toordinal() + 400)
+    spread = sorted({today.toordinal() + 1, today.toordinal() + 28, end - 1, (today.toordinal() + end) // 2})
+    for ordinal in spread:
+        if today.toordinal() < ordinal < end:
+            later = second_opinion(doc, customer, decision.standing, date.fromordinal(ordinal), version, past)
+            assert not later.add | later.remove
+            assert later.wanted == {fold(tag) for tag in decision.wanted}
+            assert later.kept == as_kept(decision.standing, doc["timezone"])
+
+
+@st.composite
+def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
+    """Any standing, also one that no decision would have left."""
+    makers = (*strategies.IDS, "t0", "old")
+    keys = [fold(tag) for tag in (*strategies.OURS, *strategies.LEVELS, "x")]
+    days = st.integers(0, 40).map(lambda ago: today - timedelta(days=ago))
+    owned = {
+        key: Owned(
+            key.title(),
+            draw(st.sampled_from(makers)),
+            strategies.moment(draw(days), 9, zone),
+            draw(st.integers(1, 3)),
+        )
+        for key in draw(st.lists(st.sampled_from(keys), unique=True, max_size=4))
+    }
+    held = {
+        one: Hold(
+            draw(st.sampled_from(keys)),
+            draw(days).toordinal(),
+            draw(st.one_of(st.none(), days.map(date.toordinal))) if one == "t0" else None,
+        )
+        for one in draw(st.lists(st.sampled_from(makers), unique=True, max_size=3))
+    }
+    return Standing(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
+
+
+PASTS = st.builds(
+    Past,
+    st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
+    st.frozensets(st.tuples(st.sampled_from((*strategies.IDS, "t0", "old")), st.integers(1, 3)), max_size=2),
+)
+
+
+@given(data=st.data())
+@settings(max_examples=250, deadline=None)
+def test_any_customer_with_any_standing_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+    doc = data.draw(strategies.documents())
+    today = data.draw(strategies.DAYS)
+    customer = data.draw(strategies.customers(doc["timezone"]))
+    standing = data.draw(standings(doc["timezone"], today))
+    past = data.draw(PASTS)
+    compiled = compile_rules(check_rules(doc), past=past)
+
+    check_agreement(doc, compiled, customer, standing, today, 4, past)
+
+
+@dataclass
+class Shop:
+    """A shop with one customer, living through days and versions."""
+
+    doc: dict[str, Any]
+    customer: Customer
+    today: date
+    standing: Standing = field(default_factory=Standing)
+    version: int = 1
+    past: Past = NO_PAST
+
+    def publish(self, doc: dict[str, Any]) -> None:
+        before, now = check_rules(self.doc), check_rules(doc)
+        self.past = succeed(self.past, before=before, after=now)
+        self.doc, self.version = doc, self.version + 1
+
+    def roll_back(self, doc: dict[str, Any]) -> None:
+        undone = {self.version: check_rules(self.doc)}
+        self.publish(doc)
+        self.past = undo(self.past, undone=undone, restored=check_rules(doc))
+
+    def live_a_day(self) -> None:
+        compiled = compile_rules(check_rules(self.doc), past=self.past)
+        self.customer, self.standing = check_agreement(
+            self.doc, compiled, self.customer, self.standing, self.today, self.version, self.past
+        )
+
+
+def happen(shop: Shop, data: st.DataObject) -> None:
+    """Something happens to the customer or the rules."""
+    zone = shop.doc["timezone"]
+    match data.draw(st.sampled_from(("spend", "retag", "exclude", "publish", "roll back", "wait", "wait"))):
+        case "spend":
+            other = data.draw(strategies.customers(zone))
+            shop.customer = msgspec.structs.replace(other, tags=shop.customer.tags)
+        case "retag":
+            tags = data.draw(st.lists(st.sampled_from((*shop.customer.tags, *strategies.OURS)), max_size=5))
+            shop.customer = msgspec.structs.replace(shop.customer, tags=strategies.unique(tags))
+        case "exclude":
+            ids = data.draw(st.frozensets(st.sampled_from((*strategies.IDS, "t0")), max_size=1))
+            shop.standing = msgspec_free_replace(shop.standing, ids)
+        case "publish":
+            shop.publish(same_zone(data.draw(strategies.documents()), zone))
+        case "roll back":
+            shop.roll_back(same_zone(data.draw(strategies.documents()), zone))
+        case _:
+            shop.today += timedelta(days=data.draw(st.sampled_from((1, 4, 5, 29, 31))))
+
+
+def msgspec_free_replace(standing: Standing, excluded: frozenset[str]) -> Standing:
+    return Standing(standing.owned, standing.held, excluded)
+
+
+def same_zone(doc: dict[str, Any], zone: str) -> dict[str, Any]:
+    return {**doc, "timezone": zone}
+
+
+@given(data=st.data())
+@settings(max_examples=80, deadline=None)
+def test_a_customers_life_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+    doc = data.draw(strategies.documents())
+    shop = Shop(doc, data.draw(strategies.customers(doc["timezone"])), data.draw(strategies.DAYS))
+
+    for _ in range(data.draw(st.integers(2, 7))):
+        shop.live_a_day()
+        happen(shop, data)

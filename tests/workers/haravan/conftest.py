@@ -68,7 +68,8 @@ def shop(sandbox: Sandbox) -> ShopHandle:
 
 
 @pytest.fixture
-async def url(sandbox: Sandbox) -> AsyncIterator[str]:
+async def url(sandbox: Sandbox, shop: ShopHandle) -> AsyncIterator[str]:
+    del shop  # is there before the box is served
     async with serve(sandbox) as address:
         yield address
 

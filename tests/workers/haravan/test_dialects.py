@@ -1,0 +1,339 @@
+"""Both dialects against the sandbox shop: what a call does to the shop, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from aiohttp import web
+
+from deploy.sandbox import Sandbox, ShopHandle
+from service.domain.customers import CustomerId
+from service.errors import Gone, HaravanError, Refused, Rejected, Unavailable
+from tests.workers.haravan.conftest import ORG, Connect, Odd, OpenGate
+from workers.haravan.client import Haravan
+from workers.haravan.dialects import Name
+from workers.haravan.dialects.admin import Admin
+from workers.haravan.dialects.omni import Omni
+from workers.haravan.records import compare
+from workers.haravan.requests import Response
+
+BOTH = pytest.mark.parametrize("name", ["omni", "admin"])
+PERSON = {"first_name": "Ánh", "last_name": "Nguyễn", "email": "anh@example.com"}
+NOBODY = CustomerId(7)
+
+
+def customers_of(shop: ShopHandle, count: int) -> list[CustomerId]:
+    return [CustomerId(number) for number in shop.populate(count, seed=1)]
+
+
+@BOTH
+async def test_a_customer_is_made_changed_read_and_deleted(
+    connect: Connect, permits: OpenGate, name: Name
+) -> None:
+    haravan = connect(name)
+    api = haravan.dialect
+
+    made = await haravan.perform(api.create(PERSON), permits)
+    await haravan.perform(api.update(CustomerId(made["id"]), {"note": "Khách quen"}), permits)
+    record = await haravan.perform(api.get(CustomerId(made["id"])), permits)
+    await haravan.perform(api.delete(CustomerId(made["id"])), permits)
+
+    assert (record.customer.first_name, record.customer.note) == ("Ánh", "Khách quen")
+    with pytest.raises(Gone):
+        await haravan.perform(api.get(CustomerId(made["id"])), permits)
+
+
+@BOTH
+async def test_a_second_customer_of_the_same_e_mail_is_rejected_without_repeating_it(
+    connect: Connect, permits: OpenGate, name: Name
+) -> None:
+    haravan = connect(name)
+    await haravan.perform(haravan.dialect.create(PERSON), permits)
+
+    with pytest.raises(Rejected) as caught:
+        await haravan.perform(haravan.dialect.create(PERSON), permits)
+
+    assert "anh@" not in str(caught.value)
+
+
+@BOTH
+async def test_a_customer_with_orders_is_not_deleted(
+    connect: Connect, shop: ShopHandle, permits: OpenGate, name: Name
+) -> None:
+    haravan = connect(name)
+    buyer = CustomerId(shop.create())
+    shop.order(buyer, 500_000)
+
+    with pytest.raises(Rejected, match="existing orders"):
+        await haravan.perform(haravan.dialect.delete(buyer), permits)
+
+
+@BOTH
+async def test_tags_are_added_and_removed(
+    connect: Connect, shop: ShopHandle, permits: OpenGate, name: Name
+) -> None:
+    haravan = connect(name)
+    buyer = CustomerId(shop.create(tags="Bạc,Khách quen"))
+
+    change = haravan.dialect.change_tags(buyer, add=["Vàng", "VIP"], remove=["Bạc"])
+    tags = await haravan.perform(change, permits)
+
+    assert set(tags) == shop.tags(buyer) == {"Khách quen", "Vàng", "VIP"}
+    assert len(permits.asked) == 2
+
+
+async def test_adding_alone_is_one_call_today(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
+    buyer = CustomerId(shop.create())
+
+    await omni.perform(omni.dialect.add_tags(buyer, ["VIP"]), permits)
+
+    assert permits.endpoints == ["POST tags"]
+
+
+async def test_the_older_api_is_not_written_to_when_the_tags_are_right_already(
+    admin: Haravan, shop: ShopHandle, permits: OpenGate
+) -> None:
+    buyer = CustomerId(shop.create(tags="VIP"))
+
+    tags = await admin.perform(admin.dialect.change_tags(buyer, add=["vip"], remove=["Bạc"]), permits)
+
+    assert tags == ("VIP",)
+    assert permits.endpoints == ["GET customer"]
+
+
+async def test_the_older_api_s_tags_survive_a_record_that_comes_without_them(
+    admin: Haravan, shop: ShopHandle, permits: OpenGate
+) -> None:
+    buyer = CustomerId(shop.create(tags="Khách quen"))
+    shop.faults.missing_fields = frozenset({"tags"})
+
+    with pytest.raises(Unavailable, match="without tags"):
+        await admin.perform(admin.dialect.add_tags(buyer, ["VIP"]), permits)
+
+    assert shop.tags(buyer) == {"Khách quen"}
+
+
+@pytest.mark.parametrize("api", [Omni(currency="VND"), Admin(currency="VND")], ids=["omni", "admin"])
+class TestWhatIsNeverSent:
+    """Refused before a request exists, in both dialects."""
+
+    @pytest.mark.parametrize("tag", ["", "  ", "VIP,Vàng"], ids=["empty", "blank", "comma"])
+    def test_a_tag_that_haravan_would_read_otherwise(self, api: Omni | Admin, tag: str) -> None:
+        with pytest.raises(Refused, match="a tag is neither blank nor holds a comma"):
+            next(api.add_tags(NOBODY, ["VIP", tag]))
+
+    def test_a_change_without_a_tag(self, api: Omni | Admin) -> None:
+        with pytest.raises(ValueError, match="no tag to add or to remove"):
+            next(api.change_tags(NOBODY))
+
+    def test_a_time_without_a_zone(self, api: Omni | Admin) -> None:
+        with pytest.raises(Refused, match="updated_at_min needs a time zone"):
+            api.page(updated_min=datetime(2026, 1, 2))  # noqa: DTZ001  # what the test is about
+
+
+def test_a_list_of_no_ids_is_refused_rather_than_answered_with_anybody() -> None:
+    with pytest.raises(Refused, match="ids is blank"):
+        Omni(currency="VND").listing(ids=[])
+
+
+@pytest.mark.parametrize("query", ["", " ", ",,"], ids=["empty", "blank", "commas"])
+def test_a_blank_search_is_refused(query: str) -> None:
+    with pytest.raises(Refused, match="query is blank"):
+        Omni(currency="VND").search(query)
+
+
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda: Omni(currency="VND").orders(NOBODY), "no such call"),
+        (lambda: Omni(currency="VND").create({"metafields": []}), "metafields"),
+        (lambda: Omni(currency="VND").update(NOBODY, {"metafields": []}), "metafields"),
+        (lambda: Admin(currency="VND").groups(), "no customer groups"),
+        (lambda: Admin(currency="VND").search("Ánh"), "no search"),
+        (lambda: Admin(currency="VND").listing(ids=[NOBODY]), "list by ids"),
+    ],
+    ids=["omni-orders", "omni-create", "omni-update", "admin-groups", "admin-search", "admin-ids"],
+)
+def test_what_a_document_does_not_have_is_refused(call: Callable[[], object], what: str) -> None:
+    with pytest.raises(Refused, match=what):
+        call()
+
+
+async def test_fifty_customers_are_read_in_one_call(
+    omni: Haravan, shop: ShopHandle, permits: OpenGate
+) -> None:
+    wanted = customers_of(shop, 60)[5:55]
+
+    got = await omni.perform(omni.dialect.by_ids(wanted), permits)
+
+    assert got.ids == frozenset(wanted)
+    assert all(not record.missing for record in got.records)
+    assert permits.endpoints == ["GET customers"]
+
+
+@pytest.mark.parametrize("count", [0, 51])
+def test_a_batch_has_one_to_fifty_customers(count: int) -> None:
+    with pytest.raises(ValueError, match="1 to 50 customers"):
+        Omni(currency="VND").by_ids([CustomerId(number) for number in range(1, count + 1)])
+
+
+async def test_the_older_api_reads_one_by_one_and_leaves_out_who_is_gone(
+    admin: Haravan, shop: ShopHandle, permits: OpenGate
+) -> None:
+    wanted = [*customers_of(shop, 2), NOBODY]
+
+    got = await admin.perform(admin.dialect.by_ids(wanted), permits)
+
+    assert compare(wanted, got).missing == {NOBODY}
+    assert permits.endpoints == ["GET customer"] * 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "trustworthy", "all_there"),
+    [
+        ("ok", True, True),
+        ("reorder", True, True),
+        ("omit", True, False),
+        ("extra", False, True),
+        ("ignored", False, False),
+    ],
+)
+async def test_a_list_that_does_not_do_what_was_asked_is_found_out(
+    omni: Haravan, shop: ShopHandle, permits: OpenGate, mode: str, trustworthy: bool, all_there: bool
+) -> None:
+    wanted = customers_of(shop, 200)[150:190]
+    shop.faults.ids_mode = mode  # type: ignore[assignment]
+
+    comparison = compare(wanted, await omni.perform(omni.dialect.by_ids(wanted), permits))
+
+    assert (comparison.trustworthy, not comparison.missing) == (trustworthy, all_there)
+
+
+async def test_the_whole_listing_is_filtered_as_documented(
+    omni: Haravan, sandbox: Sandbox, shop: ShopHandle, permits: OpenGate
+) -> None:
+    old = customers_of(shop, 3)
+    sandbox.advance(3600)
+    now = datetime.fromtimestamp(sandbox.clock(), UTC)
+    new = [CustomerId(shop.create()) for _ in range(3)]
+
+    async def listed(**options: object) -> list[int]:
+        found = await omni.perform(omni.dialect.listing(**options), permits)  # type: ignore[arg-type]
+        return [customer["id"] for customer in found]
+
+    hour = timedelta(hours=1)
+    assert await listed(ids=old) == old
+    assert await listed(since_id=new[0]) == new[1:]
+    assert await listed(created_at_min=now - hour / 2) == new
+    assert set(await listed(created_at_max=now - hour / 2)) == set(old)
+    assert await listed(updated_at_min=now - hour / 2, limit=1, page=2) == [new[1]]
+    assert set(await listed(updated_at_max=now - hour / 2)) == set(old)
+
+
+@BOTH
+async def test_chosen_fields_always_come_with_the_id(
+    connect: Connect, shop: ShopHandle, permits: OpenGate, name: Name
+) -> None:
+    haravan = connect(name)
+    (buyer,) = customers_of(shop, 1)
+
+    assert set(await haravan.perform(haravan.dialect.show(buyer, fields=["tags"]), permits)) == {"id", "tags"}
+    (listed,) = await haravan.perform(haravan.dialect.listing(fields=["tags"]), permits)
+    assert set(listed) == {"id", "tags"}
+    page = await haravan.perform(haravan.dialect.page(fields=["tags"]), permits)
+    assert "total_spent" in page.records[0].missing
+
+
+async def test_customers_are_searched(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
+    wanted = shop.create(first_name="Bình", last_name="Trần")
+    shop.create(first_name="Ánh")
+
+    found = await omni.perform(omni.dialect.search("Bình", fields=["first_name"]), permits)
+
+    assert found == [{"id": wanted, "first_name": "Bình"}]
+
+
+@BOTH
+async def test_customers_are_counted(
+    connect: Connect, shop: ShopHandle, permits: OpenGate, name: Name
+) -> None:
+    haravan = connect(name)
+    customers_of(shop, 123)
+
+    assert await haravan.perform(haravan.dialect.count(), permits) == 123
+
+
+async def test_groups_are_listed(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
+    shop.add_group("Khách sỉ")
+
+    groups = await omni.perform(omni.dialect.groups(), permits)
+
+    assert "Khách sỉ" in [group["name"] for group in groups]
+
+
+async def test_orders_are_listed_by_the_older_api(
+    admin: Haravan, shop: ShopHandle, permits: OpenGate
+) -> None:
+    buyer, other = customers_of(shop, 2)
+    order = shop.order(buyer, 750_000)
+    shop.order(other, 1)
+
+    orders = await admin.perform(admin.dialect.orders(buyer), permits)
+
+    assert orders[-1]["id"] == order
+    assert {found["customer"]["id"] for found in orders} == {buyer}
+
+
+async def test_metafields_are_sent_by_the_older_api(
+    admin: Haravan, shop: ShopHandle, permits: OpenGate
+) -> None:
+    field = {"key": "new", "value": "newvalue", "value_type": "string", "namespace": "global"}
+
+    made = await admin.perform(admin.dialect.create({**PERSON, "metafields": [field]}), permits)
+
+    assert [found.key for found in shop.metafields(made["id"])] == ["new"]
+
+
+async def test_the_shop_behind_a_token_is_told(omni: Haravan, permits: OpenGate) -> None:
+    shop = await omni.perform(omni.dialect.shop(), permits)
+
+    assert shop is not None
+    assert str(shop["id"]) == ORG
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_a_shop_that_the_api_does_not_tell_of_is_unknown(
+    omni: Haravan, shop: ShopHandle, permits: OpenGate, status: int
+) -> None:
+    shop.faults.fail(status, endpoint="GET shop")
+
+    assert await omni.perform(omni.dialect.shop(), permits) is None
+
+
+@pytest.mark.parametrize("status", [401, 429, 500])
+async def test_other_failures_are_not_taken_for_an_unknown_shop(
+    omni: Haravan, shop: ShopHandle, permits: OpenGate, status: int
+) -> None:
+    shop.faults.fail(status, endpoint="GET shop")
+
+    with pytest.raises(HaravanError):
+        await omni.perform(omni.dialect.shop(), permits)
+
+
+async def test_a_creation_that_answers_with_a_list_did_nothing(odd: Odd, permits: OpenGate) -> None:
+    haravan = odd(lambda request, body: web.json_response({"customers": []}))  # as a POST with cookies does
+
+    with pytest.raises(Unavailable, match="not what the API promises"):
+        await haravan.perform(haravan.dialect.create(PERSON), permits)
+
+
+def test_a_second_request_is_not_made_when_the_first_one_failed() -> None:
+    call = Omni(currency="VND").change_tags(NOBODY, add=["VIP"], remove=["Bạc"])
+    next(call)
+
+    with pytest.raises(Rejected):
+        call.send(Response(422, {}, b"{}"))
+    with pytest.raises(StopIteration):
+        next(call)

@@ -1,0 +1,102 @@
+"""The subscription to our app's webhooks: shown, made, removed, and refusals that come with a 200."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+
+from deploy.sandbox import ShopHandle
+from service.errors import HaravanError, Rejected, Unauthorised, Unavailable
+from workers.haravan.requests import Request, Response
+from workers.haravan.subscription import Subscribed, Subscription, granted, subscribed
+
+ASK = Request("POST subscribe", "", json={})
+
+
+@pytest.fixture
+def subscribe(session: aiohttp.ClientSession, url: str, shop: ShopHandle) -> Callable[..., Subscription]:
+    def made(token: str = shop.token) -> Subscription:
+        return Subscription(session, address=f"{url}/api/subscribe", token=token)
+
+    return made
+
+
+async def test_a_shop_is_subscribed_and_unsubscribed(
+    subscribe: Callable[..., Subscription], shop: ShopHandle
+) -> None:
+    shop.app("http://127.0.0.1:9/webhooks/haravan")
+    subscription = subscribe()
+    assert await subscription.show() == ()
+
+    await subscription.add()
+    shown = await subscription.show()
+    await subscription.remove()
+
+    assert {one.event for one in shown} >= {"customers/create", "customers/update", "customers/delete"}
+    assert {one.url for one in shown} == {"http://127.0.0.1:9/webhooks/haravan"}
+    assert await subscription.show() == ()
+
+
+async def test_it_costs_nothing_of_the_shop_s_bucket(
+    subscribe: Callable[..., Subscription], shop: ShopHandle
+) -> None:
+    await subscribe().show()
+
+    assert shop.status()["bucket"] == "0/80"
+
+
+async def test_a_refusal_with_a_200_is_rejected_with_its_reason(
+    subscribe: Callable[..., Subscription],
+) -> None:
+    with pytest.raises(Rejected, match="The app has no webhook URL"):
+        await subscribe().add()
+
+
+async def test_a_wrong_token_is_unauthorised(subscribe: Callable[..., Subscription]) -> None:
+    with pytest.raises(Unauthorised):
+        await subscribe("another").show()
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        pytest.param(200, b'{"error": true, "message": "no topic"}', Rejected, id="flag"),
+        pytest.param(200, b'{"error": "no topic"}', Rejected, id="text"),
+        pytest.param(200, b"<html>", Unavailable, id="html"),
+        pytest.param(302, b"", Unavailable, id="login-page"),
+        pytest.param(404, b"", Unavailable, id="wrong-address"),
+        pytest.param(503, b"", Unavailable, id="maintenance"),
+    ],
+)
+def test_what_is_not_granted_is_an_error(status: int, body: bytes, error: type[HaravanError]) -> None:
+    with pytest.raises(error):
+        granted(ASK, Response(status, {}, body))
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"error": false, "message": "OK"}'], ids=["empty", "bare", "in-words"]
+)
+def test_what_is_granted_is_granted_however_it_is_said(body: bytes) -> None:
+    granted(ASK, Response(200, {}, body))
+
+
+ENTRY = {"id": 7, "event": "customers/update", "url": "https://example.com/hook"}
+READ = Subscribed("7", "customers/update", "https://example.com/hook")
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        pytest.param([ENTRY], (READ,), id="bare-list"),
+        pytest.param({"error": False, "data": [ENTRY]}, (READ,), id="under-data"),
+        pytest.param({"subscriptions": [ENTRY]}, (READ,), id="under-another-key"),
+        pytest.param({"error": False, "data": None}, (), id="null"),
+        pytest.param([None, {}, "customers/update"], (), id="not-entries"),
+        pytest.param([{"event": "customers/update"}], (Subscribed("", "customers/update", ""),), id="no-url"),
+        pytest.param(None, (), id="nothing"),
+    ],
+)
+def test_the_list_is_read_wherever_it_is(content: object, found: tuple[Subscribed, ...]) -> None:
+    assert subscribed(content) == found

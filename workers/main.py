@@ -12,9 +12,9 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
+from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
-from service.store.counters import Counters
 
 from service import alerts
 from service.domain.customers import OrgId
@@ -23,6 +23,7 @@ from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
 from service.store.cipher import Cipher
 from service.store.connection import connect
+from service.store.counters import Counters
 from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
@@ -120,7 +121,8 @@ class WorkerProcess:
         wait_s = REBUILD_LEAST_S
         while not self._stopping.is_set():
             started = time.monotonic()
-            worker = self._arq(drain)
+            pool = connect(self._settings.redis_url)  # one of the worker's own: its close() ends it
+            worker = self._arq(drain, pool)
             try:
                 await self._until_stopped(worker)
             except (TimeoutError, RedisError, OSError) as exc:
@@ -135,6 +137,7 @@ class WorkerProcess:
                 await _first(self._stopping.wait(), asyncio.sleep(wait_s))
             finally:
                 await _quietly(worker.close())
+                await _quietly(pool.aclose())  # close() does not get there when a job was cancelled
 
     async def _until_stopped(self, worker: Worker) -> None:
         """Run arq's worker; on `stop` pick no more jobs and wait for those that run."""
@@ -151,11 +154,10 @@ class WorkerProcess:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
-    def _arq(self, drain: Drain) -> Worker:
+    def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:
             await drain(OrgId(org))
 
-        pool = connect(self._settings.redis_url)  # one of its own: the worker's close() ends the pool
         return Worker(
             functions=[func(cast("WorkerCoroutine", drain_job), name=queue.DRAIN)],
             redis_pool=pool,

@@ -1,0 +1,165 @@
+"""The whole system in one event loop: sandbox, web process's server, worker, real Valkey, all over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import uvicorn
+from arq.connections import ArqRedis
+
+from deploy.sandbox import Sandbox, ShopHandle, serve
+from service.__main__ import config
+from service.domain.customers import OrgId
+from service.domain.parsing import parse_rules
+from service.settings import Settings, read_settings
+from service.store import keys
+from service.store.cipher import Cipher
+from service.store.shop import Shop
+from service.store.shops import Shops
+from service.store.versions import Versions
+from workers.main import WorkerProcess
+
+ORG = OrgId("1000000001")
+KEY = "k" * 32
+LEAK_PER_S = 400.0  # a hundred times Haravan's, so that a test's day takes a second
+RULES = """
+version: 1
+rules:
+  - id: vip
+    name: {vi: Khách VIP, en: VIP customer}
+    tag: VIP
+    when: {field: total_spent, op: at_least, value: 10_000_000}
+tiers:
+  - id: hang
+    name: {vi: Hạng thành viên, en: Membership tier}
+    levels:
+      - {tag: Vàng, when: {field: total_spent, op: at_least, value: 50_000_000}}
+      - {tag: Bạc, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
+
+
+@dataclass(slots=True)
+class System:
+    """The hands on a running system."""
+
+    redis: ArqRedis
+    sandbox: Sandbox
+    haravan: ShopHandle
+    shops: Shops
+    versions: Versions
+    settings: Settings
+    url: str
+
+    def key(self, name: str) -> str:
+        return keys.shop(ORG, name)
+
+    async def publish(self, text: str = RULES) -> None:
+        parent = await self.versions.live_number(ORG)
+        await self.versions.publish(ORG, parse_rules(text), author="test", parent=parent)
+
+    async def settled(self, *, within_s: float = 30) -> None:
+        """Wait until every webhook is delivered and no customer is marked."""
+        async with asyncio.timeout(within_s):
+            while True:
+                await self.haravan.deliveries.settled()
+                if await self.marked() == 0 and not self.haravan.deliveries.pending:
+                    return
+                await asyncio.sleep(0.02)
+
+    async def marked(self) -> int:
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for name in ("live", "bulk", "plan:live", "plan:bulk", "later"):
+                pipe.zcard(self.key(name))
+            return sum(await pipe.execute())
+
+    def tags(self) -> dict[int, set[str]]:
+        return {each: self.haravan.tags(each) for each in self.haravan.ids()}
+
+
+def wanted(total_spent: float) -> set[str]:
+    """What RULES give, written down once more by hand."""
+    if total_spent >= 50_000_000:
+        return {"VIP", "Vàng"}
+    return {"VIP", "Bạc"} if total_spent >= 10_000_000 else set()
+
+
+def all_wanted(haravan: ShopHandle) -> dict[int, set[str]]:
+    return {each: wanted(haravan.customer(each)["total_spent"]) for each in haravan.ids()}
+
+
+@asynccontextmanager
+async def running(
+    redis: ArqRedis, redis_url: str, *, dialect: str = "omni", workers: int = 1, echo: bool = True
+) -> AsyncIterator[System]:
+    """Start everything, connect the shop, subscribe its webhooks, publish the rules."""
+    sandbox = Sandbox(echo=echo, leak_per_s=LEAK_PER_S)
+    haravan = sandbox.add_shop(org=ORG, token="flow-token", secret="flow-secret")
+    environ = {
+        "REDIS_URL": redis_url,
+        "HARAVAN_WEBHOOK_SECRETS": "flow-secret",
+        "HARAVAN_VERIFY_TOKEN": "flow-verify",
+        "SECRET_KEY": KEY,
+        "OPS_TOKENS": "flow=ops-token-0123456789",
+        "DURABILITY": "everysec",
+    }
+    settings = read_settings(environ)
+    shops, versions = Shops(redis, Cipher((KEY,))), Versions(redis)
+    async with serve(sandbox) as api_url:
+        path = "admin" if dialect == "admin" else "com"
+        await shops.add(
+            Shop(
+                ORG,
+                "Cửa hàng thử",
+                "admin" if dialect == "admin" else "omni",
+                f"{api_url}/{path}",
+                haravan.token,
+            )
+        )
+        async with _web(settings) as url, _workers(settings, workers):
+            system = System(redis, sandbox, haravan, shops, versions, settings, url)
+            await system.publish()
+            await haravan.subscribe(f"{url}/webhooks/haravan", verify_token="flow-verify")
+            yield system
+
+
+@asynccontextmanager
+async def _web(settings: Settings) -> AsyncIterator[str]:
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    how = config(settings)
+    how.loop = "none"
+    server = uvicorn.Server(how)
+    serving = asyncio.create_task(server.serve([listening]))
+    await _until(lambda: server.started or serving.done())
+    if serving.done():
+        await serving
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await serving
+        listening.close()
+
+
+@asynccontextmanager
+async def _workers(settings: Settings, count: int) -> AsyncIterator[None]:
+    processes = [
+        WorkerProcess(settings, leak_per_s=LEAK_PER_S, sweep_every_s=0.2, poll_s=0.02) for _ in range(count)
+    ]
+    tasks = [asyncio.create_task(process.run()) for process in processes]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.stop()
+        await asyncio.gather(*tasks)
+
+
+async def _until(happens: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not happens():  # noqa: ASYNC110  # uvicorn has no event for it
+            await asyncio.sleep(0.005)

@@ -1,0 +1,75 @@
+"""A signed webhook becomes the right tags: web application, worker, real Valkey and sandbox together."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+from arq.connections import ArqRedis
+
+from tests.flow.system import System, all_wanted, running
+
+
+async def test_an_order_over_the_threshold_becomes_a_tag_and_a_refund_takes_it_back(system: System) -> None:
+    customer = system.haravan.create(first_name="Ánh", email="anh@example.com")
+    await system.settled()
+
+    system.haravan.order(customer, 12_000_000)
+    await system.settled()
+    assert system.haravan.tags(customer) == {"VIP", "Bạc"}
+
+    system.haravan.refund(customer, 5_000_000)
+    await system.settled()
+    assert system.haravan.tags(customer) == set()
+
+
+async def test_an_echo_ends_by_itself_and_costs_no_api_call(system: System) -> None:
+    customer = system.haravan.create(total_spent=12_000_000)
+    await system.settled()
+
+    assert system.haravan.tags(customer) == {"VIP", "Bạc"}
+    assert system.haravan.calls.count("GET customer") == 1
+    assert system.haravan.calls.count("POST tags") == 1
+
+
+@pytest.mark.parametrize("dialect", ["omni", "admin"])
+async def test_a_busy_day_ends_with_every_customer_right(
+    redis: ArqRedis, redis_url: str, dialect: str
+) -> None:
+    dice = random.Random(7)
+    async with running(redis, redis_url, dialect=dialect, workers=2) as system:
+        ids = system.haravan.populate(60, seed=3)
+        system.haravan.deliveries.duplicate_rate = 0.2
+        system.haravan.deliveries.reorder_rate = 0.2
+        for _ in range(150):
+            customer = dice.choice(ids)
+            match dice.randrange(4):
+                case 0:
+                    system.haravan.refund(customer, 1_000_000)
+                case 1:
+                    system.haravan.tag_by_hand(customer, "Khách sỉ")
+                case _:
+                    system.haravan.order(customer, dice.choice([500_000, 3_000_000, 20_000_000]))
+        touched = {call for call in ids if system.haravan.customer(call)}
+        for customer in touched:  # whoever no event named is announced once, so that all are looked at
+            system.haravan.edit(customer, note="x")
+        await system.settled()
+
+        found = {each: tags - {"Khách sỉ"} for each, tags in system.tags().items()}
+        assert {each: tags & {"VIP", "Vàng", "Bạc"} for each, tags in found.items()} == all_wanted(
+            system.haravan
+        )
+
+
+async def test_events_keep_coming_while_haravan_fails_and_all_come_right(system: System) -> None:
+    system.haravan.faults.fail(status=502, rate=0.2, html=True)
+    ids = system.haravan.populate(30, seed=5)
+    for customer in ids:
+        system.haravan.order(customer, 12_000_000)
+    system.haravan.faults.clear()
+
+    await system.settled(within_s=60)
+
+    assert {each: tags & {"VIP", "Vàng", "Bạc"} for each, tags in system.tags().items()} == all_wanted(
+        system.haravan
+    )

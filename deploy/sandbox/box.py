@@ -12,7 +12,9 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 
+from . import subscription
 from .bucket import Bucket
+from .calls import Calls
 from .clock import Clock
 from .control import Control
 from .endpoints import ADMIN, OMNI, Endpoint
@@ -20,7 +22,6 @@ from .gate import Gate
 from .handle import ShopHandle
 from .intake import Dialect
 from .shop import SCOPES, Shop
-from .subscription import Subscriptions
 
 
 class Sandbox:
@@ -40,6 +41,7 @@ class Sandbox:
     ) -> None:
         self.clock = clock if isinstance(clock, Clock) else Clock(clock) if clock else Clock()
         self.handles: dict[str, ShopHandle] = {}
+        self.unauthorized = Calls()  # calls whose token opens no shop
         self._by_token: dict[str, Shop] = {}
         self._echo = echo
         self._bucket = (bucket_size, leak_per_s)
@@ -143,7 +145,7 @@ class Sandbox:
         return [
             Mount("/com", routes=self._api(OMNI, "omni")),
             Mount("/admin", routes=self._api(ADMIN, "admin")),
-            Route("/api/subscribe", Subscriptions(self).answer, methods=["GET", "POST", "DELETE"]),
+            Mount("/api", routes=self._api(subscription.endpoints(self), "webhook")),
             Mount("/_sandbox", routes=Control(self).routes()),
         ]
 

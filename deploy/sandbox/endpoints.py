@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -126,12 +126,13 @@ def _sent_tags(ask: Ask) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A path of the API under the name by which calls to it are counted."""
+    """A path of the API under the name by which calls to it are counted; `metered` ones fill the bucket."""
 
     name: str
     path: str
     scope: str
-    act: Callable[[Ask], Answer]
+    act: Callable[[Ask], Answer | Awaitable[Answer]]
+    metered: bool = True
 
     @property
     def method(self) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import inspect
 import math
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
@@ -19,12 +18,10 @@ from .endpoints import Endpoint, Unknown
 from .faults import Fault
 from .intake import Dialect, Invalid
 from .shop import Shop
+from .wire import drop, hang, respond
 
 if TYPE_CHECKING:
     from .box import Sandbox
-
-DROP = "sandbox.drop"
-"""The ASGI extension by which a server lets the sandbox drop a connection without an answer."""
 
 
 class Dropped(Exception):
@@ -42,28 +39,28 @@ class Gate:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         shop = self._sandbox.shop_of(request)
-        if shop is None:
-            return await respond(refusal("Unauthorized", 401), send)
         try:
-            call = await self._called(request, shop)
+            call = await self._called(request)
         except ClientDisconnect:
             return None
+        calls = self._sandbox.unauthorized if shop is None else shop.calls
         try:
-            result = await self._decide(shop, call, request)
+            result = refusal("Unauthorized", 401) if shop is None else await self._decide(shop, call, request)
         except Dropped:
             call.status = 0
-            shop.calls.note(call)
+            calls.note(call)
             return await drop(scope, receive)
         call.status = result.status
-        shop.calls.note(call)
-        counted = (
-            {}
-            if result.media_type == "text/html"
-            else {"X-Haravan-Api-Call-Limit": shop.bucket.header(shop.clock())}
-        )
-        return await respond(result, send, counted)
+        calls.note(call)
+        return await respond(result, send, self._fill(shop, result))
 
-    async def _called(self, request: Request, shop: Shop) -> Call:
+    def _fill(self, shop: Shop | None, result: Answer) -> dict[str, str]:
+        """The header that says how full the bucket is; a proxy's HTML page knows nothing of it."""
+        if shop is None or not self._endpoint.metered or result.media_type == "text/html":
+            return {}
+        return {"X-Haravan-Api-Call-Limit": shop.bucket.header(shop.clock())}
+
+    async def _called(self, request: Request) -> Call:
         params = dict(request.query_params)
         customer_id = request.path_params.get("id")
         named = (customer_id,) if customer_id is not None else _ids(params.get("ids", ""))
@@ -75,13 +72,13 @@ class Gate:
             query=params,
             customers=named,
             body=await request.body(),
-            at=shop.clock(),
+            at=self._sandbox.clock(),
         )
 
     async def _decide(self, shop: Shop, call: Call, request: Request) -> Answer:
         if self._endpoint.scope not in shop.scopes:
             return Answer(403, b"{}")
-        wait_s = shop.bucket.take(shop.clock())
+        wait_s = shop.bucket.take(shop.clock()) if self._endpoint.metered else None
         if wait_s is not None:
             return _throttled(wait_s)
         await _pause(shop.faults.latency_s / 2)
@@ -108,36 +105,14 @@ class Gate:
             cookies,
         )
         try:
-            result = self._endpoint.act(ask)
+            acted = self._endpoint.act(ask)
+            result = acted if isinstance(acted, Answer) else await acted
         except Unknown:
             result = refusal("Not Found", 404)
         except Invalid as invalid:
             result = refusal(invalid.errors, invalid.status)
         await _set_off(shop, call, "after")
         return result
-
-
-async def respond(result: Answer, send: Send, extra: dict[str, str] | None = None) -> None:
-    """Send an answer, straight through ASGI: a list of 50 is written once."""
-    headers = {
-        "content-type": result.media_type,
-        "content-length": str(len(result.body)),
-        **result.headers,
-        **(extra or {}),
-    }
-    raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": result.status, "headers": raw})
-    await send({"type": "http.response.body", "body": result.body})
-
-
-async def drop(scope: Scope, receive: Receive) -> None:
-    """Cut the connection, where the server lets us; else the server answers 500 for want of an answer."""
-    cut: Callable[[], None] | None = scope.get("extensions", {}).get(DROP, {}).get("cut")
-    if cut is None:
-        return
-    cut()
-    while (await receive())["type"] != "http.disconnect":
-        pass  # returning sooner would make the server try a 500 on the dead connection
 
 
 def _throttled(wait_s: float) -> Answer:
@@ -149,7 +124,7 @@ async def _strike(shop: Shop, fault: Fault, request: Request) -> Answer:
     if fault.kind == "throttle":
         return _throttled(shop.bucket.block(shop.clock(), fault.seconds))
     if fault.kind == "timeout":
-        await _hang(request, fault.seconds)
+        await hang(request, fault.seconds)
         raise Dropped
     if fault.kind == "lose":
         raise Dropped
@@ -157,16 +132,6 @@ async def _strike(shop: Shop, fault: Fault, request: Request) -> Answer:
         return Answer(fault.status, fault.body)
     reason = HTTPStatus(fault.status).phrase
     return html(fault.status, reason) if fault.html else refusal(reason, fault.status)
-
-
-async def _hang(request: Request, seconds: float) -> None:
-    """Say nothing for so long, or until the caller has left."""
-    try:
-        async with asyncio.timeout(seconds):
-            while (await request.receive())["type"] != "http.disconnect":
-                pass
-    except TimeoutError:
-        return
 
 
 async def _set_off(shop: Shop, call: Call, moment: Moment) -> None:

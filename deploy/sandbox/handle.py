@@ -2,33 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import msgspec
 
-from . import editing, money, populate, selling, stamps, subscription
+from . import editing, money, populate, selling, stamps
+from .app_side import AppSide
 from .bucket import Bucket
 from .calls import Call, Calls, Hook, Moment
 from .deliveries import Deliveries
 from .faults import Faults
 from .records import Customer, Group, Metafield
-from .shop import Shop
-
-if TYPE_CHECKING:
-    from .box import Sandbox
 
 Amount = int | float | str | Decimal
 
 
-class ShopHandle:
+class ShopHandle(AppSide):
     """One shop of a sandbox. Customers are named by their id; money is in whole units of the currency."""
-
-    def __init__(self, sandbox: Sandbox, shop: Shop) -> None:
-        self._sandbox = sandbox
-        self.shop = shop
 
     @property
     def org(self) -> str:
@@ -58,13 +51,6 @@ class ShopHandle:
     def bucket(self) -> Bucket:
         return self.shop.bucket
 
-    @property
-    def subscriptions(self) -> list[dict[str, Any]]:
-        """What GET /api/subscribe lists: `{"id", "event", "url"}` for each topic."""
-        return subscription.listed(self.shop)
-
-    # --- customers -----------------------------------------------------------------------------
-
     def populate(self, n: int, seed: int = 1) -> list[int]:
         """Make up `n` customers from a seed number, without webhooks; their ids."""
         return populate.populate(self.shop, n, seed=seed)
@@ -72,10 +58,13 @@ class ShopHandle:
     def create(self, **fields: Any) -> int:
         """Take in a customer with any fields of the Omni record and announce it; its id.
 
-        Without a name it is called "Khách <id>". Nothing is checked.
+        Without a name it is called "Khách <id>". Nothing else is checked. Raises ValueError for a taken id.
         """
         at = self.shop.now()
         customer_id = fields.pop("id", None) or self.shop.counters.take("customer")
+        if customer_id in self.shop.store:
+            raise ValueError(f"customer {customer_id} is there already")
+        self.shop.counters.customer = max(self.shop.counters.customer, customer_id + 1)
         fields = {"first_name": f"Khách {customer_id}"} | fields
         blank = Customer(customer_id, created_at=at, updated_at=at)
         return self.shop.add(editing.edited(self.shop, blank, fields)).id
@@ -134,44 +123,6 @@ class ShopHandle:
         self.shop.groups.append(made)
         return made.id
 
-    # --- the app's side of the shop ------------------------------------------------------------
-
-    def subscribe(
-        self, url: str, verify_token: str | None = None, topics: Iterable[str] | None = None
-    ) -> subscription.Subscribing:
-        """Send this shop's webhooks to `url`, at once; `await` the result to make the handshake too.
-
-        `POST /api/subscribe` makes the handshake by itself when a `verify_token` is set.
-        """
-        self.app(url, verify_token, topics)
-        self.shop.app.subscribed = True
-        return subscription.Subscribing(self._sandbox, self.shop)
-
-    def app(
-        self, url: str | None = None, verify_token: str | None = None, topics: Iterable[str] | None = None
-    ) -> None:
-        """Fill in the partner dashboard without subscribing; what is not given stays.
-
-        Besides customers/create, update and delete there are the topics orders/create, orders/paid,
-        orders/updated and refunds/create, off until they are named here.
-        """
-        known = self.shop.app
-        known.url = url if url is not None else known.url
-        known.verify_token = verify_token if verify_token is not None else known.verify_token
-        known.topics = tuple(topics) if topics is not None else known.topics
-
-    def unsubscribe(self) -> None:
-        """Delete the subscription in silence, as Haravan does after too many failures."""
-        self.shop.unsubscribe()
-
-    def resend(self, customer_id: int, topic: str = "customers/update", *, test: bool = False) -> None:
-        """Send the customer's present record once more; with `test`, marked as a test delivery."""
-        self.shop.announce(topic, self._present(customer_id), test=test)
-
-    def replace_token(self, token: str | None) -> None:
-        """From now on only this token opens the shop; None expires the present one."""
-        self.shop.token = token or ""
-
     def foreign_calls(self, calls: int) -> None:
         """Let the merchant's other apps make so many calls at once."""
         self.shop.bucket.spend(self.shop.clock(), calls)
@@ -202,9 +153,3 @@ class ShopHandle:
             "bucket": self.shop.bucket.header(self.shop.clock()),
             "calls": self.calls.by_endpoint(),
         }
-
-    def _present(self, customer_id: int) -> Customer:
-        customer = self.shop.store.get(customer_id)
-        if customer is None:
-            raise KeyError(f"no customer {customer_id}")
-        return customer

@@ -12,7 +12,7 @@ from . import places, stamps
 from .records import Address, Customer, Metafield, split_tags
 from .shop import Shop
 
-Dialect = Literal["omni", "admin"]
+Dialect = Literal["omni", "admin", "webhook"]
 
 _TEXTS = ("first_name", "last_name", "email", "phone", "note", "multipass_identifier")
 _ADDRESSES_KEPT = 10  # seeds: "A list of the ten most recently updated addresses"

@@ -14,7 +14,7 @@ from .search import matching
 from .shop import Shop
 from .stamps import Stamp
 
-_LIMITS = {"omni": (50, 50), "admin": (50, 250)}
+_LIMITS = {"omni": (50, 50), "admin": (50, 250), "webhook": (50, 50)}
 _FILTERS = ("ids", "since_id", "created_at_min", "created_at_max", "updated_at_min", "updated_at_max")
 _PAGING = {"limit", "page", "fields", "order", "query"}
 

@@ -16,7 +16,7 @@ from .shop import Shop
 COMMANDS: dict[str, tuple[str, ...]] = {
     "": (
         "populate", "create", "edit", "delete", "order", "refund", "tag_by_hand", "untag_by_hand", "tags",
-        "customer", "ids", "add_group", "subscribe", "app", "unsubscribe", "resend", "replace_token", "foreign_calls", "status",
+        "customer", "ids", "add_group", "subscribe", "app", "unsubscribe", "resend", "deliver", "replace_token", "replace_secret", "uninstall", "install", "foreign_calls", "status",
     ),
     "faults": ("fail", "timeout", "throttle", "lose_answer", "disagree", "clear"),
     "deliveries": ("pause", "resume", "clear"),
@@ -31,7 +31,7 @@ SWITCHES: dict[str, tuple[str, ...]] = {
     ),
     "deliveries": (
         "duplicate_rate", "reorder_rate", "reorder_window_s", "drop_rate", "delay_s", "concurrency", "timeout_s",
-        "time_scale", "count_across", "header", "missing_fields",
+        "time_scale", "count_across", "header", "chunk_bytes", "missing_fields",
     ),
 }  # fmt: skip
 

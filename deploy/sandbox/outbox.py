@@ -14,12 +14,16 @@ RETRY_AFTER_S = (
 
 @dataclass(slots=True)
 class Delivery:
-    """One event on its way to one subscription; `failures` are those in a row so far."""
+    """One event on its way to one subscription; `failures` are those in a row so far.
+
+    `signature` and `org` stand in for the true ones, to play a forger."""
 
     topic: str
     customer_id: int
     body: bytes
     test: bool = False
+    signature: str | None = None
+    org: str | None = None
     failures: int = 0
 
     @property

@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from . import statefile
 from .box import Sandbox
-from .gate import DROP
+from .wire import DROP
 
 
 class DroppableProtocol(HttpToolsProtocol):

@@ -14,10 +14,11 @@ from msgspec.structs import replace
 from . import omni, stamps
 from .bucket import Bucket
 from .calls import Calls, Hooks
-from .deliveries import Deliveries, Target
+from .deliveries import Deliveries
 from .faults import Faults
 from .outbox import Delivery
 from .records import Customer, Group
+from .sending import Target
 from .stamps import Stamp
 from .store import CustomerStore
 
@@ -42,6 +43,11 @@ class Application:
     verify_token: str | None = None
     topics: tuple[str, ...] = CUSTOMER_TOPICS
     subscribed: bool = False
+    installed: bool = True
+
+    @property
+    def listens(self) -> bool:
+        return self.subscribed and self.installed
 
 
 @dataclass(slots=True)
@@ -146,12 +152,12 @@ class Shop:
 
     def announce(self, topic: str, customer: Customer, *, test: bool = False) -> None:
         """Send the customer's present record under `topic`, if the app subscribed to it."""
-        if self.app.subscribed and topic in self.app.topics:
+        if self.app.listens and topic in self.app.topics:
             self.send(topic, customer.id, self.body(customer), test=test)
 
     def send(self, topic: str, customer_id: int, body: bytes, *, test: bool = False) -> None:
         """Put one webhook on its way, if the app subscribed to its topic."""
-        if self.app.subscribed and topic in self.app.topics:
+        if self.app.listens and topic in self.app.topics:
             self.deliveries.push(Delivery(topic, customer_id, body, test))
 
     def body(self, customer: Customer) -> bytes:

@@ -7,17 +7,15 @@ from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
-from starlette.requests import Request
-from starlette.responses import Response
 
-from .answers import answer, refusal
-from .calls import Call
+from .answers import Answer, Ask, answer
+from .endpoints import Endpoint
 from .shop import Shop
 
 if TYPE_CHECKING:
     from .box import Sandbox
 
-SCOPE = "wh_api"
+PATH, SCOPE = "/subscribe", "wh_api"
 
 
 async def handshake(session: aiohttp.ClientSession, shop: Shop) -> str | None:
@@ -43,7 +41,7 @@ async def handshake(session: aiohttp.ClientSession, shop: Shop) -> str | None:
 
 def listed(shop: Shop) -> list[dict[str, Any]]:
     """A subscription for each topic, as GET shows them."""
-    if not shop.app.subscribed:
+    if not shop.app.listens:
         return []
     return [
         {"id": 7_000_001 + i, "event": topic, "url": shop.app.url} for i, topic in enumerate(shop.app.topics)
@@ -71,49 +69,33 @@ class Subscribing:
             raise HandshakeFailed(problem)
 
 
-class Subscriptions:
-    """`GET`, `POST` and `DELETE /api/subscribe`: Bearer, scope wh_api, errors told with a 200."""
+def endpoints(sandbox: Sandbox) -> tuple[Endpoint, ...]:
+    """`GET`, `POST` and `DELETE /api/subscribe`: scope wh_api, outside the bucket, errors told with a 200."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
-        self._sandbox = sandbox
+    async def subscribe(ask: Ask) -> Answer:
+        return answer(await _subscribed(sandbox, ask.shop))
 
-    async def answer(self, request: Request) -> Response:
-        shop = self._sandbox.shop_of(request)
-        if shop is None:
-            return _response(401, refusal("Unauthorized", 401).body)
-        status, content = (200, await self._act(request.method, shop)) if SCOPE in shop.scopes else (403, {})
-        shop.calls.note(
-            Call(
-                endpoint=f"{request.method} subscribe",
-                dialect="webhook",
-                method=request.method,
-                path=request.url.path,
-                query=dict(request.query_params),
-                customers=(),
-                body=await request.body(),
-                at=shop.clock(),
-                status=status,
-            )
-        )
-        return _response(status, answer(content).body)
-
-    async def _act(self, method: str, shop: Shop) -> dict[str, Any]:
-        if method == "GET":
-            return {"error": False, "message": "OK", "data": listed(shop)}
-        if method == "DELETE":
-            shop.unsubscribe()
-            return {"error": False, "message": "Unsubscribed"}
-        return await self._subscribe(shop)
-
-    async def _subscribe(self, shop: Shop) -> dict[str, Any]:
-        if shop.app.url is None:
-            return {"error": True, "message": "The app has no webhook URL"}
-        problem = await handshake(self._sandbox.session, shop) if shop.app.verify_token is not None else None
-        if problem is not None:
-            return {"error": True, "message": f"Verification of the callback failed: {problem}"}
-        shop.app.subscribed = True
-        return {"error": False, "message": "Subscribed"}
+    return (
+        Endpoint("GET subscribe", PATH, SCOPE, _shown, metered=False),
+        Endpoint("POST subscribe", PATH, SCOPE, subscribe, metered=False),
+        Endpoint("DELETE subscribe", PATH, SCOPE, _deleted, metered=False),
+    )
 
 
-def _response(status: int, body: bytes) -> Response:
-    return Response(body, status_code=status, media_type="application/json")
+def _shown(ask: Ask) -> Answer:
+    return answer({"error": False, "message": "OK", "data": listed(ask.shop)})
+
+
+def _deleted(ask: Ask) -> Answer:
+    ask.shop.unsubscribe()
+    return answer({"error": False, "message": "Unsubscribed"})
+
+
+async def _subscribed(sandbox: Sandbox, shop: Shop) -> dict[str, Any]:
+    if shop.app.url is None:
+        return {"error": True, "message": "The app has no webhook URL"}
+    problem = await handshake(sandbox.session, shop) if shop.app.verify_token is not None else None
+    if problem is not None:
+        return {"error": True, "message": f"Verification of the callback failed: {problem}"}
+    shop.app.subscribed = True
+    return {"error": False, "message": "Subscribed"}

@@ -67,7 +67,11 @@ async def test_faults_can_be_set_and_cleared(api: Any, shop: ShopHandle) -> None
     shown = await _post(api, "faults", ids_mode="omit", lag_s=2, missing_fields=["note"])
 
     assert (await api("GET", "/com/customers.json")).status == 503
-    assert (shop.faults.ids_mode, shop.faults.lag_s, shop.faults.missing_fields) == ("omit", 2.0, frozenset({"note"}))
+    assert (shop.faults.ids_mode, shop.faults.lag_s, shop.faults.missing_fields) == (
+        "omit",
+        2.0,
+        frozenset({"note"}),
+    )
     assert shown.json["ids_mode"] == "omit"
 
     await _post(api, "faults/clear")

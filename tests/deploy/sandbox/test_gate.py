@@ -54,6 +54,17 @@ async def test_a_replaced_token_no_longer_opens(api: Any, shop: ShopHandle) -> N
     assert (await api("GET", "/com/shop.json", headers={"Authorization": "Bearer token-new"})).status == 401
 
 
+async def test_calls_that_open_no_shop_are_counted_by_the_box(
+    api: Any, sandbox: Sandbox, shop: ShopHandle
+) -> None:
+    shop.replace_token(None)
+
+    await api("GET", "/com/customers.json")
+
+    assert sandbox.unauthorized.by_endpoint() == {"GET customers": 1}
+    assert shop.calls.count() == 0
+
+
 def test_a_taken_org_or_token_is_refused(sandbox: Sandbox, shop: ShopHandle) -> None:
     with pytest.raises(ValueError, match="taken"):
         sandbox.add_shop(org="1000000001", token="token-2")

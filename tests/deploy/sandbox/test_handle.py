@@ -149,6 +149,17 @@ def test_an_unknown_field_is_an_error(shop: ShopHandle) -> None:
         shop.create(colour="blue")
 
 
+def test_a_taken_id_is_an_error(shop: ShopHandle) -> None:
+    with pytest.raises(ValueError, match="is there already"):
+        shop.create(id=shop.create())
+
+
+def test_a_given_id_is_never_given_again(shop: ShopHandle) -> None:
+    given = shop.create(id=1_050_763_804)
+
+    assert shop.create() == given + 1
+
+
 def test_an_unknown_customer_is_an_error(shop: ShopHandle) -> None:
     with pytest.raises(KeyError):
         shop.order(7, 1)

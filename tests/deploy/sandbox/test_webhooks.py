@@ -146,6 +146,46 @@ async def test_a_body_can_lack_fields(api: Any, shop: ShopHandle, receiver: Any)
     assert "total_spent" not in json.loads(receiver.got[0].body)
 
 
+async def test_anything_can_be_delivered_rightly_signed_or_forged(
+    api: Any, shop: ShopHandle, receiver: Any
+) -> None:
+    shop.subscribe(receiver.url)
+
+    shop.deliver("carts/update", "không phải JSON")
+    shop.deliver("customers/update", b"{}", signature="forged", org="9")
+    await shop.deliveries.settled()
+
+    got = {one.topic: one for one in receiver.got}
+    assert got["carts/update"].signature == sign("không phải JSON".encode(), "secret-1")
+    assert (got["customers/update"].signature, got["customers/update"].org) == ("forged", "9")
+
+
+def test_nothing_is_delivered_without_a_subscription(shop: ShopHandle) -> None:
+    with pytest.raises(ValueError, match="nobody is subscribed"):
+        shop.deliver("customers/update", "{}")
+
+
+async def test_a_replaced_secret_signs_what_follows(api: Any, shop: ShopHandle, receiver: Any) -> None:
+    shop.subscribe(receiver.url)
+    shop.replace_secret("secret-new")
+
+    shop.create()
+    await shop.deliveries.settled()
+
+    assert receiver.got[0].signature == sign(receiver.got[0].body, "secret-new")
+
+
+async def test_a_body_sent_in_pieces_is_the_same_body(api: Any, shop: ShopHandle, receiver: Any) -> None:
+    shop.deliveries.chunk_bytes = 7
+    shop.subscribe(receiver.url)
+
+    customer = shop.create(first_name="Nguyễn Thị Ánh")
+    await shop.deliveries.settled()
+
+    assert receiver.got[0].body == shop.body(customer)
+    assert receiver.got[0].headers["Transfer-Encoding"] == "chunked"
+
+
 # --- subscription ------------------------------------------------------------------------------
 
 
@@ -212,6 +252,44 @@ async def test_without_a_subscription_nothing_is_sent(api: Any, shop: ShopHandle
     await shop.deliveries.settled()
 
     assert (receiver.got, shop.deliveries.pending) == ([], 0)
+
+
+async def test_subscription_calls_stay_out_of_the_bucket_but_can_fail(api: Any, shop: ShopHandle) -> None:
+    shop.foreign_calls(80)
+    shop.faults.fail(503, endpoint="GET subscribe", html=False)
+
+    failed, said = await api("GET", "/api/subscribe"), await api("GET", "/api/subscribe")
+
+    assert (failed.status, said.status) == (503, 200)
+    assert "x-haravan-api-call-limit" not in said.headers
+    assert shop.calls.by_endpoint() == {"GET subscribe": 2}
+
+
+async def test_a_removed_app_is_told_so_and_locked_out(api: Any, shop: ShopHandle, receiver: Any) -> None:
+    shop.subscribe(receiver.url)
+
+    shop.uninstall()
+    shop.create()
+    await shop.deliveries.settled()
+
+    assert receiver.topics == ["app/uninstalled"]
+    assert shop.subscriptions == []
+    assert (await api("GET", "/com/shop.json")).status == 401
+
+
+async def test_an_app_installed_again_must_subscribe_again(api: Any, shop: ShopHandle, receiver: Any) -> None:
+    shop.subscribe(receiver.url)
+    shop.uninstall()
+    await shop.deliveries.settled()
+
+    shop.install("token-1")
+    shop.create()
+    silent = shop.deliveries.pending
+    await api("POST", "/api/subscribe", {})
+    shop.create()
+    await shop.deliveries.settled()
+
+    assert (silent, receiver.topics) == (0, ["app/uninstalled", "customers/create"])
 
 
 # --- retries -----------------------------------------------------------------------------------

@@ -42,6 +42,7 @@ def config(settings: Settings) -> uvicorn.Config:
         lifespan="on",
         access_log=False,  # one line for each unit of work is our own
         log_config=None,
+        proxy_headers=False,  # nothing asks for the sender's address
         server_header=False,
         date_header=False,
         timeout_keep_alive=KEEP_ALIVE_S,

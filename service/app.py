@@ -45,7 +45,8 @@ def create_app(settings: Settings) -> ASGIApp:
     redis = connect(settings.redis_url, connections=CONNECTIONS)
     alerts = Alerts(redis, send=sender(settings.alert_urls))
     tally = Tally()
-    directory = Directory(Shops(redis, Cipher(settings.secret_keys)), app_secrets=settings.webhook_secrets)
+    shops = Shops(redis, Cipher(settings.secret_keys))
+    directory = Directory(shops, app_secrets=settings.webhook_secrets)
     refusals = Refusals(redis, alerts, tally)
     ingest = Ingest(redis, retention_s=settings.retention_days * keys.DAY_S, on_batch=batch_journal(tally))
     webhook = webhooks.Webhooks(
@@ -60,6 +61,7 @@ def create_app(settings: Settings) -> ASGIApp:
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
+            await shops.seed_from(settings)
             ingest.start()
             stack.push_async_callback(alerts.settled)
             stack.push_async_callback(ingest.stop)

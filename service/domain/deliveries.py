@@ -75,23 +75,26 @@ def is_signed(body: bytes, given: bytes, secrets: Iterable[bytes]) -> bool:
     return good
 
 
-def identity(*, org: str, topic: str, body: bytes) -> str:
+def fingerprint(body: bytes) -> bytes:
+    """The digest by which a body is known once it is gone."""
+    return hashlib.sha256(body).digest()
+
+
+def identity(*, org: str, topic: str, sha256: bytes) -> str:
     """The one name that a delivery has: neither an id nor a time is sent (haravan.md, Webhooks).
 
-    Headers hold no line break, so the three parts cannot run into one another. Half of the digest is kept:
-    128 bits are plenty, and three days of them stay in memory.
+    Headers hold no line break, so the parts cannot run into one another. Half of the digest is kept: 128 bits are
+    plenty, and three days of them stay in memory.
     """
-    hashed = hashlib.sha256(f"{org}\n{topic}\n".encode())
-    hashed.update(body)
-    return hashed.hexdigest()[:32]
+    return hashlib.sha256(f"{org}\n{topic}\n".encode() + sha256).hexdigest()[:32]
 
 
-def keep(*, topic: str, body: bytes, test: bool, org: str = "") -> bytes:
+def keep(kept: Kept) -> bytes:
     """The bytes that are stored of a delivery."""
-    return _ENCODER.encode(Kept(topic, hashlib.sha256(body).digest(), len(body), test, org))
+    return _ENCODER.encode(kept)
 
 
-def kept(blob: bytes) -> Kept:
+def read_kept(blob: bytes) -> Kept:
     """What `keep` stored; raises Unreadable."""
     try:
         return _KEPT.decode(blob)

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import Kept, kept
+from service.domain.deliveries import Kept, read_kept
 from service.errors import Unreadable
 from service.store import keys
 
@@ -116,6 +116,6 @@ def _delivery(entry: tuple[bytes, dict[bytes, bytes]]) -> Delivery:
 
 def _kept(blob: bytes) -> Kept:
     try:
-        return kept(blob)
+        return read_kept(blob)
     except Unreadable:
         return Kept("", b"", 0)

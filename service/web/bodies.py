@@ -1,15 +1,16 @@
-"""Reading a request's body within bounds: of size, of time, and of how many may be under way together."""
+"""Reading a request's body within bounds: of size, and of how many may be under way together.
+
+How long one may take is bounded where the connections are (connections.py).
+"""
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
 from starlette.types import Receive
 
 from service.domain.deliveries import MAX_BODY
 
-DEADLINE_S: Final = 5.0  # Haravan gives up by then (haravan.md, Webhooks)
 MOST_READING: Final = 256
 MOST_HELD: Final = 64 * 1024 * 1024
 
@@ -26,12 +27,6 @@ class TooLarge(BadBody):
     status = 413
 
 
-class TooSlow(BadBody):
-    """Not all there after `DEADLINE_S`."""
-
-    status = 408
-
-
 class TooMany(BadBody):
     """So many are being read that this one must come again later."""
 
@@ -45,8 +40,7 @@ class Left(BadBody):
 class Bodies:
     """Reads bodies; what arrives in one piece, as nearly all do, costs next to nothing."""
 
-    def __init__(self, *, deadline_s: float = DEADLINE_S, most_reading: int = MOST_READING) -> None:
-        self._deadline_s = deadline_s
+    def __init__(self, *, most_reading: int = MOST_READING) -> None:
         self._most_reading = most_reading
         self._reading = 0
         self._held = 0
@@ -59,10 +53,7 @@ class Bodies:
             raise TooMany
         self._reading += 1
         try:
-            async with asyncio.timeout(self._deadline_s):
-                return await self._whole(receive)
-        except TimeoutError as exc:
-            raise TooSlow from exc
+            return await self._whole(receive)
         finally:
             self._reading -= 1
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.store import keys
-from service.store.deliveries import STRANGERS, Delivery, by_time
-from tests.web.conftest import ORG, OTHER_ORG, OWN_SECRET, PATH, Sender, signature
+from service.store.deliveries import Delivery, by_time
+from tests.web.conftest import ORG, Sender
 
 CUSTOMER = json.dumps({"id": 7, "first_name": "Ánh", "updated_at": "2026-03-01T00:00:00Z"}).encode()
 P = keys.shop(ORG)

@@ -1,0 +1,77 @@
+"""The web process in three variants: ours, ours without the write, and what one would write first."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import os
+import sys
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvicorn
+from arq.connections import RedisSettings, create_pool
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import service.app as root
+from service import __main__ as ours
+from service.domain.customers import OrgId
+from service.log import set_up_logging
+from service.settings import read_settings
+from service.store.ingest import Confirmation, Ingest
+from service.store.marks import Event
+
+
+class NotWriting(Ingest):
+    """Everything but the write: each event counts as stored at once."""
+
+    def put(self, org: OrgId, event: Event, *, topic: str = "") -> Confirmation:
+        done = Confirmation()
+        done.set_result(None)
+        return done
+
+
+def plain() -> uvicorn.Config:
+    """A route that checks the signature and enqueues one arq job."""
+    secret = os.environ["HARAVAN_WEBHOOK_SECRETS"].encode()
+
+    async def webhook(request: Request) -> Response:
+        body = await request.body()
+        expected = base64.b64encode(hmac.new(secret, body, hashlib.sha256).digest())
+        if not hmac.compare_digest(expected, request.headers["x-haravan-hmacsha256"].encode()):
+            return Response(status_code=401)
+        customer = json.loads(body)["id"]
+        await request.app.state.arq.enqueue_job("customer", customer, _job_id=uuid.uuid4().hex)
+        return Response("ok")
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        app.state.arq = await create_pool(RedisSettings.from_dsn(os.environ["REDIS_URL"]))
+        yield
+
+    app = Starlette(routes=[Route("/webhooks/haravan", webhook, methods=["POST"])], lifespan=lifespan)
+    return uvicorn.Config(
+        app, port=int(os.environ["PORT"]), loop="uvloop", http="httptools", access_log=False
+    )
+
+
+def main(variant: str) -> None:
+    """Serve one variant until told to stop."""
+    if variant == "plain":
+        uvicorn.Server(plain()).run()
+        return
+    if variant == "unwritten":
+        vars(root)["Ingest"] = NotWriting
+    settings = read_settings()
+    set_up_logging(settings.log_format)
+    ours.Server(ours.config(settings)).run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

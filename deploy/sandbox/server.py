@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -64,9 +64,9 @@ async def run(
     save_every_s: float = 5.0,
     bucket_size: int = 80,
     leak_per_s: float = 4.0,
-    started: asyncio.Event | None = None,
+    started: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve one shop until cancelled; `started` is set once it answers.
+    """Serve one shop until cancelled; `started` is called with the address once it answers. Port 0 takes a free one.
 
     With `state_file` the shops are read from it if it exists, and kept in it.
     """
@@ -82,9 +82,9 @@ async def run(
     async with AsyncExitStack() as stack:
         if state_file is not None:
             await stack.enter_async_context(statefile.kept(sandbox, state_file, every_s=save_every_s))
-        await stack.enter_async_context(serve(sandbox, host, port))
+        url = await stack.enter_async_context(serve(sandbox, host, port))
         if started is not None:
-            started.set()
+            started(url)
         await asyncio.Event().wait()
 
 

@@ -224,7 +224,7 @@ async def test_reads_can_cut_updated_at_to_milliseconds(api: Any, shop: ShopHand
 
 
 async def test_latency_delays_an_answer(api: Any, shop: ShopHandle) -> None:
-    shop.faults.latency_s = 60.0
+    shop.faults.latency_s = 0.4
     soon = aiohttp.ClientTimeout(total=0.05)
 
     with pytest.raises(TimeoutError):

@@ -9,22 +9,25 @@
 --   bulk_credit, bulk_until            what bulk is owed of its tenth; a bulk call that is owed one waits until then
 --   shared_until                       another app was noticed, or nothing is known: live keeps room for its bursts
 --   size                               learned from the header
+--   ref_used, ref_dispatch, ref_at     an earlier header: what it showed, of which call, when
 -- Calls on the way are P..'flights': permit -> when we stop waiting for its answer. A permit is "dispatch:done",
 -- its own number and the calls that were settled when it was granted.
 
 local BUCKET_FIELDS = {
   'level', 'at', 'done', 'dispatched', 'observed_dispatch', 'observed_at', 'blocked_until', 'live_until', 'live_at',
-  'bulk_credit', 'bulk_until', 'shared_until', 'size',
+  'bulk_credit', 'bulk_until', 'shared_until', 'size', 'ref_used', 'ref_dispatch', 'ref_at',
 }
 local FLIGHT_MS = 15000  -- a call takes 8 s at most; what is out for longer belonged to a worker that died
 local LONGEST_BLOCK_MS = 60000
 local SILENCE_MS = 5000  -- nothing heard for so long: the level may be anything, so ask with a few calls first
-local PROBES = 4
+local PROBES = 4  -- so many calls, in …
+local PROBE_MS = 2000  -- … so much time: half the leak, so that one process that died does not silence the others
 local LIVE_SEEN_MS = 5000
 local NOTE_MS = 250  -- how long a note outlives the wait that it announces
 local BULK_SHARE = 0.1
 local SHARED_MS = 120000
-local STEP = 5  -- a header may differ by so much without another app: the leak comes in steps
+local WATCH_MS = 30000  -- other apps are looked for over so long
+local STRAY = 8  -- so many calls may seem to be somebody else's: the leak comes in steps, answers overtake
 
 local function bucket_now(text)
   local now = tonumber(text)
@@ -62,6 +65,7 @@ local function bucket_read(P, now, leak)
   b.level = b.level + dead
   b.done = b.done + dead
   b.flights = redis.call('ZCARD', flights)
+  b.young = redis.call('ZCOUNT', flights, '(' .. (now + FLIGHT_MS - PROBE_MS), '+inf')
   return b
 end
 
@@ -91,7 +95,7 @@ local function bucket_wait(b, now, live, leak, reserve, owed)
   if not live and not owed and b.live_until > now then
     return bucket_clamp(b.live_until - now, 10, 250), 'live first'
   end
-  if now - b.observed_at > SILENCE_MS and b.flights >= PROBES then
+  if now - b.observed_at > SILENCE_MS and b.young >= PROBES then
     return 50, 'probing'
   end
   local live_limit, bulk_limit = bucket_limits(b, now, reserve)
@@ -137,6 +141,21 @@ local function bucket_acquire(P, now, lane, first)
   return {wait and 0 or 1, permit, wait or 0, reason}
 end
 
+-- Is somebody else calling? Between two headers the bucket gained our own calls and lost the leak; the rest is
+-- another app's. An empty bucket leaks nothing, so a low header only starts the next watch.
+local function bucket_watch(b, now, leak, dispatch, used)
+  local watched = now - b.ref_at
+  local known = used > 2 and b.ref_at > 0 and watched >= 0 and watched <= 2 * WATCH_MS
+  local others = used - b.ref_used - (dispatch - b.ref_dispatch) + leak * watched / 1000
+  local noticed = known and others > STRAY + leak / 2
+  if noticed then
+    b.shared_until = now + SHARED_MS
+  end
+  if noticed or not known or watched > WATCH_MS then
+    b.ref_used, b.ref_dispatch, b.ref_at = used, dispatch, now
+  end
+end
+
 -- Settle a call. status: as answered, 0 for no answer (counted as spent), -1 for never sent.
 -- used and size are the header's, -1 without one. A permit may be reported twice, or after it was given up.
 local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
@@ -166,9 +185,7 @@ local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
     b.level = b.level + out
     b.done = b.done + out
     if newer then
-      if used > b.level + b.flights + STEP then
-        b.shared_until = now + SHARED_MS
-      end
+      bucket_watch(b, now, leak, dispatch, used)
       b.level = reading
     end
   end

@@ -1,0 +1,128 @@
+"""The same bar on a real clock: processes with the real client against the sandbox, for two minutes.
+
+    python tests/bench/pacing_real.py [--seconds 120] [--lane bulk] [--latency 0.1] [--shared] [--killed]
+
+Each process keeps four calls waiting. Bar: 99 % of the leak used and no 429.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import multiprocessing
+import random
+import sys
+import time
+from dataclasses import dataclass
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+
+from deploy.sandbox import Sandbox, ShopHandle, serve
+from service.domain.customers import OrgId
+from service.errors import HaravanError
+from service.store.bucket import Bucket, Lane
+from service.store.connection import connect
+from tests.bench.pacing import CALLS_EACH, LEAK, ORG, PROCESSES, SHARE_BAR, valkey
+from workers.haravan.client import Haravan
+from workers.haravan.pacer import Pacer
+from workers.haravan.session import open_session
+
+
+@dataclass(frozen=True)
+class Options:
+    seconds: int
+    lane: Lane
+    latency: float
+    shared: bool
+    killed: bool
+
+
+def work(socket: str, url: str, lane: Lane) -> None:
+    """One worker process: it calls for ever."""
+    asyncio.run(_work(socket, url, lane))
+
+
+async def _work(socket: str, url: str, lane: Lane) -> None:
+    redis = connect(f"unix://{socket}")
+    pacer = Pacer(Bucket(redis), OrgId(ORG), lane=lane)
+    async with open_session() as session:
+        shop = Haravan(session, org=ORG, dialect="omni", address=f"{url}/com", token="token-1")
+
+        async def caller() -> None:
+            while True:
+                try:
+                    await shop.perform(shop.dialect.count(), pacer)
+                except HaravanError as exc:
+                    print(f"  {exc}", flush=True)
+
+        await asyncio.gather(*(caller() for _ in range(CALLS_EACH)))
+
+
+async def disturb(shop: ShopHandle, options: Options, foreign: list[int]) -> None:
+    """The merchant's other app: one call a second, in bursts of up to 15."""
+    while options.shared:
+        size = random.randint(1, 15)
+        shop.foreign_calls(size)
+        foreign.append(size)
+        await asyncio.sleep(size * random.uniform(0.5, 1.5))
+
+
+async def main(options: Options) -> int:
+    context = multiprocessing.get_context("spawn")
+    sandbox = Sandbox()
+    shop = sandbox.add_shop(org=ORG)
+    shop.faults.latency_s = options.latency
+    foreign: list[int] = []
+    async with valkey() as redis, serve(sandbox) as url:
+        socket = str(redis.connection_pool.connection_kwargs["path"])
+
+        def start() -> BaseProcess:
+            process = context.Process(target=work, args=(socket, url, options.lane), daemon=True)
+            process.start()
+            return process
+
+        processes = [start() for _ in range(PROCESSES)]
+        try:
+            while shop.calls.count() == 0:  # noqa: ASYNC110  # in another process
+                await asyncio.sleep(0.01)
+            started = time.monotonic()
+            other = asyncio.create_task(disturb(shop, options, foreign))
+            for _ in range(options.seconds // 10):
+                await asyncio.sleep(10)
+                if options.killed:
+                    processes.pop(0).kill()
+                    processes.append(start())
+            other.cancel()
+        finally:
+            for process in processes:
+                process.kill()
+        return verdict(shop, options, foreign=sum(foreign), elapsed_s=time.monotonic() - started)
+
+
+def verdict(shop: ShopHandle, options: Options, *, foreign: int, elapsed_s: float) -> int:
+    """Print the figures; 0 if they pass. What was poured in and is no longer there has leaked."""
+    shop.bucket.header(shop.shop.clock())
+    calls, refused = shop.calls.count(status=200), shop.calls.count(status=429)
+    leaked = calls + foreign - shop.bucket.level
+    share = leaked / (LEAK * elapsed_s)
+    passed = share >= SHARE_BAR and refused == 0
+    print(
+        f"{options.lane} {options.latency * 1000:.0f} ms{' shared' * options.shared}{' killed' * options.killed}: "
+        f"leak {share:.2%} (bar {SHARE_BAR:.0%}), 429 {refused} (bar 0), calls {calls}, other app {foreign}: "
+        f"{'pass' if passed else 'FAIL'}"
+    )
+    return 0 if passed else 1
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seconds", type=int, default=120)
+    parser.add_argument("--lane", choices=["live", "bulk"], default="bulk")
+    parser.add_argument("--latency", type=float, default=0.1)
+    parser.add_argument("--shared", action="store_true")
+    parser.add_argument("--killed", action="store_true")
+    sys.exit(asyncio.run(main(Options(**vars(parser.parse_args())))))

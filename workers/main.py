@@ -151,8 +151,9 @@ class WorkerProcess:
         worker.allow_pick_jobs = False
         if worker.tasks:
             await asyncio.wait(list(worker.tasks.values()), timeout=SHUT_DOWN_WITHIN_S)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        while not running.done():
+            running.cancel()  # redis-py may take one cancellation for a time-out of its own
+            await asyncio.wait({running}, timeout=0.5)
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:

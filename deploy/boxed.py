@@ -13,25 +13,23 @@ from deploy.processes import asked_to_end
 
 async def run_sandbox(*, host: str, port: int, state_file: Path | None, **options: Any) -> None:
     """Serve the shop, say where it is and end when asked to. Raises OSError when the port is taken."""
-    up = asyncio.Event()
     with asked_to_end() as asked:
         serving = asyncio.create_task(
-            sandbox.run(host=host, port=port, state_file=state_file, started=up, **options)
+            sandbox.run(
+                host=host,
+                port=port,
+                state_file=state_file,
+                started=lambda url: _greet(url, str(options["org"])),
+                **options,
+            )
         )
-        await _first(serving, up.wait())
-        if not serving.done():
-            _greet(f"http://{host}:{port}", str(options["org"]))
-            await _first(serving, asked.wait())
+        asking = asyncio.create_task(asked.wait())
+        await asyncio.wait((serving, asking), return_when=asyncio.FIRST_COMPLETED)
+        asking.cancel()
         serving.cancel()
         await asyncio.gather(serving, return_exceptions=True)
     if not serving.cancelled() and (problem := serving.exception()):
         raise problem
-
-
-async def _first(serving: asyncio.Task[None], other: Any) -> None:
-    waiting = asyncio.ensure_future(other)
-    await asyncio.wait((serving, waiting), return_when=asyncio.FIRST_COMPLETED)
-    waiting.cancel()
 
 
 def _greet(url: str, org: str) -> None:

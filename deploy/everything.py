@@ -6,11 +6,11 @@ import asyncio
 import secrets
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 from deploy import store
-from deploy.folders import data_folder
+from deploy.folders import claimed, data_folder
 from deploy.processes import Ended, Part, Processes, asked_to_end, processes
 
 
@@ -30,16 +30,16 @@ async def run_everything(environ: dict[str, str]) -> int:
     from service.settings import read_settings
 
     folder = data_folder()
-    environ.setdefault("SECRET_KEY", own_key(folder))
+    if not environ.get("SECRET_KEY"):
+        environ["SECRET_KEY"] = own_key(folder)
     settings = read_settings(environ)
-    async with processes() as running:
-        with asked_to_end() as asked:
-            async with _store(running, environ, folder) as url:
-                environ["REDIS_URL"] = url
-                for part in service_parts(environ):
-                    await running.start(part)
-                _say(f"Web on http://127.0.0.1:{settings.port}, one worker. Stop with Ctrl-C.")
-                ended = await until(running, asked)
+    with asked_to_end() as asked:
+        async with processes() as running, _store(running, environ, folder) as url:
+            environ["REDIS_URL"] = url
+            for part in service_parts(environ):
+                await running.start(part)
+            _say(f"Web on http://127.0.0.1:{settings.port}, one worker. Stop with Ctrl-C.")
+            ended = await _until(running, asked)
     return 0 if ended is None else _say_ended(ended)
 
 
@@ -53,16 +53,14 @@ def own_key(folder: Path) -> str:
     return kept.read_text(encoding="ascii").strip()
 
 
-async def until(running: Processes, asked: asyncio.Event) -> Ended | None:
+async def _until(running: Processes, asked: asyncio.Event) -> Ended | None:
     """Wait until somebody asks for the end (None) or a part ends by itself."""
     by_itself = asyncio.create_task(running.ended())
     by_request = asyncio.create_task(asked.wait())
-    await asyncio.wait((by_itself, by_request), return_when=asyncio.FIRST_COMPLETED)
-    for task in (by_itself, by_request):
+    done, rest = await asyncio.wait((by_itself, by_request), return_when=asyncio.FIRST_COMPLETED)
+    for task in rest:
         task.cancel()
-    return (
-        by_itself.result() if by_itself.done() and not by_itself.cancelled() and not asked.is_set() else None
-    )
+    return None if by_request in done else by_itself.result()
 
 
 @asynccontextmanager
@@ -70,7 +68,9 @@ async def _store(running: Processes, environ: Mapping[str, str], folder: Path) -
     if environ.get("REDIS_URL"):
         yield environ["REDIS_URL"]
         return
-    async with store.started(running, folder / "store") as own:
+    async with AsyncExitStack() as stack:
+        stack.enter_context(claimed(folder / "store"))
+        own = await stack.enter_async_context(store.started(running, folder / "store"))
         _say(f"{own.version} keeps its data in {folder / 'store'}")
         address = folder / "store.url"  # so that the other commands find it
         address.write_text(own.url, encoding="utf-8")
@@ -81,7 +81,9 @@ async def _store(running: Processes, environ: Mapping[str, str], folder: Path) -
 
 
 def _say_ended(ended: Ended) -> int:
-    _say(f"The {ended.name} process ended by itself (exit code {ended.code}); its last lines above say why.")
+    _say(
+        f"The {ended.part.name} process ended by itself (exit code {ended.code}); its last lines above say why."
+    )
     return ended.code if 0 < ended.code < 128 else 1
 
 

@@ -33,14 +33,15 @@ class Part:
 class Ended:
     """A part that ended by itself. `code` is negative when a signal ended it."""
 
-    name: str
+    part: Part
     code: int
 
 
 class Processes:
     """The running parts, ended together; those started as `last` after all others."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
         self._running: list[tuple[Part, asyncio.subprocess.Process]] = []
         self._last: list[tuple[Part, asyncio.subprocess.Process]] = []
         self._stopping = False
@@ -69,20 +70,30 @@ class Processes:
         while True:
             for part, process in (*self._running, *self._last):
                 if process.returncode is not None and not self._stopping:
-                    return Ended(part.name, process.returncode)
+                    return Ended(part, process.returncode)
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def stop(self) -> None:
         """End every part: ask, wait, and after a while kill. The store goes when nobody writes any more."""
         self._stopping = True
-        await asyncio.gather(*(_end(process) for _, process in self._running))
-        await asyncio.gather(*(_end(process) for _, process in self._last))
+        await asyncio.gather(*(self._end(process) for _, process in self._running))
+        await asyncio.gather(*(self._end(process) for _, process in self._last))
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
+        if process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), self._grace_s)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
 
 
 @asynccontextmanager
-async def processes() -> AsyncIterator[Processes]:
+async def processes(*, grace_s: float = GRACE_S) -> AsyncIterator[Processes]:
     """Run parts inside this block; whatever ends the block ends them."""
-    running = Processes()
+    running = Processes(grace_s=grace_s)
     try:
         yield running
     finally:
@@ -101,17 +112,6 @@ def asked_to_end() -> Iterator[asyncio.Event]:
     finally:
         for ending in ENDINGS:
             loop.remove_signal_handler(ending)
-
-
-async def _end(process: asyncio.subprocess.Process) -> None:
-    if process.returncode is not None:
-        return
-    process.terminate()
-    try:
-        await asyncio.wait_for(process.wait(), GRACE_S)
-    except TimeoutError:
-        process.kill()
-        await process.wait()
 
 
 @contextmanager

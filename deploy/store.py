@@ -38,7 +38,8 @@ async def started(processes: Processes, folder: Path) -> AsyncIterator[Store]:
     """
     with _socket(folder) as socket:
         url = f"unix://{socket}"
-        await processes.start(Part("store", [executable(), *_options(folder, socket)]), last=True)
+        server = Part("store", [executable(), *_options(folder, socket)], log=folder / "store.log")
+        await processes.start(server, last=True)
         yield Store(url, await answering(url))
 
 

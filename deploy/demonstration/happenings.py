@@ -31,9 +31,14 @@ class Happening:
 
 
 class Day:
-    """Makes up one happening after the other."""
+    """Makes up one happening after the other.
+
+    `by_hand`: staff touch tags too. Only sensible once everybody was looked at: a tag that is not there yet cannot
+    be taken off.
+    """
 
     def __init__(self, haravan: ShopHandle, judge: Judge, rng: Random) -> None:
+        self.by_hand = False
         self._haravan = haravan
         self._judge = judge
         self._rng = rng
@@ -44,13 +49,16 @@ class Day:
             (self._is_new, 10),
             (self._comes_back, 10),
             (self._subscribes, 6),
-            (self._is_tagged_by_hand, 5),
-            (self._loses_our_tag, 5),
+        ]
+        self._kinds_by_hand: list[tuple[Callable[[], Happening | None], int]] = [
+            (self._is_tagged_by_hand, 10),
+            (self._loses_our_tag, 10),
         ]
 
     def __iter__(self) -> Iterator[Happening]:
-        makers, weights = zip(*self._kinds, strict=True)
         while True:
+            kinds = [*self._kinds, *(self._kinds_by_hand if self.by_hand else ())]
+            makers, weights = zip(*kinds, strict=True)
             found = self._rng.choices(makers, weights)[0]()
             if found is not None:
                 yield found

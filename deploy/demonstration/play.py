@@ -16,7 +16,7 @@ from deploy.demonstration.judge import Judge
 from deploy.demonstration.options import Options
 from deploy.demonstration.screen import Screen
 from deploy.demonstration.stage import ORG, Stage
-from deploy.demonstration.summary import footer, summary, verdict
+from deploy.demonstration.summary import Times, footer, summary, verdict
 from deploy.demonstration.words import Reasons
 from service.domain.customers import CustomerId
 from service.store import replays
@@ -37,9 +37,10 @@ class Play:
         self.rng = Random(options.seed)  # noqa: S311  # a made-up day needs no cryptographic dice
         self.judge = Judge(stage.rule_set)
         self.reasons = Reasons(stage.rule_set)
-        self.day = iter(Day(stage.haravan, self.judge, self.rng))
+        self.day = Day(stage.haravan, self.judge, self.rng)
         self.tally = Tally()
-        self.times: list[float] = []  # from a happening to the first write that it led to
+        self.times = Times()
+        self.busy = True  # until everybody was looked at
 
     async def first_look(self) -> None:
         """Mark everybody, behind whatever happens live."""
@@ -63,13 +64,13 @@ class Play:
         began = self.stage.haravan.shop.clock()
         customer = happening.act()
         if at_once:
-            self.screen.happened(happening.who, happening.what)
+            self.screen.happened(began, happening.who, happening.what)
         came = await outcome(self.stage, customer, began=began)
         if not at_once:
-            self.screen.happened(happening.who, happening.what)
+            self.screen.happened(began, happening.who, happening.what)
         self.screen.came_of_it(came, self.reasons)
         if came.written and came.after_s is not None:
-            self.times.append(came.after_s)
+            (self.times.busy if self.busy else self.times.idle).append(came.after_s)
 
     @asynccontextmanager
     async def counting(self) -> AsyncIterator[None]:
@@ -84,9 +85,22 @@ class Play:
 
     async def _tick(self) -> None:
         while True:
+            left = await left_to_do(self.stage)
             await self.tally.read(self.stage)
-            self.screen.now(footer(self.stage, self.tally, left=await left_to_do(self.stage)))
+            if not left:
+                self.looked_at()
+            self.screen.now(footer(self.stage, self.tally, left=left))
             await asyncio.sleep(TICK_S)
+
+    def looked_at(self) -> None:
+        """Everybody was looked at once: from now on the service only follows what happens."""
+        if not self.busy:
+            return
+        self.busy = False
+        self.day.by_hand = True
+        self.screen.blank()
+        self.screen.plain("Everybody was looked at. From now on the service only follows what happens.")
+        self.screen.blank()
 
 
 async def play_for_ever(stage: Stage, screen: Screen, options: Options) -> int:
@@ -95,25 +109,29 @@ async def play_for_ever(stage: Stage, screen: Screen, options: Options) -> int:
     await play.first_look()
     try:
         async with play.counting():
-            while True:
-                await play.happen(next(play.day), at_once=True)
+            for happening in play.day:
+                await play.happen(happening, at_once=True)
                 await asyncio.sleep(options.pace_s * play.rng.uniform(0.4, 1.6))
     finally:
         summary(screen, stage, play.tally, play.times)
+    return 0
 
 
 async def play_once(stage: Stage, screen: Screen, options: Options) -> int:
-    """A fixed day in a hurry; then everything comes to rest and every customer is checked. 0 when all are right."""
+    """A fixed day; then everything comes to rest and every customer is checked. 0 when all are right."""
     play = Play(stage, screen, options)
     stage.haravan.deliveries.duplicate_rate = REPEATED
     await play.first_look()
     async with play.counting():
+        day = iter(play.day)
         async with asyncio.TaskGroup() as going:
-            for _ in range(options.happenings):
-                going.create_task(play.happen(next(play.day), at_once=False))
+            for _ in range(options.morning):
+                going.create_task(play.happen(next(day), at_once=False))
                 await asyncio.sleep(options.hurry_s)
-        if not screen.is_terminal:
-            screen.plain(f"{await left_to_do(stage)} customers are still to be looked at …")
+        await settled(stage, within_s=SETTLE_WITHIN_S)
+        play.looked_at()
+        for _ in range(options.afternoon):
+            await play.happen(next(day), at_once=True)
         came_to_rest = await settled(stage, within_s=SETTLE_WITHIN_S)
         await play.tally.read(stage)
     summary(screen, stage, play.tally, play.times)

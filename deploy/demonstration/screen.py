@@ -16,7 +16,7 @@ from deploy.demonstration.words import Reasons
 from service.store.ledger import Written
 
 INDENT = " " * 10
-NAME_CELLS = 22
+NAME_CELLS = 24
 
 
 class Screen:
@@ -60,14 +60,14 @@ class Screen:
     def blank(self) -> None:
         self._console.print()
 
-    def happened(self, who: str, what: str) -> None:
-        """Something happened in the shop."""
-        now = Text(datetime.now().astimezone().strftime("%H:%M:%S  "), style="dim")
-        self._print(now, Text(_padded(who), style="bold"), Text(f"  {what}"))
+    def happened(self, at_s: float, who: str, what: str) -> None:
+        """Something happened in the shop at that moment."""
+        at = Text(datetime.fromtimestamp(at_s).astimezone().strftime("%H:%M:%S  "), style="dim")
+        self._print(at, Text(_padded(who), style="bold"), Text(what))
 
     def came_of_it(self, outcome: Outcome, reasons: Reasons) -> None:
         """What the service did about it."""
-        lead = f"{outcome.after_s:7.2f} s  " if outcome.after_s is not None else INDENT
+        lead = f"{outcome.after_s:6.2f} s  " if outcome.after_s is not None else INDENT
         if outcome.after_s is None:
             self._print(Text(lead), Text("is still waiting for its turn", style="yellow"))
         elif not outcome.written:
@@ -83,7 +83,7 @@ class Screen:
         self._print(
             Text(lead, style="cyan"),
             Text(_padded(f"{sign} {entry.tag}"), style=style),
-            Text(f"  {reasons.why(entry)}", style="dim"),
+            Text(reasons.why(entry), style="dim"),
         )
 
     def verdict(self, text: str, *, good: bool) -> None:
@@ -123,4 +123,4 @@ class Screen:
 
 def _padded(text: str) -> str:
     """Filled up to a column's width, counted as the terminal does."""
-    return text + " " * max(0, NAME_CELLS - cell_len(text))
+    return text + " " * max(2, NAME_CELLS - cell_len(text))

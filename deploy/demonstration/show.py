@@ -11,7 +11,6 @@ from deploy.demonstration.options import Options
 from deploy.demonstration.play import play_for_ever, play_once
 from deploy.demonstration.screen import Screen
 from deploy.demonstration.stage import ORG, stage
-from deploy.folders import demo_folder
 from deploy.processes import Ended, Processes, asked_to_end, processes
 
 LAST_LINES: Final = 6
@@ -44,20 +43,18 @@ async def _show(options: Options, running: Processes, screen: Screen) -> int:
     async with stage(options, running, screen.ready) as ready:
         screen.blank()
         screen.plain("A closer look, in another terminal:")
-        screen.command(f"./deploy/tagger --env-file .tagger/demo/env deliveries {ORG}")
+        screen.command(f"./deploy/tagger --env-file {ready.settings_file} deliveries {ORG}")
         screen.blank()
         play = play_once if options.once else play_for_ever
         return await play(ready, screen, options)
 
 
 def _told(screen: Screen, ended: Ended) -> int:
-    log = demo_folder() / f"{ended.name}.log"
-    screen.verdict(
-        f"The {ended.name} process ended by itself (exit code {ended.code}). Its last lines:", good=False
-    )
-    for line in _tail(log):
-        screen.plain(f"  {line}")
-    screen.plain(f"All of them: {log}")
+    screen.verdict(f"The {ended.part.name} process ended by itself (exit code {ended.code}).", good=False)
+    if ended.part.log is not None:
+        for line in _tail(ended.part.log):
+            screen.plain(f"  {line}")
+        screen.plain(f"All that it said: {ended.part.log}")
     return 1
 
 

@@ -47,15 +47,19 @@ class Stage:
     rule_set: RuleSet
     folder: Path
 
+    @property
+    def settings_file(self) -> str:
+        """For `--env-file`, as one types it in the project's folder."""
+        return str((self.folder / "env").relative_to(project_folder()))
+
 
 @asynccontextmanager
 async def stage(options: Options, running: Processes, ready: Ready) -> AsyncIterator[Stage]:
     """Start everything, one part after the other, and take it down again. Raises TaggerError, OSError."""
-    folder = demo_folder()
-    shutil.rmtree(
-        folder, ignore_errors=True
-    )  # the shop begins anew, so must everything that is known about it
     async with AsyncExitStack() as stack:
+        folder = stack.enter_context(demo_folder())
+        # The shop begins anew, so must everything that is known about it.
+        shutil.rmtree(folder, ignore_errors=True)
         url = await _store(stack, running, folder, ready)
         sandbox = Sandbox()
         haravan = sandbox.add_shop(

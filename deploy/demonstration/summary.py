@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 from deploy.demonstration.follow import Tally, percentile
 from deploy.demonstration.judge import Wrong
@@ -10,6 +11,14 @@ from deploy.demonstration.screen import Screen
 from deploy.demonstration.stage import Stage
 
 MOST_WRONG = 10
+
+
+@dataclass(slots=True)
+class Times:
+    """Seconds from a happening to the first write that it led to: while everybody was looked at, and afterwards."""
+
+    busy: list[float] = field(default_factory=list)
+    idle: list[float] = field(default_factory=list)
 
 
 def footer(stage: Stage, tally: Tally, *, left: int) -> list[str]:
@@ -24,7 +33,7 @@ def footer(stage: Stage, tally: Tally, *, left: int) -> list[str]:
     ]
 
 
-def summary(screen: Screen, stage: Stage, tally: Tally, times: Sequence[float]) -> None:
+def summary(screen: Screen, stage: Stage, tally: Tally, times: Times) -> None:
     """What the run came to."""
     calls, sent = stage.haravan.calls, stage.haravan.deliveries.log
     reads = sum(count for endpoint, count in calls.by_endpoint().items() if endpoint.startswith("GET"))
@@ -39,12 +48,13 @@ def summary(screen: Screen, stage: Stage, tally: Tally, times: Sequence[float]) 
         "API calls",
         f"{calls.count()}: {reads} reads, {calls.count() - reads} writes; {calls.count(status=429)} too many (429)",
     )
-    if times:
-        screen.fact(
-            "Webhook to tag",
-            f"half within {percentile(times, 0.5):.2f} s, 95 % within {percentile(times, 0.95):.2f} s, "
-            f"slowest {max(times):.2f} s",
-        )
+    for name, seconds in (("at first:", times.busy), ("later:   ", times.idle)):
+        if seconds:
+            screen.fact("Webhook to tag", f"{name} {_spread(seconds)}")
+
+
+def _spread(seconds: Sequence[float]) -> str:
+    return f"half in {percentile(seconds, 0.5):.2f} s, 95 % in {percentile(seconds, 0.95):.2f} s, all in {max(seconds):.2f} s"
 
 
 def verdict(screen: Screen, wrong: Sequence[Wrong], *, customers: int, came_to_rest: bool) -> int:
@@ -53,11 +63,9 @@ def verdict(screen: Screen, wrong: Sequence[Wrong], *, customers: int, came_to_r
     if not came_to_rest:
         screen.verdict("Not everybody was looked at in time.", good=False)
     for each in wrong[:MOST_WRONG]:
-        screen.verdict(
-            f"customer {each.customer}: lacks {', '.join(each.lacking) or 'nothing'}, "
-            f"has {', '.join(each.too_many) or 'nothing'} too much",
-            good=False,
-        )
+        lacks = f"lacks {', '.join(each.lacking)}" if each.lacking else ""
+        has = f"must not have {', '.join(each.too_many)}" if each.too_many else ""
+        screen.verdict(f"customer {each.customer} {' and '.join(filter(None, (lacks, has)))}", good=False)
     if wrong:
         screen.verdict(f"{len(wrong)} of {customers} customers have wrong tags.", good=False)
     if wrong or not came_to_rest:

@@ -41,7 +41,8 @@ class Reasons:
 
     def why(self, entry: Entry) -> str:
         """`VIP customer: spent 10.400.000 ₫`."""
-        values = ", ".join(_value(field, value) for field, value in entry.values.items())
+        told = (_value(field, value) for field, value in entry.values.items() if value != [])
+        values = ", ".join(told)
         rule = self._names.get(entry.rule, entry.rule)
         return f"{rule}: {values}" if values else rule
 
@@ -56,7 +57,7 @@ def _name(name: object, otherwise: str) -> str:
 def _value(field: str, value: object) -> str:
     label = FIELDS.get(field, field.replace("_", " "))
     match value:
-        case None | [] | "":
+        case None | "":
             return f"no {label}"
         case bool():
             return f"{label} {'yes' if value else 'no'}"

@@ -1,0 +1,62 @@
+"""The settings file stands behind the environment, and says where it cannot be read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from deploy.cli.environment import load
+from service.errors import BadSettings
+
+
+def loaded(path: Path, text: str, **environ: str) -> dict[str, str]:
+    path.write_text(text, encoding="utf-8")
+    load(path, environ)
+    return environ
+
+
+def test_the_environment_comes_first(tmp_path: Path) -> None:
+    assert loaded(tmp_path / ".env", "PORT=1\nSECRET_KEY=k", PORT="2") == {"PORT": "2", "SECRET_KEY": "k"}
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("PORT=8000", "8000"),
+        ("  PORT = 8000 ", "8000"),
+        ("export PORT=8000", "8000"),
+        ("PORT='8000'", "8000"),
+        ('PORT="80 00"', "80 00"),
+        ("PORT=a=b", "a=b"),
+        ("PORT=", ""),
+        ("# PORT=1\n\nPORT=8000", "8000"),
+        ("PORT='", "'"),
+    ],
+    ids=[
+        "plain",
+        "spaces",
+        "export",
+        "single quotes",
+        "double quotes",
+        "an equals sign",
+        "empty",
+        "comments",
+        "one quote",
+    ],
+)
+def test_lines_are_read_as_honcho_and_compose_read_them(tmp_path: Path, text: str, value: str) -> None:
+    assert loaded(tmp_path / ".env", text) == {"PORT": value}
+
+
+@pytest.mark.parametrize(
+    "line", ["PORT", "=8000", "a b=1"], ids=["no value", "no name", "a name with a space"]
+)
+def test_a_line_that_is_none_is_named_by_its_number_and_not_shown(tmp_path: Path, line: str) -> None:
+    with pytest.raises(BadSettings, match=r"\.env, line 2: expected NAME=value$"):
+        loaded(tmp_path / ".env", f"PORT=1\n{line}")
+
+
+def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(BadSettings, match="no settings file"):
+        load(tmp_path / "none", {})

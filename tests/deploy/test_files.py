@@ -1,0 +1,86 @@
+"""The files that people deploy with say what the code says."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+import pytest
+import yaml
+
+from service.settings import read_settings
+
+ROOT: Final = Path(__file__).parents[2]
+EXAMPLE: Final = (ROOT / "deploy/env.example").read_text(encoding="utf-8")
+SETTING: Final = re.compile(r"^#?([A-Z][A-Z_]+)=(.*)$", re.MULTILINE)
+READ: Final = re.compile(r'reader\.\w+\(\s*"([A-Z_]+)"')
+
+
+def settings_in_code() -> set[str]:
+    return set(READ.findall((ROOT / "service/settings.py").read_text(encoding="utf-8")))
+
+
+def test_every_setting_stands_in_the_example_and_no_other() -> None:
+    assert {name for name, _ in SETTING.findall(EXAMPLE)} == settings_in_code()
+
+
+def test_what_the_example_shows_as_defaults_are_the_defaults() -> None:
+    shown = {name: value for name, value in SETTING.findall(EXAMPLE) if value}
+
+    assert read_settings(shown) == read_settings({})
+
+
+def test_the_readme_names_every_setting() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+
+    assert not {name for name in settings_in_code() if f"`{name}`" not in readme}
+
+
+def test_the_store_of_a_deployment_writes_before_it_answers() -> None:
+    lines = (ROOT / "deploy/redis.conf").read_text(encoding="utf-8").splitlines()
+
+    for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction"):
+        assert line in lines
+
+
+def test_compose_starts_web_worker_and_store_with_settings_that_exist() -> None:
+    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))
+
+    assert set(compose["services"]) == {"web", "worker", "store"}
+    for name in ("web", "worker"):
+        assert set(compose["services"][name]["environment"]) <= settings_in_code()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+def test_every_pinned_package_has_a_hash_and_no_address(name: str) -> None:
+    text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
+    pins = [block for block in text.split("\n") if re.match(r"^[a-z0-9]", block)]
+
+    assert pins
+    assert all(re.match(r"^[a-z0-9._-]+(\[[a-z,]+\])?==\S+ .*\\$", pin) for pin in pins), pins
+    assert "://" not in text
+    assert "--index-url" not in text
+
+
+def test_the_pins_cover_what_the_project_asks_for() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    asked = set(re.findall(r'^  "([a-z0-9-]+)[>=]', project, re.MULTILINE))
+    pinned = set(
+        re.findall(r"^([a-z0-9._-]+)==", (ROOT / "deploy/requirements-test.txt").read_text(), re.MULTILINE)
+    )
+
+    assert not asked - pinned
+
+
+@pytest.mark.parametrize(
+    "script", ["deploy/demo", "deploy/test", "deploy/tagger", "deploy/lock", "deploy/setup.sh", ".ci/run"]
+)
+def test_the_scripts_are_readable_by_any_posix_shell(script: str) -> None:
+    subprocess.run(["sh", "-n", str(ROOT / script)], check=True)  # noqa: S603, S607
+
+
+@pytest.mark.parametrize("script", ["deploy/demo", "deploy/test", "deploy/tagger", ".ci/run"])
+def test_the_scripts_can_be_started(script: str) -> None:
+    assert (ROOT / script).stat().st_mode & 0o111

@@ -18,8 +18,15 @@ from service.store.connection import connect
 from service.store.ingest import Ingest
 from service.store.shops import Shops
 from service.web import webhooks
+from service.web.boot import Boot
 from service.web.directory import Directory
+from service.web.health import Health
 from service.web.journal import Journal, batch_journal
+from service.web.metrics import Metrics
+from service.web.ops.access import Access
+from service.web.ops.operations import Operations
+from service.web.ops.routes import routes as ops
+from service.web.problems import HANDLERS
 from service.web.refusals import Refusals
 from service.web.tally import Tally
 
@@ -48,6 +55,7 @@ def create_app(settings: Settings) -> ASGIApp:
     shops = Shops(redis, Cipher(settings.secret_keys))
     directory = Directory(shops, app_secrets=settings.webhook_secrets)
     refusals = Refusals(redis, alerts, tally)
+    boot = Boot(redis, shops, settings)
     ingest = Ingest(redis, retention_s=settings.retention_days * keys.DAY_S, on_batch=batch_journal(tally))
     webhook = webhooks.Webhooks(
         ingest=ingest,
@@ -55,20 +63,27 @@ def create_app(settings: Settings) -> ASGIApp:
         refusals=refusals,
         tally=tally,
         verify_token=settings.verify_token,
+        require_fit=boot.require,
     )
+    health = Health(redis, boot, Metrics(redis, shops, tally))
+    api = ops(Operations(redis, shops), Access(settings.ops_tokens))
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
-            await shops.seed_from(settings)
+            await boot.start()
+            stack.push_async_callback(boot.stop)
             ingest.start()
             stack.push_async_callback(alerts.settled)
             stack.push_async_callback(ingest.stop)
             stack.push_async_callback(_ended, asyncio.create_task(refusals.flush_for_ever()))
             yield
 
-    return Front(webhook, Journal(Starlette(lifespan=lifespan)))
+    return Front(
+        webhook,
+        Journal(Starlette(routes=[*health.routes(), *api], lifespan=lifespan, exception_handlers=HANDLERS)),
+    )
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from time import perf_counter
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs
@@ -57,6 +58,7 @@ class Webhooks:
         refusals: Refusals,
         tally: Tally,
         verify_token: str,
+        require_fit: Callable[[], None] = lambda: None,
         bodies: Bodies | None = None,
     ) -> None:
         self._ingest = ingest
@@ -64,6 +66,7 @@ class Webhooks:
         self._refusals = refusals
         self._tally = tally
         self._verify_token = verify_token.encode()
+        self._require_fit = require_fit  # raises StoreAway while the store's own settings are not known
         self._bodies = bodies or Bodies()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -110,6 +113,7 @@ class Webhooks:
 
     async def _take(self, head: Head, body: bytes) -> Refusal | None:
         """Record the delivery and mark its customer, or say why it is refused. Raises StoreAway."""
+        self._require_fit()
         org = head.org or self._directory.org_of(head.domain)
         shop = self._directory.find(org)
         if shop is None or not is_signed(body, head.signature, shop.secrets):

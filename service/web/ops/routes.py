@@ -1,0 +1,110 @@
+"""The ops API over HTTP: authorise, read what is asked, call the operation, write what it answers."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, TypeVar
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from service.domain.customers import OrgId, read_id
+from service.errors import Unreadable
+from service.web.bodies import Bodies, Left, TooLarge, TooMany
+from service.web.ops.access import Access
+from service.web.ops.document import PATH_SCHEMAS, document
+from service.web.ops.models import Asked
+from service.web.ops.operations import Call, Operations
+from service.web.ops.table import TABLE, Operation
+from service.web.problems import Problem
+
+A = TypeVar("A", bound=Asked)
+
+
+def routes(operations: Operations, access: Access) -> list[Route]:
+    """Every route, the document's included."""
+    bodies = Bodies()
+    described = document(TABLE)
+    by_path: dict[str, dict[str, Operation]] = {}
+    for operation in TABLE:
+        by_path.setdefault(operation.path, {})[operation.method] = operation
+
+    def endpoint(rows: dict[str, Operation]) -> Any:
+        async def respond(request: Request) -> Response:
+            operation = rows["GET" if request.method == "HEAD" else request.method]
+            return await _respond(operation, request, operations=operations, access=access, bodies=bodies)
+
+        return respond
+
+    async def show_document(_: Request) -> Response:
+        return JSONResponse(described)
+
+    return [
+        Route("/ops/openapi.json", show_document),
+        *(Route(path, endpoint(rows), methods=list(rows)) for path, rows in by_path.items()),
+    ]
+
+
+async def _respond(
+    operation: Operation, request: Request, *, operations: Operations, access: Access, bodies: Bodies
+) -> Response:
+    by = access.who(request)
+    path = _path(request.path_params)
+    asked = None
+    if operation.asked is not None:
+        asked = (
+            _query(request, operation.asked)
+            if operation.method == "GET"
+            else await _body(request, operation.asked, bodies)
+        )
+    structlog.contextvars.bind_contextvars(operation=operation.handler.__name__)
+    answer = await operation.handler(operations, Call(by, OrgId(path.get("org", "")), path, asked))
+    return Response(msgspec.json.encode(answer), media_type="application/json")
+
+
+def _path(given: dict[str, str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, text in given.items():
+        pattern = PATH_SCHEMAS[name].get("pattern")
+        if pattern is not None and not re.fullmatch(pattern, text):
+            raise Problem(404, f"there is no such {name}")
+        found[name] = _customer(text) if pattern is None else text
+    return found
+
+
+def _customer(text: str) -> int:
+    try:
+        return read_id(text)
+    except Unreadable as exc:
+        raise Problem(400, "a customer's id is a positive 64-bit number") from exc
+
+
+def _query(request: Request, kind: type[A]) -> A:
+    given: dict[str, str] = {}
+    for name, text in request.query_params.multi_items():
+        if name in given:
+            raise Problem(400, f"`{name}` is given twice")
+        given[name] = text
+    try:
+        return msgspec.convert(given, kind, strict=False)
+    except msgspec.ValidationError as exc:
+        raise Problem(400, f"the query is wrong: {exc} (write the + of an offset as %2B)") from exc
+
+
+async def _body(request: Request, kind: type[A], bodies: Bodies) -> A:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise Problem(400, "send `Content-Type: application/json`")
+    try:
+        body = await bodies.read(
+            request.receive, announced=request.headers.get("content-length", "").encode()
+        )
+        return msgspec.json.decode(body, type=kind)
+    except TooLarge as exc:
+        raise Problem(413, "the body is larger than 1 MiB") from exc
+    except (TooMany, Left) as exc:
+        raise Problem(503, "too many bodies are being read", headers={"Retry-After": "1"}) from exc
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
+        raise Problem(400, f"the body is wrong: {exc}") from exc

@@ -10,7 +10,7 @@ from typing import Final
 
 MOST_DAYS: Final = 36_500
 _SPAN: Final = re.compile(r"([0-9][0-9_]{0,8})\s*([a-z]+)")
-_AMOUNT: Final = re.compile(r"(-?[0-9][0-9._,\s]{0,30}?)\s*([a-z]*)\s*(?:d|đ|₫|vnd|dong)?")
+_AMOUNT: Final = re.compile(r"(-?[0-9][0-9._,\s]{0,30}?)\s*(trieu|tr|m|nghin|ngan|k|ty|ti)?\s*(?:d|₫|vnd|dong)?")
 _GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:([.,\s_])[0-9]{3})(?:\1[0-9]{3})*")
 _DAYS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("day", "days", "ngay"), 1),
@@ -49,13 +49,13 @@ def read_amount(text: str) -> Decimal | None:
     groups thousands, as Vietnamese readers expect.
     """
     found = _AMOUNT.fullmatch(bare(text)) if len(text) <= 60 else None
-    if found is None or found[2] not in _TIMES:
+    if found is None:
         return None
     digits = found[1].strip()
     if _GROUPED.fullmatch(digits):
         digits = re.sub(r"[.,\s_]", "", digits)
     try:
-        return Decimal(digits.replace("_", "").replace(",", ".")) * _TIMES[found[2]]
+        return Decimal(digits.replace("_", "").replace(",", ".")) * _TIMES[found[2] or ""]
     except InvalidOperation:
         return None
 

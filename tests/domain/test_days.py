@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.days import age, anniversary, calendar, day, first_of, next_anniversary
+
+ZONES = [
+    "Asia/Ho_Chi_Minh",
+    "Europe/Berlin",
+    "America/New_York",
+    "Australia/Lord_Howe",
+    "Africa/Casablanca",
+    "Pacific/Apia",  # had no 30 December 2011
+    "America/Sao_Paulo",  # its summer time began at midnight
+    "Asia/Kathmandu",
+]
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@given(moment=st.datetimes(datetime(1900, 1, 1), datetime(2090, 1, 1), timezones=st.just(UTC)))
+def test_a_moment_falls_on_the_day_that_the_zones_own_clocks_showed(zone: str, moment: datetime) -> None:
+    ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
+
+    assert calendar(zone).date_of(ms) == moment.astimezone(ZoneInfo(zone)).date()
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Pacific/Apia"])
+def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: str) -> None:
+    start = datetime(2011, 1, 1, tzinfo=UTC)
+    for hour in range(366 * 24):
+        moment = start + timedelta(hours=hour, minutes=-1)
+        assert (
+            calendar(zone).date_of(int(moment.timestamp()) * 1000) == moment.astimezone(ZoneInfo(zone)).date()
+        )
+
+
+@pytest.mark.parametrize(
+    ("ms", "expected"),
+    [
+        pytest.param(-62_135_596_800_000, date.min, id="the first moment of year 1, west of Greenwich"),
+        pytest.param(-(10**17), date.min, id="before all days"),
+        pytest.param(10**17, date.max, id="after all days"),
+    ],
+)
+def test_moments_beyond_the_calendar_fall_on_its_ends(ms: int, expected: date) -> None:
+    assert calendar("America/New_York").date_of(ms) == expected
+
+
+def test_a_birthday_stored_as_the_evening_before_in_utc_is_the_local_day() -> None:
+    moment = datetime(1990, 5, 31, 17, tzinfo=UTC)
+
+    assert calendar("Asia/Ho_Chi_Minh").date_of(int(moment.timestamp()) * 1000) == date(1990, 6, 1)
+
+
+@pytest.mark.parametrize(
+    ("year", "expected"),
+    [
+        pytest.param(2024, date(2024, 2, 29), id="leap year"),
+        pytest.param(2025, date(2025, 2, 28), id="common year"),
+        pytest.param(2100, date(2100, 2, 28), id="common century"),
+    ],
+)
+def test_29_february_is_celebrated_on_the_28th_in_common_years(year: int, expected: date) -> None:
+    born = date(1992, 2, 29)
+
+    assert anniversary(born, year) == expected.toordinal()
+    assert (born.month, born.day) in day(expected.toordinal()).birthdays
+
+
+def test_29_february_is_not_celebrated_on_the_28th_of_a_leap_year() -> None:
+    assert (2, 29) not in day(date(2024, 2, 28).toordinal()).birthdays
+
+
+@given(born=st.dates(), today=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
+def test_the_next_anniversary_is_the_first_that_is_not_over(born: date, today: date) -> None:
+    found = next_anniversary(born, day(today.toordinal()))
+
+    assert today.toordinal() <= found <= today.toordinal() + 366
+    assert (born.month, born.day) in day(found).birthdays
+
+
+@given(month=st.integers(1, 12), after=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
+def test_the_first_of_a_month_is_the_next_one(month: int, after: date) -> None:
+    found = date.fromordinal(first_of(month, after.toordinal()))
+
+    assert (found.month, found.day) == (month, 1)
+    assert after < found <= after + timedelta(days=366)
+
+
+@pytest.mark.parametrize(
+    ("today", "expected"),
+    [
+        pytest.param(date(2025, 2, 27), 32, id="the day before"),
+        pytest.param(date(2025, 2, 28), 33, id="the day itself"),
+        pytest.param(date(1990, 1, 1), 0, id="before birth"),
+    ],
+)
+def test_age_turns_on_the_birthday(today: date, expected: int) -> None:
+    assert age(date(1992, 2, 29), day(today.toordinal())) == expected

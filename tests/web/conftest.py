@@ -111,14 +111,21 @@ async def running(app: ASGIApp) -> AsyncIterator[None]:
             await task
 
 
-@pytest.fixture
-async def client(shops: Shops, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+@asynccontextmanager
+async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the running application, without a socket between."""
     app = create_app(settings)
     async with running(app):
-        transport = httpx2.ASGITransport(app=app)
+        transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
             yield client
+
+
+@pytest.fixture
+async def client(shops: Shops, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of the application as the fixtures set it up."""
+    async with serving(settings) as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,0 +1,198 @@
+"""What a webhook's bytes say, decided without any I/O."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from base64 import b64encode
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.customers import digest, read_record
+from service.domain.deliveries import (
+    Kept,
+    Reason,
+    fingerprint,
+    identity,
+    is_signed,
+    judge,
+    keep,
+    read_kept,
+    tidy_topic,
+)
+
+VIETNAMESE = (
+    '{"id":1037889951,"first_name":"Nguyễn Thị Ánh","tags":"Khách VIP","total_spent":261380000.0000}'.encode()
+)
+SECRETS = (b"an-older-one", b"1234")
+
+
+@pytest.mark.parametrize(
+    ("body", "signature"),
+    [
+        pytest.param(b'{"name":"evan"}', b"MPjRYKoc2I99nNv0x3bzx4lSRjDHD7OfV5C/UX5Ijbc=", id="ascii"),
+        pytest.param(VIETNAMESE, b"IQLV6Yw4T/897bX98/I0rSpoYAprug+WzpAQNHQU6Cg=", id="vietnamese"),
+    ],
+)
+def test_the_published_vectors_are_signed(body: bytes, signature: bytes) -> None:
+    assert is_signed(body, signature, SECRETS)
+
+
+def _hmac(algorithm: str) -> bytes:
+    return hmac.new(b"1234", VIETNAMESE, algorithm).digest()
+
+
+@pytest.mark.parametrize(
+    "signature",
+    [
+        pytest.param(b"", id="missing"),
+        pytest.param(b64encode(_hmac("sha256"))[:-1], id="truncated"),
+        pytest.param(b64encode(_hmac("sha256")) + b"=", id="longer"),
+        pytest.param(b64encode(_hmac("sha256"))[:-2] + b"A=", id="last character"),
+        pytest.param(_hmac("sha256").hex().encode(), id="hex"),
+        pytest.param(_hmac("sha256").hex().encode()[:44], id="hex of the right length"),
+        pytest.param(b64encode(_hmac("sha1")), id="sha1"),
+        pytest.param(b64encode(_hmac("sha1")).ljust(44, b"="), id="sha1 of the right length"),
+        pytest.param("ế".encode() * 14 + b"ab", id="another alphabet"),
+        pytest.param(b64encode(hmac.new(b"12345", VIETNAMESE, "sha256").digest()), id="another secret"),
+        pytest.param(b64encode(hashlib.sha256(VIETNAMESE).digest()), id="no secret"),
+    ],
+)
+def test_anything_else_is_not_signed(signature: bytes) -> None:
+    assert not is_signed(VIETNAMESE, signature, SECRETS)
+
+
+def test_without_secrets_nothing_is_signed() -> None:
+    assert not is_signed(VIETNAMESE, b64encode(_hmac("sha256")), ())
+
+
+def test_a_body_that_was_written_again_is_not_signed() -> None:
+    again = json.dumps(json.loads(VIETNAMESE), ensure_ascii=False).encode()
+
+    assert not is_signed(again, b"IQLV6Yw4T/897bX98/I0rSpoYAprug+WzpAQNHQU6Cg=", SECRETS)
+
+
+@pytest.mark.parametrize(
+    ("topic", "body", "customer", "note"),
+    [
+        pytest.param("customers/update", b'{"id": 7}', "7", "", id="bare"),
+        pytest.param("customers/create", b'{"customer": {"id": 7}}', "7", "", id="in an envelope"),
+        pytest.param("customers/delete", b'{"id": "7"}', "7", "", id="id as text"),
+        pytest.param("customers/enable", b'{"id": 9223372036854775807}', "9223372036854775807", "", id="largest id"),
+        pytest.param("customers/update", b'{"id": 7, "total_spent": "much"}', "7", "", id="an odd field"),
+        pytest.param("customers/update", b'{"id": 7, "tags": ["VIP"]}', "7", "", id="odd tags"),
+        pytest.param("orders/create", b'{"id": 5, "customer": {"id": 7}}', "7", "", id="an order's customer"),
+        pytest.param("refunds/create", b'{"id": 5, "customer": {"id": 7}}', "7", "", id="a refund's customer"),
+        pytest.param("never/heard-of", b'{"customer": {"id": 7}}', "7", "", id="unknown topic that names one"),
+        pytest.param("", b'{"customer": {"id": 7}}', "7", "", id="no topic, but a name"),
+        pytest.param("", b'{"id": 7}', "", Reason.NO_CUSTOMER, id="no topic and bare"),
+        pytest.param("orders/create", b'{"id": 5}', "", Reason.NO_CUSTOMER, id="an order of nobody"),
+        pytest.param("orders/create", b'{"id": 5, "customer": null}', "", Reason.NO_CUSTOMER, id="customer null"),
+        pytest.param("orders/create", b'{"customer": {"email": "a@example.com"}}', "", Reason.NO_CUSTOMER, id="no id inside"),
+        pytest.param("customers/update", b'{"first_name": "x"}', "", Reason.NO_CUSTOMER, id="id missing"),
+        pytest.param("customers/update", b'{"id": -7}', "", Reason.BAD_ID, id="id negative"),
+        pytest.param("customers/update", b'{"id": 0}', "", Reason.BAD_ID, id="id zero"),
+        pytest.param("customers/update", b'{"id": null}', "", Reason.BAD_ID, id="id null"),
+        pytest.param("customers/update", b'{"id": true}', "", Reason.BAD_ID, id="id true"),
+        pytest.param("customers/update", b'{"id": 7.0}', "", Reason.BAD_ID, id="id with a fraction"),
+        pytest.param("customers/update", b'{"id": "seven"}', "", Reason.BAD_ID, id="id a word"),
+        pytest.param("customers/update", b'{"id": 9223372036854775808}', "", Reason.BAD_ID, id="id 2^63"),
+        pytest.param("customers/update", b'{"id": 1' + b"0" * 400 + b"}", "", Reason.BAD_ID, id="id with 400 digits"),
+        pytest.param("customers/update", b"", "", Reason.UNREADABLE, id="empty"),
+        pytest.param("customers/update", b"id=7", "", Reason.UNREADABLE, id="not JSON"),
+        pytest.param("customers/update", b'[{"id": 7}]', "", Reason.UNREADABLE, id="an array"),
+        pytest.param("customers/update", b"7", "", Reason.UNREADABLE, id="a number"),
+        pytest.param("customers/update", b'{"id": 7', "", Reason.UNREADABLE, id="cut off"),
+        pytest.param("customers/update", b'{"id": 7, "note": "\xff"}', "", Reason.UNREADABLE, id="not UTF-8"),
+        pytest.param("customers/update", b"[" * 200_000, "", Reason.UNREADABLE, id="nested without end"),
+        pytest.param("app/uninstalled", b'{"id": 7}', "", Reason.UNINSTALLED, id="uninstalled"),
+    ],
+)  # fmt: skip
+def test_a_signed_body_is_judged(topic: str, body: bytes, customer: str, note: str) -> None:
+    verdict = judge(topic=topic, body=body, test=False, currency="VND")
+
+    assert (verdict.customer, verdict.note) == (customer, note)
+
+
+def test_a_test_delivery_marks_nobody() -> None:
+    assert judge(topic="customers/update", body=b'{"id": 7}', test=True, currency="VND").note == Reason.TEST
+
+
+WHOLE = {
+    "id": 7, "total_spent": "41.94", "orders_count": 1, "tags": "b, A", "created_at": "2024-01-02T03:04:05.1234567Z",
+    "last_order_date": None, "birthday": None, "gender": 0, "state": "Disabled", "accepts_marketing": True,
+    "verified_email": False, "group_name": None, "default_address": None, "first_name": "Ánh", "last_name": "",
+    "email": "a@example.com", "phone": None, "note": None, "updated_at": "2026-03-01T07:00:00+07:00",
+}  # fmt: skip
+
+
+def test_a_whole_customer_has_the_digest_that_the_drain_would_leave() -> None:
+    body = json.dumps(WHOLE).encode()
+
+    verdict = judge(topic="customers/update", body=body, test=False, currency="USD")
+
+    assert verdict.digest == digest(read_record(body, currency="USD").customer)
+    assert verdict.updated_ms == "1772323200000"
+
+
+@pytest.mark.parametrize("key", sorted(WHOLE.keys() - {"id", "updated_at"}))
+def test_a_missing_field_leaves_no_digest(key: str) -> None:
+    body = json.dumps({name: value for name, value in WHOLE.items() if name != key}).encode()
+
+    assert judge(topic="customers/update", body=body, test=False, currency="VND").digest == ""
+
+
+def test_an_orders_copy_of_its_customer_is_not_its_present_state() -> None:
+    verdict = judge(
+        topic="orders/create", body=json.dumps({"customer": WHOLE}).encode(), test=False, currency="VND"
+    )
+
+    assert (verdict.customer, verdict.digest) == ("7", "")
+
+
+def test_a_moment_that_cannot_be_makes_nobody_wait() -> None:
+    body = json.dumps({**WHOLE, "updated_at": "9999-12-31T00:00:00Z"}).encode()
+
+    assert judge(topic="customers/update", body=body, test=False, currency="VND").updated_ms == "0"
+
+
+@given(st.binary(max_size=300) | st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(WHOLE)) | st.just("customer"), inner)).map(lambda value: json.dumps(value).encode()))  # fmt: skip
+def test_no_body_is_too_odd_to_be_judged(body: bytes) -> None:
+    verdict = judge(topic="customers/update", body=body, test=False, currency="VND")
+
+    assert bool(verdict.customer) != bool(verdict.note)
+
+
+@pytest.mark.parametrize(
+    ("header", "topic"),
+    [
+        pytest.param(b"customers/update", "customers/update", id="as sent"),
+        pytest.param(b" Customers/Update ", "customers/update", id="case and spaces"),
+        pytest.param(b"x" * 5000, "x" * 64, id="endless"),
+        pytest.param(b"a\x1b[31m", "", id="control characters"),
+        pytest.param(b"", "", id="missing"),
+    ],
+)
+def test_a_topic_is_tidied(header: bytes, topic: str) -> None:
+    assert tidy_topic(header) == topic
+
+
+def test_org_topic_and_body_each_change_the_identity() -> None:
+    one = identity(org="1", topic="a", sha256=fingerprint(b"{}"))
+
+    assert one == identity(org="1", topic="a", sha256=fingerprint(b"{}"))
+    others = {
+        identity(org="2", topic="a", sha256=fingerprint(b"{}")),
+        identity(org="1", topic="b", sha256=fingerprint(b"{}")),
+        identity(org="1", topic="a", sha256=fingerprint(b"{ }")),
+    }
+    assert len(others | {one}) == 4
+
+
+def test_what_is_kept_can_be_read_again() -> None:
+    what = Kept("customers/update", fingerprint(b"{}"), 2, test=True, org="9")
+
+    assert read_kept(keep(what)) == what

@@ -34,6 +34,34 @@ class Run(msgspec.Struct, frozen=True):
     ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`
 
 
+async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
+    """Open a run's books; returns its id. They are opened before the first mark, or a quick one is not counted."""
+    number = await redis.incr(keys.shop(org, "run_numbers"))
+    run_id = f"{LETTERS[kind]}{number}"
+    key = keys.shop(org, f"run:{run_id}")
+    await redis.hset(
+        key, mapping={"kind": kind, "by": by, "reason": reason, "started_ms": now_ms, "total": 0}
+    )
+    await redis.expire(key, keys.RUN_DAYS * keys.DAY_S)
+    await redis.zadd(keys.shop(org, "runs"), {run_id: now_ms})
+    return run_id
+
+
+async def mark(
+    redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[CustomerId], *, kind: Kind
+) -> None:
+    """Mark more customers under a run, in the bulk lane."""
+    if not customers:
+        return
+    key = keys.shop(org, f"run:{run_id}")
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.sadd(f"{key}:left", *[str(each) for each in customers])
+        pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
+        pipe.hincrby(key, "total", len(customers))
+        await pipe.execute()
+    await marks.mark_customers(redis, org, customers, cause=f"{kind}:{run_id}")
+
+
 async def start(
     redis: ArqRedis,
     org: OrgId,
@@ -45,25 +73,12 @@ async def start(
     now_ms: int,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Run:
-    """Mark these customers in the bulk lane under a new run. `on_marked` hears how many are marked so far.
-
-    The run's books are opened before the first mark, so that a customer done at once is counted.
-    """
-    number = await redis.incr(keys.shop(org, "run_numbers"))
-    run_id = f"{LETTERS[kind]}{number}"
-    key = keys.shop(org, f"run:{run_id}")
-    await redis.hset(
-        key,
-        mapping={"kind": kind, "by": by, "reason": reason, "started_ms": now_ms, "total": len(customers)},
-    )
-    await redis.zadd(keys.shop(org, "runs"), {run_id: now_ms})
+    """Mark these customers under a new run. `on_marked` hears how many are marked so far."""
+    run_id = await begin(redis, org, kind=kind, by=by, reason=reason, now_ms=now_ms)
     for start_at in range(0, len(customers), CHUNK):
         chunk = customers[start_at : start_at + CHUNK]
-        await redis.sadd(f"{key}:left", *[str(each) for each in chunk])
-        await marks.mark_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
+        await mark(redis, org, run_id, chunk, kind=kind)
         on_marked(start_at + len(chunk))
-    await redis.expire(key, keys.RUN_DAYS * keys.DAY_S)
-    await redis.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
     return await get(redis, org, run_id)
 
 

@@ -128,7 +128,7 @@ async def running(
 
 @asynccontextmanager
 async def _web(settings: Settings) -> AsyncIterator[str]:
-    listening = socket.socket()
+    listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle's delay on
     listening.bind(("127.0.0.1", 0))
     how = config(settings)
     how.loop = "none"

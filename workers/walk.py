@@ -1,0 +1,112 @@
+"""Page walks: every customer of a shop, fifty a call, marking those whose tags are not what they should be.
+
+Backfill is the first look at a shop; reconcile looks at what changed since a moment; scrub looks at everybody,
+and at those whom the walk did not show.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import structlog
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, Record, pack
+from service.domain.evaluation import Compiled
+from service.domain.judgement import Asked, Scene, Settled, judge
+from service.errors import TaggerError
+from service.store import kept, keys, runs
+from service.store.script import script
+from service.store.shop import Shop
+from workers.background import background
+from workers.haravan.client import Haravan
+from workers.haravan.pacer import Permits
+from workers.sweep import today
+
+Kind = Literal["backfill", "reconcile", "scrub"]
+OVERLAP_S: Final = 900  # lists may lag
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """How far a walk is: customers seen, of about how many, and how many of them were marked."""
+
+    seen: int
+    about: int
+    marked: int
+
+
+@dataclass(frozen=True, slots=True)
+class Walk:
+    """One walk through one shop. Ends where it is when its process does; the next one begins from the start."""
+
+    redis: ArqRedis
+    shop: Shop
+    api: Haravan
+    permits: Permits
+    compiled: Compiled
+    version: int
+    now_ms: Callable[[], int]
+    on_page: Callable[[Walked], None] = lambda _: None
+
+    async def __call__(self, kind: Kind, *, by: str, since_ms: int | None = None) -> runs.Run:
+        """Walk all pages; returns the run of the marks. Raises HaravanError when the shop does not answer."""
+        started = self.now_ms()
+        since = None
+        if since_ms is not None:
+            since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
+        about = await self.api.perform(self.api.dialect.count(), self.permits)
+        run_id = await runs.begin(self.redis, self.shop.org, kind=kind, by=by, reason=kind, now_ms=started)
+        unseen = await self._known() if kind == "scrub" else set()
+        seen, marked, cursor = 0, 0, 0
+        while True:
+            page = await self.api.perform(self.api.dialect.page(cursor, updated_min=since), self.permits)
+            if not len(page) or not page.ids:
+                break
+            wrong = [*(await self._judge(page.records)), *(p.customer for p in page.poisons if p.customer)]
+            await runs.mark(self.redis, self.shop.org, run_id, wrong, kind=kind)
+            unseen -= page.ids
+            seen, marked, cursor = seen + len(page), marked + len(wrong), max(page.ids)
+            self.on_page(Walked(seen, about, marked))
+        if unseen:  # known to us and not shown: a confirming look, no deletion on a list's word
+            await runs.mark(self.redis, self.shop.org, run_id, sorted(unseen), kind=kind)
+        structlog.get_logger().info(
+            "walk", org=self.shop.org, kind=kind, run=run_id, seen=seen, marked=marked, unseen=len(unseen)
+        )
+        return await runs.get(self.redis, self.shop.org, run_id)
+
+    async def _known(self) -> set[CustomerId]:
+        return {CustomerId(int(each)) for each in await self.redis.hkeys(keys.shop(self.shop.org, "snap"))}
+
+    async def _judge(self, records: Sequence[Record]) -> list[CustomerId]:
+        """Who has to be looked at; the others' snapshots are kept where there are none."""
+        ids = [CustomerId(record.customer.id) for record in records]
+        stored = await kept.kept(self.redis, self.shop.org, ids)
+        now = self.now_ms()
+        scene = Scene(self.compiled, self.version, now, today(now, self.compiled.rule_set.timezone))
+        wrong: list[CustomerId] = []
+        right: list[str | bytes | int] = []
+        for customer, record in zip(ids, records, strict=True):
+            found = self._found_right(record, stored[customer], scene)
+            if found is None:
+                wrong.append(customer)
+            else:
+                day = found.decision.next_change
+                right += [customer, pack(record.customer), "" if day is None else day]
+        if right:
+            await script(self.redis, "glance")(keys=[keys.shop(self.shop.org)], args=right)
+        return wrong
+
+    def _found_right(self, record: Record, stored: kept.Kept, scene: Scene) -> Settled | None:
+        """The judgement of a customer for whom there is nothing to do; None for everybody else."""
+        try:
+            judged = judge(Asked(), record, background(stored), scene)
+        except TaggerError:
+            return None
+        clean = (
+            isinstance(judged, Settled) and not judged.drifted and not judged.recovered and not stored.intents
+        )
+        return judged if clean and isinstance(judged, Settled) else None

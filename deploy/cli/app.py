@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import customers, dead_letters, deliveries, processes, replay, rules, shops, subscription
+from deploy.cli import (
+    customers,
+    dead_letters,
+    deliveries,
+    doctor,
+    processes,
+    replay,
+    rules,
+    shops,
+    subscription,
+)
 from deploy.cli.endings import end_with
 from deploy.cli.environment import load
 
@@ -36,6 +46,7 @@ app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS)
 app.command(rich_help_panel=SEEING)(deliveries.deliveries)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=SEEING)
 app.command(rich_help_panel=SEEING)(replay.replay)
+app.command(rich_help_panel=SEEING)(doctor.doctor)
 
 
 @app.callback()

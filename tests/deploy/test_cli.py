@@ -17,6 +17,7 @@ from arq.connections import ArqRedis
 from deploy.cli.app import run
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.store import keys
+from service.store.counters import Counters
 
 ORG = "1000000001"
 TOKEN = "sandbox-token-one"
@@ -271,6 +272,46 @@ async def test_without_deliveries_or_dead_letters_the_lists_say_so(shop: Place) 
 
     assert (deliveries.code, deliveries.out.strip()) == (0, "No delivery in that time.")
     assert (letters.code, letters.out.strip()) == (0, "No open dead letter.")
+
+
+async def test_the_doctor_names_what_is_wrong_and_what_to_do(shop: Place) -> None:
+    said = await shop.tagger("doctor", "--json")
+
+    problems = {row["text"] for row in json.loads(said.out) if row["level"] == "problem"}
+    assert said.code == 1
+    for part in (
+        "no worker was ever seen",
+        "subscribed to nothing",
+        "no rules yet",
+        "DURABILITY=fsync promises",
+    ):
+        assert any(part in problem for problem in problems), part
+
+
+async def test_the_doctor_is_content_with_a_shop_that_is_set_up(
+    shop: Place, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DURABILITY", "everysec")  # the tests' store keeps nothing
+    monkeypatch.setenv("HARAVAN_WEBHOOK_SECRETS", "secret-1")
+    shop.haravan.app(url="https://tagger.example.com/webhooks/haravan")
+    await shop.tagger("subscription", "add", ORG)
+    await shop.tagger("rules", "publish", ORG, str(Path(__file__).parents[2] / "deploy/rules/demo.yaml"))
+    await Counters(redis).flush()
+
+    said = await shop.tagger("doctor", ORG)
+
+    assert "✘" not in said.out
+    assert said.code == 0
+    assert "20 customers" in said.out
+
+
+async def test_the_doctor_sees_a_token_that_was_taken_away(shop: Place) -> None:
+    shop.haravan.replace_token("another-token-now")
+
+    said = await shop.tagger("doctor", ORG)
+
+    assert said.code == 1
+    assert "401" in said.out
 
 
 FAILURES: list[tuple[str, tuple[str, ...], dict[str, str], int, str]] = [

@@ -314,6 +314,13 @@ async def test_bulk_waits_while_a_live_call_does(bucket: Bucket, clock: Clock) -
     assert (await refused(bucket, "bulk")).reason == "live first"
 
 
+async def test_live_finds_room_where_bulk_has_filled_its_half(bucket: Bucket) -> None:
+    await heard(bucket, used=0)
+    assert await grants(bucket, "bulk") == 39
+
+    assert await grants(bucket, "live") == 20
+
+
 async def test_bulk_gets_its_tenth_while_live_waits_all_the_time(bucket: Bucket, clock: Clock) -> None:
     await heard(bucket, used=75)
     counts: dict[Lane, int] = {"live": 0, "bulk": 0}

@@ -10,7 +10,7 @@ import msgspec
 from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from yarl import URL
 
-from service.errors import Unavailable
+from service.errors import Unauthorised, Unavailable
 from workers.haravan.requests import Request, Response
 
 CONNECTIONS: Final = 100
@@ -48,14 +48,18 @@ async def exchange(
     headers: dict[str, str],
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own, which also closes the connection
 ) -> Response:
-    """Send one request and read its whole answer; Unavailable when there is none, for whatever reason."""
+    """Send one request and read its whole answer; Unavailable when there is none, for whatever reason.
+
+    A token with a line break is Unauthorised: nothing was sent, and only another token will mend it.
+    """
     query = f"?{urlencode(request.query)}" if request.query else ""
+    body = None if request.json is None else _encode(request.json)
     try:
         async with session.request(
             request.method,
             URL(f"{address}{request.path}{query}", encoded=True),
-            data=None if request.json is None else _encode(request.json),
-            headers=headers if request.json is None else {**headers, "Content-Type": "application/json"},
+            data=body,
+            headers=headers if body is None else {**headers, "Content-Type": "application/json"},
             allow_redirects=False,  # the token must not travel to wherever a redirection points
             timeout=timeout,
         ) as answer:
@@ -63,6 +67,8 @@ async def exchange(
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         # aiohttp's errors may carry the request's headers and address, and so a token or a name searched for
         raise Unavailable(f"{request.endpoint} got no answer ({_named(exc)})") from None
+    except ValueError:
+        raise Unauthorised(f"{request.endpoint} was not sent: no header can carry such a token") from None
 
 
 def _named(exc: BaseException) -> str:

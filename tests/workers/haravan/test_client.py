@@ -88,6 +88,18 @@ async def test_a_wrong_token_is_unauthorised_and_not_repeated_in_the_error(
     assert "a-token" not in str(caught.value)
 
 
+async def test_a_token_that_no_header_can_carry_is_unauthorised(
+    connect: Connect, shop: ShopHandle, permits: OpenGate
+) -> None:
+    broken = connect(token="token-1\r\nX-Other: 1")
+
+    with pytest.raises(Unauthorised, match="no header can carry") as caught:
+        await broken.perform(broken.dialect.count(), permits)
+
+    assert "X-Other" not in str(caught.value)
+    assert shop.calls.count() == 0
+
+
 async def test_a_429_says_how_long_the_shop_waits(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
     shop.faults.throttle(retry_after=7.5)
 

@@ -19,8 +19,8 @@ from service.domain.rules import Rule, RuleSet, TierGroup
 def parse_rules(text: str) -> RuleSet:
     """Read a document, YAML or JSON; raises BadRules with every problem found, as far as can be seen."""
     document = read_yaml(text)
-    if document.problems and text.lstrip()[:1] in {"{", "["}:
-        document = _read_json(text) or document
+    if text.lstrip()[:1] == "{" and len(text) <= MAX_BYTES:
+        document = _as_json(text, document)
     if document.data is None and not document.problems:
         raise BadRules([Problem(1, 1, "", "empty", "the document is empty")])
     found = [*document.problems]
@@ -69,21 +69,22 @@ def _whole_parts(data: object, context: Mapping[str, str]) -> Iterator[tuple[Pat
                 continue  # already told by the document's own validation
 
 
-def _read_json(text: str) -> Document | None:
-    """JSON that YAML could not read (escaped surrogate pairs); None if it is no JSON either."""
-    if len(text) > MAX_BYTES:
-        return None
+def _as_json(text: str, document: Document) -> Document:
+    """Take the data of a text that is JSON as JSON has it; YAML, which folds some texts, tells the lines."""
     twice: list[str] = []
 
     def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found = dict(items)
-        if len(found) != len(items):
-            twice.append(next(key for key, _ in items if sum(key == other for other, _ in items) > 1))
+        found: dict[str, object] = {}
+        for key, value in items:
+            if key in found:
+                twice.append(key[:80])
+            found[key] = value
         return found
 
     try:
         data = json.loads(text, parse_float=Decimal, parse_constant=str, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
-        return None
-    problems = tuple(Problem(0, 0, "", "duplicate_key", f"'{key}' is written twice") for key in twice)
-    return Document(data, {}, {}, problems)
+        return document
+    told = tuple(one for one in document.problems if one.kind != "syntax")
+    unplaced = tuple(Problem(0, 0, "", "duplicate_key", f"'{key}' is written twice") for key in twice)
+    return Document(data, document.values, document.keys, told or unplaced)

@@ -14,6 +14,7 @@ from service.domain.documents import scalar
 from service.domain.rules import RuleSet
 
 _JSON: Final = msgspec.json.Encoder(order="sorted", decimal_format="number")
+_BREAKS: Final = frozenset("\r\x85\u2028\u2029")
 _GROUPED_FROM: Final = 10_000
 
 
@@ -61,6 +62,12 @@ _TAGS: Final[Mapping[type[object], str]] = {
 }
 
 
+def _texts(dumper: _Dumper, text: str) -> yaml.Node:
+    """A text, escaped where YAML would take a character for the end of a line and fold it away."""
+    style = '"' if _BREAKS.intersection(text) else None
+    return dumper.represent_scalar(_TAGS[str], text, style=style)
+
+
 def _whole(dumper: _Dumper, number: int) -> yaml.Node:
     text = f"{number:_}" if abs(number) >= _GROUPED_FROM else str(number)
     return dumper.represent_scalar(_TAGS[int], text)
@@ -80,6 +87,7 @@ def _listing(dumper: _Dumper, found: tuple[object, ...]) -> yaml.Node:
     return dumper.represent_sequence("tag:yaml.org,2002:seq", found, flow_style=short)
 
 
+_Dumper.add_representer(str, _texts)
 _Dumper.add_representer(int, _whole)
 _Dumper.add_representer(Decimal, _fraction)
 _Dumper.add_representer(dict, _mapping)

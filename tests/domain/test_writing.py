@@ -32,7 +32,7 @@ def with_texts(doc: dict[str, Any], note: str, tag: str, word: str) -> dict[str,
 
 
 @given(doc=strategies.documents(), note=TEXTS, tag=TEXTS, word=TEXTS)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_a_document_written_as_yaml_or_json_reads_as_itself(
     doc: dict[str, Any], note: str, tag: str, word: str
 ) -> None:

@@ -176,9 +176,9 @@ def text_test(op: str, value: Any, actual: str | None) -> bool:
 def holds(node: Mapping[str, Any], *rest: Any) -> bool:
     """A tree of conditions."""
     if "all" in node:
-        return all([holds(one, *rest) for one in node["all"]])
+        return all(holds(one, *rest) for one in node["all"])
     if "any" in node:
-        return any([holds(one, *rest) for one in node["any"]])
+        return any(holds(one, *rest) for one in node["any"])
     if "not" in node:
         return not holds(node["not"], *rest)
     return leaf(node, *rest)
@@ -279,9 +279,9 @@ def decide(
     groups = group_by_tag(doc)
     set_now = {key for group in groups for key in group["keys"]}
     for key, own in list(world.owned.items()):
-        if key not in set_now and own[1] not in kept.excluded:
-            if (own[1], own[3]) in undone or world.wish(own[1]) == "remove":
-                world.drop(key)
+        unwelcome = (own[1], own[3]) in undone or world.wish(own[1]) == "remove"
+        if key not in set_now and own[1] not in kept.excluded and unwelcome:
+            world.drop(key)
     waiting = list(groups)
     while waiting:
         ready = next(
@@ -332,7 +332,7 @@ def needs(one: dict[str, Any], other: dict[str, Any]) -> bool:
     return False
 
 
-def settle_rules(world: World, rules: list[Any]) -> None:
+def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told in one go, to be read beside the rules
     """One tag and those who set it."""
     tag, key = rules[0]["tag"].strip(), fold(rules[0]["tag"])
     free = [rule for rule in rules if rule["id"] not in world.before.excluded]
@@ -340,7 +340,7 @@ def settle_rules(world: World, rules: list[Any]) -> None:
     there = key in world.tags
     if matching:
         world.wanted.add(key)
-        giver = sorted(matching, key=lambda rule: -keep_days(rule))[0]
+        giver = max(matching, key=keep_days)
         if not there:
             world.add(key, tag, giver["id"])
         own = world.owned.get(key)

@@ -13,6 +13,7 @@ from service.domain.customers import Customer
 from service.domain.parsing import check_rules
 from service.domain.problems import BadRules
 from service.domain.rules import RuleSet
+from service.domain.tags import tag_set
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
 OURS = ("A", "B", "Đ", "é")
@@ -39,7 +40,7 @@ def leaf(
 
 def numeric(field: str, values: st.SearchStrategy[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
     ops = ("at_least", "more_than", "at_most", "less_than", "is", "is_not")
-    pairs = st.tuples(values, values).map(lambda pair: sorted(pair))
+    pairs = st.tuples(values, values).map(sorted)
     return [*(leaf(field, op, values) for op in ops), leaf(field, "between", pairs)]
 
 
@@ -198,6 +199,4 @@ def customers(draw: st.DrawFn, zone: str) -> Customer:
 
 def unique(tags: list[str]) -> tuple[str, ...]:
     """At most one spelling of each tag, as a record read has them."""
-    from service.domain.tags import tag_set
-
     return tag_set(tags).listed

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -103,7 +104,7 @@ def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
     """Any standing, also one that no decision would have left."""
     makers = (*strategies.IDS, "t0", "old")
     keys = [fold(tag) for tag in (*strategies.OURS, *strategies.LEVELS, "x")]
-    days = st.integers(0, 40).map(lambda ago: today - timedelta(days=ago))
+    days = st.sampled_from((0, 1, 4, 5, 6, 29, 30, 31)).map(lambda ago: today - timedelta(days=ago))
     owned = {
         key: Owned(
             key.title(),
@@ -131,9 +132,7 @@ PASTS = st.builds(
 )
 
 
-@given(data=st.data())
-@settings(max_examples=250, deadline=None)
-def test_any_customer_with_any_standing_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+def any_customer(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     today = data.draw(strategies.DAYS)
     customer = data.draw(strategies.customers(doc["timezone"]))
@@ -184,7 +183,7 @@ def happen(shop: Shop, data: st.DataObject) -> None:
             shop.customer = msgspec.structs.replace(shop.customer, tags=strategies.unique(tags))
         case "exclude":
             ids = data.draw(st.frozensets(st.sampled_from((*strategies.IDS, "t0")), max_size=1))
-            shop.standing = msgspec_free_replace(shop.standing, ids)
+            shop.standing = Standing(shop.standing.owned, shop.standing.held, ids)
         case "publish":
             shop.publish(same_zone(data.draw(strategies.documents()), zone))
         case "roll back":
@@ -193,20 +192,42 @@ def happen(shop: Shop, data: st.DataObject) -> None:
             shop.today += timedelta(days=data.draw(st.sampled_from((1, 4, 5, 29, 31))))
 
 
-def msgspec_free_replace(standing: Standing, excluded: frozenset[str]) -> Standing:
-    return Standing(standing.owned, standing.held, excluded)
-
-
 def same_zone(doc: dict[str, Any], zone: str) -> dict[str, Any]:
     return {**doc, "timezone": zone}
 
 
-@given(data=st.data())
-@settings(max_examples=80, deadline=None)
-def test_a_customers_life_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+def a_life(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     shop = Shop(doc, data.draw(strategies.customers(doc["timezone"])), data.draw(strategies.DAYS))
 
     for _ in range(data.draw(st.integers(2, 7))):
         shop.live_a_day()
         happen(shop, data)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_any_customer_with_any_standing_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+    any_customer(data)
+
+
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_a_customers_life_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+    a_life(data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@given(data=st.data())
+@settings(max_examples=2000, deadline=None)
+def test_two_thousand_customers_are_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+    any_customer(data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@given(data=st.data())
+@settings(max_examples=500, deadline=None)
+def test_five_hundred_lives_are_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
+    a_life(data)

@@ -7,12 +7,12 @@ import pytest
 
 from service.domain.customers import CustomerId
 from service.errors import Unreadable
-from workers.haravan import records
+from workers.haravan import bodies
 from workers.haravan.records import Batch, Comparison, Poison, compare
 
 
-def batch(*bodies: bytes) -> Batch:
-    return records.many(b'{"customers": [' + b",".join(bodies) + b"]}", currency="VND")
+def batch(*each: bytes) -> Batch:
+    return bodies.many(b'{"customers": [' + b",".join(each) + b"]}", currency="VND")
 
 
 def ids(*numbers: int) -> frozenset[CustomerId]:
@@ -52,7 +52,7 @@ def test_a_bare_control_character_spoils_nothing() -> None:
 
 def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavailable() -> None:
     with pytest.raises(Unreadable):
-        records.one(b'{"customer": {"id": 2, "note": "\\ud83d"}}', currency="VND")
+        bodies.one(b'{"customer": {"id": 2, "note": "\\ud83d"}}', currency="VND")
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavail
 )
 def test_a_body_that_is_no_page_is_not_read_as_one(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
-        records.many(body, currency="VND")
+        bodies.many(body, currency="VND")
 
 
 def test_an_empty_page_is_false_and_a_page_of_poison_is_not() -> None:
@@ -95,11 +95,11 @@ def test_who_came_is_held_against_who_was_asked_for(
 
 @pytest.mark.parametrize("body", [b'{"count": 3}', b'{"count": "3"}'], ids=["number", "text"])
 def test_a_count_is_read(body: bytes) -> None:
-    assert records.count(body) == 3
+    assert bodies.count(body) == 3
 
 
 def test_raw_records_keep_every_digit() -> None:
-    (raw,) = records.raw_many(b'{"customers": [{"id": 9007199254740993, "total_spent": 261380000.0000}]}')
+    (raw,) = bodies.raw_many(b'{"customers": [{"id": 9007199254740993, "total_spent": 261380000.0000}]}')
 
     written = msgspec.json.Encoder(decimal_format="number").encode(raw)
 

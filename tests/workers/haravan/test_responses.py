@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.customers import CustomerId
 from service.errors import Gone, HaravanError, Rejected, Throttled, Unauthorised, Unavailable
-from workers.haravan import records
+from workers.haravan import bodies
 from workers.haravan.complaint import LONGEST, complaint
 from workers.haravan.requests import Request, Response
 from workers.haravan.responses import sorted_failure, understood
@@ -152,21 +152,21 @@ def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None
 )
 def test_a_good_status_with_another_body_is_no_answer(body: bytes) -> None:
     with pytest.raises(Unavailable, match="not what the API promises") as caught:
-        understood(TAGS, response(200, body), records.tags)
+        understood(TAGS, response(200, body), bodies.tags)
 
     assert caught.value.status == 200
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_every_2xx_is_good(status: int) -> None:
-    assert understood(TAGS, response(status, b'{"tags": "VIP,a1"}'), records.tags) == ("VIP", "a1")
+    assert understood(TAGS, response(status, b'{"tags": "VIP,a1"}'), bodies.tags) == ("VIP", "a1")
 
 
 @pytest.mark.parametrize(
     "body", [b'{"tags": null}', b'{"tags": ""}', b'{"tags": " , "}'], ids=["null", "empty", "blanks"]
 )
 def test_no_tags_left_is_an_answer(body: bytes) -> None:
-    assert understood(TAGS, response(200, body), records.tags) == ()
+    assert understood(TAGS, response(200, body), bodies.tags) == ()
 
 
 def test_a_429_says_how_long_to_wait() -> None:

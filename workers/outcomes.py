@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
 
 from service.domain.customers import digest, pack
-from service.domain.reasons import Reason
 from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
 from service.domain.judgement import Departed, Due, Hopeless, Judgement, Later, Settled
+from service.domain.reasons import Reason
 from service.domain.standing import pack_held, pack_intents, pack_owned
 from service.domain.strikes import pack_strikes, strike, unpack_strikes
 from service.domain.tags import after, fold, tag_set
@@ -24,7 +26,7 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
     add: tuple[str, ...]
     remove: tuple[str, ...]
     expected: tuple[str, ...]  # folded tags of the answer, sorted
-    read: str
+    read: str  # the digest of the record as it will be
     snap: bytes
     owned: bytes
     held: bytes
@@ -34,10 +36,12 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
     entries: list[bytes]
     strikes: bytes
     again_ms: int | None
+    letter: Letter | None = None
 
 
 pack_plan = msgspec.msgpack.Encoder().encode
 unpack_plan = msgspec.msgpack.Decoder(Plan).decode
+PLAN_MS: Final = 30_000  # an older plan is refused by permit.lua
 
 
 def item(mark: Mark, judgement: Judgement, *, version: int, now_ms: int) -> Item:
@@ -49,22 +53,33 @@ def item(mark: Mark, judgement: Judgement, *, version: int, now_ms: int) -> Item
             return _due(mark, judgement, version=version, now_ms=now_ms)
         case Later(due_ms, _, fields):
             return Item(op="later", cid=str(mark.customer), n=mark.n, due=due_ms, fields=dict(fields))
-        case Hopeless(cause, text):
-            return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=Letter(cause, text))
+        case Hopeless(cause, text, transient):
+            letter = Letter(cause, text, transient=transient)
+            return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=letter)
         case Departed():
             return Item(op="purge", cid=str(mark.customer), n=mark.n)
 
 
-def failed(mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, dice: float) -> Item:
-    """A call failed: a retry later, or a dead letter once there were enough. What is not `counted` is the shop's."""
+def failed(
+    mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, dice: float, alone: bool = True
+) -> Item:
+    """A call failed: a retry later, or a dead letter once there were enough. What is not `counted` is the shop's.
+
+    Not `alone`: others were asked for in the same call, so this customer may not be the one at fault.
+    """
     tries = mark.tries + (1 if counted else 0)
     rejected = isinstance(exc, Rejected)
-    if counted and tries >= (MOST_REJECTIONS if rejected else MOST_TRIES):
+    if counted and alone and tries >= (MOST_REJECTIONS if rejected else MOST_TRIES):
         cause = "rejected" if rejected else "unavailable"
         letter = Letter(cause, f"{exc} ({tries} tries)", transient=not rejected)
         return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=letter)
     due = now_ms + int(retry_delay_s(max(1, tries), dice) * 1000)
     return Item(op="later", cid=str(mark.customer), n=mark.n, due=due, fields={"tries": str(tries)})
+
+
+def again(mark: Mark) -> Item:
+    """Read and decide again."""
+    return Item(op="ready", cid=str(mark.customer), n=mark.n)
 
 
 def buried(mark: Mark, *, cause: str, text: str) -> Item:
@@ -73,12 +88,12 @@ def buried(mark: Mark, *, cause: str, text: str) -> Item:
 
 
 def written(mark: Mark, plan: Plan) -> Item:
-    """The plan was carried out, and the answer was as expected."""
+    """The plan was carried out, and the answer was as expected: only that state is no news from now on."""
     return Item(
         op="clear",
         cid=str(mark.customer),
         n=mark.n,
-        read=plan.read,
+        read=plan.read.rpartition(" ")[2],
         snap=plan.snap,
         owned=plan.owned,
         held=plan.held,
@@ -87,6 +102,7 @@ def written(mark: Mark, plan: Plan) -> Item:
         entries=plan.entries,
         added=len(plan.add),
         removed=len(plan.remove),
+        letter=plan.letter,
         again=plan.again_ms,
     )
 
@@ -145,7 +161,7 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
         add=due.change.add,
         remove=due.change.remove,
         expected=tuple(sorted(expected.keys)),
-        read=f"{digest(judged.customer)} {due.expected}",
+        read=due.expected,
         snap=pack(msgspec.structs.replace(judged.customer, tags=expected.listed)),
         owned=pack_owned(judged.background.standing.owned),
         held=pack_held(judged.background.standing.held),
@@ -155,19 +171,20 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
         entries=[_entry(mark, reason, version, written=True) for reason in due.reasons],
         strikes=pack_strikes(judged.background.strikes),
         again_ms=judged.again_ms,
+        letter=_given_up(judged),
     )
     return Item(
         op="plan",
         cid=str(mark.customer),
         n=mark.n,
-        read=plan.read,
+        read=digest(judged.customer),
         owned=pack_owned(due.owned),
-        intents=pack_intents(judged.background.intents),
+        intents=pack_intents(due.earlier),
         strikes=pack_strikes(judged.background.strikes),
         plan=pack_plan(plan),
+        fields={"expected": due.expected, "gone": "0", "lag": "0"},
         entries=_recovered(judged),
         drift=_drift(judged),
-        letter=_given_up(judged),
     )
 
 
@@ -188,9 +205,11 @@ def _entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
 
 
 def _recovered(judged: Settled) -> list[bytes]:
-    """Additions whose answer was lost: the record has the tag, so the ledger gets its entry now."""
+    """Writes whose answer was lost: the record shows that they arrived, so the ledger gets its entry now."""
     return [
-        pack_entry(Entry("+", one.tag, one.rule, one.version, "recovered", why="recovered"))
+        pack_entry(
+            Entry("-" if one.taken else "+", one.tag, one.rule, one.version, "recovered", why="recovered")
+        )
         for one in judged.recovered
     ]
 

@@ -125,3 +125,16 @@ async def test_without_rules_nothing_is_touched_and_the_snapshot_is_kept(redis: 
 
         assert stage.wrote() == 0
         assert await stage.redis.hexists(stage.key("snap"), str(customer))
+
+
+async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_matches(stage: Stage) -> None:
+    customer = stage.haravan.create(total_spent=12_000_000)
+    await stage.announce(customer)
+    await stage.turn()
+
+    stage.haravan.untag_by_hand(customer, "VIP")  # now the record is what the drain had fetched before its write
+    told = await stage.announce(customer)
+    await stage.turn(2)
+
+    assert told.code == "marked"
+    assert stage.haravan.tags(customer) == {"VIP"}

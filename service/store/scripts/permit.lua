@@ -56,5 +56,8 @@ if kind == 'write' then
     redis.call('EXPIRE', P .. 'removals', 86400)
   end
   if ARGV[9] ~= '' then redis.call('HSET', P .. 'intents', cid, ARGV[9]) end
+  -- From now on the record as it was fetched is news again: a person may undo this very write.
+  local read = redis.call('HGET', P .. 'read', cid)
+  if read then redis.call('HSET', P .. 'read', cid, string.match(read, '%S+$')) end
 end
 return { 'granted', grant[2], now }

@@ -1,0 +1,83 @@
+"""Every metric, log event and alert stands in the runbook."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from service.web.metrics import WORKER_COUNTERS
+
+ROOT: Final = Path(__file__).parents[2]
+RUNBOOK: Final = (ROOT / "deploy/RUNBOOK.md").read_text(encoding="utf-8")
+LEVELS: Final = frozenset({"info", "warning", "error", "exception", "critical"})
+METRIC: Final = re.compile(r'(\w+MetricFamily)\(\s*"(tagger_\w+)"|_by\(\s*"(tagger_\w+)"')
+
+
+def sources() -> Iterator[ast.Module]:
+    for folder in ("service", "workers"):
+        for path in (ROOT / folder).rglob("*.py"):
+            yield ast.parse(path.read_text(encoding="utf-8"))
+
+
+def calls(names: frozenset[str]) -> Iterator[str]:
+    """The first argument of every call of a method with one of these names, where it is a text."""
+    for tree in sources():
+        constants = dict(texts(tree))
+        for node in ast.walk(tree):
+            match node:
+                case ast.Call(func=ast.Attribute(attr=name), args=[ast.Constant(value=str(text)), *_]) if (
+                    name in names
+                ):
+                    yield text
+                case ast.Call(func=ast.Attribute(attr=name), args=[ast.Name(id=constant), *_]) if (
+                    name in names
+                ):
+                    yield from filter(None, [constants.get(constant)])
+
+
+def texts(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """The module's constants that are texts."""
+    for node in tree.body:
+        match node:
+            case ast.AnnAssign(target=ast.Name(id=name), value=ast.Constant(value=str(text))):
+                yield name, text
+
+
+def missing(words: set[str]) -> set[str]:
+    return {word for word in words if f"`{word}`" not in RUNBOOK}
+
+
+def test_every_log_event_stands_in_the_runbook() -> None:
+    events = set(calls(LEVELS))
+
+    assert "drain" in events
+    assert not missing(events)
+
+
+def test_every_alert_stands_in_the_runbook() -> None:
+    kinds = set(calls(frozenset({"raise_alert"})))
+
+    assert "unsigned" in kinds
+    assert not missing(kinds)
+
+
+def test_every_metric_stands_in_the_runbook() -> None:
+    names = {f"tagger_{name}_total" for name in WORKER_COUNTERS}
+    for path in (ROOT / "service").rglob("*.py"):
+        for family, name, by in METRIC.findall(path.read_text(encoding="utf-8")):
+            names.add(f"{name or by}_total" if by or family == "CounterMetricFamily" else name)
+
+    assert "tagger_deliveries_total" in names
+    assert not missing(names)
+
+
+def test_the_runbook_names_no_metric_that_is_gone() -> None:
+    told = set(re.findall(r"`(tagger_\w+)`", RUNBOOK))
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "service").rglob("*.py"))
+
+    for name in told:
+        stem = name.removesuffix("_total")
+        assert stem in code or stem.removeprefix("tagger_") in WORKER_COUNTERS, name

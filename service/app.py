@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.alerts import Alerts, sender
+from service.errors import BadSettings
 from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
@@ -31,20 +32,36 @@ from service.web.refusals import Refusals
 from service.web.tally import Tally
 
 CONNECTIONS: Final = 64
+Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
 class Front:
     """The webhook path goes straight to its application; everything else takes Starlette's way."""
 
-    def __init__(self, webhook: ASGIApp, rest: ASGIApp) -> None:
+    def __init__(self, webhook: ASGIApp, rest: ASGIApp, lifespan: Lifespan) -> None:
         self._webhook = webhook
         self._rest = rest
+        self._lifespan = lifespan
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["path"] == webhooks.PATH:
             await self._webhook(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
         else:
             await self._rest(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Start, wait, stop. Starlette's own would tell a wrong setting as a traceback."""
+        await receive()
+        try:
+            async with self._lifespan():
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except BadSettings as exc:
+            await send({"type": "lifespan.startup.failed", "message": str(exc)})
+            return
+        await send({"type": "lifespan.shutdown.complete"})
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -69,7 +86,7 @@ def create_app(settings: Settings) -> ASGIApp:
     api = ops(Operations(redis, shops), Access(settings.ops_tokens))
 
     @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+    async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
             await boot.start()
@@ -80,10 +97,8 @@ def create_app(settings: Settings) -> ASGIApp:
             stack.push_async_callback(_ended, asyncio.create_task(refusals.flush_for_ever()))
             yield
 
-    return Front(
-        webhook,
-        Journal(Starlette(routes=[*health.routes(), *api], lifespan=lifespan, exception_handlers=HANDLERS)),
-    )
+    rest = Starlette(routes=[*health.routes(), *api], exception_handlers=HANDLERS)
+    return Front(webhook, Journal(rest), lifespan)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

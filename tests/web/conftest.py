@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.domain.customers import OrgId
+from service.errors import BadSettings
 from service.settings import Settings, read_settings
 from service.store.cipher import Cipher
 from service.store.shop import Shop
@@ -102,7 +103,9 @@ async def running(app: ASGIApp) -> AsyncIterator[None]:
     await told.put({"type": "lifespan.startup"})
     task = asyncio.ensure_future(app({"type": "lifespan", "state": {}}, told.get, said.put))
     started = await said.get()
-    assert started["type"] == "lifespan.startup.complete", started
+    if started["type"] != "lifespan.startup.complete":
+        await task
+        raise BadSettings(started["message"])
     try:
         yield
     finally:

@@ -1,0 +1,56 @@
+"""Which servers are fit to keep a promise."""
+
+from __future__ import annotations
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.errors import BadSettings
+from service.settings import Durability
+from service.store.durability import examine, judge, refuse
+
+FIT = {
+    "appendonly": "yes",
+    "appendfsync": "always",
+    "maxmemory": "0",
+    "maxmemory-policy": "noeviction",
+    "no-appendfsync-on-rewrite": "no",
+    "save": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("changed", "durability", "found"),
+    [
+        pytest.param({}, "fsync", [], id="fit"),
+        pytest.param({"appendfsync": "everysec"}, "everysec", [], id="opted out"),
+        pytest.param({"appendfsync": "everysec"}, "fsync", [("refused", "not_durable")], id="everysec"),
+        pytest.param({"appendonly": "no"}, "fsync", [("refused", "not_durable")], id="no file"),
+        pytest.param({"appendonly": "no"}, "everysec", [("warning", "no_append_only_file")], id="opted out of all"),
+        pytest.param({"no-appendfsync-on-rewrite": "yes"}, "fsync", [("refused", "no_fsync_on_rewrite")], id="pauses"),
+        pytest.param({"maxmemory-policy": "allkeys-lru"}, "fsync", [("warning", "evicts")], id="would evict"),
+        pytest.param(
+            {"maxmemory-policy": "allkeys-lru", "maxmemory": "100"}, "fsync", [("refused", "evicts")], id="evicts"
+        ),
+    ],
+)  # fmt: skip
+def test_a_server_is_judged(
+    changed: dict[str, str], durability: Durability, found: list[tuple[str, str]]
+) -> None:
+    assert [(each.level, each.name) for each in judge({**FIT, **changed}, durability)] == found
+
+
+def test_a_refusal_names_the_opt_out_and_what_it_may_lose() -> None:
+    with pytest.raises(BadSettings, match=r"(?s)appendfsync always.*DURABILITY=everysec.*may lose"):
+        refuse(judge({**FIT, "appendfsync": "everysec"}, "fsync"))
+
+
+def test_hidden_settings_make_it_the_providers_promise() -> None:
+    findings = judge(None, "fsync")
+
+    refuse(findings)
+    assert [(each.level, each.name) for each in findings] == [("note", "config_hidden")]
+
+
+async def test_a_real_server_is_examined(redis: ArqRedis) -> None:
+    assert [each.name for each in await examine(redis, "fsync")] == ["not_durable"]

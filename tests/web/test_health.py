@@ -1,0 +1,99 @@
+"""Whether it lives, whether it is ready, and what it counts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+from prometheus_client.parser import text_string_to_metric_families
+
+from service.errors import BadSettings
+from service.settings import Settings
+from service.store.counters import Counters
+from service.store.shops import Shops
+from tests.web.conftest import ORG, Sender, serving
+
+
+async def numbers(client: httpx2.AsyncClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    """Every sample of /metrics."""
+    text = (await client.get("/metrics")).text
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+    }
+
+
+async def test_a_running_process_lives_and_is_ready(client: httpx2.AsyncClient) -> None:
+    lives, ready = await client.get("/healthz"), await client.get("/readyz")
+
+    assert (lives.status_code, ready.status_code) == (200, 200)
+    assert ready.json()["workers"] == "not seen"
+
+
+async def test_a_worker_is_seen_by_its_counts(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+    await Counters(redis).flush()
+
+    assert (await client.get("/readyz")).json()["workers"] == "seen"
+
+
+async def test_without_redis_it_lives_and_is_not_ready(settings: Settings) -> None:
+    async with serving(replace(settings, redis_url="unix:///nowhere/at/all")) as client:
+        lives, ready, shown = [await client.get(path) for path in ("/healthz", "/readyz", "/metrics")]
+        answer = await Sender(client).deliver(b'{"id": 7}')
+
+    assert (lives.status_code, ready.status_code, answer.status_code) == (200, 503, 503)
+    assert answer.headers["retry-after"] == "1"
+    assert "tagger_store_up 0.0" in shown.text
+
+
+async def test_a_server_that_would_forget_ends_the_start(shops: Shops, settings: Settings) -> None:
+    with pytest.raises(BadSettings, match="DURABILITY=everysec"):
+        async with serving(replace(settings, durability="fsync")):
+            pass
+
+
+async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncClient) -> None:
+    sender = Sender(client)
+    await sender.deliver(b'{"id": 7}')
+    await sender.deliver(b'{"id": 7}', topic="made/up")
+    await sender.deliver(b"nonsense")
+    await sender.deliver(b'{"id": 7}', secret="wrong")
+
+    seen = await numbers(client)
+
+    def deliveries(topic: str, outcome: str) -> float:
+        return seen["tagger_deliveries_total", (("outcome", outcome), ("topic", topic))]
+
+    assert deliveries("customers/update", "marked") == 1
+    assert deliveries("other", "ignored:no_customer") == 1
+    assert deliveries("customers/update", "ignored:unreadable") == 1
+    assert seen["tagger_webhooks_refused_total", (("reason", "bad_signature"),)] == 1
+    assert seen["tagger_ack_seconds_count", ()] == 3
+    assert seen["tagger_due_customers", (("org", ORG), ("place", "live"))] == 1
+
+
+async def test_the_workers_counts_are_shown(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+    counters = Counters(redis)
+    counters.add("api_calls", endpoint="POST tags", status="200")
+    counters.add("api_calls", 2, endpoint="GET customer", status="none")
+    counters.add("api_seconds", 0.25, endpoint="POST tags")
+    counters.add("unheard_of")
+    await counters.flush()
+    counters.add("api_calls", endpoint="POST tags", status="200")
+    await counters.flush()
+
+    seen = await numbers(client)
+
+    assert seen["tagger_api_calls_total", (("endpoint", "POST tags"), ("status", "200"))] == 2
+    assert seen["tagger_api_calls_total", (("endpoint", "GET customer"), ("status", "none"))] == 2
+    assert seen["tagger_api_seconds_total", (("endpoint", "POST tags"),)] == 0.25
+    assert not any("unheard" in name for name, _ in seen)
+
+
+async def test_every_metric_explains_itself(client: httpx2.AsyncClient) -> None:
+    text = (await client.get("/metrics")).text
+
+    assert all(len(family.documentation) > 20 for family in text_string_to_metric_families(text))

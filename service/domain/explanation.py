@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import Any, Final, Literal
-
-import msgspec
+from typing import Literal
 
 from service.domain.branches import Branch, Comparison
 from service.domain.conditions import AllOf, AnyOf, Condition
@@ -16,12 +14,7 @@ from service.domain.distance import Distance, distance
 from service.domain.facts import Facts
 from service.domain.fields import Kind
 from service.domain.reasons import actual
-from service.domain.sentences import say_condition, say_value
 from service.domain.values import Takes
-from service.domain.words import Words
-
-YES: Final = "✔"
-NO: Final = "✘"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,107 +85,6 @@ def explain(
     answers = [part.matched for part in parts]
     matched = {"all": all(answers), "any": any(answers), "not": not answers[0]}[kind]
     return Findings(kind, parts, matched, needed)
-
-
-def as_json(found: Found, *, words: Words | None = None, currency: str = "VND") -> dict[str, Any]:
-    """The findings as plain data; with `words` each comparison has its sentence too."""
-    if isinstance(found, Findings):
-        parts = [as_json(part, words=words, currency=currency) for part in found.parts]
-        return {found.kind: parts[0] if found.kind == "not" else parts, "matched": found.matched}
-    told: dict[str, Any] = {
-        "field": found.source.field,
-        "op": found.source.op,
-        "expected": found.expected,
-        "actual": found.actual,
-        "matched": found.matched,
-    }
-    if found.distance is not None:
-        told["distance"] = msgspec.to_builtins(found.distance)
-    if words is not None:
-        told["text"] = tell(found, words=words, currency=currency)
-    return told
-
-
-def tell(found: Found, *, words: Words, currency: str) -> str:
-    """The findings on one line: ✔ what holds, ✘ what does not, with the values and what is missing."""
-    if isinstance(found, Finding):
-        return f"{YES if found.matched else NO} {_told(found, words=words, currency=currency)}"
-    if found.kind == "not":
-        return f"{YES if found.matched else NO} {words('not', part=_bare(found.parts[0], words, currency))}"
-    joint = " · " if found.kind == "all" else f" {words('joint.or')} "
-    return joint.join(
-        f"({tell(part, words=words, currency=currency)})"
-        if isinstance(part, Findings) and part.kind != "not" and len(part.parts) > 1
-        else tell(part, words=words, currency=currency)
-        for part in found.parts
-    )
-
-
-def lines(found: Found, *, words: Words, currency: str, indent: str = "") -> list[str]:
-    """The findings one a line, groups indented: what a terminal shows."""
-    if isinstance(found, Finding) or found.kind == "not":
-        return [indent + tell(found, words=words, currency=currency)]
-    below = indent if found.kind == "all" and not indent else f"{indent}  "
-    head = (
-        [] if below == indent else [f"{indent}{YES if found.matched else NO} {words(f'group.{found.kind}')}"]
-    )
-    return head + [
-        line for part in found.parts for line in lines(part, words=words, currency=currency, indent=below)
-    ]
-
-
-def tell_distance(found: Finding, *, words: Words, currency: str) -> str:
-    """What is missing, in words; '' when nothing is, or nothing can be counted."""
-    far = found.distance
-    if far is None:
-        return ""
-    if far.way == "wait":
-        return words("wait", value=words.days(far.amount))
-    if far.tags:
-        return words(_TAG_WAYS[far.way], value=words.shortened(far.tags))
-    kind = found.source.operator.kind
-    name = "window" if found.source.operator.takes is Takes.SPAN else str(kind)
-    if kind is Kind.MONEY:
-        amount = words.money(far.amount, currency)
-    elif kind is Kind.DATE:
-        amount = words.days(far.amount)
-    else:
-        amount = (
-            words.counted("years", far.amount) if found.source.field == "age" else words.number(far.amount)
-        )
-    return words(f"{far.way}.{name}", value=amount)
-
-
-_TAG_WAYS: Final[Mapping[str, str]] = {
-    "lacks_tags": "lacks.tags",
-    "lacks_any_tag": "lacks.any_tag",
-    "exceeds_tags": "exceeds.tags",
-}
-
-
-def _told(found: Finding, *, words: Words, currency: str) -> str:
-    notes = [_actual(found, words, currency), tell_distance(found, words=words, currency=currency)]
-    told = ", ".join(note for note in notes if note)
-    said = say_condition(found.source, words=words, currency=currency)
-    return f"{said} ({told})" if told else said
-
-
-def _bare(found: Found, words: Words, currency: str) -> str:
-    """A part without its mark, for `not` has a mark of its own."""
-    if isinstance(found, Finding):
-        return _told(found, words=words, currency=currency)
-    return f"({tell(found, words=words, currency=currency)})"
-
-
-def _actual(found: Finding, words: Words, currency: str) -> str:
-    field, operator = found.source.field, found.source.operator
-    if found.matched and (operator.kind is Kind.BOOL or operator.name == "is_empty"):
-        return ""  # the sentence has said it
-    value = say_value(field, found.actual, words=words, currency=currency)
-    if found.actual is None or found.actual == [] or operator.kind is Kind.TEXT:
-        return value
-    key = f"actual.{field}"
-    return words(key if words.has(key) else "actual", value=value)
 
 
 def _seen(test: Comparison, facts: Facts, customer: Customer, spelled: Mapping[str, str]) -> object:

@@ -29,14 +29,14 @@ def look_at_tier(scene: Scene, tier: CompiledTier) -> Outlook:
                 odd.append((place, earned))
         else:
             odd.append((place, earned))
+    outlook.stays = {at: count for at, count in enumerate(stays) if count}
+    outlook.unchanged = {level.key: stays[at] for at, level in enumerate(tier.levels)}
     reached = list(stays)
     for place, earned in odd:
         reached[earned] += 1
         if place not in scene.apart:
             _odd_level(scene, tier, outlook, place, earned)
     outlook.matched = {level.tag: reached[at] for at, level in enumerate(tier.levels)}
-    outlook.stays = {at: count for at, count in enumerate(stays) if count}
-    outlook.unchanged = {level.key: stays[at] for at, level in enumerate(tier.levels)}
     return outlook
 
 

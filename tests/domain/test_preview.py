@@ -1,0 +1,204 @@
+"""The preview counts what deciding for each customer alone would do; an edited rule changes only what it touches."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import date
+from typing import Any
+
+import msgspec
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.domain.customers import Customer
+from service.domain.decision import Decision, decide
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.parsing import check_rules, parse_rules
+from service.domain.population import Population, population
+from service.domain.preview import Preview, preview, touched
+from service.domain.standing import Hold, Owned, Standing
+from service.domain.tags import fold
+from tests.reference import strategies
+from tests.reference.test_second_opinion import PASTS, standings
+
+TODAY = date(2026, 11, 20).toordinal()
+RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+STAYS = ("kept", "downgrade", "not_ours", "left", "excluded")
+
+
+def decided(people: Population, compiled: Compiled) -> list[tuple[Customer, Decision]]:
+    return [
+        (
+            customer,
+            decide(
+                compiled=compiled,
+                customer=customer,
+                standing=standing,
+                today=people.today,
+                now_ms=people.now_ms,
+                version=4,
+            ),
+        )
+        for customer, standing in zip(people.customers, people.standings, strict=True)
+    ]
+
+
+def cells(decisions: Sequence[tuple[Customer, Decision]]) -> Counter[tuple[str, str]]:
+    """What a preview must count, the slow way: (folded tag, cell) -> customers."""
+    found: Counter[tuple[str, str]] = Counter()
+    for customer, decision in decisions:
+        mine = {(fold(one.tag), "added" if one.added else "removed") for one in decision.reasons}
+        mine |= {(fold(one.tag), one.why) for one in decision.held_back}
+        there = set(map(fold, customer.tags)) - {key for key, _ in mine}
+        mine |= {(fold(tag), "unchanged") for tag in decision.wanted if fold(tag) in there}
+        found.update(mine)
+    return found
+
+
+def counted(shown: Preview) -> Counter[tuple[str, str]]:
+    return Counter(
+        {
+            (fold(tag.tag), cell): count
+            for tag in shown.tags
+            for cell in ("added", "removed", "unchanged", *STAYS)
+            if (count := getattr(tag, cell))
+        }
+    )
+
+
+def check(people: Population, compiled: Compiled) -> None:
+    decisions = decided(people, compiled)
+
+    shown = preview(people, compiled, version=4)
+
+    assert counted(shown) == cells(decisions)
+    assert shown.touched == sum(bool(one.change) for _, one in decisions)
+    assert shown.adding == sum(bool(one.change.add) for _, one in decisions)
+    assert shown.removing == sum(bool(one.change.remove) for _, one in decisions)
+    assert touched(people, compiled, version=4) == [one.id for one, each in decisions if each.change]
+    for tier in shown.tiers:
+        here = sum(move.customers for move in tier.moves) + sum(tier.stay)
+        assert here == sum(tier.id not in standing.excluded for standing in people.standings)
+
+
+@st.composite
+def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
+    some = [
+        (
+            msgspec.structs.replace(draw(strategies.customers(zone)), id=at + 1),
+            draw(st.one_of(st.just(Standing()), standings(zone, today))),
+        )
+        for at in range(draw(st.integers(1, 4)))
+    ]
+    return population(some, today=today.toordinal(), now_ms=strategies.moment(today, 12, zone))
+
+
+@RANDOMLY
+@given(st.data())
+def test_a_preview_counts_what_deciding_for_each_customer_does(data: st.DataObject) -> None:
+    doc, today = data.draw(strategies.documents()), data.draw(strategies.DAYS)
+    people = data.draw(peoples(doc["timezone"], today))
+
+    check(people, compile_rules(check_rules(doc), past=data.draw(PASTS)))
+
+
+@RANDOMLY
+@given(st.data())
+def test_a_preview_of_edited_rules_forgets_nothing_and_remembers_nothing_wrong(data: st.DataObject) -> None:
+    doc, today = data.draw(strategies.documents()), data.draw(strategies.DAYS)
+    people = data.draw(peoples(doc["timezone"], today))
+    preview(people, compile_rules(check_rules(doc), past=data.draw(PASTS)), version=4)
+    other: dict[str, Any] = {**data.draw(strategies.documents()), "timezone": doc["timezone"]}
+
+    check(people, compile_rules(check_rules(other), past=data.draw(PASTS)))
+
+
+SHOP = """
+version: 1
+rules:
+  - {id: vip, tag: VIP, when: {field: total_spent, op: at_least, value: 10_000_000}}
+  - {id: fan, tag: Fan, keep: 30 days, when: {field: orders_count, op: at_least, value: 3}}
+tiers:
+  - id: hang
+    downgrade: {after: 90 days}
+    levels:
+      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}
+      - {tag: Silver, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
+
+
+def person(number: int, spent: int, *tags: str, orders: int = 1) -> Customer:
+    return Customer(id=number, total_spent=spent, orders_count=orders, tags=tags)
+
+
+def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Owned]:
+    return {fold(tag): Owned(tag, rule, (since - date(1970, 1, 1).toordinal()) * 86_400_000, 1)}
+
+
+def test_each_tag_says_what_comes_what_goes_and_what_is_left_alone_with_examples() -> None:
+    people = population(
+        [
+            (person(1, 12_000_000), Standing()),
+            (person(2, 12_000_000, "VIP", "Silver"), Standing()),
+            (person(3, 5, "VIP"), Standing()),
+            (person(4, 5, "VIP"), Standing(ours("VIP", "vip"))),
+            (person(5, 5, "Fan"), Standing(ours("Fan", "fan", TODAY - 3), {"fan": Hold("fan", TODAY - 3)})),
+            (person(6, 5), Standing(excluded=frozenset({"vip"}))),
+        ],
+        today=TODAY,
+        now_ms=0,
+    )
+
+    shown = {tag.tag: tag for tag in preview(people, compile_rules(parse_rules(SHOP))).tags}
+
+    vip, fan = shown["VIP"], shown["Fan"]
+    assert (vip.added, vip.removed, vip.unchanged, vip.not_ours) == (1, 1, 1, 1)
+    assert vip.samples == {"added": (1,), "removed": (4,), "not_ours": (3,)}
+    assert (fan.kept, fan.removed, fan.rules) == (1, 0, ("fan",))
+
+
+def test_tier_moves_are_a_matrix_that_tells_waiting_from_going() -> None:
+    people = population(
+        [
+            (person(1, 60_000_000, "Silver"), Standing()),
+            (person(2, 60_000_000), Standing()),
+            (
+                person(3, 20_000_000, "Gold"),
+                Standing(ours("Gold", "hang"), {"hang": Hold("gold", TODAY - 5, TODAY - 1)}),
+            ),
+            (person(4, 20_000_000, "Silver"), Standing()),
+        ],
+        today=TODAY,
+        now_ms=0,
+    )
+
+    (tier,) = preview(people, compile_rules(parse_rules(SHOP))).tiers
+
+    assert {(one.source, one.target, one.waits): one.samples for one in tier.moves} == {
+        ("Silver", "Gold", False): (1,),
+        (None, "Gold", False): (2,),
+        ("Gold", "Silver", True): (3,),
+    }
+    assert tier.stay == (0, 1, 0)
+
+
+def test_examples_are_twenty_scattered_and_the_same_whoever_else_is_there() -> None:
+    compiled = compile_rules(parse_rules(SHOP))
+    few = population([(person(n, 11_000_000), Standing()) for n in range(1, 400)], today=TODAY, now_ms=0)
+    many = population([(person(n, 11_000_000), Standing()) for n in range(1, 4000)], today=TODAY, now_ms=0)
+
+    first, second = (preview(each, compiled).tags[0].samples["added"] for each in (few, many))
+
+    assert len(first) == len(second) == 20
+    assert set(second) & set(range(1, 400)) <= set(first)
+    assert preview(few, compiled).tags[0].samples["added"] == first
+
+
+def test_tags_of_a_rule_that_went_are_shown_although_no_rule_sets_them() -> None:
+    doc = "version: 1\nrules:\n  - {id: old, tag: Cũ, enabled: false, when_gone: remove, when: {field: tags, op: is_empty}}"
+    people = population([(person(1, 5, "Cũ"), Standing(ours("Cũ", "old")))], today=TODAY, now_ms=0)
+
+    (tag,) = preview(people, compile_rules(parse_rules(doc))).tags
+
+    assert (tag.tag, tag.rules, tag.removed) == ("Cũ", (), 1)

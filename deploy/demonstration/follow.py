@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +15,7 @@ from service.store import keys, ledger
 from service.store.ledger import Written
 
 TURN_WITHIN_S: Final = 20.0
+PATIENCE_S: Final = 30.0  # nothing moves for so long: something is wrong
 PLACES: Final = (
     "live",
     "bulk",
@@ -93,13 +96,18 @@ async def left_to_do(stage: Stage) -> int:
     return sum(map(int, counts))
 
 
-async def settled(stage: Stage, *, within_s: float) -> bool:
-    """Wait until Haravan has sent everything and no customer is marked; False when that takes too long."""
-
-    async def at_rest() -> bool:
-        return not stage.haravan.deliveries.pending and not await left_to_do(stage)
-
-    return await until(at_rest, within_s=within_s, every_s=0.1)
+async def settled(stage: Stage, *, patience_s: float = PATIENCE_S) -> bool:
+    """Wait until Haravan has sent everything and no customer is marked; False when nothing moves for so long."""
+    moved, before = time.monotonic(), -1
+    while True:
+        left = stage.haravan.deliveries.pending + await left_to_do(stage)
+        if not left:
+            return True
+        if left != before:
+            moved, before = time.monotonic(), left
+        elif time.monotonic() - moved > patience_s:
+            return False
+        await asyncio.sleep(0.1)
 
 
 def percentile(values: Iterable[float], share: float) -> float:

@@ -23,7 +23,6 @@ from service.store import replays
 from service.store.replays import Selection
 
 TICK_S: Final = 0.25
-SETTLE_WITHIN_S: Final = 600.0
 REPEATED: Final = 0.2  # of the fixed day's webhooks are sent twice, as Haravan does at times
 
 
@@ -128,14 +127,18 @@ async def play_once(stage: Stage, screen: Screen, options: Options) -> int:
             for _ in range(options.morning):
                 going.create_task(play.happen(next(day), at_once=False))
                 await asyncio.sleep(options.hurry_s)
-        await settled(stage, within_s=SETTLE_WITHIN_S)
-        play.looked_at()
-        for _ in range(options.afternoon):
-            await play.happen(next(day), at_once=True)
-        came_to_rest = await settled(stage, within_s=SETTLE_WITHIN_S)
+        came_to_rest = await settled(stage)
+        if came_to_rest:
+            play.looked_at()
+            for _ in range(options.afternoon):
+                await play.happen(next(day), at_once=True)
+            came_to_rest = await settled(stage)
         await play.tally.read(stage)
     summary(screen, stage, play.tally, play.times)
     customers = [play.judge.read(stage.haravan.body(each)) for each in stage.haravan.ids()]
     now = datetime.now(UTC)
     wrong = [found for each in customers if (found := play.judge.wrong(each, now))]
-    return verdict(screen, wrong, customers=len(customers), came_to_rest=came_to_rest)
+    code = verdict(screen, wrong, customers=len(customers), came_to_rest=came_to_rest)
+    if code:
+        screen.plain(f"What web and worker said is in {stage.folder}")
+    return code

@@ -61,7 +61,7 @@ def verdict(screen: Screen, wrong: Sequence[Wrong], *, customers: int, came_to_r
     """Say whether everybody's tags are right; the exit code."""
     screen.blank()
     if not came_to_rest:
-        screen.verdict("Not everybody was looked at in time.", good=False)
+        screen.verdict("Not everybody was looked at: nothing moves any more.", good=False)
     for each in wrong[:MOST_WRONG]:
         lacks = f"lacks {', '.join(each.lacking)}" if each.lacking else ""
         has = f"must not have {', '.join(each.too_many)}" if each.too_many else ""

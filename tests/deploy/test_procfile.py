@@ -1,0 +1,78 @@
+"""The Procfile's processes really start, as honcho runs them."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import sys
+from pathlib import Path
+
+from deploy import store
+from deploy.processes import processes
+from deploy.waiting import until
+
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def test_honcho_starts_web_and_worker(tmp_path: Path) -> None:
+    port = free_port()
+    async with processes() as running, store.started(running, tmp_path / "store") as own:
+        honcho = await asyncio.create_subprocess_exec(
+            *(
+                sys.executable,
+                "-m",
+                "honcho",
+                "-d",
+                str(ROOT),
+                "-e",
+                os.devnull,
+                "-f",
+                str(ROOT / "Procfile"),
+                "start",
+            ),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={
+                "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+                "REDIS_URL": own.url,
+                "SECRET_KEY": "k" * 32,
+                "PORT": str(port),
+            },
+        )
+        heard: list[str] = []
+        listening = asyncio.create_task(_listen(honcho, heard))
+
+        async def both_are_up() -> bool:
+            return await _ready(port) and any('"event": "worker"' in line for line in heard)
+
+        try:
+            assert await until(both_are_up, within_s=60, every_s=0.1), "".join(heard)
+        finally:
+            honcho.terminate()
+            await honcho.wait()
+            await listening
+
+
+async def _listen(process: asyncio.subprocess.Process, heard: list[str]) -> None:
+    assert process.stdout is not None
+    async for line in process.stdout:
+        heard.append(line.decode())  # noqa: PERF401  # read by others while it grows
+
+
+async def _ready(port: int) -> bool:
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer.startswith(b"HTTP/1.1 200")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final
@@ -32,6 +33,7 @@ class Alerts:
         self._send = send
         self._quiet_s = quiet_s
         self._out: set[asyncio.Task[None]] = set()
+        self._said: dict[tuple[str, str], float] = {}  # when, by this process: for as long as Redis is away
 
     def raise_alert(self, kind: str, text: str, *, org: str = NO_SHOP) -> None:
         """Say it once: in the log, and to the people when channels are set. Returns at once, raises nothing."""
@@ -57,12 +59,19 @@ class Alerts:
         structlog.get_logger().warning("alert", kind=kind, org=org, text=text, sent=sent)
 
     async def _first(self, kind: str, org: str) -> bool:
-        """Whether nobody, in any process, raised this within the quiet time. Without Redis: better twice."""
+        """Whether nobody, in any process, raised this within the quiet time; without Redis, nobody in this one."""
+        now = asyncio.get_running_loop().time()
         try:
-            key = keys.shop(org, f"alerted:{kind}")
-            return bool(await self._redis.set(key, 1, nx=True, ex=self._quiet_s))
+            name = re.sub(r"\W+", "_", kind)
+            first = bool(
+                await self._redis.set(keys.shop(org, f"alerted:{name}"), 1, nx=True, ex=self._quiet_s)
+            )
         except (RedisError, OSError):
-            return True
+            first = now - self._said.get((kind, org), float("-inf")) > self._quiet_s
+        if first:
+            self._said = {each: at for each, at in self._said.items() if now - at <= self._quiet_s}
+            self._said[kind, org] = now
+        return first
 
 
 def sender(urls: tuple[str, ...]) -> Send | None:

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import Final
 
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -16,6 +18,7 @@ from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.connection import connect
+from service.store.deliveries import forget_strangers
 from service.store.ingest import Ingest
 from service.store.shops import Shops
 from service.web import webhooks
@@ -32,6 +35,7 @@ from service.web.refusals import Refusals
 from service.web.tally import Tally
 
 CONNECTIONS: Final = 64
+KEEP_HOUSE_S: Final = 5.0
 Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 
 
@@ -94,11 +98,21 @@ def create_app(settings: Settings) -> ASGIApp:
             ingest.start()
             stack.push_async_callback(alerts.settled)
             stack.push_async_callback(ingest.stop)
-            stack.push_async_callback(_ended, asyncio.create_task(refusals.flush_for_ever()))
+            stack.push_async_callback(refusals.flush)
+            stack.push_async_callback(_ended, asyncio.create_task(_keep_house(redis, refusals)))
             yield
 
     rest = Starlette(routes=[*health.routes(), *api], exception_handlers=HANDLERS)
     return Front(webhook, Journal(rest), lifespan)
+
+
+async def _keep_house(redis: ArqRedis, refusals: Refusals) -> None:
+    """What has to be done now and then, whoever asks for what."""
+    while True:
+        await asyncio.sleep(KEEP_HOUSE_S)
+        await refusals.flush()
+        with suppress(RedisError, OSError):
+            await forget_strangers(redis)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

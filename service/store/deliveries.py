@@ -43,8 +43,10 @@ class Page:
     before: str | None
 
 
-async def by_customer(redis: Redis, org: OrgId, customer: CustomerId) -> tuple[Delivery, ...]:
-    """The customer's last deliveries (50 at most), newest first."""
+async def by_customer(
+    redis: Redis, org: OrgId, customer: CustomerId, *, since_ms: int = 0, until_ms: int | None = None
+) -> tuple[Delivery, ...]:
+    """The customer's last deliveries (50 at most) in that span, newest first."""
     client: Any = redis
     stream = keys.shop(org, "deliveries")
     ids: list[bytes] = await client.lrange(keys.shop(org, f"of:{customer}"), 0, -1)
@@ -52,7 +54,12 @@ async def by_customer(redis: Redis, org: OrgId, customer: CustomerId) -> tuple[D
         for each in ids:
             pipe.xrange(stream, each, each)
         found = await pipe.execute()
-    return tuple(_delivery(entry) for entries in reversed(found) for entry in entries)
+    all_of_them = (_delivery(entry) for entries in reversed(found) for entry in entries)
+    return tuple(
+        each
+        for each in all_of_them
+        if since_ms <= each.at_ms and (until_ms is None or each.at_ms <= until_ms)
+    )
 
 
 async def by_time(
@@ -66,6 +73,8 @@ async def by_time(
 ) -> Page:
     """Deliveries of a span of time, newest first; `before` is the last page's, to go on from there."""
     client: Any = redis
+    if before is not None and before.strip("0") == "-":
+        return Page((), None)  # nothing is older than 0-0, and Redis calls that range a mistake
     newest = f"({before}" if before else ("+" if until_ms is None else str(until_ms))
     size = max(1, min(limit, MOST))
     entries = await client.xrevrange(keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=size)

@@ -58,7 +58,7 @@ async def on_known(_: Request, exc: Exception) -> Response:
     """What the project raises on purpose, and Redis being away."""
     status = next(code for kind, code in STATUS.items() if isinstance(exc, kind))
     if isinstance(exc, RedisError):
-        return problem(503, "Redis does not answer", {"Retry-After": "1"})
+        return problem(503, "Redis does not answer, or refuses", {"Retry-After": "1"})
     return problem(status, str(exc))
 
 

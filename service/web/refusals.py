@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -18,7 +17,6 @@ from service.store import keys
 from service.web.tally import Tally
 
 ALERT_AFTER: Final = 5  # in a row; Haravan deletes the subscription after 19 (haravan.md, Webhooks)
-FLUSH_S: Final = 5.0
 
 
 class Refusals:
@@ -61,12 +59,6 @@ class Refusals:
         """One webhook of the shop was rightly signed."""
         if self._in_a_row:
             self._in_a_row.pop(org, None)
-
-    async def flush_for_ever(self) -> None:
-        """Store the counts every few seconds."""
-        while True:
-            await asyncio.sleep(FLUSH_S)
-            await self.flush()
 
     async def flush(self) -> None:
         """Add the counts to their minutes' hashes; they wait on when Redis is away."""

@@ -150,9 +150,6 @@ async def test_a_replay_of_a_span_of_time_finds_whom_deliveries_named(ops: httpx
         pytest.param("GET", "/ops/v1/shops/999", None, 404, id="unknown shop"),
         pytest.param("GET", "/ops/v1/shops/abc", None, 404, id="no org at all"),
         pytest.param("GET", f"{API}/deliveries?customer=-1", None, 400, id="negative customer"),
-        pytest.param(
-            "GET", f"{API}/deliveries?customer=7&since=2020-01-01T00:00:00Z", None, 400, id="both ways"
-        ),
         pytest.param("GET", f"{API}/deliveries?since=yesterday", None, 400, id="not a moment"),
         pytest.param("GET", f"{API}/deliveries?since=2020-01-01T00:00:00", None, 400, id="no offset"),
         pytest.param("GET", f"{API}/deliveries?before=%2B", None, 400, id="bad page"),
@@ -166,7 +163,11 @@ async def test_a_replay_of_a_span_of_time_finds_whom_deliveries_named(ops: httpx
         pytest.param("POST", f"{API}/replays", b"{}", 409, id="nothing chosen"),
         pytest.param("POST", f"{API}/replays", b'{"everybody": true}', 409, id="nobody to replay"),
         pytest.param("POST", f"{API}/replays", b'{"customers": [9223372036854775808]}', 400, id="2^63"),
-        pytest.param("DELETE", f"{API}/dead-letters/seven", None, 400, id="a word for a customer"),
+        pytest.param("DELETE", f"{API}/dead-letters/seven", None, 404, id="a word for a customer"),
+        pytest.param(
+            "DELETE", f"{API}/dead-letters/9223372036854775808", None, 400, id="2^63 for a customer"
+        ),
+        pytest.param("DELETE", f"{API}/dead-letters/retry", None, 405, id="another path's method"),
         pytest.param("GET", f"{API}/replays/R99", None, 404, id="unknown run"),
         pytest.param("GET", "/ops/v1/nothing", None, 404, id="no such path"),
         pytest.param("PUT", f"{API}/pause", None, 405, id="no such method"),

@@ -31,14 +31,19 @@ class Pausing(Asked, frozen=True):
     reason: Reason
 
 
-class DeliveriesQuery(Asked, frozen=True):
-    """By customer, or by time; `before` is the last page's, to go on from there."""
+class TimeQuery(Asked, frozen=True):
+    """A span of time; `before` is the last page's, to go on from there."""
 
-    customer: CustomerNumber | UnsetType = UNSET
     since: Moment | UnsetType = UNSET
     until: Moment | UnsetType = UNSET
     before: Order | UnsetType = UNSET
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
+
+
+class DeliveriesQuery(TimeQuery, frozen=True):
+    """The same, of one customer where that is given: then its last 50 deliveries are looked at."""
+
+    customer: CustomerNumber | UnsetType = UNSET
 
 
 class Replaying(Asked, frozen=True):

@@ -21,6 +21,7 @@ from service.web.ops.models import (
     RunList,
     ShopList,
     ShopStatus,
+    TimeQuery,
 )
 from service.web.ops.operations import Call, Operations
 
@@ -52,7 +53,5 @@ TABLE: Final = (
     Operation("POST", f"{SHOP}/replays", Operations.start_replay, Replayed, Replaying),
     Operation("GET", f"{SHOP}/replays", Operations.list_replays, RunList),
     Operation("GET", f"{SHOP}/replays/{{run}}", Operations.replay_status, RunLine),
-    Operation(
-        "GET", "/ops/v1/strangers/deliveries", Operations.list_strangers, DeliveryList, DeliveriesQuery
-    ),
+    Operation("GET", "/ops/v1/strangers/deliveries", Operations.list_strangers, DeliveryList, TimeQuery),
 )

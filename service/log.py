@@ -36,13 +36,13 @@ def set_up_logging(log_format: LogFormat) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         without_forbidden,
     ]
-    renderer: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer(ensure_ascii=False)
+    ending: list[structlog.typing.Processor] = (
+        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
         if log_format == "json"
-        else structlog.dev.ConsoleRenderer(event_key="event", colors=sys.stderr.isatty())
+        else [structlog.dev.ConsoleRenderer(event_key="event", colors=sys.stderr.isatty())]
     )
     structlog.configure(
-        processors=[*shared, structlog.processors.format_exc_info, renderer],
+        processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
         cache_logger_on_first_use=False,  # cached loggers would make what a test captures depend on its order
@@ -51,7 +51,10 @@ def set_up_logging(log_format: LogFormat) -> None:
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *ending,
+            ],
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)

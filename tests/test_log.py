@@ -1,0 +1,45 @@
+"""What goes into the log, and what never does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from service.log import set_up_logging
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Give the loggers back as they were."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+
+
+def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json")
+
+    structlog.get_logger().info("customer", customer=7, email="a@example.com", phone="0900000001", token="t")
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["email"], line["phone"], line["token"]) == ("[not logged]",) * 3
+    assert line["customer"] == 7
+
+
+def test_a_librarys_traceback_is_a_text_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    set_up_logging("json")
+
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        logging.getLogger("arq").exception("a job failed")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "RuntimeError: broken" in json.loads(lines[0])["exception"]

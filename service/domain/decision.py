@@ -104,22 +104,24 @@ def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | 
     for key, own in standing.owned.items():
         if key not in tags or own.rule not in live or key not in live[own.rule]:
             return None
-    wanted: list[str] = []
-    for key, matches, keeps, step in compiled.quick:
-        if matches(facts):
-            if key not in tags or (keeps and not _quiet_holds(step, standing)):
-                return None
-            wanted.append(step.tag)
-        elif key in tags or (keeps and any(rule.id in standing.held for rule in step.rules)):
+    quick = compiled.quick
+    keys = [key for matches, key in quick.tests if matches(facts)]
+    if len(keys) != len(tags & quick.keys) or not tags.issuperset(keys):
+        return None
+    for step in quick.keeping:
+        if not _quiet_holds(step, standing, given=step.key in tags):
             return None
-    for tier in compiled.slow:
+    wanted = [quick.spelled[key] for key in keys]
+    for tier in quick.tiers:
         if not _quiet_tier(tier, facts, standing, wanted):
             return None
     return wanted
 
 
-def _quiet_holds(step: TagStep, standing: Standing) -> bool:
-    """One rule whose hold is there already."""
+def _quiet_holds(step: TagStep, standing: Standing, *, given: bool) -> bool:
+    """A given tag has one rule whose hold is there already; one that is not given has no hold."""
+    if not given:
+        return not any(rule.id in standing.held for rule in step.rules)
     hold = standing.held.get(step.rules[0].id)
     return len(step.rules) == 1 and hold is not None and hold.tag == step.key
 

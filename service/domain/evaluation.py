@@ -81,6 +81,17 @@ Step = TagStep | CompiledTier
 
 
 @dataclass(frozen=True, slots=True)
+class Quick:
+    """The steps laid out for the question that is asked most: is everything as it should be?"""
+
+    tests: tuple[tuple[Predicate, str], ...]  # with the folded tag that each gives
+    keys: frozenset[str]
+    spelled: Mapping[str, str]
+    keeping: tuple[TagStep, ...]
+    tiers: tuple[CompiledTier, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Compiled:
     """A rule set, ready to be asked about customers.
 
@@ -100,10 +111,7 @@ class Compiled:
     reads: frozenset[str]
     when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
     take_back: frozenset[tuple[str, int]]
-    quick: tuple[
-        tuple[str, Predicate, bool, TagStep], ...
-    ]  # steps that are tags: (key, matches, keeps, step)
-    slow: tuple[CompiledTier, ...]
+    quick: Quick
     flips: tuple[tuple[str, Flip], ...]
     make_facts: Callable[[Customer, int], Facts]
 
@@ -143,8 +151,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
         when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
         take_back=past.take_back,
-        quick=tuple((one.key, one.matches, one.keeps, one) for one in steps if isinstance(one, TagStep)),
-        slow=tuple(one for one in steps if isinstance(one, CompiledTier)),
+        quick=_quick(steps),
         flips=tuple((one.id, one.flip) for one in ready if one.flip is not None),
         make_facts=make,
     )
@@ -223,6 +230,17 @@ def _steps(
         for at, step in enumerate(steps)
     }
     return tuple(steps[at] for at in TopologicalSorter(graph).static_order())
+
+
+def _quick(steps: tuple[Step, ...]) -> Quick:
+    tags = tuple(step for step in steps if isinstance(step, TagStep))
+    return Quick(
+        tests=tuple((step.matches, step.key) for step in tags),
+        keys=frozenset(step.key for step in tags),
+        spelled={step.key: step.tag for step in tags},
+        keeping=tuple(step for step in tags if step.keeps),
+        tiers=tuple(step for step in steps if isinstance(step, CompiledTier)),
+    )
 
 
 def _ids(step: Step) -> frozenset[str]:

@@ -100,11 +100,12 @@ def test_no_answer_changes_before_the_day_that_was_promised(zone: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("zone", ZONES)
 def test_a_million_answers_do_not_change_before_the_day_that_was_promised(
-    zone: str, record_property: Any
+    zone: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     checks = count_checks(zone=zone, size=400, days=450, seed=2)
 
-    record_property("checks", checks)
+    with capsys.disabled():
+        print(f"\n{zone}: {checks} answers compared, none wrong")
     assert checks > 1_000_000
 
 

@@ -246,7 +246,7 @@ def test_json_with_a_key_written_twice_is_refused() -> None:
         pytest.param(document(rule(enabled="yes")), "rules.0.enabled: expected true or false", id="enabled"),
         pytest.param(document(rule(owns="mine")), "rules.0.owns: expected 'added' or 'all'", id="owns"),
         pytest.param(document(rule(keep="30")), "rules.0.keep: expected while_matching, forever or a length of time such as '30 days', got '30'", id="keep"),
-        pytest.param(document(rule(tag=2026)), "rules.0.tag: expected a text; put it in quotes: '2026'", id="a number as a tag"),
+        pytest.param(document({**rule(), "tag": 2026}), "rules.0.tag: expected a text; put it in quotes: '2026'", id="a number as a tag"),
         pytest.param(document(rule(name={"fr": "x"})), "rules.0.name.fr: unknown key 'fr'", id="language"),
         pytest.param(document(rule(when=[])), "rules.0.when: expected a condition (field, op, value) or a group (all, any, not)", id="a list for a tree"),
         pytest.param({**document(), "tiers": [{**tier("A"), "downgrade": "soon"}]}, "tiers.0.downgrade: expected at_once, never or {after: 90 days}, got 'soon'", id="downgrade"),

@@ -363,7 +363,7 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
             world.held[follower["id"]] = [key, since, None]
         elif there and keepers:
             for rule in keepers:
-                world.held[rule["id"]] = hold_of(world, rule, key)
+                world.held[rule["id"]] = hold_of(world, rule, key) or []
         elif there:
             everyones = any(rule.get("owns") == "all" for rule in free)
             if world.ours_to_take(key, [rule["id"] for rule in rules], everyones=everyones):
@@ -381,11 +381,7 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
 
 def keep_days(rule: Mapping[str, Any]) -> int:
     keep = rule.get("keep", "while_matching")
-    return (
-        {"while_matching": 0, "forever": FOREVER}.get(keep)
-        if keep in {"while_matching", "forever"}
-        else span(keep)
-    )  # type: ignore[return-value]
+    return {"while_matching": 0, "forever": FOREVER}[keep] if "_" in keep or keep == "forever" else span(keep)
 
 
 def lasting(world: World, rule: Mapping[str, Any], hold: list[Any] | None) -> bool:
@@ -412,7 +408,7 @@ def follows(world: World, rule: Mapping[str, Any], key: str) -> bool:
     there = hold[0] in {fold(tag) for tag in world.customer.tags}
     if not there or not old or old[1] != rule["id"] or (old[1], old[3]) in world.undone:
         return False
-    return rule.get("when_gone", "leave") == "remove"
+    return bool(rule.get("when_gone", "leave") == "remove")
 
 
 def settle_tier(world: World, tier: Mapping[str, Any]) -> None:

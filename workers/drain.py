@@ -11,20 +11,23 @@ from typing import Final
 
 import aiohttp
 import structlog
-from service.store.counters import Counters
+from redis.exceptions import RedisError
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.errors import TaggerError, Throttled, Unauthorised
 from service.store import queue
+from service.store.counters import Counters
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.turns import LockLost, Turn, Turns
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom
-from workers.pausing import probe
+from workers.pausing import pause_for_token, probe
+from workers.reading import Reading
 from workers.rulebook import Rulebook
-from workers.turn import RulesMoved, TurnOfShop, again_ms
+from workers.turn import TurnOfShop, TurnOver, again_ms
+from workers.write import last_frames
+from workers.writing import Writing
 
 TURN_S: Final = 1.5  # no round is begun later; arq re-checks every running job at each poll of every worker
 
@@ -66,9 +69,13 @@ class Drain:
             outcome, wait_ms = "failed", 60_000
             cause = str(exc)
             self.alerts.raise_alert("drain failed", str(exc), org=org)
+        except (RedisError, OSError):
+            raise  # the store is away: arq's worker is built anew, and the sweep rings again
+        except Exception as exc:  # noqa: BLE001  # the job's outermost: else the shop would be rung for at once, for ever
+            outcome, wait_ms, cause = "bug", 60_000, last_frames(exc)
+            self.alerts.raise_alert("drain failed", cause, org=org)
         finally:
-            changed = work.state_changes() if work is not None else {}
-            ring = await turn.release(wait_ms=wait_ms, state=changed)
+            ring = await turn.release(wait_ms=wait_ms, state=_state_changes(work, outcome))
             if ring.number:
                 await queue.ring(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
@@ -112,21 +119,29 @@ class Drain:
 
     async def _rounds(self, work: TurnOfShop, started: float) -> tuple[str, int]:
         """Read and write side by side until nothing more can be done now; and when to come back for the rest."""
+        reading, writing = Reading(work), Writing(work)
         while True:
             # both are let finish: a write that is cancelled on its way is an answer lost
-            results = await asyncio.gather(work.read(), work.write(), return_exceptions=True)
+            results = await asyncio.gather(reading.read(), writing.write(), return_exceptions=True)
             errors = [each for each in results if isinstance(each, BaseException)]
             for error in errors:
-                if not isinstance(error, Throttled | Unauthorised | NoRoom | RulesMoved):
+                if not isinstance(error, Throttled | Unauthorised | TurnOver):
                     raise error
             if refusals := [each for each in errors if isinstance(each, Unauthorised)]:
-                await work.pause(refusals[0])
+                await pause_for_token(work.shops, work.alerts, work.turn, refusals[0])
                 return "unauthorised", 0
             if throttles := [each for each in errors if isinstance(each, Throttled)]:
                 return "throttled", int(max(each.retry_after_s for each in throttles) * 1000)
-            if any(isinstance(each, RulesMoved) for each in errors):
-                return "rules moved", 0
+            if errors:
+                return str(errors[0]), 0
             if not any(each is True for each in results):
                 return ("waits", work.wait_ms) if work.wait_ms else ("done", again_ms(self.turns.bucket))
             if self.monotonic() - started > TURN_S:
                 return "turn over", 0
+
+
+def _state_changes(work: TurnOfShop | None, outcome: str) -> dict[str, str]:
+    if work is not None:
+        return work.state_changes()
+    # a pause by hand has nothing to probe: a moment left of an earlier one would ring for it every few seconds
+    return {"probe_at": ""} if outcome in ("paused", "resumed") else {}

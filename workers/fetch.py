@@ -22,8 +22,11 @@ class Fetched:
     absent: set[CustomerId] = field(default_factory=set)  # 404
     unreadable: dict[CustomerId, str] = field(default_factory=dict)
     failed: dict[CustomerId, HaravanError] = field(default_factory=dict)
+    together: set[CustomerId] = field(default_factory=set)  # of those that failed: asked for with others
+    listed: set[CustomerId] = field(default_factory=set)  # of the records: from a list, which may lag
     calls: int = 0  # that were answered as they should be
     wait_s: float | None = None  # set when there was no room for all
+    stop: HaravanError | None = None  # what concerns the shop ended the fetch
     distrusted: bool = False  # a list brought somebody who was not asked for
 
 
@@ -36,27 +39,29 @@ class Fetcher:
         self._singles = singles or api.dialect.batch < 2
 
     async def fetch(self, taken: Sequence[Mark]) -> Fetched:
-        """Fetch all of them as far as there is room; raises only LockLost and what stops the whole turn.
+        """Fetch all of them as far as there is room and nothing stops the shop; raises only LockLost.
 
-        Throttled and Unauthorised concern the shop and are raised; other failures stand beside their customer.
+        What was fetched until then is good: no answer is thrown away. Failures stand beside their customer.
         """
         fetched = Fetched()
-        try:
-            for group in _groups(taken, most=1 if self._singles else self._api.dialect.batch):
-                await self._group(group, fetched)
-        except NoRoom as exc:
-            fetched.wait_s = exc.wait_s
+        groups = _groups(taken, most=1 if self._singles else self._api.dialect.batch)
+        await self._all(groups, fetched)
         return fetched
 
     async def again(self, customers: Iterable[CustomerId]) -> Fetched:
-        """One single GET each: for whoever was missing from a list, or looked older than was told."""
+        """One single GET each, for whoever looked older in a list than was told."""
         fetched = Fetched()
+        await self._all([[customer] for customer in customers], fetched)
+        return fetched
+
+    async def _all(self, groups: Iterable[Sequence[CustomerId]], fetched: Fetched) -> None:
         try:
-            for customer in customers:
-                await self._single(customer, fetched)
+            for group in groups:
+                await self._group(group, fetched)
         except NoRoom as exc:
             fetched.wait_s = exc.wait_s
-        return fetched
+        except (Throttled, Unauthorised) as exc:
+            fetched.stop = exc
 
     async def _group(self, group: Sequence[CustomerId], fetched: Fetched) -> None:
         if len(group) == 1:
@@ -69,11 +74,9 @@ class Fetcher:
             return
         fetched.calls += 1
         found = compare(group, batch)
-        fetched.records.update(
-            (CustomerId(one.customer.id), one)
-            for one in batch.records
-            if one.customer.id not in found.unexpected
-        )
+        records = {CustomerId(one.customer.id): one for one in batch.records}
+        fetched.records.update((one, records[one]) for one in records.keys() - found.unexpected)
+        fetched.listed |= records.keys() - found.unexpected
         fetched.unreadable.update(
             (poison.customer, poison.why)
             for poison in batch.poisons
@@ -113,6 +116,7 @@ def merge(first: Fetched, second: Fetched) -> None:
     first.failed.update(second.failed)
     first.calls += second.calls
     first.wait_s = second.wait_s if first.wait_s is None else first.wait_s
+    first.stop = first.stop or second.stop
 
 
 def _forget(fetched: Fetched, customer: CustomerId) -> None:
@@ -121,12 +125,17 @@ def _forget(fetched: Fetched, customer: CustomerId) -> None:
     for kind in kinds:
         kind.pop(customer, None)
     fetched.absent.discard(customer)
+    fetched.listed.discard(customer)
+    fetched.together.discard(customer)
 
 
 def _sort(exc: HaravanError, customers: Iterable[CustomerId], fetched: Fetched) -> None:
     if concerns_the_shop(exc):
         raise exc
-    fetched.failed.update(dict.fromkeys(customers, exc))
+    asked = set(customers)
+    fetched.failed.update(dict.fromkeys(asked, exc))
+    if len(asked) > 1:
+        fetched.together |= asked
 
 
 def concerns_the_shop(exc: HaravanError) -> bool:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from typing import Final
 
 import structlog
-from service.store.counters import Counters
 
+from service.domain.customers import CustomerId
+from service.store.counters import Counters
 from service.store.turns import Item, Mark, Outcome, Turn
 from workers.outcomes import Plan, cause_of
 from workers.write import Carried
+
+MOST_REFUSED: Final = 20
 
 
 class Journal:
@@ -22,7 +26,7 @@ class Journal:
         self._log = structlog.get_logger()
         self.counts: Counter[str] = Counter()
         self._rejected = turn.state.get("rejected", "")
-        self._row = int(turn.state.get("rejected_row", 0))
+        self._refused = [one for one in turn.state.get("rejected_of", "").split(",") if one]
 
     def settled(self, mark: Mark, item: Item, outcome: Outcome, *, note: str, plan: Plan | None) -> None:
         """One customer's settlement; `plan` is what was carried out."""
@@ -33,7 +37,7 @@ class Journal:
         self._counters.add("customers", outcome=word)
         added, removed = (plan.add, plan.remove) if plan is not None and word == "written" else ((), ())
         if word == "written":
-            self._row = 0
+            self._refused = []
             self._counters.add("tags", len(added), action="added")
             self._counters.add("tags", len(removed), action="removed")
             self._counters.add("tag_seconds", (self._turn.now_ms - mark.first_ms) / 1000)
@@ -58,15 +62,21 @@ class Journal:
             self.counts[each.outcome] += 1
             self._counters.add("customers", outcome=each.outcome)
 
-    def rejected(self, text: str) -> int:
-        """How many customers in a row were refused for the same reason."""
-        self._row = self._row + 1 if text == self._rejected else 1
+    def rejected(self, text: str, customer: CustomerId) -> int:
+        """How many customers, none of them written meanwhile, were refused for the same reason."""
+        if text != self._rejected:
+            self._refused = []
         self._rejected = text
-        return self._row
+        if str(customer) not in self._refused:
+            self._refused = [*self._refused, str(customer)][-MOST_REFUSED:]
+        return len(self._refused)
 
     def state_changes(self) -> dict[str, str]:
         """What the shop's state keeps of it."""
-        return {"rejected": self._rejected if self._row else "", "rejected_row": str(self._row or "")}
+        return {
+            "rejected": self._rejected if self._refused else "",
+            "rejected_of": ",".join(self._refused),
+        }
 
 
 def _word(item: Item, note: str) -> str:

@@ -43,8 +43,10 @@ async def pause_for_absence(shops: Shops, alerts: Alerts, turn: Turn, *, gone: i
 
 async def probe(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket) -> str:
     """One cheap read of a shop whose token was refused; it resumes the shop when it is answered."""
-    if turn.state.get("paused") != UNAUTHORISED or int(turn.state.get("probe_at", "0")) > turn.now_ms:
+    if turn.state.get("paused") != UNAUTHORISED:
         return "paused"
+    if int(turn.state.get("probe_at", "0")) > turn.now_ms:
+        return "still refused"
     await _probe_later(turn)
     try:
         await api.perform(api.dialect.count(), ReadPermits(turn, bucket, lane="live", reserve=0))

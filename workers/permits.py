@@ -78,6 +78,7 @@ class WritePermits(ReadPermits):
         self._removals = removals
         self._ours = ours
         self._clock = clock
+        self.sent = 0  # writes that were permitted, and so may have taken effect
 
     async def acquire(self, request: Request) -> Permit:
         """A permit for this request; raises NoRoom, PermitRefused, LockLost."""
@@ -96,6 +97,7 @@ class WritePermits(ReadPermits):
         permit = _granted(answer)
         if self._clock() - asked > START_WITHIN_S:
             raise LockLost("the process stood still between permit and write")
+        self.sent += 1
         return permit
 
 

@@ -4,35 +4,43 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
-from service.domain.failures import GONE_CONFIRM_S
+from redis.exceptions import RedisError
+
+from service.domain.failures import GONE_CONFIRM_S, Breaker
 from service.domain.tags import fold
-from service.errors import Gone, HaravanError, Unreadable
+from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
 from service.store.bucket import Bucket
-from service.store.turns import Item, Mark, Planned, Turn
+from service.store.turns import Item, LockLost, Mark, Turn
 from workers import outcomes
-from workers.fetch import concerns_the_shop
 from workers.haravan.client import Haravan
+from workers.haravan.pacer import NoRoom
 from workers.outcomes import Plan
 from workers.permits import PermitRefused, WritePermits
 
-REMOVALS_WAIT_MS = 300_000
+REMOVALS_WAIT_MS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
 class Carried:
-    """What came of one plan: its settlement (None where the permit's script has done it), and for the log."""
+    """What came of one plan: its settlement (None where there is none to make), and for the log.
+
+    `sent`: a write went out, so whatever is not settled must be looked at again. `stop`: what ends the turn.
+    """
 
     mark: Mark
     outcome: str
     item: Item | None = None
     plan: Plan | None = None
     failure: HaravanError | None = None
+    sent: bool = False
+    stop: Exception | None = None
 
 
 class Writer:
-    """Writes for one turn. Never raises a customer's failure, only what concerns the shop or the turn."""
+    """Writes for one turn. Raises nothing but want of the store: all else is told in Carried."""
 
     def __init__(
         self,
@@ -42,7 +50,7 @@ class Writer:
         *,
         ours: int,
         reserve: int,
-        counted: Callable[[], bool],
+        breaker: Breaker,
         dice: Callable[[], float],
     ) -> None:
         self._turn = turn
@@ -50,23 +58,38 @@ class Writer:
         self._bucket = bucket
         self._ours = ours
         self._reserve = reserve
-        self._counted = counted
+        self._breaker = breaker
         self._dice = dice
 
-    async def carry_out(self, planned: Planned) -> Carried:
-        """Write one customer's difference; raises NoRoom, LockLost, Throttled and Unauthorised."""
-        mark, plan = planned.mark, outcomes.unpack_plan(planned.plan)
+    async def carry_out(self, mark: Mark, plan: Plan) -> Carried:
+        """Write one customer's difference. The halves of a swap are two calls: if the second may not be made
+        now, the customer is read again, so that the first is not made twice."""
+        permits = self._permits(mark, plan)
+        carried = await self._tried(mark, plan, permits)
+        if carried.stop is not None and permits.sent:
+            carried = replace(carried, item=outcomes.again(mark))
+        return replace(carried, sent=permits.sent > 0)
+
+    async def _tried(self, mark: Mark, plan: Plan, permits: WritePermits) -> Carried:
         try:
             answered = await self._api.perform(
-                self._api.dialect.change_tags(mark.customer, add=plan.add, remove=plan.remove),
-                self._permits(mark, plan),
+                self._api.dialect.change_tags(mark.customer, add=plan.add, remove=plan.remove), permits
             )
         except PermitRefused as exc:
             return self._refused(mark, plan, exc)
         except Gone:
             return Carried(mark, "gone", self._gone(mark), plan)
+        except (NoRoom, LockLost, Throttled, Unauthorised) as exc:
+            return Carried(mark, "stopped", plan=plan, stop=exc)
         except (HaravanError, Unreadable) as exc:
             return self._failed(mark, plan, exc)
+        except (RedisError, OSError):
+            raise
+        except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
+            return Carried(mark, "bug", outcomes.buried(mark, cause="bug", text=last_frames(exc)), plan)
+        return self._answered(mark, plan, answered)
+
+    def _answered(self, mark: Mark, plan: Plan, answered: tuple[str, ...]) -> Carried:
         tags = frozenset(map(fold, answered))
         if tags != frozenset(plan.expected):
             again = outcomes.disagrees(mark, plan, answered=tags, now_ms=self._turn.now_ms)
@@ -97,12 +120,10 @@ class Writer:
         return Item(op="later", cid=str(mark.customer), n=mark.n, due=due, fields=fields)
 
     def _failed(self, mark: Mark, plan: Plan, exc: HaravanError | Unreadable) -> Carried:
-        if isinstance(exc, HaravanError) and concerns_the_shop(exc):
-            raise exc
         failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
-        item = outcomes.failed(
-            mark, failure, counted=self._counted(), now_ms=self._turn.now_ms, dice=self._dice()
-        )
+        now_ms = self._turn.now_ms
+        counted = self._breaker.counts(first_ms=mark.first_ms, now_ms=now_ms)
+        item = outcomes.failed(mark, failure, counted=counted, now_ms=now_ms, dice=self._dice())
         return Carried(mark, "failed", item, plan, failure)
 
 

@@ -14,6 +14,8 @@ LONGEST_RETRY_S: Final = 3600.0
 BREAKER_AFTER: Final = 5  # failures in a row
 BREAKER_FIRST_S: Final = 10.0
 BREAKER_LONGEST_S: Final = 300.0
+OUTAGE_LONGEST_S: Final = 86_400.0
+SEVERAL: Final = "several"
 
 GONE_CONFIRM_S: Final = 600.0
 GONE_SHARE: Final = 0.2
@@ -40,27 +42,43 @@ def batch_size(tries: int, *, most: int) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """Calls of one kind, `read` or `write`, to one shop: how many failed in a row, and until when they rest."""
+    """Calls of one kind, `read` or `write`, to one shop: how many failed in a row, and until when they rest.
+
+    `failing`: the only customer that they were for, or SEVERAL. One customer that always fails is at fault itself:
+    nobody else has to wait for it.
+    """
 
     failures: int = 0
     open_until_ms: int = 0
+    failing: str = ""
 
     @property
     def tripped(self) -> bool:
         """Are failures the shop's, and no longer counted against a customer?"""
-        return self.failures >= BREAKER_AFTER
+        return self.failures >= BREAKER_AFTER and self.failing == SEVERAL
 
-    def failed(self, *, now_ms: int) -> Breaker:
-        failures = self.failures + 1
-        if failures < BREAKER_AFTER:
-            return replace(self, failures=failures)
-        rest_s = min(BREAKER_LONGEST_S, BREAKER_FIRST_S * 2 ** min(10, failures - BREAKER_AFTER))
-        return Breaker(failures, now_ms + int(rest_s * 1000))
+    def counts(self, *, first_ms: int, now_ms: int) -> bool:
+        """Is a failure of a customer that was first marked at `first_ms` its own?
+
+        After a day it is, whatever the shop does: else two customers that always fail would never be given up.
+        """
+        return not self.tripped or now_ms - first_ms > OUTAGE_LONGEST_S * 1000
+
+    def failed(self, *, now_ms: int, customer: str = SEVERAL) -> Breaker:
+        failing = customer if self.failing in ("", customer) else SEVERAL
+        failed = Breaker(self.failures + 1, self.open_until_ms, failing)
+        if not failed.tripped:
+            return failed
+        rest_s = min(BREAKER_LONGEST_S, BREAKER_FIRST_S * 2 ** min(10, failed.failures - BREAKER_AFTER))
+        return replace(failed, open_until_ms=now_ms + int(rest_s * 1000))
 
     def succeeded(self) -> Breaker:
         return Breaker()
 
 
 def too_many_gone(*, gone: int, asked: int) -> bool:
-    """So many 404s in one turn are a wrong token or address, not deletions."""
+    """So many first 404s in one turn are a wrong token or address, not deletions.
+
+    A second 404 is no news: a person has looked since, or there were few at first.
+    """
     return gone >= GONE_LEAST and gone > asked * GONE_SHARE

@@ -12,11 +12,11 @@ from service.domain.customers import Customer, Record, digest
 from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled
 from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
-from service.domain.ownership import settle_intents
+from service.domain.ownership import INTENT_MS, settle_intents
+from service.domain.reasons import Reason
 from service.domain.standing import Intent, Owned, Standing
 from service.domain.strikes import Strikes, stopped, strike
-from service.domain.tags import TagChange, after, fold, tag_set
-from service.domain.turns import Reason
+from service.domain.tags import TagChange, TagSet, after, fold, tag_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Settled:
     customer: Customer
     background: Background
     decision: Decision
-    recovered: tuple[Intent, ...] = ()  # additions whose answer was lost, found in the record
+    recovered: tuple[Intent, ...] = ()  # writes whose answer was lost, found in the record
     drifted: tuple[str, ...] = ()  # tags of ours that somebody took off
     given_up: tuple[str, ...] = ()  # tags that are not given any more today
     again_ms: int | None = None
@@ -73,6 +73,7 @@ class Due:
     owned: Mapping[str, Owned]
     change: TagChange
     reasons: tuple[Reason, ...]
+    earlier: Mapping[str, Intent]  # of lost writes, as long as the first call is not made
     intents: Mapping[str, Intent]  # to be stored before the first call
     expected: str
 
@@ -88,10 +89,11 @@ class Later:
 
 @dataclass(frozen=True, slots=True)
 class Hopeless:
-    """Trying again will not help: a person has to look."""
+    """Trying again now will not help: a person has to look. `transient`: it may pass by itself within days."""
 
     cause: str
     text: str
+    transient: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class Departed:
 
 Judgement = Settled | Due | Later | Hopeless | Departed
 MISSING: Final = "missing"
+ALWAYS_READ: Final = frozenset({"tags"})  # without the key nobody knows which tags there are
 
 
 def judge_absent(asked: Asked, *, now_ms: int) -> Later | Departed:
@@ -123,26 +126,19 @@ def lags(asked: Asked, customer: Customer) -> bool:
 
 def judge(asked: Asked, record: Record, background: Background, scene: Scene) -> Judgement:
     """Decide what becomes of a customer whose record was fetched."""
-    lacking = record.missing & scene.compiled.reads
+    lacking = record.missing & (scene.compiled.reads | ALWAYS_READ)
     if lacking:
         names = ", ".join(sorted(lacking))
-        return Hopeless(MISSING, f"the record has no {names}, which a live rule reads")
+        return Hopeless(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
     if lags(asked, record.customer) and asked.lag < len(LAG_WAITS_S):
         wait_ms = int(LAG_WAITS_S[asked.lag] * 1000)
-        return Later(scene.now_ms + wait_ms, "lag", {"lag": str(asked.lag + 1)})
+        return Later(scene.now_ms + wait_ms, "lag", {"lag": str(asked.lag + 1), "gone": "0"})
     return _decided(asked, record.customer, background, scene)
 
 
 def _decided(asked: Asked, customer: Customer, background: Background, scene: Scene) -> Settled | Due:
     current = tag_set(customer.tags)
-    owned, left = settle_intents(
-        owned=background.standing.owned, intents=background.intents, current=current, now_ms=scene.now_ms
-    )
-    found = [
-        one
-        for key, one in background.intents.items()
-        if key in owned and key not in background.standing.owned
-    ]
+    owned, left, found = _settle_begun(background, current, now_ms=scene.now_ms)
     standing = replace(background.standing, owned=owned)
     decision = decide(
         compiled=scene.compiled,
@@ -152,25 +148,52 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
         now_ms=scene.now_ms,
         version=scene.version,
     )
-    drifted = tuple(one.tag for key, one in owned.items() if key not in current.spelled)
+    there = {key: one for key, one in owned.items() if key in current.spelled}
+    drifted = tuple(one.tag for key, one in owned.items() if key not in there)
     undone = frozenset(map(fold, drifted)) & frozenset(map(fold, decision.change.add))
-    strikes = strike(background.strikes, undone, now_ms=scene.now_ms) if undone else background.strikes
-    refused = stopped(strikes, now_ms=scene.now_ms)
-    decision, given_up = _without(decision, refused, standing)
+    strikes = background.strikes
+    if undone and not scene.shadow:
+        strikes = strike(strikes, undone, now_ms=scene.now_ms)
+    decision, given_up = _without(decision, stopped(strikes, now_ms=scene.now_ms), standing)
     settled = Settled(
         customer=customer,
         background=Background(decision.standing, left, strikes),
         decision=decision,
-        recovered=tuple(found),
+        recovered=found,
         drifted=drifted,
         given_up=given_up,
-        again_ms=scene.now_ms + int(LAG_LOOK_AGAIN_S * 1000) if lags(asked, customer) else None,
+        again_ms=_again_ms(asked, customer, left, now_ms=scene.now_ms),
     )
     if not decision.change:
         return settled
     if scene.shadow:
-        return replace(settled, background=Background(standing, left, strikes))
-    return _due(settled, {key: one for key, one in owned.items() if key in current.spelled}, scene)
+        return replace(settled, background=Background(replace(standing, owned=there), left, strikes))
+    return _due(settled, there, asked, scene)
+
+
+def _settle_begun(
+    background: Background, current: TagSet, *, now_ms: int
+) -> tuple[dict[str, Owned], dict[str, Intent], tuple[Intent, ...]]:
+    """Settle writes whose answer was lost: what is ours now, what may still land, and what has landed."""
+    given = {key: one for key, one in background.intents.items() if not one.taken}
+    before = background.standing.owned
+    owned, left = settle_intents(owned=before, intents=given, current=current, now_ms=now_ms)
+    found = [one for key, one in given.items() if key in owned and key not in before]
+    for key, one in background.intents.items():
+        if one.taken and key not in current.spelled:
+            owned.pop(key, None)
+            found.append(one)
+        elif one.taken and now_ms - one.at_ms < INTENT_MS:
+            left[key] = one
+    return owned, left, tuple(found)
+
+
+def _again_ms(asked: Asked, customer: Customer, left: Mapping[str, Intent], *, now_ms: int) -> int | None:
+    """When to look once more without being told: the record lags, or a lost write may still land."""
+    looks = [one.at_ms + INTENT_MS for one in left.values()]
+    if lags(asked, customer):
+        looks.append(now_ms + int(LAG_LOOK_AGAIN_S * 1000))
+    return max(looks, default=None)
 
 
 def _without(
@@ -196,17 +219,24 @@ def _without(
     return replace(decision, change=change, reasons=reasons, standing=kept), given_up
 
 
-def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:
+def _due(settled: Settled, owned: Mapping[str, Owned], asked: Asked, scene: Scene) -> Due:
     change, reasons = settled.decision.change, settled.decision.reasons
     expected = after(tag_set(settled.customer.tags), change)
     begun = {
-        fold(one.tag): Intent(one.tag, one.rule, scene.now_ms, scene.version) for one in reasons if one.added
+        fold(one.tag): Intent(one.tag, one.rule, scene.now_ms, scene.version, not one.added)
+        for one in reasons
     }
+    left = {key: one for key, one in settled.background.intents.items() if key not in begun}
     return Due(
-        settled=settled,
+        settled=replace(
+            settled,
+            background=replace(settled.background, intents=left),
+            again_ms=_again_ms(asked, settled.customer, left, now_ms=scene.now_ms),
+        ),
         owned=owned,
         change=change,
         reasons=reasons,
-        intents={**settled.background.intents, **begun},
+        earlier=settled.background.intents,
+        intents={**left, **begun},
         expected=digest(msgspec.structs.replace(settled.customer, tags=expected.listed)),
     )

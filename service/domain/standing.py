@@ -33,12 +33,13 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Intent(msgspec.Struct, frozen=True, array_like=True):
-    """An addition that was about to be sent at `at_ms`; the record tells whether it arrived."""
+    """An addition, or with `taken` a removal, that was about to be sent at `at_ms`; the record tells if it arrived."""
 
     tag: str
     rule: str
     at_ms: int
     version: int = 0
+    taken: bool = False
 
 
 @dataclass(frozen=True, slots=True)

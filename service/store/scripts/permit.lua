@@ -32,9 +32,11 @@ local function stands(mark)
   return nil
 end
 
+local expected = false
 if kind == 'write' then
   if state[1] then return { 'refused', 'paused' } end
-  local mark = redis.call('HMGET', P .. 'mark:' .. cid, 'n', 'place', 'lane', 'first_n', 'taken')
+  local mark = redis.call('HMGET', P .. 'mark:' .. cid, 'n', 'place', 'lane', 'first_n', 'taken', 'expected')
+  expected = mark[6]
   local why = stands(mark)
   if why then
     if mark[2] == 'planned' then
@@ -56,8 +58,8 @@ if kind == 'write' then
     redis.call('EXPIRE', P .. 'removals', 86400)
   end
   if ARGV[9] ~= '' then redis.call('HSET', P .. 'intents', cid, ARGV[9]) end
-  -- From now on the record as it was fetched is news again: a person may undo this very write.
-  local read = redis.call('HGET', P .. 'read', cid)
-  if read then redis.call('HSET', P .. 'read', cid, string.match(read, '%S+$')) end
+  -- From now on the record as it was fetched is news: somebody undid this very write. Until now the expected one was
+  -- news: somebody did by hand what we meant to do.
+  if expected then redis.call('HSET', P .. 'read', cid, expected) end
 end
 return { 'granted', grant[2], now }

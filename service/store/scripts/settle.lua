@@ -22,6 +22,11 @@ local function keep_all(item)
   keep('strikes', item.cid, item.strikes)
   keep('snap', item.cid, item.snap)
   keep('read', item.cid, item.read)
+  redis.call('DEL', P .. 'tombstone:' .. item.cid) -- the customer is alive: what it kept would come back again and again
+end
+
+local function remember(item)
+  for field, value in pairs(item.fields or {}) do redis.call('HSET', P .. 'mark:' .. item.cid, field, value) end
 end
 
 local function write_ledger(item)
@@ -51,15 +56,13 @@ local function bury(item, letter)
   redis.call('HSET', P .. 'dead', item.cid, cjson.encode(letters))
 end
 
--- A success closes what was open, except what says that a tag was stopped: that ends by itself or by hand.
-local function close_letters(cid)
+-- A success closes what was open, except what it says itself: that a tag is not given any more today.
+local function close_letters(cid, cause)
   local open = redis.call('HGET', P .. 'dead', cid)
   if not open then return end
-  local rest, any = {}, false
-  for cause, letter in pairs(cjson.decode(open)) do
-    if string.sub(cause, 1, 7) == 'undone:' then rest[cause] = letter; any = true end
-  end
-  if any then redis.call('HSET', P .. 'dead', cid, cjson.encode(rest)) else redis.call('HDEL', P .. 'dead', cid) end
+  local known = cause and cjson.decode(open)[cause]
+  if known then redis.call('HSET', P .. 'dead', cid, cjson.encode({ [cause] = known }))
+  else redis.call('HDEL', P .. 'dead', cid) end
 end
 
 local function end_runs(cid, runs, field, item)
@@ -94,7 +97,8 @@ function ops.clear(item, old)
   else redis.call('ZREM', P .. 'calendar', item.cid) end
   write_ledger(item)
   note_drift(item)
-  if item.letter then bury(item, item.letter) else close_letters(item.cid) end
+  close_letters(item.cid, item.letter and item.letter.cause)
+  if item.letter then bury(item, item.letter) end
   end_runs(item.cid, old[4], 'done', item)
   unmark(item.cid, old)
   if item.again then remark(item.cid, item.again) end
@@ -105,7 +109,7 @@ function ops.plan(item, old)
   keep_all(item)
   write_ledger(item)
   note_drift(item)
-  if item.letter then bury(item, item.letter) end
+  remember(item)
   leave(P, item.cid, old[2], old[3])
   redis.call('ZADD', P .. 'plan:' .. old[2], old[5], item.cid)
   redis.call('HSET', P .. 'mark:' .. item.cid, 'place', 'planned', 'plan', item.plan)
@@ -116,7 +120,7 @@ end
 function ops.later(item, old)
   redis.call('HDEL', P .. 'read', item.cid)
   leave(P, item.cid, old[2], old[3])
-  for field, value in pairs(item.fields or {}) do redis.call('HSET', P .. 'mark:' .. item.cid, field, value) end
+  remember(item)
   wait_until(P, item.cid, item.due)
   return 'done'
 end

@@ -17,10 +17,12 @@ for _, cid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'later', '-inf', now, 'LIM
   end
 end
 
+-- A tenth is for bulk, however much is live: else a replay would not move while a flood of webhooks lasts.
 local taken = redis.call('ZRANGE', P .. 'live', 0, most - 1)
-if #taken < most then
-  for _, cid in ipairs(redis.call('ZRANGE', P .. 'bulk', 0, most - #taken - 1)) do taken[#taken + 1] = cid end
-end
+local bulk = redis.call('ZRANGE', P .. 'bulk', 0, most - 1)
+local room = most - math.min(#bulk, math.floor(most / 10))
+while #taken > room do table.remove(taken) end
+for i = 1, math.min(#bulk, most - #taken) do taken[#taken + 1] = bulk[i] end
 
 -- While calls are scarce, let a trickle gather so that it is fetched together.
 if #taken > 0 and #taken < most and linger > 0 then

@@ -1,0 +1,145 @@
+"""The writing half of a turn: carry out some plans at once, judge how the calls went, settle their customers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from service.domain.failures import SEVERAL, Breaker
+from service.errors import Rejected, Throttled, Unauthorised
+from service.store import kept
+from service.store.turns import MOST_TAKEN, LockLost, Mark, Planned
+from workers import outcomes
+from workers.haravan.pacer import NoRoom
+from workers.outcomes import PLAN_MS, Plan
+from workers.turn import Settlement, TurnOfShop, TurnOver
+from workers.write import Carried, Writer
+
+WRITES: Final = 8  # on the way at once, for one shop
+REJECTED_IN_A_ROW: Final = 5
+REJECTED_REST_MS: Final = 600_000
+WORST_FIRST: Final = (LockLost, Unauthorised, Throttled)
+
+
+class Writing:
+    """Writes for one turn, some plans at a time."""
+
+    def __init__(self, work: TurnOfShop) -> None:
+        self._work = work
+        self._ours: int | None = None
+
+    async def write(self) -> bool:
+        """Carry out some plans; False when there were none or no room for any.
+
+        Raises LockLost, TurnOver, Throttled and Unauthorised, when everything that was sent is settled.
+        """
+        work = self._work
+        if work.rests(work.writes):
+            return False
+        planned = await self._planned(1 if work.writes.tripped else WRITES)  # after an outage one goes first
+        if any(plan is None for _, plan in planned):
+            return await self._read_again()
+        writer = await self._writer()
+        results = await asyncio.gather(
+            *(writer.carry_out(mark, plan) for mark, plan in planned if plan is not None),
+            return_exceptions=True,
+        )
+        carried = [each for each in results if isinstance(each, Carried)]
+        await self._settle(carried)
+        self._end([each.stop for each in carried], results)
+        return any(each.item is not None or each.stop is None for each in carried)
+
+    async def _planned(self, most: int) -> list[tuple[Mark, Plan | None]]:
+        """The oldest plans; None stands for one that is stale, or that another release has made."""
+        now_ms = self._work.turn.now_ms
+        return [(one.mark, _fresh(one, now_ms)) for one in await self._work.turn.planned(most=most)]
+
+    async def _read_again(self) -> bool:
+        """Have a batch of plans made anew: as many as one call fetches, not one by one as their turn comes."""
+        planned = await self._planned(MOST_TAKEN)
+        stale = [mark for mark, plan in planned if plan is None]
+        await self._work.settle([Settlement(mark, outcomes.again(mark), "stale") for mark in stale])
+        return True
+
+    async def _writer(self) -> Writer:
+        work = self._work
+        if self._ours is None:
+            self._ours = await kept.owners(work.redis, work.turn.org)
+        return Writer(
+            work.turn,
+            work.api,
+            work.bucket,
+            ours=self._ours,
+            reserve=work.shop.reserve,
+            breaker=work.writes,
+            dice=work.dice,
+        )
+
+    async def _settle(self, carried: Sequence[Carried]) -> None:
+        for each in sorted(carried, key=lambda one: one.failure is None):  # a success has the last word
+            self._judge_call(each)
+        unsettled = [each for each in carried if each.item is None]
+        self._work.journal.refused(each for each in unsettled if each.stop is None)
+        await self._work.mark_again(each.mark for each in unsettled if each.sent)
+        if any(each.outcome == "removals" for each in carried):
+            self._tell_of_the_brake()
+        await self._work.settle(
+            [
+                Settlement(each.mark, each.item, each.outcome, each.plan, each.sent)
+                for each in carried
+                if each.item is not None
+            ]
+        )
+
+    def _end(self, stops: Sequence[Exception | None], results: Sequence[object]) -> None:
+        for stop in stops:
+            if isinstance(stop, NoRoom):
+                self._work.wait_for_room(stop.wait_s)
+        for kind in WORST_FIRST:
+            for stop in stops:
+                if isinstance(stop, kind):
+                    raise stop
+        for each in results:
+            if isinstance(each, BaseException):
+                raise each
+            if isinstance(each, Carried) and each.outcome == "paused":
+                raise TurnOver("paused")
+
+    # how the calls went
+
+    def _judge_call(self, carried: Carried) -> None:
+        work = self._work
+        if carried.outcome in ("written", "disagrees"):
+            work.writes = work.writes.succeeded()
+        elif isinstance(carried.failure, Rejected):
+            self._judge_rejection(carried.mark, carried.failure)
+        elif carried.failure is not None:
+            work.writes = work.writes.failed(now_ms=work.turn.now_ms, customer=str(carried.mark.customer))
+
+    def _judge_rejection(self, mark: Mark, failure: Rejected) -> None:
+        """The same refusal for customer after customer is the shop's: all its writes rest."""
+        work = self._work
+        row = work.journal.rejected(str(failure), mark.customer)
+        if row >= REJECTED_IN_A_ROW:
+            work.writes = Breaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL)
+            work.alerts.raise_alert("rejected", f"{row} customers in a row: {failure}", org=work.turn.org)
+
+    def _tell_of_the_brake(self) -> None:
+        org = self._work.turn.org
+        self._work.alerts.raise_alert(
+            "removals paused",
+            "more tags were about to be removed within an hour than publishing or the calendar explains. Nothing is "
+            f"removed until `tagger shops resume {org} --removals`; tags are added as before.",
+            org=org,
+        )
+
+
+def _fresh(planned: Planned, now_ms: int) -> Plan | None:
+    try:
+        plan = outcomes.unpack_plan(planned.plan)
+    except msgspec.MsgspecError:
+        return None
+    return plan if now_ms - plan.decided_ms <= PLAN_MS else None

@@ -1,0 +1,142 @@
+"""The holder of the lock, step by step: take, fetch, settle, then permit, write, clear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model.decide import Decision, decide
+from tests.model.scope import Scope
+from tests.model.shop import BY_HAND, EITHER, Seen, flips
+from tests.model.state import IDLE, Drain, World
+from tests.model.store import OLD, YOUNG, Permit, Plan, Settle, Take
+from tests.model.tools import Step, scripted
+from tests.model.writing import write
+
+
+def steps(scope: Scope, world: World) -> Iterator[Step]:
+    """What the drain does next; from every step on it may also crash."""
+    at = world.drain.at
+    if at == "idle":
+        if world.store.place not in ("none", "long"):
+            yield "a turn begins", world._replace(drain=Drain("turn", world.store.version))
+        return
+    if world.budget.crashes:
+        fewer = world.budget._replace(crashes=world.budget.crashes - 1)
+        yield f"crash when {at}", world._replace(drain=IDLE, budget=fewer)
+    if at == "turn":
+        yield from _turn(scope, world)
+    elif at == "taken":
+        yield from _fetch(scope, world)
+    elif at == "fetched":
+        yield _settle(scope, world)
+    elif at == "chosen":
+        yield _permit(scope, world)
+    else:
+        yield from write(scope, world)
+
+
+def _turn(scope: Scope, world: World) -> Iterator[Step]:
+    store, drain, rules = world.store, world.drain, scope.rules
+    yield "the turn ends", world._replace(drain=IDLE)
+    if store.place in ("ready", "soon"):
+        taken, _ = scripted(scope, world, Take(forgets=rules.take_forgets_read))
+        yield "take", taken._replace(drain=Drain("taken", drain.version, stands=True))
+    elif store.place == "planned" and store.plan is not None:
+        yield (
+            "a plan is chosen",
+            world._replace(drain=drain._replace(at="chosen", stands=True, plan=store.plan)),
+        )
+
+
+def _permit(scope: Scope, world: World) -> Step:
+    drain, rules, plan = world.drain, scope.rules, world.drain.plan
+    assert plan is not None
+    over = Drain("turn", drain.version)
+    other = rules.plans_are_of_the_live_version and plan.version != drain.version
+    begun = rules.plans_are_begun_once and plan.begun and plan.add
+    if other or begun:
+        call = Settle("ready", stands=drain.stands, version=drain.version)
+        refused, _ = scripted(scope, world, call)
+        why = "is of another version" if other else "was begun before"
+        return f"the plan {why}: read again", refused._replace(drain=over)
+    version = drain.version if rules.permit_checks_version else world.store.version
+    permit = Permit(
+        stands=drain.stands or not rules.permit_checks_mark,
+        version=version,
+        stale=plan.stale,
+        blind=not rules.permit_checks_mark,
+        intent=YOUNG if plan.add else None,
+        read=((plan.value, plan.add),) if rules.permit_leaves_only_the_expected else None,
+    )
+    permitted, outcome = scripted(scope, world, permit)
+    if outcome != "granted":
+        return f"permit refused: {outcome}", permitted._replace(drain=over)
+    if plan.add and world.shop.tag == BY_HAND:  # both asked for it by now, and nobody can tell any more
+        permitted = permitted._replace(shop=world.shop._replace(tag=EITHER))
+    return "permit", permitted._replace(drain=drain._replace(at="permitted"))
+
+
+def _fetch(scope: Scope, world: World) -> Iterator[Step]:
+    drain, shop = world.drain, world.shop
+    if shop.gone:
+        yield "fetch: 404", world._replace(drain=drain._replace(at="fetched"))
+        return
+    seen = shop.listed
+    fetched = drain._replace(at="fetched", seen=seen, day=shop.day)
+    yield f"fetch: {seen}", world._replace(drain=fetched)
+    # A wrong 404 that lasts for ten minutes is not told from a deletion.
+    if world.budget.wrong_404 and not (shop.missed and world.store.gone == OLD):
+        fewer = world.budget._replace(wrong_404=world.budget.wrong_404 - 1)
+        missed = world._replace(shop=shop._replace(missed=True), budget=fewer)
+        yield "fetch: 404, wrongly", missed._replace(drain=drain._replace(at="fetched"))
+
+
+def _settle(scope: Scope, world: World) -> Step:
+    drain, rules, store = world.drain, scope.rules, world.store
+    stands = drain.stands or not rules.settle_checks_mark
+    version = drain.version if rules.settle_checks_version else store.version
+    label, call = _settlement(scope, world, drain.seen)
+    settled, outcome = scripted(scope, world, call._replace(stands=stands, version=version))
+    if outcome == "done" and drain.seen is not None:
+        settled = settled._replace(shop=world.shop._replace(missed=False))
+    return f"settle: {label}: {outcome}", settled._replace(drain=Drain("turn", drain.version))
+
+
+def _settlement(scope: Scope, world: World, seen: Seen | None) -> tuple[str, Settle]:
+    drain, rules, store = world.drain, scope.rules, world.store
+    blank = Settle("later", stands=False, version=0, keeps_told=rules.told_outlives_marks)
+    if seen is None:
+        if store.gone == OLD or not rules.gone_needs_two_looks:
+            return "purge", blank._replace(op="purge")
+        return "gone, look again", blank._replace(long=True, gone=YOUNG)
+    lags = seen.at < store.told
+    if lags and not store.lag and rules.lagging_records_wait:
+        return "lags, look again", blank._replace(lag=1)
+    decision = decide(rules, seen, store, version=drain.version, day=drain.day)
+    again = lags or decision.again
+    kept = blank._replace(owned=decision.owned, intent=decision.intent)
+    if not decision.change:
+        return "clear", _clear(scope, world, kept, seen, again=again)
+    return "plan", _plan(scope, world, kept, seen, decision)
+
+
+def _clear(scope: Scope, world: World, kept: Settle, seen: Seen, *, again: bool) -> Settle:
+    day, known = by_calendar(scope, seen.value, world)
+    return kept._replace(op="clear", read=(seen.digest,), snap=seen.value, flips=day, due=known, again=again)
+
+
+def by_calendar(scope: Scope, value: int, world: World) -> tuple[bool, bool]:
+    """Does the calendar name a day after the decision's, and has that day come?"""
+    if "midnight" not in scope.kinds:
+        return False, False
+    return flips(value=value, day=world.drain.day), world.shop.day > world.drain.day
+
+
+def _plan(scope: Scope, world: World, kept: Settle, seen: Seen, decision: Decision) -> Settle:
+    drain, rules = world.drain, scope.rules
+    day, _ = by_calendar(scope, seen.value, world)
+    after = (seen.value, decision.add)
+    lags = seen.at < world.store.told
+    plan = Plan(decision.add, drain.version, seen.value, day, drain.day, decision.intent, again=lags)
+    gone = 0 if rules.a_good_look_forgets_gone else None
+    return kept._replace(op="plan", read=tuple(sorted({seen.digest, after})), plan=plan, gone=gone)

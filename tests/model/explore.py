@@ -1,0 +1,89 @@
+"""The walk: breadth first through every state, so that the first wrong one found has the shortest history."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tests.model import drain, people, rims, verdict, writing
+from tests.model.scope import Scope
+from tests.model.shop import Shop
+from tests.model.state import IDLE, World
+from tests.model.store import Store
+from tests.model.tools import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Walked:
+    """What a walk found: how many states, and the first that is wrong for good with its history."""
+
+    states: int
+    wrong: str = ""
+    history: tuple[str, ...] = ()
+
+
+def walk(scope: Scope) -> Walked:
+    """Visit every state of a scope, or stop at the first that is wrong for good, or stuck."""
+    first = begin(scope)
+    came: dict[World, World | None] = {first: None}
+    waiting = deque([first])
+    visited = 0
+    while waiting:
+        world = waiting.popleft()
+        visited += 1
+        ahead = list(successors(scope, world))
+        fault = _fault(scope, world, ahead)
+        if fault:
+            return Walked(visited, fault, _history(scope, came, world))
+        for _, after in ahead:
+            if after not in came:
+                came[after] = world
+                waiting.append(after)
+    return Walked(visited)
+
+
+def begin(scope: Scope) -> World:
+    """Nobody has the tag, and nothing is going on."""
+    return World(
+        shop=Shop(),
+        store=Store(snap=0) if scope.known else Store(place="ready"),
+        bodies=(),
+        drain=IDLE,
+        late=None,
+        landing=None,
+        walk="before" if scope.page_walk else "after",
+        publishing=False,
+        budget=scope.budget,
+    )
+
+
+def successors(scope: Scope, world: World) -> Iterator[Step]:
+    """Everything that may happen next."""
+    yield from people.acts(scope, world)
+    yield from people.deliveries(scope, world)
+    yield from people.clocks(scope, world)
+    yield from drain.steps(scope, world)
+    yield from writing.afterwards(scope, world)
+    yield from rims.publish(scope, world)
+    yield from rims.page_walk(scope, world)
+    if scope.scrub and verdict.is_quiet(world):
+        yield from rims.scrub(scope, world)
+
+
+def _fault(scope: Scope, world: World, ahead: list[Step]) -> str:
+    if world.harm:
+        return world.harm
+    if verdict.is_quiet(world):
+        heals = scope.scrub and any(label.startswith("the daily scrub") for label, _ in ahead)
+        return "" if heals else verdict.wrong(world)
+    return "" if ahead else "stuck"
+
+
+def _history(scope: Scope, came: dict[World, World | None], world: World) -> tuple[str, ...]:
+    labels = []
+    before = came[world]
+    while before is not None:
+        labels.append(next(label for label, after in successors(scope, before) if after == world))
+        world, before = before, came[before]
+    return tuple(reversed(labels))

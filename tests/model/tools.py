@@ -1,0 +1,63 @@
+"""Steps that many parts of the walk take: a script is run, a record changes, a customer is marked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from tests.model import store as scripts
+from tests.model.scope import Scope
+from tests.model.shop import Body, Shop
+from tests.model.state import World
+from tests.model.store import Call, Digest, Mark, Outcome
+
+Step = tuple[str, World]
+
+
+def scripted(scope: Scope, world: World, call: Call) -> tuple[World, Outcome]:
+    """Run one script on the store."""
+    if scope.calls is not None:
+        scope.calls.add((world.store, call))
+    store, outcome = scripts.run(world.store, call)
+    return world._replace(store=store), outcome
+
+
+def marking(scope: Scope, digest: Digest | None = None, told: int = 0) -> Mark:
+    """The mark script as the scope's rules have it."""
+    rules = scope.rules
+    return Mark(
+        digest,
+        told,
+        forgets=rules.mark_forgets_read,
+        keeps_told=rules.told_outlives_marks,
+        forgets_gone=rules.a_mark_forgets_gone,
+    )
+
+
+def marked(scope: Scope, world: World) -> World:
+    """A plain mark: whoever read an older one finds that it moved."""
+    after, _ = scripted(scope, world, marking(scope))
+    return after._replace(drain=after.drain._replace(stands=False))
+
+
+def changed(scope: Scope, world: World, shop: Shop, label: str, *, told: bool = True) -> Iterator[Step]:
+    """The record changes and a body says so; lists show it at once, or only later."""
+    counts = scope.budget.lags > 0
+    if counts:
+        shop = shop._replace(at=shop.at + 1)
+    bodies = world.bodies
+    if told:
+        bodies = tuple(sorted((*bodies, Body(shop.record.digest, shop.at)), key=_order))
+    after = world._replace(shop=shop, bodies=bodies)
+    yield label, after
+    if world.budget.lags:
+        seen = world.shop.lagging or world.shop.record
+        slow = after._replace(
+            shop=shop._replace(lagging=seen),
+            budget=after.budget._replace(lags=after.budget.lags - 1),
+        )
+        yield f"{label}, which lists do not show", slow
+
+
+def _order(body: Body) -> tuple[int, int, int]:
+    value, tagged = body.digest or (-1, False)
+    return value, tagged, body.at

@@ -19,7 +19,7 @@ from service.store import keys
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.deliveries import forget_strangers
-from service.store.ingest import Ingest
+from service.store.ingest import DEADLINE_S, Ingest
 from service.store.shops import Shops
 from service.web import webhooks
 from service.web.boot import Boot
@@ -68,8 +68,11 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def create_app(settings: Settings) -> ASGIApp:
-    """Build the web process's application. Nothing is opened before its lifespan starts."""
+def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S) -> ASGIApp:
+    """Build the web process's application. Nothing is opened before its lifespan starts.
+
+    `deadline_s` is how long a webhook may wait for its write before it is answered 503.
+    """
     redis = connect(settings.redis_url, connections=CONNECTIONS)
     alerts = Alerts(redis, send=sender(settings.alert_urls))
     tally = Tally()
@@ -77,7 +80,12 @@ def create_app(settings: Settings) -> ASGIApp:
     directory = Directory(shops, app_secrets=settings.webhook_secrets)
     refusals = Refusals(redis, alerts, tally)
     boot = Boot(redis, shops, settings)
-    ingest = Ingest(redis, retention_s=settings.retention_days * keys.DAY_S, on_batch=batch_journal(tally))
+    ingest = Ingest(
+        redis,
+        retention_s=settings.retention_days * keys.DAY_S,
+        deadline_s=deadline_s,
+        on_batch=batch_journal(tally),
+    )
     webhook = webhooks.Webhooks(
         ingest=ingest,
         directory=directory,

@@ -148,3 +148,48 @@ def percentile(values: list[float], share: float) -> float:
     """The value that `share` of the values do not exceed."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
+
+
+class _Open(asyncio.Protocol):
+    """One kept connection of an open loop: it is lent out, and comes back with the answer."""
+
+    def __init__(self, idle: asyncio.Queue[_Open], run: Run) -> None:
+        self._idle = idle
+        self._run = run
+        self._due = 0.0
+        self._got = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport: Any = transport
+        self._idle.put_nowait(self)
+
+    def send(self, request: bytes, due: float) -> None:
+        self._due = due
+        self._transport.write(request)
+
+    def data_received(self, data: bytes) -> None:
+        self._got += data
+        if is_whole(self._got):
+            self._run.took_s.append(perf_counter() - self._due)
+            self._run.wrong += self._got[9:12] != b"200"
+            self._got = b""
+            self._idle.put_nowait(self)
+
+
+async def open_loop(port: int, ready: list[bytes], *, per_s: int, connections: int = 64) -> Run:
+    """Send at a fixed pace, whatever the answers do; waiting counts from when a request was due."""
+    loop = asyncio.get_running_loop()
+    run = Run()
+    idle: asyncio.Queue[_Open] = asyncio.Queue()
+    for _ in range(connections):
+        await loop.create_connection(lambda: _Open(idle, run), "127.0.0.1", port)
+    started = perf_counter()
+    for number, request in enumerate(ready):
+        due = started + number / per_s
+        if (early := due - perf_counter()) > 0:
+            await asyncio.sleep(early)
+        (await idle.get()).send(request, due)
+    for _ in range(connections):
+        await idle.get()  # each comes back when it is answered
+    run.span_s = perf_counter() - started
+    return run

@@ -1,0 +1,61 @@
+"""How long an acknowledgement takes at 500 webhooks a second, alone and beside a busy process (design.md, Numbers)."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import uvloop
+
+from tests.bench.load import WARM_UP, closed_loop, open_loop, percentile, requests
+from tests.bench.servers import valkey, web
+
+PER_S = 500
+BARS_MS = {0.99: 5.0, 0.999: 10.0}
+
+
+@contextmanager
+def busy() -> Iterator[None]:
+    """A process that takes all the processor it can get, as a draining worker does at its worst."""
+    worker = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    try:
+        yield
+    finally:
+        worker.kill()
+        worker.wait()
+
+
+def measure(port: int, name: str, ready: list[bytes]) -> bool:
+    """One run at a fixed pace; says what it saw, and whether the bars were held."""
+    run = uvloop.run(open_loop(port, ready, per_s=PER_S))
+    good = run.wrong == 0
+    seen = [f"p50 {percentile(run.took_s, 0.5) * 1000:.2f} ms"]
+    for share, bar in BARS_MS.items():
+        figure = percentile(run.took_s, share) * 1000
+        good &= figure <= bar
+        seen.append(f"p{share * 100:g} {figure:.2f} ms (bar {bar:g})")
+    print(f"{name:<18} {', '.join(seen)}  {'pass' if good else 'FAIL'}", flush=True)
+    return good
+
+
+def main(seconds: int) -> int:
+    """Both runs; passes when both hold their bars."""
+    ready = list(requests(WARM_UP + PER_S * seconds))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey(Path(folder)) as url,
+        web(url, variant="ours") as port,
+    ):
+        uvloop.run(closed_loop(port, ready[:WARM_UP]))
+        good = measure(port, "alone", ready[WARM_UP:])
+        with busy():
+            good &= measure(port, "beside a busy one", ready[WARM_UP:])
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10))

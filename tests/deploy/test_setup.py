@@ -1,0 +1,155 @@
+"""The scripts' own set-up: what it finds, what it says when something is missing, and that it happens once."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+OLD_PYTHON = '#!/bin/sh\n[ "$1" = --version ] && echo "Python 3.9.2" && exit 0\nexit 1\n'
+NO_VENV = '#!/bin/sh\ncase "$*" in *venv*) exit 1 ;; esac\nexit 0\n'
+TOOLS = ("sh", "cat", "cksum", "date", "dirname", "env", "printf", "pwd", "readlink", "rm", "mkdir", "touch")
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A copy of the scripts, with pins that need no download, and a PATH of its own."""
+
+    folder: Path
+    path: Path
+
+    def offer(self, name: str, program: str) -> None:
+        """Put a program on the PATH."""
+        file = self.path / name
+        file.write_text(program, encoding="utf-8")
+        file.chmod(file.stat().st_mode | stat.S_IXUSR)
+
+    def run(self, *words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(  # noqa: S603
+            ["/bin/sh", str(self.folder / "deploy/tagger"), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=cwd or self.folder,
+            env={"PATH": str(self.path)},
+        )
+
+
+def copied(folder: Path, path: Path) -> Checkout:
+    (folder / "deploy" / "cli").mkdir(parents=True)
+    path.mkdir()
+    for name in ("setup.sh", "tagger"):
+        shutil.copy(ROOT / "deploy" / name, folder / "deploy" / name)
+    (folder / "deploy" / "requirements.txt").write_text("")
+    (folder / "deploy" / "__init__.py").write_text("")
+    (folder / "deploy" / "cli" / "__main__.py").write_text("import sys; print('tagger', *sys.argv[1:])\n")
+    for tool in TOOLS:
+        if found := shutil.which(tool):
+            (path / tool).symlink_to(found)
+    return Checkout(folder, path)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Checkout:
+    return copied(tmp_path / "có dấu và cách", tmp_path / "bin")
+
+
+@pytest.fixture(scope="module")
+def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
+    """A checkout that was set up once: making a virtual environment takes seconds."""
+    base = tmp_path_factory.mktemp("ready")
+    checkout = copied(base / "có dấu và cách", base / "bin")
+    checkout.offer("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    said = checkout.run("shops", "list")
+    assert (said.returncode, said.stdout) == (0, "tagger shops list\n"), said.stderr
+    assert "Setting up" in said.stderr
+    return checkout
+
+
+def test_without_any_python_it_says_what_is_needed(checkout: Checkout) -> None:
+    said = checkout.run()
+
+    assert said.returncode == 1
+    assert "Python 3.11 or later is needed" in said.stderr
+    assert "there is no python3" in said.stderr
+
+
+def test_a_python_that_is_too_old_is_named(checkout: Checkout) -> None:
+    checkout.offer("python3", OLD_PYTHON)
+
+    said = checkout.run()
+
+    assert said.returncode == 1
+    assert "Python 3.11 or later is needed, and was not found on PATH (Python 3.9.2)" in said.stderr
+
+
+def test_a_python_without_venv_says_how_to_get_it(checkout: Checkout) -> None:
+    checkout.offer("python3", NO_VENV)
+
+    said = checkout.run()
+
+    assert said.returncode == 1
+    assert "has no venv module" in said.stderr
+    assert "apt install python3-venv" in said.stderr
+
+
+def test_the_second_start_does_nothing_but_start_from_any_folder(ready: Checkout, tmp_path: Path) -> None:
+    said = ready.run("--env-file", "a b", cwd=tmp_path)
+
+    assert (said.returncode, said.stdout, said.stderr) == (0, "tagger --env-file a b\n", "")
+
+
+def test_uv_is_used_where_it_is(checkout: Checkout) -> None:
+    checkout.offer(
+        "uv",
+        f"""#!/bin/sh
+echo "uv $*" >>"{checkout.path}/calls"
+for last; do :; done
+if [ "$1" = venv ]; then
+    mkdir -p "$last/bin"
+    printf '#!/bin/sh\\nexec "{sys.executable}" "$@"\\n' >"$last/bin/python"
+    chmod +x "$last/bin/python"
+fi
+""",
+    )
+    (checkout.path / "chmod").symlink_to(str(shutil.which("chmod")))
+
+    said = checkout.run("--help")
+
+    calls = (checkout.path / "calls").read_text().splitlines()
+    assert calls[0].startswith("uv venv --quiet")
+    assert calls[1].startswith("uv pip install --quiet --python")
+    assert "--require-hashes" in calls[1]
+    assert said.returncode in (0, 1)  # the stand-in for uv makes no real environment
+
+
+def test_other_pins_are_installed_and_a_failure_is_not_taken_for_done(ready: Checkout) -> None:
+    pins = ready.folder / "deploy" / "requirements.txt"
+
+    pins.write_text("./not-there.whl --hash=sha256:" + "0" * 64 + "\n")
+    failed = ready.run()
+    still_failed = ready.run()
+    pins.write_text("")
+    mended = ready.run()
+
+    for said in (failed, still_failed):
+        assert said.returncode == 1
+        assert "could not be installed" in said.stderr
+    assert mended.returncode == 0
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written_is_said_to_be_one(checkout: Checkout) -> None:
+    checkout.offer("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
+    checkout.folder.chmod(0o555)
+
+    said = checkout.run()
+
+    assert said.returncode == 1

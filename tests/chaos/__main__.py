@@ -1,0 +1,73 @@
+"""`python -m tests.chaos`: a chaos run of any length, with its progress and a table at the end."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+import time
+from typing import Annotated
+
+import typer
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from tests.chaos.run import Plan, Result, run
+from tests.chaos.stage import Size
+
+
+def main(
+    *,
+    events: Annotated[int, typer.Option(help="Webhooks that the shops send, echoes included")] = 20_000,
+    seed: Annotated[int, typer.Option(help="0 draws one")] = 0,
+    shops: int = 6,
+    customers: Annotated[int, typer.Option(help="Of each shop")] = 500,
+    leak_per_s: Annotated[float, typer.Option(help="Calls that each shop's bucket leaks")] = 200.0,
+    mean_gap_s: Annotated[float, typer.Option(help="Between two faults")] = 4.0,
+    quiet_within_s: float = 300.0,
+    keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
+) -> None:
+    """Run real processes under load and faults, then compare what was promised with what is there."""
+    console = Console()
+    plan = Plan(
+        events=events,
+        seed=seed or secrets.randbelow(10**6),
+        size=Size(shops=shops, customers=customers, leak_per_s=leak_per_s),
+        mean_gap_s=mean_gap_s,
+        quiet_within_s=quiet_within_s,
+        keep=keep,
+    )
+    console.print(f"seed {plan.seed}")
+    began = time.monotonic()
+    result = uvloop.run(
+        run(
+            plan,
+            tell=lambda text: console.print(f"{time.monotonic() - began:7.1f} s  {text}", highlight=False),
+        )
+    )
+    show(console, plan, result)
+    sys.exit(1 if result.verdict.wrong else 0)
+
+
+def show(console: Console, plan: Plan, result: Result) -> None:
+    """Print the table and the verdict."""
+    table = Table(title=f"chaos, seed {plan.seed}")
+    table.add_column("what")
+    table.add_column("figure", justify="right")
+    for group in (result.verdict.figures, result.faults, result.nursed):
+        for name, number in group.items():
+            table.add_row(name, f"{number:,}")
+        table.add_section()
+    for name, took in result.seconds.items():
+        table.add_row(name, f"{took:.1f} s")
+    console.print(table)
+    for each in result.verdict.wrong:
+        console.print(f"WRONG  {each}", markup=False, highlight=False)
+    if result.verdict.wrong:
+        console.print(f"logs: {result.folder}")
+    else:
+        console.print("Nothing acknowledged was lost, every customer's tags are right.")
+
+
+if __name__ == "__main__":
+    typer.run(main)

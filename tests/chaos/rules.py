@@ -1,0 +1,57 @@
+"""The rules of a chaos run, and the tags that they give: evaluated from scratch from the sandbox's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from msgspec.structs import replace
+
+from service.domain.customers import read_record
+from service.domain.decision import decide
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.parsing import parse_rules
+from service.domain.standing import NOTHING
+
+RULES = """
+version: 1
+rules:
+  - id: vip
+    name: {vi: Khách VIP, en: VIP customer}
+    tag: VIP
+    when: {field: total_spent, op: at_least, value: 10_000_000}
+  - id: quen
+    name: {vi: Khách quen, en: Regular}
+    tag: Khách quen
+    when: {field: orders_count, op: at_least, value: 4}
+  - id: tin
+    name: {vi: Nhận tin, en: Newsletter}
+    tag: Nhận tin
+    when: {field: accepts_marketing, op: is, value: true}
+tiers:
+  - id: hang
+    name: {vi: Hạng thành viên, en: Membership tier}
+    levels:
+      - {tag: Vàng, when: {field: total_spent, op: at_least, value: 50_000_000}}
+      - {tag: Bạc, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
+MANAGED = frozenset({"VIP", "Khách quen", "Nhận tin", "Vàng", "Bạc"})
+BY_HAND = ("Khách sỉ", "Báo chí", "Cần gọi lại", "Zalo")
+
+
+@dataclass(frozen=True, slots=True)
+class Oracle:
+    """What the rules give to a record on which nobody has written yet."""
+
+    compiled: Compiled
+
+    @classmethod
+    def made(cls) -> Oracle:
+        return cls(compile_rules(parse_rules(RULES)))
+
+    def wanted(self, body: bytes) -> set[str]:
+        """The managed tags that this record (as the sandbox has it) is to have."""
+        customer = replace(read_record(body, currency="VND").customer, tags=())
+        decision = decide(
+            compiled=self.compiled, customer=customer, standing=NOTHING, today=1, now_ms=1, version=1
+        )
+        return set(decision.wanted)

@@ -1,0 +1,51 @@
+"""The store of a chaos run: Valkey on disk before every answer, killed and started again on its own files."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from arq.connections import ArqRedis
+
+from deploy.store import answering, executable
+from service.store.connection import connect
+from tests.chaos.children import Child
+from tests.chaos.shim import Shim
+
+
+class ChaosStore:
+    """One Valkey and a client of ours that goes to it directly."""
+
+    def __init__(self, folder: Path, *, fsync: str = "always", shim: Shim | None = None) -> None:
+        self.folder = folder / "store"
+        self.folder.mkdir(exist_ok=True)
+        self.socket = folder / "store.sock"
+        self.shim = shim
+        self.child = Child(
+            "store", self._command(fsync), shim.environ if shim else {}, folder / "logs" / "store.log"
+        )
+        self.redis: ArqRedis = connect(f"unix://{self.socket}", retries=20)
+
+    def _command(self, fsync: str) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "dir": str(self.folder),
+            "appendonly": "yes",
+            "appendfsync": fsync,
+            "save": "",
+            "maxmemory-policy": "noeviction",
+        }
+        return [executable(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+    async def start(self) -> None:
+        """Start it on its files; returns when it answers."""
+        self.socket.unlink(missing_ok=True)
+        await self.child.start()
+        await answering(f"unix://{self.socket}", within_s=60)
+
+    async def kill(self, *, away_s: float) -> None:
+        """kill -9, and back after a while."""
+        await self.child.kill()
+        await asyncio.sleep(away_s)
+        await self.start()

@@ -1,0 +1,147 @@
+"""Judges a run after its end: the record of deliveries, every customer's tags, the writes, the logs, the processes."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from redis.asyncio import Redis
+
+from service.domain.customers import OrgId
+from service.store import deadletters, deliveries
+from tests.chaos import canaries
+from tests.chaos.load import Shopful
+from tests.chaos.locks import Lines, Ruling, rule
+from tests.chaos.rules import MANAGED, Oracle
+from tests.chaos.stage import Stage
+
+MOST_NAMED = 10
+
+
+@dataclass(slots=True)
+class Verdict:
+    """What was found; a run is good when `wrong` is empty."""
+
+    figures: dict[str, int] = field(default_factory=dict)
+    wrong: list[str] = field(default_factory=list)
+
+    def blame(self, what: str, cases: list[str]) -> None:
+        """Note how many cases there are, and the first of them."""
+        self.figures[what] = len(cases)
+        self.wrong += [f"{what}: {each}" for each in cases[:MOST_NAMED]]
+
+
+async def judged(stage: Stage) -> Verdict:
+    """Judge everything that can be judged while the store still runs."""
+    verdict = Verdict()
+    await _record(stage, verdict)
+    _tags(stage, verdict)
+    await _letters(stage, verdict)
+    _writes(stage, verdict)
+    _logs(stage, verdict)
+    verdict.blame("processes that died", [each for child in stage.children for each in child.died])
+    return verdict
+
+
+async def _record(stage: Stage, verdict: Verdict) -> None:
+    """Every 200 has an entry of its own in the record: as many for each topic and body, or more."""
+    lost: list[str] = []
+    for shop in stage.shops:
+        kept = await recorded(stage.store.redis, OrgId(shop.handle.org))
+        for (topic, sha256), times in shop.witness.answered.items():
+            missing = times - kept[topic, sha256]
+            lost += [f"{shop.handle.org} {topic} {sha256.hex()[:12]}"] * max(0, missing)
+    verdict.figures["deliveries answered 200"] = sum(each.witness.answered.total() for each in stage.shops)
+    verdict.figures["deliveries answered otherwise"] = sum(
+        each.witness.refused.total() for each in stage.shops
+    )
+    verdict.blame("acknowledged and lost", lost)
+
+
+async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, bytes]]:
+    """What the record has, by topic and the body's SHA-256."""
+    kept: Counter[tuple[str, bytes]] = Counter()
+    before: str | None = None
+    while True:
+        page = await deliveries.by_time(redis, org, before=before, limit=deliveries.MOST)
+        kept.update((each.topic, bytes.fromhex(each.sha256)) for each in page.deliveries)
+        before = page.before
+        if before is None:
+            return kept
+
+
+def _tags(stage: Stage, verdict: Verdict) -> None:
+    """Every customer has what the rules give to its record, and all that staff gave; nothing else."""
+    oracle = Oracle.made()
+    wrong: list[str] = []
+    for shop in stage.shops:
+        for customer in shop.ids:
+            wrong += _tags_of(shop, customer, oracle)
+    verdict.figures["customers"] = sum(len(each.ids) for each in stage.shops)
+    verdict.figures["customers deleted"] = sum(len(each.deleted) for each in stage.shops)
+    verdict.blame("wrong tags", wrong)
+
+
+def _tags_of(shop: Shopful, customer: int, oracle: Oracle) -> list[str]:
+    found = shop.handle.tags(customer)
+    wanted = oracle.wanted(shop.handle.body(customer)) | shop.earlier[customer]
+    name = f"{shop.handle.org} {customer}"
+    wrong = []
+    if found & MANAGED != wanted:
+        missing, more = sorted(wanted - found), sorted((found & MANAGED) - wanted)
+        wrong.append(f"{name} misses {missing}, has {more} too many")
+    if found - MANAGED != shop.by_hand[customer]:
+        wrong.append(
+            f"{name} has {sorted(found - MANAGED)} by hand, staff gave {sorted(shop.by_hand[customer])}"
+        )
+    return wrong
+
+
+async def _letters(stage: Stage, verdict: Verdict) -> None:
+    """A dead letter is a customer that somebody has to look at: after these faults there is no reason for one."""
+    found: list[str] = []
+    for shop in stage.shops:
+        letters = await deadletters.open_letters(stage.store.redis, OrgId(shop.handle.org))
+        found += [
+            f"{shop.handle.org} {each.customer} {each.text}"
+            for each in letters
+            if each.customer not in shop.deleted
+        ]
+    verdict.blame("dead letters", found)
+
+
+def _writes(stage: Stage, verdict: Verdict) -> None:
+    pauses = [each for child in stage.children for each in child.pauses]
+    ruling: Ruling = rule(Lines(sorted(stage.folder.glob("*.witness"))), pauses)
+    seen = sum(
+        number
+        for shop in stage.shops
+        for endpoint, number in shop.handle.calls.by_endpoint().items()
+        if endpoint.endswith(" tags")
+    )
+    verdict.figures |= {
+        "turns": ruling.turns,
+        "tag writes begun": ruling.writes,
+        "tag writes that arrived": seen,
+        "of these over after the lock was lost": ruling.overtaken,
+        "of these begun unknowing, after a standstill": ruling.unknowable,
+    }
+    unseen = [f"{seen - ruling.writes} writes arrived that no worker noted"] if seen > ruling.writes else []
+    verdict.blame("writes that must not be", ruling.wrong + unseen)
+
+
+def _logs(stage: Stage, verdict: Verdict) -> None:
+    pids = [each.pid for each in stage.children]
+    verdict.blame("secrets found", canaries.found_in_logs(stage.logs) + canaries.found_in_arguments(pids))
+    verdict.blame("bugs logged", bugs(stage))
+
+
+def bugs(stage: Stage) -> list[str]:
+    """Lines that only a bug of ours writes."""
+    found: Counter[str] = Counter()
+    for path in stage.logs:
+        with path.open(encoding="utf-8", errors="replace") as log:
+            for line in log:
+                if '"outcome": "bug"' in line or "never retrieved" in line or '"why": "bug"' in line:
+                    found[f"{path.name}: {line[:400].strip()}"] += 1
+    return list(found)

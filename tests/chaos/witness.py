@@ -1,0 +1,121 @@
+"""What a worker knew and did, written down as it happened: every script call of its turns, every request it began.
+
+The lines tell afterwards whether a write was started although the loss of its lock was knowable (locks.py). Times are
+those of the machine's monotonic clock, which all processes share. A line is written with one system call, so that
+kill -9 cannot take it back.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from contextvars import ContextVar
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import msgspec
+from arq.connections import ArqRedis
+from arq.worker import Worker
+
+from service.domain.customers import OrgId
+from service.store.turns import Turn, Turns
+from workers.drain import Drain
+from workers.main import WorkerProcess
+
+_encode = msgspec.json.Encoder().encode
+_turn: ContextVar[str] = ContextVar("turn", default="")  # the token of the turn that this task works for
+
+
+class Pen:
+    """Writes lines of JSON lists into a file of this process."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def write(self, *facts: object) -> None:
+        os.write(self._file, _encode([os.getpid(), *facts]) + b"\n")
+
+
+class Noted:
+    """One script of a turn; each call is noted with when it was asked and answered, and the gist of the answer."""
+
+    def __init__(self, name: str, run: Any, pen: Pen) -> None:
+        self._name = name
+        self._run = run
+        self._pen = pen
+
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
+        asked = time.monotonic()
+        reply: Any = None
+        try:
+            reply = await self._run(keys=keys, args=args)
+            return reply
+        finally:
+            self._pen.write(
+                self._name, asked, time.monotonic(), keys[0], args[1], gist(self._name, args, reply)
+            )
+
+
+def gist(name: str, args: Sequence[Any], reply: Any) -> list[Any]:
+    """What matters of an answer; an empty list when there was none."""
+    if reply is None:
+        return []
+    match name:
+        case "lock":
+            return [bool(reply[0])]
+        case "take":
+            return [reply[0].decode(), [int(each) for each in reply[3::2]]]
+        case "permit":
+            customer = int(args[4]) if args[3] == "write" else 0
+            return [reply[0].decode() if reply[0] != b"refused" else reply[1].decode(), args[3], customer]
+        case "settle":
+            return ["lost" if b"lost" in reply else "ok"]
+        case _:
+            return ["ok"]
+
+
+class WitnessedTurns(Turns):
+    """Turns whose scripts are noted."""
+
+    def __init__(self, turns: Turns, pen: Pen) -> None:
+        super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
+        for name in ("lock", "take", "permit", "settle", "release"):
+            setattr(self, name, Noted(name, getattr(self, name), pen))
+
+    async def begin(self, org: OrgId, *, token: str) -> Turn | None:
+        """As it is; and what this task calls from now on belongs to this turn."""
+        _turn.set(token)
+        return await super().begin(org, token=token)
+
+
+class WitnessedWorker(WorkerProcess):
+    """The worker as it is, with a witness beside it."""
+
+    pen: Pen
+
+    def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
+        session = drain.session
+        if not session.trace_configs:
+            session.trace_configs.append(_trace(self.pen))
+        return super()._arq(replace(drain, turns=WitnessedTurns(drain.turns, self.pen)), pool)
+
+
+def _trace(pen: Pen) -> aiohttp.TraceConfig:
+    async def begun(_: object, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams) -> None:
+        context.begun = time.monotonic()
+        pen.write("begun", context.begun, 0, "", _turn.get(), [request.method, request.url.path])
+
+    async def over(_: object, context: SimpleNamespace, request: Any) -> None:
+        facts = [request.method, request.url.path, context.begun]
+        pen.write("over", time.monotonic(), 0, "", _turn.get(), facts)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(begun)
+    trace.on_request_end.append(over)
+    trace.on_request_exception.append(over)
+    trace.freeze()
+    return trace

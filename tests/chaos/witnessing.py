@@ -1,0 +1,44 @@
+"""Haravan's side of the promise: which deliveries were answered 200, each by its identity."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import aiohttp
+
+from deploy.sandbox.deliveries import Deliveries
+from deploy.sandbox.outbox import Delivery
+from service.domain.deliveries import fingerprint
+
+
+class Witness(Deliveries):
+    """Deliveries as they are, with a book kept of every 200."""
+
+    def __init__(self, instead_of: Deliveries) -> None:
+        super().__init__(
+            clock=instead_of.clock,
+            target=instead_of.target,
+            unsubscribe=instead_of.unsubscribe,
+            rng=instead_of.rng,
+        )
+        self.pushed = 0
+        self.attempts = 0
+        self.answered: Counter[tuple[str, bytes]] = Counter()  # topic and the body's SHA-256
+        self.refused: Counter[int] = Counter()  # other answers by status; 0 = none
+
+    def push(self, delivery: Delivery) -> None:
+        """Take on a delivery."""
+        self.pushed += 1
+        super().push(delivery)
+
+    async def _send(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
+        before = self.log[-1] if self.log else None
+        await super()._send(session, delivery)
+        sent = self.log[-1] if self.log else None  # nothing else runs between its note and this line
+        if sent is None or sent is before:
+            return
+        self.attempts += 1
+        if sent.status == 200:
+            self.answered[delivery.topic, fingerprint(delivery.body)] += 1
+        else:
+            self.refused[sent.status or 0] += 1

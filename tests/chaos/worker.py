@@ -1,0 +1,32 @@
+"""`python -m tests.chaos.worker`: a worker whose bucket leaks faster than Haravan's, with a witness beside it."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from pathlib import Path
+
+import structlog
+import uvloop
+
+from service.log import set_up_logging
+from service.settings import Settings, read_settings
+from tests.chaos.witness import Pen, WitnessedWorker
+
+
+async def run(settings: Settings) -> None:
+    """Work until told to stop."""
+    worker = WitnessedWorker(settings, leak_per_s=float(os.environ["CHAOS_LEAK_PER_S"]))
+    worker.pen = Pen(Path(os.environ["CHAOS_WITNESS"]))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, worker.stop)
+    structlog.get_logger().info("worker", outcome="started")
+    await worker.run()
+    structlog.get_logger().info("worker", outcome="stopped")
+
+
+if __name__ == "__main__":
+    settings = read_settings()
+    set_up_logging(settings.log_format)
+    uvloop.run(run(settings))

@@ -17,6 +17,9 @@ class Connection(HttpToolsProtocol):
     A request that comes in one piece, as nearly all webhooks do, costs no timer.
     """
 
+    within_s = REQUEST_WITHIN_S
+    most = MOST
+
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._begun = False
@@ -25,7 +28,7 @@ class Connection(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are too many."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > MOST:
+        if len(self.connections) > self.most:
             transport.close()
             return
         self._expect_rest()
@@ -54,7 +57,7 @@ class Connection(HttpToolsProtocol):
 
     def _expect_rest(self) -> None:
         if self._due is None:
-            self._due = self.loop.call_later(REQUEST_WITHIN_S, self._hang_up)
+            self._due = self.loop.call_later(self.within_s, self._hang_up)
 
     def _came(self) -> None:
         if self._due is not None:

@@ -1,0 +1,99 @@
+"""Over real sockets: slow senders, half requests and many connections are bounded."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import uvicorn
+
+from service import __main__ as process
+from service.settings import Settings
+from service.store.shops import Shops
+from service.web import connections
+from tests.web.conftest import ORG, signature
+
+HEAD = b"POST /webhooks/haravan HTTP/1.1\r\nHost: x\r\n"
+
+
+class Quick(connections.Connection):
+    """The same, in less time."""
+
+    within_s = 0.3
+    most = 5
+
+
+@pytest.fixture
+async def port(shops: Shops, settings: Settings) -> AsyncIterator[int]:
+    """The port of the real process's own server."""
+    config = process.config(replace(settings, port=0))
+    config.host, config.http, config.loop = "127.0.0.1", Quick, "none"
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn tells it by nothing else
+        await asyncio.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    await serving
+
+
+async def talk(port: int, *pieces: bytes) -> bytes:
+    """Send the pieces one by one; everything that comes back until the server hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    for piece in pieces:
+        writer.write(piece)
+        await asyncio.sleep(0.01)
+    got = await reader.read()
+    writer.close()
+    return got
+
+
+def request(body: bytes, *, sent: bytes | None = None) -> bytes:
+    """A signed webhook that closes its connection; `sent` is what really goes out of the body."""
+    head = (
+        HEAD
+        + (
+            f"X-Haravan-Topic: customers/update\r\nX-Haravan-Org-Id: {ORG}\r\nConnection: close\r\n"
+            f"X-Haravan-HmacSha256: {signature(body)}\r\nContent-Length: {len(body)}\r\n\r\n"
+        ).encode()
+    )
+    return head + (body if sent is None else sent)
+
+
+async def test_a_webhook_in_pieces_is_taken(port: int) -> None:
+    whole = request('{"id": 7, "first_name": "Ánh"}'.encode())
+
+    assert (await talk(port, *(whole[at : at + 20] for at in range(0, len(whole), 20)))).startswith(
+        b"HTTP/1.1 200"
+    )
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(HEAD, id="half a head"),
+        pytest.param(request(b'{"id": 7}', sent=b'{"id"'), id="half a body"),
+    ],
+)
+async def test_a_request_that_never_ends_is_hung_up_on(port: int, sent: bytes) -> None:
+    async with asyncio.timeout(20):
+        assert await talk(port, sent) == b""
+
+
+async def test_too_many_connections_are_hung_up_on(port: int) -> None:
+    kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(Quick.most)]
+
+    async with asyncio.timeout(20):
+        assert await talk(port) == b""
+
+    for _, writer in kept:
+        writer.close()
+
+
+async def test_a_body_that_is_announced_too_large_is_not_read(port: int) -> None:
+    head = HEAD + b"Content-Length: 99999999999\r\n\r\n"
+
+    assert (await talk(port, head)).startswith(b"HTTP/1.1 413")

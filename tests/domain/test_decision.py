@@ -1,0 +1,364 @@
+"""What becomes of one customer's tags, told in small stories."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from service.domain.customers import Customer
+from service.domain.decision import Decision, decide, intents_of
+from service.domain.evaluation import compile_rules
+from service.domain.ownership import NO_PAST, Past, succeed, undo
+from service.domain.parsing import check_rules
+from service.domain.standing import Owned, Standing
+from service.domain.tags import after, tag_set
+from tests.reference.strategies import moment
+
+ZONE = "Asia/Ho_Chi_Minh"
+START = date(2026, 1, 1)
+BIG = {"field": "total_spent", "op": "at_least", "value": 100}
+
+
+class Shop:
+    """A shop with one customer; each look decides, writes and remembers."""
+
+    def __init__(
+        self, *rules: dict[str, Any], tiers: tuple[dict[str, Any], ...] = (), tags: tuple[str, ...] = ()
+    ) -> None:
+        self.doc: dict[str, Any] = {"rules": [*rules], "tiers": [*tiers]}
+        self.customer = Customer(id=1, total_spent=0, orders_count=1, tags=tags)
+        self.standing = Standing()
+        self.today = START
+        self.version = 1
+        self.past = NO_PAST
+
+    def look(self, *, spent: int | None = None, days: int = 0) -> Decision:
+        if spent is not None:
+            self.customer = msgspec.structs.replace(self.customer, total_spent=spent)
+        self.today += timedelta(days=days)
+        decision = decide(
+            compiled=compile_rules(check_rules(self.doc), past=self.past),
+            customer=self.customer,
+            standing=self.standing,
+            today=self.today.toordinal(),
+            now_ms=moment(self.today, 10, ZONE),
+            version=self.version,
+        )
+        self.retag(*after(tag_set(self.customer.tags), decision.change).listed)
+        self.standing = decision.standing
+        return decision
+
+    def retag(self, *tags: str) -> None:
+        self.customer = msgspec.structs.replace(self.customer, tags=tags)
+
+    def publish(self, *rules: dict[str, Any], undone: bool = False) -> None:
+        before, doc = self.doc, {"rules": [*rules], "tiers": self.doc["tiers"]}
+        self.past = succeed(self.past, before=check_rules(before), after=check_rules(doc))
+        if undone:
+            self.past = undo(self.past, undone={self.version: check_rules(before)}, restored=check_rules(doc))
+        self.doc, self.version = doc, self.version + 1
+
+    def exclude(self, *ids: str) -> None:
+        self.standing = Standing(self.standing.owned, self.standing.held, frozenset(ids))
+
+    @property
+    def tags(self) -> set[str]:
+        return set(self.customer.tags)
+
+
+def rule(rule_id: str = "vip", tag: str = "VIP", when: dict[str, Any] = BIG, **more: Any) -> dict[str, Any]:
+    return {"id": rule_id, "tag": tag, "when": when, **more}
+
+
+def spent(low: int) -> dict[str, Any]:
+    return {**BIG, "value": low}
+
+
+def tier(**more: Any) -> dict[str, Any]:
+    levels = [{"tag": "Gold", "when": spent(500)}, {"tag": "Silver", "when": spent(100)}]
+    return {"id": "hang", "levels": levels, **more}
+
+
+def test_a_tag_comes_and_goes_with_its_rule() -> None:
+    shop = Shop(rule())
+
+    shop.look(spent=100)
+    assert shop.tags == {"VIP"}
+    shop.look(spent=99)
+    assert shop.tags == set()
+    assert shop.standing.owned == {}
+
+
+def test_a_tag_that_a_person_put_on_is_left_and_said_to_be_so() -> None:
+    shop = Shop(rule(), tags=("vip",))
+
+    decision = shop.look(spent=0)
+
+    assert shop.tags == {"vip"}
+    assert [(held.tag, held.why) for held in decision.held_back] == [("vip", "not_ours")]
+
+
+def test_a_rule_that_owns_all_copies_removes_the_spelling_that_the_record_has() -> None:
+    shop = Shop(rule(owns="all"), tags=("vip",))
+
+    assert shop.look(spent=0).change.remove == ("vip",)
+
+
+def test_a_tag_removed_by_hand_comes_back_while_its_rule_matches() -> None:
+    shop = Shop(rule())
+    shop.look(spent=100)
+
+    shop.retag()
+    shop.look()
+
+    assert shop.tags == {"VIP"}
+
+
+def test_a_tag_removed_by_hand_stays_away_when_only_keep_held_it() -> None:
+    shop = Shop(rule(keep="forever"))
+    shop.look(spent=100)
+    shop.look(spent=0)
+    shop.retag()
+
+    shop.look()
+
+    assert shop.tags == set()
+    assert shop.standing.held == {}
+
+
+@pytest.mark.parametrize(
+    ("keep", "days", "stays"),
+    [
+        pytest.param("30 days", 29, True, id="the last day of the hold"),
+        pytest.param("30 days", 30, False, id="the hold is over"),
+        pytest.param("forever", 9999, True, id="for ever"),
+        pytest.param("while_matching", 0, False, id="no hold"),
+    ],
+)
+def test_keep_counts_from_the_giving_of_the_tag(keep: str, days: int, stays: bool) -> None:
+    shop = Shop(rule(keep=keep))
+    shop.look(spent=100)
+
+    shop.look(spent=0, days=days)
+
+    assert (shop.tags == {"VIP"}) is stays
+
+
+def test_a_hold_says_the_day_on_which_it_ends() -> None:
+    shop = Shop(rule(keep="30 days"))
+    shop.look(spent=100)
+
+    decision = shop.look(spent=0, days=3)
+
+    assert decision.next_change == (START + timedelta(days=30)).toordinal()
+    assert decision.held_back[0].until == decision.next_change
+
+
+def test_a_hold_outlives_a_new_version() -> None:
+    shop = Shop(rule(keep="30 days"))
+    shop.look(spent=100)
+    shop.publish(rule(keep="30 days", when=spent(200)))
+
+    shop.look(days=29)
+    assert shop.tags == {"VIP"}
+    shop.look(days=1)
+    assert shop.tags == set()
+
+
+def test_a_tag_of_two_rules_stays_while_one_of_them_matches() -> None:
+    shop = Shop(rule(), rule("second", when=spent(50)))
+    shop.look(spent=100)
+
+    shop.look(spent=50)
+    assert shop.tags == {"VIP"}
+    shop.look(spent=49)
+    assert shop.tags == set()
+
+
+@pytest.mark.parametrize(("wish", "left"), [("leave", {"VIP"}), ("remove", set())])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param([], id="deleted"),
+        pytest.param([{"enabled": False}], id="disabled"),
+        pytest.param([{"tag": "Other"}], id="renamed"),
+    ],
+)
+def test_when_gone_decides_what_a_departed_rule_leaves(
+    wish: str, left: set[str], change: list[dict[str, Any]]
+) -> None:
+    shop = Shop(rule(when_gone=wish))
+    shop.look(spent=100)
+
+    shop.publish(*({**rule(when_gone=wish), **one} for one in change))
+    shop.look()
+
+    assert shop.tags - {"Other"} == left
+
+
+def test_a_deleted_rules_last_wish_outlives_later_versions() -> None:
+    shop = Shop(rule(when_gone="remove"))
+    shop.look(spent=100)
+    shop.publish()
+    shop.publish(rule("other", "Other", when=spent(9999)))
+
+    shop.look()
+
+    assert shop.tags == set()
+
+
+def test_a_kept_tag_follows_its_rule_to_a_new_name() -> None:
+    shop = Shop(rule(keep="forever", when_gone="remove"))
+    shop.look(spent=100)
+    shop.publish(rule(tag="Gold VIP", keep="forever", when_gone="remove"))
+
+    shop.look(spent=0)
+
+    assert shop.tags == {"Gold VIP"}
+
+
+def test_whoever_still_wants_a_departed_rules_tag_takes_it_over() -> None:
+    shop = Shop(rule(), rule("second"))
+    shop.look(spent=100)
+    shop.publish(rule("second"))
+    shop.look()
+
+    shop.look(spent=0)
+
+    assert shop.tags == set()
+
+
+def test_a_roll_back_takes_back_what_the_undone_version_gave_for_ever() -> None:
+    right, wrong = rule(keep="forever"), rule(keep="forever", when=spent(1))
+    shop = Shop(right)
+    shop.publish(wrong)
+    shop.look(spent=1)
+    shop.look(spent=0)
+    assert shop.tags == {"VIP"}
+
+    shop.publish(right, undone=True)
+    shop.look()
+
+    assert shop.tags == set()
+
+
+def test_a_roll_back_leaves_what_an_unchanged_rule_gave() -> None:
+    shop = Shop(rule(keep="forever"))
+    shop.publish(rule(keep="forever"), rule("second", "Other"))
+    shop.look(spent=100)
+
+    shop.publish(rule(keep="forever"), undone=True)
+    shop.look(spent=0)
+
+    assert shop.tags == {"VIP"}
+
+
+def test_an_excluded_customer_is_neither_given_the_tag_nor_loses_it() -> None:
+    shop = Shop(rule())
+    shop.exclude("vip")
+    decision = shop.look(spent=100)
+    assert shop.tags == set()
+    assert [(held.tag, held.why) for held in decision.held_back] == [("VIP", "excluded")]
+
+    shop.exclude()
+    shop.look()
+    shop.exclude("vip")
+    shop.look(spent=0)
+    assert shop.tags == {"VIP"}
+
+
+def test_the_first_level_that_matches_wins_and_the_others_go() -> None:
+    shop = Shop(tiers=(tier(),), tags=("silver",))
+
+    decision = shop.look(spent=500)
+
+    assert shop.tags == {"Gold"}
+    assert decision.change.remove == ("silver",)
+
+
+@pytest.mark.parametrize(
+    ("downgrade", "days", "expected"),
+    [
+        pytest.param("at_once", 0, {"Silver"}, id="at once"),
+        pytest.param("never", 9999, {"Gold"}, id="never"),
+        pytest.param({"after": "90 days"}, 89, {"Gold"}, id="waiting"),
+        pytest.param({"after": "90 days"}, 90, {"Silver"}, id="waited"),
+    ],
+)
+def test_going_down_waits_as_the_tier_says(downgrade: object, days: int, expected: set[str]) -> None:
+    shop = Shop(tiers=(tier(downgrade=downgrade),))
+    shop.look(spent=500)
+    shop.look(spent=100)
+
+    shop.look(days=days)
+
+    assert shop.tags == expected
+
+
+def test_being_back_in_time_starts_the_wait_anew() -> None:
+    shop = Shop(tiers=(tier(downgrade={"after": "90 days"}),))
+    shop.look(spent=500)
+    shop.look(spent=100)
+    shop.look(spent=500, days=80)
+    shop.look(spent=100)
+
+    shop.look(days=80)
+
+    assert shop.tags == {"Gold"}
+
+
+def test_a_rule_sees_the_tags_that_this_very_decision_gives() -> None:
+    reader = rule("reader", "Nice", {"field": "tags", "op": "has_any", "value": ["gold"]})
+    shop = Shop(reader, tiers=(tier(),))
+
+    shop.look(spent=500)
+
+    assert shop.tags == {"Gold", "Nice"}
+
+
+def test_every_change_has_its_reason_with_the_values_that_decided() -> None:
+    shop = Shop(rule())
+
+    given = shop.look(spent=100).reasons
+    taken = shop.look(spent=0).reasons
+
+    assert [(one.tag, one.added, one.rule, one.why, one.values) for one in (*given, *taken)] == [
+        ("VIP", True, "vip", "matched", {"total_spent": 100}),
+        ("VIP", False, "vip", "unmatched", {"total_spent": 0}),
+    ]
+
+
+def test_what_can_reach_a_person_is_not_kept_with_a_reason() -> None:
+    shop = Shop(rule(when={"field": "email", "op": "ends_with", "value": "@example.com"}))
+    shop.customer = msgspec.structs.replace(shop.customer, email="an@example.com")
+
+    assert shop.look().reasons[0].values == {"email": True}
+
+
+def test_an_addition_has_an_intent_to_be_stored_first() -> None:
+    shop = Shop(rule())
+
+    decision = shop.look(spent=100)
+
+    intents = intents_of(decision, now_ms=5, version=1)
+    assert {key: (one.tag, one.rule, one.at_ms, one.version) for key, one in intents.items()} == {
+        "vip": ("VIP", "vip", 5, 1)
+    }
+
+
+def test_the_keys_that_must_not_be_missing_are_those_that_live_rules_read() -> None:
+    doc = {"rules": [rule(), rule("off", "Off", {"field": "birthday", "op": "today"}, enabled=False)]}
+
+    assert compile_rules(check_rules(doc)).reads == {"tags", "total_spent"}
+
+
+def test_an_owner_unknown_to_the_rules_is_left_alone() -> None:
+    shop = Shop(tags=("Old",))
+    shop.standing = Standing({"old": Owned("Old", "nobody", 0, 1)})
+
+    assert not shop.look().change
+    shop.past = Past({"nobody": "remove"})
+    assert shop.look().change.remove == ("Old",)

@@ -1,0 +1,146 @@
+"""Every operator against its negative twin, and against empty values."""
+
+from __future__ import annotations
+
+import itertools
+import unicodedata
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+
+from service.domain.branches import compile_tree
+from service.domain.conditions import Condition
+from service.domain.customers import Customer
+from service.domain.days import calendar
+from service.domain.facts import facts_maker
+from service.domain.fields import FIELDS, Kind
+from service.domain.operators import OPERATORS, Operator
+from service.domain.values import Takes
+from tests.reference.strategies import customers
+
+ZONE = "Asia/Ho_Chi_Minh"
+TODAY = date(2024, 2, 28).toordinal()
+EMPTY = Customer(id=1)
+EXAMPLES: dict[Takes, Any] = {
+    Takes.NOTHING: None,
+    Takes.AMOUNT: 3,
+    Takes.AMOUNTS: [1, 5],
+    Takes.COUNT: 3,
+    Takes.COUNTS: [1, 5],
+    Takes.SPAN: "30 days",
+    Takes.DAY: "2024-02-01",
+    Takes.MONTH: 2,
+    Takes.FLAG: True,
+    Takes.CHOICE: "Hồ Chí Minh",
+    Takes.CHOICES: ["Hồ Chí Minh", "HN"],
+    Takes.TEXT: "an",
+    Takes.TAGS: ["A", "x"],
+}
+EVERY = [(field, operator) for field in FIELDS.values() for operator in OPERATORS[field.kind].values()]
+IDS = [f"{field.name}-{operator.name}" for field, operator in EVERY]
+NEGATIVE = {"is_not", "not_in", "not_contains", "has_none", "is_empty"}
+
+
+def condition(field: str, operator: Operator) -> Condition:
+    value = EXAMPLES[operator.takes]
+    if field == "gender" and operator.takes in {Takes.CHOICE, Takes.CHOICES}:
+        value = "male" if operator.takes is Takes.CHOICE else ["male", 0]
+    return Condition.model_validate({"field": field, "op": operator.name, "value": value})
+
+
+def answer(tree: Condition, customer: Customer) -> bool:
+    facts = facts_maker(calendar=calendar(ZONE))(customer, TODAY)
+    return compile_tree(tree, currency="VND").matches(facts)
+
+
+def asked(field: str, op: str, value: Any, customer: Customer) -> bool:
+    return answer(Condition.model_validate({"field": field, "op": op, "value": value}), customer)
+
+
+@pytest.mark.parametrize(
+    ("field", "operator"),
+    [(f.name, o) for f, o in EVERY if o.twin],
+    ids=[i for i, (_, o) in zip(IDS, EVERY, strict=True) if o.twin],
+)
+@given(customer=customers(ZONE))
+@settings(max_examples=15, deadline=None)
+def test_an_operators_twin_is_its_exact_complement(
+    field: str, operator: Operator, customer: Customer
+) -> None:
+    twin = OPERATORS[operator.kind][operator.twin or ""]
+    assert twin.twin == operator.name
+
+    assert answer(condition(field, operator), customer) is not answer(condition(field, twin), customer)
+
+
+@pytest.mark.parametrize(("field", "operator"), [(f.name, o) for f, o in EVERY], ids=IDS)
+def test_an_empty_value_matches_only_negative_operators(field: str, operator: Operator) -> None:
+    assert answer(condition(field, operator), EMPTY) is (operator.name in NEGATIVE)
+
+
+@pytest.mark.parametrize("kind", list(Kind))
+def test_every_type_of_field_has_operators_and_every_one_its_table_entry(kind: Kind) -> None:
+    assert OPERATORS[kind]
+    assert all(operator.kind is kind for operator in OPERATORS[kind].values())
+
+
+SPELLINGS = [
+    change(form)
+    for form in (unicodedata.normalize("NFC", "Hồ Chí Minh"), unicodedata.normalize("NFD", "Hồ Chí Minh"))
+    for change in (str, str.upper, str.lower, lambda text: f"  {text} ")
+]
+
+
+@pytest.mark.parametrize(("written", "stored"), list(itertools.product(SPELLINGS, SPELLINGS)))
+def test_spellings_that_look_alike_are_the_same_value(written: str, stored: str) -> None:
+    customer = Customer(id=1, province=stored, group=stored, note=stored, tags=(stored.strip(),))
+
+    assert asked("province", "is", written, customer)
+    assert asked("group", "in", [written], customer)
+    assert asked("note", "contains", written, customer)
+    assert asked("tags", "has_any", [written], customer)
+    assert not asked("tags", "has_none", [written], customer)
+
+
+def test_accents_are_never_folded_away_in_matching() -> None:
+    customer = Customer(id=1, province="Ho Chi Minh", note="Đà Nẵng")
+
+    assert not asked("province", "is", "Hồ Chí Minh", customer)
+    assert not asked("note", "contains", "Da Nang", customer)
+
+
+def test_a_province_matches_by_its_name_or_its_code() -> None:
+    customer = Customer(id=1, province="Hồ Chí Minh", province_code="HC")
+
+    assert asked("province", "is", "hc", customer)
+    assert asked("province", "in", ["Hà Nội", "Hồ Chí Minh"], customer)
+    assert not asked("province", "not_in", ["HC"], customer)
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "customer"),
+    [
+        pytest.param("gender", "is", "female", Customer(id=1, gender=0), id="0 is female, not empty"),
+        pytest.param("gender", "is", "nữ", Customer(id=1, gender=0), id="in Vietnamese"),
+        pytest.param("gender", "is_not_empty", None, Customer(id=1, gender=0), id="0 is not empty"),
+        pytest.param("orders_count", "is", 0, Customer(id=1, orders_count=0), id="no orders is a value"),
+        pytest.param("accepts_marketing", "is", False, Customer(id=1, accepts_marketing=False), id="false is a value"),
+        pytest.param("avg_order_value", "is", 3, Customer(id=1, total_spent=10, orders_count=3), id="average, rounded down"),
+        pytest.param("avg_order_value", "is_empty", None, Customer(id=1, total_spent=10, orders_count=0), id="no average without orders"),
+        pytest.param("state", "is", "disabled", Customer(id=1, state="Disabled"), id="state in any case"),
+        pytest.param("first_name", "is_empty", None, Customer(id=1, first_name="  "), id="blank is empty"),
+    ],
+)  # fmt: skip
+def test_values_that_look_like_nothing_are_told_from_nothing(
+    field: str, op: str, value: Any, customer: Customer
+) -> None:
+    assert asked(field, op, value, customer)
+
+
+def test_money_is_written_in_whole_units_and_compared_in_the_smallest() -> None:
+    tree = Condition.model_validate({"field": "total_spent", "op": "at_least", "value": 41.94})
+    facts = facts_maker(calendar=calendar(ZONE))(Customer(id=1, total_spent=4194), TODAY)
+
+    assert compile_tree(tree, currency="USD").matches(facts)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.ownership import INTENT_MS, Past, pack_past, settle_intents, unpack_past
+from service.domain.standing import (
+    Hold,
+    Intent,
+    Owned,
+    pack_held,
+    pack_intents,
+    pack_owned,
+    unpack_held,
+    unpack_intents,
+    unpack_owned,
+)
+from service.domain.tags import tag_set
+from service.errors import Unreadable
+
+INTENT = Intent("VIP", "vip", 1_000, 3)
+WORDS = st.text(st.characters(codec="utf-8"), max_size=6)
+COUNTS = st.integers(0, 2**53)
+
+
+def test_an_addition_that_arrived_is_ours_since_it_was_sent() -> None:
+    owned, left = settle_intents(owned={}, intents={"vip": INTENT}, current=tag_set(["vip"]), now_ms=2_000)
+
+    assert owned == {"vip": Owned("VIP", "vip", 1_000, 3)}
+    assert left == {}
+
+
+@pytest.mark.parametrize(
+    ("age_ms", "left"),
+    [
+        pytest.param(INTENT_MS - 1, {"vip": INTENT}, id="may still land"),
+        pytest.param(INTENT_MS, {}, id="given up"),
+    ],
+)
+def test_an_addition_that_is_not_there_is_waited_for_ten_minutes(
+    age_ms: int, left: dict[str, Intent]
+) -> None:
+    owned, still = settle_intents(
+        owned={}, intents={"vip": INTENT}, current=tag_set([]), now_ms=INTENT.at_ms + age_ms
+    )
+
+    assert owned == {}
+    assert still == left
+
+
+def test_an_older_ownership_is_not_overwritten_by_an_intent() -> None:
+    before = {"vip": Owned("VIP", "first", 1, 1)}
+
+    owned, _ = settle_intents(owned=before, intents={"vip": INTENT}, current=tag_set(["VIP"]), now_ms=2_000)
+
+    assert owned == before
+
+
+@given(
+    st.dictionaries(WORDS, st.builds(Owned, WORDS, WORDS, COUNTS, COUNTS)),
+    st.dictionaries(WORDS, st.builds(Hold, WORDS, COUNTS, st.none() | COUNTS)),
+    st.dictionaries(WORDS, st.builds(Intent, WORDS, WORDS, COUNTS, COUNTS)),
+)
+def test_what_is_kept_reads_back_as_it_was(
+    owned: dict[str, Owned], held: dict[str, Hold], intents: dict[str, Intent]
+) -> None:
+    assert unpack_owned(pack_owned(owned)) == owned
+    assert unpack_held(pack_held(held)) == held
+    assert unpack_intents(pack_intents(intents)) == intents
+
+
+def test_nothing_kept_takes_no_bytes() -> None:
+    assert pack_owned({}) == b""
+    assert unpack_held(b"") == {}
+
+
+def test_damaged_bytes_are_refused() -> None:
+    with pytest.raises(Unreadable):
+        unpack_owned(b"\xc1nonsense")
+
+
+def test_a_versions_past_reads_back_as_it_was() -> None:
+    past = Past({"a": "remove", "b": "leave"}, frozenset({("a", 2), ("b", 3)}))
+
+    assert unpack_past(pack_past(past)) == past
+    assert unpack_past(b"") == Past()

@@ -22,9 +22,9 @@ _SLUG: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _MAX_DIGITS: Final = 30
 
 
-def wrong(kind: str, message: str, *, at: str = "") -> PydanticCustomError:
-    """An error of our own kind; `at` names the key below that is to blame."""
-    return PydanticCustomError(kind, "{message}", {"message": message, "at": at})
+def wrong(kind: str, message: str, *, at: str = "", **details: str) -> PydanticCustomError:
+    """An error of our own kind; `at` names the key below that is to blame, `details` what to tell of it."""
+    return PydanticCustomError(kind, "{message}", {"message": message, "at": at, **details})
 
 
 def _text(value: object) -> str:

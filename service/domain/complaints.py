@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
@@ -27,10 +28,12 @@ def problems_of(error: ValidationError, rest: Iterable[Disagreement], document: 
     """All problems of a document, each told once, in the document's order."""
     details = error.errors(include_url=False, include_input=False)
     paths = [_path(one["loc"]) for one in details]
+    # An item that is wrong itself is no reason to say that its list is too short.
+    inside = {path[:size] for path in paths for size in range(len(path))}
     found = [
         _problem(one, path, document)
         for one, path in zip(details, paths, strict=True)
-        if not (one["type"] == "too_short" and any(_below(path, other) for other in paths))
+        if not (one["type"] == "too_short" and path in inside)
     ]
     found += [_place(one.path, one.part, one.kind, one.message, document) for one in rest]
     return list(dict.fromkeys(found))
@@ -41,15 +44,12 @@ def _path(loc: tuple[int | str, ...]) -> Path:
     return tuple(step for step in loc if not (isinstance(step, str) and step[:1] == "<"))
 
 
-def _below(path: Path, other: Path) -> bool:
-    """An item that is wrong itself is no reason to say that its list is too short."""
-    return len(other) > len(path) and other[: len(path)] == path
-
-
 def _problem(error: ErrorDetails, path: Path, document: Document) -> Problem:
     context = error.get("ctx") or {}
     if "message" in context:
-        return _place(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
+        found = _place(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
+        rest = {key: str(value) for key, value in context.items() if key not in {"message", "at"}}
+        return replace(found, details=rest) if rest else found
     tell = _TOLD.get(error["type"])
     if tell is None:
         return _place(path, "", "bad_value", error["msg"], document)

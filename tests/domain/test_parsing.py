@@ -328,3 +328,19 @@ PLAIN = st.recursive(
 def test_random_data_is_read_or_refused_with_problems(data: object) -> None:
     with contextlib.suppress(BadRules):
         assert isinstance(check_rules({"rules": [data], "version": 1}), RuleSet)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        pytest.param("{any: []},", id="empty groups"),
+        pytest.param("{field: total_spend, op: x},", id="unknown fields"),
+        pytest.param("{a: b},", id="unknown keys"),
+        pytest.param("[],", id="no conditions"),
+    ],
+)
+@pytest.mark.timeout(20)
+def test_a_document_full_of_mistakes_is_told_about_the_first_hundred(part: str) -> None:
+    text = f"rules: [{{id: a, tag: A, when: {{all: [{part * (200_000 // len(part))}]}}}}]"
+
+    assert len(problems(text)) == 100

@@ -46,7 +46,9 @@ LIVE_WAIT_BAR_MS: Final = 20.0
 
 @dataclass(frozen=True)
 class Case:
-    """One situation. `stepped`: the leak comes four at a time, once a second; `trickle`: a live call now and then."""
+    """One situation. `stepped`: the leak comes four at a time, once a second; `trickle`: a live call now and then;
+    `late`: the header shows the bucket when the answer leaves, not when the call came.
+    """
 
     lanes: tuple[Lane, ...]
     latency_ms: int
@@ -54,10 +56,11 @@ class Case:
     killed: bool = False
     stepped: bool = False
     trickle: bool = False
+    late: bool = False
 
     @property
     def title(self) -> str:
-        marks = [name for name in ("shared", "killed", "stepped", "trickle") if getattr(self, name)]
+        marks = [name for name in ("shared", "killed", "stepped", "trickle", "late") if getattr(self, name)]
         return f"{'+'.join(self.lanes):9} {self.latency_ms:4} ms  {' '.join(marks) or 'alone'}"
 
 
@@ -192,6 +195,15 @@ class Simulation:
         status, used = self.shop.call(self.now_ms)
         self.outcome.refused += status == 429
         self.outcome.calls[process.lane] += status == 200
+        if self.case.late:
+            there = back_ms / 2
+            self.at(there, lambda: self._leave(process, grant, status, there))
+        else:
+            self.at(back_ms, lambda: self._answer(process, grant, status, used))
+
+    async def _leave(self, process: Process, grant: Grant, status: int, back_ms: float) -> None:
+        self.shop.leak(self.now_ms)
+        used = math.floor(self.shop.level)
         self.at(back_ms, lambda: self._answer(process, grant, status, used))
 
     async def _answer(self, process: Process, grant: Grant, status: int, used: int) -> None:
@@ -243,11 +255,12 @@ class Simulation:
 def cases() -> list[Case]:
     """Every situation of the bar, and the two lanes together for fairness."""
     lanes: tuple[tuple[Lane, ...], ...] = (("bulk",), ("live",), ("live", "bulk"))
-    situations = itertools.product(lanes, (0, 100, 800), (False, True), (False, True))
-    steady = [Case(lane, latency, shared, killed) for lane, latency, shared, killed in situations]
+    both = (False, True)
+    steady = [Case(*each) for each in itertools.product(lanes, (0, 100, 800), both, both)]
     stepped = [Case(lane, 100, shared, stepped=True) for lane in lanes for shared in (False, True)]
     trickle = [Case(("bulk",), 100, shared, trickle=True) for shared in (False, True)]
-    return steady + stepped + trickle
+    late = [Case(*each, late=True) for each in itertools.product(lanes, (100, 800), both)]
+    return steady + stepped + trickle + late
 
 
 def missed(case: Case, outcome: Outcome, seconds: int) -> list[str]:

@@ -177,7 +177,7 @@ async def test_an_answer_that_was_overtaken_does_not_hide_a_burst(bucket: Bucket
     assert (await bucket.level(ORG)).level >= 60
 
 
-async def test_calls_settled_meanwhile_are_added_to_an_older_reading(bucket: Bucket) -> None:
+async def test_calls_that_told_nothing_are_added_to_a_reading_from_before(bucket: Bucket) -> None:
     await heard(bucket, used=0)
     flights = [await granted(bucket) for _ in range(10)]
     for grant in flights[:9]:
@@ -186,6 +186,16 @@ async def test_calls_settled_meanwhile_are_added_to_an_older_reading(bucket: Buc
     await bucket.report(ORG, flights[9], status=200, used=1, size=80)
 
     assert (await bucket.level(ORG)).level == 1 + 1 + 9
+
+
+async def test_a_burst_does_not_count_itself_twice(bucket: Bucket) -> None:
+    await heard(bucket, used=0)
+    flights = [await granted(bucket) for _ in range(20)]
+
+    for grant in flights:
+        await bucket.report(ORG, grant, status=200, used=21, size=80)
+
+    assert (await bucket.level(ORG)).level == 22
 
 
 async def test_without_headers_our_own_count_holds(bucket: Bucket) -> None:

@@ -2,7 +2,7 @@
 --
 -- P is the shop's key prefix, times are milliseconds, `leak` is calls a second. State, one hash P..'bucket':
 --   level, at                          our estimate of Haravan's bucket, without the calls on the way, and when it was true
---   done, dispatched                   calls settled, calls granted (numbers that only grow)
+--   dispatched, unheard                calls granted; calls spent without a header (numbers that only grow)
 --   observed_dispatch, observed_at     the latest call whose header set the level; when an answer was last heard
 --   blocked_until                      the end of a 429's Retry-After
 --   live_until, live_at                a live call waits until then; the last time that one asked
@@ -10,11 +10,11 @@
 --   shared_until                       another app was noticed, or nothing is known: live keeps room for its bursts
 --   size                               learned from the header
 --   ref_used, ref_dispatch, ref_at     an earlier header: what it showed, of which call, when
--- Calls on the way are P..'flights': permit -> when we stop waiting for its answer. A permit is "dispatch:done",
--- its own number and the calls that were settled when it was granted.
+-- Calls on the way are P..'flights': permit -> when we stop waiting for its answer. A permit is "dispatch:unheard",
+-- as they were when it was granted.
 
 local BUCKET_FIELDS = {
-  'level', 'at', 'done', 'dispatched', 'observed_dispatch', 'observed_at', 'blocked_until', 'live_until', 'live_at',
+  'level', 'at', 'unheard', 'dispatched', 'observed_dispatch', 'observed_at', 'blocked_until', 'live_until', 'live_at',
   'bulk_credit', 'bulk_until', 'shared_until', 'size', 'ref_used', 'ref_dispatch', 'ref_at',
 }
 local FLIGHT_MS = 15000  -- a call takes 8 s at most; what is out for longer belonged to a worker that died
@@ -64,7 +64,7 @@ local function bucket_read(P, now, leak)
   local dead = redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
     + redis.call('ZREMRANGEBYSCORE', flights, '(' .. (now + FLIGHT_MS), '+inf')
   b.level = b.level + dead
-  b.done = b.done + dead
+  b.unheard = b.unheard + dead
   b.flights = redis.call('ZCARD', flights)
   b.young = redis.call('ZCOUNT', flights, '(' .. (now + FLIGHT_MS - PROBE_MS), '+inf')
   return b
@@ -127,7 +127,7 @@ local function bucket_acquire(P, now, lane, first)
   local permit = ''
   if not wait then
     b.dispatched = b.dispatched + 1
-    permit = string.format('%.0f:%.0f', b.dispatched, b.done)
+    permit = string.format('%.0f:%.0f', b.dispatched, b.unheard)
     redis.call('ZADD', P .. 'flights', now + FLIGHT_MS, permit)
     if not live then
       b.bulk_credit = math.max(0, b.bulk_credit - 1)
@@ -161,8 +161,8 @@ end
 -- used and size are the header's, -1 without one. A permit may be reported twice, or after it was given up.
 local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
   local b = bucket_read(P, now, leak)
-  local dispatch, done_then = string.match(permit, '^(%d+):(%d+)$')
-  dispatch, done_then = tonumber(dispatch) or 0, tonumber(done_then) or 0
+  local dispatch, unheard_then = string.match(permit, '^(%d+):(%d+)$')
+  dispatch, unheard_then = tonumber(dispatch) or 0, tonumber(unheard_then) or 0
   local out = redis.call('ZREM', P .. 'flights', permit)
   b.flights = b.flights - out
   if size >= 10 and size <= 10000 then
@@ -174,7 +174,9 @@ local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
   -- Answers overtake one another: an old reading would hide another app's burst. A number that we never gave
   -- (the store was emptied meanwhile) would make us deaf to the next ones.
   local newer = used >= 0 and dispatch > b.observed_dispatch and dispatch <= b.dispatched
-  local reading = used + 1 + math.max(0, b.done - done_then)  -- + 1: the header may be rounded down
+  -- Every answered call that was sent before this one is in its header: adding it again would make the level swing,
+  -- a burst that waits for itself. Those without a header may not be.
+  local reading = used + 1 + math.max(0, b.unheard - unheard_then)  -- + 1: the header may be rounded down
   if newer then
     b.observed_dispatch = dispatch
   end
@@ -184,7 +186,9 @@ local function bucket_report(P, now, leak, permit, status, used, size, retry_ms)
     b.shared_until = now + SHARED_MS
   elseif status >= 0 then
     b.level = b.level + out
-    b.done = b.done + out
+    if used < 0 then
+      b.unheard = b.unheard + out
+    end
     if newer then
       bucket_watch(b, now, leak, dispatch, used)
       b.level = reading

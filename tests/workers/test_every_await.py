@@ -1,0 +1,167 @@
+"""Whatever happens at whichever wait of a drain: the customers end right, with no mark left."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.store.shops import Shops
+from tests.workers.stage import ORG, Stage, staged
+from tests.workers.stepping import Steps
+
+RICH, POOR, FEW = 12_000_000, 1, 60
+HIGHER = """
+version: 1
+rules:
+  - id: vip
+    tag: VIP
+    when: {field: total_spent, op: at_least, value: 50_000_000}
+"""
+Happening = Callable[[Stage, list[int], Steps], Awaitable[None]]
+
+
+async def falls(stage: Stage, customers: list[int], _: Steps) -> None:
+    for each in customers:
+        stage.haravan.edit(each, total_spent=POOR)
+        await stage.announce(each)
+
+
+async def rises(stage: Stage, customers: list[int], _: Steps) -> None:
+    for each in customers:
+        stage.haravan.edit(each, total_spent=2 * RICH)
+        await stage.announce(each)
+
+
+async def goes_up_and_down(stage: Stage, customers: list[int], _: Steps) -> None:
+    """States A, B, A with equal bodies."""
+    for each in customers:
+        before = stage.haravan.customer(each)["total_spent"]
+        stage.haravan.edit(each, total_spent=RICH if before < RICH else POOR)
+        await stage.announce(each)
+        stage.haravan.edit(each, total_spent=before)
+        await stage.announce(each)
+
+
+async def is_told_again(stage: Stage, customers: list[int], _: Steps) -> None:
+    for each in customers:
+        await stage.announce(each)
+
+
+async def is_undone_by_hand(stage: Stage, customers: list[int], _: Steps) -> None:
+    for each in customers:
+        if "VIP" in stage.haravan.tags(each):
+            stage.haravan.untag_by_hand(each, "VIP")
+            await stage.announce(each)
+
+
+async def loses_its_lock_to_another(stage: Stage, customers: list[int], _: Steps) -> None:
+    """The holder stands still for longer than its lock, and another turn does all of the work."""
+    await falls(stage, customers[:1], _)
+    await stage.redis.delete(stage.key("lock"))
+    await stage.drain(ORG)
+
+
+async def loses_its_lock_to_nobody(stage: Stage, customers: list[int], _: Steps) -> None:
+    await stage.redis.delete(stage.key("lock"))
+
+
+async def is_cancelled(stage: Stage, customers: list[int], steps: Steps) -> None:
+    steps.cancel()
+
+
+async def is_killed(stage: Stage, customers: list[int], steps: Steps) -> None:
+    steps.kill()
+
+
+async def is_killed_and_told(stage: Stage, customers: list[int], steps: Steps) -> None:
+    steps.kill()
+    await falls(stage, customers, steps)
+
+
+async def is_paused(stage: Stage, customers: list[int], _: Steps) -> None:
+    await stage.shops.pause(ORG, reason="by hand", by="test")
+
+
+EVENTS = [falls, rises, goes_up_and_down, is_told_again, is_undone_by_hand]
+ACCIDENTS = [
+    loses_its_lock_to_another,
+    loses_its_lock_to_nobody,
+    is_cancelled,
+    is_killed,
+    is_killed_and_told,
+    is_paused,
+]
+
+
+@pytest.mark.parametrize("happens", [*EVENTS, *ACCIDENTS], ids=lambda each: each.__name__)
+async def test_at_every_await_of_a_drain_whatever_happens_the_tags_end_right(
+    redis: ArqRedis, happens: Happening
+) -> None:
+    async with staged(redis) as stage:
+        waits = 0
+        while True:
+            customers = [stage.haravan.create(total_spent=each) for each in (RICH, POOR)]
+            waits += 1
+            seen = await _drain_with(stage, customers, happens, at=waits)
+            await _settle_down(stage)
+
+            for each in customers:
+                where = f"{happens.__name__} at wait {waits} of {seen}"
+                assert stage.haravan.tags(each) == _wanted(stage, each, least=10_000_000), where
+                assert not await stage.is_marked(each), where
+            if seen < waits:
+                break
+
+        assert waits > FEW / 3
+
+
+async def test_at_every_await_of_a_drain_other_rules_may_go_live(redis: ArqRedis) -> None:
+    async def is_published(stage: Stage, customers: list[int], _: Steps) -> None:
+        await stage.publish(HIGHER)
+        await stage.mark(*customers, cause="publish:R9")
+
+    async with staged(redis) as stage:
+        waits = seen = 0
+        while seen >= waits:
+            waits += 1
+            customers = [stage.haravan.create(total_spent=each) for each in (RICH, POOR)]
+            seen = await _drain_with(stage, customers, is_published, at=waits)
+            await _settle_down(stage)
+
+            assert [stage.haravan.tags(each) for each in customers] == [set(), set()] or seen < waits, waits
+            assert not [each for each in customers if await stage.is_marked(each)], waits
+            await stage.publish((await _vip(stage)))
+
+        assert waits > FEW / 3
+
+
+async def _vip(stage: Stage) -> str:
+    from tests.workers.stage import VIP
+
+    return VIP
+
+
+async def _drain_with(stage: Stage, customers: list[int], happens: Happening, *, at: int) -> int:
+    """One turn, while something happens at its wait number `at`; how often it waited."""
+    for each in customers:
+        await stage.announce(each)
+    steps = Steps(at, lambda steps: happens(stage, customers, steps))
+    await steps.drive(stage.drain(ORG))
+    stage.clock.advance(20)
+    await stage.redis.delete(stage.key("lock"))  # of a killed one it has expired by now
+    await Shops.resume(stage.shops, ORG)
+    await stage.turn(2)
+    await steps.bury()
+    return steps.seen
+
+
+async def _settle_down(stage: Stage) -> None:
+    await stage.turn(2)
+    stage.clock.advance(700)  # beyond the time in which a lost write may land
+    await stage.turn(3)
+
+
+def _wanted(stage: Stage, customer: int, *, least: int) -> set[str]:
+    return {"VIP"} if stage.haravan.customer(customer)["total_spent"] >= least else set()

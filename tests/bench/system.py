@@ -22,10 +22,10 @@ from service.store.connection import connect
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.versions import Versions
+from tests.bench.load import SECRET
 from tests.bench.servers import ROOT, free_port, valkey, wait_for
 
 KEY = "k" * 32
-SECRET = "bench-secret"
 VERIFY = "bench-verify"
 VIP = """
 version: 1

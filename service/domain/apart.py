@@ -22,7 +22,7 @@ def stands_apart(compiled: Compiled) -> Callable[[Standing], bool]:
     def test(standing: Standing) -> bool:
         if standing.excluded:
             return True
-        if standing.owned and any(key not in sets for key in standing.owned):
+        if standing.owned and not standing.owned.keys() <= sets:
             return True
         return any(hold.tag not in live.get(one, none) for one, hold in standing.held.items())
 

@@ -18,6 +18,8 @@ def say(tree: Tree, *, words: Words, currency: str) -> str:
     match tree:
         case Condition():
             return say_condition(tree, words=words, currency=currency)
+        case Negation(negated=Condition() as one) if one.operator.twin is not None:
+            return say_condition(one, words=words, currency=currency, negated=True)
         case Negation():
             return words("not", part=_inside(tree.negated, words, currency))
         case AllOf():
@@ -26,13 +28,14 @@ def say(tree: Tree, *, words: Words, currency: str) -> str:
             return f" {words('joint.or')} ".join(_inside(part, words, currency) for part in tree.any)
 
 
-def say_condition(condition: Condition, *, words: Words, currency: str) -> str:
-    """One comparison as a sentence."""
+def say_condition(condition: Condition, *, words: Words, currency: str, negated: bool = False) -> str:
+    """One comparison as a sentence; `negated`: the opposite, which the operator must have."""
     kind, takes = FIELDS[condition.field].kind, condition.operator.takes
     gaps: dict[str, str] = {}
     if takes is not Takes.NOTHING:
         gaps = _VALUES[takes](condition, condition.compared(currency), words, currency)
-    return words(f"op.{kind}.{condition.op}", field=words(f"field.{condition.field}"), **gaps)
+    op = condition.operator.twin if negated else condition.op
+    return words(f"op.{kind}.{op}", field=words(f"field.{condition.field}"), **gaps)
 
 
 def say_note(condition: Condition, *, words: Words) -> str:
@@ -108,10 +111,11 @@ def _choice(field: str, value: object, words: Words) -> str:
         number = value if isinstance(value, int) else {"male": 1, "nam": 1}.get(fold(str(value)), 0)
         key = f"gender.{number}"
     else:
-        key = f"{field}.{fold(str(value))}"
+        key = f"{_CHOICES.get(field, field)}.{fold(str(value))}"
     return words(key) if words.has(key) else str(value)
 
 
+_CHOICES: Final[Mapping[str, str]] = {"state": "account"}  # field -> where its values' names stand
 Gaps = Callable[[Condition, Any, Words, str], dict[str, str]]
 _NEGATIVE: Final = frozenset({"is_not", "not_in", "not_contains"})
 

@@ -8,22 +8,21 @@ from service.domain.tag_steps import settle_tag
 
 
 def look_at_tag(scene: Scene, step: TagStep) -> Outlook:
-    """What one tag's rules do. Written out, since it runs once for every customer."""
-    outlook, matches, key = Outlook(), step.matches, step.key
+    """What one tag's rules do."""
+    outlook, key = Outlook(), step.key
+    matching = [*map(step.matches, scene.facts)]
+    present = [key in facts.tags for facts in scene.facts]
     added: list[int] = []
     odd: list[int] = []
-    unchanged = 0
-    for place, facts in enumerate(scene.facts):
-        if matches(facts):
-            if key in facts.tags:
-                unchanged += 1
-            else:
-                added.append(place)
-        elif key in facts.tags:
-            odd.append(place)
+    if matching != present:  # in a shop at rest they are equal, and nothing more is to be looked at
+        pairs = enumerate(zip(matching, present, strict=True))
+        differing = [place for place, (wanted, there) in pairs if wanted is not there]
+        added = [place for place in differing if matching[place]]
+        odd = [place for place in differing if present[place]]
+    unchanged = sum(present) - len(odd)
     outlook.matched = _matched(scene, step, unchanged + len(added))
     if scene.apart:
-        unchanged -= sum(key in scene.facts[at].tags and matches(scene.facts[at]) for at in scene.apart)
+        unchanged -= sum(present[place] and matching[place] for place in scene.apart)
         added = [place for place in added if place not in scene.apart]
         odd = [place for place in odd if place not in scene.apart]
     outlook.unchanged[key] = unchanged

@@ -41,7 +41,7 @@ def tell(found: Found, *, words: Words, currency: str) -> str:
     if isinstance(found, Finding):
         return f"{YES if found.matched else NO} {_told(found, words=words, currency=currency)}"
     if found.kind == "not":
-        return f"{YES if found.matched else NO} {words('not', part=_bare(found.parts[0], words, currency))}"
+        return f"{YES if found.matched else NO} {_negated(found.parts[0], words, currency)}"
     joint = " · " if found.kind == "all" else f" {words('joint.or')} "
     return joint.join(
         f"({tell(part, words=words, currency=currency)})"
@@ -93,23 +93,25 @@ _TAG_WAYS: Final[Mapping[str, str]] = {
 }
 
 
-def _told(found: Finding, *, words: Words, currency: str) -> str:
+def _told(found: Finding, *, words: Words, currency: str, negated: bool = False) -> str:
     notes = [_actual(found, words, currency), tell_distance(found, words=words, currency=currency)]
     told = ", ".join(note for note in notes if note)
-    said = say_condition(found.source, words=words, currency=currency)
+    said = say_condition(found.source, words=words, currency=currency, negated=negated)
     return f"{said} ({told})" if told else said
 
 
-def _bare(found: Found, words: Words, currency: str) -> str:
-    """A part without its mark, for `not` has a mark of its own."""
+def _negated(found: Found, words: Words, currency: str) -> str:
+    """A part under `not`, without a mark of its own; an operator that has an opposite says that."""
     if isinstance(found, Finding):
-        return _told(found, words=words, currency=currency)
-    return f"({tell(found, words=words, currency=currency)})"
+        if found.source.operator.twin is not None:
+            return _told(found, words=words, currency=currency, negated=True)
+        return words("not", part=_told(found, words=words, currency=currency))
+    return words("not", part=f"({tell(found, words=words, currency=currency)})")
 
 
 def _actual(found: Finding, words: Words, currency: str) -> str:
     field, operator = found.source.field, found.source.operator
-    if found.matched and (operator.kind is Kind.BOOL or operator.name == "is_empty"):
+    if found.matched is found.needed and (operator.kind is Kind.BOOL or operator.name == "is_empty"):
         return ""  # the sentence has said it
     value = say_value(field, found.actual, words=words, currency=currency)
     if found.actual is None or found.actual == [] or operator.kind is Kind.TEXT:

@@ -1,0 +1,137 @@
+"""A whole explanation as lines for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+
+from service.domain.facts import fold
+from service.domain.telling import lines, tell
+from service.domain.verdicts import Coming, Explanation, RuleVerdict, TagVerdict, TierVerdict
+from service.domain.words import Words
+
+
+def customer_lines(told: Explanation, *, words: Words, tag: str = "") -> list[str]:
+    """Everything, or with `tag` only what concerns that tag."""
+    return [
+        *_head(told, words),
+        "",
+        *_tags(told, words, tag),
+        *_rules(told, words, tag),
+        *_tiers(told, words, tag),
+    ]
+
+
+def say_state(one: RuleVerdict, *, words: Words) -> str:
+    """What a rule says, on one line."""
+    tag = one.source.tag
+    if one.state == "kept":
+        if one.until is None:
+            return words("state.kept.forever", tag=tag)
+        return words("state.kept.until", tag=tag, day=words.day(one.until))
+    return words(f"state.{one.state}", tag=tag)
+
+
+def say_tier(one: TierVerdict, *, words: Words) -> str:
+    """Which level, and where it goes."""
+    names = [level.tag for level in one.source.levels]
+    now = words("tier.no_level") if one.now is None else words("tier.now", level=names[one.now])
+    if one.excluded:
+        return f"{now} · {words('state.excluded')}"
+    earned = words("tier.no_longer") if one.earned is None else names[one.earned]
+    if one.waits and one.until is not None:
+        return f"{now} · {words('tier.waits.until', level=earned, day=words.day(one.until))}"
+    if one.waits:
+        return f"{now} · {words('tier.waits.forever', level=earned)}"
+    if one.earned == one.now:
+        return now
+    goes = words("tier.goes_nowhere") if one.earned is None else words("tier.goes", level=earned)
+    return f"{now} · {goes}"
+
+
+def say_coming(coming: Coming | None, *, words: Words) -> str:
+    """What time alone will do; '' for nothing."""
+    if coming is None:
+        return ""
+    day = words.day(coming.day)
+    said = [
+        words(f"coming.{what}", tags=words.listed(tags), day=day)
+        for what, tags in (("adds", coming.adds), ("removes", coming.removes))
+        if tags
+    ]
+    return " ".join(said) if said else words("coming.nothing", day=day)
+
+
+def say_whose(one: TagVerdict, told: Explanation, *, words: Words) -> str:
+    """Who put a tag on."""
+    day = words.day(date.fromordinal(told.compiled.day_of(one.since_ms))) if one.since_ms else ""
+    rule = titles(told, words).get(one.rule, one.rule)
+    said = words(f"whose.{one.whose}", rule=rule, day=day, version=one.version)
+    return f"{said} · {words('whose.leaves')}" if one.leaves else said
+
+
+def titles(told: Explanation, words: Words) -> dict[str, str]:
+    """The names of rules and tiers by their ids."""
+    rule_set = told.compiled.rule_set
+    return {one.id: one.title(words.language) for one in (*rule_set.rules, *rule_set.tiers)}
+
+
+def _head(told: Explanation, words: Words) -> Iterator[str]:
+    known = told.known
+    yield words(
+        "customer.head", customer=known.customer.id, day=words.day(known.today), version=known.version
+    )
+    changes = [*(f"+{tag}" for tag in told.add), *(f"−{tag}" for tag in told.remove)]
+    yield words("customer.would_write", changes=", ".join(changes)) if changes else words("customer.nothing")
+    if told.next_change is None:
+        yield words("customer.never_changes")
+    else:
+        yield words("customer.next_change", day=words.day(told.next_change))
+
+
+def _tags(told: Explanation, words: Words, tag: str) -> Iterator[str]:
+    shown = [one for one in told.tags if not tag or fold(one.tag) == fold(tag)]
+    if not told.tags or shown:
+        yield ""
+        yield words("customer.tags" if shown else "customer.no_tags")
+    for one in shown:
+        yield f"  {one.tag}: {say_whose(one, told, words=words)}"
+
+
+def _rules(told: Explanation, words: Words, tag: str) -> Iterator[str]:
+    shown = [one for one in told.rules if not tag or one.source.key == fold(tag)]
+    if shown:
+        yield ""
+        yield words("customer.rules")
+    for one in shown:
+        yield f"  {one.source.source.title(words.language)} — {say_state(one, words=words)}"
+        yield from (
+            f"    {line}" for line in lines(one.found, words=words, currency=told.compiled.rule_set.currency)
+        )
+        if coming := say_coming(one.coming, words=words):
+            yield f"    {coming}"
+
+
+def _tiers(told: Explanation, words: Words, tag: str) -> Iterator[str]:
+    shown = [one for one in told.tiers if not tag or fold(tag) in one.source.keys]
+    if shown:
+        yield ""
+        yield words("customer.tiers")
+    for one in shown:
+        yield f"  {one.source.source.title(words.language)} — {say_tier(one, words=words)}"
+        yield from (f"    {line}" for line in _levels(told, one, words))
+        if coming := say_coming(one.coming, words=words):
+            yield f"    {coming}"
+
+
+def _levels(told: Explanation, one: TierVerdict, words: Words) -> Iterator[str]:
+    """The level that was earned, and what is missing to the one above it."""
+    currency, levels = told.compiled.rule_set.currency, one.source.levels
+    if one.earned is not None:
+        yield f"{levels[one.earned].tag}: {tell(one.found[one.earned], words=words, currency=currency)}"
+    above = len(levels) - 1 if one.earned is None else one.earned - 1
+    if above < 0:
+        yield words("tier.top")
+    else:
+        missing = tell(one.found[above], words=words, currency=currency)
+        yield f"{words('tier.next', level=levels[above].tag)}: {missing}"

@@ -1,0 +1,173 @@
+"""Finding out all that the rules say about one customer: the decision, seen from every tag, rule and tier."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import msgspec
+
+from service.domain.coming import next_changes
+from service.domain.customers import Customer
+from service.domain.decision import Decision, decide
+from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, TagStep
+from service.domain.explanation import explain
+from service.domain.facts import ALL_FACTS, Facts, facts_maker
+from service.domain.reasons import HeldBack
+from service.domain.standing import Owned, Standing
+from service.domain.tags import after, fold, tag_set
+from service.domain.verdicts import Coming, Explanation, Known, RuleVerdict, State, TagVerdict, TierVerdict
+
+
+def explain_customer(compiled: Compiled, known: Known) -> Explanation:
+    """Decide, and say why; it writes nothing and is as good for a day to come as for today."""
+    decision = _decide(compiled, known.customer, known.standing, known, known.today)
+    scene = _Scene(compiled, known, decision)
+    return Explanation(
+        known=known,
+        compiled=compiled,
+        tags=tuple(_tag(scene, tag) for tag in known.customer.tags),
+        rules=tuple(_rule(scene, rule) for rule in compiled.rules),
+        tiers=tuple(_tier(scene, tier) for tier in compiled.tiers),
+        add=tuple(tag for tag in decision.change.add if fold(tag) not in known.stopped),
+        remove=decision.change.remove,
+        next_change=decision.next_change,
+    )
+
+
+class _Scene:
+    """What every verdict looks at: the decision, and the facts as each step saw them."""
+
+    def __init__(self, compiled: Compiled, known: Known, decision: Decision) -> None:
+        self.compiled, self.known, self.decision = compiled, known, decision
+        self.there = {fold(tag): tag for tag in known.customer.tags}
+        self.added = {fold(one.tag) for one in decision.reasons if one.added}
+        self.removed = {fold(one.tag) for one in decision.reasons if not one.added}
+        self.spelled = {fold(one.tag): one.tag for one in decision.reasons} | self.there
+        self.facts = dict(_facts_by_step(compiled, known, decision))
+        self.next = next_changes(
+            compiled=compiled, customer=known.customer, decision=decision, today=known.today
+        )
+        self._coming: dict[int, Decision] = {}
+
+    def held_back(self, rule: str, keys: frozenset[str]) -> HeldBack | None:
+        return next(
+            (one for one in self.decision.held_back if one.rule == rule and fold(one.tag) in keys), None
+        )
+
+    def coming(self, maker: str, keys: frozenset[str]) -> Coming | None:
+        """What happens to these tags on the day on which the rule or tier may change."""
+        day = self.next[maker]
+        if day is None:
+            return None
+        if day not in self._coming:
+            known, then = self.known, after(tag_set(self.known.customer.tags), self.decision.change)
+            customer = msgspec.structs.replace(known.customer, tags=then.listed)
+            self._coming[day] = _decide(self.compiled, customer, self.decision.standing, known, day)
+        change = self._coming[day].change
+        return Coming(
+            day,
+            tuple(tag for tag in change.add if fold(tag) in keys),
+            tuple(tag for tag in change.remove if fold(tag) in keys),
+        )
+
+
+def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: Known, day: int) -> Decision:
+    return decide(
+        compiled=compiled,
+        customer=customer,
+        standing=standing,
+        today=day,
+        now_ms=known.now_ms,
+        version=known.version,
+    )
+
+
+def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iterator[tuple[str, Facts]]:
+    """For each rule and tier the facts with the tags as they were when its turn came."""
+    make = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS)
+    tags = frozenset(map(fold, known.customer.tags))
+    changes = {fold(one.tag): one.added for one in decision.reasons}
+    tags -= {key for key, added in changes.items() if key not in compiled.sets and not added}
+    for step in compiled.steps:
+        facts = make(known.customer, known.today)
+        facts.tags = tags
+        keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
+        for one in step.ids if isinstance(step, TagStep) else (step.id,):
+            yield one, facts
+        tags = (tags | {key for key in keys if changes.get(key) is True}) - {
+            key for key in keys if changes.get(key) is False
+        }
+
+
+def _tag(scene: _Scene, tag: str) -> TagVerdict:
+    key, known = fold(tag), scene.known
+    own: Owned | None = known.standing.owned.get(key)
+    leaves = key in scene.removed
+    if own is not None:
+        return TagVerdict(tag, "ours", own.rule, own.version, own.since_ms, leaves)
+    intent = known.intents.get(key)
+    if intent is not None:
+        return TagVerdict(tag, "under_way", intent.rule, intent.version, intent.at_ms, leaves)
+    return TagVerdict(tag, "others", leaves=leaves)
+
+
+def _rule(scene: _Scene, rule: CompiledRule) -> RuleVerdict:
+    keys = frozenset({rule.key})
+    found = explain(
+        rule.when,
+        facts=scene.facts[rule.id],
+        customer=scene.known.customer,
+        own=keys,
+        spelled=scene.spelled,
+    )
+    state, until = _state(scene, rule, found.matched)
+    hold = scene.decision.standing.held.get(rule.id)
+    coming = None if state == "excluded" else scene.coming(rule.id, keys)
+    return RuleVerdict(rule, found, state, until, hold, coming)
+
+
+def _state(scene: _Scene, rule: CompiledRule, matched: bool) -> tuple[State, int | None]:
+    if rule.id in scene.known.standing.excluded:
+        return "excluded", None
+    if rule.key in scene.added:
+        return ("stopped" if rule.key in scene.known.stopped else "gets") if matched else "other_rule", None
+    if rule.key not in scene.there:
+        return "none", None
+    if matched:
+        return "has", None
+    held = scene.held_back(rule.id, frozenset({rule.key}))
+    if held is not None and held.why in ("kept", "not_ours", "left"):
+        return held.why, held.until
+    if rule.key in scene.removed:
+        return "loses", None
+    wanted = rule.key in map(fold, scene.decision.wanted)
+    return ("other_rule" if wanted else _why_there(scene, rule)), None
+
+
+def _why_there(scene: _Scene, rule: CompiledRule) -> State:
+    """The tag stays for a reason that another rule gave."""
+    whys = {one.why for one in scene.decision.held_back if fold(one.tag) == rule.key}
+    states: tuple[State, ...] = ("left", "not_ours", "excluded")
+    return next((state for state in states if state in whys), "other_rule" if whys else "not_ours")
+
+
+def _tier(scene: _Scene, tier: CompiledTier) -> TierVerdict:
+    keys, facts = frozenset(tier.keys), scene.facts[tier.id]
+    found = tuple(
+        explain(level.when, facts=facts, customer=scene.known.customer, own=keys, spelled=scene.spelled)
+        for level in tier.levels
+    )
+    held = next(
+        (one for one in scene.decision.held_back if one.rule == tier.id and one.why == "downgrade"), None
+    )
+    excluded = tier.id in scene.known.standing.excluded
+    return TierVerdict(
+        source=tier,
+        found=found,
+        now=min((at for key, at in tier.keys.items() if key in scene.there), default=None),
+        earned=next((at for at, one in enumerate(found) if one.matched), None),
+        waits=held is not None,
+        until=held.until if held is not None else None,
+        excluded=excluded,
+        coming=None if excluded else scene.coming(tier.id, keys),
+    )

@@ -8,6 +8,7 @@ from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 import msgspec
@@ -68,11 +69,9 @@ def is_signed(body: bytes, given: bytes, secrets: Iterable[bytes]) -> bool:
     """
     if len(given) != SIGNATURE_LENGTH:
         return False
-    good = False
-    for secret in secrets:
-        expected = b64encode(hmac.digest(secret, body, "sha256"))
-        good |= hmac.compare_digest(expected, given)
-    return good
+    return any(
+        hmac.compare_digest(b64encode(hmac.digest(secret, body, "sha256")), given) for secret in secrets
+    )
 
 
 def fingerprint(body: bytes) -> bytes:
@@ -104,7 +103,12 @@ def read_kept(blob: bytes) -> Kept:
 
 def tidy_topic(header: bytes) -> str:
     """The topic as we compare, count and store it; it is unsigned, so it may be anything."""
-    text = header[:MAX_TOPIC].decode("ascii", "replace").strip().lower()
+    return _tidy(header[:MAX_TOPIC])
+
+
+@lru_cache(maxsize=256)
+def _tidy(header: bytes) -> str:
+    text = header.decode("ascii", "replace").strip().lower()
     return text if text.isprintable() else ""
 
 

@@ -28,8 +28,9 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from deploy.sandbox import Sandbox, ShopHandle, serve
+from tests.bench.load import SECRET
 from tests.bench.servers import free_port, valkey, wait_for
-from tests.bench.system import SECRET, running
+from tests.bench.system import running
 
 CUSTOMERS = 400
 EVENTS = 4_000

@@ -10,7 +10,9 @@ from typing import Final
 
 MOST_DAYS: Final = 36_500
 _SPAN: Final = re.compile(r"([0-9][0-9_]{0,8})\s*([a-z]+)")
-_AMOUNT: Final = re.compile(r"(-?[0-9][0-9._,\s]{0,30}?)\s*(trieu|tr|m|nghin|ngan|k|ty|ti)?\s*(?:d|₫|vnd|dong)?")
+_AMOUNT: Final = re.compile(
+    r"(-?[0-9][0-9._,\s]{0,30}?)\s*(trieu|tr|m|nghin|ngan|k|ty|ti)?\s*(?:d|₫|vnd|dong)?"
+)
 _GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:([.,\s_])[0-9]{3})(?:\1[0-9]{3})*")
 _DAYS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("day", "days", "ngay"), 1),

@@ -24,6 +24,7 @@ def main(
     customers: Annotated[int, typer.Option(help="Of each shop")] = 500,
     leak_per_s: Annotated[float, typer.Option(help="Calls that each shop's bucket leaks")] = 200.0,
     mean_gap_s: Annotated[float, typer.Option(help="Between two faults")] = 4.0,
+    per_s: Annotated[float, typer.Option(help="Events a second at most; 0 is as fast as they go")] = 0.0,
     quiet_within_s: float = 300.0,
     keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
 ) -> None:
@@ -33,6 +34,7 @@ def main(
         events=events,
         seed=seed or secrets.randbelow(10**6),
         size=Size(shops=shops, customers=customers, leak_per_s=leak_per_s),
+        per_s=per_s or float("inf"),
         mean_gap_s=mean_gap_s,
         quiet_within_s=quiet_within_s,
         keep=keep,

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from deploy.waiting import until
+
+ARMED_S = 15.0
 PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,17 +86,29 @@ class Child:
             await self._end(signal.SIGKILL)
             return None
 
-    async def pause(self, seconds: float) -> None:
-        """SIGSTOP, and SIGCONT after so long."""
+    async def pause(self, seconds: float, *, arm: signal.Signals | None = None) -> bool:
+        """SIGSTOP, and SIGCONT after so long. With `arm` it is told to stop itself at a moment that it knows.
+
+        False when that moment did not come.
+        """
+        if arm is None:
+            self.process.send_signal(signal.SIGSTOP)
+        else:
+            self.process.send_signal(arm)
+            if not await until(self._stands_still, within_s=ARMED_S):
+                return False
         pause = Pause(self.pid, time.monotonic())
         self.pauses.append(pause)
-        self.process.send_signal(signal.SIGSTOP)
         try:
             await asyncio.sleep(seconds)
         finally:
             pause.until = time.monotonic()
             if self.process.returncode is None:
                 self.process.send_signal(signal.SIGCONT)
+        return True
+
+    async def _stands_still(self) -> bool:
+        return self.process.returncode is None and _state(self.pid) == "T"
 
     async def _end(self, number: signal.Signals) -> int | None:
         self._ending = True
@@ -116,3 +131,21 @@ class Child:
 def _dying_with_parent() -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _state(pid: int) -> str:
+    """As Linux has it: `T` is stopped; "" when it is gone."""
+    return next((line.split()[1] for line in _status(pid) if line.startswith("State:")), "")
+
+
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Has the process set up its handler for this signal? Before that the signal would end it."""
+    masks = [int(line.split()[1], 16) for line in _status(pid) if line.startswith("SigCgt:")]
+    return bool(masks and masks[0] >> (number - 1) & 1)
+
+
+def _status(pid: int) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from random import Random
@@ -15,7 +16,7 @@ from service.store import keys
 from tests.chaos import canaries
 from tests.chaos.children import Child
 from tests.chaos.load import Shopful
-from tests.chaos.stage import Stage, answers
+from tests.chaos.stage import Stage
 
 LOCK_S: Final = 15.0
 
@@ -27,7 +28,7 @@ class Happenings:
         self._stage = stage
         self._dice = dice
         self._tell = tell
-        self._running: set[asyncio.Task[None]] = set()
+        self._running: list[asyncio.Task[None]] = []
         self._tokens = 0
         self._ahead_s = 0.0
         self._store_busy = asyncio.Lock()
@@ -37,7 +38,9 @@ class Happenings:
             "kill -9 worker": self._kill_worker,
             "kill -9 store": self._kill_store,
             "kill -9 everything": self._kill_everything,
-            "SIGSTOP worker": self._stop_worker,
+            "SIGSTOP worker": lambda: self._stop_worker(None),
+            "SIGSTOP after a permit": lambda: self._stop_worker(signal.SIGUSR1),
+            "SIGSTOP before a write": lambda: self._stop_worker(signal.SIGUSR2),
             "cut store | web": lambda: self._proxy("cut web"),
             "cut store | worker": lambda: self._proxy("cut worker"),
             "cut API": lambda: self._proxy("cut api"),
@@ -64,17 +67,16 @@ class Happenings:
 
     async def run(self, *, mean_gap_s: float, enough: asyncio.Event) -> None:
         """Let things go wrong until there is `enough`, but each kind once; then wait for what is under way."""
-        order = list(self.kinds)
+        order = [kind for kind in self.kinds if kind != "SIGSTOP worker"]  # the precise ones say more
         self._dice.shuffle(order)
-        order.remove("SIGSTOP worker")
-        order.insert(0, "SIGSTOP worker")  # it takes longest
+        order.sort(key=lambda kind: not kind.startswith("SIGSTOP"))  # they take longest
         while order or not enough.is_set():
             kind = order.pop(0) if order else self._dice.choice(list(self.kinds))
             await asyncio.sleep(self._dice.expovariate(1) * mean_gap_s)
             self.counts[kind] += 1
             self._tell(kind)
             task = asyncio.create_task(self.kinds[kind](), name=kind)
-            self._running.add(task)
+            self._running.append(task)
         await self.finish()
 
     async def finish(self) -> None:
@@ -114,17 +116,21 @@ class Happenings:
 
     async def _start(self, child: Child) -> None:
         await child.start()
-        if child in self._stage.webs:
-            await answers(self._stage.web_ports[self._stage.webs.index(child)], within_s=30)
+        await self._stage.ready(child)
         child.busy = False
 
-    async def _stop_worker(self) -> None:
+    async def _stop_worker(self, arm: signal.Signals | None) -> None:
         """Longer than its lock lives: somebody else takes over, then it wakes in the middle of its turn."""
-        worker = self._idle(self._stage.workers)
-        if worker is not None:
-            worker.busy = True
-            await worker.pause(LOCK_S + self._dice.uniform(1, 3))
-            worker.busy = False
+        worker = self._idle(self._stage.workers, least=2)
+        if worker is None:
+            return
+        worker.busy = True
+        if await worker.pause(LOCK_S + self._dice.uniform(2, 5), arm=arm):
+            self.counts["standstills"] += 1
+        else:
+            await worker.kill()  # it had nothing to write; else it would stop some time later, unseen
+            await self._start(worker)
+        worker.busy = False
 
     async def _proxy(self, command: str) -> None:
         self._stage.tell_proxy(command)
@@ -158,9 +164,10 @@ class Happenings:
     def _shop(self) -> Shopful:
         return self._dice.choice(self._stage.shops)
 
-    def _idle(self, children: list[Child]) -> Child | None:
+    def _idle(self, children: list[Child], *, least: int = 1) -> Child | None:
+        """One to whom nothing is being done, if there are at least so many."""
         idle = [each for each in children if not each.busy]
-        return self._dice.choice(idle) if idle else None
+        return self._dice.choice(idle) if len(idle) >= least else None
 
 
 async def swing(stage: Stage, dice: Random) -> None:

@@ -26,6 +26,7 @@ class Nurse:
 
     stage: Stage
     done: Counter[str] = field(default_factory=Counter)
+    _nudged: set[tuple[OrgId, CustomerId]] = field(default_factory=set)
     left: str = ""  # what was still to do when it was last looked at
 
     async def quiet(self, *, within_s: float) -> bool:
@@ -46,17 +47,28 @@ class Nurse:
         org = OrgId(shop.handle.org)
         redis = self.stage.store.redis
         ready = sum([await redis.zcard(keys.shop(org, name)) for name in READY])
-        waiting = {int(each) for each in await redis.zrange(keys.shop(org, "later"), 0, -1)} - shop.deleted
+        waiting = await self._waiting(shop, org)
         pending = shop.witness.pending
         await self._open(org)
         if nudging and waiting:
             self.done["waiting customers told to come"] += len(waiting)
-            await marks.mark_customers(
-                redis, org, [CustomerId(each) for each in waiting], cause="nudge", lane="live"
-            )
+            self._nudged.update((org, each) for each in waiting)
+            await marks.mark_customers(redis, org, list(waiting), cause="nudge", lane="live")
         if not (ready or waiting or pending):
             return await self._letters(shop, org)
         return f"{org}: {ready} ready, {len(waiting)} waiting, {pending} deliveries"
+
+    async def _waiting(self, shop: Shopful, org: OrgId) -> set[CustomerId]:
+        """Who waits to be read; not who was, and is only to be looked at once more in ten minutes."""
+        redis = self.stage.store.redis
+        later = [CustomerId(int(each)) for each in await redis.zrange(keys.shop(org, "later"), 0, -1)]
+        waiting = [each for each in later if each not in shop.deleted]
+        causes = [await redis.hget(keys.shop(org, f"mark:{each}"), "cause") for each in waiting]
+        return {
+            each
+            for each, cause in zip(waiting, causes, strict=True)
+            if cause != b"again" or (org, each) not in self._nudged
+        }
 
     async def _open(self, org: OrgId) -> None:
         """End pauses, breakers' rests and the removal brake."""

@@ -123,8 +123,10 @@ async def _load(plan: Plan, stage: Stage, enough: asyncio.Event, tell: Callable[
 
 
 async def _end(stage: Stage, verdict: Verdict) -> None:
-    """Told to stop, every process of ours ends in peace."""
+    """Told to stop, every process of ours ends in peace (uvicorn then raises the signal that it was sent)."""
     codes = await asyncio.gather(*(each.stop(within_s=20) for each in (*stage.webs, *stage.workers)))
     names = [each.name for each in (*stage.webs, *stage.workers)]
-    wrong = [f"{name} ended with {code}" for name, code in zip(names, codes, strict=True) if code != 0]
+    wrong = [
+        f"{name} ended with {code}" for name, code in zip(names, codes, strict=True) if code not in (0, -15)
+    ]
     verdict.blame("processes that did not end in peace", wrong)

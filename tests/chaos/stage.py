@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -22,13 +23,14 @@ from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.versions import Versions
 from tests.chaos import canaries
-from tests.chaos.children import Child
+from tests.chaos.children import Child, catches
 from tests.chaos.load import TOPICS, Shopful
 from tests.chaos.rules import RULES
 from tests.chaos.shim import built
 from tests.chaos.store import ChaosStore
 from tests.chaos.witnessing import Witness
 
+START_WITHIN_S: Final = 30.0
 STOP_WITHIN_S: Final = 20.0
 
 
@@ -70,6 +72,16 @@ class Stage:
     def urls(self) -> list[str]:
         return [f"http://127.0.0.1:{port}/webhooks/haravan" for port in self.web_ports]
 
+    async def ready(self, child: Child) -> bool:
+        """Wait until a process that was just started can be worked with; False when it takes too long."""
+        if child in self.webs:
+            return await answers(self.web_ports[self.webs.index(child)], within_s=START_WITHIN_S)
+
+        async def listens() -> bool:
+            return catches(child.pid, signal.SIGUSR2)
+
+        return await until(listens, within_s=START_WITHIN_S, every_s=0.05)
+
     def tell_proxy(self, command: str) -> None:
         """`cut NAME` or `hold NAME SECONDS`."""
         assert self.proxy.process.stdin is not None
@@ -93,7 +105,7 @@ async def staged(folder: Path, size: Size, *, seed: int) -> AsyncIterator[Stage]
         for child in (*stage.webs, *stage.workers):
             child.environ = {**child.environ, **_environ(stage, child)}
             await child.start()
-        await asyncio.gather(*(answers(port, within_s=30) for port in stage.web_ports))
+        await asyncio.gather(*(stage.ready(each) for each in (*stage.webs, *stage.workers)))
         for number, shop in enumerate(stage.shops):
             url = stage.urls()[number % len(stage.webs)]
             await shop.handle.subscribe(url, verify_token=canaries.VERIFY, topics=TOPICS)

@@ -8,6 +8,7 @@ kill -9 cannot take it back.
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections.abc import Sequence
 from contextvars import ContextVar
@@ -40,19 +41,35 @@ class Pen:
         os.write(self._file, _encode([os.getpid(), *facts]) + b"\n")
 
 
+class Standstill:
+    """Stops this process (SIGSTOP) at the precise moment for which it is armed; somebody else must wake it."""
+
+    def __init__(self) -> None:
+        self.armed = ""
+
+    def at(self, moment: str) -> None:
+        """The process passes this moment: `permit`, a write was allowed; `write`, it is about to be sent."""
+        if self.armed == moment:
+            self.armed = ""
+            os.kill(os.getpid(), signal.SIGSTOP)
+
+
 class Noted:
     """One script of a turn; each call is noted with when it was asked and answered, and the gist of the answer."""
 
-    def __init__(self, name: str, run: Any, pen: Pen) -> None:
+    def __init__(self, name: str, run: Any, pen: Pen, standstill: Standstill) -> None:
         self._name = name
         self._run = run
         self._pen = pen
+        self._standstill = standstill
 
     async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
         asked = time.monotonic()
         reply: Any = None
         try:
             reply = await self._run(keys=keys, args=args)
+            if self._name == "permit" and reply[0] == b"granted" and args[3] == "write":
+                self._standstill.at("permit")
             return reply
         finally:
             self._pen.write(
@@ -81,10 +98,10 @@ def gist(name: str, args: Sequence[Any], reply: Any) -> list[Any]:
 class WitnessedTurns(Turns):
     """Turns whose scripts are noted."""
 
-    def __init__(self, turns: Turns, pen: Pen) -> None:
+    def __init__(self, turns: Turns, pen: Pen, standstill: Standstill) -> None:
         super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
         for name in ("lock", "take", "permit", "settle", "release"):
-            setattr(self, name, Noted(name, getattr(self, name), pen))
+            setattr(self, name, Noted(name, getattr(self, name), pen, standstill))
 
     async def begin(self, org: OrgId, *, token: str) -> Turn | None:
         """As it is; and what this task calls from now on belongs to this turn."""
@@ -96,16 +113,21 @@ class WitnessedWorker(WorkerProcess):
     """The worker as it is, with a witness beside it."""
 
     pen: Pen
+    standstill: Standstill
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         session = drain.session
         if not session.trace_configs:
-            session.trace_configs.append(_trace(self.pen))
-        return super()._arq(replace(drain, turns=WitnessedTurns(drain.turns, self.pen)), pool)
+            session.trace_configs.append(_trace(self.pen, self.standstill))
+        return super()._arq(
+            replace(drain, turns=WitnessedTurns(drain.turns, self.pen, self.standstill)), pool
+        )
 
 
-def _trace(pen: Pen) -> aiohttp.TraceConfig:
+def _trace(pen: Pen, standstill: Standstill) -> aiohttp.TraceConfig:
     async def begun(_: object, context: SimpleNamespace, request: aiohttp.TraceRequestStartParams) -> None:
+        if request.method != "GET":
+            standstill.at("write")
         context.begun = time.monotonic()
         pen.write("begun", context.begun, 0, "", _turn.get(), [request.method, request.url.path])
 

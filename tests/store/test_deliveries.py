@@ -1,0 +1,84 @@
+"""The record of deliveries: found by customer and by time, and bounded where it must be."""
+
+from __future__ import annotations
+
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.domain.deliveries import Kept, fingerprint, keep
+from service.store import keys
+from service.store.deliveries import STRANGERS, by_customer, by_time, customers_since, forget_strangers
+from service.store.marks import Event, mark
+
+ORG = OrgId("1000000001")
+
+
+async def deliver(redis: ArqRedis, customer: int, topic: str = "customers/update") -> None:
+    """Record one delivery."""
+    body = f"{customer}{topic}".encode()
+    blob = keep(Kept(topic, fingerprint(body), len(body)))
+    await mark(redis, ORG, [Event(str(customer), identity=fingerprint(body).hex(), record=blob)], lane="live")
+
+
+async def test_pages_follow_one_another_without_gap_or_overlap(redis: ArqRedis) -> None:
+    for customer in range(1, 26):
+        await deliver(redis, customer)
+
+    seen: list[int | None] = []
+    before: str | None = None
+    while True:
+        page = await by_time(redis, ORG, before=before, limit=10)
+        seen += [each.customer for each in page.deliveries]
+        before = page.before
+        if before is None:
+            break
+
+    assert seen == list(range(25, 0, -1))
+
+
+async def test_a_span_of_time_includes_both_ends(redis: ArqRedis) -> None:
+    await deliver(redis, 7)
+    [only] = (await by_time(redis, ORG)).deliveries
+
+    at = await by_time(redis, ORG, since_ms=only.at_ms, until_ms=only.at_ms)
+    after = await by_time(redis, ORG, since_ms=only.at_ms + 1)
+
+    assert (len(at.deliveries), len(after.deliveries)) == (1, 0)
+    assert len(await by_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms)) == 1
+    assert len(await by_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms + 1)) == 0
+
+
+async def test_whoever_was_named_is_found_once_and_by_topic(redis: ArqRedis) -> None:
+    for customer in (7, 8, 7):
+        await deliver(redis, customer)
+    await deliver(redis, 9, "orders/create")
+
+    assert await customers_since(redis, ORG, since_ms=0) == [7, 8, 9]
+    assert await customers_since(redis, ORG, since_ms=0, topics=["orders/create"]) == [9]
+
+
+async def test_a_delivery_that_the_retention_took_is_left_out(redis: ArqRedis) -> None:
+    await deliver(redis, 7)
+    await redis.xtrim(keys.shop(ORG, "deliveries"), maxlen=0)
+
+    assert await by_customer(redis, ORG, CustomerId(7)) == ()
+
+
+async def test_a_record_of_another_time_is_shown_as_far_as_it_goes(redis: ArqRedis) -> None:
+    await redis.xadd(keys.shop(ORG, "deliveries"), {"c": "7", "o": "marked", "r": "0", "b": b"\xff"})
+
+    [delivery] = (await by_time(redis, ORG)).deliveries
+
+    assert (delivery.customer, delivery.outcome, delivery.topic) == (7, "marked", "")
+
+
+async def test_strangers_never_fill_the_store(redis: ArqRedis) -> None:
+    stream = keys.shop(STRANGERS, "deliveries")
+    async with redis.pipeline(transaction=False) as pipe:
+        for _ in range(10_500):
+            pipe.xadd(stream, {"o": "ignored:unknown_shop"})
+        await pipe.execute()
+
+    await forget_strangers(redis)
+
+    assert 10_000 <= await redis.xlen(stream) <= 10_200

@@ -1,0 +1,87 @@
+"""The edge as a whole: nothing odd makes it fail, and nothing secret or personal leaves it."""
+
+from __future__ import annotations
+
+import json
+import random
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+from structlog.testing import capture_logs
+
+from service.settings import Settings
+from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET, PATH, Sender, signature
+
+CANARIES = (APP_SECRET, OWN_SECRET, OPS_TOKEN, KEY, "a-verify-token", "canary@example.com", "0900000001", "Chim Hoàng Yến")  # fmt: skip
+
+
+async def test_nothing_odd_is_a_500(client: httpx2.AsyncClient) -> None:
+    dice = random.Random(7)
+    names = ["X-Haravan-Topic", "X-Haravan-Org-Id", "X-Haravan-HmacSha256", "X-Haravan-Hmac-Sha256", "X-Haravan-Test", "Haravan-Shop-Domain"]  # fmt: skip
+    seen: set[int] = set()
+    for _ in range(300):
+        body = dice.choice(
+            [dice.randbytes(dice.randrange(60)), b'{"id": 7}', b'{"customer": {"id": "x"}}', b"[]"]
+        )
+        headers = {name: dice.randbytes(dice.randrange(50)).hex() for name in names if dice.random() < 0.5}
+        if dice.random() < 0.5:
+            headers["X-Haravan-HmacSha256"] = signature(body)
+        if dice.random() < 0.5:
+            headers["X-Haravan-Org-Id"] = ORG
+        seen.add((await client.post(PATH, content=body, headers=headers)).status_code)
+
+    assert seen == {200, 401}
+
+
+async def test_no_secret_and_nobodys_data_is_in_logs_answers_or_metrics(
+    redis: ArqRedis, client: httpx2.AsyncClient, settings: Settings
+) -> None:
+    body = json.dumps(
+        {"id": 7, "email": CANARIES[5], "phone": CANARIES[6], "first_name": CANARIES[7]}
+    ).encode()
+    odd = json.dumps({"id": 7, "total_spent": CANARIES[5]}).encode()
+    ops = {"Authorization": f"Bearer {OPS_TOKEN}"}
+    sender = Sender(client)
+
+    with capture_logs() as lines:
+        told = [
+            await sender.deliver(body),
+            await sender.deliver(odd),
+            await sender.deliver(body, secret="wrong"),
+            await client.get(f"{PATH}?hub.mode=subscribe&hub.verify_token=a-verify-token&hub.challenge=x"),
+            await client.get("/ops/v1/shops", headers=ops),
+            await client.get("/ops/v1/shops", headers={"Authorization": f"Bearer {OPS_TOKEN}x"}),
+            await client.get(f"/ops/v1/shops/{ORG}/deliveries", headers=ops),
+            await client.post(f"/ops/v1/shops/{ORG}/pause", content=body, headers={**ops, "Content-Type": "application/json"}),
+            await client.get("/metrics"),
+            await client.get("/readyz"),
+        ]  # fmt: skip
+
+    everything = f"{lines} {[each.text for each in told]} {settings!r}"
+    assert [canary for canary in CANARIES if canary in everything] == []
+
+
+@pytest.mark.parametrize(
+    "path", ["/webhooks/haravan/", "/webhooks", "/webhooks/haravan/x", "//webhooks/haravan"]
+)
+async def test_only_the_one_path_takes_webhooks(client: httpx2.AsyncClient, path: str) -> None:
+    body = b'{"id": 7}'
+
+    answer = await client.post(path, content=body, headers={"X-Haravan-HmacSha256": signature(body)})
+
+    assert answer.status_code == 404
+
+
+async def test_each_request_is_one_line_and_a_batch_of_webhooks_is_one(client: httpx2.AsyncClient) -> None:
+    with capture_logs() as lines:
+        await Sender(client).deliver(b'{"id": 7}')
+        answer = await client.get("/ops/v1/shops", headers={"X-Request-Id": "abc123"})
+        await client.get("/healthz")
+
+    assert [(line["event"], line["unit"], line["status"]) for line in lines] == [
+        ("request", "webhooks", 200),
+        ("request", "http", 401),
+    ]
+    assert lines[0]["outcome"] == {"marked": 1}
+    assert answer.headers["x-request-id"] == "abc123"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from tests.model import store as kept
 from tests.model.scope import Rules
 from tests.model.shop import Seen, wanted
-from tests.model.store import OLD, YOUNG, Store
+from tests.model.store import BOTH_OLD, BOTH_YOUNG, OLD, TAKEN_OLD, TAKEN_YOUNG, YOUNG, Store
 
 
 class Decision(NamedTuple):
@@ -22,28 +21,37 @@ class Decision(NamedTuple):
 
 def decide(rules: Rules, seen: Seen, store: Store, *, version: int, day: int) -> Decision:
     """Settle intents and ownership from the record, then compare."""
-    owned, intent = store.owned, store.intent
-    if intent:
-        owned, intent = _settled(rules, seen, owned, intent)
-    if owned and not seen.tagged and not (rules.young_ownership_outlives_absence and owned == YOUNG):
+    owned, intent = _settled(rules, seen, store.owned, store.intent)
+    lags = rules.young_ownership_outlives_absence and owned == YOUNG and not seen.tagged
+    if owned and not seen.tagged and not lags:
         owned = 0
     want = wanted(value=seen.value, version=version, day=day)
     add = want and not seen.tagged
     remove = seen.tagged and not want and owned != 0
-    doubtful = (rules.open_intents_are_looked_at_again and intent == YOUNG) or (
-        owned == YOUNG and not seen.tagged
-    )
-    return Decision(add or remove, add, owned, intent, doubtful)
+    again = lags or (rules.open_intents_are_looked_at_again and intent != 0)
+    return Decision(add or remove, add, owned, intent, again)
 
 
 def _settled(rules: Rules, seen: Seen, owned: int, intent: int) -> tuple[int, int]:
+    """What a write without an answer has come to, as far as the record tells."""
+    young = intent in (YOUNG, TAKEN_YOUNG, BOTH_YOUNG)
+    given = intent in (YOUNG, OLD, BOTH_YOUNG, BOTH_OLD)
+    taken = intent in (TAKEN_YOUNG, TAKEN_OLD, BOTH_YOUNG, BOTH_OLD)
     if seen.tagged:
-        stays = rules.present_intents_are_kept and intent == YOUNG
-        return owned or intent, (intent if stays else 0)
-    stays = rules.absent_intents_are_kept and intent != OLD
-    return owned, (intent if stays else 0)
+        stays = young and (taken or rules.present_intents_are_kept)
+        left = intent if rules.present_intents_are_kept else TAKEN_YOUNG
+        return (owned or YOUNG if given else owned), (left if stays else 0)
+    stays = young and given and rules.absent_intents_are_kept
+    return (0 if taken else owned), (YOUNG if stays else 0)
+
+
+def begun(rules: Rules, *, add: bool, intent: int) -> int:
+    """What is stored before the call, beside or in place of what is still open."""
+    mine, other = (YOUNG, TAKEN_YOUNG) if add else (TAKEN_YOUNG, YOUNG)
+    beside = rules.intents_stand_side_by_side and intent in (other, BOTH_YOUNG)
+    return BOTH_YOUNG if beside else mine
 
 
 def owned_after(add: bool) -> int:
     """What an answered write makes of ownership."""
-    return kept.YOUNG if add else 0
+    return YOUNG if add else 0

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tests.model.decide import Decision, decide
-from tests.model.scope import Scope
+from tests.model.decide import Decision, begun, decide
+from tests.model.scope import Rules, Scope
 from tests.model.shop import BY_HAND, EITHER, Seen, flips
 from tests.model.state import IDLE, Drain, World
 from tests.model.store import OLD, YOUNG, Permit, Plan, Settle, Take
@@ -53,19 +53,18 @@ def _permit(scope: Scope, world: World) -> Step:
     assert plan is not None
     over = Drain("turn", drain.version)
     other = rules.plans_are_of_the_live_version and plan.version != drain.version
-    begun = rules.plans_are_begun_once and plan.begun and plan.add
-    if other or begun:
+    twice = rules.plans_are_begun_once and plan.begun and plan.add
+    if other or twice:
         call = Settle("ready", stands=drain.stands, version=drain.version)
         refused, _ = scripted(scope, world, call)
         why = "is of another version" if other else "was begun before"
         return f"the plan {why}: read again", refused._replace(drain=over)
-    version = drain.version if rules.permit_checks_version else world.store.version
     permit = Permit(
         stands=drain.stands or not rules.permit_checks_mark,
-        version=version,
+        version=drain.version,
         stale=plan.stale,
         blind=not rules.permit_checks_mark,
-        intent=YOUNG if plan.add else None,
+        intent=begun(rules, add=plan.add, intent=plan.intent),
         read=((plan.value, plan.add),) if rules.permit_leaves_only_the_expected else None,
     )
     permitted, outcome = scripted(scope, world, permit)
@@ -111,7 +110,7 @@ def _settlement(scope: Scope, world: World, seen: Seen | None) -> tuple[str, Set
         return "gone, look again", blank._replace(long=True, gone=YOUNG)
     lags = seen.at < store.told
     if lags and not store.lag and rules.lagging_records_wait:
-        return "lags, look again", blank._replace(lag=1)
+        return "lags, look again", blank._replace(lag=1, gone=_forgotten(rules))
     decision = decide(rules, seen, store, version=drain.version, day=drain.day)
     again = lags or decision.again
     kept = blank._replace(owned=decision.owned, intent=decision.intent)
@@ -135,8 +134,11 @@ def by_calendar(scope: Scope, value: int, world: World) -> tuple[bool, bool]:
 def _plan(scope: Scope, world: World, kept: Settle, seen: Seen, decision: Decision) -> Settle:
     drain, rules = world.drain, scope.rules
     day, _ = by_calendar(scope, seen.value, world)
-    after = (seen.value, decision.add)
+    after = () if rules.permit_leaves_only_the_expected else ((seen.value, decision.add),)
     lags = seen.at < world.store.told
     plan = Plan(decision.add, drain.version, seen.value, day, drain.day, decision.intent, again=lags)
-    gone = 0 if rules.a_good_look_forgets_gone else None
-    return kept._replace(op="plan", read=tuple(sorted({seen.digest, after})), plan=plan, gone=gone)
+    return kept._replace(op="plan", read=(seen.digest, *after), plan=plan, gone=_forgotten(rules), lag=0)
+
+
+def _forgotten(rules: Rules) -> int | None:
+    return 0 if rules.a_good_look_forgets_gone else None

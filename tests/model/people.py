@@ -7,8 +7,11 @@ from collections.abc import Iterator
 from tests.model.scope import Scope
 from tests.model.shop import ABSENT, BY_HAND, EITHER, Body, Shop
 from tests.model.state import World
-from tests.model.store import OLD, YOUNG
+from tests.model.store import BOTH_OLD, BOTH_YOUNG, OLD, TAKEN_OLD, TAKEN_YOUNG, YOUNG
 from tests.model.tools import Step, changed, marked, marking, scripted
+
+_OLDER = {YOUNG: OLD, TAKEN_YOUNG: TAKEN_OLD, BOTH_YOUNG: BOTH_OLD}
+_ADDITIONS = (YOUNG, OLD, BOTH_YOUNG, BOTH_OLD)
 
 
 def acts(scope: Scope, world: World) -> Iterator[Step]:
@@ -39,7 +42,8 @@ def acts(scope: Scope, world: World) -> Iterator[Step]:
 
 def _whose(world: World) -> int:
     """Where a write or a record of ours says the tag is ours, no look can tell it from a person's."""
-    ours = world.store.owned or world.store.intent or world.late or world.landing is not None
+    store = world.store
+    ours = store.owned or store.intent in _ADDITIONS or world.late or world.landing is not None
     return EITHER if ours else BY_HAND
 
 
@@ -71,7 +75,7 @@ def clocks(scope: Scope, world: World) -> Iterator[Step]:
     if _rests(world):
         older = store._replace(
             owned=OLD if store.owned == YOUNG else store.owned,
-            intent=OLD if store.intent == YOUNG else store.intent,
+            intent=_OLDER.get(store.intent, store.intent),
             gone=OLD if store.gone == YOUNG else store.gone,
             place="soon" if store.place == "long" else store.place,
             plan=store.plan and store.plan._replace(stale=True),

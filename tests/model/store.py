@@ -15,6 +15,8 @@ Outcome = Literal["done", "lost", "version", "moved", "day", "stale", "granted",
 Digest = tuple[int, bool]  # the value and whether the tag is there
 
 YOUNG, OLD = 1, 2  # younger, older than ten minutes; 0 is none
+TAKEN_YOUNG, TAKEN_OLD = 3, 4  # of an intent: a removal
+BOTH_YOUNG, BOTH_OLD = 5, 6  # of an intent: an addition and a removal
 
 
 class Plan(NamedTuple):
@@ -194,15 +196,19 @@ def _clear(store: Store, call: Settle) -> tuple[Store, Outcome]:
 
 
 def _plan(store: Store, call: Settle) -> tuple[Store, Outcome]:
-    gone = store.gone if call.gone is None else call.gone
-    return _kept(store, call)._replace(place="planned", plan=call.plan, gone=gone), "done"
+    return _remembered(_kept(store, call), call)._replace(place="planned", plan=call.plan), "done"
 
 
 def _later(store: Store, call: Settle) -> tuple[Store, Outcome]:
+    place: Place = "long" if call.long else "soon"
+    return _remembered(store, call)._replace(place=place, plan=None, read=()), "done"
+
+
+def _remembered(store: Store, call: Settle) -> Store:
+    """What the mark remembers of earlier looks."""
     gone = store.gone if call.gone is None else call.gone
     lag = store.lag if call.lag is None else call.lag
-    place: Place = "long" if call.long else "soon"
-    return store._replace(place=place, plan=None, read=(), gone=gone, lag=lag), "done"
+    return store._replace(gone=gone, lag=lag)
 
 
 def _again(store: Store, call: Settle) -> tuple[Store, Outcome]:

@@ -19,6 +19,8 @@ def write(scope: Scope, world: World) -> Iterator[Step]:
     if drain.at == "answered":
         call = _clear(scope, world, plan)
         cleared, outcome = scripted(scope, world, call)
+        if outcome != "done":
+            cleared = marked(scope, cleared)
         yield f"clear: {outcome}", cleared._replace(drain=Drain("turn", drain.version))
     elif world.shop.gone:
         yield _failed(scope, world, "the write answers 404", gone=True)
@@ -65,18 +67,21 @@ def _failed(scope: Scope, world: World, label: str, *, gone: bool = False) -> St
     if gone:
         call = call._replace(gone=world.store.gone or YOUNG)
     settled, outcome = scripted(scope, world, call)
+    if outcome != "done":
+        settled = marked(scope, settled)
     return f"{label}: {outcome}", settled._replace(drain=Drain("turn", drain.version))
 
 
 def _clear(scope: Scope, world: World, plan: Plan) -> Settle:
     drain, rules = world.drain, scope.rules
-    open_still = plan.intent == YOUNG and rules.open_intents_are_looked_at_again
+    intent = plan.intent if rules.answers_leave_earlier_intents else 0
+    open_still = intent != 0 and rules.open_intents_are_looked_at_again
     return Settle(
         "clear",
         stands=drain.stands or not rules.settle_checks_mark,
         version=drain.version if rules.settle_checks_version else world.store.version,
         owned=owned_after(plan.add),
-        intent=plan.intent,
+        intent=intent,
         snap=plan.value,
         flips=plan.flips,
         due=world.shop.day > plan.day,
@@ -114,6 +119,6 @@ def _noticed(scope: Scope, world: World, late: Late) -> World:
     ended = world._replace(late=None)
     if scope.rules.late_writer_marks_again:
         ended = marked(scope, ended)
-    if scope.rules.late_writer_restores_intent and late.add and ended.store.version >= 0:
+    if scope.rules.late_writer_restores_intent and late.add:
         ended = ended._replace(store=ended.store._replace(intent=YOUNG))
     return ended

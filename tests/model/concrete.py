@@ -1,0 +1,212 @@
+"""A state of the model written into Redis, a call made through the service's own code, and the state read back."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+from redis.asyncio.client import Pipeline
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import keys
+from service.store import marks as real
+from service.store.bucket import Bucket, Grant
+from service.store.turns import Item, LockLost, Refused, Turn, Turns
+from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
+
+NOW_MS: Final = 1_800_000_000_000
+TODAY: Final = 739_000
+LONG_MS: Final = 600_000
+CUSTOMER: Final = CustomerId(7)
+TOKEN: Final = "ours"
+N, OLDER, FIRST = 5, 4, 2  # the mark's number, one that is not current, the first one's
+PLAN_TOO_OLD_MS: Final = 30_001
+
+
+def plan_text(plan: Plan) -> bytes:
+    """A plan as bytes; its age is told to the permit, and not kept in it."""
+    return repr(tuple(plan._replace(stale=False, begun=False))).encode()
+
+
+def digest_text(digest: Digest) -> str:
+    value, tagged = digest
+    return f"v{value}t{int(tagged)}"
+
+
+def write(pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane) -> None:
+    """Put the state into an empty shop, with the lock as the call needs it."""
+    P = keys.shop(org)  # noqa: N806  # as in the scripts
+    pipe.set(P + "lock", TOKEN if getattr(call, "held", True) else "another's")
+    pipe.set(P + "seq", N)
+    pipe.set(P + "live_version", store.version)
+    if store.read:
+        pipe.hset(P + "read", str(CUSTOMER), " ".join(map(digest_text, store.read)))
+    for name, kept in (("owned", store.owned), ("intents", store.intent)):
+        if kept:
+            pipe.hset(P + name, str(CUSTOMER), str(kept))
+    if store.snap >= 0:
+        pipe.hset(P + "snap", str(CUSTOMER), str(store.snap))
+    if store.flips:
+        pipe.zadd(P + "calendar", {str(CUSTOMER): TODAY + 1})
+    if store.place != "none":
+        _write_mark(pipe, P, store, lane, taken_ms=NOW_MS - (1000 if getattr(call, "rests", False) else 9000))
+
+
+def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_ms: int) -> None:  # noqa: N803
+    place = "later" if store.place in ("soon", "long") else store.place
+    fields: dict[str, Any] = {
+        "n": N,
+        "first_n": FIRST,
+        "first": NOW_MS - 9000,
+        "lane": lane,
+        "place": place,
+        "upd": store.told,
+        "taken": taken_ms,
+        "gone": store.gone,
+        "lag": store.lag,
+        "ids": "",
+        "cause": "delivery",
+        "runs": "",
+    }
+    if store.plan is not None:
+        expected = digest_text((store.plan.value, store.plan.add))
+        fields |= {"plan": plan_text(store.plan), "expected": expected}
+    pipe.hset(f"{P}mark:{CUSTOMER}", mapping=fields)
+    where: dict[Place, tuple[str, int]] = {
+        "ready": (lane, FIRST),
+        "planned": (f"plan:{lane}", FIRST),
+        "soon": ("later", NOW_MS - 1),
+        "long": ("later", NOW_MS + LONG_MS),
+    }
+    name, score = where[store.place]
+    pipe.zadd(P + name, {str(CUSTOMER): score})
+
+
+async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
+    """Run the script, and give its answer in the model's words."""
+    if isinstance(call, Mark):
+        text = digest_text(call.digest) if call.digest is not None else ""
+        event = real.Event(str(CUSTOMER), digest=text, updated_ms=str(call.told))
+        return (await real.mark(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].code
+    turns = Turns(redis, bucket=Bucket(redis, clock_ms=_now), clock_ms=_now)
+    version = call.version if isinstance(call, Settle | Permit) else 0
+    turn = Turn(turns, org, TOKEN, version=version, now_ms=NOW_MS, state={})
+    if isinstance(call, Take):
+        try:
+            await turn.take()
+        except LockLost:
+            return "lost"
+        return "done"
+    if isinstance(call, Settle):
+        return (await turn.settle([_item(call)], today=TODAY))[0]
+    return await _permit(turn, call, lane)
+
+
+def _now() -> int:
+    return NOW_MS
+
+
+async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
+    n = N if call.stands else OLDER
+    mark = real_mark(n, lane)
+    answer = await turn.permit_write(
+        mark,
+        decided_ms=NOW_MS - (PLAN_TOO_OLD_MS if call.stale else 0),
+        intents=b"" if call.intent is None else str(call.intent).encode(),
+        removals=0,
+        ours=0,
+        reserve=0,
+    )
+    if isinstance(answer, Grant):
+        return "granted"
+    return answer.why if isinstance(answer, Refused) else "wait"
+
+
+def real_mark(n: int, lane: real.Lane) -> Any:
+    """A mark as a turn holds it."""
+    from service.store.turns import Mark as Taken
+
+    return Taken(CUSTOMER, n, lane, 0, 0, 0, 0, 0, "", "")
+
+
+def _item(call: Settle) -> Item:
+    remembered = {name: str(kept) for name in ("gone", "lag") if (kept := getattr(call, name)) is not None}
+    if call.plan is not None:
+        remembered["expected"] = digest_text((call.plan.value, call.plan.add))
+    return Item(
+        op=call.op,
+        cid=str(CUSTOMER),
+        n=N if call.stands else OLDER,
+        read=None if call.read is None else " ".join(map(digest_text, call.read)),
+        snap=_blob(call.snap),
+        owned=_blob(call.owned, nothing=0),
+        intents=_blob(call.intent, nothing=0),
+        day=(TODAY if call.due else TODAY + 1) if call.flips else None,
+        plan=plan_text(call.plan) if call.plan is not None else None,
+        due=(NOW_MS + LONG_MS if call.long else NOW_MS) if call.op == "later" else None,
+        again=NOW_MS + LONG_MS if call.again else None,
+        fields=remembered or None,
+    )
+
+
+def _blob(kept: int | None, *, nothing: int | None = None) -> bytes | None:
+    if kept is None:
+        return None
+    return b"" if kept == nothing else str(kept).encode()
+
+
+def ask(pipe: Pipeline, org: OrgId) -> None:
+    """Queue the reads from which `read_back` makes a state."""
+    P = keys.shop(org)  # noqa: N806
+    pipe.hgetall(f"{P}mark:{CUSTOMER}")
+    for name in ("read", "owned", "intents", "snap"):
+        pipe.hget(P + name, str(CUSTOMER))
+    for name in ("calendar", "later", "live", "bulk", "plan:live", "plan:bulk"):
+        pipe.zscore(P + name, str(CUSTOMER))
+    pipe.get(P + "seq")
+
+
+ANSWERS: Final = 12  # that `ask` queues
+
+
+def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
+    """The state in Redis in the model's words, and whether the customer was marked anew.
+
+    Raises AssertionError where the customer does not stand in exactly the one place that its mark names.
+    """
+    fields = {name.decode(): kept.decode() for name, kept in answers[0].items()}
+    read, owned, intents, snap = (kept.decode() if kept else "" for kept in answers[1:5])
+    place, plan = _place(
+        fields, dict(zip(("later", "live", "bulk", "plan:live", "plan:bulk"), answers[6:11], strict=True))
+    )
+    known = {plan_text(each): each for each in (before.plan,) if each is not None}
+    store = Store(
+        place=place,
+        plan=None if plan is None else known.get(plan, plan),  # type: ignore[arg-type]  # another plan stays bytes
+        told=int(fields.get("upd", 0)),
+        gone=int(fields.get("gone", 0)),
+        lag=int(fields.get("lag", 0)),
+        read=tuple((int(each[1]), each[3] == "1") for each in read.split()),
+        owned=int(owned or 0),
+        intent=int(intents or 0),
+        snap=int(snap or -1),
+        flips=answers[5] is not None,
+        version=before.version,
+    )
+    return store, int(answers[11]) == N + 1
+
+
+def _place(fields: dict[str, str], scores: dict[str, float | None]) -> tuple[Place, bytes | None]:
+    there = {name: score for name, score in scores.items() if score is not None}
+    if not fields:
+        assert not there, f"in {there} without a mark"
+        return "none", None
+    lane, named = fields["lane"], fields["place"]
+    name = {"ready": lane, "planned": f"plan:{lane}", "later": "later"}[named]
+    assert list(there) == [name], f"stands in {there}, and its mark says {named} {lane}"
+    plan = fields.get("plan")
+    assert (plan is not None) == (named == "planned"), f"a plan without its place, or the reverse: {fields}"
+    if named != "later":
+        assert there[name] == float(fields["first_n"])
+        return ("planned" if named == "planned" else "ready"), plan.encode() if plan else None
+    return ("long" if (there["later"] or 0) > NOW_MS + LONG_MS / 2 else "soon"), None

@@ -1,0 +1,99 @@
+"""The real scripts do what the model says: every state and call that some walks reach, run on a real Valkey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import OrgId
+from service.store.marks import Lane
+from tests.model import concrete
+from tests.model import store as model
+from tests.model.explore import walk
+from tests.model.scopes import REFINED
+from tests.model.store import Call, Mark, Permit, Settle, Store
+
+Pair = tuple[Store, Call]
+AT_ONCE = 500
+
+
+def reached() -> list[Pair]:
+    """Every distinct state and call of the walks, and with each what refuses it."""
+    pairs: set[Pair] = set()
+    for scope in REFINED:
+        calls: set[Pair] = set()
+        walk(replace(scope, calls=calls))
+        pairs |= {(_ageless(store), each) for store, call in calls for each in _also(call)}
+    return sorted(pairs, key=repr)
+
+
+def _ageless(store: Store) -> Store:
+    """A plan's age is told to the permit and not kept."""
+    return store._replace(plan=store.plan and store.plan._replace(stale=False, begun=False))
+
+
+def _also(call: Call) -> Iterator[Call]:
+    yield call
+    if isinstance(call, Mark):
+        yield call._replace(rests=True)
+        return
+    yield call._replace(held=False)
+    if isinstance(call, Settle | Permit):
+        yield call._replace(stands=False)
+        yield call._replace(version=call.version + 1)
+        yield call._replace(rests=True)
+    if isinstance(call, Permit):
+        yield call._replace(stale=True)
+
+
+@pytest.mark.parametrize("lane", ["live", "bulk"])
+async def test_the_scripts_do_what_the_model_says(redis: ArqRedis, lane: Lane) -> None:
+    pairs = reached()
+
+    differ = []
+    for start in range(0, len(pairs), AT_ONCE):
+        differ += await _differences(redis, pairs[start : start + AT_ONCE], lane)
+
+    assert len(pairs) > 1000, "the walks reach more than that"
+    assert not differ, f"{len(differ)} of {len(pairs)}; the first: {differ[0]}"
+
+
+async def _differences(redis: ArqRedis, pairs: list[Pair], lane: Lane) -> list[str]:
+    orgs = [OrgId(str(number)) for number in range(len(pairs))]
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.flushdb()
+        for org, (store, call) in zip(orgs, pairs, strict=True):
+            concrete.write(pipe, org, store, call, lane)
+        await pipe.execute()
+    outcomes = [
+        await concrete.make(redis, org, call, lane) for org, (_, call) in zip(orgs, pairs, strict=True)
+    ]
+    async with redis.pipeline(transaction=False) as pipe:
+        for org in orgs:
+            concrete.ask(pipe, org)
+        answers = await pipe.execute()
+    width = concrete.ANSWERS
+    return [
+        said
+        for i, (pair, outcome) in enumerate(zip(pairs, outcomes, strict=True))
+        if (said := _difference(pair, outcome, answers[i * width : (i + 1) * width]))
+    ]
+
+
+def _difference(pair: Pair, outcome: str, answers: list[object]) -> str:
+    store, call = pair
+    after, wanted = model.run(store, call)
+    anew = wanted == "marked" or (
+        wanted == "done" and isinstance(call, Settle) and call.op == "clear" and call.again
+    )
+    try:
+        found, is_new = concrete.read_back(answers, after)
+        found = _ageless(found)
+    except AssertionError as exc:
+        return f"{store} {call}: {exc}"
+    if (outcome, found, is_new) == (wanted, _ageless(after), anew):
+        return ""
+    return f"\n{store}\n{call}\nmodel {wanted} new={anew} {_ageless(after)}\nredis {outcome} new={is_new} {found}"

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from service.domain.customers import OrgId
-from service.domain.evaluation import Compiled, compile_rules
-from service.domain.rules import RuleSet
+from service.domain.evaluation import Compiled
 from service.store.shop import Shop
 from service.store.versions import Versions
 
@@ -23,10 +22,9 @@ class Rulebook:
         known = self._compiled.get(shop.org)
         if known is not None and known[0] == version:
             return known[1]
-        if version == 0:
-            compiled = compile_rules(RuleSet(timezone=shop.timezone, currency=shop.currency))
-        else:
-            compiled = compile_rules(await self._versions.document(shop.org, version))
+        compiled = await self._versions.compiled(
+            shop.org, version, timezone=shop.timezone, currency=shop.currency
+        )
         if len(self._compiled) >= MOST:
             self._compiled.pop(next(iter(self._compiled)))
         self._compiled[shop.org] = (version, compiled)

@@ -13,11 +13,13 @@ from deploy.cli import (
     dead_letters,
     deliveries,
     doctor,
+    explain,
     processes,
     replay,
     rules,
     shops,
     subscription,
+    walks,
 )
 from deploy.cli.endings import end_with
 from deploy.cli.environment import load
@@ -44,8 +46,11 @@ app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS)
 app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS)
 app.command(rich_help_panel=SEEING)(deliveries.deliveries)
+app.command(rich_help_panel=SEEING)(explain.explain)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=SEEING)
 app.command(rich_help_panel=SEEING)(replay.replay)
+app.command(rich_help_panel=SEEING)(walks.backfill)
+app.command(rich_help_panel=SEEING)(walks.reconcile)
 app.command(rich_help_panel=SEEING)(doctor.doctor)
 
 

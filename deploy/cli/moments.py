@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from typing import Final
 
 from service.errors import Refused
@@ -24,3 +24,11 @@ def moment_ms(text: str, *, now_ms: int) -> int:
         return int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as exc:
         raise Refused(f"{text!r} is no moment: write 30m, 2h, 3d, or 2026-11-21T08:30") from exc
+
+
+def day(text: str) -> date:
+    """A day as people type it: 2026-12-01; raises Refused."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as exc:
+        raise Refused(f"{text!r} is no day: write it as 2026-12-01") from exc

@@ -40,6 +40,7 @@ names below. Lifetimes: none unless said.
     {shop}dead                    hash: customer -> its open dead letters by cause (JSON)
     {shop}live_version            number: the published version
     {shop}versions                hash: number -> version (JSON)
+    {shop}pasts                   hash: number -> what the version inherits from those before it (JSON)
     {shop}documents               hash: content id -> rules document (canonical JSON)
     {shop}run_numbers             number: the last run's
     {shop}runs                    sorted set: run id -> started ms

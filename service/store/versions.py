@@ -9,6 +9,8 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.ownership import Past, pack_past, succeed, unpack_past
 from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
 from service.domain.writing import canonical, content_id
@@ -50,8 +52,12 @@ class Versions:
         note: str = "",
         parent: int,
         preview: dict[str, Any] | None = None,
+        past: Past | None = None,
     ) -> Version:
         """Store the document and make it live, in one go.
+
+        `past` is what it inherits (see ownership.Past); by default what follows from the parent's, which a
+        roll-back adds to.
 
         `parent` is the live version's number as the author saw it (0 for none); Refused when another one was
         published since, so that nobody's work is overwritten unseen.
@@ -66,7 +72,8 @@ class Versions:
             parent=parent,
             preview=preview,
         )
-        if not await self._store(org, version, canonical(rule_set)):
+        inherited = await self.inheritance(org, rule_set, parent=parent) if past is None else past
+        if not await self._store(org, version, canonical(rule_set), pack_past(inherited)):
             live = await self.live_number(org)
             raise Refused(
                 f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
@@ -103,6 +110,23 @@ class Versions:
             raise NotFound(f"the document of version {number} of shop {org} is gone from the store")
         return parse_rules(stored.decode())
 
+    async def past(self, org: OrgId, number: int) -> Past:
+        """What that version inherits from those before it."""
+        return unpack_past(await self._redis.hget(keys.shop(org, "pasts"), number) or b"")
+
+    async def inheritance(self, org: OrgId, rule_set: RuleSet, *, parent: int) -> Past:
+        """The past of a version that would follow `parent`: rules that leave speak for the last time."""
+        if not parent:
+            return Past()
+        before = await self.document(org, parent)
+        return succeed(await self.past(org, parent), before=before, after=rule_set)
+
+    async def compiled(self, org: OrgId, number: int, *, timezone: str, currency: str) -> Compiled:
+        """The rules of a version, ready; of version 0, before the first, there are none. Raises NotFound."""
+        if not number:
+            return compile_rules(RuleSet(timezone=timezone, currency=currency))
+        return compile_rules(await self.document(org, number), past=await self.past(org, number))
+
     async def seed_from(self, settings: Settings, org: OrgId) -> Version | None:
         """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises BadRules."""
         if settings.rules_file is None:
@@ -115,7 +139,7 @@ class Versions:
         except Refused:
             return None  # another process of this service was quicker
 
-    async def _store(self, org: OrgId, version: Version, document: bytes) -> bool:
+    async def _store(self, org: OrgId, version: Version, document: bytes, past: bytes) -> bool:
         """False when another version went live since `version.parent`."""
         live = keys.shop(org, "live_version")
         async with self._redis.pipeline() as pipe:
@@ -126,6 +150,7 @@ class Versions:
                 pipe.multi()
                 pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
+                pipe.hset(keys.shop(org, "pasts"), version.number, past)
                 pipe.set(live, version.number)
                 await pipe.execute()
             except WatchError:

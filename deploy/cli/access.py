@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -52,6 +53,7 @@ async def opened() -> AsyncIterator[Access]:
     from service.store.shops import Shops
     from service.store.versions import Versions
 
+    _keep_quiet()
     settings = read_settings(with_own_key(dict(os.environ)))
     own = None if os.environ.get("REDIS_URL") else own_store_url()
     settings = replace(settings, redis_url=own) if own else settings
@@ -70,6 +72,18 @@ def with_own_key(environ: dict[str, str]) -> dict[str, str]:
     if not environ.get("SECRET_KEY") and kept.is_file():
         environ["SECRET_KEY"] = kept.read_text(encoding="ascii").strip()
     return environ
+
+
+def _keep_quiet() -> None:
+    """Log lines are for processes that run on; a command's stdout is for its answer."""
+    import logging
+
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
 
 
 def org_id(text: str) -> OrgId:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -10,12 +10,7 @@ from deploy.cli.access import AsJson, Org, customer_id, now_ms, opened, org_id, 
 from deploy.cli.moments import moment_ms
 from deploy.cli.output import console, errors, print_json
 from deploy.cli.person import me
-
-if TYPE_CHECKING:
-    from arq.connections import ArqRedis
-
-    from service.domain.customers import OrgId
-    from service.store.runs import Run
+from deploy.cli.runs import followed, row, told
 
 
 def replay(
@@ -68,45 +63,11 @@ def replay(
             )
             if shop.paused and not as_json:
                 errors().print(f"The shop is paused ({shop.paused}); the marks wait until it works again.")
-            ended = await _followed(access.redis, shop.org, started) if wait and not shop.paused else started
+            ended = await followed(access.redis, shop.org, started) if wait and not shop.paused else started
         if as_json:
-            print_json(_row(ended))
+            print_json(row(ended))
         else:
-            console().print(_told(ended))
+            console().print(told(ended))
         return 1 if ended.failed else 0
 
     raise typer.Exit(run(work()))
-
-
-async def _followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:
-    """Wait for the run's end, with a bar where there is a terminal."""
-    import asyncio
-
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    from service.store import runs
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    latest = started
-    with Progress(*columns, console=errors(), transient=True) as bar:
-        task = bar.add_task(f"Replay {started.id}", total=started.total)
-        while latest.left and not latest.ended:
-            bar.update(task, completed=latest.total - latest.left)
-            await asyncio.sleep(0.5)
-            latest = await runs.get(redis, org, started.id)
-    return latest
-
-
-def _told(run_: Run) -> str:
-    if run_.left and not run_.ended:
-        return f"Replay {run_.id} is under way: {run_.left} to go."
-    return (
-        f"Replay {run_.id}: {run_.done} customers looked at, {run_.added} tags added, {run_.removed} removed, "
-        f"{run_.failed} failed." + (f" It ended early: {run_.ended}." if run_.ended else "")
-    )
-
-
-def _row(run_: Run) -> dict[str, object]:
-    import msgspec
-
-    return dict(msgspec.structs.asdict(run_))

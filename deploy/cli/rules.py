@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.access import AsJson, Org, opened, org_id, run
+from deploy.cli.access import AsJson, Org, now_ms, opened, org_id, run
 from deploy.cli.output import console, errors, print_json
 from deploy.cli.person import me
+from deploy.cli.runs import told
 
 if TYPE_CHECKING:
     from service.domain.rules import RuleSet
@@ -67,15 +68,31 @@ def publish(
     file: File,
     note: Annotated[str, typer.Option(help="Why: shown in the history.")] = "",
 ) -> None:
-    """Check a rules file and make it the shop's rules."""
+    """Check a rules file, make it the shop's rules, and look at every known customer again."""
     rule_set = read(file)
 
     async def work() -> None:
+        from service.store import replays, runs
+
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
             parent = await access.versions.live_number(shop.org)
             version = await access.versions.publish(shop.org, rule_set, author=me(), note=note, parent=parent)
-        console().print(f"Version {version.number} is live: {_counted(rule_set)}.")
+            console().print(f"Version {version.number} is live: {_counted(rule_set)}.")
+            known = await replays.known_customers(access.redis, shop.org)
+            if not known:
+                console().print(f"No customer is known yet. Look at everybody: tagger backfill {org}")
+                return
+            started = await runs.start(
+                access.redis,
+                shop.org,
+                sorted(known),
+                kind="publish",
+                by=me(),
+                reason=f"version {version.number}",
+                now_ms=await now_ms(access),
+            )
+            console().print(told(started))
 
     run(work())
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import structlog
 from arq.connections import ArqRedis
 
 from deploy.cli.app import run
@@ -21,6 +22,7 @@ from service.store.counters import Counters
 
 ORG = "1000000001"
 TOKEN = "sandbox-token-one"
+DEMO_RULES = str(Path(__file__).parents[2] / "deploy/rules/demo.yaml")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,7 @@ async def place(redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
             return await asyncio.to_thread(typed, words, stdin)
 
         yield Place(haravan, url, tagger)
+    structlog.reset_defaults()  # the commands quieten it
 
 
 @pytest.fixture
@@ -137,10 +140,8 @@ async def test_a_removed_shop_is_gone(shop: Place, redis: ArqRedis) -> None:
 
 
 async def test_rules_are_checked_published_and_shown(shop: Place) -> None:
-    demo = str(Path(__file__).parents[2] / "deploy/rules/demo.yaml")
-
-    checked = await shop.tagger("rules", "check", demo)
-    published = await shop.tagger("rules", "publish", ORG, demo, "--note", "ngày đầu")
+    checked = await shop.tagger("rules", "check", DEMO_RULES)
+    published = await shop.tagger("rules", "publish", ORG, DEMO_RULES, "--note", "ngày đầu")
     shown = await shop.tagger("rules", "show", ORG)
 
     assert (checked.code, published.code, shown.code) == (0, 0, 0)
@@ -274,6 +275,46 @@ async def test_without_deliveries_or_dead_letters_the_lists_say_so(shop: Place) 
     assert (letters.code, letters.out.strip()) == (0, "No open dead letter.")
 
 
+async def test_a_backfill_looks_at_everybody_and_marks_whom_it_must(shop: Place, redis: ArqRedis) -> None:
+    rich = shop.haravan.create(first_name="Ánh", total_spent=20_000_000)
+    await shop.tagger("rules", "publish", ORG, DEMO_RULES)
+
+    said = await shop.tagger("backfill", ORG, "--json")
+
+    assert said.code == 0, said.err
+    assert await redis.exists(keys.shop(ORG, f"mark:{rich}"))
+    marked = len(await redis.keys(keys.shop(ORG, "mark:*")))
+    assert json.loads(said.out)["left"] == marked
+    assert marked + await redis.hlen(keys.shop(ORG, "snap")) == 21
+    assert shop.haravan.calls.count("GET customers") == 2  # one page, and the empty one that ends the walk
+
+
+async def test_a_reconcile_looks_only_at_what_changed(shop: Place, redis: ArqRedis) -> None:
+    rich = shop.haravan.create(first_name="Ánh", total_spent=20_000_000)
+    await shop.tagger("rules", "publish", ORG, DEMO_RULES)
+
+    said = await shop.tagger("reconcile", ORG, "--since", "1h")
+
+    assert said.code == 0, said.err
+    assert await redis.keys(keys.shop(ORG, "mark:*")) == [keys.shop(ORG, f"mark:{rich}").encode()]
+
+
+async def test_a_walk_without_rules_is_refused(shop: Place) -> None:
+    said = await shop.tagger("backfill", ORG)
+
+    assert said.code == 1
+    assert "no rules yet" in said.err
+
+
+async def test_publishing_looks_at_everybody_known_again(shop: Place, redis: ArqRedis) -> None:
+    await redis.hset(keys.shop(ORG, "snap"), "7", "x")
+
+    said = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
+
+    assert "1 customers to go" in said.out
+    assert await redis.exists(keys.shop(ORG, "mark:7"))
+
+
 async def test_the_doctor_names_what_is_wrong_and_what_to_do(shop: Place) -> None:
     said = await shop.tagger("doctor", "--json")
 
@@ -295,7 +336,7 @@ async def test_the_doctor_is_content_with_a_shop_that_is_set_up(
     monkeypatch.setenv("HARAVAN_WEBHOOK_SECRETS", "secret-1")
     shop.haravan.app(url="https://tagger.example.com/webhooks/haravan")
     await shop.tagger("subscription", "add", ORG)
-    await shop.tagger("rules", "publish", ORG, str(Path(__file__).parents[2] / "deploy/rules/demo.yaml"))
+    await shop.tagger("rules", "publish", ORG, DEMO_RULES)
     await Counters(redis).flush()
 
     said = await shop.tagger("doctor", ORG)

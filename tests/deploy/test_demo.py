@@ -84,10 +84,11 @@ async def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(420)
 async def test_a_fixed_day_ends_with_every_tag_right(tmp_path: Path) -> None:
     demo = await started("--once", "--customers", "40", cwd=tmp_path)
 
-    out, _ = await asyncio.wait_for(demo.communicate(), 110)
+    out, _ = await asyncio.wait_for(demo.communicate(), 400)
 
     said = out.decode()
     assert demo.returncode == 0, said

@@ -1,0 +1,57 @@
+"""Runs on the terminal: a replay, a publish or a walk, followed to its end and told in one sentence."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from deploy.cli.output import errors
+
+if TYPE_CHECKING:
+    from arq.connections import ArqRedis
+    from rich.progress import Progress
+
+    from service.domain.customers import OrgId
+    from service.store.runs import Run
+
+LOOK_EVERY_S = 0.5
+
+
+def progress() -> Progress:
+    """A bar on stderr where somebody watches, gone when it is done."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=errors(), transient=True)
+
+
+async def followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:
+    """Wait for the run's end."""
+    from service.store import runs
+
+    latest = started
+    with progress() as bar:
+        task = bar.add_task(f"{started.kind} {started.id}", total=started.total)
+        while latest.left and not latest.ended:
+            bar.update(task, completed=latest.total - latest.left, total=latest.total)
+            await asyncio.sleep(LOOK_EVERY_S)
+            latest = await runs.get(redis, org, started.id)
+    return latest
+
+
+def told(run: Run) -> str:
+    """What came of it, or how far it is."""
+    name = f"{run.kind.capitalize()} {run.id}"
+    if run.left and not run.ended:
+        return f"{name} is under way: {run.left} customers to go."
+    return (
+        f"{name}: {run.done} customers looked at, {run.added} tags added, {run.removed} removed, {run.failed} failed."
+        + (f" It ended early: {run.ended}." if run.ended else "")
+    )
+
+
+def row(run: Run) -> dict[str, object]:
+    """For scripts."""
+    import msgspec
+
+    return dict(msgspec.structs.asdict(run))

@@ -65,13 +65,17 @@ class Happenings:
                 faults.timeout(0.4, rate=0.009, effect=effect)
                 faults.timeout(60, rate=0.001, effect=effect)  # the caller gives up after 8 s
 
-    async def run(self, *, mean_gap_s: float, enough: asyncio.Event) -> None:
-        """Let things go wrong until there is `enough`, but each kind once; then wait for what is under way."""
+    async def run(self, *, mean_gap_s: float, enough: asyncio.Event, briefly: bool) -> None:
+        """Let things go wrong until there is `enough`, but each kind once; then wait for what is under way.
+
+        `briefly`: no standstills but the first ones, whose end would have to be waited for.
+        """
         order = [kind for kind in self.kinds if kind != "SIGSTOP worker"]  # the precise ones say more
         self._dice.shuffle(order)
         order.sort(key=lambda kind: not kind.startswith("SIGSTOP"))  # they take longest
+        again = [kind for kind in self.kinds if not (briefly and kind.startswith("SIGSTOP"))]
         while order or not enough.is_set():
-            kind = order.pop(0) if order else self._dice.choice(list(self.kinds))
+            kind = order.pop(0) if order else self._dice.choice(again)
             await asyncio.sleep(self._dice.expovariate(1) * mean_gap_s)
             self.counts[kind] += 1
             self._tell(kind)

@@ -52,15 +52,28 @@ class Load:
     def __init__(self, shops: list[Shopful], dice: Random) -> None:
         self._shops = shops
         self._dice = dice
+        self._unsaid = [(shop, customer) for shop in shops for customer in shop.ids]
+        dice.shuffle(self._unsaid)
 
     def step(self) -> None:
-        """One thing, to somebody, in some shop."""
+        """One thing, to somebody, in some shop; and now and then a customer of whom nothing was said yet."""
+        if self._unsaid and self._dice.random() < 0.5:
+            self._speak(*self._unsaid.pop())
         shop = self._dice.choice(self._shops)
         move = self._dice.choices(MOVES, WEIGHTS)[0]
         if move == "create":
             self._create(shop)
         elif shop.ids:
             getattr(self, f"_{move}")(shop, self._dice.choice(shop.ids))
+
+    def speak_of_all(self) -> None:
+        """Name whoever was not named yet: a customer of whom nobody speaks is the backfill's affair."""
+        while self._unsaid:
+            self._speak(*self._unsaid.pop())
+
+    def _speak(self, shop: Shopful, customer: int) -> None:
+        if customer not in shop.deleted:
+            shop.handle.resend(customer)
 
     def _create(self, shop: Shopful) -> None:
         new = shop.handle.create(

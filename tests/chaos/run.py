@@ -20,6 +20,7 @@ from tests.chaos.stage import Size, Stage, staged
 from tests.chaos.verdict import Verdict, judged
 
 MOST_PENDING = 600  # deliveries on their way, for each shop: more would only make them late
+LONG = 20_000  # events
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,9 @@ async def _storm(plan: Plan, stage: Stage, happenings: Happenings, tell: Callabl
     enough = asyncio.Event()
     happenings.begin_base_faults()
     loading = asyncio.create_task(_load(plan, stage, enough, tell))
-    storming = asyncio.create_task(happenings.run(mean_gap_s=plan.mean_gap_s, enough=enough))
+    storming = asyncio.create_task(
+        happenings.run(mean_gap_s=plan.mean_gap_s, enough=enough, briefly=plan.events < LONG)
+    )
     try:
         done, _ = await asyncio.wait({loading, storming}, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
@@ -119,6 +122,7 @@ async def _load(plan: Plan, stage: Stage, enough: asyncio.Event, tell: Callable[
         for _ in range(20):
             load.step()
         await asyncio.sleep(0)
+    load.speak_of_all()
     enough.set()
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.load import WARM_UP, closed_loop, open_loop, percentile, requests
-from tests.bench.servers import valkey, web
+from tests.bench.servers import fsync_ms, valkey, web
 
 PER_S = 500
 BARS_MS = {0.99: 5.0, 0.999: 10.0}
@@ -50,6 +50,7 @@ def main(seconds: int) -> int:
         valkey(Path(folder)) as url,
         web(url, variant="ours") as port,
     ):
+        print(f"disk: {fsync_ms(Path(folder)):.2f} ms for one fdatasync")
         uvloop.run(closed_loop(port, ready[:WARM_UP]))
         good = measure(port, "alone", ready[WARM_UP:])
         with busy():

@@ -10,7 +10,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.load import WARM_UP, closed_loop, percentile, requests
-from tests.bench.servers import valkey, web
+from tests.bench.servers import fsync_ms, valkey, web
 
 COUNTS = {"durable": 40_000, "unwritten": 40_000, "plain": 10_000}
 BAR_PLAIN = 5.5
@@ -37,8 +37,8 @@ def main(rounds: int) -> int:
     ready = list(requests(WARM_UP + max(COUNTS.values())))
     ratios: dict[str, list[float]] = {"plain": [], "unwritten": []}
     for number in range(rounds):
-        print(f"round {number + 1}")
         with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
+            print(f"round {number + 1}; disk: {fsync_ms(Path(folder)):.2f} ms for one fdatasync")
             per_s = {
                 variant: measure(url, variant, ready[: WARM_UP + count]) for variant, count in COUNTS.items()
             }

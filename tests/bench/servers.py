@@ -64,6 +64,18 @@ def web(url: str, *, variant: str) -> Iterator[int]:
         server.wait()
 
 
+def fsync_ms(folder: Path, *, times: int = 100) -> float:
+    """The median of writing 2 KB to disk here: no durable acknowledgement can be quicker than one of these."""
+    took: list[float] = []
+    with (folder / "probe").open("wb", buffering=0) as probe:
+        for _ in range(times):
+            probe.write(b"x" * 2000)
+            started = time.perf_counter()
+            os.fdatasync(probe.fileno())
+            took.append(time.perf_counter() - started)
+    return sorted(took)[times // 2] * 1000
+
+
 def free_port() -> int:
     """A port that nobody listens on."""
     with socket.socket() as probe:

@@ -56,7 +56,7 @@ def _settle(turn: Turn, step: TagStep) -> None:
     elif present:
         _unwanted(turn, step, rules)
     if turn.held:
-        _drop_spent_holds(turn, step, rules, matching)
+        _drop_spent_holds(turn, step, rules)
     if len(rules) < len(step.rules) and not present and step.key not in turn.added:
         _say_excluded(turn, step)
 
@@ -72,6 +72,8 @@ def _given(turn: Turn, step: TagStep, matching: Sequence[CompiledRule], present:
     claim = turn.claim(step.key, step.ids)
     if claim in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[step.key]  # whoever gave it is no longer there; those who want it take over
+        if claim == "taken_back":
+            turn.held.pop(own.rule, None)  # or what the undone version gave would be kept after all
         turn.owned[step.key] = Owned(own.tag, giver.id, own.since_ms, turn.version)
     for rule in matching if step.keeps else ():
         ours = rule.owns_all or claim not in {"none", "excluded"}
@@ -152,16 +154,16 @@ def _kept(turn: Turn, step: TagStep, rules: Sequence[CompiledRule]) -> bool:
     return kept
 
 
-def _drop_spent_holds(
-    turn: Turn, step: TagStep, rules: Sequence[CompiledRule], matching: Sequence[CompiledRule]
-) -> None:
-    """A hold ends with its days, with its tag, with `keep`, and with a roll-back."""
+def _drop_spent_holds(turn: Turn, step: TagStep, rules: Sequence[CompiledRule]) -> None:
+    """A hold ends with its tag or with `keep`, not with its days.
+
+    While the tag stays, the day of its giving stays too: otherwise how long it is kept would depend on
+    whether anybody looked in between.
+    """
     for rule in rules:
         hold = turn.held.get(rule.id)
-        if hold is None or (rule in matching and hold.tag == step.key and rule.keep_days):
-            continue
-        there = hold.tag == step.key and step.key in turn.facts.tags
-        if not (there and rule.keep_days and turn.in_force(hold, rule.keep_days)):
+        there = hold is not None and hold.tag == step.key and step.key in turn.facts.tags
+        if hold is not None and not (there and rule.keep_days):
             del turn.held[rule.id]
 
 

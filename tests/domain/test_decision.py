@@ -168,6 +168,20 @@ def test_a_hold_outlives_a_new_version() -> None:
     assert shop.tags == set()
 
 
+@pytest.mark.parametrize("looks", [(40,), (10, 10, 10, 10)], ids=["one look", "four looks"])
+def test_how_long_a_tag_is_kept_does_not_depend_on_who_looked_in_between(looks: tuple[int, ...]) -> None:
+    shop = Shop(rule(keep="30 days", when=spent(500)), rule("second"))
+    shop.look(spent=500)
+    shop.look(spent=100)
+    for days in looks:
+        shop.look(days=days)
+    shop.look(spent=500)
+
+    shop.look(spent=0)
+
+    assert shop.tags == set()
+
+
 def test_a_tag_of_two_rules_stays_while_one_of_them_matches() -> None:
     shop = Shop(rule(), rule("second", when=spent(50)))
     shop.look(spent=100)

@@ -346,6 +346,8 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
         own = world.owned.get(key)
         ours = own is not None and own[1] not in world.before.excluded
         if own and ours and (world.taken_back(key) or own[1] not in {rule["id"] for rule in rules}):
+            if world.taken_back(key):
+                world.held.pop(own[1], None)
             world.owned[key] = [own[0], giver["id"], own[2], world.version]
         for rule in matching:
             if keep_days(rule) and (ours or rule.get("owns") == "all"):
@@ -370,12 +372,7 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
                 world.drop(key)
     for rule in free:
         hold = world.held.get(rule["id"])
-        if hold and not (
-            keep_days(rule)
-            and hold[0] == key
-            and key in world.tags
-            and (rule in matching or lasting(world, rule, hold))
-        ):
+        if hold and not (keep_days(rule) and hold[0] == key and key in world.tags):
             del world.held[rule["id"]]
 
 

@@ -1,7 +1,7 @@
 # Sets up .venv for the scripts beside it; sourced, never run. POSIX sh.
 #
 #   prepare FILE   makes .venv hold what deploy/FILE pins and puts the project on its path. Does nothing when that
-#                  was done before: a stamp remembers the file's checksum, the interpreter and this folder.
+#                  was done before: a stamp remembers the file's checksum and this folder.
 #
 # Sets ROOT (the project's folder) and PYTHON (the interpreter of .venv).
 
@@ -33,7 +33,8 @@ find_python() {
 
 make_venv() {
     if [ -n "$UV" ]; then
-        "$UV" venv --quiet --clear --python ">=$OLDEST" "$VENV" || fail "uv could not make $VENV: see its message above."
+        rm -rf "$VENV"
+        "$UV" venv --quiet --python ">=$OLDEST" "$VENV" || fail "uv could not make $VENV: see its message above."
         return
     fi
     base=$(find_python) || fail "Python $OLDEST or later is needed, and was not found on PATH" \

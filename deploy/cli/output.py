@@ -61,6 +61,11 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, em
         console().print(empty)
 
 
+def counted(number: int, thing: str) -> str:
+    """`1 customer`, `2 customers`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+
+
 def moment(ms: int | None) -> str:
     """A moment in this machine's own zone, to the second."""
     if not ms:

@@ -54,7 +54,9 @@ def sandbox(
     seed: Annotated[int, typer.Option(help="Another number makes other customers.")] = 1,
     org: Annotated[str, typer.Option(help="The shop's org id.")] = "1000000001",
     webhook_url: Annotated[str, typer.Option(help="Where its webhooks go.")] = "",
-    verify_token: Annotated[str, typer.Option(help="The handshake's word, as typed into the dashboard.")] = "",
+    verify_token: Annotated[
+        str, typer.Option(help="The handshake's word, as typed into the dashboard.")
+    ] = "",
     state: Annotated[Path | None, typer.Option(help="Keep the shop in this file between runs.")] = None,
 ) -> None:
     """A Haravan shop in a box: both customer APIs, webhooks, limits and faults, for development and tests.

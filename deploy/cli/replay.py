@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli.access import AsJson, Org, customer_id, now_ms, opened, org_id, run
 from deploy.cli.moments import moment_ms
-from deploy.cli.output import console, errors, print_json
+from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.person import me
 from deploy.cli.runs import followed, row, told
 
@@ -53,7 +53,7 @@ def replay(
             )
             count = len(selection.customers)
             if not as_json:
-                errors().print(f"{count} {'customer' if count == 1 else 'customers'} of shop {org}.")
+                errors().print(f"{counted(count, 'customer')} of shop {org}.")
             if dry_run:
                 if as_json:
                     print_json({"customers": count, "dry_run": True})

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.access import AsJson, Org, now_ms, opened, org_id, run
-from deploy.cli.output import console, errors, print_json
+from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.person import me
 from deploy.cli.runs import told
 
@@ -121,5 +121,4 @@ def _yaml(rule_set: RuleSet) -> str:
 
 
 def _counted(rule_set: RuleSet) -> str:
-    rules, tiers = len(rule_set.rules), len(rule_set.tiers)
-    return f"{rules} {'rule' if rules == 1 else 'rules'} and {tiers} {'tier group' if tiers == 1 else 'tier groups'}"
+    return f"{counted(len(rule_set.rules), 'rule')} and {counted(len(rule_set.tiers), 'tier group')}"

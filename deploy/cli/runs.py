@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from deploy.cli.output import errors
+from deploy.cli.output import counted, errors
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -43,9 +43,9 @@ def told(run: Run) -> str:
     """What came of it, or how far it is."""
     name = f"{run.kind.capitalize()} {run.id}"
     if run.left and not run.ended:
-        return f"{name} is under way: {run.left} customers to go."
+        return f"{name} is under way: {counted(run.left, 'customer')} to go."
     return (
-        f"{name}: {run.done} customers looked at, {run.added} tags added, {run.removed} removed, {run.failed} failed."
+        f"{name}: {counted(run.done, 'customer')} looked at, {counted(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
         + (f" It ended early: {run.ended}." if run.ended else "")
     )
 

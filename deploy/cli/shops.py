@@ -9,12 +9,13 @@ import typer
 
 from deploy.cli.access import AsJson, Org, opened, org_id, run
 from deploy.cli.api import confirm_token
-from deploy.cli.output import console, errors, moment, print_json, print_table
+from deploy.cli.output import console, errors, print_json, print_table
 from deploy.cli.person import me
 from deploy.cli.secrets import read_secret
+from deploy.cli.shop_rows import row_of, state_of
 
 if TYPE_CHECKING:
-    from service.store.shop import Dialect, Shop
+    from service.store.shop import Dialect
 
 app = typer.Typer(help="The shops: add, list, remove, change a token, pause, resume.", no_args_is_help=True)
 
@@ -74,7 +75,7 @@ def list_shops(as_json: AsJson = False) -> None:
         async with opened() as access:
             shops = [await access.shops.require(org) for org in await access.shops.orgs()]
             versions = [await access.versions.live_number(shop.org) for shop in shops]
-        rows = [_row(shop, version) for shop, version in zip(shops, versions, strict=True)]
+        rows = [row_of(shop, version) for shop, version in zip(shops, versions, strict=True)]
         if as_json:
             print_json(rows)
             return
@@ -87,7 +88,7 @@ def list_shops(as_json: AsJson = False) -> None:
                     f"{row['dialect']}  {row['api_url']}",
                     row["timezone"],
                     row["version"],
-                    _state(row),
+                    state_of(row),
                 )
                 for row in rows
             ],
@@ -199,31 +200,3 @@ def _dialect(text: str) -> Dialect:
         case "omni" | "admin":
             return text
     raise Refused("the dialect is omni or admin")
-
-
-def _row(shop: Shop, version: int) -> dict[str, object]:
-    return {
-        "org": shop.org,
-        "name": shop.name,
-        "dialect": shop.dialect,
-        "api_url": shop.api_url,
-        "timezone": shop.timezone,
-        "currency": shop.currency,
-        "reserve": shop.reserve,
-        "shadow": shop.shadow,
-        "own_secret": bool(shop.secret),
-        "version": version or None,
-        "paused": shop.paused,
-        "paused_since_ms": shop.paused_since_ms or None,
-        "paused_by": shop.paused_by,
-        "removals_paused": shop.removals_paused,
-    }
-
-
-def _state(row: dict[str, object]) -> str:
-    if row["paused"]:
-        since = row["paused_since_ms"]
-        return f"paused since {moment(since if isinstance(since, int) else None)}: {row['paused']} ({row['paused_by']})"
-    if row["removals_paused"]:
-        return f"removals paused: {row['removals_paused']}"
-    return "shadow: nothing is written" if row["shadow"] else "works"

@@ -311,7 +311,7 @@ async def test_publishing_looks_at_everybody_known_again(shop: Place, redis: Arq
 
     said = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 
-    assert "1 customers to go" in said.out
+    assert "1 customer to go" in said.out
     assert await redis.exists(keys.shop(ORG, "mark:7"))
 
 

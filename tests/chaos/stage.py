@@ -141,7 +141,7 @@ def _shopful(sandbox: Sandbox, number: int, size: Size, seed: int) -> Shopful:
 def _built(folder: Path, size: Size, sandbox: Sandbox, shops: list[Shopful]) -> Stage:
     logs = folder / "logs"
     store = ChaosStore(folder, shim=built(folder))
-    ports = [_free_port() for _ in range(size.webs)]
+    ports = [free_port() for _ in range(size.webs)]
     proxy = Child("proxy", (), {}, logs / "proxy.log")
     webs = [
         Child(f"web{n}", [sys.executable, "-m", "service"], {"PORT": str(port)}, logs / f"web{n}.log")
@@ -204,7 +204,8 @@ async def answers(port: int, *, within_s: float) -> bool:
     return await until(tried, within_s=within_s, every_s=0.05)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that is free at this moment."""
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]

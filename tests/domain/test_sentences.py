@@ -1,0 +1,211 @@
+"""Every operator, field and state has its sentence in both languages, and the sentences say what they should."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Iterator
+from typing import Any, get_args
+
+import pytest
+
+from service.domain.conditions import Condition
+from service.domain.fields import FIELDS, Field, Kind
+from service.domain.operators import OPERATORS
+from service.domain.parsing import parse_rules
+from service.domain.reasons import Why
+from service.domain.sentences import (
+    say,
+    say_condition,
+    say_downgrade,
+    say_gone,
+    say_keep,
+    say_levels,
+    say_note,
+    say_owns,
+    say_rule,
+)
+from service.domain.values import Takes
+from service.domain.verdicts import State
+from service.domain.words import LANGUAGES, Language
+from service.locales import catalogue, language_of, words
+from service.store.runs import LETTERS
+
+SAMPLES: dict[Takes, Any] = {
+    Takes.NOTHING: None,
+    Takes.AMOUNT: 10_000_000,
+    Takes.AMOUNTS: (1_000_000, 5_000_000),
+    Takes.COUNT: 3,
+    Takes.COUNTS: (1, 5),
+    Takes.SPAN: "90 ngày",
+    Takes.DAY: "2026-07-01",
+    Takes.MONTH: 5,
+    Takes.FLAG: True,
+    Takes.CHOICE: "Hồ Chí Minh",
+    Takes.CHOICES: ("Hồ Chí Minh", "Hà Nội"),
+    Takes.TEXT: "an",
+    Takes.TAGS: ("Khách sỉ", "blacklist"),
+}
+
+
+def every_condition() -> Iterator[tuple[str, Condition]]:
+    for field in FIELDS.values():
+        for op in OPERATORS[field.kind].values():
+            value = _sample(field, op.takes)
+            yield f"{field.name} {op.name}", Condition(field=field.name, op=op.name, value=value)
+
+
+def _sample(field: Field, takes: Takes) -> Any:
+    if field.name == "gender" and takes in {Takes.CHOICE, Takes.CHOICES}:
+        return "female" if takes is Takes.CHOICE else ("female",)
+    return SAMPLES[takes]
+
+
+CONDITIONS = dict(every_condition())
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
+def test_every_operator_of_every_field_has_its_sentence(condition: Condition, language: Language) -> None:
+    said = say_condition(condition, words=words(language), currency="VND")
+
+    assert said
+    assert "{" not in said
+    negated = condition.operator.twin
+    if negated is not None:
+        assert say_condition(condition, words=words(language), currency="VND", negated=True) != said
+
+
+def test_both_languages_have_the_same_sentences_with_the_same_gaps() -> None:
+    both = [{message.id: message.string for message in catalogue(one) if message.id} for one in LANGUAGES]
+
+    assert both[0].keys() == both[1].keys()
+    for key in both[0]:
+        assert gaps(both[0][key]) == gaps(both[1][key]), key
+        assert all(filled(each[key]) for each in both), key
+
+
+def gaps(text: object) -> set[str]:
+    texts = text if isinstance(text, tuple) else (text,)
+    found = {name for each in texts for _, name, _, _ in string.Formatter().parse(str(each)) if name}
+    return found - {"name", "month", "year"}  # each language writes days its own way
+
+
+def filled(text: object) -> bool:
+    texts = text if isinstance(text, tuple) else (text,)
+    return all(bool(str(each).strip()) for each in texts)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_everything_that_a_decision_can_say_has_its_words(language: Language) -> None:
+    said = words(language)
+    keys = [f"state.{one}" for one in get_args(State) if one != "kept"]
+    keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(Why))]
+    keys += [f"cause.{kind}" for kind in ("delivery", "schedule", "again", "retry", "recovered", *LETTERS)]
+
+    assert [key for key in keys if not said.has(key)] == []
+
+
+def test_a_key_that_nobody_wrote_is_an_error_not_a_text() -> None:
+    with pytest.raises(KeyError):
+        words("vi")("no.such.key")
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "vi", "en"),
+    [
+        (
+            "total_spent", "at_least", 10_000_000,
+            "Tổng chi tiêu từ 10.000.000 ₫ trở lên", "Total spent is at least ₫10,000,000",
+        ),
+        (
+            "last_order_date", "more_than_ago", "3 months",
+            "Lần mua gần nhất cách đây hơn 90 ngày", "Last order more than 90 days ago",
+        ),
+        ("created_at", "before", "2026-07-01", "Ngày tạo khách trước ngày 01/07/2026", "Customer created before 1 Jul 2026"),
+        ("birthday", "month_is", 5, "Sinh nhật vào tháng 5", "Birthday is in May"),
+        ("gender", "is", "female", "Giới tính là nữ", "Gender is female"),
+        ("state", "is", "Disabled", "Trạng thái tài khoản là chưa kích hoạt", "Account state is disabled"),
+        ("email", "ends_with", "@example.com", "Email kết thúc bằng “@example.com”", "E-mail ends with “@example.com”"),
+        ("tags", "has_none", ("A", "B"), "Nhãn không có: A, B", "Tags: has none of A, B"),
+        ("orders_count", "between", (1, 5), "Số đơn hàng từ 1 đến 5", "Number of orders is between 1 and 5"),
+        ("last_order_date", "within_last", "1 day", "Lần mua gần nhất trong vòng 1 ngày qua", "Last order within the last 1 day"),
+    ],
+    ids=lambda value: str(value)[:20],
+)  # fmt: skip
+def test_a_condition_reads_as_people_would_say_it(field: str, op: str, value: Any, vi: str, en: str) -> None:
+    condition = Condition(field=field, op=op, value=value)
+
+    assert say_condition(condition, words=words("vi"), currency="VND") == vi
+    assert say_condition(condition, words=words("en"), currency="VND") == en
+
+
+DOCUMENT = """
+version: 1
+rules:
+  - id: fan
+    name: {vi: Khách quen, en: Regular}
+    tag: Fan
+    keep: 30 days
+    when:
+      all:
+        - {field: orders_count, op: at_least, value: 3}
+        - any:
+            - {field: accepts_marketing, op: is, value: true}
+            - not: {field: tags, op: has_any, value: [Khách sỉ]}
+            - not: {all: [{field: orders_count, op: at_most, value: 9}, {field: email, op: is_empty}]}
+tiers:
+  - id: hang
+    downgrade: {after: 90 days}
+    levels: [{tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}]
+"""
+
+
+def test_a_rule_reads_as_one_sentence_with_its_groups_in_brackets() -> None:
+    (rule,) = parse_rules(DOCUMENT).rules
+
+    assert say_rule(rule, words=words("vi"), currency="VND") == (
+        "Gắn nhãn Fan cho khách có: Số đơn hàng từ 3 trở lên VÀ (Nhận tin tiếp thị: có HOẶC Nhãn không có: Khách sỉ "
+        "HOẶC KHÔNG phải: (Số đơn hàng từ 9 trở xuống VÀ Email để trống)). "
+        "Khi không còn khớp vẫn giữ đủ 30 ngày từ lúc gắn."
+    )
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_else_a_rule_says_is_said_too(language: Language) -> None:
+    rule_set, said = parse_rules(DOCUMENT), words(language)
+    rule, tier = rule_set.rules[0], rule_set.tiers[0]
+
+    told = [
+        say_keep(rule, words=said),
+        say_owns(rule, words=said),
+        say_gone(rule, words=said),
+        say_downgrade(tier, words=said),
+        *say_levels(tier, words=said, currency="VND"),
+        say(rule.when, words=said, currency="VND"),
+    ]
+
+    assert all(told)
+    assert not re.search(r"[{}]", "".join(told))
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "note"),
+    [
+        ("last_order_date", "more_than_ago", "90 days", "Khách chưa từng mua không tính vào đây."),
+        ("province", "is_not", "Hà Nội", "Khách chưa có dữ liệu này cũng tính vào đây."),
+        ("created_at", "before", "2026-07-01", "Khách chưa có dữ liệu này không tính vào đây."),
+        ("orders_count", "at_least", 1, ""),
+    ],
+    ids=["never ordered", "negative", "date", "plain"],
+)
+def test_what_people_overlook_is_said_under_a_condition(field: str, op: str, value: Any, note: str) -> None:
+    assert say_note(Condition(field=field, op=op, value=value), words=words("vi")) == note
+
+
+def test_a_language_that_we_do_not_have_is_vietnamese() -> None:
+    assert (language_of("en"), language_of("fr"), language_of(None)) == ("en", "vi", "vi")
+
+
+def test_every_field_and_kind_is_walked() -> None:
+    assert {FIELDS[one.field].kind for one in CONDITIONS.values()} == set(Kind)

@@ -21,6 +21,7 @@ class Steps:
         self._then = then
         self._main: asyncio.Task[None] | None = None
         self._frozen: asyncio.Event | None = None
+        self._happening: asyncio.Task[None] | None = None
 
     async def drive(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` to its end, or until it was killed or cancelled by the injection."""
@@ -37,6 +38,8 @@ class Steps:
             dead.cancel()
         finally:
             loop.set_task_factory(before)
+        if self._happening is not None:
+            await self._happening
         if self._main.done() and not self._main.cancelled():
             self._main.result()
 
@@ -51,7 +54,8 @@ class Steps:
             self._frozen.set()
 
     async def bury(self) -> None:
-        """Let go of what was killed."""
+        """Let go of what was killed: it may end now, and tidy up with a lock that is long not its own."""
+        self._frozen = None
         if self._main is not None and not self._main.done():
             self._main.cancel()
             with suppress(asyncio.CancelledError):
@@ -61,14 +65,16 @@ class Steps:
     def killed(self) -> bool:
         return self._frozen is not None and self._frozen.is_set()
 
+    async def _happens(self) -> None:
+        await self._then(self)
+
     async def waited(self) -> None:
         self.seen += 1
         if self.seen == self._at:
-            token = _inside.set(None)
-            try:
-                await self._then(self)
-            finally:
-                _inside.reset(token)
+            context = contextvars.copy_context()
+            context.run(_inside.set, None)
+            self._happening = asyncio.get_running_loop().create_task(self._happens(), context=context)
+            await asyncio.shield(self._happening)  # it happens whatever becomes of the task that waits here
         if self.killed:
             await asyncio.Event().wait()
 

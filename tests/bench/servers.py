@@ -35,6 +35,10 @@ def valkey(folder: Path) -> Iterator[str]:
         wait_for(port)
         yield f"redis://127.0.0.1:{port}/0"
     finally:
+        if server.poll() is not None:
+            print(
+                f"the Valkey of this bench ended by itself or was killed ({server.returncode}): run it again"
+            )
         server.kill()
         server.wait()
 

@@ -12,6 +12,7 @@ from service.store import keys
 from service.store import marks as real
 from service.store.bucket import Bucket, Grant
 from service.store.turns import Item, LockLost, Refused, Turn, Turns
+from service.store.turns import Mark as Taken
 from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
 
 NOW_MS: Final = 1_800_000_000_000
@@ -108,7 +109,7 @@ def _now() -> int:
 
 async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
     n = N if call.stands else OLDER
-    mark = real_mark(n, lane)
+    mark = Taken(CUSTOMER, n, lane, 0, 0, 0, 0, 0, "", "")
     answer = await turn.permit_write(
         mark,
         decided_ms=NOW_MS - (PLAN_TOO_OLD_MS if call.stale else 0),
@@ -120,13 +121,6 @@ async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
     if isinstance(answer, Grant):
         return "granted"
     return answer.why if isinstance(answer, Refused) else "wait"
-
-
-def real_mark(n: int, lane: real.Lane) -> Any:
-    """A mark as a turn holds it."""
-    from service.store.turns import Mark as Taken
-
-    return Taken(CUSTOMER, n, lane, 0, 0, 0, 0, 0, "", "")
 
 
 def _item(call: Settle) -> Item:

@@ -38,11 +38,13 @@ def _settled(rules: Rules, seen: Seen, owned: int, intent: int) -> tuple[int, in
     given = intent in (YOUNG, OLD, BOTH_YOUNG, BOTH_OLD)
     taken = intent in (TAKEN_YOUNG, TAKEN_OLD, BOTH_YOUNG, BOTH_OLD)
     if seen.tagged:
-        stays = young and (taken or rules.present_intents_are_kept)
-        left = intent if rules.present_intents_are_kept else TAKEN_YOUNG
+        stays = young and (taken or rules.young_intents_stay)
+        left = intent if rules.young_intents_stay else TAKEN_YOUNG
         return (owned or YOUNG if given else owned), (left if stays else 0)
+    if young and rules.young_intents_stay and rules.absent_intents_are_kept:
+        return owned, intent
     stays = young and given and rules.absent_intents_are_kept
-    return (0 if taken else owned), (YOUNG if stays else 0)
+    return owned, (YOUNG if stays else 0)
 
 
 def begun(rules: Rules, *, add: bool, intent: int) -> int:

@@ -53,7 +53,7 @@ def _permit(scope: Scope, world: World) -> Step:
     assert plan is not None
     over = Drain("turn", drain.version)
     other = rules.plans_are_of_the_live_version and plan.version != drain.version
-    twice = rules.plans_are_begun_once and plan.begun and plan.add
+    twice = rules.plans_are_begun_once and plan.begun
     if other or twice:
         call = Settle("ready", stands=drain.stands, version=drain.version)
         refused, _ = scripted(scope, world, call)

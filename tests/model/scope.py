@@ -43,12 +43,9 @@ class Rules:
     plans_are_begun_once: bool = False  # a plan whose addition was begun by a dead turn is read again
     answers_leave_earlier_intents: bool = False  # an answer settles its own call, not one that is still out
     intents_stand_side_by_side: bool = False  # a removal's does not overwrite an addition's
-    present_intents_are_kept: bool = False  # a young intent stays though the tag is there
-    late_writer_restores_intent: bool = False  # with its mark, in one go
+    young_intents_stay: bool = False  # whatever the record shows: a second call may still be out
     young_ownership_outlives_absence: bool = False  # a record without our tag may lag for ten minutes
     told_outlives_marks: bool = False  # the newest `updated_at` of any body is remembered, echoes' too
-    a_mark_forgets_gone: bool = False
-    mark_forgets_read: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

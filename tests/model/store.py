@@ -55,9 +55,7 @@ class Mark(NamedTuple):
     digest: Digest | None = None
     told: int = 0
     rests: bool = False  # the customer was taken less than two seconds ago
-    forgets: bool = False  # what was read, because something new was said
     keeps_told: bool = False  # also of an echo, and longer than a mark
-    forgets_gone: bool = False
 
 
 class Take(NamedTuple):
@@ -119,10 +117,6 @@ def run(store: Store, call: Call) -> tuple[Store, Outcome]:
 def mark(store: Store, call: Mark) -> tuple[Store, Outcome]:
     if call.digest is not None and call.digest in store.read:
         return (store._replace(told=max(store.told, call.told)) if call.keeps_told else store), "echo"
-    if call.forgets:
-        store = store._replace(read=())
-    if call.forgets_gone:
-        store = store._replace(gone=0)
     if store.place == "none":
         return store._replace(place="ready", told=max(store.told, call.told)), "marked"
     return _ready(store, rests=call.rests)._replace(told=max(store.told, call.told)), "marked"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cache
 
 import pytest
 from arq.connections import ArqRedis
@@ -20,6 +21,7 @@ Pair = tuple[Store, Call]
 AT_ONCE = 500
 
 
+@cache
 def reached() -> list[Pair]:
     """Every distinct state and call of the walks, and with each what refuses it."""
     pairs: set[Pair] = set()

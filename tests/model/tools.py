@@ -27,9 +27,7 @@ def marking(scope: Scope, digest: Digest | None = None, told: int = 0) -> Mark:
     return Mark(
         digest,
         told,
-        forgets=rules.mark_forgets_read,
         keeps_told=rules.told_outlives_marks,
-        forgets_gone=rules.a_mark_forgets_gone,
     )
 
 

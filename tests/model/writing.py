@@ -105,7 +105,7 @@ def afterwards(scope: Scope, world: World) -> Iterator[Step]:
 
 def _late(scope: Scope, world: World, late: Late) -> Iterator[Step]:
     if late.written or world.shop.gone:
-        yield "who stood still finds the lock lost", _noticed(scope, world, late)
+        yield "who stood still finds the lock lost", _noticed(scope, world)
     else:
         for label, written in arriving(scope, world, add=late.add):
             yield f"who stood still: {label}", written._replace(late=late._replace(written=True))
@@ -114,11 +114,9 @@ def _late(scope: Scope, world: World, late: Late) -> Iterator[Step]:
         yield "who stood still crashes", world._replace(late=None, budget=fewer)
 
 
-def _noticed(scope: Scope, world: World, late: Late) -> World:
-    """The customer is marked again, and the addition is an intent again, in one go."""
+def _noticed(scope: Scope, world: World) -> World:
+    """The customer is marked again; the addition's intent is left as it is."""
     ended = world._replace(late=None)
     if scope.rules.late_writer_marks_again:
         ended = marked(scope, ended)
-    if scope.rules.late_writer_restores_intent and late.add:
-        ended = ended._replace(store=ended.store._replace(intent=YOUNG))
     return ended

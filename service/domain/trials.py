@@ -1,0 +1,132 @@
+"""Made-up facts that try a set of conditions out: around every value that they compare with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from itertools import combinations, islice, product
+from typing import Any, Final
+
+from service.domain.branches import Branch, Comparison
+from service.domain.days import Day, day
+from service.domain.facts import Facts, fold
+from service.domain.fields import FIELDS, Kind
+
+MOST: Final = 4_000  # facts in one trial; beyond it we rather say nothing
+MOST_TAGS: Final = 7
+OTHER: Final = "￿ other"  # a text, choice or tag that no condition names
+
+
+def leaves(branch: Branch) -> Iterator[Comparison]:
+    """All comparisons of a compiled tree."""
+    if isinstance(branch, Comparison):
+        yield branch
+    else:
+        for part in branch.parts:
+            yield from leaves(part)
+
+
+def trials(branches: Iterable[Branch], *, today: int) -> list[Facts] | None:
+    """Facts in which every answer that these trees can give is given; None when that would be too many.
+
+    Fields are taken as independent of one another, which tries more than there can be: so "never" is certain.
+    """
+    asked: dict[str, list[Comparison]] = {}
+    for branch in branches:
+        for leaf in leaves(branch):
+            asked.setdefault(leaf.field.name, []).append(leaf)
+    now = day(today)
+    values = {name: _values(name, tests, now) for name, tests in asked.items()}
+    size = 1
+    for each in values.values():
+        size *= len(each)
+    if size > MOST:
+        return None
+    return [_facts(now, dict(zip(values, row, strict=True))) for row in product(*values.values())]
+
+
+def _facts(now: Day, row: dict[str, Any]) -> Facts:
+    facts = Facts(now, frozenset(row.pop("tags", ())))
+    for name, value in row.items():
+        attributes = FIELDS[name].facts
+        for attribute, each in zip(attributes, value if len(attributes) > 1 else (value,), strict=True):
+            setattr(facts, attribute, each)
+    return facts
+
+
+def _values(name: str, tests: Sequence[Comparison], now: Day) -> list[Any]:
+    """Values of one field: empty, and around each that is compared with."""
+    kind = FIELDS[name].kind
+    if kind is Kind.TAGS:
+        return _tag_sets(tests)
+    found: set[Any] = {None}
+    for test in tests:
+        found |= _AROUND[kind](test, now)
+    if kind is Kind.TEXT:
+        found |= _joined(tests)
+    ordered = sorted(found, key=lambda value: (value is not None, str(value)))
+    return ordered if len(FIELDS[name].facts) == 1 else [*product(ordered, repeat=2)]
+
+
+def _around_number(test: Comparison, _: Day) -> set[Any]:
+    ends = test.value if isinstance(test.value, tuple) else (test.value,)
+    return {0, *(end + step for end in ends if isinstance(end, int) for step in (-1, 0, 1))}
+
+
+def _around_day(test: Comparison, now: Day) -> set[Any]:
+    if not isinstance(test.value, int):
+        return {now.ordinal}
+    on = now.ordinal - test.value if test.operator.flip is not None else test.value
+    return {on - 1, on, on + 1}
+
+
+def _around_birthday(_: Comparison, now: Day) -> set[Any]:
+    first = date(1990, 1, 1)
+    today = date.fromordinal(now.ordinal)
+    near = {today.replace(year=1992) + timedelta(days=ahead) for ahead in (0, 1, 7, 31, 62)}
+    return near | {first.replace(month=month) for month in range(1, 13)}
+
+
+def _around_choice(test: Comparison, _: Day) -> set[Any]:
+    named = test.value if isinstance(test.value, frozenset) else frozenset[str]()
+    return {*named, 9 if test.field.name == "gender" else OTHER}
+
+
+def _around_text(test: Comparison, _: Day) -> set[Any]:
+    return {OTHER, test.value} if isinstance(test.value, str) else {OTHER}
+
+
+def _joined(tests: Sequence[Comparison]) -> set[Any]:
+    """Texts that satisfy several at once: a start, parts in between, an end."""
+    starts = [str(test.value) for test in tests if test.operator.name == "starts_with"]
+    ends = [str(test.value) for test in tests if test.operator.name == "ends_with"]
+    parts = [str(test.value) for test in tests if test.operator.name == "contains"]
+    middles = {"~", *parts, "~".join(parts)}
+    return {f"{start}{middle}{end}" for start in ("", *starts) for middle in middles for end in ("", *ends)}
+
+
+def _tag_sets(tests: Sequence[Comparison]) -> list[frozenset[str]]:
+    """Every combination of the tags that are named, for so long as they are few, with another tag and without."""
+    named = sorted(
+        {
+            fold(str(tag))
+            for test in tests
+            if isinstance(test.source.value, tuple)
+            for tag in test.source.value
+        }
+    )
+    if len(named) > MOST_TAGS:
+        return [frozenset()] * (MOST + 1)
+    some = [frozenset(each) for size in range(len(named) + 1) for each in combinations(named, size)]
+    return [*some, *(each | {OTHER} for each in islice(some, 1))]
+
+
+_AROUND: Final = {
+    Kind.MONEY: _around_number,
+    Kind.INT: _around_number,
+    Kind.DATE: _around_day,
+    Kind.ANNIVERSARY: _around_birthday,
+    Kind.BOOL: lambda _, __: {True, False},
+    Kind.CHOICE: _around_choice,
+    Kind.TEXT: _around_text,
+}

@@ -1,0 +1,184 @@
+"""What a rules document says that can hardly be meant: it may be published, but somebody should look."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from service.domain.amounts import bare
+from service.domain.branches import Branch, Comparison, Group
+from service.domain.conditions import AllOf, AnyOf
+from service.domain.evaluation import Compiled, CompiledTier
+from service.domain.facts import Facts
+from service.domain.preview import Preview
+from service.domain.rules import Rule, TierGroup
+from service.domain.sentences import say
+from service.domain.tags import fold
+from service.domain.trials import leaves, trials
+from service.domain.words import Words
+
+MUCH: Final = 0.5  # of the customers
+FAR_DAYS: Final = 36_600  # by then every window has passed every date that is written down
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """One warning. `rule`: the rule's or tier's id; `tag` names a level; `gaps` fill its sentence."""
+
+    kind: str
+    rule: str
+    tag: str = ""
+    parts: tuple[Branch, ...] = ()  # the conditions that it is about
+    gaps: Mapping[str, str | int] = field(default_factory=dict)
+
+
+def warn(compiled: Compiled, *, today: int) -> tuple[Warned, ...]:
+    """What shows from the document alone; `today` is the shop's day (ordinal)."""
+    found = [one for rule in compiled.rules for one in _of_tree(rule.when, rule.id, "", today)]
+    for tier in compiled.tiers:
+        for level in tier.levels:
+            found += _of_tree(level.when, tier.id, level.tag, today)
+        found += _levels(tier, today)
+    return (*found, *_own_spellings(compiled))
+
+
+def warn_counts(compiled: Compiled, shown: Preview) -> tuple[Warned, ...]:
+    """What shows from the customers: nobody, everybody, or more than half of them; tags that others put on too."""
+    found: list[Warned] = []
+    for rule in compiled.rules:
+        count = shown.matched.get(rule.id, 0)
+        if shown.customers and (kind := _how_many(count, shown.customers)):
+            share = round(100 * count / shown.customers)
+            found.append(Warned(kind, rule.id, gaps={"count": count, "share": share, "all": shown.customers}))
+    found += [
+        Warned("others_too", tag.rules[0], tag.tag, gaps={"count": tag.not_ours})
+        for tag in shown.tags
+        if tag.not_ours and tag.rules
+    ]
+    return tuple(found)
+
+
+def warn_spellings(compiled: Compiled, seen: Mapping[str, int]) -> tuple[Warned, ...]:
+    """Tags that the shop has already in another spelling (case, or only accents); `seen`: spelling -> customers."""
+    found: list[Warned] = []
+    for maker in _makers(compiled):
+        for tag in maker.tags if maker.enabled else ():
+            near = {
+                one: n for one, n in seen.items() if one != tag.strip() and bare_tag(one) == bare_tag(tag)
+            }
+            if near:
+                other = max(near, key=lambda one: (near[one], one))
+                found.append(Warned("spelling", maker.id, tag, gaps={"other": other, "count": near[other]}))
+    return tuple(found)
+
+
+def say_warning(one: Warned, *, words: Words, compiled: Compiled) -> str:
+    """A warning and its why, in words."""
+    rule_set = compiled.rule_set
+    names = {maker.id: maker.title(words.language) for maker in (*rule_set.rules, *rule_set.tiers)}
+    said = [say(part.source, words=words, currency=rule_set.currency) for part in one.parts]
+    gaps = {name: words.number(gap) if isinstance(gap, int) else gap for name, gap in one.gaps.items()}
+    part, others = (said[0], words.listed(said[1:])) if said else ("", "")
+    kind = "never.alone" if one.kind == "never" and not others else one.kind
+    told = words(f"warning.{kind}", tag=one.tag, part=part, others=others, **gaps)
+    return f"{names.get(one.rule, one.rule)}: {told}"
+
+
+def bare_tag(tag: str) -> str:
+    """A tag without case and accents, as people mistake one for another."""
+    return bare(fold(tag))
+
+
+def _makers(compiled: Compiled) -> tuple[Rule | TierGroup, ...]:
+    return (*compiled.rule_set.rules, *compiled.rule_set.tiers)
+
+
+def _how_many(count: int, customers: int) -> str:
+    if not count:
+        return "matches_nobody"
+    if count == customers:
+        return "matches_everybody"
+    return "matches_many" if count > MUCH * customers else ""
+
+
+def _tries(branches: Sequence[Branch], today: int) -> list[Facts] | None:
+    """Today and far off: what is only true for a while is no contradiction."""
+    now = trials(branches, today=today)
+    if now is None or not any(leaf.flip for branch in branches for leaf in leaves(branch)):
+        return now
+    return [*now, *(trials(branches, today=today + FAR_DAYS) or ())]
+
+
+def _of_tree(tree: Branch, rule: str, tag: str, today: int) -> list[Warned]:
+    """Contradictions, conditions that hold always, and conditions that others imply; the largest part first."""
+    tries = _tries([tree], today)
+    if tries is not None:
+        if not any(map(tree.matches, tries)):
+            return [Warned("never", rule, tag, tuple(_blamed(tree, today)))]
+        if all(map(tree.matches, tries)):
+            return [Warned("always", rule, tag, (tree,))]
+    return [*_of_group(tree, rule, tag, today)]
+
+
+def _blamed(tree: Branch, today: int) -> Iterator[Branch]:
+    """The two parts that contradict each other where there are such, else the whole."""
+    if isinstance(tree, Group) and isinstance(tree.source, AllOf):
+        for at, one in enumerate(tree.parts):
+            for other in tree.parts[at + 1 :]:
+                tries = _tries([one, other], today)
+                if tries and not any(one.matches(facts) and other.matches(facts) for facts in tries):
+                    return iter((one, other))
+    return iter((tree,))
+
+
+def _of_group(tree: Branch, rule: str, tag: str, today: int) -> Iterator[Warned]:
+    if isinstance(tree, Comparison):
+        return
+    if isinstance(tree.source, AllOf | AnyOf):
+        yield from _implied(tree, rule, tag, today)
+    for part in tree.parts:
+        if not isinstance(part, Comparison):
+            yield from _of_tree(part, rule, tag, today) if isinstance(tree.source, AllOf | AnyOf) else ()
+
+
+def _implied(group: Group, rule: str, tag: str, today: int) -> Iterator[Warned]:
+    """Parts that say nothing: in `all` what another part makes sure of, in `any` what another part covers."""
+    every = isinstance(group.source, AllOf)
+    spared: set[int] = set()
+    for at, part in enumerate(group.parts):
+        for other_at, other in enumerate(group.parts):
+            if at == other_at or other_at in spared or not _share_fields(part, other):
+                continue
+            tries = _tries([part, other], today)
+            strong, weak = (other, part) if every else (part, other)
+            if tries and all(weak.matches(facts) for facts in tries if strong.matches(facts)):
+                spared.add(at)
+                yield Warned("implied" if every else "covered", rule, tag, (part, other))
+                break
+
+
+def _share_fields(one: Branch, other: Branch) -> bool:
+    return bool({leaf.field.name for leaf in leaves(one)} & {leaf.field.name for leaf in leaves(other)})
+
+
+def _levels(tier: CompiledTier, today: int) -> Iterator[Warned]:
+    """Levels that can never win, because those above them take everybody who would."""
+    for at, level in enumerate(tier.levels[1:], start=1):
+        above = [one.when for one in tier.levels[:at]]
+        tries = _tries([*above, level.when], today)
+        if tries is None:
+            continue
+        mine = [facts for facts in tries if level.matches(facts)]
+        if mine and all(any(one.matches(facts) for one in above) for facts in mine):
+            yield Warned("level_never_wins", tier.id, level.tag, (level.when, *above[-1:]))
+
+
+def _own_spellings(compiled: Compiled) -> Iterator[Warned]:
+    """Two tags of the document that people will take for one."""
+    seen: dict[str, str] = {}
+    for maker in _makers(compiled):
+        for tag in maker.tags:
+            other = seen.setdefault(bare_tag(tag), tag)
+            if other != tag:
+                yield Warned("own_spelling", maker.id, tag, gaps={"other": other})

@@ -1,0 +1,184 @@
+"""Warnings: what can hardly be meant is said, with its why; what may be meant is not."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.domain.customers import Customer
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.facts import facts_maker
+from service.domain.parsing import check_rules, parse_rules
+from service.domain.population import population
+from service.domain.preview import preview
+from service.domain.standing import Standing
+from service.domain.warnings import Warned, say_warning, warn, warn_counts, warn_spellings
+from service.domain.words import LANGUAGES
+from service.locales import catalogue, words
+from tests.reference import strategies
+
+TODAY = date(2026, 11, 20).toordinal()
+
+
+def rule(when: str, tag: str = "Fan") -> Compiled:
+    return compile_rules(
+        parse_rules(f"version: 1\nrules:\n  - {{id: fan, name: Quen, tag: {tag}, when: {when}}}")
+    )
+
+
+def tier(*thresholds: int) -> Compiled:
+    levels = "".join(
+        f"\n      - {{tag: T{at}, when: {{field: total_spent, op: at_least, value: {one}}}}}"
+        for at, one in enumerate(thresholds)
+    )
+    return compile_rules(parse_rules(f"version: 1\ntiers:\n  - id: hang\n    levels:{levels}"))
+
+
+@pytest.mark.parametrize(
+    ("when", "said"),
+    [
+        (
+            "{all: [{field: orders_count, op: at_least, value: 10}, {field: orders_count, op: less_than, value: 5}]}",
+            "Quen: “Số đơn hàng từ 10 trở lên” mâu thuẫn với “Số đơn hàng dưới 5”: không khách nào khớp được.",
+        ),
+        (
+            "{all: [{field: last_order_date, op: is_empty}, {field: last_order_date, op: more_than_ago, value: 90 days}]}",
+            "Quen: “Lần mua gần nhất chưa có” mâu thuẫn với “Lần mua gần nhất cách đây hơn 90 ngày”: không khách nào khớp được.",
+        ),
+        (
+            "{all: [{field: orders_count, op: at_least, value: 10}, {field: orders_count, op: at_least, value: 5}]}",
+            "Quen: “Số đơn hàng từ 5 trở lên” là thừa: đã có “Số đơn hàng từ 10 trở lên”.",
+        ),
+        (
+            "{any: [{field: province, op: is, value: Huế}, {field: province, op: in, value: [Hà Nội, Huế]}]}",
+            "Quen: “Tỉnh/thành là Huế” là thừa: “Tỉnh/thành là một trong: Hà Nội, Huế” đã gồm cả trường hợp này.",
+        ),
+        (
+            "{any: [{field: gender, op: is_empty}, {field: gender, op: is_not_empty}]}",
+            "Quen: Điều kiện “Giới tính chưa có HOẶC Giới tính đã có” luôn đúng: khách nào cũng khớp.",
+        ),
+        (
+            "{all: [{field: tags, op: has_all, value: [A, B]}, {field: tags, op: has_none, value: [b]}]}",
+            "Quen: “Nhãn có đủ: A, B” mâu thuẫn với “Nhãn không có: b”: không khách nào khớp được.",
+        ),
+        (
+            "{all: [{field: email, op: starts_with, value: an}, {field: email, op: is_empty}]}",
+            "Quen: “Email bắt đầu bằng “an”” mâu thuẫn với “Email để trống”: không khách nào khớp được.",
+        ),
+    ],
+    ids=["numbers", "never ordered", "implied", "covered", "always", "tags", "texts"],
+)
+def test_conditions_that_cannot_be_meant_are_named(when: str, said: str) -> None:
+    compiled = rule(when)
+
+    (one,) = warn(compiled, today=TODAY)
+
+    assert say_warning(one, words=words("vi"), compiled=compiled) == said
+
+
+@pytest.mark.parametrize(
+    "when",
+    [
+        "{all: [{field: orders_count, op: at_least, value: 5}, {field: orders_count, op: less_than, value: 10}]}",
+        "{any: [{field: last_order_date, op: is_empty}, {field: last_order_date, op: more_than_ago, value: 90 days}]}",
+        "{all: [{field: created_at, op: after, value: 2027-01-01}, {field: created_at, op: more_than_ago, value: 30 days}]}",
+        "{all: [{field: email, op: starts_with, value: an}, {field: email, op: ends_with, value: '@example.com'}]}",
+        "{field: birthday, op: this_month}",
+    ],
+    ids=["a span", "or never", "true only later", "two ends of a text", "a birthday"],
+)
+def test_what_may_be_meant_is_not_warned_of(when: str) -> None:
+    assert warn(rule(when), today=TODAY) == ()
+
+
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_what_is_said_of_conditions_is_so_for_every_customer(data: st.DataObject) -> None:
+    doc = {"version": 1, "rules": [{"id": "r", "tag": "Z", "when": data.draw(strategies.trees(("X", "y")))}]}
+    compiled, today = compile_rules(check_rules(doc)), data.draw(strategies.DAYS).toordinal()
+    facts = facts_maker(calendar=compiled.calendar)(
+        data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today
+    )
+
+    for one in warn(compiled, today=today):
+        answers = [part.matches(facts) for part in one.parts]
+        refuted = {
+            "never": all(answers),
+            "always": not answers[0],
+            "implied": answers[-1] and not answers[0],
+            "covered": answers[0] and not answers[-1],
+        }
+        assert not refuted[one.kind], one
+
+
+def test_a_level_below_an_easier_one_can_never_win() -> None:
+    compiled = tier(50_000_000, 10_000_000, 20_000_000)
+
+    (one,) = warn(compiled, today=TODAY)
+
+    assert (one.kind, one.tag) == ("level_never_wins", "T2")
+    assert warn(tier(50, 20, 10), today=TODAY) == ()
+
+
+def kinds(found: tuple[Warned, ...]) -> list[str]:
+    return [one.kind for one in found]
+
+
+@pytest.mark.parametrize(
+    ("spent", "kind"),
+    [([1, 2, 3], "matches_nobody"), ([10, 11, 12], "matches_everybody"), ([1, 11, 12], "matches_many")],
+    ids=["nobody", "everybody", "more than half"],
+)
+def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[int], kind: str) -> None:
+    compiled = rule("{field: total_spent, op: at_least, value: 10}")
+    people = population(
+        [(Customer(id=at + 1, total_spent=one), Standing()) for at, one in enumerate(spent)],
+        today=TODAY,
+        now_ms=0,
+    )
+
+    assert kinds(warn_counts(compiled, preview(people, compiled))) == [kind]
+
+
+def test_a_tag_that_others_put_on_too_is_warned_of() -> None:
+    compiled = rule("{field: total_spent, op: at_least, value: 10}")
+    some = [
+        Customer(id=1, total_spent=1, tags=("Fan",)),
+        Customer(id=2, total_spent=1),
+        Customer(id=3, total_spent=10),
+    ]
+    people = population([(one, Standing()) for one in some], today=TODAY, now_ms=0)
+
+    assert kinds(warn_counts(compiled, preview(people, compiled))) == ["others_too"]
+
+
+def test_a_tag_that_differs_only_by_case_or_accents_from_one_in_use_is_warned_of() -> None:
+    compiled = rule("{field: total_spent, op: at_least, value: 10}", tag="Khách sỉ")
+
+    (one,) = warn_spellings(compiled, {"khach si": 40, "Khách Sỉ": 7, "Khách sỉ": 900, "Fan": 3})
+
+    assert (one.kind, one.gaps["other"], one.gaps["count"]) == ("spelling", "khach si", 40)
+
+
+def test_two_tags_of_the_rules_that_look_alike_are_warned_of() -> None:
+    two = """
+version: 1
+rules:
+  - {id: a, tag: VIP, when: {field: orders_count, op: at_least, value: 1}}
+  - {id: b, tag: Víp, when: {field: orders_count, op: at_least, value: 2}}
+"""
+    assert kinds(warn(compile_rules(parse_rules(two)), today=TODAY)) == ["own_spelling"]
+
+
+def test_every_kind_of_warning_has_its_sentence() -> None:
+    said = {str(message.id) for message in catalogue("vi") if str(message.id).startswith("warning.")}
+    compiled = rule("{field: orders_count, op: at_least, value: 1}")
+    part = compiled.rules[0].when
+    gaps: dict[str, str | int] = {"count": 1, "share": 2, "all": 3, "other": "x"}
+
+    for key in said - {"warning.never.alone"}:
+        one = Warned(key.removeprefix("warning."), "fan", "Fan", (part, part), gaps)
+        assert all(say_warning(one, words=words(each), compiled=compiled) for each in LANGUAGES)

@@ -32,6 +32,7 @@ from service.store.shops import Shops
 from service.store.versions import Versions
 
 ORG: Final = OrgId("1000000001")
+RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"
 WEBHOOK_PATH: Final = "/webhooks/haravan"
 UP_WITHIN_S: Final = 30.0
 
@@ -102,7 +103,7 @@ def environment(haravan: ShopHandle, *, store_url: str, box_url: str, port: int)
         "HARAVAN_VERIFY_TOKEN": secrets.token_hex(16),
         "SECRET_KEY": secrets.token_hex(32),
         "OPS_TOKENS": f"demo={secrets.token_hex(16)}",
-        "RULES_FILE": str(project_folder() / "deploy" / "rules" / "demo.yaml"),
+        "RULES_FILE": str(RULES_FILE),
         "LOG_FORMAT": "json",
         "PORT": str(port),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -89,16 +90,27 @@ ACCIDENTS = [
     loses_its_lock_to_another,
     loses_its_lock_to_nobody,
     is_cancelled,
-    is_killed,
-    is_killed_and_told,
     is_paused,
 ]
+DEATHS = [is_killed, is_killed_and_told]
 
 
 @pytest.mark.parametrize("happens", [*EVENTS, *ACCIDENTS], ids=lambda each: each.__name__)
 async def test_at_every_await_of_a_drain_whatever_happens_the_tags_end_right(
     redis: ArqRedis, happens: Happening
 ) -> None:
+    await _at_every_wait(redis, happens)
+
+
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("happens", DEATHS, ids=lambda each: each.__name__)
+async def test_at_every_await_a_drain_may_die(redis: ArqRedis, happens: Happening) -> None:
+    await _at_every_wait(redis, happens)
+
+    gc.collect()  # the dead leave sockets open, here as on a real machine
+
+
+async def _at_every_wait(redis: ArqRedis, happens: Happening) -> None:
     async with staged(redis) as stage:
         waits = 0
         while True:

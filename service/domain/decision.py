@@ -98,12 +98,14 @@ def _next(
 
 def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | None:
     """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
-    tags, live = facts.tags, compiled.live
+    tags, live, undone = facts.tags, compiled.live, compiled.take_back
     if standing.excluded or not standing.held.keys().isdisjoint(compiled.idle):
         return None
     for key, own in standing.owned.items():
         if key not in tags or own.rule not in live or key not in live[own.rule]:
             return None
+        if undone and (own.rule, own.version) in undone:
+            return None  # what an undone version gave is taken over, or taken back
     quick = compiled.quick
     keys = [key for matches, key in quick.tests if matches(facts)]
     if len(keys) != len(tags & quick.keys) or not tags.issuperset(keys):

@@ -49,10 +49,10 @@ def _settle(turn: Turn, step: TagStep) -> None:
     if matching:
         _given(turn, step, matching, present)
     elif turn.held and (follower := _follower(turn, step, rules)):
-        turn.wanted.append(step.tag)
         if not present:
             turn.give(tag=step.tag, key=step.key, rule=follower.id, why="renamed", inputs=NO_INPUTS)
         turn.held[follower.id] = Hold(step.key, turn.held[follower.id].since)
+        _kept(turn, step, rules)  # nobody wants it: it stays as long as the hold does
     elif present:
         _unwanted(turn, step, rules)
     if turn.held:

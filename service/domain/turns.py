@@ -91,8 +91,8 @@ class Turn:
             self.due.append(until)
 
     def spelling(self, key: str) -> str:
-        """The record's own spelling of a tag that was there at first."""
-        return next((tag for tag in self._customer.tags if fold(tag) == key), key)
+        """The record's own spelling of a tag, or ours if we have just added it."""
+        return next((tag for tag in self._customer.tags if fold(tag) == key), self.added.get(key, key))
 
     def withhold(self, *, tag: str, rule: str) -> None:
         """Say that an exclusion keeps a tag from being given."""

@@ -259,6 +259,19 @@ def test_a_roll_back_takes_back_what_the_undone_version_gave_for_ever() -> None:
     assert shop.tags == set()
 
 
+def test_what_the_restored_rule_gives_too_is_kept_under_its_name() -> None:
+    right, wrong = rule(keep="forever"), rule(keep="forever", when=spent(1))
+    shop = Shop(right)
+    shop.publish(wrong)
+    shop.look(spent=100)
+    shop.publish(right, undone=True)
+    shop.look()
+
+    shop.look(spent=0)
+
+    assert shop.tags == {"VIP"}
+
+
 def test_a_roll_back_leaves_what_an_unchanged_rule_gave() -> None:
     shop = Shop(rule(keep="forever"))
     shop.publish(rule(keep="forever"), rule("second", "Other"))

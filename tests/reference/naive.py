@@ -358,7 +358,6 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
             rule for rule in free if keep_days(rule) and lasting(world, rule, hold_of(world, rule, key))
         ]
         if follower:
-            world.wanted.add(key)
             since = world.held[follower["id"]][1]
             if not there:
                 world.add(key, tag, follower["id"])

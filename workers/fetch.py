@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from service.domain.customers import CustomerId, Record
+from service.domain.customers import CustomerId
 from service.domain.failures import batch_size
+from service.domain.records import Record
 from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
 from service.store.turns import Mark
 from workers.haravan.client import Haravan

@@ -14,9 +14,10 @@ from typing import Final, Literal
 import structlog
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, Record, pack
+from service.domain.customers import CustomerId, pack
 from service.domain.evaluation import Compiled
 from service.domain.judgement import Asked, Scene, Settled, judge
+from service.domain.records import Record
 from service.errors import TaggerError
 from service.store import kept, keys, runs
 from service.store.script import script

@@ -13,7 +13,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from service.domain.customers import Record, read_id, record_of
+from service.domain.customers import read_id
+from service.domain.records import Record, read_quickly, record_of
 from service.errors import Unreadable
 
 SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1 have other lengths
@@ -120,6 +121,10 @@ def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
     """
     if test:
         return Verdict(note=Reason.TEST)
+    if topic.startswith("customers/"):
+        record = read_quickly(body, currency=currency)
+        if record is not None:
+            return Verdict(str(record.customer.id), _digest(record), _updated(record))
     try:
         told = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

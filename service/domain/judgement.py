@@ -8,12 +8,13 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers import Customer, Record, digest
+from service.domain.customers import Customer, digest
 from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled
 from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
 from service.domain.ownership import INTENT_MS, settle_intents
 from service.domain.reasons import Reason
+from service.domain.records import Record
 from service.domain.standing import Intent, Owned, Standing
 from service.domain.strikes import Strikes, stopped, strike
 from service.domain.tags import TagChange, TagSet, after, fold, tag_set

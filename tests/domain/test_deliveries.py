@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.customers import digest, read_record
+from service.domain.customers import digest
 from service.domain.deliveries import (
     Kept,
     Reason,
@@ -23,6 +23,7 @@ from service.domain.deliveries import (
     read_kept,
     tidy_topic,
 )
+from service.domain.records import read_record
 
 VIETNAMESE = (
     '{"id":1037889951,"first_name":"Nguyễn Thị Ánh","tags":"Khách VIP","total_spent":261380000.0000}'.encode()

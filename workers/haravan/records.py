@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from service.domain.customers import CustomerId, Record
+from service.domain.customers import CustomerId
+from service.domain.records import Record
 
 Raw = dict[str, Any]
 """A JSON object as the API sent it. Its fractions are Decimals with all their digits; write them with

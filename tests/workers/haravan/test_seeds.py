@@ -12,7 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from service.domain.customers import CustomerId, Record
+from service.domain.customers import CustomerId
+from service.domain.records import Record
 from service.errors import Rejected, Unavailable
 from workers.haravan.dialects import Name, speak
 from workers.haravan.dialects.admin import Admin

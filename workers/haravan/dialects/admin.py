@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from service.domain.customers import CustomerId, Record
+from service.domain.customers import CustomerId
+from service.domain.records import Record
 from service.domain.tags import TagChange, after, join_tags, tag_set
 from service.errors import Gone, Refused, Unavailable, Unreadable
 from workers.haravan import bodies

@@ -7,7 +7,8 @@ from datetime import datetime
 from functools import partial
 from typing import Final
 
-from service.domain.customers import CustomerId, Record
+from service.domain.customers import CustomerId
+from service.domain.records import Record
 from service.errors import Unauthorised, Unavailable
 from workers.haravan import bodies
 from workers.haravan.dialects.filters import chosen, filters

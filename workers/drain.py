@@ -128,7 +128,7 @@ class Drain:
                 if not isinstance(error, Throttled | Unauthorised | TurnOver):
                     raise error
             if refusals := [each for each in errors if isinstance(each, Unauthorised)]:
-                await pause_for_token(work.shops, work.alerts, work.turn, refusals[0])
+                await pause_for_token(work.shops, work.alerts, work.turn, refusals[0], token=work.shop.token)
                 return "unauthorised", 0
             if throttles := [each for each in errors if isinstance(each, Throttled)]:
                 return "throttled", int(max(each.retry_after_s for each in throttles) * 1000)

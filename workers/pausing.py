@@ -18,10 +18,18 @@ WORKER: Final = "worker"
 GONE: Final = "gone"  # so many 404s that the token or the address must be wrong
 
 
-async def pause_for_token(shops: Shops, alerts: Alerts, turn: Turn, exc: Unauthorised) -> None:
-    """401 or 403: all work of the shop stops, its marks stay; a probe every 5 minutes or a new token resumes it."""
+async def pause_for_token(shops: Shops, alerts: Alerts, turn: Turn, exc: Unauthorised, *, token: str) -> None:
+    """401 or 403: all work of the shop stops, its marks stay; a probe every 5 minutes or a new token resumes it.
+
+    `token` is the refused one. Where another was stored while the call was on its way, its coming has ended a pause
+    that was not there yet: looked at after pausing (and `set_token` looks after storing), one of the two sees the other.
+    """
     await shops.pause(turn.org, reason=UNAUTHORISED, by=WORKER)
     await _probe_later(turn)
+    shop = await shops.get(turn.org)
+    if shop is not None and shop.token != token and shop.paused == UNAUTHORISED:
+        await shops.resume(turn.org)
+        return
     alerts.raise_alert(
         UNAUTHORISED,
         f"Haravan refuses the shop's token ({exc.status}). Nothing is lost: work goes on once "

@@ -96,11 +96,12 @@ class Shops:
 
     async def set_token(self, org: OrgId, token: str) -> None:
         """Replace the token; a pause for a refused token ends, any other stays. Raises NotFound, Refused."""
-        shop = await self.require(org)
+        await self.require(org)
         if not token.strip():
             raise Refused("the token is empty")
         await self._redis.hset(keys.shop(org, "shop"), "token", self._cipher.seal(token.strip()))
-        if shop.paused == UNAUTHORISED:
+        paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
+        if paused == UNAUTHORISED.encode():
             await self.resume(org)
 
     async def set_secret(self, org: OrgId, secret: str) -> None:

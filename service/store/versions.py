@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
@@ -23,6 +24,16 @@ OF_THE_SHOP: Final = (
     "owned",
     "snap",
 )  # any of these: the shop has a past, RULES_FILE stays out
+
+
+RETRACTED: Final = (
+    "~retracted"  # owner of tags that a person takes back: no rule's id, and what it gave is removed
+)
+
+
+def made_ready(rule_set: RuleSet, *, past: Past) -> Compiled:
+    """The rules of a version, ready to decide with."""
+    return compile_rules(rule_set, past=replace(past, gone={**past.gone, RETRACTED: "remove"}))
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
@@ -125,7 +136,7 @@ class Versions:
         """The rules of a version, ready; of version 0, before the first, there are none. Raises NotFound."""
         if not number:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
-        return compile_rules(await self.document(org, number), past=await self.past(org, number))
+        return made_ready(await self.document(org, number), past=await self.past(org, number))
 
     async def seed_from(self, settings: Settings, org: OrgId) -> Version | None:
         """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises BadRules."""

@@ -1,0 +1,135 @@
+"""Previews over all snapshots of a shop: who would change if these rules were published."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+from arq.connections import ArqRedis
+
+from service.domain.customers import Customer, OrgId, unpack
+from service.domain.evaluation import Compiled
+from service.domain.guard import Effort, Guard, effort, guard
+from service.domain.population import Population, population
+from service.domain.preview import Preview, preview
+from service.domain.standing import NOTHING, Standing
+from service.domain.warnings import Warned, warn, warn_counts, warn_spellings
+from service.errors import Unreadable
+from service.store import keys
+from service.store.background import standing
+from service.store.shop import Shop
+
+PAGE: Final = 2_000
+FRESH_MS: Final = 60_000  # for so long a population serves one preview after another
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A preview with what it costs, whether it needs approval, and what is odd about the rules."""
+
+    preview: Preview
+    effort: Effort
+    guard: Guard
+    warnings: tuple[Warned, ...]
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """What is kept beside a published version."""
+        shown = self.preview
+        return {
+            "customers": shown.customers,
+            "touched": shown.touched,
+            "added": shown.added,
+            "removed": shown.removed,
+            "calls": self.effort.calls,
+            "seconds": self.effort.seconds,
+        }
+
+
+async def gather(redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int) -> Population:
+    """Everybody whose snapshot we have; a snapshot that cannot be read is left out (its next look renews it)."""
+    kept = {name: await _all(redis, org, name) for name in ("owned", "held", "excluded")}
+    known: dict[int, tuple[Customer, Standing]] = {}  # a scan may show a customer twice
+    async for page in _pages(redis, keys.shop(org, "snap")):
+        known.update((one[0].id, one) for one in _known(page, kept))
+    return population(known.values(), today=compiled.day_of(now_ms), now_ms=now_ms)
+
+
+def show(shop: Shop, people: Population, compiled: Compiled, *, version: int) -> Shown:
+    """Compute it: about a second for 100,000 customers, some ten milliseconds when it was done before."""
+    shown = preview(people, compiled, version=version)
+    counts: dict[str, int] = {}
+    for customer in people.customers:
+        for tag in customer.tags:
+            counts[tag] = counts.get(tag, 0) + 1
+    return Shown(
+        preview=shown,
+        effort=effort(shown, one_call=shop.dialect == "admin"),
+        guard=guard(shown),
+        warnings=(
+            *warn(compiled, today=people.today),
+            *warn_counts(compiled, shown),
+            *warn_spellings(compiled, counts),
+        ),
+    )
+
+
+class Previews:
+    """Previews for pages: everybody is kept in memory for a minute, so that an edit is answered at once."""
+
+    def __init__(self, redis: ArqRedis) -> None:
+        self._redis = redis
+        self._people: dict[OrgId, Population] = {}
+
+    async def show(self, shop: Shop, compiled: Compiled, *, version: int, now_ms: int) -> Shown:
+        """Computed in a thread, so that webhooks are answered meanwhile."""
+        people = self._people.get(shop.org)
+        if people is None or not 0 <= now_ms - people.now_ms < FRESH_MS:
+            people = await gather(self._redis, shop.org, compiled, now_ms=now_ms)
+            self._people = {shop.org: people}  # one shop at a time: they are large
+        return await asyncio.to_thread(show, shop, people, compiled, version=version)
+
+
+def as_data(shown: Shown) -> dict[str, Any]:
+    """Plain data, for JSON."""
+    return {
+        **msgspec.to_builtins(shown.preview),
+        "effort": msgspec.to_builtins(shown.effort),
+        "guard": msgspec.to_builtins(shown.guard),
+    }
+
+
+async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    async for page in _pages(redis, keys.shop(org, name)):
+        found.update(page)
+    return found
+
+
+async def _pages(redis: ArqRedis, key: str) -> AsyncIterator[dict[bytes, bytes]]:
+    client: Any = redis
+    cursor: int = 0
+    while True:
+        cursor, page = await client.hscan(key, cursor, count=PAGE)
+        yield page
+        if not cursor:
+            return
+
+
+def _known(
+    page: Mapping[bytes, bytes], kept: Mapping[str, Mapping[bytes, bytes]]
+) -> Iterator[tuple[Customer, Standing]]:
+    owned, held, excluded = kept["owned"], kept["held"], kept["excluded"]
+    for name, snapshot in page.items():
+        try:
+            customer = unpack(snapshot)
+            if name in owned or name in held or name in excluded:
+                stands = standing(owned=owned.get(name), held=held.get(name), excluded=excluded.get(name))
+            else:
+                stands = NOTHING
+        except Unreadable:
+            continue
+        yield customer, stands

@@ -1,0 +1,216 @@
+"""Publishing: guard, version, and the marks of whoever changes by it; rolling back is publishing old rules."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from arq.connections import ArqRedis
+
+from service.domain.due_days import coming_days
+from service.domain.customers import CustomerId, OrgId
+from service.domain.ownership import Past, undo
+from service.domain.preview import touched
+from service.domain.rules import RuleSet
+from service.errors import Refused
+from service.store import audit, keys, previews, runs
+from service.store.previews import Shown
+from service.store.runs import Run
+from service.store.shop import Shop
+from service.store.versions import Version, Versions, made_ready
+
+UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
+CHUNK: Final = 1_000
+UNFINISHED: Final = "unfinished_publish"  # field of the shop's state: a version whose marks are not all there
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Rules that may be published after `parent`, and what they would do."""
+
+    rule_set: RuleSet
+    past: Past
+    parent: int
+    shown: Shown
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """The new version, and the run that carries it out; None where nobody changes."""
+
+    version: Version
+    run: Run | None
+
+
+async def draft(redis: ArqRedis, shop: Shop, rule_set: RuleSet, *, versions: Versions, now_ms: int) -> Draft:
+    """Look at what publishing these rules now would do; nothing is written."""
+    parent = await versions.live_number(shop.org)
+    past = await versions.inheritance(shop.org, rule_set, parent=parent)
+    return await _draft(redis, shop, rule_set, past, parent, now_ms)
+
+
+async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Versions, now_ms: int) -> Draft:
+    """The rules of an earlier version, taking back what the versions since gave by mistake; raises NotFound, Refused."""
+    parent = await versions.live_number(shop.org)
+    if not 0 < to < parent:
+        raise Refused(
+            f"there is nothing to roll back to: version {parent} is live, {to} is not an earlier one"
+        )
+    restored = await versions.document(shop.org, to)
+    undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
+    inherited = await versions.inheritance(shop.org, restored, parent=parent)
+    past = undo(inherited, undone=undone, restored=restored)
+    return await _draft(redis, shop, restored, past, parent, now_ms)
+
+
+async def _draft(
+    redis: ArqRedis, shop: Shop, rule_set: RuleSet, past: Past, parent: int, now_ms: int
+) -> Draft:
+    compiled = made_ready(rule_set, past=past)
+    people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms)
+    return Draft(rule_set, past, parent, previews.show(shop, people, compiled, version=parent + 1))
+
+
+async def publish(
+    redis: ArqRedis,
+    shop: Shop,
+    ready: Draft,
+    *,
+    versions: Versions,
+    by: str,
+    note: str,
+    now_ms: int,
+    approved: bool = False,
+    what: str = "publish",
+    on_marked: Callable[[int], None] = lambda _: None,
+) -> Published:
+    """Make the draft live and mark whoever changes; Refused where it needs approval or another was quicker."""
+    if ready.shown.guard.needs_approval and not approved:
+        raise Refused(_needs_approval(ready.shown))
+    client: Any = redis
+    begun = keys.shop(shop.org, "state"), UNFINISHED
+    await client.hset(*begun, ready.parent + 1)
+    try:
+        version = await versions.publish(
+            shop.org,
+            ready.rule_set,
+            author=by,
+            note=note,
+            parent=ready.parent,
+            preview=ready.shown.summary,
+            past=ready.past,
+        )
+    except Refused:
+        await client.hdel(*begun)
+        raise
+    about = {"version": version.number, "content": version.content, "note": note, **ready.shown.summary}
+    await audit.record(redis, shop.org, by=by, what=what, about=about | {"approved": approved})
+    run = await carry_out(redis, shop.org, versions, version, now_ms=now_ms, on_marked=on_marked)
+    await client.hdel(*begun)
+    return Published(version, run)
+
+
+async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int) -> Run | None:
+    """Carry out a publish whose process died between the version and the marks; None when there is none."""
+    client: Any = redis
+    begun = keys.shop(shop.org, "state"), UNFINISHED
+    stored = await client.hget(*begun)
+    version = await versions.live(shop.org)
+    if stored is None or version is None:
+        return None
+    run = None
+    if version.number >= int(stored):
+        run = await carry_out(redis, shop.org, versions, version, now_ms=now_ms)
+    await client.hdel(*begun)
+    return run
+
+
+async def rolls_back_freely(versions: Versions, org: OrgId, *, to: int, now_ms: int) -> bool:
+    """Is this the undoing of the latest version within a day? Then nobody needs to approve it."""
+    live = await versions.live(org)
+    return live is not None and to == live.number - 1 and now_ms - live.at_ms < UNDO_MS
+
+
+async def carry_out(
+    redis: ArqRedis,
+    org: OrgId,
+    versions: Versions,
+    version: Version,
+    *,
+    now_ms: int,
+    on_marked: Callable[[int], None] = lambda _: None,
+) -> Run | None:
+    """Mark whoever changes under the version, which is live by now; None where nobody does.
+
+    Everybody is looked at once more: from here on no drain clears by the older rules, so nobody slips through
+    between the preview and the version. Twice marks twice, which writes nothing twice.
+    """
+    await _supersede(redis, org)
+    past = await versions.past(org, version.number)
+    compiled = made_ready(await versions.document(org, version.number), past=past)
+    people = await previews.gather(redis, org, compiled, now_ms=now_ms)
+    await _move_calendar(redis, org, coming_days(people, compiled))
+    customers = [CustomerId(one) for one in touched(people, compiled, version=version.number)]
+    if not customers:
+        return None
+    reason = version.note or f"version {version.number}"
+    run = await runs.start(
+        redis,
+        org,
+        customers,
+        kind="publish",
+        by=version.author,
+        reason=reason,
+        now_ms=now_ms,
+        on_marked=on_marked,
+    )
+    client: Any = redis
+    may_remove = (version.preview or {}).get("removed", 0)
+    await client.hset(keys.shop(org, f"run:{run.id}"), "may_remove", may_remove)
+    return run
+
+
+async def stop_overruns(redis: ArqRedis, org: OrgId) -> list[str]:
+    """Pause removals where a publish takes more tags than its preview said; the ids of such runs."""
+    client: Any = redis
+    found: list[str] = []
+    for run in await runs.latest(redis, org):
+        if run.kind != "publish" or run.ended or not run.left:
+            continue
+        allowed = await client.hget(keys.shop(org, f"run:{run.id}"), "may_remove")
+        if allowed is not None and run.removed > _with_slack(int(allowed)):
+            await client.hset(keys.shop(org, "state"), mapping={"removals_paused": f"publish {run.id}"})
+            found.append(run.id)
+    return found
+
+
+def _with_slack(allowed: int) -> int:
+    """Customers change while a run goes on: a twentieth more, and at least twenty, is no surprise."""
+    return allowed + max(20, allowed // 20)
+
+
+async def _supersede(redis: ArqRedis, org: OrgId) -> None:
+    """A newer publish ends the older ones' books, never their marks."""
+    for run in await runs.latest(redis, org):
+        if run.kind == "publish" and not run.ended and run.left:
+            await runs.end(redis, org, run.id, why="superseded")
+
+
+async def _move_calendar(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, int]]) -> None:
+    """The days on which the new rules may change by themselves; an earlier day that stands is no harm."""
+    client: Any = redis
+    for start in range(0, len(days), CHUNK):
+        chunk = {str(customer): day for customer, day in days[start : start + CHUNK]}
+        await client.zadd(keys.shop(org, "calendar"), chunk, lt=True)
+
+
+def _needs_approval(shown: Shown) -> str:
+    seen, limits = shown.preview, shown.guard
+    said = {
+        "share": f"it touches {seen.touched} of {seen.customers} customers (more than {limits.most_customers})",
+        "removals": f"it removes {seen.removed} tags (more than {limits.most_removed})",
+    }
+    return (
+        f"this needs an approval: {' and '.join(said[why] for why in limits.why)}; look at the preview first"
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Literal, NamedTuple
 
@@ -152,13 +153,14 @@ class Turn:
         return outcomes
 
     async def planned(self, *, most: int) -> list[Planned]:
-        """Customers with a plan, live first, oldest first."""
+        """Customers with a plan, live first, oldest first; a tenth of them bulk, however many are live."""
         redis = self._turns.redis
         async with redis.pipeline(transaction=False) as pipe:
             pipe.zrange(keys.shop(self.org, "plan:live"), 0, most - 1)
             pipe.zrange(keys.shop(self.org, "plan:bulk"), 0, most - 1)
             live, bulk = await pipe.execute()
-        ids = [*live, *bulk][:most]
+        share = min(len(bulk), math.ceil(most / 10)) if most > 1 else 0
+        ids = [*live[: most - share], *bulk][:most]
         async with redis.pipeline(transaction=False) as pipe:
             for cid in ids:
                 pipe.hgetall(keys.shop(self.org, f"mark:{cid.decode()}"))

@@ -33,6 +33,7 @@ class Sweep:
         self._retention_ms = retention_days * keys.DAY_S * 1000
         self._clock_ms = clock_ms
         self._ring = script(redis, "place", "ring")
+        self._passed = script(redis, "passed")
         self._calendar_at = 0.0
         self._house_at = 0.0
 
@@ -79,19 +80,8 @@ class Sweep:
         if due:
             customers = [CustomerId(int(each)) for each in due]
             await marks.mark_customers(self._redis, org, customers, cause="schedule", now_ms=self._clock_ms())
-            await self._leave_calendar(org, due, today=today)
+            await self._passed(keys=[keys.shop(org)], args=[today, *due])
         return len(due)
-
-    async def _leave_calendar(self, org: OrgId, due: list[bytes], *, today: int) -> None:
-        """Only those whose day has not been moved meanwhile: a clear sets days that are still to come."""
-        calendar = keys.shop(org, "calendar")
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for each in due:
-                pipe.zscore(calendar, each)
-            scores = await pipe.execute()
-        stay = [each for each, score in zip(due, scores, strict=True) if score is not None and score <= today]
-        if stay:
-            await self._redis.zrem(calendar, *stay)
 
     async def keep_house(self) -> None:
         """Shorten what has a lifetime, and try transient dead letters again after a day."""

@@ -18,6 +18,7 @@ names below. Lifetimes: none unless said.
     {shop}plan:live / plan:bulk   sorted sets: planned customers, likewise
     {shop}later                   sorted set: waiting customers, by the ms when they are due
     {shop}read                    hash: customer -> digests left by the last drain
+    {shop}told                    hash: customer -> the newest `updated_at` that a webhook told, in ms
     {shop}lock                    string: the holder's token; 15 s, renewed
     {shop}wake                    string: a wake-up is on its way; some seconds
     {shop}bucket                  hash: the API bucket (service/store/scripts/bucket.lua)
@@ -46,6 +47,7 @@ names below. Lifetimes: none unless said.
     {shop}runs                    sorted set: run id -> started ms
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:left           set: its customers that are still to come; 90 days
+    {shop}alerted:{kind}          string: this was told to people a moment ago; 1 h
     {shop}audit                   stream: what people did; 400 days
 """
 

@@ -21,11 +21,19 @@ local function append(list, item, most)
   return table.concat(items, ',')
 end
 
+-- The newest moment that was ever told of a customer, by echoes too: a list that shows an older state lags.
+local function newest(cid, updated)
+  local told = redis.call('HGET', P .. 'told', cid)
+  if told and tonumber(told) > tonumber(updated) then return told end
+  return updated
+end
+
 local function mark(cid, updated, delivery, cause)
   local key = P .. 'mark:' .. cid
   local n = redis.call('INCR', P .. 'seq')
   local old = redis.call('HMGET', key, 'n', 'first_n', 'lane', 'place', 'taken', 'upd', 'ids', 'cause', 'runs')
   local run = string.match(cause, ':(.+)$') or ''
+  updated = newest(cid, updated)
   if not old[1] then
     redis.call('HSET', key, 'n', n, 'first_n', n, 'first', now, 'lane', lane, 'upd', updated,
       'ids', delivery, 'cause', cause, 'runs', run, 'place', 'ready')
@@ -33,8 +41,8 @@ local function mark(cid, updated, delivery, cause)
   else
     local to = lane
     if old[3] == 'live' then to = 'live' end -- a bulk mark never demotes a live one
-    local newest = math.max(tonumber(updated), tonumber(old[6] or '0'))
-    redis.call('HSET', key, 'n', n, 'lane', to, 'upd', string.format('%.0f', newest),
+    updated = string.format('%.0f', math.max(tonumber(updated), tonumber(old[6] or '0')))
+    redis.call('HSET', key, 'n', n, 'lane', to, 'upd', updated,
       'ids', append(old[7], delivery, 20), 'cause', append(old[8], cause, 5), 'runs', append(old[9], run, 5))
     leave(P, cid, old[3], old[4])
     make_ready(P, cid, to, old[2], tonumber(old[5]), now)
@@ -83,6 +91,7 @@ for i = 1, count do
     delivery = record(cid, code, again, blob)
   end
   if code == 'marked' then mark(cid, updated, delivery, cause) end
+  if code == 'echo' then redis.call('HSET', P .. 'told', cid, newest(cid, updated)) end
   answer[#answer + 1] = code
   answer[#answer + 1] = again
   answer[#answer + 1] = delivery

@@ -101,7 +101,12 @@ function ops.clear(item, old)
   if item.letter then bury(item, item.letter) end
   end_runs(item.cid, old[4], 'done', item)
   unmark(item.cid, old)
-  if item.again then remark(item.cid, item.again) end
+  if item.again then
+    redis.call('HDEL', P .. 'told', item.cid) -- waited for long enough: it is not waited for again
+    remark(item.cid, item.again)
+  elseif old[7] and old[7] ~= '0' then
+    redis.call('HSET', P .. 'told', item.cid, old[7])
+  end
   return 'done'
 end
 
@@ -150,7 +155,7 @@ function ops.purge(item, old)
     local both = string.len(kept or '') .. ':' .. (kept or '') .. (holds_blob or '')
     redis.call('SET', P .. 'tombstone:' .. item.cid, both, 'EX', 2592000)
   end
-  for _, name in ipairs({ 'read', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of', 'dead' }) do
+  for _, name in ipairs({ 'read', 'told', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of', 'dead' }) do
     redis.call('HDEL', P .. name, item.cid)
   end
   redis.call('ZREM', P .. 'calendar', item.cid)
@@ -166,7 +171,7 @@ for i, item in ipairs(items) do
   elseif not current then
     answer[i] = 'version'
   else
-    local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken')
+    local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken', 'upd')
     if old[1] ~= tostring(item.n) then
       answer[i] = 'moved'
     else

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.customers import VISIBLE_KEYS, Customer, CustomerId, Record
+from service.domain.customers import Customer, CustomerId
 from service.domain.evaluation import compile_rules
 from service.domain.judgement import (
     Asked,
@@ -23,6 +23,7 @@ from service.domain.judgement import (
 )
 from service.domain.ownership import INTENT_MS
 from service.domain.parsing import parse_rules
+from service.domain.records import Record
 from service.domain.standing import Intent, Owned, Standing
 
 NOW = 1_800_000_000_000
@@ -37,7 +38,7 @@ VIP = {"vip": Owned("VIP", "vip", NOW - 5)}
 
 def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, lacks: str = "") -> Record:
     customer = Customer(id=CustomerId(7), total_spent=spent, tags=tags, updated_ms=updated_ms)
-    return Record(customer, frozenset({lacks}) & VISIBLE_KEYS)
+    return Record(customer, frozenset({lacks} - {""}))
 
 
 def _kept(owned: Mapping[str, Owned] | None = None, **intents: Intent) -> Background:

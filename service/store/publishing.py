@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from service.domain.due_days import coming_days
 from service.domain.customers import CustomerId, OrgId
+from service.domain.due_days import coming_days
 from service.domain.ownership import Past, undo
 from service.domain.preview import touched
 from service.domain.rules import RuleSet

@@ -1,0 +1,330 @@
+"""Publishing marks exactly whoever changes; rolling back undoes it; claims by hand hold against a drain."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId
+from service.domain.parsing import parse_rules
+from service.errors import NotFound, Refused
+from service.locales import words
+from service.store import audit, claims, keys, publishing, runs
+from service.store.explaining import Explained, explain
+from service.store.publishing import Published
+from service.store.shop import Shop
+from tests.workers.stage import ORG, Stage, staged
+
+RULE = "  - {id: %s, tag: %s, %swhen: {field: total_spent, op: at_least, value: %d}}\n"
+
+
+def rules(*some: str) -> str:
+    return "version: 1\nrules:" + ("\n" + "".join(some) if some else " []\n")
+
+
+def vip(threshold: int, **more: str) -> str:
+    return RULE % ("vip", "VIP", "".join(f"{key}: {value}, " for key, value in more.items()), threshold)
+
+
+@pytest.fixture
+async def shop(stage: Stage) -> Shop:
+    return await stage.shops.require(ORG)
+
+
+async def published(stage: Stage, shop: Shop, text: str, *, approved: bool = True) -> Published:
+    draft = await publishing.draft(
+        stage.redis, shop, parse_rules(text), versions=stage.versions, now_ms=stage.now_ms
+    )
+    return await publishing.publish(
+        stage.redis,
+        shop,
+        draft,
+        versions=stage.versions,
+        by="Lan",
+        note="thử",
+        now_ms=stage.now_ms,
+        approved=approved,
+    )
+
+
+async def rolled_back(stage: Stage, shop: Shop, to: int) -> Published:
+    draft = await publishing.draft_rollback(
+        stage.redis, shop, to=to, versions=stage.versions, now_ms=stage.now_ms
+    )
+    return await publishing.publish(
+        stage.redis,
+        shop,
+        draft,
+        versions=stage.versions,
+        by="Lan",
+        note="lùi",
+        now_ms=stage.now_ms,
+        approved=True,
+        what="rollback",
+    )
+
+
+async def settled(stage: Stage, *spent: int, tags: str = "") -> list[int]:
+    customers = [stage.haravan.create(total_spent=each, tags=tags) for each in spent]
+    await stage.mark(*customers)
+    await stage.turn(3)
+    return customers
+
+
+async def test_publishing_marks_only_those_whose_tags_change(stage: Stage, shop: Shop) -> None:
+    rich, middling, poor = await settled(stage, 20_000_000, 6_000_000, 1)
+
+    done = await published(stage, shop, rules(vip(5_000_000)))
+
+    assert done.run is not None
+    assert (done.run.total, done.version.number) == (1, 2)
+    assert await stage.is_marked(middling)
+    assert not await stage.is_marked(rich)
+    await stage.turn(2)
+    assert stage.haravan.tags(middling) == {"VIP"}
+    assert stage.haravan.tags(poor) == set()
+    ended = await runs.get(stage.redis, ORG, done.run.id)
+    assert (ended.done, ended.left, ended.added) == (1, 0, 1)
+    assert done.version.preview is not None
+    assert (done.version.preview["touched"], done.version.preview["added"]) == (1, 1)
+
+
+async def test_a_publish_that_touches_more_than_one_in_twenty_needs_an_approval(
+    stage: Stage, shop: Shop
+) -> None:
+    await settled(stage, 6_000_000)
+
+    with pytest.raises(Refused, match="touches 1 of 1 customers"):
+        await published(stage, shop, rules(vip(5_000_000)), approved=False)
+
+    assert await stage.versions.live_number(ORG) == 1
+
+
+async def test_publishing_from_an_old_look_is_refused(stage: Stage, shop: Shop) -> None:
+    draft = await publishing.draft(
+        stage.redis, shop, parse_rules(rules(vip(5))), versions=stage.versions, now_ms=stage.now_ms
+    )
+    await stage.publish(rules(vip(7)))
+
+    with pytest.raises(Refused, match="published meanwhile"):
+        await publishing.publish(
+            stage.redis, shop, draft, versions=stage.versions, by="Lan", note="", now_ms=stage.now_ms
+        )
+
+
+async def test_a_second_publish_ends_the_books_of_the_first_and_none_of_its_marks(
+    stage: Stage, shop: Shop
+) -> None:
+    (customer,) = await settled(stage, 6_000_000)
+    first = await published(stage, shop, rules(vip(5_000_000)))
+
+    second = await published(stage, shop, rules(vip(4_000_000)))
+
+    assert first.run is not None
+    assert second.run is not None
+    assert (await runs.get(stage.redis, ORG, first.run.id)).ended == "superseded"
+    await stage.turn(2)
+    assert stage.haravan.tags(customer) == {"VIP"}
+    assert (await runs.get(stage.redis, ORG, second.run.id)).done == 1
+
+
+async def test_a_rule_that_is_deleted_takes_its_tags_along_when_it_said_so(stage: Stage, shop: Shop) -> None:
+    await published(stage, shop, rules(vip(10_000_000, when_gone="remove")))
+    (customer,) = await settled(stage, 20_000_000)
+
+    await published(stage, shop, rules())
+    await stage.turn(2)
+
+    assert stage.haravan.tags(customer) == set()
+
+
+async def test_rolling_back_takes_back_what_the_undone_version_gave_for_ever(
+    stage: Stage, shop: Shop
+) -> None:
+    rich, poor = await settled(stage, 20_000_000, 1_000_000)
+    await published(stage, shop, rules(vip(500_000, keep="forever")))
+    await stage.turn(2)
+    assert stage.haravan.tags(poor) == {"VIP"}
+
+    undone = await rolled_back(stage, shop, 1)
+    await stage.turn(3)
+
+    assert stage.haravan.tags(poor) == set()
+    assert stage.haravan.tags(rich) == {"VIP"}
+    assert undone.version.content == (await stage.versions.get(ORG, 1)).content
+    assert [deed.what for deed in await audit.latest(stage.redis, ORG)] == ["rollback", "publish"]
+
+
+async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a_day(
+    stage: Stage, shop: Shop
+) -> None:
+    await published(stage, shop, rules(vip(5)))
+    await published(stage, shop, rules(vip(6)))
+
+    async def freely(to: int, later_ms: int = 0) -> bool:
+        return await publishing.rolls_back_freely(stage.versions, ORG, to=to, now_ms=stage.now_ms + later_ms)
+
+    assert await freely(2)
+    assert not await freely(1)
+    assert not await freely(2, later_ms=25 * 3_600_000)
+    with pytest.raises(Refused, match="nothing to roll back to"):
+        await rolled_back(stage, shop, 3)
+
+
+async def test_a_publish_whose_process_died_before_the_marks_is_finished(stage: Stage, shop: Shop) -> None:
+    (customer,) = await settled(stage, 6_000_000)
+    await stage.publish(rules(vip(5_000_000)))
+    await stage.redis.hset(stage.key("state"), publishing.UNFINISHED, "2")
+
+    run = await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms)
+
+    assert run is not None
+    assert await stage.is_marked(customer)
+    assert await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms) is None
+
+
+async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage: Stage, shop: Shop) -> None:
+    await settled(stage, 6_000_000)
+    done = await published(stage, shop, rules(vip(5_000_000)))
+    assert done.run is not None
+    assert await publishing.stop_overruns(stage.redis, ORG) == []
+
+    await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
+
+    assert await publishing.stop_overruns(stage.redis, ORG) == [done.run.id]
+    assert await stage.state("removals_paused") == f"publish {done.run.id}"
+
+
+async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not_change_yet(
+    stage: Stage, shop: Shop
+) -> None:
+    day = datetime.fromtimestamp(stage.now_ms / 1000, UTC).date().isoformat()
+    customer = stage.haravan.create(total_spent=1, orders_count=1, last_order_date=f"{day}T03:00:00Z")
+    await stage.mark(customer)
+    await stage.turn()
+    text = rules(
+        "  - {id: old, tag: Cũ, when: {field: last_order_date, op: more_than_ago, value: 90 days}}\n"
+    )
+
+    await published(stage, shop, text)
+
+    due = await stage.redis.zscore(stage.key("calendar"), str(customer))
+    assert due == date.fromisoformat(day).toordinal() + 91
+
+
+async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
+    claim = await claims.plan_adoption(
+        stage.redis, shop, tag, matching_only=matching_only, versions=stage.versions, now_ms=stage.now_ms
+    )
+    await claims.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    return len(claim.owners)
+
+
+async def test_an_adopted_tag_is_ours_and_goes_where_it_does_not_match(stage: Stage, shop: Shop) -> None:
+    rich, poor = await settled(stage, 20_000_000, 1, tags="vip")
+
+    assert await adopted(stage, shop, "VIP") == 2
+    await stage.turn(2)
+
+    assert stage.haravan.tags(rich) == {"vip"}
+    assert stage.haravan.tags(poor) == set()
+    assert (await stage.owned(rich))["vip"].rule == "vip"
+
+
+async def test_adopting_only_what_matches_leaves_the_others_copies_alone(stage: Stage, shop: Shop) -> None:
+    _, poor = await settled(stage, 20_000_000, 1, tags="VIP")
+
+    assert await adopted(stage, shop, "VIP", matching_only=True) == 1
+    await stage.turn(2)
+
+    assert stage.haravan.tags(poor) == {"VIP"}
+
+
+async def test_a_tag_that_no_rule_sets_cannot_be_adopted(stage: Stage, shop: Shop) -> None:
+    with pytest.raises(Refused, match="no live rule"):
+        await adopted(stage, shop, "Khách sỉ")
+
+
+async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: Stage, shop: Shop) -> None:
+    (ours,) = await settled(stage, 20_000_000)
+    (theirs,) = await settled(stage, 20_000_000, tags="VIP")
+    with pytest.raises(Refused, match="would give 'VIP' again"):
+        await claims.plan_retraction(stage.redis, shop, "VIP", versions=stage.versions, now_ms=stage.now_ms)
+    await published(stage, shop, rules())
+    await stage.turn(2)
+    assert stage.haravan.tags(ours) == {"VIP"}
+
+    claim = await claims.plan_retraction(
+        stage.redis, shop, "vip", versions=stage.versions, now_ms=stage.now_ms
+    )
+    await claims.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    await stage.turn(2)
+
+    assert [*claim.owners] == [ours]
+    assert stage.haravan.tags(ours) == set()
+    assert stage.haravan.tags(theirs) == {"VIP"}
+
+
+async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
+    stage: Stage, shop: Shop
+) -> None:
+    (customer,) = await settled(stage, 1)
+    who = CustomerId(customer)
+
+    assert await claims.exclude(stage.redis, ORG, who, "vip", by="Lan", versions=stage.versions)
+    stage.haravan.edit(customer, total_spent=20_000_000)
+    await stage.turn(2)
+    assert stage.haravan.tags(customer) == set()
+
+    assert await claims.exclude(stage.redis, ORG, who, "vip", by="Lan", versions=stage.versions, undo=True)
+    await stage.turn(2)
+    assert stage.haravan.tags(customer) == {"VIP"}
+    with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
+        await claims.exclude(stage.redis, ORG, who, "vip", by="Lan", versions=stage.versions, undo=True)
+
+
+async def explained(stage: Stage, customer: int, on: date | None = None) -> Explained:
+    shop = await stage.shops.require(ORG)
+    return await explain(
+        stage.redis, shop, CustomerId(customer), versions=stage.versions, now_ms=stage.now_ms, on=on
+    )
+
+
+async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_and_why(
+    stage: Stage, shop: Shop
+) -> None:
+    (customer,) = await settled(stage, 20_000_000, tags="Khách sỉ")
+    stage.haravan.edit(customer, total_spent=9_660_000)
+    await stage.announce(customer)
+    await stage.turn(2)
+
+    told = await explained(stage, customer)
+    said = "\n".join(told.lines(words=words("vi")))
+    data = told.data(words=words("en"), tag="VIP")
+
+    assert "Khách sỉ: do người khác gắn" in said
+    assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in said
+    assert "+VIP · quy tắc “vip” v1 · phát lại R0 · khớp quy tắc · Tổng chi tiêu: 20.000.000 ₫" in said
+    assert "−VIP · quy tắc “vip” v1 · webhook · không còn khớp" in said
+    assert data["rules"][0]["when"]["distance"] == {"way": "lacks", "amount": 340_000}
+    assert [entry["action"] for entry in data["ledger"]] == ["-", "+"]
+    assert data["rules"][0]["state"] == "none"
+
+
+async def test_a_customer_whom_nobody_looked_at_cannot_be_explained(stage: Stage, shop: Shop) -> None:
+    with pytest.raises(NotFound, match="was never looked at"):
+        await explained(stage, 4711)
+
+
+async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_so(redis: ArqRedis) -> None:
+    async with staged(redis, shadow=True) as stage:
+        shop = await stage.shops.require(ORG)
+        (customer,) = await settled(stage, 6_000_000)
+        await published(stage, shop, rules(vip(5_000_000)))
+        await stage.turn(2)
+
+        assert stage.wrote() == 0
+        assert "chế độ thử" in "\n".join((await explained(stage, customer)).lines(words=words("vi")))
+        assert await redis.hlen(keys.shop(ORG, "owned")) == 0

@@ -88,17 +88,11 @@ class TurnOfShop:
 
     async def mark_again(self, lost: Iterable[Mark]) -> None:
         """A new mark for each, as they are now or with none: only that makes every earlier reading void."""
-        customers = {mark.customer: mark for mark in lost}
-        for lane in ("live", "bulk"):
-            of_lane = [one for one, mark in customers.items() if mark.lane == lane]
-            if of_lane:
-                await marks.mark_customers(
-                    self.redis,
-                    self.turn.org,
-                    of_lane,
-                    cause="again",
-                    lane="live" if lane == "live" else "bulk",
-                )
+        customers = {mark.customer: mark.lane for mark in lost}
+        lanes: tuple[marks.Lane, ...] = ("live", "bulk")
+        for lane in lanes:
+            of_lane = [one for one, its in customers.items() if its == lane]
+            await marks.mark_customers(self.redis, self.turn.org, of_lane, cause="again", lane=lane)
         if customers:
             structlog.get_logger().info("marked again", org=self.turn.org, customers=len(customers))
 

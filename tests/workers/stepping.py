@@ -110,7 +110,9 @@ def _factory(
     steps = current.get(_inside)
     if steps is None:
         return asyncio.Task(coroutine, loop=loop, context=context)
-    return asyncio.Task(_run(_Driven(coroutine, steps)), loop=loop, context=context)
+    task = asyncio.Task(_run(_Driven(coroutine, steps)), loop=loop, context=context)
+    task.add_done_callback(lambda _: coroutine.close())  # one that was cancelled before it began was never awaited
+    return task
 
 
 async def _run(driven: _Driven) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
@@ -44,18 +45,22 @@ async def judged(stage: Stage) -> Verdict:
 
 
 async def _record(stage: Stage, verdict: Verdict) -> None:
-    """Every 200 has an entry of its own in the record: as many for each topic and body, or more."""
-    lost: list[str] = []
-    for shop in stage.shops:
-        kept = await recorded(stage.store.redis, OrgId(shop.handle.org))
-        for (topic, sha256), times in shop.witness.answered.items():
-            missing = times - kept[topic, sha256]
-            lost += [f"{shop.handle.org} {topic} {sha256.hex()[:12]}"] * max(0, missing)
     verdict.figures["deliveries answered 200"] = sum(each.witness.answered.total() for each in stage.shops)
     verdict.figures["deliveries answered otherwise"] = sum(
         each.witness.refused.total() for each in stage.shops
     )
-    verdict.blame("acknowledged and lost", lost)
+    verdict.blame("acknowledged and lost", await lost(stage.store.redis, stage.shops))
+
+
+async def lost(redis: Redis, shops: Sequence[Shopful]) -> list[str]:
+    """Every 200 must have an entry of its own in the record: as many for each topic and body, or more."""
+    found: list[str] = []
+    for shop in shops:
+        kept = await recorded(redis, OrgId(shop.handle.org))
+        for (topic, sha256), times in shop.witness.answered.items():
+            missing = times - kept[topic, sha256]
+            found += [f"{shop.handle.org} {topic} {sha256.hex()[:12]}"] * max(0, missing)
+    return found
 
 
 async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, bytes]]:
@@ -71,15 +76,15 @@ async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, bytes]]:
 
 
 def _tags(stage: Stage, verdict: Verdict) -> None:
-    """Every customer has what the rules give to its record, and all that staff gave; nothing else."""
-    oracle = Oracle.made()
-    wrong: list[str] = []
-    for shop in stage.shops:
-        for customer in shop.ids:
-            wrong += _tags_of(shop, customer, oracle)
     verdict.figures["customers"] = sum(len(each.ids) for each in stage.shops)
     verdict.figures["customers deleted"] = sum(len(each.deleted) for each in stage.shops)
-    verdict.blame("wrong tags", wrong)
+    verdict.blame("wrong tags", wrong_tags(stage.shops))
+
+
+def wrong_tags(shops: Sequence[Shopful]) -> list[str]:
+    """Every customer must have what the rules give to its record, and all that staff gave; nothing else."""
+    oracle = Oracle.made()
+    return [each for shop in shops for customer in shop.ids for each in _tags_of(shop, customer, oracle)]
 
 
 def _tags_of(shop: Shopful, customer: int, oracle: Oracle) -> list[str]:

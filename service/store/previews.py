@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, OrgId, unpack
+from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
 from service.domain.guard import Effort, Guard, effort, guard
 from service.domain.population import Population, population
@@ -51,11 +51,21 @@ class Shown:
 
 async def gather(redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int) -> Population:
     """Everybody whose snapshot we have; a snapshot that cannot be read is left out (its next look renews it)."""
+    return (await everybody(redis, org, compiled, now_ms=now_ms))[0]
+
+
+async def everybody(
+    redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int
+) -> tuple[Population, list[CustomerId]]:
+    """The same, and the customers whose snapshot cannot be read."""
     kept = {name: await _all(redis, org, name) for name in ("owned", "held", "excluded")}
     known: dict[int, tuple[Customer, Standing]] = {}  # a scan may show a customer twice
+    names: set[int] = set()
     async for page in _pages(redis, keys.shop(org, "snap")):
         known.update((one[0].id, one) for one in _known(page, kept))
-    return population(known.values(), today=compiled.day_of(now_ms), now_ms=now_ms)
+        names.update(map(int, page))
+    people = population(known.values(), today=compiled.day_of(now_ms), now_ms=now_ms)
+    return people, [CustomerId(one) for one in sorted(names - known.keys())]
 
 
 def show(shop: Shop, people: Population, compiled: Compiled, *, version: int) -> Shown:

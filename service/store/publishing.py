@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.domain.due_days import coming_days
+from service.domain.evaluation import Compiled
 from service.domain.ownership import Past, undo
 from service.domain.preview import touched
 from service.domain.rules import RuleSet
@@ -75,7 +76,7 @@ async def _draft(
 async def publish(
     redis: ArqRedis,
     shop: Shop,
-    ready: Draft,
+    drafted: Draft,
     *,
     versions: Versions,
     by: str,
@@ -86,25 +87,25 @@ async def publish(
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Published:
     """Make the draft live and mark whoever changes; Refused where it needs approval or another was quicker."""
-    if ready.shown.guard.needs_approval and not approved:
-        raise Refused(_needs_approval(ready.shown))
+    if drafted.shown.guard.needs_approval and not approved:
+        raise Refused(_needs_approval(drafted.shown))
     client: Any = redis
     begun = keys.shop(shop.org, "state"), UNFINISHED
-    await client.hset(*begun, ready.parent + 1)
+    await client.hset(*begun, drafted.parent + 1)
     try:
         version = await versions.publish(
             shop.org,
-            ready.rule_set,
+            drafted.rule_set,
             author=by,
             note=note,
-            parent=ready.parent,
-            preview=ready.shown.summary,
-            past=ready.past,
+            parent=drafted.parent,
+            preview=drafted.shown.summary,
+            past=drafted.past,
         )
     except Refused:
         await client.hdel(*begun)
         raise
-    about = {"version": version.number, "content": version.content, "note": note, **ready.shown.summary}
+    about = {"version": version.number, "content": version.content, "note": note, **drafted.shown.summary}
     await audit.record(redis, shop.org, by=by, what=what, about=about | {"approved": approved})
     run = await carry_out(redis, shop.org, versions, version, now_ms=now_ms, on_marked=on_marked)
     await client.hdel(*begun)
@@ -149,9 +150,10 @@ async def carry_out(
     await _supersede(redis, org)
     past = await versions.past(org, version.number)
     compiled = made_ready(await versions.document(org, version.number), past=past)
-    people = await previews.gather(redis, org, compiled, now_ms=now_ms)
+    people, unreadable = await previews.everybody(redis, org, compiled, now_ms=now_ms)
     await _move_calendar(redis, org, coming_days(people, compiled))
-    customers = [CustomerId(one) for one in touched(people, compiled, version=version.number)]
+    changing = touched(people, compiled, version=version.number)
+    customers = [*map(CustomerId, changing), *unreadable]
     if not customers:
         return None
     reason = version.note or f"version {version.number}"
@@ -214,3 +216,8 @@ def _needs_approval(shown: Shown) -> str:
     return (
         f"this needs an approval: {' and '.join(said[why] for why in limits.why)}; look at the preview first"
     )
+
+
+def ready(drafted: Draft) -> Compiled:
+    """The draft's rules, ready to be asked."""
+    return made_ready(drafted.rule_set, past=drafted.past)

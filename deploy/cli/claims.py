@@ -1,0 +1,110 @@
+"""`tagger rules adopt|retract|exclude`: whose tags are ours, by hand; counted before it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.access import Access, Customer, Org, customer_id, now_ms, opened, org_id, run
+from deploy.cli.output import console, counted, errors
+from deploy.cli.person import me
+from deploy.cli.runs import told
+
+if TYPE_CHECKING:
+    from service.store.claims import Claim
+    from service.store.shop import Shop
+
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag; case does not matter.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Count, and change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
+SOME = 10
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands into `tagger rules`."""
+    for command in (adopt, retract, exclude):
+        app.command()(command)
+
+
+def adopt(
+    org: Org,
+    tag: Tag,
+    matching_only: Annotated[
+        bool, typer.Option("--matching-only", help="Only where the rule matches now.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Make copies of a tag ours that somebody else put on: from then on the rule removes them too."""
+    from service.store import claims
+
+    async def plan(access: Access, shop: Shop) -> Claim:
+        return await claims.plan_adoption(
+            access.redis,
+            shop,
+            tag,
+            matching_only=matching_only,
+            versions=access.versions,
+            now_ms=await now_ms(access),
+        )
+
+    run(_claim(org, plan, "become ours", dry_run=dry_run, yes=yes))
+
+
+def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> None:
+    """Remove a tag from whoever has it from us. Refused while a live rule would give it again."""
+    from service.store import claims
+
+    async def plan(access: Access, shop: Shop) -> Claim:
+        return await claims.plan_retraction(
+            access.redis, shop, tag, versions=access.versions, now_ms=await now_ms(access)
+        )
+
+    run(_claim(org, plan, "are removed", dry_run=dry_run, yes=yes))
+
+
+def exclude(
+    org: Org,
+    customer: Customer,
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule's or tier's id.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Include the customer again.")] = False,
+) -> None:
+    """Leave a customer alone with a rule: it neither gives nor removes its tag there."""
+    from service.store import claims
+
+    async def work() -> None:
+        async with opened() as access:
+            shop = await access.shops.require(org_id(org))
+            who = customer_id(customer)
+            news = await claims.exclude(
+                access.redis, shop.org, who, rule, by=me(), versions=access.versions, undo=undo
+            )
+        state = "follows the rule again" if undo else "is left alone by the rule"
+        console().print(f"Customer {who} {state} {rule}{'' if news else ', as before'}.")
+
+    run(work())
+
+
+async def _claim(
+    org: str, plan: Callable[[Access, Shop], Awaitable[Claim]], what: str, *, dry_run: bool, yes: bool
+) -> None:
+    from service.store import claims
+
+    async with opened() as access:
+        shop = await access.shops.require(org_id(org))
+        claim = await plan(access, shop)
+        some = ", ".join(map(str, [*claim.owners][:SOME]))
+        count = len(claim.owners)
+        many = "copy" if count == 1 else "copies"
+        errors().print(
+            f"{count} {many} of {claim.tag!r} {what}{f': customers {some} …' if some else ''}", markup=False
+        )
+        if dry_run or not count:
+            return
+        if not yes:
+            typer.confirm(f"Do it for {counted(count, 'customer')} of shop {org}?", abort=True, err=True)
+        started = await claims.carry_out(access.redis, shop, claim, by=me(), now_ms=await now_ms(access))
+        if started is not None:
+            console().print(told(started))

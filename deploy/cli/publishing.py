@@ -1,0 +1,138 @@
+"""`tagger rules preview|publish|rollback`: see what rules would do, do it, undo it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.access import Access, AsJson, Org, now_ms, opened, org_id, run
+from deploy.cli.output import console, counted, errors, print_json
+from deploy.cli.person import me
+from deploy.cli.preview_text import print_preview
+from deploy.cli.rules_file import File, read
+from deploy.cli.runs import told
+
+if TYPE_CHECKING:
+    from service.store.publishing import Draft, Published
+    from service.store.shop import Shop
+
+Lang = Annotated[str, typer.Option(help="vi or en: the language of sentences.")]
+Note = Annotated[str, typer.Option(help="Why: shown in the history.")]
+Approve = Annotated[bool, typer.Option("--approve", help="Publish although it touches or removes much.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Put these commands into `tagger rules`."""
+    for command in (preview, publish, rollback):
+        app.command()(command)
+
+
+def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) -> None:
+    """Show what publishing a file would do to everybody known: tags, tier moves, API calls, warnings."""
+    from service.domain.warnings import say_warning
+    from service.locales import language_of, words
+    from service.store import publishing
+    from service.store.previews import as_data
+
+    rule_set = read(file)
+
+    async def work() -> None:
+        async with opened() as access:
+            shop = await access.shops.require(org_id(org))
+            draft = await publishing.draft(
+                access.redis, shop, rule_set, versions=access.versions, now_ms=await now_ms(access)
+            )
+        said = words(language_of(lang))
+        if as_json:
+            compiled = publishing.ready(draft)
+            warned = [say_warning(one, words=said, compiled=compiled) for one in draft.shown.warnings]
+            print_json({**as_data(draft.shown), "warnings": warned})
+        else:
+            print_preview(draft, words=said)
+
+    run(work())
+
+
+def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
+    """Check a rules file, make it the shop's rules, and mark whoever changes by it."""
+    from service.store import publishing
+
+    rule_set = read(file)
+
+    async def work() -> None:
+        async with opened() as access:
+            shop = await access.shops.require(org_id(org))
+            now = await now_ms(access)
+            draft = await publishing.draft(access.redis, shop, rule_set, versions=access.versions, now_ms=now)
+            await _publish(access, shop, draft, note=note, approved=approve, what="publish", lang=lang)
+
+    run(work())
+
+
+def rollback(
+    org: Org,
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version to go back to.")],
+    note: Note = "",
+    approve: Approve = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
+    lang: Lang = "vi",
+) -> None:
+    """Publish an earlier version again, and take back what the versions since gave. The latest is undone freely for a day."""
+    from service.locales import language_of, words
+    from service.store import publishing
+
+    async def work() -> None:
+        async with opened() as access:
+            shop = await access.shops.require(org_id(org))
+            now = await now_ms(access)
+            draft = await publishing.draft_rollback(
+                access.redis, shop, to=version, versions=access.versions, now_ms=now
+            )
+            if dry_run:
+                print_preview(draft, words=words(language_of(lang)))
+                return
+            free = await publishing.rolls_back_freely(access.versions, shop.org, to=version, now_ms=now)
+            said = note or f"back to version {version}"
+            await _publish(
+                access, shop, draft, note=said, approved=approve or free, what="rollback", lang=lang
+            )
+
+    run(work())
+
+
+async def _publish(
+    access: Access, shop: Shop, draft: Draft, *, note: str, approved: bool, what: str, lang: str
+) -> None:
+    from service.locales import language_of, words
+    from service.store import publishing
+
+    if draft.shown.guard.needs_approval and not approved:
+        print_preview(draft, words=words(language_of(lang)))
+    done = await publishing.publish(
+        access.redis,
+        shop,
+        draft,
+        versions=access.versions,
+        by=me(),
+        note=note,
+        now_ms=await now_ms(access),
+        approved=approved,
+        what=what,
+    )
+    _tell(done, draft, shop)
+
+
+def _tell(done: Published, draft: Draft, shop: Shop) -> None:
+    rules = (
+        f"{counted(len(draft.rule_set.rules), 'rule')} and {counted(len(draft.rule_set.tiers), 'tier group')}"
+    )
+    console().print(f"Version {done.version.number} is live: {rules}.")
+    if done.run is not None:
+        console().print(told(done.run))
+    elif not draft.shown.preview.customers:
+        console().print(f"No customer is known yet. Look at everybody: tagger backfill {shop.org}")
+    else:
+        console().print("Nobody's tags change by it.")
+    if shop.shadow:
+        errors().print("The shop is in shadow mode: decisions are recorded, nothing is written.")

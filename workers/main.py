@@ -157,7 +157,12 @@ class WorkerProcess:
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:
-            await drain(OrgId(org))
+            try:
+                await drain(OrgId(org))
+            except (RedisError, OSError) as exc:  # the marks stay and the sweep rings again
+                structlog.get_logger().warning(
+                    "drain", org=org, outcome="store away", cause=type(exc).__name__
+                )
 
         return Worker(
             functions=[func(cast("WorkerCoroutine", drain_job), name=queue.DRAIN)],

@@ -138,15 +138,16 @@ def _writes(stage: Stage, verdict: Verdict) -> None:
 def _logs(stage: Stage, verdict: Verdict) -> None:
     pids = [each.pid for each in stage.children]
     verdict.blame("secrets found", canaries.found_in_logs(stage.logs) + canaries.found_in_arguments(pids))
-    verdict.blame("bugs logged", bugs(stage))
+    verdict.blame("bugs logged", _lines(stage, '"outcome": "bug"', '"why": "bug"'))
+    verdict.figures["exceptions that nobody retrieved"] = len(_lines(stage, "never retrieved"))
 
 
-def bugs(stage: Stage) -> list[str]:
-    """Lines that only a bug of ours writes."""
-    found: Counter[str] = Counter()
+def _lines(stage: Stage, *marks: str) -> list[str]:
+    """The log lines that hold one of these."""
+    found: list[str] = []
     for path in stage.logs:
         with path.open(encoding="utf-8", errors="replace") as log:
-            for line in log:
-                if '"outcome": "bug"' in line or "never retrieved" in line or '"why": "bug"' in line:
-                    found[f"{path.name}: {line[:400].strip()}"] += 1
-    return list(found)
+            found += [
+                f"{path.name}: {line[:400].strip()}" for line in log if any(each in line for each in marks)
+            ]
+    return found

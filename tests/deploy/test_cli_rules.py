@@ -1,0 +1,161 @@
+"""Rules from the command line: what they would do, publishing, looking back, undoing, explaining."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import Customer, CustomerId, OrgId, pack
+from service.domain.standing import Owned, pack_owned
+from service.store import keys, runs
+from tests.deploy.test_cli import ORG, Place, place, shop
+
+__all__ = ["place", "shop"]  # fixtures
+
+VIP = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A file with one rule, from 10 million."""
+    return written(tmp_path, 10_000_000)
+
+
+def written(folder: Path, threshold: int) -> Path:
+    path = folder / f"rules-{threshold}.yaml"
+    path.write_text(VIP % threshold, encoding="utf-8")
+    return path
+
+
+async def known(redis: ArqRedis, *customers: Customer) -> None:
+    """Customers as drains have left them."""
+    client: Any = redis
+    for one in customers:
+        await client.hset(keys.shop(ORG, "snap"), str(one.id), pack(one))
+        if "VIP" in one.tags:
+            owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
+            await client.hset(keys.shop(ORG, "owned"), str(one.id), owned)
+
+
+RICH = Customer(id=1, total_spent=20_000_000, tags=("VIP",))
+MIDDLING = Customer(id=2, total_spent=9_660_000)
+THEIRS = Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ"))
+
+
+async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_nothing(
+    shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await known(redis, RICH, MIDDLING, THEIRS)
+
+    said = await shop.tagger("rules", "preview", ORG, str(written(tmp_path, 9_000_000)))
+    as_json = await shop.tagger("rules", "preview", ORG, str(written(tmp_path, 9_000_000)), "--json")
+
+    assert (said.code, as_json.code) == (0, 0), said.err
+    assert "1 tag added, 0 removed, 1 of 3 known customers touched; 2 API calls" in said.out
+    assert "It needs an approval" in said.out
+    assert "2 khách khớp, 67 % tổng số" in said.out
+    shown = json.loads(as_json.out)
+    assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])
+    assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1
+
+
+async def test_a_large_publish_shows_itself_and_waits_for_an_approval(
+    shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await known(redis, RICH, MIDDLING, THEIRS)
+    lower = str(written(tmp_path, 9_000_000))
+
+    refused = await shop.tagger("rules", "publish", ORG, lower)
+    approved = await shop.tagger("rules", "publish", ORG, lower, "--approve", "--note", "Tết")
+
+    assert refused.code == 1
+    assert "needs an approval: it touches 1 of 3 customers" in refused.err
+    assert approved.code == 0, approved.err
+    assert "Version 2 is live" in approved.out
+    run = (await runs.latest(redis, OrgId(ORG)))[0]
+    assert (run.total, run.reason) == (1, "Tết")
+    assert await redis.exists(keys.shop(ORG, "mark:2"))
+
+
+async def test_the_latest_version_is_undone_without_an_approval_and_the_history_shows_equal_contents(
+    shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await shop.tagger("rules", "publish", ORG, str(written(tmp_path, 9_000_000)))
+    await known(redis, RICH, Customer(id=2, total_spent=9_660_000, tags=("VIP",)))
+
+    looked = await shop.tagger("rules", "rollback", ORG, "1", "--dry-run")
+    undone = await shop.tagger("rules", "rollback", ORG, "1")
+    history = json.loads((await shop.tagger("rules", "history", ORG, "--json")).out)
+    table = await shop.tagger("rules", "history", ORG)
+
+    assert "1 removed" in looked.out
+    assert "Version 3 is live" in undone.out, undone.err
+    assert [one["number"] for one in history] == [3, 2, 1]
+    assert history[0]["content"] == history[2]["content"] != history[1]["content"]
+    assert "v3 live" in table.out
+
+
+async def test_a_difference_is_told_in_sentences_and_in_yaml(
+    shop: Place, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    none = await shop.tagger("rules", "diff", ORG)
+    await shop.tagger("rules", "publish", ORG, str(written(tmp_path, 9_000_000)))
+
+    said = await shop.tagger("rules", "diff", ORG)
+    as_yaml = await shop.tagger("rules", "diff", ORG, "2", "1", "--yaml")
+
+    assert (none.code, "no two versions" in none.err) == (1, True)
+    assert "~ Khách VIP (đã sửa)" in said.out
+    assert "  + Tổng chi tiêu từ 9.000.000 ₫ trở lên" in said.out
+    assert as_yaml.out.startswith("--- v2\n+++ v1\n")
+
+
+async def test_adopting_counts_first_and_marks_second(shop: Place, redis: ArqRedis, rules: Path) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await known(redis, RICH, THEIRS)
+
+    counted = await shop.tagger("rules", "adopt", ORG, "VIP", "--dry-run")
+    refused = await shop.tagger("rules", "retract", ORG, "VIP", "--yes")
+    done = await shop.tagger("rules", "adopt", ORG, "VIP", "--yes")
+
+    assert "1 copy of 'VIP' become ours: customers 3" in counted.err
+    assert (refused.code, "would give 'VIP' again" in refused.err) == (1, True)
+    assert done.code == 0, done.err
+    assert await redis.exists(keys.shop(ORG, "mark:3"))
+
+
+async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: ArqRedis, rules: Path) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+
+    said = await shop.tagger("rules", "exclude", ORG, "3", "vip")
+    unknown = await shop.tagger("rules", "exclude", ORG, "3", "nope")
+    undone = await shop.tagger("rules", "exclude", ORG, "3", "vip", "--undo")
+
+    assert "Customer 3 is left alone by the rule vip." in said.out
+    assert (unknown.code, undone.code) == (1, 0)
+    assert not await redis.hexists(keys.shop(ORG, "excluded"), "3")
+
+
+async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json(
+    shop: Place, redis: ArqRedis, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await known(redis, MIDDLING)
+
+    vi = await shop.tagger("explain", ORG, "2", "--tag", "vip")
+    en = await shop.tagger("explain", ORG, "2", "--lang", "en", "--on", "2026-12-01")
+    as_json = await shop.tagger("explain", ORG, "2", "--version", "1", "--json")
+    unknown = await shop.tagger("explain", ORG, str(CustomerId(99)))
+
+    assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in vi.out
+    assert "as of 1 Dec 2026" in en.out
+    assert json.loads(as_json.out)["rules"][0]["when"]["matched"] is False
+    assert (unknown.code, "was never looked at" in unknown.err) == (1, True)

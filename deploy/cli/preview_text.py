@@ -9,7 +9,7 @@ from deploy.cli.output import EMPTY, console, counted, print_table
 if TYPE_CHECKING:
     from service.domain.preview import TagPreview, TierPreview
     from service.domain.words import Words
-    from service.store.publishing import Draft
+    from service.store.drafts import Draft
 
 
 def print_preview(draft: Draft, *, words: Words) -> None:
@@ -36,7 +36,7 @@ def print_preview(draft: Draft, *, words: Words) -> None:
 def print_warnings(draft: Draft, *, words: Words) -> None:
     """What is odd about the rules."""
     from service.domain.warnings import say_warning
-    from service.store.publishing import ready
+    from service.store.drafts import ready
 
     compiled = ready(draft)
     for one in draft.shown.warnings:

@@ -14,7 +14,8 @@ from deploy.cli.rules_file import File, read
 from deploy.cli.runs import told
 
 if TYPE_CHECKING:
-    from service.store.publishing import Draft, Published
+    from service.store.drafts import Draft
+    from service.store.publishing import Published
     from service.store.shop import Shop
 
 Lang = Annotated[str, typer.Option(help="vi or en: the language of sentences.")]
@@ -30,9 +31,11 @@ def add_to(app: typer.Typer) -> None:
 
 def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) -> None:
     """Show what publishing a file would do to everybody known: tags, tier moves, API calls, warnings."""
+    from service.domain.differences import differences, headline
+    from service.domain.rules import RuleSet
     from service.domain.warnings import say_warning
     from service.locales import language_of, words
-    from service.store import publishing
+    from service.store import drafts
     from service.store.previews import as_data
 
     rule_set = read(file)
@@ -40,15 +43,19 @@ def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) ->
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            draft = await publishing.draft(
+            draft = await drafts.draft(
                 access.redis, shop, rule_set, versions=access.versions, now_ms=await now_ms(access)
             )
+            live = await access.versions.document(shop.org, draft.parent) if draft.parent else RuleSet()
         said = words(language_of(lang))
+        changes = [headline(one, words=said) for one in differences(live, rule_set)]
         if as_json:
-            compiled = publishing.ready(draft)
+            compiled = drafts.ready(draft)
             warned = [say_warning(one, words=said, compiled=compiled) for one in draft.shown.warnings]
-            print_json({**as_data(draft.shown), "warnings": warned})
+            print_json({**as_data(draft.shown), "changes": changes, "warnings": warned})
         else:
+            for line in changes or [said("difference.none")]:
+                console().print(line, markup=False, soft_wrap=True)
             print_preview(draft, words=said)
 
     run(work())
@@ -56,7 +63,7 @@ def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) ->
 
 def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
     """Check a rules file, make it the shop's rules, and mark whoever changes by it."""
-    from service.store import publishing
+    from service.store import drafts
 
     rule_set = read(file)
 
@@ -64,7 +71,7 @@ def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lan
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
             now = await now_ms(access)
-            draft = await publishing.draft(access.redis, shop, rule_set, versions=access.versions, now_ms=now)
+            draft = await drafts.draft(access.redis, shop, rule_set, versions=access.versions, now_ms=now)
             await _publish(access, shop, draft, note=note, approved=approve, what="publish", lang=lang)
 
     run(work())
@@ -80,13 +87,13 @@ def rollback(
 ) -> None:
     """Publish an earlier version again, and take back what the versions since gave. The latest is undone freely for a day."""
     from service.locales import language_of, words
-    from service.store import publishing
+    from service.store import drafts, publishing
 
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
             now = await now_ms(access)
-            draft = await publishing.draft_rollback(
+            draft = await drafts.draft_rollback(
                 access.redis, shop, to=version, versions=access.versions, now_ms=now
             )
             if dry_run:

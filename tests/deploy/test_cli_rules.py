@@ -58,6 +58,7 @@ async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_not
     assert (said.code, as_json.code) == (0, 0), said.err
     assert "1 tag added, 0 removed, 1 of 3 known customers touched; 2 API calls" in said.out
     assert "It needs an approval" in said.out
+    assert "~ Khách VIP (đã sửa)" in said.out
     assert "2 khách khớp, 67 % tổng số" in said.out
     shown = json.loads(as_json.out)
     assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])

@@ -11,7 +11,7 @@ from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.store import audit, claims, keys, publishing, runs
+from service.store import audit, claims, drafts, keys, publishing, runs
 from service.store.explaining import Explained, explain
 from service.store.publishing import Published
 from service.store.shop import Shop
@@ -34,7 +34,7 @@ async def shop(stage: Stage) -> Shop:
 
 
 async def published(stage: Stage, shop: Shop, text: str, *, approved: bool = True) -> Published:
-    draft = await publishing.draft(
+    draft = await drafts.draft(
         stage.redis, shop, parse_rules(text), versions=stage.versions, now_ms=stage.now_ms
     )
     return await publishing.publish(
@@ -50,7 +50,7 @@ async def published(stage: Stage, shop: Shop, text: str, *, approved: bool = Tru
 
 
 async def rolled_back(stage: Stage, shop: Shop, to: int) -> Published:
-    draft = await publishing.draft_rollback(
+    draft = await drafts.draft_rollback(
         stage.redis, shop, to=to, versions=stage.versions, now_ms=stage.now_ms
     )
     return await publishing.publish(
@@ -103,7 +103,7 @@ async def test_a_publish_that_touches_more_than_one_in_twenty_needs_an_approval(
 
 
 async def test_publishing_from_an_old_look_is_refused(stage: Stage, shop: Shop) -> None:
-    draft = await publishing.draft(
+    draft = await drafts.draft(
         stage.redis, shop, parse_rules(rules(vip(5))), versions=stage.versions, now_ms=stage.now_ms
     )
     await stage.publish(rules(vip(7)))

@@ -1,0 +1,60 @@
+"""Drafts: rules that may be published, and what they would do; nothing is written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from arq.connections import ArqRedis
+
+from service.domain.evaluation import Compiled
+from service.domain.ownership import Past, undo
+from service.domain.rules import RuleSet
+from service.errors import Refused
+from service.store import previews
+from service.store.previews import Shown
+from service.store.shop import Shop
+from service.store.versions import Versions, made_ready
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """Rules that may be published after `parent`, and what they would do."""
+
+    rule_set: RuleSet
+    past: Past
+    parent: int
+    shown: Shown
+
+
+def ready(drafted: Draft) -> Compiled:
+    """The draft's rules, ready to be asked."""
+    return made_ready(drafted.rule_set, past=drafted.past)
+
+
+async def draft(redis: ArqRedis, shop: Shop, rule_set: RuleSet, *, versions: Versions, now_ms: int) -> Draft:
+    """Look at what publishing these rules now would do; nothing is written."""
+    parent = await versions.live_number(shop.org)
+    past = await versions.inheritance(shop.org, rule_set, parent=parent)
+    return await _draft(redis, shop, rule_set, past, parent, now_ms)
+
+
+async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Versions, now_ms: int) -> Draft:
+    """The rules of an earlier version, taking back what the versions since gave by mistake; raises NotFound, Refused."""
+    parent = await versions.live_number(shop.org)
+    if not 0 < to < parent:
+        raise Refused(
+            f"there is nothing to roll back to: version {parent} is live, {to} is not an earlier one"
+        )
+    restored = await versions.document(shop.org, to)
+    undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
+    inherited = await versions.inheritance(shop.org, restored, parent=parent)
+    past = undo(inherited, undone=undone, restored=restored)
+    return await _draft(redis, shop, restored, past, parent, now_ms)
+
+
+async def _draft(
+    redis: ArqRedis, shop: Shop, rule_set: RuleSet, past: Past, parent: int, now_ms: int
+) -> Draft:
+    compiled = made_ready(rule_set, past=past)
+    people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms)
+    return Draft(rule_set, past, parent, previews.show(shop, people, compiled, version=parent + 1))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from arq.connections import ArqRedis
-from redis.asyncio.connection import BlockingConnectionPool, ConnectionPool
+from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
@@ -46,6 +47,7 @@ def connect(
 
 
 def _arq(pool: ConnectionPool) -> ArqRedis:
+    pool.connection_class = _telling(pool.connection_class)
     client = ArqRedis(
         pool_or_conn=pool,
         job_serializer=queue.serialize,
@@ -55,6 +57,23 @@ def _arq(pool: ConnectionPool) -> ArqRedis:
     )
     client.auto_close_connection_pool = True  # a pool that is handed in would outlive its client
     return client
+
+
+def _telling(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The same kind of connection, which says that it was closed as redis-py expects to be told.
+
+    uvloop raises RuntimeError where a connection that the server has closed is written to; redis-py lets it pass, and
+    nobody who is ready for a store that went away is ready for that.
+    """
+
+    class Telling(kind):  # type: ignore[valid-type]
+        async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+            try:
+                await super()._send_packed_command(command)
+            except RuntimeError as exc:
+                raise ConnectionResetError("the connection was closed") from exc
+
+    return Telling
 
 
 def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:

@@ -200,7 +200,7 @@ async def test_every_operation_stands_in_the_document(client: httpx2.AsyncClient
 
     assert document["openapi"] == "3.1.0"
     operations = [row for path in document["paths"].values() for row in path.values()]
-    assert len(operations) == 12
+    assert len(operations) == 13
     assert all(row["summary"] and row["responses"]["200"] for row in operations)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
@@ -44,6 +44,15 @@ class DeliveriesQuery(TimeQuery, frozen=True):
     """The same, of one customer where that is given: then its last 50 deliveries are looked at."""
 
     customer: CustomerNumber | UnsetType = UNSET
+
+
+class ExplainQuery(Asked, frozen=True):
+    """Only one tag, another day, another version of the rules; without them all tags, today, the live version."""
+
+    tag: Annotated[str, Meta(max_length=200)] = ""
+    on: date | UnsetType = UNSET
+    version: Annotated[int, Meta(ge=1, le=MAX_ID)] | UnsetType = UNSET
+    lang: Literal["vi", "en"] = "vi"
 
 
 class Replaying(Asked, frozen=True):
@@ -167,6 +176,28 @@ class Replayed(Answer, frozen=True):
     customers: int
     selection: str
     run: RunLine | None
+
+
+class ExplainedCustomer(Answer, frozen=True):
+    """Why a customer has its tags or not: whose each tag is, what every rule says, what we wrote."""
+
+    customer: int
+    day: str
+    version: int
+    tags: list[dict[str, Any]]
+    add: list[str]
+    remove: list[str]
+    next_change: str | None
+    rules: list[dict[str, Any]]
+    tiers: list[dict[str, Any]]
+    excluded: list[str]
+    under_way: list[dict[str, Any]]
+    stopped: list[str]
+    ledger: list[dict[str, Any]]
+    dead_letters: list[dict[str, Any]]
+    deliveries: list[dict[str, Any]]
+    waiting: bool
+    shadow: bool
 
 
 class Fault(Answer, frozen=True):

@@ -10,9 +10,11 @@ from arq.connections import ArqRedis
 from msgspec import UNSET, UnsetType
 
 from service.domain.customers import CustomerId, OrgId
-from service.store import deadletters, deliveries, replays, runs
+from service.locales import words
+from service.store import deadletters, deliveries, explaining, replays, runs
 from service.store.shop import Shop
 from service.store.shops import Shops
+from service.store.versions import Versions
 from service.web.metrics import ShopState, shop_states
 from service.web.ops.models import (
     Answer,
@@ -22,6 +24,8 @@ from service.web.ops.models import (
     DeliveriesQuery,
     DeliveryLine,
     DeliveryList,
+    ExplainedCustomer,
+    ExplainQuery,
     Pausing,
     Replayed,
     Replaying,
@@ -136,14 +140,13 @@ class Operations:
         )
         if asked.dry_run:
             return Replayed(len(selection.customers), selection.said, None)
-        seconds, micros = await cast("Any", self._redis).time()
         run = await replays.start(
             self._redis,
             call.org,
             selection,
             by=call.by,
             reason=asked.reason,
-            now_ms=seconds * 1000 + micros // 1000,
+            now_ms=await self._now_ms(),
         )
         return Replayed(len(selection.customers), selection.said, _line(run, RunLine))
 
@@ -156,6 +159,24 @@ class Operations:
         """One run as it stands."""
         await self._shops.require(call.org)
         return _line(await runs.get(self._redis, call.org, call.path["run"]), RunLine)
+
+    async def explain_customer(self, call: Call) -> ExplainedCustomer:
+        """Why a customer has its tags or not, by what we have stored: Haravan is asked nothing."""
+        asked = cast("ExplainQuery", call.asked)
+        told = await explaining.explain(
+            self._redis,
+            await self._shops.require(call.org),
+            CustomerId(call.path["customer"]),
+            versions=Versions(self._redis),
+            now_ms=await self._now_ms(),
+            on=None if asked.on is UNSET else asked.on,
+            number=0 if asked.version is UNSET else asked.version,
+        )
+        return ExplainedCustomer(**told.data(words=words(asked.lang), tag=asked.tag))
+
+    async def _now_ms(self) -> int:
+        seconds, micros = await cast("Any", self._redis).time()
+        return int(seconds * 1000 + micros // 1000)
 
     async def _page(self, org: OrgId, asked: TimeQuery) -> DeliveryList:
         page = await deliveries.by_time(

@@ -12,6 +12,8 @@ from service.web.ops.models import (
     DeadLetterList,
     DeliveriesQuery,
     DeliveryList,
+    ExplainedCustomer,
+    ExplainQuery,
     Pausing,
     Replayed,
     Replaying,
@@ -50,6 +52,9 @@ TABLE: Final = (
     Operation("GET", f"{SHOP}/dead-letters", Operations.list_dead_letters, DeadLetterList),
     Operation("POST", f"{SHOP}/dead-letters/retry", Operations.retry_dead_letters, Retried, Retrying),
     Operation("DELETE", f"{SHOP}/dead-letters/{{customer}}", Operations.drop_dead_letter, Retried),
+    Operation(
+        "GET", f"{SHOP}/customers/{{customer}}", Operations.explain_customer, ExplainedCustomer, ExplainQuery
+    ),
     Operation("POST", f"{SHOP}/replays", Operations.start_replay, Replayed, Replaying),
     Operation("GET", f"{SHOP}/replays", Operations.list_replays, RunList),
     Operation("GET", f"{SHOP}/replays/{{run}}", Operations.replay_status, RunLine),

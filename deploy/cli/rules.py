@@ -20,10 +20,12 @@ app = typer.Typer(
 
 
 @app.command()
-def check(file: File) -> None:
-    """Check a rules file: every error with its line and column. Needs neither store nor settings."""
+def check(file: File, lang: Annotated[str, typer.Option(help="vi or en: of warnings.")] = "vi") -> None:
+    """Check a rules file: every error with its line and column, and what can hardly be meant. Needs no store."""
     rule_set = read(file)
     console().print(f"{file}: {_counted(rule_set)}, no errors.")
+    for line in _warnings(rule_set, lang):
+        console().print(f"⚠ {line}", markup=False, soft_wrap=True)
 
 
 @app.command()
@@ -63,6 +65,18 @@ def show(
 
 for group in (publishing, history, claims):
     group.add_to(app)
+
+
+def _warnings(rule_set: RuleSet, lang: str) -> list[str]:
+    import time
+
+    from service.domain.evaluation import compile_rules
+    from service.domain.warnings import say_warning, warn
+    from service.locales import language_of, words
+
+    compiled, said = compile_rules(rule_set), words(language_of(lang))
+    today = compiled.day_of(int(time.time() * 1000))
+    return [say_warning(one, words=said, compiled=compiled) for one in warn(compiled, today=today)]
 
 
 def _yaml(rule_set: RuleSet) -> str:

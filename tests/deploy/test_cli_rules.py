@@ -160,3 +160,18 @@ async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json
     assert "as of 1 Dec 2026" in en.out
     assert json.loads(as_json.out)["rules"][0]["when"]["matched"] is False
     assert (unknown.code, "was never looked at" in unknown.err) == (1, True)
+
+
+async def test_checking_a_file_warns_of_what_can_hardly_be_meant(shop: Place, tmp_path: Path) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_text(
+        "version: 1\nrules:\n  - {id: a, tag: A, when: {all: [{field: orders_count, op: at_least, value: 9},"
+        " {field: orders_count, op: at_most, value: 3}]}}\n",
+        encoding="utf-8",
+    )
+
+    said = await shop.tagger("rules", "check", str(path), "--lang", "en")
+
+    assert said.code == 0
+    assert "no errors" in said.out
+    assert "contradicts “Number of orders is at most 3”: no customer can match." in said.out

@@ -102,6 +102,7 @@ def written(mark: Mark, plan: Plan) -> Item:
         entries=plan.entries,
         added=len(plan.add),
         removed=len(plan.remove),
+        answered=True,
         letter=plan.letter,
         again=plan.again_ms,
     )
@@ -179,7 +180,7 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
         n=mark.n,
         read=digest(judged.customer),
         owned=pack_owned(due.owned),
-        intents=pack_intents(due.earlier),
+        intents=pack_intents(judged.background.intents),
         strikes=pack_strikes(judged.background.strikes),
         plan=pack_plan(plan),
         fields={"expected": due.expected, "gone": "0", "lag": "0"},

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Final
 
 from service.errors import TaggerError
-from service.store.bucket import Bucket, Grant, Permit, Wait
+from service.store.bucket import UNSENT, Bucket, Grant, Permit, Wait
 from service.store.marks import Lane
 from service.store.turns import LOCK_MS, LockLost, Mark, Refused, Turn
 from workers.haravan.client import CALL_TIMEOUT_S
@@ -19,7 +19,7 @@ START_WITHIN_S: Final = LOCK_MS / 1000 - CALL_TIMEOUT_S
 
 
 class PermitRefused(TaggerError):
-    """The write was not started: `moved`, `version`, `stale`, `paused` or `removals`."""
+    """The write was not started: `moved`, `version`, `stale`, `begun`, `paused` or `removals`."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the write was not started: {why}")
@@ -64,6 +64,7 @@ class WritePermits(ReadPermits):
         bucket: Bucket,
         *,
         mark: Mark,
+        version: int,
         decided_ms: int,
         intents: bytes,
         removals: int,
@@ -73,6 +74,7 @@ class WritePermits(ReadPermits):
     ) -> None:
         super().__init__(turn, bucket, lane=mark.lane, reserve=reserve)
         self._mark = mark
+        self._version = version
         self._decided_ms = decided_ms
         self._intents = intents
         self._removals = removals
@@ -88,6 +90,7 @@ class WritePermits(ReadPermits):
         removes = "DELETE" in request.endpoint or "PUT" in request.endpoint
         answer = await self._turn.permit_write(
             self._mark,
+            version=self._version,
             decided_ms=self._decided_ms,
             intents=self._intents,
             removals=self._removals if removes else 0,
@@ -96,6 +99,7 @@ class WritePermits(ReadPermits):
         )
         permit = _granted(answer)
         if self._clock() - asked > START_WITHIN_S:
+            await self._bucket.report(self._turn.org, Grant(permit), status=UNSENT)
             raise LockLost("the process stood still between permit and write")
         self.sent += 1
         return permit

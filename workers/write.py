@@ -101,6 +101,7 @@ class Writer:
             self._turn,
             self._bucket,
             mark=mark,
+            version=plan.version,
             decided_ms=plan.decided_ms,
             intents=plan.intents,
             removals=0 if outcomes.is_explained(mark) else len(plan.remove),

@@ -12,7 +12,7 @@ from service.domain.customers import Customer, digest
 from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled
 from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
-from service.domain.ownership import INTENT_MS, settle_intents
+from service.domain.ownership import INTENT_MS, intent_key, settle_intents, still_ours
 from service.domain.reasons import Reason
 from service.domain.records import Record
 from service.domain.standing import Intent, Owned, Standing
@@ -74,7 +74,6 @@ class Due:
     owned: Mapping[str, Owned]
     change: TagChange
     reasons: tuple[Reason, ...]
-    earlier: Mapping[str, Intent]  # of lost writes, as long as the first call is not made
     intents: Mapping[str, Intent]  # to be stored before the first call
     expected: str
 
@@ -150,12 +149,19 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
         version=scene.version,
     )
     there = {key: one for key, one in owned.items() if key in current.spelled}
-    drifted = tuple(one.tag for key, one in owned.items() if key not in there)
-    undone = frozenset(map(fold, drifted)) & frozenset(map(fold, decision.change.add))
+    fresh = still_ours(owned, current, now_ms=scene.now_ms)
+    gone = {key: one for key, one in owned.items() if key not in there}
+    undone = _undone(gone, frozenset(map(fold, decision.change.add)), background.strikes)
+    drifted = tuple(one.tag for key, one in gone.items() if key in undone or key not in fresh)
     strikes = background.strikes
     if undone and not scene.shadow:
         strikes = strike(strikes, undone, now_ms=scene.now_ms)
     decision, given_up = _without(decision, stopped(strikes, now_ms=scene.now_ms), standing)
+    for tag in given_up:
+        fresh.pop(fold(tag), None)
+    decision = replace(
+        decision, standing=replace(decision.standing, owned={**fresh, **decision.standing.owned})
+    )
     settled = Settled(
         customer=customer,
         background=Background(decision.standing, left, strikes),
@@ -163,35 +169,51 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
         recovered=found,
         drifted=drifted,
         given_up=given_up,
-        again_ms=_again_ms(asked, customer, left, now_ms=scene.now_ms),
+        again_ms=_again_ms(asked, customer, left, fresh, now_ms=scene.now_ms),
     )
     if not decision.change:
         return settled
     if scene.shadow:
-        return replace(settled, background=Background(replace(standing, owned=there), left, strikes))
-    return _due(settled, there, asked, scene)
+        return replace(
+            settled, background=Background(replace(standing, owned={**fresh, **there}), left, strikes)
+        )
+    return _due(settled, {**fresh, **there}, scene)
+
+
+def _undone(gone: Mapping[str, Owned], wanted: frozenset[str], strikes: Strikes) -> frozenset[str]:
+    """Tags of ours that somebody took off and that are wanted: each giving can be undone once."""
+    return frozenset(
+        key
+        for key, one in gone.items()
+        if key in wanted and not any(at > one.since_ms for at in strikes.get(key, ()))
+    )
 
 
 def _settle_begun(
     background: Background, current: TagSet, *, now_ms: int
 ) -> tuple[dict[str, Owned], dict[str, Intent], tuple[Intent, ...]]:
     """Settle writes whose answer was lost: what is ours now, what may still land, and what has landed."""
-    given = {key: one for key, one in background.intents.items() if not one.taken}
     before = background.standing.owned
-    owned, left = settle_intents(owned=before, intents=given, current=current, now_ms=now_ms)
-    found = [one for key, one in given.items() if key in owned and key not in before]
-    for key, one in background.intents.items():
-        if one.taken and key not in current.spelled:
-            owned.pop(key, None)
-            found.append(one)
-        elif one.taken and now_ms - one.at_ms < INTENT_MS:
-            left[key] = one
+    owned, left = settle_intents(owned=before, intents=background.intents, current=current, now_ms=now_ms)
+    found = [
+        one
+        for one in background.intents.values()
+        if (fold(one.tag) in before) is one.taken and (fold(one.tag) in owned) is not one.taken
+    ]
     return owned, left, tuple(found)
 
 
-def _again_ms(asked: Asked, customer: Customer, left: Mapping[str, Intent], *, now_ms: int) -> int | None:
-    """When to look once more without being told: the record lags, or a lost write may still land."""
+def _again_ms(
+    asked: Asked,
+    customer: Customer,
+    left: Mapping[str, Intent],
+    fresh: Mapping[str, Owned],
+    *,
+    now_ms: int,
+) -> int | None:
+    """When to look once more without being told: the record lags, or a write may not show yet."""
     looks = [one.at_ms + INTENT_MS for one in left.values()]
+    looks += [one.since_ms + INTENT_MS for one in fresh.values()]
     if lags(asked, customer):
         looks.append(now_ms + int(LAG_LOOK_AGAIN_S * 1000))
     return max(looks, default=None)
@@ -220,24 +242,15 @@ def _without(
     return replace(decision, change=change, reasons=reasons, standing=kept), given_up
 
 
-def _due(settled: Settled, owned: Mapping[str, Owned], asked: Asked, scene: Scene) -> Due:
+def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:
     change, reasons = settled.decision.change, settled.decision.reasons
     expected = after(tag_set(settled.customer.tags), change)
-    begun = {
-        fold(one.tag): Intent(one.tag, one.rule, scene.now_ms, scene.version, not one.added)
-        for one in reasons
-    }
-    left = {key: one for key, one in settled.background.intents.items() if key not in begun}
+    begun = [Intent(one.tag, one.rule, scene.now_ms, scene.version, not one.added) for one in reasons]
     return Due(
-        settled=replace(
-            settled,
-            background=replace(settled.background, intents=left),
-            again_ms=_again_ms(asked, settled.customer, left, now_ms=scene.now_ms),
-        ),
+        settled=settled,
         owned=owned,
         change=change,
         reasons=reasons,
-        earlier=settled.background.intents,
-        intents={**left, **begun},
+        intents={**settled.background.intents, **{intent_key(one): one for one in begun}},
         expected=digest(msgspec.structs.replace(settled.customer, tags=expected.listed)),
     )

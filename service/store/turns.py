@@ -49,7 +49,7 @@ class Planned(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The call may not be made: `lost`, `moved`, `version`, `stale`, `paused` or `removals`."""
+    """The call may not be made: `lost`, `moved`, `version`, `stale`, `begun`, `paused` or `removals`."""
 
     why: str
 
@@ -83,6 +83,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     drift: list[bytes] | None = None
     added: int = 0
     removed: int = 0
+    answered: bool = False  # a write was made and answered: what it made ours is kept even if the mark moved
     letter: Letter | None = None
 
 
@@ -176,14 +177,22 @@ class Turn:
         return await self._permit(lane, "read", reserve, ["", 0, 0, 0, b"", 0, 0])
 
     async def permit_write(
-        self, mark: Mark, *, decided_ms: int, intents: bytes, removals: int, ours: int, reserve: int
+        self,
+        mark: Mark,
+        *,
+        version: int,
+        decided_ms: int,
+        intents: bytes,
+        removals: int,
+        ours: int,
+        reserve: int,
     ) -> Grant | Wait | Refused:
         """May a write be made for this customer, and does everything stand that it was decided on?
 
-        A grant has stored `intents`. `removals` counts the tags to remove that neither a publish nor the
+        `version` is the one that decided: the turn's own may be newer. A grant has stored `intents`. `removals` counts the tags to remove that neither a publish nor the
         calendar explains; `ours` is how many customers have tags of ours.
         """
-        guard = [mark.customer, mark.n, self.version, decided_ms, intents, removals, ours]
+        guard = [mark.customer, mark.n, version, decided_ms, intents, removals, ours]
         return await self._permit(mark.lane, "write", reserve, guard)
 
     async def _permit(self, lane: Lane, kind: str, reserve: int, guard: list[Any]) -> Grant | Wait | Refused:

@@ -59,20 +59,20 @@ def test_a_removal_stores_its_intent_too() -> None:
     due = judge(Asked(), _record("VIP", spent=1), _kept(VIP), SCENE)
 
     assert isinstance(due, Due)
-    assert due.intents["vip"].taken
+    assert due.intents[",vip"].taken
 
 
 @pytest.mark.parametrize("age_ms", [1, INTENT_MS - 1, INTENT_MS + 1])
 def test_a_lost_removal_that_the_record_shows_is_ours_and_no_drift(age_ms: int) -> None:
     begun = Intent("VIP", "vip", NOW - age_ms, 3, True)
 
-    settled = judge(Asked(), _record(spent=1), _kept(VIP, vip=begun), SCENE)
+    settled = judge(Asked(), _record(spent=1), _kept(VIP, **{",vip": begun}), SCENE)
 
     assert isinstance(settled, Settled)
     assert settled.recovered == (begun,)
     assert settled.drifted == ()
     assert settled.background.standing.owned == {}
-    assert settled.again_ms is None
+    assert settled.again_ms == (begun.at_ms + INTENT_MS if age_ms < INTENT_MS else None)
 
 
 def test_a_lost_addition_that_is_not_there_is_looked_for_once_more_when_it_can_no_longer_land() -> None:
@@ -127,7 +127,27 @@ def test_a_tag_that_was_undone_is_given_again_and_counted_but_never_in_shadow() 
     assert given.settled.background.strikes == {"vip": (NOW,)}
     assert isinstance(shown, Settled)
     assert shown.background.strikes == {}
-    assert shown.background.standing.owned == {}
+    assert shown.background.standing.owned == VIP  # given a moment ago: the record may be older than that
+
+
+def test_one_undoing_is_counted_once_however_often_it_is_read() -> None:
+    background = replace(_kept(VIP), strikes={"vip": (NOW - 1,)})
+
+    again = judge(Asked(), _record(), background, SCENE)
+
+    assert isinstance(again, Due)
+    assert again.settled.background.strikes == {"vip": (NOW - 1,)}
+
+
+def test_a_record_without_our_tag_may_be_older_than_our_write_so_it_stays_ours_for_ten_minutes() -> None:
+    lagging = judge(Asked(), _record(spent=1), _kept(VIP), SCENE)
+    late = judge(Asked(), _record(spent=1), _kept(VIP), replace(SCENE, now_ms=NOW + INTENT_MS))
+
+    assert isinstance(lagging, Settled)
+    assert lagging.background.standing.owned == VIP
+    assert lagging.again_ms == VIP["vip"].since_ms + INTENT_MS
+    assert isinstance(late, Settled)
+    assert late.background.standing.owned == {}
 
 
 def test_the_third_time_the_tag_is_given_up() -> None:

@@ -28,7 +28,7 @@ def test_an_addition_that_arrived_is_ours_since_it_was_sent() -> None:
     owned, left = settle_intents(owned={}, intents={"vip": INTENT}, current=tag_set(["vip"]), now_ms=2_000)
 
     assert owned == {"vip": Owned("VIP", "vip", 1_000, 3)}
-    assert left == {}
+    assert left == {"vip": INTENT}  # a second call for it may still be out
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,8 @@ def write(pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane)
     for name, kept in (("owned", store.owned), ("intents", store.intent)):
         if kept:
             pipe.hset(P + name, str(CUSTOMER), str(kept))
+    if store.told:
+        pipe.hset(P + "told", str(CUSTOMER), str(store.told))
     if store.snap >= 0:
         pipe.hset(P + "snap", str(CUSTOMER), str(store.snap))
     if store.flips:
@@ -112,6 +114,7 @@ async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
     mark = Taken(CUSTOMER, n, lane, 0, 0, 0, 0, 0, "", "")
     answer = await turn.permit_write(
         mark,
+        version=call.version,
         decided_ms=NOW_MS - (PLAN_TOO_OLD_MS if call.stale else 0),
         intents=b"" if call.intent is None else str(call.intent).encode(),
         removals=0,
@@ -140,6 +143,7 @@ def _item(call: Settle) -> Item:
         due=(NOW_MS + LONG_MS if call.long else NOW_MS) if call.op == "later" else None,
         again=NOW_MS + LONG_MS if call.again else None,
         fields=remembered or None,
+        answered=call.answered,
     )
 
 
@@ -158,9 +162,10 @@ def ask(pipe: Pipeline, org: OrgId) -> None:
     for name in ("calendar", "later", "live", "bulk", "plan:live", "plan:bulk"):
         pipe.zscore(P + name, str(CUSTOMER))
     pipe.get(P + "seq")
+    pipe.hget(P + "told", str(CUSTOMER))
 
 
-ANSWERS: Final = 12  # that `ask` queues
+ANSWERS: Final = 13  # that `ask` queues
 
 
 def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
@@ -177,7 +182,7 @@ def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
     store = Store(
         place=place,
         plan=None if plan is None else known.get(plan, plan),  # type: ignore[arg-type]  # another plan stays bytes
-        told=int(fields.get("upd", 0)),
+        told=max(int(fields.get("upd", 0)), int(answers[12] or 0)),
         gone=int(fields.get("gone", 0)),
         lag=int(fields.get("lag", 0)),
         read=tuple((int(each[1]), each[3] == "1") for each in read.split()),

@@ -39,13 +39,13 @@ class Rules:
     a_good_look_forgets_gone: bool = True
     publish_marks: bool = True
 
-    plans_are_of_the_live_version: bool = False  # a turn carries out no plan of the version before
-    plans_are_begun_once: bool = False  # a plan whose addition was begun by a dead turn is read again
-    answers_leave_earlier_intents: bool = False  # an answer settles its own call, not one that is still out
-    intents_stand_side_by_side: bool = False  # a removal's does not overwrite an addition's
-    young_intents_stay: bool = False  # whatever the record shows: a second call may still be out
-    young_ownership_outlives_absence: bool = False  # a record without our tag may lag for ten minutes
-    told_outlives_marks: bool = False  # the newest `updated_at` of any body is remembered, echoes' too
+    plans_are_of_the_live_version: bool = True  # a turn carries out no plan of the version before
+    plans_are_begun_once: bool = True  # a plan whose addition was begun by a dead turn is read again
+    answers_leave_earlier_intents: bool = True  # an answer settles its own call, not one that is still out
+    intents_stand_side_by_side: bool = True  # a removal's does not overwrite an addition's
+    young_intents_stay: bool = True  # whatever the record shows: a second call may still be out
+    young_ownership_outlives_absence: bool = True  # a record without our tag may lag for ten minutes
+    told_outlives_marks: bool = True  # the newest `updated_at` of any body is remembered, echoes' too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

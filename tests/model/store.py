@@ -85,6 +85,7 @@ class Settle(NamedTuple):
     lag: int | None = None
     keeps_told: bool = False
     rests: bool = False
+    answered: bool = False  # a write was answered: what it made ours is kept even if the mark moved
 
 
 class Permit(NamedTuple):
@@ -134,6 +135,17 @@ def take(store: Store, call: Take) -> tuple[Store, Outcome]:
 def settle(store: Store, call: Settle) -> tuple[Store, Outcome]:
     if not call.held:
         return store, "lost"
+    settled, outcome = _settled(store, call)
+    if call.answered and outcome != "done":
+        facts = settled._replace(
+            owned=store.owned if call.owned is None else call.owned,
+            intent=store.intent if call.intent is None else call.intent,
+        )
+        return facts, outcome
+    return settled, outcome
+
+
+def _settled(store: Store, call: Settle) -> tuple[Store, Outcome]:
     if call.version != store.version:
         return store, "version"
     if store.place == "none" or not call.stands:
@@ -210,7 +222,7 @@ def _again(store: Store, call: Settle) -> tuple[Store, Outcome]:
 
 
 def _purge(store: Store, call: Settle) -> tuple[Store, Outcome]:
-    return _unmarked(store, call)._replace(read=(), snap=-1, owned=0, intent=0, flips=False), "done"
+    return _unmarked(store, call)._replace(told=0, read=(), snap=-1, owned=0, intent=0, flips=False), "done"
 
 
 _OPS = {"clear": _clear, "plan": _plan, "later": _later, "ready": _again, "purge": _purge}

@@ -87,6 +87,7 @@ def _clear(scope: Scope, world: World, plan: Plan) -> Settle:
         due=world.shop.day > plan.day,
         again=plan.again or open_still,
         keeps_told=rules.told_outlives_marks,
+        answered=True,
     )
 
 

@@ -29,13 +29,15 @@ local function stands(mark)
   if mark[1] ~= ARGV[6] or mark[2] ~= 'planned' then return 'moved' end
   if (redis.call('GET', P .. 'live_version') or '0') ~= ARGV[7] then return 'version' end
   if now - tonumber(ARGV[8]) > PLAN_MS then return 'stale' end
+  -- Another turn began this plan and did not end it: its call may still be out, and must not be forgotten with ours.
+  if mark[7] and mark[7] ~= ARGV[2] then return 'begun' end
   return nil
 end
 
 local expected = false
 if kind == 'write' then
   if state[1] then return { 'refused', 'paused' } end
-  local mark = redis.call('HMGET', P .. 'mark:' .. cid, 'n', 'place', 'lane', 'first_n', 'taken', 'expected')
+  local mark = redis.call('HMGET', P .. 'mark:' .. cid, 'n', 'place', 'lane', 'first_n', 'taken', 'expected', 'begun')
   expected = mark[6]
   local why = stands(mark)
   if why then
@@ -61,5 +63,6 @@ if kind == 'write' then
   -- From now on the record as it was fetched is news: somebody undid this very write. Until now the expected one was
   -- news: somebody did by hand what we meant to do.
   if expected then redis.call('HSET', P .. 'read', cid, expected) end
+  redis.call('HSET', P .. 'mark:' .. cid, 'begun', ARGV[2])
 end
 return { 'granted', grant[2], now }

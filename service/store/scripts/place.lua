@@ -22,7 +22,7 @@ end
 -- Make a customer ready, or have it rest first if it was taken a moment ago. Voids its plan.
 local function make_ready(P, cid, lane, first_n, taken, now)
   local key = P .. 'mark:' .. cid
-  redis.call('HDEL', key, 'plan')
+  redis.call('HDEL', key, 'plan', 'begun')
   if taken and now - taken < REST_MS then
     redis.call('ZADD', P .. 'later', taken + REST_MS, cid)
     redis.call('HSET', key, 'place', 'later')
@@ -34,7 +34,7 @@ end
 
 local function wait_until(P, cid, due)
   local key = P .. 'mark:' .. cid
-  redis.call('HDEL', key, 'plan')
+  redis.call('HDEL', key, 'plan', 'begun')
   redis.call('ZADD', P .. 'later', due, cid)
   redis.call('HSET', key, 'place', 'later')
 end

@@ -1,5 +1,5 @@
 -- Carry out what was decided on each customer of a batch. Each refuses if its mark moved meanwhile; all do if the
--- lock or the live version did. A refused customer stays where it is.
+-- lock or the live version did. A refused customer stays where it is; the facts of an answered write are kept.
 -- KEYS: 1 prefix.  ARGV: now, token, version, today (ordinal day of the shop), items (msgpack list of maps)
 -- Answer: for each item 'done', 'lost', 'version', 'moved' or 'day'
 -- Needs place.lua, held.lua.
@@ -101,12 +101,8 @@ function ops.clear(item, old)
   if item.letter then bury(item, item.letter) end
   end_runs(item.cid, old[4], 'done', item)
   unmark(item.cid, old)
-  if item.again then
-    redis.call('HDEL', P .. 'told', item.cid) -- waited for long enough: it is not waited for again
-    remark(item.cid, item.again)
-  elseif old[7] and old[7] ~= '0' then
-    redis.call('HSET', P .. 'told', item.cid, old[7])
-  end
+  if old[7] and old[7] ~= '0' then redis.call('HSET', P .. 'told', item.cid, old[7]) end
+  if item.again then remark(item.cid, item.again) end
   return 'done'
 end
 
@@ -117,6 +113,7 @@ function ops.plan(item, old)
   remember(item)
   leave(P, item.cid, old[2], old[3])
   redis.call('ZADD', P .. 'plan:' .. old[2], old[5], item.cid)
+  redis.call('HDEL', P .. 'mark:' .. item.cid, 'begun')
   redis.call('HSET', P .. 'mark:' .. item.cid, 'place', 'planned', 'plan', item.plan)
   return 'done'
 end
@@ -164,19 +161,23 @@ function ops.purge(item, old)
   return 'done'
 end
 
+-- An answered write has happened whatever became of the mark meanwhile: what is ours by it, and the ledger.
+local function keep_facts(item)
+  keep('owned', item.cid, item.owned)
+  keep('intents', item.cid, item.intents)
+  write_ledger(item)
+end
+
+local function settle(item)
+  if not current then return 'version' end
+  local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken', 'upd')
+  if old[1] ~= tostring(item.n) then return 'moved' end
+  return ops[item.op](item, old)
+end
+
 local answer = {}
 for i, item in ipairs(items) do
-  if not held then
-    answer[i] = 'lost'
-  elseif not current then
-    answer[i] = 'version'
-  else
-    local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken', 'upd')
-    if old[1] ~= tostring(item.n) then
-      answer[i] = 'moved'
-    else
-      answer[i] = ops[item.op](item, old)
-    end
-  end
+  answer[i] = held and settle(item) or 'lost'
+  if held and item.answered and answer[i] ~= 'done' then keep_facts(item) end
 end
 return answer

@@ -15,6 +15,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from deploy.processes import Part, Processes
+from deploy.torn_log import mend
 from service.errors import StoreAway
 
 LONGEST_SOCKET: Final = 100  # a unix socket's path holds 107 bytes, on macOS 103
@@ -38,6 +39,7 @@ async def started(processes: Processes, folder: Path) -> AsyncIterator[Store]:
     """
     with _socket(folder) as socket:
         url = f"unix://{socket}"
+        await asyncio.to_thread(mend, folder, executable())
         server = Part("store", [executable(), *_options(folder, socket)], log=folder / "store.log")
         await processes.start(server, last=True)
         yield Store(url, await answering(url))

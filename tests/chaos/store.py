@@ -8,6 +8,7 @@ from pathlib import Path
 from arq.connections import ArqRedis
 
 from deploy.store import answering, executable
+from deploy.torn_log import mend
 from service.store.connection import connect
 from tests.chaos.children import Child
 from tests.chaos.shim import Shim
@@ -21,6 +22,7 @@ class ChaosStore:
         self.folder.mkdir(exist_ok=True)
         self.socket = folder / "store.sock"
         self.shim = shim
+        self.mended = 0  # kills that tore the log
         self.child = Child(
             "store", self._command(fsync), shim.environ if shim else {}, folder / "logs" / "store.log"
         )
@@ -41,6 +43,8 @@ class ChaosStore:
     async def start(self) -> None:
         """Start it on its files; returns when it answers."""
         self.socket.unlink(missing_ok=True)
+        if await asyncio.to_thread(mend, self.folder, executable()):
+            self.mended += 1
         await self.child.start()
         await answering(f"unix://{self.socket}", within_s=60)
 

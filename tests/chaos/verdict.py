@@ -36,6 +36,7 @@ async def judged(stage: Stage) -> Verdict:
     """Judge everything that can be judged while the store still runs."""
     verdict = Verdict()
     await _record(stage, verdict)
+    verdict.figures["kills that tore the store's log"] = stage.store.mended
     _tags(stage, verdict)
     await _letters(stage, verdict)
     _writes(stage, verdict)

@@ -111,7 +111,9 @@ def _factory(
     if steps is None:
         return asyncio.Task(coroutine, loop=loop, context=context)
     task = asyncio.Task(_run(_Driven(coroutine, steps)), loop=loop, context=context)
-    task.add_done_callback(lambda _: coroutine.close())  # one that was cancelled before it began was never awaited
+    task.add_done_callback(
+        lambda _: coroutine.close()
+    )  # one that was cancelled before it began was never awaited
     return task
 
 

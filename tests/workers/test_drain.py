@@ -132,7 +132,9 @@ async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_m
     await stage.announce(customer)
     await stage.turn()
 
-    stage.haravan.untag_by_hand(customer, "VIP")  # now the record is what the drain had fetched before its write
+    stage.haravan.untag_by_hand(
+        customer, "VIP"
+    )  # now the record is what the drain had fetched before its write
     told = await stage.announce(customer)
     await stage.turn(2)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Awaitable, Callable
+import warnings
+from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
 from arq.connections import ArqRedis
@@ -12,6 +13,11 @@ from service.store.shops import Shops
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
+# A killed drain leaves its connections where they are, as kill -9 does: they are collected here, not in another test.
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
+]
 RICH, POOR, FEW = 12_000_000, 1, 60
 HIGHER = """
 version: 1
@@ -21,6 +27,14 @@ rules:
     when: {field: total_spent, op: at_least, value: 50_000_000}
 """
 Happening = Callable[[Stage, list[int], Steps], Awaitable[None]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _collected() -> Iterator[None]:
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 async def falls(stage: Stage, customers: list[int], _: Steps) -> None:

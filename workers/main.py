@@ -92,7 +92,14 @@ class WorkerProcess:
                 dice=self._dice,
                 rulebook=Rulebook(Versions(redis)),
             )
-            sweep = Sweep(redis, shops, retention_days=self._settings.retention_days, clock_ms=self._clock_ms)
+            sweep = Sweep(
+                redis,
+                shops,
+                versions=Versions(redis),
+                alerts=told,
+                retention_days=self._settings.retention_days,
+                clock_ms=self._clock_ms,
+            )
             seeding = asyncio.create_task(self._seed(shops, Versions(redis)))
             sweeping = asyncio.create_task(self._sweep(sweep, counters))
             try:

@@ -9,11 +9,11 @@ from service.domain.failures import LAG_WAITS_S, too_many_gone
 from service.domain.judgement import Asked, Judgement, Scene, judge, judge_absent, lags
 from service.errors import HaravanError, Throttled, Unauthorised
 from service.store import kept
+from service.store.background import background
 from service.store.kept import Kept
 from service.store.marks import Lane
 from service.store.turns import MOST_TAKEN, Mark
 from workers import outcomes
-from workers.background import background
 from workers.fetch import Fetched, Fetcher, merge
 from workers.haravan.pacer import NoRoom
 from workers.pausing import pause_for_absence
@@ -43,6 +43,8 @@ class Reading:
         if work.rests(work.reads) or (work.reads.tripped and not await self._is_back()):
             return False
         taken, linger_ms = await work.turn.take(most=self._most(), linger_ms=await self._linger_ms())
+        lives = sum(mark.lane == "live" for mark in taken)
+        work.crowded = lives * 10 >= MOST_TAKEN * 9  # a tenth is bulk's
         if not taken:
             work.wait(linger_ms)
             return False

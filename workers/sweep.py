@@ -10,11 +10,14 @@ from zoneinfo import ZoneInfo
 import structlog
 from arq.connections import ArqRedis
 
+from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store import deadletters, keys, marks, queue
+from service.store import deadletters, keys, marks, publishing, queue
 from service.store.script import script
+from service.store.shop import Shop
 from service.store.shops import Shops
+from service.store.versions import Versions
 
 MOST_RUNG: Final = 500  # in one pass
 MOST_DUE: Final = 1000  # calendar days come due at midnight, for everybody at once: a slice a pass
@@ -26,8 +29,17 @@ class Sweep:
     """One pass a second in every worker; each step may run in several workers at once without harm."""
 
     def __init__(
-        self, redis: ArqRedis, shops: Shops, *, retention_days: int, clock_ms: Callable[[], int] = lambda: 0
+        self,
+        redis: ArqRedis,
+        shops: Shops,
+        *,
+        versions: Versions,
+        alerts: Alerts,
+        retention_days: int,
+        clock_ms: Callable[[], int] = lambda: 0,
     ) -> None:
+        self._versions = versions
+        self._alerts = alerts
         self._redis = redis
         self._shops = shops
         self._retention_ms = retention_days * keys.DAY_S * 1000
@@ -60,7 +72,11 @@ class Sweep:
         return rung
 
     async def mark_by_calendar(self) -> int:
-        """Mark whoever is due by each shop's today, so that a missed midnight catches up. Returns how many."""
+        """Mark whoever is due by each shop's today, so that a missed midnight catches up. Returns how many.
+
+        In the same round publishes are looked after: one that takes more tags than its preview said is stopped,
+        one whose process died before its marks is carried out.
+        """
         marked = 0
         now = await self.now_ms()
         for org in await self._shops.orgs():
@@ -71,7 +87,20 @@ class Sweep:
                 continue
             if shop is not None:
                 marked += await self._mark_due(org, today=today(now, shop.timezone))
+                await self._look_after_publishes(shop, now)
         return marked
+
+    async def _look_after_publishes(self, shop: Shop, now: int) -> None:
+        for run in await publishing.stop_overruns(self._redis, shop.org):
+            self._alerts.raise_alert(
+                "publish",
+                f"publish {run} was about to take more tags than its preview said. Nothing is removed until "
+                f"`tagger shops resume {shop.org} --removals`; tags are added as before.",
+                org=shop.org,
+            )
+        finished = await publishing.finish(self._redis, shop, versions=self._versions, now_ms=now)
+        if finished is not None:
+            structlog.get_logger().warning("sweep", org=shop.org, outcome="publish finished", run=finished.id)
 
     async def _mark_due(self, org: OrgId, *, today: int) -> int:
         """Mark first, then leave the calendar: a crash between the two marks twice, never not at all."""

@@ -60,6 +60,7 @@ class TurnOfShop:
     writes: Breaker = field(init=False)
     singles_until_ms: int = field(init=False)
     wait_ms: int = 0
+    crowded: bool = False  # live customers wait in full batches
 
     def __post_init__(self) -> None:
         state = self.turn.state

@@ -20,9 +20,9 @@ from service.domain.judgement import Asked, Scene, Settled, judge
 from service.domain.records import Record
 from service.errors import TaggerError
 from service.store import kept, keys, runs
+from service.store.background import background
 from service.store.script import script
 from service.store.shop import Shop
-from workers.background import background
 from workers.haravan.client import Haravan
 from workers.haravan.pacer import Permits
 from workers.sweep import today

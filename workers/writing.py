@@ -39,7 +39,8 @@ class Writing:
         work = self._work
         if work.rests(work.writes):
             return False
-        planned = await self._planned(1 if work.writes.tripped else WRITES)  # after an outage one goes first
+        # After an outage one goes first. And while live customers wait in full batches, to read fifty tells more.
+        planned = await self._planned(1 if work.writes.tripped or work.crowded else WRITES)
         if any(plan is None for _, plan in planned):
             return await self._read_again()
         writer = await self._writer()
@@ -79,7 +80,7 @@ class Writing:
         )
 
     async def _settle(self, carried: Sequence[Carried]) -> None:
-        for each in sorted(carried, key=lambda one: one.failure is None):  # a success has the last word
+        for each in _telling(carried):
             self._judge_call(each)
         unsettled = [each for each in carried if each.item is None]
         self._work.journal.refused(each for each in unsettled if each.stop is None)
@@ -143,3 +144,12 @@ def _fresh(planned: Planned, now_ms: int) -> Plan | None:
     except msgspec.MsgspecError:
         return None
     return plan if now_ms - plan.decided_ms <= PLAN_MS else None
+
+
+def _telling(carried: Sequence[Carried]) -> list[Carried]:
+    """What says how the calls go: of failures of the shop one, since a single cut connection fails all that are out
+    together, and a success has the last word."""
+    failures = [each for each in carried if each.failure is not None]
+    shops = [each for each in failures if not isinstance(each.failure, Rejected)]
+    rejections = [each for each in failures if isinstance(each.failure, Rejected)]
+    return [*rejections, *shops[:1], *(each for each in carried if each.failure is None)]

@@ -19,6 +19,7 @@ from service.store.runs import Run
 from service.store.shop import Shop
 from service.store.versions import Version, Versions, made_ready
 
+STILL_AT_IT_MS: Final = 300_000  # whoever published may still be marking
 UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
 CHUNK: Final = 1_000
 UNFINISHED: Final = "unfinished_publish"  # field of the shop's state: a version whose marks are not all there
@@ -77,7 +78,7 @@ async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int
     begun = keys.shop(shop.org, "state"), UNFINISHED
     stored = await client.hget(*begun)
     version = await versions.live(shop.org)
-    if stored is None or version is None:
+    if stored is None or version is None or now_ms - version.at_ms < STILL_AT_IT_MS:
         return None
     run = None
     if version.number >= int(stored):

@@ -143,8 +143,9 @@ class Shops:
         await self._redis.hset(keys.shop(org, "state"), "removals_paused", reason)
 
     async def resume_removals(self, org: OrgId) -> None:
-        """Take the removal brake off."""
+        """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
+        await self._redis.delete(keys.shop(org, "removals"))
 
     async def seed_from(self, settings: Settings) -> Shop | None:
         """Make the environment's shop once; later take over what changed *in the environment* since then.

@@ -160,7 +160,9 @@ async def staged(
             shops=shops,
             versions=versions,
             drain=_drain(redis, shops, versions, session, clock_ms, dice),
-            sweep=Sweep(redis, shops, retention_days=30, clock_ms=clock_ms),
+            sweep=Sweep(
+                redis, shops, versions=versions, alerts=Alerts(redis), retention_days=30, clock_ms=clock_ms
+            ),
             clock=clock,
         )
         if rules:

@@ -13,7 +13,6 @@ from tests.chaos.stage import Size
 QUICK = Size(shops=3, customers=100, leak_per_s=200.0)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(240)
 async def test_nothing_acknowledged_is_lost_and_every_tag_is_right_after_a_bad_day() -> None:
     seed = int(os.environ.get("CHAOS_SEED") or secrets.randbelow(10**6))

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.chaos.sentinel import failed_over
 
 
-@pytest.mark.slow
 async def test_a_killed_primary_costs_seconds_and_nothing_acknowledged_after_the_failover() -> None:
     outcome = await failed_over("plain")
 

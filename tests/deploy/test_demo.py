@@ -83,7 +83,6 @@ async def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path: Path)
     assert await until(all_gone, within_s=30)
 
 
-@pytest.mark.slow
 @pytest.mark.timeout(420)
 async def test_a_fixed_day_ends_with_every_tag_right(tmp_path: Path) -> None:
     demo = await started("--once", "--customers", "40", cwd=tmp_path)

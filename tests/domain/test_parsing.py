@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -299,8 +300,8 @@ def test_limits_are_where_they_are_promised(
 @given(st.binary(max_size=300))
 @settings(max_examples=150, deadline=None)
 def test_random_bytes_neither_crash_nor_hang(noise: bytes) -> None:
-    with pytest.raises(BadRules):
-        parse_rules(noise.decode(errors="replace"))
+    with suppress(BadRules):  # `{}` is a document, if one without rules
+        assert isinstance(parse_rules(noise.decode(errors="replace")), RuleSet)
 
 
 YAMLISH = st.lists(st.sampled_from(["- ", "{", "}", "[", "]", ": ", "\n", "  ", "rules", "when", "all", "not", "&a ", "*a", "!!x ", "|", ">", '"', "'", "#", "? ", "---", "\t", "field", "tags", "\x00", "\ud800", ","]), max_size=60)  # fmt: skip

@@ -182,7 +182,10 @@ async def test_a_publish_whose_process_died_before_the_marks_is_finished(stage: 
 
     assert run is not None
     assert await stage.is_marked(customer)
-    assert await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms + 400_000) is None
+    assert (
+        await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms + 400_000)
+        is None
+    )
 
 
 async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage: Stage, shop: Shop) -> None:

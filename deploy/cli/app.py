@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli import (
+    bench,
     customers,
     dead_letters,
     deliveries,
@@ -41,6 +42,7 @@ SEEING = "Seeing and repairing"
 
 for command in (processes.demo, processes.up, processes.web, processes.worker, processes.sandbox):
     app.command(rich_help_panel=RUNNING)(command)
+app.command(rich_help_panel=RUNNING)(bench.bench)
 app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS)
 app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS)

@@ -42,7 +42,9 @@ class Writing:
         # After an outage one goes first. And while live customers wait in full batches, to read fifty tells more.
         planned = await self._planned(1 if work.writes.tripped or work.crowded else WRITES)
         if any(plan is None for _, plan in planned):
-            return await self._read_again()
+            return (
+                not work.crowded and await self._read_again()
+            )  # in a crowd reads are for those not yet seen
         writer = await self._writer()
         results = await asyncio.gather(
             *(writer.carry_out(mark, plan) for mark, plan in planned if plan is not None),

@@ -16,12 +16,12 @@ from service.store.ledger import Written
 
 TURN_WITHIN_S: Final = 20.0
 PATIENCE_S: Final = 30.0  # nothing moves for so long: something is wrong
+SOON_MS: Final = 60_000  # whoever is due later than that is right by now, and only looked at once more
 PLACES: Final = (
     "live",
     "bulk",
     "plan:live",
     "plan:bulk",
-    "later",
 )  # a marked customer is in exactly one of these
 WRITES: Final = frozenset({"POST tags", "DELETE tags", "PUT customer"})
 
@@ -63,8 +63,7 @@ async def outcome(stage: Stage, customer: int, *, began: float) -> Outcome:
     """Wait until the webhook about this customer was answered and its turn is over."""
 
     async def turn_is_over() -> bool:
-        answered = _answered(stage, customer, began=began) is not None
-        return answered and not await stage.redis.exists(keys.shop(ORG, f"mark:{customer}"))
+        return _answered(stage, customer, began=began) is not None and not await _waits(stage, customer)
 
     in_time = await until(turn_is_over, within_s=TURN_WITHIN_S)
     if not in_time:
@@ -88,12 +87,25 @@ def first_write(stage: Stage, customer: int, *, began: float) -> float | None:
 
 
 async def left_to_do(stage: Stage) -> int:
-    """How many customers are marked."""
+    """How many customers wait for their turn."""
     async with stage.redis.pipeline(transaction=False) as pipe:
         for place in PLACES:
             pipe.zcard(keys.shop(ORG, place))
+        pipe.zcount(keys.shop(ORG, "later"), "-inf", _soon_ms())
         counts: list[Any] = await pipe.execute()
     return sum(map(int, counts))
+
+
+async def _waits(stage: Stage, customer: int) -> bool:
+    """Is the customer marked, and not merely to be looked at once more in some minutes?"""
+    client: Any = stage.redis
+    due = await client.zscore(keys.shop(ORG, "later"), str(customer))
+    marked = await client.exists(keys.shop(ORG, f"mark:{customer}"))
+    return bool(marked) and (due is None or due <= _soon_ms())
+
+
+def _soon_ms() -> int:
+    return int(time.time() * 1000) + SOON_MS
 
 
 async def settled(stage: Stage, *, patience_s: float = PATIENCE_S) -> bool:

@@ -60,7 +60,7 @@ class TurnOfShop:
     writes: Breaker = field(init=False)
     singles_until_ms: int = field(init=False)
     wait_ms: int = 0
-    crowded: bool = False  # live customers wait in full batches
+    crowded: bool = False  # live customers wait in full batches, as the last take saw it
 
     def __post_init__(self) -> None:
         state = self.turn.state
@@ -68,6 +68,7 @@ class TurnOfShop:
         self.reads = _breaker(state, "read")
         self.writes = _breaker(state, "write")
         self.singles_until_ms = int(state.get("singles_until", 0))
+        self.crowded = bool(state.get("crowded"))
 
     @property
     def today(self) -> int:
@@ -119,6 +120,7 @@ class TurnOfShop:
             **_kept("read", self.reads),
             **_kept("write", self.writes),
             "singles_until": str(self.singles_until_ms or ""),
+            "crowded": "1" if self.crowded else "",
             **self.journal.state_changes(),
         }
 

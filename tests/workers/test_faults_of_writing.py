@@ -199,10 +199,13 @@ async def _read_meanwhile(stage: Stage, customer: int, read: asyncio.Event) -> N
         if stage.haravan.customer(customer)["total_spent"] == 1:
             break
         await asyncio.sleep(0.001)
-    key = stage.key(f"mark:{customer}")
-    await stage.redis.delete(key)
-    for place in ("live", "later", "plan:live"):
-        await stage.redis.zrem(stage.key(place), customer)
+    if read.is_set():
+        return  # the write is on its way already: a mark from now on is the one that must stay
+    async with stage.redis.pipeline(transaction=True) as pipe:
+        pipe.delete(stage.key(f"mark:{customer}"))
+        for place in ("live", "later", "plan:live"):
+            pipe.zrem(stage.key(place), customer)
+        await pipe.execute()
     read.set()
 
 

@@ -11,7 +11,7 @@ from service.domain.conditions import comparisons
 from service.domain.customers import Customer
 from service.domain.decision import decide
 from service.domain.evaluation import compile_rules
-from service.domain.records import read_record
+from service.domain.reading import read_record
 from service.domain.rules import RuleSet
 from service.domain.standing import Standing
 from service.domain.tags import fold

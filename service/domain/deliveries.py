@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from service.domain.customers import read_id
-from service.domain.records import Record, read_quickly, record_of
+from service.domain.reading import read_quickly
+from service.domain.records import Record, record_of
 from service.errors import Unreadable
 
 SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1 have other lengths

@@ -1,4 +1,4 @@
-"""Reading a customer: from either dialect's record or a webhook's body, quickly where it is as documented."""
+"""A customer as read: the record of either dialect, or a webhook's body, value by value."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
-from functools import lru_cache
 from typing import Final, cast
-
-import msgspec
-from msgspec import UNSET, UnsetType
 
 from service.domain.customers import MAX_ID, MINOR_DIGITS, Customer, digest, read_id
 from service.domain.tags import split_tags
@@ -57,26 +53,6 @@ class Record:
         return digest(self.customer) if not self.missing else None
 
 
-def read_record(source: bytes | memoryview | msgspec.Raw, *, currency: str) -> Record:
-    """Read one customer object; raises Unreadable, naming the field and never its value."""
-    quick = read_quickly(source, currency=currency)
-    if quick is not None:
-        return quick
-    try:
-        body = _DECODER.decode(source)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise Unreadable("the record is not a JSON object") from exc
-    return record_of(body, currency=currency)
-
-
-def read_quickly(source: bytes | memoryview | msgspec.Raw, *, currency: str) -> Record | None:
-    """The same for an object whose values have the documented types, at a quarter of the cost; else None."""
-    try:
-        return _quick(_TOLD.decode(source), currency)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError, _Otherwise):
-        return None
-
-
 def record_of(body: Mapping[str, object], *, currency: str) -> Record:
     """The same from an object that is already decoded (numbers with a fraction as Decimal or float)."""
     address = body.get("default_address")
@@ -106,122 +82,6 @@ def record_of(body: Mapping[str, object], *, currency: str) -> Record:
         note=_text(body, "note"),
     )
     return Record(customer, VISIBLE_KEYS - body.keys())
-
-
-_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=Decimal)  # money must not pass a float
-
-Told = str | None | UnsetType
-Moment = datetime | None | UnsetType
-
-
-class _Place(msgspec.Struct):
-    province: str | None = None
-    province_code: str | None = None
-    district: str | None = None
-    ward: str | None = None
-
-
-class _Customer(msgspec.Struct):
-    """The object as both documents type it; whatever is otherwise is read the slow way."""
-
-    id: int
-    updated_at: Moment = UNSET
-    total_spent: Decimal | UnsetType | None = UNSET
-    orders_count: int | UnsetType | None = UNSET
-    tags: Told = UNSET
-    created_at: Moment = UNSET
-    last_order_date: Moment = UNSET
-    birthday: Moment = UNSET
-    gender: int | UnsetType | None = UNSET
-    state: Told = UNSET
-    accepts_marketing: bool | UnsetType | None = UNSET
-    verified_email: bool | UnsetType | None = UNSET
-    group_name: Told = UNSET
-    default_address: _Place | UnsetType | None = UNSET
-    first_name: Told = UNSET
-    last_name: Told = UNSET
-    email: Told = UNSET
-    phone: Told = UNSET
-    note: Told = UNSET
-    customer: UnsetType | msgspec.Raw | None = UNSET  # an envelope: for the slow way
-
-
-class _Otherwise(Exception):  # a signal, not an error
-    """Not what the quick way can read."""
-
-
-_TOLD: Final = msgspec.json.Decoder(_Customer)
-_NOWHERE: Final = _Place()
-
-
-def _quick(told: _Customer, currency: str) -> Record:
-    """The same as `record_of`, for an object whose values have the documented types."""
-    spent = told.total_spent
-    if not 0 < told.id <= MAX_ID or told.customer is not UNSET:
-        raise _Otherwise
-    if spent and not (spent.is_finite() and -MAX_ID <= spent <= MAX_ID):
-        raise _Otherwise
-    place = told.default_address or _NOWHERE
-    customer = Customer(
-        told.id,
-        _ms(told.updated_at),
-        None if spent is None or spent is UNSET else _minor(spent, currency),
-        told.orders_count or (0 if told.orders_count == 0 else None),
-        _split(told.tags or ""),
-        _ms(told.created_at),
-        _ms(told.last_order_date),
-        _ms(told.birthday),
-        told.gender or (0 if told.gender == 0 else None),
-        _casefolded(told.state),
-        told.accepts_marketing or (False if told.accepts_marketing is False else None),
-        told.verified_email or (False if told.verified_email is False else None),
-        _clean(told.group_name),
-        _clean(place.province),
-        _clean(place.province_code),
-        _clean(place.district),
-        _clean(place.ward),
-        _clean(told.first_name),
-        _clean(told.last_name),
-        _clean(told.email),
-        _clean(told.phone),
-        _clean(told.note),
-    )
-    return Record(customer, _lacking(told))
-
-
-def _lacking(told: _Customer) -> frozenset[str]:
-    missing = [name for name in VISIBLE_KEYS if getattr(told, name) is UNSET]
-    return frozenset(missing) if missing else _NONE
-
-
-_NONE: Final[frozenset[str]] = frozenset()
-
-
-def _clean(text: Told) -> str | None:
-    if not text:
-        return None
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip() or None
-
-
-def _casefolded(text: Told) -> str | None:
-    clean = _clean(text)
-    return clean and clean.casefold()
-
-
-def _ms(moment: Moment) -> int | None:
-    if not moment:
-        return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
-
-
-def _minor(amount: Decimal, currency: str) -> int:
-    digits = MINOR_DIGITS.get(currency, 2)
-    return int((amount.scaleb(digits) if digits else amount).to_integral_value(rounding=ROUND_HALF_EVEN))
-
-
-@lru_cache(maxsize=4096)  # the same few tags come again and again
-def _split(text: str) -> tuple[str, ...]:
-    return split_tags(text)
 
 
 def _wrong(key: str, expected: str) -> Unreadable:
@@ -284,7 +144,7 @@ def _money(body: Mapping[str, object], key: str, currency: str) -> int | None:
     number = _number(body, key)
     if number is None:
         return None
-    return _minor(number, currency)
+    return minor(number, currency)
 
 
 def _moment(body: Mapping[str, object], key: str) -> int | None:
@@ -299,3 +159,8 @@ def _moment(body: Mapping[str, object], key: str) -> int | None:
         raise _wrong(key, "a date and time") from exc
     aware = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return int(aware.timestamp() * 1000)
+
+
+def minor(amount: Decimal, currency: str) -> int:
+    digits = MINOR_DIGITS.get(currency, 2)
+    return int((amount.scaleb(digits) if digits else amount).to_integral_value(rounding=ROUND_HALF_EVEN))

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 from service.domain.decision import decide
 from service.domain.evaluation import Compiled, compile_rules
 from service.domain.parsing import parse_rules
-from service.domain.records import read_record
+from service.domain.reading import read_record
 from service.domain.standing import NOTHING
 
 RULES = """

@@ -23,7 +23,7 @@ from service.domain.deliveries import (
     read_kept,
     tidy_topic,
 )
-from service.domain.records import read_record
+from service.domain.reading import read_record
 
 VIETNAMESE = (
     '{"id":1037889951,"first_name":"Nguyễn Thị Ánh","tags":"Khách VIP","total_spent":261380000.0000}'.encode()

@@ -12,7 +12,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId, digest
-from service.domain.records import read_record
+from service.domain.reading import read_record
 from service.settings import Settings
 from service.store import keys
 from service.store.deliveries import STRANGERS, Delivery, by_customer, by_time

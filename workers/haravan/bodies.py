@@ -8,7 +8,8 @@ from decimal import Decimal
 import msgspec
 
 from service.domain.customers import CustomerId, read_id
-from service.domain.records import Record, read_record
+from service.domain.reading import read_record
+from service.domain.records import Record
 from service.domain.tags import split_tags
 from service.errors import Unreadable
 from workers.haravan.lenient import reread

@@ -116,7 +116,7 @@ def disagrees(mark: Mark, plan: Plan, *, answered: frozenset[str], now_ms: int) 
     """
     undone = [tag for tag in map(fold, plan.add) if tag not in answered]
     undone += [tag for tag in map(fold, plan.remove) if tag in answered]
-    strikes = strike(unpack_strikes(plan.strikes), undone, now_ms=now_ms)
+    strikes = strike(unpack_strikes(plan.strikes), dict.fromkeys(undone, now_ms), now_ms=now_ms)
     return Item(op="ready", cid=str(mark.customer), n=mark.n, strikes=pack_strikes(strikes))
 
 

@@ -151,7 +151,7 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
     there = {key: one for key, one in owned.items() if key in current.spelled}
     fresh = still_ours(owned, current, now_ms=scene.now_ms)
     gone = {key: one for key, one in owned.items() if key not in there}
-    undone = _undone(gone, frozenset(map(fold, decision.change.add)), background.strikes)
+    undone = _undone(gone, fresh, frozenset(map(fold, decision.change.add)), background.strikes, scene.now_ms)
     drifted = tuple(one.tag for key, one in gone.items() if key in undone or key not in fresh)
     strikes = background.strikes
     if undone and not scene.shadow:
@@ -180,13 +180,20 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
     return _due(settled, {**fresh, **there}, scene)
 
 
-def _undone(gone: Mapping[str, Owned], wanted: frozenset[str], strikes: Strikes) -> frozenset[str]:
-    """Tags of ours that somebody took off and that are wanted: each giving can be undone once."""
-    return frozenset(
-        key
-        for key, one in gone.items()
-        if key in wanted and not any(at > one.since_ms for at in strikes.get(key, ()))
-    )
+def _undone(
+    gone: Mapping[str, Owned],
+    fresh: Mapping[str, Owned],
+    wanted: frozenset[str],
+    strikes: Strikes,
+    now_ms: int,
+) -> dict[str, int]:
+    """Tags of ours that somebody took off and that are wanted, each with the moment to note.
+
+    A giving can be undone once, however often it is read. A fresh one stays ours while it is absent, so it is
+    known again by its own moment: the clock of the moment of reading may have been set back since.
+    """
+    moments = {key: one.since_ms if key in fresh else now_ms for key, one in gone.items() if key in wanted}
+    return {key: at for key, at in moments.items() if at not in strikes.get(key, ())}
 
 
 def _settle_begun(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -13,11 +13,11 @@ MOST: Final = 3
 Strikes = Mapping[str, tuple[int, ...]]  # folded tag -> when it was undone, ms
 
 
-def strike(strikes: Strikes, tags: Iterable[str], *, now_ms: int) -> Strikes:
-    """Note that these (folded) tags were undone now; what is older than a day is forgotten."""
+def strike(strikes: Strikes, undone: Mapping[str, int], *, now_ms: int) -> Strikes:
+    """Note that these (folded) tags were undone, each at a moment; what is older than a day is forgotten."""
     recent = {tag: tuple(at for at in moments if now_ms - at < WITHIN_MS) for tag, moments in strikes.items()}
-    for tag in tags:
-        recent[tag] = (*recent.get(tag, ()), now_ms)[-MOST:]
+    for tag, at in undone.items():
+        recent[tag] = (*recent.get(tag, ()), at)[-MOST:]
     return {tag: moments for tag, moments in recent.items() if moments}
 
 

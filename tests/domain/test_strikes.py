@@ -8,13 +8,13 @@ from service.domain.strikes import WITHIN_MS, Strikes, pack_strikes, stopped, st
 def _struck(*moments: int) -> Strikes:
     strikes: Strikes = {}
     for at in moments:
-        strikes = strike(strikes, ["vip"], now_ms=at)
+        strikes = strike(strikes, {"vip": at}, now_ms=at)
     return strikes
 
 
 def test_the_third_time_within_a_day_stops_the_tag_and_only_that_one() -> None:
     assert stopped(_struck(1, 2), now_ms=3) == frozenset()
-    assert stopped(strike(_struck(1, 2, 3), ["gold"], now_ms=3), now_ms=3) == {"vip"}
+    assert stopped(strike(_struck(1, 2, 3), {"gold": 3}, now_ms=3), now_ms=3) == {"vip"}
 
 
 def test_three_times_over_more_than_a_day_do_not() -> None:
@@ -29,7 +29,7 @@ def test_the_stop_ends_a_day_after_the_first_of_the_three() -> None:
 
 
 def test_what_is_older_than_a_day_is_forgotten() -> None:
-    assert strike(_struck(1), [], now_ms=1 + WITHIN_MS) == {}
+    assert strike(_struck(1), {}, now_ms=1 + WITHIN_MS) == {}
 
 
 def test_strikes_survive_the_store() -> None:

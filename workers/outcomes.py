@@ -93,7 +93,7 @@ def written(mark: Mark, plan: Plan) -> Item:
         op="clear",
         cid=str(mark.customer),
         n=mark.n,
-        read=plan.read.rpartition(" ")[2],
+        read=plan.read,
         snap=plan.snap,
         owned=plan.owned,
         held=plan.held,

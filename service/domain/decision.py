@@ -9,7 +9,7 @@ from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
 from service.domain.facts import Facts, fold
 from service.domain.reasons import HeldBack, Reason
-from service.domain.standing import Intent, Standing
+from service.domain.standing import Standing
 from service.domain.tag_steps import settle_gone, settle_tag
 from service.domain.tags import TagChange
 from service.domain.tier_steps import settle_tier
@@ -58,15 +58,6 @@ def decide(
         else:
             settle_tag(turn, step)
     return _concluded(turn, customer, standing)
-
-
-def intents_of(decision: Decision, *, now_ms: int, version: int) -> dict[str, Intent]:
-    """What to store before the additions are sent, by folded tag."""
-    return {
-        fold(reason.tag): Intent(reason.tag, reason.rule, now_ms, version)
-        for reason in decision.reasons
-        if reason.added
-    }
 
 
 def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from service.domain.customers import Customer
-from service.domain.decision import Decision, decide, intents_of
+from service.domain.decision import Decision, decide
 from service.domain.evaluation import compile_rules
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.parsing import check_rules
@@ -363,17 +363,6 @@ def test_what_can_reach_a_person_is_not_kept_with_a_reason() -> None:
     shop.customer = msgspec.structs.replace(shop.customer, email="an@example.com")
 
     assert shop.look().reasons[0].values == {"email": True}
-
-
-def test_an_addition_has_an_intent_to_be_stored_first() -> None:
-    shop = Shop(rule())
-
-    decision = shop.look(spent=100)
-
-    intents = intents_of(decision, now_ms=5, version=1)
-    assert {key: (one.tag, one.rule, one.at_ms, one.version) for key, one in intents.items()} == {
-        "vip": ("VIP", "vip", 5, 1)
-    }
 
 
 def test_the_keys_that_must_not_be_missing_are_those_that_live_rules_read() -> None:

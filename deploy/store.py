@@ -94,6 +94,7 @@ def _options(folder: Path, socket: Path) -> list[str]:
         "dir": str(folder),
         "appendonly": "yes",
         "appendfsync": "always",  # everysec answers before it has written while the disk is slow
+        "aof-load-truncated": "no",  # its own cut may fall inside a transaction: see torn_log
         "save": "",  # the append-only file is the copy; a second one would only cost memory
         "maxmemory-policy": "noeviction",
         "daemonize": "no",

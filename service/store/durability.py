@@ -15,6 +15,7 @@ from service.settings import Durability
 ASKED: Final = (
     "appendonly",
     "appendfsync",
+    "aof-load-truncated",
     "maxmemory",
     "maxmemory-policy",
     "no-appendfsync-on-rewrite",
@@ -95,6 +96,16 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
                 "no_fsync_on_rewrite",
                 "`no-appendfsync-on-rewrite yes` stops writing to disk while the append-only file is rewritten: "
                 "set it to no, or opt out with DURABILITY=everysec: a crash in that time may lose acknowledged webhooks.",
+            )
+        )
+    if durability == "fsync" and appends and config.get("aof-load-truncated") == "yes":
+        found.append(
+            Finding(
+                "warning",
+                "cuts_torn_log",
+                "`aof-load-truncated yes` lets the server cut an append-only file that a kill tore in the middle of a "
+                "transaction (seen with Valkey 8.1.8): the start after the next then drops acknowledged webhooks. Set it "
+                "to no, and run deploy/mend-log before each start (RUNBOOK, A store of your own).",
             )
         )
     return found

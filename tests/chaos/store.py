@@ -35,6 +35,7 @@ class ChaosStore:
             "dir": str(self.folder),
             "appendonly": "yes",
             "appendfsync": fsync,
+            "aof-load-truncated": "no",
             "save": "",
             "maxmemory-policy": "noeviction",
         }

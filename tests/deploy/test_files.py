@@ -41,7 +41,12 @@ def test_the_readme_names_every_setting() -> None:
 def test_the_store_of_a_deployment_writes_before_it_answers() -> None:
     lines = (ROOT / "deploy/redis.conf").read_text(encoding="utf-8").splitlines()
 
-    for line in ("appendonly yes", "appendfsync always", "maxmemory-policy noeviction"):
+    for line in (
+        "appendonly yes",
+        "appendfsync always",
+        "aof-load-truncated no",
+        "maxmemory-policy noeviction",
+    ):
         assert line in lines
 
 
@@ -51,6 +56,13 @@ def test_compose_starts_web_worker_and_store_with_settings_that_exist() -> None:
     assert set(compose["services"]) == {"web", "worker", "store"}
     for name in ("web", "worker"):
         assert set(compose["services"][name]["environment"]) <= settings_in_code()
+
+
+def test_the_log_of_composes_store_is_mended_before_each_start() -> None:
+    store = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]["store"]
+
+    assert store["command"][-1].startswith("sh /etc/valkey/mend-log valkey-check-aof /data && exec ")
+    assert "./mend-log:/etc/valkey/mend-log:ro" in store["volumes"]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
@@ -75,7 +87,16 @@ def test_the_pins_cover_what_the_project_asks_for() -> None:
 
 
 @pytest.mark.parametrize(
-    "script", ["deploy/demo", "deploy/test", "deploy/tagger", "deploy/lock", "deploy/setup.sh", ".ci/run"]
+    "script",
+    [
+        "deploy/demo",
+        "deploy/test",
+        "deploy/tagger",
+        "deploy/lock",
+        "deploy/setup.sh",
+        "deploy/mend-log",
+        ".ci/run",
+    ],
 )
 def test_the_scripts_are_readable_by_any_posix_shell(script: str) -> None:
     subprocess.run(["sh", "-n", str(ROOT / script)], check=True)  # noqa: S603, S607

@@ -12,6 +12,7 @@ from service.store.durability import examine, judge, refuse
 FIT = {
     "appendonly": "yes",
     "appendfsync": "always",
+    "aof-load-truncated": "no",
     "maxmemory": "0",
     "maxmemory-policy": "noeviction",
     "no-appendfsync-on-rewrite": "no",
@@ -28,6 +29,8 @@ FIT = {
         pytest.param({"appendonly": "no"}, "fsync", [("refused", "not_durable")], id="no file"),
         pytest.param({"appendonly": "no"}, "everysec", [("warning", "no_append_only_file")], id="opted out of all"),
         pytest.param({"no-appendfsync-on-rewrite": "yes"}, "fsync", [("refused", "no_fsync_on_rewrite")], id="pauses"),
+        pytest.param({"aof-load-truncated": "yes"}, "fsync", [("warning", "cuts_torn_log")], id="cuts by itself"),
+        pytest.param({"aof-load-truncated": "yes"}, "everysec", [], id="cuts by itself, opted out"),
         pytest.param({"maxmemory-policy": "allkeys-lru"}, "fsync", [("warning", "evicts")], id="would evict"),
         pytest.param(
             {"maxmemory-policy": "allkeys-lru", "maxmemory": "100"}, "fsync", [("refused", "evicts")], id="evicts"

@@ -7,6 +7,7 @@ Each failure is sorted where it happens; nobody above looks at an HTTP status.
     ├── Unreadable              a body, record or document that cannot be understood
     │   └── BadRules            a rules document, with every error's line and column
     ├── Refused                 a person asked for something that must not be done
+    │   └── NeedsApproval       a publish that changes so much that somebody must say so first
     ├── NotFound                no such shop, version, run, customer
     ├── StoreAway               Redis did not answer in time, or not at all
     └── HaravanError            an API call that did not give what was asked for

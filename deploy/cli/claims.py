@@ -14,6 +14,7 @@ from deploy.cli.runs import told
 
 if TYPE_CHECKING:
     from service.store.claims import Claim
+    from service.store.exclusions import Exclusion
     from service.store.shop import Shop
 
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag; case does not matter.")]
@@ -70,21 +71,44 @@ def exclude(
     customer: Customer,
     rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule's or tier's id.")],
     undo: Annotated[bool, typer.Option("--undo", help="Include the customer again.")] = False,
+    dry_run: DryRun = False,
 ) -> None:
     """Leave a customer alone with a rule: it neither gives nor removes its tag there."""
-    from service.store import claims
+    from service.store import exclusions
 
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            who = customer_id(customer)
-            news = await claims.exclude(
-                access.redis, shop.org, who, rule, by=me(), versions=access.versions, undo=undo
+            planned = await exclusions.plan(
+                access.redis,
+                shop,
+                customer_id(customer),
+                rule,
+                versions=access.versions,
+                now_ms=await now_ms(access),
+                undo=undo,
             )
-        state = "follows the rule again" if undo else "is left alone by the rule"
-        console().print(f"Customer {who} {state} {rule}{'' if news else ', as before'}.")
+            if not dry_run:
+                await exclusions.carry_out(access.redis, shop, planned, by=me())
+        console().print(_said(planned, dry_run=dry_run), markup=False, soft_wrap=True)
 
     run(work())
+
+
+def _said(planned: Exclusion, *, dry_run: bool) -> str:
+    would = "would follow" if dry_run else "follows"
+    left = "would be left" if dry_run else "is left"
+    state = (
+        f"{would} the rule {planned.rule} again"
+        if planned.undo
+        else f"{left} alone by the rule {planned.rule}"
+    )
+    if planned.add is None or planned.remove is None:
+        coming = "we have not looked at it yet"
+    else:
+        changes = [*(f"+{tag}" for tag in planned.add), *(f"−{tag}" for tag in planned.remove)]
+        coming = f"its tags then change: {', '.join(changes)}" if changes else "its tags stay as they are"
+    return f"Customer {planned.customer} {state}{'' if planned.news else ', as before'}; {coming}."
 
 
 async def _claim(

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.access import Access, AsJson, Org, now_ms, opened, org_id, run
+from deploy.cli.access import AsJson, Org, now_ms, opened, org_id, run
 from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.person import me
 from deploy.cli.preview_text import print_preview
@@ -31,12 +33,8 @@ def add_to(app: typer.Typer) -> None:
 
 def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) -> None:
     """Show what publishing a file would do to everybody known: tags, tier moves, API calls, warnings."""
-    from service.domain.differences import differences, headline
-    from service.domain.rules import RuleSet
-    from service.domain.warnings import say_warning
     from service.locales import language_of, words
     from service.store import drafts
-    from service.store.previews import as_data
 
     rule_set = read(file)
 
@@ -46,15 +44,11 @@ def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) ->
             draft = await drafts.draft(
                 access.redis, shop, rule_set, versions=access.versions, now_ms=await now_ms(access)
             )
-            live = await access.versions.document(shop.org, draft.parent) if draft.parent else RuleSet()
         said = words(language_of(lang))
-        changes = [headline(one, words=said) for one in differences(live, rule_set)]
         if as_json:
-            compiled = drafts.ready(draft)
-            warned = [say_warning(one, words=said, compiled=compiled) for one in draft.shown.warnings]
-            print_json({**as_data(draft.shown), "changes": changes, "warnings": warned})
+            print_json(drafts.as_data(draft, words=said))
         else:
-            for line in changes or [said("difference.none")]:
+            for line in drafts.changes(draft, words=said) or [said("difference.none")]:
                 console().print(line, markup=False, soft_wrap=True)
             print_preview(draft, words=said)
 
@@ -63,7 +57,7 @@ def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) ->
 
 def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
     """Check a rules file, make it the shop's rules, and mark whoever changes by it."""
-    from service.store import drafts
+    from service.store import drafts, publishing
 
     rule_set = read(file)
 
@@ -72,7 +66,18 @@ def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lan
             shop = await access.shops.require(org_id(org))
             now = await now_ms(access)
             draft = await drafts.draft(access.redis, shop, rule_set, versions=access.versions, now_ms=now)
-            await _publish(access, shop, draft, note=note, approved=approve, what="publish", lang=lang)
+            with _shown_where_refused(draft, lang):
+                done = await publishing.publish(
+                    access.redis,
+                    shop,
+                    draft,
+                    versions=access.versions,
+                    by=me(),
+                    note=note,
+                    now_ms=now,
+                    approved=approve,
+                )
+        _tell(done, draft, shop)
 
     run(work())
 
@@ -99,35 +104,34 @@ def rollback(
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
-            free = await publishing.rolls_back_freely(access.versions, shop.org, to=version, now_ms=now)
-            said = note or f"back to version {version}"
-            await _publish(
-                access, shop, draft, note=said, approved=approve or free, what="rollback", lang=lang
-            )
+            with _shown_where_refused(draft, lang):
+                done = await publishing.roll_back(
+                    access.redis,
+                    shop,
+                    draft,
+                    to=version,
+                    versions=access.versions,
+                    by=me(),
+                    note=note,
+                    now_ms=now,
+                    approved=approve,
+                )
+        _tell(done, draft, shop)
 
     run(work())
 
 
-async def _publish(
-    access: Access, shop: Shop, draft: Draft, *, note: str, approved: bool, what: str, lang: str
-) -> None:
+@contextmanager
+def _shown_where_refused(draft: Draft, lang: str) -> Iterator[None]:
+    """Whoever must approve sees first what it is."""
     from service.locales import language_of, words
-    from service.store import publishing
+    from service.store.publishing import NeedsApproval
 
-    if draft.shown.guard.needs_approval and not approved:
+    try:
+        yield
+    except NeedsApproval:
         print_preview(draft, words=words(language_of(lang)))
-    done = await publishing.publish(
-        access.redis,
-        shop,
-        draft,
-        versions=access.versions,
-        by=me(),
-        note=note,
-        now_ms=await now_ms(access),
-        approved=approved,
-        what=what,
-    )
-    _tell(done, draft, shop)
+        raise
 
 
 def _tell(done: Published, draft: Draft, shop: Shop) -> None:

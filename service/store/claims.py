@@ -1,4 +1,4 @@
-"""Claims by hand: adopting tags that are there already, taking back tags that we gave, leaving a customer alone."""
+"""Claims by hand: adopting tags that are there already, and taking back tags that we gave."""
 
 from __future__ import annotations
 
@@ -16,9 +16,8 @@ from service.domain.evaluation import Compiled, CompiledTier, TagStep
 from service.domain.facts import fold
 from service.domain.population import Population
 from service.domain.standing import Owned, Standing, pack_owned, unpack_owned
-from service.errors import NotFound, Refused
+from service.errors import Refused
 from service.store import audit, keys, marks, previews, queue, runs
-from service.store.background import pack_excluded, unpack_excluded
 from service.store.bucket import Bucket
 from service.store.runs import Run
 from service.store.shop import Shop
@@ -108,39 +107,6 @@ async def _own(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[Cu
     if changed:
         await client.hset(keys.shop(org, "owned"), mapping=changed)
     await marks.mark_customers(redis, org, customers, cause=claim.what)
-
-
-async def exclude(
-    redis: ArqRedis,
-    org: OrgId,
-    customer: CustomerId,
-    rule: str,
-    *,
-    by: str,
-    versions: Versions,
-    undo: bool = False,
-) -> bool:
-    """Leave this customer alone with this rule or tier, or no longer; whether that is news. Raises NotFound."""
-    number = await versions.live_number(org)
-    rule_set = await versions.document(org, number) if number else None
-    known = {one.id for one in (*rule_set.rules, *rule_set.tiers)} if rule_set is not None else set[str]()
-    client: Any = redis
-    place = keys.shop(org, "excluded")
-    now = unpack_excluded(await client.hget(place, str(customer)))
-    if rule not in (now if undo else known):
-        raise NotFound(f"shop {org} has no rule or tier {rule!r}" + (" excluded there" if undo else ""))
-    after = now - {rule} if undo else now | {rule}
-    if after == now:
-        return False
-    if after:
-        await client.hset(place, str(customer), pack_excluded(after))
-    else:
-        await client.hdel(place, str(customer))
-    await audit.record(
-        redis, org, by=by, what="include" if undo else "exclude", about={"customer": customer, "rule": rule}
-    )
-    await marks.mark_customers(redis, org, [customer], cause="exclude", lane="live")
-    return True
 
 
 @asynccontextmanager

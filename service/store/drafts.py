@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from arq.connections import ArqRedis
 
+from service.domain.differences import differences, headline
 from service.domain.evaluation import Compiled
 from service.domain.ownership import Past, undo
 from service.domain.rules import RuleSet
+from service.domain.warnings import say_warning
+from service.domain.words import Words
 from service.errors import Refused
 from service.store import previews
 from service.store.previews import Shown
@@ -18,11 +22,12 @@ from service.store.versions import Versions, made_ready
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Rules that may be published after `parent`, and what they would do."""
+    """Rules that may be published after `parent`, whose rules are `before`, and what they would do."""
 
     rule_set: RuleSet
     past: Past
     parent: int
+    before: RuleSet
     shown: Shown
 
 
@@ -31,11 +36,27 @@ def ready(drafted: Draft) -> Compiled:
     return made_ready(drafted.rule_set, past=drafted.past)
 
 
+def changes(drafted: Draft, *, words: Words) -> list[str]:
+    """What differs from the live rules, a line for each rule and tier."""
+    return [headline(one, words=words) for one in differences(drafted.before, drafted.rule_set)]
+
+
+def as_data(drafted: Draft, *, words: Words) -> dict[str, Any]:
+    """All that somebody should see before publishing, as plain data."""
+    compiled = ready(drafted)
+    warned = [say_warning(one, words=words, compiled=compiled) for one in drafted.shown.warnings]
+    return previews.as_data(drafted.shown) | {
+        "parent": drafted.parent,
+        "changes": changes(drafted, words=words),
+        "warnings": warned,
+    }
+
+
 async def draft(redis: ArqRedis, shop: Shop, rule_set: RuleSet, *, versions: Versions, now_ms: int) -> Draft:
     """Look at what publishing these rules now would do; nothing is written."""
     parent = await versions.live_number(shop.org)
     past = await versions.inheritance(shop.org, rule_set, parent=parent)
-    return await _draft(redis, shop, rule_set, past, parent, now_ms)
+    return await _draft(redis, shop, rule_set, past, parent, versions, now_ms)
 
 
 async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Versions, now_ms: int) -> Draft:
@@ -49,12 +70,13 @@ async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Vers
     undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
     inherited = await versions.inheritance(shop.org, restored, parent=parent)
     past = undo(inherited, undone=undone, restored=restored)
-    return await _draft(redis, shop, restored, past, parent, now_ms)
+    return await _draft(redis, shop, restored, past, parent, versions, now_ms)
 
 
 async def _draft(
-    redis: ArqRedis, shop: Shop, rule_set: RuleSet, past: Past, parent: int, now_ms: int
+    redis: ArqRedis, shop: Shop, rule_set: RuleSet, past: Past, parent: int, versions: Versions, now_ms: int
 ) -> Draft:
     compiled = made_ready(rule_set, past=past)
+    before = await versions.document(shop.org, parent) if parent else RuleSet()
     people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms)
-    return Draft(rule_set, past, parent, previews.show(shop, people, compiled, version=parent + 1))
+    return Draft(rule_set, past, parent, before, previews.show(shop, people, compiled, version=parent + 1))

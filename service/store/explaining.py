@@ -125,11 +125,28 @@ async def explain(
 
     It reads what we have stored and asks Haravan nothing: as fresh as the customer's snapshot.
     """
+    compiled, known = await look(
+        redis, shop, customer, versions=versions, now_ms=now_ms, on=on, number=number
+    )
+    return await _with_history(redis, shop, compiled, known)
+
+
+async def look(
+    redis: ArqRedis,
+    shop: Shop,
+    customer: CustomerId,
+    *,
+    versions: Versions,
+    now_ms: int,
+    on: date | None = None,
+    number: int = 0,
+) -> tuple[Compiled, Known]:
+    """The rules and all that we know of the customer, ready to be explained; raises NotFound."""
     number = number or await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
     snapshot = await _snapshot(redis, shop.org, customer)
     stored = background((await kept(redis, shop.org, [customer]))[customer])
-    known = Known(
+    return compiled, Known(
         customer=snapshot,
         standing=stored.standing,
         today=on.toordinal() if on is not None else compiled.day_of(now_ms),
@@ -138,7 +155,6 @@ async def explain(
         intents=stored.intents,
         stopped=stopped(stored.strikes, now_ms=now_ms),
     )
-    return await _with_history(redis, shop, compiled, known)
 
 
 async def _with_history(redis: ArqRedis, shop: Shop, compiled: Compiled, known: Known) -> Explained:

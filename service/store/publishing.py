@@ -25,6 +25,14 @@ CHUNK: Final = 1_000
 UNFINISHED: Final = "unfinished_publish"  # field of the shop's state: a version whose marks are not all there
 
 
+class NeedsApproval(Refused):
+    """A publish would touch or remove so much that somebody must say so first; `shown` is what they should look at."""
+
+    def __init__(self, shown: Shown) -> None:
+        super().__init__(_needs_approval(shown))
+        self.shown = shown
+
+
 @dataclass(frozen=True, slots=True)
 class Published:
     """The new version, and the run that carries it out; None where nobody changes."""
@@ -46,9 +54,9 @@ async def publish(
     what: str = "publish",
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Published:
-    """Make the draft live and mark whoever changes; Refused where it needs approval or another was quicker."""
+    """Make the draft live and mark whoever changes; raises NeedsApproval, or Refused where another was quicker."""
     if drafted.shown.guard.needs_approval and not approved:
-        raise Refused(_needs_approval(drafted.shown))
+        raise NeedsApproval(drafted.shown)
     client: Any = redis
     begun = keys.shop(shop.org, "state"), UNFINISHED
     await client.hset(*begun, drafted.parent + 1)
@@ -70,6 +78,33 @@ async def publish(
     run = await carry_out(redis, shop.org, versions, version, now_ms=now_ms, on_marked=on_marked)
     await client.hdel(*begun)
     return Published(version, run)
+
+
+async def roll_back(
+    redis: ArqRedis,
+    shop: Shop,
+    drafted: Draft,
+    *,
+    to: int,
+    versions: Versions,
+    by: str,
+    note: str,
+    now_ms: int,
+    approved: bool = False,
+) -> Published:
+    """Publish the draft of an earlier version; the latest is undone without approval for a day."""
+    free = await rolls_back_freely(versions, shop.org, to=to, now_ms=now_ms)
+    return await publish(
+        redis,
+        shop,
+        drafted,
+        versions=versions,
+        by=by,
+        note=note or f"back to version {to}",
+        now_ms=now_ms,
+        approved=approved or free,
+        what="rollback",
+    )
 
 
 async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int) -> Run | None:

@@ -135,14 +135,17 @@ async def test_adopting_counts_first_and_marks_second(shop: Place, redis: ArqRed
 
 async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: ArqRedis, rules: Path) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
+    await known(redis, Customer(id=1, total_spent=20_000_000))
 
+    tried = await shop.tagger("rules", "exclude", ORG, "1", "vip", "--dry-run")
     said = await shop.tagger("rules", "exclude", ORG, "3", "vip")
     unknown = await shop.tagger("rules", "exclude", ORG, "3", "nope")
     undone = await shop.tagger("rules", "exclude", ORG, "3", "vip", "--undo")
 
-    assert "Customer 3 is left alone by the rule vip." in said.out
+    assert "Customer 1 would be left alone by the rule vip; its tags stay as they are." in tried.out
+    assert "Customer 3 is left alone by the rule vip; we have not looked at it yet." in said.out
     assert (unknown.code, undone.code) == (1, 0)
-    assert not await redis.hexists(keys.shop(ORG, "excluded"), "3")
+    assert not await redis.exists(keys.shop(ORG, "excluded"))
 
 
 async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json(

@@ -11,7 +11,7 @@ from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.store import audit, claims, drafts, keys, publishing, runs
+from service.store import audit, claims, drafts, exclusions, keys, publishing, runs
 from service.store.explaining import Explained, explain
 from service.store.publishing import Published
 from service.store.shop import Shop
@@ -270,22 +270,46 @@ async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: S
     assert stage.haravan.tags(theirs) == {"VIP"}
 
 
+async def excluded(stage: Stage, shop: Shop, customer: int, *, undo: bool = False) -> exclusions.Exclusion:
+    planned = await exclusions.plan(
+        stage.redis,
+        shop,
+        CustomerId(customer),
+        "vip",
+        versions=stage.versions,
+        now_ms=stage.now_ms,
+        undo=undo,
+    )
+    await exclusions.carry_out(stage.redis, shop, planned, by="Lan")
+    return planned
+
+
 async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
     stage: Stage, shop: Shop
 ) -> None:
     (customer,) = await settled(stage, 1)
-    who = CustomerId(customer)
 
-    assert await claims.exclude(stage.redis, ORG, who, "vip", by="Lan", versions=stage.versions)
+    assert (await excluded(stage, shop, customer)).news
     stage.haravan.edit(customer, total_spent=20_000_000)
     await stage.turn(2)
     assert stage.haravan.tags(customer) == set()
 
-    assert await claims.exclude(stage.redis, ORG, who, "vip", by="Lan", versions=stage.versions, undo=True)
+    planned = await excluded(stage, shop, customer, undo=True)
     await stage.turn(2)
+    assert (planned.add, planned.remove) == (("VIP",), ())
     assert stage.haravan.tags(customer) == {"VIP"}
+    assert [deed.what for deed in await audit.latest(stage.redis, ORG)][:2] == ["include", "exclude"]
     with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
-        await claims.exclude(stage.redis, ORG, who, "vip", by="Lan", versions=stage.versions, undo=True)
+        await excluded(stage, shop, customer, undo=True)
+
+
+async def test_of_a_customer_that_was_never_looked_at_an_exclusion_cannot_say_what_it_changes(
+    stage: Stage, shop: Shop
+) -> None:
+    planned = await excluded(stage, shop, 404)
+    again = await excluded(stage, shop, 404)
+
+    assert (planned.add, planned.remove, planned.news, again.news) == (None, None, True, False)
 
 
 async def explained(stage: Stage, customer: int, on: date | None = None) -> Explained:

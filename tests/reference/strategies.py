@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
+from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
 from service.domain.customers import Customer
+from service.domain.ownership import Past
 from service.domain.parsing import check_rules
 from service.domain.problems import BadRules
 from service.domain.rules import RuleSet
-from service.domain.tags import tag_set
+from service.domain.standing import Hold, Owned, Standing
+from service.domain.tags import fold, tag_set
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
 OURS = ("A", "B", "Đ", "é")
@@ -48,6 +51,7 @@ def empties(field: str) -> list[st.SearchStrategy[dict[str, Any]]]:
     return [leaf(field, "is_empty"), leaf(field, "is_not_empty")]
 
 
+@cache  # to make a strategy costs more than to draw from it
 def leaves(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """Comparisons of every field; `tags` may name the readable ones."""
     tags = st.lists(st.sampled_from(readable), min_size=1, max_size=2)
@@ -88,6 +92,7 @@ def leaves(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     return st.sampled_from(groups).flatmap(st.one_of)
 
 
+@cache
 def trees(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """Trees of conditions."""
     return st.recursive(
@@ -203,3 +208,36 @@ def customers(draw: st.DrawFn, zone: str) -> Customer:
 def unique(tags: list[str]) -> tuple[str, ...]:
     """At most one spelling of each tag, as a record read has them."""
     return tag_set(tags).listed
+
+
+@st.composite
+def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
+    """Any standing, also one that no decision would have left."""
+    makers = (*IDS, "t0", "old")
+    keys = [fold(tag) for tag in (*OURS, *LEVELS, "x")]
+    days = st.sampled_from((0, 1, 4, 5, 6, 29, 30, 31)).map(lambda ago: today - timedelta(days=ago))
+    owned = {
+        key: Owned(
+            key.title(),
+            draw(st.sampled_from(makers)),
+            moment(draw(days), 9, zone),
+            draw(st.integers(1, 3)),
+        )
+        for key in draw(st.lists(st.sampled_from(keys), unique=True, max_size=4))
+    }
+    held = {
+        one: Hold(
+            draw(st.sampled_from(keys)),
+            draw(days).toordinal(),
+            draw(st.one_of(st.none(), days.map(date.toordinal))) if one == "t0" else None,
+        )
+        for one in draw(st.lists(st.sampled_from(makers), unique=True, max_size=3))
+    }
+    return Standing(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
+
+
+PASTS = st.builds(
+    Past,
+    st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
+    st.frozensets(st.tuples(st.sampled_from((*IDS, "t0", "old")), st.integers(1, 3)), max_size=2),
+)

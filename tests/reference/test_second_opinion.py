@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,19 +16,24 @@ from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled, compile_rules
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.parsing import check_rules
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.standing import Standing
 from service.domain.tags import after, fold, tag_set
 from tests.reference import naive, strategies
+from tests.reference.matching import Person, local_day
 from tests.reference.naive import Kept
 
 
 def as_kept(standing: Standing, zone: str) -> Kept:
     owned = {
-        key: [own.tag, own.rule, naive.local_day(own.since_ms, zone).toordinal(), own.version]
+        key: [own.tag, own.rule, local_day(own.since_ms, zone).toordinal(), own.version]
         for key, own in standing.owned.items()
     }
     held = {one: [hold.tag, hold.since, hold.below] for one, hold in standing.held.items()}
     return Kept(owned, held, set(standing.excluded))
+
+
+def as_person(customer: Customer) -> Person:
+    return Person(**{one.name: getattr(customer, one.name) for one in fields(Person)})
 
 
 def second_opinion(
@@ -36,7 +41,7 @@ def second_opinion(
 ) -> naive.Outcome:
     return naive.decide(
         doc=doc,
-        customer=customer,
+        customer=as_person(customer),
         kept=as_kept(standing, doc["timezone"]),
         today=today,
         version=version,
@@ -99,45 +104,12 @@ def check_promise(
             assert later.kept == as_kept(decision.standing, doc["timezone"])
 
 
-@st.composite
-def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
-    """Any standing, also one that no decision would have left."""
-    makers = (*strategies.IDS, "t0", "old")
-    keys = [fold(tag) for tag in (*strategies.OURS, *strategies.LEVELS, "x")]
-    days = st.sampled_from((0, 1, 4, 5, 6, 29, 30, 31)).map(lambda ago: today - timedelta(days=ago))
-    owned = {
-        key: Owned(
-            key.title(),
-            draw(st.sampled_from(makers)),
-            strategies.moment(draw(days), 9, zone),
-            draw(st.integers(1, 3)),
-        )
-        for key in draw(st.lists(st.sampled_from(keys), unique=True, max_size=4))
-    }
-    held = {
-        one: Hold(
-            draw(st.sampled_from(keys)),
-            draw(days).toordinal(),
-            draw(st.one_of(st.none(), days.map(date.toordinal))) if one == "t0" else None,
-        )
-        for one in draw(st.lists(st.sampled_from(makers), unique=True, max_size=3))
-    }
-    return Standing(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
-
-
-PASTS = st.builds(
-    Past,
-    st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
-    st.frozensets(st.tuples(st.sampled_from((*strategies.IDS, "t0", "old")), st.integers(1, 3)), max_size=2),
-)
-
-
 def any_customer(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     today = data.draw(strategies.DAYS)
     customer = data.draw(strategies.customers(doc["timezone"]))
-    standing = data.draw(standings(doc["timezone"], today))
-    past = data.draw(PASTS)
+    standing = data.draw(strategies.standings(doc["timezone"], today))
+    past = data.draw(strategies.PASTS)
     compiled = compile_rules(check_rules(doc), past=past)
 
     check_agreement(doc, compiled, customer, standing, today, 4, past)

@@ -111,8 +111,9 @@ class Reading:
             work.counters.add("lists_distrusted", org=work.turn.org)
         if fetched.wait_s is not None:
             work.wait_for_room(fetched.wait_s)
-        self._asked += len(taken)
-        self._gone += sum(mark.customer in fetched.absent and not mark.gone_ms for mark in taken)
+        unannounced = [mark for mark in taken if "deletion" not in mark.cause.split(",")]
+        self._asked += len(unannounced)
+        self._gone += sum(mark.customer in fetched.absent and not mark.gone_ms for mark in unannounced)
         return fetched
 
     # judging

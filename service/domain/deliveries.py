@@ -140,6 +140,11 @@ def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
     return Verdict(note=Reason.NO_CUSTOMER)
 
 
+def cause_of(topic: str) -> str:
+    """Why a delivery marks its customer: an announced deletion is no reason to doubt a 404."""
+    return "deletion" if topic == "customers/delete" else "delivery"
+
+
 def _customer(told: Mapping[str, object], *, currency: str, whole: bool) -> Verdict:
     """Mark whoever has a good id, however odd the other fields are: we fetch the record anyway.
 

@@ -77,7 +77,8 @@ class Breaker:
 
 
 def too_many_gone(*, gone: int, asked: int) -> bool:
-    """So many first 404s in one turn are a wrong token or address, not deletions.
+    """So many first 404s in one turn are a wrong token or address, not deletions: of customers whose deletion nobody
+    announced.
 
     A second 404 is no news: a person has looked since, or there were few at first.
     """

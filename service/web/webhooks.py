@@ -15,6 +15,7 @@ from service.domain.deliveries import (
     Reason,
     Refusal,
     Verdict,
+    cause_of,
     fingerprint,
     identity,
     is_signed,
@@ -150,7 +151,7 @@ class Webhooks:
             verdict.updated_ms,
             identity(org=org, topic=head.topic, sha256=sha256),
             verdict.note,
-            "delivery",
+            cause_of(head.topic),
             keep(Kept(head.topic, sha256, len(body), head.test, stranger)),
         )
         failure = await self._ingest.put(home, event, topic=label(head.topic))

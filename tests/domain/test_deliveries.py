@@ -15,6 +15,7 @@ from service.domain.customers import digest
 from service.domain.deliveries import (
     Kept,
     Reason,
+    cause_of,
     fingerprint,
     identity,
     is_signed,
@@ -197,3 +198,11 @@ def test_what_is_kept_can_be_read_again() -> None:
     what = Kept("customers/update", fingerprint(b"{}"), 2, test=True, org="9")
 
     assert read_kept(keep(what)) == what
+
+
+@pytest.mark.parametrize(
+    ("topic", "cause"),
+    [("customers/delete", "deletion"), ("customers/update", "delivery"), ("orders/delete", "delivery"), ("", "delivery")],
+)  # fmt: skip
+def test_an_announced_deletion_is_a_reason_of_its_own(topic: str, cause: str) -> None:
+    assert cause_of(topic) == cause

@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import Kept, fingerprint, identity, judge, keep
+from service.domain.deliveries import Kept, cause_of, fingerprint, identity, judge, keep
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, unpack_owned
 from service.store import keys, ledger, marks
@@ -75,7 +75,7 @@ class Stage:
             told.updated_ms,
             identity(org=ORG, topic=topic, sha256=sha256),
             told.note,
-            "delivery",
+            cause_of(topic),
             keep(Kept(topic, sha256, len(body))),
         )
         return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]

@@ -185,6 +185,38 @@ async def test_many_404s_at_once_pause_the_shop_and_purge_nobody(stage: Stage) -
     assert [each for each in customers[5:] if not await stage.is_marked(each)] == []
 
 
+async def _delete_and_announce(stage: Stage, customers: list[int]) -> None:
+    for each in customers:
+        stage.haravan.delete(each)
+        await stage.deliver(b'{"id":%d}' % each, topic="customers/delete")
+
+
+async def test_deletions_that_webhooks_announced_do_not_pause_the_shop(stage: Stage) -> None:
+    customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(10)]
+    await stage.mark(*customers)
+    await stage.turn(2)
+    await _delete_and_announce(stage, customers)
+
+    await stage.turn(2, rest_s=300)
+    await stage.turn(2, rest_s=301)
+
+    assert await stage.state("paused") == ""
+    assert [each for each in customers if await stage.is_marked(each) or await stage.owned(each)] == []
+
+
+async def test_announced_deletions_do_not_hide_404s_that_nobody_announced(stage: Stage) -> None:
+    announced = [stage.haravan.create(total_spent=1) for _ in range(30)]
+    others = [stage.haravan.create(total_spent=1) for _ in range(6)]
+    await _delete_and_announce(stage, announced)
+    for each in others:
+        stage.haravan.delete(each)
+    await stage.mark(*others)
+
+    await stage.turn()
+
+    assert await stage.state("paused") == "gone"
+
+
 async def test_a_list_that_lags_is_not_decided_on(stage: Stage) -> None:
     customers = [stage.haravan.create(total_spent=1) for _ in range(3)]
     stage.clock.advance(100)

@@ -22,7 +22,7 @@ from service.domain.tags import fold
 from service.domain.verdicts import Explanation, Known
 from service.locales import words
 from tests.reference import strategies
-from tests.reference.test_second_opinion import PASTS, standings
+from tests.reference.strategies import PASTS, standings
 
 TODAY = date(2026, 11, 20)
 DAY = TODAY.toordinal()

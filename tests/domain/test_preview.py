@@ -20,11 +20,11 @@ from service.domain.preview import Preview, preview, touched
 from service.domain.standing import Hold, Owned, Standing
 from service.domain.tags import fold
 from tests.reference import strategies
-from tests.reference.test_second_opinion import PASTS, standings
+from tests.reference.strategies import PASTS, standings
 
 TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-DOCUMENTS = strategies.documents().filter(lambda doc: strategies.publishable(doc) is not None)
+DOCUMENTS = strategies.documents()
 STAYS = ("kept", "downgrade", "not_ours", "left", "excluded")
 
 

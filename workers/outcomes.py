@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
 
-from service.domain.customers import digest, pack
+from service.domain.customers import Customer, digest, pack
 from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
 from service.domain.judgement import Departed, Due, Hopeless, Judgement, Later, Settled
 from service.domain.reasons import Reason
 from service.domain.standing import pack_held, pack_intents, pack_owned
 from service.domain.strikes import pack_strikes, strike, unpack_strikes
 from service.domain.tags import after, fold, tag_set
+from service.domain.touches import changed_by_others
 from service.errors import HaravanError, Rejected
 from service.store.ledger import Entry, pack_entry
 from service.store.turns import Item, Letter, Mark
@@ -37,6 +39,7 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
     strikes: bytes
     again_ms: int | None
     letter: Letter | None = None
+    drift: list[str] = []  # what others did to the tags; msgspec copies an empty default
 
 
 pack_plan = msgspec.msgpack.Encoder().encode
@@ -44,13 +47,15 @@ unpack_plan = msgspec.msgpack.Decoder(Plan).decode
 PLAN_MS: Final = 30_000  # an older plan is refused by permit.lua
 
 
-def item(mark: Mark, judgement: Judgement, *, version: int, now_ms: int) -> Item:
-    """The settlement of a judged customer."""
+def item(
+    mark: Mark, judgement: Judgement, *, version: int, now_ms: int, seen: Customer | None = None
+) -> Item:
+    """The settlement of a judged customer, who was last `seen` like that."""
     match judgement:
         case Settled():
-            return _settled(mark, judgement, version=version)
+            return _settled(mark, judgement, version=version, seen=seen)
         case Due():
-            return _due(mark, judgement, version=version, now_ms=now_ms)
+            return _due(mark, judgement, version=version, now_ms=now_ms, seen=seen)
         case Later(due_ms, _, fields):
             return Item(op="later", cid=str(mark.customer), n=mark.n, due=due_ms, fields=dict(fields))
         case Hopeless(cause, text, transient):
@@ -100,6 +105,7 @@ def written(mark: Mark, plan: Plan) -> Item:
         intents=plan.intents_after,
         day=plan.day,
         entries=plan.entries,
+        drift=plan.drift,
         added=len(plan.add),
         removed=len(plan.remove),
         answered=True,
@@ -130,7 +136,7 @@ def is_explained(mark: Mark) -> bool:
     return any(cause.startswith(("publish:", "schedule")) for cause in mark.cause.split(","))
 
 
-def _settled(mark: Mark, judged: Settled, *, version: int) -> Item:
+def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Item:
     decided = judged.decision
     shown = (
         [_entry(mark, reason, version, written=False) for reason in decided.reasons] if decided.change else []
@@ -147,13 +153,13 @@ def _settled(mark: Mark, judged: Settled, *, version: int) -> Item:
         strikes=pack_strikes(judged.background.strikes),
         day=decided.next_change,
         entries=[*_recovered(judged), *shown],
-        drift=_drift(judged),
+        drift=[*_undone(judged), *_by_others(judged, seen)],
         letter=_given_up(judged),
         again=judged.again_ms,
     )
 
 
-def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
+def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | None) -> Item:
     judged = due.settled
     expected = after(tag_set(judged.customer.tags), due.change)
     plan = Plan(
@@ -173,6 +179,7 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
         strikes=pack_strikes(judged.background.strikes),
         again_ms=judged.again_ms,
         letter=_given_up(judged),
+        drift=_by_others(judged, seen, due.owned),
     )
     return Item(
         op="plan",
@@ -185,7 +192,7 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int) -> Item:
         plan=pack_plan(plan),
         fields={"expected": due.expected, "gone": "0", "lag": "0"},
         entries=_recovered(judged),
-        drift=_drift(judged),
+        drift=_undone(judged),
     )
 
 
@@ -215,8 +222,16 @@ def _recovered(judged: Settled) -> list[bytes]:
     ]
 
 
-def _drift(judged: Settled) -> list[bytes]:
-    return [msgspec.msgpack.encode(["-", tag]) for tag in judged.drifted]
+def _undone(judged: Settled) -> list[str]:
+    return [f"-{tag}" for tag in judged.drifted]
+
+
+def _by_others(judged: Settled, seen: Customer | None, owned: Iterable[str] = ()) -> list[str]:
+    """What else others did to the tags; `owned`: folded tags that were ours until this decision."""
+    kept = judged.background
+    begun = (fold(one.tag) for one in (*kept.intents.values(), *judged.recovered))
+    known = {*kept.standing.owned, *owned, *begun, *map(fold, judged.drifted)}
+    return changed_by_others(seen=seen, record=judged.customer, ours=known)
 
 
 def _given_up(judged: Settled) -> Letter | None:

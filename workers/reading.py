@@ -9,7 +9,7 @@ from service.domain.failures import LAG_WAITS_S, too_many_gone
 from service.domain.judgement import Asked, Judgement, Scene, judge, judge_absent, lags
 from service.errors import HaravanError, Throttled, Unauthorised
 from service.store import kept
-from service.store.background import background
+from service.store.background import background, last_seen
 from service.store.kept import Kept
 from service.store.marks import Lane
 from service.store.turns import MOST_TAKEN, Mark
@@ -151,7 +151,10 @@ class Reading:
             else:
                 return None
             return Settlement(
-                mark, outcomes.item(mark, judgement, version=scene.version, now_ms=scene.now_ms)
+                mark,
+                outcomes.item(
+                    mark, judgement, version=scene.version, now_ms=scene.now_ms, seen=last_seen(stored)
+                ),
             )
         except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
             return Settlement(mark, outcomes.buried(mark, cause="bug", text=last_frames(exc)), "bug")

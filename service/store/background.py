@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from service.domain.customers import Customer, unpack
 from service.domain.judgement import Background
 from service.domain.standing import Standing, unpack_held, unpack_intents, unpack_owned
 from service.domain.strikes import unpack_strikes
+from service.errors import Unreadable
 from service.store.kept import Kept
 
 
@@ -21,6 +23,14 @@ def background(stored: Kept) -> Background:
         intents=unpack_intents(stored.intents or b""),
         strikes=unpack_strikes(stored.strikes),
     )
+
+
+def last_seen(stored: Kept) -> Customer | None:
+    """The customer as it was last seen; None before the first look, or where the snapshot cannot be read."""
+    try:
+        return unpack(stored.snap) if stored.snap else None
+    except Unreadable:
+        return None
 
 
 def standing(*, owned: bytes | None, held: bytes | None, excluded: bytes | None) -> Standing:

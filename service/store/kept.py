@@ -19,10 +19,11 @@ class Kept(NamedTuple):
     held: bytes | None
     strikes: bytes | None
     excluded: bytes | None
+    snap: bytes | None  # the record as it was last seen
     tombstone: bytes | None  # of a customer that was deleted and is back
 
 
-NAMES: Final = ("owned", "intents", "held", "strikes", "excluded")
+NAMES: Final = ("owned", "intents", "held", "strikes", "excluded", "snap")
 
 
 async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> dict[CustomerId, Kept]:

@@ -6,6 +6,7 @@ names below. Lifetimes: none unless said.
     tagger:shops                  set: the orgs we know
     tagger:due                    sorted set: org -> ms when its work is due (the sweep reads it)
     tagger:counters               hash: counters of all workers, for /metrics
+    tagger:clock                  number: the server's time as last seen by a sweep, in ms
     tagger:server                 hash: run id and replication id last seen
     tagger:instance               string: a random id of this store, made once
     tagger:unsigned:{minute}      hash: refused webhooks by org and reason; 1 day
@@ -37,7 +38,8 @@ names below. Lifetimes: none unless said.
     {shop}seen:{day}              set: identities of deliveries, to label repeats; 3 days
     {shop}ledger                  stream: every tag that we wrote; 400 days
     {shop}ledger_of               hash: customer -> ids of its last ledger entries
-    {shop}drift                   stream: tags that people changed by hand; 400 days
+    {shop}drift                   stream: tags that people changed by hand; 400 days, 100,000 at most
+    {shop}drift_of                hash: customer -> the last such change of each tag (msgpack); 400 days
     {shop}dead                    hash: customer -> its open dead letters by cause (JSON)
     {shop}live_version            number: the published version
     {shop}versions                hash: number -> version (JSON)
@@ -60,6 +62,7 @@ from service.domain.customers import OrgId
 SHOPS: Final = "tagger:shops"
 DUE: Final = "tagger:due"
 COUNTERS: Final = "tagger:counters"
+CLOCK: Final = "tagger:clock"
 SERVER: Final = "tagger:server"
 INSTANCE: Final = "tagger:instance"
 

@@ -80,7 +80,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     again: int | None = None  # ms: look once more then
     fields: dict[str, str] | None = None
     entries: list[bytes] | None = None  # of the ledger
-    drift: list[bytes] | None = None
+    drift: list[str] | None = None  # `+VIP`, `-VIP`: what others did to the tags
     added: int = 0
     removed: int = 0
     answered: bool = False  # a write was made and answered: what it made ours is kept even if the mark moved

@@ -140,6 +140,7 @@ def settle(store: Store, call: Settle) -> tuple[Store, Outcome]:
         facts = settled._replace(
             owned=store.owned if call.owned is None else call.owned,
             intent=store.intent if call.intent is None else call.intent,
+            snap=store.snap if call.snap is None else call.snap,
         )
         return facts, outcome
     return settled, outcome

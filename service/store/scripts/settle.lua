@@ -9,6 +9,7 @@ local version, today = ARGV[3], tonumber(ARGV[4])
 local items = cmsgpack.unpack(ARGV[5])
 local held = holds(P, ARGV[2])
 local current = (redis.call('GET', P .. 'live_version') or '0') == version
+local MOST_TOUCHED = 50 -- tags of a customer whose last change by hand is known
 
 local function keep(name, cid, blob)
   if blob == nil or blob == false then return end
@@ -41,10 +42,21 @@ local function write_ledger(item)
   redis.call('HSET', P .. 'ledger_of', item.cid, table.concat(list, ','))
 end
 
+-- What others did to the tags: for the shop in order, and for the customer the last time of each tag. The moments
+-- are those of the stream, as the ledger's are: they are compared with each other.
 local function note_drift(item)
-  for _, blob in ipairs(item.drift or {}) do
-    redis.call('XADD', P .. 'drift', 'MAXLEN', '~', 100000, '*', 'c', item.cid, 'b', blob)
+  if not item.drift or #item.drift == 0 then return end
+  local packed = redis.call('HGET', P .. 'drift_of', item.cid)
+  local last, known = packed and cmsgpack.unpack(packed) or {}, {}
+  for _, touch in ipairs(item.drift) do
+    local id = redis.call('XADD', P .. 'drift', 'MAXLEN', '~', 100000, '*', 'c', item.cid, 't', touch)
+    local ms = tonumber(string.match(id, '^%d+'))
+    last[string.sub(touch, 2)] = string.sub(touch, 1, 1) == '+' and ms or -ms
   end
+  for tag in pairs(last) do known[#known + 1] = tag end
+  table.sort(known, function(a, b) return math.abs(last[a]) > math.abs(last[b]) end)
+  for i = MOST_TOUCHED + 1, #known do last[known[i]] = nil end
+  redis.call('HSET', P .. 'drift_of', item.cid, cmsgpack.pack(last))
 end
 
 local function bury(item, letter)
@@ -95,8 +107,8 @@ function ops.clear(item, old)
   keep_all(item)
   if item.day then redis.call('ZADD', P .. 'calendar', item.day, item.cid)
   else redis.call('ZREM', P .. 'calendar', item.cid) end
-  write_ledger(item)
   note_drift(item)
+  write_ledger(item)
   close_letters(item.cid, item.letter and item.letter.cause)
   if item.letter then bury(item, item.letter) end
   end_runs(item.cid, old[4], 'done', item)
@@ -108,8 +120,8 @@ end
 
 function ops.plan(item, old)
   keep_all(item)
-  write_ledger(item)
   note_drift(item)
+  write_ledger(item)
   remember(item)
   leave(P, item.cid, old[2], old[3])
   redis.call('ZADD', P .. 'plan:' .. old[2], old[5], item.cid)
@@ -144,7 +156,7 @@ function ops.dead(item, old)
   return 'done'
 end
 
--- A customer that is gone, twice seen. What we owned and held stays for 30 days, without personal data.
+-- A customer that is gone, twice seen: its ledger has values of the record. What we owned and held stays for 30 days, without personal data.
 function ops.purge(item, old)
   local kept = redis.call('HGET', P .. 'owned', item.cid)
   local holds_blob = redis.call('HGET', P .. 'held', item.cid)
@@ -152,7 +164,10 @@ function ops.purge(item, old)
     local both = string.len(kept or '') .. ':' .. (kept or '') .. (holds_blob or '')
     redis.call('SET', P .. 'tombstone:' .. item.cid, both, 'EX', 2592000)
   end
-  for _, name in ipairs({ 'read', 'told', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of', 'dead' }) do
+  local ids = redis.call('HGET', P .. 'ledger_of', item.cid)
+  for id in string.gmatch(ids or '', '[^,]+') do redis.call('XDEL', P .. 'ledger', id) end
+  for _, name in ipairs({ 'read', 'told', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of',
+    'drift_of', 'dead' }) do
     redis.call('HDEL', P .. name, item.cid)
   end
   redis.call('ZREM', P .. 'calendar', item.cid)
@@ -165,6 +180,8 @@ end
 local function keep_facts(item)
   keep('owned', item.cid, item.owned)
   keep('intents', item.cid, item.intents)
+  keep('snap', item.cid, item.snap) -- else what we changed would look as if somebody else had
+  note_drift(item)
   write_ledger(item)
 end
 

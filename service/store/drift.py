@@ -1,0 +1,40 @@
+"""Tags that people changed by hand: for each customer and tag the last time, kept 400 days."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.domain.customers import CustomerId, OrgId
+from service.domain.touches import Touch, last_touches
+from service.store import keys
+
+
+async def of_customers(
+    redis: Redis, org: OrgId, customers: Sequence[CustomerId]
+) -> dict[CustomerId, dict[str, Touch]]:
+    """What others last did to each tag (folded) of these customers, in one round trip; those untouched are left out."""
+    if not customers:
+        return {}
+    client: Any = redis
+    stored = await client.hmget(keys.shop(org, "drift_of"), [str(one) for one in customers])
+    pairs = zip(customers, stored, strict=True)
+    return {customer: _unpacked(packed) for customer, packed in pairs if packed}
+
+
+async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> dict[str, Touch]:
+    """The same for one customer."""
+    return (await of_customers(redis, org, [customer])).get(customer, {})
+
+
+def _unpacked(packed: bytes) -> dict[str, Touch]:
+    """As settle.lua packs it: tag -> ms, below zero where the tag was taken off."""
+    return last_touches(
+        Touch(tag, added=at > 0, at_ms=abs(at)) for tag, at in _DECODER.decode(packed).items()
+    )
+
+
+_DECODER = msgspec.msgpack.Decoder(dict[str, int])

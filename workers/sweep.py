@@ -14,6 +14,7 @@ from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import deadletters, keys, marks, publishing, queue
+from service.store.forgetting import forget
 from service.store.script import script
 from service.store.shop import Shop
 from service.store.shops import Shops
@@ -117,10 +118,7 @@ class Sweep:
         now = await self.now_ms()
         for org in await self._shops.orgs():
             await self._redis.xtrim(keys.shop(org, "deliveries"), minid=str(now - self._retention_ms))
-            for name in ("ledger", "drift", "audit"):
-                await self._redis.xtrim(
-                    keys.shop(org, name), minid=str(now - keys.LEDGER_DAYS * keys.DAY_S * 1000)
-                )
+            await forget(self._redis, org, now_ms=now)
             again = await deadletters.due_again(self._redis, org, now_ms=now)
             await marks.mark_customers(self._redis, org, again, cause="retry", now_ms=self._clock_ms())
 

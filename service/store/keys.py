@@ -37,9 +37,10 @@ names below. Lifetimes: none unless said.
     {shop}of:{customer}           list: ids of a customer's last 50 deliveries; RETENTION_DAYS
     {shop}seen:{day}              set: identities of deliveries, to label repeats; 3 days
     {shop}ledger                  stream: every tag that we wrote; 400 days
-    {shop}ledger_of               hash: customer -> ids of its last ledger entries
+    {shop}ledger_of               hash: customer -> ids of its last ledger entries; 400 days
     {shop}drift                   stream: tags that people changed by hand; 400 days, 100,000 at most
     {shop}drift_of                hash: customer -> the last such change of each tag (msgpack); 400 days
+    {shop}forgotten               hash: how far the forgetting of ledger_of and drift_of has come
     {shop}dead                    hash: customer -> its open dead letters by cause (JSON)
     {shop}live_version            number: the published version
     {shop}versions                hash: number -> version (JSON)

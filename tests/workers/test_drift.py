@@ -134,3 +134,18 @@ async def test_what_a_deleted_customer_was_given_and_had_changed_is_forgotten(st
     assert not await stage.redis.hexists(stage.key("drift_of"), str(vip))
     assert await stage.ledger(vip) == []
     assert await stage.redis.xlen(stage.key("ledger")) == 0
+
+
+async def test_after_400_days_the_ledger_and_what_people_changed_are_forgotten(
+    stage: Stage, vip: int
+) -> None:
+    stage.clock.advance(5)
+    stage.haravan.tag_by_hand(vip, "Báo chí")
+    await looked_at(stage, vip)
+
+    stage.clock.advance(401 * 86_400)
+    await stage.sweep.keep_house()
+
+    assert await stage.ledger(vip) == []
+    assert await noticed(stage, vip) == set()
+    assert set(await stage.owned(vip)) == {"vip"}

@@ -14,6 +14,7 @@ from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import deadletters, keys, marks, publishing, queue
+from service.store.clock import mend_step_back
 from service.store.forgetting import forget
 from service.store.script import script
 from service.store.shop import Shop
@@ -52,6 +53,7 @@ class Sweep:
 
     async def run(self, *, monotonic_s: float) -> int:
         """One pass; the number of shops that were rung for."""
+        await self.mend_clock()
         rung = await self.ring_for_the_due()
         if monotonic_s >= self._calendar_at:
             self._calendar_at = monotonic_s + CALENDAR_EVERY_S
@@ -60,6 +62,12 @@ class Sweep:
             self._house_at = monotonic_s + HOUSE_EVERY_S
             await self.keep_house()
         return rung
+
+    async def mend_clock(self) -> None:
+        """End all waiting where the store's clock was set back."""
+        back_ms = await mend_step_back(self._redis, now_ms=self.now_ms, orgs=self._shops.orgs)
+        if back_ms:
+            structlog.get_logger().warning("sweep", outcome="clock set back", by_s=back_ms / 1000)
 
     async def ring_for_the_due(self) -> int:
         """Ring for every shop that is due, has no holder and no wake-up on its way."""

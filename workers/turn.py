@@ -25,6 +25,7 @@ from workers.outcomes import Plan
 from workers.sweep import today
 
 LEAKED_CALLS: Final = 8
+LONGEST_REST_MS: Final = 600_000  # of a kind of calls
 
 
 class TurnOver(TaggerError):
@@ -65,8 +66,8 @@ class TurnOfShop:
     def __post_init__(self) -> None:
         state = self.turn.state
         self.journal = Journal(self.turn, self.counters)
-        self.reads = _breaker(state, "read")
-        self.writes = _breaker(state, "write")
+        self.reads = _breaker(state, "read", now_ms=self.turn.now_ms)
+        self.writes = _breaker(state, "write", now_ms=self.turn.now_ms)
         self.singles_until_ms = int(state.get("singles_until", 0))
         self.crowded = bool(state.get("crowded"))
 
@@ -137,10 +138,11 @@ def _end_where_refused(done: Sequence[Outcome]) -> None:
         raise TurnOver("rules moved")
 
 
-def _breaker(state: Mapping[str, str], kind: str) -> Breaker:
+def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> Breaker:
     return Breaker(
         failures=int(state.get(f"{kind}_failures", 0)),
-        open_until_ms=int(state.get(f"{kind}_open_until", 0)),
+        # the store's clock may have been set back since
+        open_until_ms=min(int(state.get(f"{kind}_open_until", 0)), now_ms + LONGEST_REST_MS),
         failing=state.get(f"{kind}_failing", ""),
     )
 

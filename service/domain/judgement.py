@@ -111,7 +111,7 @@ def judge_absent(asked: Asked, *, now_ms: int) -> Later | Departed:
     confirm_ms = int(GONE_CONFIRM_S * 1000)
     if asked.gone_ms and now_ms - asked.gone_ms >= confirm_ms:
         return Departed()
-    first = asked.gone_ms or now_ms
+    first = min(asked.gone_ms or now_ms, now_ms)  # a moment to come: the clock was set back
     return Later(first + confirm_ms, "gone", {"gone": str(first), "lane": "bulk"})
 
 

@@ -60,6 +60,7 @@ local function bucket_read(P, now, leak)
   b.live_until = math.min(b.live_until, now + LONGEST_BLOCK_MS)
   b.bulk_until = math.min(b.bulk_until, now + LONGEST_BLOCK_MS)
   b.shared_until = math.min(b.shared_until, now + SHARED_MS)
+  b.observed_at, b.live_at = math.min(b.observed_at, now), math.min(b.live_at, now)
   local flights = P .. 'flights'
   local dead = redis.call('ZREMRANGEBYSCORE', flights, '-inf', now)
     + redis.call('ZREMRANGEBYSCORE', flights, '(' .. (now + FLIGHT_MS), '+inf')
@@ -116,7 +117,7 @@ end
 local function bucket_acquire(P, now, lane, first)
   local live, leak, reserve = lane == 'live', tonumber(ARGV[first]), tonumber(ARGV[first + 1])
   local b = bucket_read(P, now, leak)
-  if math.abs(now - b.observed_at) > SHARED_MS then
+  if now - b.observed_at > SHARED_MS then
     b.shared_until = now + SHARED_MS  -- nothing known of other apps
   end
   local owed = not live and b.bulk_credit >= 1 and now - b.live_at < LIVE_SEEN_MS

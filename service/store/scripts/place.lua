@@ -23,7 +23,7 @@ end
 local function make_ready(P, cid, lane, first_n, taken, now)
   local key = P .. 'mark:' .. cid
   redis.call('HDEL', key, 'plan', 'begun')
-  if taken and now - taken < REST_MS then
+  if taken and taken <= now and now - taken < REST_MS then
     redis.call('ZADD', P .. 'later', taken + REST_MS, cid)
     redis.call('HSET', key, 'place', 'later')
   else

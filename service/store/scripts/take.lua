@@ -27,7 +27,7 @@ for i = 1, math.min(#bulk, most - #taken) do taken[#taken + 1] = bulk[i] end
 -- While calls are scarce, let a trickle gather so that it is fetched together.
 if #taken > 0 and #taken < most and linger > 0 then
   local first = tonumber(redis.call('HGET', P .. 'mark:' .. taken[1], 'first') or '0')
-  if now - first < linger then return { 'ok', now, linger - (now - first) } end
+  if now >= first and now - first < linger then return { 'ok', now, linger - (now - first) } end
 end
 
 local answer = { 'ok', now, 0 }

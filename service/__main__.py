@@ -12,7 +12,7 @@ from service.app import create_app
 from service.errors import BadSettings
 from service.log import set_up_logging
 from service.settings import Settings, read_settings
-from service.web.connections import Connection
+from service.web.express import Express
 
 KEEP_ALIVE_S = 75  # uvicorn's 5 s would close the senders' idle connections between two deliveries
 STOP_WITHIN_S = 10
@@ -37,7 +37,7 @@ def config(settings: Settings) -> uvicorn.Config:
         host="0.0.0.0",  # noqa: S104  # a service in a container is reached from outside of it
         port=settings.port,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=Connection,
+        http=Express,
         ws="none",
         lifespan="on",
         access_log=False,  # one line for each unit of work is our own

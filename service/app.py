@@ -24,8 +24,9 @@ from service.store.shops import Shops
 from service.web import webhooks
 from service.web.boot import Boot
 from service.web.directory import Directory
+from service.web.express import Desk
 from service.web.health import Health
-from service.web.journal import Journal, batch_journal
+from service.web.journal import Batches, Journal
 from service.web.metrics import Metrics
 from service.web.ops.access import Access
 from service.web.ops.operations import Operations
@@ -42,7 +43,8 @@ Lifespan = Callable[[], AbstractAsyncContextManager[None]]
 class Front:
     """The webhook path goes straight to its application; everything else takes Starlette's way."""
 
-    def __init__(self, webhook: ASGIApp, rest: ASGIApp, lifespan: Lifespan) -> None:
+    def __init__(self, webhook: webhooks.Webhooks, rest: ASGIApp, lifespan: Lifespan) -> None:
+        self.desk: Desk = webhook
         self._webhook = webhook
         self._rest = rest
         self._lifespan = lifespan
@@ -80,11 +82,12 @@ def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S) -> ASGIApp
     directory = Directory(shops, app_secrets=settings.webhook_secrets)
     refusals = Refusals(redis, alerts, tally)
     boot = Boot(redis, shops, settings)
+    batches = Batches(tally)
     ingest = Ingest(
         redis,
         retention_s=settings.retention_days * keys.DAY_S,
         deadline_s=deadline_s,
-        on_batch=batch_journal(tally),
+        on_batch=batches,
     )
     webhook = webhooks.Webhooks(
         ingest=ingest,
@@ -105,6 +108,7 @@ def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S) -> ASGIApp
             stack.push_async_callback(boot.stop)
             ingest.start()
             stack.push_async_callback(alerts.settled)
+            stack.callback(batches.flush)
             stack.push_async_callback(ingest.stop)
             stack.push_async_callback(refusals.flush)
             stack.push_async_callback(_ended, asyncio.create_task(_keep_house(redis, refusals)))

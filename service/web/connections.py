@@ -51,9 +51,12 @@ class Connection(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """The parser saw the last byte of a request."""
+        self._ended()
+        super().on_message_complete()
+
+    def _ended(self) -> None:
         self._begun = False
         self._came()
-        super().on_message_complete()
 
     def _expect_rest(self) -> None:
         if self._due is None:

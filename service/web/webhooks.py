@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from time import perf_counter
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs
@@ -11,6 +11,7 @@ from urllib.parse import parse_qs
 from starlette.types import Receive, Scope, Send
 
 from service.domain.deliveries import (
+    MAX_BODY,
     Kept,
     Reason,
     Refusal,
@@ -25,7 +26,7 @@ from service.domain.deliveries import (
 )
 from service.errors import StoreAway
 from service.store.deliveries import STRANGERS
-from service.store.ingest import Ingest
+from service.store.ingest import Confirmation, Ingest
 from service.store.marks import Event
 from service.web.bodies import BadBody, Bodies, Left
 from service.web.directory import Directory, Known
@@ -49,7 +50,9 @@ class Head(NamedTuple):
 
 
 class Webhooks:
-    """A raw ASGI application for the one path."""
+    """A raw ASGI application for the one path, and the desk of its short way (express.py)."""
+
+    path = PATH.encode()
 
     def __init__(
         self,
@@ -79,6 +82,27 @@ class Webhooks:
         else:
             await answer(send, 405, b"use GET or POST", (b"allow", b"GET, POST"))
 
+    def take(self, headers: Sequence[tuple[bytes, bytes]], body: bytes) -> Confirmation | None:
+        """Record a rightly signed delivery of a shop we know and mark its customer; None = it may be refused.
+
+        The short way (express.py): nothing here waits. Raises StoreAway.
+        """
+        self._require_fit()
+        head = read_head(headers)
+        org = head.org or self._directory.org_of(head.domain)
+        shop = self._directory.find(org)
+        if shop is None or len(body) > MAX_BODY or not is_signed(body, head.signature, shop.secrets):
+            return None
+        return self._record(head, body, org=org, shop=shop)
+
+    def answer(self, failure: StoreAway | None, *, took_s: float, last: bool) -> bytes:
+        """Count what `take` came to, and give its answer as it goes over the wire."""
+        if failure is None:
+            self._tally.acknowledged(took_s)
+        else:
+            self._tally.unanswered[type(failure).__name__] += 1
+        return WIRE[failure is None, last]
+
     async def _shake_hands(self, scope: Scope, send: Send) -> None:
         """Haravan asks, before any shop is installed, whether we know the verify token."""
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
@@ -103,7 +127,7 @@ class Webhooks:
             return
         except StoreAway as exc:
             self._tally.unanswered[type(exc).__name__] += 1
-            await answer(send, 503, b"not stored: send it again", RETRY_AFTER)
+            await answer(send, 503, AWAY, RETRY_AFTER)
             return
         if refusal is not None:
             await answer(send, 401, b"not signed by Haravan")
@@ -124,7 +148,9 @@ class Webhooks:
             if refusal is not None:
                 self._refusals.refused(refusal, org=shop.org if shop else None)
                 return refusal
-        await self._record(head, body, org=org, shop=shop)
+        failure = await self._record(head, body, org=org, shop=shop)
+        if failure is not None:
+            raise failure
         return None
 
     def _check(self, head: Head, body: bytes, shop: Known | None) -> Refusal | None:
@@ -136,7 +162,7 @@ class Webhooks:
             return None
         return Refusal.BAD_SIGNATURE if head.signature else Refusal.NO_SIGNATURE
 
-    async def _record(self, head: Head, body: bytes, *, org: str, shop: Known | None) -> None:
+    def _record(self, head: Head, body: bytes, *, org: str, shop: Known | None) -> Confirmation:
         if shop is None:
             verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
             home, stranger = STRANGERS, org
@@ -154,12 +180,10 @@ class Webhooks:
             cause_of(head.topic),
             keep(Kept(head.topic, sha256, len(body), head.test, stranger)),
         )
-        failure = await self._ingest.put(home, event, topic=label(head.topic))
-        if failure is not None:
-            raise failure
+        return self._ingest.put(home, event, topic=label(head.topic))
 
 
-def read_head(headers: list[tuple[bytes, bytes]]) -> Head:
+def read_head(headers: Sequence[tuple[bytes, bytes]]) -> Head:
     """Pick the headers that matter; the old name of the signature counts only where the new one is absent."""
     found = dict(reversed(headers))  # of a header that is sent twice the first counts
     org = found.get(b"x-haravan-org-id", ABSENT).strip()
@@ -191,3 +215,14 @@ OK_START: Final = {
     "headers": [(b"content-length", b"0")],  # every header more costs a microsecond
 }
 OK_BODY: Final = {"type": "http.response.body", "body": b""}
+AWAY: Final = b"not stored: send it again"
+_HEADS: Final = {
+    True: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n",
+    False: b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 1\r\n"
+    b"content-length: %d\r\n" % len(AWAY),
+}
+WIRE: Final = {  # (stored, last of its connection) -> the whole answer
+    (stored, last): head + (b"connection: close\r\n" if last else b"") + b"\r\n" + (b"" if stored else AWAY)
+    for stored, head in _HEADS.items()
+    for last in (False, True)
+}

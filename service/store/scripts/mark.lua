@@ -9,8 +9,9 @@ local lane, retention_s, count = ARGV[2], ARGV[3], tonumber(ARGV[4])
 local day = math.floor(now / 86400000)
 local marked = false
 
+-- A list of texts in one; the newest last. What came again moves to the end, and the oldest go.
 local function append(list, item, most)
-  if item == '' then return list or '' end
+  if item == '' or list == item then return list or '' end
   if not list or list == '' then return item end
   local items = {}
   for each in string.gmatch(list, '[^,]+') do
@@ -21,16 +22,56 @@ local function append(list, item, most)
   return table.concat(items, ',')
 end
 
+-- What a hash has for the customers of the events: one call for all of them, because each costs about a microsecond.
+local function of_customers(hash, asks)
+  local names, found = {}, {}
+  for i = 1, count do
+    local at = 4 + (i - 1) * 7
+    if ARGV[at + 1] ~= '' and asks(at) then names[#names + 1] = ARGV[at + 1] end
+  end
+  if #names == 0 then return found end
+  for i, value in ipairs(redis.call('HMGET', P .. hash, unpack(names))) do found[names[i]] = value end
+  return found
+end
+
+local told = of_customers('told', function() return true end)
+local read = of_customers('read', function(at) return ARGV[at + 2] ~= '' and ARGV[at + 5] == '' end)
+
 -- The newest moment that was ever told of a customer, by echoes too: a list that shows an older state lags.
 local function newest(cid, updated)
-  local told = redis.call('HGET', P .. 'told', cid)
-  if told and tonumber(told) > tonumber(updated) then return told end
+  if told[cid] and tonumber(told[cid]) > tonumber(updated) then return told[cid] end
   return updated
+end
+
+-- Which deliveries came within three days; from now on these have, too.
+local function seen_before()
+  local names, seen = {}, {}
+  for i = 1, count do
+    local identity = ARGV[4 + (i - 1) * 7 + 4]
+    if identity ~= '' then names[#names + 1] = identity end
+  end
+  if #names == 0 then return seen end
+  for back = 0, 2 do
+    for i, there in ipairs(redis.call('SMISMEMBER', P .. 'seen:' .. (day - back), unpack(names))) do
+      if there == 1 then seen[names[i]] = 1 end
+    end
+  end
+  redis.call('SADD', P .. 'seen:' .. day, unpack(names))
+  redis.call('EXPIRE', P .. 'seen:' .. day, 259200)
+  return seen
+end
+
+local seen = seen_before()
+
+local last_n = false -- numbers are taken for all events at once; a gap is no harm
+local function next_n()
+  last_n = last_n and last_n + 1 or redis.call('INCRBY', P .. 'seq', count) - count + 1
+  return last_n
 end
 
 local function mark(cid, updated, delivery, cause)
   local key = P .. 'mark:' .. cid
-  local n = redis.call('INCR', P .. 'seq')
+  local n = next_n()
   local old = redis.call('HMGET', key, 'n', 'first_n', 'lane', 'place', 'taken', 'upd', 'ids', 'cause', 'runs')
   local run = string.match(cause, ':(.+)$') or ''
   updated = newest(cid, updated)
@@ -44,27 +85,18 @@ local function mark(cid, updated, delivery, cause)
     updated = string.format('%.0f', math.max(tonumber(updated), tonumber(old[6] or '0')))
     redis.call('HSET', key, 'n', n, 'lane', to, 'upd', updated,
       'ids', append(old[7], delivery, 20), 'cause', append(old[8], cause, 5), 'runs', append(old[9], run, 5))
-    leave(P, cid, old[3], old[4])
-    make_ready(P, cid, to, old[2], tonumber(old[5]), now)
+    local taken = tonumber(old[5])
+    if old[4] ~= 'ready' or old[3] ~= to or rests(taken, now) then
+      leave(P, cid, old[3], old[4])
+      make_ready(P, cid, to, old[2], taken, now)
+    end
   end
   marked = true
 end
 
 -- Nothing new was said: every visible field is what the last drain read, or what it expected after its own write.
 local function is_echo(cid, digest)
-  if digest == '' then return false end
-  local read = redis.call('HGET', P .. 'read', cid)
-  return read and string.find(read, digest, 1, true) ~= nil
-end
-
-local function is_repeat(identity)
-  local again = 0
-  for back = 1, 2 do
-    if redis.call('SISMEMBER', P .. 'seen:' .. (day - back), identity) == 1 then again = 1 end
-  end
-  local today = P .. 'seen:' .. day
-  if redis.call('SADD', today, identity) == 0 then again = 1 end
-  return again
+  return digest ~= '' and read[cid] and string.find(read[cid], digest, 1, true) ~= nil
 end
 
 local function record(cid, code, again, blob)
@@ -78,7 +110,6 @@ local function record(cid, code, again, blob)
 end
 
 local answer = { 0, 0, now }
-local identities = false
 for i = 1, count do
   local at = 4 + (i - 1) * 7
   local cid, digest, updated = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -86,17 +117,19 @@ for i = 1, count do
   local code, again, delivery = note, 0, ''
   if code == '' then code = is_echo(cid, digest) and 'echo' or 'marked' end
   if identity ~= '' then
-    identities = true
-    again = is_repeat(identity)
+    again = seen[identity] or 0
+    seen[identity] = 1
     delivery = record(cid, code, again, blob)
   end
   if code == 'marked' then mark(cid, updated, delivery, cause) end
-  if code == 'echo' then redis.call('HSET', P .. 'told', cid, newest(cid, updated)) end
+  if code == 'echo' then
+    told[cid] = newest(cid, updated)
+    redis.call('HSET', P .. 'told', cid, told[cid])
+  end
   answer[#answer + 1] = code
   answer[#answer + 1] = again
   answer[#answer + 1] = delivery
 end
-if identities then redis.call('EXPIRE', P .. 'seen:' .. day, 259200) end
 
 if marked then
   local org = string.match(P, '{(.-)}')

@@ -19,11 +19,15 @@ local function leave(P, cid, lane, place)
   end
 end
 
+local function rests(taken, now)
+  return taken and taken <= now and now - taken < REST_MS
+end
+
 -- Make a customer ready, or have it rest first if it was taken a moment ago. Voids its plan.
 local function make_ready(P, cid, lane, first_n, taken, now)
   local key = P .. 'mark:' .. cid
   redis.call('HDEL', key, 'plan', 'begun')
-  if taken and taken <= now and now - taken < REST_MS then
+  if rests(taken, now) then
     redis.call('ZADD', P .. 'later', taken + REST_MS, cid)
     redis.call('HSET', key, 'place', 'later')
   else

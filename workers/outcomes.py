@@ -11,12 +11,12 @@ from service.domain.customers import Customer, digest, pack
 from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
 from service.domain.judgement import Departed, Due, Hopeless, Judgement, Later, Settled
 from service.domain.reasons import Reason
-from service.domain.standing import pack_held, pack_intents, pack_owned
+from service.domain.standing import pack_held, pack_intents, pack_owned, pack_restores
 from service.domain.strikes import pack_strikes, strike, unpack_strikes
 from service.domain.tags import after, fold, tag_set
 from service.domain.touches import changed_by_others
 from service.errors import HaravanError, Rejected
-from service.store.ledger import Entry, pack_entry
+from service.store.ledger import Entry, before_of, pack_entry
 from service.store.turns import Item, Letter, Mark
 
 
@@ -40,6 +40,7 @@ class Plan(msgspec.Struct, frozen=True, array_like=True):
     again_ms: int | None
     letter: Letter | None = None
     drift: list[str] = []  # what others did to the tags; msgspec copies an empty default
+    restored: bytes = b""  # what was to be put back
 
 
 pack_plan = msgspec.msgpack.Encoder().encode
@@ -106,6 +107,7 @@ def written(mark: Mark, plan: Plan) -> Item:
         day=plan.day,
         entries=plan.entries,
         drift=plan.drift,
+        restored=plan.restored or None,
         added=len(plan.add),
         removed=len(plan.remove),
         answered=True,
@@ -154,6 +156,7 @@ def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None
         day=decided.next_change,
         entries=[*_recovered(judged), *shown],
         drift=[*_undone(judged), *_by_others(judged, seen)],
+        restored=pack_restores(judged.restores) or None,
         letter=_given_up(judged),
         again=judged.again_ms,
     )
@@ -180,6 +183,7 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | No
         again_ms=judged.again_ms,
         letter=_given_up(judged),
         drift=_by_others(judged, seen, due.owned),
+        restored=pack_restores(judged.restores),
     )
     return Item(
         op="plan",
@@ -193,6 +197,7 @@ def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | No
         fields={"expected": due.expected, "gone": "0", "lag": "0"},
         entries=_recovered(judged),
         drift=_undone(judged),
+        restores=pack_restores(judged.restores) or None,
     )
 
 
@@ -208,6 +213,7 @@ def _entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
             delivery=mark.ids.rpartition(",")[2],
             why=reason.why,
             written=written,
+            before=before_of(reason.stood, reason.rule),
         )
     )
 
@@ -216,7 +222,16 @@ def _recovered(judged: Settled) -> list[bytes]:
     """Writes whose answer was lost: the record shows that they arrived, so the ledger gets its entry now."""
     return [
         pack_entry(
-            Entry("-" if one.taken else "+", one.tag, one.rule, one.version, "recovered", why="recovered")
+            Entry(
+                action="-" if one.taken else "+",
+                tag=one.tag,
+                rule=one.rule,
+                version=one.version,
+                cause="recovered",
+                values=one.values,
+                why=one.why or "recovered",
+                before=before_of(one.stood, one.rule),
+            )
         )
         for one in judged.recovered
     ]

@@ -57,6 +57,7 @@ def decide(
             settle_tier(turn, step)
         else:
             settle_tag(turn, step)
+    turn.put_back()
     return _concluded(turn, customer, standing)
 
 
@@ -65,7 +66,7 @@ def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:
     change = TagChange(
         add=tuple(turn.added.values()), remove=tuple(tag for tag in customer.tags if fold(tag) in gone)
     )
-    same = turn.owned == standing.owned and turn.held == standing.held
+    same = turn.owned == standing.owned and turn.held == standing.held and not standing.restores
     return Decision(
         change or NO_CHANGE,
         standing if same else Standing(turn.owned, turn.held, standing.excluded),
@@ -90,7 +91,7 @@ def _next(
 def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | None:
     """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
     tags, live, undone = facts.tags, compiled.live, compiled.take_back
-    if standing.excluded or not standing.held.keys().isdisjoint(compiled.idle):
+    if standing.excluded or standing.restores or not standing.held.keys().isdisjoint(compiled.idle):
         return None
     for key, own in standing.owned.items():
         if key not in tags or own.rule not in live or key not in live[own.rule]:

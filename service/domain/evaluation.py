@@ -111,6 +111,7 @@ class Compiled:
     reads: frozenset[str]
     when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
     take_back: frozenset[tuple[str, int]]
+    undone: frozenset[int]  # versions whose removals are put back
     quick: Quick
     flips: tuple[tuple[str, Flip], ...]
     make_facts: Callable[[Customer, int], Facts]
@@ -151,6 +152,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
         when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
         take_back=past.take_back,
+        undone=past.undone,
         quick=_quick(steps),
         flips=tuple((one.id, one.flip) for one in ready if one.flip is not None),
         make_facts=make,

@@ -15,7 +15,7 @@ from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_
 from service.domain.ownership import INTENT_MS, intent_key, settle_intents, still_ours
 from service.domain.reasons import Reason
 from service.domain.records import Record
-from service.domain.standing import Intent, Owned, Standing
+from service.domain.standing import Intent, Owned, Standing, Stood
 from service.domain.strikes import Strikes, stopped, strike
 from service.domain.tags import TagChange, TagSet, after, fold, tag_set
 
@@ -51,7 +51,10 @@ class Asked:
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """Nothing is to be written. `again_ms`: look once more then, because the record may still lag."""
+    """Nothing is to be written. `again_ms`: look once more then, because the record may still lag.
+
+    `restores`: what was to be put back, and is settled by this.
+    """
 
     customer: Customer
     background: Background
@@ -60,6 +63,7 @@ class Settled:
     drifted: tuple[str, ...] = ()  # tags of ours that somebody took off
     given_up: tuple[str, ...] = ()  # tags that are not given any more today
     again_ms: int | None = None
+    restores: Mapping[str, Stood] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +143,9 @@ def judge(asked: Asked, record: Record, background: Background, scene: Scene) ->
 def _decided(asked: Asked, customer: Customer, background: Background, scene: Scene) -> Settled | Due:
     current = tag_set(customer.tags)
     owned, left, found = _settle_begun(background, current, now_ms=scene.now_ms)
-    standing = replace(background.standing, owned=owned)
+    standing = replace(
+        background.standing, owned=owned, restores=_to_restore(background, found, scene.compiled.undone)
+    )
     decision = decide(
         compiled=scene.compiled,
         customer=customer,
@@ -170,13 +176,13 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
         drifted=drifted,
         given_up=given_up,
         again_ms=_again_ms(asked, customer, left, fresh, now_ms=scene.now_ms),
+        restores=standing.restores,
     )
     if not decision.change:
         return settled
     if scene.shadow:
-        return replace(
-            settled, background=Background(replace(standing, owned={**fresh, **there}), left, strikes)
-        )
+        kept = Background(replace(standing, owned={**fresh, **there}), left, strikes)
+        return replace(settled, background=kept, restores={})  # still to be put back, when it counts
     return _due(settled, {**fresh, **there}, scene)
 
 
@@ -208,6 +214,23 @@ def _settle_begun(
         if (fold(one.tag) in before) is one.taken and (fold(one.tag) in owned) is not one.taken
     ]
     return owned, left, tuple(found)
+
+
+def _to_restore(
+    background: Background, found: tuple[Intent, ...], undone: frozenset[int]
+) -> Mapping[str, Stood]:
+    """What is to be put back, with the removals of undone versions that were under way when these were undone."""
+    before, known = background.standing.owned, background.standing.restores
+    late = {
+        fold(one.tag): one.stood
+        for one in found
+        if one.taken
+        and one.version in undone
+        and one.stood is not None
+        # Later ones are ours anew: what took the tag since was a person.
+        and before[fold(one.tag)].since_ms < one.at_ms
+    }
+    return {**late, **known} if late else known
 
 
 def _again_ms(
@@ -252,7 +275,10 @@ def _without(
 def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:
     change, reasons = settled.decision.change, settled.decision.reasons
     expected = after(tag_set(settled.customer.tags), change)
-    begun = [Intent(one.tag, one.rule, scene.now_ms, scene.version, not one.added) for one in reasons]
+    begun = [
+        Intent(one.tag, one.rule, scene.now_ms, scene.version, not one.added, one.why, one.values, one.stood)
+        for one in reasons
+    ]
     return Due(
         settled=settled,
         owned=owned,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from graphlib import TopologicalSorter
 from typing import Final
 
@@ -23,11 +23,13 @@ class Past:
 
     `gone`: the last `when_gone` of every rule and tier that is no longer in the document, so that its
     wish outlives it. It is kept here and not with each owned tag, because a change of `when_gone` alone
-    visits no customer. `take_back`: (rule id, version) whose gifts an undo takes back.
+    visits no customer. `take_back`: (rule id, version) whose gifts an undo takes back. `undone`: the versions
+    whose removals it puts back.
     """
 
     gone: Mapping[str, WhenGone] = field(default_factory=dict)
     take_back: frozenset[tuple[str, int]] = frozenset()
+    undone: frozenset[int] = frozenset()
 
 
 NO_PAST: Final = Past()
@@ -37,17 +39,23 @@ def succeed(past: Past, *, before: RuleSet, after: RuleSet) -> Past:
     """The past of the version that follows `before`: rules that left speak for the last time."""
     staying = {maker.id for maker in _makers(after)}
     gone = {**past.gone, **{maker.id: maker.when_gone for maker in _makers(before)}}
-    return Past({one: wish for one, wish in gone.items() if one not in staying}, past.take_back)
+    return replace(past, gone={one: wish for one, wish in gone.items() if one not in staying})
 
 
-def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet) -> Past:
-    """Add what a roll-back takes back: the gifts of rules that the undone versions had otherwise.
+def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet, target: Past = NO_PAST) -> Past:
+    """What a roll-back inherits, if `past` is what any publish would: it takes back the gifts of rules that the
+    undone versions had otherwise, and puts back what these removed.
 
-    `undone`: version number -> its content. What a rule gave that is the same in the restored content
-    was no mistake, and stays under that rule.
+    `undone`: version number -> its content; `target`: what the restored version inherited in its time, whose own
+    wishes and undoings hold again. What a rule gave that is the same in the restored content was no mistake, and
+    stays under that rule.
     """
     wrong = {(one, version) for version, rule_set in undone.items() for one in _otherwise(rule_set, restored)}
-    return Past(past.gone, past.take_back | wrong)
+    return Past(
+        gone={**past.gone, **target.gone},
+        take_back=target.take_back | wrong,
+        undone=target.undone | undone.keys(),
+    )
 
 
 def _otherwise(rule_set: RuleSet, restored: RuleSet) -> set[str]:
@@ -95,7 +103,7 @@ def settle_intents(
         key = fold(intent.tag)
         if intent.taken and key not in current.spelled:
             settled.pop(key, None)
-        elif not intent.taken and key in current.spelled:
+        elif intent.rule and not intent.taken and key in current.spelled:
             settled.setdefault(key, Owned(intent.tag, intent.rule, intent.at_ms, intent.version))
     left = {key: one for key, one in intents.items() if now_ms - one.at_ms < INTENT_MS}
     return settled, left
@@ -116,11 +124,13 @@ def still_ours(owned: Mapping[str, Owned], current: TagSet, *, now_ms: int) -> d
 class _StoredPast(msgspec.Struct, array_like=True):
     gone: dict[str, WhenGone]
     take_back: list[tuple[str, int]]
+    undone: list[int] = []
 
 
 def pack_past(past: Past) -> bytes:
     """The bytes of a version's past (JSON)."""
-    return msgspec.json.encode(_StoredPast(dict(sorted(past.gone.items())), sorted(past.take_back)))
+    stored = _StoredPast(dict(sorted(past.gone.items())), sorted(past.take_back), sorted(past.undone))
+    return msgspec.json.encode(stored)
 
 
 def unpack_past(packed: bytes) -> Past:
@@ -128,4 +138,4 @@ def unpack_past(packed: bytes) -> Past:
     if not packed:
         return NO_PAST
     stored = msgspec.json.decode(packed, type=_StoredPast)
-    return Past(stored.gone, frozenset(stored.take_back))
+    return Past(stored.gone, frozenset(stored.take_back), frozenset(stored.undone))

@@ -13,8 +13,9 @@ from service.domain.conditions import Tree, comparisons
 from service.domain.customers import Customer
 from service.domain.facts import Facts, fold
 from service.domain.fields import FIELDS, Kind
+from service.domain.standing import Stood
 
-Why = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed"]
+Why = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed", "restored"]
 WhyHeld = Literal["kept", "downgrade", "not_ours", "left", "excluded"]
 _MOST_TEXT: Final = 40
 _MOST_FIELDS: Final = 8
@@ -25,7 +26,9 @@ class Reason(msgspec.Struct, frozen=True):
 
     `why`: 'matched' · 'unmatched' (no longer matches) · 'outranked' (another level won) · 'gone' (its rule
     was deleted, disabled or renamed) · 'taken_back' (a roll-back undid what gave it) · 'renamed' (a kept
-    tag follows its rule's new name). `values`: field -> value on that day, see `values_of`.
+    tag follows its rule's new name) · 'restored' (a roll-back undid what took it). `values`: field -> value
+    on that day, see `values_of`. `stood`: how a tag stood that is removed. `rule` is empty for a tag that
+    is put back and was not ours.
     """
 
     tag: str
@@ -33,6 +36,7 @@ class Reason(msgspec.Struct, frozen=True):
     rule: str
     why: Why
     values: dict[str, object]
+    stood: Stood | None = None
 
 
 class HeldBack(msgspec.Struct, frozen=True):

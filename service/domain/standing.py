@@ -1,4 +1,4 @@
-"""What we keep about one customer besides the record: owned tags, holds, exclusions, intents; and their bytes."""
+"""What we keep about one customer besides the record: owned tags, holds, exclusions, intents, and their bytes."""
 
 from __future__ import annotations
 
@@ -32,23 +32,45 @@ class Hold(msgspec.Struct, frozen=True, array_like=True):
     below: int | None = None
 
 
-class Intent(msgspec.Struct, frozen=True, array_like=True):
-    """An addition, or with `taken` a removal, that was about to be sent at `at_ms`; the record tells if it arrived."""
+class Stood(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """How a tag stood when we removed it: whose it was (None: not ours), and the holds on it by rule or tier id.
+
+    `by`: the version that puts it back, where one does.
+    """
+
+    tag: str  # as the record spelled it
+    own: Owned | None = None
+    holds: dict[str, Hold] = {}  # msgspec copies an empty default
+    by: int = 0
+
+
+class Intent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """An addition, or with `taken` a removal, that was about to be sent at `at_ms`; the record tells if it arrived.
+
+    Without a `rule` it will not be ours. The rest is for the ledger, in case the answer is lost.
+    """
 
     tag: str
     rule: str
     at_ms: int
     version: int = 0
     taken: bool = False
+    why: str = ""
+    values: dict[str, object] = {}
+    stood: Stood | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What we keep about one customer besides the record."""
+    """What we keep about one customer besides the record.
+
+    `restores`: tags that an undone version removed, to be decided on as if they had stayed; for one decision.
+    """
 
     owned: Mapping[str, Owned] = field(default_factory=dict)  # by folded tag
     held: Mapping[str, Hold] = field(default_factory=dict)  # by rule or tier id
     excluded: frozenset[str] = frozenset()  # rule and tier ids
+    restores: Mapping[str, Stood] = field(default_factory=dict)  # by folded tag
 
 
 NOTHING: Final = Standing()
@@ -86,6 +108,16 @@ def pack_intents(intents: Mapping[str, Intent]) -> bytes:
 def unpack_intents(packed: bytes) -> dict[str, Intent]:
     """The reverse; raises Unreadable."""
     return _unpack(packed, dict[str, Intent])
+
+
+def pack_restores(restores: Mapping[str, Stood]) -> bytes:
+    """The bytes of what is to be put back for a customer; empty for nothing."""
+    return _pack(restores)
+
+
+def unpack_restores(packed: bytes) -> dict[str, Stood]:
+    """The reverse; raises Unreadable."""
+    return _unpack(packed, dict[str, Stood])
 
 
 def _pack(kept: Mapping[str, msgspec.Struct]) -> bytes:

@@ -72,8 +72,9 @@ def _given(turn: Turn, step: TagStep, matching: Sequence[CompiledRule], present:
     claim = turn.claim(step.key, step.ids)
     if claim in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[step.key]  # whoever gave it is no longer there; those who want it take over
-        if claim == "taken_back":
-            turn.held.pop(own.rule, None)  # or what the undone version gave would be kept after all
+        hold = turn.held.get(own.rule)
+        if claim == "taken_back" and hold is not None and hold.tag == step.key:
+            del turn.held[own.rule]  # or what the undone version gave would be kept after all
         turn.owned[step.key] = Owned(own.tag, giver.id, own.since_ms, turn.version)
     for rule in matching if step.keeps else ():
         ours = rule.owns_all or claim not in {"none", "excluded"}

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import Compiled, TagStep
 from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Inputs, Reason, Why, WhyHeld, values_of
+from service.domain.reasons import NO_INPUTS, HeldBack, Inputs, Reason, Why, WhyHeld, values_of
 from service.domain.rules import FOREVER
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.standing import Hold, Owned, Standing, Stood
 
 Claim = Literal["live", "gone_leave", "gone_remove", "taken_back", "excluded", "none"]
 
@@ -18,6 +18,7 @@ class Turn:
     """The state of one decision; it lives only inside `decide`, which alone may see it change."""
 
     __slots__ = (
+        "_before",
         "_customer",
         "_owned_at_first",
         "_tags_at_first",
@@ -33,6 +34,7 @@ class Turn:
         "owned",
         "reasons",
         "removed",
+        "returning",
         "today",
         "version",
         "wanted",
@@ -66,9 +68,14 @@ class Turn:
         self.reasons: list[Reason] = []
         self.held_back: list[HeldBack] = []
         self.due: list[int] = []
+        self.returning: dict[str, Stood] = {}  # looked at as if it had stayed; folded key -> how it stood
         self._customer = customer
-        self._tags_at_first = facts.tags
-        self._owned_at_first = standing.owned
+        self._before = standing
+        for key, stood in standing.restores.items():
+            if self._may_return(key, stood):
+                self._return(key, stood)
+        self._tags_at_first = self.facts.tags
+        self._owned_at_first = {**standing.owned, **self.owned}
 
     def give(self, *, tag: str, key: str, rule: str, why: Why, inputs: Inputs) -> None:
         """Add a tag; it will be ours."""
@@ -78,11 +85,29 @@ class Turn:
         self.facts.tags = self.facts.tags | {key}
 
     def take(self, *, key: str, rule: str, why: Why, inputs: Inputs) -> None:
-        """Remove a tag; it is no longer ours."""
-        self._note(tag=self.spelling(key), added=False, rule=rule, why=why, inputs=inputs)
-        self.removed.add(key)
+        """Remove a tag; it is no longer ours. One that was to be put back stays away."""
+        if key not in self.returning or self._recorded(key):
+            self._note(tag=self.spelling(key), added=False, rule=rule, why=why, inputs=inputs)
+            self.removed.add(key)
+        self.returning.pop(key, None)
         self.owned.pop(key, None)
         self.facts.tags = self.facts.tags - {key}
+
+    def put_back(self) -> None:
+        """Whatever was looked at as if it had stayed, and did: it is written, and answered for by a live rule."""
+        for key, stood in self.returning.items():
+            own = self.owned.get(key)
+            if own is not None:
+                since_ms = self._before.owned[key].since_ms if self._recorded(key) else self.now_ms
+                rule = self._answering(key, own)
+                version = self.version if rule in self.compiled.live else own.version
+                own = self.owned[key] = Owned(own.tag, rule, since_ms, version)
+            if not self._recorded(key):
+                rule = own.rule if own is not None else ""
+                self._note(
+                    tag=stood.tag, added=True, rule=rule, why="restored", inputs=self._inputs(key, rule)
+                )
+                self.added[key] = stood.tag
 
     def leave(self, *, key: str, rule: str, why: WhyHeld, until: int | None = None) -> None:
         """Say why a tag that nobody gives now stays; a day on which that ends is a day to look again."""
@@ -92,7 +117,8 @@ class Turn:
 
     def spelling(self, key: str) -> str:
         """The record's own spelling of a tag, or ours if we have just added it."""
-        return next((tag for tag in self._customer.tags if fold(tag) == key), self.added.get(key, key))
+        ours = self.returning[key].tag if key in self.returning else self.added.get(key, key)
+        return next((tag for tag in self._customer.tags if fold(tag) == key), ours)
 
     def withhold(self, *, tag: str, rule: str) -> None:
         """Say that an exclusion keeps a tag from being given."""
@@ -121,4 +147,47 @@ class Turn:
 
     def _note(self, *, tag: str, added: bool, rule: str, why: Why, inputs: Inputs) -> None:
         values = values_of(inputs, facts=self.facts, customer=self._customer)
-        self.reasons.append(Reason(tag, added, rule, why, values))
+        stood = None if added else self._stood(tag)
+        self.reasons.append(Reason(tag, added, rule, why, values, stood))
+
+    def _stood(self, tag: str) -> Stood:
+        key = fold(tag)
+        holds = {one: hold for one, hold in self._before.held.items() if hold.tag == key}
+        holds |= self.returning[key].holds if key in self.returning else {}
+        return Stood(tag, self._owned_at_first.get(key), holds)
+
+    def _recorded(self, key: str) -> bool:
+        return any(fold(tag) == key for tag in self._customer.tags)
+
+    def _may_return(self, key: str, stood: Stood) -> bool:
+        """Not where a person was meanwhile: put the tag on, took it off, or excluded the customer."""
+        if stood.by in self.compiled.undone or (stood.own is not None and stood.own.rule in self.excluded):
+            return False
+        return (key in self.facts.tags) is (key in self._before.owned)
+
+    def _return(self, key: str, stood: Stood) -> None:
+        self.returning[key] = stood
+        self.facts.tags = self.facts.tags | {key}
+        if stood.own is None:
+            self.owned.pop(key, None)
+        else:
+            self.owned[key] = stood.own
+        self.held |= {one: hold for one, hold in stood.holds.items() if one not in self.compiled.idle}
+
+    def _answering(self, key: str, own: Owned) -> str:
+        """The rule or tier that a tag is ours for: as it was if that sets the tag now, or one that holds it."""
+        live = self.compiled.live
+        if key in live.get(own.rule, ()):
+            return own.rule
+        holding = (one for one, hold in self.held.items() if hold.tag == key and key in live.get(one, ()))
+        return next(holding, own.rule)
+
+    def _inputs(self, key: str, rule: str) -> Inputs:
+        """What the rule's conditions read."""
+        for step in self.compiled.steps:
+            if isinstance(step, TagStep):
+                if step.key == key:
+                    return next((one.inputs for one in step.rules if one.id == rule), NO_INPUTS)
+            elif step.id == rule:
+                return step.inputs
+        return NO_INPUTS

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from service.domain.customers import Customer, unpack
 from service.domain.judgement import Background
-from service.domain.standing import Standing, unpack_held, unpack_intents, unpack_owned
+from service.domain.standing import Standing, unpack_held, unpack_intents, unpack_owned, unpack_restores
 from service.domain.strikes import unpack_strikes
 from service.errors import Unreadable
 from service.store.kept import Kept
@@ -19,7 +19,7 @@ def background(stored: Kept) -> Background:
         length, _, both = stored.tombstone.partition(b":")
         owned, held = both[: int(length)], both[int(length) :]
     return Background(
-        standing=standing(owned=owned, held=held, excluded=stored.excluded),
+        standing=standing(owned=owned, held=held, excluded=stored.excluded, restores=stored.restores),
         intents=unpack_intents(stored.intents or b""),
         strikes=unpack_strikes(stored.strikes),
     )
@@ -33,10 +33,15 @@ def last_seen(stored: Kept) -> Customer | None:
         return None
 
 
-def standing(*, owned: bytes | None, held: bytes | None, excluded: bytes | None) -> Standing:
-    """What is ours, held and excluded. Raises Unreadable."""
+def standing(
+    *, owned: bytes | None, held: bytes | None, excluded: bytes | None, restores: bytes | None = None
+) -> Standing:
+    """What is ours, held, excluded and to be put back. Raises Unreadable."""
     return Standing(
-        owned=unpack_owned(owned or b""), held=unpack_held(held or b""), excluded=unpack_excluded(excluded)
+        owned=unpack_owned(owned or b""),
+        held=unpack_held(held or b""),
+        excluded=unpack_excluded(excluded),
+        restores=unpack_restores(restores or b""),
     )
 
 

@@ -19,11 +19,12 @@ class Kept(NamedTuple):
     held: bytes | None
     strikes: bytes | None
     excluded: bytes | None
+    restores: bytes | None  # tags that a roll-back is to put back
     snap: bytes | None  # the record as it was last seen
     tombstone: bytes | None  # of a customer that was deleted and is back
 
 
-NAMES: Final = ("owned", "intents", "held", "strikes", "excluded", "snap")
+NAMES: Final = ("owned", "intents", "held", "strikes", "excluded", "restores", "snap")
 
 
 async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> dict[CustomerId, Kept]:

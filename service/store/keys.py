@@ -28,6 +28,7 @@ names below. Lifetimes: none unless said.
     {shop}owned                   hash: customer -> tags that are ours (msgpack)
     {shop}intents                 hash: customer -> additions that were begun (msgpack)
     {shop}held                    hash: customer -> keep and downgrade state (msgpack)
+    {shop}restores                hash: customer -> tags that a roll-back is to put back (msgpack); until it is settled
     {shop}strikes                 hash: customer -> when our tags were undone (msgpack)
     {shop}removals                hash: five-minute slot -> removals that nothing explains; 1 day
     {shop}excluded                hash: customer -> rules that do not touch it (msgpack)

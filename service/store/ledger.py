@@ -9,9 +9,20 @@ import msgspec
 from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId
+from service.domain.standing import Hold, Owned, Stood
+from service.domain.tags import fold
 from service.store import keys
 
 PAGE: Final = 500
+
+
+class Before(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """How a removed tag stood, in few bytes. An empty id stands for the entry's own rule."""
+
+    since_ms: int = 0  # 0 = it was not ours
+    version: int = 0
+    owner: str = ""
+    holds: tuple[tuple[str, int, int | None], ...] = ()  # rule or tier id, since, below
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -26,6 +37,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     delivery: str = ""  # the id of the newest delivery that led to it
     why: str = ""  # as in domain.turns.Reason
     written: bool = True  # False in shadow mode: decided, not written
+    before: Before | None = None  # of a tag that was taken
 
 
 class Written(NamedTuple):
@@ -35,6 +47,29 @@ class Written(NamedTuple):
     at_ms: int
     customer: CustomerId
     entry: Entry
+
+
+def before_of(stood: Stood | None, rule: str) -> Before | None:
+    """What an entry of this rule keeps of how a tag stood."""
+    if stood is None:
+        return None
+    own = stood.own or Owned("", rule, 0)
+    holds = tuple((_short(one, rule), hold.since, hold.below) for one, hold in stood.holds.items())
+    return Before(own.since_ms, own.version, _short(own.rule, rule), holds)
+
+
+def stood_of(entry: Entry) -> Stood | None:
+    """How the entry's tag stood when it was taken; None where it was given, or where nothing was kept."""
+    before = entry.before
+    if before is None:
+        return None
+    own = Owned(entry.tag, before.owner or entry.rule, before.since_ms, before.version)
+    holds = {one or entry.rule: Hold(fold(entry.tag), since, below) for one, since, below in before.holds}
+    return Stood(entry.tag, own if before.since_ms else None, holds)
+
+
+def _short(one: str, rule: str) -> str:
+    return "" if one == rule else one
 
 
 def pack_entry(entry: Entry) -> bytes:
@@ -52,10 +87,12 @@ async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[Wr
     return [_written(*item[0]) for item in reversed(found) if item]
 
 
-async def since(redis: Redis, org: OrgId, *, after: str = "-", until: str = "+") -> AsyncIterator[Written]:
+async def since(
+    redis: Redis, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE
+) -> AsyncIterator[Written]:
     """Entries in the order in which they were written, from `after` on (`(id` leaves that one out)."""
     start = after
-    while page := await redis.xrange(keys.shop(org, "ledger"), start, until, count=PAGE):
+    while page := await redis.xrange(keys.shop(org, "ledger"), start, until, count=page_size):
         for id_, fields in page:
             yield _written(id_, fields)
         start = f"({page[-1][0].decode()}"

@@ -76,6 +76,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     strikes: bytes | None = None
     day: int | None = None  # the ordinal day on which the tags may change by themselves
     plan: bytes | None = None
+    restores: bytes | None = None  # still to be put back
+    restored: bytes | None = None  # what was to be put back and is settled; newer orders stay
     due: int | None = None  # ms
     again: int | None = None  # ms: look once more then
     fields: dict[str, str] | None = None

@@ -23,6 +23,7 @@ local function keep_all(item)
   keep('strikes', item.cid, item.strikes)
   keep('snap', item.cid, item.snap)
   keep('read', item.cid, item.read)
+  keep('restores', item.cid, item.restores)
   redis.call('DEL', P .. 'tombstone:' .. item.cid) -- the customer is alive: what it kept would come back again and again
 end
 
@@ -105,6 +106,9 @@ local ops = {}
 function ops.clear(item, old)
   if item.day and item.day <= today then return 'day' end
   keep_all(item)
+  if item.restored and redis.call('HGET', P .. 'restores', item.cid) == item.restored then
+    redis.call('HDEL', P .. 'restores', item.cid)
+  end
   if item.day then redis.call('ZADD', P .. 'calendar', item.day, item.cid)
   else redis.call('ZREM', P .. 'calendar', item.cid) end
   note_drift(item)
@@ -167,7 +171,7 @@ function ops.purge(item, old)
   local ids = redis.call('HGET', P .. 'ledger_of', item.cid)
   for id in string.gmatch(ids or '', '[^,]+') do redis.call('XDEL', P .. 'ledger', id) end
   for _, name in ipairs({ 'read', 'told', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of',
-    'drift_of', 'dead' }) do
+    'drift_of', 'restores', 'dead' }) do
     redis.call('HDEL', P .. name, item.cid)
   end
   redis.call('ZREM', P .. 'calendar', item.cid)

@@ -23,7 +23,8 @@ def customer_data(told: Explanation, *, words: Words, tag: str = "") -> dict[str
         "version": known.version,
         "tags": [
             {"tag": one.tag, "whose": one.whose, "leaves": one.leaves}
-            | ({"rule": one.rule, "version": one.version, "since_ms": one.since_ms} if one.rule else {})
+            | ({"rule": one.rule, "version": one.version} if one.rule else {})
+            | ({"since_ms": one.since_ms} if one.since_ms else {})
             for one in told.tags
             if not tag or fold(one.tag) == key
         ],
@@ -38,6 +39,9 @@ def customer_data(told: Explanation, *, words: Words, tag: str = "") -> dict[str
             for one in known.intents.values()
         ],
         "stopped": sorted(known.stopped),
+        "changed_by_others": [
+            touch._asdict() for key_, touch in sorted(known.touches.items()) if not tag or key_ == key
+        ],
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 
 from service.domain.facts import fold
@@ -66,7 +66,8 @@ def say_whose(one: TagVerdict, told: Explanation, *, words: Words) -> str:
     """Who put a tag on."""
     day = words.day(date.fromordinal(told.compiled.day_of(one.since_ms))) if one.since_ms else ""
     rule = titles(told, words).get(one.rule, one.rule)
-    said = words(f"whose.{one.whose}", rule=rule, day=day, version=one.version)
+    key = "whose.others.since" if one.whose == "others" and day else f"whose.{one.whose}"
+    said = words(key, rule=rule, day=day, version=one.version)
     return f"{said} · {words('whose.leaves')}" if one.leaves else said
 
 
@@ -108,8 +109,19 @@ def _rules(told: Explanation, words: Words, tag: str) -> Iterator[str]:
         yield from (
             f"    {line}" for line in lines(one.found, words=words, currency=told.compiled.rule_set.currency)
         )
+        yield from _taken_off(told, [one.source.key], words)
         if coming := say_coming(one.coming, words=words):
             yield f"    {coming}"
+
+
+def _taken_off(told: Explanation, keys: Iterable[str], words: Words) -> Iterator[str]:
+    """Tags that are not there because somebody took them off."""
+    there = {fold(one.tag) for one in told.tags}
+    for key in keys:
+        touch = told.known.touches.get(key)
+        if touch is not None and not touch.added and key not in there:
+            day = words.day(told.compiled.day_of(touch.at_ms))
+            yield f"    {words('touch.removed', tag=touch.tag, day=day)}"
 
 
 def _tiers(told: Explanation, words: Words, tag: str) -> Iterator[str]:
@@ -120,6 +132,7 @@ def _tiers(told: Explanation, words: Words, tag: str) -> Iterator[str]:
     for one in shown:
         yield f"  {one.source.source.title(words.language)} — {say_tier(one, words=words)}"
         yield from (f"    {line}" for line in _levels(told, one, words))
+        yield from _taken_off(told, one.source.keys, words)
         if coming := say_coming(one.coming, words=words):
             yield f"    {coming}"
 

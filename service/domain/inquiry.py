@@ -108,7 +108,9 @@ def _tag(scene: _Scene, tag: str) -> TagVerdict:
     intent = known.intents.get(key)
     if intent is not None:
         return TagVerdict(tag, "under_way", intent.rule, intent.version, intent.at_ms, leaves)
-    return TagVerdict(tag, "others", leaves=leaves)
+    touch = known.touches.get(key)
+    since_ms = touch.at_ms if touch is not None and touch.added else 0
+    return TagVerdict(tag, "others", since_ms=since_ms, leaves=leaves)
 
 
 def _rule(scene: _Scene, rule: CompiledRule) -> RuleVerdict:

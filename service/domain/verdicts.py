@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier
 from service.domain.explanation import Found
 from service.domain.standing import Hold, Intent, Standing
+from service.domain.touches import Touches
 
 State = Literal[
     "has",
@@ -31,7 +32,8 @@ Whose = Literal["ours", "others", "under_way"]
 class Known:
     """What is looked at: a customer with all that is kept about it, at a moment, on a day of the shop (ordinal).
 
-    `stopped`: folded tags that are not given today, because somebody took them off three times.
+    `stopped`: folded tags that are not given today, because somebody took them off three times. `touches`: what
+    others last did to each tag, as far as that was noticed.
     """
 
     customer: Customer
@@ -41,11 +43,15 @@ class Known:
     version: int
     intents: Mapping[str, Intent]
     stopped: frozenset[str] = frozenset()
+    touches: Touches = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class TagVerdict:
-    """A tag that the customer has, and who put it on: us (`owned`), somebody else, or an addition under way."""
+    """A tag that the customer has, and who put it on: us (`owned`), somebody else, or an addition under way.
+
+    `since_ms` is 0 where nobody noticed: the tag was there at the first look.
+    """
 
     tag: str
     whose: Whose

@@ -17,10 +17,11 @@ from service.domain.facts import fold
 from service.domain.inquiry import explain_customer
 from service.domain.sentences import say_value
 from service.domain.strikes import stopped
+from service.domain.touches import Touch
 from service.domain.verdicts import Explanation, Known
 from service.domain.words import Words
 from service.errors import NotFound
-from service.store import deadletters, deliveries, keys, ledger
+from service.store import deadletters, deliveries, drift, keys, ledger
 from service.store.background import background
 from service.store.deadletters import DeadLetter
 from service.store.deliveries import Delivery
@@ -64,9 +65,9 @@ class Explained:
         told = customer_lines(self.explanation, words=words, tag=tag)
         told[1:1] = [words("customer.marked")] if self.waiting else []
         told[1:1] = [words("customer.shadow")] if self.shadow else []
-        entries = self._entries(tag)
-        told += ["", words("customer.ledger" if entries else "customer.no_ledger")]
-        told += [f"  {self._entry(one, words)}" for one in entries[:RECENT]]
+        log = self._log(words, tag)
+        told += ["", words("customer.ledger" if log else "customer.no_ledger")]
+        told += [f"  {line}" for line in log[:RECENT]]
         if self.letters:
             told += ["", words("customer.letters"), *(f"  {one.cause}: {one.text}" for one in self.letters)]
         if self.deliveries and not tag:
@@ -79,6 +80,21 @@ class Explained:
 
     def _entries(self, tag: str) -> list[Written]:
         return [one for one in self.ledger if not tag or fold(one.entry.tag) == fold(tag)]
+
+    def _log(self, words: Words, tag: str) -> list[str]:
+        """What we wrote, and what others changed, the newest first."""
+        said = [(one.at_ms, self._entry(one, words)) for one in self._entries(tag)]
+        touches = self.explanation.known.touches
+        said += [
+            (touch.at_ms, self._touch(touch, words))
+            for key, touch in touches.items()
+            if not tag or key == fold(tag)
+        ]
+        return [line for _, line in sorted(said, key=lambda each: each[0], reverse=True)]
+
+    def _touch(self, touch: Touch, words: Words) -> str:
+        moment, action = self._moment(touch.at_ms, words), "+" if touch.added else "−"
+        return words("ledger.touched", moment=moment, action=action, tag=touch.tag)
 
     def _entry(self, one: Written, words: Words) -> str:
         entry, currency = one.entry, self.explanation.compiled.rule_set.currency
@@ -154,6 +170,7 @@ async def look(
         version=number,
         intents=stored.intents,
         stopped=stopped(stored.strikes, now_ms=now_ms),
+        touches=await drift.of_customer(redis, shop.org, customer),
     )
 
 

@@ -19,6 +19,7 @@ from service.domain.inquiry import explain_customer
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.standing import NOTHING, Hold, Intent, Owned, Standing
 from service.domain.tags import fold
+from service.domain.touches import Touch
 from service.domain.verdicts import Explanation, Known
 from service.locales import words
 from tests.reference import strategies
@@ -85,6 +86,39 @@ def test_each_tag_says_whether_we_others_or_nobody_yet_put_it_on() -> None:
     said = customer_lines(explained, words=words("vi"))
     assert "  VIP: do quy tắc “Khách VIP” gắn từ 18/11/2026, bản v2" in said
     assert "  Silver: đang được gắn theo quy tắc “Hạng”" in said
+
+
+def test_what_others_did_to_tags_is_told_with_its_day() -> None:
+    touches = {
+        "vip": Touch("VIP", added=False, at_ms=ms(date(2026, 11, 19))),
+        "khách sỉ": Touch("Khách sỉ", added=True, at_ms=ms(date(2026, 11, 17))),
+        "gold": Touch("Gold", added=False, at_ms=ms(date(2026, 11, 16))),
+    }
+
+    explained = told(Customer(id=1, total_spent=5, tags=("Khách sỉ", "Báo chí")), touches=touches)
+
+    assert [(one.tag, one.since_ms) for one in explained.tags] == [
+        ("Khách sỉ", ms(date(2026, 11, 17))),
+        ("Báo chí", 0),
+    ]
+    vi, en = (customer_lines(explained, words=words(each)) for each in ("vi", "en"))
+    assert "    Nhãn VIP: có người gỡ ngày 19/11/2026 (không phải hệ thống)." in vi
+    assert "    Nhãn Gold: có người gỡ ngày 16/11/2026 (không phải hệ thống)." in vi
+    assert "  Khách sỉ: do người khác gắn (nhân viên hoặc ứng dụng khác), thấy từ 17/11/2026" in vi
+    assert "  Báo chí: do người khác gắn (nhân viên hoặc ứng dụng khác)" in vi
+    assert "    Tag VIP: somebody took it off on 19 Nov 2026 (not this service)." in en
+    assert customer_data(explained, words=words("en"), tag="Vip")["changed_by_others"] == [
+        {"tag": "VIP", "added": False, "at_ms": ms(date(2026, 11, 19))}
+    ]
+
+
+def test_a_tag_that_is_back_is_not_said_to_be_taken_off() -> None:
+    touches = {"vip": Touch("VIP", added=False, at_ms=ms(date(2026, 11, 19)))}
+    customer = Customer(id=1, total_spent=20_000_000, tags=("VIP",))
+
+    explained = told(customer, Standing(ours("VIP", "vip")), touches=touches)
+
+    assert "có người gỡ" not in "\n".join(customer_lines(explained, words=words("vi")))
 
 
 HELD = {"fan": Hold("fan", DAY - 3)}

@@ -7,7 +7,9 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId
 from service.domain.touches import touched_since
+from service.locales import words
 from service.store import drift
+from service.store.explaining import explain
 from tests.workers.stage import ORG, Stage, staged
 
 TIERS = """
@@ -149,3 +151,27 @@ async def test_after_400_days_the_ledger_and_what_people_changed_are_forgotten(
     assert await stage.ledger(vip) == []
     assert await noticed(stage, vip) == set()
     assert set(await stage.owned(vip)) == {"vip"}
+
+
+async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_one_log(
+    stage: Stage, vip: int
+) -> None:
+    stage.clock.advance(700)
+    stage.haravan.untag_by_hand(vip, "VIP")
+    stage.haravan.edit(vip, total_spent=1)
+    await looked_at(stage, vip)
+
+    told = await explain(
+        stage.redis,
+        await stage.shops.require(ORG),
+        CustomerId(vip),
+        versions=stage.versions,
+        now_ms=stage.now_ms,
+    )
+
+    lines = told.lines(words=words("vi"), tag="vip")
+    log = lines[lines.index("Nhật ký nhãn") + 1 :]
+    assert ["có người đổi bằng tay (không phải hệ thống)" in line for line in log] == [True, False]
+    assert [line.split()[2] for line in log] == ["−VIP", "+VIP"]
+    (touch,) = told.data(words=words("vi"))["changed_by_others"]
+    assert (touch["tag"], touch["added"]) == ("VIP", False)

@@ -193,6 +193,7 @@ class ExplainedCustomer(Answer, frozen=True):
     excluded: list[str]
     under_way: list[dict[str, Any]]
     stopped: list[str]
+    changed_by_others: list[dict[str, Any]]
     ledger: list[dict[str, Any]]
     dead_letters: list[dict[str, Any]]
     deliveries: list[dict[str, Any]]

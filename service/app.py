@@ -21,6 +21,7 @@ from service.store.connection import connect
 from service.store.deliveries import forget_strangers
 from service.store.ingest import DEADLINE_S, Ingest
 from service.store.shops import Shops
+from service.store.versions import Versions
 from service.web import webhooks
 from service.web.boot import Boot
 from service.web.directory import Directory
@@ -29,7 +30,9 @@ from service.web.health import Health
 from service.web.journal import Batches, Journal
 from service.web.metrics import Metrics
 from service.web.ops.access import Access
-from service.web.ops.operations import Operations
+from service.web.ops.answers import Here
+from service.web.ops.beside import Beside
+from service.web.ops.floor import Floor
 from service.web.ops.routes import routes as ops
 from service.web.problems import HANDLERS
 from service.web.refusals import Refusals
@@ -70,10 +73,11 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S) -> ASGIApp:
+def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S, rules_beside: bool = True) -> ASGIApp:
     """Build the web process's application. Nothing is opened before its lifespan starts.
 
-    `deadline_s` is how long a webhook may wait for its write before it is answered 503.
+    `deadline_s` is how long a webhook may wait for its write before it is answered 503. Without `rules_beside` this
+    process itself looks at rules and everybody: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=CONNECTIONS)
     alerts = Alerts(redis, send=sender(settings.alert_urls))
@@ -98,12 +102,14 @@ def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S) -> ASGIApp
         require_fit=boot.require,
     )
     health = Health(redis, boot, Metrics(redis, shops, tally))
-    api = ops(Operations(redis, shops), Access(settings.ops_tokens))
+    here, beside = Here(Floor(redis, shops, Versions(redis))), Beside(settings)
+    api = ops(here, beside if rules_beside else here, Access(settings.ops_tokens))
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(beside.stop)
             await boot.start()
             stack.push_async_callback(boot.stop)
             ingest.start()

@@ -2,76 +2,100 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import structlog
 from redis.exceptions import RedisError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
+from service.domain.problems import BadRules
 from service.errors import NotFound, Refused, StoreAway, TaggerError, Unreadable
+from service.store.publishing import NeedsApproval
 
-STATUS: dict[type[Exception], int] = {
+STATUS: Final[dict[type[Exception], int]] = {
     NotFound: 404,
     Refused: 409,
     Unreadable: 400,
     StoreAway: 503,
     RedisError: 503,
 }
+MEDIA_TYPE: Final = "application/problem+json"
 
 
 class Problem(Exception):
-    """An answer that is not what was asked for."""
+    """An answer that is not what was asked for; `more` are members beside RFC 9457's."""
 
-    def __init__(self, status: int, detail: str, *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        more: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
+        self.more = more or {}
+
+    @property
+    def body(self) -> bytes:
+        """The JSON."""
+        title = HTTPStatus(self.status).phrase
+        told = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        return msgspec.json.encode({**told, **self.more})
 
 
-def problem(status: int, detail: str, headers: Any = None) -> Response:
-    """The answer."""
-    return JSONResponse(
-        {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail},
-        status_code=status,
-        media_type="application/problem+json",
-        headers=headers,
-    )
+def problem_of(exc: Exception) -> Problem:
+    """The answer to what went wrong; what nobody raises on purpose is logged and tells nothing of the inside."""
+    match exc:
+        case Problem():
+            return exc
+        case RedisError():
+            return Problem(503, "Redis does not answer, or refuses", headers={"Retry-After": "1"})
+        case BadRules():
+            return Problem(400, str(exc), more={"problems": exc.problems})
+        case NeedsApproval():
+            return Problem(409, str(exc), more={"approval": _approval(exc)})
+    for kind, status in STATUS.items():
+        if isinstance(exc, kind):
+            return Problem(status, str(exc))
+    structlog.get_logger().error("bug", error=type(exc).__name__, exc_info=exc)
+    return Problem(500, "a fault of the service; it is in its log")
 
 
-async def on_problem(_: Request, exc: Exception) -> Response:
-    """A Problem says all by itself."""
-    assert isinstance(exc, Problem)  # noqa: S101  # registered for nothing else
-    return problem(exc.status, exc.detail, exc.headers)
+def _approval(exc: NeedsApproval) -> dict[str, Any]:
+    seen, guard = exc.shown.preview, exc.shown.guard
+    return {
+        "why": guard.why,
+        "customers": seen.customers,
+        "touched": seen.touched,
+        "most_customers": guard.most_customers,
+        "removed": seen.removed,
+        "most_removed": guard.most_removed,
+    }
+
+
+async def on_error(_: Request, exc: Exception) -> Response:
+    """Whatever a handler raised."""
+    told = problem_of(exc)
+    return Response(told.body, told.status, told.headers, MEDIA_TYPE)
 
 
 async def on_http(_: Request, exc: Exception) -> Response:
     """Starlette's own: no such path, no such method."""
     assert isinstance(exc, HTTPException)  # noqa: S101  # registered for nothing else
-    return problem(exc.status_code, str(exc.detail), exc.headers)
+    told = Problem(exc.status_code, str(exc.detail), headers=exc.headers)
+    return Response(told.body, told.status, told.headers, MEDIA_TYPE)
 
 
-async def on_known(_: Request, exc: Exception) -> Response:
-    """What the project raises on purpose, and Redis being away."""
-    status = next(code for kind, code in STATUS.items() if isinstance(exc, kind))
-    if isinstance(exc, RedisError):
-        return problem(503, "Redis does not answer, or refuses", {"Retry-After": "1"})
-    return problem(status, str(exc))
-
-
-async def on_bug(_: Request, exc: Exception) -> Response:
-    """Anything else is ours to mend; the text tells the caller nothing of the inside."""
-    structlog.get_logger().error("bug", error=type(exc).__name__, exc_info=exc)
-    return problem(500, "a fault of the service; it is in its log")
-
-
-HANDLERS: dict[Any, Any] = {
-    Problem: on_problem,
+HANDLERS: Final[dict[Any, Any]] = {
     HTTPException: on_http,
-    **dict.fromkeys(STATUS, on_known),
-    TaggerError: on_bug,
-    Exception: on_bug,
+    **dict.fromkeys((Problem, *STATUS, TaggerError, Exception), on_error),
 }

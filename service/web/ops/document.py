@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
 
 from service.domain.customers import MAX_ID
+from service.web.ops.examples import ANSWERED, ASKED, FAULTED
 from service.web.ops.models import Fault
 from service.web.ops.table import Operation
+from service.web.problems import MEDIA_TYPE
 
 REF: Final = "#/components/schemas/{name}"
 PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
@@ -19,14 +22,19 @@ PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "run": {"type": "string", "pattern": "^[A-Z][0-9]{1,15}$"},
 }
 FAULTS: Final = {
-    400: "What was asked cannot be understood.",
+    400: "What was asked cannot be understood; `problems` has every error of a rules document.",
     401: "No token, or none of ours.",
-    404: "There is no such shop, run or customer.",
+    404: "There is no such shop, version, run, rule or customer.",
     405: "Not with this method.",
-    409: "What was asked must not be done.",
+    409: "What was asked must not be done; `approval` says what a publish needs one for.",
     413: "The body is larger than 1 MiB.",
-    503: "Redis does not answer.",
+    503: "Redis does not answer, or too much is asked for at a time: come again.",
+    504: "It takes longer than a minute, and goes on.",
 }
+DESCRIPTION: Final = """\
+What operators' scripts may see and do. Every token of OPS_TOKENS has the ops role: it may publish, approve and undo,
+and its name stands in the audit log. Errors are `application/problem+json` (RFC 9457).
+"""
 
 
 def document(table: Sequence[Operation]) -> dict[str, Any]:
@@ -43,7 +51,7 @@ def document(table: Sequence[Operation]) -> dict[str, Any]:
         )
     return {
         "openapi": "3.1.0",
-        "info": {"title": "haravan-tagger: ops", "version": "1"},
+        "info": {"title": "haravan-tagger: ops", "version": "1", "description": DESCRIPTION},
         "security": [{"bearer": []}],
         "paths": paths,
         "components": {
@@ -53,28 +61,56 @@ def document(table: Sequence[Operation]) -> dict[str, Any]:
     }
 
 
+def statuses(operation: Operation) -> Iterator[int]:
+    """The refusals that the operation can give."""
+    yield 401
+    yield 405
+    yield 503
+    if operation.asked is not None or "{customer}" in operation.path:
+        yield 400
+    if "{org}" in operation.path:
+        yield 404
+    if operation.method == "POST" and operation.asked is not None:
+        yield from (409, 413)
+    if operation.beside:
+        yield 504
+
+
 def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
-    text = (operation.handler.__doc__ or "").strip()
+    summary, _, more = (operation.handler.__doc__ or "").strip().partition("\n")
+    answer = _content("What was asked for.", schema_of[operation.answer], "application/json")
+    answer["content"]["application/json"]["example"] = ANSWERED[operation.name]
     made: dict[str, Any] = {
-        "operationId": operation.handler.__name__,
-        "summary": text.partition("\n")[0],
+        "operationId": operation.name,
+        "summary": summary,
+        "description": re.sub(r"\s+", " ", more).strip() or summary,
         "parameters": [_in_path(name) for name in re.findall(r"\{(\w+)\}", operation.path)],
-        "responses": {
-            "200": _content("What was asked for.", schema_of[operation.answer], "application/json"),
-            **{
-                str(status): _content(text, schema_of[Fault], "application/problem+json")
-                for status, text in FAULTS.items()
-            },
-        },
+        "responses": {"200": answer, **_faults(operation, schema_of[Fault])},
     }
     if operation.asked is not None and operation.method == "GET":
         made["parameters"] += _in_query(components[operation.asked.__name__])
     elif operation.asked is not None:
-        made["requestBody"] = {
-            "required": True,
-            "content": {"application/json": {"schema": schema_of[operation.asked]}},
-        }
+        made["requestBody"] = _body(operation, schema_of[operation.asked])
     return made
+
+
+def _faults(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for status in sorted(statuses(operation)):
+        plain = {
+            "type": "about:blank",
+            "title": HTTPStatus(status).phrase,
+            "status": status,
+            "detail": FAULTS[status],
+        }
+        made[str(status)] = _content(FAULTS[status], schema, MEDIA_TYPE)
+        made[str(status)]["content"][MEDIA_TYPE]["example"] = FAULTED.get((operation.name, status), plain)
+    return made
+
+
+def _body(operation: Operation, schema: dict[str, Any]) -> dict[str, Any]:
+    examples = {name: {"value": value} for name, value in ASKED[operation.name].items()}
+    return {"required": True, "content": {"application/json": {"schema": schema, "examples": examples}}}
 
 
 def _in_path(name: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -46,15 +46,6 @@ class DeliveriesQuery(TimeQuery, frozen=True):
     customer: CustomerNumber | UnsetType = UNSET
 
 
-class ExplainQuery(Asked, frozen=True):
-    """Only one tag, another day, another version of the rules; without them all tags, today, the live version."""
-
-    tag: Annotated[str, Meta(max_length=200)] = ""
-    on: date | UnsetType = UNSET
-    version: Annotated[int, Meta(ge=1, le=MAX_ID)] | UnsetType = UNSET
-    lang: Literal["vi", "en"] = "vi"
-
-
 class Replaying(Asked, frozen=True):
     """Exactly one of customers, since, dead_letters, everybody. With `dry_run` it is only counted."""
 
@@ -66,6 +57,12 @@ class Replaying(Asked, frozen=True):
     everybody: bool = False
     dry_run: bool = False
     reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class AuditQuery(Asked, frozen=True):
+    """How many."""
+
+    limit: Annotated[int, Meta(ge=1, le=1000)] = 100
 
 
 class Retrying(Asked, frozen=True):
@@ -148,7 +145,7 @@ class Retried(Answer, frozen=True):
 
 
 class RunLine(Answer, frozen=True):
-    """A replay as it stands."""
+    """A replay, publish or walk as it stands: `total` customers, of whom `left` are still to come."""
 
     id: str
     kind: str
@@ -167,7 +164,7 @@ class RunLine(Answer, frozen=True):
 class RunList(Answer, frozen=True):
     """The newest first."""
 
-    replays: list[RunLine]
+    runs: list[RunLine]
 
 
 class Replayed(Answer, frozen=True):
@@ -178,33 +175,50 @@ class Replayed(Answer, frozen=True):
     run: RunLine | None
 
 
-class ExplainedCustomer(Answer, frozen=True):
-    """Why a customer has its tags or not: whose each tag is, what every rule says, what we wrote."""
+class DeedLine(Answer, frozen=True):
+    """One thing that somebody did; `about` holds numbers and names of it."""
 
-    customer: int
-    day: str
-    version: int
-    tags: list[dict[str, Any]]
-    add: list[str]
-    remove: list[str]
-    next_change: str | None
-    rules: list[dict[str, Any]]
-    tiers: list[dict[str, Any]]
-    excluded: list[str]
-    under_way: list[dict[str, Any]]
-    stopped: list[str]
-    changed_by_others: list[dict[str, Any]]
-    ledger: list[dict[str, Any]]
-    dead_letters: list[dict[str, Any]]
-    deliveries: list[dict[str, Any]]
-    waiting: bool
-    shadow: bool
+    at_ms: int
+    by: str
+    what: str
+    about: dict[str, Any]
+
+
+class DeedList(Answer, frozen=True):
+    """The newest first."""
+
+    deeds: list[DeedLine]
+
+
+class RuleProblem(Answer, frozen=True):
+    """One problem of a rules document; `line` and `column` count from 1, both are 0 where it came as an object."""
+
+    line: int
+    column: int
+    path: str
+    kind: str
+    message: str
+    part: str
+    details: dict[str, str]
+
+
+class Approval(Answer, frozen=True):
+    """Which limit a publish goes beyond, and by how much."""
+
+    why: list[Literal["share", "removals"]]
+    customers: int
+    touched: int
+    most_customers: int
+    removed: int
+    most_removed: int
 
 
 class Fault(Answer, frozen=True):
-    """An error (RFC 9457)."""
+    """An error (RFC 9457). `problems`: all that is wrong with a rules document; `approval`: why it needs one."""
 
     type: str
     title: str
     status: int
     detail: str
+    problems: list[RuleProblem] | UnsetType = UNSET
+    approval: Approval | UnsetType = UNSET

@@ -1,50 +1,41 @@
-"""The ops API over HTTP: authorise, read what is asked, call the operation, write what it answers."""
+"""The ops API over HTTP: authorise, take what is asked, have it answered."""
 
 from __future__ import annotations
 
 import re
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
-import msgspec
 import structlog
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from service.domain.customers import OrgId, read_id
+from service.domain.customers import read_id
 from service.errors import Unreadable
 from service.web.bodies import Bodies, Left, TooLarge, TooMany
 from service.web.ops.access import Access
+from service.web.ops.answers import Answering
 from service.web.ops.document import PATH_SCHEMAS, document
-from service.web.ops.models import Asked
-from service.web.ops.operations import Call, Operations
+from service.web.ops.questions import Question
 from service.web.ops.table import TABLE, Operation
 from service.web.problems import Problem
 
-A = TypeVar("A", bound=Asked)
 
-
-def _whole(text: str) -> int | float:
-    """JSON Schema calls 7.0 an integer."""
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
-_DECODER = msgspec.json.Decoder(float_hook=_whole)
-
-
-def routes(operations: Operations, access: Access) -> list[Route]:
-    """Every route, the document's included."""
+def routes(here: Answering, beside: Answering, access: Access) -> list[Route]:
+    """Every route, the document's included; `beside` answers what would keep webhooks waiting."""
     bodies = Bodies()
     described = document(TABLE)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in TABLE:
         by_path.setdefault(operation.path, {})[operation.method] = operation
 
-    def endpoint(rows: dict[str, Operation]) -> Any:
+    def endpoint(rows: Mapping[str, Operation]) -> Any:
         async def respond(request: Request) -> Response:
             operation = rows["GET" if request.method == "HEAD" else request.method]
-            return await _respond(operation, request, operations=operations, access=access, bodies=bodies)
+            question = await _question(operation, request, access=access, bodies=bodies)
+            reply = await (beside if operation.beside else here).answer(question)
+            return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
         return respond
 
@@ -61,25 +52,22 @@ def routes(operations: Operations, access: Access) -> list[Route]:
     ]
 
 
-async def _respond(
-    operation: Operation, request: Request, *, operations: Operations, access: Access, bodies: Bodies
-) -> Response:
+async def _question(operation: Operation, request: Request, *, access: Access, bodies: Bodies) -> Question:
+    """What the request asks; raises Problem."""
     by = access.who(request)
-    path = _path(request.path_params)
-    asked = None
-    if operation.asked is not None:
-        asked = (
-            _query(request, operation.asked)
-            if operation.method == "GET"
-            else await _body(request, operation.asked, bodies)
-        )
-    structlog.contextvars.bind_contextvars(operation=operation.handler.__name__)
-    answer = await operation.handler(operations, Call(by, OrgId(path.get("org", "")), path, asked))
-    return Response(msgspec.json.encode(answer), media_type="application/json")
+    structlog.contextvars.bind_contextvars(operation=operation.name)
+    return Question(
+        operation=operation.name,
+        by=by,
+        path=_path(request.path_params),
+        query=request.query_params.multi_items(),
+        body=await _body(request, bodies) if operation.method == "POST" and operation.asked else b"",
+        request=str(structlog.contextvars.get_contextvars().get("request", "")),
+    )
 
 
-def _path(given: dict[str, Any]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _path(given: Mapping[str, Any]) -> dict[str, str | int]:
+    found: dict[str, str | int] = {}
     for name, value in given.items():
         pattern = PATH_SCHEMAS[name].get("pattern")
         if pattern is not None and not re.fullmatch(pattern, value):
@@ -95,30 +83,13 @@ def _customer(given: int) -> int:
         raise Problem(400, "a customer's id is a positive 64-bit number") from exc
 
 
-def _query(request: Request, kind: type[A]) -> A:
-    given: dict[str, str | int] = {}
-    for name, text in request.query_params.multi_items():
-        if name in given:
-            raise Problem(400, f"`{name}` is given twice")
-        # strings that are numbers, and nothing looser: msgspec's lax mode reads `since=0.5` as a moment
-        given[name] = int(text) if re.fullmatch("-?[0-9]{1,20}", text) else text
-    try:
-        return msgspec.convert(given, kind)
-    except msgspec.ValidationError as exc:
-        raise Problem(400, f"the query is wrong: {exc} (write the + of an offset as %2B)") from exc
-
-
-async def _body(request: Request, kind: type[A], bodies: Bodies) -> A:
+async def _body(request: Request, bodies: Bodies) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(400, "send `Content-Type: application/json`")
+    announced = request.headers.get("content-length", "").encode()
     try:
-        body = await bodies.read(
-            request.receive, announced=request.headers.get("content-length", "").encode()
-        )
-        return msgspec.convert(_DECODER.decode(body), kind)
+        return await bodies.read(request.receive, announced=announced)
     except TooLarge as exc:
         raise Problem(413, "the body is larger than 1 MiB") from exc
     except (TooMany, Left) as exc:
         raise Problem(503, "too many bodies are being read", headers={"Retry-After": "1"}) from exc
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise Problem(400, f"the body is wrong: {exc}") from exc

@@ -6,57 +6,128 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.web.ops.models import (
-    Answer,
-    Asked,
-    DeadLetterList,
-    DeliveriesQuery,
-    DeliveryList,
-    ExplainedCustomer,
-    ExplainQuery,
-    Pausing,
-    Replayed,
-    Replaying,
-    Retried,
-    Retrying,
-    RunLine,
-    RunList,
-    ShopList,
-    ShopStatus,
-    TimeQuery,
-)
-from service.web.ops.operations import Call, Operations
+from service.web.ops import claim_models, models, rule_models
+from service.web.ops import claim_operations as claims
+from service.web.ops import operations as ops
+from service.web.ops import rule_operations as rules
+from service.web.ops.floor import Floor
+from service.web.ops.questions import Call
 
 Method = Literal["GET", "POST", "DELETE"]
-Handler = Callable[[Operations, Call], Awaitable[Answer]]
+Handler = Callable[[Floor, Call], Awaitable[models.Answer]]
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One row: what is asked with `asked` (a GET's query, a POST's body) is answered with `answer`."""
+    """One row: what is asked with `asked` (a GET's query, a POST's body) is answered with `answer`.
+
+    `beside`: it reads rules or looks at everybody, so it is done in the process beside the web's.
+    """
 
     method: Method
     path: str
     handler: Handler
-    answer: type[Answer]
-    asked: type[Asked] | None = None
+    answer: type[models.Answer]
+    asked: type[models.Asked] | None = None
+    beside: bool = False
+
+    @property
+    def name(self) -> str:
+        """The operation's id in the document, in the log and between the processes."""
+        return self.handler.__name__
 
 
 SHOP: Final = "/ops/v1/shops/{org}"
+RULES: Final = f"{SHOP}/rules"
+CUSTOMER: Final = f"{SHOP}/customers/{{customer}}"
 TABLE: Final = (
-    Operation("GET", "/ops/v1/shops", Operations.list_shops, ShopList),
-    Operation("GET", SHOP, Operations.shop_status, ShopStatus),
-    Operation("POST", f"{SHOP}/pause", Operations.pause, ShopStatus, Pausing),
-    Operation("POST", f"{SHOP}/resume", Operations.resume, ShopStatus),
-    Operation("GET", f"{SHOP}/deliveries", Operations.list_deliveries, DeliveryList, DeliveriesQuery),
-    Operation("GET", f"{SHOP}/dead-letters", Operations.list_dead_letters, DeadLetterList),
-    Operation("POST", f"{SHOP}/dead-letters/retry", Operations.retry_dead_letters, Retried, Retrying),
-    Operation("DELETE", f"{SHOP}/dead-letters/{{customer}}", Operations.drop_dead_letter, Retried),
+    Operation("GET", "/ops/v1/shops", ops.list_shops, models.ShopList),
+    Operation("GET", SHOP, ops.shop_status, models.ShopStatus),
+    Operation("POST", f"{SHOP}/pause", ops.pause, models.ShopStatus, models.Pausing),
+    Operation("POST", f"{SHOP}/resume", ops.resume, models.ShopStatus),
+    Operation("GET", f"{SHOP}/deliveries", ops.list_deliveries, models.DeliveryList, models.DeliveriesQuery),
+    Operation("GET", f"{SHOP}/dead-letters", ops.list_dead_letters, models.DeadLetterList),
+    Operation("POST", f"{SHOP}/dead-letters/retry", ops.retry_dead_letters, models.Retried, models.Retrying),
+    Operation("DELETE", f"{SHOP}/dead-letters/{{customer}}", ops.drop_dead_letter, models.Retried),
+    Operation("POST", f"{SHOP}/replays", ops.start_replay, models.Replayed, models.Replaying, beside=True),
+    Operation("GET", f"{SHOP}/runs", ops.list_runs, models.RunList),
+    Operation("GET", f"{SHOP}/runs/{{run}}", ops.run_status, models.RunLine),
+    Operation("GET", f"{SHOP}/audit", ops.list_deeds, models.DeedList, models.AuditQuery),
+    Operation("GET", RULES, rules.show_rules, rule_models.ShownRules, rule_models.RulesQuery, beside=True),
     Operation(
-        "GET", f"{SHOP}/customers/{{customer}}", Operations.explain_customer, ExplainedCustomer, ExplainQuery
+        "GET",
+        f"{RULES}/history",
+        rules.list_versions,
+        rule_models.VersionList,
+        rule_models.HistoryQuery,
+        beside=True,
     ),
-    Operation("POST", f"{SHOP}/replays", Operations.start_replay, Replayed, Replaying),
-    Operation("GET", f"{SHOP}/replays", Operations.list_replays, RunList),
-    Operation("GET", f"{SHOP}/replays/{{run}}", Operations.replay_status, RunLine),
-    Operation("GET", "/ops/v1/strangers/deliveries", Operations.list_strangers, DeliveryList, TimeQuery),
+    Operation(
+        "GET",
+        f"{RULES}/diff",
+        rules.compare_versions,
+        rule_models.ShownDifference,
+        rule_models.DifferenceQuery,
+        beside=True,
+    ),
+    Operation(
+        "POST",
+        f"{RULES}/preview",
+        rules.preview_rules,
+        rule_models.ShownPreview,
+        rule_models.Previewing,
+        beside=True,
+    ),
+    Operation(
+        "POST",
+        f"{RULES}/publish",
+        rules.publish_rules,
+        rule_models.Published,
+        rule_models.Publishing,
+        beside=True,
+    ),
+    Operation(
+        "POST",
+        f"{RULES}/rollback",
+        rules.roll_back_rules,
+        rule_models.RolledBack,
+        rule_models.RollingBack,
+        beside=True,
+    ),
+    Operation(
+        "POST",
+        f"{RULES}/adopt",
+        claims.adopt_tag,
+        claim_models.Claimed,
+        claim_models.Adopting,
+        beside=True,
+    ),
+    Operation(
+        "POST",
+        f"{RULES}/retract",
+        claims.retract_tag,
+        claim_models.Claimed,
+        claim_models.Retracting,
+        beside=True,
+    ),
+    Operation(
+        "POST",
+        f"{CUSTOMER}/exclusions",
+        claims.exclude_customer,
+        claim_models.Excluded,
+        claim_models.Excluding,
+        beside=True,
+    ),
+    Operation(
+        "GET",
+        CUSTOMER,
+        claims.explain_customer,
+        claim_models.ExplainedCustomer,
+        claim_models.ExplainQuery,
+        beside=True,
+    ),
+    Operation(
+        "GET", "/ops/v1/strangers/deliveries", ops.list_strangers, models.DeliveryList, models.TimeQuery
+    ),
 )
+BY_NAME: Final = {each.name: each for each in TABLE}

@@ -1,0 +1,167 @@
+"""The process beside the web's, for what would keep webhooks waiting: rules are read there, and everybody looked at.
+
+It is started when it is first needed, takes the processor only when nobody else wants it, and ends when nothing was
+asked for a while, so that the web process stays small. A thread would not do: it shares the interpreter's lock, and
+an acknowledgement then waits some 5 ms for it, again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import sys
+from asyncio.subprocess import DEVNULL, Process
+from collections.abc import Sequence
+from contextlib import suppress
+from itertools import count
+from typing import Final
+
+from service.settings import Settings
+from service.web.ops.questions import Question, Reply, refusal
+from service.web.ops.wire import Answered, Asking, Start, read, write
+from service.web.problems import Problem
+
+MOST: Final = 16  # questions at a time
+IDLE_S: Final = 60.0
+ANSWER_WITHIN_S: Final = 50.0  # proxies give up after 60
+END_WITHIN_S: Final = 5.0
+COMMAND: Final = (sys.executable, "-m", "service.web.ops")
+
+
+class Beside:
+    """Hands questions over and brings the replies back."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        command: Sequence[str] = COMMAND,
+        most: int = MOST,
+        idle_s: float = IDLE_S,
+        answer_within_s: float = ANSWER_WITHIN_S,
+    ) -> None:
+        self._start = Start(settings.redis_url, settings.secret_keys, settings.log_format)
+        self._command = command
+        self._most = most
+        self._idle_s = idle_s
+        self._answer_within_s = answer_within_s
+        self._numbers = count(1)
+        self._asked = 0
+        self._waiting: dict[int, tuple[asyncio.StreamWriter, asyncio.Future[Reply]]] = {}
+        self._starting = asyncio.Lock()
+        self._stopped = False
+        self._writer: asyncio.StreamWriter | None = None
+        self._ends: set[asyncio.Task[None]] = set()
+        self._rest: asyncio.TimerHandle | None = None
+
+    async def answer(self, question: Question) -> Reply:
+        """The other process's reply; a refusal where there are too many questions, or it ended over this one."""
+        if self._asked >= self._most:
+            return refusal(Problem(503, "too much is being looked at", headers={"Retry-After": "2"}))
+        self._asked += 1
+        self._stay()
+        try:
+            async with asyncio.timeout(self._answer_within_s):
+                return await self._ask(await self._there(), question)
+        except TimeoutError:
+            return refusal(Problem(504, "it takes long and goes on: look at the runs and the audit log"))
+        except OSError:
+            return refusal(_gone())
+        finally:
+            self._asked -= 1
+            self._rest_later()
+
+    async def stop(self) -> None:
+        """End the process, and start none any more; what it is at is given a few seconds."""
+        self._stay()
+        async with self._starting:
+            self._stopped = True
+            self._hang_up()
+        await asyncio.gather(*self._ends, return_exceptions=True)
+
+    async def _ask(self, writer: asyncio.StreamWriter, question: Question) -> Reply:
+        number = next(self._numbers)
+        reply: asyncio.Future[Reply] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = writer, reply
+        try:
+            write(writer, Asking(number, question))
+            return await reply
+        finally:
+            del self._waiting[number]
+
+    async def _there(self) -> asyncio.StreamWriter:
+        """The way to the process, which is started where there is none. Raises OSError."""
+        async with self._starting:
+            if self._stopped:
+                raise ConnectionAbortedError
+            if self._writer is None:
+                process, reader, self._writer = await _started(self._command)
+                write(self._writer, self._start)
+                task = asyncio.create_task(self._listen(process, reader, self._writer))
+                self._ends.add(task)
+                task.add_done_callback(self._ends.discard)
+            return self._writer
+
+    async def _listen(
+        self, process: Process, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        """Hand out the replies until the process has gone; who still waits then hears that."""
+        while (told := await read(reader, Answered)) is not None:
+            _settle(self._waiting.get(told.number), told.reply)
+        if self._writer is writer:
+            self._writer = None
+        for waiting in self._waiting.values():
+            if waiting[0] is writer:
+                _settle(waiting, refusal(_gone()))
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
+        await _ended(process)
+
+    def _hang_up(self) -> None:
+        """The process reads that as its end."""
+        if self._writer is not None:
+            self._writer.write_eof()
+            self._writer = None
+
+    def _stay(self) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
+            self._rest = None
+
+    def _rest_later(self) -> None:
+        if not self._asked:
+            self._rest = asyncio.get_running_loop().call_later(self._idle_s, self._hang_up)
+
+
+async def _started(
+    command: Sequence[str],
+) -> tuple[Process, asyncio.StreamReader, asyncio.StreamWriter]:
+    """The process, and the way to it: a socket that it has as its input."""
+    ours, theirs = socket.socketpair()
+    try:
+        with theirs:
+            process = await asyncio.create_subprocess_exec(*command, stdin=theirs.fileno(), stdout=DEVNULL)
+        return process, *await asyncio.open_connection(sock=ours)
+    except OSError:
+        ours.close()
+        raise
+
+
+def _settle(waiting: tuple[asyncio.StreamWriter, asyncio.Future[Reply]] | None, reply: Reply) -> None:
+    if waiting is not None and not waiting[1].done():
+        waiting[1].set_result(reply)
+
+
+async def _ended(process: Process) -> None:
+    try:
+        async with asyncio.timeout(END_WITHIN_S):
+            await process.wait()
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def _gone() -> Problem:
+    text = "the process that works on rules has ended; look at the history and the audit log, then ask again"
+    return Problem(503, text, headers={"Retry-After": "1"})

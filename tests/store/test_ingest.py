@@ -17,8 +17,9 @@ from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store import keys
 from service.store.connection import connect
-from service.store.ingest import Batch, Full, Ingest
+from service.store.ingest import DEADLINE_S, Batch, Full, Ingest
 from service.store.marks import MOST_EVENTS, Event
+from service.web.directory import WAIT_S
 
 ORG = OrgId("1000000001")
 
@@ -186,6 +187,12 @@ async def test_stopping_writes_what_waits(redis: ArqRedis) -> None:
 
     assert {each.result() for each in waiting} == {None}
     assert await redis.xlen(keys.shop(ORG, "deliveries")) == 300
+
+
+def test_the_answer_is_there_before_haravan_gives_up() -> None:
+    haravan_waits_s, on_the_way_s = 5.0, 1.0
+
+    assert DEADLINE_S + WAIT_S + on_the_way_s < haravan_waits_s
 
 
 async def test_a_server_that_hangs_is_not_waited_for(

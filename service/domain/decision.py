@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+import msgspec
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
@@ -16,10 +17,10 @@ from service.domain.tier_steps import settle_tier
 from service.domain.turns import Turn
 
 NO_CHANGE: Final = TagChange()
+_NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
+class Decision(msgspec.Struct, frozen=True, gc=False):
     """What is to be done about one customer, and how things stand once it is done.
 
     `wanted`: the tags that rules give, as they spell them. `next_change`: the first later day (ordinal) on
@@ -93,8 +94,10 @@ def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | 
     tags, live, undone = facts.tags, compiled.live, compiled.take_back
     if standing.excluded or standing.restores or not standing.held.keys().isdisjoint(compiled.idle):
         return None
+    if not tags.issuperset(standing.owned):
+        return None
     for key, own in standing.owned.items():
-        if key not in tags or own.rule not in live or key not in live[own.rule]:
+        if key not in live.get(own.rule, _NO_TAGS):
             return None
         if undone and (own.rule, own.version) in undone:
             return None  # what an undone version gave is taken over, or taken back

@@ -165,7 +165,7 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
     decision, given_up = _without(decision, stopped(strikes, now_ms=scene.now_ms), standing)
     for tag in given_up:
         fresh.pop(fold(tag), None)
-    decision = replace(
+    decision = msgspec.structs.replace(
         decision, standing=replace(decision.standing, owned={**fresh, **decision.standing.owned})
     )
     settled = Settled(
@@ -269,7 +269,7 @@ def _without(
     )
     reasons = tuple(one for one in decision.reasons if fold(one.tag) not in keys)
     kept = replace(decision.standing, owned=owned)
-    return replace(decision, change=change, reasons=reasons, standing=kept), given_up
+    return msgspec.structs.replace(decision, change=change, reasons=reasons, standing=kept), given_up
 
 
 def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:

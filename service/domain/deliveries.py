@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from decimal import Decimal
@@ -18,6 +19,7 @@ from service.domain.reading import read_quickly
 from service.domain.records import Record, record_of
 from service.errors import Unreadable
 
+SIGNATURE: Final = re.compile(rb"[A-Za-z0-9+/]{43}=")
 SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1 have other lengths
 MAX_BODY: Final = 1024 * 1024
 MAX_TOPIC: Final = 64
@@ -61,6 +63,11 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     size: int
     test: bool = False
     org: str = ""  # as the header had it, where that is not the shop it is recorded under
+
+
+def looks_signed(given: bytes) -> bool:
+    """Whether this is base64 of 32 bytes; what is not is refused without any reckoning."""
+    return SIGNATURE.fullmatch(given) is not None
 
 
 def is_signed(body: bytes, given: bytes, secrets: Iterable[bytes]) -> bool:

@@ -36,6 +36,7 @@ names below. Lifetimes: none unless said.
     {shop}calendar                sorted set: customer -> ordinal day on which its tags may change by themselves
     {shop}deliveries              stream: delivery records; RETENTION_DAYS
     {shop}of:{customer}           list: ids of a customer's last 50 deliveries; RETENTION_DAYS
+    {shop}unsigned                sorted set: the last few webhooks refused since one was taken; 1 day
     {shop}seen:{day}              set: identities of deliveries, to label repeats; 3 days
     {shop}ledger                  stream: every tag that we wrote; 400 days
     {shop}ledger_of               hash: customer -> ids of its last ledger entries; 400 days

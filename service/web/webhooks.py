@@ -22,6 +22,7 @@ from service.domain.deliveries import (
     is_signed,
     judge,
     keep,
+    looks_signed,
     tidy_topic,
 )
 from service.errors import StoreAway
@@ -141,13 +142,13 @@ class Webhooks:
         self._require_fit()
         org = head.org or self._directory.org_of(head.domain)
         shop = self._directory.find(org)
-        if shop is None or not is_signed(body, head.signature, shop.secrets):
-            if org and await self._directory.look_again():
-                shop = self._directory.find(org)
+        refusal = self._check(head, body, shop)
+        if (refusal is not None or shop is None) and org and await self._directory.look_again():
+            shop = self._directory.find(org)
             refusal = self._check(head, body, shop)
-            if refusal is not None:
-                self._refusals.refused(refusal, org=shop.org if shop else None)
-                return refusal
+        if refusal is not None:
+            self._refusals.refused(refusal, org=shop.org if shop else None)
+            return refusal
         failure = await self._record(head, body, org=org, shop=shop)
         if failure is not None:
             raise failure
@@ -158,7 +159,7 @@ class Webhooks:
         secrets = shop.secrets if shop else self._directory.app_secrets
         if not secrets:
             return Refusal.NO_SECRET
-        if is_signed(body, head.signature, secrets):
+        if looks_signed(head.signature) and is_signed(body, head.signature, secrets):
             return None
         return Refusal.BAD_SIGNATURE if head.signature else Refusal.NO_SIGNATURE
 
@@ -167,7 +168,6 @@ class Webhooks:
             verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
             home, stranger = STRANGERS, org
         else:
-            self._refusals.accepted(shop.org)
             verdict = judge(topic=head.topic, body=body, test=head.test, currency=shop.currency)
             home, stranger = shop.org, ""
         sha256 = fingerprint(body)

@@ -10,12 +10,14 @@ from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from service.alerts import Alerts
+from service.domain.customers import OrgId
 from service.domain.deliveries import Refusal
 from service.store import keys
 from service.store.connection import connect
+from service.store.marks import Event, mark
 from service.web.refusals import ALERT_AFTER, Refusals
 from service.web.tally import Tally
-from tests.web.conftest import ORG
+from tests.web.conftest import ORG, OTHER_ORG
 
 
 class Clock:
@@ -57,7 +59,7 @@ async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alert
         b"-:bad_signature": b"5000",
         f"{ORG}:bad_signature".encode(): b"5000",
     }
-    assert await redis.dbsize() - before <= 2
+    assert await redis.dbsize() - before <= 3
     assert Counter(line["event"] for line in lines) == {"unsigned": 2, "alert": 1}
     assert tally.refused == {"bad_signature": 10_000}
 
@@ -71,25 +73,77 @@ async def test_the_next_minute_is_logged_again(redis: ArqRedis, alerts: Alerts) 
         clock.now += 60
         refusals.refused(Refusal.NO_SIGNATURE, org=None)
 
-    assert [line["in_a_row"] for line in lines] == [1, 2]
+    assert [line["event"] for line in lines] == ["unsigned", "unsigned"]
 
 
 async def test_five_in_a_row_raise_an_alert_and_a_good_one_starts_anew(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     refusals = Refusals(redis, alerts, Tally())
-    for _ in range(ALERT_AFTER - 1):
-        refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
-    refusals.accepted(ORG)
-    refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
+    await refuse(refusals, times=ALERT_AFTER - 1)
+    await taken(redis)
+    await refuse(refusals)
     await alerts.settled()
     assert sent == []
 
-    for _ in range(ALERT_AFTER - 1):
-        refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
+    await refuse(refusals, times=ALERT_AFTER - 1)
     await alerts.settled()
 
     assert [title for title, _ in sent] == ["haravan-tagger: unsigned"]
+
+
+async def test_what_is_in_a_row_is_found_by_all_processes_together(
+    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+) -> None:
+    processes = [Refusals(redis, alerts, Tally()) for _ in range(ALERT_AFTER)]
+
+    for process in processes[:-1]:
+        await refuse(process)
+    await refuse(processes[-1], org=OTHER_ORG)
+    await alerts.settled()
+    assert sent == []
+    await refuse(processes[-1])
+    await alerts.settled()
+
+    assert [text.split(":")[0] for _, text in sent] == [f"Shop {ORG}"]
+
+
+async def test_refusals_from_before_a_good_one_do_not_count_however_late_they_are_told(
+    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+) -> None:
+    clock = Clock()
+    refusals = Refusals(redis, alerts, Tally(), clock=clock)
+    for _ in range(ALERT_AFTER):
+        refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
+    clock.now += 5  # the good one below came meanwhile
+    await taken(redis)
+
+    await refusals.flush()
+    await alerts.settled()
+
+    assert sent == []
+
+
+async def test_a_flood_against_one_shop_is_one_key_of_a_few_bytes(redis: ArqRedis, alerts: Alerts) -> None:
+    refusals = Refusals(redis, alerts, Tally())
+    for _ in range(20):
+        await refuse(refusals, times=1000)
+
+    assert await redis.zcard(keys.shop(ORG, "unsigned")) == ALERT_AFTER
+    assert 0 < await redis.ttl(keys.shop(ORG, "unsigned")) <= keys.DAY_S
+    assert len(refusals._rows) == 0
+
+
+async def refuse(refusals: Refusals, *, times: int = 1, org: OrgId = ORG) -> None:
+    """So many refusals, and what follows from them every few seconds."""
+    for _ in range(times):
+        refusals.refused(Refusal.BAD_SIGNATURE, org=org)
+    await refusals.flush()
+
+
+async def taken(redis: ArqRedis) -> None:
+    """A good webhook of the shop."""
+    await mark(redis, ORG, [Event("7", identity="a" * 32)], lane="live")
 
 
 async def test_forged_orgs_raise_no_alert(
@@ -104,16 +158,25 @@ async def test_forged_orgs_raise_no_alert(
     assert sent == []
 
 
-async def test_counts_wait_while_redis_is_away(alerts: Alerts, redis: ArqRedis) -> None:
+async def test_counts_and_rows_wait_while_redis_is_away(
+    alerts: Alerts, redis: ArqRedis, sent: list[tuple[str, str]]
+) -> None:
     away = connect("unix:///nowhere/at/all", retries=0)
     refusals = Refusals(away, alerts, Tally(), clock=Clock())
-    refusals.refused(Refusal.BAD_SIGNATURE, org=None)
+    for _ in range(ALERT_AFTER):
+        refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
 
     await refusals.flush()
+    refusals.refused(Refusal.BAD_SIGNATURE, org=None)
     refusals._redis = redis
     await refusals.flush()
+    await alerts.settled()
 
-    assert await redis.hgetall(keys.unsigned(10)) == {b"-:bad_signature": b"1"}
+    assert await redis.hgetall(keys.unsigned(10)) == {
+        b"-:bad_signature": b"1",
+        f"{ORG}:bad_signature".encode(): b"5",
+    }
+    assert [title for title, _ in sent] == ["haravan-tagger: unsigned"]
     await away.aclose()
 
 

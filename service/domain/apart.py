@@ -50,7 +50,9 @@ def _decide(scene: Scene, outlook: Outlook, place: int, today: int) -> None:
         version=scene.version,
     )
     for reason in decision.reasons:
-        outlook.note(fold(reason.tag), "added" if reason.added else "removed", place)
+        key = fold(reason.tag)
+        what = "added" if reason.added else "removed"
+        outlook.note(key, "stopped" if key in scene.stopped.get(place, ()) else what, place)
     stays = {(fold(held.tag), held.why) for held in decision.held_back}
     for key, why in sorted(stays):
         outlook.note(key, why, place)
@@ -66,4 +68,8 @@ def _move(scene: Scene, outlook: Outlook, tier: CompiledTier, place: int) -> Non
     earned = reached(turn, tier)
     settle_tier(turn, tier)
     turn.facts.tags = tags
+    stopped = scene.stopped.get(place, frozenset())
+    if not stopped.isdisjoint({*turn.added, *turn.removed}):
+        after = (tags | turn.added.keys() - stopped) - (turn.removed - stopped)
+        earned = min((tier.keys[key] for key in after & tier.keys.keys()), default=len(tier.levels))
     note_move(outlook, tier, turn, tags=tags, earned=earned, place=place)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from service.domain.customers import Customer
@@ -66,6 +66,7 @@ class Scene:
     now_ms: int
     version: int
     apart: frozenset[int]
+    stopped: Mapping[int, frozenset[str]]  # place -> folded tags that are not written now; all of them apart
 
     def turn(self, place: int) -> Turn:
         return Turn(

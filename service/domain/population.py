@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Final, TypeVar
@@ -15,6 +15,8 @@ from service.domain.standing import Standing
 MOST_REMEMBERED: Final = 500
 _ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: neighbours land far apart
 _MASK: Final = 2**64 - 1
+
+NOBODY: Final[Mapping[int, frozenset[str]]] = {}
 
 T = TypeVar("T")
 
@@ -31,6 +33,7 @@ class Population:
     today: int
     now_ms: int
     owners: frozenset[str]  # ids of the rules and tiers that somebody's tags were given by
+    stopped: Mapping[int, frozenset[str]]  # place -> folded tags that were undone too often to be written now
     _facts: list[Facts] = field(default_factory=list, repr=False)
     _zone: str = ""
     _remembered: dict[Hashable, object] = field(default_factory=dict, repr=False)
@@ -66,15 +69,25 @@ class Population:
         return tuple(nsmallest(most, (customers[place].id for place in places), key=rank))
 
 
-def population(known: Iterable[tuple[Customer, Standing]], *, today: int, now_ms: int) -> Population:
-    """Gather a population; `today` is the shop's day (ordinal) of the moment `now_ms`."""
+def population(
+    known: Iterable[tuple[Customer, Standing]],
+    *,
+    today: int,
+    now_ms: int,
+    stopped: Mapping[int, frozenset[str]] = NOBODY,
+) -> Population:
+    """Gather a population; `today` is the shop's day (ordinal) of the moment `now_ms`.
+
+    `stopped`: customer's id -> folded tags that are not written for a day, because people keep undoing them.
+    """
     customers: list[Customer] = []
     standings: list[Standing] = []
     for customer, standing in known:
         customers.append(customer)
         standings.append(standing)
     owners = frozenset(own.rule for standing in standings for own in standing.owned.values())
-    return Population(customers, standings, today, now_ms, owners)
+    held = {place: stopped[one.id] for place, one in enumerate(customers) if one.id in stopped}
+    return Population(customers, standings, today, now_ms, owners, held)
 
 
 def rank(customer: int) -> int:

@@ -31,6 +31,7 @@ class TagPreview(msgspec.Struct, frozen=True):
     not_ours: int
     left: int
     excluded: int
+    stopped: int  # undone by people three times within a day: not written for a day
     samples: dict[str, tuple[int, ...]]
 
 
@@ -70,8 +71,7 @@ class Preview(msgspec.Struct, frozen=True):
 def preview(population: Population, compiled: Compiled, *, version: int = 0) -> Preview:
     """Look at everybody with these rules.
 
-    The answer is what deciding for each customer alone would give, except for tags that were stopped because
-    somebody keeps undoing them: those are counted here and not given.
+    The answer is what deciding for each customer alone would give.
     """
     seen = survey(population, compiled, version=version)
     adding, removing = _customers(seen.outlooks)
@@ -177,4 +177,4 @@ def _matched(seen: Survey) -> dict[str, int]:
     return found
 
 
-_CELLS: Final = ("added", "removed", "kept", "downgrade", "not_ours", "left", "excluded")
+_CELLS: Final = ("added", "removed", "kept", "downgrade", "not_ours", "left", "excluded", "stopped")

@@ -38,6 +38,7 @@ def survey(population: Population, compiled: Compiled, *, version: int) -> Surve
         now_ms=population.now_ms,
         version=version,
         apart=_apart(population, compiled),
+        stopped=population.stopped,
     )
     done: dict[str, Outlook] = {}
     steps: list[tuple[Step, Outlook]] = []
@@ -76,7 +77,7 @@ def _apart(population: Population, compiled: Compiled) -> frozenset[int]:
         return known
     test = stands_apart(compiled)
     found = frozenset(place for place, standing in enumerate(population.standings) if test(standing))
-    return population.remember(key, found)
+    return population.remember(key, found.union(population.stopped))
 
 
 def _signature(population: Population, scene: Scene, step: Step) -> object:

@@ -16,6 +16,7 @@ from service.domain.guard import Effort, Guard, effort, guard
 from service.domain.population import Population, population
 from service.domain.preview import Preview, preview
 from service.domain.standing import NOTHING, Standing
+from service.domain.strikes import stopped, unpack_strikes
 from service.domain.warnings import Warned, warn, warn_counts, warn_spellings
 from service.errors import Unreadable
 from service.store import keys
@@ -64,7 +65,12 @@ async def everybody(
     async for page in _pages(redis, keys.shop(org, "snap")):
         known.update((one[0].id, one) for one in _known(page, kept))
         names.update(map(int, page))
-    people = population(known.values(), today=compiled.day_of(now_ms), now_ms=now_ms)
+    people = population(
+        known.values(),
+        today=compiled.day_of(now_ms),
+        now_ms=now_ms,
+        stopped=await _stopped(redis, org, now_ms=now_ms),
+    )
     return people, [CustomerId(one) for one in sorted(names - known.keys())]
 
 
@@ -117,6 +123,13 @@ async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
     async for page in _pages(redis, keys.shop(org, name)):
         found.update(page)
     return found
+
+
+async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
+    """Whose tags (folded) are not written for now, because people undid them three times."""
+    undone = await _all(redis, org, "strikes")
+    found = {int(each): stopped(unpack_strikes(packed), now_ms=now_ms) for each, packed in undone.items()}
+    return {customer: tags for customer, tags in found.items() if tags}
 
 
 async def _pages(redis: ArqRedis, key: str) -> AsyncIterator[dict[bytes, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import date
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from hypothesis import HealthCheck, given, settings
@@ -25,12 +25,28 @@ from tests.reference.strategies import PASTS, standings
 TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENTS = strategies.documents()
-STAYS = ("kept", "downgrade", "not_ours", "left", "excluded")
+STAYS = ("kept", "downgrade", "not_ours", "left", "excluded", "stopped")
 
 
-def decided(people: Population, compiled: Compiled) -> list[tuple[Customer, Decision]]:
+class Decided(NamedTuple):
+    """What is decided for one customer, less the tags that are stopped."""
+
+    customer: Customer
+    decision: Decision
+    stopped: frozenset[str]
+
+    @property
+    def add(self) -> list[str]:
+        return [tag for tag in self.decision.change.add if fold(tag) not in self.stopped]
+
+    @property
+    def remove(self) -> list[str]:
+        return [tag for tag in self.decision.change.remove if fold(tag) not in self.stopped]
+
+
+def decided(people: Population, compiled: Compiled) -> list[Decided]:
     return [
-        (
+        Decided(
             customer,
             decide(
                 compiled=compiled,
@@ -40,16 +56,20 @@ def decided(people: Population, compiled: Compiled) -> list[tuple[Customer, Deci
                 now_ms=people.now_ms,
                 version=4,
             ),
+            people.stopped.get(place, frozenset()),
         )
-        for customer, standing in zip(people.customers, people.standings, strict=True)
+        for place, (customer, standing) in enumerate(zip(people.customers, people.standings, strict=True))
     ]
 
 
-def cells(decisions: Sequence[tuple[Customer, Decision]]) -> Counter[tuple[str, str]]:
+def cells(decisions: Sequence[Decided]) -> Counter[tuple[str, str]]:
     """What a preview must count, the slow way: (folded tag, cell) -> customers."""
     found: Counter[tuple[str, str]] = Counter()
-    for customer, decision in decisions:
-        mine = {(fold(one.tag), "added" if one.added else "removed") for one in decision.reasons}
+    for customer, decision, stopped in decisions:
+        mine = {
+            (fold(one.tag), "stopped" if fold(one.tag) in stopped else "added" if one.added else "removed")
+            for one in decision.reasons
+        }
         mine |= {(fold(one.tag), one.why) for one in decision.held_back}
         there = set(map(fold, customer.tags)) - {key for key, _ in mine}
         mine |= {(fold(tag), "unchanged") for tag in decision.wanted if fold(tag) in there}
@@ -74,10 +94,12 @@ def check(people: Population, compiled: Compiled) -> None:
     shown = preview(people, compiled, version=4)
 
     assert counted(shown) == cells(decisions)
-    assert shown.touched == sum(bool(one.change) for _, one in decisions)
-    assert shown.adding == sum(bool(one.change.add) for _, one in decisions)
-    assert shown.removing == sum(bool(one.change.remove) for _, one in decisions)
-    assert touched(people, compiled, version=4) == [one.id for one, each in decisions if each.change]
+    assert shown.touched == sum(bool(one.add or one.remove) for one in decisions)
+    assert shown.adding == sum(bool(one.add) for one in decisions)
+    assert shown.removing == sum(bool(one.remove) for one in decisions)
+    assert touched(people, compiled, version=4) == [
+        one.customer.id for one in decisions if one.add or one.remove
+    ]
     for tier in shown.tiers:
         here = sum(move.customers for move in tier.moves) + sum(tier.stay)
         assert here == sum(tier.id not in standing.excluded for standing in people.standings)
@@ -92,7 +114,16 @@ def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
         )
         for at in range(draw(st.integers(1, 4)))
     ]
-    return population(some, today=today.toordinal(), now_ms=strategies.moment(today, 12, zone))
+    stopped = {
+        one.id: frozenset(
+            map(fold, draw(st.sets(st.sampled_from((*strategies.OURS, *strategies.LEVELS)), min_size=1)))
+        )
+        for one, _ in some
+        if draw(st.booleans())
+    }
+    return population(
+        some, today=today.toordinal(), now_ms=strategies.moment(today, 12, zone), stopped=stopped
+    )
 
 
 @RANDOMLY
@@ -182,6 +213,28 @@ def test_tier_moves_are_a_matrix_that_tells_waiting_from_going() -> None:
         ("Gold", "Silver", True): (3,),
     }
     assert tier.stay == (0, 1, 0)
+
+
+def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming() -> None:
+    people = population(
+        [
+            (person(1, 60_000_000, "Silver"), Standing(ours("Silver", "hang"))),
+            (person(2, 12_000_000), Standing()),
+        ],
+        today=TODAY,
+        now_ms=0,
+        stopped={1: frozenset({"vip", "gold"})},
+    )
+
+    shown = preview(people, compile_rules(parse_rules(SHOP)))
+
+    vip, gold, silver = (
+        next(tag for tag in shown.tags if tag.tag == name) for name in ("VIP", "Gold", "Silver")
+    )
+    assert (vip.added, vip.stopped, vip.samples) == (1, 1, {"added": (2,), "stopped": (1,)})
+    assert (gold.added, gold.stopped, silver.removed) == (0, 1, 1)
+    (tier,) = shown.tiers
+    assert {(one.source, one.target) for one in tier.moves} == {("Silver", None), (None, "Silver")}
 
 
 def test_examples_are_twenty_scattered_and_the_same_whoever_else_is_there() -> None:

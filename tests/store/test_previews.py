@@ -13,6 +13,7 @@ from service.domain.evaluation import Compiled, compile_rules
 from service.domain.ownership import Past
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, pack_owned
+from service.domain.strikes import pack_strikes
 from service.errors import Refused
 from service.store import audit, keys, previews
 from service.store.background import pack_excluded, unpack_excluded
@@ -116,3 +117,19 @@ def test_exclusions_are_kept_and_read_back() -> None:
 
 def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
     assert made_ready(parse_rules("version: 1"), past=Past()).when_gone[RETRACTED] == "remove"
+
+
+async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the_day_is_over(
+    redis: ArqRedis,
+) -> None:
+    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
+    await redis.hset(keys.shop(ORG, "strikes"), mapping={"1": pack_strikes(undone)})
+
+    now = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS)
+    tomorrow = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
+
+    shown = previews.show(SHOP, now, compiled(), version=2)
+    assert (shown.preview.added, shown.preview.touched, shown.effort.calls) == (0, 0, 0)
+    assert shown.preview.tags[0].stopped == 1
+    assert previews.show(SHOP, tomorrow, compiled(), version=2).preview.added == 1

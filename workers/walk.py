@@ -14,12 +14,12 @@ from typing import Final, Literal
 import structlog
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, pack
+from service.domain.customers import CustomerId, digest, pack, unpack
 from service.domain.evaluation import Compiled
-from service.domain.judgement import Asked, Scene, Settled, judge
+from service.domain.judgement import Asked, Background, Scene, Settled, judge
 from service.domain.records import Record
 from service.errors import TaggerError
-from service.store import kept, keys, runs
+from service.store import census, kept, keys, runs
 from service.store.background import background
 from service.store.script import script
 from service.store.shop import Shop
@@ -60,6 +60,7 @@ class Walk:
         if since_ms is not None:
             since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
         about = await self.api.perform(self.api.dialect.count(), self.permits)
+        await census.count(self.redis, self.shop.org, about)
         run_id = await runs.begin(self.redis, self.shop.org, kind=kind, by=by, reason=kind, now_ms=started)
         unseen = await self._known() if kind == "scrub" else set()
         seen, marked, cursor = 0, 0, 0
@@ -83,16 +84,20 @@ class Walk:
         return {CustomerId(int(each)) for each in await self.redis.hkeys(keys.shop(self.shop.org, "snap"))}
 
     async def _judge(self, records: Sequence[Record]) -> list[CustomerId]:
-        """Who has to be looked at; the others' snapshots are kept where there are none."""
+        """Who has to be looked at; the others' snapshots are kept where there are none.
+
+        Whose snapshot is old has to be looked at too: previews and publishes go by snapshots.
+        """
         ids = [CustomerId(record.customer.id) for record in records]
         stored = await kept.kept(self.redis, self.shop.org, ids)
+        snapshots = await self._snapshots(ids)
         now = self.now_ms()
         scene = Scene(self.compiled, self.version, now, today(now, self.compiled.rule_set.timezone))
         wrong: list[CustomerId] = []
         right: list[str | bytes | int] = []
         for customer, record in zip(ids, records, strict=True):
             found = self._found_right(record, stored[customer], scene)
-            if found is None:
+            if found is None or _is_old(snapshots[customer], record):
                 wrong.append(customer)
             else:
                 day = found.decision.next_change
@@ -101,13 +106,33 @@ class Walk:
             await script(self.redis, "glance")(keys=[keys.shop(self.shop.org)], args=right)
         return wrong
 
+    async def _snapshots(self, ids: Sequence[CustomerId]) -> dict[CustomerId, bytes | None]:
+        if not ids:
+            return {}
+        found = await self.redis.hmget(keys.shop(self.shop.org, "snap"), [str(each) for each in ids])
+        return dict(zip(ids, found, strict=True))
+
     def _found_right(self, record: Record, stored: kept.Kept, scene: Scene) -> Settled | None:
-        """The judgement of a customer for whom there is nothing to do; None for everybody else."""
+        """The judgement of a customer for whom there is nothing to do, nor to remember; None for everybody else."""
         try:
-            judged = judge(Asked(), record, background(stored), scene)
+            known = background(stored)
+            judged = judge(Asked(), record, known, scene)
         except TaggerError:
             return None
-        clean = (
-            isinstance(judged, Settled) and not judged.drifted and not judged.recovered and not stored.intents
-        )
-        return judged if clean and isinstance(judged, Settled) else None
+        if not isinstance(judged, Settled) or judged.drifted or judged.recovered or stored.intents:
+            return None
+        return judged if _stands(known, judged) else None
+
+
+def _stands(known: Background, judged: Settled) -> bool:
+    """Whose hold begins, or whose tag another rule answers for, is not done by being seen."""
+    before, after = known.standing, judged.background.standing
+    return (before.owned, before.held) == (after.owned, after.held)
+
+
+def _is_old(snapshot: bytes | None, record: Record) -> bool:
+    """Whether a snapshot tells otherwise than the record (one that cannot be read does)."""
+    try:
+        return snapshot is not None and digest(unpack(snapshot)) != digest(record.customer)
+    except TaggerError:
+        return True

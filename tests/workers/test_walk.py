@@ -7,12 +7,22 @@ from collections.abc import AsyncIterator
 import pytest
 from arq.connections import ArqRedis
 
+from service.domain.customers import unpack
+from service.domain.standing import unpack_held
 from service.store.bucket import Bucket
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.client import Haravan
 from workers.haravan.pacer import Pacer
 from workers.haravan.session import open_session
 from workers.walk import Walk
+
+TIER = """
+version: 1
+tiers:
+  - id: hang
+    downgrade: {after: 30 days}
+    levels: [{tag: Gold, when: {field: total_spent, op: at_least, value: 5}}]
+"""
 
 
 @pytest.fixture(params=["omni", "admin"])
@@ -70,6 +80,35 @@ async def test_a_reconcile_looks_only_at_what_changed_since(stage: Stage) -> Non
     stage.haravan.edit(old, total_spent=20_000_000, announce=False)
 
     assert await walk(stage, "reconcile", since_ms=since) == (1, 1)
+
+
+async def test_a_walk_marks_whoever_changed_though_no_tag_does_since_publishes_go_by_snapshots(
+    stage: Stage,
+) -> None:
+    customer = stage.haravan.create(total_spent=5)
+    await walk(stage, "backfill")
+    stage.haravan.edit(customer, total_spent=6, announce=False)
+
+    assert await walk(stage, "backfill") == (1, 1)
+    await stage.turn(2)
+
+    assert unpack(await stage.redis.hget(stage.key("snap"), str(customer)) or b"").total_spent == 6
+    assert await walk(stage, "backfill") == (0, 0)
+
+
+async def test_a_walk_marks_whose_hold_begins_without_a_tag_changing(stage: Stage) -> None:
+    await stage.publish(TIER)
+    customer = stage.haravan.create(total_spent=9)
+    await stage.mark(customer)
+    await stage.turn(2)
+    stage.haravan.edit(customer, total_spent=4, announce=False)
+
+    await walk(stage, "backfill")
+    await stage.turn(2)
+
+    held = unpack_held(await stage.redis.hget(stage.key("held"), str(customer)) or b"")
+    assert held["hang"].below is not None
+    assert stage.haravan.tags(customer) == {"Gold"}
 
 
 async def test_a_scrub_looks_again_at_whom_the_list_did_not_show(stage: Stage) -> None:

@@ -145,5 +145,10 @@ def _tell(done: Published, draft: Draft, shop: Shop) -> None:
         console().print(f"No customer is known yet. Look at everybody: tagger backfill {shop.org}")
     else:
         console().print("Nobody's tags change by it.")
+    if draft.shown.unseen and draft.shown.preview.customers:
+        errors().print(
+            f"{counted(draft.shown.unseen, 'customer')} of the shop {'was' if draft.shown.unseen == 1 else 'were'} never "
+            f"looked at. Look at everybody: tagger backfill {shop.org}"
+        )
     if shop.shadow:
         errors().print("The shop is in shadow mode: decisions are recorded, nothing is written.")

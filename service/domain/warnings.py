@@ -24,7 +24,7 @@ FAR_DAYS: Final = 36_600  # by then every window has passed every date that is w
 
 @dataclass(frozen=True, slots=True)
 class Warned:
-    """One warning. `rule`: the rule's or tier's id; `tag` names a level; `gaps` fill its sentence."""
+    """One warning. `rule`: the rule's or tier's id, '' for the whole; `tag` names a level; `gaps` fill its sentence."""
 
     kind: str
     rule: str
@@ -59,6 +59,15 @@ def warn_counts(compiled: Compiled, shown: Preview) -> tuple[Warned, ...]:
     return tuple(found)
 
 
+def warn_unseen(*, seen: int, customers: int | None, org: str) -> tuple[Warned, ...]:
+    """Customers of whom nothing is known yet; `customers`: how many the shop has, None where nobody counted."""
+    if customers is None:
+        return (Warned("uncounted", "", gaps={"org": org}),)
+    if seen >= customers:
+        return ()
+    return (Warned("unseen", "", gaps={"count": customers - seen, "all": customers, "org": org}),)
+
+
 def warn_spellings(compiled: Compiled, seen: Mapping[str, int]) -> tuple[Warned, ...]:
     """Tags that the shop has already in another spelling (case, or only accents); `seen`: spelling -> customers."""
     found: list[Warned] = []
@@ -82,7 +91,7 @@ def say_warning(one: Warned, *, words: Words, compiled: Compiled) -> str:
     part, others = (said[0], words.listed(said[1:])) if said else ("", "")
     kind = "never.alone" if one.kind == "never" and not others else one.kind
     told = words(f"warning.{kind}", tag=one.tag, part=part, others=others, **gaps)
-    return f"{names.get(one.rule, one.rule)}: {told}"
+    return f"{names.get(one.rule, one.rule)}: {told}" if one.rule else told
 
 
 def bare_tag(tag: str) -> str:

@@ -14,7 +14,7 @@ from service.domain.rules import RuleSet
 from service.domain.warnings import say_warning
 from service.domain.words import Words
 from service.errors import Refused
-from service.store import previews
+from service.store import census, previews
 from service.store.previews import Shown
 from service.store.shop import Shop
 from service.store.versions import Versions, made_ready
@@ -79,4 +79,6 @@ async def _draft(
     compiled = made_ready(rule_set, past=past)
     before = await versions.document(shop.org, parent) if parent else RuleSet()
     people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms)
-    return Draft(rule_set, past, parent, before, previews.show(shop, people, compiled, version=parent + 1))
+    customers = await census.counted(redis, shop.org)
+    shown = previews.show(shop, people, compiled, version=parent + 1, customers=customers)
+    return Draft(rule_set, past, parent, before, shown)

@@ -11,7 +11,7 @@ names below. Lifetimes: none unless said.
     tagger:instance               string: a random id of this store, made once
     tagger:unsigned:{minute}      hash: refused webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
-    {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback, crowded
+    {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback, crowded, customers
     {shop}seq                     number: the last mark
     {shop}rings                   number: the last wake-up, so that a job's id is never used again
     {shop}mark:{customer}         hash: n, first_n, first, lane, place, upd, ids, tries, taken, cause, runs, plan

@@ -17,9 +17,9 @@ from service.domain.population import Population, population
 from service.domain.preview import Preview, preview
 from service.domain.standing import NOTHING, Standing
 from service.domain.strikes import stopped, unpack_strikes
-from service.domain.warnings import Warned, warn, warn_counts, warn_spellings
+from service.domain.warnings import Warned, warn, warn_counts, warn_spellings, warn_unseen
 from service.errors import Unreadable
-from service.store import keys
+from service.store import census, keys
 from service.store.background import standing
 from service.store.shop import Shop
 
@@ -35,6 +35,7 @@ class Shown:
     effort: Effort
     guard: Guard
     warnings: tuple[Warned, ...]
+    unseen: int | None  # customers of the shop of whom nothing is known yet; None where nobody counted them
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -74,8 +75,13 @@ async def everybody(
     return people, [CustomerId(one) for one in sorted(names - known.keys())]
 
 
-def show(shop: Shop, people: Population, compiled: Compiled, *, version: int) -> Shown:
-    """Compute it: about a second for 100,000 customers, some ten milliseconds when it was done before."""
+def show(
+    shop: Shop, people: Population, compiled: Compiled, *, version: int, customers: int | None = None
+) -> Shown:
+    """Compute it: about a second for 100,000 customers, some ten milliseconds when it was done before.
+
+    `customers`: how many the shop has, where somebody counted them.
+    """
     shown = preview(people, compiled, version=version)
     counts: dict[str, int] = {}
     for customer in people.customers:
@@ -86,10 +92,12 @@ def show(shop: Shop, people: Population, compiled: Compiled, *, version: int) ->
         effort=effort(shown, one_call=shop.dialect == "admin"),
         guard=guard(shown),
         warnings=(
+            *warn_unseen(seen=len(people), customers=customers, org=shop.org),
             *warn(compiled, today=people.today),
             *warn_counts(compiled, shown),
             *warn_spellings(compiled, counts),
         ),
+        unseen=None if customers is None else max(0, customers - len(people)),
     )
 
 
@@ -106,7 +114,8 @@ class Previews:
         if people is None or not 0 <= now_ms - people.now_ms < FRESH_MS:
             people = await gather(self._redis, shop.org, compiled, now_ms=now_ms)
             self._people = {shop.org: people}  # one shop at a time: they are large
-        return await asyncio.to_thread(show, shop, people, compiled, version=version)
+        customers = await census.counted(self._redis, shop.org)
+        return await asyncio.to_thread(show, shop, people, compiled, version=version, customers=customers)
 
 
 def as_data(shown: Shown) -> dict[str, Any]:
@@ -115,6 +124,7 @@ def as_data(shown: Shown) -> dict[str, Any]:
         **msgspec.to_builtins(shown.preview),
         "effort": msgspec.to_builtins(shown.effort),
         "guard": msgspec.to_builtins(shown.guard),
+        "unseen": shown.unseen,
     }
 
 

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId, pack
 from service.domain.standing import Owned, pack_owned
-from service.store import keys, runs
+from service.store import census, keys, runs
 from tests.deploy.test_cli import ORG, Place, place, shop
 
 __all__ = ["place", "shop"]  # fixtures
@@ -63,6 +63,20 @@ async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_not
     shown = json.loads(as_json.out)
     assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])
     assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1
+
+
+async def test_a_preview_says_of_whom_nothing_is_known_yet_and_what_to_run(
+    shop: Place, redis: ArqRedis, rules: Path
+) -> None:
+    await known(redis, RICH, MIDDLING, THEIRS)
+    await census.count(redis, OrgId(ORG), 500)
+
+    said = await shop.tagger("rules", "preview", ORG, str(rules))
+    as_json = await shop.tagger("rules", "preview", ORG, str(rules), "--json")
+
+    assert "⚠ Chưa thấy 497 trong 500 khách của cửa hàng" in said.out
+    assert f"tagger backfill {ORG}" in said.out
+    assert json.loads(as_json.out)["unseen"] == 497
 
 
 async def test_a_large_publish_shows_itself_and_waits_for_an_approval(

@@ -15,7 +15,7 @@ from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import population
 from service.domain.preview import preview
 from service.domain.standing import Standing
-from service.domain.warnings import Warned, say_warning, warn, warn_counts, warn_spellings
+from service.domain.warnings import Warned, say_warning, warn, warn_counts, warn_spellings, warn_unseen
 from service.domain.words import LANGUAGES
 from service.locales import catalogue, words
 from tests.reference import strategies
@@ -143,6 +143,27 @@ def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[i
     assert kinds(warn_counts(compiled, preview(people, compiled))) == [kind]
 
 
+@pytest.mark.parametrize(
+    ("customers", "said"),
+    [
+        (None, "uncounted"),
+        (10, "unseen"),
+        (7, ""),
+        (6, ""),
+    ],
+    ids=["nobody counted", "some are unseen", "all are seen", "some are new"],
+)
+def test_customers_of_whom_nothing_is_known_are_warned_of(customers: int | None, said: str) -> None:
+    found = warn_unseen(seen=7, customers=customers, org="1000")
+
+    assert kinds(found) == [said] * bool(said)
+    compiled = rule("{field: orders_count, op: at_least, value: 1}")
+    told = [say_warning(one, words=words("vi"), compiled=compiled) for one in found]
+    assert all(one.endswith("tagger backfill 1000") for one in told)
+    if said == "unseen":
+        assert told[0].startswith("Chưa thấy 3 trong 10 khách của cửa hàng")
+
+
 def test_a_tag_that_others_put_on_too_is_warned_of() -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
     some = [
@@ -177,7 +198,7 @@ def test_every_kind_of_warning_has_its_sentence() -> None:
     said = {str(message.id) for message in catalogue("vi") if str(message.id).startswith("warning.")}
     compiled = rule("{field: orders_count, op: at_least, value: 1}")
     part = compiled.rules[0].when
-    gaps: dict[str, str | int] = {"count": 1, "share": 2, "all": 3, "other": "x"}
+    gaps: dict[str, str | int] = {"count": 1, "share": 2, "all": 3, "other": "x", "org": "1"}
 
     for key in said - {"warning.never.alone"}:
         one = Warned(key.removeprefix("warning."), "fan", "Fan", (part, part), gaps)

@@ -15,7 +15,7 @@ from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, pack_owned
 from service.domain.strikes import pack_strikes
 from service.errors import Refused
-from service.store import audit, keys, previews
+from service.store import audit, census, drafts, keys, previews
 from service.store.background import pack_excluded, unpack_excluded
 from service.store.previews import Previews
 from service.store.shop import Shop
@@ -133,3 +133,19 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
     assert (shown.preview.added, shown.preview.touched, shown.effort.calls) == (0, 0, 0)
     assert shown.preview.tags[0].stopped == 1
     assert previews.show(SHOP, tomorrow, compiled(), version=2).preview.added == 1
+
+
+async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
+    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    seen, versions = Previews(redis), Versions(redis)
+    unknown = await seen.show(SHOP, compiled(), version=2, now_ms=NOW_MS)
+
+    await census.count(redis, ORG, 12)
+    shown = await seen.show(SHOP, compiled(), version=2, now_ms=NOW_MS)
+    drafted = await drafts.draft(
+        redis, SHOP, parse_rules(RULE % ("leave", 1)), versions=versions, now_ms=NOW_MS
+    )
+
+    assert (unknown.unseen, unknown.warnings[0].kind) == (None, "uncounted")
+    assert (shown.unseen, shown.warnings[0].kind, drafted.shown.unseen) == (11, "unseen", 11)
+    assert previews.as_data(shown)["unseen"] == 11

@@ -9,6 +9,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import unpack
 from service.domain.standing import unpack_held
+from service.store import census
 from service.store.bucket import Bucket
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.client import Haravan
@@ -56,6 +57,7 @@ async def test_a_backfill_marks_only_those_whose_tags_change_and_keeps_all_snaps
     marked, left = await walk(stage, "backfill")
     assert (marked, left) == (12, 12)
     assert await stage.redis.hlen(stage.key("snap")) == 108
+    assert await census.counted(stage.redis, ORG) == 120
     await stage.turn(12)
 
     assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])

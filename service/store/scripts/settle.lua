@@ -175,6 +175,7 @@ function ops.purge(item, old)
     redis.call('HDEL', P .. name, item.cid)
   end
   redis.call('ZREM', P .. 'calendar', item.cid)
+  if redis.call('HEXISTS', P .. 'state', 'customers') == 1 then redis.call('HINCRBY', P .. 'state', 'customers', -1) end
   end_runs(item.cid, old[4], 'done', item)
   unmark(item.cid, old)
   return 'done'

@@ -65,6 +65,7 @@ PREVIEW: Final[dict[str, Any]] = {
             "not_ours": 312,
             "left": 0,
             "excluded": 0,
+            "stopped": 0,
             "samples": {"added": [1037889951, 1037890001]},
         }
     ],
@@ -73,6 +74,7 @@ PREVIEW: Final[dict[str, Any]] = {
     "parent": 41,
     "effort": {"calls": 4093, "seconds": 1023},
     "guard": {"needs_approval": False, "why": [], "most_customers": 5000, "most_removed": 2000},
+    "unseen": 0,
     "changes": ["~ Khách VIP (đã sửa)"],
     "warnings": [],
 }

@@ -126,6 +126,9 @@ class ShownPreview(Preview, Answer, frozen=True, kw_only=True):
     parent: int
     effort: Effort
     guard: Guard
+    unseen: Annotated[
+        int | None, Meta(description="Customers of the shop whom nobody has looked at yet; null: unknown")
+    ]
     changes: list[str]
     warnings: list[str]
 

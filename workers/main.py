@@ -18,6 +18,8 @@ from redis.exceptions import RedisError
 
 from service import alerts
 from service.domain.customers import OrgId
+from service.domain.failures import rebuild_delay_s
+from service.errors import TaggerError
 from service.settings import Settings
 from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
@@ -38,8 +40,7 @@ if TYPE_CHECKING:
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
 SWEEP_EVERY_S: Final = 1.0
-REBUILD_LEAST_S: Final = 0.5
-REBUILD_MOST_S: Final = 30.0
+WELL_AFTER_S: Final = 15.0  # a worker that lived for so long had found its store
 SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
 SEEN_FOR_S: Final = 15
 
@@ -123,9 +124,12 @@ class WorkerProcess:
                     "seed", outcome="waits", cause=type(exc).__name__, again_in_s=1
                 )
                 await asyncio.sleep(1)
+            except TaggerError as exc:
+                structlog.get_logger().error("seed", outcome="failed", cause=str(exc))
+                return
 
     async def _work(self, drain: Drain) -> None:
-        wait_s = REBUILD_LEAST_S
+        attempts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
             pool = connect(self._settings.redis_url)  # one of the worker's own: its close() ends it
@@ -133,13 +137,10 @@ class WorkerProcess:
             try:
                 await self._until_stopped(worker)
             except (TimeoutError, RedisError, OSError) as exc:
-                wait_s = (
-                    REBUILD_LEAST_S
-                    if time.monotonic() - started > REBUILD_MOST_S
-                    else min(2 * wait_s, REBUILD_MOST_S)
-                )
+                attempts = 1 if time.monotonic() - started > WELL_AFTER_S else attempts + 1
+                wait_s = rebuild_delay_s(attempts, self._dice())
                 structlog.get_logger().warning(
-                    "worker", outcome="rebuilt", cause=type(exc).__name__, again_in_s=wait_s
+                    "worker", outcome="rebuilt", cause=type(exc).__name__, again_in_s=round(wait_s, 2)
                 )
                 await _first(self._stopping.wait(), asyncio.sleep(wait_s))
             finally:
@@ -161,6 +162,7 @@ class WorkerProcess:
         while not running.done():
             running.cancel()  # redis-py may take one cancellation for a time-out of its own
             await asyncio.wait({running}, timeout=0.5)
+        await asyncio.gather(running, return_exceptions=True)  # it may have ended of a store that went away meanwhile
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:

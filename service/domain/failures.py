@@ -26,10 +26,22 @@ LAG_LOOK_AGAIN_S: Final = 600.0
 
 PROBE_EVERY_S: Final = 300.0
 
+REBUILD_FIRST_S: Final = 0.25
+REBUILD_LONGEST_S: Final = 2.0
+
 
 def retry_delay_s(tries: int, dice: float) -> float:
     """How long the customer waits after its `tries`-th failure: exponential, full jitter (`dice` in 0..1)."""
     return min(LONGEST_RETRY_S, FIRST_RETRY_S * RETRY_GROWTH ** (tries - 1)) * dice
+
+
+def rebuild_delay_s(attempts: int, dice: float) -> float:
+    """How long a worker waits after its store went away, before it tries for the `attempts`-th time (from 1).
+
+    Never so short that it does nothing but try, never longer than somebody would notice once the store is back; and
+    not all workers at once (`dice` in 0..1).
+    """
+    return min(REBUILD_LONGEST_S, REBUILD_FIRST_S * 2.0 ** min(attempts, 10)) * (0.5 + 0.5 * dice)
 
 
 def batch_size(tries: int, *, most: int) -> int:

@@ -9,7 +9,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.errors import BadSettings, StoreAway
+from service.errors import StoreAway, TaggerError
 from service.settings import Settings
 from service.store.durability import Finding, examine, refuse
 from service.store.shops import Shops
@@ -62,7 +62,7 @@ class Boot:
                 await self._ask()
             except (RedisError, OSError):
                 continue
-            except BadSettings as exc:
+            except TaggerError as exc:
                 structlog.get_logger().error("boot", outcome="refused", cause=str(exc))
 
     async def _ask(self) -> None:

@@ -9,6 +9,7 @@ from service.domain.failures import (
     OUTAGE_LONGEST_S,
     Breaker,
     batch_size,
+    rebuild_delay_s,
     retry_delay_s,
     too_many_gone,
 )
@@ -19,6 +20,18 @@ def _after(*customers: str) -> Breaker:
     for customer in customers:
         breaker = breaker.failed(now_ms=0, customer=customer)
     return breaker
+
+
+@pytest.mark.parametrize("attempts", [1, 2, 3, 10, 10_000])
+@pytest.mark.parametrize("dice", [0.0, 0.5, 1.0])
+def test_a_store_that_is_back_is_found_within_two_seconds_and_not_asked_without_pause(
+    attempts: int, dice: float
+) -> None:
+    assert 0.2 <= rebuild_delay_s(attempts, dice) <= 2.0
+
+
+def test_the_longer_a_store_is_away_the_less_it_is_asked() -> None:
+    assert [rebuild_delay_s(attempts, 1.0) for attempts in range(1, 6)] == [0.5, 1.0, 2.0, 2.0, 2.0]
 
 
 @pytest.mark.parametrize(

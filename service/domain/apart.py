@@ -15,12 +15,13 @@ from service.domain.tier_steps import reached, settle_tier
 
 
 def stands_apart(compiled: Compiled) -> Callable[[Standing], bool]:
-    """Whether a customer's steps depend on one another: excluded, tags of rules that went, holds of other tags."""
+    """Whether a customer's steps depend on one another: excluded, tags of rules that went or that are to be put
+    back, holds of other tags."""
     sets, live = compiled.sets, compiled.live
     none: Final[frozenset[str]] = frozenset()
 
     def test(standing: Standing) -> bool:
-        if standing.excluded:
+        if standing.excluded or standing.restores:
             return True
         if standing.owned and not standing.owned.keys() <= sets:
             return True
@@ -64,7 +65,8 @@ def _decide(scene: Scene, outlook: Outlook, place: int, today: int) -> None:
 def _move(scene: Scene, outlook: Outlook, tier: CompiledTier, place: int) -> None:
     if tier.id in scene.standings[place].excluded:
         return
-    turn, tags = scene.turn(place), scene.facts[place].tags
+    tags = scene.facts[place].tags
+    turn = scene.turn(place)  # it may see tags that are to be put back
     earned = reached(turn, tier)
     settle_tier(turn, tier)
     turn.facts.tags = tags

@@ -31,6 +31,13 @@ class Past:
     take_back: frozenset[tuple[str, int]] = frozenset()
     undone: frozenset[int] = frozenset()
 
+    def just_undone(self, number: int) -> frozenset[int]:
+        """Which versions the version of this number undid itself: those right before it. None if it is no roll-back."""
+        first = number
+        while first - 1 in self.undone:
+            first -= 1
+        return frozenset(range(first, number))
+
 
 NO_PAST: Final = Past()
 

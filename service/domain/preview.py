@@ -121,10 +121,11 @@ def _tags(population: Population, compiled: Compiled, seen: Survey) -> Iterator[
 
 
 def _gone(population: Population, seen: Survey, live: Iterable[str]) -> dict[str, str]:
-    """Tags that no live rule sets, but somebody has from us: folded -> as it was given."""
+    """Tags that no live rule sets, but somebody has from us or gets back: folded -> as it was given."""
     known, found = frozenset(live), dict[str, str]()
     for (key, _), places in seen.apart.cells.items():
-        own = population.standings[places[0]].owned.get(key)
+        stands = population.standings[places[0]]
+        own = stands.owned.get(key) or stands.restores.get(key)
         if key not in known and own is not None:
             found[key] = own.tag
     return found

@@ -14,6 +14,13 @@ from service.domain.touches import Touches, touched_since
 Restores = Mapping[int, Mapping[str, Stood]]  # customer -> folded tag -> how it stood
 
 
+def together(
+    waiting: Mapping[str, Stood], new: Mapping[str, Stood], *, undone: frozenset[int]
+) -> dict[str, Stood]:
+    """What a customer waits to get back since earlier roll-backs, unless these are undone, and what is new."""
+    return {**new, **{key: stood for key, stood in waiting.items() if stood.by not in undone}}
+
+
 class Deed(NamedTuple):
     """A tag that we added, or removed when it stood as `stood` says."""
 
@@ -52,12 +59,12 @@ class Undoing:
         """Whose tags may have to be put back."""
         return [*dict.fromkeys(deed.customer for deed in self._taken())]
 
-    def found(self, touches: Mapping[int, Touches]) -> dict[int, dict[str, Stood]]:
-        """What is to be put back, given what others did to these customers' tags."""
+    def found(self, touches: Mapping[int, Touches], *, after_ms: int = 0) -> dict[int, dict[str, Stood]]:
+        """What is to be put back of what was taken after a moment, given what others did to these customers' tags."""
         found: dict[int, dict[str, Stood]] = {}
         for deed in self._taken():
             touched = touched_since(touches.get(deed.customer, {}), deed.tag, after_ms=deed.at_ms)
-            if deed.stood is not None and not touched:
+            if deed.stood is not None and not touched and deed.at_ms >= after_ms:
                 stood = msgspec.structs.replace(deed.stood, by=self._by)
                 found.setdefault(deed.customer, {})[fold(deed.tag)] = stood
         return found

@@ -10,11 +10,12 @@ from arq.connections import ArqRedis
 from service.domain.differences import differences, headline
 from service.domain.evaluation import Compiled
 from service.domain.ownership import Past, undo
+from service.domain.restoring import Restores
 from service.domain.rules import RuleSet
 from service.domain.warnings import say_warning
 from service.domain.words import Words
 from service.errors import Refused
-from service.store import census, previews
+from service.store import census, previews, restoring
 from service.store.previews import Shown
 from service.store.shop import Shop
 from service.store.versions import Versions, made_ready
@@ -60,7 +61,8 @@ async def draft(redis: ArqRedis, shop: Shop, rule_set: RuleSet, *, versions: Ver
 
 
 async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Versions, now_ms: int) -> Draft:
-    """The rules of an earlier version, taking back what the versions since gave by mistake; raises NotFound, Refused."""
+    """The rules of an earlier version, taking back what the versions since gave by mistake, and putting back what
+    they took; raises NotFound, Refused."""
     parent = await versions.live_number(shop.org)
     if not 0 < to < parent:
         raise Refused(
@@ -69,16 +71,24 @@ async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Vers
     restored = await versions.document(shop.org, to)
     undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
     inherited = await versions.inheritance(shop.org, restored, parent=parent)
-    past = undo(inherited, undone=undone, restored=restored)
-    return await _draft(redis, shop, restored, past, parent, versions, now_ms)
+    past = undo(inherited, undone=undone, restored=restored, target=await versions.past(shop.org, to))
+    back = await restoring.gather(redis, shop.org, undone, by=parent + 1, versions=versions)
+    return await _draft(redis, shop, restored, past, parent, versions, now_ms, back)
 
 
 async def _draft(
-    redis: ArqRedis, shop: Shop, rule_set: RuleSet, past: Past, parent: int, versions: Versions, now_ms: int
+    redis: ArqRedis,
+    shop: Shop,
+    rule_set: RuleSet,
+    past: Past,
+    parent: int,
+    versions: Versions,
+    now_ms: int,
+    restores: Restores = previews.NO_RESTORES,
 ) -> Draft:
     compiled = made_ready(rule_set, past=past)
     before = await versions.document(shop.org, parent) if parent else RuleSet()
-    people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms)
+    people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms, restores=restores)
     customers = await census.counted(redis, shop.org)
     shown = previews.show(shop, people, compiled, version=parent + 1, customers=customers)
     return Draft(rule_set, past, parent, before, shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from service.domain.evaluation import Compiled
 from service.domain.guard import Effort, Guard, effort, guard
 from service.domain.population import Population, population
 from service.domain.preview import Preview, preview
+from service.domain.restoring import Restores, together
 from service.domain.standing import NOTHING, Standing
 from service.domain.strikes import stopped, unpack_strikes
 from service.domain.warnings import Warned, warn, warn_counts, warn_spellings, warn_unseen
@@ -24,6 +25,7 @@ from service.store.background import standing
 from service.store.shop import Shop
 
 PAGE: Final = 2_000
+NO_RESTORES: Final[Restores] = {}
 FRESH_MS: Final = 60_000  # for so long a population serves one preview after another
 
 
@@ -51,20 +53,29 @@ class Shown:
         }
 
 
-async def gather(redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int) -> Population:
-    """Everybody whose snapshot we have; a snapshot that cannot be read is left out (its next look renews it)."""
-    return (await everybody(redis, org, compiled, now_ms=now_ms))[0]
+async def gather(
+    redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int, restores: Restores = NO_RESTORES
+) -> Population:
+    """Everybody whose snapshot we have; a snapshot that cannot be read is left out (its next look renews it).
+
+    `restores`: what these rules, as a roll-back, are to put back.
+    """
+    return (await everybody(redis, org, compiled, now_ms=now_ms, restores=restores))[0]
 
 
 async def everybody(
-    redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int
+    redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int, restores: Restores = NO_RESTORES
 ) -> tuple[Population, list[CustomerId]]:
     """The same, and the customers whose snapshot cannot be read."""
-    kept = {name: await _all(redis, org, name) for name in ("owned", "held", "excluded")}
+    kept = {name: await _all(redis, org, name) for name in ("owned", "held", "excluded", "restores")}
     known: dict[int, tuple[Customer, Standing]] = {}  # a scan may show a customer twice
     names: set[int] = set()
     async for page in _pages(redis, keys.shop(org, "snap")):
         known.update((one[0].id, one) for one in _known(page, kept))
+        for each in restores.keys() & set(map(int, page)) & known.keys():
+            customer, stands = known[each]
+            again = together(stands.restores, restores[each], undone=compiled.undone)
+            known[each] = customer, replace(stands, restores=again)
         names.update(map(int, page))
     people = population(
         known.values(),
@@ -155,12 +166,17 @@ async def _pages(redis: ArqRedis, key: str) -> AsyncIterator[dict[bytes, bytes]]
 def _known(
     page: Mapping[bytes, bytes], kept: Mapping[str, Mapping[bytes, bytes]]
 ) -> Iterator[tuple[Customer, Standing]]:
-    owned, held, excluded = kept["owned"], kept["held"], kept["excluded"]
+    owned, held, excluded, back = kept["owned"], kept["held"], kept["excluded"], kept["restores"]
     for name, snapshot in page.items():
         try:
             customer = unpack(snapshot)
-            if name in owned or name in held or name in excluded:
-                stands = standing(owned=owned.get(name), held=held.get(name), excluded=excluded.get(name))
+            if name in owned or name in held or name in excluded or name in back:
+                stands = standing(
+                    owned=owned.get(name),
+                    held=held.get(name),
+                    excluded=excluded.get(name),
+                    restores=back.get(name),
+                )
             else:
                 stands = NOTHING
         except Unreadable:

@@ -12,7 +12,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.due_days import coming_days
 from service.domain.preview import touched
 from service.errors import Refused
-from service.store import audit, keys, previews, runs
+from service.store import audit, keys, previews, restoring, runs
 from service.store.drafts import Draft
 from service.store.previews import Shown
 from service.store.runs import Run
@@ -108,16 +108,19 @@ async def roll_back(
 
 
 async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int) -> Run | None:
-    """Carry out a publish whose process died between the version and the marks; None when there is none."""
+    """Carry out a publish whose process died between the version and the marks, and what a roll-back has to put
+    back of writes that were still out; None when there is neither."""
     client: Any = redis
     begun = keys.shop(shop.org, "state"), UNFINISHED
-    stored = await client.hget(*begun)
-    version = await versions.live(shop.org)
-    if stored is None or version is None or now_ms - version.at_ms < STILL_AT_IT_MS:
+    number, stage = int(await client.hget(*begun) or 0), await restoring.stage(redis, shop.org)
+    version = await versions.live(shop.org) if number or stage else None
+    if version is None or now_ms - version.at_ms < STILL_AT_IT_MS:
         return None
     run = None
-    if version.number >= int(stored):
+    if 0 < number <= version.number or stage == "begun":
         run = await carry_out(redis, shop.org, versions, version, now_ms=now_ms)
+    elif stage == "late":
+        run = await _put_back_late(redis, shop.org, versions, version, now_ms=now_ms)
     await client.hdel(*begun)
     return run
 
@@ -145,20 +148,53 @@ async def carry_out(
     await _supersede(redis, org)
     past = await versions.past(org, version.number)
     compiled = made_ready(await versions.document(org, version.number), past=past)
-    people, unreadable = await previews.everybody(redis, org, compiled, now_ms=now_ms)
+    back = await restoring.owed(redis, org, version, versions=versions)
+    people, unreadable = await previews.everybody(redis, org, compiled, now_ms=now_ms, restores=back)
     await _move_calendar(redis, org, coming_days(people, compiled))
     changing = touched(people, compiled, version=version.number)
-    customers = [*map(CustomerId, changing), *unreadable]
+    waiting = await restoring.order(redis, org, back, people, touched=frozenset(changing))
+    customers = [*dict.fromkeys([*map(CustomerId, changing), *waiting, *unreadable])]
+    run = await _start(redis, org, version, customers, now_ms=now_ms, on_marked=on_marked)
+    await restoring.ordered(redis, org)
+    return run
+
+
+async def _put_back_late(
+    redis: ArqRedis, org: OrgId, versions: Versions, version: Version, *, now_ms: int
+) -> Run | None:
+    """Removals that were under way when their version was undone are known only now."""
+    late = await restoring.owed_late(redis, org, version, versions=versions)
+    run = None
+    if late:
+        compiled = made_ready(
+            await versions.document(org, version.number), past=await versions.past(org, version.number)
+        )
+        people = await previews.gather(redis, org, compiled, now_ms=now_ms, restores=late)
+        customers = await restoring.order(redis, org, late, people, touched=late.keys())
+        run = await _start(redis, org, version, customers, now_ms=now_ms)
+    await restoring.done(redis, org)
+    return run
+
+
+async def _start(
+    redis: ArqRedis,
+    org: OrgId,
+    version: Version,
+    customers: Sequence[CustomerId],
+    *,
+    now_ms: int,
+    on_marked: Callable[[int], None] = lambda _: None,
+) -> Run | None:
+    """Mark these customers under a run of their own; None where there are none."""
     if not customers:
         return None
-    reason = version.note or f"version {version.number}"
     run = await runs.start(
         redis,
         org,
         customers,
         kind="publish",
         by=version.author,
-        reason=reason,
+        reason=version.note or f"version {version.number}",
         now_ms=now_ms,
         on_marked=on_marked,
     )

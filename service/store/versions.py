@@ -26,6 +26,7 @@ OF_THE_SHOP: Final = (
 )  # any of these: the shop has a past, RULES_FILE stays out
 
 
+RESTORING: Final = "restoring"  # field of the shop's state: a roll-back that has not put back everything yet
 RETRACTED: Final = (
     "~retracted"  # owner of tags that a person takes back: no rule's id, and what it gave is removed
 )
@@ -84,7 +85,7 @@ class Versions:
             preview=preview,
         )
         inherited = await self.inheritance(org, rule_set, parent=parent) if past is None else past
-        if not await self._store(org, version, canonical(rule_set), pack_past(inherited)):
+        if not await self._store(org, version, canonical(rule_set), inherited):
             live = await self.live_number(org)
             raise Refused(
                 f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
@@ -150,9 +151,10 @@ class Versions:
         except Refused:
             return None  # another process of this service was quicker
 
-    async def _store(self, org: OrgId, version: Version, document: bytes, past: bytes) -> bool:
+    async def _store(self, org: OrgId, version: Version, document: bytes, past: Past) -> bool:
         """False when another version went live since `version.parent`."""
         live = keys.shop(org, "live_version")
+        rolls_back = bool(past.just_undone(version.number))
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(live)
@@ -161,8 +163,10 @@ class Versions:
                 pipe.multi()
                 pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
-                pipe.hset(keys.shop(org, "pasts"), version.number, past)
+                pipe.hset(keys.shop(org, "pasts"), version.number, pack_past(past))
                 pipe.set(live, version.number)
+                if rolls_back:
+                    pipe.hset(keys.shop(org, "state"), RESTORING, version.number)
                 await pipe.execute()
             except WatchError:
                 return False

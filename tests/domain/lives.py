@@ -1,0 +1,93 @@
+"""One customer's life through days, rules and roll-backs: decided, written, and remembered in a ledger."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from datetime import date
+import msgspec
+
+from service.domain.customers import Customer
+from service.domain.decision import Decision, decide
+from service.domain.evaluation import Compiled, compile_rules
+from service.domain.ownership import NO_PAST, Past, succeed, undo
+from service.domain.restoring import Deed, Undoing, together
+from service.domain.rules import RuleSet
+from service.domain.standing import Standing
+from service.domain.tags import after, fold, tag_set
+from service.domain.touches import Touch
+from tests.reference.strategies import moment
+
+
+@dataclass
+class Life:
+    """A shop with one customer. Version n is the n-th document."""
+
+    docs: list[RuleSet]
+    customer: Customer
+    today: date
+    standing: Standing = field(default_factory=Standing)
+    pasts: list[Past] = field(default_factory=lambda: [NO_PAST])
+    ledger: list[Deed] = field(default_factory=list)
+    touches: dict[str, Touch] = field(default_factory=dict)
+    clock: int = 0
+    compiled: Compiled | None = None
+
+    @property
+    def version(self) -> int:
+        return len(self.docs)
+
+    @property
+    def tags(self) -> frozenset[str]:
+        return frozenset(map(fold, self.customer.tags))
+
+    def twin(self) -> Life:
+        """Another world, in which it goes on otherwise."""
+        return replace(self, docs=[*self.docs], pasts=[*self.pasts], ledger=[*self.ledger])
+
+    def look(self) -> Decision:
+        """Decide and write; what was to be put back is settled by it."""
+        self.compiled = self.compiled or compile_rules(self.docs[-1], past=self.pasts[-1])
+        decision = decide(
+            compiled=self.compiled,
+            customer=self.customer,
+            standing=self.standing,
+            today=self.today.toordinal(),
+            now_ms=moment(self.today, 12, self.docs[-1].timezone),
+            version=self.version,
+        )
+        for reason in decision.reasons:
+            self.clock += 1
+            self.ledger.append(Deed(1, reason.tag, self.version, self.clock, reason.why, stood=reason.stood))
+        self.retag(*after(tag_set(self.customer.tags), decision.change).listed)
+        self.standing = decision.standing
+        return decision
+
+    def retag(self, *tags: str) -> None:
+        self.customer = msgspec.structs.replace(self.customer, tags=tags)
+
+    def take_off(self, tag: str) -> None:
+        """A person does, and it is noticed."""
+        self.clock += 1
+        self.touches[fold(tag)] = Touch(tag, added=False, at_ms=self.clock)
+        self.retag(*(one for one in self.customer.tags if fold(one) != fold(tag)))
+
+    def publish(self, doc: RuleSet) -> None:
+        self._go_live(doc, succeed(self.pasts[-1], before=self.docs[-1], after=doc))
+
+    def roll_back(self, *, to: int) -> None:
+        doc, by = self.docs[to - 1], self.version + 1
+        undone = {number: self.docs[number - 1] for number in range(to + 1, by)}
+        inherited = succeed(self.pasts[-1], before=self.docs[-1], after=doc)
+        past = undo(inherited, undone=undone, restored=doc, target=self.pasts[to - 1])
+        undoing = Undoing(undone=frozenset(undone), by=by)
+        for deed in self.ledger:
+            undoing.tell(deed)
+        new = undoing.found({1: self.touches}).get(1, {})
+        restores = together(self.standing.restores, new, undone=past.undone)
+        self.standing = replace(self.standing, restores=restores)
+        self._go_live(doc, past)
+
+    def _go_live(self, doc: RuleSet, past: Past) -> None:
+        self.docs.append(doc)
+        self.pasts.append(past)
+        self.compiled = None

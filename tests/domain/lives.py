@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from datetime import date
+
 import msgspec
 
 from service.domain.customers import Customer

@@ -92,7 +92,8 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
         db=int(db or 0),
         **options,
     )
-    for each in sentinel.sentinels:  # who is asked for the primary's address is a server that may go away, too
+    # who is asked for the primary's address is a server that may go away, too
+    for each in sentinel.sentinels:
         each.connection_pool.connection_class = _telling(each.connection_pool.connection_class)
     pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
     return pool

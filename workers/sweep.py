@@ -48,6 +48,7 @@ class Sweep:
         self._clock_ms = clock_ms
         self._ring = script(redis, "place", "ring")
         self._passed = script(redis, "passed")
+        self._zones: dict[OrgId, tuple[int, str]] = {}  # by live version
         self._calendar_at = 0.0
         self._house_at = 0.0
 
@@ -81,7 +82,7 @@ class Sweep:
         return rung
 
     async def mark_by_calendar(self) -> int:
-        """Mark whoever is due by each shop's today, so that a missed midnight catches up. Returns how many.
+        """Mark whoever is due by today in the zone of each shop's rules, so that a missed midnight catches up. Returns how many.
 
         In the same round publishes are looked after: one that takes more tags than its preview said is stopped,
         one whose process died before its marks is carried out.
@@ -91,13 +92,28 @@ class Sweep:
         for org in await self._shops.orgs():
             try:
                 shop = await self._shops.get(org)
+                zone = await self._zone(shop) if shop is not None else ""
             except TaggerError as exc:
                 structlog.get_logger().error("sweep", org=org, outcome="failed", cause=str(exc))
                 continue
             if shop is not None:
-                marked += await self._mark_due(org, today=today(now, shop.timezone))
+                marked += await self._mark_due(org, today=today(now, zone))
                 await self._look_after_publishes(shop, now)
         return marked
+
+    async def _zone(self, shop: Shop) -> str:
+        """The zone of the live rules: they count the days that stand in the calendar. Raises NotFound.
+
+        By the shop's own zone a customer would be marked hours late, or again and again until its day has come.
+        """
+        number = await self._versions.live_number(shop.org)
+        if not number:
+            return shop.timezone
+        known = self._zones.get(shop.org)
+        if known is None or known[0] != number:
+            zone = (await self._versions.document(shop.org, number)).timezone
+            known = self._zones[shop.org] = (number, zone)
+        return known[1]
 
     async def _look_after_publishes(self, shop: Shop, now: int) -> None:
         for run in await publishing.stop_overruns(self._redis, shop.org):

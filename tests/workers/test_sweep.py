@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
+import pytest
+
 from service.store import keys, runs
 from service.store.publishing import UNFINISHED
 from service.store.versions import Versions
@@ -35,6 +40,26 @@ async def test_whoever_is_due_by_the_shops_day_is_marked_however_late_the_sweep_
     stage.clock.advance(200 * keys.DAY_S)
     assert await stage.sweep.mark_by_calendar() == 1
     assert await stage.sweep.mark_by_calendar() == 0
+    await stage.turn(2)
+
+    assert stage.haravan.tags(customer) == {"Ngủ đông"}
+
+
+@pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago"], ids=["ahead", "behind"])
+async def test_a_day_begins_when_it_does_where_the_rules_are_counted(stage: Stage, zone: str) -> None:
+    await stage.publish(MONTH.replace("version: 1", f"version: 1\ntimezone: {zone}"))
+    at_noon = datetime.now(ZoneInfo(zone)).replace(hour=12, minute=0, second=0) + timedelta(days=3)
+    stage.clock.advance(at_noon.timestamp() - stage.clock())
+    customer = stage.haravan.create(first_name="Ánh")
+    stage.haravan.order(customer, 100_000)
+    await stage.announce(customer)
+    await stage.turn(2)
+    midnight = (at_noon + timedelta(days=91)).replace(hour=0)
+
+    stage.clock.advance(midnight.timestamp() - 60 - stage.clock())
+    assert await stage.sweep.mark_by_calendar() == 0
+    stage.clock.advance(120)
+    assert await stage.sweep.mark_by_calendar() == 1
     await stage.turn(2)
 
     assert stage.haravan.tags(customer) == {"Ngủ đông"}

@@ -15,7 +15,6 @@ def customer_lines(told: Explanation, *, words: Words, tag: str = "") -> list[st
     """Everything, or with `tag` only what concerns that tag."""
     return [
         *_head(told, words),
-        "",
         *_tags(told, words, tag),
         *_rules(told, words, tag),
         *_tiers(told, words, tag),

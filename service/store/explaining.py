@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import msgspec
 from arq.connections import ArqRedis
 
 from service.domain.customer_data import customer_data
-from service.domain.customer_text import customer_lines, titles
+from service.domain.customer_text import customer_lines
 from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
 from service.domain.facts import fold
 from service.domain.inquiry import explain_customer
-from service.domain.sentences import say_value
 from service.domain.strikes import stopped
-from service.domain.touches import Touch
 from service.domain.verdicts import Explanation, Known
 from service.domain.words import Words
 from service.errors import NotFound
@@ -25,12 +23,13 @@ from service.store import deadletters, deliveries, drift, keys, ledger
 from service.store.background import background
 from service.store.deadletters import DeadLetter
 from service.store.deliveries import Delivery
+from service.store.happenings import delivery_lines, log_lines, say_letter
 from service.store.kept import kept
 from service.store.ledger import Written
 from service.store.shop import Shop
 from service.store.versions import Versions
 
-RECENT = 10  # deliveries and ledger entries in a text
+RECENT = 10  # deliveries and changes in a text
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,66 +64,22 @@ class Explained:
         told = customer_lines(self.explanation, words=words, tag=tag)
         told[1:1] = [words("customer.marked")] if self.waiting else []
         told[1:1] = [words("customer.shadow")] if self.shadow else []
-        log = self._log(words, tag)
-        told += ["", words("customer.ledger" if log else "customer.no_ledger")]
-        told += [f"  {line}" for line in log[:RECENT]]
+        log = log_lines(self.explanation, self._entries(tag), words=words, tag=tag)
+        told += ["", words("customer.ledger" if log else "customer.no_ledger"), *_some(log)]
         if self.letters:
-            told += ["", words("customer.letters"), *(f"  {one.cause}: {one.text}" for one in self.letters)]
+            letters = [say_letter(one, words=words) for one in self.letters]
+            told += ["", words("customer.letters"), *_some(letters)]
         if self.deliveries and not tag:
-            told += ["", words("customer.deliveries")]
-            told += [
-                f"  {self._moment(one.at_ms, words)} {one.topic} {one.outcome}"
-                for one in self.deliveries[:RECENT]
-            ]
+            came = delivery_lines(self.explanation, self.deliveries, words=words)
+            told += ["", words("customer.deliveries"), *_some(came)]
         return told
 
     def _entries(self, tag: str) -> list[Written]:
         return [one for one in self.ledger if not tag or fold(one.entry.tag) == fold(tag)]
 
-    def _log(self, words: Words, tag: str) -> list[str]:
-        """What we wrote, and what others changed, the newest first."""
-        said = [(one.at_ms, self._entry(one, words)) for one in self._entries(tag)]
-        touches = self.explanation.known.touches
-        said += [
-            (touch.at_ms, self._touch(touch, words))
-            for key, touch in touches.items()
-            if not tag or key == fold(tag)
-        ]
-        return [line for _, line in sorted(said, key=lambda each: each[0], reverse=True)]
 
-    def _touch(self, touch: Touch, words: Words) -> str:
-        moment, action = self._moment(touch.at_ms, words), "+" if touch.added else "−"
-        return words("ledger.touched", moment=moment, action=action, tag=touch.tag)
-
-    def _entry(self, one: Written, words: Words) -> str:
-        entry, currency = one.entry, self.explanation.compiled.rule_set.currency
-        values = ", ".join(
-            f"{words(f'field.{name}')}: {say_value(name, value, words=words, currency=currency)}"
-            for name, value in entry.values.items()
-            if words.has(f"field.{name}")
-        )
-        why = words(f"why.{entry.why}") if words.has(f"why.{entry.why}") else ""
-        said = words(
-            "ledger.line",
-            moment=self._moment(one.at_ms, words),
-            action="+" if entry.action == "+" else "−",
-            tag=entry.tag,
-            rule=titles(self.explanation, words).get(entry.rule, entry.rule),
-            version=entry.version,
-            cause=say_cause(entry.cause, words=words),
-            values="".join(f" · {part}" for part in (why, values) if part),
-        )
-        return said if entry.written else f"{said} {words('ledger.shadow')}"
-
-    def _moment(self, ms: int, words: Words) -> str:
-        at = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(self.explanation.compiled.calendar.zone)
-        return f"{words.day(at.date())} {at:%H:%M}"
-
-
-def say_cause(cause: str, *, words: Words) -> str:
-    """Why a customer was looked at, in words: `delivery`, `replay:R1`, …"""
-    kind, _, run = cause.partition(":")
-    return words(f"cause.{kind}", run=run) if words.has(f"cause.{kind}") else cause
+def _some(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines[:RECENT]]
 
 
 async def explain(

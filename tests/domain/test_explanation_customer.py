@@ -192,12 +192,12 @@ def test_a_tier_says_what_is_missing_to_the_next_level_and_how_long_a_lost_one_s
     )
 
     assert any(
-        "Hạng kế tiếp Gold: ✘" in line and "thiếu 37.700.000 ₫" in line
+        "Kế tiếp là Gold: ✘" in line and "thiếu 37.700.000 ₫" in line
         for line in customer_lines(silver, words=words("vi"))
     )
     until = date.fromordinal(DAY + 80)
     assert (
-        f"  Hạng — đang ở hạng Gold · chỉ còn đủ điều kiện Silver; giữ hạng đến {until:%d/%m/%Y}"
+        f"  Hạng — đang ở Gold · chỉ còn đủ điều kiện Silver; giữ hạng đến {until:%d/%m/%Y}"
         in customer_lines(falling, words=words("vi"))
     )
 

@@ -1,0 +1,84 @@
+"""What happened to a customer's tags, as lines for people: what we wrote, what others changed, what is not done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+
+from service.domain.customer_text import titles
+from service.domain.facts import fold
+from service.domain.sentences import say_value
+from service.domain.touches import Touch
+from service.domain.verdicts import Explanation
+from service.domain.words import Words
+from service.store.deadletters import DeadLetter
+from service.store.deliveries import Delivery
+from service.store.ledger import Entry, Written
+
+
+def log_lines(told: Explanation, ledger: Iterable[Written], *, words: Words, tag: str = "") -> list[str]:
+    """What we wrote, and the last that others did to each tag (or to this one), the newest first."""
+    said = [(one.at_ms, _written(told, one, words)) for one in ledger]
+    touches = told.known.touches.items()
+    said += [
+        (touch.at_ms, _touched(told, touch, words)) for key, touch in touches if not tag or key == fold(tag)
+    ]
+    return [line for _, line in sorted(said, key=lambda each: each[0], reverse=True)]
+
+
+def say_letter(one: DeadLetter, *, words: Words) -> str:
+    """What is not done, and why; the technical part of it is in English."""
+    kind, _, tags = one.cause.partition(":")
+    if not words.has(f"letter.{kind}"):
+        return f"{one.cause}: {one.text}"
+    return words(f"letter.{kind}", tags=tags, text=one.text)
+
+
+def delivery_lines(told: Explanation, deliveries: Sequence[Delivery], *, words: Words) -> list[str]:
+    """Which webhooks came, and what became of them."""
+    return [
+        f"{_moment(told, one.at_ms, words)} {one.topic}: "
+        + (words(f"outcome.{one.outcome}") if words.has(f"outcome.{one.outcome}") else one.outcome)
+        for one in deliveries
+    ]
+
+
+def say_cause(cause: str, *, words: Words) -> str:
+    """Why a customer was looked at, in words: `delivery`, `replay:R1`, …"""
+    kind, _, run = cause.partition(":")
+    return words(f"cause.{kind}", run=run) if words.has(f"cause.{kind}") else cause
+
+
+def _written(told: Explanation, one: Written, words: Words) -> str:
+    entry = one.entry
+    why = words(f"why.{entry.why}") if words.has(f"why.{entry.why}") else ""
+    values = ", ".join(_values(told, entry, words))
+    said = words(
+        "ledger.line",
+        moment=_moment(told, one.at_ms, words),
+        action="+" if entry.action == "+" else "−",
+        tag=entry.tag,
+        rule=titles(told, words).get(entry.rule, entry.rule),
+        version=entry.version,
+        cause=say_cause(entry.cause, words=words),
+        values="".join(f" · {part}" for part in (why, values) if part),
+    )
+    return said if entry.written else f"{said} {words('ledger.shadow')}"
+
+
+def _values(told: Explanation, entry: Entry, words: Words) -> Iterator[str]:
+    """What decided; that none of the tags which a rule names were there is left out."""
+    currency = told.compiled.rule_set.currency
+    for name, value in entry.values.items():
+        if words.has(f"field.{name}") and value != []:
+            yield f"{words(f'field.{name}')}: {say_value(name, value, words=words, currency=currency)}"
+
+
+def _touched(told: Explanation, touch: Touch, words: Words) -> str:
+    moment, action = _moment(told, touch.at_ms, words), "+" if touch.added else "−"
+    return words("ledger.touched", moment=moment, action=action, tag=touch.tag)
+
+
+def _moment(told: Explanation, ms: int, words: Words) -> str:
+    at = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(told.compiled.calendar.zone)
+    return f"{words.day(at.date())} {at:%H:%M}"

@@ -1,0 +1,76 @@
+"""What happened to a customer's tags is told in both languages, and nothing technical stands alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.customers import Customer, CustomerId
+from service.domain.evaluation import compile_rules
+from service.domain.inquiry import explain_customer
+from service.domain.parsing import parse_rules
+from service.domain.standing import NOTHING
+from service.domain.touches import Touch
+from service.domain.verdicts import Explanation, Known
+from service.domain.words import LANGUAGES
+from service.locales import words
+from service.store.deadletters import DeadLetter
+from service.store.deliveries import Delivery
+from service.store.happenings import delivery_lines, log_lines, say_letter
+from service.store.ledger import Entry, Written
+
+NOON_MS = 1_795_237_200_000  # 21 November 2026, 12:00 in Việt Nam
+HOUR_MS = 3_600_000
+SEVEN = CustomerId(7)
+RULES = "version: 1\nrules: [{id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: 5}}]"
+
+
+def told(**touches: Touch) -> Explanation:
+    compiled = compile_rules(parse_rules(RULES))
+    today = compiled.day_of(NOON_MS)
+    known = Known(Customer(id=7), NOTHING, today, NOON_MS, 1, {}, touches=touches)
+    return explain_customer(compiled, known)
+
+
+def written(at_ms: int, entry: Entry) -> Written:
+    return Written(f"{at_ms}-0", at_ms, SEVEN, entry)
+
+
+def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first() -> None:
+    given = Entry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10, "tags": []}, why="matched")
+    shadow = Entry("-", "VIP", "gone", 2, "publish:P1", why="gone", written=False)
+    explained = told(vip=Touch("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
+
+    lines = log_lines(
+        explained, [written(NOON_MS + 2 * HOUR_MS, shadow), written(NOON_MS, given)], words=words("vi")
+    )
+
+    assert lines == [
+        "21/11/2026 14:00 −VIP · quy tắc “gone” v2 · xuất bản P1 · quy tắc đã bỏ (chế độ thử, không ghi)",
+        "21/11/2026 13:00 −VIP · có người đổi bằng tay (không phải hệ thống)",
+        "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · khớp quy tắc · Tổng chi tiêu: 10 ₫",
+    ]
+    assert log_lines(explained, [], words=words("vi"), tag="Khác") == []
+
+
+@pytest.mark.parametrize("cause", ["undone:VIP", "rejected", "unavailable", "missing", "unreadable", "bug"])
+def test_every_dead_letter_has_its_sentence(cause: str) -> None:
+    letter = DeadLetter(SEVEN, cause, "a reason", 0, 0, 1, False)
+
+    vi, en = (say_letter(letter, words=words(each)) for each in LANGUAGES)
+
+    assert vi != en
+    assert cause not in (vi, en)
+    assert ("VIP" if ":" in cause else "a reason") in vi
+
+
+def test_what_became_of_a_webhook_is_said_in_words() -> None:
+    came = [
+        Delivery("1-0", NOON_MS, SEVEN, outcome, False, "orders/paid", "", 2, False, "")
+        for outcome in ("marked", "echo", "other")
+    ]
+
+    assert delivery_lines(told(), came, words=words("vi")) == [
+        "21/11/2026 12:00 orders/paid: đã nhận, xem lại khách",
+        "21/11/2026 12:00 orders/paid: không có gì mới",
+        "21/11/2026 12:00 orders/paid: other",
+    ]

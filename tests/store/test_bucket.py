@@ -69,9 +69,31 @@ async def grants(bucket: Bucket, lane: Lane, *, reserve: int = 0) -> int:
     return count
 
 
-async def test_a_shop_that_nothing_is_known_of_is_asked_with_four_calls_first(bucket: Bucket) -> None:
-    assert await grants(bucket, "live") == 4
-    assert (await refused(bucket, "live")).reason == "probing"
+@pytest.mark.parametrize("lane", ["live", "bulk"])
+async def test_a_shop_that_nothing_is_known_of_is_asked_with_one_call_first(
+    bucket: Bucket, lane: Lane
+) -> None:
+    assert await grants(bucket, lane) == 1
+    assert (await refused(bucket, lane)).reason == "probing"
+
+
+async def test_a_first_call_whose_process_died_holds_the_others_up_for_two_seconds(
+    bucket: Bucket, clock: Clock
+) -> None:
+    await granted(bucket)
+    clock.advance(2.01)
+
+    assert await grants(bucket, "bulk") == 1
+
+
+@pytest.mark.parametrize(("silent_s", "calls"), [(4, 40), (6, 4), (119, 4), (121, 1)])
+async def test_the_longer_nothing_was_heard_the_fewer_calls_ask_first(
+    bucket: Bucket, clock: Clock, silent_s: float, calls: int
+) -> None:
+    await heard(bucket, used=2)
+    clock.advance(silent_s)
+
+    assert await grants(bucket, "bulk") == calls
 
 
 async def test_the_first_answer_opens_the_bucket(bucket: Bucket) -> None:
@@ -224,6 +246,7 @@ async def test_a_429_that_tells_the_level_is_believed(bucket: Bucket, clock: Clo
 
 
 async def test_a_later_429_never_shortens_the_wait(bucket: Bucket) -> None:
+    await heard(bucket, used=0)
     first, second = await granted(bucket), await granted(bucket)
     await bucket.report(ORG, first, status=429, retry_after_s=30)
 

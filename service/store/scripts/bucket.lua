@@ -22,6 +22,7 @@ local LONGEST_BLOCK_MS = 60000
 local SILENCE_MS = 5000  -- nothing heard for so long: the level may be anything, so ask with a few calls first
 local PROBES = 4  -- so many calls, in …
 local PROBE_MS = 2000  -- … so much time: half the leak, so that one process that died does not silence the others
+local FIRST_PROBES = 1  -- nothing known at all: a full bucket then costs one 429 and not four
 local LIVE_SEEN_MS = 5000
 local NOTE_MS = 250  -- how long a note outlives the wait that it announces
 local BULK_SHARE = 0.1
@@ -97,7 +98,8 @@ local function bucket_wait(b, now, live, leak, reserve, owed)
   if not live and not owed and b.live_until > now then
     return bucket_clamp(b.live_until - now, 10, 250), 'live first'
   end
-  if now - b.observed_at > SILENCE_MS and b.young >= PROBES then
+  local silence = now - b.observed_at
+  if silence > SILENCE_MS and b.young >= (silence > SHARED_MS and FIRST_PROBES or PROBES) then
     return 50, 'probing'
   end
   local live_limit, bulk_limit = bucket_limits(b, now, reserve)

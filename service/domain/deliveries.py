@@ -23,6 +23,7 @@ SIGNATURE: Final = re.compile(rb"[A-Za-z0-9+/]{43}=")
 SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1 have other lengths
 MAX_BODY: Final = 1024 * 1024
 MAX_TOPIC: Final = 64
+DELETED: Final = "customers/delete"
 MAX_MOMENT_MS: Final = 4_102_444_800_000  # 2100: a later `updated_at` is nonsense and must not make us wait
 
 
@@ -125,31 +126,34 @@ def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
     """Read a signed body: whom to look at, or why nobody.
 
     Topics are hints, since only the body is signed: `customers/*` says that the bare object is a customer,
-    any other body names one by `customer.id`.
+    any other body names one by `customer.id`. A deletion is always news, whatever its body shows: the record as it
+    was last would pass for an echo.
     """
     if test:
         return Verdict(note=Reason.TEST)
     if topic.startswith("customers/"):
         record = read_quickly(body, currency=currency)
         if record is not None:
-            return Verdict(str(record.customer.id), _digest(record), _updated(record))
+            digest = "" if topic == DELETED else _digest(record)
+            return Verdict(str(record.customer.id), digest, _updated(record))
     try:
         told = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return Verdict(note=Reason.UNREADABLE)
     if topic == "app/uninstalled":
         return Verdict(note=Reason.UNINSTALLED)
-    nested = told.get("customer")
+    nested, about_one = told.get("customer"), topic.startswith("customers/")
+    whole = about_one and topic != DELETED
     if isinstance(nested, dict):
-        return _customer(nested, currency=currency, whole=topic.startswith("customers/"))
-    if topic.startswith("customers/"):
-        return _customer(told, currency=currency, whole=True)
+        return _customer(nested, currency=currency, whole=whole)
+    if about_one:
+        return _customer(told, currency=currency, whole=whole)
     return Verdict(note=Reason.NO_CUSTOMER)
 
 
 def cause_of(topic: str) -> str:
     """Why a delivery marks its customer: an announced deletion is no reason to doubt a 404."""
-    return "deletion" if topic == "customers/delete" else "delivery"
+    return "deletion" if topic == DELETED else "delivery"
 
 
 def _customer(told: Mapping[str, object], *, currency: str, whole: bool) -> Verdict:

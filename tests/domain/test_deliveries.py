@@ -147,6 +147,15 @@ def test_a_missing_field_leaves_no_digest(key: str) -> None:
     assert judge(topic="customers/update", body=body, test=False, currency="VND").digest == ""
 
 
+@pytest.mark.parametrize(
+    "body", [WHOLE, {"customer": WHOLE}, WHOLE | {"odd": [1]}], ids=["bare", "nested", "odd"]
+)
+def test_a_deletion_that_shows_the_last_record_is_no_echo_of_it(body: dict[str, object]) -> None:
+    told = judge(topic="customers/delete", body=json.dumps(body).encode(), test=False, currency="VND")
+
+    assert (told.customer, told.digest) == (str(WHOLE["id"]), "")
+
+
 def test_an_orders_copy_of_its_customer_is_not_its_present_state() -> None:
     verdict = judge(
         topic="orders/create", body=json.dumps({"customer": WHOLE}).encode(), test=False, currency="VND"

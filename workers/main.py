@@ -162,7 +162,8 @@ class WorkerProcess:
         while not running.done():
             running.cancel()  # redis-py may take one cancellation for a time-out of its own
             await asyncio.wait({running}, timeout=0.5)
-        await asyncio.gather(running, return_exceptions=True)  # it may have ended of a store that went away meanwhile
+        # it may have ended of a store that went away meanwhile
+        await asyncio.gather(running, return_exceptions=True)
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:

@@ -4,56 +4,103 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.cli.output import EMPTY, console, counted, print_table
+from deploy.cli.output import EMPTY, console, print_table
 
 if TYPE_CHECKING:
     from service.domain.preview import TagPreview, TierPreview
     from service.domain.words import Words
     from service.store.drafts import Draft
 
+ALWAYS = ("added", "removed", "unchanged")  # columns; the others are shown where they say something
+SIGNS = {"added": "+", "removed": "−"}
+EXAMPLES = 2
+
 
 def print_preview(draft: Draft, *, words: Words) -> None:
     """Everything that somebody should see before publishing."""
     shown = draft.shown.preview
-    print_table(
-        ("tag", ">added", ">removed", ">unchanged", ">kept", ">not ours", ">excluded", "for example"),
-        [_tag(one) for one in shown.tags],
-        empty="No tag is set by these rules.",
-    )
+    _print_tags(shown.tags, words)
+    titles = {tier.id: tier.title(words.language) for tier in draft.rule_set.tiers}
     for tier in shown.tiers:
-        _print_moves(tier)
+        _print_moves(tier, titles.get(tier.id, tier.id), words)
     effort = draft.shown.effort
-    console().print(
-        f"{counted(shown.added, 'tag')} added, {shown.removed} removed, {shown.touched} of "
-        f"{counted(shown.customers, 'known customer')} touched; {counted(effort.calls, 'API call')}, "
-        f"about {_lasting(effort.seconds)} when nothing else is to be done."
+    _say(
+        words(
+            "preview.sum",
+            added=words.number(shown.added),
+            removed=words.number(shown.removed),
+            touched=words.number(shown.touched),
+            customers=words.number(shown.customers),
+            calls=words.number(effort.calls),
+            time=_lasting(effort.seconds, words),
+        )
     )
     print_warnings(draft, words=words)
     if draft.shown.guard.needs_approval:
-        console().print(f"It needs an approval (--approve): {' and '.join(_why(draft))}.")
+        _say(words("preview.approval", why=words.listed(_why(draft, words))))
 
 
 def print_warnings(draft: Draft, *, words: Words) -> None:
-    """What is odd about the rules."""
+    """What is odd about the rules, and of whom nothing is known."""
     from service.domain.warnings import say_warning
     from service.store.drafts import ready
 
     compiled = ready(draft)
     for one in draft.shown.warnings:
-        console().print(f"⚠ {say_warning(one, words=words, compiled=compiled)}", markup=False, soft_wrap=True)
+        _say(f"⚠ {say_warning(one, words=words, compiled=compiled)}")
 
 
-def _tag(one: TagPreview) -> tuple[object, ...]:
+def _say(text: str) -> None:
+    console().print(text, markup=False, soft_wrap=True)
+
+
+def _print_tags(tags: tuple[TagPreview, ...], words: Words) -> None:
+    rows = [(one, _counts(one)) for one in tags]
+    columns = [name for name in _counts(tags[0]) if _is_shown(name, rows)] if tags else []
+    print_table(
+        (
+            words("preview.tag"),
+            *(f">{words(f'preview.{name}')}" for name in columns),
+            words("preview.example"),
+        ),
+        [
+            (one.tag, *(_cell(name, counts[name], words) for name in columns), _some(one))
+            for one, counts in rows
+        ],
+        empty=words("preview.no_tags"),
+    )
+
+
+def _counts(one: TagPreview) -> dict[str, int]:
+    return {
+        "added": one.added,
+        "removed": one.removed,
+        "unchanged": one.unchanged,
+        "kept": one.kept + one.downgrade,
+        "left": one.not_ours + one.left,
+        "excluded": one.excluded,
+        "stopped": one.stopped,
+    }
+
+
+def _is_shown(name: str, rows: list[tuple[TagPreview, dict[str, int]]]) -> bool:
+    return name in ALWAYS or any(counts[name] for _, counts in rows)
+
+
+def _cell(name: str, number: int, words: Words) -> str:
+    return f"{SIGNS.get(name, '')}{words.number(number)}" if number else EMPTY
+
+
+def _some(one: TagPreview) -> str:
     some = one.samples.get("added") or one.samples.get("removed") or ()
-    kept = one.kept + one.downgrade
-    numbers = (one.added, one.removed, one.unchanged, kept, one.not_ours + one.left, one.excluded)
-    signs = ("+", "−", "", "", "", "")
-    cells = (f"{sign}{number}" if number else EMPTY for sign, number in zip(signs, numbers, strict=True))
-    return (one.tag, *cells, ", ".join(map(str, some[:2])))
+    return ", ".join(map(str, some[:EXAMPLES]))
 
 
-def _print_moves(tier: TierPreview) -> None:
+def _print_moves(tier: TierPreview, title: str, words: Words) -> None:
     """The matrix: from the rows to the columns; * waits for `downgrade`."""
+    if not tier.moves:
+        _say(words("preview.no_moves", tier=title))
+        return
     names = [*tier.levels, None]
     counts = {(one.source, one.target, one.waits): one.customers for one in tier.moves}
     rows: list[tuple[object, ...]] = []
@@ -61,25 +108,26 @@ def _print_moves(tier: TierPreview) -> None:
         cells = []
         for target in names:
             goes, waits = counts.get((source, target, False), 0), counts.get((source, target, True), 0)
-            told = [str(goes)] * bool(goes) + [f"{waits}*"] * bool(waits)
-            cells.append(f"({tier.stay[at]})" if source == target else " ".join(told) or "·")
-        rows.append((source or "no level", *cells))
-    console().print(f"Tier {tier.id}: from → to; (stays), * waits for its day")
-    print_table(("from", *(f">{name or 'no level'}" for name in names)), rows, empty="")
+            told = [words.number(goes)] * bool(goes) + [f"{words.number(waits)}*"] * bool(waits)
+            cells.append(f"({words.number(tier.stay[at])})" if source == target else " ".join(told) or "·")
+        rows.append((source or words("preview.no_level"), *cells))
+    _say(words("preview.moves", tier=title))
+    headings = (f">{name or words('preview.no_level')}" for name in names)
+    print_table((words("preview.from"), *headings), rows, empty="")
 
 
-def _why(draft: Draft) -> list[str]:
+def _why(draft: Draft, words: Words) -> list[str]:
     shown, guard = draft.shown.preview, draft.shown.guard
-    said = {
-        "share": f"more than {guard.most_customers} customers",
-        "removals": f"{shown.removed} removals, more than {guard.most_removed}",
-    }
-    return [said[why] for why in guard.why]
+    most = {"share": guard.most_customers, "removals": guard.most_removed}
+    return [
+        words(f"preview.why.{why}", removed=words.number(shown.removed), most=words.number(most[why]))
+        for why in guard.why
+    ]
 
 
-def _lasting(seconds: int) -> str:
+def _lasting(seconds: int, words: Words) -> str:
     if seconds < 90:
-        return counted(seconds, "second")
-    return (
-        counted(round(seconds / 60), "minute") if seconds < 5400 else counted(round(seconds / 3600), "hour")
-    )
+        return words.counted("seconds", seconds)
+    if seconds < 5400:
+        return words.counted("minutes", round(seconds / 60))
+    return words.counted("hours", round(seconds / 3600))

@@ -76,7 +76,7 @@ def headline(one: Difference, *, words: Words) -> str:
 
 
 def in_words(before: RuleSet, after: RuleSet, *, words: Words) -> list[str]:
-    """The whole difference as text; one line that says so when there is none."""
+    """The whole difference as text, without what stayed the same; one line that says so when there is none."""
     told: list[str] = []
     if not same_frame(before, after):
         old, new = (f"{each.timezone}, {each.currency}" for each in (before, after))
@@ -87,6 +87,7 @@ def in_words(before: RuleSet, after: RuleSet, *, words: Words) -> list[str]:
             told += [
                 f"  {line.sign} {line.text}"
                 for line in in_sentences(one, words=words, before=before, after=after)
+                if line.sign != " "
             ]
     return told or [words("difference.none")]
 

@@ -11,12 +11,15 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId, pack
 from service.domain.standing import Owned, pack_owned
+from service.domain.strikes import pack_strikes
 from service.store import census, keys, runs
 from tests.deploy.test_cli import ORG, Place, place, shop
 
 __all__ = ["place", "shop"]  # fixtures
 
 VIP = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
+
+TIERS = "version: 1\ntiers: [{id: hang, name: Hạng, levels: [{tag: Gold, when: {field: total_spent, op: at_least, value: 10_000_000}}]}]\n"
 
 
 @pytest.fixture
@@ -56,13 +59,32 @@ async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_not
     as_json = await shop.tagger("rules", "preview", ORG, str(written(tmp_path, 9_000_000)), "--json")
 
     assert (said.code, as_json.code) == (0, 0), said.err
-    assert "1 tag added, 0 removed, 1 of 3 known customers touched; 2 API calls" in said.out
-    assert "It needs an approval" in said.out
+    assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi 1 trong 3 khách đã biết. Số lần gọi API: 2, khoảng" in said.out
+    assert "Cần có người duyệt (--approve): thay đổi hơn 0 khách." in said.out
     assert "~ Khách VIP (đã sửa)" in said.out
     assert "2 khách khớp, 67 % tổng số" in said.out
     shown = json.loads(as_json.out)
     assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])
     assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1
+
+
+async def test_a_preview_speaks_the_language_asked_for_and_shows_what_is_stopped(
+    shop: Place, redis: ArqRedis, tmp_path: Path
+) -> None:
+    tiers = tmp_path / "tiers.yaml"
+    tiers.write_text(TIERS, encoding="utf-8")
+    await known(redis, RICH, MIDDLING)
+    now = 1000 * int((await redis.time())[0])
+    undone = pack_strikes({"gold": (now - 3_000, now - 2_000, now - 1_000)})
+    await redis.hset(keys.shop(OrgId(ORG), "strikes"), mapping={"1": undone})
+
+    vi = await shop.tagger("rules", "preview", ORG, str(tiers))
+    en = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "en")
+
+    assert "Hạng: không ai đổi hạng." in vi.out
+    assert "tạm ngừng" in vi.out
+    assert "Hạng: nobody moves." in en.out
+    assert "Tags added: 0, removed: 0. Customers touched: 0 of 2 known." in en.out
 
 
 async def test_a_preview_says_of_whom_nothing_is_known_yet_and_what_to_run(
@@ -110,7 +132,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     history = json.loads((await shop.tagger("rules", "history", ORG, "--json")).out)
     table = await shop.tagger("rules", "history", ORG)
 
-    assert "1 removed" in looked.out
+    assert "gỡ 1 nhãn" in looked.out
     assert "Version 3 is live" in undone.out, undone.err
     assert [one["number"] for one in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]

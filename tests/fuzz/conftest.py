@@ -1,0 +1,72 @@
+"""The real web process's server over a real socket, in a thread, so that generators that know nothing of asyncio can ask it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+import uvicorn
+
+from service import __main__ as process
+from service.domain.customers import Customer, pack
+from service.domain.parsing import parse_rules
+from service.settings import read_settings
+from service.store import keys
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.shop import Shop
+from service.store.shops import Shops
+from service.store.versions import Versions
+from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG
+
+RULES = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
+
+
+class Server(uvicorn.Server):
+    """Of a thread: signals are the main thread's."""
+
+    def install_signal_handlers(self) -> None:
+        """None."""
+
+
+@pytest.fixture(scope="session")
+def port(redis_url: str) -> Iterator[int]:
+    """Where the server listens; its store has one shop with two versions of rules and two customers."""
+    asyncio.run(_furnish(redis_url))
+    environ = {
+        "REDIS_URL": redis_url,
+        "HARAVAN_WEBHOOK_SECRETS": APP_SECRET,
+        "HARAVAN_VERIFY_TOKEN": "a-verify-token",
+        "SECRET_KEY": KEY,
+        "OPS_TOKENS": f"an={OPS_TOKEN}",
+        "DURABILITY": "everysec",
+    }
+    config = process.config(replace(read_settings(environ), port=0))
+    config.host = "127.0.0.1"
+    server = Server(config)
+    thread = threading.Thread(target=server.run)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield server.servers[0].sockets[0].getsockname()[1]
+    server.should_exit = True
+    thread.join()
+
+
+async def _furnish(redis_url: str) -> None:
+    redis = connect(redis_url)
+    await redis.flushall()
+    await Shops(redis, Cipher([KEY])).add(
+        Shop(org=ORG, name="Một", dialect="omni", api_url="https://apis.haravan.com/com", token="t" * 20)
+    )
+    versions = Versions(redis)
+    for parent, least in enumerate((20_000_000, 10_000_000)):
+        await versions.publish(ORG, parse_rules(RULES % least), author="Lan", parent=parent)
+    for number in (1, 2):
+        customer = pack(Customer(id=number, total_spent=15_000_000 * number, tags=("Khách sỉ",)))
+        await redis.hset(keys.shop(ORG, "snap"), mapping={str(number): customer})
+    await redis.aclose()

@@ -34,7 +34,7 @@ def config(settings: Settings) -> uvicorn.Config:
     """How this project runs uvicorn."""
     return uvicorn.Config(
         create_app(settings),
-        host="0.0.0.0",  # noqa: S104  # a service in a container is reached from outside of it
+        host=settings.host,
         port=settings.port,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
         http=Express,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +18,9 @@ LogFormat = Literal["json", "console"]
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
 DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
+DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is reached from outside of it
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class Settings:
     access_token: str = field(default="", repr=False)
     secret_keys: tuple[str, ...] = field(default=(), repr=False)
     ops_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # name -> token
+    host: str = DEFAULT_HOST
     port: int = 8000
     log_format: LogFormat = "json"
     rules_file: Path | None = None
@@ -55,6 +59,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         access_token=reader.text("HARAVAN_ACCESS_TOKEN"),
         secret_keys=reader.keys("SECRET_KEY"),
         ops_tokens=reader.named("OPS_TOKENS"),
+        host=reader.host("HOST", DEFAULT_HOST),
         port=reader.number("PORT", 8000, 1, 65535),
         log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
         rules_file=reader.file("RULES_FILE"),
@@ -122,6 +127,12 @@ class _Reader:
                 continue
             named[who.strip()] = token.strip()
         return named
+
+    def host(self, name: str, default: str) -> str:
+        value = self.text(name) or default
+        if not HOST.fullmatch(value):
+            self.problems.append(f"{name}: an address or a host name is needed, such as 127.0.0.1 or ::")
+        return value
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
         value = self.text(name)

@@ -160,6 +160,7 @@ async def test_a_wrong_setting_is_named_and_never_shown(module: str) -> None:
         "REDIS_URL": "canary://word@x",
         "SECRET_KEY": "canary-too-short",
         "OPS_TOKENS": "canary-without-a-name",
+        "HOST": "canary host",
         "PORT": "canary",
         "HARAVAN_ACCESS_TOKEN": "canary-access-token",
         "RULES_FILE": "/canary/file",

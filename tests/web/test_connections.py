@@ -97,3 +97,29 @@ async def test_a_body_that_is_announced_too_large_is_not_read(port: int) -> None
     head = HEAD + b"Content-Length: 99999999999\r\n\r\n"
 
     assert (await talk(port, head)).startswith(b"HTTP/1.1 413")
+
+
+@pytest.mark.parametrize(("host", "there"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
+async def test_who_asks_elsewhere_than_at_the_host_that_was_set_finds_nobody(
+    shops: Shops, settings: Settings, host: str, there: bool
+) -> None:
+    server = uvicorn.Server(process.config(replace(settings, host=host, port=0)))
+    serving = asyncio.create_task(server._serve())
+    while not server.started:  # noqa: ASYNC110  # uvicorn tells it by nothing else
+        await asyncio.sleep(0.01)
+    port = server.servers[0].sockets[0].getsockname()[1]
+
+    assert [await listens("127.0.0.1", port), await listens("127.0.0.2", port)] == [True, there]
+
+    server.should_exit = True
+    await serving
+
+
+async def listens(address: str, port: int) -> bool:
+    """Whether somebody takes connections there."""
+    try:
+        _, writer = await asyncio.open_connection(address, port)
+    except ConnectionRefusedError:
+        return False
+    writer.close()
+    return True

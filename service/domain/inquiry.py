@@ -15,7 +15,16 @@ from service.domain.facts import ALL_FACTS, Facts, facts_maker
 from service.domain.reasons import HeldBack
 from service.domain.standing import Owned, Standing
 from service.domain.tags import after, fold, tag_set
-from service.domain.verdicts import Coming, Explanation, Known, RuleVerdict, State, TagVerdict, TierVerdict
+from service.domain.verdicts import (
+    Coming,
+    Explanation,
+    Known,
+    RuleVerdict,
+    State,
+    TagVerdict,
+    TierVerdict,
+    Whose,
+)
 
 
 def explain_customer(compiled: Compiled, known: Known) -> Explanation:
@@ -104,7 +113,8 @@ def _tag(scene: _Scene, tag: str) -> TagVerdict:
     own: Owned | None = known.standing.owned.get(key)
     leaves = key in scene.removed
     if own is not None:
-        return TagVerdict(tag, "ours", own.rule, own.version, own.since_ms, leaves)
+        whose: Whose = "adopted" if own.adopted else "ours"
+        return TagVerdict(tag, whose, own.rule, own.version, own.since_ms, leaves)
     intent = known.intents.get(key)
     if intent is not None:
         return TagVerdict(tag, "under_way", intent.rule, intent.version, intent.at_ms, leaves)

@@ -11,13 +11,17 @@ import msgspec
 from service.errors import Unreadable
 
 
-class Owned(msgspec.Struct, frozen=True, array_like=True):
-    """A tag that we added: as we spelled it, for which rule or tier id, when, under which version."""
+class Owned(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """A tag that we added: as we spelled it, for which rule or tier id, when, under which version.
+
+    `adopted`: somebody else had added it, and it became ours then.
+    """
 
     tag: str
     rule: str
     since_ms: int
     version: int = 0
+    adopted: bool = False
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True):
@@ -74,6 +78,12 @@ class Standing:
 
 
 NOTHING: Final = Standing()
+
+
+def taken_over(own: Owned, *, rule: str, version: int) -> Owned:
+    """The same tag, answered for by another rule or tier from now on."""
+    return Owned(own.tag, rule, own.since_ms, version, own.adopted)
+
 
 T = TypeVar("T")
 

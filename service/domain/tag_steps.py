@@ -8,7 +8,7 @@ from typing import Final
 from service.domain.evaluation import CompiledRule, TagStep
 from service.domain.reasons import NO_INPUTS, Why
 from service.domain.rules import FOREVER
-from service.domain.standing import Hold, Owned
+from service.domain.standing import Hold, taken_over
 from service.domain.turns import Claim, Turn
 
 _ALWAYS: Final = 1 << 30
@@ -75,7 +75,7 @@ def _given(turn: Turn, step: TagStep, matching: Sequence[CompiledRule], present:
         hold = turn.held.get(own.rule)
         if claim == "taken_back" and hold is not None and hold.tag == step.key:
             del turn.held[own.rule]  # or what the undone version gave would be kept after all
-        turn.owned[step.key] = Owned(own.tag, giver.id, own.since_ms, turn.version)
+        turn.owned[step.key] = taken_over(own, rule=giver.id, version=turn.version)
     for rule in matching if step.keeps else ():
         ours = rule.owns_all or claim not in {"none", "excluded"}
         if rule.keep_days and ours and _hold(turn, step, rule) is None:

@@ -8,7 +8,7 @@ from typing import Final
 from service.domain.evaluation import CompiledTier
 from service.domain.reasons import Why
 from service.domain.rules import FOREVER
-from service.domain.standing import Hold, Owned
+from service.domain.standing import Hold, taken_over
 from service.domain.turns import Claim, Turn
 
 _WHY: Final[Mapping[Claim, Why]] = {"live": "outranked", "taken_back": "taken_back", "gone_remove": "gone"}
@@ -57,8 +57,9 @@ def _with_downgrade(turn: Turn, tier: CompiledTier, earned: int) -> tuple[int, i
 def _standing_level(turn: Turn, tier: CompiledTier) -> tuple[int, int | None] | None:
     """The level that we hold the customer on: as kept, or as ownership tells when nothing was kept."""
     hold = turn.held.get(tier.id)
-    if hold is not None and hold.tag in tier.keys and hold.tag in turn.facts.tags:
-        return None if _taken_back(turn, tier, hold.tag) else (tier.keys[hold.tag], hold.below)
+    there = hold is not None and hold.tag in tier.keys and hold.tag in turn.facts.tags
+    if hold is not None and there and not _taken_back(turn, tier, hold.tag):
+        return tier.keys[hold.tag], hold.below
     ours = [
         at
         for key, at in tier.keys.items()
@@ -81,7 +82,7 @@ def _give(turn: Turn, tier: CompiledTier, target: int) -> None:
         turn.give(tag=level.tag, key=level.key, rule=tier.id, why="matched", inputs=level.inputs)
     elif turn.claim(level.key, frozenset({tier.id})) in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[level.key]
-        turn.owned[level.key] = Owned(own.tag, tier.id, own.since_ms, turn.version)
+        turn.owned[level.key] = taken_over(own, rule=tier.id, version=turn.version)
 
 
 def _take(turn: Turn, tier: CompiledTier, key: str) -> None:

@@ -98,10 +98,12 @@ class Turn:
         for key, stood in self.returning.items():
             own = self.owned.get(key)
             if own is not None:
-                since_ms = self._before.owned[key].since_ms if self._recorded(key) else self.now_ms
+                there = (
+                    self._before.owned[key] if self._recorded(key) else Owned(own.tag, own.rule, self.now_ms)
+                )
                 rule = self._answering(key, own)
                 version = self.version if rule in self.compiled.live else own.version
-                own = self.owned[key] = Owned(own.tag, rule, since_ms, version)
+                own = self.owned[key] = Owned(own.tag, rule, there.since_ms, version, there.adopted)
             if not self._recorded(key):
                 rule = own.rule if own is not None else ""
                 self._note(

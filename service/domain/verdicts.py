@@ -25,7 +25,7 @@ State = Literal[
     "none",
     "disabled",
 ]
-Whose = Literal["ours", "others", "under_way"]
+Whose = Literal["ours", "adopted", "others", "under_way"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,9 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class TagVerdict:
-    """A tag that the customer has, and who put it on: us (`owned`), somebody else, or an addition under way.
+    """A tag that the customer has, and who put it on: us, somebody else, or an addition under way.
+
+    `adopted`: somebody else did, and it became ours at `since_ms`.
 
     `since_ms` is 0 where nobody noticed: the tag was there at the first look.
     """

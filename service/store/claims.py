@@ -54,7 +54,7 @@ async def plan_adoption(
     matches = step.matches if isinstance(step, TagStep) else step.levels[step.keys[key]].matches
     facts = people.facts(compiled)
     found = {
-        CustomerId(customer.id): Owned(_spelled(customer, key), rule, now_ms, version)
+        CustomerId(customer.id): Owned(_spelled(customer, key), rule, now_ms, version, adopted=True)
         for place, (customer, standing) in enumerate(_all(people))
         if key in facts[place].tags
         and key not in standing.owned

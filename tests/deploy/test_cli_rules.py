@@ -167,6 +167,8 @@ async def test_adopting_counts_first_and_marks_second(shop: Place, redis: ArqRed
     assert (refused.code, "would give 'VIP' again" in refused.err) == (1, True)
     assert done.code == 0, done.err
     assert await redis.exists(keys.shop(ORG, "mark:3"))
+    told = json.loads((await shop.tagger("explain", ORG, "3", "--tag", "VIP", "--json")).out)
+    assert (told["tags"][0]["whose"], told["tags"][0]["rule"]) == ("adopted", "vip")
 
 
 async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: ArqRedis, rules: Path) -> None:

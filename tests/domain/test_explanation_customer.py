@@ -88,6 +88,17 @@ def test_each_tag_says_whether_we_others_or_nobody_yet_put_it_on() -> None:
     assert "  Silver: đang được gắn theo quy tắc “Hạng”" in said
 
 
+def test_a_tag_that_was_adopted_is_not_said_to_be_put_on_by_a_rule() -> None:
+    adopted = Owned("VIP", "vip", ms(date(2026, 11, 18)), 2, adopted=True)
+
+    explained = told(Customer(id=1, total_spent=20_000_000, tags=("VIP",)), Standing({"vip": adopted}))
+
+    (tag,) = explained.tags
+    assert (tag.whose, tag.rule) == ("adopted", "vip")
+    said = customer_lines(explained, words=words("vi"))
+    assert "  VIP: do người khác gắn; từ 18/11/2026 được nhận cho quy tắc “Khách VIP”, bản v2" in said
+
+
 def test_what_others_did_to_tags_is_told_with_its_day() -> None:
     touches = {
         "vip": Touch("VIP", added=False, at_ms=ms(date(2026, 11, 19))),

@@ -12,6 +12,7 @@ from service.domain.standing import (
     pack_held,
     pack_intents,
     pack_owned,
+    taken_over,
     unpack_held,
     unpack_intents,
     unpack_owned,
@@ -47,6 +48,13 @@ def test_an_addition_that_is_not_there_is_waited_for_ten_minutes(
 
     assert owned == {}
     assert still == left
+
+
+def test_a_tag_that_another_rule_takes_over_is_as_old_and_as_adopted_as_it_was() -> None:
+    adopted = Owned("VIP", "first", 1_000, 1, adopted=True)
+
+    assert taken_over(adopted, rule="second", version=2) == Owned("VIP", "second", 1_000, 2, adopted=True)
+    assert unpack_owned(pack_owned({"vip": adopted})) == {"vip": adopted}
 
 
 def test_an_older_ownership_is_not_overwritten_by_an_intent() -> None:

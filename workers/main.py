@@ -31,6 +31,7 @@ from service.store.turns import Turns
 from service.store.versions import Versions
 from workers.drain import Drain
 from workers.haravan.session import open_session
+from workers.night import Nights
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
 
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
 SWEEP_EVERY_S: Final = 1.0
+NIGHTS_EVERY_S: Final = 60.0
 WELL_AFTER_S: Final = 15.0  # a worker that lived for so long had found its store
 SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
 SEEN_FOR_S: Final = 15
@@ -103,12 +105,26 @@ class WorkerProcess:
             )
             seeding = asyncio.create_task(self._seed(shops, Versions(redis)))
             sweeping = asyncio.create_task(self._sweep(sweep, counters))
+            nights = Nights(
+                redis=redis,
+                shops=shops,
+                versions=Versions(redis),
+                rulebook=Rulebook(Versions(redis)),
+                bucket=drain.turns.bucket,
+                session=session,
+                counters=counters,
+                alerts=told,
+                subscribe_url=self._settings.subscribe_url,
+                now_ms=sweep.now_ms,
+            )
+            nightly = asyncio.create_task(self._nights(nights))
             try:
                 await self._work(drain)
             finally:
                 seeding.cancel()
                 sweeping.cancel()
-                await asyncio.gather(seeding, sweeping, return_exceptions=True)
+                nightly.cancel()
+                await asyncio.gather(seeding, sweeping, nightly, return_exceptions=True)
                 await _quietly(counters.flush())
 
     async def _seed(self, shops: Shops, versions: Versions) -> None:
@@ -205,10 +221,25 @@ class WorkerProcess:
                 structlog.get_logger().exception("sweep", outcome="bug")
             await asyncio.sleep(self._sweep_every_s)
 
+    async def _nights(self, nights: Nights) -> None:
+        async with asyncio.TaskGroup() as passes:
+            while True:
+                passes.create_task(_one_pass(nights))
+                await asyncio.sleep(NIGHTS_EVERY_S)
+
 
 def build_worker(settings: Settings) -> WorkerProcess:
     """The worker process as the environment wants it."""
     return WorkerProcess(settings)
+
+
+async def _one_pass(nights: Nights) -> None:
+    try:
+        await nights.run()
+    except (RedisError, OSError) as exc:
+        structlog.get_logger().warning("night", outcome="waits", cause=type(exc).__name__)
+    except Exception:  # noqa: BLE001  # the outermost of the nights: a bug here must not end them
+        structlog.get_logger().exception("night", outcome="bug")
 
 
 async def _first(*waits: Any) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+
+from redis.asyncio import Redis
 
 from service.alerts import Alerts
+from service.domain.customers import OrgId
 from service.domain.failures import PROBE_EVERY_S
 from service.errors import HaravanError, Unauthorised
+from service.store import keys
 from service.store.bucket import Bucket
+from service.store.shop import Shop
 from service.store.shops import UNAUTHORISED, Shops
 from service.store.turns import Turn
 from workers.haravan.client import Haravan
@@ -30,11 +35,31 @@ async def pause_for_token(shops: Shops, alerts: Alerts, turn: Turn, exc: Unautho
     if shop is not None and shop.token != token and shop.paused == UNAUTHORISED:
         await shops.resume(turn.org)
         return
+    _tell_of_refusal(alerts, turn.org, exc)
+
+
+async def pause_at_night(
+    shops: Shops, alerts: Alerts, redis: Redis, shop: Shop, exc: Unauthorised, *, now_ms: int
+) -> None:
+    """As `pause_for_token`, where no turn is on: the sweep rings for the first probe."""
+    probe_at = now_ms + int(PROBE_EVERY_S * 1000)
+    client: Any = redis
+    await shops.pause(shop.org, reason=UNAUTHORISED, by=WORKER)
+    await client.hset(keys.shop(shop.org, "state"), "probe_at", probe_at)
+    await client.zadd(keys.DUE, {shop.org: probe_at}, nx=True)
+    now = await shops.get(shop.org)
+    if now is not None and now.token != shop.token and now.paused == UNAUTHORISED:
+        await shops.resume(shop.org)
+        return
+    _tell_of_refusal(alerts, shop.org, exc)
+
+
+def _tell_of_refusal(alerts: Alerts, org: OrgId, exc: Unauthorised) -> None:
     alerts.raise_alert(
         UNAUTHORISED,
         f"Haravan refuses the shop's token ({exc.status}). Nothing is lost: work goes on once "
-        f"`tagger shops token {turn.org}` has a good one, or the scopes are back.",
-        org=turn.org,
+        f"`tagger shops token {org}` has a good one, or the scopes are back.",
+        org=org,
     )
 
 

@@ -6,7 +6,8 @@ and at those whom the walk did not show.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -52,6 +53,9 @@ class Walk:
     version: int
     now_ms: Callable[[], int]
     on_page: Callable[[Walked], None] = lambda _: None
+    on_repair: Callable[[str, int], None] = lambda _cause, _count: (
+        None
+    )  # how many nobody else would have found
 
     async def __call__(self, kind: Kind, *, by: str, since_ms: int | None = None) -> runs.Run:
         """Walk all pages; returns the run of the marks. Raises HaravanError when the shop does not answer."""
@@ -68,12 +72,16 @@ class Walk:
             page = await self.api.perform(self.api.dialect.page(cursor, updated_min=since), self.permits)
             if not len(page) or not page.ids:
                 break
-            wrong = [*(await self._judge(page.records)), *(p.customer for p in page.poisons if p.customer)]
+            judged = await self._judge(page.records)
+            wrong = [*judged, *(p.customer for p in page.poisons if p.customer)]
+            if kind != "backfill":
+                await self._repaired(judged)
             await runs.mark(self.redis, self.shop.org, run_id, wrong, kind=kind)
             unseen -= page.ids
             seen, marked, cursor = seen + len(page), marked + len(wrong), max(page.ids)
             self.on_page(Walked(seen, about, marked))
         if unseen:  # known to us and not shown: a confirming look, no deletion on a list's word
+            await self._repaired(dict.fromkeys(unseen, "not listed"))
             await runs.mark(self.redis, self.shop.org, run_id, sorted(unseen), kind=kind)
         structlog.get_logger().info(
             "walk", org=self.shop.org, kind=kind, run=run_id, seen=seen, marked=marked, unseen=len(unseen)
@@ -83,8 +91,18 @@ class Walk:
     async def _known(self) -> set[CustomerId]:
         return {CustomerId(int(each)) for each in await self.redis.hkeys(keys.shop(self.shop.org, "snap"))}
 
-    async def _judge(self, records: Sequence[Record]) -> list[CustomerId]:
-        """Who has to be looked at; the others' snapshots are kept where there are none.
+    async def _repaired(self, wrong: Mapping[CustomerId, str]) -> None:
+        """Tell of those whom nothing but this walk would have brought right: who is marked comes anyway."""
+        async with self.redis.pipeline(transaction=False) as pipe:
+            for customer in wrong:
+                pipe.exists(keys.shop(self.shop.org, f"mark:{customer}"))
+            marked = await pipe.execute()
+        alone = Counter(why for why, waits in zip(wrong.values(), marked, strict=True) if not waits)
+        for why, count in alone.items():
+            self.on_repair(why, count)
+
+    async def _judge(self, records: Sequence[Record]) -> dict[CustomerId, str]:
+        """Who has to be looked at, and what is suspected to be the cause; the others' snapshots are kept where there are none.
 
         Whose snapshot is old has to be looked at too: previews and publishes go by snapshots.
         """
@@ -93,12 +111,12 @@ class Walk:
         snapshots = await self._snapshots(ids)
         now = self.now_ms()
         scene = Scene(self.compiled, self.version, now, today(now, self.compiled.rule_set.timezone))
-        wrong: list[CustomerId] = []
+        wrong: dict[CustomerId, str] = {}
         right: list[str | bytes | int] = []
         for customer, record in zip(ids, records, strict=True):
             found = self._found_right(record, stored[customer], scene)
             if found is None or _is_old(snapshots[customer], record):
-                wrong.append(customer)
+                wrong[customer] = _suspected(snapshots[customer], record)
             else:
                 day = found.decision.next_change
                 right += [customer, pack(record.customer), "" if day is None else day]
@@ -128,6 +146,12 @@ def _stands(known: Background, judged: Settled) -> bool:
     """Whose hold begins, or whose tag another rule answers for, is not done by being seen."""
     before, after = known.standing, judged.background.standing
     return (before.owned, before.held) == (after.owned, after.held)
+
+
+def _suspected(snapshot: bytes | None, record: Record) -> str:
+    if snapshot is None:
+        return "never seen"
+    return "not announced" if _is_old(snapshot, record) else "not written"
 
 
 def _is_old(snapshot: bytes | None, record: Record) -> bool:

@@ -33,6 +33,8 @@ names below. Lifetimes: none unless said.
     {shop}removals                hash: five-minute slot -> removals that nothing explains; 1 day
     {shop}excluded                hash: customer -> rules that do not touch it (msgpack)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
+    {shop}night                   hash: the last night that was done: day, looked_ms, subscribed
+    {shop}night:claim             string: the worker that is at it; 2 min, renewed
     {shop}calendar                sorted set: customer -> ordinal day on which its tags may change by themselves
     {shop}deliveries              stream: delivery records; RETENTION_DAYS
     {shop}of:{customer}           list: ids of a customer's last 50 deliveries; RETENTION_DAYS

@@ -130,6 +130,10 @@ class Shops:
         if await self._redis.hsetnx(state, "paused", reason):
             await self._redis.hset(state, mapping={"paused_since": seconds * 1000, "paused_by": by})
 
+    async def is_paused(self, org: OrgId) -> bool:
+        """Whether all work of the shop rests at this moment."""
+        return bool(await self._redis.hexists(keys.shop(org, "state"), "paused"))
+
     async def resume(self, org: OrgId) -> None:
         """Let the shop work again, at once if something is due."""
         seconds, _ = await self._redis.time()

@@ -40,6 +40,34 @@ class Permits(Protocol):
         """Give it back with what the answer said; all None when there was none."""
 
 
+class Trickle:
+    """Permits with a rest before each: for what has the whole night."""
+
+    def __init__(
+        self, permits: Permits, *, every_s: float, sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    ) -> None:
+        self._permits = permits
+        self._every_s = every_s
+        self._sleep = sleep
+
+    async def acquire(self, request: Request) -> Permit:
+        """Rest, then wait until the call may be made."""
+        await self._sleep(self._every_s)
+        return await self._permits.acquire(request)
+
+    async def settle(
+        self,
+        permit: Permit,
+        *,
+        status: int | None,
+        used: int | None,
+        size: int | None,
+        retry_after_s: float | None,
+    ) -> None:
+        """As the permits do."""
+        await self._permits.settle(permit, status=status, used=used, size=size, retry_after_s=retry_after_s)
+
+
 class Pacer:
     """Permits that wait for their turn. One for each process, shop and lane: only its first waiter asks.
 

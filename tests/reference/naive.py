@@ -267,9 +267,8 @@ def settle_tier(world: World, tier: Mapping[str, Any]) -> None:
 def standing_level(world: World, tier: Mapping[str, Any], keys: list[str]) -> tuple[int, int | None] | None:
     hold = world.held.get(tier["id"])
     mine = [key for key in keys if key in world.owned and world.owned[key][1] == tier["id"]]
-    if hold and hold[0] in keys and hold[0] in world.tags:
-        if hold[0] in mine and world.taken_back(hold[0]):
-            return None
+    there = hold and hold[0] in keys and hold[0] in world.tags
+    if hold and there and not (hold[0] in mine and world.taken_back(hold[0])):
         return keys.index(hold[0]), hold[2]
     good = [keys.index(key) for key in mine if not world.taken_back(key)]
     return (min(good), None) if good else None

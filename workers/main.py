@@ -19,7 +19,6 @@ from redis.exceptions import RedisError
 from service import alerts
 from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
-from service.errors import TaggerError
 from service.settings import Settings
 from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
@@ -32,6 +31,7 @@ from service.store.versions import Versions
 from workers.drain import Drain
 from workers.haravan.session import open_session
 from workers.night import Nights
+from workers.rounds import nights_for_ever, seed, sweep_for_ever
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
 
@@ -41,7 +41,6 @@ if TYPE_CHECKING:
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
 SWEEP_EVERY_S: Final = 1.0
-NIGHTS_EVERY_S: Final = 60.0
 WELL_AFTER_S: Final = 15.0  # a worker that lived for so long had found its store
 SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
 SEEN_FOR_S: Final = 15
@@ -103,8 +102,8 @@ class WorkerProcess:
                 retention_days=self._settings.retention_days,
                 clock_ms=self._clock_ms,
             )
-            seeding = asyncio.create_task(self._seed(shops, Versions(redis)))
-            sweeping = asyncio.create_task(self._sweep(sweep, counters))
+            seeding = asyncio.create_task(seed(self._settings, shops, Versions(redis)))
+            sweeping = asyncio.create_task(sweep_for_ever(sweep, counters, every_s=self._sweep_every_s))
             nights = Nights(
                 redis=redis,
                 shops=shops,
@@ -117,7 +116,7 @@ class WorkerProcess:
                 subscribe_url=self._settings.subscribe_url,
                 now_ms=sweep.now_ms,
             )
-            nightly = asyncio.create_task(self._nights(nights))
+            nightly = asyncio.create_task(nights_for_ever(nights))
             try:
                 await self._work(drain)
             finally:
@@ -126,23 +125,6 @@ class WorkerProcess:
                 nightly.cancel()
                 await asyncio.gather(seeding, sweeping, nightly, return_exceptions=True)
                 await _quietly(counters.flush())
-
-    async def _seed(self, shops: Shops, versions: Versions) -> None:
-        """The environment's shop and RULES_FILE, as soon as Redis is there."""
-        while True:
-            try:
-                seeded = await shops.seed_from(self._settings)
-                if seeded is not None:
-                    await versions.seed_from(self._settings, OrgId(self._settings.org_id))
-                return
-            except (RedisError, OSError) as exc:
-                structlog.get_logger().warning(
-                    "seed", outcome="waits", cause=type(exc).__name__, again_in_s=1
-                )
-                await asyncio.sleep(1)
-            except TaggerError as exc:
-                structlog.get_logger().error("seed", outcome="failed", cause=str(exc))
-                return
 
     async def _work(self, drain: Drain) -> None:
         attempts = 0
@@ -210,36 +192,10 @@ class WorkerProcess:
             job_deserializer=queue.deserialize,
         )
 
-    async def _sweep(self, sweep: Sweep, counters: Counters) -> None:
-        while True:
-            try:
-                await sweep.run(monotonic_s=time.monotonic())
-                await counters.flush()
-            except (RedisError, OSError) as exc:
-                structlog.get_logger().warning("sweep", outcome="waits", cause=type(exc).__name__)
-            except Exception:  # noqa: BLE001  # the outermost loop: a bug here must not end the sweep
-                structlog.get_logger().exception("sweep", outcome="bug")
-            await asyncio.sleep(self._sweep_every_s)
-
-    async def _nights(self, nights: Nights) -> None:
-        async with asyncio.TaskGroup() as passes:
-            while True:
-                passes.create_task(_one_pass(nights))
-                await asyncio.sleep(NIGHTS_EVERY_S)
-
 
 def build_worker(settings: Settings) -> WorkerProcess:
     """The worker process as the environment wants it."""
     return WorkerProcess(settings)
-
-
-async def _one_pass(nights: Nights) -> None:
-    try:
-        await nights.run()
-    except (RedisError, OSError) as exc:
-        structlog.get_logger().warning("night", outcome="waits", cause=type(exc).__name__)
-    except Exception:  # noqa: BLE001  # the outermost of the nights: a bug here must not end them
-        structlog.get_logger().exception("night", outcome="bug")
 
 
 async def _first(*waits: Any) -> None:

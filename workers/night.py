@@ -114,7 +114,7 @@ class Nights:
             await pause_at_night(self.shops, self.alerts, self.redis, shop, exc, now_ms=await self.now_ms())
             await nights.release(self.redis, shop.org, token)
             return False
-        except (HaravanError, NightOver) as exc:
+        except TaggerError as exc:
             log.warning("night", outcome="failed", cause=str(exc), again_in_s=AGAIN_S)
             await nights.renew(self.redis, shop.org, token, for_s=AGAIN_S)
             return False

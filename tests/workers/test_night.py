@@ -15,6 +15,7 @@ from service.store.counters import read
 from tests.workers.stage import ORG, VIP, Stage
 from workers.haravan.session import open_session
 from workers.night import Nights, night_of
+from workers.rulebook import Rulebook
 
 DAY_S = 86_400
 HOOK = "http://127.0.0.1:9/webhooks/haravan"
@@ -230,3 +231,13 @@ def test_not_all_nights_begin_at_once() -> None:
     nights_on = {night_of(two, "Asia/Ho_Chi_Minh", OrgId(str(org))) for org in range(50)}
 
     assert len(nights_on) == 2
+
+
+async def test_rules_that_cannot_be_read_end_the_night_of_their_shop_alone(stage: Stage, made: Made) -> None:
+    await made().run()
+    number = await stage.versions.live_number(ORG)
+    await stage.redis.hdel(stage.key("versions"), str(number))
+    stage.clock.advance(DAY_S)
+
+    assert await replace(made(), rulebook=Rulebook(stage.versions)).run() == 0
+    assert await stage.redis.exists(stage.key("night:claim"))  # again, but not at once

@@ -1,0 +1,67 @@
+"""What a worker does beside its drains: it seeds, it sweeps, it has its nights. All of it outlives the store."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from service.domain.customers import OrgId
+from service.errors import TaggerError
+from service.settings import Settings
+from service.store.counters import Counters
+from service.store.shops import Shops
+from service.store.versions import Versions
+from workers.night import Nights
+from workers.sweep import Sweep
+
+NIGHTS_EVERY_S: Final = 60.0
+
+
+async def seed(settings: Settings, shops: Shops, versions: Versions) -> None:
+    """The environment's shop and RULES_FILE, as soon as Redis is there."""
+    while True:
+        try:
+            seeded = await shops.seed_from(settings)
+            if seeded is not None:
+                await versions.seed_from(settings, OrgId(settings.org_id))
+            return
+        except (RedisError, OSError) as exc:
+            structlog.get_logger().warning("seed", outcome="waits", cause=type(exc).__name__, again_in_s=1)
+            await asyncio.sleep(1)
+        except TaggerError as exc:
+            structlog.get_logger().error("seed", outcome="failed", cause=str(exc))
+            return
+
+
+async def sweep_for_ever(sweep: Sweep, counters: Counters, *, every_s: float) -> None:
+    """A pass of the sweep, and what was counted; again and again."""
+    while True:
+        try:
+            await sweep.run(monotonic_s=time.monotonic())
+            await counters.flush()
+        except (RedisError, OSError) as exc:
+            structlog.get_logger().warning("sweep", outcome="waits", cause=type(exc).__name__)
+        except Exception:  # noqa: BLE001  # the outermost loop: a bug here must not end the sweep
+            structlog.get_logger().exception("sweep", outcome="bug")
+        await asyncio.sleep(every_s)
+
+
+async def nights_for_ever(nights: Nights) -> None:
+    """Look every minute whose night has come; a pass does not wait for the one before."""
+    async with asyncio.TaskGroup() as passes:
+        while True:
+            passes.create_task(_one_pass(nights))
+            await asyncio.sleep(NIGHTS_EVERY_S)
+
+
+async def _one_pass(nights: Nights) -> None:
+    try:
+        await nights.run()
+    except (RedisError, OSError) as exc:
+        structlog.get_logger().warning("night", outcome="waits", cause=type(exc).__name__)
+    except Exception:  # noqa: BLE001  # the outermost of the nights: a bug here must not end them
+        structlog.get_logger().exception("night", outcome="bug")

@@ -9,6 +9,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 REQUEST_WITHIN_S: Final = 8.0  # Haravan gives up after 5 (haravan.md, Webhooks)
 MOST: Final = 2000
+MOST_HEAD: Final = 64 * 1024  # bytes of a head that does not end; the parser itself has no limit
 
 
 class Connection(HttpToolsProtocol):
@@ -19,10 +20,12 @@ class Connection(HttpToolsProtocol):
 
     within_s = REQUEST_WITHIN_S
     most = MOST
+    most_head = MOST_HEAD
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._begun = False
+        self._head: int | None = None  # bytes of a head that has begun and not ended
         self._due: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -43,11 +46,18 @@ class Connection(HttpToolsProtocol):
         super().data_received(data)
         if self._begun:
             self._expect_rest()
+            self._weigh(len(data))
 
     def on_message_begin(self) -> None:
         """The parser saw the first byte of a request."""
         self._begun = True
+        self._head = 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """The parser saw a whole head."""
+        self._head = None
+        super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The parser saw the last byte of a request."""
@@ -57,6 +67,12 @@ class Connection(HttpToolsProtocol):
     def _ended(self) -> None:
         self._begun = False
         self._came()
+
+    def _weigh(self, size: int) -> None:
+        if self._head is not None:
+            self._head += size
+            if self._head > self.most_head:
+                self._hang_up()
 
     def _expect_rest(self) -> None:
         if self._due is None:

@@ -76,7 +76,7 @@ class Express(Connection):
     def on_headers_complete(self) -> None:
         """The parser saw a whole head."""
         if self._may_be_short():
-            self._pieces = []
+            self._head, self._pieces = None, []
         else:
             super().on_headers_complete()
 

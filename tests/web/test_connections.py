@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -81,6 +82,35 @@ async def test_a_webhook_in_pieces_is_taken(port: int) -> None:
 async def test_a_request_that_never_ends_is_hung_up_on(port: int, sent: bytes) -> None:
     async with asyncio.timeout(20):
         assert await talk(port, sent) == b""
+
+
+async def test_a_body_that_comes_drop_by_drop_is_hung_up_on(port: int) -> None:
+    whole = request(b'{"id": 7}' + b" " * 2000)
+
+    assert await sent_before_the_end(port, whole[:-2000], drop=b" ", most=2000) < 2000
+
+
+async def test_a_head_that_never_ends_is_hung_up_on_however_quick_it_is(port: int) -> None:
+    drop = b"X-More: " + b"x" * 8000 + b"\r\n"
+    most = 10 * Quick.most_head // len(drop)
+
+    assert await sent_before_the_end(port, HEAD, drop=drop, most=most) < most
+
+
+async def sent_before_the_end(port: int, start: bytes, *, drop: bytes, most: int) -> int:
+    """How many drops a sender gets rid of before the server hangs up without an answer."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(start)
+    sent = 0
+    with suppress(ConnectionError):
+        while sent < most and not reader.at_eof():
+            writer.write(drop)
+            await writer.drain()
+            await asyncio.sleep(0.002)
+            sent += 1
+        assert await reader.read() == b""
+    writer.close()
+    return sent
 
 
 async def test_too_many_connections_are_hung_up_on(port: int) -> None:

@@ -65,3 +65,9 @@ def test_what_it_shows_as_a_refusal_is_one(name: str, status: int) -> None:
 
     assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, Fault))) == example
     assert status in statuses(BY_NAME[name])
+
+
+def test_whatever_reads_rules_or_looks_at_everybody_is_done_beside_the_web_process() -> None:
+    light = {operation.handler.__module__ for operation in TABLE if not operation.beside}
+
+    assert light == {"service.web.ops.operations"}

@@ -40,6 +40,10 @@ async def test_after_any_events_edits_faults_and_turns_the_tags_are_right_and_no
             _wanted(stage, each) for each in customers
         ]
         assert [each for each in customers if await stage.is_marked(each)] == []
+        undone = any(step[0] == "take off" for step in steps)
+        noticed = [fields[b"t"] for _, fields in await redis.xrange(stage.key("drift"))]
+        assert not noticed or undone  # what we did is never taken for somebody else's doing
+        assert not [each for each in noticed if each.startswith(b"+")]
 
 
 async def _do(stage: Stage, customers: list[int], step: tuple[Any, ...]) -> None:

@@ -137,6 +137,8 @@ async def _at_every_wait(redis: ArqRedis, happens: Happening) -> None:
                 where = f"{happens.__name__} at wait {waits} of {seen}"
                 assert stage.haravan.tags(each) == _wanted(stage, each, least=10_000_000), where
                 assert not await stage.is_marked(each), where
+            if happens is not is_undone_by_hand:
+                assert await stage.redis.xlen(stage.key("drift")) == 0, f"taken for somebody else's: {where}"
             if seen < waits:
                 break
 

@@ -64,16 +64,18 @@ def say_coming(coming: Coming | None, *, words: Words) -> str:
 def say_whose(one: TagVerdict, told: Explanation, *, words: Words) -> str:
     """Who put a tag on."""
     day = words.day(date.fromordinal(told.compiled.day_of(one.since_ms))) if one.since_ms else ""
-    rule = titles(told, words).get(one.rule, one.rule)
+    rule = say_title(told, one.rule, words=words)
     key = "whose.others.since" if one.whose == "others" and day else f"whose.{one.whose}"
     said = words(key, rule=rule, day=day, version=one.version)
     return f"{said} · {words('whose.leaves')}" if one.leaves else said
 
 
-def titles(told: Explanation, words: Words) -> dict[str, str]:
-    """The names of rules and tiers by their ids."""
+def say_title(told: Explanation, rule: str, *, words: Words) -> str:
+    """The name of a rule or tier; its id where nobody knows it any more. What is no rule at all begins with ~."""
     rule_set = told.compiled.rule_set
-    return {one.id: one.title(words.language) for one in (*rule_set.rules, *rule_set.tiers)}
+    makers = (*rule_set.rules, *rule_set.tiers, *told.known.gone.values())
+    named = next((one.title(words.language) for one in makers if one.id == rule), rule)
+    return words(f"title.{rule}") if words.has(f"title.{rule}") else named
 
 
 def _head(told: Explanation, words: Words) -> Iterator[str]:

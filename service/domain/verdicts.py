@@ -9,6 +9,7 @@ from typing import Literal
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier
 from service.domain.explanation import Found
+from service.domain.ordering import Maker
 from service.domain.standing import Hold, Intent, Standing
 from service.domain.touches import Touches
 
@@ -33,7 +34,8 @@ class Known:
     """What is looked at: a customer with all that is kept about it, at a moment, on a day of the shop (ordinal).
 
     `stopped`: folded tags that are not given today, because somebody took them off three times. `touches`: what
-    others last did to each tag, as far as that was noticed.
+    others last did to each tag, as far as that was noticed. `gone`: rules and tiers of earlier versions, as they
+    last were, that tags or entries of the ledger name.
     """
 
     customer: Customer
@@ -44,6 +46,7 @@ class Known:
     intents: Mapping[str, Intent]
     stopped: frozenset[str] = frozenset()
     touches: Touches = field(default_factory=dict)
+    gone: Mapping[str, Maker] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
 from service.domain.facts import fold
 from service.domain.inquiry import explain_customer
+from service.domain.ordering import Maker
 from service.domain.strikes import stopped
 from service.domain.verdicts import Explanation, Known
 from service.domain.words import Words
@@ -99,7 +101,7 @@ async def explain(
     compiled, known = await look(
         redis, shop, customer, versions=versions, now_ms=now_ms, on=on, number=number
     )
-    return await _with_history(redis, shop, compiled, known)
+    return await _with_history(redis, shop, compiled, known, versions)
 
 
 async def look(
@@ -129,16 +131,39 @@ async def look(
     )
 
 
-async def _with_history(redis: ArqRedis, shop: Shop, compiled: Compiled, known: Known) -> Explained:
+async def _with_history(
+    redis: ArqRedis, shop: Shop, compiled: Compiled, known: Known, versions: Versions
+) -> Explained:
     customer = CustomerId(known.customer.id)
+    entries = await ledger.of_customer(redis, shop.org, customer)
+    known = replace(known, gone=await _gone(versions, shop.org, compiled, known, entries))
     return Explained(
         explanation=explain_customer(compiled, known),
-        ledger=tuple(await ledger.of_customer(redis, shop.org, customer)),
+        ledger=tuple(entries),
         letters=tuple(await deadletters.of_customer(redis, shop.org, customer)),
         deliveries=await deliveries.by_customer(redis, shop.org, customer),
         waiting=bool(await redis.exists(keys.shop(shop.org, f"mark:{customer}"))),
         shadow=shop.shadow,
     )
+
+
+async def _gone(
+    versions: Versions, org: OrgId, compiled: Compiled, known: Known, entries: Sequence[Written]
+) -> dict[str, Maker]:
+    """Rules and tiers that are named and are not in these rules, from the newest version that is named with them."""
+    live = {one.id for one in (*compiled.rule_set.rules, *compiled.rule_set.tiers)}
+    named = {(one.version, one.rule) for one in known.standing.owned.values()}
+    named |= {(one.entry.version, one.entry.rule) for one in entries}
+    wanted = sorted(((number, rule) for number, rule in named if number and rule not in live), reverse=True)
+    found: dict[str, Maker] = {}
+    documents: dict[int, dict[str, Maker]] = {}
+    for number, rule in wanted:
+        if rule not in found:
+            if number not in documents:
+                then = await versions.document(org, number)
+                documents[number] = {one.id: one for one in (*then.rules, *then.tiers)}
+            found |= {rule: documents[number][rule]} if rule in documents[number] else {}
+    return found
 
 
 async def _snapshot(redis: ArqRedis, org: OrgId, customer: CustomerId) -> Customer:

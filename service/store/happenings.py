@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from service.domain.customer_text import titles
+from service.domain.customer_text import say_title
 from service.domain.facts import fold
 from service.domain.sentences import say_value
 from service.domain.touches import Touch
@@ -58,7 +58,7 @@ def _written(told: Explanation, one: Written, words: Words) -> str:
         moment=_moment(told, one.at_ms, words),
         action="+" if entry.action == "+" else "−",
         tag=entry.tag,
-        rule=titles(told, words).get(entry.rule, entry.rule),
+        rule=say_title(told, entry.rule, words=words),
         version=entry.version,
         cause=say_cause(entry.cause, words=words),
         values="".join(f" · {part}" for part in (why, values) if part),

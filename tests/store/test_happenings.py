@@ -17,6 +17,7 @@ from service.store.deadletters import DeadLetter
 from service.store.deliveries import Delivery
 from service.store.happenings import delivery_lines, log_lines, say_letter
 from service.store.ledger import Entry, Written
+from service.store.versions import RETRACTED
 
 NOON_MS = 1_795_237_200_000  # 21 November 2026, 12:00 in Việt Nam
 HOUR_MS = 3_600_000
@@ -50,6 +51,14 @@ def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first(
         "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · khớp quy tắc · Tổng chi tiêu: 10 ₫",
     ]
     assert log_lines(explained, [], words=words("vi"), tag="Khác") == []
+
+
+def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
+    taken = Entry("-", "VIP", RETRACTED, 1, "retract", why="gone")
+
+    (line,) = log_lines(told(), [written(NOON_MS, taken)], words=words("vi"))
+
+    assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn · quy tắc đã bỏ"
 
 
 @pytest.mark.parametrize("cause", ["undone:VIP", "rejected", "unavailable", "missing", "unreadable", "bug"])

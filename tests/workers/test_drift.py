@@ -10,7 +10,7 @@ from service.domain.touches import touched_since
 from service.locales import words
 from service.store import drift
 from service.store.explaining import explain
-from tests.workers.stage import ORG, Stage, staged
+from tests.workers.stage import ORG, VIP, Stage, staged
 
 TIERS = """
 version: 1
@@ -175,3 +175,23 @@ async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_on
     assert [line.split()[2] for line in log] == ["−VIP", "+VIP"]
     (touch,) = told.data(words=words("vi"))["changed_by_others"]
     assert (touch["tag"], touch["added"]) == ("VIP", False)
+
+
+async def test_a_rule_that_is_gone_is_named_as_it_last_was(stage: Stage) -> None:
+    await stage.publish(VIP.replace("id: vip", "id: vip\n    name: Khách quý"))
+    customer = stage.haravan.create(total_spent=12_000_000)
+    await looked_at(stage, customer)
+    await stage.publish("version: 1")
+    await looked_at(stage, customer)
+
+    told = await explain(
+        stage.redis,
+        await stage.shops.require(ORG),
+        CustomerId(customer),
+        versions=stage.versions,
+        now_ms=stage.now_ms,
+    )
+
+    lines = told.lines(words=words("vi"))
+    assert any(line.startswith("  VIP: do quy tắc “Khách quý” gắn từ") for line in lines)
+    assert any("+VIP · quy tắc “Khách quý” v2" in line for line in lines)

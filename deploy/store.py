@@ -42,7 +42,21 @@ async def started(processes: Processes, folder: Path) -> AsyncIterator[Store]:
         await asyncio.to_thread(mend, folder, executable())
         server = Part("store", [executable(), *_options(folder, socket)], log=folder / "store.log")
         await processes.start(server, last=True)
-        yield Store(url, await answering(url))
+        yield Store(url, await _answering_or_ended(url, processes, log=folder / "store.log"))
+
+
+async def _answering_or_ended(url: str, processes: Processes, *, log: Path) -> str:
+    """What it is, once it answers. Raises StoreAway, at once where it has ended: its log says why."""
+    answers = asyncio.create_task(answering(url))
+    ends = asyncio.create_task(processes.ended())
+    try:
+        await asyncio.wait((answers, ends), return_when=asyncio.FIRST_COMPLETED)
+        if answers.done():
+            return answers.result()
+        raise StoreAway(f"the store ended at its start; the last lines of {log} say why (deploy/RUNBOOK.md)")
+    finally:
+        answers.cancel()
+        ends.cancel()
 
 
 def executable() -> str:

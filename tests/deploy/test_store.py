@@ -35,6 +35,23 @@ async def test_it_writes_before_it_answers_and_forgets_nothing(tmp_path: Path) -
     assert own.version.startswith(("Valkey ", "Redis "))
 
 
+async def test_a_damaged_log_is_named_at_once_and_left_as_it_is(tmp_path: Path) -> None:
+    async with processes() as running, store.started(running, tmp_path) as own:
+        redis = Redis.from_url(own.url)
+        await redis.set("seen", "1" * 100)
+        await redis.aclose()
+    log = next((tmp_path / "appendonlydir").glob("*.incr.aof"))
+    damaged = log.read_bytes().replace(b"seen", b"\0\0\0\0\0")
+    log.write_bytes(damaged)
+
+    async with processes() as running:
+        with pytest.raises(StoreAway, match=r"ended at its start.*store\.log"):
+            async with store.started(running, tmp_path):
+                pass
+
+    assert log.read_bytes() == damaged
+
+
 async def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> None:
     folder = tmp_path / ("a-rather-long-name-" * 6)
 

@@ -38,7 +38,7 @@ def explain_customer(compiled: Compiled, known: Known) -> Explanation:
         rules=tuple(_rule(scene, rule) for rule in compiled.rules),
         tiers=tuple(_tier(scene, tier) for tier in compiled.tiers),
         add=tuple(tag for tag in decision.change.add if fold(tag) not in known.stopped),
-        remove=decision.change.remove,
+        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in known.stopped),
         next_change=decision.next_change,
     )
 
@@ -111,7 +111,7 @@ def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iter
 def _tag(scene: _Scene, tag: str) -> TagVerdict:
     key, known = fold(tag), scene.known
     own: Owned | None = known.standing.owned.get(key)
-    leaves = key in scene.removed
+    leaves = key in scene.removed - known.stopped
     if own is not None:
         whose: Whose = "adopted" if own.adopted else "ours"
         return TagVerdict(tag, whose, own.rule, own.version, own.since_ms, leaves)

@@ -123,6 +123,14 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
     ]
 
 
+def test_a_tag_whose_removal_is_undone_again_and_again_is_not_said_to_leave() -> None:
+    standing = Standing(ours("VIP", "vip"))
+
+    explained = told(Customer(id=1, total_spent=5, tags=("VIP",)), standing, stopped=frozenset({"vip"}))
+
+    assert (explained.remove, explained.tags[0].leaves) == ((), False)
+
+
 def test_a_tag_that_is_back_is_not_said_to_be_taken_off() -> None:
     touches = {"vip": Touch("VIP", added=False, at_ms=ms(date(2026, 11, 19)))}
     customer = Customer(id=1, total_spent=20_000_000, tags=("VIP",))

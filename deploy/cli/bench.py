@@ -17,6 +17,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 BENCHES: Final = {
     "ingest": "acknowledged webhooks, on disk, against what one would write first",
     "ack": "acknowledgement at 500/s, alone and beside a busy worker",
+    "ack_preview": "the same while 100,000 customers are previewed again and again",
     "latency": "webhook to tag call on an idle system",
     "burst": "50,000 webhooks for 10,000 customers in 60 s, at Haravan's own pace",
     "pacing": "share of the API budget used, and answers 429, on a simulated clock",

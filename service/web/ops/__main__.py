@@ -20,7 +20,7 @@ from service.web.ops.answers import Here
 from service.web.ops.floor import Floor
 from service.web.ops.wire import Answered, Asking, Start, read, write
 
-NICE: Final = 10  # webhooks come first
+NICE: Final = 19  # webhooks come first
 
 
 async def serve(sock: socket.socket) -> None:

@@ -1,0 +1,87 @@
+"""How long an acknowledgement takes at 500/s while everybody is previewed again and again through the ops API."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+import httpx2
+import uvloop
+
+from service.domain.customers import Customer, OrgId, pack
+from service.store import keys
+from service.store.connection import connect
+from tests.bench.ack import BARS_MS, PER_S
+from tests.bench.load import ORG, WARM_UP, Run, closed_loop, open_loop, percentile, requests
+from tests.bench.servers import valkey, web
+
+TOKEN = "a-bench-token-0123456789"
+CUSTOMERS = 100_000
+RULES = Path(__file__).parents[1] / "payloads/rules/twenty.yaml"
+
+
+async def fill(url: str) -> None:
+    """Snapshots of everybody, as drains leave them."""
+    redis = connect(url)
+    for start in range(1, CUSTOMERS, 5_000):
+        some = {
+            str(number): pack(Customer(id=number, total_spent=number * 1_000, orders_count=number % 9))
+            for number in range(start, start + 5_000)
+        }
+        await redis.hset(keys.shop(OrgId(ORG), "snap"), mapping=some)
+    await redis.aclose()
+
+
+async def previewing(port: int) -> int:
+    """Preview until cancelled; how many there were."""
+    done = 0
+    asked = {"rules": RULES.read_text(encoding="utf-8")}
+    head = {"Authorization": f"Bearer {TOKEN}"}
+    async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", headers=head, timeout=120) as client:
+        try:
+            while True:
+                answer = await client.post(f"/ops/v1/shops/{ORG}/rules/preview", json=asked)
+                assert answer.json()["customers"] == CUSTOMERS, answer.text[:200]  # else a bench of nothing
+                done += 1
+        except asyncio.CancelledError:
+            return done
+
+
+async def beside_previews(port: int, ready: list[bytes]) -> tuple[Run, int]:
+    """One run at a fixed pace, and how many previews were made meanwhile."""
+    task = asyncio.create_task(previewing(port))
+    run = await open_loop(port, ready, per_s=PER_S)
+    task.cancel()
+    return run, await task
+
+
+def told(name: str, run: Run) -> bool:
+    """Say what was seen, and whether the bars were held."""
+    seen = {share: percentile(run.took_s, share) * 1000 for share in BARS_MS}
+    good = run.wrong == 0 and all(seen[share] <= bar for share, bar in BARS_MS.items())
+    figures = ", ".join(f"p{share * 100:g} {seen[share]:.2f} ms (bar {BARS_MS[share]:g})" for share in seen)
+    print(f"{name:<18} {figures}  {'pass' if good else 'FAIL'}", flush=True)
+    return good
+
+
+def main(seconds: int) -> int:
+    """Alone, then beside previews; passes when the second holds the bars as well."""
+    os.environ["OPS_TOKENS"] = f"bench={TOKEN}"
+    ready = list(requests(WARM_UP + PER_S * seconds))
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        valkey(Path(folder)) as url,
+        web(url, variant="ours") as port,
+    ):
+        uvloop.run(fill(url))
+        uvloop.run(closed_loop(port, ready[:WARM_UP]))
+        alone = told("alone", uvloop.run(open_loop(port, ready[WARM_UP:], per_s=PER_S)))
+        run, previews = uvloop.run(beside_previews(port, ready[WARM_UP:]))
+        return 0 if told(f"beside {previews} previews", run) and alone else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 10))

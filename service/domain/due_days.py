@@ -1,8 +1,8 @@
-"""The days on which rules may change customers' tags by themselves, for everybody at once."""
+"""What rules do by themselves to everybody at once: on which days tags may change, and what is to be remembered."""
 
 from __future__ import annotations
 
-from service.domain.decision import decide
+from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled
 from service.domain.population import Population
 
@@ -16,7 +16,7 @@ def coming_days(population: Population, compiled: Compiled) -> list[tuple[int, i
     found: list[tuple[int, int]] = []
     for place, customer in enumerate(population.customers):
         if population.standings[place].held:
-            day = _decided(population, compiled, place)
+            day = _decided(population, compiled, place).next_change
         else:
             day = min((on for flip in flips if (on := flip(facts[place])) is not None), default=None)
         if day is not None:
@@ -24,12 +24,28 @@ def coming_days(population: Population, compiled: Compiled) -> list[tuple[int, i
     return found
 
 
-def _decided(population: Population, compiled: Compiled, place: int) -> int | None:
+def standing_otherwise(population: Population, compiled: Compiled, *, version: int = 0) -> list[int]:
+    """The ids of customers about whom something else is to be kept under these rules, whether or not a tag changes:
+    another rule answers for a tag of ours now, a level is lost and `downgrade` begins to count, a hold begins or ends.
+
+    If nobody looked at them, what becomes of their tags would depend on when somebody does.
+    """
+    found: list[int] = []
+    for place, customer in enumerate(population.customers):
+        before = population.standings[place]
+        if not (before.owned or before.held) or before.restores:
+            continue  # what is to be put back has its own marks
+        if _decided(population, compiled, place, version).standing is not before:
+            found.append(customer.id)
+    return found
+
+
+def _decided(population: Population, compiled: Compiled, place: int, version: int = 0) -> Decision:
     return decide(
         compiled=compiled,
         customer=population.customers[place],
         standing=population.standings[place],
         today=population.today,
         now_ms=population.now_ms,
-        version=0,
-    ).next_change
+        version=version,
+    )

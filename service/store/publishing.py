@@ -9,7 +9,7 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.due_days import coming_days
+from service.domain.due_days import coming_days, standing_otherwise
 from service.domain.preview import touched
 from service.errors import Refused
 from service.store import audit, keys, previews, restoring, runs
@@ -140,7 +140,8 @@ async def carry_out(
     now_ms: int,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Run | None:
-    """Mark whoever changes under the version, which is live by now; None where nobody does.
+    """Mark whoever changes under the version, which is live by now, and of whom something else is to be kept; None
+    where there is nobody.
 
     Everybody is looked at once more: from here on no drain clears by the older rules, so nobody slips through
     between the preview and the version. Twice marks twice, which writes nothing twice.
@@ -153,7 +154,8 @@ async def carry_out(
     await _move_calendar(redis, org, coming_days(people, compiled))
     changing = touched(people, compiled, version=version.number)
     waiting = await restoring.order(redis, org, back, people, touched=frozenset(changing))
-    customers = [*dict.fromkeys([*map(CustomerId, changing), *waiting, *unreadable])]
+    quietly = standing_otherwise(people, compiled, version=version.number)
+    customers = [*dict.fromkeys([*map(CustomerId, (*changing, *quietly)), *waiting, *unreadable])]
     run = await _start(redis, org, version, customers, now_ms=now_ms, on_marked=on_marked)
     await restoring.ordered(redis, org)
     return run

@@ -91,6 +91,47 @@ async def test_publishing_marks_only_those_whose_tags_change(stage: Stage, shop:
     assert (done.version.preview["touched"], done.version.preview["added"]) == (1, 1)
 
 
+TIER = """
+version: 1
+tiers:
+  - id: hang
+    downgrade: {after: 30 days}
+    levels: [{tag: Gold, when: {field: total_spent, op: at_least, value: %d}}]
+"""
+
+
+async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publish_on(
+    stage: Stage, shop: Shop
+) -> None:
+    await published(stage, shop, TIER % 5)
+    (customer,) = await settled(stage, 9)
+
+    done = await published(stage, shop, TIER % 10)
+    await stage.turn(2)
+    assert done.run is not None
+    assert stage.haravan.tags(customer) == {"Gold"}
+    stage.clock.advance(31 * 86_400)
+    await stage.sweep.mark_by_calendar()
+    await stage.turn(2)
+
+    assert stage.haravan.tags(customer) == set()
+
+
+async def test_who_answers_for_a_tag_changes_with_the_publish_not_with_the_next_look(
+    stage: Stage, shop: Shop
+) -> None:
+    await published(stage, shop, rules(vip(5)))
+    (customer,) = await settled(stage, 9)
+
+    await published(stage, shop, rules(RULE % ("other", "VIP", "when_gone: remove, ", 7)))
+    await stage.turn(2)
+    assert (await stage.owned(customer))["vip"].rule == "other"
+    await published(stage, shop, rules())
+    await stage.turn(2)
+
+    assert stage.haravan.tags(customer) == set()
+
+
 async def test_a_publish_that_touches_more_than_one_in_twenty_needs_an_approval(
     stage: Stage, shop: Shop
 ) -> None:

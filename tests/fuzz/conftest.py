@@ -21,16 +21,17 @@ from service.store.connection import connect
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.versions import Versions
+from tests.bench.servers import valkey
 from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG
 
 RULES = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
 
 
-class Server(uvicorn.Server):
-    """Of a thread: signals are the main thread's."""
-
-    def install_signal_handlers(self) -> None:
-        """None."""
+@pytest.fixture(scope="session")
+def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A durable Valkey of these tests' own: other tests empty theirs, and count its keys."""
+    with valkey(tmp_path_factory.mktemp("fuzz")) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
@@ -43,11 +44,8 @@ def port(redis_url: str) -> Iterator[int]:
         "HARAVAN_VERIFY_TOKEN": "a-verify-token",
         "SECRET_KEY": KEY,
         "OPS_TOKENS": f"an={OPS_TOKEN}",
-        "DURABILITY": "everysec",
     }
-    config = process.config(replace(read_settings(environ), port=0))
-    config.host = "127.0.0.1"
-    server = Server(config)
+    server = uvicorn.Server(process.config(replace(read_settings(environ), host="127.0.0.1", port=0)))
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -59,7 +57,6 @@ def port(redis_url: str) -> Iterator[int]:
 
 async def _furnish(redis_url: str) -> None:
     redis = connect(redis_url)
-    await redis.flushall()
     await Shops(redis, Cipher([KEY])).add(
         Shop(org=ORG, name="Một", dialect="omni", api_url="https://apis.haravan.com/com", token="t" * 20)
     )

@@ -64,13 +64,13 @@ def ask(case: Case, port: int) -> None:
 
 
 @right.parametrize()
-@times(6)
+@times(4)
 def test_what_is_asked_rightly_is_answered_as_described(case: Case, port: int) -> None:
     ask(case, port)
 
 
 @wrong.parametrize()
-@times(6)
+@times(4)
 def test_what_is_asked_wrongly_is_refused_as_described(case: Case, port: int) -> None:
     ask(case, port)
 

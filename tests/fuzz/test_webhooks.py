@@ -138,7 +138,7 @@ PIECES: Final[dict[Callable[..., None], dict[str, st.SearchStrategy[Any]]]] = {
 
 @pytest.mark.parametrize("fact", PIECES, ids=lambda fact: fact.__name__.replace("_", " "))
 def test_whatever_is_sent(wire: Wire, fact: Callable[..., None]) -> None:
-    times(150)(given(**PIECES[fact])(lambda **sent: fact(wire, **sent)))()
+    times(100)(given(**PIECES[fact])(lambda **sent: fact(wire, **sent)))()
 
 
 @pytest.mark.slow

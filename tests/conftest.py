@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,14 @@ from service.store.connection import connect
 
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Valkey of this test process's own, on a Unix socket, keeping nothing."""
-    folder = tmp_path_factory.mktemp("valkey")
+    """A Valkey of this test process's own."""
+    with valkey(tmp_path_factory.mktemp("valkey")) as url:
+        yield url
+
+
+@contextmanager
+def valkey(folder: Path) -> Iterator[str]:
+    """A Valkey over this folder, on a Unix socket, keeping nothing."""
     socket = Path("/tmp") / f"tagger-test-{folder.parent.name}-{time.monotonic_ns()}.sock"  # noqa: S108  # a socket's path may have 107 characters at most
     server = subprocess.Popen(  # noqa: S603
         [

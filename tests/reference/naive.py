@@ -54,7 +54,7 @@ class World:
         return holds(tree, self.customer, self.tags, own, self.doc, self.today)
 
     def wish(self, maker: str) -> str:
-        for one in [*self.doc.get("rules", []), *self.doc.get("tiers", [])]:
+        for one in makers_of(self.doc):
             if one["id"] == maker:
                 return str(one.get("when_gone", "leave"))
         return self.gone.get(maker, "leave")
@@ -106,13 +106,18 @@ def decide(
     waiting = list(groups)
     while waiting:
         ready = next(
-            one for one in waiting if not any(needs(one, other) for other in waiting if other is not one)
+            one
+            for one in waiting
+            if not any(reads(one["makers"], other["keys"]) for other in waiting if other is not one)
         )
         waiting.remove(ready)
         if "levels" in ready["makers"][0]:
             settle_tier(world, ready["makers"][0])
         else:
             settle_rules(world, ready["makers"])
+    for one, hold in kept.held.items():
+        if one in without_memory(doc) and hold[0] in world.tags:
+            world.held[one] = [hold[0], hold[1], None]  # the day of the giving stays as long as the tag
     return Outcome(
         world.tags - tags, tags - world.tags, world.wanted, Kept(world.owned, world.held, kept.excluded)
     )
@@ -138,19 +143,30 @@ def group_by_tag(doc: Mapping[str, Any]) -> list[dict[str, Any]]:
     for tier in doc.get("tiers", []):
         if tier.get("enabled", True):
             groups["tier " + tier["id"]] = {
-                "keys": {fold(one["tag"]) for one in tier["levels"]},
+                "keys": tags_of(tier),
                 "makers": [tier],
             }
     return list(groups.values())
 
 
-def needs(one: dict[str, Any], other: dict[str, Any]) -> bool:
-    for maker in one["makers"]:
-        for tree in [level["when"] for level in maker["levels"]] if "levels" in maker else [maker["when"]]:
-            read = read_tags(tree)
-            if read is None or read & other["keys"]:
+def reads(makers: list[Any], keys: set[str]) -> bool:
+    """Whether one of these asks about one of the tags; `is_empty` asks about all but its own."""
+    for maker in makers:
+        for level in maker.get("levels", [maker]):
+            read = read_tags(level["when"])
+            if keys - tags_of(maker) if read is None else read & keys:
                 return True
     return False
+
+
+def makers_of(doc: Mapping[str, Any]) -> list[Any]:
+    """Rules and tiers, live or not, in the document's order."""
+    return [*doc.get("rules", []), *doc.get("tiers", [])]
+
+
+def tags_of(maker: Mapping[str, Any]) -> set[str]:
+    """The folded tags that a rule or tier sets."""
+    return {fold(level["tag"]) for level in maker.get("levels", [maker])}
 
 
 def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told in one go, to be read beside the rules
@@ -167,8 +183,8 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
         own = world.owned.get(key)
         ours = own is not None and own[1] not in world.before.excluded
         if own and ours and (world.taken_back(key) or own[1] not in {rule["id"] for rule in rules}):
-            if world.taken_back(key):
-                world.held.pop(own[1], None)
+            if world.taken_back(key) and world.held.get(own[1], [None])[0] == key:
+                del world.held[own[1]]
             world.owned[key] = [own[0], giver["id"], own[2], world.version]
         for rule in matching:
             if keep_days(rule) and (ours or rule.get("owns") == "all"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Any
@@ -23,8 +23,12 @@ OURS = ("A", "B", "Đ", "é")
 LEVELS = ("Gold", "Silver", "Bronze")
 FOREIGN = ("X", "y")
 IDS = ("r0", "r1", "r2", "r3")
-FIRST, LAST = date(2023, 12, 1), date(2025, 4, 1)  # 29 February 2024 and the common year after it
+FIRST, LAST = (
+    date(2047, 12, 1),
+    date(2049, 4, 1),
+)  # 29 February 2048 and the common year after it; ahead of every real clock
 
+Whens = Callable[[tuple[str, ...]], st.SearchStrategy[dict[str, Any]]]  # by the tags that may be read
 DAYS = st.dates(FIRST, LAST)
 SPANS = st.sampled_from(("0 days", "1 days", "7 ngày", "30 days", "90 ngay", "2 months", "1 weeks"))
 NUMBERS = st.integers(0, 6)
@@ -106,10 +110,27 @@ def trees(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     )
 
 
+@cache
+def likely(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
+    """Comparisons that a few orders or some days make true and false, and now and then any tree."""
+    often = [
+        leaf("orders_count", "at_least", st.integers(1, 4)),
+        leaf("orders_count", "less_than", st.integers(1, 4)),
+        leaf("total_spent", "at_least", st.integers(1, 8)),
+        leaf("last_order_date", "more_than_ago", SPANS),
+        leaf("last_order_date", "within_last", SPANS),
+        leaf("tags", "has_any", st.lists(st.sampled_from(readable), min_size=1, max_size=2)),
+        leaf("tags", "has_none", st.lists(st.sampled_from(readable), min_size=1, max_size=2)),
+    ]
+    return st.one_of(*often, trees(readable))
+
+
 @st.composite
-def rules(draw: st.DrawFn, rule_id: str, tag: str, readable: tuple[str, ...]) -> dict[str, Any]:
+def rules(
+    draw: st.DrawFn, rule_id: str, tag: str, readable: tuple[str, ...], whens: Whens = trees
+) -> dict[str, Any]:
     """One rule, keys at their default left out now and then."""
-    rule: dict[str, Any] = {"id": rule_id, "tag": tag, "when": draw(trees(readable))}
+    rule: dict[str, Any] = {"id": rule_id, "tag": tag, "when": draw(whens(readable))}
     options = {
         "keep": ("while_matching", "forever", "5 days", "30 days"),
         "owns": ("added", "all"),
@@ -123,13 +144,13 @@ def rules(draw: st.DrawFn, rule_id: str, tag: str, readable: tuple[str, ...]) ->
 
 
 @st.composite
-def tiers(draw: st.DrawFn) -> dict[str, Any]:
+def tiers(draw: st.DrawFn, whens: Whens = leaves) -> dict[str, Any]:
     """One tier of two or three levels."""
     tags = draw(st.permutations(LEVELS))[: draw(st.integers(2, 3))]
-    whens = [draw(leaves(FOREIGN)) for _ in tags]
+    fitting = [draw(whens(FOREIGN)) for _ in tags]
     tier: dict[str, Any] = {
         "id": "t0",
-        "levels": [{"tag": tag, "when": when} for tag, when in zip(tags, whens, strict=True)],
+        "levels": [{"tag": tag, "when": when} for tag, when in zip(tags, fitting, strict=True)],
         "downgrade": draw(st.sampled_from(("at_once", "never", {"after": "5 days"}, {"after": "1 months"}))),
     }
     if draw(st.booleans()):
@@ -139,19 +160,19 @@ def tiers(draw: st.DrawFn) -> dict[str, Any]:
 
 
 @st.composite
-def documents(draw: st.DrawFn) -> dict[str, Any]:
+def documents(draw: st.DrawFn, *, whens: Whens | None = None) -> dict[str, Any]:
     """A document that can be published."""
     ids = IDS[: draw(st.integers(1, 4))]
     found = []
     for rule_id in draw(st.permutations(ids)):
         readable = (*FOREIGN, *draw(st.sampled_from(((), (), LEVELS, OURS))))
-        found.append(draw(rules(rule_id, draw(st.sampled_from(OURS)), readable)))
+        found.append(draw(rules(rule_id, draw(st.sampled_from(OURS)), readable, whens or trees)))
     doc = {
         "version": 1,
         "timezone": draw(st.sampled_from(ZONES)),
         "currency": draw(st.sampled_from(("VND", "USD"))),
     }
-    doc |= {"rules": found, "tiers": [draw(tiers())] if draw(st.booleans()) else []}
+    doc |= {"rules": found, "tiers": [draw(tiers(whens or leaves))] if draw(st.booleans()) else []}
     if publishable(doc) is not None:
         return doc
     steady = {"field": "orders_count", "op": "at_least", "value": 2}  # a loop: nobody reads tags then
@@ -179,8 +200,8 @@ def moments(draw: st.DrawFn, zone: str, days: st.SearchStrategy[date] = DAYS) ->
 
 
 BIRTHDAYS = st.one_of(
-    st.dates(date(1950, 1, 1), date(2005, 1, 1)),
-    st.sampled_from((date(1992, 2, 29), date(1990, 2, 28), date(1990, 12, 31))),
+    st.dates(date(1978, 1, 1), date(2033, 1, 1)),
+    st.sampled_from((date(2020, 2, 29), date(2018, 2, 28), date(2018, 12, 31))),
 )
 MAYBE_TEXT = st.sampled_from((None, "An", "Bình an", "Bi\u0300nh", "ÁN", " "))
 
@@ -241,3 +262,52 @@ PASTS = st.builds(
     st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
     st.frozensets(st.tuples(st.sampled_from((*IDS, "t0", "old")), st.integers(1, 3)), max_size=2),
 )
+
+
+def _texts(zone: str, days: st.SearchStrategy[date]) -> st.SearchStrategy[str]:
+    return st.builds(
+        lambda day, hour: datetime.combine(day, time(hour), ZoneInfo(zone)).isoformat(),
+        days,
+        st.sampled_from((0, 3, 12, 22)),
+    )
+
+
+LATELY = st.dates(date(2047, 10, 1), date(2048, 4, 1))
+FIELDS = st.fixed_dictionaries(
+    {},
+    optional={
+        "total_spent": st.one_of(st.none(), st.integers(0, 9)),
+        "orders_count": st.integers(0, 6),
+        "created_at": _texts("UTC", LATELY),
+        "last_order_date": st.one_of(st.none(), _texts("Asia/Ho_Chi_Minh", LATELY)),
+        "birthday": st.one_of(st.none(), _texts("Asia/Ho_Chi_Minh", BIRTHDAYS)),
+        "gender": st.sampled_from((None, 0, 1)),
+        "accepts_marketing": st.booleans(),
+        "province": st.sampled_from(("Hồ Chí Minh", "Ho\u0302\u0300 Chi\u0301 Minh", "Hà Nội")),
+        "first_name": MAYBE_TEXT,
+    },
+)
+
+
+@st.composite
+def edited(draw: st.DrawFn, doc: Mapping[str, Any]) -> dict[str, Any]:
+    """The same document with one rule or tier changed, gone, or back at its beginning."""
+    which = draw(st.sampled_from((*IDS, "t0")))
+    others = [one for one in doc["rules"] if one["id"] != which]
+    how = draw(st.sampled_from(("change", "change", "drop", "flip", "options")))
+    old = next((one for one in (*doc["rules"], *doc["tiers"]) if one["id"] == which), None)
+    new: dict[str, Any] | None
+    if how == "drop" and old:
+        new = None
+    elif how == "flip" and old:
+        new = {**old, "enabled": not old.get("enabled", True)}
+    else:
+        new = draw(
+            tiers(likely) if which == "t0" else rules(which, draw(st.sampled_from(OURS)), FOREIGN, likely)
+        )
+        if how == "options" and old:
+            kept = {key: old[key] for key in ("tag", "when", "levels") if key in old}
+            new = {**new, **kept}
+    found = [] if new is None else [new]
+    changed = {**doc, **({"tiers": found} if which == "t0" else {"rules": [*others, *found]})}
+    return changed if publishable(changed) is not None else dict(doc)

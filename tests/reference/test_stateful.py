@@ -1,0 +1,45 @@
+"""Whatever happens to a shop, its customers' tags are those of a book that is kept by hand.
+
+The book (book.py) and what it decides by (naive.py, matching.py) share no code with the product. Deeper, with a seed:
+`python -m tests.reference --examples 2000 --seed 1`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from tests.reference.machine import Theatre, machine
+
+
+@pytest.fixture
+def theatre(redis_url: str) -> Iterator[Theatre]:
+    theatre = Theatre(redis_url)
+    yield theatre
+    theatre.close()
+
+
+def play(theatre: Theatre, *, examples: int, steps: int) -> None:
+    run_state_machine_as_test(
+        machine(theatre),
+        settings=settings(
+            max_examples=examples,
+            stateful_step_count=steps,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+        ),
+    )
+
+
+@pytest.mark.timeout(600)  # a difference is made small before it is told
+def test_whatever_happens_tags_are_those_of_the_book(theatre: Theatre) -> None:
+    play(theatre, examples=25, steps=12)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_whatever_happens_for_long_tags_are_those_of_the_book(theatre: Theatre) -> None:
+    play(theatre, examples=400, steps=30)

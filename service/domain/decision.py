@@ -67,10 +67,11 @@ def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:
     change = TagChange(
         add=tuple(turn.added.values()), remove=tuple(tag for tag in customer.tags if fold(tag) in gone)
     )
-    same = turn.owned == standing.owned and turn.held == standing.held and not standing.restores
+    held = turn.all_held()
+    same = turn.owned == standing.owned and held == standing.held and not standing.restores
     return Decision(
         change or NO_CHANGE,
-        standing if same else Standing(turn.owned, turn.held, standing.excluded),
+        standing if same else Standing(turn.owned, held, standing.excluded),
         (*turn.wanted, *turn.levels),
         _next(turn.compiled, turn.facts, standing.excluded, turn.due),
         tuple(turn.reasons),
@@ -92,7 +93,7 @@ def _next(
 def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | None:
     """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
     tags, live, undone = facts.tags, compiled.live, compiled.take_back
-    if standing.excluded or standing.restores or not standing.held.keys().isdisjoint(compiled.idle):
+    if standing.excluded or standing.restores or not _sleep(compiled, standing, tags):
         return None
     if not tags.issuperset(standing.owned):
         return None
@@ -113,6 +114,15 @@ def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | 
         if not _quiet_tier(tier, facts, standing, wanted):
             return None
     return wanted
+
+
+def _sleep(compiled: Compiled, standing: Standing, tags: frozenset[str]) -> bool:
+    """Are holds of rules that hold nothing now as they should be?"""
+    held = standing.held
+    if held.keys().isdisjoint(compiled.idle):
+        return True
+    dormant = (held[one] for one in held.keys() & compiled.idle)
+    return all(hold.tag in tags and hold.below is None for hold in dormant)
 
 
 def _quiet_holds(step: TagStep, standing: Standing, *, given: bool) -> bool:

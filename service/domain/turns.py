@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Literal
 
+from service.domain.answering import answering, inputs_for
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled, TagStep
+from service.domain.evaluation import Compiled
 from service.domain.facts import Facts, fold
-from service.domain.reasons import NO_INPUTS, HeldBack, Inputs, Reason, Why, WhyHeld, values_of
+from service.domain.reasons import HeldBack, Inputs, Reason, Why, WhyHeld, values_of
 from service.domain.rules import FOREVER
 from service.domain.standing import Hold, Owned, Standing, Stood
 
@@ -24,6 +25,7 @@ class Turn:
         "_tags_at_first",
         "added",
         "compiled",
+        "dormant",
         "due",
         "excluded",
         "facts",
@@ -60,6 +62,10 @@ class Turn:
         self.owned: dict[str, Owned] = {key: own for key, own in standing.owned.items() if key in facts.tags}
         self.held: dict[str, Hold] = {
             one: hold for one, hold in standing.held.items() if one not in compiled.idle
+        }
+        # Holds of rules and tiers that hold nothing now: while their tag stays, so does the day of its giving.
+        self.dormant: dict[str, Hold] = {
+            one: hold for one, hold in standing.held.items() if one in compiled.idle
         }
         self.wanted: list[str] = []  # by rules
         self.levels: list[str] = []  # by tiers
@@ -101,13 +107,17 @@ class Turn:
                 there = (
                     self._before.owned[key] if self._recorded(key) else Owned(own.tag, own.rule, self.now_ms)
                 )
-                rule = self._answering(key, own)
+                rule = answering(self.compiled, self.held, key, own)
                 version = self.version if rule in self.compiled.live else own.version
                 own = self.owned[key] = Owned(own.tag, rule, there.since_ms, version, there.adopted)
             if not self._recorded(key):
                 rule = own.rule if own is not None else ""
                 self._note(
-                    tag=stood.tag, added=True, rule=rule, why="restored", inputs=self._inputs(key, rule)
+                    tag=stood.tag,
+                    added=True,
+                    rule=rule,
+                    why="restored",
+                    inputs=inputs_for(self.compiled, key, rule),
                 )
                 self.added[key] = stood.tag
 
@@ -143,6 +153,11 @@ class Turn:
             return "live"
         return "gone_remove" if self.compiled.when_gone.get(own.rule) == "remove" else "gone_leave"
 
+    def all_held(self) -> dict[str, Hold]:
+        """The holds as they are to be kept, the dormant ones too."""
+        there = {one: hold for one, hold in self.dormant.items() if hold.tag in self.facts.tags}
+        return {one: Hold(hold.tag, hold.since) for one, hold in there.items()} | self.held
+
     def in_force(self, hold: Hold, days: int) -> bool:
         """Whether a hold of so many days (or FOREVER) still stands today."""
         return days == FOREVER or self.today < hold.since + days
@@ -174,22 +189,5 @@ class Turn:
             self.owned.pop(key, None)
         else:
             self.owned[key] = stood.own
-        self.held |= {one: hold for one, hold in stood.holds.items() if one not in self.compiled.idle}
-
-    def _answering(self, key: str, own: Owned) -> str:
-        """The rule or tier that a tag is ours for: as it was if that sets the tag now, or one that holds it."""
-        live = self.compiled.live
-        if key in live.get(own.rule, ()):
-            return own.rule
-        holding = (one for one, hold in self.held.items() if hold.tag == key and key in live.get(one, ()))
-        return next(holding, own.rule)
-
-    def _inputs(self, key: str, rule: str) -> Inputs:
-        """What the rule's conditions read."""
-        for step in self.compiled.steps:
-            if isinstance(step, TagStep):
-                if step.key == key:
-                    return next((one.inputs for one in step.rules if one.id == rule), NO_INPUTS)
-            elif step.id == rule:
-                return step.inputs
-        return NO_INPUTS
+        for one, hold in stood.holds.items():
+            (self.dormant if one in self.compiled.idle else self.held)[one] = hold

@@ -66,6 +66,12 @@ class Life:
     def retag(self, *tags: str) -> None:
         self.customer = msgspec.structs.replace(self.customer, tags=tags)
 
+    def spend(self, total: int) -> None:
+        self.customer = msgspec.structs.replace(self.customer, total_spent=total)
+
+    def exclude(self, *ids: str) -> None:
+        self.standing = replace(self.standing, excluded=frozenset(ids))
+
     def take_off(self, tag: str) -> None:
         """A person does, and it is noticed."""
         self.clock += 1

@@ -10,6 +10,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from service.domain.parsing import check_rules
+from service.domain.standing import Standing
 from tests.domain.lives import Life
 from tests.reference import strategies
 
@@ -18,6 +19,11 @@ DAYS = st.sampled_from((0, 1, 4, 5, 29, 31))
 
 def state(life: Life) -> tuple[Any, ...]:
     return life.tags, dict(life.standing.held), {key: own.rule for key, own in life.standing.owned.items()}
+
+
+def nobody_waits(standing: Standing) -> bool:
+    """How long a lower level has waited is forgotten where the undone rules saw no lower level."""
+    return all(hold.below is None for hold in standing.held.values())
 
 
 def pass_days(lives: list[Life], data: st.DataObject, *, events: bool) -> None:
@@ -47,8 +53,7 @@ def any_undoing(data: st.DataObject) -> None:
     with_b.look()
     without = with_b.twin()
     before = state(without)
-    # How long a lower level has waited is not remembered through rules that do not let it wait.
-    assume(all(hold.below is None for hold in without.standing.held.values()))
+    assume(nobody_waits(without.standing))
 
     with_b.publish(check_rules(other))
     for _ in range(data.draw(st.integers(1, 3))):

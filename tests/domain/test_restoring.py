@@ -1,0 +1,193 @@
+"""What a roll-back puts back: which deeds count, and what the decision makes of a tag as if it had stayed."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from service.domain.customers import Customer
+from service.domain.parsing import check_rules
+from service.domain.restoring import Deed, Undoing, together
+from service.domain.rules import RuleSet
+from service.domain.standing import Hold, Owned, Stood
+from service.domain.touches import Touch
+from tests.domain.lives import Life
+
+START = date(2026, 1, 1)
+STOOD = Stood("VIP", Owned("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})
+TAKEN = Deed(7, "VIP", 2, 10, "unmatched", STOOD)
+GIVEN = Deed(7, "VIP", 2, 20, "matched")
+
+
+@pytest.mark.parametrize(
+    ("deeds", "there"),
+    [
+        pytest.param([TAKEN], True, id="taken"),
+        pytest.param([TAKEN, GIVEN], True, id="taken, then given"),
+        pytest.param([GIVEN, TAKEN._replace(at_ms=30)], False, id="given, then taken: it was not there"),
+        pytest.param([TAKEN._replace(version=1)], False, id="taken by a version that stays"),
+        pytest.param([TAKEN._replace(stood=None)], False, id="an entry from before this was kept"),
+        pytest.param([TAKEN._replace(retracted=True)], False, id="a person retracted it"),
+        pytest.param([TAKEN, GIVEN, TAKEN._replace(at_ms=30, retracted=True)], False, id="retracted later"),
+        pytest.param([TAKEN, GIVEN._replace(version=3, why="restored")], False, id="put back already"),
+        pytest.param([TAKEN, GIVEN._replace(version=3)], True, id="given by the roll-back's own rules"),
+    ],
+)
+def test_the_first_deed_of_the_undone_versions_decides(deeds: list[Deed], there: bool) -> None:
+    undoing = Undoing(undone=frozenset({2}), by=3)
+    for deed in deeds:
+        undoing.tell(deed)
+
+    found = undoing.found({})
+
+    assert found == ({7: {"vip": Stood("VIP", STOOD.own, STOOD.holds, by=3)}} if there else {})
+
+
+@pytest.mark.parametrize(
+    ("touch", "there"),
+    [(Touch("vip", False, 11), False), (Touch("vip", True, 11), False), (Touch("vip", False, 9), True)],
+    ids=["taken off since", "put on since", "touched before"],
+)
+def test_what_a_person_touched_since_stays_as_it_is(touch: Touch, there: bool) -> None:
+    undoing = Undoing(undone=frozenset({2}), by=3)
+    undoing.tell(TAKEN)
+
+    assert bool(undoing.found({7: {"vip": touch}})) is there
+
+
+def test_what_waits_for_an_earlier_roll_back_waits_on_unless_that_is_undone() -> None:
+    old, new = Stood("VIP", by=3), Stood("VIP", by=5)
+
+    assert together({"vip": old}, {"vip": new}, undone=frozenset({4})) == {"vip": old}
+    assert together({"vip": old}, {"vip": new}, undone=frozenset({3, 4})) == {"vip": new}
+
+
+def spent(least: int, **more: Any) -> dict[str, Any]:
+    return {"tag": "VIP", "when": {"field": "total_spent", "op": "at_least", "value": least}, **more}
+
+
+def doc(*rules: dict[str, Any], tiers: tuple[dict[str, Any], ...] = ()) -> RuleSet:
+    return check_rules({"rules": [{"id": "vip", **one} for one in rules], "tiers": [*tiers]})
+
+
+def tier(**more: Any) -> dict[str, Any]:
+    levels = [{**spent(50), "tag": "Gold"}, {**spent(10), "tag": "Silver"}]
+    return {"id": "hang", "levels": levels, **more}
+
+
+def undone(before: RuleSet, after: RuleSet, *, tags: tuple[str, ...] = (), days: int = 0) -> Life:
+    """Given by the first rules, kept by them, taken by the second, rolled back after some days."""
+    life = Life([before], Customer(id=1, total_spent=60, tags=tags), START)
+    life.look()
+    life.spend(12)
+    life.look()
+    life.publish(after)
+    life.look()
+    life.today += timedelta(days=days)
+    life.roll_back(to=1)
+    return life
+
+
+STRICT = doc(spent(50))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "days", "tags"),
+    [
+        pytest.param(doc(spent(50, keep="forever")), STRICT, 900, {"vip"}, id="kept for ever"),
+        pytest.param(doc(spent(50, keep="30 days")), STRICT, 29, {"vip"}, id="its days are not over"),
+        pytest.param(doc(spent(50, keep="30 days")), STRICT, 30, set(), id="its days are over"),
+        pytest.param(doc(spent(10)), STRICT, 0, {"vip"}, id="the rule matches"),
+        pytest.param(
+            doc(spent(50, keep="forever")), doc(spent(50, enabled=False, when_gone="remove")), 0, {"vip"}
+        ),
+        pytest.param(
+            doc(spent(50, keep="forever")),
+            doc(spent(50, tag="Khách VIP", when_gone="remove", keep="forever")),
+            0,
+            {"vip"},
+            id="it was renamed",
+        ),
+        pytest.param(
+            doc(tiers=(tier(downgrade="never"),)), doc(tiers=(tier(),)), 0, {"gold"}, id="a level never lost"
+        ),
+        pytest.param(
+            doc(tiers=(tier(downgrade={"after": "90 days"}),)),
+            doc(tiers=(tier(),)),
+            89,
+            {"gold"},
+            id="a level that waits",
+        ),
+        pytest.param(
+            doc(tiers=(tier(downgrade={"after": "90 days"}),)),
+            doc(tiers=(tier(),)),
+            90,
+            {"silver"},
+            id="a level that has waited",
+        ),
+    ],
+)
+def test_the_restored_rules_decide_as_if_the_tag_had_stayed(
+    before: RuleSet, after: RuleSet, days: int, tags: set[str]
+) -> None:
+    life = undone(before, after, days=days)
+
+    life.look()
+
+    assert life.tags == tags
+    assert not life.standing.restores
+    assert not life.look().change
+
+
+def test_a_tag_that_is_put_back_is_ours_by_the_restored_rule_and_says_why() -> None:
+    life = undone(doc(spent(50, keep="forever")), STRICT)
+
+    decision = life.look()
+
+    (reason,) = decision.reasons
+    assert (reason.tag, reason.added, reason.rule, reason.why) == ("VIP", True, "vip", "restored")
+    assert reason.values == {"total_spent": 12}
+    own = life.standing.owned["vip"]
+    assert (own.rule, own.version) == ("vip", 3)
+    assert life.standing.held["vip"] == Hold("vip", START.toordinal())
+
+
+def test_a_persons_tag_that_was_taken_is_put_back_as_theirs() -> None:
+    nobodys = doc({**spent(1), "tag": "Khác", "enabled": False})
+    life = undone(nobodys, doc(spent(50, owns="all")), tags=("vip",))
+
+    decision = life.look()
+
+    assert decision.change.add == ("vip",)
+    assert life.standing.owned == {}
+
+
+def test_a_tag_that_a_person_put_on_meanwhile_is_theirs() -> None:
+    life = undone(doc(spent(50, keep="forever")), STRICT)
+    life.retag("VIP")
+
+    assert not life.look().change
+    assert life.standing.owned == {}
+
+
+def test_a_customer_excluded_meanwhile_is_left_alone() -> None:
+    life = undone(doc(spent(50, keep="forever")), STRICT)
+    life.exclude("vip")
+
+    assert not life.look().change
+
+
+def test_a_person_who_took_off_what_the_undone_rules_gave_again_has_the_last_word() -> None:
+    life = undone(doc(spent(50, keep="forever")), STRICT)
+    life.roll_back(to=2)
+    life.spend(70)
+    life.look()
+    life.spend(12)
+    life.take_off("VIP")
+    life.roll_back(to=1)
+
+    life.look()
+
+    assert life.tags == set()

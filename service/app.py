@@ -134,6 +134,6 @@ async def _keep_house(redis: ArqRedis, refusals: Refusals) -> None:
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    with suppress(asyncio.CancelledError):
-        await task
+    while not task.done():
+        task.cancel()  # redis-py may take one cancellation for a time-out of its own
+        await asyncio.wait({task}, timeout=0.5)

@@ -19,6 +19,7 @@ from service.web.ops.questions import Question
 from tests.web.conftest import KEY, ORG
 
 HISTORY = Question("list_versions", "an", {"org": ORG})
+STUBBORN = (sys.executable, "-c", "import time; time.sleep(600)")
 DEAF = (sys.executable, "-c", "import sys; sys.stdin.read()")  # takes every question and answers none
 
 
@@ -117,3 +118,13 @@ async def test_without_a_question_there_is_no_process(settings: Settings) -> Non
     await Beside(settings).stop()
 
     assert not children()
+
+
+async def test_a_process_that_does_not_end_is_ended(settings: Settings) -> None:
+    beside = Beside(settings, command=STUBBORN, answer_within_s=0.05, end_within_s=0.05)
+    await beside.answer(HISTORY)
+
+    async with asyncio.timeout(20):
+        await beside.stop()
+
+    assert not beside._ends

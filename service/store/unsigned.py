@@ -25,7 +25,7 @@ async def count(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> Non
 async def in_a_row(redis: Redis, org: OrgId, *, by: str, ages_ms: Sequence[int], most: int) -> int:
     """Note refusals of a shop that we have; how many there are since its last webhook that was taken, at most `most`.
 
-    `by` tells the processes apart. The row is one small key for each shop, forgotten after a day.
+    `by` is another one for each call of each process. The row is one small key for each shop, forgotten after a day.
     """
     noted = await script(redis, "unsigned")(keys=[keys.shop(org)], args=[by, most, keys.DAY_S, *ages_ms])
     return int(noted)

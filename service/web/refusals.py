@@ -6,6 +6,7 @@ import secrets
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from itertools import count
 from typing import Final
 
 import structlog
@@ -35,6 +36,7 @@ class Refusals:
         self._tally = tally
         self._clock = clock
         self._me = secrets.token_hex(4)
+        self._looks = count(1)
         self._rows: dict[
             OrgId, deque[float]
         ] = {}  # when: the last few of each shop of ours, since the last flush
@@ -80,7 +82,9 @@ class Refusals:
     async def _look(self, org: OrgId, row: deque[float]) -> None:
         now = self._clock()
         ages_ms = [max(0, int((now - at) * 1000)) for at in row]
-        noted = await unsigned.in_a_row(self._redis, org, by=self._me, ages_ms=ages_ms, most=ALERT_AFTER)
+        noted = await unsigned.in_a_row(
+            self._redis, org, by=f"{self._me}:{next(self._looks)}", ages_ms=ages_ms, most=ALERT_AFTER
+        )
         if noted >= ALERT_AFTER:
             self._alerts.raise_alert(
                 "unsigned",

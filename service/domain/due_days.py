@@ -30,14 +30,21 @@ def standing_otherwise(population: Population, compiled: Compiled, *, version: i
 
     If nobody looked at them, what becomes of their tags would depend on when somebody does.
     """
+    facts, holding = population.facts(compiled), _held_by_anyone(compiled)
     found: list[int] = []
     for place, customer in enumerate(population.customers):
         before = population.standings[place]
-        if not (before.owned or before.held) or before.restores:
+        if before.restores or not (before.owned or before.held or holding & facts[place].tags):
             continue  # what is to be put back has its own marks
         if _decided(population, compiled, place, version).standing is not before:
             found.append(customer.id)
     return found
+
+
+def _held_by_anyone(compiled: Compiled) -> frozenset[str]:
+    """The folded tags on which a hold begins even where a person put them on."""
+    kept = {rule.key for rule in compiled.rules if rule.keep_days and rule.owns_all}
+    return frozenset(kept).union(*(tier.keys for tier in compiled.tiers if tier.downgrade_days))
 
 
 def _decided(population: Population, compiled: Compiled, place: int, version: int = 0) -> Decision:

@@ -117,6 +117,18 @@ async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publ
     assert stage.haravan.tags(customer) == set()
 
 
+async def test_a_level_that_a_person_gave_counts_from_the_publish_on(stage: Stage, shop: Shop) -> None:
+    await published(stage, shop, rules())
+    (customer,) = await settled(stage, 9, tags="Gold")
+
+    await published(stage, shop, TIER % 5)
+    await stage.turn(2)
+    await published(stage, shop, TIER % 10)
+    await stage.turn(2)
+
+    assert stage.haravan.tags(customer) == {"Gold"}
+
+
 async def test_who_answers_for_a_tag_changes_with_the_publish_not_with_the_next_look(
     stage: Stage, shop: Shop
 ) -> None:

@@ -13,6 +13,7 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.alerts import Alerts, sender
+from service.ending import end
 from service.errors import BadSettings
 from service.settings import Settings
 from service.store import keys
@@ -117,7 +118,7 @@ def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S, rules_besi
             stack.callback(batches.flush)
             stack.push_async_callback(ingest.stop)
             stack.push_async_callback(refusals.flush)
-            stack.push_async_callback(_ended, asyncio.create_task(_keep_house(redis, refusals)))
+            stack.push_async_callback(end, asyncio.create_task(_keep_house(redis, refusals)))
             yield
 
     rest = Starlette(routes=[*health.routes(), *api], exception_handlers=HANDLERS)
@@ -131,9 +132,3 @@ async def _keep_house(redis: ArqRedis, refusals: Refusals) -> None:
         await refusals.flush()
         with suppress(RedisError, OSError):
             await forget_strangers(redis)
-
-
-async def _ended(task: asyncio.Task[None]) -> None:
-    while not task.done():
-        task.cancel()  # redis-py may take one cancellation for a time-out of its own
-        await asyncio.wait({task}, timeout=0.5)

@@ -19,6 +19,7 @@ from redis.exceptions import RedisError
 from service import alerts
 from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
+from service.ending import end
 from service.settings import Settings
 from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
@@ -120,10 +121,7 @@ class WorkerProcess:
             try:
                 await self._work(drain)
             finally:
-                seeding.cancel()
-                sweeping.cancel()
-                nightly.cancel()
-                await asyncio.gather(seeding, sweeping, nightly, return_exceptions=True)
+                await end(seeding, sweeping, nightly)
                 await _quietly(counters.flush())
 
     async def _work(self, drain: Drain) -> None:
@@ -157,11 +155,7 @@ class WorkerProcess:
         worker.allow_pick_jobs = False
         if worker.tasks:
             await asyncio.wait(list(worker.tasks.values()), timeout=SHUT_DOWN_WITHIN_S)
-        while not running.done():
-            running.cancel()  # redis-py may take one cancellation for a time-out of its own
-            await asyncio.wait({running}, timeout=0.5)
-        # it may have ended of a store that went away meanwhile
-        await asyncio.gather(running, return_exceptions=True)
+        await end(running)  # it may also have ended of a store that went away meanwhile
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:

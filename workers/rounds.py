@@ -10,6 +10,7 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
+from service.ending import end
 from service.errors import TaggerError
 from service.settings import Settings
 from service.store.counters import Counters
@@ -52,10 +53,15 @@ async def sweep_for_ever(sweep: Sweep, counters: Counters, *, every_s: float) ->
 
 async def nights_for_ever(nights: Nights) -> None:
     """Look every minute whose night has come; a pass does not wait for the one before."""
-    async with asyncio.TaskGroup() as passes:
+    passes: set[asyncio.Task[None]] = set()
+    try:
         while True:
-            passes.create_task(_one_pass(nights))
+            one = asyncio.create_task(_one_pass(nights))
+            passes.add(one)
+            one.add_done_callback(passes.discard)
             await asyncio.sleep(NIGHTS_EVERY_S)
+    finally:
+        await end(*passes)
 
 
 async def _one_pass(nights: Nights) -> None:

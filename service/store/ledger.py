@@ -72,6 +72,11 @@ def _short(one: str, rule: str) -> str:
     return "" if one == rule else one
 
 
+def as_data(entry: Entry) -> dict[str, Any]:
+    """Plain data, for people: how a tag stood is for a roll-back alone."""
+    return {name: kept for name, kept in msgspec.structs.asdict(entry).items() if name != "before"}
+
+
 def pack_entry(entry: Entry) -> bytes:
     return _PACK(entry)
 

@@ -49,8 +49,7 @@ class Explained:
         """Plain data, for JSON."""
         return customer_data(self.explanation, words=words, tag=tag) | {
             "ledger": [
-                {"id": one.id, "at_ms": one.at_ms} | ledger.as_data(one.entry)
-                for one in self._entries(tag)
+                {"id": one.id, "at_ms": one.at_ms} | ledger.as_data(one.entry) for one in self._entries(tag)
             ],
             "dead_letters": [msgspec.to_builtins(one) for one in self.letters],
             "deliveries": [

@@ -54,7 +54,7 @@ def distance(
 def _of_number(test: Comparison, facts: Facts, *, needed: bool) -> Distance | None:
     value = getattr(facts, test.field.facts[0])
     reach = _REACH.get(test.operator.name) if test.field.kind in _COUNTED else None
-    if reach is None or value is None:
+    if reach is None or value is None or _anything_else(test.operator.name, needed=needed):
         return None
     wanted = reach(test.value, facts.day.ordinal)
     if not needed:
@@ -62,6 +62,11 @@ def _of_number(test: Comparison, facts: Facts, *, needed: bool) -> Distance | No
     steps = [step for span in wanted if (step := _step(value, span)) is not None]
     best = min(steps, key=abs)
     return Distance("lacks", best) if best > 0 else Distance("exceeds", -best)
+
+
+def _anything_else(op: str, *, needed: bool) -> bool:
+    """Whoever is three and is to be anything but three lacks nothing and has nothing too much."""
+    return (op, needed) in {("is", False), ("is_not", True)}
 
 
 def _step(value: int, span: Span) -> int:

@@ -19,9 +19,12 @@ from service.domain.distance import Distance, distance
 from service.domain.evaluation import compile_rules
 from service.domain.explanation import Found, explain
 from service.domain.facts import Facts, facts_maker, fold
+from service.domain.fields import FIELDS
 from service.domain.parsing import check_rules
 from service.domain.telling import as_json, lines, tell
+from service.domain.words import LANGUAGES
 from service.locales import words
+from tests.domain.test_sentences import CONDITIONS
 from tests.reference import strategies
 
 RANDOMLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,6 +35,46 @@ make = facts_maker(calendar=calendar(ZONE))
 
 def on(day: date) -> int:
     return strategies.moment(day, 9, ZONE)
+
+
+CUSTOMERS = (
+    Customer(
+        id=1,
+        total_spent=9_000_000,
+        orders_count=3,
+        tags=("Khách sỉ", "Ours"),
+        created_ms=on(date(2026, 6, 1)),
+        last_order_ms=on(date(2026, 10, 1)),
+        birthday_ms=on(date(1990, 11, 29)),
+        gender=0,
+        state="disabled",
+        accepts_marketing=True,
+        verified_email=True,
+        group="Hồ Chí Minh",
+        province="Hồ Chí Minh",
+        district="Hồ Chí Minh",
+        ward="Hồ Chí Minh",
+        first_name="An",
+        last_name="An",
+        email="an",
+        phone="an",
+        note="an",
+    ),
+    Customer(
+        id=1,
+        total_spent=10_000_000,
+        orders_count=9,
+        tags=("blacklist", "Khách sỉ"),
+        created_ms=on(date(2026, 9, 1)),
+        last_order_ms=on(date(2026, 1, 1)),
+        birthday_ms=on(date(1988, 5, 1)),
+        gender=1,
+        accepts_marketing=False,
+        verified_email=False,
+        first_name="Bình",
+    ),
+    Customer(id=1),
+)
 
 
 def test_the_example_of_the_specification_reads_as_specified() -> None:
@@ -133,9 +176,7 @@ def test_covering_the_distance_and_nothing_less_gives_the_needed_answer(data: st
         assert test.matches(bridged(far, test, facts, short_by=short_by)) is not needed
 
 
-@pytest.mark.parametrize(
-    ("field", "op", "value", "customer", "vi", "en"),
-    [
+NEAREST: list[tuple[str, str, Any, dict[str, Any], str, str]] = [
         ("total_spent", "at_least", 10_000_000, {"total_spent": 9_660_000}, "thiếu 340.000 ₫", "₫340,000 short"),
         ("total_spent", "more_than", 10, {"total_spent": 10}, "thiếu 1 ₫", "₫1 short"),
         ("total_spent", "at_most", 10_000_000, {"total_spent": 10_340_000}, "vượt 340.000 ₫", "₫340,000 over"),
@@ -143,7 +184,16 @@ def test_covering_the_distance_and_nothing_less_gives_the_needed_answer(data: st
         ("total_spent", "between", (5, 9), {"total_spent": 2}, "thiếu 3 ₫", "₫3 short"),
         ("total_spent", "between", (5, 9), {"total_spent": 12}, "vượt 3 ₫", "₫3 over"),
         ("avg_order_value", "at_least", 500, {"total_spent": 900, "orders_count": 2}, "thiếu 50 ₫", "₫50 short"),
+        ("total_spent", "is", 3, {"total_spent": 5}, "vượt 2 ₫", "₫2 over"),
+        ("orders_count", "at_least", 3, {"orders_count": 1}, "thiếu 2", "2 short"),
+        ("orders_count", "more_than", 3, {"orders_count": 1}, "thiếu 3", "3 short"),
+        ("orders_count", "at_most", 3, {"orders_count": 4}, "vượt 1", "1 over"),
+        ("orders_count", "less_than", 3, {"orders_count": 4}, "vượt 2", "2 over"),
+        ("orders_count", "between", (3, 5), {"orders_count": 1}, "thiếu 2", "2 short"),
+        ("orders_count", "between", (3, 5), {"orders_count": 9}, "vượt 4", "4 over"),
         ("orders_count", "is", 3, {"orders_count": 1}, "thiếu 2", "2 short"),
+        ("orders_count", "is", 3, {"orders_count": 4}, "vượt 1", "1 over"),
+        ("age", "is_not", 35, {"birthday_ms": on(date(1990, 11, 29))}, "còn 9 ngày nữa", "9 days to go"),
         ("age", "at_least", 40, {"birthday_ms": on(date(1990, 11, 29))}, "còn 1.470 ngày nữa", "1,470 days to go"),
         ("age", "at_most", 30, {"birthday_ms": on(date(1990, 11, 29))}, "vượt 5 tuổi", "5 years over"),
         ("last_order_date", "more_than_ago", "90 days", {"last_order_ms": on(date(2026, 8, 30))}, "còn 9 ngày nữa", "9 days to go"),
@@ -158,9 +208,14 @@ def test_covering_the_distance_and_nothing_less_gives_the_needed_answer(data: st
         ("tags", "has_any", ("A", "B"), {"tags": ("C",)}, "thiếu một trong các nhãn: A, B", "lacks one of: A, B"),
         ("tags", "has_none", ("A", "B"), {"tags": ("b",)}, "vướng nhãn: B", "in the way: B"),
         ("tags", "is_empty", None, {"tags": ("Khách sỉ", "Ours")}, "vướng nhãn: Khách sỉ", "in the way: Khách sỉ"),
-    ],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("field", "op", "value", "customer", "vi", "en"),
+    NEAREST,
     ids=lambda value: str(value)[:24],
-)  # fmt: skip
+)
 def test_the_nearest_miss_is_said_in_both_languages(
     field: str, op: str, value: Any, customer: dict[str, Any], vi: str, en: str
 ) -> None:
@@ -169,6 +224,52 @@ def test_the_nearest_miss_is_said_in_both_languages(
 
     assert tell(found, words=words("vi"), currency="VND").endswith(f", {vi})")
     assert tell(found, words=words("en"), currency="VND").endswith(f", {en})")
+
+
+def as_written(condition: Condition) -> dict[str, Any]:
+    value = {"value": condition.value} if condition.value is not None else {}
+    return {"field": condition.field, "op": condition.op} | value
+
+
+@pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
+@pytest.mark.parametrize("customer", CUSTOMERS, ids=["full", "other", "empty"])
+def test_every_operator_explains_itself(condition: Condition, customer: Customer) -> None:
+    found = explained(as_written(condition), customer)
+    told = as_json(found, words=words("en"))
+    test = compile_tree(condition, currency="VND", own=frozenset({"ours"}))
+
+    assert (told["field"], told["op"]) == (condition.field, condition.op)
+    assert told["matched"] is test.matches(make(customer, TODAY.toordinal()))
+    assert (told["expected"] is None) is (condition.value is None)
+    assert "actual" in told
+    for language in LANGUAGES:
+        assert tell(found, words=words(language), currency="VND").startswith("✔" if told["matched"] else "✘")
+
+
+def test_every_operator_that_knows_how_far_a_customer_is_has_its_nearest_miss_in_the_table() -> None:
+    told = {(FIELDS[field].kind, op) for field, op, *_ in NEAREST}
+    known = {
+        (FIELDS[condition.field].kind, condition.op)
+        for condition in CONDITIONS.values()
+        for customer in CUSTOMERS
+        if (as_json(explained(as_written(condition), customer), words=words("en"))).get("distance")
+    }
+
+    assert known - told == set()
+
+
+@pytest.mark.parametrize(
+    "tree",
+    [
+        {"field": "orders_count", "op": "is_not", "value": 3},
+        {"not": {"field": "orders_count", "op": "is", "value": 3}},
+    ],
+    ids=["is_not", "not is"],
+)
+def test_whoever_is_to_be_anything_else_lacks_nothing(tree: dict[str, Any]) -> None:
+    said = tell(explained(tree, Customer(id=1, orders_count=3)), words=words("en"), currency="VND")
+
+    assert said.endswith("(is 3)")
 
 
 def test_under_not_the_distance_is_that_of_the_opposite() -> None:

@@ -9,7 +9,7 @@ from types import CoroutineType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from service.domain.customers import CustomerId
+from service.domain.customers import CustomerId, unpack
 from service.domain.parsing import check_rules
 from service.errors import Refused
 from service.store import claims, drafts, exclusions, publishing
@@ -236,6 +236,7 @@ class Play:
         await self._drain()
         found = {each: set(map(fold, self.person(each).tags)) for each in self.customers}
         assert found == expected, self._difference(found, expected, before)
+        await self._check_snapshots()
         dead = await self.stage.redis.hgetall(self.stage.key("dead"))
         assert not dead, dead
         assert not await self.stage.sweep.mark_by_calendar(), "marked again, although nothing is due"
@@ -243,6 +244,19 @@ class Play:
             self.book.forget(gone)
         self.stage.clock.advance(660)  # until then a record without our tag may only lag
         self.calm_ms = self.stage.now_ms
+
+    async def _check_snapshots(self) -> None:
+        """Previews and publishes go by what was seen last: everybody who is there as they are, and nobody else."""
+        stored = await self.stage.redis.hgetall(self.stage.key("snap"))
+        seen = {int(name): unpack(snapshot) for name, snapshot in stored.items()}
+        assert seen.keys() == set(self.customers), "\n".join(self.history)
+        for customer, one in seen.items():
+            there = self.person(customer)
+            assert (one.total_spent, one.orders_count, one.last_order_ms) == (
+                there.total_spent,
+                there.orders_count,
+                there.last_order_ms,
+            ), "\n".join(self.history)
 
     def _difference(
         self, found: Mapping[int, set[str]], expected: Mapping[int, set[str]], before: Mapping[int, Person]

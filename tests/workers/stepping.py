@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Generator
-from contextlib import suppress
 from typing import Any
+
+from service.ending import end
 
 Injection = Callable[["Steps"], Awaitable[None]]
 _inside: contextvars.ContextVar[Steps | None] = contextvars.ContextVar("inside", default=None)
@@ -17,6 +18,7 @@ class Steps:
 
     def __init__(self, at: int, then: Injection) -> None:
         self.seen = 0
+        self.tasks: set[asyncio.Task[Any]] = set()
         self._at = at
         self._then = then
         self._main: asyncio.Task[None] | None = None
@@ -56,10 +58,9 @@ class Steps:
     async def bury(self) -> None:
         """Let go of what was killed: it may end now, and tidy up with a lock that is long not its own."""
         self._frozen = None
-        if self._main is not None and not self._main.done():
-            self._main.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._main
+        await end(
+            *self.tasks
+        )  # also those that a drain shields, or they would go on as the test's loop closes
 
     @property
     def killed(self) -> bool:
@@ -111,6 +112,7 @@ def _factory(
     if steps is None:
         return asyncio.Task(coroutine, loop=loop, context=context)
     task = asyncio.Task(_run(_Driven(coroutine, steps)), loop=loop, context=context)
+    steps.tasks.add(task)
     task.add_done_callback(
         lambda _: coroutine.close()
     )  # one that was cancelled before it began was never awaited

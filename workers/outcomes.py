@@ -159,6 +159,7 @@ def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None
         restored=pack_restores(judged.restores) or None,
         letter=_given_up(judged),
         again=judged.again_ms,
+        shadow=bool(decided.change),
     )
 
 

@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store import deadletters, keys, marks, publishing, queue
+from service.store import deadletters, going_live, keys, marks, publishing, queue
 from service.store.clock import mend_step_back
 from service.store.forgetting import forget
 from service.store.script import script
@@ -85,7 +85,7 @@ class Sweep:
         """Mark whoever is due by today in the zone of each shop's rules, so that a missed midnight catches up. Returns how many.
 
         In the same round publishes are looked after: one that takes more tags than its preview said is stopped,
-        one whose process died before its marks is carried out.
+        one whose process died before its marks is carried out, and so is the end of a shadow mode.
         """
         marked = 0
         now = await self.now_ms()
@@ -126,6 +126,9 @@ class Sweep:
         finished = await publishing.finish(self._redis, shop, versions=self._versions, now_ms=now)
         if finished is not None:
             structlog.get_logger().warning("sweep", org=shop.org, outcome="publish finished", run=finished.id)
+        live = await going_live.finish(self._redis, shop, versions=self._versions, now_ms=now)
+        if live is not None:
+            structlog.get_logger().warning("sweep", org=shop.org, outcome="going live finished", run=live.id)
 
     async def _mark_due(self, org: OrgId, *, today: int) -> int:
         """Mark first, then leave the calendar: a crash between the two marks twice, never not at all."""

@@ -29,7 +29,10 @@ LONGEST_REST_MS: Final = 600_000  # of a kind of calls
 
 
 class TurnOver(TaggerError):
-    """The turn ends early, for a reason that is no failure: other rules went live, or the shop was paused."""
+    """The turn ends early, for a reason that is no failure: other rules went live, or the shop was paused.
+
+    Or its shadow mode began or ended: the next turn knows.
+    """
 
 
 class Settlement(NamedTuple):
@@ -136,6 +139,8 @@ def _end_where_refused(done: Sequence[Outcome]) -> None:
         raise LockLost("the lock was lost before a settlement")
     if "version" in done:
         raise TurnOver("rules moved")
+    if "shadow" in done:
+        raise TurnOver("shadow ended")
 
 
 def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> Breaker:

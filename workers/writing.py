@@ -56,9 +56,11 @@ class Writing:
         return any(each.item is not None or each.stop is None for each in carried)
 
     async def _planned(self, most: int) -> list[tuple[Mark, Plan | None]]:
-        """The oldest plans; None stands for one that is stale, or that another release has made."""
-        now_ms = self._work.turn.now_ms
-        return [(one.mark, _fresh(one, now_ms)) for one in await self._work.turn.planned(most=most)]
+        """The oldest plans; None stands for one that is stale, that another release has made, or that was made
+        before shadow mode began."""
+        work = self._work
+        planned = await work.turn.planned(most=most)
+        return [(one.mark, None if work.shop.shadow else _fresh(one, work.turn.now_ms)) for one in planned]
 
     async def _read_again(self) -> bool:
         """Have a batch of plans made anew: as many as one call fetches, not one by one as their turn comes."""
@@ -110,6 +112,8 @@ class Writing:
                 raise each
             if isinstance(each, Carried) and each.outcome == "paused":
                 raise TurnOver("paused")
+            if isinstance(each, Carried) and each.outcome == "shadow":
+                raise TurnOver("shadow began")
 
     # how the calls went
 

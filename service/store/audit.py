@@ -16,7 +16,7 @@ class Deed(msgspec.Struct, frozen=True):
 
     at_ms: int
     by: str
-    what: str  # `publish`, `rollback`, `adopt`, `retract`, `exclude`, `include`
+    what: str  # `publish`, `rollback`, `adopt`, `retract`, `exclude`, `include`, `shadow`, `live`
     about: dict[str, Any]
 
 

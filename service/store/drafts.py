@@ -23,13 +23,17 @@ from service.store.versions import Versions, made_ready
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Rules that may be published after `parent`, whose rules are `before`, and what they would do."""
+    """Rules that may be published after `parent`, whose rules are `before`, and what they would do.
+
+    `shadow`: the shop is in shadow mode, so nothing of it is written until that ends.
+    """
 
     rule_set: RuleSet
     past: Past
     parent: int
     before: RuleSet
     shown: Shown
+    shadow: bool = False
 
 
 def ready(drafted: Draft) -> Compiled:
@@ -50,6 +54,7 @@ def as_data(drafted: Draft, *, words: Words) -> dict[str, Any]:
         "parent": drafted.parent,
         "changes": changes(drafted, words=words),
         "warnings": warned,
+        "shadow": drafted.shadow,
     }
 
 
@@ -57,7 +62,7 @@ async def draft(redis: ArqRedis, shop: Shop, rule_set: RuleSet, *, versions: Ver
     """Look at what publishing these rules now would do; nothing is written."""
     parent = await versions.live_number(shop.org)
     past = await versions.inheritance(shop.org, rule_set, parent=parent)
-    return await _draft(redis, shop, rule_set, past, parent, versions, now_ms)
+    return await drafted_as(redis, shop, rule_set, past, parent, versions, now_ms)
 
 
 async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Versions, now_ms: int) -> Draft:
@@ -73,10 +78,10 @@ async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Vers
     inherited = await versions.inheritance(shop.org, restored, parent=parent)
     past = undo(inherited, undone=undone, restored=restored, target=await versions.past(shop.org, to))
     back = await restoring.gather(redis, shop.org, undone, by=parent + 1, versions=versions)
-    return await _draft(redis, shop, restored, past, parent, versions, now_ms, back)
+    return await drafted_as(redis, shop, restored, past, parent, versions, now_ms, back)
 
 
-async def _draft(
+async def drafted_as(
     redis: ArqRedis,
     shop: Shop,
     rule_set: RuleSet,
@@ -85,10 +90,14 @@ async def _draft(
     versions: Versions,
     now_ms: int,
     restores: Restores = previews.NO_RESTORES,
+    *,
+    number: int | None = None,
 ) -> Draft:
+    """What these rules would do to everybody known as version `number`: the one after `parent`, unless it is said."""
     compiled = made_ready(rule_set, past=past)
     before = await versions.document(shop.org, parent) if parent else RuleSet()
     people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms, restores=restores)
     customers = await census.counted(redis, shop.org)
-    shown = previews.show(shop, people, compiled, version=parent + 1, customers=customers)
-    return Draft(rule_set, past, parent, before, shown)
+    number = parent + 1 if number is None else number
+    shown = previews.show(shop, people, compiled, version=number, customers=customers)
+    return Draft(rule_set, past, parent, before, shown, shop.shadow)

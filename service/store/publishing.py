@@ -41,6 +41,15 @@ class Published:
     run: Run | None
 
 
+@dataclass(frozen=True, slots=True)
+class Books:
+    """What a run's books begin with; `may_remove`: so many tags were previewed to go."""
+
+    by: str
+    reason: str
+    may_remove: int
+
+
 async def publish(
     redis: ArqRedis,
     shop: Shop,
@@ -138,13 +147,15 @@ async def carry_out(
     version: Version,
     *,
     now_ms: int,
+    books: Books | None = None,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Run | None:
     """Mark whoever changes under the version, which is live by now, and of whom something else is to be kept; None
     where there is nobody.
 
     Everybody is looked at once more: from here on no drain clears by the older rules, so nobody slips through
-    between the preview and the version. Twice marks twice, which writes nothing twice.
+    between the preview and the version. Twice marks twice, which writes nothing twice. `books`: where they are not
+    those of the version's own publish.
     """
     await _supersede(redis, org)
     past = await versions.past(org, version.number)
@@ -156,7 +167,7 @@ async def carry_out(
     waiting = await restoring.order(redis, org, back, people, touched=frozenset(changing))
     quietly = standing_otherwise(people, compiled, version=version.number)
     customers = [*dict.fromkeys([*map(CustomerId, (*changing, *quietly)), *waiting, *unreadable])]
-    run = await _start(redis, org, version, customers, now_ms=now_ms, on_marked=on_marked)
+    run = await _start(redis, org, books or _books(version), customers, now_ms=now_ms, on_marked=on_marked)
     await restoring.ordered(redis, org)
     return run
 
@@ -173,15 +184,20 @@ async def _put_back_late(
         )
         people = await previews.gather(redis, org, compiled, now_ms=now_ms, restores=late)
         customers = await restoring.order(redis, org, late, people, touched=late.keys())
-        run = await _start(redis, org, version, customers, now_ms=now_ms)
+        run = await _start(redis, org, _books(version), customers, now_ms=now_ms)
     await restoring.done(redis, org)
     return run
+
+
+def _books(version: Version) -> Books:
+    may_remove = (version.preview or {}).get("removed", 0)
+    return Books(version.author, version.note or f"version {version.number}", may_remove)
 
 
 async def _start(
     redis: ArqRedis,
     org: OrgId,
-    version: Version,
+    books: Books,
     customers: Sequence[CustomerId],
     *,
     now_ms: int,
@@ -195,14 +211,13 @@ async def _start(
         org,
         customers,
         kind="publish",
-        by=version.author,
-        reason=version.note or f"version {version.number}",
+        by=books.by,
+        reason=books.reason,
         now_ms=now_ms,
         on_marked=on_marked,
     )
     client: Any = redis
-    may_remove = (version.preview or {}).get("removed", 0)
-    await client.hset(keys.shop(org, f"run:{run.id}"), "may_remove", may_remove)
+    await client.hset(keys.shop(org, f"run:{run.id}"), "may_remove", books.may_remove)
     return run
 
 

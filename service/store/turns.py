@@ -19,7 +19,7 @@ from service.store.script import script
 
 LOCK_MS: Final = 15_000
 MOST_TAKEN: Final = 50  # as many as one `ids=` call may ask for
-Outcome = Literal["done", "lost", "version", "moved", "day"]
+Outcome = Literal["done", "lost", "version", "moved", "day", "shadow"]
 
 
 class LockLost(TaggerError):
@@ -49,7 +49,7 @@ class Planned(NamedTuple):
 
 
 class Refused(NamedTuple):
-    """The call may not be made: `lost`, `moved`, `version`, `stale`, `begun`, `paused` or `removals`."""
+    """The call may not be made: `lost`, `moved`, `version`, `stale`, `begun`, `shadow`, `paused` or `removals`."""
 
     why: str
 
@@ -87,6 +87,7 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     removed: int = 0
     answered: bool = False  # a write was made and answered: what it made ours is kept even if the mark moved
     letter: Letter | None = None
+    shadow: bool = False  # a change was decided and is not written: that holds in shadow mode only
 
 
 class Ring(NamedTuple):

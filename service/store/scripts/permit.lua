@@ -28,6 +28,7 @@ end
 local function stands(mark)
   if mark[1] ~= ARGV[6] or mark[2] ~= 'planned' then return 'moved' end
   if (redis.call('GET', P .. 'live_version') or '0') ~= ARGV[7] then return 'version' end
+  if redis.call('HGET', P .. 'shop', 'shadow') == '1' then return 'shadow' end -- begun since this was decided
   local age = now - tonumber(ARGV[8])
   if age > PLAN_MS or age < 0 then return 'stale' end -- below 0: the clock was set back, so nobody knows
   -- Another turn began this plan and did not end it: its call may still be out, and must not be forgotten with ours.

@@ -1,7 +1,7 @@
 -- Carry out what was decided on each customer of a batch. Each refuses if its mark moved meanwhile; all do if the
 -- lock or the live version did. A refused customer stays where it is; the facts of an answered write are kept.
 -- KEYS: 1 prefix.  ARGV: now, token, version, today (ordinal day of the shop), items (msgpack list of maps)
--- Answer: for each item 'done', 'lost', 'version', 'moved' or 'day'
+-- Answer: for each item 'done', 'lost', 'version', 'moved', 'day' or 'shadow'
 -- Needs place.lua, held.lua.
 local P = KEYS[1]
 local now = clock(ARGV[1])
@@ -105,6 +105,8 @@ local ops = {}
 
 function ops.clear(item, old)
   if item.day and item.day <= today then return 'day' end
+  -- Whoever ended shadow mode meanwhile marked by what was known before this: the customer must be read again.
+  if item.shadow and redis.call('HGET', P .. 'shop', 'shadow') ~= '1' then return 'shadow' end
   keep_all(item)
   if item.restored and redis.call('HGET', P .. 'restores', item.cid) == item.restored then
     redis.call('HDEL', P .. 'restores', item.cid)

@@ -1,0 +1,236 @@
+"""Shadow mode: nothing is written in it, whatever was decided before; its end leaves nobody behind, whoever dies of it."""
+
+from __future__ import annotations
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.errors import Refused
+from service.store import audit, going_live
+from service.store.drafts import Draft
+from service.store.publishing import NeedsApproval
+from service.store.runs import Run
+from tests.workers.stage import ORG, VIP, Stage, staged
+from tests.workers.stepping import Steps
+
+RICH, POOR = 12_000_000, 1
+HIGHER = VIP.replace("10_000_000", "50_000_000")
+
+
+async def go_dark(stage: Stage) -> bool:
+    return await going_live.go_dark(stage.redis, await stage.shops.require(ORG), shops=stage.shops, by="Lan")
+
+
+async def drafted(stage: Stage) -> Draft:
+    shop = await stage.shops.require(ORG)
+    return await going_live.draft_live(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms)
+
+
+async def go_live(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
+    return await going_live.go_live(
+        stage.redis,
+        await stage.shops.require(ORG),
+        draft or await drafted(stage),
+        shops=stage.shops,
+        versions=stage.versions,
+        by="Lan",
+        now_ms=stage.now_ms,
+        approved=approved,
+    )
+
+
+async def test_when_shadow_mode_ends_everybody_whom_it_concerns_is_written(redis: ArqRedis) -> None:
+    async with staged(redis, shadow=True) as stage:
+        rich, poor = (stage.haravan.create(total_spent=each) for each in (RICH, POOR))
+        await stage.mark(rich, poor)
+        await stage.turn(2)
+        assert stage.wrote() == 0
+
+        run = await go_live(stage)
+        await stage.turn(2)
+
+        assert run is not None
+        assert (run.total, run.by, run.reason) == (1, "Lan", going_live.REASON)
+        assert stage.haravan.tags(rich) == {"VIP"}
+        assert stage.haravan.tags(poor) == set()
+        assert set(await stage.owned(rich)) == {"vip"}
+        assert [one.what for one in await audit.latest(redis, ORG)] == ["live"]
+
+
+async def test_the_run_may_take_as_many_tags_as_the_preview_of_going_live_said(stage: Stage) -> None:
+    customer = stage.haravan.create(total_spent=RICH)
+    await stage.announce(customer)
+    await stage.turn(2)
+    await go_dark(stage)
+    stage.haravan.edit(customer, total_spent=POOR)
+    await stage.announce(customer)
+    await stage.turn(2)
+    assert stage.haravan.tags(customer) == {"VIP"}
+
+    run = await go_live(stage)
+    await stage.turn(2)
+
+    assert run is not None
+    assert await stage.redis.hget(stage.key(f"run:{run.id}"), "may_remove") == b"1"
+    assert stage.haravan.tags(customer) == set()
+
+
+async def test_going_live_needs_the_approval_that_a_publish_would_need(redis: ArqRedis) -> None:
+    async with staged(redis, shadow=True) as stage:
+        await stage.mark(stage.haravan.create(total_spent=RICH))
+        await stage.turn(2)
+
+        with pytest.raises(NeedsApproval):
+            await go_live(stage, approved=False)
+
+        assert (await stage.shops.require(ORG)).shadow
+
+
+async def test_going_live_by_an_old_look_is_refused(redis: ArqRedis) -> None:
+    async with staged(redis, shadow=True) as stage:
+        draft = await drafted(stage)
+        await stage.publish(HIGHER)
+
+        with pytest.raises(Refused, match="version 2 is live, you looked at 1"):
+            await go_live(stage, draft)
+
+
+@pytest.mark.parametrize("rules", ["", VIP], ids=["no rules", "nobody known"])
+async def test_a_shop_without_rules_or_customers_just_goes_live(redis: ArqRedis, rules: str) -> None:
+    async with staged(redis, shadow=True, rules=rules) as stage:
+        assert await go_live(stage, approved=False) is None
+
+        assert not (await stage.shops.require(ORG)).shadow
+        assert not await stage.state(going_live.GOING_LIVE)
+        with pytest.raises(Refused, match="is not in shadow mode"):
+            await go_live(stage)
+
+
+async def test_shadow_mode_begins_once(stage: Stage) -> None:
+    assert await go_dark(stage)
+    assert not await go_dark(stage)
+    assert [one.what for one in await audit.latest(stage.redis, ORG)] == ["shadow"]
+
+
+async def test_what_was_planned_before_shadow_mode_is_not_written_in_it(stage: Stage) -> None:
+    customer = stage.haravan.create(total_spent=RICH)
+    rests = {"write_failures": 5, "write_open_until": stage.now_ms + 60_000}
+    await stage.redis.hset(stage.key("state"), mapping=rests)
+    await stage.announce(customer)
+    await stage.turn()
+    assert await stage.field(customer, "place") == "planned"
+
+    await go_dark(stage)
+    await stage.redis.hdel(stage.key("state"), *rests)
+    await stage.turn(3)
+
+    assert stage.wrote() == 0
+    assert await stage.ledger(customer) == ["+VIP"]
+    assert not await stage.is_marked(customer)
+
+
+async def test_what_a_turn_has_read_when_shadow_mode_begins_is_not_written(stage: Stage) -> None:
+    customer = stage.haravan.create(total_spent=RICH)
+    stage.haravan.on_call("GET customer", lambda: go_dark(stage))
+    await stage.announce(customer)
+
+    await stage.turn(3)
+
+    assert stage.wrote() == 0
+    assert not await stage.is_marked(customer)
+    await go_live(stage)
+    await stage.turn(2)
+    assert stage.haravan.tags(customer) == {"VIP"}
+
+
+async def test_what_a_turn_has_decided_when_shadow_mode_ends_is_decided_again(redis: ArqRedis) -> None:
+    async with staged(redis, shadow=True) as stage:
+        customer = stage.haravan.create(total_spent=POOR)
+        await stage.announce(customer)
+        await stage.turn(2)
+        stage.haravan.edit(customer, total_spent=RICH)
+        stage.haravan.on_call("GET customer", lambda: go_live(stage))
+        await stage.announce(customer)
+
+        await stage.turn(3)
+
+        assert stage.haravan.tags(customer) == {"VIP"}
+
+
+async def test_at_every_await_of_a_drain_shadow_mode_may_begin_and_end(stage: Stage) -> None:
+    waits = 0
+    while True:
+        waits += 1
+        customer = stage.haravan.create(total_spent=RICH)
+        await stage.announce(customer)
+        steps = Steps(waits, lambda _: _dark(stage))
+        await steps.drive(stage.drain(ORG))
+        before = stage.wrote()
+        await stage.turn(2)
+
+        where = f"wait {waits} of {steps.seen}"
+        assert stage.wrote() == before, where
+        assert not await stage.is_marked(customer), where
+        if not await _ends_right(stage, customer, steps, waits):
+            break
+
+
+async def test_at_every_await_of_a_drain_shadow_mode_may_end(stage: Stage) -> None:
+    waits = 0
+    while True:
+        waits += 1
+        await go_dark(stage)
+        customer = stage.haravan.create(total_spent=RICH)
+        await stage.announce(customer)
+        steps = Steps(waits, lambda _: _live(stage))
+        await steps.drive(stage.drain(ORG))
+
+        if not await _ends_right(stage, customer, steps, waits):
+            break
+
+
+async def test_whoever_ends_shadow_mode_may_die_at_every_await_and_the_sweep_goes_on(stage: Stage) -> None:
+    waits = 0
+    while True:
+        waits += 1
+        await go_dark(stage)
+        customer = stage.haravan.create(total_spent=RICH)
+        await stage.announce(customer)
+        await stage.turn(2)
+        steps = Steps(waits, _cancel)
+        await steps.drive(_live(stage, await drafted(stage)))
+        dark = (await stage.shops.require(ORG)).shadow
+
+        stage.clock.advance(400)
+        await stage.sweep.mark_by_calendar()
+        await stage.turn(3)
+
+        where = f"wait {waits} of {steps.seen}"
+        assert stage.haravan.tags(customer) == (set() if dark else {"VIP"}), where
+        assert not await stage.state(going_live.GOING_LIVE), where
+        if not await _ends_right(stage, customer, steps, waits):
+            break
+
+
+async def _cancel(steps: Steps) -> None:
+    steps.cancel()
+
+
+async def _dark(stage: Stage) -> None:
+    await go_dark(stage)
+
+
+async def _live(stage: Stage, draft: Draft | None = None) -> None:
+    await go_live(stage, draft)
+
+
+async def _ends_right(stage: Stage, customer: int, steps: Steps, waits: int) -> bool:
+    """Live again, the customer has its tag; False when the driven work waited less often than was tried."""
+    if (await stage.shops.require(ORG)).shadow:
+        await go_live(stage)
+    stage.clock.advance(20)
+    await stage.turn(4)
+    where = f"wait {waits} of {steps.seen}"
+    assert stage.haravan.tags(customer) == {"VIP"}, where
+    assert not await stage.is_marked(customer), where
+    return steps.seen >= waits

@@ -36,6 +36,8 @@ def print_preview(draft: Draft, *, words: Words) -> None:
         )
     )
     print_warnings(draft, words=words)
+    if draft.shadow:
+        _say(words("preview.shadow"))
     if draft.shown.guard.needs_approval:
         _say(words("preview.approval", why=words.listed(_why(draft, words))))
 

@@ -18,6 +18,7 @@ from deploy.cli.runs import told
 if TYPE_CHECKING:
     from service.store.drafts import Draft
     from service.store.publishing import Published
+    from service.store.runs import Run
     from service.store.shop import Shop
 
 Lang = Annotated[str, typer.Option(help="vi or en: the language of sentences.")]
@@ -66,7 +67,7 @@ def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lan
             shop = await access.shops.require(org_id(org))
             now = await now_ms(access)
             draft = await drafts.draft(access.redis, shop, rule_set, versions=access.versions, now_ms=now)
-            with _shown_where_refused(draft, lang):
+            with shown_where_refused(draft, lang):
                 done = await publishing.publish(
                     access.redis,
                     shop,
@@ -104,7 +105,7 @@ def rollback(
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
-            with _shown_where_refused(draft, lang):
+            with shown_where_refused(draft, lang):
                 done = await publishing.roll_back(
                     access.redis,
                     shop,
@@ -122,7 +123,7 @@ def rollback(
 
 
 @contextmanager
-def _shown_where_refused(draft: Draft, lang: str) -> Iterator[None]:
+def shown_where_refused(draft: Draft, lang: str) -> Iterator[None]:
     """Whoever must approve sees first what it is."""
     from service.locales import language_of, words
     from service.store.publishing import NeedsApproval
@@ -139,8 +140,18 @@ def _tell(done: Published, draft: Draft, shop: Shop) -> None:
         f"{counted(len(draft.rule_set.rules), 'rule')} and {counted(len(draft.rule_set.tiers), 'tier group')}"
     )
     console().print(f"Version {done.version.number} is live: {rules}.")
-    if done.run is not None:
-        console().print(told(done.run))
+    tell_run(done.run, draft, shop)
+    if shop.shadow:
+        errors().print(
+            "The shop is in shadow mode: decisions are recorded, nothing is written. "
+            f"See what would be: tagger shops live {shop.org} --dry-run"
+        )
+
+
+def tell_run(run: Run | None, draft: Draft, shop: Shop) -> None:
+    """Who is marked by it, and what to do next."""
+    if run is not None:
+        console().print(told(run))
     elif not draft.shown.preview.customers:
         console().print(f"No customer is known yet. Look at everybody: tagger backfill {shop.org}")
     else:
@@ -150,5 +161,3 @@ def _tell(done: Published, draft: Draft, shop: Shop) -> None:
             f"{counted(draft.shown.unseen, 'customer')} of the shop {'was' if draft.shown.unseen == 1 else 'were'} never "
             f"looked at. Look at everybody: tagger backfill {shop.org}"
         )
-    if shop.shadow:
-        errors().print("The shop is in shadow mode: decisions are recorded, nothing is written.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli import shadow as shadow_mode
 from deploy.cli.access import AsJson, Org, opened, org_id, run
 from deploy.cli.api import confirm_token
 from deploy.cli.output import console, errors, print_json, print_table
@@ -17,7 +18,9 @@ from deploy.cli.shop_rows import row_of, state_of
 if TYPE_CHECKING:
     from service.store.shop import Dialect
 
-app = typer.Typer(help="The shops: add, list, remove, change a token, pause, resume.", no_args_is_help=True)
+app = typer.Typer(
+    help="The shops: add, list, remove, change a token, pause, resume, shadow mode.", no_args_is_help=True
+)
 
 FromStdin = Annotated[
     bool, typer.Option("--token-stdin", help="Read the secret from stdin instead of asking.")
@@ -191,6 +194,9 @@ def resume(
         )
 
     run(work())
+
+
+shadow_mode.add_to(app)
 
 
 def _dialect(text: str) -> Dialect:

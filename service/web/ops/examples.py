@@ -108,6 +108,7 @@ ASKED: Final[dict[str, dict[str, Any]]] = {  # operation -> what the example sho
         "look first": {"to": 41, "dry_run": True},
         "do it": {"to": 41, "note": "nhầm ngưỡng"},
     },
+    "end_shadow": {"look first": {"dry_run": True}, "approved": {"approve": True}},
     "adopt_tag": {"count first": {"tag": "VIP", "matching_only": True, "dry_run": True}},
     "retract_tag": {"count first": {"tag": "VIP", "dry_run": True}, "do it": {"tag": "VIP"}},
     "exclude_customer": {"exclude": {"rule": "vip"}, "include again": {"rule": "vip", "undo": True}},
@@ -118,6 +119,8 @@ ANSWERED: Final[dict[str, Any]] = {  # operation -> an answer
     "shop_status": SHOP,
     "pause": SHOP | {"paused": "kiểm tra dữ liệu", "paused_since_ms": 1795150800000, "paused_by": "an"},
     "resume": SHOP,
+    "begin_shadow": SHOP | {"shadow": True},
+    "end_shadow": {"preview": None, "run": RUN | {"reason": "shadow mode ended"}, "shadow": False},
     "list_deliveries": {"deliveries": [DELIVERY], "before": "1795150800000-0"},
     "list_strangers": {
         "deliveries": [DELIVERY | {"org": "1000000009", "outcome": "ignored:unknown_shop"}],
@@ -219,4 +222,5 @@ FAULTED: Final[dict[tuple[str, int], dict[str, Any]]] = {  # (operation, status)
     ("publish_rules", 400): BAD_RULES,
     ("publish_rules", 409): NEEDS_APPROVAL,
     ("roll_back_rules", 409): NEEDS_APPROVAL,
+    ("end_shadow", 409): NEEDS_APPROVAL,
 }

@@ -8,7 +8,7 @@ from typing import Final, cast
 from msgspec import UNSET, UnsetType
 
 from service.domain.customers import CustomerId, OrgId
-from service.store import audit, deadletters, deliveries, replays, runs
+from service.store import audit, deadletters, deliveries, going_live, replays, runs
 from service.store.shop import Shop
 from service.web.metrics import ShopState, shop_states
 from service.web.ops.floor import Floor, line
@@ -64,6 +64,13 @@ async def resume(floor: Floor, call: Call) -> ShopStatus:
     """Let the shop work again."""
     await floor.shops.require(call.org)
     await floor.shops.resume(call.org)
+    return await shop_status(floor, call)
+
+
+async def begin_shadow(floor: Floor, call: Call) -> ShopStatus:
+    """Begin shadow mode: decisions are recorded, no write is begun. Where it has begun already, nothing happens."""
+    shop = await floor.shops.require(call.org)
+    await going_live.go_dark(floor.redis, shop, shops=floor.shops, by=call.by)
     return await shop_status(floor, call)
 
 

@@ -77,6 +77,7 @@ PREVIEW: Final[dict[str, Any]] = {
     "unseen": 0,
     "changes": ["~ Khách VIP (đã sửa)"],
     "warnings": [],
+    "shadow": False,
 }
 PUBLISHED: Final[dict[str, Any]] = {"version": VERSION, "run": RUN, "shadow": False}
 CLAIM: Final[dict[str, Any]] = {

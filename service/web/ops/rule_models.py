@@ -16,6 +16,7 @@ Parent = Annotated[int, Meta(ge=0, le=MAX_ID, description="The live version that
 Language = Annotated[Literal["vi", "en"], Meta(description="The language of sentences")]
 Note = Annotated[str, Meta(max_length=200, description="Why: shown in the history")]
 Approve = Annotated[bool, Meta(description="Publish although it touches or removes much")]
+Shadow = Annotated[bool, Meta(description="The shop is in shadow mode: nothing is written")]
 Document = Annotated[
     str | dict[str, Any],
     Meta(description="A rules document: its text (YAML or JSON, errors have lines), or the object itself"),
@@ -63,6 +64,14 @@ class RollingBack(Asked, frozen=True):
 
     to: Number
     note: Note = ""
+    approve: Approve = False
+    dry_run: bool = False
+    lang: Language = "vi"
+
+
+class GoingLive(Asked, frozen=True):
+    """With `dry_run` it is only previewed what would be written."""
+
     approve: Approve = False
     dry_run: bool = False
     lang: Language = "vi"
@@ -131,6 +140,7 @@ class ShownPreview(Preview, Answer, frozen=True, kw_only=True):
     ]
     changes: list[str]
     warnings: list[str]
+    shadow: Shadow
 
 
 class Published(Answer, frozen=True):
@@ -138,7 +148,7 @@ class Published(Answer, frozen=True):
 
     version: VersionLine
     run: RunLine | None
-    shadow: Annotated[bool, Meta(description="The shop is in shadow mode: nothing is written")]
+    shadow: Shadow
 
 
 class RolledBack(Answer, frozen=True):
@@ -146,3 +156,11 @@ class RolledBack(Answer, frozen=True):
 
     preview: ShownPreview | None
     published: Published | None
+
+
+class WentLive(Answer, frozen=True):
+    """With `dry_run` the preview; else the run that writes what was only decided: null where nobody changes."""
+
+    preview: ShownPreview | None
+    run: RunLine | None
+    shadow: Shadow

@@ -91,7 +91,7 @@ async def preview_rules(floor: Floor, call: Call) -> ShownPreview:
     draft = await drafts.draft(
         floor.redis, shop, rule_set, versions=floor.versions, now_ms=await floor.now_ms()
     )
-    return _shown(draft, words(asked.lang))
+    return shown(draft, words(asked.lang))
 
 
 async def publish_rules(floor: Floor, call: Call) -> Published:
@@ -130,7 +130,7 @@ async def roll_back_rules(floor: Floor, call: Call) -> RolledBack:
     now = await floor.now_ms()
     draft = await drafts.draft_rollback(floor.redis, shop, to=asked.to, versions=floor.versions, now_ms=now)
     if asked.dry_run:
-        return RolledBack(_shown(draft, words(asked.lang)), None)
+        return RolledBack(shown(draft, words(asked.lang)), None)
     done = await publishing.roll_back(
         floor.redis,
         shop,
@@ -156,7 +156,8 @@ def _read(document: str | Mapping[str, Any]) -> RuleSet:
     return parse_rules(document) if isinstance(document, str) else check_rules(document)
 
 
-def _shown(draft: Draft, said: Words) -> ShownPreview:
+def shown(draft: Draft, said: Words) -> ShownPreview:
+    """The preview of a draft."""
     return msgspec.convert(drafts.as_data(draft, words=said), ShownPreview)
 
 

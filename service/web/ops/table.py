@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from service.web.ops import claim_models, models, rule_models
+from service.web.ops import claim_models, models, rule_models, shadow
 from service.web.ops import claim_operations as claims
 from service.web.ops import operations as ops
 from service.web.ops import rule_operations as rules
@@ -45,6 +45,10 @@ TABLE: Final = (
     Operation("GET", SHOP, ops.shop_status, models.ShopStatus),
     Operation("POST", f"{SHOP}/pause", ops.pause, models.ShopStatus, models.Pausing),
     Operation("POST", f"{SHOP}/resume", ops.resume, models.ShopStatus),
+    Operation("POST", f"{SHOP}/shadow", ops.begin_shadow, models.ShopStatus),
+    Operation(
+        "POST", f"{SHOP}/live", shadow.end_shadow, rule_models.WentLive, rule_models.GoingLive, beside=True
+    ),
     Operation("GET", f"{SHOP}/deliveries", ops.list_deliveries, models.DeliveryList, models.DeliveriesQuery),
     Operation("GET", f"{SHOP}/dead-letters", ops.list_dead_letters, models.DeadLetterList),
     Operation("POST", f"{SHOP}/dead-letters/retry", ops.retry_dead_letters, models.Retried, models.Retrying),

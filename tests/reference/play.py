@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from service.domain.customers import CustomerId, unpack
 from service.domain.parsing import check_rules
 from service.errors import Refused
-from service.store import claims, drafts, exclusions, publishing
+from service.store import claims, drafts, exclusions, going_live, publishing
 from service.store.drafts import Draft
 from service.store.shop import Shop
 from tests.reference.book import Book
@@ -206,10 +206,24 @@ class Play:
         page.excluded ^= {rule}
 
     async def shade(self) -> None:
-        """Shadow mode on; or off, and everybody looked at."""
+        """Shadow mode on; or off, and whoever was only decided on is written."""
         self.book.shadow = not self.book.shadow
-        await self.stage.shops.set_shadow(ORG, shadow=self.book.shadow)
-        self.unheard.add("scrub")
+        stage, shop = self.stage, await self._shop()
+        if self.book.shadow:
+            await going_live.go_dark(stage.redis, shop, shops=stage.shops, by="Lan")
+            return
+        now_ms = stage.now_ms
+        draft = await going_live.draft_live(stage.redis, shop, versions=stage.versions, now_ms=now_ms)
+        await going_live.go_live(
+            stage.redis,
+            shop,
+            draft,
+            shops=stage.shops,
+            versions=stage.versions,
+            by="Lan",
+            now_ms=now_ms,
+            approved=True,
+        )
 
     async def _shop(self) -> Shop:
         return await self.stage.shops.require(ORG)

@@ -1,6 +1,6 @@
 """The short way for webhooks: what comes in one piece and is rightly signed needs no task and no ASGI messages.
 
-That halves what a webhook costs the process; deploy/decisions/0009 has the figures.
+That halves what a webhook costs the process; deploy/decisions/0011 has the figures.
 """
 
 from __future__ import annotations

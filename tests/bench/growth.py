@@ -125,10 +125,11 @@ def plot(drawn: dict[str, tuple[tuple[int, ...], list[tuple[float, float]]]], fi
     from matplotlib import pyplot as plt
 
     figure, panels = plt.subplots(1, 3, figsize=(10, 3), sharey=True, layout="constrained")
+    most = max(figure for _, seen in drawn.values() for each in seen for figure in each)
     for panel, (name, (sizes, seen)) in zip(panels, drawn.items(), strict=True):
         panel.plot(sizes, [one[0] for one in seen], marker="o", label="a delivery, on disk")
         panel.plot(sizes, [one[1] for one in seen], marker="s", label="a customer, taken and cleared")
-        panel.set(xscale="log", xlabel=name, ylim=(0, None))
+        panel.set(xscale="log", xlabel=name, ylim=(0, 1.2 * most))
         panel.grid(alpha=0.3)
     panels[0].set_ylabel("µs each, in batches")
     panels[0].legend(fontsize="small")

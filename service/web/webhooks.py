@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Callable, Sequence
 from time import perf_counter
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import parse_qs
 
 from starlette.types import Receive, Scope, Send
@@ -23,31 +23,19 @@ from service.domain.deliveries import (
     judge,
     keep,
     looks_signed,
-    tidy_topic,
 )
 from service.errors import StoreAway
 from service.store.deliveries import STRANGERS
 from service.store.ingest import Confirmation, Ingest
 from service.store.marks import Event
+from service.web.answers import AWAY, CLOSE, OK_BODY, OK_START, RETRY_AFTER, WIRE, answer
 from service.web.bodies import BadBody, Bodies, Left
 from service.web.directory import Directory, Known
+from service.web.heads import Head, read_head
 from service.web.refusals import Refusals
 from service.web.tally import Tally, label
 
 PATH: Final = "/webhooks/haravan"
-MAX_ORG: Final = 19
-ABSENT: Final = b""
-
-
-class Head(NamedTuple):
-    """The headers that matter; none of them is signed."""
-
-    topic: str
-    org: str  # "" when missing or not a number
-    domain: str
-    signature: bytes
-    test: bool
-    length: bytes
 
 
 class Webhooks:
@@ -181,48 +169,3 @@ class Webhooks:
             keep(Kept(head.topic, sha256, len(body), head.test, stranger)),
         )
         return self._ingest.put(home, event, topic=label(head.topic))
-
-
-def read_head(headers: Sequence[tuple[bytes, bytes]]) -> Head:
-    """Pick the headers that matter; the old name of the signature counts only where the new one is absent."""
-    found = dict(reversed(headers))  # of a header that is sent twice the first counts
-    org = found.get(b"x-haravan-org-id", ABSENT).strip()
-    signature = found.get(b"x-haravan-hmacsha256")
-    if signature is None:
-        signature = found.get(b"x-haravan-hmac-sha256", ABSENT)
-    return Head(
-        topic=tidy_topic(found.get(b"x-haravan-topic", ABSENT)),
-        org=org.decode() if len(org) <= MAX_ORG and org.isdigit() else "",
-        domain=found.get(b"haravan-shop-domain", ABSENT).decode("latin-1"),
-        signature=signature.strip(),
-        test=found.get(b"x-haravan-test", ABSENT).strip().lower() == b"true",
-        length=found.get(b"content-length", ABSENT),
-    )
-
-
-async def answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send a short plain text."""
-    fixed = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)))
-    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
-    await send({"type": "http.response.body", "body": text})
-
-
-RETRY_AFTER: Final = (b"retry-after", b"1")
-CLOSE: Final = (b"connection", b"close")  # the rest of the body is not worth reading
-OK_START: Final = {
-    "type": "http.response.start",
-    "status": 200,
-    "headers": [(b"content-length", b"0")],  # every header more costs a microsecond
-}
-OK_BODY: Final = {"type": "http.response.body", "body": b""}
-AWAY: Final = b"not stored: send it again"
-_HEADS: Final = {
-    True: b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n",
-    False: b"HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\nretry-after: 1\r\n"
-    b"content-length: %d\r\n" % len(AWAY),
-}
-WIRE: Final = {  # (stored, last of its connection) -> the whole answer
-    (stored, last): head + (b"connection: close\r\n" if last else b"") + b"\r\n" + (b"" if stored else AWAY)
-    for stored, head in _HEADS.items()
-    for last in (False, True)
-}

@@ -91,7 +91,7 @@ def rollback(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
     lang: Lang = "vi",
 ) -> None:
-    """Publish an earlier version again, and take back what the versions since gave. The latest is undone freely for a day."""
+    """Publish an earlier version again: take back what the versions since gave, put back what they took. The latest is undone freely for a day."""
     from service.locales import language_of, words
     from service.store import drafts, publishing
 

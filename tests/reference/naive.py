@@ -199,10 +199,10 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
             if not there:
                 world.add(key, tag, follower["id"])
             world.held[follower["id"]] = [key, since, None]
-        elif there and keepers:
+        if (there or follower) and keepers:  # whoever holds the tag by itself goes on holding it
             for rule in keepers:
                 world.held[rule["id"]] = hold_of(world, rule, key) or []
-        elif there:
+        elif there and not follower:
             everyones = any(rule.get("owns") == "all" for rule in free)
             if world.ours_to_take(key, [rule["id"] for rule in rules], everyones=everyones):
                 world.drop(key)

@@ -203,3 +203,25 @@ def test_two_thousand_customers_are_decided_as_the_second_opinion_says(data: st.
 @settings(max_examples=500, deadline=None)
 def test_five_hundred_lives_are_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
     a_life(data)
+
+
+def test_a_tag_that_one_rule_follows_to_and_another_holds_by_itself_is_held_by_both() -> None:
+    spent: dict[str, Any] = {"field": "total_spent", "op": "at_least", "value": 0}
+    head: dict[str, Any] = {
+        "version": 1,
+        "timezone": "Asia/Ho_Chi_Minh",
+        "currency": "VND",
+        "tiers": [],
+    }
+    gives_a = {"id": "r0", "tag": "A", "when": {"not": spent}, "keep": "forever"}
+    gives_b = {"id": "r1", "tag": "B", "when": {"not": spent}}
+    moved = {"id": "r0", "tag": "B", "when": spent, "keep": "forever", "when_gone": "remove"}
+    kept = {"id": "r1", "tag": "B", "when": spent, "keep": "forever"}
+    shop = Shop({**head, "rules": [gives_a, gives_b]}, Customer(id=1), date(2047, 12, 1))
+    shop.live_a_day()
+
+    shop.publish({**head, "rules": [moved, kept]})
+    shop.live_a_day()
+
+    assert shop.customer.tags == ("B",)
+    assert set(shop.standing.held) == {"r0", "r1"}

@@ -120,6 +120,7 @@ REQUESTS = [
     pytest.param([webhook(start="PUT /webhooks/haravan HTTP/1.1")], 1, 0, id="another method"),
     pytest.param([webhook(start="POST /healthz HTTP/1.1")], 1, 0, id="another path"),
     pytest.param([webhook(signed="x" * 44) + webhook()], 2, 0, id="a good one behind a wrong one"),
+    pytest.param([CHUNKED.replace(b"\r\n\r\n", b"\r\n\r\nzz", 1)], 1, 0, id="a body that is no HTTP"),
 ]
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from typing import Final, cast
+
+import msgspec
 
 from service.domain.customers import MAX_ID, MINOR_DIGITS, Customer, digest, read_id
 from service.domain.tags import split_tags
@@ -37,8 +38,7 @@ VISIBLE_KEYS: Final = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """A customer as read, and which of the visible keys the record did not have at all.
 
     A missing key is not an empty value: a rule that reads it must not be evaluated.

@@ -11,7 +11,7 @@ from time import perf_counter
 from typing import Any, Final, Protocol
 
 from service.errors import StoreAway
-from service.store.ingest import Confirmation
+from service.store.lots import Confirmation
 from service.web.connections import Connection
 
 HTTP: Final = "1.1"

@@ -26,7 +26,8 @@ from service.domain.deliveries import (
 )
 from service.errors import StoreAway
 from service.store.deliveries import STRANGERS
-from service.store.ingest import Confirmation, Ingest
+from service.store.ingest import Ingest
+from service.store.lots import Confirmation
 from service.store.marks import Event
 from service.web.answers import AWAY, CLOSE, OK_BODY, OK_START, RETRY_AFTER, WIRE, answer
 from service.web.bodies import BadBody, Bodies, Left

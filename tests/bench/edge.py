@@ -24,7 +24,8 @@ from service import __main__ as ours
 from service.domain.customers import OrgId
 from service.log import set_up_logging
 from service.settings import read_settings
-from service.store.ingest import Confirmation, Ingest
+from service.store.ingest import Ingest
+from service.store.lots import Confirmation
 from service.store.marks import Event
 
 

@@ -21,7 +21,7 @@ BENCHES: Final = {
     "latency": "webhook to tag call on an idle system",
     "burst": "50,000 webhooks for 10,000 customers in 60 s, at Haravan's own pace",
     "pacing": "share of the API budget used, and answers 429, on a simulated clock",
-    "pacing_real": "the same on a real clock, two minutes a case",
+    "pacing_real": "the same on a real clock, eight cases of two minutes",
     "fairness": "a shop with 100,000 dirty customers beside 199 others; 1,000 busy shops",
     "evaluation": "20 rules over 100,000 customers, beside two other engines",
     "preview": "a preview of everybody, cold and after an edit",
@@ -36,7 +36,7 @@ def bench(
     names: Annotated[list[str] | None, typer.Argument(help=f"Some of: {', '.join(BENCHES)}.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure, on this machine and on loopback only. All of it takes about an hour; each names its bar."""
+    """Measure, on this machine and on loopback only. All of it takes about an hour and a half; each names its bar."""
     wanted = names or list(BENCHES)
     unknown = [name for name in wanted if name not in BENCHES]
     if unknown:

@@ -20,7 +20,7 @@ from service.domain.evaluation import Compiled
 from service.domain.judgement import Asked, Background, Scene, Settled, judge
 from service.domain.records import Record
 from service.errors import TaggerError
-from service.store import census, kept, keys, runs
+from service.store import census, kept, keys, marks, runs
 from service.store.background import background
 from service.store.script import script
 from service.store.shop import Shop
@@ -66,7 +66,7 @@ class Walk:
         about = await self.api.perform(self.api.dialect.count(), self.permits)
         await census.count(self.redis, self.shop.org, about)
         run_id = await runs.begin(self.redis, self.shop.org, kind=kind, by=by, reason=kind, now_ms=started)
-        unseen = await self._known() if kind == "scrub" else set()
+        unseen = await census.known(self.redis, self.shop.org) if kind == "scrub" else set()
         seen, marked, cursor = 0, 0, 0
         while True:
             page = await self.api.perform(self.api.dialect.page(cursor, updated_min=since), self.permits)
@@ -88,16 +88,10 @@ class Walk:
         )
         return await runs.get(self.redis, self.shop.org, run_id)
 
-    async def _known(self) -> set[CustomerId]:
-        return {CustomerId(int(each)) for each in await self.redis.hkeys(keys.shop(self.shop.org, "snap"))}
-
     async def _repaired(self, wrong: Mapping[CustomerId, str]) -> None:
         """Tell of those whom nothing but this walk would have brought right: who is marked comes anyway."""
-        async with self.redis.pipeline(transaction=False) as pipe:
-            for customer in wrong:
-                pipe.exists(keys.shop(self.shop.org, f"mark:{customer}"))
-            marked = await pipe.execute()
-        alone = Counter(why for why, waits in zip(wrong.values(), marked, strict=True) if not waits)
+        waiting = await marks.marked(self.redis, self.shop.org, [*wrong])
+        alone = Counter(why for customer, why in wrong.items() if customer not in waiting)
         for why, count in alone.items():
             self.on_repair(why, count)
 

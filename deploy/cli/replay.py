@@ -10,7 +10,7 @@ from deploy.cli.access import AsJson, Org, customer_id, now_ms, opened, org_id, 
 from deploy.cli.moments import moment_ms
 from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.person import me
-from deploy.cli.runs import followed, row, told
+from deploy.cli.runs import counting, followed, row, told
 
 
 def replay(
@@ -41,16 +41,18 @@ def replay(
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
             now = await now_ms(access)
-            selection = await replays.select(
-                access.redis,
-                shop.org,
-                customers=[customer_id(each) for each in customers.split(",") if each.strip()],
-                since_ms=moment_ms(since, now_ms=now) if since else None,
-                until_ms=moment_ms(until, now_ms=now) if until else None,
-                topics=topic or (),
-                dead_letters=dead_letters,
-                everybody=everybody,
-            )
+            with counting("looking") as on_found:
+                selection = await replays.select(
+                    access.redis,
+                    shop.org,
+                    customers=[customer_id(each) for each in customers.split(",") if each.strip()],
+                    since_ms=moment_ms(since, now_ms=now) if since else None,
+                    until_ms=moment_ms(until, now_ms=now) if until else None,
+                    topics=topic or (),
+                    dead_letters=dead_letters,
+                    everybody=everybody,
+                    on_found=on_found,
+                )
             count = len(selection.customers)
             if not as_json:
                 errors().print(f"{counted(count, 'customer')} of shop {org}.")
@@ -58,9 +60,10 @@ def replay(
                 if as_json:
                     print_json({"customers": count, "dry_run": True})
                 return 0
-            started = await replays.start(
-                access.redis, shop.org, selection, by=me(), reason=reason, now_ms=now
-            )
+            with counting("marking", total=count) as on_marked:
+                started = await replays.start(
+                    access.redis, shop.org, selection, by=me(), reason=reason, now_ms=now, on_marked=on_marked
+                )
             if shop.paused and not as_json:
                 errors().print(f"The shop is paused ({shop.paused}); the marks wait until it works again.")
             ended = await followed(access.redis, shop.org, started) if wait and not shop.paused else started

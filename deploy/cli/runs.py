@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deploy.cli.output import counted, errors
@@ -23,6 +25,14 @@ def progress() -> Progress:
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     return Progress(*columns, console=errors(), transient=True)
+
+
+@contextmanager
+def counting(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A bar that hears how many are done so far."""
+    with progress() as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
 
 
 async def followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:

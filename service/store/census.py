@@ -1,13 +1,15 @@
-"""How many customers a shop has, as Haravan said when all of them were last walked through."""
+"""How many customers a shop has, as Haravan said when all of them were last walked through, and whom of them we know."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.store import keys
+from service.store.stepping import steps
 
 FIELD: Final = "customers"  # of the shop's state; settle.lua takes off whoever is deleted
 
@@ -23,3 +25,14 @@ async def counted(redis: ArqRedis, org: OrgId) -> int | None:
     client: Any = redis
     found = await client.hget(keys.shop(org, "state"), FIELD)
     return int(found) if found is not None else None
+
+
+async def known(
+    redis: ArqRedis, org: OrgId, *, on_found: Callable[[int], None] = lambda _: None
+) -> set[CustomerId]:
+    """Whoever was ever looked at. `on_found` hears how many were found so far."""
+    found: set[CustomerId] = set()
+    async for step in steps(redis, keys.shop(org, "snap")):
+        found.update(CustomerId(int(name)) for name in step)
+        on_found(len(found))
+    return found

@@ -21,10 +21,11 @@ from service.store import audit, keys, marks, previews, queue, runs
 from service.store.bucket import Bucket
 from service.store.runs import Run
 from service.store.shop import Shop
+from service.store.stepping import chunks
 from service.store.turns import Turns
 from service.store.versions import RETRACTED, Versions
 
-CHUNK: Final = 500
+AT_ONCE: Final = 500  # customers, while no drain can work
 PATIENCE_S: Final = 20.0  # longer than the lock of a worker that died
 PAUSE_S: Final = 0.02
 
@@ -85,9 +86,9 @@ async def carry_out(redis: ArqRedis, shop: Shop, claim: Claim, *, by: str, now_m
     about: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.owners)}
     await audit.record(redis, shop.org, by=by, what=claim.what, about=about)
     customers = [*claim.owners]
-    for start in range(0, len(customers), CHUNK):
+    for chunk in chunks(customers, AT_ONCE):
         async with _locked(redis, shop.org):
-            await _own(redis, shop.org, claim, customers[start : start + CHUNK])
+            await _own(redis, shop.org, claim, chunk)
     if not customers:
         return None
     reason = f"{claim.what} {claim.tag}"

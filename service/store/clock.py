@@ -14,6 +14,7 @@ from arq.connections import ArqRedis
 from service.domain.customers import OrgId
 from service.store import keys
 from service.store.script import script
+from service.store.stepping import CHUNK
 
 STEP_MS: Final = 2000  # less is no harm
 NOTED_EVERY_MS: Final = 5000  # a write for all workers together
@@ -34,7 +35,8 @@ async def mend_step_back(
     back_ms = noted - now if noted - now > STEP_MS else 0
     if back_ms:
         for org in await orgs():
-            await script(redis, "place", "stepped")(keys=[keys.shop(org)], args=[now])
+            while await script(redis, "place", "stepped")(keys=[keys.shop(org)], args=[now, CHUNK]) == CHUNK:
+                pass
     if back_ms or now - noted > NOTED_EVERY_MS:
         await redis.set(keys.CLOCK, now)
     return back_ms

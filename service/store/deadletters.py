@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store import keys, marks
+from service.store.stepping import chunks, steps
 
 RETRY_AFTER_MS = 24 * 3_600_000
 
@@ -36,9 +37,10 @@ class _Stored(msgspec.Struct, frozen=True):
 
 async def open_letters(redis: ArqRedis, org: OrgId) -> list[DeadLetter]:
     """Every open letter of a shop, the oldest first."""
-    letters: list[DeadLetter] = []
-    async for customer, stored in redis.hscan_iter(keys.shop(org, "dead"), count=500):
-        letters += _letters(CustomerId(int(customer)), stored)
+    found: dict[bytes, bytes] = {}
+    async for step in steps(redis, keys.shop(org, "dead")):
+        found.update(step)
+    letters = [each for name, stored in found.items() for each in _letters(CustomerId(int(name)), stored)]
     return sorted(letters, key=lambda letter: letter.first_ms)
 
 
@@ -50,10 +52,8 @@ async def of_customer(redis: ArqRedis, org: OrgId, customer: CustomerId) -> list
 
 async def retry(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> None:
     """Look at these customers again; a success closes their letters, and what stopped a tag is forgiven."""
-    if not customers:
-        return
-    names = [str(customer) for customer in customers]
-    await redis.hdel(keys.shop(org, "strikes"), *names)
+    for chunk in chunks(customers):
+        await redis.hdel(keys.shop(org, "strikes"), *[str(customer) for customer in chunk])
     await marks.mark_customers(redis, org, customers, cause="retry")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
 from arq.connections import ArqRedis
@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys, queue
 from service.store.script import script
+from service.store.stepping import chunks
 
 Lane = Literal["live", "bulk"]
 MOST_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
@@ -62,15 +63,15 @@ async def mark(
 ) -> list[Marked]:
     """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
     run = script(redis, "place", "mark")
-    marked: list[Marked] = []
-    for chunk in _chunks(events):
+    made: list[Marked] = []
+    for chunk in chunks(events, MOST_EVENTS):
         reply = await run(
             keys=[keys.shop(org)], args=arguments(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
         )
-        marked += answers(reply)
+        made += answers(reply)
         if reply[0]:
             await queue.ring(redis, org, number=reply[1])
-    return marked
+    return made
 
 
 async def mark_customers(
@@ -86,6 +87,13 @@ async def mark_customers(
     await mark(redis, org, [Event(str(each), cause=cause) for each in customers], lane=lane, now_ms=now_ms)
 
 
-def _chunks(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
-    for start in range(0, len(events), MOST_EVENTS):
-        yield events[start : start + MOST_EVENTS]
+async def marked(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> frozenset[CustomerId]:
+    """Who of these is to be looked at anyway: the record is known to have changed since we saw it."""
+    found: set[CustomerId] = set()
+    for chunk in chunks(customers):
+        async with redis.pipeline(transaction=False) as pipe:
+            for one in chunk:
+                pipe.exists(keys.shop(org, f"mark:{one}"))
+            there = await pipe.execute()
+        found.update(one for one, yes in zip(chunk, there, strict=True) if yes)
+    return frozenset(found)

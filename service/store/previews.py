@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -23,8 +23,8 @@ from service.errors import Unreadable
 from service.store import census, keys
 from service.store.background import standing
 from service.store.shop import Shop
+from service.store.stepping import steps
 
-PAGE: Final = 500  # 0.4 ms of the store; webhooks wait for their writes meanwhile
 NO_RESTORES: Final[Restores] = {}
 FRESH_MS: Final = 60_000  # for so long a population serves one preview after another
 
@@ -70,7 +70,7 @@ async def everybody(
     kept = {name: await _all(redis, org, name) for name in ("owned", "held", "excluded", "restores")}
     known: dict[int, tuple[Customer, Standing]] = {}  # a scan may show a customer twice
     names: set[int] = set()
-    async for page in _pages(redis, keys.shop(org, "snap")):
+    async for page in steps(redis, keys.shop(org, "snap")):
         known.update((one[0].id, one) for one in _known(page, kept))
         for each in restores.keys() & set(map(int, page)) & known.keys():
             customer, stands = known[each]
@@ -141,7 +141,7 @@ def as_data(shown: Shown) -> dict[str, Any]:
 
 async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    async for page in _pages(redis, keys.shop(org, name)):
+    async for page in steps(redis, keys.shop(org, name)):
         found.update(page)
     return found
 
@@ -151,16 +151,6 @@ async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, fro
     undone = await _all(redis, org, "strikes")
     found = {int(each): stopped(unpack_strikes(packed), now_ms=now_ms) for each, packed in undone.items()}
     return {customer: tags for customer, tags in found.items() if tags}
-
-
-async def _pages(redis: ArqRedis, key: str) -> AsyncIterator[dict[bytes, bytes]]:
-    client: Any = redis
-    cursor: int = 0
-    while True:
-        cursor, page = await client.hscan(key, cursor, count=PAGE)
-        yield page
-        if not cursor:
-            return
 
 
 def _known(

@@ -17,11 +17,11 @@ from service.store.drafts import Draft
 from service.store.previews import Shown
 from service.store.runs import Run
 from service.store.shop import Shop
+from service.store.stepping import chunks
 from service.store.versions import Version, Versions, made_ready
 
 STILL_AT_IT_MS: Final = 300_000  # whoever published may still be marking
 UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
-CHUNK: Final = 1_000
 UNFINISHED: Final = "unfinished_publish"  # field of the shop's state: a version whose marks are not all there
 
 
@@ -250,9 +250,9 @@ async def _supersede(redis: ArqRedis, org: OrgId) -> None:
 async def _move_calendar(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, int]]) -> None:
     """The days on which the new rules may change by themselves; an earlier day that stands is no harm."""
     client: Any = redis
-    for start in range(0, len(days), CHUNK):
-        chunk = {str(customer): day for customer, day in days[start : start + CHUNK]}
-        await client.zadd(keys.shop(org, "calendar"), chunk, lt=True)
+    for chunk in chunks(days):
+        moved = {str(customer): day for customer, day in chunk}
+        await client.zadd(keys.shop(org, "calendar"), moved, lt=True)
 
 
 def _needs_approval(shown: Shown) -> str:

@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.errors import Refused
-from service.store import deadletters, deliveries, keys, runs
+from service.store import census, deadletters, deliveries, runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +30,11 @@ async def select(
     topics: Sequence[str] = (),
     dead_letters: bool = False,
     everybody: bool = False,
+    on_found: Callable[[int], None] = lambda _: None,
 ) -> Selection:
     """Choose by customers, by the deliveries of a span of time, by open dead letters, or everybody we know.
 
-    Exactly one of them; raises Refused.
+    Exactly one of them; raises Refused. `on_found` hears how many of everybody were found so far.
     """
     asked = [bool(customers), since_ms is not None, dead_letters, everybody]
     if sum(asked) != 1:
@@ -55,12 +56,7 @@ async def select(
     if dead_letters:
         letters = await deadletters.open_letters(redis, org)
         return Selection(tuple(dict.fromkeys(each.customer for each in letters)), "open dead letters")
-    return Selection(tuple(sorted(await known_customers(redis, org))), "everybody")
-
-
-async def known_customers(redis: ArqRedis, org: OrgId) -> list[CustomerId]:
-    """Whoever has a snapshot."""
-    return [CustomerId(int(name)) for name in await redis.hkeys(keys.shop(org, "snap"))]
+    return Selection(tuple(sorted(await census.known(redis, org, on_found=on_found))), "everybody")
 
 
 async def start(

@@ -13,12 +13,12 @@ from service.domain.restoring import Deed, Restores, Undoing
 from service.domain.standing import Standing, pack_restores
 from service.domain.tags import fold
 from service.domain.touches import Touches
-from service.store import drift, keys, ledger
+from service.store import drift, keys, ledger, marks
 from service.store.ledger import Written, stood_of
+from service.store.stepping import chunks
 from service.store.versions import RESTORING, RETRACTED, Version, Versions
 
-CHUNK: Final = 1_000
-PAGE: Final = 5_000
+PAGE: Final = 1_000  # entries; a millisecond of the store
 EARLIER_MS: Final = 3_600_000  # the store's clock may have been set back since
 LATE: Final = ":late"  # after the number of the version: gathered once, but answers may still have been out
 
@@ -66,7 +66,7 @@ async def order(
     know of them is known to be old.
     """
     known = {customer.id: place for place, customer in enumerate(people.customers)}
-    marked = await _marked(redis, org, [one for one in found if one not in touched])
+    marked = await marks.marked(redis, org, [CustomerId(one) for one in found if one not in touched])
     chosen: dict[int, bytes] = {}
     for customer, restores in found.items():
         place = known.get(customer)
@@ -128,27 +128,13 @@ def _deed(one: Written) -> Deed:
 
 async def _touches(redis: ArqRedis, org: OrgId, customers: Sequence[int]) -> Mapping[int, Touches]:
     found: dict[int, Touches] = {}
-    for start in range(0, len(customers), CHUNK):
-        chunk = [CustomerId(one) for one in customers[start : start + CHUNK]]
+    for chunk in chunks([CustomerId(one) for one in customers]):
         found |= {int(one): touches for one, touches in (await drift.of_customers(redis, org, chunk)).items()}
     return found
-
-
-async def _marked(redis: ArqRedis, org: OrgId, customers: Sequence[int]) -> frozenset[int]:
-    """Whose record is known to have changed since we saw it."""
-    found: set[int] = set()
-    for start in range(0, len(customers), CHUNK):
-        chunk = customers[start : start + CHUNK]
-        async with redis.pipeline(transaction=False) as pipe:
-            for one in chunk:
-                pipe.exists(keys.shop(org, f"mark:{one}"))
-            there = await pipe.execute()
-        found.update(one for one, yes in zip(chunk, there, strict=True) if yes)
-    return frozenset(found)
 
 
 async def _store(redis: ArqRedis, org: OrgId, packed: Mapping[int, bytes]) -> None:
     client: Any = redis
     fields = [(str(customer), blob) for customer, blob in packed.items() if blob]
-    for start in range(0, len(fields), CHUNK):
-        await client.hset(keys.shop(org, "restores"), mapping=dict(fields[start : start + CHUNK]))
+    for chunk in chunks(fields):
+        await client.hset(keys.shop(org, "restores"), mapping=dict(chunk))

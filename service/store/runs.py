@@ -11,9 +11,9 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store import keys, marks
+from service.store.stepping import chunks
 
 Kind = Literal["replay", "publish", "backfill", "reconcile", "scrub"]
-CHUNK: Final = 1000
 LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "scrub": "S"}
 
 
@@ -48,18 +48,26 @@ async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str
 
 
 async def mark(
-    redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[CustomerId], *, kind: Kind
+    redis: ArqRedis,
+    org: OrgId,
+    run_id: str,
+    customers: Sequence[CustomerId],
+    *,
+    kind: Kind,
+    on_marked: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Mark more customers under a run, in the bulk lane."""
-    if not customers:
-        return
+    """Mark more customers under a run, in the bulk lane. `on_marked` hears how many of them are marked so far."""
     key = keys.shop(org, f"run:{run_id}")
-    async with redis.pipeline(transaction=False) as pipe:
-        pipe.sadd(f"{key}:left", *[str(each) for each in customers])
-        pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
-        pipe.hincrby(key, "total", len(customers))
-        await pipe.execute()
-    await marks.mark_customers(redis, org, customers, cause=f"{kind}:{run_id}")
+    marked = 0
+    for chunk in chunks(customers):
+        async with redis.pipeline(transaction=False) as pipe:
+            pipe.sadd(f"{key}:left", *[str(each) for each in chunk])
+            pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
+            pipe.hincrby(key, "total", len(chunk))
+            await pipe.execute()
+        await marks.mark_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
+        marked += len(chunk)
+        on_marked(marked)
 
 
 async def start(
@@ -75,10 +83,7 @@ async def start(
 ) -> Run:
     """Mark these customers under a new run. `on_marked` hears how many are marked so far."""
     run_id = await begin(redis, org, kind=kind, by=by, reason=reason, now_ms=now_ms)
-    for start_at in range(0, len(customers), CHUNK):
-        chunk = customers[start_at : start_at + CHUNK]
-        await mark(redis, org, run_id, chunk, kind=kind)
-        on_marked(start_at + len(chunk))
+    await mark(redis, org, run_id, customers, kind=kind, on_marked=on_marked)
     return await get(redis, org, run_id)
 
 
@@ -112,4 +117,4 @@ async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
     key = keys.shop(org, f"run:{run_id}")
     if await redis.exists(key):
         await redis.hset(key, "ended", why)
-        await redis.delete(f"{key}:left")
+        await redis.unlink(f"{key}:left")  # deleting a large set keeps the store busy

@@ -1,0 +1,99 @@
+"""However many customers a shop has, no single command is about all of them: webhooks wait for it meanwhile."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import deadletters, keys, marks, replays, runs
+from service.store.clock import mend_step_back
+from service.store.stepping import CHUNK
+
+ORG: Final = OrgId("1000000001")
+MANY: Final = 2_500
+EVERYBODY: Final = [CustomerId(each) for each in range(1, MANY + 1)]
+WHOLE: Final = {"hkeys", "hvals", "hgetall", "smembers"}  # commands that ask for all there is
+MOST_GIVEN: Final = CHUNK + 10  # arguments
+
+
+@asynccontextmanager
+async def in_steps(redis: ArqRedis) -> AsyncIterator[None]:
+    """Fails where a command was given too much, or asked for a whole large key."""
+    client: Any = redis
+    await client.config_set("slowlog-log-slower-than", 0)
+    await client.config_set("slowlog-max-len", 100_000)
+    await client.slowlog_reset()
+    yield
+    said = [entry["command"].decode(errors="replace") for entry in await client.slowlog_get(100_000)]
+    await client.config_set("slowlog-log-slower-than", 10_000)
+    given = {
+        one: int(more[1]) for one in said if (more := re.search(r"\.\.\. \((\d+) more arguments\)", one))
+    }
+    assert not {one[:60]: more for one, more in given.items() if more > MOST_GIVEN}
+    assert not [one for one in said if one.split()[0].lower() in WHOLE and ":run:" not in one]
+
+
+async def replay_everybody(redis: ArqRedis) -> None:
+    heard: list[int] = []
+    selection = await replays.select(redis, ORG, everybody=True, on_found=heard.append)
+    run = await replays.start(redis, ORG, selection, by="an", reason="", now_ms=1, on_marked=heard.append)
+
+    assert selection.customers == tuple(EVERYBODY)
+    assert (run.total, run.left) == (MANY, MANY)
+    assert len(heard) > MANY / CHUNK
+    assert heard[-1] == MANY
+
+
+async def mark_in_one_go(redis: ArqRedis) -> None:
+    run = await runs.begin(redis, ORG, kind="scrub", by="night", reason="scrub", now_ms=1)
+    await runs.mark(redis, ORG, run, EVERYBODY, kind="scrub")
+    assert len(await marks.marked(redis, ORG, EVERYBODY)) == MANY
+
+    await runs.end(redis, ORG, run, why="superseded")
+
+    assert (await runs.get(redis, ORG, run)).total == MANY
+
+
+async def retry_all_letters(redis: ArqRedis) -> None:
+    letters = await deadletters.open_letters(redis, ORG)
+    await deadletters.retry(redis, ORG, [each.customer for each in letters])
+
+    assert len(letters) == MANY
+    assert await redis.zcard(keys.shop(ORG, "bulk")) == MANY
+
+
+@pytest.mark.parametrize("work", [replay_everybody, mark_in_one_go, retry_all_letters])
+async def test_everybody_is_reached_in_steps(
+    redis: ArqRedis, work: Callable[[ArqRedis], Awaitable[None]]
+) -> None:
+    client: Any = redis
+    letter = json.dumps({"rejected": {"text": "422", "first": 1, "last": 1, "count": 1, "transient": False}})
+    await client.hset(keys.shop(ORG, "snap"), mapping={str(each): b"\x80" for each in EVERYBODY})
+    await client.hset(keys.shop(ORG, "dead"), mapping={str(each): letter for each in EVERYBODY})
+    await client.hset(keys.shop(ORG, "strikes"), mapping={str(each): b"\x80" for each in EVERYBODY})
+
+    async with in_steps(redis):
+        await work(redis)
+
+
+async def test_after_a_step_back_of_the_clock_nobody_waits_however_many_there_are(redis: ArqRedis) -> None:
+    later, now = keys.shop(ORG, "later"), 10**12
+    await redis.zadd(later, {str(each): now + 3_600_000 for each in EVERYBODY})
+    await redis.set(keys.CLOCK, now + 3_600_000)
+
+    async def now_ms() -> int:
+        return now
+
+    async def orgs() -> list[OrgId]:
+        return [ORG]
+
+    await mend_step_back(redis, now_ms=now_ms, orgs=orgs)
+
+    assert await redis.zcount(later, now, now) == MANY

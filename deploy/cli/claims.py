@@ -33,7 +33,7 @@ def adopt(
     org: Org,
     tag: Tag,
     matching_only: Annotated[
-        bool, typer.Option("--matching-only", help="Only where the rule matches now.")
+        bool, typer.Option("--matching-only", help="Only where the rules would give it now.")
     ] = False,
     dry_run: DryRun = False,
     yes: Yes = False,

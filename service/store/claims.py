@@ -12,6 +12,7 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId
+from service.domain.decision import decide
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
 from service.domain.facts import fold
 from service.domain.population import Population
@@ -43,7 +44,10 @@ class Claim:
 async def plan_adoption(
     redis: ArqRedis, shop: Shop, tag: str, *, matching_only: bool, versions: Versions, now_ms: int
 ) -> Claim:
-    """Who has this tag from somebody else, so that it can become ours; Refused when no live rule sets it."""
+    """Who has this tag from somebody else, so that it can become ours; Refused when no live rule sets it.
+
+    `matching_only`: of those to whom the rules would give it now, in a tier as the level that they would give.
+    """
     compiled, people, version = await _people(redis, shop, versions, now_ms)
     key = fold(tag)
     step = next((one for one in compiled.steps if key in _keys(one)), None)
@@ -52,14 +56,12 @@ async def plan_adoption(
             f"no live rule of shop {shop.org} sets the tag {tag!r}: there is nothing to adopt it for"
         )
     rule = step.rules[0].id if isinstance(step, TagStep) else step.id
-    matches = step.matches if isinstance(step, TagStep) else step.levels[step.keys[key]].matches
-    facts = people.facts(compiled)
     found = {
-        CustomerId(customer.id): Owned(_spelled(customer, key), rule, now_ms, version, adopted=True)
-        for place, (customer, standing) in enumerate(_all(people))
-        if key in facts[place].tags
-        and key not in standing.owned
-        and (not matching_only or matches(facts[place]))
+        CustomerId(customer.id): Owned(spelled, rule, now_ms, version, adopted=True)
+        for customer, standing in _all(people)
+        if key not in standing.owned
+        and (spelled := _spelled(customer, key))
+        and (not matching_only or key in _wanted(compiled, customer, standing, now_ms, version))
     }
     return Claim(tag, "adopt", version, found)
 
@@ -142,9 +144,25 @@ def _all(people: Population) -> Iterator[tuple[Customer, Standing]]:
     return zip(people.customers, people.standings, strict=True)
 
 
+def _wanted(
+    compiled: Compiled, customer: Customer, standing: Standing, now_ms: int, version: int
+) -> frozenset[str]:
+    """The tags (folded) that the rules would give."""
+    decided = decide(
+        compiled=compiled,
+        customer=customer,
+        standing=standing,
+        today=compiled.day_of(now_ms),
+        now_ms=now_ms,
+        version=version,
+    )
+    return frozenset(map(fold, decided.wanted))
+
+
 def _keys(step: TagStep | CompiledTier) -> frozenset[str]:
     return frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
 
 
 def _spelled(customer: Customer, key: str) -> str:
-    return next(tag for tag in customer.tags if fold(tag) == key)
+    """The tag as the record has it, "" where it does not."""
+    return next((tag for tag in customer.tags if fold(tag) == key), "")

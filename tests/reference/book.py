@@ -19,7 +19,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from tests.reference.matching import Person, fold, holds, local_day
+from tests.reference.matching import Person, fold, local_day
 from tests.reference.naive import Kept, Outcome, decide, makers_of, reads, tags_of
 
 RETRACTED = "by hand"  # no rule's id: rules' ids have no spaces
@@ -135,19 +135,8 @@ class Book:
         for customer, person in people.items():
             if key not in map(fold, person.tags) or key in self.page(customer).owned:
                 continue
-            if not matching_only or self.matches(key, person, now_ms):
+            if not matching_only or key in self._decided(self.page(customer), person, now_ms)[0].wanted:
                 self.page(customer).owned[key] = Own(tag, rule, now_ms, self.version)
-
-    def matches(self, key: str, person: Person, now_ms: int) -> bool:
-        """Whether some live rule, or the level with this tag, fits the customer as it is."""
-        tags, day = {fold(tag) for tag in person.tags}, self.day(now_ms)
-        trees = [
-            (level["when"], tags_of(one))
-            for one in live_makers(self.live)
-            for level in one.get("levels", [one])
-            if fold(level["tag"]) == key
-        ]
-        return any(holds(tree, person, tags, own, self.live, day) for tree, own in trees)
 
     def retract(self, tag: str) -> None:
         """What is ours of it is to go, whoever gave it."""
@@ -167,6 +156,20 @@ class Book:
         page, present = self.page(customer), {fold(tag) for tag in person.tags}
         changed = (page.seen ^ present if page.seen is not None else set()) | (page.owned.keys() - present)
         page.deeds += [Deed("touched", key) for key in sorted(changed)]
+        outcome, returning, before = self._decided(page, person, now_ms)
+        after = (present | returning.keys() | outcome.add) - outcome.remove
+        if self.shadow and after != present:
+            page.owned = {key: own for key, own in page.owned.items() if key in present}
+            page.seen = present
+            return present
+        self._remember(page, present, after, before)
+        page.owned = self._owned_after(page, outcome, returning, present, now_ms)
+        page.held, page.seen, page.waiting = outcome.kept.held, after, {}
+        return after
+
+    def _decided(self, page: Page, person: Person, now_ms: int) -> tuple[Outcome, Mapping[str, Stood], Kept]:
+        """What follows from the rules, what was looked at as if it had stayed, and how things stood then."""
+        present = {fold(tag) for tag in person.tags}
         returning = {key: stood for key, stood in page.waiting.items() if self.may_return(page, key, present)}
         before = self._as_if(page, returning)
         outcome = decide(
@@ -178,15 +181,7 @@ class Book:
             gone=self.past.gone,
             undone=self.past.wrong,
         )
-        after = (present | returning.keys() | outcome.add) - outcome.remove
-        if self.shadow and after != present:
-            page.owned = {key: own for key, own in page.owned.items() if key in present}
-            page.seen = present
-            return present
-        self._remember(page, present, after, before)
-        page.owned = self._owned_after(page, outcome, returning, present, now_ms)
-        page.held, page.seen, page.waiting = outcome.kept.held, after, {}
-        return after
+        return outcome, returning, before
 
     def may_return(self, page: Page, key: str, present: set[str]) -> bool:
         """Not where a person was meanwhile: put the tag on, took it off, or excluded the customer."""

@@ -26,7 +26,9 @@ class Adopting(Asked, frozen=True):
     """A tag whose copies become ours. With `dry_run` they are only counted."""
 
     tag: Tag
-    matching_only: Annotated[bool, Meta(description="Only where the rule matches now")] = False
+    matching_only: Annotated[
+        bool, Meta(description="Only where the rules would give it now; of a tier the level that they would")
+    ] = False
     dry_run: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 from typing import Final
 
@@ -140,9 +141,7 @@ def is_explained(mark: Mark) -> bool:
 
 def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Item:
     decided = judged.decision
-    shown = (
-        [_entry(mark, reason, version, written=False) for reason in decided.reasons] if decided.change else []
-    )
+    shown = decided.reasons if decided.change else ()
     return Item(
         op="clear",
         cid=str(mark.customer),
@@ -154,12 +153,13 @@ def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None
         intents=pack_intents(judged.background.intents),
         strikes=pack_strikes(judged.background.strikes),
         day=decided.next_change,
-        entries=[*_recovered(judged), *shown],
+        entries=_recovered(judged),
         drift=[*_undone(judged), *_by_others(judged, seen)],
         restored=pack_restores(judged.restores) or None,
         letter=_given_up(judged),
         again=judged.again_ms,
-        shadow=bool(decided.change),
+        shadow=_digest(decided.reasons) if decided.change else None,
+        shown=[_entry(mark, reason, version, written=False) for reason in shown],
     )
 
 
@@ -217,6 +217,12 @@ def _entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
             before=before_of(reason.stood, reason.rule),
         )
     )
+
+
+def _digest(reasons: Iterable[Reason]) -> str:
+    """The same for the same tags by the same rules, whatever amounts and versions led to it."""
+    said = sorted((one.added, one.tag, one.rule, one.why) for one in reasons)
+    return hashlib.blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()
 
 
 def _recovered(judged: Settled) -> list[bytes]:

@@ -44,6 +44,7 @@ names below. Lifetimes: none unless said.
     {shop}ledger_of               hash: customer -> ids of its last ledger entries; 400 days
     {shop}drift                   stream: tags that people changed by hand; 400 days, 100,000 at most
     {shop}drift_of                hash: customer -> the last such change of each tag (msgpack); 400 days
+    {shop}shown                   hash: customer -> digest of what shadow mode decided, as it stands in the ledger
     {shop}forgotten               hash: how far the forgetting of ledger_of and drift_of has come
     {shop}dead                    hash: customer -> its open dead letters by cause (JSON)
     {shop}live_version            number: the published version

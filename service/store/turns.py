@@ -87,7 +87,8 @@ class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     removed: int = 0
     answered: bool = False  # a write was made and answered: what it made ours is kept even if the mark moved
     letter: Letter | None = None
-    shadow: bool = False  # a change was decided and is not written: that holds in shadow mode only
+    shadow: str | None = None  # digest of what is decided and not written: that holds in shadow mode only
+    shown: list[bytes] | None = None  # its entries of the ledger, where it is another than the last one
 
 
 class Ring(NamedTuple):

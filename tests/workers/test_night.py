@@ -93,6 +93,27 @@ async def test_the_scrub_finds_what_is_wrong_though_nothing_changed_since(stage:
     assert await repairs(stage) == {"not written": 1}
 
 
+async def test_what_shadow_mode_decides_every_night_stands_in_the_ledger_once(
+    stage: Stage, made: Made
+) -> None:
+    await stage.shops.set_shadow(ORG, shadow=True)
+    customer = stage.haravan.create(total_spent=12_000_000)
+    for _ in range(4):  # the first is no night yet, so three of them decide
+        await the_next_night(stage, made)
+        await stage.turn(2)
+    assert await stage.ledger(customer) == ["+VIP"]
+
+    stage.haravan.edit(customer, total_spent=5, announce=False)
+    await the_next_night(stage, made)
+    await stage.turn(2)
+    stage.haravan.edit(customer, total_spent=12_000_000, announce=False)
+    await the_next_night(stage, made)
+    await stage.turn(2)
+
+    assert await stage.ledger(customer) == ["+VIP", "+VIP"]  # it was decided otherwise in between
+    assert await repairs(stage) == {"never seen": 1, "not written": 2, "not announced": 2}
+
+
 async def test_a_shop_is_looked_through_once_a_night_by_all_workers_together(
     stage: Stage, made: Made
 ) -> None:

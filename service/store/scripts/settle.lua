@@ -31,16 +31,24 @@ local function remember(item)
   for field, value in pairs(item.fields or {}) do redis.call('HSET', P .. 'mark:' .. item.cid, field, value) end
 end
 
-local function write_ledger(item)
-  if not item.entries or #item.entries == 0 then return end
-  local ids = redis.call('HGET', P .. 'ledger_of', item.cid)
+local function write_ledger(cid, entries)
+  if not entries or #entries == 0 then return end
+  local ids = redis.call('HGET', P .. 'ledger_of', cid)
   local list = {}
   for id in string.gmatch(ids or '', '[^,]+') do list[#list + 1] = id end
-  for _, blob in ipairs(item.entries) do
-    list[#list + 1] = redis.call('XADD', P .. 'ledger', '*', 'c', item.cid, 'b', blob)
+  for _, blob in ipairs(entries) do
+    list[#list + 1] = redis.call('XADD', P .. 'ledger', '*', 'c', cid, 'b', blob)
   end
   while #list > 100 do table.remove(list, 1) end
-  redis.call('HSET', P .. 'ledger_of', item.cid, table.concat(list, ','))
+  redis.call('HSET', P .. 'ledger_of', cid, table.concat(list, ','))
+end
+
+-- What shadow mode decides stands in the ledger once: every night decides it again.
+local function write_shown(item)
+  if item.shadow and redis.call('HGET', P .. 'shown', item.cid) ~= item.shadow then
+    write_ledger(item.cid, item.shown)
+  end
+  keep('shown', item.cid, item.shadow or '')
 end
 
 -- What others did to the tags: for the shop in order, and for the customer the last time of each tag. The moments
@@ -114,7 +122,8 @@ function ops.clear(item, old)
   if item.day then redis.call('ZADD', P .. 'calendar', item.day, item.cid)
   else redis.call('ZREM', P .. 'calendar', item.cid) end
   note_drift(item)
-  write_ledger(item)
+  write_ledger(item.cid, item.entries)
+  write_shown(item)
   close_letters(item.cid, item.letter and item.letter.cause)
   if item.letter then bury(item, item.letter) end
   end_runs(item.cid, old[4], 'done', item)
@@ -127,7 +136,7 @@ end
 function ops.plan(item, old)
   keep_all(item)
   note_drift(item)
-  write_ledger(item)
+  write_ledger(item.cid, item.entries)
   remember(item)
   leave(P, item.cid, old[2], old[3])
   redis.call('ZADD', P .. 'plan:' .. old[2], old[5], item.cid)
@@ -173,7 +182,7 @@ function ops.purge(item, old)
   local ids = redis.call('HGET', P .. 'ledger_of', item.cid)
   for id in string.gmatch(ids or '', '[^,]+') do redis.call('XDEL', P .. 'ledger', id) end
   for _, name in ipairs({ 'read', 'told', 'snap', 'owned', 'intents', 'held', 'strikes', 'excluded', 'ledger_of',
-    'drift_of', 'restores', 'dead' }) do
+    'drift_of', 'restores', 'dead', 'shown' }) do
     redis.call('HDEL', P .. name, item.cid)
   end
   redis.call('ZREM', P .. 'calendar', item.cid)
@@ -189,7 +198,7 @@ local function keep_facts(item)
   keep('intents', item.cid, item.intents)
   keep('snap', item.cid, item.snap) -- else what we changed would look as if somebody else had
   note_drift(item)
-  write_ledger(item)
+  write_ledger(item.cid, item.entries)
 end
 
 local function settle(item)

@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store import deadletters, going_live, keys, marks, publishing, queue
+from service.store import claiming, deadletters, going_live, keys, marks, publishing, queue
 from service.store.clock import mend_step_back
 from service.store.forgetting import forget
 from service.store.script import script
@@ -85,7 +85,7 @@ class Sweep:
         """Mark whoever is due by today in the zone of each shop's rules, so that a missed midnight catches up. Returns how many.
 
         In the same round publishes are looked after: one that takes more tags than its preview said is stopped,
-        one whose process died before its marks is carried out, and so is the end of a shadow mode.
+        one whose process died before its marks is carried out, and so are the end of a shadow mode and claims by hand.
         """
         marked = 0
         now = await self.now_ms()
@@ -116,10 +116,10 @@ class Sweep:
         return known[1]
 
     async def _look_after_publishes(self, shop: Shop, now: int) -> None:
-        for run in await publishing.stop_overruns(self._redis, shop.org):
+        for run_id in await publishing.stop_overruns(self._redis, shop.org):
             self._alerts.raise_alert(
                 "publish",
-                f"publish {run} was about to take more tags than its preview said. Nothing is removed until "
+                f"publish {run_id} was about to take more tags than its preview said. Nothing is removed until "
                 f"`tagger shops resume {shop.org} --removals`; tags are added as before.",
                 org=shop.org,
             )
@@ -129,6 +129,8 @@ class Sweep:
         live = await going_live.finish(self._redis, shop, versions=self._versions, now_ms=now)
         if live is not None:
             structlog.get_logger().warning("sweep", org=shop.org, outcome="going live finished", run=live.id)
+        for run in await claiming.finish(self._redis, shop, versions=self._versions, now_ms=now):
+            structlog.get_logger().warning("sweep", org=shop.org, outcome="claim finished", run=run.id)
 
     async def _mark_due(self, org: OrgId, *, today: int) -> int:
         """Mark first, then leave the calendar: a crash between the two marks twice, never not at all."""

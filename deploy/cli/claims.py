@@ -10,7 +10,7 @@ import typer
 from deploy.cli.access import Access, Customer, Org, customer_id, now_ms, opened, org_id, run
 from deploy.cli.output import console, counted, errors
 from deploy.cli.person import me
-from deploy.cli.runs import told
+from deploy.cli.runs import counting, told
 
 if TYPE_CHECKING:
     from service.store.claims import Claim
@@ -114,7 +114,7 @@ def _said(planned: Exclusion, *, dry_run: bool) -> str:
 async def _claim(
     org: str, plan: Callable[[Access, Shop], Awaitable[Claim]], what: str, *, dry_run: bool, yes: bool
 ) -> None:
-    from service.store import claims
+    from service.store import claiming
 
     async with opened() as access:
         shop = await access.shops.require(org_id(org))
@@ -129,6 +129,9 @@ async def _claim(
             return
         if not yes:
             typer.confirm(f"Do it for {counted(count, 'customer')} of shop {org}?", abort=True, err=True)
-        started = await claims.carry_out(access.redis, shop, claim, by=me(), now_ms=await now_ms(access))
+        with counting("claiming", total=count) as on_claimed:
+            started = await claiming.carry_out(
+                access.redis, shop, claim, by=me(), now_ms=await now_ms(access), on_claimed=on_claimed
+            )
         if started is not None:
             console().print(told(started))

@@ -55,6 +55,7 @@ names below. Lifetimes: none unless said.
     {shop}runs                    sorted set: run id -> started ms
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:left           set: its customers that are still to come; 90 days
+    {shop}claims                  hash: run id -> a claim by hand that is not done yet (JSON)
     {shop}alerted:{kind}          string: this was told to people a moment ago; 1 h
     {shop}audit                   stream: what people did; 400 days
 """

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store import keys, marks
-from service.store.stepping import chunks
+from service.store.stepping import STEP, chunks
 
 Kind = Literal["replay", "publish", "backfill", "reconcile", "scrub"]
 LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "scrub": "S"}
@@ -57,17 +57,29 @@ async def mark(
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> None:
     """Mark more customers under a run, in the bulk lane. `on_marked` hears how many of them are marked so far."""
-    key = keys.shop(org, f"run:{run_id}")
     marked = 0
+    for chunk in chunks(customers):
+        await enrol(redis, org, run_id, chunk)
+        await marks.mark_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
+        marked += len(chunk)
+        on_marked(marked)
+
+
+async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[CustomerId]) -> None:
+    """These are still to come in a run; whoever marks them does so under its cause, `kind:id`."""
+    key = keys.shop(org, f"run:{run_id}")
     for chunk in chunks(customers):
         async with redis.pipeline(transaction=False) as pipe:
             pipe.sadd(f"{key}:left", *[str(each) for each in chunk])
             pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
             pipe.hincrby(key, "total", len(chunk))
             await pipe.execute()
-        await marks.mark_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
-        marked += len(chunk)
-        on_marked(marked)
+
+
+async def left(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
+    """Who is still to come."""
+    key = keys.shop(org, f"run:{run_id}:left")
+    return sorted({CustomerId(int(each)) async for each in redis.sscan_iter(key, count=STEP)})
 
 
 async def start(

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from service.domain.customers import CustomerId, unpack
 from service.domain.parsing import check_rules
 from service.errors import Refused
-from service.store import claims, drafts, exclusions, going_live, publishing
+from service.store import claiming, claims, drafts, exclusions, going_live, publishing
 from service.store.drafts import Draft
 from service.store.shop import Shop
 from tests.reference.book import Book
@@ -180,7 +180,7 @@ class Play:
             return
         assert allowed
         people = {customer: self.person(customer) for customer in self.customers}
-        await claims.carry_out(stage.redis, shop, plan, by="Lan", now_ms=stage.now_ms)
+        await claiming.carry_out(stage.redis, shop, plan, by="Lan", now_ms=stage.now_ms)
         if what == "adopt":
             self.book.adopt(tag, people, matching_only=matching_only, now_ms=stage.now_ms)
         else:

@@ -11,7 +11,7 @@ from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.store import audit, claims, drafts, exclusions, keys, publishing, runs
+from service.store import audit, claiming, claims, drafts, exclusions, keys, publishing, runs
 from service.store.explaining import Explained, explain
 from service.store.publishing import Published
 from service.store.shop import Shop
@@ -274,7 +274,7 @@ async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = F
     claim = await claims.plan_adoption(
         stage.redis, shop, tag, matching_only=matching_only, versions=stage.versions, now_ms=stage.now_ms
     )
-    await claims.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    await claiming.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
     return len(claim.owners)
 
 
@@ -315,7 +315,7 @@ async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: S
     claim = await claims.plan_retraction(
         stage.redis, shop, "vip", versions=stage.versions, now_ms=stage.now_ms
     )
-    await claims.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    await claiming.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
     await stage.turn(2)
 
     assert [*claim.owners] == [ours]

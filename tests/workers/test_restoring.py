@@ -234,7 +234,7 @@ async def test_a_second_roll_back_to_the_same_rules_puts_back_what_is_still_away
 
 
 async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
-    from service.store import claims
+    from service.store import claiming, claims
 
     customer = await once_vip(stage)
     await published(stage, text=NONE)
@@ -242,7 +242,7 @@ async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
     claim = await claims.plan_retraction(
         stage.redis, shop, "VIP", versions=stage.versions, now_ms=stage.now_ms
     )
-    await claims.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    await claiming.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()
 

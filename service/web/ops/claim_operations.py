@@ -8,7 +8,7 @@ from msgspec import UNSET
 
 from service.domain.customers import CustomerId
 from service.locales import words
-from service.store import claims, exclusions, explaining
+from service.store import claiming, claims, exclusions, explaining
 from service.store.claims import Claim
 from service.store.shop import Shop
 from service.web.ops.claim_models import (
@@ -90,7 +90,7 @@ async def _claimed(
 ) -> Claimed:
     run = None
     if claim.owners and not dry_run:
-        run = await claims.carry_out(floor.redis, shop, claim, by=call.by, now_ms=await floor.now_ms())
+        run = await claiming.carry_out(floor.redis, shop, claim, by=call.by, now_ms=await floor.now_ms())
     samples: list[int] = [int(each) for each in [*claim.owners][:SAMPLES]]
     told = None if run is None else line(run, RunLine)
     return Claimed(claim.tag, what, len(claim.owners), samples, told)

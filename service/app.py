@@ -34,6 +34,7 @@ from service.web.ops.access import Access
 from service.web.ops.answers import Here
 from service.web.ops.beside import Beside
 from service.web.ops.floor import Floor
+from service.web.ops.followed import Followed
 from service.web.ops.routes import routes as ops
 from service.web.problems import HANDLERS
 from service.web.refusals import Refusals
@@ -104,12 +105,14 @@ def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S, rules_besi
     )
     health = Health(redis, boot, Metrics(redis, shops, tally))
     here, beside = Here(Floor(redis, shops, Versions(redis))), Beside(settings)
-    api = ops(here, beside if rules_beside else here, Access(settings.ops_tokens))
+    followed = Followed(redis, beside if rules_beside else here)
+    api = ops(here, followed, Access(settings.ops_tokens))
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(followed.settled)
             stack.push_async_callback(beside.stop)
             await boot.start()
             stack.push_async_callback(boot.stop)

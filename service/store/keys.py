@@ -57,6 +57,8 @@ names below. Lifetimes: none unless said.
     {shop}run:{id}:left           set: its customers that are still to come; 90 days
     {shop}claims                  hash: run id -> a claim by hand that is not done yet (JSON)
     {shop}alerted:{kind}          string: this was told to people a moment ago; 1 h
+    {shop}asked:{name}            string: what is asked of the ops API: somebody is at it, or nobody has heard the answer; 30 s, 1 h
+    {shop}answer:{name}           string: the answer to it (msgpack); 1 h
     {shop}audit                   stream: what people did; 400 days
 """
 

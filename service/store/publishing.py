@@ -11,6 +11,8 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.domain.due_days import coming_days, standing_otherwise
 from service.domain.preview import touched
+from service.domain.rules import RuleSet
+from service.domain.writing import content_id
 from service.errors import Refused
 from service.store import audit, keys, previews, restoring, runs
 from service.store.drafts import Draft
@@ -89,6 +91,25 @@ async def publish(
     return Published(version, run)
 
 
+def is_live(live: Version, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None) -> bool:
+    """Whether this very publish has been made: somebody who has not heard of it asks once more."""
+    return (live.content, live.author, live.note) == (content_id(rule_set), by, note) and parent in (
+        None,
+        live.parent,
+    )
+
+
+async def run_of(redis: ArqRedis, org: OrgId, version: Version) -> Run | None:
+    """The run that carries a version out; None where nobody changed by it, or before it has begun."""
+    client: Any = redis
+    found = [
+        run
+        for run in await runs.latest(redis, org)
+        if int(await client.hget(keys.shop(org, f"run:{run.id}"), "version") or 0) == version.number
+    ]
+    return found[-1] if found else None  # the end of a shadow mode may have carried it out again since
+
+
 async def roll_back(
     redis: ArqRedis,
     shop: Shop,
@@ -109,11 +130,16 @@ async def roll_back(
         drafted,
         versions=versions,
         by=by,
-        note=note or f"back to version {to}",
+        note=note or back_to(to),
         now_ms=now_ms,
         approved=approved or free,
         what="rollback",
     )
+
+
+def back_to(version: int) -> str:
+    """The note of a roll-back that was given none."""
+    return f"back to version {version}"
 
 
 async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int) -> Run | None:
@@ -167,7 +193,9 @@ async def carry_out(
     waiting = await restoring.order(redis, org, back, people, touched=frozenset(changing))
     quietly = standing_otherwise(people, compiled, version=version.number)
     customers = [*dict.fromkeys([*map(CustomerId, (*changing, *quietly)), *waiting, *unreadable])]
-    run = await _start(redis, org, books or _books(version), customers, now_ms=now_ms, on_marked=on_marked)
+    run = await _start(
+        redis, org, version, books or _books(version), customers, now_ms=now_ms, on_marked=on_marked
+    )
     await restoring.ordered(redis, org)
     return run
 
@@ -184,7 +212,7 @@ async def _put_back_late(
         )
         people = await previews.gather(redis, org, compiled, now_ms=now_ms, restores=late)
         customers = await restoring.order(redis, org, late, people, touched=late.keys())
-        run = await _start(redis, org, _books(version), customers, now_ms=now_ms)
+        run = await _start(redis, org, version, _books(version), customers, now_ms=now_ms)
     await restoring.done(redis, org)
     return run
 
@@ -197,6 +225,7 @@ def _books(version: Version) -> Books:
 async def _start(
     redis: ArqRedis,
     org: OrgId,
+    version: Version,
     books: Books,
     customers: Sequence[CustomerId],
     *,
@@ -217,7 +246,8 @@ async def _start(
         on_marked=on_marked,
     )
     client: Any = redis
-    await client.hset(keys.shop(org, f"run:{run.id}"), "may_remove", books.may_remove)
+    also = {"may_remove": books.may_remove, "version": version.number}
+    await client.hset(keys.shop(org, f"run:{run.id}"), mapping=also)
     return run
 
 

@@ -22,6 +22,7 @@ KNOWN: Final = {  # what is there, so that more than a 404 is seen
     "org": {"type": "string", "enum": [ORG, ORG, ORG, "999"]},
     "customer": {"type": "integer", "enum": [1, 2, 404]},
     "run": {"type": "string", "enum": ["R1", "P1", "P2"]},
+    "answer": {"type": "string", "enum": ["0123456789abcdef"]},
 }
 
 

@@ -110,6 +110,28 @@ async def test_a_publish_beyond_the_guard_waits_for_an_approval(
     assert (newest["by"], newest["what"], newest["about"]["approved"]) == ("an", "publish", True)
 
 
+async def test_the_same_publish_and_the_same_roll_back_asked_once_more_are_not_made_twice(
+    ops: httpx2.AsyncClient,
+) -> None:
+    asked_for: dict[str, Any] = {"rules": LOW, "note": "Tết", "approve": True, "parent": 1}
+    done = await asked(ops, "rules/publish", **asked_for)
+    again = await asked(ops, "rules/publish", **asked_for)
+    undone = await asked(ops, "rules/rollback", to=1)
+    once_more = await asked(ops, "rules/rollback", to=1)
+
+    assert again == done
+    assert done["run"]["total"] == 1
+    assert once_more["published"]["version"] == undone["published"]["version"]
+    assert [one["number"] for one in (await got(ops, "rules/history"))["versions"]] == [3, 2, 1]
+
+
+async def test_the_same_rules_with_another_note_are_another_version(ops: httpx2.AsyncClient) -> None:
+    noted = await asked(ops, "rules/publish", rules=HIGH, note="kiểm tra lại")
+    after = await asked(ops, "rules/publish", rules=HIGH, note="kiểm tra lại", parent=2)
+
+    assert (noted["version"]["number"], after["version"]["number"]) == (2, 3)
+
+
 async def test_a_publish_from_an_old_look_is_refused(ops: httpx2.AsyncClient) -> None:
     await asked(ops, "rules/publish", rules=LOW, approve=True)
 

@@ -11,7 +11,7 @@ import msgspec
 
 from service.domain.customers import MAX_ID
 from service.web.ops.examples import ANSWERED, ASKED, FAULTED
-from service.web.ops.models import Fault
+from service.web.ops.models import Fault, LateAnswer
 from service.web.ops.table import Operation
 from service.web.problems import MEDIA_TYPE
 
@@ -20,17 +20,21 @@ PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "org": {"type": "string", "pattern": "^[0-9]{1,19}$"},
     "customer": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "run": {"type": "string", "pattern": "^[A-Z][0-9]{1,15}$"},
+    "answer": {"type": "string", "pattern": "^[0-9a-f]{16}$"},
 }
 FAULTS: Final = {
     400: "What was asked cannot be understood; `problems` has every error of a rules document.",
     401: "No token, or none of ours.",
-    404: "There is no such shop, version, run, rule or customer.",
+    404: "There is no such shop, version, run, answer, rule or customer.",
     405: "Not with this method.",
     409: "What was asked must not be done; `approval` says what a publish needs one for.",
     413: "The body is larger than 1 MiB.",
     503: "Redis does not answer, or too much is asked for at a time: come again.",
-    504: "It takes longer than a minute, and goes on.",
+    504: "It takes too long; nothing was changed: ask again.",
 }
+LATE: Final = """\
+It takes long and goes on: the answer will be at `Location`. Asked again before its answer was heard, it is not done
+twice."""
 DESCRIPTION: Final = """\
 What operators' scripts may see and do. Every token of OPS_TOKENS has the ops role: it may publish, approve and undo,
 and its name stands in the audit log. Errors are `application/problem+json` (RFC 9457).
@@ -39,7 +43,7 @@ and its name stands in the audit log. Errors are `application/problem+json` (RFC
 
 def document(table: Sequence[Operation]) -> dict[str, Any]:
     """The whole document."""
-    types: list[Any] = [Fault]
+    types: list[Any] = [Fault, LateAnswer]
     for operation in table:
         types += [each for each in (operation.answer, operation.asked) if each is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
@@ -72,7 +76,7 @@ def statuses(operation: Operation) -> Iterator[int]:
         yield 404
     if operation.method == "POST" and operation.asked is not None:
         yield from (409, 413)
-    if operation.beside:
+    if operation.beside and not operation.followed:
         yield 504
 
 
@@ -87,10 +91,19 @@ def _operation(operation: Operation, schema_of: dict[Any, Any], components: dict
         "parameters": [_in_path(name) for name in re.findall(r"\{(\w+)\}", operation.path)],
         "responses": {"200": answer, **_faults(operation, schema_of[Fault])},
     }
+    if operation.followed:
+        made["responses"]["202"] = _late(schema_of[LateAnswer])
     if operation.asked is not None and operation.method == "GET":
         made["parameters"] += _in_query(components[operation.asked.__name__])
     elif operation.asked is not None:
         made["requestBody"] = _body(operation, schema_of[operation.asked])
+    return made
+
+
+def _late(schema: dict[str, Any]) -> dict[str, Any]:
+    made = _content(re.sub(r"\s+", " ", LATE), schema, "application/json")
+    made["headers"] = {"Location": {"required": True, "schema": {"type": "string"}}}
+    made["content"]["application/json"]["example"] = ANSWERED["show_answer"]
     return made
 
 

@@ -137,6 +137,7 @@ ANSWERED: Final[dict[str, Any]] = {  # operation -> an answer
     "explain_customer": EXPLAINED,
     "run_status": RUN,
     "list_runs": {"runs": [RUN]},
+    "show_answer": {"id": "5f2c1d7be6f3f6b0", "operation": "adopt_tag", "status": 202, "answer": None},
     "list_deeds": {
         "deeds": [
             {

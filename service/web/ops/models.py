@@ -175,6 +175,15 @@ class Replayed(Answer, frozen=True):
     run: RunLine | None
 
 
+class LateAnswer(Answer, frozen=True):
+    """An answer that takes long. `status` is 202 until it is there, then that of `answer`, which may be an error's."""
+
+    id: str
+    operation: str
+    status: int
+    answer: dict[str, Any] | None
+
+
 class DeedLine(Answer, frozen=True):
     """One thing that somebody did; `about` holds numbers and names of it."""
 

@@ -8,9 +8,11 @@ from typing import Final, cast
 from msgspec import UNSET, UnsetType
 
 from service.domain.customers import CustomerId, OrgId
-from service.store import audit, deadletters, deliveries, going_live, replays, runs
+from service.errors import NotFound
+from service.store import answers, audit, deadletters, deliveries, going_live, replays, runs
 from service.store.shop import Shop
 from service.web.metrics import ShopState, shop_states
+from service.web.ops import late
 from service.web.ops.floor import Floor, line
 from service.web.ops.models import (
     AuditQuery,
@@ -21,6 +23,7 @@ from service.web.ops.models import (
     DeliveriesQuery,
     DeliveryLine,
     DeliveryList,
+    LateAnswer,
     Pausing,
     Replayed,
     Replaying,
@@ -156,6 +159,23 @@ async def run_status(floor: Floor, call: Call) -> RunLine:
     """A replay, publish or walk as it stands."""
     await floor.shops.require(call.org)
     return line(await runs.get(floor.redis, call.org, call.path["run"]), RunLine)
+
+
+async def show_answer(floor: Floor, call: Call) -> LateAnswer:
+    """What became of a request that was answered with 202. Answers are kept for an hour.
+
+    While it is under way, whom it has marked so far is seen at `runs`. A 404 says that nobody is at it any more.
+    """
+    await floor.shops.require(call.org)
+    name = call.path["answer"]
+    found = late.shown(name, *await answers.look(floor.redis, call.org, name))
+    if found is None:
+        raise NotFound(
+            "nobody is at that, or the answer is older than an hour: look at the runs and the audit log"
+        )
+    if found.answer is not None:
+        await answers.heard(floor.redis, call.org, name)
+    return found
 
 
 async def list_deeds(floor: Floor, call: Call) -> DeedList:

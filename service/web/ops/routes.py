@@ -17,12 +17,14 @@ from service.web.bodies import Bodies, Left, TooLarge, TooMany
 from service.web.ops.access import Access
 from service.web.ops.answers import Answering
 from service.web.ops.document import PATH_SCHEMAS, document
+from service.web.ops.followed import Followed
+from service.web.ops.late import UNDER_WAY
 from service.web.ops.questions import Question
 from service.web.ops.table import TABLE, Operation
 from service.web.problems import Problem
 
 
-def routes(here: Answering, beside: Answering, access: Access) -> list[Route]:
+def routes(here: Answering, beside: Followed, access: Access) -> list[Route]:
     """Every route, the document's included; `beside` answers what would keep webhooks waiting."""
     bodies = Bodies()
     described = document(TABLE)
@@ -35,6 +37,8 @@ def routes(here: Answering, beside: Answering, access: Access) -> list[Route]:
             operation = rows["GET" if request.method == "HEAD" else request.method]
             question = await _question(operation, request, access=access, bodies=bodies)
             reply = await (beside if operation.beside else here).answer(question)
+            if operation.followed and reply.status != UNDER_WAY and not await request.is_disconnected():
+                await beside.heard(question)
             return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
         return respond

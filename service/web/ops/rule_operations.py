@@ -98,11 +98,17 @@ async def publish_rules(floor: Floor, call: Call) -> Published:
     """Make these rules the shop's, and mark whoever changes by it.
 
     Beyond the guard (5 % of the customers touched, or 2,000 tags removed) it is refused with 409 and `approval`
-    until it is asked for with `approve`; the audit log names who did. The run is followed at `runs/{run}`.
+    until it is asked for with `approve`; the audit log names who did. The run is followed at `runs/{run}`. What is live
+    already, by the same author with the same note, is not published twice: the answer is that version.
     """
     asked = cast("Publishing", call.asked)
     rule_set = _read(asked.rules)
     shop = await floor.shops.require(call.org)
+    parent = None if asked.parent is UNSET else asked.parent
+    if (
+        live := await _live_already(floor, shop, rule_set, by=call.by, note=asked.note, parent=parent)
+    ) is not None:
+        return live
     now = await floor.now_ms()
     draft = await drafts.draft(floor.redis, shop, rule_set, versions=floor.versions, now_ms=now)
     if asked.parent is not UNSET and asked.parent != draft.parent:
@@ -131,6 +137,9 @@ async def roll_back_rules(floor: Floor, call: Call) -> RolledBack:
     draft = await drafts.draft_rollback(floor.redis, shop, to=asked.to, versions=floor.versions, now_ms=now)
     if asked.dry_run:
         return RolledBack(shown(draft, words(asked.lang)), None)
+    note = asked.note or publishing.back_to(asked.to)
+    if (live := await _live_already(floor, shop, draft.rule_set, by=call.by, note=note)) is not None:
+        return RolledBack(None, live)
     done = await publishing.roll_back(
         floor.redis,
         shop,
@@ -143,6 +152,16 @@ async def roll_back_rules(floor: Floor, call: Call) -> RolledBack:
         approved=asked.approve,
     )
     return RolledBack(None, _published(done, shop))
+
+
+async def _live_already(
+    floor: Floor, shop: Shop, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
+) -> Published | None:
+    live = await floor.versions.live(shop.org)
+    if live is None or not publishing.is_live(live, rule_set, by=by, note=note, parent=parent):
+        return None
+    run = await publishing.run_of(floor.redis, shop.org, live)
+    return _published(publishing.Published(live, run), shop)
 
 
 async def _number(floor: Floor, shop: Shop) -> int:

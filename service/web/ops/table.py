@@ -32,12 +32,18 @@ class Operation:
     beside: bool = False
 
     @property
+    def followed(self) -> bool:
+        """Whether it may be answered with 202 and goes on: asked again it must not be done twice."""
+        return self.beside and self.method == "POST"
+
+    @property
     def name(self) -> str:
         """The operation's id in the document, in the log and between the processes."""
         return self.handler.__name__
 
 
 SHOP: Final = "/ops/v1/shops/{org}"
+ANSWER: Final = f"{SHOP}/answers/{{answer}}"
 RULES: Final = f"{SHOP}/rules"
 CUSTOMER: Final = f"{SHOP}/customers/{{customer}}"
 TABLE: Final = (
@@ -56,6 +62,7 @@ TABLE: Final = (
     Operation("POST", f"{SHOP}/replays", ops.start_replay, models.Replayed, models.Replaying, beside=True),
     Operation("GET", f"{SHOP}/runs", ops.list_runs, models.RunList),
     Operation("GET", f"{SHOP}/runs/{{run}}", ops.run_status, models.RunLine),
+    Operation("GET", ANSWER, ops.show_answer, models.LateAnswer),
     Operation("GET", f"{SHOP}/audit", ops.list_deeds, models.DeedList, models.AuditQuery),
     Operation("GET", RULES, rules.show_rules, rule_models.ShownRules, rule_models.RulesQuery, beside=True),
     Operation(

@@ -32,9 +32,10 @@ from service.store.versions import Versions
 from workers.drain import Drain
 from workers.haravan.session import open_session
 from workers.night import Nights
-from workers.rounds import nights_for_ever, seed, sweep_for_ever
+from workers.rounds import nights_for_ever, seed, sweep_for_ever, uninstalls_for_ever
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
+from workers.uninstalls import Uninstalls
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
 SWEEP_EVERY_S: Final = 1.0
+UNINSTALLS_EVERY_S: Final = 60.0
 WELL_AFTER_S: Final = 15.0  # a worker that lived for so long had found its store
 SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
 SEEN_FOR_S: Final = 15
@@ -59,6 +61,7 @@ class WorkerProcess:
         dice: Callable[[], float] | None = None,
         sweep_every_s: float = SWEEP_EVERY_S,
         poll_s: float = POLL_S,
+        uninstalls_every_s: float = UNINSTALLS_EVERY_S,
     ) -> None:
         self._settings = settings
         self._leak_per_s = leak_per_s
@@ -66,6 +69,7 @@ class WorkerProcess:
         self._dice = dice or secrets.SystemRandom().random
         self._sweep_every_s = sweep_every_s
         self._poll_s = poll_s
+        self._uninstalls_every_s = uninstalls_every_s
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -117,11 +121,22 @@ class WorkerProcess:
                 subscribe_url=self._settings.subscribe_url,
                 now_ms=sweep.now_ms,
             )
+            uninstalls = Uninstalls(
+                redis=redis,
+                shops=shops,
+                bucket=drain.turns.bucket,
+                session=session,
+                alerts=told,
+                now_ms=sweep.now_ms,
+            )
+            uninstalling = asyncio.create_task(
+                uninstalls_for_ever(uninstalls, every_s=self._uninstalls_every_s)
+            )
             nightly = asyncio.create_task(nights_for_ever(nights))
             try:
                 await self._work(drain)
             finally:
-                await end(seeding, sweeping, nightly)
+                await end(seeding, sweeping, uninstalling, nightly)
                 await _quietly(counters.flush())
 
     async def _work(self, drain: Drain) -> None:

@@ -1,4 +1,7 @@
-"""What a worker does beside its drains: it seeds, it sweeps, it has its nights. All of it outlives the store."""
+"""What a worker does beside its drains: it seeds, it sweeps, it has its nights, it looks after uninstalled apps.
+
+All of it outlives the store.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,7 @@ from service.store.shops import Shops
 from service.store.versions import Versions
 from workers.night import Nights
 from workers.sweep import Sweep
+from workers.uninstalls import Uninstalls
 
 NIGHTS_EVERY_S: Final = 60.0
 
@@ -48,6 +52,18 @@ async def sweep_for_ever(sweep: Sweep, counters: Counters, *, every_s: float) ->
             structlog.get_logger().warning("sweep", outcome="waits", cause=type(exc).__name__)
         except Exception:  # noqa: BLE001  # the outermost loop: a bug here must not end the sweep
             structlog.get_logger().exception("sweep", outcome="bug")
+        await asyncio.sleep(every_s)
+
+
+async def uninstalls_for_ever(uninstalls: Uninstalls, *, every_s: float) -> None:
+    """Look every now and then what became of apps that are said to be uninstalled."""
+    while True:
+        try:
+            await uninstalls.run()
+        except (RedisError, OSError) as exc:
+            structlog.get_logger().warning("uninstalled", outcome="waits", cause=type(exc).__name__)
+        except Exception:  # noqa: BLE001  # the outermost loop: a bug here must not end it
+            structlog.get_logger().exception("uninstalled", outcome="bug")
         await asyncio.sleep(every_s)
 
 

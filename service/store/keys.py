@@ -6,12 +6,13 @@ names below. Lifetimes: none unless said.
     tagger:shops                  set: the orgs we know
     tagger:due                    sorted set: org -> ms when its work is due (the sweep reads it)
     tagger:counters               hash: counters of all workers, for /metrics
+    tagger:erasing                hash: org -> since when it is being erased, and how much of it; 1 h
     tagger:clock                  number: the server's time as last seen by a sweep, in ms
     tagger:server                 hash: run id and replication id last seen
     tagger:instance               string: a random id of this store, made once
     tagger:unsigned:{minute}      hash: refused webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
-    {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback, crowded, customers
+    {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback, crowded, customers, uninstalled…
     {shop}seq                     number: the last mark
     {shop}rings                   number: the last wake-up, so that a job's id is never used again
     {shop}mark:{customer}         hash: n, first_n, first, lane, place, upd, ids, tries, taken, cause, runs, plan
@@ -72,6 +73,7 @@ SHOPS: Final = "tagger:shops"
 DUE: Final = "tagger:due"
 COUNTERS: Final = "tagger:counters"
 CLOCK: Final = "tagger:clock"
+ERASING: Final = "tagger:erasing"
 SERVER: Final = "tagger:server"
 INSTANCE: Final = "tagger:instance"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,13 +13,17 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.errors import NotFound, Refused
 from service.settings import Settings
-from service.store import keys
+from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.shop import Shop, check
+from service.store.uninstalling import UNINSTALLED
 
 __all__ = ["UNAUTHORISED", "Shop", "Shops"]
 
 UNAUTHORISED: Final = "unauthorised"  # the reason of a pause that a new token ends
+
+
+Fields = dict[str, bytes | str | int]  # of the shop's hash
 
 
 class Seeded(msgspec.Struct, frozen=True):
@@ -70,7 +75,7 @@ class Shops:
         """The shop; raises NotFound."""
         shop = await self.get(org)
         if shop is None:
-            raise NotFound(f"there is no shop {org}; see: tagger shops list")
+            raise _no_shop(org)
         return shop
 
     async def add(self, shop: Shop) -> None:
@@ -84,62 +89,92 @@ class Shops:
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
         async with self._redis.pipeline() as pipe:
-            pipe.srem(keys.SHOPS, org)
-            pipe.zrem(keys.DUE, org)
-            pipe.delete(keys.shop(org, "shop"))
-            removed, _, _ = await pipe.execute()
+            _forget(pipe, org, noted=erasing.said(await self._now_ms(), everything=True) if erase else "")
+            removed, *_ = await pipe.execute()
         if erase:
-            async for key in self._redis.scan_iter(match=keys.shop(org, "*"), count=1000):
-                await self._redis.unlink(key)
+            await erasing.erase(self._redis, org, everything=True)
         if not removed and not erase:
-            raise NotFound(f"there is no shop {org}; see: tagger shops list")
+            raise _no_shop(org)
+
+    async def erase_uninstalled(self, org: OrgId, *, token: str) -> bool:
+        """Forget a shop whose app was uninstalled, and erase what is personal and its keys (see erasing.KEPT).
+
+        False where it has another token by now, or where somebody has it work again.
+        """
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
+                shop = await self.get(org)
+                known = await uninstalling.told(self._redis, [org])
+                if shop is None or shop.token != token or org not in known:
+                    return False
+                noted = erasing.said(await self._now_ms(), everything=False)
+                pipe.multi()
+                _forget(pipe, org, noted=noted)
+                await pipe.execute()
+            except WatchError:
+                return False
+        await erasing.erase(self._redis, org, everything=False)
+        return True
 
     async def set_token(self, org: OrgId, token: str) -> None:
-        """Replace the token; a pause for a refused token ends, any other stays. Raises NotFound, Refused."""
+        """Replace the token; a pause for a refused token or an uninstalled app ends, any other stays.
+
+        Raises NotFound, Refused.
+        """
         await self.require(org)
         if not token.strip():
             raise Refused("the token is empty")
-        await self._redis.hset(keys.shop(org, "shop"), "token", self._cipher.seal(token.strip()))
+        await self._change(org, {"token": self._cipher.seal(token.strip())})
         paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
-        if paused == UNAUTHORISED.encode():
+        if paused in (UNAUTHORISED.encode(), UNINSTALLED.encode()):
             await self.resume(org)
+        await self.is_installed(org)
+
+    async def is_installed(self, org: OrgId) -> None:
+        """Forget that the app is said to be uninstalled."""
+        await self._redis.hdel(keys.shop(org, "state"), *uninstalling.FIELDS)
 
     async def set_secret(self, org: OrgId, secret: str) -> None:
         """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
-        await self.require(org)
-        sealed = self._cipher.seal(secret.strip()) if secret.strip() else b""
-        await self._redis.hset(keys.shop(org, "shop"), "secret", sealed)
+        await self._change(org, {"secret": self._cipher.seal(secret.strip()) if secret.strip() else b""})
 
     async def set_shadow(self, org: OrgId, *, shadow: bool) -> None:
         """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound."""
-        await self.require(org)
-        await self._redis.hset(keys.shop(org, "shop"), "shadow", int(shadow))
+        await self._change(org, {"shadow": int(shadow)})
 
     async def seal_again(self, org: OrgId) -> None:
         """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
         shop = await self.require(org)
-        sealed = {"token": self._cipher.seal(shop.token)}
+        sealed: Fields = {"token": self._cipher.seal(shop.token)}
         if shop.secret:
             sealed["secret"] = self._cipher.seal(shop.secret)
-        await self._redis.hset(keys.shop(org, "shop"), mapping=sealed)
+        await self._change(org, sealed)
 
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
         """Stop all work of the shop; its marks stay. An earlier pause keeps its reason and moment."""
-        seconds, _ = await self._redis.time()
+        now_ms = await self._now_ms()
         state = keys.shop(org, "state")
         if await self._redis.hsetnx(state, "paused", reason):
-            await self._redis.hset(state, mapping={"paused_since": seconds * 1000, "paused_by": by})
+            await self._redis.hset(state, mapping={"paused_since": now_ms, "paused_by": by})
+
+    async def pause_uninstalled(self, org: OrgId, *, by: str) -> None:
+        """The same for an uninstalled app, also where its token was refused before."""
+        await self.pause(org, reason=UNINSTALLED, by=by)
+        state = keys.shop(org, "state")
+        if await self._redis.hget(state, "paused") == UNAUTHORISED.encode():
+            await self._redis.hset(state, "paused", UNINSTALLED)
 
     async def is_paused(self, org: OrgId) -> bool:
         """Whether all work of the shop rests at this moment."""
         return bool(await self._redis.hexists(keys.shop(org, "state"), "paused"))
 
     async def resume(self, org: OrgId) -> None:
-        """Let the shop work again, at once if something is due."""
-        seconds, _ = await self._redis.time()
+        """Let the shop work again, at once if something is due. An app that is said to be uninstalled is so no more."""
+        now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
-            pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by")
-            pipe.zadd(keys.DUE, {org: seconds * 1000})
+            pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstalling.FIELDS)
+            pipe.zadd(keys.DUE, {org: now_ms})
             await pipe.execute()
 
     async def pause_removals(self, org: OrgId, *, reason: str) -> None:
@@ -173,18 +208,32 @@ class Shops:
             await self._take_over(org, now)
         return await self.get(org)
 
+    async def _change(self, org: OrgId, fields: Fields) -> None:
+        """Raises NotFound, also where the shop is removed in this very moment: half a shop must not come back."""
+        key = keys.shop(org, "shop")
+        async with self._redis.pipeline() as pipe:
+            while True:
+                await pipe.watch(key)
+                if not await pipe.exists(key):
+                    raise _no_shop(org)
+                pipe.multi()
+                pipe.hset(key, mapping=fields)
+                with suppress(WatchError):
+                    await pipe.execute()
+                    return
+
     async def _take_over(self, org: OrgId, now: Seeded) -> None:
         key = keys.shop(org, "shop")
         sealed = await self._redis.hget(key, "seeded")
         before = msgspec.json.decode(self._cipher.open(sealed), type=Seeded) if sealed else None
         if before == now:
             return
-        changed: dict[str, bytes | str | int] = {"seeded": self._sealed(now)}
+        changed: Fields = {"seeded": self._sealed(now)}
         if before is None or before.api_url != now.api_url:
             changed["api_url"] = now.api_url
         if before is None or before.reserve != now.reserve:
             changed["reserve"] = now.reserve
-        await self._redis.hset(key, mapping=changed)
+        await self._change(org, changed)
         if before is None or before.token != now.token:
             await self.set_token(org, now.token)
 
@@ -201,12 +250,19 @@ class Shops:
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
                 pipe.sadd(keys.SHOPS, shop.org)
+                pipe.hdel(keys.ERASING, shop.org)
+                for name in erasing.KEPT:
+                    pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()
             except WatchError:
                 return False  # another process made it a moment ago
         return True
 
-    def _stored(self, shop: Shop) -> dict[str, bytes | str | int]:
+    async def _now_ms(self) -> int:
+        seconds, _ = await self._redis.time()
+        return int(seconds) * 1000
+
+    def _stored(self, shop: Shop) -> Fields:
         return {
             "name": shop.name,
             "dialect": shop.dialect,
@@ -221,3 +277,16 @@ class Shops:
 
     def _sealed(self, seeded: Seeded) -> bytes:
         return self._cipher.seal(msgspec.json.encode(seeded).decode())
+
+
+def _no_shop(org: OrgId) -> NotFound:
+    return NotFound(f"there is no shop {org}; see: tagger shops list")
+
+
+def _forget(pipe: Any, org: OrgId, *, noted: str) -> None:
+    """Queue what makes it listed no more; `noted` of its erasure, so that somebody goes on with that."""
+    pipe.srem(keys.SHOPS, org)
+    pipe.zrem(keys.DUE, org)
+    pipe.delete(keys.shop(org, "shop"))
+    if noted:
+        pipe.hset(keys.ERASING, org, noted)

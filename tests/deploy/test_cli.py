@@ -136,7 +136,7 @@ async def test_a_removed_shop_is_gone(shop: Place, redis: ArqRedis) -> None:
     said = await shop.tagger("shops", "remove", ORG, "--yes")
 
     assert said.code == 0
-    assert await redis.keys("tagger:*") == []
+    assert await redis.keys(f"*{ORG}*") == []
 
 
 async def test_rules_are_checked_published_and_shown(shop: Place) -> None:

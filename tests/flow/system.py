@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,7 +11,7 @@ from dataclasses import dataclass
 import uvicorn
 from arq.connections import ArqRedis
 
-from deploy.sandbox import Sandbox, ShopHandle, serve
+from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.__main__ import config
 from service.domain.customers import OrgId
 from service.domain.parsing import parse_rules
@@ -54,6 +53,7 @@ class System:
     versions: Versions
     settings: Settings
     url: str
+    clock: Clock  # the workers'
 
     def key(self, name: str) -> str:
         return keys.shop(ORG, name)
@@ -76,7 +76,7 @@ class System:
         async with self.redis.pipeline(transaction=False) as pipe:
             for name in ("live", "bulk", "plan:live", "plan:bulk"):
                 pipe.zcard(self.key(name))
-            pipe.zcount(self.key("later"), "-inf", int(time.time() * 1000) + 300_000)
+            pipe.zcount(self.key("later"), "-inf", int(self.clock() * 1000) + 300_000)
             return sum(await pipe.execute())
 
     def tags(self) -> dict[int, set[str]]:
@@ -99,7 +99,7 @@ async def running(
     redis: ArqRedis, redis_url: str, *, dialect: str = "omni", workers: int = 1, echo: bool = True
 ) -> AsyncIterator[System]:
     """Start everything, connect the shop, subscribe its webhooks, publish the rules."""
-    sandbox = Sandbox(echo=echo, leak_per_s=LEAK_PER_S)
+    sandbox, clock = Sandbox(echo=echo, leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="flow-token", secret="flow-secret")
     environ = {
         "REDIS_URL": redis_url,
@@ -122,8 +122,8 @@ async def running(
                 haravan.token,
             )
         )
-        async with _web(settings) as url, _workers(settings, workers):
-            system = System(redis, sandbox, haravan, shops, versions, settings, url)
+        async with _web(settings) as url, _workers(settings, workers, clock):
+            system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
             await system.publish()
             await haravan.subscribe(f"{url}/webhooks/haravan", verify_token="flow-verify")
             yield system
@@ -149,9 +149,17 @@ async def _web(settings: Settings) -> AsyncIterator[str]:
 
 
 @asynccontextmanager
-async def _workers(settings: Settings, count: int) -> AsyncIterator[None]:
+async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
     processes = [
-        WorkerProcess(settings, leak_per_s=LEAK_PER_S, sweep_every_s=0.2, poll_s=0.02) for _ in range(count)
+        WorkerProcess(
+            settings,
+            leak_per_s=LEAK_PER_S,
+            clock_ms=lambda: int(clock() * 1000),
+            sweep_every_s=0.2,
+            poll_s=0.02,
+            uninstalls_every_s=0.2,
+        )
+        for _ in range(count)
     ]
     tasks = [asyncio.create_task(process.run()) for process in processes]
     try:

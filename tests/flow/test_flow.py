@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import pytest
 from arq.connections import ArqRedis
 
-from tests.flow.system import System, all_wanted, running
+from tests.flow.system import ORG, System, all_wanted, running
 
 
 async def test_an_order_over_the_threshold_becomes_a_tag_and_a_refund_takes_it_back(system: System) -> None:
@@ -30,6 +33,47 @@ async def test_an_echo_ends_by_itself_and_costs_no_api_call(system: System) -> N
     assert system.haravan.tags(customer) == {"VIP", "Bạc"}
     assert system.haravan.calls.count("GET customer") == 1
     assert system.haravan.calls.count("POST tags") == 1
+
+
+async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: System) -> None:
+    customer = system.haravan.create(total_spent=12_000_000)
+    await system.settled()
+    shop = await system.shops.require(ORG)
+
+    system.haravan.uninstall()
+    await system.haravan.deliveries.settled()
+    await until(lambda: refused(system))
+    assert (await system.shops.require(ORG)).paused == ""
+    system.clock.advance(3_600)
+    await until(lambda: system.shops.is_paused(ORG))
+    assert await system.redis.hlen(system.key("snap")) == 1
+    system.clock.advance(7 * 86_400)
+    await until(lambda: gone(system, "snap"))
+
+    assert await system.shops.orgs() == ()
+    assert await gone(system, "shop")
+    assert await gone(system, "ledger")
+
+    system.haravan.install("anew")
+    await system.shops.add(replace(shop, token="anew"))
+    await system.haravan.subscribe(f"{system.url}/webhooks/haravan", verify_token="flow-verify")
+    system.haravan.refund(customer, 12_000_000)
+    await system.settled()
+    assert system.haravan.tags(customer) == set()  # they were known to be ours
+
+
+async def refused(system: System) -> bool:
+    return bool(await system.redis.hexists(system.key("state"), "uninstalled_refused"))
+
+
+async def gone(system: System, name: str) -> bool:
+    return not await system.redis.exists(system.key(name))
+
+
+async def until(happens: Callable[[], Awaitable[object]]) -> None:
+    async with asyncio.timeout(60):
+        while not await happens():  # noqa: ASYNC110  # it happens in the worker
+            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("dialect", ["omni", "admin"])

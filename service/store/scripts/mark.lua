@@ -135,6 +135,7 @@ for i = 1, count do
     delivery = record(cid, code, again, blob)
   end
   if code == 'marked' then mark(cid, updated, delivery, cause) end
+  if code == 'ignored:uninstalled' then redis.call('HSETNX', P .. 'state', 'uninstalled', now) end
   if code == 'echo' then
     told[cid] = newest(cid, updated)
     redis.call('HSET', P .. 'told', cid, told[cid])

@@ -1,0 +1,53 @@
+"""Erasing a shop: everything at once, or all but what has no personal data and a re-install goes on with."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from service.domain.customers import OrgId
+from service.store import keys
+from service.store.script import script
+from service.store.stepping import CHUNK
+
+KEPT: Final = ("owned", "held", "excluded", "live_version", "versions", "pasts", "documents")
+KEPT_S: Final = 30 * keys.DAY_S
+AGAIN_MS: Final = 3_600_000  # by then every process has noticed that the shop is gone
+
+
+async def erase(redis: Redis, org: OrgId, *, everything: bool) -> None:
+    """Erase what is stored of a shop that is listed no more; nothing of one that was added again meanwhile.
+
+    Else `KEPT` stays for 30 days. The whole store is looked through, a step at a time.
+    """
+    client: Any = redis
+    kept = frozenset() if everything else frozenset(keys.shop(org, name).encode() for name in KEPT)
+    run = script(redis, "erase")
+    cursor: int = 0
+    while True:
+        cursor, found = await client.scan(cursor, match=keys.shop(org, "*"), count=CHUNK)
+        stay = [each for each in found if each in kept]
+        go = [each for each in found if each not in kept]
+        if found:
+            await run(keys=[keys.shop(org)], args=[KEPT_S, len(stay), *stay, *go])
+        if not cursor:
+            return
+
+
+async def erase_again(redis: Redis, *, now_ms: int) -> list[OrgId]:
+    """Shops that were erased an hour ago, once more: somebody may have died of it, and some webhook may still have come."""
+    client: Any = redis
+    done: list[OrgId] = []
+    for name, said in (await client.hgetall(keys.ERASING)).items():
+        org, (at_ms, what) = OrgId(name.decode()), said.decode().split(":")
+        if now_ms - int(at_ms) >= AGAIN_MS:
+            await erase(redis, org, everything=what == "everything")
+            await client.hdel(keys.ERASING, org)
+            done.append(org)
+    return done
+
+
+def said(now_ms: int, *, everything: bool) -> str:
+    """What is noted of an erasure that has begun."""
+    return f"{now_ms}:{'everything' if everything else 'personal'}"

@@ -51,7 +51,6 @@ async def _walked(
 ) -> Run:
     import time
 
-    from service.domain.evaluation import compile_rules
     from service.errors import Refused
     from service.store.bucket import Bucket
     from workers.haravan.pacer import Pacer
@@ -72,7 +71,9 @@ async def _walked(
             shop=api.shop,
             api=api.client,
             permits=Pacer(Bucket(access.redis), org, lane="bulk", reserve=api.shop.reserve),
-            compiled=compile_rules(await access.versions.document(org, version)),
+            compiled=await access.versions.compiled(
+                org, version, timezone=api.shop.timezone, currency=api.shop.currency
+            ),
             version=version,
             now_ms=lambda: int(time.time() * 1000),
             on_page=on_page,

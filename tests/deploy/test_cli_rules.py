@@ -49,6 +49,26 @@ MIDDLING = Customer(id=2, total_spent=9_660_000)
 THEIRS = Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ"))
 
 
+async def test_a_backfill_knows_what_rules_that_are_gone_wished(
+    shop: Place, redis: ArqRedis, tmp_path: Path
+) -> None:
+    leaving = tmp_path / "leaving.yaml"
+    leaving.write_text(
+        (VIP % 10_000_000).replace("tag: VIP", "tag: VIP, when_gone: remove"), encoding="utf-8"
+    )
+    empty = tmp_path / "empty.yaml"
+    empty.write_text("version: 1\nrules: []\n", encoding="utf-8")
+    await shop.tagger("rules", "publish", ORG, str(leaving))
+    await shop.tagger("rules", "publish", ORG, str(empty), "--approve")
+    customer = shop.haravan.create(total_spent=20_000_000, tags="VIP")
+    await known(redis, Customer(id=customer, tags=("VIP",)))
+    await redis.delete(keys.shop(ORG, "snap"))  # or it would be looked at for that
+
+    await shop.tagger("backfill", ORG)
+
+    assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "cause") == b"backfill:B1"
+
+
 async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_nothing(
     shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
 ) -> None:

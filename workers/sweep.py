@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store import claiming, deadletters, going_live, keys, marks, publishing, queue
+from service.store import claiming, deadletters, going_live, keys, marks, publish_runs, publishing, queue
 from service.store.clock import mend_step_back
 from service.store.erasing import erase_again
 from service.store.forgetting import forget
@@ -117,7 +117,7 @@ class Sweep:
         return known[1]
 
     async def _look_after_publishes(self, shop: Shop, now: int) -> None:
-        for run_id in await publishing.stop_overruns(self._redis, shop.org):
+        for run_id in await publish_runs.stop_overruns(self._redis, shop.org):
             self._alerts.raise_alert(
                 "publish",
                 f"publish {run_id} was about to take more tags than its preview said. Nothing is removed until "

@@ -17,7 +17,7 @@ from service.domain.customers import OrgId
 from service.domain.failures import PROBE_EVERY_S
 from service.domain.uninstalling import ERASED_AFTER_MS, Uninstall, after_refusal
 from service.errors import HaravanError, TaggerError, Unauthorised
-from service.store import uninstalling
+from service.store import erasing, uninstalling
 from service.store.bucket import Bucket
 from service.store.shop import Shop
 from service.store.shops import UNAUTHORISED, Shops
@@ -89,7 +89,7 @@ class Uninstalls:
         if not await uninstalling.keep(self.redis, shop.org, known):
             return "installed"
         if step == "erased":
-            return await self._erase(shop)
+            return await self._erase(shop, now_ms)
         if step == "paused":
             await self.shops.pause_uninstalled(shop.org, by=WORKER)
         now = await self.shops.get(
@@ -108,8 +108,10 @@ class Uninstalls:
         elif shop is not None:
             await self.shops.is_installed(shop.org)
 
-    async def _erase(self, shop: Shop) -> str:
-        if not await self.shops.erase_uninstalled(shop.org, token=shop.token):
+    async def _erase(self, shop: Shop, now_ms: int) -> str:
+        if not await erasing.erase_uninstalled(
+            self.redis, self.shops, shop.org, token=shop.token, now_ms=now_ms
+        ):
             return "waits"  # somebody changed the shop in this moment
         self.alerts.raise_alert(
             "erased",

@@ -25,7 +25,6 @@ from service.store.stepping import chunks
 from service.store.turns import Turns
 from service.store.versions import Versions
 
-STILL_AT_IT_MS: Final = 300_000  # whoever was at it so long ago is dead
 PATIENCE_S: Final = 20.0  # longer than the lock of a worker that died
 PAUSE_S: Final = 0.02
 KIND: Final = "publish"  # a run of that kind explains why tags go
@@ -85,7 +84,7 @@ async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int
     return [
         await _go_on(redis, shop, name.decode(), begun, versions=versions, now_ms=now_ms)
         for name, packed in found.items()
-        if now_ms - (begun := msgspec.json.decode(packed, type=Begun)).at_ms >= STILL_AT_IT_MS
+        if now_ms - (begun := msgspec.json.decode(packed, type=Begun)).at_ms >= runs.STILL_AT_IT_MS
     ]
 
 

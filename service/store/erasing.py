@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from redis.asyncio import Redis
+from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.store import keys
+from service.store import keys, uninstalling
 from service.store.script import script
 from service.store.stepping import CHUNK
+
+if TYPE_CHECKING:
+    from service.store.shops import Shops
 
 KEPT: Final = ("owned", "held", "excluded", "live_version", "versions", "pasts", "documents")
 KEPT_S: Final = 30 * keys.DAY_S
@@ -46,6 +50,36 @@ async def erase_again(redis: Redis, *, now_ms: int) -> list[OrgId]:
             await client.hdel(keys.ERASING, org)
             done.append(org)
     return done
+
+
+async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: str, now_ms: int) -> bool:
+    """Forget a shop whose app was uninstalled: what is personal and its keys.
+
+    False where it has another token by now, or where somebody has it work again.
+    """
+    client: Any = redis
+    async with client.pipeline() as pipe:
+        try:
+            await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
+            shop, known = await shops.get(org), await uninstalling.told(redis, [org])
+            if shop is None or shop.token != token or org not in known:
+                return False
+            pipe.multi()
+            forget(pipe, org, noted=said(now_ms, everything=False))
+            await pipe.execute()
+        except WatchError:
+            return False
+    await erase(redis, org, everything=False)
+    return True
+
+
+def forget(pipe: Any, org: OrgId, *, noted: str) -> None:
+    """Queue what makes a shop listed no more; `noted` of its erasure, so that somebody goes on with that."""
+    pipe.srem(keys.SHOPS, org)
+    pipe.zrem(keys.DUE, org)
+    pipe.delete(keys.shop(org, "shop"))
+    if noted:
+        pipe.hset(keys.ERASING, org, noted)
 
 
 def said(now_ms: int, *, everything: bool) -> str:

@@ -10,9 +10,10 @@ from arq.connections import ArqRedis
 from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
 from service.errors import Refused
-from service.store import audit, drafts, keys, previews, publishing, restoring
+from service.store import audit, drafts, keys, previews, publish_runs, restoring, runs
 from service.store.drafts import Draft
-from service.store.publishing import STILL_AT_IT_MS, Books, NeedsApproval
+from service.store.publish_runs import Books
+from service.store.publishing import NeedsApproval
 from service.store.runs import Run
 from service.store.shop import Shop
 from service.store.shops import Shops
@@ -91,7 +92,7 @@ async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int
     client: Any = redis
     packed = await client.hget(keys.shop(shop.org, "state"), GOING_LIVE)
     begun = msgspec.json.decode(packed, type=Begun) if packed else None
-    if begun is None or now_ms - begun.at_ms < STILL_AT_IT_MS:
+    if begun is None or now_ms - begun.at_ms < runs.STILL_AT_IT_MS:
         return None
     if shop.shadow:  # it died before the end, or shadow mode began again: whoever ends it marks
         await client.hdel(keys.shop(shop.org, "state"), GOING_LIVE)
@@ -104,7 +105,7 @@ async def _mark(redis: ArqRedis, org: OrgId, begun: Begun, *, versions: Versions
     live, run = await versions.live(org), None
     if live is not None:
         books = Books(begun.by, REASON, begun.may_remove) if live.number == begun.version else None
-        run = await publishing.carry_out(redis, org, versions, live, now_ms=now_ms, books=books)
+        run = await publish_runs.carry_out(redis, org, versions, live, now_ms=now_ms, books=books)
     client: Any = redis
     await client.hdel(keys.shop(org, "state"), GOING_LIVE)
     return run

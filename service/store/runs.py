@@ -14,6 +14,7 @@ from service.store import keys, marks
 from service.store.stepping import STEP, chunks
 
 Kind = Literal["replay", "publish", "backfill", "reconcile", "scrub"]
+STILL_AT_IT_MS: Final = 300_000  # whoever began a run may be marking for so long
 LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "scrub": "S"}
 
 

@@ -88,34 +88,14 @@ class Shops:
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
+        noted = erasing.said(await self._now_ms(), everything=True) if erase else ""
         async with self._redis.pipeline() as pipe:
-            _forget(pipe, org, noted=erasing.said(await self._now_ms(), everything=True) if erase else "")
+            erasing.forget(pipe, org, noted=noted)
             removed, *_ = await pipe.execute()
         if erase:
             await erasing.erase(self._redis, org, everything=True)
         if not removed and not erase:
             raise _no_shop(org)
-
-    async def erase_uninstalled(self, org: OrgId, *, token: str) -> bool:
-        """Forget a shop whose app was uninstalled, and erase what is personal and its keys (see erasing.KEPT).
-
-        False where it has another token by now, or where somebody has it work again.
-        """
-        async with self._redis.pipeline() as pipe:
-            try:
-                await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
-                shop = await self.get(org)
-                known = await uninstalling.told(self._redis, [org])
-                if shop is None or shop.token != token or org not in known:
-                    return False
-                noted = erasing.said(await self._now_ms(), everything=False)
-                pipe.multi()
-                _forget(pipe, org, noted=noted)
-                await pipe.execute()
-            except WatchError:
-                return False
-        await erasing.erase(self._redis, org, everything=False)
-        return True
 
     async def set_token(self, org: OrgId, token: str) -> None:
         """Replace the token; a pause for a refused token or an uninstalled app ends, any other stays.
@@ -281,12 +261,3 @@ class Shops:
 
 def _no_shop(org: OrgId) -> NotFound:
     return NotFound(f"there is no shop {org}; see: tagger shops list")
-
-
-def _forget(pipe: Any, org: OrgId, *, noted: str) -> None:
-    """Queue what makes it listed no more; `noted` of its erasure, so that somebody goes on with that."""
-    pipe.srem(keys.SHOPS, org)
-    pipe.zrem(keys.DUE, org)
-    pipe.delete(keys.shop(org, "shop"))
-    if noted:
-        pipe.hset(keys.ERASING, org, noted)

@@ -11,7 +11,7 @@ from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.store import audit, claiming, claims, drafts, exclusions, keys, publishing, runs
+from service.store import audit, claiming, claims, drafts, exclusions, keys, publish_runs, publishing, runs
 from service.store.explaining import Explained, explain
 from service.store.publishing import Published
 from service.store.shop import Shop
@@ -245,11 +245,11 @@ async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage
     await settled(stage, 6_000_000)
     done = await published(stage, shop, rules(vip(5_000_000)))
     assert done.run is not None
-    assert await publishing.stop_overruns(stage.redis, ORG) == []
+    assert await publish_runs.stop_overruns(stage.redis, ORG) == []
 
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
 
-    assert await publishing.stop_overruns(stage.redis, ORG) == [done.run.id]
+    assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
     assert await stage.state("removals_paused") == f"publish {done.run.id}"
 
 

@@ -18,7 +18,7 @@ from service.domain.words import Words
 from service.domain.writing import dump_yaml
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.store import drafts, publishing
+from service.store import drafts, publish_runs, publishing
 from service.store.drafts import Draft
 from service.store.shop import Shop
 from service.web.ops.floor import Floor, line
@@ -160,7 +160,7 @@ async def _live_already(
     live = await floor.versions.live(shop.org)
     if live is None or not publishing.is_live(live, rule_set, by=by, note=note, parent=parent):
         return None
-    run = await publishing.run_of(floor.redis, shop.org, live)
+    run = await publish_runs.run_of(floor.redis, shop.org, live)
     return _published(publishing.Published(live, run), shop)
 
 

@@ -9,7 +9,7 @@ from service.domain.customers import CustomerId
 from service.domain.failures import batch_size
 from service.domain.records import Record
 from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
-from service.store.turns import Mark
+from service.store.settlements import Mark
 from workers.haravan.client import Haravan
 from workers.haravan.pacer import NoRoom, Permits
 from workers.haravan.records import Batch, compare

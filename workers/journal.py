@@ -10,8 +10,10 @@ import structlog
 
 from service.domain.customers import CustomerId
 from service.store.counters import Counters
-from service.store.turns import Item, Mark, Outcome, Turn
-from workers.outcomes import Plan, cause_of
+from service.store.settlements import Item, Mark, Outcome
+from service.store.turns import Turn
+from workers.entries import cause_of
+from workers.plans import Plan
 from workers.write import Carried
 
 MOST_REFUSED: Final = 20

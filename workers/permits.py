@@ -9,7 +9,8 @@ from typing import Final
 from service.errors import TaggerError
 from service.store.bucket import UNSENT, Bucket, Grant, Permit, Wait
 from service.store.marks import Lane
-from service.store.turns import LOCK_MS, LockLost, Mark, Refused, Turn
+from service.store.settlements import Mark
+from service.store.turns import LOCK_MS, LockLost, Refused, Turn
 from workers.haravan.client import CALL_TIMEOUT_S
 from workers.haravan.pacer import NoRoom
 from workers.haravan.requests import Request

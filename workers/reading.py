@@ -12,7 +12,8 @@ from service.store import kept
 from service.store.background import background, last_seen
 from service.store.kept import Kept
 from service.store.marks import Lane
-from service.store.turns import MOST_TAKEN, Mark
+from service.store.settlements import Mark
+from service.store.turns import MOST_TAKEN
 from workers import outcomes
 from workers.fetch import Fetched, Fetcher, merge
 from workers.haravan.pacer import NoRoom

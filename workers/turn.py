@@ -16,12 +16,13 @@ from service.errors import TaggerError
 from service.store import marks
 from service.store.bucket import Bucket
 from service.store.counters import Counters
+from service.store.settlements import Item, Mark, Outcome
 from service.store.shop import Shop
 from service.store.shops import Shops
-from service.store.turns import Item, LockLost, Mark, Outcome, Turn
+from service.store.turns import LockLost, Turn
 from workers.haravan.client import Haravan
 from workers.journal import Journal
-from workers.outcomes import Plan
+from workers.plans import Plan
 from workers.sweep import today
 
 LEAKED_CALLS: Final = 8

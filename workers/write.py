@@ -13,12 +13,13 @@ from service.domain.failures import GONE_CONFIRM_S, Breaker
 from service.domain.tags import fold
 from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
 from service.store.bucket import Bucket
-from service.store.turns import Item, LockLost, Mark, Turn
-from workers import outcomes
+from service.store.settlements import Item, Mark
+from service.store.turns import LockLost, Turn
+from workers import outcomes, plans
 from workers.haravan.client import Haravan
 from workers.haravan.pacer import NoRoom
-from workers.outcomes import Plan
 from workers.permits import PermitRefused, WritePermits
+from workers.plans import Plan
 
 REMOVALS_WAIT_MS: Final = 300_000
 
@@ -92,9 +93,9 @@ class Writer:
     def _answered(self, mark: Mark, plan: Plan, answered: tuple[str, ...]) -> Carried:
         tags = frozenset(map(fold, answered))
         if tags != frozenset(plan.expected):
-            again = outcomes.disagrees(mark, plan, answered=tags, now_ms=self._turn.now_ms)
+            again = plans.disagrees(mark, plan, answered=tags, now_ms=self._turn.now_ms)
             return Carried(mark, "disagrees", again, plan)
-        return Carried(mark, "written", outcomes.written(mark, plan), plan)
+        return Carried(mark, "written", plans.written(mark, plan), plan)
 
     def _permits(self, mark: Mark, plan: Plan) -> WritePermits:
         return WritePermits(

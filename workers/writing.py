@@ -11,10 +11,11 @@ import msgspec
 from service.domain.failures import SEVERAL, Breaker
 from service.errors import Rejected, Throttled, Unauthorised
 from service.store import kept
-from service.store.turns import MOST_TAKEN, LockLost, Mark, Planned
-from workers import outcomes
+from service.store.settlements import Mark, Planned
+from service.store.turns import MOST_TAKEN, LockLost
+from workers import outcomes, plans
 from workers.haravan.pacer import NoRoom
-from workers.outcomes import PLAN_MS, Plan
+from workers.plans import PLAN_MS, Plan
 from workers.turn import Settlement, TurnOfShop, TurnOver
 from workers.write import Carried, Writer
 
@@ -146,7 +147,7 @@ class Writing:
 
 def _fresh(planned: Planned, now_ms: int) -> Plan | None:
     try:
-        plan = outcomes.unpack_plan(planned.plan)
+        plan = plans.unpack_plan(planned.plan)
     except msgspec.MsgspecError:
         return None
     return plan if now_ms - plan.decided_ms <= PLAN_MS else None

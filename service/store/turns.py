@@ -4,91 +4,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
-import msgpack
-import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId
+from service.domain.customers import OrgId
 from service.errors import TaggerError
 from service.store import keys
 from service.store.bucket import Bucket, Grant, Permit, Wait
 from service.store.marks import Lane
 from service.store.script import script
+from service.store.settlements import Item, Mark, Outcome, Planned, from_fields, mark_of, packed
 
 LOCK_MS: Final = 15_000
 MOST_TAKEN: Final = 50  # as many as one `ids=` call may ask for
-Outcome = Literal["done", "lost", "version", "moved", "day", "shadow"]
 
 
 class LockLost(TaggerError):
     """The shop's lock is not ours any more: start nothing, write nothing, stop the turn."""
 
 
-class Mark(NamedTuple):
-    """A marked customer as it was taken."""
-
-    customer: CustomerId
-    n: int
-    lane: Lane
-    first_ms: int
-    updated_ms: int  # the newest `updated_at` of the bodies that marked it; 0 = none said
-    tries: int
-    gone_ms: int  # when a 404 was first seen; 0 = never
-    lag: int  # how often the record was found older than its webhook
-    cause: str  # comma-joined: `delivery`, `replay:R1`, …
-    ids: str  # comma-joined delivery ids, the last 20
-
-
-class Planned(NamedTuple):
-    """A customer whose plan waits to be carried out."""
-
-    mark: Mark
-    plan: bytes
-
-
 class Refused(NamedTuple):
     """The call may not be made: `lost`, `moved`, `version`, `stale`, `begun`, `shadow`, `paused` or `removals`."""
 
     why: str
-
-
-class Letter(msgspec.Struct, frozen=True):
-    """A dead letter: what a person has to look at. `text` never carries a customer's data."""
-
-    cause: str
-    text: str
-    transient: bool = False  # tried again daily by itself
-
-
-class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What becomes of one customer; the field names are those of settle.lua. None leaves a thing as it is."""
-
-    op: Literal["clear", "plan", "later", "ready", "dead", "purge"]
-    cid: str
-    n: int
-    read: str | None = None  # digests, joined by a space
-    snap: bytes | None = None
-    owned: bytes | None = None  # b"" = nothing
-    intents: bytes | None = None
-    held: bytes | None = None
-    strikes: bytes | None = None
-    day: int | None = None  # the ordinal day on which the tags may change by themselves
-    plan: bytes | None = None
-    restores: bytes | None = None  # still to be put back
-    restored: bytes | None = None  # what was to be put back and is settled; newer orders stay
-    due: int | None = None  # ms
-    again: int | None = None  # ms: look once more then
-    fields: dict[str, str] | None = None
-    entries: list[bytes] | None = None  # of the ledger
-    drift: list[str] | None = None  # `+VIP`, `-VIP`: what others did to the tags
-    added: int = 0
-    removed: int = 0
-    answered: bool = False  # a write was made and answered: what it made ours is kept even if the mark moved
-    letter: Letter | None = None
-    shadow: str | None = None  # digest of what is decided and not written: that holds in shadow mode only
-    shown: list[bytes] | None = None  # its entries of the ledger, where it is another than the last one
 
 
 class Ring(NamedTuple):
@@ -144,7 +83,7 @@ class Turn:
         if reply[0] == b"lost":
             raise LockLost("the lock was lost before a take")
         self.now_ms = reply[1]
-        return [_mark(cid, flat) for cid, flat in zip(reply[3::2], reply[4::2], strict=True)], reply[2]
+        return [mark_of(cid, flat) for cid, flat in zip(reply[3::2], reply[4::2], strict=True)], reply[2]
 
     async def settle(self, items: Sequence[Item], *, today: int) -> list[Outcome]:
         """Carry out what was decided on each customer; each outcome says whether it was."""
@@ -152,7 +91,7 @@ class Turn:
             return []
         reply: list[bytes] = await self._turns.settle(
             keys=self._keys,
-            args=[self._turns.clock_ms(), self._token, self.version, today, _packed(items)],
+            args=[self._turns.clock_ms(), self._token, self.version, today, packed(items)],
         )
         outcomes: list[Any] = [outcome.decode() for outcome in reply]
         return outcomes
@@ -171,7 +110,7 @@ class Turn:
                 pipe.hgetall(keys.shop(self.org, f"mark:{cid.decode()}"))
             marks = await pipe.execute()
         return [
-            Planned(_from_fields(int(cid), fields), fields[b"plan"])
+            Planned(from_fields(int(cid), fields), fields[b"plan"])
             for cid, fields in zip(ids, marks, strict=True)
             if fields.get(b"place") == b"planned" and b"plan" in fields
         ]
@@ -219,36 +158,3 @@ class Turn:
             keys=self._keys, args=[self._turns.clock_ms(), self._token, wait_ms, *flat]
         )
         return Ring(number if ring else 0, delay_ms)
-
-
-def _packed(items: Sequence[Item]) -> bytes:
-    """The items as Lua's old msgpack reads them: it knows texts only, and takes any bytes for one."""
-    plain = [
-        {name: value for name, value in msgspec.structs.asdict(item).items() if value is not None}
-        | ({"letter": msgspec.structs.asdict(item.letter)} if item.letter is not None else {})
-        for item in items
-    ]
-    packed: bytes = msgpack.packb(plain, use_bin_type=False)
-    return packed
-
-
-def _mark(cid: bytes, flat: list[bytes]) -> Mark:
-    return _from_fields(int(cid), dict(zip(flat[::2], flat[1::2], strict=True)))
-
-
-def _from_fields(customer: int, fields: Mapping[bytes, bytes]) -> Mark:
-    def number(name: bytes) -> int:
-        return int(fields.get(name) or 0)
-
-    return Mark(
-        customer=CustomerId(customer),
-        n=number(b"n"),
-        lane="live" if fields.get(b"lane") == b"live" else "bulk",
-        first_ms=number(b"first"),
-        updated_ms=number(b"upd"),
-        tries=number(b"tries"),
-        gone_ms=number(b"gone"),
-        lag=number(b"lag"),
-        cause=fields.get(b"cause", b"").decode(),
-        ids=fields.get(b"ids", b"").decode(),
-    )

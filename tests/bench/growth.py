@@ -17,7 +17,8 @@ from service.store import keys, marks
 from service.store.bucket import Bucket
 from service.store.connection import connect
 from service.store.marks import Event
-from service.store.turns import Item, Turns
+from service.store.settlements import Item
+from service.store.turns import Turns
 from tests.bench.servers import valkey
 
 SIZES = (1_000, 10_000, 100_000)

@@ -30,10 +30,11 @@ from service.domain.records import Record
 from service.store import ledger, marks
 from service.store.bucket import Bucket
 from service.store.connection import connect
-from service.store.turns import Item, Mark, Turn, Turns
+from service.store.settlements import Item, Mark
+from service.store.turns import Turn, Turns
 from tests.bench.evaluation import NOW_MS, customer
 from tests.bench.servers import valkey
-from workers import outcomes
+from workers import outcomes, plans
 
 BAR_BYTES = 200.0
 RULES = Path(__file__).parents[2] / "deploy/rules/demo.yaml"
@@ -72,7 +73,7 @@ class Crowd:
             if isinstance(judged, Due):
                 self.backgrounds[mark.customer] = judged.settled.background
                 plan = outcomes.item(mark, judged, version=7, now_ms=self.now_ms).plan or b""
-                yield outcomes.written(mark, outcomes.unpack_plan(plan))
+                yield plans.written(mark, plans.unpack_plan(plan))
 
     def _changed(self, number: int) -> Customer:
         return msgspec.structs.replace(customer(number, self.dice), updated_ms=self.now_ms)

@@ -11,8 +11,9 @@ from service.domain.customers import CustomerId, OrgId
 from service.store import keys
 from service.store import marks as real
 from service.store.bucket import Bucket, Grant
-from service.store.turns import Item, LockLost, Refused, Turn, Turns
-from service.store.turns import Mark as Taken
+from service.store.settlements import Item
+from service.store.settlements import Mark as Taken
+from service.store.turns import LockLost, Refused, Turn, Turns
 from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
 
 NOW_MS: Final = 1_800_000_000_000

@@ -10,7 +10,7 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.store import keys, uninstalling
 from service.store.script import script
-from service.store.stepping import CHUNK
+from service.store.stepping import STEP
 
 if TYPE_CHECKING:
     from service.store.shops import Shops
@@ -30,7 +30,7 @@ async def erase(redis: Redis, org: OrgId, *, everything: bool) -> None:
     run = script(redis, "erase")
     cursor: int = 0
     while True:
-        cursor, found = await client.scan(cursor, match=keys.shop(org, "*"), count=CHUNK)
+        cursor, found = await client.scan(cursor, match=keys.shop(org, "*"), count=STEP)
         stay = [each for each in found if each in kept]
         go = [each for each in found if each not in kept]
         if found:
@@ -43,8 +43,8 @@ async def erase_again(redis: Redis, *, now_ms: int) -> list[OrgId]:
     """Shops that were erased an hour ago, once more: somebody may have died of it, and some webhook may still have come."""
     client: Any = redis
     done: list[OrgId] = []
-    for name, said in (await client.hgetall(keys.ERASING)).items():
-        org, (at_ms, what) = OrgId(name.decode()), said.decode().split(":")
+    for name, noted in (await client.hgetall(keys.ERASING)).items():
+        org, (at_ms, what) = OrgId(name.decode()), noted.decode().split(":")
         if now_ms - int(at_ms) >= AGAIN_MS:
             await erase(redis, org, everything=what == "everything")
             await client.hdel(keys.ERASING, org)

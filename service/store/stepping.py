@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from redis.asyncio import Redis
 
-STEP: Final = 500  # fields; 0.4 ms of the store, and webhooks wait for their writes meanwhile
+STEP: Final = 500  # fields or keys; 0.4 ms of the store, and webhooks wait for their writes meanwhile
 CHUNK: Final = 1_000  # customers in one command
 
 T = TypeVar("T")

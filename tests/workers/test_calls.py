@@ -44,6 +44,21 @@ async def test_the_unchanged_cost_a_fiftieth_each_and_their_echoes_nothing(stage
     assert stage.haravan.calls.count() == calls
 
 
+async def test_a_turn_that_took_long_begins_no_more_rounds_and_leaves_the_rest_to_the_next(
+    stage: Stage,
+) -> None:
+    customers = [stage.haravan.create(total_spent=1) for _ in range(120)]
+    stage.haravan.on_call("GET customers", lambda: stage.clock.advance(2), times=None)
+    await stage.mark(*customers)
+
+    left = []
+    for _ in range(3):
+        await stage.turn()
+        left.append(await stage.redis.zcard(stage.key("bulk")))
+
+    assert left == [70, 20, 0]
+
+
 async def test_the_last_echo_of_a_swap_costs_nothing(redis: ArqRedis) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000, tags="Silver")

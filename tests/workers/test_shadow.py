@@ -13,6 +13,7 @@ from service.store.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
+pytestmark = pytest.mark.timeout(900)
 RICH, POOR = 12_000_000, 1
 HIGHER = VIP.replace("10_000_000", "50_000_000")
 
@@ -169,7 +170,8 @@ async def test_at_every_await_of_a_drain_shadow_mode_may_begin_and_end(stage: St
         await stage.turn(2)
 
         where = f"wait {waits} of {steps.seen}"
-        assert stage.wrote() == before, where
+        if steps.seen >= waits:  # else it never began
+            assert stage.wrote() == before, where
         assert not await stage.is_marked(customer), where
         if not await _ends_right(stage, customer, steps, waits):
             break

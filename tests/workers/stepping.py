@@ -14,7 +14,11 @@ _inside: contextvars.ContextVar[Steps | None] = contextvars.ContextVar("inside",
 
 
 class Steps:
-    """One driven run. `seen`: how often it waited; at the wait number `at` the injection runs before it goes on."""
+    """One driven run. `seen`: how often it waited; at the wait number `at` the injection runs before it goes on.
+
+    Enter it where the injection kills: what was killed is let go of at the end of the block, however that ends. Else
+    the loop of a test that failed meanwhile would wait for the dead for ever.
+    """
 
     def __init__(self, at: int, then: Injection) -> None:
         self.seen = 0
@@ -55,8 +59,11 @@ class Steps:
         if self._frozen is not None:
             self._frozen.set()
 
-    async def bury(self) -> None:
-        """Let go of what was killed: it may end now, and tidy up with a lock that is long not its own."""
+    async def __aenter__(self) -> Steps:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """It may end now, and tidy up with a lock that is long not its own."""
         self._frozen = None
         await end(
             *self.tasks

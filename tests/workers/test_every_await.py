@@ -15,6 +15,7 @@ from tests.workers.stepping import Steps
 
 # A killed drain leaves its connections where they are, as kill -9 does: they are collected here, not in another test.
 pytestmark = [
+    pytest.mark.timeout(900),
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
     pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning"),
 ]
@@ -171,13 +172,12 @@ async def _drain_with(stage: Stage, customers: list[int], happens: Happening, *,
     """One turn, while something happens at its wait number `at`; how often it waited."""
     for each in customers:
         await stage.announce(each)
-    steps = Steps(at, lambda steps: happens(stage, customers, steps))
-    await steps.drive(stage.drain(ORG))
-    stage.clock.advance(20)
-    await stage.redis.delete(stage.key("lock"))  # of a killed one it has expired by now
-    await Shops.resume(stage.shops, ORG)
-    await stage.turn(2)
-    await steps.bury()
+    async with Steps(at, lambda steps: happens(stage, customers, steps)) as steps:
+        await steps.drive(stage.drain(ORG))
+        stage.clock.advance(20)
+        await stage.redis.delete(stage.key("lock"))  # of a killed one it has expired by now
+        await Shops.resume(stage.shops, ORG)
+        await stage.turn(2)
     return steps.seen
 
 

@@ -14,10 +14,12 @@ import pytest
 
 from service.settings import Settings
 from service.store.shops import Shops
+from service.web.ops.__main__ import NICE
 from service.web.ops.beside import Beside
 from service.web.ops.questions import Question
 from tests.web.conftest import KEY, ORG
 
+pytestmark = pytest.mark.timeout(600)  # each starts processes
 HISTORY = Question("list_versions", "an", {"org": ORG})
 STUBBORN = (sys.executable, "-c", "import time; time.sleep(600)")
 DEAF = (sys.executable, "-c", "import sys; sys.stdin.read()")  # takes every question and answers none
@@ -30,10 +32,10 @@ async def beside(settings: Settings, shops: Shops) -> AsyncIterator[Beside]:
     await beside.stop()
 
 
-def children() -> set[int]:
-    """The processes that this one has started and that still run."""
+def children(named: str = "service.web.ops") -> set[int]:
+    """The processes that this one has started and that still run, by what stands in their arguments."""
     found = Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()
-    return {int(pid) for pid in found if "service.web.ops" in arguments(pid)}
+    return {int(pid) for pid in found if named in arguments(pid)}
 
 
 def arguments(pid: int | str) -> str:
@@ -43,7 +45,7 @@ def arguments(pid: int | str) -> str:
 
 async def gone(pids: set[int]) -> None:
     """Wait until none of them runs."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while children() & pids:  # noqa: ASYNC110  # a process tells its end by nothing else
             await asyncio.sleep(0.01)
 
@@ -57,7 +59,7 @@ async def test_questions_are_answered_together_by_one_process_that_knows_its_pla
     assert msgspec.json.decode(replies[0].body) == {"versions": []}
     assert replies[1].media_type == "application/problem+json"
     [pid] = children()
-    assert os.getpriority(os.PRIO_PROCESS, pid) > os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, pid) == NICE
     assert KEY not in arguments(pid)
 
 
@@ -99,6 +101,19 @@ async def test_too_many_questions_are_refused_at_once(settings: Settings) -> Non
     assert (refused.status, (await waiting).status) == (503, 503)
 
 
+async def test_a_question_given_up_before_there_is_a_process_leaves_none_behind(settings: Settings) -> None:
+    beside = Beside(settings, command=STUBBORN)
+    asked = asyncio.create_task(beside.answer(HISTORY))
+    await asyncio.sleep(0)
+
+    asked.cancel()
+    await asyncio.wait([asked])
+    await beside.stop()
+
+    assert asked.cancelled()
+    assert not children(STUBBORN[-1])
+
+
 async def test_a_process_that_cannot_be_started_is_told(settings: Settings) -> None:
     beside = Beside(settings, command=("/nowhere/at/all",))
 
@@ -114,10 +129,11 @@ async def test_without_a_question_there_is_no_process(settings: Settings) -> Non
 async def test_a_process_that_does_not_end_is_ended(settings: Settings) -> None:
     beside = Beside(settings, command=STUBBORN, end_within_s=0.05)
     asked = asyncio.create_task(beside.answer(HISTORY))
-    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while not children(STUBBORN[-1]):  # noqa: ASYNC110  # that it was started is told by nothing else
+            await asyncio.sleep(0.01)
 
-    async with asyncio.timeout(20):
         await beside.stop()
 
     assert (await asked).status == 503
-    assert not beside._ends
+    assert not children(STUBBORN[-1])

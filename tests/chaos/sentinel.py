@@ -28,7 +28,7 @@ from deploy.waiting import until
 from tests.chaos.children import Child
 from tests.chaos.edge import edge, kept
 from tests.chaos.posting import Poster
-from tests.chaos.stage import free_port
+from tests.ports import free_port
 
 Case = Literal["plain", "stalled", "guarded"]
 CASES: Final[tuple[Case, ...]] = ("plain", "stalled", "guarded")
@@ -73,19 +73,19 @@ class Flock:
         return f"redis+sentinel://{hosts}/{NAME}/0"
 
     def client(self, number: int) -> Redis:
-        return Redis(host="127.0.0.1", port=self.ports[number], socket_timeout=2)
+        return Redis(host="127.0.0.1", port=self.ports[number], socket_timeout=30)
 
     async def start(self, case: Case) -> None:
         """Start all five; returns when the sentinels know the replica and it is in step."""
         guard = GUARD if case == "guarded" else ()
         for number, extra in enumerate(((), ("--replicaof", "127.0.0.1", str(self.ports[0])))):
             await self._start(f"store{number}", [*self._store(number), *guard, *extra])
-            await until(self._answers(number), within_s=20)
-        await until(self._in_step, within_s=20)
+            assert await until(self._answers(number), within_s=60)
+        assert await until(self._in_step, within_s=60)
         for number in (2, 3, 4):
             await self._start(f"sentinel{number}", [executable(), str(self._config(number)), "--sentinel"])
         for number in (2, 3, 4):
-            await until(self._knows_the_replica(number), within_s=20)
+            assert await until(self._knows_the_replica(number), within_s=60)
 
     async def end(self) -> None:
         for child in self.children:
@@ -172,10 +172,10 @@ async def failed_over(case: Case) -> Outcome:
             posting = asyncio.create_task(poster.run())
             await asyncio.sleep(2)
             killed = await _kill(flock, case)
-            await until(_promoted(flock), within_s=30)
+            assert await until(_promoted(flock), within_s=120)
             new = time.monotonic()
             await flock.children[0].start()
-            await until(_acknowledges(poster, new), within_s=60)
+            assert await until(_acknowledges(poster, new), within_s=120)
             await asyncio.sleep(2)
             poster.stop()
             posted = await posting

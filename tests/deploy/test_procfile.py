@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import socket
 import sys
 from pathlib import Path
+
+import pytest
 
 from deploy import store
 from deploy.processes import processes
 from deploy.waiting import until
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
+@pytest.mark.timeout(600)
 async def test_honcho_starts_web_and_worker(tmp_path: Path) -> None:
     port = free_port()
     async with processes() as running, store.started(running, tmp_path / "store") as own:
@@ -53,7 +50,7 @@ async def test_honcho_starts_web_and_worker(tmp_path: Path) -> None:
             return await _ready(port) and any('"event": "worker"' in line for line in heard)
 
         try:
-            assert await until(both_are_up, within_s=60, every_s=0.1), "".join(heard)
+            assert await until(both_are_up, within_s=300, every_s=0.1), "".join(heard)
         finally:
             honcho.terminate()
             await honcho.wait()

@@ -12,6 +12,7 @@ import pytest
 import uvicorn
 
 from service import __main__ as process
+from service.app import create_app
 from service.domain.customers import Customer, pack
 from service.domain.parsing import parse_rules
 from service.settings import read_settings
@@ -21,7 +22,7 @@ from service.store.connection import connect
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.versions import Versions
-from tests.bench.servers import valkey
+from tests.conftest import valkey
 from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG
 
 RULES = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
@@ -30,7 +31,7 @@ RULES = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {fi
 @pytest.fixture(scope="session")
 def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A durable Valkey of these tests' own: other tests empty theirs, and count its keys."""
-    with valkey(tmp_path_factory.mktemp("fuzz")) as url:
+    with valkey(tmp_path_factory.mktemp("fuzz"), durable=True) as url:
         yield url
 
 
@@ -45,7 +46,10 @@ def port(redis_url: str) -> Iterator[int]:
         "SECRET_KEY": KEY,
         "OPS_TOKENS": f"an={OPS_TOKEN}",
     }
-    server = uvicorn.Server(process.config(replace(read_settings(environ), host="127.0.0.1", port=0)))
+    settings = replace(read_settings(environ), host="127.0.0.1", port=0)
+    config = process.config(settings)
+    config.app = create_app(settings, deadline_s=60)  # a busy machine must not look like a slow store
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -17,8 +16,10 @@ import pytest
 
 from deploy.waiting import until
 from service.store.shops import Shops
+from tests.ports import free_port
 from tests.web.conftest import KEY, ORG, OWN_SECRET, signature
 
+pytestmark = pytest.mark.timeout(600)  # each starts processes
 ROOT = Path(__file__).parents[2]
 SECRETS = {
     "HARAVAN_WEBHOOK_SECRETS": "canary-app-secret-1f",
@@ -60,12 +61,6 @@ def planted(*texts: str) -> list[str]:
     return [canary for canary in CANARIES if any(canary in text for text in texts)]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 @asynccontextmanager
 async def web(folder: Path, redis_url: str) -> AsyncIterator[Web]:
     """The process that people run, with a secret in every setting that takes one."""
@@ -85,8 +80,8 @@ async def web(folder: Path, redis_url: str) -> AsyncIterator[Web]:
             stderr=out,
         )
     try:
-        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60) as client:
-            assert await until(lambda: answers(client), within_s=60)
+        async with httpx2.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=300) as client:
+            assert await until(lambda: answers(client), within_s=300)
             yield Web(client, process.pid, log, [])
     finally:
         process.terminate()

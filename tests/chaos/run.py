@@ -16,7 +16,7 @@ from random import Random
 from tests.chaos.happenings import Happenings, swing
 from tests.chaos.load import Load
 from tests.chaos.quiet import Nurse
-from tests.chaos.stage import Size, Stage, staged
+from tests.chaos.stage import STOP_WITHIN_S, Size, Stage, staged
 from tests.chaos.verdict import Verdict, judged
 
 MOST_PENDING = 600  # deliveries on their way, for each shop: more would only make them late
@@ -128,7 +128,9 @@ async def _load(plan: Plan, stage: Stage, enough: asyncio.Event, tell: Callable[
 
 async def _end(stage: Stage, verdict: Verdict) -> None:
     """Told to stop, every process of ours ends in peace (uvicorn then raises the signal that it was sent)."""
-    codes = await asyncio.gather(*(each.stop(within_s=20) for each in (*stage.webs, *stage.workers)))
+    codes = await asyncio.gather(
+        *(each.stop(within_s=STOP_WITHIN_S) for each in (*stage.webs, *stage.workers))
+    )
     names = [each.name for each in (*stage.webs, *stage.workers)]
     wrong = [
         f"{name} ended with {code}" for name, code in zip(names, codes, strict=True) if code not in (0, -15)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.chaos.sentinel import failed_over
 
 
+@pytest.mark.timeout(600)
 async def test_a_killed_primary_costs_seconds_and_nothing_acknowledged_after_the_failover() -> None:
     outcome = await failed_over("plain")
 

@@ -14,6 +14,7 @@ from deploy.store import executable
 from deploy.torn_log import mend
 from tests.chaos.store import ChaosStore
 
+pytestmark = pytest.mark.timeout(600)
 TWO = "redis.call('XADD', 's', '{0}-1', 'a', '1') redis.call('XADD', 's', '{0}-2', 'a', '2')"
 
 

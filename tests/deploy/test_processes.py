@@ -43,7 +43,7 @@ async def has_said(log: Path, word: str) -> bool:
     async def there() -> bool:
         return word in said(log)
 
-    return await until(there, within_s=20)
+    return await until(there, within_s=60)
 
 
 async def test_leaving_the_block_ends_every_part(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ async def test_a_part_that_ends_by_itself_is_told_with_its_code() -> None:
         await running.start(Part("long", SLEEPER))
         await running.start(Part("short", [sys.executable, "-c", "raise SystemExit(7)"]))
 
-        ended = await asyncio.wait_for(running.ended(), 20)
+        ended = await asyncio.wait_for(running.ended(), 60)
 
     assert (ended.part.name, ended.code) == ("short", 7)
 
@@ -111,7 +111,7 @@ async def test_a_request_to_end_is_heard_instead_of_dying() -> None:
     with asked_to_end() as asked:
         os.kill(os.getpid(), signal.SIGTERM)
 
-        await asyncio.wait_for(asked.wait(), 5)
+        await asyncio.wait_for(asked.wait(), 60)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parent")
@@ -138,4 +138,4 @@ async def test_parts_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     async def is_gone() -> bool:
         return state_of(child) in ("gone", "Z")
 
-    assert await until(is_gone, within_s=10)
+    assert await until(is_gone, within_s=60)

@@ -16,6 +16,7 @@ from service.web.ops.rule_examples import RULES, RULES_TEXT
 from service.web.ops.table import TABLE
 from tests.web.conftest import OPS_TOKEN, ORG
 
+pytestmark = pytest.mark.timeout(900)
 Case = schemathesis.Case[Any]
 TOKEN: Final = {"Authorization": f"Bearer {OPS_TOKEN}"}
 KNOWN: Final = {  # what is there, so that more than a 404 is seen

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from tests.fuzz.wire import Wire
 from tests.web.conftest import ORG, signature
 
+pytestmark = pytest.mark.timeout(900)
 SEEDS: Final = Path(__file__).parents[1] / "payloads/seeds"
 WHOLE: Final = json.loads((SEEDS / "admin-get.json").read_text(encoding="utf-8"))
 TOPICS: Final = ["customers/update", "customers/create", "customers/delete", "orders/paid", "refunds/create", "app/uninstalled", "shop/update", ""]  # fmt: skip

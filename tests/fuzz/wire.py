@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from typing import Final
 
-WITHIN_S: Final = 20.0
+WITHIN_S: Final = 60.0
 
 
 class Wire:

@@ -51,6 +51,7 @@ def _also(call: Call) -> Iterator[Call]:
         yield call._replace(stale=True)
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("lane", ["live", "bulk"])
 async def test_the_scripts_do_what_the_model_says(redis: ArqRedis, lane: Lane) -> None:
     pairs = reached()

@@ -39,7 +39,7 @@ def play(theatre: Theatre, *, examples: int, steps: int) -> None:
     )
 
 
-@pytest.mark.timeout(600)  # a difference is made small before it is told
+@pytest.mark.timeout(900)  # a difference is made small before it is told
 def test_whatever_happens_tags_are_those_of_the_book(theatre: Theatre) -> None:
     play(theatre, examples=25, steps=12)
 

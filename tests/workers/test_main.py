@@ -69,7 +69,7 @@ def _settings(server: Server, **more: str) -> Settings:
 
 
 async def _until_logged(logged: list[Any], **fields: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if any(fields.items() <= each.items() for each in logged):
                 return
@@ -78,7 +78,7 @@ async def _until_logged(logged: list[Any], **fields: str) -> None:
 
 async def _until_seen(server: Server) -> None:
     """Until a worker has written something: it is at work."""
-    async with asyncio.timeout(30), connect(server.url) as client:
+    async with asyncio.timeout(60), connect(server.url) as client:
         while True:
             if await client.exists(keys.COUNTERS):
                 return
@@ -108,7 +108,7 @@ async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list
 
 
 async def _until_arq_ends() -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             if not any("Worker.async_run" in repr(each) for each in asyncio.all_tasks()):
                 return

@@ -98,7 +98,9 @@ def sandbox(clock: Clock) -> Sandbox:
 
 @pytest.fixture
 def shop(sandbox: Sandbox) -> ShopHandle:
-    return sandbox.add_shop()
+    shop = sandbox.add_shop()
+    shop.deliveries.timeout_s = 60  # a busy machine must not look like a receiver that does not answer
+    return shop
 
 
 @pytest.fixture

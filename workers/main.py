@@ -46,6 +46,7 @@ SWEEP_EVERY_S: Final = 1.0
 UNINSTALLS_EVERY_S: Final = 60.0
 WELL_AFTER_S: Final = 15.0  # a worker that lived for so long had found its store
 SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
+LAST_LOOK_S: Final = 2.0  # at the queue
 SEEN_FOR_S: Final = 15
 
 
@@ -170,6 +171,10 @@ class WorkerProcess:
         worker.allow_pick_jobs = False
         if worker.tasks:
             await asyncio.wait(list(worker.tasks.values()), timeout=SHUT_DOWN_WITHIN_S)
+        # It ends by itself before its next look at the queue. Cancelled in the middle of one, it would now and then
+        # leave a connection behind that still waits for an answer.
+        worker.burst, worker.max_burst_jobs = True, 0
+        await asyncio.wait({running}, timeout=LAST_LOOK_S)
         await end(running)  # it may also have ended of a store that went away meanwhile
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:

@@ -107,11 +107,26 @@ async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list
     assert unheard == []
 
 
+async def test_a_worker_that_is_told_to_stop_ends_between_two_looks_at_its_queue(server: Server) -> None:
+    await server.start()
+    process = WorkerProcess(_settings(server), sweep_every_s=0.05)
+    with structlog.testing.capture_logs():
+        running = asyncio.create_task(process.run())
+        await _until_seen(server)
+        [arq] = _arqs()
+        process.stop()
+        await running
+
+    assert not arq.cancelled()
+
+
+def _arqs() -> list[asyncio.Task[Any]]:
+    return [each for each in asyncio.all_tasks() if "Worker.async_run" in repr(each)]
+
+
 async def _until_arq_ends() -> None:
     async with asyncio.timeout(60):
-        while True:
-            if not any("Worker.async_run" in repr(each) for each in asyncio.all_tasks()):
-                return
+        while _arqs():  # noqa: ASYNC110  # that it ends is told by nothing else
             await asyncio.sleep(0.01)
 
 

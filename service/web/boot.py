@@ -25,10 +25,13 @@ class Boot:
     answers 503, and goes on asking; a server that then turns out to be unfit keeps it at 503.
     """
 
-    def __init__(self, redis: Redis, shops: Shops, settings: Settings) -> None:
+    def __init__(
+        self, redis: Redis, shops: Shops, settings: Settings, *, first_within_s: float = FIRST_WITHIN_S
+    ) -> None:
         self._redis = redis
         self._shops = shops
         self._settings = settings
+        self._first_within_s = first_within_s
         self.findings: list[Finding] = []
         self.fit = False
         self._asking: asyncio.Task[None] | None = None
@@ -36,7 +39,7 @@ class Boot:
     async def start(self) -> None:
         """Ask once; raises BadSettings when the server will not do. Goes on in the background when it is away."""
         try:
-            async with asyncio.timeout(FIRST_WITHIN_S):
+            async with asyncio.timeout(self._first_within_s):
                 await self._ask()
         except (RedisError, OSError) as exc:  # a timeout is an OSError
             structlog.get_logger().error(

@@ -38,10 +38,12 @@ class Directory:
         shops: Shops,
         *,
         app_secrets: tuple[str, ...],
+        wait_s: float = WAIT_S,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._shops = shops
         self.app_secrets = tuple(secret.encode() for secret in app_secrets)
+        self._wait_s = wait_s
         self._clock = clock
         self._known: dict[str, Known] = {}
         self._domains: dict[str, str] = {}
@@ -66,7 +68,7 @@ class Directory:
         if self._reading is None and self._clock() - self._read_at < AGAIN_S:
             return False
         try:
-            async with asyncio.timeout(WAIT_S):
+            async with asyncio.timeout(self._wait_s):
                 await asyncio.shield(self._start())
         except (RedisError, OSError) as exc:  # a timeout is an OSError
             raise StoreAway("the shops cannot be read") from exc

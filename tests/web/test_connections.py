@@ -50,7 +50,7 @@ async def quick(shops: Shops, settings: Settings) -> AsyncIterator[int]:
 @asynccontextmanager
 async def served(settings: Settings, kind: type[Express]) -> AsyncIterator[int]:
     config = process.config(replace(settings, port=0))
-    config.app = create_app(settings, deadline_s=60)
+    config.app = create_app(settings, patience=20)
     config.host, config.http, config.loop = "127.0.0.1", kind, "none"
     server = uvicorn.Server(config)
     serving = asyncio.create_task(server._serve())

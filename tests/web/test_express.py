@@ -38,11 +38,11 @@ class Counted(Express):
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, kind: type[Connection], *, deadline_s: float = 20
+    settings: Settings, kind: type[Connection], *, patience: float = 20
 ) -> AsyncIterator[uvicorn.Server]:
     """The real process's own server, with connections of that kind; a busy machine must not look like a slow store."""
     config = process.config(replace(settings, port=0))
-    config.app = create_app(settings, deadline_s=deadline_s)
+    config.app = create_app(settings, patience=patience)
     config.host, config.http, config.loop = "127.0.0.1", kind, "none"
     server = uvicorn.Server(config)
     task = asyncio.create_task(server._serve())
@@ -60,14 +60,26 @@ async def talk(server: uvicorn.Server, *pieces: bytes, answers: int = 1) -> list
     """Send the pieces one by one over one connection; the status lines and bodies that come back."""
     port = server.servers[0].sockets[0].getsockname()[1]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    got: list[bytes] = []
     try:
-        for piece in pieces:
-            writer.write(piece)
-            await asyncio.sleep(0.01)
-        async with asyncio.timeout(20):
-            return [await answer(reader) for _ in range(answers)]
+        async with asyncio.timeout(60):
+            await until_taken(server, writer.get_extra_info("sockname"))
+            for piece in pieces:
+                writer.write(piece)
+                if answers == len(
+                    pieces
+                ):  # each is a request, and one that comes before an answer goes another way
+                    got.append(await answer(reader))
+                await asyncio.sleep(0.01)
+            return [*got, *[await answer(reader) for _ in range(answers - len(got))]]
     finally:
         writer.close()
+
+
+async def until_taken(server: uvicorn.Server, client: tuple[str, int]) -> None:
+    """Until the server reads from that connection: what was written before would be read in one piece."""
+    while not any(each.client == client for each in server.server_state.connections):  # type: ignore[union-attr]  # noqa: ASYNC110
+        await asyncio.sleep(0)
 
 
 async def answer(reader: asyncio.StreamReader) -> bytes:
@@ -152,10 +164,11 @@ async def recorded(redis: ArqRedis, org: OrgId = ORG) -> list[tuple[object, ...]
 async def test_a_store_that_does_not_answer_is_a_503_on_the_short_way_too(
     redis: ArqRedis, shops: Shops, settings: Settings
 ) -> None:
-    async with serving(settings, Counted, deadline_s=0.3) as server:
+    async with serving(settings, Counted, patience=1) as server:
         await talk(server, webhook())
-        await redis.client_pause(1000)
+        await redis.client_pause(60_000, all=False)
         first, second = await asyncio.gather(talk(server, webhook()), talk(server, webhook()))
+        await redis.client_unpause()
 
     assert first == second
     assert first[0].startswith(b"http/1.1 503")

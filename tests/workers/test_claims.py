@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+import pytest
 from arq.connections import ArqRedis
 
 from service.store import claiming, claims, runs
@@ -12,6 +13,7 @@ from service.store.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
+pytestmark = pytest.mark.timeout(900)
 NOTHING = "version: 1\nrules: []\n"
 
 TIER = """

@@ -15,6 +15,7 @@ from tests.workers.stage import ORG, Stage
 from tests.workers.stepping import Steps
 from workers.uninstalls import Uninstalls
 
+pytestmark = pytest.mark.timeout(900)
 HOUR_S, DAY_S = 3_600, 86_400
 TOLD = b'{"id": 1000000001}'
 

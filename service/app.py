@@ -27,7 +27,7 @@ from service.web import webhooks
 from service.web.boot import FIRST_WITHIN_S, Boot
 from service.web.directory import WAIT_S, Directory
 from service.web.express import Desk
-from service.web.health import Health
+from service.web.health import ANSWER_WITHIN_S, Health
 from service.web.journal import Batches, Journal
 from service.web.metrics import Metrics
 from service.web.ops.access import Access
@@ -78,7 +78,7 @@ class Front:
 def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool = True) -> ASGIApp:
     """Build the web process's application. Nothing is opened before its lifespan starts.
 
-    `patience` is how many times as long as usual the store is waited for before a webhook is answered 503. Without
+    `patience` is how many times as long as usual the store is waited for before the answer is 503. Without
     `rules_beside` this process itself looks at rules and everybody: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=CONNECTIONS)
@@ -103,7 +103,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool 
         verify_token=settings.verify_token,
         require_fit=boot.require,
     )
-    health = Health(redis, boot, Metrics(redis, shops, tally))
+    health = Health(redis, boot, Metrics(redis, shops, tally), within_s=ANSWER_WITHIN_S * patience)
     here, beside = Here(Floor(redis, shops, Versions(redis))), Beside(settings)
     followed = Followed(redis, beside if rules_beside else here)
     api = ops(here, followed, Access(settings.ops_tokens))

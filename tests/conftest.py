@@ -58,7 +58,8 @@ def valkey(folder: Path, *, durable: bool = False) -> Iterator[str]:
 @pytest.fixture
 async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     """A client of an empty store."""
-    client = connect(redis_url)
+    client = connect(redis_url, timeout_s=60)  # a busy machine must not look like a store that is away
+    client.connection_pool.connection_kwargs["socket_connect_timeout"] = 60
     await client.flushall()
     yield client
     await client.aclose()

@@ -23,10 +23,13 @@ WORKER_SEEN_S: Final = 60
 class Health:
     """The three addresses that machines ask every few seconds."""
 
-    def __init__(self, redis: Redis, boot: Boot, metrics: Metrics) -> None:
+    def __init__(
+        self, redis: Redis, boot: Boot, metrics: Metrics, *, within_s: float = ANSWER_WITHIN_S
+    ) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
         self._boot = boot
         self._metrics = metrics
+        self._within_s = within_s
 
     def routes(self) -> list[Route]:
         """Their routes."""
@@ -63,7 +66,7 @@ class Health:
     async def _ask(self) -> tuple[bool, int | None]:
         """Whether Redis answers in time, and how many seconds ago a worker was seen."""
         try:
-            async with asyncio.timeout(ANSWER_WITHIN_S):
+            async with asyncio.timeout(self._within_s):
                 await self._redis.ping()
                 beat = await last_beat_ms(self._redis)
         except (RedisError, OSError):  # a timeout is an OSError

@@ -60,7 +60,7 @@ class Processes:
                 stderr=output,
                 env=dict(part.environ) if part.environ is not None else None,
                 start_new_session=True,
-                preexec_fn=_dying_with_parent(),
+                preexec_fn=dying_with_parent(),
             )
         (self._last if last else self._running).append((part, process))
         return process.pid
@@ -127,7 +127,7 @@ def _output(log: Path | None) -> Iterator[int | None]:
         os.close(handle)
 
 
-def _dying_with_parent() -> Callable[[], None] | None:
+def dying_with_parent() -> Callable[[], None] | None:
     """Run in the child before its program: asks Linux for SIGTERM at the parent's death. Elsewhere there is no such thing."""
     if not sys.platform.startswith("linux"):
         return None

@@ -7,7 +7,6 @@ import hmac
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping
-from decimal import Decimal
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -16,7 +15,7 @@ import msgspec
 
 from service.domain.customers import read_id
 from service.domain.reading import read_quickly
-from service.domain.records import Record, record_of
+from service.domain.records import Record, decimal, record_of
 from service.errors import Unreadable
 
 SIGNATURE: Final = re.compile(rb"[A-Za-z0-9+/]{43}=")
@@ -182,6 +181,6 @@ def _updated(record: Record) -> str:
     return str(moment) if 0 < moment <= MAX_MOMENT_MS else "0"
 
 
-_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=Decimal)  # money must not pass a float
+_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=decimal)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _KEPT: Final = msgspec.msgpack.Decoder(Kept)

@@ -12,11 +12,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from service.domain.customers import MAX_ID, Customer
-from service.domain.records import VISIBLE_KEYS, Record, minor, record_of
+from service.domain.records import VISIBLE_KEYS, Record, decimal, minor, record_of
 from service.domain.tags import split_tags
 from service.errors import Unreadable
 
-_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=Decimal)  # money must not pass a float
+_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=decimal)
 
 
 def read_record(source: bytes | memoryview | msgspec.Raw, *, currency: str) -> Record:
@@ -35,7 +35,14 @@ def read_quickly(source: bytes | memoryview | msgspec.Raw, *, currency: str) -> 
     """The same for an object whose values have the documented types, at a quarter of the cost; else None."""
     try:
         return _quick(_TOLD.decode(source), currency)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, ArithmeticError, _Otherwise):
+    except (
+        msgspec.MsgspecError,
+        UnicodeDecodeError,
+        RecursionError,
+        ArithmeticError,
+        Unreadable,
+        _Otherwise,
+    ):
         return None
 
 
@@ -88,7 +95,9 @@ def _quick(told: _Customer, currency: str) -> Record:
     spent = told.total_spent
     if not 0 < told.id <= MAX_ID or told.customer is not UNSET:
         raise _Otherwise
-    if spent and not (spent.is_finite() and -MAX_ID <= spent <= MAX_ID):
+    if spent and not (spent.is_finite() and _fits(spent)):
+        raise _Otherwise
+    if not (_fits(told.orders_count or 0) and _fits(told.gender or 0)):
         raise _Otherwise
     place = told.default_address or _NOWHERE
     customer = Customer(
@@ -116,6 +125,10 @@ def _quick(told: _Customer, currency: str) -> Record:
         _clean(told.note),
     )
     return Record(customer, _lacking(told))
+
+
+def _fits(number: int | Decimal) -> bool:
+    return -MAX_ID <= number <= MAX_ID
 
 
 def _lacking(told: _Customer) -> frozenset[str]:

@@ -142,9 +142,7 @@ def _count(body: Mapping[str, object], key: str) -> int | None:
 
 def _money(body: Mapping[str, object], key: str, currency: str) -> int | None:
     number = _number(body, key)
-    if number is None:
-        return None
-    return minor(number, currency)
+    return None if number is None else minor(number, currency)
 
 
 def _moment(body: Mapping[str, object], key: str) -> int | None:
@@ -162,5 +160,17 @@ def _moment(body: Mapping[str, object], key: str) -> int | None:
 
 
 def minor(amount: Decimal, currency: str) -> int:
+    """An amount in the currency's smallest unit; raises Unreadable where no snapshot could hold it."""
     digits = MINOR_DIGITS.get(currency, 2)
-    return int((amount.scaleb(digits) if digits else amount).to_integral_value(rounding=ROUND_HALF_EVEN))
+    whole = int((amount.scaleb(digits) if digits else amount).to_integral_value(rounding=ROUND_HALF_EVEN))
+    if abs(whole) > MAX_ID:
+        raise _wrong("total_spent", "a number that fits")
+    return whole
+
+
+def decimal(text: str) -> Decimal:
+    """A JSON number with a fraction or an exponent, exact: money must not pass a float. NaN beyond what Decimal knows."""
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return Decimal("NaN")

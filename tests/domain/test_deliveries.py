@@ -170,6 +170,25 @@ def test_a_moment_that_cannot_be_makes_nobody_wait() -> None:
     assert judge(topic="customers/update", body=body, test=False, currency="VND").updated_ms == "0"
 
 
+HUGE = [
+    "1" + "0" * 24,
+    "-1" + "0" * 24,
+    "92233720368547758.08",
+    "1e99999999999999999999",
+    "1e-99999999999999999999",
+]
+
+
+@pytest.mark.parametrize("number", HUGE)
+@pytest.mark.parametrize("key", ["total_spent", "orders_count", "gender"])
+@pytest.mark.parametrize("topic", ["customers/update", "orders/paid"])
+def test_a_number_that_fits_nowhere_is_no_fault_of_ours(topic: str, key: str, number: str) -> None:
+    one = json.dumps({**WHOLE, key: None}).replace(f'"{key}": null', f'"{key}": {number}')
+    body = one if topic == "customers/update" else f'{{"total_price": {number}, "customer": {one}}}'
+
+    assert judge(topic=topic, body=body.encode(), test=False, currency="USD").customer == "7"
+
+
 @given(st.binary(max_size=300) | st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(WHOLE)) | st.just("customer"), inner)).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_no_body_is_too_odd_to_be_judged(body: bytes) -> None:
     verdict = judge(topic="customers/update", body=body, test=False, currency="VND")

@@ -52,6 +52,7 @@ ODD: Final = st.sampled_from(
         b'{"a":' * 20_000,
         b'{"customer":' * 900 + b"7" + b"}" * 900,
         b'{"id": 1e999999}',
+        b'{"id": 7, "total_spent": 1e99999999999999999999}',
         b'{"id": ' + b"9" * 5_000 + b"}",
         b'{"id": 7, "total_spent": -1e-400}',
         b'{"id": 7, "id": 8}',

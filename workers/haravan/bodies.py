@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from decimal import Decimal
 
 import msgspec
 
 from service.domain.customers import CustomerId, read_id
 from service.domain.reading import read_record
-from service.domain.records import Record
+from service.domain.records import Record, decimal
 from service.domain.tags import split_tags
 from service.errors import Unreadable
 from workers.haravan.lenient import reread
@@ -60,10 +59,10 @@ class _Id(msgspec.Struct):
 
 _one = msgspec.json.Decoder(_One)
 _many = msgspec.json.Decoder(_Many)
-_raw_one = msgspec.json.Decoder(_RawOne, float_hook=Decimal)
-_raw_many = msgspec.json.Decoder(_RawMany, float_hook=Decimal)
+_raw_one = msgspec.json.Decoder(_RawOne, float_hook=decimal)
+_raw_many = msgspec.json.Decoder(_RawMany, float_hook=decimal)
 _groups = msgspec.json.Decoder(_Groups)
-_orders = msgspec.json.Decoder(_Orders, float_hook=Decimal)
+_orders = msgspec.json.Decoder(_Orders, float_hook=decimal)
 _shop = msgspec.json.Decoder(_Shop)
 _count = msgspec.json.Decoder(_Count, strict=False)
 _tags = msgspec.json.Decoder(_Tags)

@@ -31,6 +31,8 @@ def ids(*numbers: int) -> frozenset[CustomerId]:
         pytest.param(b'"VIP"', Poison(None, "the record is not a JSON object"), id="text"),
         pytest.param(b'{"id": 2, "note": "\\ud800"}', Poison(CustomerId(2), "the record is not a JSON object"), id="half-a-character"),
         pytest.param(b'{"id": 2, "note": "\xff"}', Poison(CustomerId(2), "the record is not a JSON object"), id="not-utf-8"),
+        pytest.param(b'{"id": 2, "total_spent": 1e99999999999999999999}', Poison(CustomerId(2), "'total_spent' is not a number that fits"), id="exponent"),
+        pytest.param(b'{"id": 2, "gender": 10000000000000000000000000}', Poison(CustomerId(2), "'gender' is not a number that fits"), id="digits"),
         pytest.param(b'{"id": 2, "total_spent": NaN}', Poison(CustomerId(2), "the record is not a JSON object"), id="nan"),
     ],
 )  # fmt: skip
@@ -43,7 +45,8 @@ def test_a_poison_record_does_not_spoil_its_neighbours(body: bytes, poison: Pois
 
 def test_a_bare_control_character_spoils_nothing() -> None:
     got = batch(
-        b'{"id": 1, "total_spent": 5.0000}', b'{"id": 2, "note": "a\x01b", "total_spent": 261380000.0000}'
+        b'{"id": 1, "total_spent": 5.0000, "odd": 1e99999999999999999999}',
+        b'{"id": 2, "note": "a\x01b", "total_spent": 261380000.0000}',
     )
 
     assert [record.customer.total_spent for record in got.records] == [5, 261_380_000]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from decimal import Decimal
 from typing import Annotated, Final
 from zoneinfo import ZoneInfoNotFoundError
@@ -20,6 +21,8 @@ MAX_TEXT: Final = 200
 MAX_LIST: Final = 200
 _SLUG: Final = re.compile(r"[a-z0-9]+(?:[-_][a-z0-9]+)*")
 _MAX_DIGITS: Final = 30
+_KEEPS: Final = ("while_matching", "forever")
+_UNSEEN: Final = frozenset({"Cc", "Zl", "Zp"})  # Unicode's categories of control characters and line breaks
 
 
 def wrong(kind: str, message: str, *, at: str = "", **details: str) -> PydanticCustomError:
@@ -51,23 +54,29 @@ def _slug(value: str) -> str:
 def _tag(value: str) -> str:
     if "," in value:
         raise wrong("bad_tag", "a tag can never contain a comma")
+    if any(unicodedata.category(sign) in _UNSEEN for sign in value):
+        raise wrong("bad_tag", "a tag can never contain a line break or another control character")
     if not value.strip():
         raise wrong("bad_tag", "a tag cannot be empty")
     return value
 
 
-def _span(value: str) -> str:
-    if not read_span(value):
-        raise wrong("bad_span", f"expected a length of time such as '90 days' or '90 ngày', got {value!r}")
-    return value
+def _span(value: object) -> str:
+    if isinstance(value, str) and read_span(value):
+        return value
+    raise wrong("bad_span", f"expected a length of time such as '90 days' or '90 ngày', got {_shown(value)}")
 
 
-def _keep(value: str) -> str:
-    if value not in {"while_matching", "forever"} and not read_span(value):
-        near = did_you_mean(value, ("while_matching", "forever"))
-        expected = "expected while_matching, forever or a length of time such as '30 days'"
-        raise wrong("bad_keep", f"{expected}, got {value!r}{near}")
-    return value
+def _keep(value: object) -> str:
+    if isinstance(value, str) and (value in _KEEPS or read_span(value)):
+        return value
+    near = did_you_mean(value, _KEEPS) if isinstance(value, str) else ""
+    expected = "expected while_matching, forever or a length of time such as '30 days'"
+    raise wrong("bad_keep", f"{expected}, got {_shown(value)}{near}")
+
+
+def _shown(value: object) -> str:
+    return repr(value[:MAX_TEXT]) if isinstance(value, str) else str(value)[:40]
 
 
 def _zone(value: str) -> str:
@@ -119,8 +128,8 @@ def _fraction(number: Decimal) -> Decimal:
 Text = Annotated[str, BeforeValidator(_text)]
 Slug = Annotated[Text, AfterValidator(_slug)]
 TagText = Annotated[Text, AfterValidator(_tag)]
-Span = Annotated[Text, AfterValidator(_span)]
-Keep = Annotated[Text, AfterValidator(_keep)]
+Span = Annotated[str, BeforeValidator(_span)]
+Keep = Annotated[str, BeforeValidator(_keep)]
 Zone = Annotated[Text, AfterValidator(_zone)]
 Currency = Annotated[Text, AfterValidator(_currency)]
 Flag = Annotated[bool, Field(strict=True)]

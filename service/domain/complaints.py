@@ -27,7 +27,7 @@ _LIST_NAMES: Final = {
 def problems_of(error: ValidationError, rest: Iterable[Disagreement], document: Document) -> list[Problem]:
     """All problems of a document, each told once, in the document's order."""
     details = error.errors(include_url=False, include_input=False)
-    paths = [_path(one["loc"]) for one in details]
+    paths = [_path(one) for one in details]
     # An item that is wrong itself is no reason to say that its list is too short.
     inside = {path[:size] for path in paths for size in range(len(path))}
     found = [
@@ -39,9 +39,13 @@ def problems_of(error: ValidationError, rest: Iterable[Disagreement], document: 
     return list(dict.fromkeys(found))
 
 
-def _path(loc: tuple[int | str, ...]) -> Path:
-    """The place in the document: without the names of the models that were tried."""
-    return tuple(step for step in loc if not (isinstance(step, str) and step[:1] == "<"))
+def _path(error: ErrorDetails) -> Path:
+    """The place in the document: without the names of the models that were tried. A key that nobody knows may look like one."""
+    loc, last = error["loc"], len(error["loc"]) - 1
+    own = last if error["type"] == "extra_forbidden" else None
+    return tuple(
+        step for at, step in enumerate(loc) if at == own or not (isinstance(step, str) and step[:1] == "<")
+    )
 
 
 def _problem(error: ErrorDetails, path: Path, document: Document) -> Problem:

@@ -212,6 +212,13 @@ def test_json_with_escaped_characters_beyond_the_first_plane_is_read() -> None:
     assert found.rules[0].tag == "🎂 VIP"
 
 
+def test_json_with_a_number_that_fits_nowhere_is_refused() -> None:
+    text = json.dumps(document(rule())).replace('"when": ', '"odd": 1e99999999999999999999, "when": ')
+
+    with pytest.raises(BadRules, match="unknown key 'odd'"):
+        parse_rules(text)
+
+
 def test_json_with_a_key_written_twice_is_refused() -> None:
     assert problems('{"version": 1, "version": 1}')[0].kind == "duplicate_key"
 
@@ -239,6 +246,9 @@ def test_json_with_a_key_written_twice_is_refused() -> None:
         pytest.param(document(rule("a", "A", when=tagged("A"))), "rules.0: loop: a -> a", id="a rule that reads its own tag"),
         pytest.param(document(rule(tag="a,b")), "rules.0.tag: a tag can never contain a comma", id="comma"),
         pytest.param(document(rule(tag="  ")), "rules.0.tag: a tag cannot be empty", id="blank tag"),
+        pytest.param(document(rule(tag="A\nB")), "rules.0.tag: a tag can never contain a line break or another control character", id="line break"),
+        pytest.param(document(rule(tag="A\x1b[31m")), "rules.0.tag: a tag can never contain a line break or another control character", id="control character"),
+        pytest.param({**document(), "<<": {"rules": []}}, "<<: unknown key '<<'", id="YAML's merge key"),
         pytest.param(document(rule(when=tagged("a,b"))), "rules.0.when: a tag can never contain a comma: write the tags apart, as a list", id="comma in a value"),
         pytest.param(document(rule("Bad Id")), "rules.0.id: expected an id of small letters, digits and dashes, such as 'khach-vip', got 'Bad Id'", id="id"),
         pytest.param(document(timezone="Asia/Saigonn"), "timezone: unknown time zone 'Asia/Saigonn'; expected a name such as Asia/Ho_Chi_Minh", id="zone"),
@@ -247,6 +257,8 @@ def test_json_with_a_key_written_twice_is_refused() -> None:
         pytest.param(document(rule(enabled="yes")), "rules.0.enabled: expected true or false", id="enabled"),
         pytest.param(document(rule(owns="mine")), "rules.0.owns: expected 'added' or 'all'", id="owns"),
         pytest.param(document(rule(keep="30")), "rules.0.keep: expected while_matching, forever or a length of time such as '30 days', got '30'", id="keep"),
+        pytest.param(document({**rule(), "keep": 30}), "rules.0.keep: expected while_matching, forever or a length of time such as '30 days', got 30", id="keep as a number"),
+        pytest.param({**document(), "tiers": [{**tier("A"), "downgrade": {"after": 90}}]}, "tiers.0.downgrade.after: expected a length of time such as '90 days' or '90 ngày', got 90", id="downgrade as a number"),
         pytest.param(document({**rule(), "tag": 2026}), "rules.0.tag: expected a text; put it in quotes: '2026'", id="a number as a tag"),
         pytest.param(document(rule(name={"fr": "x"})), "rules.0.name.fr: unknown key 'fr'", id="language"),
         pytest.param(document(rule(when=[])), "rules.0.when: expected a condition (field, op, value) or a group (all, any, not)", id="a list for a tree"),

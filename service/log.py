@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, MutableMapping
 from typing import Any, Final
 
 import structlog
@@ -28,7 +29,27 @@ FORBIDDEN: Final = frozenset(
 )
 
 
-def set_up_logging(log_format: LogFormat) -> None:
+RESTS_S: Final = 60.0
+
+
+class Resting(logging.Filter):
+    """Of each warning one line a minute: what anybody may cause as often as he likes must not fill the log."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__()
+        self._clock = clock
+        self._told: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line goes out."""
+        now, text = self._clock(), str(record.msg)
+        if record.levelno > logging.WARNING or now - self._told.get(text, float("-inf")) >= RESTS_S:
+            self._told[text] = now
+            return True
+        return False
+
+
+def set_up_logging(log_format: LogFormat, *, clock: Callable[[], float] = time.monotonic) -> None:
     """Send structlog and the libraries' own loggers to stderr as JSON lines, or coloured for a person."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -58,6 +79,7 @@ def set_up_logging(log_format: LogFormat) -> None:
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger("uvicorn.error").filters[:] = [Resting(clock)]  # it warns of all that is no HTTP
 
 
 def without_forbidden(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:

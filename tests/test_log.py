@@ -20,6 +20,7 @@ def _as_before() -> Iterator[None]:
     structlog.reset_defaults()
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)
+    logging.getLogger("uvicorn.error").filters.clear()
 
 
 def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,3 +44,17 @@ def test_a_librarys_traceback_is_a_text_in_one_line(capsys: pytest.CaptureFixtur
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     assert "RuntimeError: broken" in json.loads(lines[0])["exception"]
+
+
+def test_a_flood_of_what_is_no_http_is_one_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    moments = iter([1.0, 1.0, 2.0, 2.0, 60.0, 60.0, 61.0, 61.0, 62.0, 62.0])
+    set_up_logging("json", clock=lambda: next(moments))
+    server = logging.getLogger("uvicorn.error")
+
+    for _ in range(5):
+        server.warning("Invalid HTTP request received.")
+        server.error("broken")
+
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events.count("Invalid HTTP request received.") == 2
+    assert events.count("broken") == 5

@@ -1,4 +1,5 @@
-"""Connections within bounds: how many there are, and how long one may take to send a request."""
+"""Connections within bounds: how many there are, what one may ask for at once, and how long it may take to send a
+request and to read the answer."""
 
 from __future__ import annotations
 
@@ -10,23 +11,35 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 REQUEST_WITHIN_S: Final = 8.0  # Haravan gives up after 5 (haravan.md, Webhooks)
 MOST: Final = 2000
 MOST_HEAD: Final = 64 * 1024  # bytes of a head that does not end; the parser itself has no limit
+MOST_WAITING: Final = (
+    16  # requests behind the one that is being answered: 20 bytes each on the wire, 3 KB in here
+)
+READ_WITHIN_S: Final = 30.0
+
+
+class TooManyAtOnce(Exception):
+    """So many requests wait behind the first that the parser is told to stop, which ends with a 400."""
 
 
 class Connection(HttpToolsProtocol):
-    """uvicorn's own protocol, which would wait for ever for a request that never ends (slowloris).
+    """uvicorn's own protocol, which would wait for ever for a request that never ends (slowloris), or for an answer to
+    be read.
 
     A request that comes in one piece, as nearly all webhooks do, costs no timer.
     """
 
     within_s = REQUEST_WITHIN_S
+    read_within_s = READ_WITHIN_S
     most = MOST
     most_head = MOST_HEAD
+    most_waiting = MOST_WAITING
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._begun = False
         self._head: int | None = None  # bytes of a head that has begun and not ended
         self._due: asyncio.TimerHandle | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Take the connection, unless there are too many."""
@@ -39,6 +52,7 @@ class Connection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget the connection."""
         self._came()
+        self._was_read()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -49,7 +63,9 @@ class Connection(HttpToolsProtocol):
             self._weigh(len(data))
 
     def on_message_begin(self) -> None:
-        """The parser saw the first byte of a request."""
+        """The parser saw the first byte of a request. Raises TooManyAtOnce."""
+        if len(self.pipeline) >= self.most_waiting:
+            raise TooManyAtOnce
         self._begun = True
         self._head = 0
         super().on_message_begin()
@@ -64,6 +80,20 @@ class Connection(HttpToolsProtocol):
         self._ended()
         super().on_message_complete()
 
+    def pause_writing(self) -> None:
+        """Answers pile up that nobody reads."""
+        super().pause_writing()
+        self._unread = self.loop.call_later(self.read_within_s, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """They were read, or nobody is there any more."""
+        self._was_read()
+        super().resume_writing()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Nothing was asked for a while. To close would wait for ever where the last answer is not read."""
+        self.transport.abort()
+
     def _ended(self) -> None:
         self._begun = False
         self._came()
@@ -77,6 +107,11 @@ class Connection(HttpToolsProtocol):
     def _expect_rest(self) -> None:
         if self._due is None:
             self._due = self.loop.call_later(self.within_s, self._hang_up)
+
+    def _was_read(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
     def _came(self) -> None:
         if self._due is not None:

@@ -1,8 +1,9 @@
-"""Over real sockets: slow senders, half requests and many connections are bounded."""
+"""Over real sockets: slow senders and readers, half requests, many requests and many connections are bounded."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -24,6 +25,7 @@ class Patient(Express):
     """The same, for few connections, and with time for a request on the busiest machine."""
 
     within_s = 600.0
+    read_within_s = 600.0
     most = 5
 
 
@@ -31,6 +33,7 @@ class Quick(Patient):
     """It hangs up at once."""
 
     within_s = 0.3
+    read_within_s = 0.3
 
 
 @pytest.fixture
@@ -142,6 +145,32 @@ async def test_too_many_connections_are_hung_up_on(port: int) -> None:
 
     for _, writer in kept:
         writer.close()
+
+
+@pytest.mark.parametrize("asked", [HEAD + b"Content-Length: 0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["webhooks", "anything"])  # fmt: skip
+async def test_who_asks_for_very_much_at_once_is_hung_up_on(port: int, asked: bytes) -> None:
+    async with asyncio.timeout(60):
+        got = await talk(port, asked * 2000)
+
+    assert got.count(b"HTTP/1.1") <= 2 + Quick.most_waiting
+    assert b"HTTP/1.1 400" in got
+
+
+async def test_some_requests_at_once_are_answered_one_after_the_other(port: int) -> None:
+    got = await talk(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n" * Quick.most_waiting + request(b"{}"))
+
+    assert got.count(b"HTTP/1.1 200") == Quick.most_waiting + 1
+
+
+async def test_who_does_not_read_the_answers_is_hung_up_on(quick: int) -> None:
+    with socket.create_connection(("127.0.0.1", quick)) as one:
+        one.setblocking(False)
+        with pytest.raises(ConnectionError):  # noqa: PT012  # one of the many
+            async with asyncio.timeout(60):
+                while True:
+                    with suppress(BlockingIOError):
+                        one.send(b"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+                    await asyncio.sleep(0.001)
 
 
 async def test_a_body_that_is_announced_too_large_is_not_read(port: int) -> None:

@@ -253,6 +253,28 @@ async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage
     assert await stage.state("removals_paused") == f"publish {done.run.id}"
 
 
+@pytest.mark.parametrize(
+    ("call", "threshold", "counted"), [("POST tags", 5_000_000, (1, 0)), ("DELETE tags", 50_000_000, (0, 1))]
+)
+async def test_what_a_run_wrote_counts_also_where_there_is_news_before_the_answer(
+    stage: Stage, shop: Shop, call: str, threshold: int, counted: tuple[int, int]
+) -> None:
+    (customer,) = await settled(stage, 20_000_000 if counted[1] else 6_000_000)
+    done = await published(stage, shop, rules(vip(threshold)))
+    assert done.run is not None
+
+    async def news() -> None:
+        stage.haravan.edit(customer, note="gọi lại")
+        await stage.announce(customer)
+
+    stage.haravan.on_call(call, news)
+    await stage.turn(4)
+
+    run = await runs.get(stage.redis, ORG, done.run.id)
+    assert (run.done, run.left) == (1, 0)
+    assert (run.added, run.removed) == counted
+
+
 async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not_change_yet(
     stage: Stage, shop: Shop
 ) -> None:

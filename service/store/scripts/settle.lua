@@ -86,13 +86,17 @@ local function close_letters(cid, cause)
   else redis.call('HDEL', P .. 'dead', cid) end
 end
 
+local function count(key, item)
+  if item.added and item.added > 0 then redis.call('HINCRBY', key, 'added', item.added) end
+  if item.removed and item.removed > 0 then redis.call('HINCRBY', key, 'removed', item.removed) end
+end
+
 local function end_runs(cid, runs, field, item)
   for run in string.gmatch(runs or '', '[^,]+') do
     local key = P .. 'run:' .. run
     if redis.call('SREM', key .. ':left', cid) == 1 then
       redis.call('HINCRBY', key, field, 1)
-      if item.added and item.added > 0 then redis.call('HINCRBY', key, 'added', item.added) end
-      if item.removed and item.removed > 0 then redis.call('HINCRBY', key, 'removed', item.removed) end
+      count(key, item)
     end
   end
 end
@@ -192,8 +196,13 @@ function ops.purge(item, old)
   return 'done'
 end
 
--- An answered write has happened whatever became of the mark meanwhile: what is ours by it, and the ledger.
+-- An answered write has happened whatever became of the mark meanwhile: what is ours by it, the ledger, and what it
+-- counts in runs that the customer is still to be looked at for.
 local function keep_facts(item)
+  for run in string.gmatch(redis.call('HGET', P .. 'mark:' .. item.cid, 'runs') or '', '[^,]+') do
+    local key = P .. 'run:' .. run
+    if redis.call('SISMEMBER', key .. ':left', item.cid) == 1 then count(key, item) end
+  end
   keep('owned', item.cid, item.owned)
   keep('intents', item.cid, item.intents)
   keep('snap', item.cid, item.snap) -- else what we changed would look as if somebody else had

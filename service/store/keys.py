@@ -54,6 +54,7 @@ names below. Lifetimes: none unless said.
     {shop}documents               hash: content id -> rules document (canonical JSON)
     {shop}run_numbers             number: the last run's
     {shop}runs                    sorted set: run id -> started ms
+    {shop}publishes               set: the runs of the latest publish and of claims since, whose removals are watched
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:left           set: its customers that are still to come; 90 days
     {shop}claims                  hash: run id -> a claim by hand that is not done yet (JSON)

@@ -43,7 +43,7 @@ async def carry_out(
     between the preview and the version. Twice marks twice, which writes nothing twice. `books`: where they are not
     those of the version's own publish.
     """
-    await _supersede(redis, org)
+    await runs.supersede(redis, org)
     past = await versions.past(org, version.number)
     compiled = made_ready(await versions.document(org, version.number), past=past)
     back = await restoring.owed(redis, org, version, versions=versions)
@@ -126,8 +126,8 @@ async def stop_overruns(redis: ArqRedis, org: OrgId) -> list[str]:
     """Pause removals where a publish takes more tags than its preview said; the ids of such runs."""
     client: Any = redis
     found: list[str] = []
-    for run in await runs.latest(redis, org):
-        if run.kind != "publish" or run.ended or not run.left:
+    for run in await runs.publishes(redis, org):
+        if run.ended or not run.left:
             continue
         allowed = await client.hget(keys.shop(org, f"run:{run.id}"), "may_remove")
         if allowed is not None and run.removed > _with_slack(int(allowed)):
@@ -139,13 +139,6 @@ async def stop_overruns(redis: ArqRedis, org: OrgId) -> list[str]:
 def _with_slack(allowed: int) -> int:
     """Customers change while a run goes on: a twentieth more, and at least twenty, is no surprise."""
     return allowed + max(20, allowed // 20)
-
-
-async def _supersede(redis: ArqRedis, org: OrgId) -> None:
-    """A newer publish ends the older ones' books, never their marks."""
-    for run in await runs.latest(redis, org):
-        if run.kind == "publish" and not run.ended and run.left:
-            await runs.end(redis, org, run.id, why="superseded")
 
 
 async def _move_calendar(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, int]]) -> None:

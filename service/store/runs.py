@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final, Literal
+from typing import Any, Final, Literal, cast
 
 import msgspec
 from arq.connections import ArqRedis
@@ -45,6 +45,8 @@ async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str
     )
     await redis.expire(key, keys.RUN_DAYS * keys.DAY_S)
     await redis.zadd(keys.shop(org, "runs"), {run_id: now_ms})
+    if kind == "publish":
+        await cast("Any", redis).sadd(keys.shop(org, "publishes"), run_id)
     return run_id
 
 
@@ -123,6 +125,25 @@ async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
         except NotFound:
             await redis.zrem(keys.shop(org, "runs"), each)
     return found
+
+
+async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
+    """The runs of the latest publish, and of the claims by hand since: those whose removals are watched."""
+    found: list[Run] = []
+    for each in await cast("Any", redis).smembers(keys.shop(org, "publishes")):
+        try:
+            found.append(await get(redis, org, each.decode()))
+        except NotFound:
+            await cast("Any", redis).srem(keys.shop(org, "publishes"), each)
+    return found
+
+
+async def supersede(redis: ArqRedis, org: OrgId) -> None:
+    """A newer publish ends the older ones' books, never their marks."""
+    for run in await publishes(redis, org):
+        if not run.ended and run.left:
+            await end(redis, org, run.id, why="superseded")
+    await redis.delete(keys.shop(org, "publishes"))
 
 
 async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:

@@ -248,6 +248,8 @@ async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage
     assert await publish_runs.stop_overruns(stage.redis, ORG) == []
 
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
+    for _ in range(30):  # what else goes on meanwhile
+        await runs.begin(stage.redis, ORG, kind="replay", by="Lan", reason="", now_ms=stage.now_ms + 1)
 
     assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
     assert await stage.state("removals_paused") == f"publish {done.run.id}"

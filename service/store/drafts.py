@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
+import msgspec
 from arq.connections import ArqRedis
 
 from service.domain.differences import differences, headline
@@ -19,6 +20,8 @@ from service.store import census, previews, restoring
 from service.store.previews import Shown
 from service.store.shop import Shop
 from service.store.versions import Versions, made_ready
+
+UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ async def draft(redis: ArqRedis, shop: Shop, rule_set: RuleSet, *, versions: Ver
 
 async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Versions, now_ms: int) -> Draft:
     """The rules of an earlier version, taking back what the versions since gave by mistake, and putting back what
-    they took; raises NotFound, Refused."""
+    they took; the latest is undone without approval for a day. Raises NotFound, Refused."""
     parent = await versions.live_number(shop.org)
     if not 0 < to < parent:
         raise Refused(
@@ -78,7 +81,11 @@ async def draft_rollback(redis: ArqRedis, shop: Shop, *, to: int, versions: Vers
     inherited = await versions.inheritance(shop.org, restored, parent=parent)
     past = undo(inherited, undone=undone, restored=restored, target=await versions.past(shop.org, to))
     back = await restoring.gather(redis, shop.org, undone, by=parent + 1, versions=versions)
-    return await drafted_as(redis, shop, restored, past, parent, versions, now_ms, back)
+    drafted = await drafted_as(redis, shop, restored, past, parent, versions, now_ms, back)
+    if to < parent - 1 or now_ms - (await versions.get(shop.org, parent)).at_ms >= UNDO_MS:
+        return drafted
+    free = msgspec.structs.replace(drafted.shown.guard, needs_approval=False, why=())
+    return replace(drafted, shown=replace(drafted.shown, guard=free))
 
 
 async def drafted_as(

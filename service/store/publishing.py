@@ -8,7 +8,6 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
 from service.domain.writing import content_id
 from service.errors import Refused
@@ -19,7 +18,6 @@ from service.store.runs import Run
 from service.store.shop import Shop
 from service.store.versions import Version, Versions
 
-UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
 UNFINISHED: Final = "unfinished_publish"  # field of the shop's state: a version whose marks are not all there
 
 
@@ -98,8 +96,7 @@ async def roll_back(
     now_ms: int,
     approved: bool = False,
 ) -> Published:
-    """Publish the draft of an earlier version; the latest is undone without approval for a day."""
-    free = await rolls_back_freely(versions, shop.org, to=to, now_ms=now_ms)
+    """Publish the draft of an earlier version."""
     return await publish(
         redis,
         shop,
@@ -108,7 +105,7 @@ async def roll_back(
         by=by,
         note=note or back_to(to),
         now_ms=now_ms,
-        approved=approved or free,
+        approved=approved,
         what="rollback",
     )
 
@@ -134,12 +131,6 @@ async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int
         run = await publish_runs.put_back_late(redis, shop.org, versions, version, now_ms=now_ms)
     await client.hdel(*begun)
     return run
-
-
-async def rolls_back_freely(versions: Versions, org: OrgId, *, to: int, now_ms: int) -> bool:
-    """Is this the undoing of the latest version within a day? Then nobody needs to approve it."""
-    live = await versions.live(org)
-    return live is not None and to == live.number - 1 and now_ms - live.at_ms < UNDO_MS
 
 
 def _needs_approval(shown: Shown) -> str:

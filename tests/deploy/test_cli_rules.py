@@ -153,6 +153,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     table = await shop.tagger("rules", "history", ORG)
 
     assert "gỡ 1 nhãn" in looked.out
+    assert "Cần có người duyệt" not in looked.out
     assert "Version 3 is live" in undone.out, undone.err
     assert [one["number"] for one in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]

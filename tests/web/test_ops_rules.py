@@ -167,12 +167,14 @@ async def test_rolling_back_is_looked_at_first_and_the_latest_is_undone_freely(
     done = await asked(ops, "rules/rollback", to=1)
 
     assert (looked["preview"]["removed"], looked["published"]) == (1, None)
+    assert not looked["preview"]["guard"]["needs_approval"]
     assert (done["preview"], done["published"]["version"]["number"]) == (None, 3)
     assert done["published"]["version"]["note"] == "back to version 1"
     history = (await got(ops, "rules/history"))["versions"]
     assert [one["number"] for one in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]
     assert (await deeds(redis))[0] == ("an", "rollback")
+    assert not (await got(ops, "audit"))["deeds"][0]["about"]["approved"]
 
 
 async def test_there_is_nothing_to_roll_forward_to(ops: httpx2.AsyncClient) -> None:

@@ -213,15 +213,20 @@ async def test_rolling_back_takes_back_what_the_undone_version_gave_for_ever(
 async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a_day(
     stage: Stage, shop: Shop
 ) -> None:
-    await published(stage, shop, rules(vip(5)))
-    await published(stage, shop, rules(vip(6)))
+    await settled(stage, 6_000_000, 8_000_000)
+    for threshold in (5_000_000, 7_000_000):
+        await published(stage, shop, rules(vip(threshold)))
+        await stage.turn(2)
 
-    async def freely(to: int, later_ms: int = 0) -> bool:
-        return await publishing.rolls_back_freely(stage.versions, ORG, to=to, now_ms=stage.now_ms + later_ms)
+    async def needs_approval(to: int, later_ms: int = 0) -> bool:
+        draft = await drafts.draft_rollback(
+            stage.redis, shop, to=to, versions=stage.versions, now_ms=stage.now_ms + later_ms
+        )
+        return draft.shown.guard.needs_approval
 
-    assert await freely(2)
-    assert not await freely(1)
-    assert not await freely(2, later_ms=25 * 3_600_000)
+    assert not await needs_approval(2)
+    assert await needs_approval(1)
+    assert await needs_approval(2, later_ms=25 * 3_600_000)
     with pytest.raises(Refused, match="nothing to roll back to"):
         await rolled_back(stage, shop, 3)
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.access import AsJson, Customer, Org, customer_id, now_ms, opened, org_id, run
+from deploy.cli.language import Lang, Language
 from deploy.cli.moments import day
 from deploy.cli.output import console, print_json
 
@@ -19,7 +20,7 @@ def explain(
         str, typer.Option(metavar="2026-12-01", help="As it will be on that day, if nothing happens.")
     ] = "",
     version: Annotated[int, typer.Option(help="By this version of the rules; the live one by default.")] = 0,
-    lang: Annotated[str, typer.Option(help="vi or en.")] = "vi",
+    lang: Lang = Language.VI,
     as_json: AsJson = False,
 ) -> None:
     """Say why a customer has a tag or not, whose each tag is, what is missing, and what we wrote. Asks Haravan nothing."""

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.access import AsJson, Org, opened, org_id, run
+from deploy.cli.language import Lang, Language
 from deploy.cli.output import console, moment, print_json, print_table
 
 
@@ -55,7 +56,7 @@ def diff(
     first: Annotated[int, typer.Argument(metavar="[FROM]", help="A version; by default the one before.")] = 0,
     second: Annotated[int, typer.Argument(metavar="[TO]", help="A version; by default the live one.")] = 0,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="As YAML, unified.")] = False,
-    lang: Annotated[str, typer.Option(help="vi or en.")] = "vi",
+    lang: Lang = Language.VI,
 ) -> None:
     """What differs between two versions, rule by rule, in sentences or as YAML."""
     from service.domain.differences import in_words, in_yaml

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.access import AsJson, Org, now_ms, opened, org_id, run
+from deploy.cli.language import Lang, Language
 from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.person import me
 from deploy.cli.preview_text import print_preview
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from service.store.runs import Run
     from service.store.shop import Shop
 
-Lang = Annotated[str, typer.Option(help="vi or en: the language of sentences.")]
 Note = Annotated[str, typer.Option(help="Why: shown in the history.")]
 Approve = Annotated[bool, typer.Option("--approve", help="Publish although it touches or removes much.")]
 
@@ -32,7 +32,7 @@ def add_to(app: typer.Typer) -> None:
         app.command()(command)
 
 
-def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) -> None:
+def preview(org: Org, file: File, lang: Lang = Language.VI, as_json: AsJson = False) -> None:
     """Show what publishing a file would do to everybody known: tags, tier moves, API calls, warnings."""
     from service.locales import language_of, words
     from service.store import drafts
@@ -56,7 +56,9 @@ def preview(org: Org, file: File, lang: Lang = "vi", as_json: AsJson = False) ->
     run(work())
 
 
-def publish(org: Org, file: File, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
+def publish(
+    org: Org, file: File, note: Note = "", approve: Approve = False, lang: Lang = Language.VI
+) -> None:
     """Check a rules file, make it the shop's rules, and mark whoever changes by it."""
     from service.store import drafts, publishing
 
@@ -89,7 +91,7 @@ def rollback(
     note: Note = "",
     approve: Approve = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what it would do.")] = False,
-    lang: Lang = "vi",
+    lang: Lang = Language.VI,
 ) -> None:
     """Publish an earlier version again: take back what the versions since gave, put back what they took. The latest is undone freely for a day."""
     from service.locales import language_of, words
@@ -123,7 +125,7 @@ def rollback(
 
 
 @contextmanager
-def shown_where_refused(draft: Draft, lang: str) -> Iterator[None]:
+def shown_where_refused(draft: Draft, lang: Language) -> Iterator[None]:
     """Whoever must approve sees first what it is."""
     from service.locales import language_of, words
     from service.store.publishing import NeedsApproval

@@ -8,6 +8,7 @@ import typer
 
 from deploy.cli import claims, history, publishing
 from deploy.cli.access import AsJson, Org, opened, org_id, run
+from deploy.cli.language import Lang, Language
 from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.rules_file import File, read
 
@@ -20,7 +21,7 @@ app = typer.Typer(
 
 
 @app.command()
-def check(file: File, lang: Annotated[str, typer.Option(help="vi or en: of warnings.")] = "vi") -> None:
+def check(file: File, lang: Lang = Language.VI) -> None:
     """Check a rules file: every error with its line and column, and what can hardly be meant. Needs no store."""
     rule_set = read(file)
     console().print(f"{file}: {_counted(rule_set)}, no errors.")
@@ -67,7 +68,7 @@ for group in (publishing, history, claims):
     group.add_to(app)
 
 
-def _warnings(rule_set: RuleSet, lang: str) -> list[str]:
+def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
     import time
 
     from service.domain.evaluation import compile_rules

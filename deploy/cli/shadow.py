@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.access import Org, now_ms, opened, org_id, run
+from deploy.cli.language import Lang, Language
 from deploy.cli.output import console
 from deploy.cli.person import me
 from deploy.cli.preview_text import print_preview
-from deploy.cli.publishing import Lang, shown_where_refused, tell_run
+from deploy.cli.publishing import shown_where_refused, tell_run
 
 if TYPE_CHECKING:
     from service.store.drafts import Draft
@@ -44,7 +45,7 @@ def live(
     org: Org,
     approve: Annotated[bool, typer.Option("--approve", help="Although it touches or removes much.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")] = False,
-    lang: Lang = "vi",
+    lang: Lang = Language.VI,
 ) -> None:
     """End shadow mode: write what was only decided, for everybody known."""
     from service.locales import language_of, words

@@ -100,10 +100,12 @@ async def test_a_preview_speaks_the_language_asked_for_and_shows_what_is_stopped
 
     vi = await shop.tagger("rules", "preview", ORG, str(tiers))
     en = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "en")
+    fr = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "fr")
 
     assert "Hạng: không ai đổi hạng." in vi.out
     assert "tạm ngừng" in vi.out
     assert "Hạng: nobody moves." in en.out
+    assert (fr.code, fr.out) == (2, "")
     assert "Tags added: 0, removed: 0. Customers touched: 0 of 2 known." in en.out
 
 

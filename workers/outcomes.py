@@ -133,6 +133,5 @@ def _given_up(judged: Settled) -> Letter | None:
     if not judged.given_up:
         return None
     tags = ", ".join(judged.given_up)
-    return Letter(
-        f"undone:{tags}", f"{tags}: taken off three times within a day after we gave it; stopped for a day"
-    )
+    text = f"{tags}: changed back three times within a day after we wrote it; stopped for a day"
+    return Letter(f"undone:{tags}", text)

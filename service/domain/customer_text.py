@@ -13,12 +13,9 @@ from service.domain.words import Words
 
 def customer_lines(told: Explanation, *, words: Words, tag: str = "") -> list[str]:
     """Everything, or with `tag` only what concerns that tag."""
-    return [
-        *_head(told, words),
-        *_tags(told, words, tag),
-        *_rules(told, words, tag),
-        *_tiers(told, words, tag),
-    ]
+    makers = [*_rules(told, words, tag), *_tiers(told, words, tag)]
+    none = words("customer.no_rule", tag=tag) if tag else words("customer.no_rules")
+    return [*_head(told, words), *_tags(told, words, tag), *(makers or ["", none])]
 
 
 def say_state(one: RuleVerdict, *, words: Words) -> str:

@@ -151,7 +151,7 @@ def _state(scene: _Scene, rule: CompiledRule, matched: bool) -> tuple[State, int
     if held is not None and held.why in ("kept", "not_ours", "left"):
         return held.why, held.until
     if rule.key in scene.removed:
-        return "loses", None
+        return "stopped" if rule.key in scene.known.stopped else "loses", None
     wanted = rule.key in map(fold, scene.decision.wanted)
     return ("other_rule" if wanted else _why_there(scene, rule)), None
 

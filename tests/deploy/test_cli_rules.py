@@ -82,7 +82,7 @@ async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_not
     assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi 1 trong 3 khách đã biết. Số lần gọi API: 2, khoảng" in said.out
     assert "Cần có người duyệt (--approve): thay đổi hơn 0 khách." in said.out
     assert "~ Khách VIP (đã sửa)" in said.out
-    assert "2 khách khớp, 67 % tổng số" in said.out
+    assert "2 khách khớp, 67% tổng số" in said.out
     shown = json.loads(as_json.out)
     assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])
     assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1

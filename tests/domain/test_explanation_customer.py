@@ -154,9 +154,16 @@ HELD = {"fan": Hold("fan", DAY - 3)}
         ({"orders_count": 1, "tags": ("Fan",)}, Standing(ours("Fan", "fan"), HELD), {}, "fan", "kept"),
         ({"total_spent": 20_000_000}, Standing(excluded=frozenset({"vip"})), {}, "vip", "excluded"),
         ({"total_spent": 20_000_000}, NOTHING, {"stopped": frozenset({"vip"})}, "vip", "stopped"),
+        (
+            {"total_spent": 5, "tags": ("VIP",)},
+            Standing(ours("VIP", "vip")),
+            {"stopped": frozenset({"vip"})},
+            "vip",
+            "stopped",
+        ),
         ({"total_spent": 5, "tags": ("VIP",)}, Standing(ours("VIP", "gone")), {}, "vip", "left"),
     ],
-    ids=["has", "gets", "none", "not ours", "loses", "kept", "excluded", "stopped", "left"],
+    ids=["has", "gets", "none", "not ours", "loses", "kept", "excluded", "stopped", "stays", "left"],
 )
 def test_each_rule_says_how_it_stands(
     customer: dict[str, Any], standing: Standing, more: dict[str, Any], rule: str, state: str
@@ -167,6 +174,19 @@ def test_each_rule_says_how_it_stands(
     assert all(
         "{" not in line for each in ("vi", "en") for line in customer_lines(explained, words=words(each))
     )
+
+
+def test_a_tag_that_no_live_rule_sets_and_a_shop_without_rules_are_said_to_be_so() -> None:
+    explained = told(Customer(id=1, tags=("Khách sỉ",)))
+    bare = explain_customer(compile_rules(check_rules({"version": 1})), explained.known)
+
+    assert "No live rule sets the tag khách sỉ." in customer_lines(
+        explained, words=words("en"), tag="khách sỉ"
+    )
+    assert "Không có quy tắc nào đang hiệu lực gắn nhãn Vàng." in customer_lines(
+        explained, words=words("vi"), tag="Vàng"
+    )
+    assert "Không có quy tắc nào đang hiệu lực." in customer_lines(bare, words=words("vi"))
 
 
 def test_a_kept_tag_says_until_when_or_for_ever() -> None:

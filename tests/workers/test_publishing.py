@@ -415,7 +415,7 @@ async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_
 
     assert "Khách sỉ: do người khác gắn" in said
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in said
-    assert "+VIP · quy tắc “vip” v1 · phát lại R0 · khớp quy tắc · Tổng chi tiêu: 20.000.000 ₫" in said
+    assert "+VIP · quy tắc “vip” v1 · chạy lại R0 · khớp quy tắc · Tổng chi tiêu: 20.000.000 ₫" in said
     assert "−VIP · quy tắc “vip” v1 · webhook · không còn khớp" in said
     assert data["rules"][0]["when"]["distance"] == {"way": "lacks", "amount": 340_000}
     assert [entry["action"] for entry in data["ledger"]] == ["-", "+"]

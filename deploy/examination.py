@@ -163,14 +163,21 @@ async def _backlog(access: Access, shop: Shop) -> Finding:
     first = await client.hget(keys.shop(shop.org, f"mark:{oldest[0].decode()}"), "first") if oldest else None
     age_s = time.time() - int(first) / 1000 if first else 0.0
     if age_s > WAITS_LONG_S:
-        text = f"{waiting} customers wait, the oldest for {age_s:.0f} s: are there workers, and is the API bucket shared?"
+        text = f"{_waiting(waiting)}, the oldest for {age_s:.0f} s: are there workers, and is the API bucket shared?"
         return Finding("problem", shop.org, text)
-    return Finding("good", shop.org, f"{waiting} customers wait" if waiting else "no customer waits")
+    return Finding("good", shop.org, _waiting(waiting))
 
 
 async def _letters(access: Access, shop: Shop) -> Finding:
     client: Any = access.redis
     count = int(await client.hlen(keys.shop(shop.org, "dead")))
     if count:
-        return Finding("problem", shop.org, f"{count} open dead letters: tagger dead-letters list {shop.org}")
+        letters = "1 open dead letter" if count == 1 else f"{count} open dead letters"
+        return Finding("problem", shop.org, f"{letters}: tagger dead-letters list {shop.org}")
     return Finding("good", shop.org, "no open dead letter")
+
+
+def _waiting(count: int) -> str:
+    if count < 2:
+        return "1 customer waits" if count else "no customer waits"
+    return f"{count} customers wait"

@@ -107,4 +107,4 @@ def _retag(
     if as_json:
         print_json({"customer": chosen, "tags": tags})
     else:
-        console().print(f"Customer {chosen} has now: {', '.join(tags) or 'no tags'}", markup=False)
+        console().print(f"Customer {chosen} has now: {', '.join(tags) or 'no tags'}")

@@ -51,7 +51,7 @@ def adopt(
             now_ms=await now_ms(access),
         )
 
-    run(_claim(org, plan, "become ours", dry_run=dry_run, yes=yes))
+    run(_claim(org, plan, "to become ours", dry_run=dry_run, yes=yes))
 
 
 def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> None:
@@ -63,7 +63,7 @@ def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> No
             access.redis, shop, tag, versions=access.versions, now_ms=await now_ms(access)
         )
 
-    run(_claim(org, plan, "are removed", dry_run=dry_run, yes=yes))
+    run(_claim(org, plan, "to be removed", dry_run=dry_run, yes=yes))
 
 
 def exclude(
@@ -90,7 +90,7 @@ def exclude(
             )
             if not dry_run:
                 await exclusions.carry_out(access.redis, shop, planned, by=me())
-        console().print(_said(planned, dry_run=dry_run), markup=False, soft_wrap=True)
+        console().print(_said(planned, dry_run=dry_run), soft_wrap=True)
 
     run(work())
 
@@ -119,12 +119,10 @@ async def _claim(
     async with opened() as access:
         shop = await access.shops.require(org_id(org))
         claim = await plan(access, shop)
-        some = ", ".join(map(str, [*claim.owners][:SOME]))
         count = len(claim.owners)
+        some = ", ".join(map(str, [*claim.owners][:SOME])) + (" …" if count > SOME else "")
         many = "copy" if count == 1 else "copies"
-        errors().print(
-            f"{count} {many} of {claim.tag!r} {what}{f': customers {some} …' if some else ''}", markup=False
-        )
+        errors().print(f"{count} {many} of {claim.tag!r} {what}{f': customers {some}' if some else ''}")
         if dry_run or not count:
             return
         if not yes:

@@ -43,6 +43,6 @@ def explain(
             print_json(told.data(words=said, tag=tag))
         else:
             for line in told.lines(words=said, tag=tag):
-                console().print(line, markup=False, soft_wrap=True)
+                console().print(line, soft_wrap=True)
 
     run(work())

@@ -76,6 +76,6 @@ def diff(
             typer.echo(in_yaml(before, after, names=(f"v{came_from}", f"v{to}")), nl=False)
             return
         for line in in_words(before, after, words=words(language_of(lang))):
-            console().print(line, markup=False, soft_wrap=True)
+            console().print(line, soft_wrap=True)
 
     run(work())

@@ -13,22 +13,36 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 EMPTY: Final = "–"
+_COMMANDS: Final = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
 
 
 @cache
 def console() -> Console:
     """The terminal; rich leaves colours out by itself where there is none or NO_COLOR asks for it."""
-    from rich.console import Console
-
-    return Console(highlight=False)
+    return _terminal()
 
 
 @cache
 def errors() -> Console:
     """The same for stderr: progress and questions, so that stdout stays readable by a script."""
+    return _terminal(stderr=True)
+
+
+def _terminal(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    class Terminal(Console):
+        """Shows texts as they are: names, notes and tags are written by anybody, and may look like markup."""
+
+        def print(self, *objects: Any, **how: Any) -> None:
+            super().print(*(visible(one) if isinstance(one, str) else one for one in objects), **how)
+
+    return Terminal(stderr=stderr, highlight=False, markup=False, emoji=False)
+
+
+def visible(text: str) -> str:
+    """The text without what would command the terminal instead of being shown by it."""
+    return text.translate(_COMMANDS)
 
 
 def print_json(value: object) -> None:
@@ -51,7 +65,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, em
     for row in rows:
         table.add_row(
             *(
-                cell if isinstance(cell, Text) else Text(EMPTY if cell in (None, "") else str(cell))
+                cell if isinstance(cell, Text) else Text(EMPTY if cell in (None, "") else visible(str(cell)))
                 for cell in row
             )
         )

@@ -53,7 +53,7 @@ def print_warnings(draft: Draft, *, words: Words) -> None:
 
 
 def _say(text: str) -> None:
-    console().print(text, markup=False, soft_wrap=True)
+    console().print(text, soft_wrap=True)
 
 
 def _print_tags(tags: tuple[TagPreview, ...], words: Words) -> None:

@@ -50,7 +50,7 @@ def preview(org: Org, file: File, lang: Lang = Language.VI, as_json: AsJson = Fa
             print_json(drafts.as_data(draft, words=said))
         else:
             for line in drafts.changes(draft, words=said) or [said("difference.none")]:
-                console().print(line, markup=False, soft_wrap=True)
+                console().print(line, soft_wrap=True)
             print_preview(draft, words=said)
 
     run(work())

@@ -48,7 +48,7 @@ def print_record(found: dict[str, Any], *, as_json: bool, show_personal: bool) -
     width = max(map(len, shown), default=0)
     for key, value in shown.items():
         if value not in (None, "", [], {}):
-            console().print(f"{key:<{width}}  {_written(value)}", markup=False, soft_wrap=True)
+            console().print(f"{key:<{width}}  {_written(value)}", soft_wrap=True)
 
 
 def print_raw(value: Any) -> None:

@@ -26,7 +26,7 @@ def check(file: File, lang: Lang = Language.VI) -> None:
     rule_set = read(file)
     console().print(f"{file}: {_counted(rule_set)}, no errors.")
     for line in _warnings(rule_set, lang):
-        console().print(f"⚠ {line}", markup=False, soft_wrap=True)
+        console().print(f"⚠ {line}", soft_wrap=True)
 
 
 @app.command()

@@ -27,6 +27,6 @@ def read(file: Path) -> RuleSet:
         return parse_rules(text)
     except BadRules as exc:
         for problem in exc.problems:
-            errors().print(f"{file}: {problem}", markup=False, soft_wrap=True)
+            errors().print(f"{file}: {problem}", soft_wrap=True)
         errors().print(f"{file}: {len(exc.problems)} {'error' if len(exc.problems) == 1 else 'errors'}.")
         raise typer.Exit(1) from exc

@@ -162,6 +162,21 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     assert "v3 live" in table.out
 
 
+async def test_what_people_write_is_shown_as_it_is_and_commands_no_terminal(
+    shop: Place, redis: ArqRedis, rules: Path
+) -> None:
+    note = "[/x] :smile: [red]Tết"
+    await known(redis, Customer(id=3, tags=("\x1b[31m[/red]\x07 :fire:",)))
+    await shop.tagger("rules", "publish", ORG, str(rules), "--note", note)
+
+    shown = await shop.tagger("rules", "show", ORG)
+    told = await shop.tagger("explain", ORG, "3")
+
+    assert (shown.code, told.code) == (0, 0), shown.err + told.err
+    assert note in shown.err
+    assert "\ufffd[31m[/red]\ufffd :fire:" in told.out
+
+
 async def test_a_difference_is_told_in_sentences_and_in_yaml(
     shop: Place, tmp_path: Path, rules: Path
 ) -> None:
@@ -186,7 +201,7 @@ async def test_adopting_counts_first_and_marks_second(shop: Place, redis: ArqRed
     refused = await shop.tagger("rules", "retract", ORG, "VIP", "--yes")
     done = await shop.tagger("rules", "adopt", ORG, "VIP", "--yes")
 
-    assert "1 copy of 'VIP' become ours: customers 3" in counted.err
+    assert "1 copy of 'VIP' to become ours: customers 3" in counted.err
     assert (refused.code, "would give 'VIP' again" in refused.err) == (1, True)
     assert done.code == 0, done.err
     assert await redis.exists(keys.shop(ORG, "mark:3"))

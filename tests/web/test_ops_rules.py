@@ -132,6 +132,18 @@ async def test_the_same_rules_with_another_note_are_another_version(ops: httpx2.
     assert (noted["version"]["number"], after["version"]["number"]) == (2, 3)
 
 
+async def test_money_in_an_object_is_as_exact_as_in_a_text(ops: httpx2.AsyncClient) -> None:
+    when = '{"field": "total_spent", "op": "at_least", "value": 90071992547409.93}'
+    rules = f'{{"version": 1, "currency": "USD", "rules": [{{"id": "vip", "tag": "VIP", "when": {when}}}]}}'
+    body = f'{{"rules": {rules}, "approve": true}}'
+
+    headers = {"Content-Type": "application/json"}
+    done = await ops.post(f"{API}/rules/publish", content=body, headers=headers)
+
+    assert done.status_code == 200, done.text
+    assert "value: 90071992547409.93" in (await got(ops, "rules"))["yaml"]
+
+
 async def test_a_publish_from_an_old_look_is_refused(ops: httpx2.AsyncClient) -> None:
     await asked(ops, "rules/publish", rules=LOW, approve=True)
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cache
 from typing import Any, Final, NamedTuple, TypeVar
 
 import msgspec
 
 from service.domain.customers import OrgId
+from service.domain.records import decimal
 from service.web.ops.models import Asked
 from service.web.problems import MEDIA_TYPE, Problem
 
@@ -82,11 +84,13 @@ def _texts(kind: type[Asked]) -> frozenset[str]:
     )
 
 
-def _whole(text: str) -> int | float:
-    """JSON Schema calls 7.0 an integer."""
-    number = float(text)
-    return int(number) if number.is_integer() else number
+def _number(text: str) -> int | Decimal:
+    """JSON Schema calls 7.0 an integer; what is none stays exact, being perhaps money."""
+    number = decimal(text)
+    small = number.is_finite() and number.adjusted() < MOST_DIGITS
+    return int(number) if small and number == number.to_integral_value() else number
 
 
+MOST_DIGITS: Final = 30
 _WHOLE: Final = re.compile("-?[0-9]{1,20}")
-_DECODER: Final = msgspec.json.Decoder(float_hook=_whole)
+_DECODER: Final = msgspec.json.Decoder(float_hook=_number)

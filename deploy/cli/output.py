@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
@@ -46,9 +45,11 @@ def visible(text: str) -> str:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout."""
-    json.dump(value, sys.stdout, ensure_ascii=False, indent=2, default=str)
-    sys.stdout.write("\n")
+    """One JSON document on stdout; amounts are numbers, as exact as they are."""
+    import msgspec
+
+    packed = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode(value)
+    sys.stdout.write(msgspec.json.format(packed, indent=2).decode() + "\n")
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:

@@ -54,7 +54,7 @@ def show(
                     "author": found.author,
                     "note": found.note,
                     "at_ms": found.at_ms,
-                    "rules": rule_set.model_dump(mode="json", by_alias=True),
+                    "rules": rule_set.model_dump(by_alias=True),
                 }
             )
             return

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from arq.connections import ArqRedis
 
@@ -175,6 +176,22 @@ async def test_what_people_write_is_shown_as_it_is_and_commands_no_terminal(
     assert (shown.code, told.code) == (0, 0), shown.err + told.err
     assert note in shown.err
     assert "\ufffd[31m[/red]\ufffd :fire:" in told.out
+
+
+async def test_rules_with_cents_are_read_back_from_their_json(shop: Place, tmp_path: Path) -> None:
+    when = "{field: total_spent, op: between, value: [10.50, 90071992547409.93]}"
+    path = tmp_path / "usd.yaml"
+    path.write_text(f"version: 1\ncurrency: USD\nrules:\n  - {{id: vip, tag: VIP, when: {when}}}\n")
+    await shop.tagger("rules", "publish", ORG, str(path))
+
+    shown = await shop.tagger("rules", "show", ORG, "--json")
+    told = msgspec.json.decode(shown.out, type=dict[str, msgspec.Raw])
+    path.write_bytes(told["rules"])
+    again = await shop.tagger("rules", "publish", ORG, str(path))
+    history = json.loads((await shop.tagger("rules", "history", ORG, "--json")).out)
+
+    assert again.code == 0, again.err
+    assert history[0]["content"] == history[1]["content"]
 
 
 async def test_a_difference_is_told_in_sentences_and_in_yaml(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -12,6 +12,8 @@ from service.web.ops.models import Asked
 from service.web.ops.questions import Call, Question, Reply, read_body, read_query, refusal
 from service.web.ops.table import BY_NAME, Operation
 from service.web.problems import problem_of
+
+_JSON: Final = msgspec.json.Encoder(decimal_format="number")  # amounts of rules are read back as they are
 
 
 class Answering(Protocol):
@@ -35,7 +37,7 @@ class Here:
             asked = understood(operation, question)
             org = OrgId(str(question.path.get("org", "")))
             told = await operation.handler(self._floor, Call(question.by, org, question.path, asked))
-            return Reply(msgspec.json.encode(told))
+            return Reply(_JSON.encode(told))
         except Exception as exc:  # noqa: BLE001  # the outermost frame of an operation; a bug is logged there
             return refusal(problem_of(exc))
 

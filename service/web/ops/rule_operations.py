@@ -50,9 +50,7 @@ async def show_rules(floor: Floor, call: Call) -> ShownRules:
     number = await _number(floor, shop) if asked.version is UNSET else asked.version
     version = await floor.versions.get(shop.org, number)
     rule_set = await floor.versions.document(shop.org, number)
-    return ShownRules(
-        line(version, VersionLine), rule_set.model_dump(mode="json", by_alias=True), dump_yaml(rule_set)
-    )
+    return ShownRules(line(version, VersionLine), rule_set.model_dump(by_alias=True), dump_yaml(rule_set))
 
 
 async def list_versions(floor: Floor, call: Call) -> VersionList:

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
-from service.errors import BadSettings
+from service.errors import BadSettings, Unreadable
+from service.text_files import read_text
 
 
 def load(path: Path | None, environ: MutableMapping[str, str] | None = None) -> None:
@@ -20,7 +21,11 @@ def load(path: Path | None, environ: MutableMapping[str, str] | None = None) -> 
         if path is not None:
             raise BadSettings(f"there is no settings file {path}")
         return
-    for name, value in parsed(file.read_text(encoding="utf-8"), source=str(file)):
+    try:
+        text = read_text(file)
+    except Unreadable as exc:
+        raise BadSettings(str(exc)) from exc
+    for name, value in parsed(text, source=str(file)):
         target.setdefault(name, value)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from deploy.cli.output import PERSONAL
 from service.errors import Refused
+from service.text_files import read_text
 
 
 def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
@@ -42,7 +43,7 @@ def _value(text: str) -> Any:
 
 
 def _from_file(file: str) -> dict[str, Any]:
-    text = sys.stdin.read() if file == "-" else Path(file).read_text(encoding="utf-8")
+    text = sys.stdin.read() if file == "-" else read_text(Path(file))
     try:
         found = json.loads(text)
     except ValueError as exc:

@@ -21,8 +21,9 @@ def read(file: Path) -> RuleSet:
 
     from service.domain.parsing import parse_rules
     from service.domain.problems import BadRules
+    from service.text_files import read_text
 
-    text = sys.stdin.read() if str(file) == "-" else file.read_text(encoding="utf-8")
+    text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:
         return parse_rules(text)
     except BadRules as exc:

@@ -18,6 +18,7 @@ from service.domain.writing import canonical, content_id
 from service.errors import NotFound, Refused
 from service.settings import Settings
 from service.store import keys
+from service.text_files import read_text
 
 OF_THE_SHOP: Final = (
     "live_version",
@@ -145,7 +146,7 @@ class Versions:
             return None
         if await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP)):
             return None
-        rule_set = parse_rules(settings.rules_file.read_text(encoding="utf-8"))
+        rule_set = parse_rules(read_text(settings.rules_file))
         try:
             return await self.publish(org, rule_set, author="RULES_FILE", note="the first rules", parent=0)
         except Refused:

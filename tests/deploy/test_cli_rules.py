@@ -241,6 +241,15 @@ async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: Arq
     assert not await redis.exists(keys.shop(ORG, "excluded"))
 
 
+async def test_a_file_that_is_not_utf_8_is_told_so(shop: Place, tmp_path: Path) -> None:
+    path = tmp_path / "rules.yaml"
+    path.write_text(VIP % 1, encoding="utf-16")
+
+    said = await shop.tagger("rules", "check", str(path))
+
+    assert (said.code, "is not UTF-8: save it with that encoding" in said.err) == (1, True)
+
+
 async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json(
     shop: Place, redis: ArqRedis, rules: Path
 ) -> None:

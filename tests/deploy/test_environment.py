@@ -57,6 +57,16 @@ def test_a_line_that_is_none_is_named_by_its_number_and_not_shown(tmp_path: Path
         loaded(tmp_path / ".env", f"PORT=1\n{line}")
 
 
+def test_a_file_of_another_encoding_is_refused_and_a_mark_at_its_beginning_is_none_of_it(
+    tmp_path: Path,
+) -> None:
+    assert loaded(tmp_path / ".env", "\ufeffPORT=8000") == {"PORT": "8000"}
+
+    (tmp_path / ".env").write_text("PORT=8000", encoding="utf-16")
+    with pytest.raises(BadSettings, match="not UTF-8"):
+        load(tmp_path / ".env", {})
+
+
 def test_a_named_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no settings file"):
         load(tmp_path / "none", {})

@@ -168,10 +168,13 @@ async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
     await marks.mark_customers(redis, org, [CustomerId(7)], cause="replay:R0")
 
 
+@pytest.mark.parametrize(
+    "rules", [b"rules: [{id: vip}]", "# khách".encode("latin-1")], ids=["wrong", "not UTF-8"]
+)
 async def test_rules_that_cannot_be_read_are_told_and_the_worker_works_on(
-    server: Server, tmp_path: Path
+    server: Server, tmp_path: Path, rules: bytes
 ) -> None:
-    (tmp_path / "rules.yaml").write_text("rules: [{id: vip}]", encoding="utf-8")
+    (tmp_path / "rules.yaml").write_bytes(rules)
     await server.start()
     settings = _settings(
         server,

@@ -12,7 +12,6 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from service.domain.customers import OrgId
 from service.ending import end
 from service.errors import TaggerError
 from service.settings import Settings
@@ -32,7 +31,7 @@ async def seed(settings: Settings, shops: Shops, versions: Versions) -> None:
         try:
             seeded = await shops.seed_from(settings)
             if seeded is not None:
-                await versions.seed_from(settings, OrgId(settings.org_id))
+                await versions.seed_from(settings, seeded.org, currency=seeded.currency)
             return
         except (RedisError, OSError) as exc:
             structlog.get_logger().warning("seed", outcome="waits", cause=type(exc).__name__, again_in_s=1)

@@ -19,7 +19,7 @@ from service.errors import Refused
 from service.store import census, previews, restoring
 from service.store.previews import Shown
 from service.store.shop import Shop
-from service.store.versions import Versions, made_ready
+from service.store.versions import Versions, check_currency, made_ready
 
 UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
 
@@ -101,6 +101,7 @@ async def drafted_as(
     number: int | None = None,
 ) -> Draft:
     """What these rules would do to everybody known as version `number`: the one after `parent`, unless it is said."""
+    check_currency(rule_set, shop.currency)
     compiled = made_ready(rule_set, past=past)
     before = await versions.document(shop.org, parent) if parent else RuleSet()
     people = await previews.gather(redis, shop.org, compiled, now_ms=now_ms, restores=restores)

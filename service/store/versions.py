@@ -38,6 +38,15 @@ def made_ready(rule_set: RuleSet, *, past: Past) -> Compiled:
     return compile_rules(rule_set, past=replace(past, gone={**past.gone, RETRACTED: "remove"}))
 
 
+def check_currency(rule_set: RuleSet, currency: str) -> None:
+    """Refused where the rules' amounts would be compared with amounts of another currency (the shop's)."""
+    if rule_set.currency != currency:
+        raise Refused(
+            f"the rules are in {rule_set.currency}, the shop's amounts in {currency}: "
+            f"write `currency: {currency}`, and all amounts in it"
+        )
+
+
 class Version(msgspec.Struct, frozen=True, kw_only=True):
     """What is known of one published version; never changed after it was stored."""
 
@@ -140,13 +149,14 @@ class Versions:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
         return made_ready(await self.document(org, number), past=await self.past(org, number))
 
-    async def seed_from(self, settings: Settings, org: OrgId) -> Version | None:
-        """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises BadRules."""
+    async def seed_from(self, settings: Settings, org: OrgId, *, currency: str) -> Version | None:
+        """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises Unreadable, Refused."""
         if settings.rules_file is None:
             return None
         if await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP)):
             return None
         rule_set = parse_rules(read_text(settings.rules_file))
+        check_currency(rule_set, currency)
         try:
             return await self.publish(org, rule_set, author="RULES_FILE", note="the first rules", parent=0)
         except Refused:

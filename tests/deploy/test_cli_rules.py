@@ -178,7 +178,10 @@ async def test_what_people_write_is_shown_as_it_is_and_commands_no_terminal(
     assert "\ufffd[31m[/red]\ufffd :fire:" in told.out
 
 
-async def test_rules_with_cents_are_read_back_from_their_json(shop: Place, tmp_path: Path) -> None:
+async def test_rules_with_cents_are_read_back_from_their_json(
+    shop: Place, redis: ArqRedis, tmp_path: Path
+) -> None:
+    await redis.hset(keys.shop(ORG, "shop"), "currency", "USD")
     when = "{field: total_spent, op: between, value: [10.50, 90071992547409.93]}"
     path = tmp_path / "usd.yaml"
     path.write_text(f"version: 1\ncurrency: USD\nrules:\n  - {{id: vip, tag: VIP, when: {when}}}\n")

@@ -122,8 +122,8 @@ async def test_the_rules_file_is_published_once(versions: Versions, tmp_path: Pa
         "rules:\n  - {id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}\n"
     )
 
-    first = await versions.seed_from(settings(file), ORG)
-    again = await versions.seed_from(settings(file), ORG)
+    first = await versions.seed_from(settings(file), ORG, currency="VND")
+    again = await versions.seed_from(settings(file), ORG, currency="VND")
 
     assert first is not None
     assert (first.number, first.author, again) == (1, "RULES_FILE", None)
@@ -137,7 +137,7 @@ async def test_a_shop_with_a_past_keeps_its_own(
     file.write_text("rules: []\n")
     await redis.hset(keys.shop(ORG, name), "7", "x")
 
-    assert await versions.seed_from(settings(file), ORG) is None
+    assert await versions.seed_from(settings(file), ORG, currency="VND") is None
     assert await versions.live(ORG) is None
 
 
@@ -146,8 +146,18 @@ async def test_a_broken_rules_file_says_where(versions: Versions, tmp_path: Path
     file.write_text("rules:\n  - {id: a}\n")
 
     with pytest.raises(BadRules, match="line 2"):
-        await versions.seed_from(settings(file), ORG)
+        await versions.seed_from(settings(file), ORG, currency="VND")
+
+
+async def test_a_rules_file_in_another_currency_than_the_shops_is_refused(
+    versions: Versions, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("currency: USD\nrules: []\n")
+
+    with pytest.raises(Refused, match="amounts in VND"):
+        await versions.seed_from(settings(file), ORG, currency="VND")
 
 
 async def test_without_a_rules_file_nothing_is_published(versions: Versions) -> None:
-    assert await versions.seed_from(Settings(), ORG) is None
+    assert await versions.seed_from(Settings(), ORG, currency="VND") is None

@@ -132,7 +132,8 @@ async def test_the_same_rules_with_another_note_are_another_version(ops: httpx2.
     assert (noted["version"]["number"], after["version"]["number"]) == (2, 3)
 
 
-async def test_money_in_an_object_is_as_exact_as_in_a_text(ops: httpx2.AsyncClient) -> None:
+async def test_money_in_an_object_is_as_exact_as_in_a_text(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+    await redis.hset(keys.shop(ORG, "shop"), "currency", "USD")
     when = '{"field": "total_spent", "op": "at_least", "value": 90071992547409.93}'
     rules = f'{{"version": 1, "currency": "USD", "rules": [{{"id": "vip", "tag": "VIP", "when": {when}}}]}}'
     body = f'{{"rules": {rules}, "approve": true}}'
@@ -144,6 +145,15 @@ async def test_money_in_an_object_is_as_exact_as_in_a_text(ops: httpx2.AsyncClie
     assert done.status_code == 200, done.text
     assert '"value":90071992547409.93' in shown.text
     assert "value: 90071992547409.93" in shown.json()["yaml"]
+
+
+@pytest.mark.parametrize("path", ["rules/preview", "rules/publish"])
+async def test_amounts_of_another_currency_than_the_shops_are_compared_with_nothing(
+    ops: httpx2.AsyncClient, path: str
+) -> None:
+    refused = await asked(ops, path, rules=f"currency: USD\n{LOW}", status=409)
+
+    assert "the rules are in USD, the shop's amounts in VND: write `currency: VND`" in refused["detail"]
 
 
 async def test_a_publish_from_an_old_look_is_refused(ops: httpx2.AsyncClient) -> None:

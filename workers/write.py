@@ -21,6 +21,7 @@ from workers.haravan.pacer import NoRoom
 from workers.permits import PermitRefused, WritePermits
 from workers.plans import Plan
 
+EXPLAINED: Final = -1  # in place of the customers with tags of ours: the brake does not count these removals
 REMOVALS_WAIT_MS: Final = 300_000
 
 
@@ -105,8 +106,8 @@ class Writer:
             version=plan.version,
             decided_ms=plan.decided_ms,
             intents=plan.intents,
-            removals=0 if outcomes.is_explained(mark) else len(plan.remove),
-            ours=self._ours,
+            removals=len(plan.remove),
+            ours=EXPLAINED if outcomes.is_explained(mark) else self._ours,
             reserve=self._reserve,
         )
 

@@ -20,6 +20,7 @@ from workers.turn import Settlement, TurnOfShop, TurnOver
 from workers.write import Carried, Writer
 
 WRITES: Final = 8  # on the way at once, for one shop
+BRAKE: Final = "brake"  # as permit.lua says it
 REJECTED_IN_A_ROW: Final = 5
 REJECTED_REST_MS: Final = 600_000
 WORST_FIRST: Final = (LockLost, Unauthorised, Throttled)
@@ -91,7 +92,7 @@ class Writing:
         self._work.journal.refused(each for each in unsettled if each.stop is None)
         await self._work.mark_again(each.mark for each in unsettled if each.sent)
         if any(each.outcome == "removals" for each in carried):
-            self._tell_of_the_brake()
+            await self._tell_of_the_brake()
         await self._work.settle(
             [
                 Settlement(each.mark, each.item, each.outcome, each.plan, each.sent)
@@ -135,8 +136,11 @@ class Writing:
             work.writes = Breaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL)
             work.alerts.raise_alert("rejected", f"{row} customers in a row: {failure}", org=work.turn.org)
 
-    def _tell_of_the_brake(self) -> None:
+    async def _tell_of_the_brake(self) -> None:
+        """Where it was the brake: of a publish that was stopped, whoever stopped it has told."""
         org = self._work.turn.org
+        if (await self._work.shops.require(org)).removals_paused != BRAKE:
+            return
         self._work.alerts.raise_alert(
             "removals paused",
             "more tags were about to be removed within an hour than publishing or the calendar explains. Nothing is "

@@ -260,6 +260,24 @@ async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage
     assert await stage.state("removals_paused") == f"publish {done.run.id}"
 
 
+async def test_a_run_that_is_stopped_takes_no_more_tags_until_removals_are_resumed(
+    stage: Stage, shop: Shop
+) -> None:
+    (customer,) = await settled(stage, 20_000_000)
+    done = await published(stage, shop, rules(vip(50_000_000)))
+    assert done.run is not None
+    await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "100")
+    assert await publishing.stop_overruns(stage.redis, ORG) == [done.run.id]
+
+    await stage.turn(3)
+    assert stage.haravan.tags(customer) == {"VIP"}
+
+    await stage.shops.resume_removals(ORG)
+    stage.clock.advance(400)
+    await stage.turn(3)
+    assert stage.haravan.tags(customer) == set()
+
+
 @pytest.mark.parametrize(
     ("call", "threshold", "counted"), [("POST tags", 5_000_000, (1, 0)), ("DELETE tags", 50_000_000, (0, 1))]
 )

@@ -1,8 +1,8 @@
 -- May this call be started? Grants one API call from the bucket; a write only while everything stands that it was
 -- decided on. The refused customer of a write is made ready, to be read again.
 -- KEYS: 1 prefix.  ARGV: now, token, lane, kind ('read'|'write'), then for a write: customer, mark, version,
---   decided_ms, intents (msgpack), tags to remove that nothing explains, customers with tags of ours (for the brake);
---   ARGV[12]… the bucket's own
+--   decided_ms, intents (msgpack), tags to remove, customers with tags of ours (for the brake; below 0: a publish, a
+--   claim or the calendar explains it); ARGV[12]… the bucket's own
 -- Answer: {'granted', the bucket's permit, now} or {'wait', ms} or {'refused', why}
 -- Needs place.lua, held.lua, bucket.lua.
 local PLAN_MS = 30000
@@ -15,9 +15,10 @@ local state = redis.call('HMGET', P .. 'state', 'paused', 'removals_paused', kin
 local open_until = tonumber(state[3] or '0')
 if open_until > now then return { 'wait', open_until - now } end
 
--- More removals in an hour than max(50, 1 %) of what is ours, and no publish or calendar that explains them?
+-- Removals are paused, or there are more in an hour than max(50, 1 %) of what is ours, and nothing explains them?
 local function brakes(slot, count, ours)
   if state[2] then return true end
+  if ours < 0 then return false end
   local sum = count
   for back = 0, 11 do sum = sum + tonumber(redis.call('HGET', P .. 'removals', slot - back) or '0') end
   if sum <= math.max(50, ours / 100) then return false end
@@ -51,13 +52,13 @@ if kind == 'write' then
   end
 end
 
-local removals, slot = tonumber(ARGV[10] or '0'), math.floor(now / 300000)
-if removals > 0 and brakes(slot, removals, tonumber(ARGV[11])) then return { 'refused', 'removals' } end
+local removals, ours, slot = tonumber(ARGV[10] or '0'), tonumber(ARGV[11] or '0'), math.floor(now / 300000)
+if removals > 0 and brakes(slot, removals, ours) then return { 'refused', 'removals' } end
 
 local grant = bucket_acquire(P, now, lane, 12)
 if grant[1] == 0 then return { 'wait', grant[3] } end
 if kind == 'write' then
-  if removals > 0 then
+  if removals > 0 and ours >= 0 then
     redis.call('HINCRBY', P .. 'removals', slot, removals)
     redis.call('EXPIRE', P .. 'removals', 86400)
   end

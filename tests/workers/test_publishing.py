@@ -267,7 +267,7 @@ async def test_a_run_that_is_stopped_takes_no_more_tags_until_removals_are_resum
     done = await published(stage, shop, rules(vip(50_000_000)))
     assert done.run is not None
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "100")
-    assert await publishing.stop_overruns(stage.redis, ORG) == [done.run.id]
+    assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
 
     await stage.turn(3)
     assert stage.haravan.tags(customer) == {"VIP"}

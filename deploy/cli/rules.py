@@ -71,7 +71,7 @@ for group in (publishing, history, claims):
 def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
     import time
 
-    from service.domain.evaluation import compile_rules
+    from service.domain.compilation import compile_rules
     from service.domain.warnings import say_warning, warn
     from service.locales import language_of, words
 

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from service.domain.compilation import compile_rules
 from service.domain.conditions import comparisons
 from service.domain.customers import Customer
 from service.domain.decision import decide
-from service.domain.evaluation import compile_rules
 from service.domain.reading import read_record
 from service.domain.rules import RuleSet
 from service.domain.standing import Standing

@@ -1,154 +1,160 @@
-"""A tree of conditions as closures, which can also be walked: each node knows its source."""
+"""A tree of conditions, ready to be asked: each node knows its source, and can be asked alone."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from operator import attrgetter
+from functools import cached_property
 from typing import Final
 
-from service.domain.conditions import AllOf, AnyOf, Condition, Negation, Tree
+from service.domain.conditions import AllOf, AnyOf, Condition, Negation, Tree, parts
 from service.domain.facts import Facts
 from service.domain.fields import FIELDS, Field
-from service.domain.flips import Flip, age_reached
 from service.domain.operators import Operator
-from service.domain.predicates import Predicate
+from service.domain.source import Source
 from service.domain.values import Compared, Takes
 
+Predicate = Callable[[Facts], bool]
+Flip = Callable[[Facts], int | None]
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """A comparison, ready: the source as authored, the value as compared."""
+_NEGATIVE: Final = frozenset({"is_not", "not_in", "is_empty"})
+
+
+class _Node(ABC):
+    """What is made of a node is made when it is first asked: most nodes are asked only as part of their rule."""
+
+    @cached_property
+    def matches(self) -> Predicate:
+        """The test itself."""
+        return test_of([self])
+
+    @cached_property
+    def flip(self) -> Flip | None:
+        """Tells the first later day on which time alone may change the answer; None: it never does."""
+        return flip_of([self])
+
+    @property
+    @abstractmethod
+    def dated(self) -> bool:
+        """Whether time alone may change the answer."""
+
+    @abstractmethod
+    def test(self, into: Source) -> str:
+        """The test as an expression of the source that it goes into."""
+
+    @abstractmethod
+    def flips(self, into: Source, depth: int) -> None:
+        """Of a dated node: add lines that move `soonest` to an earlier day if its answer may change on one."""
+
+
+@dataclass(frozen=True)
+class Comparison(_Node):
+    """A comparison, ready: the source as authored, the value as compared.
+
+    `own`: the folded tags that the asking rule sets itself.
+    """
 
     source: Condition
     field: Field
     operator: Operator
     value: Compared
-    matches: Predicate
-    flip: Flip | None  # None: time alone never changes the answer
+    own: frozenset[str]
+
+    @property
+    def dated(self) -> bool:
+        return self.operator.flip is not None or self._ages is not None
+
+    @property
+    def _ages(self) -> tuple[int, ...] | None:
+        """The ages at which a comparison of ages changes."""
+        turns = self.operator.turns if self.field.name == "age" else None
+        return None if turns is None else turns(self.value)
+
+    def test(self, into: Source) -> str:
+        """A name or its code: a positive test needs one of them, its negative twin both."""
+        sees_all = self.field.name == "tags" and self.operator.takes is Takes.NOTHING
+        value = into.bind(self.own if sees_all else self.value)
+        tests = [f"({self.operator.test.format(fact=fact, value=value)})" for fact in self.field.facts]
+        return (" and " if self.operator.name in _NEGATIVE else " or ").join(tests)
+
+    def flips(self, into: Source, depth: int) -> None:
+        if self.operator.flip is not None:
+            fact, on = self.field.facts[0], self.operator.flip.format(value=into.bind(self.value))
+        else:
+            fact, on = "birthday", f"age_reached(it, {into.bind(self._ages)}, facts.day)"
+        into.line(f"if (it := facts.{fact}) is not None and today < (on := {on}) < soonest:", depth=depth)
+        into.line("soonest = on", depth=depth + 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Group:
+@dataclass(frozen=True)
+class Group(_Node):
     """All, any or not, ready; `source` says which."""
 
     source: AllOf | AnyOf | Negation
     parts: tuple[Branch, ...]
-    matches: Predicate
-    flip: Flip | None
+
+    @property
+    def dated(self) -> bool:
+        return any(part.dated for part in self.parts)
+
+    def test(self, into: Source) -> str:
+        if isinstance(self.source, Negation):
+            return f"not ({self.parts[0].test(into)})"
+        return all_of(self.parts, into) if isinstance(self.source, AllOf) else any_of(self.parts, into)
+
+    def flips(self, into: Source, depth: int) -> None:
+        """The first of its parts', unless a part that time cannot change decides it anyway.
+
+        A part that reads tags may be changed by another rule's day, which is that rule's to tell.
+        """
+        timeless = [part for part in self.parts if not part.dated]
+        if timeless:
+            every = isinstance(self.source, AllOf)
+            steady = all_of(timeless, into) if every else f"not ({any_of(timeless, into)})"
+            into.line(f"if {steady}:", depth=depth)
+        for part in self.parts:
+            if part.dated:
+                part.flips(into, depth + bool(timeless))
 
 
 Branch = Comparison | Group
 
 
+def all_of(nodes: Iterable[_Node], into: Source) -> str:
+    """An expression: all of them match."""
+    return " and ".join(f"({one.test(into)})" for one in nodes)
+
+
+def any_of(nodes: Iterable[_Node], into: Source) -> str:
+    """An expression: one of them matches."""
+    return " or ".join(f"({one.test(into)})" for one in nodes)
+
+
+def test_of(nodes: Iterable[_Node]) -> Predicate:
+    """A function: does one of them match?"""
+    source = Source()
+    source.line(f"return {any_of(nodes, source)}")
+    test: Predicate = source.function()
+    return test
+
+
+def flip_of(nodes: Iterable[_Node]) -> Flip | None:
+    """A function: the first later day on which time alone may change one of them; None when it changes none."""
+    dated = [one for one in nodes if one.dated]
+    if not dated:
+        return None
+    source = Source()
+    source.line("today, soonest = facts.day.ordinal, never")
+    for one in dated:
+        one.flips(source, 0)
+    source.line("return soonest if soonest < never else None")
+    flip: Flip = source.function()
+    return flip
+
+
 def compile_tree(node: Tree, *, currency: str, own: frozenset[str] = frozenset()) -> Branch:
     """Make a tree of conditions ready; `own`: the folded tags that the asking rule sets itself."""
-    match node:
-        case Condition():
-            return _test(node, currency, own)
-        case Negation():
-            part = compile_tree(node.negated, currency=currency, own=own)
-            inner = part.matches
-            return Group(node, (part,), lambda facts: not inner(facts), part.flip)
-        case AllOf():
-            parts = tuple(compile_tree(one, currency=currency, own=own) for one in node.all)
-            return Group(
-                node, parts, all_of(tuple(one.matches for one in parts)), _flip_while(parts, held=True)
-            )
-        case AnyOf():
-            parts = tuple(compile_tree(one, currency=currency, own=own) for one in node.any)
-            return Group(
-                node, parts, any_of(tuple(one.matches for one in parts)), _flip_while(parts, held=False)
-            )
-
-
-def _test(node: Condition, currency: str, own: frozenset[str]) -> Comparison:
-    field, operator = FIELDS[node.field], node.operator
-    value = node.compared(currency)
-    compared = own if field.name == "tags" and operator.takes is Takes.NOTHING else value
-    if len(field.facts) == 2:
-        matches = _either(field, operator, compared)
-    else:
-        matches = operator.make(attrgetter(field.facts[0]), compared)
-    flip: Flip | None = None
-    if operator.flip is not None:
-        flip = operator.flip(attrgetter(field.facts[0]), value)
-    elif field.name == "age" and operator.turns is not None:
-        flip = age_reached(operator.turns)(attrgetter("age"), value)
-    return Comparison(node, field, operator, value, matches, flip)
-
-
-_NEGATIVE: Final = frozenset({"is_not", "not_in", "is_empty"})
-
-
-def _either(field: Field, operator: Operator, value: Compared) -> Predicate:
-    """A name or its code: a positive test needs one of them, its negative twin both."""
-    first, second = (operator.make(attrgetter(name), value) for name in field.facts)
-    if operator.name in _NEGATIVE:
-        return lambda facts: first(facts) and second(facts)
-    return lambda facts: first(facts) or second(facts)
-
-
-def all_of(tests: tuple[Predicate, ...]) -> Predicate:
-    """One test of several that must all match; the short ones are spelled out, being the most."""
-    if len(tests) == 1:
-        return tests[0]
-    if len(tests) == 2:
-        first, second = tests
-        return lambda facts: first(facts) and second(facts)
-    if len(tests) == 3:
-        one, two, three = tests
-        return lambda facts: one(facts) and two(facts) and three(facts)
-
-    def every(facts: Facts) -> bool:
-        for test in tests:  # noqa: SIM110 - a generator would cost twice as much
-            if not test(facts):
-                return False
-        return True
-
-    return every
-
-
-def any_of(tests: tuple[Predicate, ...]) -> Predicate:
-    """One test of several of which one must match."""
-    if len(tests) == 1:
-        return tests[0]
-    if len(tests) == 2:
-        first, second = tests
-        return lambda facts: first(facts) or second(facts)
-
-    def some(facts: Facts) -> bool:
-        for test in tests:  # noqa: SIM110 - a generator would cost twice as much
-            if test(facts):
-                return True
-        return False
-
-    return some
-
-
-def _flip_while(parts: tuple[Branch, ...], *, held: bool) -> Flip | None:
-    """A group's flip: the first of its parts', unless a part that time cannot change decides it anyway.
-
-    A part that reads tags may be changed by another rule's day, which is that rule's to tell.
-    """
-    soonest = earliest(parts)
-    timeless = tuple(one.matches for one in parts if one.flip is None)
-    if soonest is None or not timeless:
-        return soonest
-    steady = all_of(timeless) if held else any_of(timeless)
-    found: Flip = soonest
-    if held:
-        return lambda facts: found(facts) if steady(facts) else None
-    return lambda facts: None if steady(facts) else found(facts)
-
-
-def earliest(parts: Sequence[Branch]) -> Flip | None:
-    """The first flip of several, None when time changes none of them."""
-    flips = tuple(one.flip for one in parts if one.flip is not None)
-    if len(flips) <= 1:
-        return flips[0] if flips else None
-
-    def soonest(facts: Facts) -> int | None:
-        return min((on for flip in flips if (on := flip(facts)) is not None), default=None)
-
-    return soonest
+    if isinstance(node, Condition):
+        return Comparison(node, FIELDS[node.field], node.operator, node.compared(currency), own)
+    return Group(node, tuple(compile_tree(part, currency=currency, own=own) for part in parts(node)))

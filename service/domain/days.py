@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
@@ -9,8 +10,8 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 LAST_DAY: Final = date.max.toordinal()
-_DAY_MS: Final = 86_400_000
-_CHUNK_MS: Final = 10 * _DAY_MS
+DAY_MS: Final = 86_400_000
+CHUNK_MS: Final = 10 * DAY_MS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -23,7 +24,9 @@ class Day:
     year: int
     month: int
     next_month: int
-    next_first: int  # ordinal of the first day of the next month
+    edges: tuple[
+        int, ...
+    ]  # by month (0: December too), the next day on which it begins, or ends while it lasts
     birthdays: frozenset[tuple[int, int]]  # (month, day) of those who celebrate today
 
 
@@ -36,7 +39,8 @@ def day(ordinal: int) -> Day:
     if (on.month, on.day) == (2, 28) and tomorrow.month == 3:
         here.add((2, 29))
     following = on.month % 12 + 1
-    return Day(ordinal, on.year, on.month, following, first_of(following, ordinal), frozenset(here))
+    edges = [first_of(following if month == on.month else month, ordinal) for month in range(1, 13)]
+    return Day(ordinal, on.year, on.month, following, (edges[-1], *edges), frozenset(here))
 
 
 def first_of(month: int, after: int) -> int:
@@ -59,6 +63,18 @@ def next_anniversary(born: date, today: Day) -> int:
     return this if this >= today.ordinal else anniversary(born, today.year + 1)
 
 
+def nearing(born: date, today: Day, days: int) -> int:
+    """The day after the anniversary while it is at most so many days ahead, else the day on which it comes so near."""
+    coming = next_anniversary(born, today)
+    return coming + 1 if coming - today.ordinal <= days else coming - days
+
+
+def age_reached(born: date, ages: Iterable[int], today: Day) -> int:
+    """The first day after today on which one of the ages is reached; a day beyond the calendar when none will be."""
+    days = (anniversary(born, born.year + age) for age in ages if 0 < age <= 9999 - born.year)
+    return min((on for on in days if on > today.ordinal), default=LAST_DAY + 1)
+
+
 def age(born: date, today: Day) -> int:
     """Whole years since `born`, never negative."""
     return max(0, today.year - born.year - (anniversary(born, today.year) > today.ordinal))
@@ -73,18 +89,20 @@ class Calendar:
     """
 
     zone: ZoneInfo
-    _offsets: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
+    shifts: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def day_of(self, ms: int) -> int:
-        """The ordinal of the local day on which a moment (ms since 1970, UTC) falls."""
-        chunk = ms // _CHUNK_MS
+        """The ordinal of the local day on which a moment (ms since 1970, UTC) falls.
+
+        `shifts` tells for each stretch what is added to a moment, so that whole days are ordinals; None where the
+        clock changes.
+        """
+        chunk = ms // CHUNK_MS
         try:
-            offset = self._offsets[chunk]
+            shift = self.shifts[chunk]
         except KeyError:
-            offset = self._offsets[chunk] = _steady_offset(self.zone, chunk * _CHUNK_MS)
-        if offset is None:
-            return _slow_day(self.zone, ms)
-        return (ms + offset) // _DAY_MS + _EPOCH_DAY
+            shift = self.shifts[chunk] = _steady_shift(self.zone, chunk * CHUNK_MS)
+        return _slow_day(self.zone, ms) if shift is None else (ms + shift) // DAY_MS
 
     def date_of(self, ms: int) -> date:
         """The same as a date."""
@@ -97,8 +115,8 @@ def calendar(zone: str) -> Calendar:
     return Calendar(ZoneInfo(zone))
 
 
-def _steady_offset(zone: ZoneInfo, start_ms: int) -> int | None:
-    """The zone's offset in ms if it is the same all through the chunk (looked at every six hours)."""
+def _steady_shift(zone: ZoneInfo, start_ms: int) -> int | None:
+    """The shift if the zone's offset is the same all through the chunk (looked at every six hours)."""
     try:
         moments = [_EPOCH + timedelta(milliseconds=start_ms + hour * 3_600_000) for hour in range(0, 246, 6)]
         offsets = {moment.astimezone(zone).utcoffset() for moment in moments}
@@ -106,7 +124,7 @@ def _steady_offset(zone: ZoneInfo, start_ms: int) -> int | None:
         return None
     if len(offsets) != 1 or (offset := offsets.pop()) is None:
         return None
-    return offset // timedelta(milliseconds=1)
+    return offset // timedelta(milliseconds=1) + _EPOCH_DAY * DAY_MS
 
 
 def _slow_day(zone: ZoneInfo, ms: int) -> int:

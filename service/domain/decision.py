@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -10,7 +11,7 @@ from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
 from service.domain.facts import Facts, fold
 from service.domain.reasons import HeldBack, Reason
-from service.domain.standing import Standing
+from service.domain.standing import Hold, Owned, Standing
 from service.domain.tag_steps import settle_gone, settle_tag
 from service.domain.tags import TagChange
 from service.domain.tier_steps import settle_tier
@@ -48,7 +49,8 @@ def decide(
     facts = compiled.facts(customer, today)
     wanted = _quiet(compiled, facts, standing)
     if wanted is not None:
-        return Decision(NO_CHANGE, standing, tuple(wanted), _next(compiled, facts, frozenset(), ()))
+        flip = compiled.flip
+        return Decision(NO_CHANGE, standing, wanted, flip(facts) if flip is not None else None)
     turn = Turn(
         compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
     )
@@ -73,77 +75,66 @@ def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:
         change or NO_CHANGE,
         standing if same else Standing(turn.owned, held, standing.excluded),
         (*turn.wanted, *turn.levels),
-        _next(turn.compiled, turn.facts, standing.excluded, turn.due),
+        _next(turn),
         tuple(turn.reasons),
         tuple(turn.held_back),
     )
 
 
-def _next(
-    compiled: Compiled, facts: Facts, excluded: frozenset[str], due: list[int] | tuple[()]
-) -> int | None:
+def _next(turn: Turn) -> int | None:
     """The first day on which a rule's answer or a hold may end by itself."""
-    soonest = min(due) if due else None
-    for maker, flip in compiled.flips:
-        if (on := flip(facts)) is not None and (soonest is None or on < soonest) and maker not in excluded:
-            soonest = on
-    return soonest
+    days = [
+        on
+        for maker, flip in turn.compiled.flips
+        if maker not in turn.excluded and (on := flip(turn.facts)) is not None
+    ]
+    return min((*days, *turn.due), default=None)
 
 
-def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> list[str] | None:
+def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> tuple[str, ...] | None:
     """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
-    tags, live, undone = facts.tags, compiled.live, compiled.take_back
-    if standing.excluded or standing.restores or not _sleep(compiled, standing, tags):
+    if standing.excluded or standing.restores or not _ours(compiled, facts.tags, standing.owned):
         return None
-    if not tags.issuperset(standing.owned):
+    wanted = compiled.quick(facts)
+    if wanted is None or not _quiet_holds(compiled, facts.tags, standing.held):
         return None
-    for key, own in standing.owned.items():
-        if key not in live.get(own.rule, _NO_TAGS):
-            return None
-        if undone and (own.rule, own.version) in undone:
-            return None  # what an undone version gave is taken over, or taken back
-    quick = compiled.quick
-    keys = [key for matches, key in quick.tests if matches(facts)]
-    if len(keys) != len(tags & quick.keys) or not tags.issuperset(keys):
-        return None
-    for step in quick.keeping:
-        if not _quiet_holds(step, standing, given=step.key in tags):
-            return None
-    wanted = [quick.spelled[key] for key in keys]
-    for tier in quick.tiers:
-        if not _quiet_tier(tier, facts, standing, wanted):
-            return None
     return wanted
 
 
-def _sleep(compiled: Compiled, standing: Standing, tags: frozenset[str]) -> bool:
-    """Are holds of rules that hold nothing now as they should be?"""
-    held = standing.held
-    if held.keys().isdisjoint(compiled.idle):
+def _ours(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned]) -> bool:
+    """Is everything that is ours there, and answered for by who sets it?"""
+    live, undone = compiled.live, compiled.take_back
+    for key, own in owned.items():
+        if key not in tags or key not in live.get(own.rule, _NO_TAGS):
+            return False
+        if undone and (own.rule, own.version) in undone:
+            return False  # what an undone version gave is taken over, or taken back
+    return True
+
+
+def _quiet_holds(compiled: Compiled, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
+    """Are the holds as they should be, where the tags are?"""
+    if not (held or compiled.keeping or compiled.tiers):
         return True
     dormant = (held[one] for one in held.keys() & compiled.idle)
-    return all(hold.tag in tags and hold.below is None for hold in dormant)
+    return (
+        all(hold.tag in tags and hold.below is None for hold in dormant)
+        and all(_quiet_step(step, held, given=step.key in tags) for step in compiled.keeping)
+        and all(_quiet_tier(tier, tags, held) for tier in compiled.tiers)
+    )
 
 
-def _quiet_holds(step: TagStep, standing: Standing, *, given: bool) -> bool:
+def _quiet_step(step: TagStep, held: Mapping[str, Hold], *, given: bool) -> bool:
     """A given tag has one rule whose hold is there already; one that is not given has no hold."""
     if not given:
-        return not any(rule.id in standing.held for rule in step.rules)
-    hold = standing.held.get(step.rules[0].id)
+        return not any(rule.id in held for rule in step.rules)
+    hold = held.get(step.rules[0].id)
     return len(step.rules) == 1 and hold is not None and hold.tag == step.key
 
 
-def _quiet_tier(tier: CompiledTier, facts: Facts, standing: Standing, wanted: list[str]) -> bool:
-    """The level earned is the only one there, and its hold (if one is needed) is as it should be."""
-    key = None
-    for level in tier.levels:
-        if level.matches(facts):
-            key = level.key
-            wanted.append(level.tag)
-            break
-    if any((other in facts.tags) is not (other == key) for other in tier.keys):
-        return False
-    hold = standing.held.get(tier.id)
+def _quiet_tier(tier: CompiledTier, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
+    """The hold of the level that is there (if one is needed) is as it should be."""
+    hold, key = held.get(tier.id), next((key for key in tier.keys if key in tags), None)
     if not tier.downgrade_days or key is None:
         return hold is None
     return hold is not None and hold.tag == key and hold.below is None

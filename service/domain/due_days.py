@@ -12,13 +12,13 @@ def coming_days(population: Population, compiled: Compiled) -> list[tuple[int, i
 
     Holds have days of their own: who has one gets the whole decision.
     """
-    facts, flips = population.facts(compiled), [flip for _, flip in compiled.flips]
+    facts, flip = population.facts(compiled), compiled.flip
     found: list[tuple[int, int]] = []
     for place, customer in enumerate(population.customers):
         if population.standings[place].held:
             day = _decided(population, compiled, place).next_change
         else:
-            day = min((on for flip in flips if (on := flip(facts[place])) is not None), default=None)
+            day = flip(facts[place]) if flip is not None else None
         if day is not None:
             found.append((customer.id, day))
     return found

@@ -1,27 +1,23 @@
-"""A rule set made ready to run: conditions as closures, rules in the order in which they may be decided."""
+"""A rule set made ready to be asked about customers. What is asked is compiled when it is first asked."""
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from graphlib import TopologicalSorter
+from functools import cached_property
 
-from service.domain.branches import Branch, any_of, compile_tree, earliest
-from service.domain.conditions import comparisons
+from service.domain.branches import Branch, Flip, Predicate, any_of, flip_of, test_of
 from service.domain.customers import Customer
-from service.domain.days import Calendar, calendar
-from service.domain.facts import Facts, facts_maker, fold
-from service.domain.fields import FIELDS
-from service.domain.flips import Flip
-from service.domain.ordering import Maker, dependencies
-from service.domain.ownership import NO_PAST, Past
-from service.domain.predicates import Predicate
-from service.domain.reasons import Inputs, inputs_of
+from service.domain.days import Calendar
+from service.domain.facts import Facts
+from service.domain.reasons import Inputs
 from service.domain.rules import Rule, RuleSet, TierGroup, WhenGone
+from service.domain.source import Source
+
+Quick = Callable[[Facts], tuple[str, ...] | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CompiledRule:
     """A rule, ready. `needs`: the ids of those that are decided before it, near and far."""
 
@@ -30,26 +26,35 @@ class CompiledRule:
     tag: str
     key: str  # the folded tag
     when: Branch
-    matches: Predicate
-    flip: Flip | None
     keep_days: int
     owns_all: bool
     inputs: Inputs
     needs: frozenset[str]
 
+    @cached_property
+    def matches(self) -> Predicate:
+        return self.when.matches
 
-@dataclass(frozen=True, slots=True)
+    @cached_property
+    def flip(self) -> Flip | None:
+        return self.when.flip
+
+
+@dataclass(frozen=True)
 class CompiledLevel:
     """A step of a tier, ready."""
 
     tag: str
     key: str
     when: Branch
-    matches: Predicate
     inputs: Inputs
 
+    @cached_property
+    def matches(self) -> Predicate:
+        return self.when.matches
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class CompiledTier:
     """A tier, ready."""
 
@@ -57,14 +62,17 @@ class CompiledTier:
     id: str
     levels: tuple[CompiledLevel, ...]
     keys: Mapping[str, int]  # folded tag -> level
-    flip: Flip | None
     downgrade_days: int
     owns_all: bool
     inputs: Inputs
     needs: frozenset[str]
 
+    @cached_property
+    def flip(self) -> Flip | None:
+        return flip_of([level.when for level in self.levels])
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class TagStep:
     """One tag and the live rules that set it: it is there while any of them matches."""
 
@@ -72,26 +80,18 @@ class TagStep:
     key: str
     rules: tuple[CompiledRule, ...]
     ids: frozenset[str]
-    matches: Predicate
     keeps: bool
     owns_all: bool
+
+    @cached_property
+    def matches(self) -> Predicate:
+        return self.rules[0].matches if len(self.rules) == 1 else test_of([rule.when for rule in self.rules])
 
 
 Step = TagStep | CompiledTier
 
 
-@dataclass(frozen=True, slots=True)
-class Quick:
-    """The steps laid out for the question that is asked most: is everything as it should be?"""
-
-    tests: tuple[tuple[Predicate, str], ...]  # with the folded tag that each gives
-    keys: frozenset[str]
-    spelled: Mapping[str, str]
-    keeping: tuple[TagStep, ...]
-    tiers: tuple[CompiledTier, ...]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Compiled:
     """A rule set, ready to be asked about customers.
 
@@ -112,151 +112,56 @@ class Compiled:
     when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
     take_back: frozenset[tuple[str, int]]
     undone: frozenset[int]  # versions whose removals are put back
-    quick: Quick
-    flips: tuple[tuple[str, Flip], ...]
-    make_facts: Callable[[Customer, int], Facts]
-
-    def facts(self, customer: Customer, today: int) -> Facts:
-        """The facts that the live rules read, on a day (ordinal)."""
-        return self.make_facts(customer, today)
+    keeping: tuple[TagStep, ...]  # the steps that hold something after it no longer matches
+    facts: Callable[[Customer, int], Facts]  # that the live rules read, on a day (ordinal)
 
     def day_of(self, ms: int) -> int:
         """The shop's day (ordinal) of a moment."""
         return self.calendar.day_of(ms)
 
+    @cached_property
+    def quick(self) -> Quick:
+        """Asks what is asked most, whether a customer's tags are as they should be: those that rules give, or None."""
+        return _quick(self.steps)
 
-def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
-    """Make a rule set ready; `past` is what earlier versions left behind (see ownership.Past)."""
-    needs = _all_needs(rule_set)
-    currency = rule_set.currency
-    rules = tuple(_rule(rule, currency, needs[rule.id]) for rule in rule_set.rules if rule.enabled)
-    tiers = tuple(_tier(tier, currency, needs[tier.id]) for tier in rule_set.tiers if tier.enabled)
-    everything: tuple[Maker, ...] = (*rule_set.rules, *rule_set.tiers)
-    live = [maker for maker in everything if maker.enabled]
-    fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
-    zone = calendar(rule_set.timezone)
-    make = facts_maker(
-        calendar=zone, needs=frozenset(name for field in fields for name in FIELDS[field].facts)
-    )
-    steps = _steps(rules, tiers, needs)
-    ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
-    return Compiled(
-        rule_set=rule_set,
-        calendar=zone,
-        rules=rules,
-        tiers=tiers,
-        steps=steps,
-        sets=frozenset(fold(tag) for maker in live for tag in maker.tags),
-        live={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
-        idle=frozenset(one.id for one in ready if not _holds(one)),
-        reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
-        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
-        take_back=past.take_back,
-        undone=past.undone,
-        quick=_quick(steps),
-        flips=tuple((one.id, one.flip) for one in ready if one.flip is not None),
-        make_facts=make,
-    )
+    @cached_property
+    def flips(self) -> tuple[tuple[str, Flip], ...]:
+        """By rule or tier, as far as time alone may change what it says."""
+        ready: tuple[CompiledRule | CompiledTier, ...] = (*self.rules, *self.tiers)
+        return tuple((one.id, one.flip) for one in ready if one.flip is not None)
 
-
-def spelled(tag: str) -> str:
-    """A tag as it is written to the record: as typed, in composed characters."""
-    return unicodedata.normalize("NFC", tag).strip()
-
-
-def _holds(one: CompiledRule | CompiledTier) -> bool:
-    return bool(one.keep_days if isinstance(one, CompiledRule) else one.downgrade_days)
-
-
-def _rule(rule: Rule, currency: str, needs: frozenset[str]) -> CompiledRule:
-    key = fold(rule.tag)
-    when = compile_tree(rule.when, currency=currency, own=frozenset({key}))
-    return CompiledRule(
-        rule,
-        rule.id,
-        spelled(rule.tag),
-        key,
-        when,
-        when.matches,
-        when.flip,
-        rule.keep_days,
-        rule.owns == "all",
-        inputs_of(rule.trees),
-        needs,
-    )
-
-
-def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier:
-    own = frozenset(map(fold, tier.tags))
-    levels = []
-    for level in tier.levels:
-        when = compile_tree(level.when, currency=currency, own=own)
-        levels.append(
-            CompiledLevel(spelled(level.tag), fold(level.tag), when, when.matches, inputs_of((level.when,)))
-        )
-    keys = {level.key: at for at, level in enumerate(levels)}
-    flip = earliest([level.when for level in levels])
-    return CompiledTier(
-        tier,
-        tier.id,
-        tuple(levels),
-        keys,
-        flip,
-        tier.downgrade_days,
-        tier.owns == "all",
-        inputs_of(tier.trees),
-        needs,
-    )
-
-
-def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
-    """Near and far: whoever sets what a rule reads, and whoever sets what that one reads."""
-    near = dependencies((*rule_set.rules, *rule_set.tiers))
-    far: dict[str, frozenset[str]] = {}
-    for one in TopologicalSorter(near).static_order():
-        far[one] = frozenset(near[one]).union(*(far[other] for other in near[one]))
-    return far
-
-
-def _steps(
-    rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...], needs: Mapping[str, frozenset[str]]
-) -> tuple[Step, ...]:
-    """One step for each tag and tier, so that a tag is settled before anyone reads it."""
-    by_tag: dict[str, list[CompiledRule]] = {}
-    for rule in rules:
-        by_tag.setdefault(rule.key, []).append(rule)
-    steps: list[Step] = [*(_tag_step(tuple(group)) for group in by_tag.values()), *tiers]
-    place = {one: at for at, step in enumerate(steps) for one in _ids(step)}
-    graph = {
-        at: {place[other] for one in _ids(step) for other in needs[one] if other in place} - {at}
-        for at, step in enumerate(steps)
-    }
-    return tuple(steps[at] for at in TopologicalSorter(graph).static_order())
+    @cached_property
+    def flip(self) -> Flip | None:
+        """All of them at once: the first later day on which time alone may change what any rule or tier says."""
+        levels = (level.when for tier in self.tiers for level in tier.levels)
+        return flip_of([*(rule.when for rule in self.rules), *levels])
 
 
 def _quick(steps: tuple[Step, ...]) -> Quick:
-    tags = tuple(step for step in steps if isinstance(step, TagStep))
-    return Quick(
-        tests=tuple((step.matches, step.key) for step in tags),
-        keys=frozenset(step.key for step in tags),
-        spelled={step.key: step.tag for step in tags},
-        keeping=tuple(step for step in tags if step.keeps),
-        tiers=tuple(step for step in steps if isinstance(step, CompiledTier)),
-    )
+    """One function for all steps: it ends at the first tag that is not as it should be."""
+    source = Source()
+    source.line("tags, wanted = facts.tags, []")
+    for step in steps:
+        if isinstance(step, TagStep):
+            key, tag = source.bind(step.key), source.bind(step.tag)
+            source.line(f"if {any_of([rule.when for rule in step.rules], source)}:")
+            source.line(f"if {key} not in tags: return None", depth=1)
+            source.line(f"wanted.append({tag})", depth=1)
+            source.line(f"elif {key} in tags: return None")
+    for step in steps:
+        if isinstance(step, CompiledTier):
+            _quick_tier(step, source)
+    source.line("return tuple(wanted)")
+    quick: Quick = source.function()
+    return quick
 
 
-def _ids(step: Step) -> frozenset[str]:
-    return step.ids if isinstance(step, TagStep) else frozenset({step.id})
-
-
-def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
-    matches = rules[0].matches if len(rules) == 1 else any_of(tuple(rule.matches for rule in rules))
-    return TagStep(
-        rules[0].tag,
-        rules[0].key,
-        rules,
-        frozenset(rule.id for rule in rules),
-        matches,
-        any(rule.keep_days for rule in rules),
-        any(rule.owns_all for rule in rules),
-    )
+def _quick_tier(tier: CompiledTier, source: Source) -> None:
+    """The level that wins is the only one there."""
+    keys = source.bind(frozenset(tier.keys))
+    for at, level in enumerate(tier.levels):
+        key, tag = source.bind(level.key), source.bind(level.tag)
+        source.line(f"{'elif' if at else 'if'} {level.when.test(source)}:")
+        source.line(f"if {key} not in tags or len({keys} & tags) > 1: return None", depth=1)
+        source.line(f"wanted.append({tag})", depth=1)
+    source.line(f"elif not {keys}.isdisjoint(tags): return None")

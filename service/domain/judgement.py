@@ -8,16 +8,17 @@ from typing import Final
 
 import msgspec
 
+from service.domain.aftermath import settle_begun, to_restore, undone_by_others, without
 from service.domain.customers import Customer, digest
 from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled
 from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
-from service.domain.ownership import INTENT_MS, intent_key, settle_intents, still_ours
+from service.domain.ownership import INTENT_MS, intent_key, still_ours
 from service.domain.reasons import Reason
 from service.domain.records import Record
 from service.domain.standing import Intent, Owned, Standing, Stood
 from service.domain.strikes import Strikes, stopped, strike
-from service.domain.tags import TagChange, TagSet, after, fold, tag_set
+from service.domain.tags import TagChange, after, fold, tag_set
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +143,12 @@ def judge(asked: Asked, record: Record, background: Background, scene: Scene) ->
 
 def _decided(asked: Asked, customer: Customer, background: Background, scene: Scene) -> Settled | Due:
     current = tag_set(customer.tags)
-    owned, left, found = _settle_begun(background, current, now_ms=scene.now_ms)
-    standing = replace(
-        background.standing, owned=owned, restores=_to_restore(background, found, scene.compiled.undone)
+    before = background.standing
+    owned, left, found = settle_begun(
+        before=before.owned, intents=background.intents, current=current, now_ms=scene.now_ms
     )
+    restores = to_restore(before, found, scene.compiled.undone)
+    standing = replace(before, owned=owned, restores=restores)
     decision = decide(
         compiled=scene.compiled,
         customer=customer,
@@ -157,12 +160,18 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
     there = {key: one for key, one in owned.items() if key in current.spelled}
     fresh = still_ours(owned, current, now_ms=scene.now_ms)
     gone = {key: one for key, one in owned.items() if key not in there}
-    undone = _undone(gone, fresh, frozenset(map(fold, decision.change.add)), background.strikes, scene.now_ms)
+    undone = undone_by_others(
+        gone,
+        fresh=fresh,
+        wanted=frozenset(map(fold, decision.change.add)),
+        strikes=background.strikes,
+        now_ms=scene.now_ms,
+    )
     drifted = tuple(one.tag for key, one in gone.items() if key in undone or key not in fresh)
     strikes = background.strikes
     if undone and not scene.shadow:
         strikes = strike(strikes, undone, now_ms=scene.now_ms)
-    decision, given_up = _without(decision, stopped(strikes, now_ms=scene.now_ms), standing)
+    decision, given_up = without(decision, stopped(strikes, now_ms=scene.now_ms), standing)
     for tag in given_up:
         fresh.pop(fold(tag), None)
     decision = msgspec.structs.replace(
@@ -186,53 +195,6 @@ def _decided(asked: Asked, customer: Customer, background: Background, scene: Sc
     return _due(settled, {**fresh, **there}, scene)
 
 
-def _undone(
-    gone: Mapping[str, Owned],
-    fresh: Mapping[str, Owned],
-    wanted: frozenset[str],
-    strikes: Strikes,
-    now_ms: int,
-) -> dict[str, int]:
-    """Tags of ours that somebody took off and that are wanted, each with the moment to note.
-
-    A giving can be undone once, however often it is read. A fresh one stays ours while it is absent, so it is
-    known again by its own moment: the clock of the moment of reading may have been set back since.
-    """
-    moments = {key: one.since_ms if key in fresh else now_ms for key, one in gone.items() if key in wanted}
-    return {key: at for key, at in moments.items() if at not in strikes.get(key, ())}
-
-
-def _settle_begun(
-    background: Background, current: TagSet, *, now_ms: int
-) -> tuple[dict[str, Owned], dict[str, Intent], tuple[Intent, ...]]:
-    """Settle writes whose answer was lost: what is ours now, what may still land, and what has landed."""
-    before = background.standing.owned
-    owned, left = settle_intents(owned=before, intents=background.intents, current=current, now_ms=now_ms)
-    found = [
-        one
-        for one in background.intents.values()
-        if (fold(one.tag) in before) is one.taken and (fold(one.tag) in owned) is not one.taken
-    ]
-    return owned, left, tuple(found)
-
-
-def _to_restore(
-    background: Background, found: tuple[Intent, ...], undone: frozenset[int]
-) -> Mapping[str, Stood]:
-    """What is to be put back, with the removals of undone versions that were under way when these were undone."""
-    before, known = background.standing.owned, background.standing.restores
-    late = {
-        fold(one.tag): one.stood
-        for one in found
-        if one.taken
-        and one.version in undone
-        and one.stood is not None
-        # Later ones are ours anew: what took the tag since was a person.
-        and before[fold(one.tag)].since_ms < one.at_ms
-    }
-    return {**late, **known} if late else known
-
-
 def _again_ms(
     asked: Asked,
     customer: Customer,
@@ -247,29 +209,6 @@ def _again_ms(
     if lags(asked, customer):
         looks.append(now_ms + int(LAG_LOOK_AGAIN_S * 1000))
     return max(looks, default=None)
-
-
-def _without(
-    decision: Decision, refused: frozenset[str], before: Standing
-) -> tuple[Decision, tuple[str, ...]]:
-    """Leave out what was undone too often: what is not given is not ours, what is not taken stays ours."""
-    given_up = tuple(tag for tag in (*decision.change.add, *decision.change.remove) if fold(tag) in refused)
-    if not given_up:
-        return decision, ()
-    keys = frozenset(map(fold, given_up))
-    owned = {key: one for key, one in decision.standing.owned.items() if key not in keys}
-    owned |= {
-        fold(tag): before.owned[fold(tag)]
-        for tag in decision.change.remove
-        if fold(tag) in keys & before.owned.keys()
-    }
-    change = TagChange(
-        add=tuple(tag for tag in decision.change.add if fold(tag) not in keys),
-        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in keys),
-    )
-    reasons = tuple(one for one in decision.reasons if fold(one.tag) not in keys)
-    kept = replace(decision.standing, owned=owned)
-    return msgspec.structs.replace(decision, change=change, reasons=reasons, standing=kept), given_up
 
 
 def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:

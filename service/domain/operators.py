@@ -1,4 +1,7 @@
-"""The table of operators: for each type of field, what may be asked and with what value."""
+"""The table of operators: for each type of field, what may be asked and with what value.
+
+Two-valued: a positive test of an empty value is false, its negative twin is the exact complement.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.domain import flips, predicates
 from service.domain.fields import Kind
-from service.domain.flips import MakeFlip
-from service.domain.predicates import Make
 from service.domain.values import Takes
 
 
@@ -17,71 +17,123 @@ from service.domain.values import Takes
 class Operator:
     """One operator of one type of field.
 
-    `twin` names its exact complement. `flip` tells when time alone changes the answer; `turns` the ages
-    at which a comparison of ages changes.
+    `test` is a Python expression (see source.Source): `{fact}` is the name of the field's fact, `{value}` that of the
+    value compared with. `twin` names its exact complement. `flip` is the day on which time alone changes the answer
+    about a fact `it` that is not empty (a day that is over or beyond the calendar counts for none), `turns` tells the
+    ages at which a comparison of ages changes.
     """
 
     kind: Kind
     name: str
     takes: Takes
-    make: Make
+    test: str
     twin: str | None = None
-    flip: MakeFlip | None = None
+    flip: str | None = None
     turns: Callable[[Any], tuple[int, ...]] | None = None
+
+
+_GIVEN: Final = "(it := facts.{fact}) is not None and "
 
 
 def _numbers(kind: Kind, one: Takes, two: Takes) -> tuple[Operator, ...]:
     return (
-        Operator(kind, "at_least", one, predicates.at_least, turns=lambda n: (n,)),
-        Operator(kind, "more_than", one, predicates.more_than, turns=lambda n: (n + 1,)),
-        Operator(kind, "at_most", one, predicates.at_most, turns=lambda n: (n + 1,)),
-        Operator(kind, "less_than", one, predicates.less_than, turns=lambda n: (n,)),
-        Operator(kind, "between", two, predicates.between, turns=lambda ends: (ends[0], ends[1] + 1)),
-        Operator(kind, "is", one, predicates.equals, "is_not", turns=lambda n: (n, n + 1)),
-        Operator(kind, "is_not", one, predicates.differs, "is", turns=lambda n: (n, n + 1)),
+        Operator(kind, "at_least", one, _GIVEN + "it >= {value}", turns=lambda n: (n,)),
+        Operator(kind, "more_than", one, _GIVEN + "it > {value}", turns=lambda n: (n + 1,)),
+        Operator(kind, "at_most", one, _GIVEN + "it <= {value}", turns=lambda n: (n + 1,)),
+        Operator(kind, "less_than", one, _GIVEN + "it < {value}", turns=lambda n: (n,)),
+        Operator(
+            kind,
+            "between",
+            two,
+            _GIVEN + "{value}[0] <= it <= {value}[1]",
+            turns=lambda ends: (ends[0], ends[1] + 1),
+        ),
+        Operator(kind, "is", one, "facts.{fact} == {value}", "is_not", turns=lambda n: (n, n + 1)),
+        Operator(kind, "is_not", one, "facts.{fact} != {value}", "is", turns=lambda n: (n, n + 1)),
         *_emptiness(kind),
     )
 
 
 def _emptiness(kind: Kind) -> tuple[Operator, ...]:
     return (
-        Operator(kind, "is_empty", Takes.NOTHING, predicates.empty, "is_not_empty"),
-        Operator(kind, "is_not_empty", Takes.NOTHING, predicates.not_empty, "is_empty"),
+        Operator(kind, "is_empty", Takes.NOTHING, "facts.{fact} is None", "is_not_empty"),
+        Operator(kind, "is_not_empty", Takes.NOTHING, "facts.{fact} is not None", "is_empty"),
+    )
+
+
+def _dates() -> tuple[Operator, ...]:
+    kind, over = Kind.DATE, "it + {value} + 1"  # a window changes once: on the day after its last
+    return (
+        Operator(kind, "within_last", Takes.SPAN, _GIVEN + "it >= facts.day.ordinal - {value}", flip=over),
+        Operator(kind, "more_than_ago", Takes.SPAN, _GIVEN + "it < facts.day.ordinal - {value}", flip=over),
+        Operator(kind, "before", Takes.DAY, _GIVEN + "it < {value}"),
+        Operator(kind, "after", Takes.DAY, _GIVEN + "it > {value}"),
+        *_emptiness(kind),
+    )
+
+
+def _anniversaries() -> tuple[Operator, ...]:
+    kind = Kind.ANNIVERSARY
+    return (
+        Operator(
+            kind,
+            "this_month",
+            Takes.NOTHING,
+            _GIVEN + "it.month == facts.day.month",
+            flip="facts.day.edges[it.month]",
+        ),
+        Operator(
+            kind,
+            "next_month",
+            Takes.NOTHING,
+            _GIVEN + "it.month == facts.day.next_month",
+            flip="facts.day.edges[it.month - 1]",
+        ),
+        Operator(kind, "month_is", Takes.MONTH, _GIVEN + "it.month == {value}"),
+        Operator(
+            kind,
+            "today",
+            Takes.NOTHING,
+            _GIVEN + "(it.month, it.day) in facts.day.birthdays",
+            flip="nearing(it, facts.day, 0)",
+        ),
+        Operator(
+            kind,
+            "in_next",
+            Takes.SPAN,
+            _GIVEN + "next_anniversary(it, facts.day) - facts.day.ordinal <= {value}",
+            flip="nearing(it, facts.day, {value})",
+        ),
+        *_emptiness(kind),
     )
 
 
 _ALL: Final = (
     *_numbers(Kind.MONEY, Takes.AMOUNT, Takes.AMOUNTS),
     *_numbers(Kind.INT, Takes.COUNT, Takes.COUNTS),
-    Operator(Kind.DATE, "within_last", Takes.SPAN, predicates.within_last, flip=flips.window),
-    Operator(Kind.DATE, "more_than_ago", Takes.SPAN, predicates.more_than_ago, flip=flips.window),
-    Operator(Kind.DATE, "before", Takes.DAY, predicates.less_than),
-    Operator(Kind.DATE, "after", Takes.DAY, predicates.more_than),
-    *_emptiness(Kind.DATE),
-    Operator(Kind.ANNIVERSARY, "this_month", Takes.NOTHING, predicates.this_month, flip=flips.this_month),
-    Operator(Kind.ANNIVERSARY, "next_month", Takes.NOTHING, predicates.next_month, flip=flips.next_month),
-    Operator(Kind.ANNIVERSARY, "month_is", Takes.MONTH, predicates.month_is),
-    Operator(Kind.ANNIVERSARY, "today", Takes.NOTHING, predicates.is_today, flip=flips.is_today),
-    Operator(Kind.ANNIVERSARY, "in_next", Takes.SPAN, predicates.in_next, flip=flips.in_next),
-    *_emptiness(Kind.ANNIVERSARY),
-    Operator(Kind.BOOL, "is", Takes.FLAG, predicates.flag_is),
-    Operator(Kind.CHOICE, "is", Takes.CHOICE, predicates.is_in, "is_not"),
-    Operator(Kind.CHOICE, "is_not", Takes.CHOICE, predicates.is_not_in, "is"),
-    Operator(Kind.CHOICE, "in", Takes.CHOICES, predicates.is_in, "not_in"),
-    Operator(Kind.CHOICE, "not_in", Takes.CHOICES, predicates.is_not_in, "in"),
+    *_dates(),
+    *_anniversaries(),
+    Operator(Kind.BOOL, "is", Takes.FLAG, "facts.{fact} is {value}"),
+    Operator(Kind.CHOICE, "is", Takes.CHOICE, "facts.{fact} in {value}", "is_not"),
+    Operator(Kind.CHOICE, "is_not", Takes.CHOICE, "facts.{fact} not in {value}", "is"),
+    Operator(Kind.CHOICE, "in", Takes.CHOICES, "facts.{fact} in {value}", "not_in"),
+    Operator(Kind.CHOICE, "not_in", Takes.CHOICES, "facts.{fact} not in {value}", "in"),
     *_emptiness(Kind.CHOICE),
-    Operator(Kind.TEXT, "contains", Takes.TEXT, predicates.contains, "not_contains"),
-    Operator(Kind.TEXT, "not_contains", Takes.TEXT, predicates.not_contains, "contains"),
-    Operator(Kind.TEXT, "starts_with", Takes.TEXT, predicates.starts_with),
-    Operator(Kind.TEXT, "ends_with", Takes.TEXT, predicates.ends_with),
-    Operator(Kind.TEXT, "is", Takes.TEXT, predicates.equals, "is_not"),
-    Operator(Kind.TEXT, "is_not", Takes.TEXT, predicates.differs, "is"),
+    Operator(Kind.TEXT, "contains", Takes.TEXT, _GIVEN + "{value} in it", "not_contains"),
+    Operator(
+        Kind.TEXT, "not_contains", Takes.TEXT, "(it := facts.{fact}) is None or {value} not in it", "contains"
+    ),
+    Operator(Kind.TEXT, "starts_with", Takes.TEXT, _GIVEN + "it.startswith({value})"),
+    Operator(Kind.TEXT, "ends_with", Takes.TEXT, _GIVEN + "it.endswith({value})"),
+    Operator(Kind.TEXT, "is", Takes.TEXT, "facts.{fact} == {value}", "is_not"),
+    Operator(Kind.TEXT, "is_not", Takes.TEXT, "facts.{fact} != {value}", "is"),
     *_emptiness(Kind.TEXT),
-    Operator(Kind.TAGS, "has_any", Takes.TAGS, predicates.has_any, "has_none"),
-    Operator(Kind.TAGS, "has_all", Takes.TAGS, predicates.has_all),
-    Operator(Kind.TAGS, "has_none", Takes.TAGS, predicates.has_none, "has_any"),
-    Operator(Kind.TAGS, "is_empty", Takes.NOTHING, predicates.no_tags, "is_not_empty"),
-    Operator(Kind.TAGS, "is_not_empty", Takes.NOTHING, predicates.some_tags, "is_empty"),
+    Operator(Kind.TAGS, "has_any", Takes.TAGS, "not {value}.isdisjoint(facts.{fact})", "has_none"),
+    Operator(Kind.TAGS, "has_all", Takes.TAGS, "{value} <= facts.{fact}"),
+    Operator(Kind.TAGS, "has_none", Takes.TAGS, "{value}.isdisjoint(facts.{fact})", "has_any"),
+    # Of the tags that the asking rule sets itself it sees none, or it would undo itself.
+    Operator(Kind.TAGS, "is_empty", Takes.NOTHING, "facts.{fact} <= {value}", "is_not_empty"),
+    Operator(Kind.TAGS, "is_not_empty", Takes.NOTHING, "not facts.{fact} <= {value}", "is_empty"),
 )
 
 OPERATORS: Final[Mapping[Kind, Mapping[str, Operator]]] = {

@@ -46,7 +46,12 @@ class Population:
         zone = compiled.rule_set.timezone
         if zone != self._zone:
             make, today = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS), self.today
-            self._facts = [make(customer, today) for customer in self.customers]
+            self._facts = []
+            alike: dict[frozenset[str], frozenset[str]] = {}
+            for customer in self.customers:
+                facts = make(customer, today)
+                facts.tags = alike.setdefault(facts.tags, facts.tags)  # or they would be half of the memory
+                self._facts.append(facts)
             self._zone = zone
             self._remembered.clear()
         return self._facts

@@ -114,7 +114,7 @@ def _how_many(count: int, customers: int) -> str:
 def _tries(branches: Sequence[Branch], today: int) -> list[Facts] | None:
     """Today and far off: what is only true for a while is no contradiction."""
     now = trials(branches, today=today)
-    if now is None or not any(leaf.flip for branch in branches for leaf in leaves(branch)):
+    if now is None or not any(branch.dated for branch in branches):
         return now
     return [*now, *(trials(branches, today=today + FAR_DAYS) or ())]
 

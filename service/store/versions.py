@@ -9,8 +9,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import OrgId
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.ownership import Past, pack_past, succeed, unpack_past
 from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet

@@ -22,8 +22,9 @@ from typing import Any, NamedTuple
 import msgspec
 from arq.connections import ArqRedis
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, CustomerId, OrgId
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.judgement import Asked, Background, Due, Scene, judge
 from service.domain.parsing import parse_rules
 from service.domain.records import Record

@@ -22,8 +22,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import cel
 import msgspec
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.parsing import parse_rules
 from service.domain.population import Population, population
 from service.domain.preview import preview

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
+from service.domain.compilation import compile_rules
 from service.domain.decision import decide
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.parsing import parse_rules
 from service.domain.reading import read_record
 from service.domain.standing import NOTHING

@@ -7,9 +7,10 @@ from datetime import date
 
 import msgspec
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.restoring import Deed, Undoing, together
 from service.domain.rules import RuleSet

@@ -4,9 +4,9 @@ from datetime import date
 from typing import Any
 
 from service.domain.coming import next_changes
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import decide
-from service.domain.evaluation import compile_rules
 from service.domain.parsing import check_rules
 from service.domain.standing import Hold, Owned, Standing
 from tests.reference.strategies import moment

@@ -93,6 +93,14 @@ def test_the_first_of_a_month_is_the_next_one(month: int, after: date) -> None:
     assert after < found <= after + timedelta(days=366)
 
 
+@given(month=st.integers(1, 12), today=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
+def test_a_months_edge_is_the_next_day_on_which_it_begins_or_ends(month: int, today: date) -> None:
+    ahead = (today + timedelta(days=days) for days in range(1, 367))
+    edge = next(on for on in ahead if (on.month == month) is not (today.month == month))
+
+    assert date.fromordinal(day(today.toordinal()).edges[month % 12]) == edge
+
+
 @pytest.mark.parametrize(
     ("today", "expected"),
     [

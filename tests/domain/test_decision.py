@@ -8,9 +8,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import compile_rules
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.parsing import check_rules
 from service.domain.standing import Owned, Standing

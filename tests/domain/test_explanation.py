@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from service.domain.branches import Comparison, compile_tree
+from service.domain.compilation import compile_rules
 from service.domain.conditions import Condition
 from service.domain.customers import Customer
 from service.domain.days import calendar
 from service.domain.distance import Distance, distance
-from service.domain.evaluation import compile_rules
 from service.domain.explanation import Found, explain
 from service.domain.facts import Facts, facts_maker, fold
 from service.domain.fields import FIELDS

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.domain.compilation import compile_rules
 from service.domain.customer_data import customer_data
 from service.domain.customer_text import customer_lines
 from service.domain.customers import Customer
 from service.domain.decision import decide
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.inquiry import explain_customer
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.standing import NOTHING, Hold, Intent, Owned, Standing

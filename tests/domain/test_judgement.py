@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import pytest
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, CustomerId
-from service.domain.evaluation import compile_rules
 from service.domain.judgement import (
     Asked,
     Background,

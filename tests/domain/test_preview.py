@@ -11,9 +11,10 @@ import msgspec
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import Population, population
 from service.domain.preview import Preview, preview, touched

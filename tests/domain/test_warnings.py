@@ -8,8 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.facts import facts_maker
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import population

@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.parsing import check_rules
 from service.domain.standing import Standing

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, CustomerId
-from service.domain.evaluation import compile_rules
 from service.domain.inquiry import explain_customer
 from service.domain.parsing import parse_rules
 from service.domain.standing import NOTHING

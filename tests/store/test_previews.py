@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, OrgId, pack
-from service.domain.evaluation import Compiled, compile_rules
+from service.domain.evaluation import Compiled
 from service.domain.ownership import Past
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, pack_owned

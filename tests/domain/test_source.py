@@ -1,0 +1,185 @@
+"""Nothing that a person wrote is in the code that rules become, and it means the same there as in the document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from types import FunctionType
+from typing import Any, NamedTuple
+from unicodedata import category
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from service.domain.branches import Branch, Comparison
+from service.domain.compilation import compile_rules
+from service.domain.customers import Customer
+from service.domain.decision import decide
+from service.domain.evaluation import Compiled
+from service.domain.facts import ALL_FACTS
+from service.domain.fields import FIELDS, Kind
+from service.domain.operators import OPERATORS
+from service.domain.parsing import check_rules
+from service.domain.standing import NOTHING
+from service.domain.tags import fold
+from service.domain.values import Takes
+
+
+def tagged(text: str) -> str:
+    """The text as a tag may have it: a tag has no line break and no other control character."""
+    return "".join(one for one in text if category(one) not in {"Cc", "Zl", "Zp"})
+
+
+TODAY = 739_000
+TAME = "an"
+HOSTILE = (
+    "'", '"', "'''", '"""', "\\", "\\'", "\n", "a\nimport os", "\r", "\x00", "\u2028", "\u202e", "#", ";", ":",
+    "{", "}", "{}", "{value}", "{fact}", "{0.__class__}", "%s", "%(value)s", "f'{1}'", ")", ") or True or (",
+    "'); raise SystemExit #", "__import__('os').abort()", "v0", "v1", "it", "facts", "facts.note", "None", "True",
+    "wanted", "return None", "tags", "made", "never", "lambda: 0", "é", "é", "Đ", "ß", "İ", "ﬁ", "👩‍👩‍👧", "￿",
+)  # fmt: skip
+TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(text))) and "," not in text)
+OURS = {
+    *ALL_FACTS, "customer", "facts", "day", "today", "it", "on", "ms", "shift", "text", "tags", "wanted", "soonest",
+    *(name for name in Customer.__struct_fields__),
+    "ordinal", "month", "next_month", "edges", "birthdays",  # of a day
+    "append", "isdisjoint", "startswith", "endswith", "strip", "lower", "isascii",
+    "tuple", "len", "frozenset", "map", "Facts", "fold", "fold_once", "age_of", "date_of", "day_of", "shift_of",
+    "slow_day_of", "never", "nearing", "next_anniversary", "age_reached",
+}  # fmt: skip
+
+
+def leaf(field: str, op: str, value: Any = None) -> dict[str, Any]:
+    return {"field": field, "op": op} | ({} if value is None else {"value": value})
+
+
+def comparisons(text: str) -> Iterator[dict[str, Any]]:
+    """Every comparison that a person's text can stand in."""
+    for field in FIELDS.values():
+        if field.name == "gender":
+            continue  # its values are numbers
+        for operator in OPERATORS[field.kind].values():
+            if operator.takes in {Takes.TEXT, Takes.CHOICE}:
+                yield leaf(field.name, operator.name, text)
+            elif operator.takes is Takes.CHOICES:
+                yield leaf(field.name, operator.name, [text, "other"])
+            elif operator.takes is Takes.TAGS and field.kind is Kind.TAGS:
+                yield leaf(field.name, operator.name, [tagged(text), "other"])
+
+
+def document(text: str) -> dict[str, Any]:
+    """Rules and a tier with the text wherever one may be; the shape is always the same."""
+    found = [*comparisons(text)]
+    some = found[::4]  # a rule has fifty at most
+    dated = [
+        leaf("last_order_date", "within_last", "9 days"),
+        leaf("birthday", "today"),
+        leaf("age", "is", 9),
+    ]
+    when = {"any": [{"all": some}, {"not": {"any": some}}, {"all": [leaf("note", "is", text), *dated]}]}
+    named = {"name": text, "note": text}
+    return {
+        "rules": [
+            {"id": "r-0", "tag": f"{tagged(text)}0", "when": when, "keep": "9 days"} | named,
+            *({"id": f"r{at}", "tag": f"{tagged(text)}{at}", "when": one} for at, one in enumerate(found, 1)),
+        ],
+        "tiers": [
+            {
+                "id": "t",
+                "levels": [{"tag": f"{tagged(text)} {at}", "when": one} for at, one in enumerate(found[:3])],
+            }
+            | named
+        ],
+    }
+
+
+def nodes(branch: Branch) -> Iterator[Branch]:
+    yield branch
+    if not isinstance(branch, Comparison):
+        for part in branch.parts:
+            yield from nodes(part)
+
+
+def functions(compiled: Compiled) -> list[FunctionType]:
+    """All that a rule set is compiled to."""
+    trees = (*(rule.when for rule in compiled.rules), *(one.when for one in compiled.tiers[0].levels))
+    every = [node for tree in trees for node in nodes(tree)]
+    flips = (compiled.flip, *(flip for _, flip in compiled.flips), *(node.flip for node in every))
+    made = (compiled.facts, compiled.quick, *flips, *(node.matches for node in every))
+    return [one for one in made if isinstance(one, FunctionType)]
+
+
+class Code(NamedTuple):
+    """All there is in a function besides what is bound to it."""
+
+    steps: bytes
+    names: tuple[str, ...]
+    variables: tuple[str, ...]
+    constants: tuple[object, ...]
+
+
+def code(function: FunctionType) -> Code:
+    made = function.__code__
+    return Code(made.co_code, made.co_names, made.co_varnames, made.co_consts)
+
+
+CODE = [code(function) for function in functions(compile_rules(check_rules(document(TAME))))]
+
+
+def check(text: str) -> None:
+    assert [code(function) for function in functions(compile_rules(check_rules(document(text))))] == CODE
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_the_code_does_not_depend_on_what_a_person_wrote(text: str) -> None:
+    check(f"a{text}z")
+
+
+@given(text=TEXTS)
+@settings(max_examples=60, deadline=None)
+def test_the_code_does_not_depend_on_any_text(text: str) -> None:
+    check(text)
+
+
+def test_the_code_has_no_names_but_ours_and_no_texts_at_all() -> None:
+    names = {name for one in CODE for name in (*one.names, *one.variables)}
+    constants = {constant for one in CODE for constant in one.constants}
+
+    assert {name for name in names if not (name[0] == "v" and name[1:].isdigit())} <= OURS
+    assert {*map(type, constants)} <= {int, type(None)}
+
+
+def test_what_is_compiled_reaches_nothing_but_what_was_bound_to_it() -> None:
+    for function in functions(compile_rules(check_rules(document(TAME)))):
+        assert function.__globals__["__builtins__"] == {}
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_a_text_is_compared_as_it_was_written(text: str) -> None:
+    written = f"a{text}z"
+    customer = Customer(
+        id=1, note=f"<{written}>", group=written, province_code=written, tags=(tagged(written),)
+    )
+    rules = {
+        "note": leaf("note", "contains", written),
+        "group": leaf("group", "is", written),
+        "province": leaf("province", "in", [written]),
+        "tags": leaf("tags", "has_all", [tagged(written)]),
+        "none": leaf("email", "is", written),
+    }
+    doc = {
+        "rules": [{"id": one, "tag": f"{one} {tagged(text)}!", "when": when} for one, when in rules.items()]
+    }
+
+    decision = decide(
+        compiled=compile_rules(check_rules(doc)),
+        customer=customer,
+        standing=NOTHING,
+        today=TODAY,
+        now_ms=0,
+        version=1,
+    )
+
+    assert {*map(fold, decision.change.add)} == {
+        fold(f"{one} {tagged(text)}!") for one in rules if one != "none"
+    }

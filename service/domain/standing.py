@@ -24,16 +24,17 @@ class Owned(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     adopted: bool = False
 
 
-class Hold(msgspec.Struct, frozen=True, array_like=True):
+class Hold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """Why a tag stays although its rule no longer matches.
 
     `tag` is the folded key that was given, or the tier's level; `since` the day (ordinal) of the giving;
-    `below` the day on which a tier was first seen lower, None while it is not.
+    `below` the day on which a tier was first seen lower, None while it is not, and `by` the version that saw it.
     """
 
     tag: str
     since: int
     below: int | None = None
+    by: int = 0
 
 
 class Stood(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):

@@ -55,11 +55,14 @@ def _with_downgrade(turn: Turn, tier: CompiledTier, earned: int) -> tuple[int, i
 
 
 def _standing_level(turn: Turn, tier: CompiledTier) -> tuple[int, int | None] | None:
-    """The level that we hold the customer on: as kept, or as ownership tells when nothing was kept."""
+    """The level that we hold the customer on: as kept, or as ownership tells when nothing was kept.
+
+    A version that was undone never saw the customer lower.
+    """
     hold = turn.held.get(tier.id)
     there = hold is not None and hold.tag in tier.keys and hold.tag in turn.facts.tags
     if hold is not None and there and not _taken_back(turn, tier, hold.tag):
-        return tier.keys[hold.tag], hold.below
+        return tier.keys[hold.tag], None if hold.by in turn.compiled.undone else hold.below
     ours = [
         at
         for key, at in tier.keys.items()
@@ -105,7 +108,9 @@ def _keep_hold(turn: Turn, tier: CompiledTier, target: int, below: int | None) -
         return
     key = tier.levels[target].key
     since = old.since if old is not None and old.tag == key else turn.today
-    turn.held[tier.id] = Hold(key, since, below)
+    seen = old is not None and old.below == below and old.by not in turn.compiled.undone
+    by = 0 if below is None else old.by if old is not None and seen else turn.version
+    turn.held[tier.id] = Hold(key, since, below, by)
 
 
 def _leave_all(turn: Turn, tier: CompiledTier) -> None:

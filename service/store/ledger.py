@@ -16,13 +16,22 @@ from service.store import keys
 PAGE: Final = 500
 
 
+class HeldBefore(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+    """A hold on a removed tag: `one` is the rule's or tier's id, "" stands for the entry's own. See standing.Hold."""
+
+    one: str
+    since: int
+    below: int | None = None
+    by: int = 0
+
+
 class Before(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """How a removed tag stood, in few bytes. An empty id stands for the entry's own rule."""
 
     since_ms: int = 0  # 0 = it was not ours
     version: int = 0
     owner: str = ""
-    holds: tuple[tuple[str, int, int | None], ...] = ()  # rule or tier id, since, below
+    holds: tuple[HeldBefore, ...] = ()
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -54,7 +63,9 @@ def before_of(stood: Stood | None, rule: str) -> Before | None:
     if stood is None:
         return None
     own = stood.own or Owned("", rule, 0)
-    holds = tuple((_short(one, rule), hold.since, hold.below) for one, hold in stood.holds.items())
+    holds = tuple(
+        HeldBefore(_short(one, rule), hold.since, hold.below, hold.by) for one, hold in stood.holds.items()
+    )
     return Before(own.since_ms, own.version, _short(own.rule, rule), holds)
 
 
@@ -64,7 +75,8 @@ def stood_of(entry: Entry) -> Stood | None:
     if before is None:
         return None
     own = Owned(entry.tag, before.owner or entry.rule, before.since_ms, before.version)
-    holds = {one or entry.rule: Hold(fold(entry.tag), since, below) for one, since, below in before.holds}
+    tag = fold(entry.tag)
+    holds = {held.one or entry.rule: Hold(tag, held.since, held.below, held.by) for held in before.holds}
     return Stood(entry.tag, own if before.since_ms else None, holds)
 
 

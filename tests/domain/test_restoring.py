@@ -191,3 +191,30 @@ def test_a_person_who_took_off_what_the_undone_rules_gave_again_has_the_last_wor
     life.look()
 
     assert life.tags == set()
+
+
+def silver(**when: Any) -> RuleSet:
+    level = {"tag": "Silver", "when": when}
+    return check_rules(
+        {"version": 1, "tiers": [{"id": "t", "downgrade": {"after": "5 days"}, "levels": [level]}]}
+    )
+
+
+@pytest.mark.parametrize("later", [5, 6], ids=["its tag is still there", "its tag was taken"])
+def test_the_days_on_which_only_the_undone_rules_saw_a_lower_level_are_not_waited(later: int) -> None:
+    life = Life([silver(field="tags", op="has_any", value=["X"])], Customer(id=1, tags=("X",)), START)
+    life.look()
+    life.publish(silver(field="orders_count", op="at_least", value=9))
+    for days in sorted({0, later - 5, later - 1}):
+        life.today = START + timedelta(days=days)
+        life.look()
+    life.today = START + timedelta(days=later)
+    if later > 5:
+        life.look()
+    life.retag(*(tag for tag in life.customer.tags if tag != "X"))
+    life.roll_back(to=1)
+
+    for days, there in ((0, True), (4, True), (5, False)):
+        life.today = START + timedelta(days=later + days)
+        life.look()
+        assert ("silver" in life.tags) is there

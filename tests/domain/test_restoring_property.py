@@ -26,6 +26,12 @@ def nobody_waits(standing: Standing) -> bool:
     return all(hold.below is None for hold in standing.held.values())
 
 
+def nobody_took_over(undone: Life, without: Life) -> bool:
+    """Whose a tag was before an undone rule took it over is not kept."""
+    ours, theirs = undone.standing.owned, without.standing.owned
+    return all(ours[key].rule == theirs[key].rule for key in ours.keys() & theirs.keys())
+
+
 def pass_days(lives: list[Life], data: st.DataObject, *, events: bool) -> None:
     """The same happens in every world: days, another record, a foreign tag put on or taken off."""
     days = timedelta(days=data.draw(DAYS))
@@ -60,6 +66,7 @@ def any_undoing(data: st.DataObject) -> None:
         with_b.look()
         without.look()
         assume(state(without) == before)  # what only the first rules would have noticed, nobody knows
+        assume(nobody_took_over(with_b, without))
         pass_days([with_b, without], data, events=True)
     with_b.roll_back(to=1)
 

@@ -60,7 +60,9 @@ class Page:
     """What the book knows of one customer."""
 
     owned: dict[str, Own] = field(default_factory=dict)
-    held: dict[str, list[Any]] = field(default_factory=dict)  # id -> [key, since, below], days as ordinals
+    held: dict[str, list[Any]] = field(
+        default_factory=dict
+    )  # id -> [key, since, below, by], days as ordinals
     excluded: set[str] = field(default_factory=set)
     deeds: list[Deed] = field(default_factory=list)
     seen: set[str] | None = None  # the tags as we left them
@@ -180,6 +182,7 @@ class Book:
             version=self.version,
             gone=self.past.gone,
             undone=self.past.wrong,
+            blind=self.past.undone,
         )
         return outcome, returning, before
 

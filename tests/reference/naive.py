@@ -17,7 +17,7 @@ FOREVER = 10**9
 
 @dataclass
 class Kept:
-    """Standing as plain data: owned = key -> [tag, rule, since day, version]; held = id -> [key, since, below]."""
+    """Standing as plain data: owned = key -> [tag, rule, since day, version]; held = id -> [key, since, below, by]."""
 
     owned: dict[str, list[Any]] = field(default_factory=dict)
     held: dict[str, list[Any]] = field(default_factory=dict)
@@ -45,6 +45,7 @@ class World:
     version: int
     gone: Mapping[str, str]
     undone: set[tuple[str, int]]
+    blind: set[int]  # versions that were undone: whom they saw lower was not
     tags: set[str] = field(default_factory=set)
     wanted: set[str] = field(default_factory=set)
     owned: dict[str, list[Any]] = field(default_factory=dict)
@@ -91,10 +92,11 @@ def decide(
     version: int,
     gone: Mapping[str, str],
     undone: set[tuple[str, int]],
+    blind: set[int],
 ) -> Outcome:
     """The whole decision, the long way."""
     tags = {fold(tag) for tag in customer.tags}
-    world = World(doc, customer, kept, today, version, gone, undone, set(tags))
+    world = World(doc, customer, kept, today, version, gone, undone, blind, set(tags))
     world.owned = {key: list(own) for key, own in kept.owned.items() if key in tags}
     world.held = {one: list(hold) for one, hold in kept.held.items() if one not in without_memory(doc)}
     groups = group_by_tag(doc)
@@ -117,7 +119,7 @@ def decide(
             settle_rules(world, ready["makers"])
     for one, hold in kept.held.items():
         if one in without_memory(doc) and hold[0] in world.tags:
-            world.held[one] = [hold[0], hold[1], None]  # the day of the giving stays as long as the tag
+            world.held[one] = [hold[0], hold[1], None, 0]  # the day of the giving stays as long as the tag
     return Outcome(
         world.tags - tags, tags - world.tags, world.wanted, Kept(world.owned, world.held, kept.excluded)
     )
@@ -188,7 +190,7 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
             world.owned[key] = [own[0], giver["id"], own[2], world.version]
         for rule in matching:
             if keep_days(rule) and (ours or rule.get("owns") == "all"):
-                world.held[rule["id"]] = hold_of(world, rule, key) or [key, world.today.toordinal(), None]
+                world.held[rule["id"]] = hold_of(world, rule, key) or [key, world.today.toordinal(), None, 0]
     else:
         follower = next((rule for rule in free if follows(world, rule, key)), None)
         keepers = [
@@ -198,7 +200,7 @@ def settle_rules(world: World, rules: list[Any]) -> None:  # noqa: C901 - told i
             since = world.held[follower["id"]][1]
             if not there:
                 world.add(key, tag, follower["id"])
-            world.held[follower["id"]] = [key, since, None]
+            world.held[follower["id"]] = [key, since, None, 0]
         if (there or follower) and keepers:  # whoever holds the tag by itself goes on holding it
             for rule in keepers:
                 world.held[rule["id"]] = hold_of(world, rule, key) or []
@@ -229,7 +231,7 @@ def hold_of(world: World, rule: Mapping[str, Any], key: str) -> list[Any] | None
     hold = world.held.get(rule["id"])
     if hold and hold[0] == key:
         return hold
-    return [key, own[2], None] if mine and own else None
+    return [key, own[2], None, 0] if mine and own else None
 
 
 def follows(world: World, rule: Mapping[str, Any], key: str) -> bool:
@@ -277,7 +279,9 @@ def settle_tier(world: World, tier: Mapping[str, Any]) -> None:
     old = world.held.pop(tier["id"], None)
     if days and target < len(keys):
         since = old[1] if old and old[0] == keys[target] else world.today.toordinal()
-        world.held[tier["id"]] = [keys[target], since, below]
+        known = old and old[2] == below and old[3] not in world.blind
+        by = 0 if below is None else old[3] if old and known else world.version
+        world.held[tier["id"]] = [keys[target], since, below, by]
 
 
 def standing_level(world: World, tier: Mapping[str, Any], keys: list[str]) -> tuple[int, int | None] | None:
@@ -285,6 +289,6 @@ def standing_level(world: World, tier: Mapping[str, Any], keys: list[str]) -> tu
     mine = [key for key in keys if key in world.owned and world.owned[key][1] == tier["id"]]
     there = hold and hold[0] in keys and hold[0] in world.tags
     if hold and there and not (hold[0] in mine and world.taken_back(hold[0])):
-        return keys.index(hold[0]), hold[2]
+        return keys.index(hold[0]), None if hold[3] in world.blind else hold[2]
     good = [keys.index(key) for key in mine if not world.taken_back(key)]
     return (min(good), None) if good else None

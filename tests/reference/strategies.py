@@ -250,7 +250,9 @@ def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
         one: Hold(
             draw(st.sampled_from(keys)),
             draw(days).toordinal(),
-            draw(st.one_of(st.none(), days.map(date.toordinal))) if one == "t0" else None,
+            *draw(st.just((None, 0)) | st.tuples(days.map(date.toordinal), st.integers(0, 3)))
+            if one == "t0"
+            else (None, 0),
         )
         for one in draw(st.lists(st.sampled_from(makers), unique=True, max_size=3))
     }

@@ -29,7 +29,7 @@ def as_kept(standing: Standing, zone: str) -> Kept:
         key: [own.tag, own.rule, local_day(own.since_ms, zone).toordinal(), own.version]
         for key, own in standing.owned.items()
     }
-    held = {one: [hold.tag, hold.since, hold.below] for one, hold in standing.held.items()}
+    held = {one: [hold.tag, hold.since, hold.below, hold.by] for one, hold in standing.held.items()}
     return Kept(owned, held, set(standing.excluded))
 
 
@@ -48,6 +48,7 @@ def second_opinion(
         version=version,
         gone=past.gone,
         undone=set(past.take_back),
+        blind=set(past.undone),
     )
 
 

@@ -3,9 +3,10 @@
     python tests/bench/evaluation.py [--customers 100000] [--others 5000]
 
 Bars: at most 1 s of one core from decoded snapshots for everything together, as in a shop at rest; at most
-28 ms for one rule over facts that are ready, as a preview has them. Figures are processor time, the best of five. Beside it the
-conditions alone, in the same run, in CEL (common-expression-language) and zen-engine, which get their facts
-ready as well; every answer is compared. The exit code is 1 if a bar is missed or an answer differs.
+28 ms for one rule over facts that are ready, as a preview has them and asks it. Figures are processor time, the
+best of five. Beside it the conditions alone, in the same run, in CEL (common-expression-language) and zen-engine,
+which get their facts ready as well; every answer is compared. The exit code is 1 if a bar is missed or an answer
+differs.
 """
 
 from __future__ import annotations
@@ -106,6 +107,11 @@ def make_each(compiled: Compiled, crowd: Sequence[Customer]) -> None:
         compiled.facts(one, today)
 
 
+def count(matches: Callable[[Facts], bool], crowd: Sequence[Facts]) -> int:
+    """How many match one rule, asked as a preview asks."""
+    return sum(map(matches, crowd))
+
+
 def match_all(matchers: Sequence[Callable[[Facts], bool]], crowd: Sequence[Facts]) -> int:
     return sum(1 for facts in crowd for matches in matchers if matches(facts))
 
@@ -149,9 +155,9 @@ def main() -> int:
     first_day = scale * best_of(1, lambda: decide_each(compiled, crowd, [NOTHING] * size))
     told("the same on the first day, five additions a customer", first_day, "s")
     facts = population(zip(settled, standings, strict=True), today=today, now_ms=NOW_MS).facts(compiled)
+    facts = population(zip(settled, standings, strict=True), today=today, now_ms=NOW_MS).facts(compiled)
     for rule in compiled.rules:
-        alone = [rule.matches]
-        took = 1000 * scale * best_of(3, partial(match_all, alone, facts))
+        took = 1000 * scale * best_of(3, partial(count, rule.matches, facts))
         good &= told(f"one rule over ready facts: {rule.id}", took, "ms", BAR_RULE_MS)
     some = [compiled.facts(one, today) for one in settled[: asked.others]]
     return 0 if compare(compiled, some) and good else 1

@@ -26,7 +26,6 @@ MOST_IN_BATCH: Final = 512
 # One round trip alone leaves the store idle while this process packs and answers.
 
 WRITERS: Final = 2
-WORTH: Final = 8  # events that are worth a round trip beside another
 
 
 class Full(StoreAway):
@@ -43,7 +42,7 @@ class Batch:
 
 
 class Ingest:
-    """Writes lots, one or two round trips at a time; whatever arrives meanwhile joins the next.
+    """Writes lots, one round trip at a time; whatever arrives meanwhile joins the next.
 
     Promises: `Confirmation` is None only after the server confirmed the write (with `appendfsync always`: on disk);
     it is there at most `deadline_s` after the lot was opened; at most `most_waiting` events wait. A refused event may
@@ -66,27 +65,24 @@ class Ingest:
         self._open: dict[OrgId, Lot] = {}
         self._ready: deque[Lot] = deque()  # in the order in which they were opened
         self._waiting = 0
-        self._out = 0  # round trips that are on the way
-        self._due = asyncio.Event()
-        self._writers = [LotWriter(redis, retention_s=retention_s, ring=self._ring) for _ in range(WRITERS)]
-        self._writing: list[asyncio.Task[None]] = []
+        self._filled = asyncio.Event()
+        self._writer = LotWriter(redis, retention_s=retention_s, ring=self._ring)
+        self._writing: asyncio.Task[None] | None = None
         self._stopping = False
         self._rings: set[asyncio.Task[bool]] = set()
 
     def start(self) -> None:
         """Begin to write. Redis may be away: the first lot finds out."""
-        self._writing = [
-            asyncio.create_task(self._write_for_ever(writer), name="ingest") for writer in self._writers
-        ]
+        self._writing = asyncio.create_task(self._write_for_ever(), name="ingest")
 
     async def stop(self) -> None:
-        """Write what waits, then let go of the connections."""
+        """Write what waits, then let go of the connection."""
         self._stopping = True
-        self._due.set()
-        await asyncio.gather(*self._writing)
+        self._filled.set()
+        if self._writing is not None:
+            await self._writing
         await asyncio.gather(*self._rings, return_exceptions=True)
-        for writer in self._writers:
-            await writer.hang_up()
+        await self._writer.hang_up()
 
     def put(self, org: OrgId, event: Event, *, topic: str = "") -> Confirmation:
         """Take an event; await what comes back. Raises Full."""
@@ -97,37 +93,24 @@ class Ingest:
             loop = asyncio.get_running_loop()
             lot = self._open[org] = Lot(org, loop.time(), Confirmation(loop=loop))
             self._ready.append(lot)
+            self._filled.set()
         lot.events.append(event)
         lot.topics.append(topic)
         self._waiting += 1
         if len(lot.events) == MOST_EVENTS:
             del self._open[org]
-        if self._is_due():
-            self._due.set()
         return lot.done
 
-    def _is_due(self) -> bool:
-        """May what waits go now? At once when nothing is out; beside another round trip when it is worth one."""
-        return bool(self._ready) and (not self._out or self._waiting >= WORTH or self._stopping)
-
-    async def _write_for_ever(self, writer: LotWriter) -> None:
+    async def _write_for_ever(self) -> None:
         while True:
-            await self._due.wait()
-            if not self._is_due():  # the other writer took it
-                if self._stopping:
-                    return
-                self._due.clear()
-                continue
-            self._out += 1
+            await self._filled.wait()
+            if not self._ready:
+                return  # told to stop
             try:
-                await self._settle(writer, self._take())
+                await self._settle(self._take())
             except Exception:  # noqa: BLE001  # the outermost loop: whatever it was, the next lots must be written
                 structlog.get_logger().exception("ingest", outcome="bug")
-                await writer.hang_up()
-            finally:
-                self._out -= 1
-            if self._is_due():
-                self._due.set()
+                await self._writer.hang_up()
 
     def _take(self) -> list[Lot]:
         """The oldest lots, as many as make a reasonable batch; they take no more events."""
@@ -140,19 +123,21 @@ class Ingest:
             if self._open.get(lot.org) is lot:
                 del self._open[lot.org]
         self._waiting -= count
+        if not self._ready and not self._stopping:
+            self._filled.clear()
         return taken
 
-    async def _settle(self, writer: LotWriter, lots: list[Lot]) -> None:
+    async def _settle(self, lots: list[Lot]) -> None:
         """Write the lots and answer everybody, whatever happens."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         failure: StoreAway | None = None
         try:
             async with asyncio.timeout_at(lots[0].opened_s + self._deadline_s):
-                await writer.write(lots)
+                await self._writer.write(lots)
         except (RedisError, OSError, TimeoutError) as exc:
             failure = StoreAway(f"Redis did not confirm the write: {type(exc).__name__}")
-            await writer.hang_up()
+            await self._writer.hang_up()
         finally:
             for lot in lots:
                 if not lot.done.done():

@@ -89,15 +89,7 @@ class Drain:
         )
 
     def _api(self, shop: Shop) -> Haravan:
-        return Haravan(
-            self.session,
-            org=shop.org,
-            dialect=shop.dialect,
-            address=shop.api_url,
-            token=shop.token,
-            currency=shop.currency,
-            on_call=self._count_call,
-        )
+        return Haravan.of(shop, self.session, on_call=self._count_call)
 
     def _count_call(self, endpoint: str, status: int | None, seconds: float) -> None:
         self.counters.add("api_calls", endpoint=endpoint, status=str(status or "none"))

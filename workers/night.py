@@ -160,7 +160,7 @@ class Nights:
         walk = Walk(
             redis=self.redis,
             shop=shop,
-            api=self._api(shop),
+            api=Haravan.of(shop, self.session),
             permits=Trickle(pacer, every_s=REST_S, sleep=rest),
             compiled=await self.rulebook.rules(shop, version),
             version=version,
@@ -169,16 +169,6 @@ class Nights:
         )
         await walk("reconcile", by="night", since_ms=before.looked_ms)
         await walk("scrub", by="night")
-
-    def _api(self, shop: Shop) -> Haravan:
-        return Haravan(
-            self.session,
-            org=shop.org,
-            dialect=shop.dialect,
-            address=shop.api_url,
-            token=shop.token,
-            currency=shop.currency,
-        )
 
 
 def night_of(now_ms: int, timezone: str, org: OrgId) -> int:

@@ -73,14 +73,7 @@ class Uninstalls:
         return "installed"
 
     async def _probe(self, shop: Shop) -> None:
-        api = Haravan(
-            self.session,
-            org=shop.org,
-            dialect=shop.dialect,
-            address=shop.api_url,
-            token=shop.token,
-            currency=shop.currency,
-        )
+        api = Haravan.of(shop, self.session)
         pacer = Pacer(self.bucket, shop.org, lane="live", longest_wait_s=LONGEST_WAIT_S)
         await api.perform(api.dialect.count(), pacer)
 
@@ -92,9 +85,8 @@ class Uninstalls:
             return await self._erase(shop, now_ms)
         if step == "paused":
             await self.shops.pause_uninstalled(shop.org, by=WORKER)
-        now = await self.shops.get(
-            shop.org
-        )  # after that: `set_token` looks after storing, one sees the other
+        # After that: `set_token` looks after storing, one sees the other.
+        now = await self.shops.get(shop.org)
         if now is None or now.token != shop.token:
             await self._installed_meanwhile(now)
             return "installed"

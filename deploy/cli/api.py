@@ -57,16 +57,8 @@ async def calling(access: Access, shop: Shop) -> AsyncIterator[Api]:
     from workers.haravan.session import open_session
 
     async with open_session() as session:
-        client = Haravan(
-            session,
-            org=shop.org,
-            dialect=shop.dialect,
-            address=shop.api_url,
-            token=shop.token,
-            currency=shop.currency,
-        )
         pacer = Pacer(Bucket(access.redis), shop.org, lane="live", reserve=shop.reserve)
-        yield Api(access, shop, client, pacer)
+        yield Api(access, shop, Haravan.of(shop, session), pacer)
 
 
 async def confirm_token(access: Access, shop: Shop) -> None:

@@ -78,7 +78,7 @@ def is_signed(body: bytes, given: bytes, secrets: Iterable[bytes]) -> bool:
     """
     if len(given) != SIGNATURE_LENGTH:
         return False
-    for secret in secrets:
+    for secret in secrets:  # a generator would cost an eighth of it
         if hmac.compare_digest(b64encode(hmac.digest(secret, body, "sha256")), given):
             return True
     return False

@@ -17,7 +17,7 @@ from service.domain.source import Source
 Quick = Callable[[Facts], tuple[str, ...] | None]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CompiledRule:
     """A rule, ready. `needs`: the ids of those that are decided before it, near and far."""
 
@@ -31,16 +31,16 @@ class CompiledRule:
     inputs: Inputs
     needs: frozenset[str]
 
-    @cached_property
+    @property
     def matches(self) -> Predicate:
         return self.when.matches
 
-    @cached_property
+    @property
     def flip(self) -> Flip | None:
         return self.when.flip
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CompiledLevel:
     """A step of a tier, ready."""
 
@@ -49,7 +49,7 @@ class CompiledLevel:
     when: Branch
     inputs: Inputs
 
-    @cached_property
+    @property
     def matches(self) -> Predicate:
         return self.when.matches
 

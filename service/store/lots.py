@@ -48,7 +48,7 @@ class Lot:
 
 
 class LotWriter:
-    """Writes lots over one connection. Whose lots these are is told by `done`; `ring(org, number)` wakes a shop."""
+    """Writes lots over a connection of its own. `ring(org, number)` is called for a shop that is to be woken."""
 
     def __init__(self, redis: ArqRedis, *, retention_s: int, ring: Callable[[OrgId, int], None]) -> None:
         self._redis = redis

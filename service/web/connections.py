@@ -11,9 +11,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 REQUEST_WITHIN_S: Final = 8.0  # Haravan gives up after 5 (haravan.md, Webhooks)
 MOST: Final = 2000
 MOST_HEAD: Final = 64 * 1024  # bytes of a head that does not end; the parser itself has no limit
-MOST_WAITING: Final = (
-    16  # requests behind the one that is being answered: 20 bytes each on the wire, 3 KB in here
-)
+# Requests behind the one that is being answered: 20 bytes each on the wire, 3 KB in here.
+MOST_WAITING: Final = 16
 READ_WITHIN_S: Final = 30.0
 
 

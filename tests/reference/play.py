@@ -297,7 +297,7 @@ class Play:
         walk = Walk(
             redis=self.stage.redis,
             shop=shop,
-            api=Haravan(drain.session, org=ORG, dialect=shop.dialect, address=shop.api_url, token=shop.token),
+            api=Haravan.of(shop, drain.session),
             permits=Pacer(drain.turns.bucket, ORG, lane="bulk"),
             compiled=await drain.rulebook.rules(shop, version),
             version=version,

@@ -37,7 +37,7 @@ async def walk(stage: Stage, kind: str, **how: int) -> tuple[int, int]:
     shop = await stage.shops.require(ORG)
     version = await stage.versions.live_number(ORG)
     async with open_session() as session:
-        api = Haravan(session, org=ORG, dialect=shop.dialect, address=shop.api_url, token=shop.token)
+        api = Haravan.of(shop, session)
         bucket = Bucket(stage.redis, clock_ms=lambda: stage.now_ms)
         run = await Walk(
             redis=stage.redis,

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Self, TypeVar
 
 import aiohttp
 from redis.exceptions import RedisError
@@ -14,6 +14,7 @@ from redis.exceptions import RedisError
 from service.domain.customers import OrgId
 from service.errors import TaggerError
 from service.store.bucket import Permit
+from service.store.shop import Shop
 from workers.haravan.allowance import Allowance, allowance
 from workers.haravan.dialects import Name, speak
 from workers.haravan.pacer import Permits
@@ -49,6 +50,19 @@ class Haravan:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout = aiohttp.ClientTimeout(total=call_timeout_s)
         self._on_call = on_call
+
+    @classmethod
+    def of(cls, shop: Shop, session: aiohttp.ClientSession, *, on_call: OnCall | None = None) -> Self:
+        """The API of a shop as it is stored."""
+        return cls(
+            session,
+            org=shop.org,
+            dialect=shop.dialect,
+            address=shop.api_url,
+            token=shop.token,
+            currency=shop.currency,
+            on_call=on_call,
+        )
 
     async def perform(self, call: Call[T], permits: Permits) -> T:
         """Make a call, request by request, and return its value.

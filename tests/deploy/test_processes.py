@@ -119,11 +119,13 @@ async def test_parts_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        "import asyncio, sys\n"
+        "import asyncio\n"
+        "from pathlib import Path\n"
         "from deploy.processes import Part, processes\n"
         "async def main():\n"
         "    async with processes() as running:\n"
-        f"        print(await running.start(Part('one', {SLEEPER!r})), flush=True)\n"
+        f"        part = Part('one', {SLEEPER!r}, log=Path({str(tmp_path / 'log')!r}))\n"
+        "        print(await running.start(part), flush=True)\n"
         "        await asyncio.sleep(600)\n"
         "asyncio.run(main())\n",
         stdout=asyncio.subprocess.PIPE,

@@ -9,12 +9,12 @@ from urllib.parse import parse_qs, unquote, urlsplit
 from arq.connections import ArqRedis
 from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import Sentinel
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store import queue
+from service.store.sentinels import Sentinels
 
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -85,7 +85,7 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
     if parts.scheme == "rediss+sentinel":
         options = {**options, "ssl": True}
     sentinel_password = parse_qs(parts.query).get("sentinel_password", [None])[0]
-    sentinel: Any = Sentinel(  # type: ignore[no-untyped-call]
+    sentinel: Any = Sentinels(  # type: ignore[no-untyped-call]
         hosts,
         sentinel_kwargs={"password": sentinel_password, "socket_timeout": CONNECT_TIMEOUT_S},
         password=password,

@@ -85,6 +85,7 @@ async def answering(url: str, *, within_s: float = START_S) -> str:
         async with asyncio.timeout(within_s):
             while True:
                 try:
+                    await redis.ping()  # INFO is answered while the log is read, and may be the last word
                     return _named(await redis.info("server"))
                 except (RedisError, OSError):
                     await asyncio.sleep(0.02)

@@ -31,7 +31,7 @@ def entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
             version=version,
             cause=cause_of(mark),
             values=reason.values,
-            delivery=mark.ids.rpartition(",")[2],
+            delivery=mark.delivery,
             why=reason.why,
             written=written,
             before=before_of(reason.stood, reason.rule),

@@ -17,6 +17,7 @@ from service.store import keys
 STRANGERS: Final = OrgId("unknown")
 MOST_STRANGERS: Final = 10_000
 MOST: Final = 1000  # in one answer
+MOST_OF_ONE: Final = 50  # deliveries of one customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,10 +47,14 @@ class Page:
 async def by_customer(
     redis: Redis, org: OrgId, customer: CustomerId, *, since_ms: int = 0, until_ms: int | None = None
 ) -> tuple[Delivery, ...]:
-    """The customer's last deliveries (50 at most) in that span, newest first."""
+    """The customer's last deliveries (`MOST_OF_ONE` of them) in that span, newest first."""
     client: Any = redis
     stream = keys.shop(org, "deliveries")
-    ids: list[bytes] = await client.lrange(keys.shop(org, f"of:{customer}"), 0, -1)
+    async with client.pipeline() as pipe:  # both at one moment: ids move from the one to the other
+        pipe.lrange(keys.shop(org, f"of:{customer}"), 0, -1)
+        pipe.hget(keys.shop(org, "news"), str(customer))
+        noted, news = await pipe.execute()
+    ids: list[bytes] = [*noted, *(news.split(b",") if news else [])][-MOST_OF_ONE:]
     async with client.pipeline(transaction=False) as pipe:
         for each in ids:
             pipe.xrange(stream, each, each)

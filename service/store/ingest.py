@@ -23,9 +23,7 @@ from service.store.marks import MOST_EVENTS, Event
 DEADLINE_S: Final = 3.0
 MOST_WAITING: Final = 4096  # events that wait for their turn; about 2 MB
 MOST_IN_BATCH: Final = 512
-# One round trip alone leaves the store idle while this process packs and answers.
-
-WRITERS: Final = 2
+LEAST_SHARE: Final = 16  # events: fewer are not worth a round trip of their own
 
 
 class Full(StoreAway):
@@ -43,6 +41,9 @@ class Batch:
 
 class Ingest:
     """Writes lots, one round trip at a time; whatever arrives meanwhile joins the next.
+
+    A round trip takes at most half of what is under way: while the store writes one half, the senders and this process
+    are at the other. With all of it in one, each would wait for the others.
 
     Promises: `Confirmation` is None only after the server confirmed the write (with `appendfsync always`: on disk);
     it is there at most `deadline_s` after the lot was opened; at most `most_waiting` events wait. A refused event may
@@ -82,7 +83,7 @@ class Ingest:
         if self._writing is not None:
             await self._writing
         await asyncio.gather(*self._rings, return_exceptions=True)
-        await self._writer.hang_up()
+        self._writer.hang_up()
 
     def put(self, org: OrgId, event: Event, *, topic: str = "") -> Confirmation:
         """Take an event; await what comes back. Raises Full."""
@@ -91,15 +92,19 @@ class Ingest:
         lot = self._open.get(org)
         if lot is None:
             loop = asyncio.get_running_loop()
-            lot = self._open[org] = Lot(org, loop.time(), Confirmation(loop=loop))
+            lot = self._open[org] = Lot(org, loop.time())
             self._ready.append(lot)
             self._filled.set()
         lot.events.append(event)
         lot.topics.append(topic)
         self._waiting += 1
-        if len(lot.events) == MOST_EVENTS:
+        if len(lot.events) >= min(self._share(), MOST_EVENTS):
             del self._open[org]
         return lot.done
+
+    def _share(self) -> int:
+        """How many events go in one round trip: half of those that wait."""
+        return min(max(LEAST_SHARE, (self._waiting + 1) // 2), MOST_IN_BATCH)
 
     async def _write_for_ever(self) -> None:
         while True:
@@ -110,13 +115,13 @@ class Ingest:
                 await self._settle(self._take())
             except Exception:  # noqa: BLE001  # the outermost loop: whatever it was, the next lots must be written
                 structlog.get_logger().exception("ingest", outcome="bug")
-                await self._writer.hang_up()
+                self._writer.hang_up()
 
     def _take(self) -> list[Lot]:
-        """The oldest lots, as many as make a reasonable batch; they take no more events."""
+        """The oldest lots, as many as make their share; they take no more events."""
         taken: list[Lot] = []
-        count = 0
-        while self._ready and (not taken or count + len(self._ready[0].events) <= MOST_IN_BATCH):
+        count, share = 0, self._share()
+        while self._ready and (not taken or count + len(self._ready[0].events) <= share):
             lot = self._ready.popleft()
             count += len(lot.events)
             taken.append(lot)
@@ -137,11 +142,11 @@ class Ingest:
                 await self._writer.write(lots)
         except (RedisError, OSError, TimeoutError) as exc:
             failure = StoreAway(f"Redis did not confirm the write: {type(exc).__name__}")
-            await self._writer.hang_up()
+            self._writer.hang_up()
         finally:
             for lot in lots:
                 if not lot.done.done():
-                    lot.done.set_result(failure or StoreAway("the service is stopping"))
+                    lot.done.tell(failure or StoreAway("the service is stopping"))
         self._on_batch(Batch(lots, loop.time() - began, failure))
 
     def _ring(self, org: OrgId, number: int) -> None:

@@ -15,12 +15,13 @@ names below. Lifetimes: none unless said.
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), batch fallback, crowded, customers, uninstalled…
     {shop}seq                     number: the last mark
     {shop}rings                   number: the last wake-up, so that a job's id is never used again
-    {shop}mark:{customer}         hash: n, first_n, first, lane, place, upd, ids, tries, taken, cause, runs, plan
+    {shop}mark:{customer}         hash: n, first_n, first, lane, place, upd, delivery, tries, taken, cause, runs, plan
     {shop}live / {shop}bulk       sorted sets: ready customers, by the number of their first mark
     {shop}plan:live / plan:bulk   sorted sets: planned customers, likewise
     {shop}later                   sorted set: waiting customers, by the ms when they are due
     {shop}read                    hash: customer -> digests left by the last drain
     {shop}told                    hash: customer -> the newest `updated_at` that a webhook told, in ms
+    {shop}news                    hash: customer that stands ready and live, untaken -> ids of the deliveries since (service/store/scripts/news.lua)
     {shop}lock                    string: the holder's token; 15 s, renewed
     {shop}wake                    string: a wake-up is on its way; some seconds
     {shop}bucket                  hash: the API bucket (service/store/scripts/bucket.lua)

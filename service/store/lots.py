@@ -3,35 +3,69 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 import hiredis
+import structlog
 from arq.connections import ArqRedis
 from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError, RedisError
+from redis.exceptions import NoScriptError, ReadOnlyError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store import keys
+from service.store.line import Line
 from service.store.marks import Event, arguments
 from service.store.script import source
 
-SCRIPT: Final = ("place", "mark")
+SCRIPT: Final = ("place", "news", "mark")
 
 
-class Confirmation(asyncio.Future[StoreAway | None]):
-    """Done when the lot is written: None, or why it may not be there.
+class Confirmation:
+    """Known when the lot is written: None, or why it may not be there.
 
-    Many requests wait for one; whoever is cancelled must not cancel it for the others.
+    Many requests wait for one, and are told at once, one after the other: a turn of the event loop for each would cost
+    as much as the answer.
     """
 
-    def cancel(self, msg: object = None) -> bool:
-        return False
+    __slots__ = ("_known", "_outcome", "_waiting")
+
+    def __init__(self) -> None:
+        self._known = False
+        self._outcome: StoreAway | None = None
+        self._waiting: list[Callable[[StoreAway | None], None]] = []
+
+    def done(self) -> bool:
+        """Whether it is known."""
+        return self._known
+
+    def tell(self, outcome: StoreAway | None) -> None:
+        """Make it known, once. What fails in one who waits is not the others' affair."""
+        self._known, self._outcome = True, outcome
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            try:
+                each(outcome)
+            except Exception:  # noqa: BLE001  # the event loop would do the same for its callbacks
+                structlog.get_logger().exception("ingest", outcome="bug")
+
+    def then(self, call: Callable[[StoreAway | None], None]) -> None:
+        """Call this when it is known, which may be now."""
+        if self._known:
+            call(self._outcome)
+        else:
+            self._waiting.append(call)
+
+    def __await__(self) -> Generator[Any, None, StoreAway | None]:
+        if not self._known:
+            told = asyncio.get_running_loop().create_future()
+            self.then(lambda outcome: None if told.done() else told.set_result(None))
+            yield from told
+        return self._outcome
 
 
 @dataclass(slots=True)
@@ -40,7 +74,7 @@ class Lot:
 
     org: OrgId
     opened_s: float  # the loop's clock
-    done: Confirmation
+    done: Confirmation = field(default_factory=Confirmation)
     events: list[Event] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)  # of each event, to be counted
     codes: list[str] = field(default_factory=list)  # what became of each, once written
@@ -54,7 +88,7 @@ class LotWriter:
         self._redis = redis
         self._retention_s = retention_s
         self._ring = ring
-        self._connection: AbstractConnection | None = None
+        self._line: Line | None = None
         self._sha = b""
 
     async def write(self, lots: Sequence[Lot]) -> None:
@@ -65,42 +99,39 @@ class LotWriter:
         try:
             missing = await self._call(await self._connected(), lots)
         except (RedisConnectionError, OSError):  # an idle connection was closed: once more on a fresh one
-            await self.hang_up()
+            self.hang_up()
             missing = await self._call(await self._connected(), [lot for lot in lots if not lot.done.done()])
         if missing:  # the server forgot its scripts: a restart, or SCRIPT FLUSH
-            connection = await self._connected()
-            await self._load(connection)
-            if await self._call(connection, missing):
+            self.hang_up()
+            if await self._call(await self._connected(), missing):
                 raise NoScriptError("the script is gone again")
 
-    async def hang_up(self) -> None:
+    def hang_up(self) -> None:
         """Let go of the connection: answers to what is out could be taken for answers to the next lots."""
-        if self._connection is not None:
-            connection, self._connection = self._connection, None
-            with suppress(RedisError, OSError, TimeoutError):
-                await connection.disconnect(nowait=True)
+        if self._line is not None:
+            line, self._line = self._line, None
+            line.hang_up()
 
-    async def _call(self, connection: AbstractConnection, lots: Sequence[Lot]) -> list[Lot]:
+    async def _call(self, line: Line, lots: Sequence[Lot]) -> list[Lot]:
         """One round trip for all lots; returns those that found no script.
 
         A shop whose call failed gets its own failure; the others of the batch are written.
         """
-        await connection.send_packed_command(
-            [hiredis.pack_command(self._command(lot)) for lot in lots], check_health=False
-        )
         missing: list[Lot] = []
-        for lot in lots:
-            reply: Any
-            try:
-                reply = await connection.read_response(disable_decoding=True)
-            except NoScriptError:
-                missing.append(lot)
-            except (RedisConnectionError, RedisTimeoutError, ReadOnlyError):
-                raise  # the connection is of no more use: broken, or its server became a replica
-            except RedisError as exc:
-                lot.done.set_result(StoreAway(f"Redis refused the write: {type(exc).__name__}"))
-            else:
+        waiting = iter(lots)
+
+        def hear(reply: Any) -> None:
+            lot = next(waiting)
+            if not isinstance(reply, Exception):
                 self._confirm(lot, reply)
+            elif isinstance(reply, NoScriptError):
+                missing.append(lot)
+            elif isinstance(reply, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)):
+                raise reply  # the connection is of no more use: broken, or its server became a replica
+            else:
+                lot.done.tell(StoreAway(f"Redis refused the write: {type(reply).__name__}"))
+
+        await line.call([hiredis.pack_command(self._command(lot)) for lot in lots], hear)
         return missing
 
     def _command(self, lot: Lot) -> tuple[Any, ...]:
@@ -108,25 +139,19 @@ class LotWriter:
         return (b"EVALSHA", self._sha, 1, keys.shop(lot.org), *arg)
 
     def _confirm(self, lot: Lot, reply: list[Any]) -> None:
-        wake, number = reply[0], reply[1]
-        lot.codes = [code.decode() for code in reply[3::3]]
-        lot.repeats = sum(reply[4::3])
-        lot.done.set_result(None)
+        wake, number, _, codes, repeats, _ = reply
+        lot.codes = codes.decode().split(",")
+        lot.repeats = repeats.count(b"1")
         if wake:
             self._ring(lot.org, number)
+        lot.done.tell(None)
 
-    async def _connected(self) -> AbstractConnection:
+    async def _connected(self) -> Line:
         """A connection of our own: the pool would hand it to others between two batches."""
-        if self._connection is None:
+        if self._line is None or not self._line.is_open:
             connection: AbstractConnection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-            # Whoever calls has a deadline; redis-py's own would cost a task for each call.
-            connection.socket_timeout = None
-            self._connection = connection
-        if not self._connection.is_connected:
-            await self._connection.connect()  # type: ignore[no-untyped-call]
-            await self._load(self._connection)
-        return self._connection
-
-    async def _load(self, connection: AbstractConnection) -> None:
-        await connection.send_command("SCRIPT LOAD", source(*SCRIPT), check_health=False)
-        self._sha = await connection.read_response(disable_decoding=True)
+            await connection.connect()  # type: ignore[no-untyped-call]
+            await connection.send_command("SCRIPT LOAD", source(*SCRIPT), check_health=False)
+            self._sha = await connection.read_response(disable_decoding=True)
+            self._line = Line(connection)
+        return self._line

@@ -45,10 +45,11 @@ def arguments(events: Sequence[Event], *, lane: Lane, retention_s: int, now_ms: 
 
 
 def answers(reply: Sequence[Any]) -> list[Marked]:
-    """What became of each event, from the script's reply (its first three items are wake, mark, now)."""
+    """What became of each event, from the script's reply."""
+    codes, repeats, deliveries = (joined.decode().split(",") for joined in reply[3:6])
     return [
-        Marked(code.decode(), bool(again), delivery.decode())
-        for code, again, delivery in zip(reply[3::3], reply[4::3], reply[5::3], strict=True)
+        Marked(code, again == "1", delivery)
+        for code, again, delivery in zip(codes, repeats, deliveries, strict=True)
     ]
 
 
@@ -62,7 +63,7 @@ async def mark(
     now_ms: int = 0,
 ) -> list[Marked]:
     """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
-    run = script(redis, "place", "mark")
+    run = script(redis, "place", "news", "mark")
     made: list[Marked] = []
     for chunk in chunks(events, MOST_EVENTS):
         reply = await run(

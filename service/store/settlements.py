@@ -26,7 +26,7 @@ class Mark(NamedTuple):
     gone_ms: int  # when a 404 was first seen; 0 = never
     lag: int  # how often the record was found older than its webhook
     cause: str  # comma-joined: `delivery`, `replay:R1`, …
-    ids: str  # comma-joined delivery ids, the last 20
+    delivery: str  # the id of the last one that marked it; "" = none did
 
 
 class Planned(NamedTuple):
@@ -105,5 +105,5 @@ def from_fields(customer: int, fields: Mapping[bytes, bytes]) -> Mark:
         gone_ms=number(b"gone"),
         lag=number(b"lag"),
         cause=fields.get(b"cause", b"").decode(),
-        ids=fields.get(b"ids", b"").decode(),
+        delivery=fields.get(b"delivery", b"").decode(),
     )

@@ -40,12 +40,20 @@ class Ring(NamedTuple):
 class Turns:
     """Begins turns. `clock_ms` is for simulations and tests: 0 stands for the server's own time."""
 
-    def __init__(self, redis: ArqRedis, *, bucket: Bucket, clock_ms: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        redis: ArqRedis,
+        *,
+        bucket: Bucket,
+        retention_s: int = 30 * keys.DAY_S,
+        clock_ms: Callable[[], int] = lambda: 0,
+    ) -> None:
         self.redis = redis
         self.bucket = bucket
+        self.retention_s = retention_s  # of the record of deliveries
         self.clock_ms = clock_ms
         self.lock = script(redis, "place", "lock")
-        self.take = script(redis, "place", "held", "take")
+        self.take = script(redis, "place", "news", "held", "take")
         self.permit = script(redis, "place", "held", "bucket", "permit")
         self.settle = script(redis, "place", "held", "settle")
         self.release = script(redis, "place", "release")
@@ -77,8 +85,9 @@ class Turn:
 
     async def take(self, *, most: int = MOST_TAKEN, linger_ms: int = 0) -> tuple[list[Mark], int]:
         """Take ready customers; and how many ms to let a trickle gather when there are few."""
-        reply = await self._turns.take(
-            keys=self._keys, args=[self._turns.clock_ms(), self._token, most, linger_ms]
+        turns = self._turns
+        reply = await turns.take(
+            keys=self._keys, args=[turns.clock_ms(), self._token, most, linger_ms, turns.retention_s]
         )
         if reply[0] == b"lost":
             raise LockLost("the lock was lost before a take")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -129,7 +130,7 @@ class Express(Connection):
         if done is None:
             return False
         self.cycle = pending  # type: ignore[assignment]
-        done.add_done_callback(lambda done: self._answer(pending, done.result()))
+        done.then(partial(self._answer, pending))
         return True
 
     def _answer(self, pending: Pending, failure: StoreAway | None) -> None:

@@ -18,7 +18,7 @@ from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store import keys
 from service.store.connection import connect
-from service.store.ingest import DEADLINE_S, Batch, Full, Ingest
+from service.store.ingest import DEADLINE_S, LEAST_SHARE, Batch, Full, Ingest
 from service.store.marks import MOST_EVENTS, Event
 from service.web.directory import WAIT_S
 
@@ -74,14 +74,24 @@ async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> Non
     batches: list[Batch] = []
     async with writing(redis, on_batch=batches.append) as ingest:
         answers = await asyncio.gather(
-            *(ingest.put(ORG, event(number), topic="t") for number in range(1, 101))
+            *(ingest.put(ORG, event(number), topic="t") for number in range(1, LEAST_SHARE + 1))
         )
 
     assert set(answers) == {None}
-    assert await redis.xlen(keys.shop(ORG, "deliveries")) == 100
-    assert [len(lot.events) for batch in batches for lot in batch.lots] == [100]
-    assert batches[0].lots[0].codes == ["marked"] * 100
-    assert batches[0].lots[0].topics == ["t"] * 100
+    assert await redis.xlen(keys.shop(ORG, "deliveries")) == LEAST_SHARE
+    assert [len(lot.events) for batch in batches for lot in batch.lots] == [LEAST_SHARE]
+    assert batches[0].lots[0].codes == ["marked"] * LEAST_SHARE
+    assert batches[0].lots[0].topics == ["t"] * LEAST_SHARE
+
+
+async def test_of_many_half_is_written_while_the_other_half_waits(redis: ArqRedis) -> None:
+    batches: list[Batch] = []
+    async with writing(redis, on_batch=batches.append) as ingest:
+        await asyncio.gather(*(ingest.put(ORG, event(number)) for number in range(1, 33)))
+        await asyncio.gather(*(ingest.put(ORG, event(number)) for number in range(1, 101)))
+
+    sizes = [sum(len(lot.events) for lot in batch.lots) for batch in batches]
+    assert sizes == [16, 16, 32, 32, 36]
 
 
 async def test_nobody_is_answered_before_the_write(redis: ArqRedis) -> None:
@@ -98,11 +108,11 @@ async def test_nobody_is_answered_before_the_write(redis: ArqRedis) -> None:
 
 async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) -> None:
     batches: list[Batch] = []
-    orgs = [OrgId(str(number)) for number in range(1, 21)]
+    orgs = [OrgId(str(number)) for number in range(1, LEAST_SHARE + 1)]
     async with writing(redis, on_batch=batches.append) as ingest:
         await asyncio.gather(*(ingest.put(org, event(int(org))) for org in orgs))
 
-    assert [len(batch.lots) for batch in batches] == [20]
+    assert [len(batch.lots) for batch in batches] == [LEAST_SHARE]
     for org in orgs:
         assert await redis.zrange(keys.shop(org, "live"), 0, -1) == [org.encode()]
 
@@ -195,7 +205,7 @@ async def test_stopping_writes_what_waits(redis: ArqRedis) -> None:
 
     await ingest.stop()
 
-    assert {each.result() for each in waiting} == {None}
+    assert {await each for each in waiting} == {None}
     assert await redis.xlen(keys.shop(ORG, "deliveries")) == 300
 
 

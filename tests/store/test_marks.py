@@ -4,23 +4,28 @@ from __future__ import annotations
 
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.store import keys
+from service.store.bucket import Bucket
+from service.store.deliveries import by_customer
 from service.store.marks import Event, Marked, mark
+from service.store.settlements import Mark
+from service.store.turns import Turns
 
 ORG = OrgId("1000000001")
 P = keys.shop(ORG)
 
 
 async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
-    events = [Event("7", updated_ms=str(i), identity=f"{i:032x}") for i in range(50)]
+    events = [Event("7", updated_ms=str(i), identity=f"{i:032x}") for i in range(1, 51)]
 
-    await mark(redis, ORG, events, lane="live")
+    made = await mark(redis, ORG, events, lane="live")
 
     assert await redis.zrange(P + "live", 0, -1) == [b"7"]
-    assert await redis.hget(P + "mark:7", "n") == b"50"
-    assert await redis.hget(P + "mark:7", "upd") == b"49"
-    assert len((await redis.hget(P + "mark:7", "ids") or b"").split(b",")) == 20
+    [one] = await taken(redis)
+    assert (one.customer, one.updated_ms, one.delivery) == (7, 50, made[-1].delivery)
+    found = await by_customer(redis, ORG, CustomerId(7))
+    assert [each.id for each in found] == [each.delivery for each in reversed(made)]
     assert await redis.zcard("tagger:queue:drain") == 1
 
 
@@ -35,7 +40,15 @@ async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRed
         ("marked", True),
         ("marked", True),
     ]
-    assert await redis.hget(P + "mark:7", "n") == b"3"
+    assert [each.delivery for each in await taken(redis)] == [later[0].delivery]
+
+
+async def taken(redis: ArqRedis) -> list[Mark]:
+    """Who is taken by a turn that begins now."""
+    turn = await Turns(redis, bucket=Bucket(redis)).begin(ORG, token="turn")  # a lock's, not an API's
+    assert turn is not None
+    marks, _ = await turn.take()
+    return marks
 
 
 def first_ms(marked: list[Marked]) -> int:

@@ -10,6 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
+from deploy.waiting import until
 from service.settings import Settings
 from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET, PATH, Sender, signature
 
@@ -74,8 +75,12 @@ async def test_only_the_one_path_takes_webhooks(client: httpx2.AsyncClient, path
 
 
 async def test_each_request_is_one_line_and_a_batch_of_webhooks_is_one(client: httpx2.AsyncClient) -> None:
+    async def told() -> bool:
+        return bool(lines)
+
     with capture_logs() as lines:
         await Sender(client).deliver(b'{"id": 7}')
+        assert await until(told, within_s=60)  # it is counted once it is answered
         answer = await client.get("/ops/v1/shops", headers={"X-Request-Id": "abc123"})
         await client.get("/healthz")
 

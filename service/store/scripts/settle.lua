@@ -109,7 +109,7 @@ end
 local function remark(cid, due)
   local n = redis.call('INCR', P .. 'seq')
   redis.call('HSET', P .. 'mark:' .. cid, 'n', n, 'first_n', n, 'first', now, 'lane', 'bulk', 'upd', '0',
-    'ids', '', 'cause', 'again', 'runs', '', 'place', 'later', 'taken', now)
+    'delivery', '', 'cause', 'again', 'runs', '', 'place', 'later', 'taken', now)
   redis.call('ZADD', P .. 'later', due, cid)
 end
 

@@ -1,0 +1,166 @@
+"""Deliveries that only add to what a customer is ready for anyway: none is missed by whoever takes the customer."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import keys
+from service.store.bucket import Bucket
+from service.store.deliveries import MOST_OF_ONE, by_customer
+from service.store.marks import Event, mark
+from service.store.settlements import Item, Letter, Mark
+from service.store.turns import Refused, Turn, Turns
+
+ORG = OrgId("1000000001")
+P = keys.shop(ORG)
+RETENTION_S = 86_400
+CROWD = (1, 2, 3)
+TODAY = 739_000
+
+Op = Literal["clear", "plan", "later", "ready", "dead"]
+
+
+@dataclass
+class Life:
+    """What happened so far, and what must follow from it."""
+
+    redis: ArqRedis
+    dice: random.Random
+    now_ms: int = 1_800_000_000_000
+    number: int = 0
+    told: dict[int, int] = field(default_factory=dict)  # the newest moment of each customer's events
+    deliveries: dict[int, list[str]] = field(default_factory=dict)
+    open: dict[int, Mark] = field(default_factory=dict)  # taken, and nothing happened to the customer since
+    moved: dict[int, Mark] = field(default_factory=dict)  # taken, and something did
+
+    def turns(self) -> Turns:
+        return Turns(
+            self.redis,
+            bucket=Bucket(self.redis, clock_ms=lambda: self.now_ms),
+            retention_s=RETENTION_S,
+            clock_ms=lambda: self.now_ms,
+        )
+
+    async def turn(self) -> Turn:
+        turn = await self.turns().begin(ORG, token="turn")  # a lock's, not an API's
+        if turn is None:
+            await self.redis.delete(P + "lock")
+            turn = await self.turns().begin(ORG, token="turn")
+        assert turn is not None
+        return turn
+
+    async def happens(self) -> None:
+        """A lot of webhooks, or of marks by others."""
+        live, events = self.dice.random() < 0.8, []
+        for _ in range(self.dice.choice((1, 1, 2, 30))):
+            customer, moment = self.dice.choice(CROWD), self.dice.randrange(1, 1000)
+            self.number += 1
+            identity = f"{self.number:032x}" if live else ""
+            cause = self.dice.choice(("delivery", "delivery", "deletion")) if live else "replay:R1"
+            events.append(
+                Event(str(customer), updated_ms=str(moment if live else 0), identity=identity, cause=cause)
+            )
+            if live:
+                self.told[customer] = max(moment, self.told.get(customer, 0))
+            if customer in self.open:
+                self.moved[customer] = self.open.pop(customer)
+        made = await mark(
+            self.redis,
+            ORG,
+            events,
+            lane="live" if live else "bulk",
+            retention_s=RETENTION_S,
+            now_ms=self.now_ms,
+        )
+        for event, one in zip(events, made, strict=True):
+            if one.delivery:
+                self.deliveries.setdefault(int(event.customer), []).append(one.delivery)
+
+    async def take(self) -> None:
+        marks, _ = await (await self.turn()).take()
+        for one in marks:
+            self.moved.pop(one.customer, None)
+            self.open[one.customer] = one
+            assert one.updated_ms == self.told.get(one.customer, 0)
+            last = self.deliveries.get(one.customer, [""])[-1]
+            assert one.delivery in (last, "")  # a mark after a clear may be by no delivery at all
+
+    async def settle(self) -> None:
+        """Whoever was taken and left alone since is settled; whoever was not is refused."""
+        taken = [(one, True) for one in self.open.values()] + [(one, False) for one in self.moved.values()]
+        if not taken:
+            return
+        one, stands = self.dice.choice(taken)
+        ops: tuple[Op, ...] = ("clear", "plan", "later", "ready", "dead")
+        op = self.dice.choice(ops)
+        item = Item(
+            op=op,
+            cid=str(one.customer),
+            n=one.n,
+            plan=b"plan" if op == "plan" else None,
+            due=self.now_ms + 500 if op == "later" else None,
+            letter=Letter("rejected", "no") if op == "dead" else None,
+        )
+        assert await (await self.turn()).settle([item], today=TODAY) == ["done" if stands else "moved"]
+        if stands and op != "plan":
+            del self.open[one.customer]
+
+    async def write(self) -> None:
+        """A planned write is permitted only while nothing happened since the customer was taken."""
+        for one, stands in [(x, True) for x in self.open.values()] + [
+            (x, False) for x in self.moved.values()
+        ]:
+            if await self.redis.hget(P + f"mark:{one.customer}", "place") != b"planned" and stands:
+                continue
+            answer = await (await self.turn()).permit_write(
+                one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, ours=0, reserve=0
+            )
+            assert (answer == Refused("moved")) is not stands
+            return
+
+    async def passes(self) -> None:
+        self.now_ms += self.dice.choice((1, 100, 2500, 20_000))
+
+    async def check(self) -> None:
+        """Who only gathers news stands where any turn takes it, and nothing of it is out of sight."""
+        for name in await self.redis.hkeys(P + "news"):
+            customer = int(name)
+            place, lane = await self.redis.hmget(P + f"mark:{customer}", ["place", "lane"])
+            assert (place, lane) == (b"ready", b"live")
+            assert await self.redis.zscore(P + "live", str(customer)) is not None
+            assert customer not in self.open
+        for customer, made in self.deliveries.items():
+            found = await by_customer(self.redis, ORG, CustomerId(customer))
+            assert [each.id for each in found] == made[-MOST_OF_ONE:][::-1]
+            if await self.redis.exists(P + f"of:{customer}"):
+                assert 0 < await self.redis.ttl(P + f"of:{customer}") <= RETENTION_S
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_nothing_that_was_told_is_missed(redis: ArqRedis, seed: int) -> None:
+    life = Life(redis, random.Random(seed))
+    steps = (life.happens, life.happens, life.take, life.settle, life.write, life.passes)
+
+    for _ in range(60):
+        await life.dice.choice(steps)()
+        await life.check()
+
+
+async def test_a_delivery_more_for_a_ready_customer_writes_nothing_but_its_record_and_its_id(
+    redis: ArqRedis,
+) -> None:
+    first, again = (Event("7", updated_ms="5", identity=f"{number:032x}") for number in (1, 2))
+    await mark(redis, ORG, [first], lane="live")
+    before = await redis.hgetall(P + "mark:7")
+
+    await mark(redis, ORG, [again], lane="live")
+
+    assert await redis.hgetall(P + "mark:7") == before
+    assert len((await redis.hget(P + "news", "7") or b"").split(b",")) == 2
+    assert not await redis.exists(P + "of:7")

@@ -67,6 +67,9 @@ class Connection(HttpToolsProtocol):
             raise TooManyAtOnce
         self._begun = True
         self._head = 0
+        self._begin()
+
+    def _begin(self) -> None:
         super().on_message_begin()
 
     def on_headers_complete(self) -> None:

@@ -67,6 +67,14 @@ class Express(Connection):
         super().__init__(*args, **kwargs)
         self._desk: Desk = getattr(self.app, "desk", None) or NoDesk()
         self._pieces: list[bytes] | None = None  # of a body that may go the short way
+        self._idle_since = 0.0  # the loop's clock
+        self._watch: asyncio.TimerHandle | None = None
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        if self._watch is not None:
+            self._watch.cancel()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Feed the parser; whoever's body has not come along with its head goes the long way."""
@@ -79,7 +87,7 @@ class Express(Connection):
         if self._may_be_short():
             self._head, self._pieces = None, []
         else:
-            super().on_headers_complete()
+            self._go_long()
 
     def on_body(self, body: bytes) -> None:
         """The parser saw a piece of the body."""
@@ -98,6 +106,17 @@ class Express(Connection):
             self._hand_over()
         super().on_message_complete()
 
+    def _begin(self) -> None:
+        """What uvicorn does, without the scope that the short way has no use for."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
+    def _go_long(self) -> None:
+        url, headers, expects = self.url, self.headers, self.expect_100_continue
+        super()._begin()
+        self.url, self.headers, self.expect_100_continue = url, headers, expects
+        self.scope["headers"] = headers
+        super().on_headers_complete()
+
     def _may_be_short(self) -> bool:
         return (
             self.url == self._desk.path
@@ -111,7 +130,7 @@ class Express(Connection):
 
     def _hand_over(self) -> None:
         pieces, self._pieces = self._pieces or [], None
-        super().on_headers_complete()
+        self._go_long()
         for piece in pieces:
             super().on_body(piece)
 
@@ -142,4 +161,24 @@ class Express(Connection):
         pending.response_complete = True
         if last:
             self.transport.close()
-        self.on_response_complete()
+        if last or self.pipeline:
+            self.on_response_complete()
+        else:
+            self.server_state.total_requests += 1
+            self._rest()
+
+    def _rest(self) -> None:
+        """Watch for the next request; a timer for each that comes in time would cost a twentieth of a webhook."""
+        self._idle_since = self.loop.time()
+        if self._watch is None:
+            self._watch = self.loop.call_later(self.timeout_keep_alive, self._look)
+
+    def _look(self) -> None:
+        self._watch = None
+        if self._begun or self.timeout_keep_alive_task or not (self.cycle and self.cycle.response_complete):
+            return  # something is under way: the short way will watch again, and the long way has its own timer
+        left_s = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left_s <= 0:
+            self.timeout_keep_alive_handler()
+        else:
+            self._watch = self.loop.call_later(left_s, self._look)

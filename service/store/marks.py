@@ -22,7 +22,7 @@ class Event(NamedTuple):
     customer: str  # "" = the body names none
     digest: str = ""  # of the visible fields; "" = not all of them were there
     updated_ms: str = "0"
-    identity: str = ""  # of the delivery, hex; "" = a plain mark, nothing is recorded
+    identity: bytes = b""  # of the delivery; b"" = a plain mark, nothing is recorded
     note: str = ""  # `ignored:reason` is recorded and marks nothing; "" leaves it to the state test
     cause: str = "delivery"  # `replay:R1`, `publish:42`: what follows the colon is a run's id
     record: bytes = b""  # what is kept of the delivery, as msgpack: digests, never the body

@@ -36,7 +36,7 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
         events = [
             Event(
                 str(5_000_000 + (batch * 64 + n) * 7919 % 1_000_000),
-                identity=f"{batch:08x}{n:024x}",
+                identity=batch.to_bytes(4) + n.to_bytes(12),
                 record=b"x" * 60,
             )
             for n in range(64)

@@ -108,10 +108,9 @@ async def _batch(
     redis: ArqRedis, turn: Turn, crowd: Crowd, ids: Sequence[int], *, most: int, kept: bool
 ) -> int:
     if crowd.dice.random() < 0.75:
-        digests = [f"{each:08x}{crowd.now_ms:024x}" for each in ids]
         events = [
-            marks.Event(str(each), identity=digest, record=b"x" * 60)
-            for each, digest in zip(ids, digests, strict=True)
+            marks.Event(str(each), identity=each.to_bytes(8) + crowd.now_ms.to_bytes(8), record=b"x" * 60)
+            for each in ids
         ]
         await marks.mark(redis, ORG, events, lane="live", now_ms=crowd.now_ms)
     else:

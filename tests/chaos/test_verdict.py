@@ -37,7 +37,7 @@ async def test_each_acknowledgement_needs_an_entry_of_its_own(
     shop = a_shop()
     record = keep(Kept(TOPIC, fingerprint(BODY), len(BODY)))
     await marks.mark(
-        redis, OrgId(shop.handle.org), [Event("7", identity="a" * 32, record=record)], lane="live"
+        redis, OrgId(shop.handle.org), [Event("7", identity=b"a" * 16, record=record)], lane="live"
     )
 
     shop.witness.answered[TOPIC, fingerprint(BODY)] = acknowledged

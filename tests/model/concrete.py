@@ -107,7 +107,7 @@ async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane, *, gath
     """Run the script, and give its answer in the model's words."""
     if isinstance(call, Mark):
         text = digest_text(call.digest) if call.digest is not None else ""
-        name = "f" * 32 if gathers else ""
+        name = b"f" * 16 if gathers else b""
         event = real.Event(str(CUSTOMER), digest=text, updated_ms=str(call.told), identity=name)
         return (await real.mark(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].code
     turns = Turns(redis, bucket=Bucket(redis, clock_ms=_now), clock_ms=_now)

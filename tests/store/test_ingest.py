@@ -27,7 +27,7 @@ ORG = OrgId("1000000001")
 
 def event(number: int) -> Event:
     """A delivery of its own, for a customer of its own."""
-    return Event(str(number), identity=f"{number:032x}", record=b"\x90")
+    return Event(str(number), identity=number.to_bytes(16), record=b"\x90")
 
 
 @asynccontextmanager

@@ -17,7 +17,7 @@ P = keys.shop(ORG)
 
 
 async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
-    events = [Event("7", updated_ms=str(i), identity=f"{i:032x}") for i in range(1, 51)]
+    events = [Event("7", updated_ms=str(i), identity=i.to_bytes(16)) for i in range(1, 51)]
 
     made = await mark(redis, ORG, events, lane="live")
 
@@ -30,7 +30,7 @@ async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
 
 
 async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRedis) -> None:
-    event = Event("7", identity="a" * 32)
+    event = Event("7", identity=b"a" * 16)
 
     first = await mark(redis, ORG, [event, event], lane="live")
     later = await mark(redis, ORG, [event], lane="live", now_ms=first_ms(first) + 86_400_000)
@@ -58,7 +58,7 @@ def first_ms(marked: list[Marked]) -> int:
 async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: ArqRedis) -> None:
     await redis.hset(P + "read", "7", "aaaa bbbb")
 
-    marked = await mark(redis, ORG, [Event("7", digest="bbbb", identity="1" * 32)], lane="live")
+    marked = await mark(redis, ORG, [Event("7", digest="bbbb", identity=b"1" * 16)], lane="live")
 
     assert marked[0].code == "echo"
     assert not await redis.exists(P + "mark:7")
@@ -85,7 +85,7 @@ async def test_a_live_mark_lifts_a_bulk_one_and_keeps_its_age(redis: ArqRedis) -
 
 
 async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) -> None:
-    event = Event("", identity="2" * 32, note="ignored:test", record=b"x")
+    event = Event("", identity=b"2" * 16, note="ignored:test", record=b"x")
 
     await mark(redis, ORG, [event], lane="live")
 

@@ -61,7 +61,7 @@ class Life:
         for _ in range(self.dice.choice((1, 1, 2, 30))):
             customer, moment = self.dice.choice(CROWD), self.dice.randrange(1, 1000)
             self.number += 1
-            identity = f"{self.number:032x}" if live else ""
+            identity = self.number.to_bytes(16) if live else b""
             cause = self.dice.choice(("delivery", "delivery", "deletion")) if live else "replay:R1"
             events.append(
                 Event(str(customer), updated_ms=str(moment if live else 0), identity=identity, cause=cause)
@@ -155,7 +155,7 @@ async def test_whatever_happens_nothing_that_was_told_is_missed(redis: ArqRedis,
 async def test_a_delivery_more_for_a_ready_customer_writes_nothing_but_its_record_and_its_id(
     redis: ArqRedis,
 ) -> None:
-    first, again = (Event("7", updated_ms="5", identity=f"{number:032x}") for number in (1, 2))
+    first, again = (Event("7", updated_ms="5", identity=number.to_bytes(16)) for number in (1, 2))
     await mark(redis, ORG, [first], lane="live")
     before = await redis.hgetall(P + "mark:7")
 

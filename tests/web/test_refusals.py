@@ -143,7 +143,7 @@ async def refuse(refusals: Refusals, *, times: int = 1, org: OrgId = ORG) -> Non
 
 async def taken(redis: ArqRedis) -> None:
     """A good webhook of the shop, a millisecond or more before whatever comes next."""
-    (marked,) = await mark(redis, ORG, [Event("7", identity="a" * 32)], lane="live")
+    (marked,) = await mark(redis, ORG, [Event("7", identity=b"a" * 16)], lane="live")
     at_ms, now_ms = int(marked.delivery.split("-")[0]), 0
     while now_ms <= at_ms:
         seconds, micros = await redis.time()

@@ -87,6 +87,7 @@ local function put(set, name, value, was)
   end
 end
 
+local joins = {} -- the lane: numbers and customers
 -- Returns whether the customer stands ready in the live lane.
 local function mark(cid, updated, delivery, cause)
   local key = P .. 'mark:' .. cid
@@ -98,7 +99,8 @@ local function mark(cid, updated, delivery, cause)
   if not old[1] then
     redis.call('HSET', key, 'n', n, 'first_n', n, 'first', now, 'lane', lane, 'upd', updated,
       'delivery', delivery, 'cause', cause, 'runs', run, 'place', 'ready')
-    redis.call('ZADD', P .. lane, n, cid)
+    joins[#joins + 1] = n
+    joins[#joins + 1] = cid
     return lane == 'live'
   end
   local to = lane
@@ -179,15 +181,16 @@ local function write(hash, values)
   end
   if #flat > 0 then redis.call('HSET', P .. hash, unpack(flat)) end
 end
+if #joins > 0 then redis.call('ZADD', P .. lane, unpack(joins)) end
 write('told', tells)
 write('news', adds)
 
 local wake, ring = 0, 0
 if marked then
   redis.call('ZADD', 'tagger:due', 'LT', now, string.match(P, '{(.-)}'))
-  if redis.call('EXISTS', P .. 'lock') == 0 and not redis.call('HGET', P .. 'state', 'paused') then
-    local coming = redis.call('GET', P .. 'wake')
-    if not coming or (coming == 'd' and lane == 'live') then -- a wake-up for later is too late for a live one
+  local coming = redis.call('GET', P .. 'wake')
+  if not coming or (coming == 'd' and lane == 'live') then -- a wake-up for later is too late for a live one
+    if redis.call('EXISTS', P .. 'lock') == 0 and not redis.call('HGET', P .. 'state', 'paused') then
       redis.call('SET', P .. 'wake', '1', 'PX', 5000)
       wake = 1
       ring = redis.call('INCR', P .. 'rings') -- a job's id is never used again

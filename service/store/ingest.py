@@ -98,7 +98,7 @@ class Ingest:
         lot.events.append(event)
         lot.topics.append(topic)
         self._waiting += 1
-        if len(lot.events) >= min(self._share(), MOST_EVENTS):
+        if len(lot.events) >= LEAST_SHARE and len(lot.events) >= min(self._share(), MOST_EVENTS):
             del self._open[org]
         return lot.done
 

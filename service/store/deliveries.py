@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgpack
 from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId
@@ -15,8 +16,9 @@ from service.store import keys
 
 # Signed deliveries whose shop we do not have. The org header is not signed, so all of them share one bounded place.
 STRANGERS: Final = OrgId("unknown")
-MOST_STRANGERS: Final = 10_000
+MOST_STRANGERS: Final = 2_000  # records, of up to some hundred deliveries
 MOST: Final = 1000  # in one answer
+CUSTOMER, IDENTITY, RECORD = 0, 3, 6  # places of what is read of an event (marks.py)
 MOST_OF_ONE: Final = 50  # deliveries of one customer
 
 
@@ -24,7 +26,7 @@ MOST_OF_ONE: Final = 50  # deliveries of one customer
 class Delivery:
     """One recorded delivery; the body itself is never kept."""
 
-    id: str  # the stream's: milliseconds, a dash, a number
+    id: str  # its record's (milliseconds, a dash, a number), a dot, and its place there
     at_ms: int
     customer: CustomerId | None
     outcome: str  # `marked`, `echo`, `ignored:reason`
@@ -55,15 +57,17 @@ async def by_customer(
         pipe.hget(keys.shop(org, "news"), str(customer))
         noted, news = await pipe.execute()
     ids: list[bytes] = [*noted, *(news.split(b",") if news else [])][-MOST_OF_ONE:]
+    records = dict.fromkeys(each.partition(b".")[0] for each in ids)
     async with client.pipeline(transaction=False) as pipe:
-        for each in ids:
+        for each in records:
             pipe.xrange(stream, each, each)
         found = await pipe.execute()
-    all_of_them = (_delivery(entry) for entries in reversed(found) for entry in entries)
+    there = {each.id: each for entries in found for entry in entries for each in _deliveries(entry)}
+    wanted = (there.get(each.decode()) for each in reversed(ids))
     return tuple(
         each
-        for each in all_of_them
-        if since_ms <= each.at_ms and (until_ms is None or each.at_ms <= until_ms)
+        for each in wanted
+        if each is not None and since_ms <= each.at_ms and (until_ms is None or each.at_ms <= until_ms)
     )
 
 
@@ -80,11 +84,23 @@ async def by_time(
     client: Any = redis
     if before is not None and before.strip("0") == "-":
         return Page((), None)  # nothing is older than 0-0, and Redis calls that range a mistake
-    newest = f"({before}" if before else ("+" if until_ms is None else str(until_ms))
+    record, _, place = (before or "").partition(".")
+    newest = f"({record}" if record and not place else record
+    newest = newest or ("+" if until_ms is None else str(until_ms))
     size = max(1, min(limit, MOST))
-    entries = await client.xrevrange(keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=size)
-    deliveries = tuple(map(_delivery, entries))
-    return Page(deliveries, deliveries[-1].id if len(deliveries) == size else None)
+    older: list[Delivery] = []
+    while len(older) <= size:
+        entries = await client.xrevrange(
+            keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=size + 1
+        )
+        if not entries:
+            break
+        for entry in entries:
+            known = _deliveries(entry)
+            there = known[: int(place)] if place and entry[0].decode() == record else known
+            older += reversed(there)
+        newest = f"({entries[-1][0].decode()}"
+    return Page(tuple(older[:size]), older[size - 1].id if len(older) > size else None)
 
 
 async def customers_since(
@@ -96,8 +112,7 @@ async def customers_since(
     found: dict[CustomerId, None] = {}
     oldest = str(since_ms)
     while entries := await client.xrange(stream, min=oldest, max=newest, count=MOST):
-        for entry in entries:
-            delivery = _delivery(entry)
+        for delivery in (each for entry in entries for each in _deliveries(entry)):
             if delivery.customer is not None and (not topics or delivery.topic in topics):
                 found[delivery.customer] = None
         oldest = f"({entries[-1][0].decode()}"
@@ -110,16 +125,33 @@ async def forget_strangers(redis: Redis) -> None:
     await client.xtrim(keys.shop(STRANGERS, "deliveries"), maxlen=MOST_STRANGERS, approximate=True)
 
 
-def _delivery(entry: tuple[bytes, dict[bytes, bytes]]) -> Delivery:
+def _deliveries(entry: tuple[bytes, dict[bytes, bytes]]) -> list[Delivery]:
+    """Those of one record, in the order in which they came; none of one that cannot be read."""
     key, fields = entry
-    what = _kept(fields.get(b"b", b""))
-    name = key.decode()
+    record = key.decode()
+    if b"e" not in fields:  # until 28 November 2026 each was a record of its own
+        event = [fields.get(b"c", b""), b"", b"", b"", b"", b"", fields.get(b"b", b"")]
+        return [_delivery(record, event, fields[b"o"].decode(), repeat=fields[b"r"] == b"1")]
+    try:
+        events = msgpack.unpackb(fields[b"e"], raw=True)
+        said = zip(events, fields[b"o"].split(b","), fields[b"r"].split(b","), strict=True)
+        return [
+            _delivery(f"{record}.{place}", event, outcome.decode(), repeat=repeat == b"1")
+            for place, (event, outcome, repeat) in enumerate(said)
+            if event[IDENTITY]
+        ]
+    except (KeyError, ValueError, IndexError, TypeError, msgpack.UnpackException):
+        return []
+
+
+def _delivery(name: str, event: Sequence[bytes], outcome: str, *, repeat: bool) -> Delivery:
+    what = _kept(event[RECORD])
     return Delivery(
         id=name,
         at_ms=int(name.partition("-")[0]),
-        customer=CustomerId(int(fields[b"c"])) if fields.get(b"c") else None,
-        outcome=fields[b"o"].decode(),
-        repeat=fields[b"r"] == b"1",
+        customer=CustomerId(int(event[CUSTOMER])) if event[CUSTOMER] else None,
+        outcome=outcome,
+        repeat=repeat,
         topic=what.topic,
         sha256=what.sha256.hex(),
         size=what.size,

@@ -38,7 +38,7 @@ names below. Lifetimes: none unless said.
     {shop}night                   hash: the last night that was done: day, looked_ms, subscribed
     {shop}night:claim             string: the worker that is at it; 2 min, renewed
     {shop}calendar                sorted set: customer -> ordinal day on which its tags may change by themselves
-    {shop}deliveries              stream: delivery records; RETENTION_DAYS
+    {shop}deliveries              stream: records of deliveries, those of a lot in one; RETENTION_DAYS
     {shop}of:{customer}           list: ids of a customer's last 50 deliveries; RETENTION_DAYS
     {shop}unsigned                sorted set: the last few webhooks refused since one was taken; 1 day
     {shop}seen:{day}              set: identities of deliveries, to label repeats; 3 days

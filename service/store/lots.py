@@ -139,7 +139,7 @@ class LotWriter:
         return (b"EVALSHA", self._sha, 1, keys.shop(lot.org), *arg)
 
     def _confirm(self, lot: Lot, reply: list[Any]) -> None:
-        wake, number, _, codes, repeats, _ = reply
+        wake, number, _, _, codes, repeats = reply
         lot.codes = codes.decode().split(",")
         lot.repeats = repeats.count(b"1")
         if wake:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final, Literal, NamedTuple
 
+import msgpack
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
@@ -38,18 +39,17 @@ class Marked(NamedTuple):
 
 def arguments(events: Sequence[Event], *, lane: Lane, retention_s: int, now_ms: int = 0) -> list[Any]:
     """The script's ARGV for at most MOST_EVENTS events of one shop."""
-    flat: list[Any] = [now_ms, lane, retention_s, len(events)]
-    for event in events:
-        flat.extend(event)
-    return flat
+    return [now_ms, lane, retention_s, msgpack.packb(events, use_bin_type=False)]
 
 
-def answers(reply: Sequence[Any]) -> list[Marked]:
+def answers(events: Sequence[Event], reply: Sequence[Any]) -> list[Marked]:
     """What became of each event, from the script's reply."""
-    codes, repeats, deliveries = (joined.decode().split(",") for joined in reply[3:6])
+    recorded, codes, repeats = (each.decode() for each in reply[3:6])
     return [
-        Marked(code, again == "1", delivery)
-        for code, again, delivery in zip(codes, repeats, deliveries, strict=True)
+        Marked(code, again == "1", f"{recorded}.{place}" if event.identity else "")
+        for place, (event, code, again) in enumerate(
+            zip(events, codes.split(","), repeats.split(","), strict=True)
+        )
     ]
 
 
@@ -69,7 +69,7 @@ async def mark(
         reply = await run(
             keys=[keys.shop(org)], args=arguments(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
         )
-        made += answers(reply)
+        made += answers(chunk, reply)
         if reply[0]:
             await queue.ring(redis, org, number=reply[1])
     return made

@@ -7,7 +7,7 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys
 from service.store.bucket import Bucket
-from service.store.deliveries import by_customer
+from service.store.deliveries import by_customer, by_time
 from service.store.marks import Event, Marked, mark
 from service.store.settlements import Mark
 from service.store.turns import Turns
@@ -89,8 +89,8 @@ async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) 
 
     await mark(redis, ORG, [event], lane="live")
 
-    [(_, entry)] = await redis.xrange(P + "deliveries")
-    assert entry == {b"c": b"", b"o": b"ignored:test", b"r": b"0", b"b": b"x"}
+    [delivery] = (await by_time(redis, ORG)).deliveries
+    assert (delivery.customer, delivery.outcome, delivery.repeat) == (None, "ignored:test", False)
     assert not await redis.exists("tagger:due")
 
 

@@ -1,12 +1,13 @@
 -- Record deliveries and mark customers, before the 200. One call for the events of one shop: what it asks and writes
 -- for all of them at once costs a fraction of what it would for each.
--- KEYS: 1 the shop's prefix.  ARGV: now, lane, retention_s, count, then for each event:
+-- KEYS: 1 the shop's prefix.  ARGV: now, lane, retention_s, events (msgpack), each of them a list:
 --   customer, state digest, updated_ms, identity, note, cause, record
--- Answer: {wake, number of the ring, now, and comma-joined of all events: codes, repeats (0|1), delivery ids}
+-- Answer: {wake, number of the ring, now, id of the record, and comma-joined of all events: codes, repeats (0|1)}.
+--   A delivery's id is that of the record, a dot, and its place in it from 0.
 -- Needs place.lua, news.lua.
 local P = KEYS[1]
 local now = clock(ARGV[1])
-local lane, retention_s, count = ARGV[2], ARGV[3], tonumber(ARGV[4])
+local lane, retention_s, events = ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4])
 local day = math.floor(now / 86400000)
 local marked = false
 
@@ -26,9 +27,8 @@ end
 -- What a hash has for the customers of the events.
 local function of_customers(hash, asks)
   local names, found = {}, {}
-  for i = 1, count do
-    local at = 4 + (i - 1) * 7
-    if ARGV[at + 1] ~= '' and asks(at) then names[#names + 1] = ARGV[at + 1] end
+  for _, event in ipairs(events) do
+    if event[1] ~= '' and asks(event) then names[#names + 1] = event[1] end
   end
   if #names == 0 then return found end
   for i, value in ipairs(redis.call('HMGET', P .. hash, unpack(names))) do found[names[i]] = value end
@@ -39,7 +39,7 @@ local function everybody() return true end
 
 local told, tells = of_customers('told', everybody), {}
 local news, adds = of_customers('news', everybody), {}
-local read = of_customers('read', function(at) return ARGV[at + 2] ~= '' and ARGV[at + 5] == '' end)
+local read = of_customers('read', function(event) return event[2] ~= '' and event[5] == '' end)
 
 -- The newest moment that was ever told of a customer, by echoes too: a list that shows an older state lags.
 local function newest(cid, updated)
@@ -56,9 +56,8 @@ end
 -- Which deliveries came within three days; from now on these have, too.
 local function seen_before()
   local names, seen = {}, {}
-  for i = 1, count do
-    local identity = ARGV[4 + (i - 1) * 7 + 4]
-    if identity ~= '' then names[#names + 1] = identity end
+  for _, event in ipairs(events) do
+    if event[4] ~= '' then names[#names + 1] = event[4] end
   end
   if #names == 0 then return seen end
   for back = 0, 2 do
@@ -75,7 +74,7 @@ local seen = seen_before()
 
 local last_n = false -- numbers are taken for all events at once; a gap is no harm
 local function next_n()
-  last_n = last_n and last_n + 1 or redis.call('INCRBY', P .. 'seq', count) - count + 1
+  last_n = last_n and last_n + 1 or redis.call('INCRBY', P .. 'seq', #events) - #events + 1
   return last_n
 end
 
@@ -135,18 +134,22 @@ local function adds_to_news(cid, code, cause)
   return true
 end
 
-local codes, repeats, deliveries = {}, {}, {}
-for i = 1, count do
-  local at = 4 + (i - 1) * 7
-  local cid, digest, updated = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
-  local identity, code, cause, blob = ARGV[at + 4], ARGV[at + 5], ARGV[at + 6], ARGV[at + 7]
-  local again, delivery = '0', ''
-  if code == '' then code = is_echo(cid, digest) and 'echo' or 'marked' end
-  if identity ~= '' then
-    again = seen[identity] or '0'
-    seen[identity] = '1'
-    delivery = redis.call('XADD', P .. 'deliveries', '*', 'c', cid, 'o', code, 'r', again, 'b', blob)
-  end
+-- The record of all of them is what was sent, and what it was found to be.
+local codes, repeats, recorded = {}, {}, ''
+for i, event in ipairs(events) do
+  local identity, note = event[4], event[5]
+  codes[i] = note ~= '' and note or is_echo(event[1], event[2]) and 'echo' or 'marked'
+  repeats[i] = seen[identity] or '0'
+  if identity ~= '' then seen[identity] = '1' end
+end
+local said, again = table.concat(codes, ','), table.concat(repeats, ',')
+if next(seen) then
+  recorded = redis.call('XADD', P .. 'deliveries', '*', 'e', ARGV[4], 'o', said, 'r', again)
+end
+
+for i, event in ipairs(events) do
+  local cid, updated, cause, code = event[1], event[3], event[6], codes[i]
+  local delivery = event[4] ~= '' and recorded .. '.' .. i - 1 or ''
   if delivery ~= '' and adds_to_news(cid, code, cause) then
     local heard = news[cid]
     heard = heard == '' and delivery or heard .. ',' .. delivery
@@ -170,7 +173,6 @@ for i = 1, count do
     end
     if not gathers and delivery ~= '' and cid ~= '' then note_deliveries(P, cid, { delivery }, retention_s) end
   end
-  codes[i], repeats[i], deliveries[i] = code, again, delivery
 end
 
 local function write(hash, values)
@@ -197,4 +199,4 @@ if marked then
     end
   end
 end
-return { wake, ring, now, table.concat(codes, ','), table.concat(repeats, ','), table.concat(deliveries, ',') }
+return { wake, ring, now, recorded, said, again }

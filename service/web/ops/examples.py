@@ -25,7 +25,7 @@ SHOP: Final[dict[str, Any]] = {
     "bucket_level": 31.5,
 }
 DELIVERY: Final[dict[str, Any]] = {
-    "id": "1795150800000-0",
+    "id": "1795150800000-0.0",
     "at_ms": 1795150800000,
     "customer": 1037889951,
     "outcome": "marked",
@@ -83,7 +83,7 @@ EXPLAINED: Final[dict[str, Any]] = {
     "ledger": [],
     "dead_letters": [],
     "deliveries": [
-        {"id": "1795150800000-0", "at_ms": 1795150800000, "topic": "orders/paid", "outcome": "marked"}
+        {"id": "1795150800000-0.0", "at_ms": 1795150800000, "topic": "orders/paid", "outcome": "marked"}
     ],
     "waiting": False,
     "shadow": False,
@@ -121,7 +121,7 @@ ANSWERED: Final[dict[str, Any]] = {  # operation -> an answer
     "resume": SHOP,
     "begin_shadow": SHOP | {"shadow": True},
     "end_shadow": {"preview": None, "run": RUN | {"reason": "shadow mode ended"}, "shadow": False},
-    "list_deliveries": {"deliveries": [DELIVERY], "before": "1795150800000-0"},
+    "list_deliveries": {"deliveries": [DELIVERY], "before": "1795150800000-0.0"},
     "list_strangers": {
         "deliveries": [DELIVERY | {"org": "1000000009", "outcome": "ignored:unknown_shop"}],
         "before": None,

@@ -14,7 +14,7 @@ CustomerNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]
 Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset")]
 Reason = Annotated[str, Meta(min_length=1, max_length=200)]
 Topic = Annotated[str, Meta(min_length=1, max_length=64)]
-Order = Annotated[str, Meta(pattern=r"^[0-9]{1,15}-[0-9]{1,9}$")]
+Order = Annotated[str, Meta(pattern=r"^[0-9]{1,15}-[0-9]{1,9}(\.[0-9]{1,4})?$")]
 
 
 class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

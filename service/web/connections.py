@@ -39,11 +39,13 @@ class Connection(HttpToolsProtocol):
         self._head: int | None = None  # bytes of a head that has begun and not ended
         self._due: asyncio.TimerHandle | None = None
         self._unread: asyncio.TimerHandle | None = None
+        self._since = self.loop.time()
+        self._is_known = False  # something rightly signed came over it
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection, unless there are too many."""
+        """Take the connection; where there are too many, a stranger's makes room, or it is not taken."""
         super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > self.most:
+        if len(self.connections) > self.most and not self._made_room():
             transport.close()
             return
         self._expect_rest()
@@ -95,6 +97,22 @@ class Connection(HttpToolsProtocol):
     def timeout_keep_alive_handler(self) -> None:
         """Nothing was asked for a while. To close would wait for ever where the last answer is not read."""
         self.transport.abort()
+
+    def _made_room(self) -> bool:
+        """End the oldest connection of a stranger: a thousand that are kept must not shut the webhooks out.
+
+        Whoever waits for an answer is left alone.
+        """
+        others = [each for each in self.connections if isinstance(each, Connection) and each is not self]
+        strangers = [each for each in others if each._may_go()]  # noqa: SLF001  # ours
+        if not strangers:
+            return False
+        min(strangers, key=lambda each: each._since).transport.abort()  # noqa: SLF001
+        return True
+
+    def _may_go(self) -> bool:
+        waits = self.cycle is not None and not self.cycle.response_complete
+        return not (self._is_known or waits or self.transport.is_closing())
 
     def _ended(self) -> None:
         self._begun = False

@@ -148,6 +148,7 @@ class Express(Connection):
             return False
         if done is None:
             return False
+        self._is_known = True
         self.cycle = pending  # type: ignore[assignment]
         done.then(partial(self._answer, pending))
         return True

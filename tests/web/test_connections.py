@@ -137,14 +137,55 @@ async def sent_before_the_end(port: int, start: bytes, *, drop: bytes, most: int
     return sent
 
 
-async def test_too_many_connections_are_hung_up_on(port: int) -> None:
-    kept = [await asyncio.open_connection("127.0.0.1", port) for _ in range(Quick.most)]
+KEPT = request(b'{"id": 7}').replace(b"Connection: close\r\n", b"")
+
+
+async def test_where_there_are_too_many_the_oldest_stranger_makes_room(port: int) -> None:
+    await talk(port, request(b'{"id": 7}'))  # from now on the shop is known
+    known = await opened(port, KEPT)
+    idle = await opened(port, b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    half = [await opened(port, HEAD) for _ in range(Quick.most - 2)]
+
+    async with asyncio.timeout(60):
+        assert (await talk(port, request(b'{"id": 7}'))).startswith(b"HTTP/1.1 200")
+        assert await idle[0].read() == b""
+        more = [await opened(port, HEAD) for _ in range(2)]
+        assert await half[0][0].read() == b""
+        known[1].write(KEPT)
+        assert await answer(known[0]) == b"HTTP/1.1 200 OK"
+
+    for _, writer in (known, idle, *half, *more):
+        writer.close()
+
+
+async def test_nobody_whose_webhooks_are_taken_makes_room_for_others(port: int) -> None:
+    await talk(port, request(b'{"id": 7}'))
+    known = [await opened(port, KEPT) for _ in range(Quick.most)]
 
     async with asyncio.timeout(60):
         assert await talk(port) == b""
+        for reader, writer in known:
+            writer.write(KEPT)
+            assert await answer(reader) == b"HTTP/1.1 200 OK"
 
-    for _, writer in kept:
+    for _, writer in known:
         writer.close()
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    """The status line of the next answer, read to its end."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    await reader.readexactly(int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]))
+    return head.partition(b"\r\n")[0]
+
+
+async def opened(port: int, sent: bytes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection over which this was sent and, if it is a whole request, answered."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(sent)
+    if sent != HEAD:
+        await answer(reader)
+    return reader, writer
 
 
 @pytest.mark.parametrize("asked", [HEAD + b"Content-Length: 0\r\n\r\n", b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], ids=["webhooks", "anything"])  # fmt: skip

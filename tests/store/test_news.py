@@ -164,3 +164,16 @@ async def test_a_delivery_more_for_a_ready_customer_writes_nothing_but_its_recor
     assert await redis.hgetall(P + "mark:7") == before
     assert len((await redis.hget(P + "news", "7") or b"").split(b",")) == 2
     assert not await redis.exists(P + "of:7")
+
+
+@pytest.mark.parametrize("left", [b"", b"1-0.0"])
+async def test_an_entry_that_was_left_behind_makes_nobody_deaf(redis: ArqRedis, left: bytes) -> None:
+    await redis.hset(P + "news", "7", left)  # type: ignore[arg-type]  # it takes bytes
+
+    await mark(redis, ORG, [Event("7", identity=b"1" * 16)], lane="live")
+
+    assert await redis.zrange(P + "live", 0, -1) == [b"7"]
+    turn = await Turns(redis, bucket=Bucket(redis)).begin(ORG, token="turn")
+    assert turn is not None
+    assert [each.customer for each in (await turn.take())[0]] == [7]
+    assert not await redis.exists(P + "news")

@@ -39,6 +39,23 @@ local function everybody() return true end
 
 local told, tells = of_customers('told', everybody), {}
 local news, adds = of_customers('news', everybody), {}
+
+-- An entry that was left behind, by whatever, must not make anybody deaf: only who stands there gathers news.
+local function stand()
+  local names = {}
+  for cid, heard in pairs(news) do
+    if heard then names[#names + 1] = cid end
+  end
+  if #names == 0 then return end
+  for i, there in ipairs(redis.call('ZMSCORE', P .. 'live', unpack(names))) do
+    if not there then
+      redis.call('HDEL', P .. 'news', names[i])
+      news[names[i]] = false
+    end
+  end
+end
+stand()
+
 local read = of_customers('read', function(event) return event[2] ~= '' and event[5] == '' end)
 
 -- The newest moment that was ever told of a customer, by echoes too: a list that shows an older state lags.

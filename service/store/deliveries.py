@@ -18,6 +18,7 @@ from service.store import keys
 STRANGERS: Final = OrgId("unknown")
 MOST_STRANGERS: Final = 2_000  # records, of up to some hundred deliveries
 MOST: Final = 1000  # in one answer
+AT_ONCE: Final = 100  # records that are read in one step: each may have a hundred deliveries
 CUSTOMER, IDENTITY, RECORD = 0, 3, 6  # places of what is read of an event (marks.py)
 MOST_OF_ONE: Final = 50  # deliveries of one customer
 
@@ -91,7 +92,7 @@ async def by_time(
     older: list[Delivery] = []
     while len(older) <= size:
         entries = await client.xrevrange(
-            keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=size + 1
+            keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=min(size + 1, AT_ONCE)
         )
         if not entries:
             break
@@ -111,7 +112,7 @@ async def customers_since(
     stream, newest = keys.shop(org, "deliveries"), "+" if until_ms is None else str(until_ms)
     found: dict[CustomerId, None] = {}
     oldest = str(since_ms)
-    while entries := await client.xrange(stream, min=oldest, max=newest, count=MOST):
+    while entries := await client.xrange(stream, min=oldest, max=newest, count=AT_ONCE):
         for delivery in (each for entry in entries for each in _deliveries(entry)):
             if delivery.customer is not None and (not topics or delivery.topic in topics):
                 found[delivery.customer] = None

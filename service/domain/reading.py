@@ -157,7 +157,9 @@ _NONE: Final[frozenset[str]] = frozenset()
 def _clean(text: Told) -> str | None:
     if not text:
         return None
-    return (text if text.isascii() else unicodedata.normalize("NFC", text)).strip() or None
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return text.strip() or None
 
 
 def _casefolded(text: Told) -> str | None:

@@ -162,7 +162,10 @@ def _moment(body: Mapping[str, object], key: str) -> int | None:
 def minor(amount: Decimal, currency: str) -> int:
     """An amount in the currency's smallest unit; raises Unreadable where no snapshot could hold it."""
     digits = MINOR_DIGITS.get(currency, 2)
-    whole = int((amount.scaleb(digits) if digits else amount).to_integral_value(rounding=ROUND_HALF_EVEN))
+    scaled = amount.scaleb(digits) if digits else amount
+    whole = int(scaled)
+    if whole != scaled:
+        whole = int(scaled.to_integral_value(rounding=ROUND_HALF_EVEN))
     if abs(whole) > MAX_ID:
         raise _wrong("total_spent", "a number that fits")
     return whole

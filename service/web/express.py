@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from functools import partial
 from time import perf_counter
 from typing import Any, Final, Protocol
 
@@ -45,16 +44,16 @@ class NoDesk:
 
 
 class Pending:
-    """A request on the short way, as uvicorn's connection sees it: the next one must wait for its answer."""
+    """The request that is on the short way, as uvicorn's connection sees it: the next one must wait for its answer."""
 
     __slots__ = ("began", "disconnected", "keep_alive", "message_event", "response_complete")
 
     def __init__(self) -> None:
-        self.response_complete = False
+        self.response_complete = True
         self.keep_alive = True  # uvicorn sets it False when the process is to stop
         self.disconnected = False
         self.message_event = _NOBODY_WAITS
-        self.began = perf_counter()
+        self.began = 0.0
 
 
 _NOBODY_WAITS: Final = asyncio.Event()
@@ -67,6 +66,7 @@ class Express(Connection):
         super().__init__(*args, **kwargs)
         self._desk: Desk = getattr(self.app, "desk", None) or NoDesk()
         self._pieces: list[bytes] | None = None  # of a body that may go the short way
+        self._pending = Pending()
         self._idle_since = 0.0  # the loop's clock
         self._watch: asyncio.TimerHandle | None = None
 
@@ -137,23 +137,29 @@ class Express(Connection):
     def _took(self) -> bool:
         """Whether the webhook is on its short way; its answer follows when it is stored."""
         pieces = self._pieces or [b""]
-        pending = Pending()
+        began = perf_counter()
         try:
             done = self._desk.take(self.headers, pieces[0] if len(pieces) == 1 else b"".join(pieces))
         except StoreAway as exc:
-            self.cycle = pending  # type: ignore[assignment]
-            self._answer(pending, exc)
+            self._begin_short(began)
+            self._answer(exc)
             return True
         except Exception:  # noqa: BLE001  # the long way meets it again, and makes it a 500 and a line in the log
             return False
         if done is None:
             return False
         self._is_known = True
-        self.cycle = pending  # type: ignore[assignment]
-        done.then(partial(self._answer, pending))
+        self._begin_short(began)
+        done.then(self._answer)
         return True
 
-    def _answer(self, pending: Pending, failure: StoreAway | None) -> None:
+    def _begin_short(self, began: float) -> None:
+        pending = self._pending
+        pending.response_complete, pending.began = False, began
+        self.cycle = pending  # type: ignore[assignment]
+
+    def _answer(self, failure: StoreAway | None) -> None:
+        pending = self._pending
         last = not pending.keep_alive
         text = self._desk.answer(failure, took_s=perf_counter() - pending.began, last=last)
         if pending.disconnected:

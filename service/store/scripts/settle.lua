@@ -132,7 +132,6 @@ function ops.clear(item, old)
   if item.letter then bury(item, item.letter) end
   end_runs(item.cid, old[4], 'done', item)
   unmark(item.cid, old)
-  if old[7] and old[7] ~= '0' then redis.call('HSET', P .. 'told', item.cid, old[7]) end
   if item.again then remark(item.cid, item.again) end
   return 'done'
 end
@@ -212,7 +211,7 @@ end
 
 local function settle(item)
   if not current then return 'version' end
-  local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken', 'upd')
+  local old = redis.call('HMGET', P .. 'mark:' .. item.cid, 'n', 'lane', 'place', 'runs', 'first_n', 'taken')
   if old[1] ~= tostring(item.n) then return 'moved' end
   return ops[item.op](item, old)
 end

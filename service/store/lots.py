@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 import hiredis
 import structlog
@@ -19,10 +19,8 @@ from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store import keys
 from service.store.line import Line
-from service.store.marks import Event, arguments
+from service.store.marks import SCRIPT, Event, arguments
 from service.store.script import source
-
-SCRIPT: Final = ("place", "news", "mark")
 
 
 class Confirmation:

@@ -14,6 +14,7 @@ from service.store.script import script
 from service.store.stepping import chunks
 
 Lane = Literal["live", "bulk"]
+SCRIPT: Final = ("place", "news", "mark")
 MOST_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
 
 
@@ -63,7 +64,7 @@ async def mark(
     now_ms: int = 0,
 ) -> list[Marked]:
     """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
-    run = script(redis, "place", "news", "mark")
+    run = script(redis, *SCRIPT)
     made: list[Marked] = []
     for chunk in chunks(events, MOST_EVENTS):
         reply = await run(

@@ -141,14 +141,14 @@ local function is_echo(cid, digest)
   return digest ~= '' and read[cid] and string.find(read[cid], digest, 1, true) ~= nil
 end
 
--- Whether it is enough that the id of this delivery is added to what the customer is ready for anyway.
-local function adds_to_news(cid, code, cause)
-  local heard = news[cid]
-  if not heard or code ~= 'marked' or cause ~= 'delivery' or lane ~= 'live' then return false end
-  if #heard < MOST_NEWS then return true end
-  tell_mark(P, cid, heard, told[cid], retention_s)
+local function hand_over(cid)
+  tell_mark(P, cid, news[cid], told[cid], retention_s)
   news[cid], adds[cid] = '', ''
-  return true
+end
+
+-- Whether it is enough that the id of this delivery is added to what the customer is ready for anyway.
+local function is_but_news(cid, code, cause)
+  return news[cid] and code == 'marked' and cause == 'delivery' and lane == 'live'
 end
 
 -- The record of all of them is what was sent, and what it was found to be.
@@ -167,17 +167,15 @@ end
 for i, event in ipairs(events) do
   local cid, updated, cause, code = event[1], event[3], event[6], codes[i]
   local delivery = event[4] ~= '' and recorded .. '.' .. i - 1 or ''
-  if delivery ~= '' and adds_to_news(cid, code, cause) then
+  if delivery ~= '' and is_but_news(cid, code, cause) then
+    if #news[cid] >= MOST_NEWS then hand_over(cid) end
     local heard = news[cid]
     heard = heard == '' and delivery or heard .. ',' .. delivery
     news[cid], adds[cid] = heard, heard
     tell(cid, updated)
     marked = true
   else
-    if news[cid] and news[cid] ~= '' then
-      tell_mark(P, cid, news[cid], told[cid], retention_s)
-      news[cid], adds[cid] = '', ''
-    end
+    if news[cid] and news[cid] ~= '' then hand_over(cid) end
     local gathers = false
     if code == 'marked' then
       marked = true

@@ -17,6 +17,8 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from service import alerts
+from service.context import Context
+from service.cpu_pool import CpuPool
 from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
 from service.ending import end
@@ -32,7 +34,8 @@ from service.store.versions import Versions
 from workers.drain import Drain
 from workers.haravan.session import open_session
 from workers.night import Nights
-from workers.rounds import nights_for_ever, seed, sweep_for_ever, uninstalls_for_ever
+from workers.periodic.pending_jobs import PendingJobs
+from workers.rounds import nights_for_ever, pending_jobs_for_ever, seed, sweep_for_ever, uninstalls_for_ever
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
 from workers.uninstalls import Uninstalls
@@ -109,6 +112,9 @@ class WorkerProcess:
                 retention_days=self._settings.retention_days,
                 clock_ms=self._clock_ms,
             )
+            cpu = CpuPool(self._settings)
+            stack.push_async_callback(cpu.stop)
+            jobs = PendingJobs(Context(redis, shops, Versions(redis), self._clock_ms), cpu)
             seeding = asyncio.create_task(seed(self._settings, shops, Versions(redis)))
             sweeping = asyncio.create_task(sweep_for_ever(sweep, counters, every_s=self._sweep_every_s))
             nights = Nights(
@@ -135,10 +141,11 @@ class WorkerProcess:
                 uninstalls_for_ever(uninstalls, every_s=self._uninstalls_every_s)
             )
             nightly = asyncio.create_task(nights_for_ever(nights))
+            pending = asyncio.create_task(pending_jobs_for_ever(jobs, every_s=self._sweep_every_s))
             try:
                 await self._work(drain)
             finally:
-                await end(seeding, sweeping, uninstalling, nightly)
+                await end(seeding, sweeping, uninstalling, nightly, pending)
                 await _quietly(counters.flush())
 
     async def _work(self, drain: Drain) -> None:

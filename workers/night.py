@@ -7,7 +7,6 @@ come to its end, is done as soon as somebody can. A shop that is paused, or has 
 from __future__ import annotations
 
 import asyncio
-import secrets
 import time
 import zlib
 from collections.abc import Awaitable, Callable
@@ -19,6 +18,7 @@ from zoneinfo import ZoneInfo
 import aiohttp
 import structlog
 from arq.connections import ArqRedis
+from redis.asyncio.lock import Lock
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
@@ -99,27 +99,27 @@ class Nights:
         if before is None:  # the first look at a shop is a backfill
             await nights.done(self.redis, org, night)
             return False
-        token = secrets.token_hex(8)
-        if before.day >= night.day or not await nights.claim(self.redis, org, token):
+        if before.day >= night.day:
             return False
-        return await self._at_it(shop, before, night, token)
+        lock = await nights.acquire(self.redis, org)
+        return lock is not None and await self._at_it(shop, before, night, lock)
 
-    async def _at_it(self, shop: Shop, before: Night, night: Night, token: str) -> bool:
+    async def _at_it(self, shop: Shop, before: Night, night: Night, lock: Lock) -> bool:
         log = structlog.get_logger().bind(org=shop.org)
         began = time.monotonic()
         try:
             subscribed = await self._subscription(shop, before)
-            await self._walks(shop, before, night, token)
+            await self._walks(shop, before, night, lock)
         except Unauthorised as exc:
             await pause_at_night(self.shops, self.alerts, self.redis, shop, exc, now_ms=await self.now_ms())
-            await nights.release(self.redis, shop.org, token)
+            await nights.release(lock)
             return False
         except TaggerError as exc:
             log.warning("night", outcome="failed", cause=str(exc), again_in_s=AGAIN_S)
-            await nights.renew(self.redis, shop.org, token, for_s=AGAIN_S)
+            await nights.renew(lock, for_s=AGAIN_S)
             return False
         await nights.done(self.redis, shop.org, replace(night, subscribed=subscribed))
-        await nights.release(self.redis, shop.org, token)
+        await nights.release(lock)
         log.info("night", outcome="done", duration_ms=round((time.monotonic() - began) * 1000))
         return True
 
@@ -143,14 +143,14 @@ class Nights:
         )
         return True
 
-    async def _walks(self, shop: Shop, before: Night, night: Night, token: str) -> None:
+    async def _walks(self, shop: Shop, before: Night, night: Night, lock: Lock) -> None:
         version = await self.versions.live_number(shop.org)
         if not version:
             return
         began = time.monotonic()
 
         async def rest(seconds: float) -> None:
-            if not await nights.renew(self.redis, shop.org, token):
+            if not await nights.renew(lock):
                 raise NightOver("another worker has this night")
             if await self.shops.is_paused(shop.org):
                 raise NightOver("the shop was paused")

@@ -1,0 +1,1 @@
+"""What every worker does now and then, beside its drains."""

@@ -13,6 +13,8 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.alerts import Alerts, sender
+from service.context import Context
+from service.cpu_pool import CpuPool, InProcess
 from service.ending import end
 from service.errors import BadSettings
 from service.settings import Settings
@@ -30,11 +32,7 @@ from service.web.express import Desk
 from service.web.health import ANSWER_WITHIN_S, Health
 from service.web.journal import Batches, Journal
 from service.web.metrics import Metrics
-from service.web.ops.access import Access
-from service.web.ops.answers import Here
-from service.web.ops.beside import Beside
-from service.web.ops.floor import Floor
-from service.web.ops.followed import Followed
+from service.web.ops.requests import TokenAuth
 from service.web.ops.routes import routes as ops
 from service.web.problems import HANDLERS
 from service.web.refusals import Refusals
@@ -75,11 +73,11 @@ class Front:
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool = True) -> ASGIApp:
+def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: bool = True) -> ASGIApp:
     """Build the web process's application. Nothing is opened before its lifespan starts.
 
     `patience` is how many times as long as usual the store is waited for before the answer is 503. Without
-    `rules_beside` this process itself looks at rules and everybody: for where no webhook waits meanwhile.
+    `use_process_pool` this process itself does the CPU work: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=CONNECTIONS)
     alerts = Alerts(redis, send=sender(settings.alert_urls))
@@ -104,16 +102,14 @@ def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool 
         require_fit=boot.require,
     )
     health = Health(redis, boot, Metrics(redis, shops, tally), within_s=ANSWER_WITHIN_S * patience)
-    here, beside = Here(Floor(redis, shops, Versions(redis))), Beside(settings)
-    followed = Followed(redis, beside if rules_beside else here)
-    api = ops(here, followed, Access(settings.ops_tokens))
+    context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
+    api = ops(context, pool if use_process_pool else InProcess(context), TokenAuth(settings.ops_tokens))
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
-            stack.push_async_callback(followed.settled)
-            stack.push_async_callback(beside.stop)
+            stack.push_async_callback(pool.stop)
             await boot.start()
             stack.push_async_callback(boot.stop)
             ingest.start()

@@ -8,9 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.store import keys, runs
-from service.store.publishing import UNFINISHED
-from service.store.versions import Versions
-from tests.workers.stage import ORG, VIP, Stage
+from tests.workers.stage import ORG, Stage
 
 MONTH = """
 version: 1
@@ -76,20 +74,3 @@ async def test_a_publish_that_takes_more_than_it_said_is_stopped(stage: Stage) -
     await stage.sweep.mark_by_calendar()
 
     assert await stage.state("removals_paused") == f"publish {run.id}"
-
-
-async def test_a_publish_whose_process_died_before_its_marks_is_carried_out(stage: Stage) -> None:
-    customer = stage.haravan.create(total_spent=5_000_000)
-    await stage.mark(customer)
-    await stage.turn()
-    number = await stage.publish(
-        VIP.replace("10_000_000", "1_000_000")
-    )  # the version alone, without its marks
-    await stage.redis.hset(stage.key("state"), UNFINISHED, str(number))
-
-    stage.clock.advance(400)
-    await stage.sweep.mark_by_calendar()
-    await stage.turn(2)
-
-    assert stage.haravan.tags(customer) == {"VIP"}
-    assert (await Versions(stage.redis).live_number(ORG)) == number

@@ -15,7 +15,6 @@ from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import deadletters, keys, marks, publish_runs, queue
 from service.store.clock import mend_step_back
-from service.store.erasing import erase_again
 from service.store.forgetting import forget
 from service.store.script import script
 from service.store.shop import Shop
@@ -135,10 +134,8 @@ class Sweep:
         return len(due)
 
     async def keep_house(self) -> None:
-        """Shorten what has a lifetime, try transient dead letters again after a day, and bring erasures to their end."""
+        """Shorten what has a lifetime, and try transient dead letters again after a day."""
         now = await self.now_ms()
-        for org in await erase_again(self._redis, now_ms=now):
-            structlog.get_logger().info("sweep", org=org, outcome="erased")
         for org in await self._shops.orgs():
             await self._redis.xtrim(keys.shop(org, "deliveries"), minid=str(now - self._retention_ms))
             await forget(self._redis, org, now_ms=now)

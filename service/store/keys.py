@@ -6,8 +6,8 @@ names below. Lifetimes: none unless said.
     tagger:shops                  set: the orgs we know
     tagger:due                    sorted set: org -> ms when its work is due (the sweep reads it)
     tagger:counters               hash: counters of all workers, for /metrics
-    tagger:erasing                hash: org -> since when it is being erased, and how much of it; 1 h
     tagger:pending                hash: org/kind/id -> a job that waits for a worker (JSON)
+    tagger:pending_lock:{org}     string: the worker that executes the shop's pending jobs; 10 s, renewed
     tagger:clock                  number: the server's time as last seen by a sweep, in ms
     tagger:server                 hash: run id and replication id last seen
     tagger:instance               string: a random id of this store, made once
@@ -59,7 +59,6 @@ names below. Lifetimes: none unless said.
     {shop}publishes               set: the runs of the latest publish and of claims since: they explain removals
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:left           set: its customers that are still to come; 90 days
-    {shop}pending_lock            string: the worker that executes the shop's pending jobs; 10 s, renewed
     {shop}alerted:{kind}          string: this was told to people a moment ago; 1 h
     {shop}audit                   stream: what people did; 400 days
 """
@@ -74,7 +73,6 @@ SHOPS: Final = "tagger:shops"
 DUE: Final = "tagger:due"
 COUNTERS: Final = "tagger:counters"
 CLOCK: Final = "tagger:clock"
-ERASING: Final = "tagger:erasing"
 PENDING: Final = "tagger:pending"
 SERVER: Final = "tagger:server"
 INSTANCE: Final = "tagger:instance"
@@ -87,6 +85,11 @@ RUN_DAYS: Final = 90
 def shop(org: OrgId | str, name: str = "") -> str:
     """The key `name` of a shop; without a name the prefix that its scripts get."""
     return f"tagger:{{{org}}}:{name}"
+
+
+def pending_lock(org: OrgId) -> str:
+    """The lock of the shop's pending jobs; not among its own keys, which one of the jobs erases."""
+    return f"tagger:pending_lock:{org}"
 
 
 def unsigned(minute: int) -> str:

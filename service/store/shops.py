@@ -16,6 +16,7 @@ from service.errors import NotFound, Refused
 from service.settings import Settings
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
+from service.store.jobs import pending
 from service.store.shop import Shop, check
 from service.store.uninstalling import UNINSTALLED
 
@@ -89,9 +90,10 @@ class Shops:
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
-        noted = erasing.said(await self._now_ms(), everything=True) if erase else ""
+        due_ms = await self._now_ms() + erasing.SOON_MS
+        job = erasing.erasure(org, everything=True, due_ms=due_ms) if erase else None
         async with self._redis.pipeline() as pipe:
-            erasing.forget(pipe, org, noted=noted)
+            erasing.forget(pipe, org, job=job)
             removed, *_ = await pipe.execute()
         if erase:
             await erasing.erase(self._redis, org, everything=True)
@@ -239,7 +241,7 @@ class Shops:
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
                 pipe.sadd(keys.SHOPS, shop.org)
-                pipe.hdel(keys.ERASING, shop.org)
+                pending.queue_delete(pipe, erasing.erasure(shop.org, everything=True, due_ms=0))
                 for name in erasing.KEPT:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()

@@ -113,7 +113,7 @@ async def test_a_removed_shop_leaves_nothing_behind(shops: Shops, redis: ArqRedi
 
     await shops.remove(ORG, erase=True)
 
-    assert await redis.keys("*") == [b"tagger:erasing"]  # looked through once more, in an hour
+    assert await redis.keys("*") == [b"tagger:pending"]  # looked through once more
 
 
 async def test_a_neighbour_with_a_longer_number_survives_the_removal(shops: Shops, redis: ArqRedis) -> None:

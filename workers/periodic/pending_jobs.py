@@ -1,4 +1,4 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims. Several workers share them.
+"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures. Several workers share them.
 
 The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
 expires and another worker goes on.
@@ -22,7 +22,7 @@ from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.ending import end
 from service.errors import Overloaded
-from service.store import claiming, publish_runs
+from service.store import claiming, erasing, publish_runs
 from service.store.jobs import pending
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
 
@@ -33,6 +33,7 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "rollout": publish_runs.execute,
     "late_restores": publish_runs.execute_late,
     "claim": claiming.execute,
+    "erasure": erasing.execute,
 }
 
 
@@ -96,7 +97,7 @@ class PendingJobs:
     async def _execute(self, job: PendingJob) -> bool:
         log = structlog.get_logger().bind(org=job.org, kind=job.kind, job=job.id)
         try:
-            if await self.context.shops.get(job.org) is None:  # removed meanwhile
+            if job.kind != "erasure" and await self.context.shops.get(job.org) is None:  # removed meanwhile
                 await self._delete(job)
                 return False
             completed = await EXECUTE[job.kind](self.context, self.cpu, job)

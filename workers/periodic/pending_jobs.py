@@ -70,7 +70,8 @@ class PendingJobs:
         work = asyncio.create_task(self._execute_all(org))
         renewal = asyncio.create_task(self._renew(lock, work))
         try:
-            return await work
+            await asyncio.wait({work})
+            return 0 if work.cancelled() else work.result()
         finally:
             await end(work, renewal)
             await _release(lock)

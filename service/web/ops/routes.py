@@ -19,7 +19,7 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import read_id
 from service.errors import Unreadable
-from service.web.ops import deliveries, rules, runs, shops, tags
+from service.web.ops import deliveries, rules, runs, shops, tags, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
 from service.web.ops.requests import (
     Endpoint,
@@ -35,6 +35,7 @@ ENDPOINTS: Final = (
     *shops.ENDPOINTS,
     *deliveries.ENDPOINTS,
     *runs.ENDPOINTS,
+    *versions.ENDPOINTS,
     *rules.ENDPOINTS,
     *tags.ENDPOINTS,
 )

@@ -16,7 +16,7 @@ from service.app import create_app
 from service.settings import Settings
 from service.store.shops import Shops
 from service.web.express import Express
-from tests.web.conftest import ORG, signature
+from tests.web.conftest import OPS_TOKEN, ORG, signature
 
 HEAD = b"POST /webhooks/haravan HTTP/1.1\r\nHost: x\r\n"
 
@@ -203,6 +203,9 @@ async def test_some_requests_at_once_are_answered_one_after_the_other(port: int)
     assert got.count(b"HTTP/1.1 200") == Quick.most_waiting + 1
 
 
+LARGE = f"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\r\n".encode()
+
+
 async def test_who_does_not_read_the_answers_is_hung_up_on(quick: int) -> None:
     with socket.create_connection(("127.0.0.1", quick)) as one:
         one.setblocking(False)
@@ -210,7 +213,7 @@ async def test_who_does_not_read_the_answers_is_hung_up_on(quick: int) -> None:
             async with asyncio.timeout(60):
                 while True:
                     with suppress(BlockingIOError):
-                        one.send(b"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+                        one.send(LARGE)
                     await asyncio.sleep(0.001)
 
 

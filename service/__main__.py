@@ -10,7 +10,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import BadSettings
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import Settings, read_settings
 from service.web.express import Express
 
@@ -56,7 +56,7 @@ def main() -> None:
         settings = read_settings()
     except BadSettings as exc:
         sys.exit(str(exc))
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     Server(config(settings)).run()
 
 

@@ -12,8 +12,7 @@ from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.alerts import Alerts, sender
-from service.ending import end
+from service.alerts import Alerts, apprise_sender
 from service.errors import BadSettings
 from service.settings import Settings
 from service.store import keys
@@ -23,6 +22,7 @@ from service.store.deliveries import forget_strangers
 from service.store.ingest import DEADLINE_S, Ingest
 from service.store.shops import Shops
 from service.store.versions import Versions
+from service.tasks import cancel_and_wait
 from service.web import webhooks
 from service.web.boot import FIRST_WITHIN_S, Boot
 from service.web.directory import WAIT_S, Directory
@@ -82,7 +82,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool 
     `rules_beside` this process itself looks at rules and everybody: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=CONNECTIONS)
-    alerts = Alerts(redis, send=sender(settings.alert_urls))
+    alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
     tally = Tally()
     shops = Shops(redis, Cipher(settings.secret_keys))
     directory = Directory(shops, app_secrets=settings.webhook_secrets, wait_s=WAIT_S * patience)
@@ -117,11 +117,11 @@ def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool 
             await boot.start()
             stack.push_async_callback(boot.stop)
             ingest.start()
-            stack.push_async_callback(alerts.settled)
+            stack.push_async_callback(alerts.drain)
             stack.callback(batches.flush)
             stack.push_async_callback(ingest.stop)
             stack.push_async_callback(refusals.flush)
-            stack.push_async_callback(end, asyncio.create_task(_keep_house(redis, refusals)))
+            stack.push_async_callback(cancel_and_wait, asyncio.create_task(_keep_house(redis, refusals)))
             yield
 
     rest = Starlette(routes=[*health.routes(), *api], exception_handlers=HANDLERS)

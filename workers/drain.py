@@ -22,7 +22,7 @@ from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.turns import LockLost, Turn, Turns
 from workers.haravan.client import Haravan
-from workers.pausing import pause_for_token, probe
+from workers.pause import pause_for_rejected_token, probe_token
 from workers.reading import Reading
 from workers.rulebook import Rulebook
 from workers.turn import TurnOfShop, TurnOver, again_ms
@@ -59,7 +59,9 @@ class Drain:
             if shop is None:
                 outcome = "no shop"
             elif turn.state.get("paused"):
-                outcome = await probe(turn, self.shops, self._api(shop), self.turns.bucket)
+                outcome = await probe_token(
+                    turn, self.shops, self._api(shop), self.turns.bucket, self.turns.redis
+                )
             else:
                 work = await self._work(turn, shop)
                 outcome, wait_ms = await self._rounds(work, started)
@@ -89,9 +91,9 @@ class Drain:
         )
 
     def _api(self, shop: Shop) -> Haravan:
-        return Haravan.of(shop, self.session, on_call=self._count_call)
+        return Haravan.for_shop(shop, self.session, on_request=self._count_request)
 
-    def _count_call(self, endpoint: str, status: int | None, seconds: float) -> None:
+    def _count_request(self, endpoint: str, status: int | None, seconds: float) -> None:
         self.counters.add("api_calls", endpoint=endpoint, status=str(status or "none"))
         self.counters.add("api_seconds", seconds, endpoint=endpoint)
 
@@ -120,7 +122,15 @@ class Drain:
                 if not isinstance(error, Throttled | Unauthorised | TurnOver):
                     raise error
             if refusals := [each for each in errors if isinstance(each, Unauthorised)]:
-                await pause_for_token(work.shops, work.alerts, work.turn, refusals[0], token=work.shop.token)
+                await pause_for_rejected_token(
+                    work.redis,
+                    work.shops,
+                    work.alerts,
+                    work.turn.org,
+                    refusals[0],
+                    token=work.shop.token,
+                    now_ms=work.turn.now_ms,
+                )
                 return "unauthorised", 0
             if throttles := [each for each in errors if isinstance(each, Throttled)]:
                 return "throttled", int(max(each.retry_after_s for each in throttles) * 1000)

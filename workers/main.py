@@ -16,10 +16,9 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from service import alerts
+from service.alerts import Alerts, apprise_sender
 from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
-from service.ending import end
 from service.settings import Settings
 from service.store import keys, queue
 from service.store.bucket import LEAK_PER_S, Bucket
@@ -29,13 +28,14 @@ from service.store.counters import Counters
 from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
+from service.tasks import cancel_and_wait
 from workers.drain import Drain
-from workers.haravan.session import open_session
-from workers.night import Nights
+from workers.haravan.client import open_session
+from workers.periodic.nightly import NightlyReconcile
+from workers.periodic.uninstall import UninstallMonitor
 from workers.rounds import nights_for_ever, seed, sweep_for_ever, uninstalls_for_ever
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
-from workers.uninstalls import Uninstalls
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -85,8 +85,8 @@ class WorkerProcess:
             session = await stack.enter_async_context(open_session())
             shops = Shops(redis, Cipher(self._settings.secret_keys))
             counters = Counters(redis)
-            told = alerts.Alerts(redis, send=alerts.sender(self._settings.alert_urls))
-            stack.push_async_callback(told.settled)
+            told = Alerts(redis, send=apprise_sender(self._settings.alert_urls))
+            stack.push_async_callback(told.drain)
             drain = Drain(
                 turns=Turns(
                     redis,
@@ -111,7 +111,7 @@ class WorkerProcess:
             )
             seeding = asyncio.create_task(seed(self._settings, shops, Versions(redis)))
             sweeping = asyncio.create_task(sweep_for_ever(sweep, counters, every_s=self._sweep_every_s))
-            nights = Nights(
+            nights = NightlyReconcile(
                 redis=redis,
                 shops=shops,
                 versions=Versions(redis),
@@ -123,7 +123,7 @@ class WorkerProcess:
                 subscribe_url=self._settings.subscribe_url,
                 now_ms=sweep.now_ms,
             )
-            uninstalls = Uninstalls(
+            uninstalls = UninstallMonitor(
                 redis=redis,
                 shops=shops,
                 bucket=drain.turns.bucket,
@@ -138,7 +138,7 @@ class WorkerProcess:
             try:
                 await self._work(drain)
             finally:
-                await end(seeding, sweeping, uninstalling, nightly)
+                await cancel_and_wait(seeding, sweeping, uninstalling, nightly)
                 await _quietly(counters.flush())
 
     async def _work(self, drain: Drain) -> None:
@@ -176,7 +176,7 @@ class WorkerProcess:
         # leave a connection behind that still waits for an answer.
         worker.burst, worker.max_burst_jobs = True, 0
         await asyncio.wait({running}, timeout=LAST_LOOK_S)
-        await end(running)  # it may also have ended of a store that went away meanwhile
+        await cancel_and_wait(running)  # it may also have ended of a store that went away meanwhile
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:

@@ -16,8 +16,8 @@ from service.store.settlements import Mark
 from service.store.turns import MOST_TAKEN
 from workers import outcomes
 from workers.fetch import Fetched, Fetcher, merge
-from workers.haravan.pacer import NoRoom
-from workers.pausing import pause_for_absence
+from workers.haravan.rate_limit import RateLimitExceeded
+from workers.pause import pause_for_mass_404
 from workers.permits import ReadPermits
 from workers.turn import Settlement, TurnOfShop, TurnOver
 from workers.write import last_frames
@@ -63,7 +63,9 @@ class Reading:
         await self._work.settle([each for each in settlements if not (doubted and each.item.op == "purge")])
         if doubted:
             work = self._work
-            await pause_for_absence(work.shops, work.alerts, work.turn, gone=self._gone, asked=self._asked)
+            await pause_for_mass_404(
+                work.shops, work.alerts, work.turn.org, missing=self._gone, requested=self._asked
+            )
             raise TurnOver("paused")
 
     async def _is_back(self) -> bool:
@@ -72,7 +74,7 @@ class Reading:
         permits = ReadPermits(work.turn, work.bucket, lane="live", reserve=work.shop.reserve)
         try:
             await work.api.perform(work.api.dialect.page(limit=1), permits)
-        except NoRoom as exc:
+        except RateLimitExceeded as exc:
             work.wait_for_room(exc.wait_s)
             return False
         except (Throttled, Unauthorised):

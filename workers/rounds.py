@@ -12,15 +12,15 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from service.ending import end
 from service.errors import TaggerError
 from service.settings import Settings
 from service.store.counters import Counters
 from service.store.shops import Shops
 from service.store.versions import Versions
-from workers.night import Nights
+from service.tasks import cancel_and_wait
+from workers.periodic.nightly import NightlyReconcile
+from workers.periodic.uninstall import UninstallMonitor
 from workers.sweep import Sweep
-from workers.uninstalls import Uninstalls
 
 NIGHTS_EVERY_S: Final = 60.0
 
@@ -54,7 +54,7 @@ async def sweep_for_ever(sweep: Sweep, counters: Counters, *, every_s: float) ->
         await asyncio.sleep(every_s)
 
 
-async def uninstalls_for_ever(uninstalls: Uninstalls, *, every_s: float) -> None:
+async def uninstalls_for_ever(uninstalls: UninstallMonitor, *, every_s: float) -> None:
     """Look every now and then what became of apps that are said to be uninstalled."""
     while True:
         try:
@@ -66,7 +66,7 @@ async def uninstalls_for_ever(uninstalls: Uninstalls, *, every_s: float) -> None
         await asyncio.sleep(every_s)
 
 
-async def nights_for_ever(nights: Nights) -> None:
+async def nights_for_ever(nights: NightlyReconcile) -> None:
     """Look every minute whose night has come; a pass does not wait for the one before."""
     passes: set[asyncio.Task[None]] = set()
     try:
@@ -76,10 +76,10 @@ async def nights_for_ever(nights: Nights) -> None:
             one.add_done_callback(passes.discard)
             await asyncio.sleep(NIGHTS_EVERY_S)
     finally:
-        await end(*passes)
+        await cancel_and_wait(*passes)
 
 
-async def _one_pass(nights: Nights) -> None:
+async def _one_pass(nights: NightlyReconcile) -> None:
     try:
         await nights.run()
     except (RedisError, OSError) as exc:

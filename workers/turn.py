@@ -23,7 +23,6 @@ from service.store.turns import LockLost, Turn
 from workers.haravan.client import Haravan
 from workers.journal import Journal
 from workers.plans import Plan
-from workers.sweep import today
 
 LEAKED_CALLS: Final = 8
 LONGEST_REST_MS: Final = 600_000  # of a kind of calls
@@ -78,7 +77,7 @@ class TurnOfShop:
     @property
     def today(self) -> int:
         """The day in the zone of the rules, as an ordinal."""
-        return today(self.turn.now_ms, self.compiled.rule_set.timezone)
+        return self.compiled.day_of(self.turn.now_ms)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Carry out what was decided. Raises LockLost and TurnOver when that was refused as a whole.

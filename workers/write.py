@@ -17,7 +17,7 @@ from service.store.settlements import Item, Mark
 from service.store.turns import LockLost, Turn
 from workers import outcomes, plans
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom
+from workers.haravan.rate_limit import RateLimitExceeded
 from workers.permits import PermitRefused, WritePermits
 from workers.plans import Plan
 
@@ -81,7 +81,7 @@ class Writer:
             return self._refused(mark, plan, exc)
         except Gone:
             return Carried(mark, "gone", self._gone(mark), plan)
-        except (NoRoom, LockLost, Throttled, Unauthorised) as exc:
+        except (RateLimitExceeded, LockLost, Throttled, Unauthorised) as exc:
             return Carried(mark, "stopped", plan=plan, stop=exc)
         except (HaravanError, Unreadable) as exc:
             return self._failed(mark, plan, exc)

@@ -14,7 +14,7 @@ from service.store import kept
 from service.store.settlements import Mark, Planned
 from service.store.turns import MOST_TAKEN, LockLost
 from workers import outcomes, plans
-from workers.haravan.pacer import NoRoom
+from workers.haravan.rate_limit import RateLimitExceeded
 from workers.plans import PLAN_MS, Plan
 from workers.turn import Settlement, TurnOfShop, TurnOver
 from workers.write import Carried, Writer
@@ -103,7 +103,7 @@ class Writing:
 
     def _end(self, stops: Sequence[Exception | None], results: Sequence[object]) -> None:
         for stop in stops:
-            if isinstance(stop, NoRoom):
+            if isinstance(stop, RateLimitExceeded):
                 self._work.wait_for_room(stop.wait_s)
         for kind in WORST_FIRST:
             for stop in stops:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from service.store.runs import Run
 
 LOOK_EVERY_S = 0.5
+SCANS = ("backfill", "reconcile", "audit")
 
 
 def progress() -> Progress:
@@ -52,10 +53,11 @@ async def followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:
 def told(run: Run) -> str:
     """What came of it, or how far it is."""
     name = f"{run.kind.capitalize()} {run.id}"
+    scanned = f"{counted(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
     if run.left and not run.ended:
-        return f"{name} is under way: {counted(run.left, 'customer')} to go."
+        return f"{name} is in progress: {scanned}{counted(run.left, 'customer')} to go."
     return (
-        f"{name}: {counted(run.done, 'customer')} looked at, {counted(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
+        f"{name}: {scanned}{counted(run.done, 'customer')} processed, {counted(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
         + (f" It ended early: {run.ended}." if run.ended else "")
     )
 

@@ -36,7 +36,7 @@ names below. Lifetimes: none unless said.
     {shop}excluded                hash: customer -> rules that do not touch it (msgpack)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
     {shop}night                   hash: the last night that was done: day, looked_ms, subscribed
-    {shop}night:claim             string: the worker that is at it; 2 min, renewed
+    {shop}nightly:lock            string: lock of the worker that runs it; 2 min, reacquired
     {shop}calendar                sorted set: customer -> ordinal day on which its tags may change by themselves
     {shop}deliveries              stream: records of deliveries, those of a lot in one; RETENTION_DAYS
     {shop}of:{customer}           list: ids of a customer's last 50 deliveries; RETENTION_DAYS

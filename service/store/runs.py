@@ -13,9 +13,9 @@ from service.errors import NotFound
 from service.store import keys, marks
 from service.store.stepping import STEP, chunks
 
-Kind = Literal["replay", "publish", "backfill", "reconcile", "scrub"]
+Kind = Literal["replay", "publish", "backfill", "reconcile", "audit"]
 STILL_AT_IT_MS: Final = 300_000  # whoever began a run may be marking for so long
-LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "scrub": "S"}
+LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "audit": "A"}
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -32,7 +32,8 @@ class Run(msgspec.Struct, frozen=True):
     failed: int = 0  # customers that became a dead letter
     added: int = 0  # tags given
     removed: int = 0  # tags taken
-    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`
+    scanned: int = 0  # customers that the scan has read
+    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`, `failed`
 
 
 async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
@@ -144,6 +145,16 @@ async def supersede(redis: ArqRedis, org: OrgId) -> None:
         if not run.ended and run.left:
             await end(redis, org, run.id, why="superseded")
     await redis.delete(keys.shop(org, "publishes"))
+
+
+async def set_scanned(redis: ArqRedis, org: OrgId, run_id: str, scanned: int) -> None:
+    """Store how many customers the scan of a run has read."""
+    await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "scanned", scanned)
+
+
+async def fail(redis: ArqRedis, org: OrgId, run_id: str) -> None:
+    """Mark the run of a scan that did not reach the last customer. Its customers are still counted."""
+    await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "ended", "failed")
 
 
 async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:

@@ -18,9 +18,9 @@ from service.store.cipher import Cipher
 from service.store.shop import Shop, check
 from service.store.uninstalling import UNINSTALLED
 
-__all__ = ["UNAUTHORISED", "Shop", "Shops"]
+__all__ = ["TOKEN_REJECTED", "Shop", "Shops"]
 
-UNAUTHORISED: Final = "unauthorised"  # the reason of a pause that a new token ends
+TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
 
 
 Fields = dict[str, bytes | str | int]  # of the shop's hash
@@ -107,7 +107,7 @@ class Shops:
             raise Refused("the token is empty")
         await self._change(org, {"token": self._cipher.seal(token.strip())})
         paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
-        if paused in (UNAUTHORISED.encode(), UNINSTALLED.encode()):
+        if paused in (TOKEN_REJECTED.encode(), UNINSTALLED.encode()):
             await self.resume(org)
         await self.is_installed(org)
 
@@ -142,7 +142,7 @@ class Shops:
         """The same for an uninstalled app, also where its token was refused before."""
         await self.pause(org, reason=UNINSTALLED, by=by)
         state = keys.shop(org, "state")
-        if await self._redis.hget(state, "paused") == UNAUTHORISED.encode():
+        if await self._redis.hget(state, "paused") == TOKEN_REJECTED.encode():
             await self._redis.hset(state, "paused", UNINSTALLED)
 
     async def is_paused(self, org: OrgId) -> bool:

@@ -156,10 +156,6 @@ class Turn:
             return Wait(reply[1] / 1000, "no room")
         return Refused(reply[1].decode())
 
-    async def remember(self, state: Mapping[str, str]) -> None:
-        """Keep fields of the shop's state at once, without waiting for `release`."""
-        await self._turns.redis.hset(keys.shop(self.org, "state"), mapping=dict(state))
-
     async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> Ring:
         """Give up the lock, keep the changed fields of the state ("" removes one), and say when to ring."""
         flat = [part for pair in state.items() for part in pair]

@@ -17,9 +17,9 @@ from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
 from service.domain.writing import canonical, content_id
 from service.errors import NotFound, Refused
+from service.files import read_text
 from service.settings import Settings
 from service.store import keys
-from service.text_files import read_text
 
 OF_THE_SHOP: Final = (
     "live_version",

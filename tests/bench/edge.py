@@ -22,7 +22,7 @@ from starlette.routing import Route
 import service.app as root
 from service import __main__ as ours
 from service.domain.customers import OrgId
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import read_settings
 from service.store.ingest import Ingest
 from service.store.lots import Confirmation
@@ -70,7 +70,7 @@ def main(variant: str) -> None:
     if variant == "unwritten":
         vars(root)["Ingest"] = NotWriting
     settings = read_settings()
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     ours.Server(ours.config(settings)).run()
 
 

@@ -20,8 +20,8 @@ from tests.reference.matching import Person, fold, read_person
 from tests.reference.naive import makers_of
 from tests.workers.stage import ORG, Stage
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import Pacer
-from workers.walk import Kind, Walk
+from workers.haravan.rate_limit import WaitingPermits
+from workers.scan import CustomerScan, ScanKind
 
 How = Literal["told", "told twice", "told late", "lost"]
 MOST_ROUNDS = 200
@@ -78,7 +78,7 @@ class Play:
         body = self.stage.haravan.body(customer)
         self.stage.haravan.delete(customer)
         if how == "lost":
-            self.unheard.add("scrub")
+            self.unheard.add("audit")
         await self._deliver("customers/delete", body, how)
 
     async def put_on(self, customer: int, tag: str, how: How) -> None:
@@ -291,19 +291,19 @@ class Play:
     async def _find_out(self) -> None:
         if not self.unheard:
             return
-        kind: Kind = "scrub" if "scrub" in self.unheard else "reconcile"
+        kind: ScanKind = "audit" if "audit" in self.unheard else "reconcile"
         shop, version = await self._shop(), self.book.version
         drain = self.stage.drain
-        walk = Walk(
+        scan = CustomerScan(
             redis=self.stage.redis,
             shop=shop,
-            api=Haravan.of(shop, drain.session),
-            permits=Pacer(drain.turns.bucket, ORG, lane="bulk"),
+            api=Haravan.for_shop(shop, drain.session),
+            permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
             compiled=await drain.rulebook.rules(shop, version),
             version=version,
-            now_ms=lambda: self.stage.now_ms,
+            now_ms=self.stage.sweep.now_ms,
         )
-        await walk(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
+        await scan(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
         self.unheard.clear()
 
     async def _drain(self) -> None:

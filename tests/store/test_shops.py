@@ -13,7 +13,7 @@ from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
-from service.store.shops import UNAUTHORISED, Shop, Shops
+from service.store.shops import TOKEN_REJECTED, Shop, Shops
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")
@@ -157,7 +157,7 @@ async def test_a_second_pause_keeps_the_first_reason(shops: Shops) -> None:
     await shops.add(GOM)
     await shops.pause(ORG, reason="by hand", by="lan")
 
-    await shops.pause(ORG, reason=UNAUTHORISED, by="worker")
+    await shops.pause(ORG, reason=TOKEN_REJECTED, by="worker")
 
     assert (await shops.require(ORG)).paused == "by hand"
 
@@ -174,7 +174,7 @@ async def test_a_resumed_shop_is_due_at_once(shops: Shops, redis: ArqRedis) -> N
 
 @pytest.mark.parametrize(
     ("reason", "left"),
-    [(UNAUTHORISED, ""), ("by hand", "by hand")],
+    [(TOKEN_REJECTED, ""), ("by hand", "by hand")],
     ids=["a refused token: resumed", "by hand: stays"],
 )
 async def test_a_new_token_ends_only_a_pause_for_the_old_one(shops: Shops, reason: str, left: str) -> None:
@@ -235,7 +235,7 @@ async def test_a_token_replaced_by_command_survives_the_next_start(shops: Shops)
 
 async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(shops: Shops) -> None:
     await shops.seed_from(environment())
-    await shops.pause(ORG, reason=UNAUTHORISED, by="worker")
+    await shops.pause(ORG, reason=TOKEN_REJECTED, by="worker")
 
     await shops.seed_from(environment(access_token="token-env-2", api_reserve=5))
 

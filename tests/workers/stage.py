@@ -27,7 +27,7 @@ from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
 from workers.drain import Drain
-from workers.haravan.session import open_session
+from workers.haravan.client import open_session
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
 
@@ -164,7 +164,7 @@ async def staged(
         if rules:
             await stage.publish(rules)
         yield stage
-        await stage.drain.alerts.settled()
+        await stage.drain.alerts.drain()
 
 
 def _drain(

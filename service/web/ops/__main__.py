@@ -11,7 +11,7 @@ from typing import Final
 
 import structlog
 
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.shops import Shops
@@ -29,7 +29,7 @@ async def serve(sock: socket.socket) -> None:
     start = await read(reader, Start)
     if start is None:
         return
-    set_up_logging(start.log_format)
+    configure_logging(start.log_format)
     redis = connect(start.redis_url)
     here = Here(Floor(redis, Shops(redis, Cipher(start.secret_keys)), Versions(redis)))
     under_way: set[asyncio.Task[None]] = set()

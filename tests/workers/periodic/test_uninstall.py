@@ -13,7 +13,7 @@ from service.store import keys, uninstalling
 from service.store.erasing import KEPT
 from tests.workers.stage import ORG, Stage
 from tests.workers.stepping import Steps
-from workers.uninstalls import Uninstalls
+from workers.periodic.uninstall import UninstallMonitor
 
 pytestmark = pytest.mark.timeout(900)
 HOUR_S, DAY_S = 3_600, 86_400
@@ -21,8 +21,8 @@ TOLD = b'{"id": 1000000001}'
 
 
 @pytest.fixture
-def uninstalls(stage: Stage) -> Uninstalls:
-    return Uninstalls(
+def uninstalls(stage: Stage) -> UninstallMonitor:
+    return UninstallMonitor(
         redis=stage.redis,
         shops=stage.shops,
         bucket=stage.drain.turns.bucket,
@@ -38,7 +38,9 @@ async def is_uninstalled(stage: Stage) -> None:
     await stage.deliver(TOLD, topic="app/uninstalled")
 
 
-async def hours(stage: Stage, uninstalls: Uninstalls, *, number: float = 1, step_s: float = HOUR_S) -> None:
+async def hours(
+    stage: Stage, uninstalls: UninstallMonitor, *, number: float = 1, step_s: float = HOUR_S
+) -> None:
     """Time passes, and a worker looks every so often."""
     for _ in range(int(number * HOUR_S / step_s)):
         stage.clock.advance(step_s)
@@ -54,18 +56,18 @@ async def known(stage: Stage) -> bool:
 
 
 async def alerted(stage: Stage, kind: str) -> bool:
-    await stage.drain.alerts.settled()
-    return bool(await stage.redis.exists(stage.key(f"alerted:{kind}")))
+    await stage.drain.alerts.drain()
+    return bool(await stage.redis.exists(stage.key(f"alert_sent:{kind}")))
 
 
 async def names(stage: Stage) -> set[str]:
     """What is stored of the shop, without what alerts remember."""
     found = {each.decode().removeprefix(stage.key("")) for each in await stage.redis.keys(stage.key("*"))}
-    return {each for each in found if not each.startswith("alerted:")}
+    return {each for each in found if not each.startswith("alert_sent:")}
 
 
 async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_later(
-    stage: Stage, uninstalls: Uninstalls
+    stage: Stage, uninstalls: UninstallMonitor
 ) -> None:
     customer = stage.haravan.create(total_spent=12_000_000)
     await stage.announce(customer)
@@ -78,7 +80,7 @@ async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_l
     assert await paused(stage) == ""
     await hours(stage, uninstalls, number=0.2, step_s=60)
     assert await paused(stage) == "uninstalled"
-    assert await alerted(stage, "uninstalled")
+    assert await alerted(stage, "app_uninstalled")
     await hours(stage, uninstalls, number=7 * 24 - 1)
     assert await stage.redis.hexists(stage.key("snap"), str(customer))
     await hours(stage, uninstalls, number=2)
@@ -86,11 +88,11 @@ async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_l
     assert await stage.shops.orgs() == ()
     assert await names(stage) == {"owned", "live_version", "versions", "pasts", "documents"}
     assert {0 < await stage.redis.ttl(stage.key(each)) <= 30 * DAY_S for each in await names(stage)} == {True}
-    assert await alerted(stage, "erased")
+    assert await alerted(stage, "shop_erased")
 
 
 async def test_whose_shop_comes_back_after_the_erasure_finds_its_rules_and_what_is_ours(
-    stage: Stage, uninstalls: Uninstalls
+    stage: Stage, uninstalls: UninstallMonitor
 ) -> None:
     customer = stage.haravan.create(total_spent=12_000_000)
     await stage.announce(customer)
@@ -109,7 +111,7 @@ async def test_whose_shop_comes_back_after_the_erasure_finds_its_rules_and_what_
     assert {await stage.redis.ttl(stage.key(each)) for each in KEPT} <= {-1, -2}
 
 
-async def test_a_hint_that_is_not_true_costs_a_call(stage: Stage, uninstalls: Uninstalls) -> None:
+async def test_a_hint_that_is_not_true_costs_a_call(stage: Stage, uninstalls: UninstallMonitor) -> None:
     await stage.deliver(TOLD, topic="app/uninstalled")
 
     await hours(stage, uninstalls, number=3, step_s=60)
@@ -119,7 +121,7 @@ async def test_a_hint_that_is_not_true_costs_a_call(stage: Stage, uninstalls: Un
     assert stage.haravan.calls.count("GET count") == 1
 
 
-async def test_without_an_answer_nothing_is_believed(stage: Stage, uninstalls: Uninstalls) -> None:
+async def test_without_an_answer_nothing_is_believed(stage: Stage, uninstalls: UninstallMonitor) -> None:
     stage.haravan.faults.fail(503, endpoint="GET *", rate=1)
     await stage.deliver(TOLD, topic="app/uninstalled")
 
@@ -130,7 +132,7 @@ async def test_without_an_answer_nothing_is_believed(stage: Stage, uninstalls: U
 
 
 @pytest.mark.parametrize("number", [0.1, 3, 6 * 24], ids=["refused once", "paused", "nearly erased"])
-async def test_a_new_token_ends_it(stage: Stage, uninstalls: Uninstalls, number: float) -> None:
+async def test_a_new_token_ends_it(stage: Stage, uninstalls: UninstallMonitor, number: float) -> None:
     customer = stage.haravan.create(total_spent=12_000_000)
     await is_uninstalled(stage)
     await uninstalls.run()
@@ -147,7 +149,7 @@ async def test_a_new_token_ends_it(stage: Stage, uninstalls: Uninstalls, number:
     assert stage.haravan.tags(customer) == {"VIP"}
 
 
-async def test_a_token_that_is_good_again_ends_it(stage: Stage, uninstalls: Uninstalls) -> None:
+async def test_a_token_that_is_good_again_ends_it(stage: Stage, uninstalls: UninstallMonitor) -> None:
     token = stage.haravan.token
     await is_uninstalled(stage)
     await hours(stage, uninstalls, number=5)
@@ -161,13 +163,13 @@ async def test_a_token_that_is_good_again_ends_it(stage: Stage, uninstalls: Unin
 
 
 async def test_a_refused_token_is_called_uninstalled_once_that_is_sure(
-    stage: Stage, uninstalls: Uninstalls
+    stage: Stage, uninstalls: UninstallMonitor
 ) -> None:
     customer = stage.haravan.create(total_spent=12_000_000)
     await is_uninstalled(stage)
     await stage.announce(customer)
     await stage.turn()
-    assert await paused(stage) == "unauthorised"
+    assert await paused(stage) == "token_rejected"
 
     await hours(stage, uninstalls, number=2, step_s=600)
 
@@ -176,7 +178,7 @@ async def test_a_refused_token_is_called_uninstalled_once_that_is_sure(
 
 
 async def test_a_pause_by_hand_keeps_its_reason_and_the_shop_is_erased_all_the_same(
-    stage: Stage, uninstalls: Uninstalls
+    stage: Stage, uninstalls: UninstallMonitor
 ) -> None:
     await stage.shops.pause(ORG, reason="by hand", by="lan")
     await is_uninstalled(stage)
@@ -189,7 +191,7 @@ async def test_a_pause_by_hand_keeps_its_reason_and_the_shop_is_erased_all_the_s
 
 
 async def test_whoever_has_the_shop_work_again_keeps_what_is_stored(
-    stage: Stage, uninstalls: Uninstalls
+    stage: Stage, uninstalls: UninstallMonitor
 ) -> None:
     await is_uninstalled(stage)
     await hours(stage, uninstalls, number=3)
@@ -202,7 +204,7 @@ async def test_whoever_has_the_shop_work_again_keeps_what_is_stored(
 
 @pytest.mark.parametrize("sure", [False, True], ids=["as it is paused", "as it is erased"])
 async def test_at_every_await_of_a_look_a_new_token_may_come(
-    stage: Stage, uninstalls: Uninstalls, sure: bool
+    stage: Stage, uninstalls: UninstallMonitor, sure: bool
 ) -> None:
     shop, waits = await stage.shops.require(ORG), 0
     stage.haravan.uninstall()
@@ -238,18 +240,20 @@ async def installed(stage: Stage, came: list[bool]) -> None:
         came.append(False)
 
 
-async def test_all_workers_together_ask_no_more_often_than_one(stage: Stage, uninstalls: Uninstalls) -> None:
+async def test_all_workers_together_ask_no_more_often_than_one(
+    stage: Stage, uninstalls: UninstallMonitor
+) -> None:
     await is_uninstalled(stage)
 
     with capture_logs() as said:
         for _ in range(3):
             await uninstalls.run()
 
-    assert [each["outcome"] for each in said if each["event"] == "uninstalled"] == ["refused"]
+    assert [each["outcome"] for each in said if each["event"] == "uninstall_check"] == ["refused"]
 
 
 async def test_what_came_after_the_erasure_is_erased_within_hours(
-    stage: Stage, uninstalls: Uninstalls
+    stage: Stage, uninstalls: UninstallMonitor
 ) -> None:
     await is_uninstalled(stage)
     await hours(stage, uninstalls, number=8 * 24)

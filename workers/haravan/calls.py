@@ -1,4 +1,4 @@
-"""What is asked of Haravan and what it answers, as values: nothing here touches a socket."""
+"""API requests and responses as values, and calls as generators of them. Nothing here does I/O."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Literal, TypeVar
 
 from service.domain.customers import CustomerId
 
-Kind = Literal["read", "write"]
+RequestKind = Literal["read", "write"]
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One API call.
+    """One API request.
 
-    `endpoint` is its constant name, for metrics and messages: the method and a noun, as in `POST tags`.
-    `path` goes behind the dialect's address. `json` is sent as the body, whatever the method. `customer` is
-    set where the path names one: only there a 404 means that the customer is gone.
+    `endpoint` is a constant name for metrics and messages: the method and a noun, as in `POST tags`.
+    `path` is relative to the shop's API URL. `json` becomes the body, whatever the method. `customer` is set if
+    the path names a customer: only then does a 404 mean that the customer does not exist.
     """
 
     endpoint: str
@@ -32,13 +32,13 @@ class Request:
         return self.endpoint.partition(" ")[0]
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> RequestKind:
         return "read" if self.method == "GET" else "write"
 
 
 @dataclass(frozen=True, slots=True)
 class Response:
-    """One answer, whole. `headers` finds its names in any case (aiohttp's do)."""
+    """One complete response. The lookup in `headers` ignores case (aiohttp's does)."""
 
     status: int
     headers: Mapping[str, str]
@@ -46,4 +46,4 @@ class Response:
 
 
 Call = Generator[Request, Response, T]
-"""A call of one or more requests: it yields each, is sent the answer, and returns a value or raises of errors.py."""
+"""A call of one or more requests. It yields each request, receives its response, and returns a value or raises a TaggerError."""

@@ -8,7 +8,7 @@ from service.errors import Unreadable
 
 
 def read_text(path: Path) -> str:
-    """The text, without the mark that some editors begin it with; raises Unreadable where it is not UTF-8."""
+    """The text of a file, without a byte-order mark. Raises Unreadable if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as exc:

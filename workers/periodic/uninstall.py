@@ -1,4 +1,4 @@
-"""Apps that are said to be uninstalled: asks Haravan, pauses the shop, erases it after a week; a good answer ends it."""
+"""Checks of shops whose app was reported as uninstalled: pause the shop, and delete its data after a week."""
 
 from __future__ import annotations
 
@@ -20,18 +20,18 @@ from service.errors import HaravanError, TaggerError, Unauthorised
 from service.store import erasing, uninstalling
 from service.store.bucket import Bucket
 from service.store.shop import Shop
-from service.store.shops import UNAUTHORISED, Shops
+from service.store.shops import TOKEN_REJECTED, Shops
 from service.store.uninstalling import UNINSTALLED
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom, Pacer
+from workers.haravan.rate_limit import RateLimitExceeded, WaitingPermits
 
 WORKER: Final = "worker"
-LONGEST_WAIT_S: Final = 5.0
+MAX_WAIT_S: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Uninstalls:
-    """One pass a minute in every worker; twice at a time does no harm."""
+class UninstallMonitor:
+    """One pass a minute in every worker. Concurrent passes are harmless."""
 
     redis: ArqRedis
     shops: Shops
@@ -41,43 +41,43 @@ class Uninstalls:
     now_ms: Callable[[], Awaitable[int]]
 
     async def run(self) -> None:
-        """Ask about every shop of which it was said and that is due."""
+        """Check every shop that was reported as uninstalled and is due."""
         now = await self.now_ms()
         for org, known in (await uninstalling.told(self.redis, await self.shops.orgs())).items():
             if known.is_due(now):
-                await self._look(org, known, now)
+                await self._check(org, known, now)
 
-    async def _look(self, org: OrgId, known: Uninstall, now_ms: int) -> None:
+    async def _check(self, org: OrgId, known: Uninstall, now_ms: int) -> None:
         try:
             shop = await self.shops.get(org)
-        except TaggerError:  # its token cannot be opened: the drain and the doctor say so
+        except TaggerError:  # its token cannot be decrypted: the drain and the doctor report it
             return
         if shop is None:
             return
-        # nobody else meanwhile, and then again where there was no answer
+        # keeps other workers away, and is the retry if there is no response
         await uninstalling.put_off(self.redis, org, now_ms + int(PROBE_EVERY_S * 1000))
-        outcome = await self._asked(shop, known, now_ms)
-        structlog.get_logger().info("uninstalled", org=org, outcome=outcome)
+        outcome = await self._outcome(shop, known, now_ms)
+        structlog.get_logger().info("uninstall_check", org=org, outcome=outcome)
 
-    async def _asked(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
+    async def _outcome(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
         try:
             await self._probe(shop)
         except Unauthorised:
-            return await self._refused(shop, known, now_ms)
-        except (HaravanError, NoRoom):
+            return await self._after_rejection(shop, known, now_ms)
+        except (HaravanError, RateLimitExceeded):
             return "unknown"
-        if shop.paused in (UNINSTALLED, UNAUTHORISED):
+        if shop.paused in (UNINSTALLED, TOKEN_REJECTED):
             await self.shops.resume(shop.org)
         else:
             await self.shops.is_installed(shop.org)
         return "installed"
 
     async def _probe(self, shop: Shop) -> None:
-        api = Haravan.of(shop, self.session)
-        pacer = Pacer(self.bucket, shop.org, lane="live", longest_wait_s=LONGEST_WAIT_S)
-        await api.perform(api.dialect.count(), pacer)
+        api = Haravan.for_shop(shop, self.session)
+        permits = WaitingPermits(self.bucket, shop.org, lane="live", max_wait_s=MAX_WAIT_S)
+        await api.perform(api.dialect.count(), permits)
 
-    async def _refused(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
+    async def _after_rejection(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
         known, step = after_refusal(known, now_ms=now_ms)
         if not await uninstalling.keep(self.redis, shop.org, known):
             return "installed"
@@ -85,16 +85,16 @@ class Uninstalls:
             return await self._erase(shop, now_ms)
         if step == "paused":
             await self.shops.pause_uninstalled(shop.org, by=WORKER)
-        # After that: `set_token` looks after storing, one sees the other.
-        now = await self.shops.get(shop.org)
-        if now is None or now.token != shop.token:
-            await self._installed_meanwhile(now)
+        # Read the token after pausing: `set_token` stores first and then reads the pause, so one sees the other.
+        current = await self.shops.get(shop.org)
+        if current is None or current.token != shop.token:
+            await self._resume_installed(current)
             return "installed"
         if step == "paused":
-            self._tell(shop, known)
+            self._notify(shop, known)
         return step
 
-    async def _installed_meanwhile(self, shop: Shop | None) -> None:
+    async def _resume_installed(self, shop: Shop | None) -> None:
         if shop is not None and shop.paused == UNINSTALLED:
             await self.shops.resume(shop.org)
         elif shop is not None:
@@ -104,22 +104,22 @@ class Uninstalls:
         if not await erasing.erase_uninstalled(
             self.redis, self.shops, shop.org, token=shop.token, now_ms=now_ms
         ):
-            return "waits"  # somebody changed the shop in this moment
+            return "waits"  # the shop was changed at this moment
         self.alerts.raise_alert(
-            "erased",
-            "A week after its app was uninstalled, what was stored of this shop is erased, its token too. Whose tags are "
-            "ours and the rules stay for 30 days, without personal data.",
+            "shop_erased",
+            "The app was uninstalled a week ago: the stored data of this shop is erased, including its token. Rules and tag "
+            "ownership stay for 30 days, without personal data.",
             org=shop.org,
         )
         return "erased"
 
-    def _tell(self, shop: Shop, known: Uninstall) -> None:
+    def _notify(self, shop: Shop, known: Uninstall) -> None:
         moment = datetime.fromtimestamp((known.sure_ms + ERASED_AFTER_MS) / 1000, UTC)
         day = moment.astimezone(ZoneInfo(shop.timezone)).date()
         self.alerts.raise_alert(
-            "uninstalled",
-            f"The app was uninstalled: Haravan refuses the shop's token. Its work is paused, and what is stored of it is "
-            f"erased on {day}, unless `tagger shops token {shop.org}` has a good one by then. To keep it without one: "
-            f"`tagger shops resume {shop.org}`; to erase it at once: `tagger shops remove {shop.org}`.",
+            "app_uninstalled",
+            f"The app was uninstalled: Haravan rejects the shop's token. Its work is paused, and its data is erased on {day} "
+            f"unless the token is replaced by then (`tagger shops token {shop.org}`). To keep the data without a token: "
+            f"`tagger shops resume {shop.org}`; to erase it now: `tagger shops remove {shop.org}`.",
             org=shop.org,
         )

@@ -6,10 +6,9 @@ import pytest
 
 from service.domain.customers import CustomerId
 from service.errors import Gone, HaravanError, Rejected, Throttled, Unauthorised, Unavailable
-from workers.haravan import bodies
-from workers.haravan.complaint import LONGEST, complaint
-from workers.haravan.requests import Request, Response
-from workers.haravan.responses import sorted_failure, understood
+from workers.haravan.calls import Request, Response
+from workers.haravan.decoding import decode_tags
+from workers.haravan.errors import MAX_SUMMARY_CHARS, error_summary, parse_response, to_error
 
 TAGS = Request("POST tags", "/customers/7/tags.json", json={"tags": "VIP"}, customer=CustomerId(7))
 LIST = Request("GET customers", "/customers.json")
@@ -59,7 +58,7 @@ def response(status: int, body: bytes = b"", **headers: str) -> Response:
     ],
 )
 def test_a_status_becomes_its_error(request_: Request, status: int, error: type[HaravanError]) -> None:
-    found = sorted_failure(request_, response(status))
+    found = to_error(request_, response(status))
 
     assert type(found) is error
     assert found.status == status
@@ -96,12 +95,12 @@ def test_a_status_becomes_its_error(request_: Request, status: int, error: type[
         pytest.param(b"upstream timed out", "upstream timed out", id="plain-text"),
         pytest.param(b"\xff\xfe\x00", "\ufffd\ufffd\x00", id="not-utf-8"),
         pytest.param(b'{"errors": "cut of', '{"errors": "cut of', id="cut-off"),
-        pytest.param(b"[" * 5000, "[" * (LONGEST - 1) + "…", id="endlessly-nested"),
-        pytest.param(b"a " * 400, "a " * (LONGEST // 2 - 1) + "a…", id="long"),
+        pytest.param(b"[" * 5000, "[" * (MAX_SUMMARY_CHARS - 1) + "…", id="endlessly-nested"),
+        pytest.param(b"a " * 400, "a " * (MAX_SUMMARY_CHARS // 2 - 1) + "a…", id="long"),
     ],
 )
 def test_an_error_s_body_is_read_whatever_it_is(body: bytes, text: str) -> None:
-    assert complaint(TAGS, response(422, body)) == text
+    assert error_summary(TAGS, response(422, body)) == text
 
 
 @pytest.mark.parametrize(
@@ -117,7 +116,7 @@ def test_an_error_s_body_is_read_whatever_it_is(body: bytes, text: str) -> None:
     ],
 )
 def test_what_was_sent_of_a_customer_is_masked(request_: Request, said: str) -> None:
-    text = str(sorted_failure(request_, response(422, said.encode()))).casefold()
+    text = str(to_error(request_, response(422, said.encode()))).casefold()
 
     for secret in ("nguyễn", "ánh", "@", "0900", "lê đại hành", "trần", "bình"):
         assert secret not in text
@@ -133,7 +132,7 @@ def test_what_was_sent_of_a_customer_is_masked(request_: Request, said: str) -> 
     ],
 )
 def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None:
-    assert complaint(TAGS, response(422, said.encode())) == text
+    assert error_summary(TAGS, response(422, said.encode())) == text
 
 
 @pytest.mark.parametrize(
@@ -152,25 +151,25 @@ def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None
 )
 def test_a_good_status_with_another_body_is_no_answer(body: bytes) -> None:
     with pytest.raises(Unavailable, match="not what the API promises") as caught:
-        understood(TAGS, response(200, body), bodies.tags)
+        parse_response(TAGS, response(200, body), decode_tags)
 
     assert caught.value.status == 200
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_every_2xx_is_good(status: int) -> None:
-    assert understood(TAGS, response(status, b'{"tags": "VIP,a1"}'), bodies.tags) == ("VIP", "a1")
+    assert parse_response(TAGS, response(status, b'{"tags": "VIP,a1"}'), decode_tags) == ("VIP", "a1")
 
 
 @pytest.mark.parametrize(
     "body", [b'{"tags": null}', b'{"tags": ""}', b'{"tags": " , "}'], ids=["null", "empty", "blanks"]
 )
 def test_no_tags_left_is_an_answer(body: bytes) -> None:
-    assert understood(TAGS, response(200, body), bodies.tags) == ()
+    assert parse_response(TAGS, response(200, body), decode_tags) == ()
 
 
 def test_a_429_says_how_long_to_wait() -> None:
-    error = sorted_failure(TAGS, response(429, b"", Retry_After="3.5"))
+    error = to_error(TAGS, response(429, b"", Retry_After="3.5"))
 
     assert isinstance(error, Throttled)
     assert error.retry_after_s == 3.5

@@ -13,8 +13,8 @@ from service.domain.customers import OrgId
 from service.store import nights
 from service.store.counters import read
 from tests.workers.stage import ORG, VIP, Stage
-from workers.haravan.session import open_session
-from workers.night import Nights, night_of
+from workers.haravan.client import open_session
+from workers.periodic.nightly import NightlyReconcile, nightly_date
 from workers.rulebook import Rulebook
 
 DAY_S = 86_400
@@ -25,7 +25,7 @@ async def at_once(_: float) -> None:
     """No rest."""
 
 
-Made = Callable[[], Nights]
+Made = Callable[[], NightlyReconcile]
 
 
 @pytest.fixture
@@ -34,8 +34,8 @@ async def made(stage: Stage) -> AsyncIterator[Made]:
     async with open_session() as session:
         url = (await stage.shops.require(ORG)).api_url.rpartition("/")[0]
 
-        def make() -> Nights:
-            return Nights(
+        def make() -> NightlyReconcile:
+            return NightlyReconcile(
                 redis=stage.redis,
                 shops=stage.shops,
                 versions=stage.versions,
@@ -61,7 +61,7 @@ async def the_next_night(stage: Stage, made: Made) -> int:
 async def repairs(stage: Stage) -> dict[str, float]:
     await stage.drain.counters.flush()
     found = await read(stage.redis)
-    return {dict(each.labels)["cause"]: each.value for each in found if each.name == "scrub_repairs"}
+    return {dict(each.labels)["cause"]: each.value for each in found if each.name == "reconcile_repairs"}
 
 
 async def test_what_no_webhook_told_is_right_the_next_morning(stage: Stage, made: Made) -> None:
@@ -76,10 +76,10 @@ async def test_what_no_webhook_told_is_right_the_next_morning(stage: Stage, made
     await stage.turn(3)
 
     assert [stage.haravan.tags(each) for each in (rich, changed)] == [{"VIP"}] * 2
-    assert await repairs(stage) == {"never seen": 1, "not announced": 1}
+    assert await repairs(stage) == {"unknown_customer": 1, "missed_webhook": 1}
 
 
-async def test_the_scrub_finds_what_is_wrong_though_nothing_changed_since(stage: Stage, made: Made) -> None:
+async def test_the_audit_finds_what_is_wrong_though_nothing_changed_since(stage: Stage, made: Made) -> None:
     await made().run()
     customer = stage.haravan.create(total_spent=5_000_000)
     await stage.announce(customer)
@@ -90,7 +90,7 @@ async def test_the_scrub_finds_what_is_wrong_though_nothing_changed_since(stage:
     await stage.turn(2)
 
     assert stage.haravan.tags(customer) == {"VIP"}
-    assert await repairs(stage) == {"not written": 1}
+    assert await repairs(stage) == {"missed_write": 1}
 
 
 async def test_what_shadow_mode_decides_every_night_stands_in_the_ledger_once(
@@ -111,7 +111,7 @@ async def test_what_shadow_mode_decides_every_night_stands_in_the_ledger_once(
     await stage.turn(2)
 
     assert await stage.ledger(customer) == ["+VIP", "+VIP"]  # it was decided otherwise in between
-    assert await repairs(stage) == {"never seen": 1, "not written": 2, "not announced": 2}
+    assert await repairs(stage) == {"unknown_customer": 1, "missed_write": 2, "missed_webhook": 2}
 
 
 async def test_a_shop_is_looked_through_once_a_night_by_all_workers_together(
@@ -124,7 +124,7 @@ async def test_a_shop_is_looked_through_once_a_night_by_all_workers_together(
     done = await asyncio.gather(*(made().run() for _ in range(4)))
 
     assert sum(done) == 1
-    assert stage.haravan.calls.count("GET count") == 2  # the reconcile's and the scrub's
+    assert stage.haravan.calls.count("GET count") == 2  # one of the reconcile, one of the audit
     assert await made().run() == 0
 
 
@@ -175,8 +175,8 @@ async def test_a_night_that_failed_is_tried_again_and_not_at_once(stage: Stage, 
     stage.haravan.faults.clear()
 
     assert await made().run() == 0
-    assert 0 < await stage.redis.ttl(stage.key("night:claim")) <= 600
-    await stage.redis.delete(stage.key("night:claim"))
+    assert 0 < await stage.redis.ttl(stage.key("nightly:lock")) <= 600
+    await stage.redis.delete(stage.key("nightly:lock"))
     assert await made().run() == 1
 
 
@@ -184,7 +184,7 @@ async def test_a_refused_token_pauses_the_shop_and_is_probed(stage: Stage, made:
     await made().run()
     stage.haravan.replace_token("another")
     assert await the_next_night(stage, made) == 0
-    assert await stage.state("paused") == "unauthorised"
+    assert await stage.state("paused") == "token_rejected"
 
     stage.haravan.replace_token("token")
     await stage.shops.set_token(ORG, "token")
@@ -200,10 +200,10 @@ async def test_a_worker_that_stood_still_leaves_the_night_to_the_one_that_took_i
     stage.clock.advance(DAY_S)
 
     async def stand_still(_: float) -> None:
-        await stage.redis.set(stage.key("night:claim"), "another's")
+        await stage.redis.set(stage.key("nightly:lock"), "another's")
 
     assert await replace(made(), sleep=stand_still).run() == 0
-    assert await stage.redis.get(stage.key("night:claim")) == b"another's"
+    assert await stage.redis.get(stage.key("nightly:lock")) == b"another's"
 
 
 async def test_a_subscription_that_was_dropped_is_made_again(stage: Stage, made: Made) -> None:
@@ -219,8 +219,8 @@ async def test_a_subscription_that_was_dropped_is_made_again(stage: Stage, made:
 
     assert stage.haravan.shop.app.subscribed
     assert await _subscribed(stage)
-    await stage.drain.alerts.settled()
-    assert await stage.redis.exists(stage.key("alerted:subscription"))
+    await stage.drain.alerts.drain()
+    assert await stage.redis.exists(stage.key("alert_sent:subscription_lost"))
 
 
 async def _subscribed(stage: Stage) -> bool:
@@ -243,13 +243,13 @@ async def _subscribed(stage: Stage) -> bool:
 def test_a_night_belongs_to_the_day_on_which_it_begins(moment: str, timezone: str, night: str) -> None:
     now_ms = int(datetime.fromisoformat(moment).replace(tzinfo=UTC).timestamp() * 1000)
 
-    assert date.fromordinal(night_of(now_ms, timezone, OrgId("1"))) == date.fromisoformat(night)
+    assert date.fromordinal(nightly_date(now_ms, timezone, OrgId("1"))) == date.fromisoformat(night)
 
 
 def test_not_all_nights_begin_at_once() -> None:
     two = int(datetime(2026, 3, 9, 20, 0, tzinfo=UTC).timestamp() * 1000)  # three o'clock in Vietnam
 
-    nights_on = {night_of(two, "Asia/Ho_Chi_Minh", OrgId(str(org))) for org in range(50)}
+    nights_on = {nightly_date(two, "Asia/Ho_Chi_Minh", OrgId(str(org))) for org in range(50)}
 
     assert len(nights_on) == 2
 
@@ -261,4 +261,4 @@ async def test_rules_that_cannot_be_read_end_the_night_of_their_shop_alone(stage
     stage.clock.advance(DAY_S)
 
     assert await replace(made(), rulebook=Rulebook(stage.versions)).run() == 0
-    assert await stage.redis.exists(stage.key("night:claim"))  # again, but not at once
+    assert await stage.redis.exists(stage.key("nightly:lock"))  # again, but not at once

@@ -17,6 +17,8 @@ from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
 from service.alerts import Alerts, apprise_sender
+from service.context import Context
+from service.cpu_pool import CpuPool
 from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
 from service.settings import Settings
@@ -32,8 +34,9 @@ from service.tasks import cancel_and_wait
 from workers.drain import Drain
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile
+from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.uninstall import UninstallMonitor
-from workers.rounds import nights_for_ever, seed, sweep_for_ever, uninstalls_for_ever
+from workers.rounds import nights_for_ever, pending_jobs_for_ever, seed, sweep_for_ever, uninstalls_for_ever
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
 
@@ -109,6 +112,9 @@ class WorkerProcess:
                 retention_days=self._settings.retention_days,
                 clock_ms=self._clock_ms,
             )
+            cpu = CpuPool(self._settings)
+            stack.push_async_callback(cpu.stop)
+            jobs = PendingJobs(Context(redis, shops, Versions(redis), self._clock_ms), cpu)
             seeding = asyncio.create_task(seed(self._settings, shops, Versions(redis)))
             sweeping = asyncio.create_task(sweep_for_ever(sweep, counters, every_s=self._sweep_every_s))
             nights = NightlyReconcile(
@@ -135,10 +141,11 @@ class WorkerProcess:
                 uninstalls_for_ever(uninstalls, every_s=self._uninstalls_every_s)
             )
             nightly = asyncio.create_task(nights_for_ever(nights))
+            pending = asyncio.create_task(pending_jobs_for_ever(jobs, every_s=self._sweep_every_s))
             try:
                 await self._work(drain)
             finally:
-                await cancel_and_wait(seeding, sweeping, uninstalling, nightly)
+                await cancel_and_wait(seeding, sweeping, uninstalling, nightly, pending)
                 await _quietly(counters.flush())
 
     async def _work(self, drain: Drain) -> None:

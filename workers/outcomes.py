@@ -11,6 +11,7 @@ from service.domain.standing import pack_held, pack_intents, pack_owned, pack_re
 from service.domain.strikes import pack_strikes
 from service.domain.tags import after, tag_set
 from service.errors import HaravanError, Rejected
+from service.store.runs import EXPLAIN_REMOVALS
 from service.store.settlements import Item, Letter, Mark
 from workers import entries
 from workers.plans import Plan, pack_plan
@@ -62,8 +63,11 @@ def buried(mark: Mark, *, cause: str, text: str) -> Item:
 
 
 def is_explained(mark: Mark) -> bool:
-    """Do a publish or the calendar explain why tags go? Then the removal brake does not count them."""
-    return any(cause.startswith(("publish:", "schedule")) for cause in mark.cause.split(","))
+    """Whether a run that explains removals, or the calendar, explains why tags go: the removal brake counts the others."""
+    return any(cause.partition(":")[0] in _EXPLAINED for cause in mark.cause.split(","))
+
+
+_EXPLAINED = frozenset({*EXPLAIN_REMOVALS, "schedule"})
 
 
 def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Item:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -19,6 +20,7 @@ from service.store.shops import Shops
 from service.store.versions import Versions
 from service.tasks import cancel_and_wait
 from workers.periodic.nightly import NightlyReconcile
+from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.uninstall import UninstallMonitor
 from workers.sweep import Sweep
 
@@ -67,22 +69,32 @@ async def uninstalls_for_ever(uninstalls: UninstallMonitor, *, every_s: float) -
 
 
 async def nights_for_ever(nights: NightlyReconcile) -> None:
-    """Look every minute whose night has come; a pass does not wait for the one before."""
+    """Look every minute whose night has come."""
+    await _passes_for_ever(nights.run, event="nightly", every_s=NIGHTS_EVERY_S)
+
+
+async def pending_jobs_for_ever(pending_jobs: PendingJobs, *, every_s: float) -> None:
+    """Execute what is pending; look again every second."""
+    await _passes_for_ever(pending_jobs.run, event="pending_job", every_s=every_s)
+
+
+async def _passes_for_ever(run: Callable[[], Awaitable[object]], *, event: str, every_s: float) -> None:
+    """A pass does not wait for the one before."""
     passes: set[asyncio.Task[None]] = set()
     try:
         while True:
-            one = asyncio.create_task(_one_pass(nights))
+            one = asyncio.create_task(_one_pass(run, event))
             passes.add(one)
             one.add_done_callback(passes.discard)
-            await asyncio.sleep(NIGHTS_EVERY_S)
+            await asyncio.sleep(every_s)
     finally:
         await cancel_and_wait(*passes)
 
 
-async def _one_pass(nights: NightlyReconcile) -> None:
+async def _one_pass(run: Callable[[], Awaitable[object]], event: str) -> None:
     try:
-        await nights.run()
+        await run()
     except (RedisError, OSError) as exc:
-        structlog.get_logger().warning("night", outcome="waits", cause=type(exc).__name__)
-    except Exception:  # noqa: BLE001  # the outermost of the nights: a bug here must not end them
-        structlog.get_logger().exception("night", outcome="bug")
+        structlog.get_logger().warning(event, outcome="waits", cause=type(exc).__name__)
+    except Exception:  # noqa: BLE001  # the outermost loop: a bug here must not end it
+        structlog.get_logger().exception(event, outcome="bug")

@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store import claiming, deadletters, going_live, keys, marks, publish_runs, publishing, queue
+from service.store import deadletters, keys, marks, publish_runs, queue
 from service.store.clock import mend_step_back
 from service.store.erasing import erase_again
 from service.store.forgetting import forget
@@ -85,8 +85,7 @@ class Sweep:
     async def mark_by_calendar(self) -> int:
         """Mark whoever is due by today in the zone of each shop's rules, so that a missed midnight catches up. Returns how many.
 
-        In the same round publishes are looked after: one that takes more tags than its preview said is stopped,
-        one whose process died before its marks is carried out, and so are the end of a shadow mode and claims by hand.
+        In the same round a publish that takes more tags than its preview said is stopped.
         """
         marked = 0
         now = await self.now_ms()
@@ -99,7 +98,7 @@ class Sweep:
                 continue
             if shop is not None:
                 marked += await self._mark_due(org, today=today(now, zone))
-                await self._look_after_publishes(shop, now)
+                await self._stop_overruns(shop)
         return marked
 
     async def _zone(self, shop: Shop) -> str:
@@ -116,7 +115,7 @@ class Sweep:
             known = self._zones[shop.org] = (number, zone)
         return known[1]
 
-    async def _look_after_publishes(self, shop: Shop, now: int) -> None:
+    async def _stop_overruns(self, shop: Shop) -> None:
         for run_id in await publish_runs.stop_overruns(self._redis, shop.org):
             self._alerts.raise_alert(
                 "publish",
@@ -124,14 +123,6 @@ class Sweep:
                 f"`tagger shops resume {shop.org} --removals`; tags are added as before.",
                 org=shop.org,
             )
-        finished = await publishing.finish(self._redis, shop, versions=self._versions, now_ms=now)
-        if finished is not None:
-            structlog.get_logger().warning("sweep", org=shop.org, outcome="publish finished", run=finished.id)
-        live = await going_live.finish(self._redis, shop, versions=self._versions, now_ms=now)
-        if live is not None:
-            structlog.get_logger().warning("sweep", org=shop.org, outcome="going live finished", run=live.id)
-        for run in await claiming.finish(self._redis, shop, versions=self._versions, now_ms=now):
-            structlog.get_logger().warning("sweep", org=shop.org, outcome="claim finished", run=run.id)
 
     async def _mark_due(self, org: OrgId, *, today: int) -> int:
         """Mark first, then leave the calendar: a crash between the two marks twice, never not at all."""

@@ -7,6 +7,7 @@ names below. Lifetimes: none unless said.
     tagger:due                    sorted set: org -> ms when its work is due (the sweep reads it)
     tagger:counters               hash: counters of all workers, for /metrics
     tagger:erasing                hash: org -> since when it is being erased, and how much of it; 1 h
+    tagger:pending                hash: org/kind/id -> a job that waits for a worker (JSON)
     tagger:clock                  number: the server's time as last seen by a sweep, in ms
     tagger:server                 hash: run id and replication id last seen
     tagger:instance               string: a random id of this store, made once
@@ -55,13 +56,11 @@ names below. Lifetimes: none unless said.
     {shop}documents               hash: content id -> rules document (canonical JSON)
     {shop}run_numbers             number: the last run's
     {shop}runs                    sorted set: run id -> started ms
-    {shop}publishes               set: the runs of the latest publish and of claims since, whose removals are watched
+    {shop}publishes               set: the runs of the latest publish and of claims since: they explain removals
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:left           set: its customers that are still to come; 90 days
-    {shop}claims                  hash: run id -> a claim by hand that is not done yet (JSON)
+    {shop}pending_lock            string: the worker that executes the shop's pending jobs; 10 s, renewed
     {shop}alerted:{kind}          string: this was told to people a moment ago; 1 h
-    {shop}asked:{name}            string: what is asked of the ops API: somebody is at it, or nobody has heard the answer; 30 s, 1 h
-    {shop}answer:{name}           string: the answer to it (msgpack); 1 h
     {shop}audit                   stream: what people did; 400 days
 """
 
@@ -76,6 +75,7 @@ DUE: Final = "tagger:due"
 COUNTERS: Final = "tagger:counters"
 CLOCK: Final = "tagger:clock"
 ERASING: Final = "tagger:erasing"
+PENDING: Final = "tagger:pending"
 SERVER: Final = "tagger:server"
 INSTANCE: Final = "tagger:instance"
 

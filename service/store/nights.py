@@ -1,42 +1,61 @@
-"""The nightly reconcile of a shop: its last completed run, and the lock of the current one."""
+"""A shop's night: which one was last done, who is at it, and what the next one has to know."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
 
 from service.domain.customers import OrgId
 from service.store import keys
 
-LOCK_S: Final = 120  # reacquired before each request; a dead worker is replaced after this
+LOCK_TIMEOUT_S: Final = 120  # renewed before each call; after a death another worker follows after this
 
 
 @dataclass(frozen=True, slots=True)
 class Night:
-    """The last completed run."""
+    """The last night that was done to its end."""
 
     day: int  # ordinal, in the shop's zone
-    looked_ms: int  # its start: the next run reads what changed since then
-    subscribed: bool  # whether the shop was subscribed to our webhooks then
+    looked_ms: int  # when it began: what changed since is the next one's
+    subscribed: bool  # Haravan sent us the shop's webhooks then
 
 
 async def last(redis: Redis, org: OrgId) -> Night | None:
-    """The last completed run, None for a new shop."""
+    """The last night, None for a shop that had none yet."""
     client: Any = redis
     day, looked, subscribed = await client.hmget(keys.shop(org, "night"), "day", "looked_ms", "subscribed")
     return None if day is None else Night(int(day), int(looked), subscribed == b"1")
 
 
 async def done(redis: Redis, org: OrgId, night: Night) -> None:
-    """Store a completed run."""
+    """Remember a night that was done."""
     client: Any = redis
     fields = {"day": night.day, "looked_ms": night.looked_ms, "subscribed": int(night.subscribed)}
     await client.hset(keys.shop(org, "night"), mapping=fields)
 
 
-def lock(redis: Redis, org: OrgId) -> Lock:
-    """The lock of a shop's nightly run over all workers. It expires unless the holder reacquires it."""
-    return Lock(redis, keys.shop(org, "nightly:lock"), timeout=LOCK_S, blocking=False, thread_local=False)
+async def acquire(redis: Redis, org: OrgId) -> Lock | None:
+    """The lock of the shop's night, over all workers; None where another worker has it."""
+    lock = Lock(
+        redis, keys.shop(org, "nightly:lock"), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False
+    )
+    return lock if await lock.acquire() else None
+
+
+async def renew(lock: Lock, *, for_s: int = LOCK_TIMEOUT_S) -> bool:
+    """Keep the lock for so long from now on; False when another worker has it."""
+    try:
+        return bool(await lock.extend(for_s, replace_ttl=True))
+    except LockError:
+        return False
+
+
+async def release(lock: Lock) -> None:
+    """Give the lock back, unless another worker has it."""
+    with suppress(LockError):
+        await lock.release()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -119,9 +120,14 @@ class Shops:
         """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
         await self._change(org, {"secret": self._cipher.seal(secret.strip()) if secret.strip() else b""})
 
-    async def set_shadow(self, org: OrgId, *, shadow: bool) -> None:
-        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound."""
-        await self._change(org, {"shadow": int(shadow)})
+    async def set_shadow(
+        self, org: OrgId, *, shadow: bool, also: Callable[[Any], None] = lambda _pipe: None
+    ) -> None:
+        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound.
+
+        `also` may add commands to the transaction.
+        """
+        await self._change(org, {"shadow": int(shadow)}, also)
 
     async def seal_again(self, org: OrgId) -> None:
         """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
@@ -188,7 +194,9 @@ class Shops:
             await self._take_over(org, now)
         return await self.get(org)
 
-    async def _change(self, org: OrgId, fields: Fields) -> None:
+    async def _change(
+        self, org: OrgId, fields: Fields, also: Callable[[Any], None] = lambda _pipe: None
+    ) -> None:
         """Raises NotFound, also where the shop is removed in this very moment: half a shop must not come back."""
         key = keys.shop(org, "shop")
         async with self._redis.pipeline() as pipe:
@@ -198,6 +206,7 @@ class Shops:
                     raise _no_shop(org)
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
+                also(pipe)
                 with suppress(WatchError):
                     await pipe.execute()
                     return

@@ -12,6 +12,8 @@ from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
+from service.context import Context
+from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId, OrgId
 from service.domain.deliveries import Kept, cause_of, fingerprint, identity, judge, keep
 from service.domain.parsing import parse_rules
@@ -28,6 +30,7 @@ from service.store.turns import Turns
 from service.store.versions import Versions
 from workers.drain import Drain
 from workers.haravan.client import open_session
+from workers.periodic.pending_jobs import PendingJobs
 from workers.rulebook import Rulebook
 from workers.sweep import Sweep
 
@@ -52,6 +55,8 @@ class Stage:
     versions: Versions
     drain: Drain
     sweep: Sweep
+    context: Context
+    jobs: PendingJobs
     clock: Clock
 
     @property
@@ -93,6 +98,11 @@ class Stage:
         for _ in range(times):
             await self.drain(ORG)
             self.clock.advance(rest_s)
+
+    async def execute_jobs(self) -> int:
+        """What a worker does with pending jobs, after the death of any that had them before."""
+        await self.redis.delete(self.key("pending_lock"))
+        return await self.jobs.run()
 
     async def is_marked(self, customer: int) -> bool:
         return bool(await self.redis.exists(self.key(f"mark:{customer}")))
@@ -138,6 +148,7 @@ async def staged(
     sandbox = Sandbox(clock=clock, echo=echo)
     haravan = sandbox.add_shop(org=ORG)
     shops, versions = Shops(redis, Cipher(("k" * 32,))), Versions(redis)
+    context = Context(redis, shops, versions, _ms(clock))
     async with serve(sandbox) as url, open_session() as session:
         await shops.add(
             Shop(
@@ -159,6 +170,8 @@ async def staged(
             sweep=Sweep(
                 redis, shops, versions=versions, alerts=Alerts(redis), retention_days=30, clock_ms=_ms(clock)
             ),
+            context=context,
+            jobs=PendingJobs(context, InProcess(context)),
             clock=clock,
         )
         if rules:

@@ -10,7 +10,6 @@ import asyncio
 import time
 import zlib
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Final
@@ -20,7 +19,6 @@ import aiohttp
 import structlog
 from arq.connections import ArqRedis
 from redis.asyncio.lock import Lock
-from redis.exceptions import LockError
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
@@ -101,10 +99,10 @@ class NightlyReconcile:
         if last is None:  # a new shop starts with a backfill
             await nights.done(self.redis, org, this)
             return False
-        lock = nights.lock(self.redis, org)
-        if last.day >= this.day or not await lock.acquire():
+        if last.day >= this.day:
             return False
-        return await self._run_locked(shop, last, this, lock)
+        lock = await nights.acquire(self.redis, org)
+        return lock is not None and await self._run_locked(shop, last, this, lock)
 
     async def _run_locked(self, shop: Shop, last: Night, this: Night, lock: Lock) -> bool:
         log = structlog.get_logger().bind(org=shop.org)
@@ -117,15 +115,14 @@ class NightlyReconcile:
             await pause_for_rejected_token(
                 self.redis, self.shops, self.alerts, shop.org, exc, token=shop.token, now_ms=now
             )
-            await _release(lock)
+            await nights.release(lock)
             return False
         except TaggerError as exc:
             log.warning("nightly", outcome="failed", cause=str(exc), retry_in_s=RETRY_DELAY_S)
-            with suppress(LockError):
-                await lock.extend(RETRY_DELAY_S, replace_ttl=True)
+            await nights.renew(lock, for_s=RETRY_DELAY_S)
             return False
         await nights.done(self.redis, shop.org, replace(this, subscribed=subscribed))
-        await _release(lock)
+        await nights.release(lock)
         log.info("nightly", outcome="done", duration_ms=round((time.monotonic() - started) * 1000))
         return True
 
@@ -153,10 +150,8 @@ class NightlyReconcile:
 
     async def _scan(self, shop: Shop, last: Night, lock: Lock) -> None:
         async def pause(seconds: float) -> None:
-            try:
-                await lock.reacquire()
-            except LockError:
-                raise NightlyStopped("another worker has taken over") from None
+            if not await nights.renew(lock):
+                raise NightlyStopped("another worker has taken over")
             if await self.shops.is_paused(shop.org):
                 raise NightlyStopped("the shop was paused")
             await self.sleep(seconds)
@@ -175,11 +170,6 @@ class NightlyReconcile:
         if scan is not None:
             await scan("reconcile", by="nightly", since_ms=last.looked_ms)
             await scan("audit", by="nightly")
-
-
-async def _release(lock: Lock) -> None:
-    with suppress(LockError):  # it expired
-        await lock.release()
 
 
 def nightly_date(now_ms: int, timezone: str, org: OrgId) -> int:

@@ -7,14 +7,14 @@ customers and also enqueues those that we know and the lists do not show.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
 
 import structlog
-from arq.connections import ArqRedis
 
+from service.context import Context
 from service.domain.customers import CustomerId, digest, pack, unpack
 from service.domain.evaluation import Compiled
 from service.domain.judgement import Asked, Background, Scene, Settled, judge
@@ -24,7 +24,6 @@ from service.store import census, kept, keys, marks, runs
 from service.store.background import background
 from service.store.script import script
 from service.store.shop import Shop
-from service.store.versions import Versions
 from workers.haravan.client import Haravan
 from workers.haravan.decoding import Batch
 from workers.haravan.rate_limit import Permits
@@ -52,13 +51,12 @@ class ScanProgress:
 class CustomerScan:
     """Scans of one shop. A scan is not resumed: if its process dies, the next one starts at the first customer."""
 
-    redis: ArqRedis
+    context: Context
     shop: Shop
     api: Haravan
     permits: Permits
     compiled: Compiled
     version: int
-    now_ms: Callable[[], Awaitable[int]]
     on_page: Callable[[ScanProgress], None] = field(default=lambda _: None)
     on_repair: Callable[[str, int], None] = field(default=lambda _cause, _count: None)
 
@@ -72,32 +70,34 @@ class CustomerScan:
         if since_ms is not None:
             since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
         expected = await self.api.perform(self.api.dialect.count(), self.permits)
-        await census.count(self.redis, org, expected)
-        run_id = await runs.begin(self.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.now_ms())
+        await census.count(self.context.redis, org, expected)
+        run_id = await runs.begin(
+            self.context.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.context.now_ms()
+        )
         try:
             await self._scan(kind, run_id, since=since, expected=expected)
         except TaggerError:
-            await runs.fail(self.redis, org, run_id)
+            await runs.fail(self.context.redis, org, run_id)
             raise
-        return await runs.get(self.redis, org, run_id)
+        return await runs.get(self.context.redis, org, run_id)
 
     async def _scan(self, kind: ScanKind, run_id: str, *, since: datetime | None, expected: int) -> None:
         org = self.shop.org
-        unlisted = await census.known(self.redis, org) if kind == "audit" else set()
+        unlisted = await census.known(self.context.redis, org) if kind == "audit" else set()
         scanned, enqueued = 0, 0
         async for page in pages(self.api, self.permits, updated_min=since):
             causes = await self._find_wrong(page.records)
             if kind != "backfill":
                 await self._count_repairs(causes)
             wrong = [*causes, *(each.customer for each in page.unreadable if each.customer)]
-            await runs.mark(self.redis, org, run_id, wrong, kind=kind)
+            await runs.mark(self.context.redis, org, run_id, wrong, kind=kind)
             unlisted -= page.ids
             scanned, enqueued = scanned + len(page), enqueued + len(wrong)
-            await runs.set_scanned(self.redis, org, run_id, scanned)
+            await runs.set_scanned(self.context.redis, org, run_id, scanned)
             self.on_page(ScanProgress(scanned, expected, enqueued))
         if unlisted:  # they may be deleted, but a list is no proof: the drain reads each of them
             await self._count_repairs(dict.fromkeys(unlisted, MISSING_FROM_LIST))
-            await runs.mark(self.redis, org, run_id, sorted(unlisted), kind=kind)
+            await runs.mark(self.context.redis, org, run_id, sorted(unlisted), kind=kind)
         structlog.get_logger().info(
             "customer_scan",
             org=org,
@@ -110,7 +110,7 @@ class CustomerScan:
 
     async def _count_repairs(self, causes: Mapping[CustomerId, str]) -> None:
         """Report the customers that only this scan found. Those that are queued would be repaired without it."""
-        queued = await marks.marked(self.redis, self.shop.org, [*causes])
+        queued = await marks.marked(self.context.redis, self.shop.org, [*causes])
         counts = Counter(cause for customer, cause in causes.items() if customer not in queued)
         for cause, count in counts.items():
             self.on_repair(cause, count)
@@ -121,9 +121,9 @@ class CustomerScan:
         A customer with an old snapshot needs the drain, too: previews and publishes evaluate snapshots.
         """
         ids = [CustomerId(record.customer.id) for record in records]
-        stored = await kept.kept(self.redis, self.shop.org, ids)
+        stored = await kept.kept(self.context.redis, self.shop.org, ids)
         snapshots = await self._snapshots(ids)
-        now = await self.now_ms()
+        now = await self.context.now_ms()
         scene = Scene(self.compiled, self.version, now, self.compiled.day_of(now))
         wrong: dict[CustomerId, str] = {}
         right: list[str | bytes | int] = []
@@ -135,40 +135,37 @@ class CustomerScan:
                 day = settled.decision.next_change
                 right += [customer, pack(record.customer), "" if day is None else day]
         if right:
-            await script(self.redis, "glance")(keys=[keys.shop(self.shop.org)], args=right)
+            await script(self.context.redis, "glance")(keys=[keys.shop(self.shop.org)], args=right)
         return wrong
 
     async def _snapshots(self, ids: Sequence[CustomerId]) -> dict[CustomerId, bytes | None]:
         if not ids:
             return {}
-        found = await self.redis.hmget(keys.shop(self.shop.org, "snap"), [str(each) for each in ids])
+        found = await self.context.redis.hmget(keys.shop(self.shop.org, "snap"), [str(each) for each in ids])
         return dict(zip(ids, found, strict=True))
 
 
 async def build_scan(
-    redis: ArqRedis,
+    context: Context,
     shop: Shop,
     api: Haravan,
     *,
     permits: Permits,
-    versions: Versions,
     rulebook: Rulebook,
-    now_ms: Callable[[], Awaitable[int]],
     on_page: Callable[[ScanProgress], None] = lambda _: None,
     on_repair: Callable[[str, int], None] = lambda _cause, _count: None,
 ) -> CustomerScan | None:
     """A scan with the live rules of the shop; None if it has no rules."""
-    version = await versions.live_number(shop.org)
+    version = await context.versions.live_number(shop.org)
     if not version:
         return None
     return CustomerScan(
-        redis=redis,
+        context=context,
         shop=shop,
         api=api,
         permits=permits,
         compiled=await rulebook.rules(shop, version),
         version=version,
-        now_ms=now_ms,
         on_page=on_page,
         on_repair=on_repair,
     )

@@ -63,13 +63,11 @@ async def _walked(
             bar.update(task, completed=at.scanned, total=max(at.expected, at.scanned))
 
         scan = await build_scan(
-            access.redis,
+            access.context,
             api.shop,
             api.client,
             permits=WaitingPermits(Bucket(access.redis), org, lane="bulk", reserve=api.shop.reserve),
-            versions=access.versions,
             rulebook=Rulebook(access.versions),
-            now_ms=lambda: now_ms(access),
             on_page=on_page,
         )
         if scan is None:

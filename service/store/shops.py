@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import msgspec
 from redis.asyncio import Redis
@@ -13,7 +12,6 @@ from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.errors import NotFound, Refused
-from service.settings import Settings
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.shop import Shop, check
@@ -27,8 +25,8 @@ TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that
 Fields = dict[str, bytes | str | int]  # of the shop's hash
 
 
-class Seeded(msgspec.Struct, frozen=True):
-    """What the environment said when it last made or changed a shop."""
+class SeededFrom(msgspec.Struct, frozen=True):
+    """The values of the environment that were last applied to a shop."""
 
     token: str
     api_url: str
@@ -172,27 +170,13 @@ class Shops:
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
         await self._redis.delete(keys.shop(org, "removals"))
 
-    async def seed_from(self, settings: Settings) -> Shop | None:
-        """Make the environment's shop once; later take over what changed *in the environment* since then.
-
-        So a token that was replaced by command stays until the environment's own value is another one.
-        """
-        if not settings.org_id:
-            return None
-        org = OrgId(settings.org_id)
-        now = Seeded(settings.access_token, settings.api_url, settings.api_reserve)
-        shop = Shop(
-            org=org,
-            name=f"Shop {org}",
-            dialect="admin" if urlsplit(now.api_url).path.endswith("/admin") else "omni",
-            api_url=now.api_url,
-            token=now.token,
-            reserve=now.reserve,
-        )
+    async def apply_environment(self, shop: Shop) -> Shop | None:
+        """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
         check(shop)
-        if not await self._create(shop, seeded=now):
-            await self._take_over(org, now)
-        return await self.get(org)
+        environment = SeededFrom(shop.token, shop.api_url, shop.reserve)
+        if not await self._create(shop, seeded=environment):
+            await self._apply(shop.org, environment)
+        return await self.get(shop.org)
 
     async def _change(
         self, org: OrgId, fields: Fields, also: Callable[[Any], None] = lambda _pipe: None
@@ -211,10 +195,10 @@ class Shops:
                     await pipe.execute()
                     return
 
-    async def _take_over(self, org: OrgId, now: Seeded) -> None:
+    async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
         sealed = await self._redis.hget(key, "seeded")
-        before = msgspec.json.decode(self._cipher.open(sealed), type=Seeded) if sealed else None
+        before = msgspec.json.decode(self._cipher.open(sealed), type=SeededFrom) if sealed else None
         if before == now:
             return
         changed: Fields = {"seeded": self._sealed(now)}
@@ -226,7 +210,7 @@ class Shops:
         if before is None or before.token != now.token:
             await self.set_token(org, now.token)
 
-    async def _create(self, shop: Shop, *, seeded: Seeded | None) -> bool:
+    async def _create(self, shop: Shop, *, seeded: SeededFrom | None) -> bool:
         key = keys.shop(shop.org, "shop")
         stored = self._stored(shop)
         if seeded is not None:
@@ -264,7 +248,7 @@ class Shops:
             "shadow": int(shop.shadow),
         }
 
-    def _sealed(self, seeded: Seeded) -> bytes:
+    def _sealed(self, seeded: SeededFrom) -> bytes:
         return self._cipher.seal(msgspec.json.encode(seeded).decode())
 
 

@@ -18,8 +18,6 @@ from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
 from service.domain.writing import canonical, content_id
 from service.errors import NotFound, Refused
-from service.files import read_text
-from service.settings import Settings
 from service.store import keys
 
 OF_THE_SHOP: Final = (
@@ -159,18 +157,9 @@ class Versions:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
         return made_ready(await self.document(org, number), past=await self.past(org, number))
 
-    async def seed_from(self, settings: Settings, org: OrgId, *, currency: str) -> Version | None:
-        """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises Unreadable, Refused."""
-        if settings.rules_file is None:
-            return None
-        if await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP)):
-            return None
-        rule_set = parse_rules(read_text(settings.rules_file))
-        check_currency(rule_set, currency)
-        try:
-            return await self.publish(org, rule_set, author="RULES_FILE", note="the first rules", parent=0)
-        except Refused:
-            return None  # another process of this service was quicker
+    async def is_blank(self, org: OrgId) -> bool:
+        """Whether the shop has neither rules nor customer data."""
+        return not await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP))
 
     async def _store(
         self,

@@ -10,6 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.errors import StoreAway, TaggerError
+from service.seeding import seed_shop
 from service.settings import Settings
 from service.store.durability import Finding, examine, refuse
 from service.store.shops import Shops
@@ -71,7 +72,7 @@ class Boot:
     async def _ask(self) -> None:
         self.findings = await examine(self._redis, self._settings.durability)
         refuse(self.findings)
-        await self._shops.seed_from(self._settings)
+        await seed_shop(self._settings, self._shops)
         self.fit = True
         for finding in self.findings:
             structlog.get_logger().warning(

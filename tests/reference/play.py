@@ -246,14 +246,14 @@ class Play:
         now, before = self.stage.now_ms, {each: self.person(each) for each in self.customers}
         expected = {each: self.book.look(each, before[each], now) for each in before}
         await self._find_out()
-        await self.stage.sweep.mark_by_calendar()
+        await self.stage.sweep.check_shops()
         await self._drain()
         found = {each: set(map(fold, self.person(each).tags)) for each in self.customers}
         assert found == expected, self._difference(found, expected, before)
         await self._check_snapshots()
         dead = await self.stage.redis.hgetall(self.stage.key("dead"))
         assert not dead, dead
-        assert not await self.stage.sweep.mark_by_calendar(), "marked again, although nothing is due"
+        assert not await self.stage.sweep.check_shops(), "marked again, although nothing is due"
         for gone in self.book.pages.keys() - set(self.customers):
             self.book.forget(gone)
         self.stage.clock.advance(660)  # until then a record without our tag may only lag
@@ -295,13 +295,12 @@ class Play:
         shop, version = await self._shop(), self.book.version
         drain = self.stage.drain
         scan = CustomerScan(
-            redis=self.stage.redis,
+            context=self.stage.context,
             shop=shop,
             api=Haravan.for_shop(shop, drain.session),
             permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
             compiled=await drain.rulebook.rules(shop, version),
             version=version,
-            now_ms=self.stage.sweep.now_ms,
         )
         await scan(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
         self.unheard.clear()

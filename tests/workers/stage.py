@@ -30,9 +30,10 @@ from service.store.turns import Turns
 from service.store.versions import Versions
 from workers.drain import Drain
 from workers.haravan.client import open_session
+from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.pending_jobs import PendingJobs
+from workers.periodic.sweep import Sweep
 from workers.rulebook import Rulebook
-from workers.sweep import Sweep
 
 ORG = OrgId("1000000001")
 VIP = """
@@ -55,6 +56,7 @@ class Stage:
     versions: Versions
     drain: Drain
     sweep: Sweep
+    housekeeping: Housekeeping
     context: Context
     jobs: PendingJobs
     clock: Clock
@@ -167,9 +169,8 @@ async def staged(
             shops=shops,
             versions=versions,
             drain=_drain(redis, shops, versions, session, clock, dice),
-            sweep=Sweep(
-                redis, shops, versions=versions, alerts=Alerts(redis), retention_days=30, clock_ms=_ms(clock)
-            ),
+            sweep=Sweep(context, Alerts(redis)),
+            housekeeping=Housekeeping(context, retention_days=30),
             context=context,
             jobs=PendingJobs(context, InProcess(context)),
             clock=clock,

@@ -100,7 +100,7 @@ async def test_whoever_claims_may_die_at_every_await_and_the_sweep_goes_on(stage
 
         stage.clock.advance(400)
         await stage.redis.delete(stage.key("lock"))  # its time is up, by the store's own clock too
-        await stage.sweep.mark_by_calendar()
+        await stage.sweep.check_shops()
         await stage.turn(2)
 
         where = f"wait {waits} of {steps.seen}"
@@ -153,7 +153,7 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     assert (run.total, run.left) == (2, 2)
     await stage.redis.delete(stage.key("lock"))
     stage.clock.advance(400)
-    await stage.sweep.mark_by_calendar()
+    await stage.sweep.check_shops()
     await stage.turn(2)
 
     assert stage.haravan.tags(poor) == set()

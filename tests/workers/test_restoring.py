@@ -140,7 +140,7 @@ async def test_a_tag_is_kept_as_long_as_if_it_had_stayed(redis: ArqRedis, days: 
         assert stage.haravan.tags(customer) == there
 
         stage.clock.advance(15 * DAY_S)
-        await stage.sweep.mark_by_calendar()
+        await stage.sweep.check_shops()
         await stage.turn(3)
         assert stage.haravan.tags(customer) == set()
 

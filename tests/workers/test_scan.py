@@ -39,13 +39,11 @@ async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _:
     """A scan of the stage's shop."""
     shop = await stage.shops.require(ORG)
     return await build_scan(
-        stage.redis,
+        stage.context,
         shop,
         Haravan.for_shop(shop, stage.drain.session),
         permits=WaitingPermits(stage.drain.turns.bucket, ORG, lane="bulk"),
-        versions=stage.versions,
         rulebook=stage.drain.rulebook,
-        now_ms=stage.sweep.now_ms,
         on_page=on_page,
     )
 

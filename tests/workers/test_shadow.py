@@ -204,7 +204,7 @@ async def test_whoever_ends_shadow_mode_may_die_at_every_await_and_the_sweep_goe
         dark = (await stage.shops.require(ORG)).shadow
 
         stage.clock.advance(400)
-        await stage.sweep.mark_by_calendar()
+        await stage.sweep.check_shops()
         await stage.turn(3)
 
         where = f"wait {waits} of {steps.seen}"

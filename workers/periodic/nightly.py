@@ -17,10 +17,10 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
-from arq.connections import ArqRedis
 from redis.asyncio.lock import Lock
 
 from service.alerts import Alerts
+from service.context import Context
 from service.domain.customers import OrgId
 from service.errors import HaravanError, TaggerError, Unauthorised
 from service.store import nights
@@ -28,8 +28,6 @@ from service.store.bucket import Bucket
 from service.store.counters import Counters
 from service.store.nights import Night
 from service.store.shop import Shop
-from service.store.shops import Shops
-from service.store.versions import Versions
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import ThrottledPermits, WaitingPermits
 from workers.haravan.subscription import Subscription
@@ -52,16 +50,13 @@ class NightlyStopped(TaggerError):
 class NightlyReconcile:
     """The nightly reconcile of all shops. Call `run` regularly."""
 
-    redis: ArqRedis
-    shops: Shops
-    versions: Versions
+    context: Context
     rulebook: Rulebook
     bucket: Bucket
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
     subscribe_url: str
-    now_ms: Callable[[], Awaitable[int]]
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     _slots: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     _running: set[OrgId] = field(default_factory=set)
@@ -71,7 +66,7 @@ class NightlyReconcile:
 
         May be called again before it returns: a large shop takes hours, and other shops become due meanwhile.
         """
-        idle = [org for org in await self.shops.orgs() if org not in self._running]
+        idle = [org for org in await self.context.shops.orgs() if org not in self._running]
         self._running.update(idle)
         results = await asyncio.gather(*(self._run_shop(org) for org in idle), return_exceptions=True)
         for result in results:
@@ -88,20 +83,20 @@ class NightlyReconcile:
 
     async def _run_if_due(self, org: OrgId) -> bool:
         try:
-            shop = await self.shops.get(org)
+            shop = await self.context.shops.get(org)
         except TaggerError:  # its token cannot be decrypted: the drain and the doctor report it
             return False
         if shop is None or shop.paused:
             return False
-        now = await self.now_ms()
+        now = await self.context.now_ms()
         this = Night(nightly_date(now, shop.timezone, org), now, subscribed=False)
-        last = await nights.last(self.redis, org)
+        last = await nights.last(self.context.redis, org)
         if last is None:  # a new shop starts with a backfill
-            await nights.done(self.redis, org, this)
+            await nights.done(self.context.redis, org, this)
             return False
         if last.day >= this.day:
             return False
-        lock = await nights.acquire(self.redis, org)
+        lock = await nights.acquire(self.context.redis, org)
         return lock is not None and await self._run_locked(shop, last, this, lock)
 
     async def _run_locked(self, shop: Shop, last: Night, this: Night, lock: Lock) -> bool:
@@ -111,9 +106,15 @@ class NightlyReconcile:
             subscribed = await self._check_subscription(shop, last)
             await self._scan(shop, last, lock)
         except Unauthorised as exc:
-            now = await self.now_ms()
+            now = await self.context.now_ms()
             await pause_for_rejected_token(
-                self.redis, self.shops, self.alerts, shop.org, exc, token=shop.token, now_ms=now
+                self.context.redis,
+                self.context.shops,
+                self.alerts,
+                shop.org,
+                exc,
+                token=shop.token,
+                now_ms=now,
             )
             await nights.release(lock)
             return False
@@ -121,7 +122,7 @@ class NightlyReconcile:
             log.warning("nightly", outcome="failed", cause=str(exc), retry_in_s=RETRY_DELAY_S)
             await nights.renew(lock, for_s=RETRY_DELAY_S)
             return False
-        await nights.done(self.redis, shop.org, replace(this, subscribed=subscribed))
+        await nights.done(self.context.redis, shop.org, replace(this, subscribed=subscribed))
         await nights.release(lock)
         log.info("nightly", outcome="done", duration_ms=round((time.monotonic() - started) * 1000))
         return True
@@ -152,19 +153,17 @@ class NightlyReconcile:
         async def pause(seconds: float) -> None:
             if not await nights.renew(lock):
                 raise NightlyStopped("another worker has taken over")
-            if await self.shops.is_paused(shop.org):
+            if await self.context.shops.is_paused(shop.org):
                 raise NightlyStopped("the shop was paused")
             await self.sleep(seconds)
 
         permits = WaitingPermits(self.bucket, shop.org, lane="bulk", reserve=shop.reserve)
         scan = await build_scan(
-            self.redis,
+            self.context,
             shop,
             Haravan.for_shop(shop, self.session),
             permits=ThrottledPermits(permits, interval_s=REQUEST_INTERVAL_S, sleep=pause),
-            versions=self.versions,
             rulebook=self.rulebook,
-            now_ms=self.now_ms,
             on_repair=lambda cause, count: self.counters.add("reconcile_repairs", count, cause=cause),
         )
         if scan is not None:

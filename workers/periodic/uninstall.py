@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
@@ -10,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import aiohttp
 import structlog
-from arq.connections import ArqRedis
 
 from service.alerts import Alerts
+from service.context import Context
 from service.domain.customers import OrgId
 from service.domain.failures import PROBE_EVERY_S
 from service.domain.uninstalling import ERASED_AFTER_MS, Uninstall, after_refusal
@@ -20,7 +19,7 @@ from service.errors import HaravanError, TaggerError, Unauthorised
 from service.store import erasing, uninstalling
 from service.store.bucket import Bucket
 from service.store.shop import Shop
-from service.store.shops import TOKEN_REJECTED, Shops
+from service.store.shops import TOKEN_REJECTED
 from service.store.uninstalling import UNINSTALLED
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import RateLimitExceeded, WaitingPermits
@@ -33,29 +32,29 @@ MAX_WAIT_S: Final = 5.0
 class UninstallMonitor:
     """One pass a minute in every worker. Concurrent passes are harmless."""
 
-    redis: ArqRedis
-    shops: Shops
+    context: Context
     bucket: Bucket
     session: aiohttp.ClientSession
     alerts: Alerts
-    now_ms: Callable[[], Awaitable[int]]
 
     async def run(self) -> None:
         """Check every shop that was reported as uninstalled and is due."""
-        now = await self.now_ms()
-        for org, known in (await uninstalling.told(self.redis, await self.shops.orgs())).items():
+        now = await self.context.now_ms()
+        for org, known in (
+            await uninstalling.told(self.context.redis, await self.context.shops.orgs())
+        ).items():
             if known.is_due(now):
                 await self._check(org, known, now)
 
     async def _check(self, org: OrgId, known: Uninstall, now_ms: int) -> None:
         try:
-            shop = await self.shops.get(org)
+            shop = await self.context.shops.get(org)
         except TaggerError:  # its token cannot be decrypted: the drain and the doctor report it
             return
         if shop is None:
             return
         # keeps other workers away, and is the retry if there is no response
-        await uninstalling.put_off(self.redis, org, now_ms + int(PROBE_EVERY_S * 1000))
+        await uninstalling.put_off(self.context.redis, org, now_ms + int(PROBE_EVERY_S * 1000))
         outcome = await self._outcome(shop, known, now_ms)
         structlog.get_logger().info("uninstall_check", org=org, outcome=outcome)
 
@@ -67,9 +66,9 @@ class UninstallMonitor:
         except (HaravanError, RateLimitExceeded):
             return "unknown"
         if shop.paused in (UNINSTALLED, TOKEN_REJECTED):
-            await self.shops.resume(shop.org)
+            await self.context.shops.resume(shop.org)
         else:
-            await self.shops.is_installed(shop.org)
+            await self.context.shops.is_installed(shop.org)
         return "installed"
 
     async def _probe(self, shop: Shop) -> None:
@@ -79,14 +78,14 @@ class UninstallMonitor:
 
     async def _after_rejection(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
         known, step = after_refusal(known, now_ms=now_ms)
-        if not await uninstalling.keep(self.redis, shop.org, known):
+        if not await uninstalling.keep(self.context.redis, shop.org, known):
             return "installed"
         if step == "erased":
             return await self._erase(shop, now_ms)
         if step == "paused":
-            await self.shops.pause_uninstalled(shop.org, by=WORKER)
+            await self.context.shops.pause_uninstalled(shop.org, by=WORKER)
         # Read the token after pausing: `set_token` stores first and then reads the pause, so one sees the other.
-        current = await self.shops.get(shop.org)
+        current = await self.context.shops.get(shop.org)
         if current is None or current.token != shop.token:
             await self._resume_installed(current)
             return "installed"
@@ -96,13 +95,13 @@ class UninstallMonitor:
 
     async def _resume_installed(self, shop: Shop | None) -> None:
         if shop is not None and shop.paused == UNINSTALLED:
-            await self.shops.resume(shop.org)
+            await self.context.shops.resume(shop.org)
         elif shop is not None:
-            await self.shops.is_installed(shop.org)
+            await self.context.shops.is_installed(shop.org)
 
     async def _erase(self, shop: Shop, now_ms: int) -> str:
         if not await erasing.erase_uninstalled(
-            self.redis, self.shops, shop.org, token=shop.token, now_ms=now_ms
+            self.context.redis, self.context.shops, shop.org, token=shop.token, now_ms=now_ms
         ):
             return "waits"  # the shop was changed at this moment
         self.alerts.raise_alert(

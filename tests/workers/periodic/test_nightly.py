@@ -36,16 +36,13 @@ async def made(stage: Stage) -> AsyncIterator[Made]:
 
         def make() -> NightlyReconcile:
             return NightlyReconcile(
-                redis=stage.redis,
-                shops=stage.shops,
-                versions=stage.versions,
+                context=stage.context,
                 rulebook=stage.drain.rulebook,
                 bucket=stage.drain.turns.bucket,
                 session=session,
                 counters=stage.drain.counters,
                 alerts=stage.drain.alerts,
                 subscribe_url=f"{url}/api/subscribe",
-                now_ms=stage.sweep.now_ms,
                 sleep=at_once,
             )
 

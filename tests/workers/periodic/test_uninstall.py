@@ -22,14 +22,8 @@ TOLD = b'{"id": 1000000001}'
 
 @pytest.fixture
 def uninstalls(stage: Stage) -> UninstallMonitor:
-    return UninstallMonitor(
-        redis=stage.redis,
-        shops=stage.shops,
-        bucket=stage.drain.turns.bucket,
-        session=stage.drain.session,
-        alerts=stage.drain.alerts,
-        now_ms=stage.sweep.now_ms,
-    )
+    drain = stage.drain
+    return UninstallMonitor(stage.context, drain.turns.bucket, drain.session, drain.alerts)
 
 
 async def is_uninstalled(stage: Stage) -> None:
@@ -260,7 +254,7 @@ async def test_what_came_after_the_erasure_is_erased_within_hours(
     await stage.mark(7)  # by a process that had not noticed yet
     assert await stage.redis.exists(stage.key("mark:7"))
 
-    await stage.sweep.keep_house()
+    await stage.housekeeping.run()
 
     assert not await stage.redis.exists(stage.key("mark:7"), stage.key("bulk"))
     assert await stage.redis.exists(stage.key("versions"))
@@ -276,7 +270,7 @@ async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stag
     await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")  # by one that came too late
     stage.clock.advance(2 * HOUR_S)
 
-    await stage.sweep.keep_house()
+    await stage.housekeeping.run()
 
     assert await stage.is_marked(7)
 
@@ -288,11 +282,11 @@ async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: 
     await stage.redis.srem(keys.SHOPS, ORG)
     await stage.redis.delete(stage.key("shop"))
     await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")
-    await stage.sweep.keep_house()
+    await stage.housekeeping.run()
     assert await stage.is_marked(7)  # whoever removes it may still be at it
 
     stage.clock.advance(2 * HOUR_S)
-    await stage.sweep.keep_house()
+    await stage.housekeeping.run()
 
     assert await names(stage) == set()
     assert await stage.redis.exists(other)

@@ -36,13 +36,13 @@ class Journal:
         self.counts[word] += 1
         if word == "planned":
             return  # its own line follows when it is written
-        self._counters.add("customers", outcome=word)
-        added, removed = (plan.add, plan.remove) if plan is not None and word == "written" else ((), ())
-        if word == "written":
+        self._counters.add("customers_processed", outcome=word)
+        added, removed = (plan.add, plan.remove) if plan is not None and word == "updated" else ((), ())
+        if word == "updated":
             self._refused = []
-            self._counters.add("tags", len(added), action="added")
-            self._counters.add("tags", len(removed), action="removed")
-            self._counters.add("tag_seconds", (self._turn.now_ms - mark.first_ms) / 1000)
+            self._counters.add("tag_writes", len(added), action="added")
+            self._counters.add("tag_writes", len(removed), action="removed")
+            self._counters.observe("tag_latency_seconds", (self._turn.now_ms - mark.first_ms) / 1000)
         line = self._log.warning if item.letter is not None else self._log.info
         line(
             "customer",
@@ -53,8 +53,8 @@ class Journal:
             added=list(added) or None,
             removed=list(removed) or None,
             tries=mark.tries or None,
-            waited_ms=max(0, self._turn.now_ms - mark.first_ms),
-            why=(item.letter.text if item.letter is not None else note) or None,
+            queued_ms=max(0, self._turn.now_ms - mark.first_ms),
+            detail=(item.letter.text if item.letter is not None else note) or None,
             lane=mark.lane,
         )
 
@@ -62,7 +62,7 @@ class Journal:
         """Plans that no longer stood when they were to be written: their customers are read again."""
         for each in carried:
             self.counts[each.outcome] += 1
-            self._counters.add("customers", outcome=each.outcome)
+            self._counters.add("customers_processed", outcome=each.outcome)
 
     def rejected(self, text: str, customer: CustomerId) -> int:
         """How many customers, none of them written meanwhile, were refused for the same reason."""
@@ -83,7 +83,7 @@ class Journal:
 
 def _word(item: Item, note: str) -> str:
     if item.op == "clear":
-        return "written" if note == "written" else "right"
+        return "updated" if note == "written" else "unchanged"
     if item.op == "later":
-        return "waits"
-    return {"plan": "planned", "ready": "again", "dead": "dead letter", "purge": "purged"}[item.op]
+        return "retry_scheduled"
+    return {"plan": "planned", "ready": "requeued", "dead": "dead_lettered", "purge": "deleted"}[item.op]

@@ -111,7 +111,7 @@ class Reading:
             merge(fetched, await fetcher.again(old))
         if fetched.distrusted:
             work.singles_until_ms = work.turn.now_ms + SINGLES_FOR_MS
-            work.counters.add("lists_distrusted", org=work.turn.org)
+            work.counters.add("list_mismatches", org=work.turn.org)
         if fetched.wait_s is not None:
             work.wait_for_room(fetched.wait_s)
         unannounced = [mark for mark in taken if "deletion" not in mark.cause.split(",")]

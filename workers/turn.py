@@ -100,7 +100,7 @@ class TurnOfShop:
             of_lane = [one for one, its in customers.items() if its == lane]
             await marks.mark_customers(self.redis, self.turn.org, of_lane, cause="again", lane=lane)
         if customers:
-            structlog.get_logger().info("marked again", org=self.turn.org, customers=len(customers))
+            structlog.get_logger().info("requeued", org=self.turn.org, customers=len(customers))
 
     def rests(self, breaker: Breaker) -> bool:
         """Do calls of this kind rest? Then the next turn comes when they do not."""
@@ -138,9 +138,9 @@ def _end_where_refused(done: Sequence[Outcome]) -> None:
     if "lost" in done:
         raise LockLost("the lock was lost before a settlement")
     if "version" in done:
-        raise TurnOver("rules moved")
+        raise TurnOver("version_changed")
     if "shadow" in done:
-        raise TurnOver("shadow ended")
+        raise TurnOver("shadow_changed")
 
 
 def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> Breaker:

@@ -115,7 +115,7 @@ class Writing:
             if isinstance(each, Carried) and each.outcome == "paused":
                 raise TurnOver("paused")
             if isinstance(each, Carried) and each.outcome == "shadow":
-                raise TurnOver("shadow began")
+                raise TurnOver("shadow_changed")
 
     # how the calls went
 
@@ -134,7 +134,9 @@ class Writing:
         row = work.journal.rejected(str(failure), mark.customer)
         if row >= REJECTED_IN_A_ROW:
             work.writes = Breaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL)
-            work.alerts.raise_alert("rejected", f"{row} customers in a row: {failure}", org=work.turn.org)
+            work.alerts.raise_alert(
+                "writes_rejected", f"{row} customers in a row: {failure}", org=work.turn.org
+            )
 
     async def _tell_of_the_brake(self) -> None:
         """Where it was the brake: of a publish that was stopped, whoever stopped it has told."""
@@ -142,7 +144,7 @@ class Writing:
         if (await self._work.shops.require(org)).removals_paused != BRAKE:
             return
         self._work.alerts.raise_alert(
-            "removals paused",
+            "removal_guard_tripped",
             "more tags were about to be removed within an hour than publishing or the calendar explains. Nothing is "
             f"removed until `tagger shops resume {org} --removals`; tags are added as before.",
             org=org,

@@ -103,7 +103,7 @@ class UninstallMonitor:
         if not await erasing.erase_uninstalled(
             self.context.redis, self.context.shops, shop.org, token=shop.token, now_ms=now_ms
         ):
-            return "waits"  # the shop was changed at this moment
+            return "waiting"  # the shop was changed at this moment
         self.alerts.raise_alert(
             "shop_erased",
             "The app was uninstalled a week ago: the stored data of this shop is erased, including its token. Rules and tag "

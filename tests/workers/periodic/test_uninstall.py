@@ -243,7 +243,7 @@ async def test_all_workers_together_ask_no_more_often_than_one(
         for _ in range(3):
             await uninstalls.run()
 
-    assert [each["outcome"] for each in said if each["event"] == "uninstall_check"] == ["refused"]
+    assert [each["outcome"] for each in said if each["event"] == "uninstall_check"] == ["rejected"]
 
 
 async def test_what_came_after_the_erasure_is_erased_within_hours(

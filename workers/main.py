@@ -21,7 +21,7 @@ from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
 from service.ending import end
 from service.settings import Settings
-from service.store import keys, queue
+from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
 from service.store.cipher import Cipher
 from service.store.connection import connect
@@ -91,7 +91,6 @@ class WorkerProcess:
                 turns=Turns(
                     redis,
                     bucket=Bucket(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms),
-                    retention_s=self._settings.retention_days * keys.DAY_S,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,

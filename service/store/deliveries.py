@@ -53,11 +53,7 @@ async def by_customer(
     """The customer's last deliveries (`MOST_OF_ONE` of them) in that span, newest first."""
     client: Any = redis
     stream = keys.shop(org, "deliveries")
-    async with client.pipeline() as pipe:  # both at one moment: ids move from the one to the other
-        pipe.lrange(keys.shop(org, f"of:{customer}"), 0, -1)
-        pipe.hget(keys.shop(org, "news"), str(customer))
-        noted, news = await pipe.execute()
-    ids: list[bytes] = [*noted, *(news.split(b",") if news else [])][-MOST_OF_ONE:]
+    ids: list[bytes] = await client.lrange(keys.shop(org, f"of:{customer}"), -MOST_OF_ONE, -1)
     records = dict.fromkeys(each.partition(b".")[0] for each in ids)
     async with client.pipeline(transaction=False) as pipe:
         for each in records:

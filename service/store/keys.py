@@ -21,7 +21,6 @@ names below. Lifetimes: none unless said.
     {shop}later                   sorted set: waiting customers, by the ms when they are due
     {shop}read                    hash: customer -> digests left by the last drain
     {shop}told                    hash: customer -> the newest `updated_at` that a webhook told, in ms
-    {shop}news                    hash: customer that stands ready and live, untaken -> ids of the deliveries since (service/store/scripts/news.lua)
     {shop}lock                    string: the holder's token; 15 s, renewed
     {shop}wake                    string: a wake-up is on its way; some seconds
     {shop}bucket                  hash: the API bucket (service/store/scripts/bucket.lua)

@@ -14,7 +14,7 @@ from service.store.script import script
 from service.store.stepping import chunks
 
 Lane = Literal["live", "bulk"]
-SCRIPT: Final = ("place", "news", "mark")
+SCRIPT: Final = ("place", "mark")
 MOST_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
 
 

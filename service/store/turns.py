@@ -45,15 +45,13 @@ class Turns:
         redis: ArqRedis,
         *,
         bucket: Bucket,
-        retention_s: int = 30 * keys.DAY_S,
         clock_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self.redis = redis
         self.bucket = bucket
-        self.retention_s = retention_s  # of the record of deliveries
         self.clock_ms = clock_ms
         self.lock = script(redis, "place", "lock")
-        self.take = script(redis, "place", "news", "held", "take")
+        self.take = script(redis, "place", "held", "take")
         self.permit = script(redis, "place", "held", "bucket", "permit")
         self.settle = script(redis, "place", "held", "settle")
         self.release = script(redis, "place", "release")
@@ -86,9 +84,7 @@ class Turn:
     async def take(self, *, most: int = MOST_TAKEN, linger_ms: int = 0) -> tuple[list[Mark], int]:
         """Take ready customers; and how many ms to let a trickle gather when there are few."""
         turns = self._turns
-        reply = await turns.take(
-            keys=self._keys, args=[turns.clock_ms(), self._token, most, linger_ms, turns.retention_s]
-        )
+        reply = await turns.take(keys=self._keys, args=[turns.clock_ms(), self._token, most, linger_ms])
         if reply[0] == b"lost":
             raise LockLost("the lock was lost before a take")
         self.now_ms = reply[1]

@@ -99,9 +99,7 @@ class WitnessedTurns(Turns):
     """Turns whose scripts are noted."""
 
     def __init__(self, turns: Turns, pen: Pen, standstill: Standstill) -> None:
-        super().__init__(
-            turns.redis, bucket=turns.bucket, retention_s=turns.retention_s, clock_ms=turns.clock_ms
-        )
+        super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
         for name in ("lock", "take", "permit", "settle", "release"):
             setattr(self, name, Noted(name, getattr(self, name), pen, standstill))
 

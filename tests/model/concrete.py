@@ -22,7 +22,6 @@ LONG_MS: Final = 600_000
 CUSTOMER: Final = CustomerId(7)
 TOKEN: Final = "ours"
 N, OLDER, FIRST = 5, 4, 2  # the mark's number, one that is not current, the first one's
-TOLD: Final = "1-0"  # the id of a delivery
 PLAN_TOO_OLD_MS: Final = 30_001
 
 
@@ -36,13 +35,8 @@ def digest_text(digest: Digest) -> str:
     return f"v{value}t{int(tagged)}"
 
 
-def write(
-    pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane, *, gathers: bool = False
-) -> None:
-    """Put the state into an empty shop, with the lock as the call needs it.
-
-    `gathers`: deliveries more are but news of whoever is ready, and one was told already.
-    """
+def write(pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane) -> None:
+    """Put the state into an empty shop, with the lock as the call needs it."""
     P = keys.shop(org)  # noqa: N806  # as in the scripts
     pipe.set(P + "lock", TOKEN if getattr(call, "held", True) else "another's")
     pipe.set(P + "seq", N)
@@ -58,19 +52,8 @@ def write(
         pipe.hset(P + "snap", str(CUSTOMER), str(store.snap))
     if store.flips:
         pipe.zadd(P + "calendar", {str(CUSTOMER): TODAY + 1})
-    if _gathers(store, call) and gathers:
-        pipe.hset(P + "news", str(CUSTOMER), TOLD)
     if store.place != "none":
         _write_mark(pipe, P, store, lane, taken_ms=NOW_MS - (1000 if getattr(call, "rests", False) else 9000))
-
-
-def _gathers(store: Store, call: Call) -> bool:
-    """Whoever was taken and not marked since has no news; the others' settlements and permits are refused anyway."""
-    return (
-        store.place == "ready"
-        and not getattr(call, "rests", False)
-        and (isinstance(call, Mark | Take) or not call.stands)
-    )
 
 
 def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_ms: int) -> None:  # noqa: N803
@@ -103,12 +86,11 @@ def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_
     pipe.zadd(P + name, {str(CUSTOMER): score})
 
 
-async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane, *, gathers: bool = False) -> str:
+async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
     """Run the script, and give its answer in the model's words."""
     if isinstance(call, Mark):
         text = digest_text(call.digest) if call.digest is not None else ""
-        name = b"f" * 16 if gathers else b""
-        event = real.Event(str(CUSTOMER), digest=text, updated_ms=str(call.told), identity=name)
+        event = real.Event(str(CUSTOMER), digest=text, updated_ms=str(call.told))
         return (await real.mark(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].code
     turns = Turns(redis, bucket=Bucket(redis, clock_ms=_now), clock_ms=_now)
     version = call.version if isinstance(call, Settle | Permit) else 0
@@ -182,10 +164,9 @@ def ask(pipe: Pipeline, org: OrgId) -> None:
         pipe.zscore(P + name, str(CUSTOMER))
     pipe.get(P + "seq")
     pipe.hget(P + "told", str(CUSTOMER))
-    pipe.hget(P + "news", str(CUSTOMER))
 
 
-ANSWERS: Final = 14  # that `ask` queues
+ANSWERS: Final = 13  # that `ask` queues
 
 
 def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
@@ -212,10 +193,7 @@ def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
         flips=answers[5] is not None,
         version=before.version,
     )
-    heard = None if answers[13] is None else answers[13].decode()
-    if heard is not None:
-        assert (place, fields["lane"]) == ("ready", "live"), f"has news, and its mark says {fields}"
-    return store, int(answers[11]) == N + 1 or heard not in (None, "", TOLD)
+    return store, int(answers[11]) == N + 1
 
 
 def _place(fields: dict[str, str], scores: dict[str, float | None]) -> tuple[Place, bytes | None]:

@@ -4,12 +4,13 @@
 --   customer, state digest, updated_ms, identity, note, cause, record
 -- Answer: {wake, number of the ring, now, id of the record, and comma-joined of all events: codes, repeats (0|1)}.
 --   A delivery's id is that of the record, a dot, and its place in it from 0.
--- Needs place.lua, news.lua.
+-- Needs place.lua.
 local P = KEYS[1]
 local now = clock(ARGV[1])
 local lane, retention_s, events = ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4])
 local day = math.floor(now / 86400000)
 local marked = false
+local MAX_DELIVERIES = 50 -- ids kept for a customer
 
 -- A list of texts in one; the newest last. What came again moves to the end, and the oldest go.
 local function append(list, item, most)
@@ -38,24 +39,6 @@ end
 local function everybody() return true end
 
 local told, tells = of_customers('told', everybody), {}
-local news, adds = of_customers('news', everybody), {}
-
--- An entry that was left behind, by whatever, must not make anybody deaf: only who stands there gathers news.
-local function stand()
-  local names = {}
-  for cid, heard in pairs(news) do
-    if heard then names[#names + 1] = cid end
-  end
-  if #names == 0 then return end
-  for i, there in ipairs(redis.call('ZMSCORE', P .. 'live', unpack(names))) do
-    if not there then
-      redis.call('HDEL', P .. 'news', names[i])
-      news[names[i]] = false
-    end
-  end
-end
-stand()
-
 local read = of_customers('read', function(event) return event[2] ~= '' and event[5] == '' end)
 
 -- The newest moment that was ever told of a customer, by echoes too: a list that shows an older state lags.
@@ -104,7 +87,6 @@ local function put(set, name, value, was)
 end
 
 local joins = {} -- the lane: numbers and customers
--- Returns whether the customer stands ready in the live lane.
 local function mark(cid, updated, delivery, cause)
   local key = P .. 'mark:' .. cid
   local n = next_n()
@@ -117,7 +99,7 @@ local function mark(cid, updated, delivery, cause)
       'delivery', delivery, 'cause', cause, 'runs', run, 'place', 'ready')
     joins[#joins + 1] = n
     joins[#joins + 1] = cid
-    return lane == 'live'
+    return
   end
   local to = lane
   if old[2] == 'live' then to = 'live' end -- a bulk mark never demotes a live one
@@ -133,7 +115,6 @@ local function mark(cid, updated, delivery, cause)
     leave(P, cid, old[2], old[3])
     make_ready(P, cid, to, old[1], taken, now)
   end
-  return to == 'live' and not rests(taken, now)
 end
 
 -- Nothing new was said: every visible field is what the last drain read, or what it expected after its own write.
@@ -141,14 +122,11 @@ local function is_echo(cid, digest)
   return digest ~= '' and read[cid] and string.find(read[cid], digest, 1, true) ~= nil
 end
 
-local function hand_over(cid)
-  tell_mark(P, cid, news[cid], told[cid], retention_s)
-  news[cid], adds[cid] = '', ''
-end
-
--- Whether it is enough that the id of this delivery is added to what the customer is ready for anyway.
-local function is_but_news(cid, code, cause)
-  return news[cid] and code == 'marked' and cause == 'delivery' and lane == 'live'
+-- Append an id to the customer's last deliveries, oldest first.
+local function note_delivery(cid, delivery)
+  local of = P .. 'of:' .. cid
+  if redis.call('RPUSH', of, delivery) > MAX_DELIVERIES + 14 then redis.call('LTRIM', of, -MAX_DELIVERIES, -1) end
+  redis.call('EXPIRE', of, retention_s)
 end
 
 -- The record of all of them is what was sent, and what it was found to be.
@@ -167,27 +145,15 @@ end
 for i, event in ipairs(events) do
   local cid, updated, cause, code = event[1], event[3], event[6], codes[i]
   local delivery = event[4] ~= '' and recorded .. '.' .. i - 1 or ''
-  if delivery ~= '' and is_but_news(cid, code, cause) then
-    if #news[cid] >= MOST_NEWS then hand_over(cid) end
-    local heard = news[cid]
-    heard = heard == '' and delivery or heard .. ',' .. delivery
-    news[cid], adds[cid] = heard, heard
-    tell(cid, updated)
+  if code == 'marked' then
     marked = true
-  else
-    if news[cid] and news[cid] ~= '' then hand_over(cid) end
-    local gathers = false
-    if code == 'marked' then
-      marked = true
-      gathers = mark(cid, updated, delivery, cause)
-      if gathers then news[cid], adds[cid] = delivery, delivery end
-    elseif code == 'echo' then
-      tell(cid, updated)
-    elseif code == 'ignored:uninstalled' then
-      redis.call('HSETNX', P .. 'state', 'uninstalled', now)
-    end
-    if not gathers and delivery ~= '' and cid ~= '' then note_deliveries(P, cid, { delivery }, retention_s) end
+    mark(cid, updated, delivery, cause)
+  elseif code == 'echo' then
+    tell(cid, updated)
+  elseif code == 'ignored:uninstalled' then
+    redis.call('HSETNX', P .. 'state', 'uninstalled', now)
   end
+  if delivery ~= '' and cid ~= '' then note_delivery(cid, delivery) end
 end
 
 local function write(hash, values)
@@ -200,7 +166,6 @@ local function write(hash, values)
 end
 if #joins > 0 then redis.call('ZADD', P .. lane, unpack(joins)) end
 write('told', tells)
-write('news', adds)
 
 local wake, ring = 0, 0
 if marked then

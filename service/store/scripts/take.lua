@@ -1,7 +1,7 @@
 -- Take up to `most` ready customers, live first, oldest first. Removes nothing: a crash afterwards changes nothing.
--- KEYS: 1 prefix.  ARGV: now, token, most, linger_ms, retention_s (of deliveries)
+-- KEYS: 1 prefix.  ARGV: now, token, most, linger_ms
 -- Answer: {'lost'} or {'ok', now, wait_ms, then for each: customer, its mark's fields as a flat list}
--- Needs place.lua, news.lua, held.lua.
+-- Needs place.lua, held.lua.
 local P = KEYS[1]
 local now = clock(ARGV[1])
 local most, linger = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -30,15 +30,7 @@ if #taken > 0 and #taken < most and linger > 0 then
   if now >= first and now - first < linger then return { 'ok', now, linger - (now - first) } end
 end
 
--- Every mark says all that is known; what is told from now on is news to whoever takes it.
-if #taken > 0 then
-  local told = redis.call('HMGET', P .. 'told', unpack(taken))
-  for i, news in ipairs(redis.call('HMGET', P .. 'news', unpack(taken))) do
-    if news then tell_mark(P, taken[i], news, told[i], ARGV[5]) end
-  end
-  redis.call('HDEL', P .. 'news', unpack(taken))
-  redis.call('HDEL', P .. 'read', unpack(taken))
-end
+if #taken > 0 then redis.call('HDEL', P .. 'read', unpack(taken)) end
 
 local answer = { 'ok', now, 0 }
 for _, cid in ipairs(taken) do

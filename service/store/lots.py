@@ -16,8 +16,8 @@ from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store import keys
-from service.store.marks import SCRIPT, Event, arguments
-from service.store.script import source
+from service.store.marks import Event, arguments
+from service.store.script import script_text
 
 
 class Confirmation:
@@ -131,7 +131,7 @@ class LotWriter:
 
     def _command(self, lot: Lot) -> tuple[Any, ...]:
         arg = arguments(lot.events, lane="live", retention_s=self._retention_s)
-        return (b"EVALSHA", self._sha, 1, keys.shop(lot.org), *arg)
+        return (b"EVALSHA", self._sha, 2, *keys.of_script(lot.org), *arg)
 
     def _confirm(self, lot: Lot, reply: list[Any]) -> None:
         wake, number, _, _, codes, repeats = reply
@@ -148,7 +148,9 @@ class LotWriter:
             # Without a time limit for each reply, which costs as much as the reply: the batch has one.
             connection: Any = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
             await connection.connect()
-            await connection.send_command("SCRIPT LOAD", source(*SCRIPT), check_health=False)
+            await connection.send_command(
+                "SCRIPT LOAD", script_text("queue", "mark_dirty"), check_health=False
+            )
             self._sha = await connection.read_response(disable_decoding=True)
             self._connection = connection
         return self._connection

@@ -23,7 +23,7 @@ from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
 from service.seeding import seed_when_available
 from service.settings import Settings
-from service.store import keys, queue
+from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
 from service.store.cipher import Cipher
 from service.store.connection import connect
@@ -105,7 +105,6 @@ class WorkerProcess:
                 turns=Turns(
                     redis,
                     bucket=bucket,
-                    retention_s=settings.retention_days * keys.DAY_S,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,

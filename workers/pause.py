@@ -69,7 +69,7 @@ async def probe_token(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket, re
     """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds."""
     if turn.state.get("paused") != TOKEN_REJECTED:
         return "paused"
-    if int(turn.state.get("probe_at", "0")) > turn.now_ms:
+    if int(turn.state.get("next_probe_ms", "0")) > turn.now_ms:
         return "still_rejected"
     await _schedule_probe(redis, turn.org, now_ms=turn.now_ms)
     try:
@@ -84,5 +84,5 @@ async def _schedule_probe(redis: Redis, org: OrgId, *, now_ms: int) -> None:
     """Make the shop due when the next probe is due: the sweep then wakes a drain, which sends it."""
     client: Any = redis
     probe_ms = now_ms + int(PROBE_EVERY_S * 1000)
-    await client.hset(keys.shop(org, "state"), "probe_at", probe_ms)
-    await client.zadd(keys.DUE, {org: probe_ms}, nx=True)
+    await client.hset(keys.shop(org, "state"), "next_probe_ms", probe_ms)
+    await client.zadd(keys.partition_key(org, "due_shops"), {org: probe_ms}, nx=True)

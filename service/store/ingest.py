@@ -83,7 +83,7 @@ class Ingest:
         if self._writing is not None:
             await self._writing
         await asyncio.gather(*self._rings, return_exceptions=True)
-        self._writer.hang_up()
+        await self._writer.close()
 
     def put(self, org: OrgId, event: Event, *, topic: str = "") -> Confirmation:
         """Take an event; await what comes back. Raises Full."""
@@ -115,7 +115,7 @@ class Ingest:
                 await self._settle(self._take())
             except Exception:  # noqa: BLE001  # the outermost loop: whatever it was, the next lots must be written
                 structlog.get_logger().exception("ingest", outcome="bug")
-                self._writer.hang_up()
+                await self._writer.close()
 
     def _take(self) -> list[Lot]:
         """The oldest lots, as many as make their share; they take no more events."""
@@ -142,7 +142,7 @@ class Ingest:
                 await self._writer.write(lots)
         except (RedisError, OSError, TimeoutError) as exc:
             failure = StoreAway(f"Redis did not confirm the write: {type(exc).__name__}")
-            self._writer.hang_up()
+            await self._writer.close()
         finally:
             for lot in lots:
                 if not lot.done.done():

@@ -10,17 +10,14 @@ from typing import Any
 import hiredis
 import structlog
 from arq.connections import ArqRedis
-from redis.asyncio.connection import AbstractConnection
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import NoScriptError, ReadOnlyError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store import keys
-from service.store.line import Line
-from service.store.marks import SCRIPT, Event, arguments
-from service.store.script import source
+from service.store.marks import Event, arguments
+from service.store.script import script_text
 
 
 class Confirmation:
@@ -86,7 +83,7 @@ class LotWriter:
         self._redis = redis
         self._retention_s = retention_s
         self._ring = ring
-        self._line: Line | None = None
+        self._connection: Any = None  # redis-py's `Connection`, which is not typed
         self._sha = b""
 
     async def write(self, lots: Sequence[Lot]) -> None:
@@ -95,46 +92,46 @@ class LotWriter:
         Raises redis' errors and OSError when the rest may not be there.
         """
         try:
-            missing = await self._call(await self._connected(), lots)
+            missing = await self._call(lots)
         except (RedisConnectionError, OSError):  # an idle connection was closed: once more on a fresh one
-            self.hang_up()
-            missing = await self._call(await self._connected(), [lot for lot in lots if not lot.done.done()])
+            await self.close()
+            missing = await self._call([lot for lot in lots if not lot.done.done()])
         if missing:  # the server forgot its scripts: a restart, or SCRIPT FLUSH
-            self.hang_up()
-            if await self._call(await self._connected(), missing):
+            await self.close()
+            if await self._call(missing):
                 raise NoScriptError("the script is gone again")
 
-    def hang_up(self) -> None:
-        """Let go of the connection: answers to what is out could be taken for answers to the next lots."""
-        if self._line is not None:
-            line, self._line = self._line, None
-            line.hang_up()
+    async def close(self) -> None:
+        """Close the connection: replies that are still to come would be taken for those of the next lots."""
+        if self._connection is not None:
+            connection, self._connection = self._connection, None
+            await connection.disconnect(nowait=True)
 
-    async def _call(self, line: Line, lots: Sequence[Lot]) -> list[Lot]:
+    async def _call(self, lots: Sequence[Lot]) -> list[Lot]:
         """One round trip for all lots; returns those that found no script.
 
         A shop whose call failed gets its own failure; the others of the batch are written.
         """
+        connection = await self._connected()
         missing: list[Lot] = []
-        waiting = iter(lots)
-
-        def hear(reply: Any) -> None:
-            lot = next(waiting)
-            if not isinstance(reply, Exception):
-                self._confirm(lot, reply)
-            elif isinstance(reply, NoScriptError):
+        packed = [hiredis.pack_command(self._command(lot)) for lot in lots]
+        await connection.send_packed_command(packed, check_health=False)
+        for lot in lots:
+            try:
+                reply = await connection.read_response(disable_decoding=True)
+            except NoScriptError:
                 missing.append(lot)
-            elif isinstance(reply, (RedisConnectionError, RedisTimeoutError, ReadOnlyError)):
-                raise reply  # the connection is of no more use: broken, or its server became a replica
+            except ReadOnlyError:
+                raise  # the server became a replica: the connection is of no more use
+            except ResponseError as exc:
+                lot.done.tell(StoreAway(f"Redis refused the write: {type(exc).__name__}"))
             else:
-                lot.done.tell(StoreAway(f"Redis refused the write: {type(reply).__name__}"))
-
-        await line.call([hiredis.pack_command(self._command(lot)) for lot in lots], hear)
+                self._confirm(lot, reply)
         return missing
 
     def _command(self, lot: Lot) -> tuple[Any, ...]:
         arg = arguments(lot.events, lane="live", retention_s=self._retention_s)
-        return (b"EVALSHA", self._sha, 1, keys.shop(lot.org), *arg)
+        return (b"EVALSHA", self._sha, 2, *keys.of_script(lot.org), *arg)
 
     def _confirm(self, lot: Lot, reply: list[Any]) -> None:
         wake, number, _, _, codes, repeats = reply
@@ -144,12 +141,16 @@ class LotWriter:
             self._ring(lot.org, number)
         lot.done.tell(None)
 
-    async def _connected(self) -> Line:
+    async def _connected(self) -> Any:
         """A connection of our own: the pool would hand it to others between two batches."""
-        if self._line is None or not self._line.is_open:
-            connection: AbstractConnection = self._redis.connection_pool.make_connection()  # type: ignore[no-untyped-call]
-            await connection.connect()  # type: ignore[no-untyped-call]
-            await connection.send_command("SCRIPT LOAD", source(*SCRIPT), check_health=False)
+        if self._connection is None:
+            pool = self._redis.connection_pool
+            # Without a time limit for each reply, which costs as much as the reply: the batch has one.
+            connection: Any = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
+            await connection.connect()
+            await connection.send_command(
+                "SCRIPT LOAD", script_text("queue", "mark_dirty"), check_health=False
+            )
             self._sha = await connection.read_response(disable_decoding=True)
-            self._line = Line(connection)
-        return self._line
+            self._connection = connection
+        return self._connection

@@ -66,7 +66,7 @@ async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str
 
 async def next_id(redis: ArqRedis, org: OrgId, kind: Kind) -> str:
     """An id for a new run."""
-    return f"{LETTERS[kind]}{await redis.incr(keys.shop(org, 'run_numbers'))}"
+    return f"{LETTERS[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
 
 
 def queue_begin(
@@ -79,7 +79,7 @@ def queue_begin(
     pipe.expire(key, keys.RUN_DAYS * keys.DAY_S)
     pipe.zadd(keys.shop(org, "runs"), {run_id: now_ms})
     if kind in EXPLAIN_REMOVALS:
-        pipe.sadd(keys.shop(org, "publishes"), run_id)
+        pipe.sadd(keys.shop(org, "guarded_runs"), run_id)
 
 
 def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:
@@ -110,15 +110,15 @@ async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[Cu
     key = keys.shop(org, f"run:{run_id}")
     for chunk in chunks(customers):
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.sadd(f"{key}:left", *[str(each) for each in chunk])
-            pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
+            pipe.sadd(f"{key}:remaining", *[str(each) for each in chunk])
+            pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
             added, _ = await pipe.execute()
         await cast("Any", redis).hincrby(key, "total", added)
 
 
 async def left(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
     """Who is still to come."""
-    key = keys.shop(org, f"run:{run_id}:left")
+    key = keys.shop(org, f"run:{run_id}:remaining")
     return sorted({CustomerId(int(each)) async for each in redis.sscan_iter(key, count=STEP)})
 
 
@@ -144,7 +144,7 @@ async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
     key = keys.shop(org, f"run:{run_id}")
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(key)
-        pipe.scard(f"{key}:left")
+        pipe.scard(f"{key}:remaining")
         fields, left = await pipe.execute()
     if not fields:
         raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
@@ -167,11 +167,11 @@ async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
 async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
     """The runs of the latest publish, and of the claims by hand since: those whose removals are watched."""
     found: list[Run] = []
-    for each in await cast("Any", redis).smembers(keys.shop(org, "publishes")):
+    for each in await cast("Any", redis).smembers(keys.shop(org, "guarded_runs")):
         try:
             found.append(await get(redis, org, each.decode()))
         except NotFound:
-            await cast("Any", redis).srem(keys.shop(org, "publishes"), each)
+            await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), each)
     return found
 
 
@@ -181,7 +181,7 @@ async def supersede(redis: ArqRedis, org: OrgId, *, by: str) -> None:
         if _number(run.id) < _number(by):
             if run.is_active:
                 await end(redis, org, run.id, why="superseded")
-            await cast("Any", redis).srem(keys.shop(org, "publishes"), run.id)
+            await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), run.id)
 
 
 async def set_scanned(redis: ArqRedis, org: OrgId, run_id: str, scanned: int) -> None:
@@ -200,7 +200,7 @@ async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
     if await redis.exists(key):
         await redis.hset(key, "ended", why)
         await redis.hdel(key, "pending")
-        await redis.unlink(f"{key}:left")  # deleting a large set keeps the store busy
+        await redis.unlink(f"{key}:remaining")  # deleting a large set keeps the store busy
 
 
 def _number(run_id: str) -> int:

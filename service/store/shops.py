@@ -42,8 +42,12 @@ class Shops:
 
     async def orgs(self) -> tuple[OrgId, ...]:
         """Every shop that we keep, in the order of their numbers."""
-        found: set[bytes] = await self._redis.smembers(keys.SHOPS)
-        return tuple(OrgId(org.decode()) for org in sorted(found, key=lambda org: (len(org), org)))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops"):
+                pipe.smembers(key)
+            parts: list[set[bytes]] = await pipe.execute()
+        found = sorted((org for part in parts for org in part), key=lambda org: (len(org), org))
+        return tuple(OrgId(org.decode()) for org in found)
 
     async def get(self, org: OrgId) -> Shop | None:
         """The shop, or None; raises Unreadable when its token cannot be opened."""
@@ -158,7 +162,7 @@ class Shops:
         now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstalling.FIELDS)
-            pipe.zadd(keys.DUE, {org: now_ms})
+            pipe.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
             await pipe.execute()
 
     async def pause_removals(self, org: OrgId, *, reason: str) -> None:
@@ -168,7 +172,7 @@ class Shops:
     async def resume_removals(self, org: OrgId) -> None:
         """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
-        await self._redis.delete(keys.shop(org, "removals"))
+        await self._redis.delete(keys.shop(org, "unexplained_removals"))
 
     async def apply_environment(self, shop: Shop) -> Shop | None:
         """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
@@ -215,6 +219,7 @@ class Shops:
         stored = self._stored(shop)
         if seeded is not None:
             stored["seeded"] = self._sealed(seeded)
+        now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(key)
@@ -222,8 +227,11 @@ class Shops:
                     return False
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
-                pipe.sadd(keys.SHOPS, shop.org)
-                pipe.hdel(keys.ERASING, shop.org)
+                pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
+                pipe.hdel(keys.partition_key(shop.org, "deletions"), shop.org)
+                pipe.zadd(
+                    keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms}
+                )  # of marks from before
                 for name in erasing.KEPT:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()

@@ -120,7 +120,7 @@ async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) 
 
     assert [len(batch.lots) for batch in batches] == [LEAST_SHARE]
     for org in orgs:
-        assert await redis.zrange(keys.shop(org, "live"), 0, -1) == [org.encode()]
+        assert await redis.zrange(keys.shop(org, "ready:live"), 0, -1) == [org.encode()]
 
 
 async def test_a_lot_never_outgrows_one_script_call(redis: ArqRedis) -> None:
@@ -131,7 +131,9 @@ async def test_a_lot_never_outgrows_one_script_call(redis: ArqRedis) -> None:
     sizes = [len(lot.events) for batch in batches for lot in batch.lots]
     assert max(sizes) == MOST_EVENTS
     assert sum(sizes) == await recorded(redis) == 1000
-    assert [int(each) for each in await redis.zrange(keys.shop(ORG, "live"), 0, -1)] == list(range(1, 1001))
+    assert [int(each) for each in await redis.zrange(keys.shop(ORG, "ready:live"), 0, -1)] == list(
+        range(1, 1001)
+    )
 
 
 async def test_beyond_its_bound_it_takes_no_more(redis: ArqRedis) -> None:

@@ -32,7 +32,7 @@ async def test_fifty_customers_cost_one_read_and_a_write_for_each_that_changes(s
 
     assert stage.haravan.calls.by_endpoint() == {"GET customers": 1, "POST tags": 5}
     assert all(stage.haravan.tags(each) == {"VIP"} for each in rich)
-    assert await stage.redis.zcard(stage.key("bulk")) == 0
+    assert await stage.redis.zcard(stage.key("ready:bulk")) == 0
 
 
 async def test_a_tag_that_a_person_put_on_is_never_taken_off(stage: Stage) -> None:
@@ -124,7 +124,7 @@ async def test_without_rules_nothing_is_touched_and_the_snapshot_is_kept(redis: 
         await stage.turn()
 
         assert stage.wrote() == 0
-        assert await stage.redis.hexists(stage.key("snap"), str(customer))
+        assert await stage.redis.hexists(stage.key("snapshots"), str(customer))
 
 
 async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_matches(stage: Stage) -> None:

@@ -63,12 +63,12 @@ async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_a
 
     marked, left = await scan(stage, "backfill")
     assert (marked, left) == (12, 12)
-    assert await stage.redis.hlen(stage.key("snap")) == 108
+    assert await stage.redis.hlen(stage.key("snapshots")) == 108
     assert await census.counted(stage.redis, ORG) == 120
     await stage.turn(12)
 
     assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])
-    assert await stage.redis.hlen(stage.key("snap")) == 120
+    assert await stage.redis.hlen(stage.key("snapshots")) == 120
 
 
 async def test_a_second_scan_finds_nothing_to_do(stage: Stage) -> None:
@@ -101,7 +101,7 @@ async def test_a_changed_customer_is_enqueued_even_if_no_tag_changes_because_pub
     assert await scan(stage, "backfill") == (1, 1)
     await stage.turn(2)
 
-    assert unpack(await stage.redis.hget(stage.key("snap"), str(customer)) or b"").total_spent == 6
+    assert unpack(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent == 6
     assert await scan(stage, "backfill") == (0, 0)
 
 
@@ -115,7 +115,7 @@ async def test_a_customer_whose_hold_begins_is_enqueued_without_a_tag_change(sta
     await scan(stage, "backfill")
     await stage.turn(2)
 
-    held = unpack_held(await stage.redis.hget(stage.key("held"), str(customer)) or b"")
+    held = unpack_held(await stage.redis.hget(stage.key("holds"), str(customer)) or b"")
     assert held["hang"].below is not None
     assert stage.haravan.tags(customer) == {"Gold"}
 
@@ -131,7 +131,7 @@ async def test_an_audit_enqueues_known_customers_that_the_list_does_not_show(sta
     stage.clock.advance(601)
     await stage.turn(2)
 
-    assert not await stage.redis.hexists(stage.key("snap"), str(gone))
+    assert not await stage.redis.hexists(stage.key("snapshots"), str(gone))
 
 
 class IgnoresSinceId(Omni):

@@ -14,7 +14,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import keys, marks, publish_runs, queue
 from service.store.clock import mend_step_back
-from service.store.script import script
+from service.store.script import load_script
 from service.store.shop import Shop
 
 MAX_WOKEN: Final = 500  # shops in one pass
@@ -27,8 +27,6 @@ class Sweep:
     def __init__(self, context: Context, alerts: Alerts) -> None:
         self._context = context
         self._alerts = alerts
-        self._wake = script(context.redis, "place", "ring")
-        self._remove_due = script(context.redis, "passed")
         self._timezones: dict[OrgId, tuple[int, str]] = {}  # with the version they belong to
 
     async def run(self) -> int:
@@ -47,10 +45,15 @@ class Sweep:
         """Wake every shop that is due and has neither a lease holder nor a pending wake-up."""
         redis = self._context.redis
         now = await self._context.now_ms()
-        due = await redis.zrangebyscore(keys.DUE, "-inf", now, start=0, num=MAX_WOKEN)
+        async with redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("due_shops"):
+                pipe.zrangebyscore(key, "-inf", now, start=0, num=MAX_WOKEN, withscores=True)
+            due = [each for partition in await pipe.execute() for each in partition]
+        due.sort(key=lambda each: float(each[1]))
+        wake_due = load_script("queue", "wake_due")
         woken = 0
-        for org in (OrgId(each.decode()) for each in due):
-            must_wake, number = await self._wake(keys=[keys.shop(org)], args=[self._context.clock_ms()])
+        for org in (OrgId(each.decode()) for each, _ in due[:MAX_WOKEN]):
+            must_wake, number = await wake_due(redis, org, self._context.clock_ms())
             if must_wake and await queue.ring(redis, org, number=number):
                 woken += 1
         return woken
@@ -74,14 +77,14 @@ class Sweep:
         """Enqueue the customers whose day has come, also after a missed midnight. Raises NotFound."""
         redis, org = self._context.redis, shop.org
         today = _today(await self._context.now_ms(), await self._timezone(shop))
-        due = await redis.zrangebyscore(keys.shop(org, "calendar"), "-inf", today, start=0, num=MAX_SCHEDULED)
+        due = await redis.zrangebyscore(keys.shop(org, "schedule"), "-inf", today, start=0, num=MAX_SCHEDULED)
         if due:
             customers = [CustomerId(int(each)) for each in due]
             # Enqueue before removing: a crash between the two enqueues twice, not never.
             await marks.mark_customers(
                 redis, org, customers, cause="schedule", now_ms=self._context.clock_ms()
             )
-            await self._remove_due(keys=[keys.shop(org)], args=[today, *due])
+            await load_script("queue", "schedule_remove_due")(redis, org, today, *due)
         return len(due)
 
     async def _timezone(self, shop: Shop) -> str:

@@ -20,7 +20,7 @@ rules:
 async def test_a_shop_whose_wake_up_was_lost_is_woken_once(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=5)
     await stage.mark(customer)
-    await stage.redis.delete("tagger:queue:drain", stage.key("wake"))
+    await stage.redis.delete("tagger:queue:drain", stage.key("wakeup_pending"))
     stage.clock.advance(6)
 
     assert await stage.sweep.wake_due_shops() == 1
@@ -69,7 +69,7 @@ async def test_a_publish_that_removes_more_than_its_preview_is_stopped(stage: St
     )
     key = stage.key(f"run:{run.id}")
     await stage.redis.hset(key, mapping={"may_remove": 10, "removed": 31})
-    await stage.redis.sadd(f"{key}:left", "7")
+    await stage.redis.sadd(f"{key}:remaining", "7")
 
     await stage.sweep.check_shops()
 

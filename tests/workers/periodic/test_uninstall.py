@@ -76,11 +76,11 @@ async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_l
     assert await paused(stage) == "uninstalled"
     assert await alerted(stage, "app_uninstalled")
     await hours(stage, uninstalls, number=7 * 24 - 1)
-    assert await stage.redis.hexists(stage.key("snap"), str(customer))
+    assert await stage.redis.hexists(stage.key("snapshots"), str(customer))
     await hours(stage, uninstalls, number=2)
 
     assert await stage.shops.orgs() == ()
-    assert await names(stage) == {"owned", "live_version", "versions", "pasts", "documents"}
+    assert await names(stage) == {"owned", "live_version", "versions", "inherited", "documents"}
     assert {0 < await stage.redis.ttl(stage.key(each)) <= 30 * DAY_S for each in await names(stage)} == {True}
     assert await alerted(stage, "shop_erased")
 
@@ -256,18 +256,20 @@ async def test_what_came_after_the_erasure_is_erased_within_hours(
 
     await stage.housekeeping.run()
 
-    assert not await stage.redis.exists(stage.key("mark:7"), stage.key("bulk"))
+    assert not await stage.redis.exists(stage.key("mark:7"), stage.key("ready:bulk"))
     assert await stage.redis.exists(stage.key("versions"))
-    assert not await stage.redis.exists(keys.ERASING)
+    assert not await stage.redis.exists(keys.partition_key(ORG, "deletions"))
 
 
 async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stage) -> None:
     shop = await stage.shops.require(ORG)
     await stage.shops.remove(ORG, erase=True)
-    await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")
+    await stage.redis.hset(keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything")
     await stage.shops.add(shop)
     await stage.mark(7)
-    await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")  # by one that came too late
+    await stage.redis.hset(
+        keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything"
+    )  # by one that came too late
     stage.clock.advance(2 * HOUR_S)
 
     await stage.housekeeping.run()
@@ -277,11 +279,11 @@ async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stag
 
 async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: Stage) -> None:
     await stage.mark(7)
-    other = keys.shop(OrgId("1000000002"), "snap")
+    other = keys.shop(OrgId("1000000002"), "snapshots")
     await stage.redis.hset(other, "7", "another's")
-    await stage.redis.srem(keys.SHOPS, ORG)
+    await stage.redis.srem(keys.partition_key(ORG, "shops"), ORG)
     await stage.redis.delete(stage.key("shop"))
-    await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")
+    await stage.redis.hset(keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything")
     await stage.housekeeping.run()
     assert await stage.is_marked(7)  # whoever removes it may still be at it
 

@@ -4,6 +4,7 @@ All keys of one shop share the prefix `tagger:{org}:` (one hash tag). The script
 names below. Lifetimes: none unless said.
 
     tagger:shops                  set: the orgs we know
+    tagger:shops:revision         number: grows with every change of a shop's configuration
     tagger:due                    sorted set: org -> ms when its work is due (the sweep reads it)
     tagger:counters               hash: counters of all workers, for /metrics
     tagger:erasing                hash: org -> since when it is being erased, and how much of it; 1 h
@@ -71,6 +72,7 @@ from typing import Final
 from service.domain.customers import OrgId
 
 SHOPS: Final = "tagger:shops"
+SHOPS_REVISION: Final = "tagger:shops:revision"
 DUE: Final = "tagger:due"
 COUNTERS: Final = "tagger:counters"
 CLOCK: Final = "tagger:clock"

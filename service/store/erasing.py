@@ -73,6 +73,7 @@ async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: st
             await pipe.execute()
         except WatchError:
             return False
+    await client.incr(keys.SHOPS_REVISION)
     await erase(redis, org, everything=False)
     return True
 

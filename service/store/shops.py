@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.errors import NotFound, Refused
+from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
-from service.store.shop import Shop, check
+from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
 
 __all__ = ["TOKEN_REJECTED", "Shop", "Shops"]
@@ -31,6 +33,16 @@ class SeededFrom(msgspec.Struct, frozen=True):
     token: str
     api_url: str
     reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCredentials:
+    """What verifies the webhooks of a shop."""
+
+    org: OrgId
+    currency: str
+    domain: str  # of the shop's API: older webhooks name it instead of the org
+    secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
 
 
 class Shops:
@@ -74,6 +86,33 @@ class Shops:
             removals_paused=(removals or b"").decode(),
         )
 
+    async def revision(self) -> int:
+        """A number that grows with every change of a shop's configuration."""
+        return int(await self._redis.get(keys.SHOPS_REVISION) or 0)
+
+    async def webhook_credentials(self) -> list[WebhookCredentials]:
+        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
+        orgs = await self.orgs()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for org in orgs:
+                pipe.hmget(keys.shop(org, "shop"), "currency", "api_url", "secret")
+            rows = await pipe.execute()
+        return [
+            WebhookCredentials(
+                org,
+                (currency or DEFAULT_CURRENCY.encode()).decode(),
+                urlsplit((api_url or b"").decode()).hostname or "",
+                self._webhook_secret(secret),
+            )
+            for org, (currency, api_url, secret) in zip(orgs, rows, strict=True)
+        ]
+
+    def _webhook_secret(self, sealed: bytes | None) -> str:
+        try:
+            return self._cipher.open(sealed) if sealed else ""
+        except (Unreadable, BadSettings):
+            return ""  # the app's secrets still hold
+
     async def require(self, org: OrgId) -> Shop:
         """The shop; raises NotFound."""
         shop = await self.get(org)
@@ -95,6 +134,7 @@ class Shops:
         async with self._redis.pipeline() as pipe:
             erasing.forget(pipe, org, noted=noted)
             removed, *_ = await pipe.execute()
+        await self._redis.incr(keys.SHOPS_REVISION)
         if erase:
             await erasing.erase(self._redis, org, everything=True)
         if not removed and not erase:
@@ -197,7 +237,8 @@ class Shops:
                 also(pipe)
                 with suppress(WatchError):
                     await pipe.execute()
-                    return
+                    break
+        await self._redis.incr(keys.SHOPS_REVISION)
 
     async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
@@ -237,6 +278,7 @@ class Shops:
                 await pipe.execute()
             except WatchError:
                 return False  # another process made it a moment ago
+        await self._redis.incr(keys.SHOPS_REVISION)
         return True
 
     async def _now_ms(self) -> int:

@@ -122,36 +122,19 @@ class Play:
 
     async def publish(self, doc: Mapping[str, Any]) -> None:
         shop = await self._shop()
-        draft = await drafts.draft(
-            self.stage.redis,
-            shop,
-            check_rules(doc),
-            versions=self.stage.versions,
-            now_ms=self.stage.now_ms,
-        )
+        draft = await drafts.draft(self.stage.context, shop, check_rules(doc))
         await self._publish(shop, draft, "publish")
         self.book.publish(doc)
 
     async def roll_back(self, to: int) -> None:
         shop = await self._shop()
-        draft = await drafts.draft_rollback(
-            self.stage.redis, shop, to=to, versions=self.stage.versions, now_ms=self.stage.now_ms
-        )
+        draft = await drafts.draft_rollback(self.stage.context, shop, to=to)
         await self._publish(shop, draft, "rollback")
         self.book.roll_back(to)
 
     async def _publish(self, shop: Shop, draft: Draft, what: str) -> None:
-        await publishing.publish(
-            self.stage.redis,
-            shop,
-            draft,
-            versions=self.stage.versions,
-            by="Lan",
-            note="",
-            now_ms=self.stage.now_ms,
-            approved=True,
-            what=what,
-        )
+        await publishing.publish(self.stage.context, shop, draft, by="Lan", note="", approved=True, what=what)
+        await self.stage.execute_jobs()
 
     async def claim(
         self, tag: str, *, what: Literal["adopt", "retract"], matching_only: bool = False
@@ -162,25 +145,17 @@ class Play:
         allowed = (self.book.setter(tag) is not None) is (what == "adopt")
         try:
             plan = await (
-                claims.plan_adoption(
-                    stage.redis,
-                    shop,
-                    tag,
-                    matching_only=matching_only,
-                    versions=stage.versions,
-                    now_ms=stage.now_ms,
-                )
+                claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
                 if what == "adopt"
-                else claims.plan_retraction(
-                    stage.redis, shop, tag, versions=stage.versions, now_ms=stage.now_ms
-                )
+                else claims.plan_retraction(stage.context, shop, tag)
             )
         except Refused:
             assert not allowed
             return
         assert allowed
         people = {customer: self.person(customer) for customer in self.customers}
-        await claiming.carry_out(stage.redis, shop, plan, by="Lan", now_ms=stage.now_ms)
+        await claiming.carry_out(stage.context, shop, plan, by="Lan")
+        await stage.execute_jobs()
         if what == "adopt":
             self.book.adopt(tag, people, matching_only=matching_only, now_ms=stage.now_ms)
         else:
@@ -193,16 +168,8 @@ class Play:
         if not undo and rule not in {one["id"] for one in makers_of(self.book.live)}:
             return
         shop = await self._shop()
-        plan = await exclusions.plan(
-            self.stage.redis,
-            shop,
-            CustomerId(customer),
-            rule,
-            versions=self.stage.versions,
-            now_ms=self.stage.now_ms,
-            undo=undo,
-        )
-        await exclusions.carry_out(self.stage.redis, shop, plan, by="Lan")
+        plan = await exclusions.plan(self.stage.context, shop, CustomerId(customer), rule, undo=undo)
+        await exclusions.carry_out(self.stage.context, shop, plan, by="Lan")
         page.excluded ^= {rule}
 
     async def shade(self) -> None:
@@ -210,20 +177,11 @@ class Play:
         self.book.shadow = not self.book.shadow
         stage, shop = self.stage, await self._shop()
         if self.book.shadow:
-            await going_live.go_dark(stage.redis, shop, shops=stage.shops, by="Lan")
+            await going_live.go_dark(stage.context, shop, by="Lan")
             return
-        now_ms = stage.now_ms
-        draft = await going_live.draft_live(stage.redis, shop, versions=stage.versions, now_ms=now_ms)
-        await going_live.go_live(
-            stage.redis,
-            shop,
-            draft,
-            shops=stage.shops,
-            versions=stage.versions,
-            by="Lan",
-            now_ms=now_ms,
-            approved=True,
-        )
+        draft = await going_live.draft_live(stage.context, shop)
+        await going_live.go_live(stage.context, shop, draft, by="Lan", approved=True)
+        await stage.execute_jobs()
 
     async def _shop(self) -> Shop:
         return await self.stage.shops.require(ORG)

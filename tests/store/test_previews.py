@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
+from service.context import Context
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, OrgId, pack
 from service.domain.evaluation import Compiled
@@ -18,8 +19,10 @@ from service.domain.strikes import pack_strikes
 from service.errors import Refused
 from service.store import audit, census, drafts, keys, previews
 from service.store.background import pack_excluded, unpack_excluded
+from service.store.cipher import Cipher
 from service.store.previews import Previews
 from service.store.shop import Shop
+from service.store.shops import Shops
 from service.store.versions import RETRACTED, Versions, made_ready
 
 ORG = OrgId("1000000001")
@@ -143,9 +146,8 @@ async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(
 
     await census.count(redis, ORG, 12)
     shown = await seen.show(SHOP, compiled(), version=2, now_ms=NOW_MS)
-    drafted = await drafts.draft(
-        redis, SHOP, parse_rules(RULE % ("leave", 1)), versions=versions, now_ms=NOW_MS
-    )
+    context = Context(redis, Shops(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
+    drafted = await drafts.draft(context, SHOP, parse_rules(RULE % ("leave", 1)))
 
     assert (unknown.unseen, unknown.warnings[0].kind) == (None, "uncounted")
     assert (shown.unseen, shown.warnings[0].kind, drafted.shown.unseen) == (11, "unseen", 11)

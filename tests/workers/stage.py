@@ -96,9 +96,9 @@ class Stage:
             self.clock.advance(rest_s)
 
     async def execute_jobs(self) -> int:
-        """What a worker does with pending jobs, after the death of any that had them before."""
+        """What another worker does with pending jobs, after the death of any that had them before."""
         await self.redis.delete(self.key("pending_lock"))
-        return await self.jobs.run()
+        return await PendingJobs(self.context, InProcess(self.context)).run()
 
     async def is_marked(self, customer: int) -> bool:
         return bool(await self.redis.exists(self.key(f"mark:{customer}")))

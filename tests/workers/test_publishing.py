@@ -93,7 +93,7 @@ async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publ
     await published(stage, shop, TIER % 5)
     (customer,) = await settled(stage, 9)
 
-    done = await published(stage, shop, TIER % 10)
+    await published(stage, shop, TIER % 10)
     await stage.turn(2)
     assert stage.haravan.tags(customer) == {"Gold"}
     stage.clock.advance(31 * 86_400)

@@ -49,23 +49,30 @@ class PendingJobs:
         """Execute every job that is due and that no worker is busy with; returns how many were completed."""
         jobs = await self._due(None)
         orgs = sorted({job.org for job in jobs} - self._busy)
-        return sum(await asyncio.gather(*map(self._run_shop, orgs)))
+        async with asyncio.TaskGroup() as shops:
+            tasks = [shops.create_task(self._run_shop(org)) for org in orgs]
+        return sum(task.result() for task in tasks)
 
     async def _run_shop(self, org: OrgId) -> int:
-        lock = pending.lock(self.context.redis, org)
         self._busy.add(org)
         try:
-            if not await lock.acquire():
-                return 0
-            work = asyncio.create_task(self._execute_all(org))
-            renewal = asyncio.create_task(self._renew(lock, work))
-            try:
-                return await work
-            finally:
-                await cancel_and_wait(work, renewal)
-                await _release(lock)
+            return await self._under_lock(org, pending.lock(self.context.redis, org))
+        except (RedisError, OSError) as exc:
+            structlog.get_logger().warning("pending_job", org=org, outcome="retry", cause=type(exc).__name__)
+            return 0
         finally:
             self._busy.discard(org)
+
+    async def _under_lock(self, org: OrgId, lock: Lock) -> int:
+        if not await lock.acquire():
+            return 0
+        work = asyncio.create_task(self._execute_all(org))
+        renewal = asyncio.create_task(self._renew(lock, work))
+        try:
+            return await work
+        finally:
+            await cancel_and_wait(work, renewal)
+            await _release(lock)
 
     async def _renew(self, lock: Lock, work: asyncio.Task[int]) -> None:
         """Keep the lock; stop working where another worker has it, since this one stood still."""
@@ -96,8 +103,8 @@ class PendingJobs:
         except (RedisError, OSError, Overloaded) as exc:
             log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
             return False
-        except Exception as exc:  # noqa: BLE001  # one broken job must not keep the others from being executed
-            log.error("pending_job", outcome="failed", cause=type(exc).__name__, exc_info=exc)
+        except Exception as exc:  # one broken job must not keep the others from being executed
+            log.exception("pending_job", outcome="failed", cause=type(exc).__name__)
             due_ms = await self.context.now_ms() + RETRY_DELAY_MS
             await pending.save(self.context.redis, msgspec.structs.replace(job, due_ms=due_ms))
             return False

@@ -23,10 +23,10 @@ from starlette.routing import Route
 import service.app as root
 from service import __main__ as ours
 from service.domain.customers import OrgId
-from service.log import set_up_logging
-from service.settings import read_settings
 from service.ingest import GroupCommit
 from service.ingest.batch import Acknowledgement
+from service.log import set_up_logging
+from service.settings import read_settings
 from service.store.marks import Event
 
 

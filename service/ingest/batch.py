@@ -17,7 +17,7 @@ class ShopBatch:
     """The events of one shop in one script call."""
 
     org: OrgId
-    opened_s: float  # loop time at which the first event was added
+    opened_s: float  # perf_counter() when the first event was added
     events: list[Event] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)  # metric label of each event
     acknowledgements: list[Acknowledgement] = field(default_factory=list)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from time import perf_counter
 from typing import Final
 
 import structlog
@@ -83,7 +84,7 @@ class GroupCommit:
         loop = asyncio.get_running_loop()
         batch = self._open.get(org)
         if batch is None:
-            batch = self._open[org] = ShopBatch(org, loop.time())
+            batch = self._open[org] = ShopBatch(org, perf_counter())
             self._ready.append(batch)
             self._has_work.set()
         acknowledgement = batch.add(event, topic, loop)
@@ -125,11 +126,11 @@ class GroupCommit:
 
     async def _flush(self, batches: list[ShopBatch]) -> None:
         """Write the batches and settle each of them, whatever happens."""
-        loop = asyncio.get_running_loop()
-        started_s = loop.time()
+        started_s = perf_counter()  # uvloop's own time has milliseconds only
+        waited_s = started_s - batches[0].opened_s
         error: StoreAway | None = None
         try:
-            async with asyncio.timeout_at(batches[0].opened_s + self._deadline_s):
+            async with asyncio.timeout(self._deadline_s - waited_s):
                 await self._writer.write(batches)
         except (RedisError, OSError, TimeoutError) as exc:
             error = StoreAway(f"Redis did not confirm the write: {type(exc).__name__}")
@@ -138,8 +139,8 @@ class GroupCommit:
             for batch in batches:
                 if not batch.is_settled:
                     batch.settle(error or StoreAway("the service is stopping"))
-        now_s = loop.time()
-        self._on_flush(Flush(batches, now_s - batches[0].opened_s, now_s - started_s, error))
+        write_s = perf_counter() - started_s
+        self._on_flush(Flush(batches, waited_s + write_s, write_s, error))
 
     def _wake(self, org: OrgId, number: int) -> None:
         wakeup = asyncio.create_task(queue.ring(self._redis, org, number=number))

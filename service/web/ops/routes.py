@@ -40,7 +40,6 @@ ENDPOINTS: Final = (
     *tags.ENDPOINTS,
 )
 BY_NAME: Final = {endpoint.name: endpoint for endpoint in ENDPOINTS}
-MAX_BODY: Final = 1024 * 1024
 READ_TIMEOUT_S: Final = 25.0  # many clients give up after 30 s, proxies after 60
 
 

@@ -15,6 +15,7 @@ from service.errors import NotFound, Refused
 from service.settings import Settings
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
+from service.store.queue import ALL_QUEUES
 from service.store.shop import Shop, check
 from service.store.uninstalling import UNINSTALLED
 
@@ -232,13 +233,13 @@ class Shops:
                 await pipe.watch(key)
                 if await pipe.exists(key):
                     return False
+                has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
                 pipe.hdel(keys.partition_key(shop.org, "deletions"), shop.org)
-                pipe.zadd(
-                    keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms}
-                )  # of marks from before
+                if has_marks:
+                    pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
                 for name in erasing.KEPT:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()

@@ -61,7 +61,7 @@ async def alerted(stage: Stage, kind: str) -> bool:
 async def names(stage: Stage) -> set[str]:
     """What is stored of the shop, without what alerts remember."""
     found = {each.decode().removeprefix(stage.key("")) for each in await stage.redis.keys(stage.key("*"))}
-    return {each for each in found if not each.startswith("alerted:")}
+    return {each for each in found if not each.startswith("alert_sent:")}
 
 
 async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_later(

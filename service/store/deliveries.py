@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +34,7 @@ class Delivery:
     outcome: str  # `marked`, `echo`, `ignored:reason`
     repeat: bool
     topic: str
-    sha256: str
+    signature: str  # as in X-Haravan-HmacSha256: the same for the same body and secret
     size: int
     test: bool
     org: str  # as the header had it, for a shop that we do not have; else ""
@@ -149,7 +150,7 @@ def _delivery(name: str, event: Sequence[bytes], outcome: str, *, repeat: bool) 
         outcome=outcome,
         repeat=repeat,
         topic=what.topic,
-        sha256=what.sha256.hex(),
+        signature=b64encode(what.digest).decode(),
         size=what.size,
         test=what.test,
         org=what.org,

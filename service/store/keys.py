@@ -9,6 +9,7 @@ never exists it would run the script without the shop's data.
 Keys have no lifetime unless one is named.
 
     {p}shops                      set: the orgs of this partition
+    {p}shops_revision            number: grows with every change of a shop's configuration
     {p}due_shops                  sorted set: org -> ms at which its work is due (the sweep reads it)
     {p}counters                   hash: counters of the workers that count in this partition, for /metrics
     {p}deletions                  hash: org -> when its deletion began, and how much of it; 1 h

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -11,12 +12,12 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.errors import NotFound, Refused
+from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.settings import Settings
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.queue import ALL_QUEUES
-from service.store.shop import Shop, check
+from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
 
 __all__ = ["UNAUTHORISED", "Shop", "Shops"]
@@ -33,6 +34,16 @@ class Seeded(msgspec.Struct, frozen=True):
     token: str
     api_url: str
     reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCredentials:
+    """What verifies the webhooks of a shop."""
+
+    org: OrgId
+    currency: str
+    domain: str  # of the shop's API: older webhooks name it instead of the org
+    secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
 
 
 class Shops:
@@ -75,6 +86,36 @@ class Shops:
             paused_by=(by or b"").decode(),
             removals_paused=(removals or b"").decode(),
         )
+
+    async def revision(self) -> int:
+        """A number that grows with every change of a shop's configuration."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops_revision"):
+                pipe.get(key)
+            return sum(int(each or 0) for each in await pipe.execute())
+
+    async def webhook_credentials(self) -> list[WebhookCredentials]:
+        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
+        orgs = await self.orgs()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for org in orgs:
+                pipe.hmget(keys.shop(org, "shop"), "currency", "api_url", "secret")
+            rows = await pipe.execute()
+        return [
+            WebhookCredentials(
+                org,
+                (currency or DEFAULT_CURRENCY.encode()).decode(),
+                urlsplit((api_url or b"").decode()).hostname or "",
+                self._webhook_secret(secret),
+            )
+            for org, (currency, api_url, secret) in zip(orgs, rows, strict=True)
+        ]
+
+    def _webhook_secret(self, sealed: bytes | None) -> str:
+        try:
+            return self._cipher.open(sealed) if sealed else ""
+        except (Unreadable, BadSettings):
+            return ""  # the app's secrets still hold
 
     async def require(self, org: OrgId) -> Shop:
         """The shop; raises NotFound."""
@@ -203,6 +244,7 @@ class Shops:
                     raise _no_shop(org)
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
+                pipe.incr(keys.partition_key(org, "shops_revision"))
                 with suppress(WatchError):
                     await pipe.execute()
                     return
@@ -236,6 +278,7 @@ class Shops:
                 has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
+                pipe.incr(keys.partition_key(shop.org, "shops_revision"))
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
                 pipe.hdel(keys.partition_key(shop.org, "deletions"), shop.org)
                 if has_marks:

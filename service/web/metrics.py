@@ -1,4 +1,4 @@
-"""/metrics: this process's tally, the workers' counters, and gauges read from the store when they are asked for."""
+"""/metrics: this process's webhook metrics, the workers' counters, and gauges read from the store when they are asked for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from redis.exceptions import RedisError
 from service.store.counters import Count, read
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shops
-from service.web.tally import Tally
 
 # Counter of the workers -> what it means; a counter that is not listed here is not shown.
 WORKER_COUNTERS: Final = {
@@ -32,20 +31,20 @@ WORKER_COUNTERS: Final = {
 class Metrics:
     """Renders everything in Prometheus' text format."""
 
-    def __init__(self, redis: Redis, shops: Shops, tally: Tally) -> None:
+    def __init__(self, redis: Redis, shops: Shops, webhooks: Collector) -> None:
         self._redis = redis
         self._shops = shops
-        self._tally = tally
+        self._webhooks = webhooks
 
     async def render(self) -> bytes:
-        """The whole page. Without Redis: this process's own numbers and `tagger_store_up 0`; raises redis' errors never."""
+        """The whole page. Without Redis: this process's own numbers and `tagger_redis_up 0`; raises redis' errors never."""
         registry = CollectorRegistry(auto_describe=False)
-        registry.register(self._tally)
+        registry.register(self._webhooks)
         registry.register(_Ready(await self._from_store()))
         return generate_latest(registry)
 
     async def _from_store(self) -> list[Metric]:
-        up = GaugeMetricFamily("tagger_store_up", "1 when Redis answered this scrape.")
+        up = GaugeMetricFamily("tagger_redis_up", "1 when Redis answered this scrape.")
         try:
             states = await load_backlogs(self._redis, await self._shops.orgs())
             counts = await read(self._redis)

@@ -58,19 +58,19 @@ async def lost(redis: Redis, shops: Sequence[Shopful]) -> list[str]:
     found: list[str] = []
     for shop in shops:
         kept = await recorded(redis, OrgId(shop.handle.org))
-        for (topic, sha256), times in shop.witness.answered.items():
-            missing = times - kept[topic, sha256]
-            found += [f"{shop.handle.org} {topic} {sha256.hex()[:12]}"] * max(0, missing)
+        for (topic, signature), times in shop.witness.answered.items():
+            missing = times - kept[topic, signature]
+            found += [f"{shop.handle.org} {topic} {signature[:12]}"] * max(0, missing)
     return found
 
 
-async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, bytes]]:
-    """What the record has, by topic and the body's SHA-256."""
-    kept: Counter[tuple[str, bytes]] = Counter()
+async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, str]]:
+    """What the record has, by topic and signature."""
+    kept: Counter[tuple[str, str]] = Counter()
     before: str | None = None
     while True:
         page = await deliveries.by_time(redis, org, before=before, limit=deliveries.MOST)
-        kept.update((each.topic, bytes.fromhex(each.sha256)) for each in page.deliveries)
+        kept.update((each.topic, each.signature) for each in page.deliveries)
         before = page.before
         if before is None:
             return kept

@@ -12,7 +12,7 @@ import uvicorn
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
-from service.__main__ import config
+from service.__main__ import uvicorn_config
 from service.domain.customers import OrgId
 from service.domain.parsing import parse_rules
 from service.settings import Settings, read_settings
@@ -134,7 +134,7 @@ async def running(
 async def _web(settings: Settings) -> AsyncIterator[str]:
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle's delay on
     listening.bind(("127.0.0.1", 0))
-    how = config(settings)
+    how = uvicorn_config(settings)
     how.loop = "none"
     server = uvicorn.Server(how)
     serving = asyncio.create_task(server.serve([listening]))

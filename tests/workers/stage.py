@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,6 @@ from arq.connections import ArqRedis
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import Kept, cause_of, fingerprint, identity, judge, keep
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, unpack_owned
 from service.store import keys, ledger, marks
@@ -21,11 +21,13 @@ from service.store.bucket import Bucket
 from service.store.cipher import Cipher
 from service.store.counters import Counters
 from service.store.ledger import Written
-from service.store.marks import Event, Lane, Marked
+from service.store.marks import Lane, Marked
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
+from service.web.webhooks.endpoint import build_event, parse_headers
+from service.web.webhooks.shop_cache import WebhookShop
 from workers.drain import Drain
 from workers.haravan.session import open_session
 from workers.rulebook import Rulebook
@@ -67,17 +69,9 @@ class Stage:
 
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
         """What the web process does with a signed body."""
-        told = judge(topic=topic, body=body, test=False, currency="VND")
-        sha256 = fingerprint(body)
-        event = Event(
-            told.customer,
-            told.digest,
-            told.updated_ms,
-            identity(org=ORG, topic=topic, sha256=sha256),
-            told.note,
-            cause_of(topic),
-            keep(Kept(topic, sha256, len(body))),
-        )
+        headers = parse_headers([(b"x-haravan-topic", topic.encode())])
+        shop = WebhookShop(ORG, "VND", ())
+        event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
         return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 
     async def announce(self, customer: int) -> Marked:

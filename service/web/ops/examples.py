@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from service.web.ops.rule_examples import CLAIM, CONTENT, PREVIEW, PUBLISHED, RULES, RULES_TEXT, RUN, VERSION
+from service.web.ops.rule_examples import CLAIM, PREVIEW, PUBLISHED, RULES, RULES_TEXT, RUN, VERSION
 
 SHOP: Final[dict[str, Any]] = {
     "org": "1000000001",
@@ -31,7 +31,7 @@ DELIVERY: Final[dict[str, Any]] = {
     "outcome": "marked",
     "repeat": False,
     "topic": "orders/paid",
-    "sha256": CONTENT,
+    "signature": "MPjRYKoc2I99nNv0x3bzx4lSRjDHD7OfV5C/UX5Ijbc=",
     "size": 4211,
     "test": False,
     "org": "",

@@ -107,7 +107,7 @@ class DeliveryLine(Answer, frozen=True):
     outcome: str
     repeat: bool
     topic: str
-    sha256: str
+    signature: str
     size: int
     test: bool
     org: str

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import structlog
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from service.domain.customers import read_id
+from service.domain.deliveries import MAX_BODY
 from service.errors import Unreadable
-from service.web.bodies import Bodies, Left, TooLarge, TooMany
 from service.web.ops.access import Access
 from service.web.ops.answers import Answering
 from service.web.ops.document import PATH_SCHEMAS, document
@@ -26,7 +26,6 @@ from service.web.problems import Problem
 
 def routes(here: Answering, beside: Followed, access: Access) -> list[Route]:
     """Every route, the document's included; `beside` answers what would keep webhooks waiting."""
-    bodies = Bodies()
     described = document(TABLE)
     by_path: dict[str, dict[str, Operation]] = {}
     for operation in TABLE:
@@ -35,7 +34,7 @@ def routes(here: Answering, beside: Followed, access: Access) -> list[Route]:
     def endpoint(rows: Mapping[str, Operation]) -> Any:
         async def respond(request: Request) -> Response:
             operation = rows["GET" if request.method == "HEAD" else request.method]
-            question = await _question(operation, request, access=access, bodies=bodies)
+            question = await _question(operation, request, access=access)
             reply = await (beside if operation.beside else here).answer(question)
             if operation.followed and reply.status != UNDER_WAY and not await request.is_disconnected():
                 await beside.heard(question)
@@ -56,7 +55,7 @@ def routes(here: Answering, beside: Followed, access: Access) -> list[Route]:
     ]
 
 
-async def _question(operation: Operation, request: Request, *, access: Access, bodies: Bodies) -> Question:
+async def _question(operation: Operation, request: Request, *, access: Access) -> Question:
     """What the request asks; raises Problem."""
     by = access.who(request)
     structlog.contextvars.bind_contextvars(operation=operation.name)
@@ -65,7 +64,7 @@ async def _question(operation: Operation, request: Request, *, access: Access, b
         by=by,
         path=_path(request.path_params),
         query=request.query_params.multi_items(),
-        body=await _body(request, bodies) if operation.method == "POST" and operation.asked else b"",
+        body=await _body(request) if operation.method == "POST" and operation.asked else b"",
         request=str(structlog.contextvars.get_contextvars().get("request", "")),
     )
 
@@ -87,13 +86,15 @@ def _customer(given: int) -> int:
         raise Problem(400, "a customer's id is a positive 64-bit number") from exc
 
 
-async def _body(request: Request, bodies: Bodies) -> bytes:
+async def _body(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(400, "send `Content-Type: application/json`")
-    announced = request.headers.get("content-length", "").encode()
+    body = bytearray()
     try:
-        return await bodies.read(request.receive, announced=announced)
-    except TooLarge as exc:
-        raise Problem(413, "the body is larger than 1 MiB") from exc
-    except (TooMany, Left) as exc:
-        raise Problem(503, "too many bodies are being read", headers={"Retry-After": "1"}) from exc
+        async for piece in request.stream():
+            body += piece
+            if len(body) > MAX_BODY:
+                raise Problem(413, "the body is larger than 1 MiB", headers={"Connection": "close"})
+    except ClientDisconnect as exc:
+        raise Problem(400, "the body is not complete") from exc
+    return bytes(body)

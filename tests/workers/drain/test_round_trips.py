@@ -32,7 +32,7 @@ class Counter:
         """The same kind of connection, counted here."""
         counter = self
 
-        class Counting(kind):  # type: ignore[valid-type,misc]
+        class Counting(kind):  # type: ignore[valid-type]
             async def send_packed_command(self, *args: Any, **options: Any) -> None:
                 counter.sent += 1
                 await super().send_packed_command(*args, **options)

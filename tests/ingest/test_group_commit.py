@@ -16,12 +16,13 @@ from arq.connections import ArqRedis
 from deploy.waiting import until
 from service.domain.customers import OrgId
 from service.errors import StoreAway
+from service.ingest.batch import Flush
+from service.ingest.group_commit import DEADLINE_S, MIN_BATCH, GroupCommit, QueueFull
 from service.store import keys
 from service.store.connection import connect
 from service.store.deliveries import by_time
-from service.store.ingest import DEADLINE_S, LEAST_SHARE, Batch, Full, Ingest
 from service.store.marks import MOST_EVENTS, Event
-from service.web.directory import WAIT_S
+from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
 
 ORG = OrgId("1000000001")
 
@@ -37,9 +38,9 @@ async def recorded(redis: ArqRedis) -> int:
 
 
 @asynccontextmanager
-async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[Ingest]:
+async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[GroupCommit]:
     """An ingest that runs around the block; a busy machine must not look like a slow store."""
-    ingest = Ingest(redis, **{"deadline_s": 60, **options})
+    ingest = GroupCommit(redis, **{"deadline_s": 60, **options})
     ingest.start()
     try:
         yield ingest
@@ -77,32 +78,32 @@ async def answering(redis: ArqRedis) -> None:
 
 
 async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> None:
-    batches: list[Batch] = []
-    async with writing(redis, on_batch=batches.append) as ingest:
+    flushes: list[Flush] = []
+    async with writing(redis, on_flush=flushes.append) as ingest:
         answers = await asyncio.gather(
-            *(ingest.put(ORG, event(number), topic="t") for number in range(1, LEAST_SHARE + 1))
+            *(ingest.submit(ORG, event(number), topic="t") for number in range(1, MIN_BATCH + 1))
         )
 
     assert set(answers) == {None}
-    assert await recorded(redis) == LEAST_SHARE
-    assert [len(lot.events) for batch in batches for lot in batch.lots] == [LEAST_SHARE]
-    assert batches[0].lots[0].codes == ["marked"] * LEAST_SHARE
-    assert batches[0].lots[0].topics == ["t"] * LEAST_SHARE
+    assert await recorded(redis) == MIN_BATCH
+    assert [len(batch.events) for flush in flushes for batch in flush.batches] == [MIN_BATCH]
+    assert flushes[0].batches[0].outcomes == ["marked"] * MIN_BATCH
+    assert flushes[0].batches[0].topics == ["t"] * MIN_BATCH
 
 
 async def test_of_many_half_is_written_while_the_other_half_waits(redis: ArqRedis) -> None:
-    batches: list[Batch] = []
-    async with writing(redis, on_batch=batches.append) as ingest:
-        await asyncio.gather(*(ingest.put(ORG, event(number)) for number in range(1, 33)))
-        await asyncio.gather(*(ingest.put(ORG, event(number)) for number in range(1, 101)))
+    flushes: list[Flush] = []
+    async with writing(redis, on_flush=flushes.append) as ingest:
+        await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 33)))
+        await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 101)))
 
-    sizes = [sum(len(lot.events) for lot in batch.lots) for batch in batches]
+    sizes = [sum(len(batch.events) for batch in flush.batches) for flush in flushes]
     assert sizes == [16, 16, 32, 32, 36]
 
 
 async def test_nobody_is_answered_before_the_write(redis: ArqRedis) -> None:
-    ingest = Ingest(redis)
-    waiting = ingest.put(ORG, event(1))
+    ingest = GroupCommit(redis)
+    waiting = ingest.submit(ORG, event(1))
 
     assert not waiting.done()
 
@@ -113,22 +114,22 @@ async def test_nobody_is_answered_before_the_write(redis: ArqRedis) -> None:
 
 
 async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) -> None:
-    batches: list[Batch] = []
-    orgs = [OrgId(str(number)) for number in range(1, LEAST_SHARE + 1)]
-    async with writing(redis, on_batch=batches.append) as ingest:
-        await asyncio.gather(*(ingest.put(org, event(int(org))) for org in orgs))
+    flushes: list[Flush] = []
+    orgs = [OrgId(str(number)) for number in range(1, MIN_BATCH + 1)]
+    async with writing(redis, on_flush=flushes.append) as ingest:
+        await asyncio.gather(*(ingest.submit(org, event(int(org))) for org in orgs))
 
-    assert [len(batch.lots) for batch in batches] == [LEAST_SHARE]
+    assert [len(flush.batches) for flush in flushes] == [MIN_BATCH]
     for org in orgs:
         assert await redis.zrange(keys.shop(org, "ready:live"), 0, -1) == [org.encode()]
 
 
-async def test_a_lot_never_outgrows_one_script_call(redis: ArqRedis) -> None:
-    batches: list[Batch] = []
-    async with writing(redis, on_batch=batches.append) as ingest:
-        await asyncio.gather(*(ingest.put(ORG, event(number)) for number in range(1, 1001)))
+async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
+    flushes: list[Flush] = []
+    async with writing(redis, on_flush=flushes.append) as ingest:
+        await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 1001)))
 
-    sizes = [len(lot.events) for batch in batches for lot in batch.lots]
+    sizes = [len(batch.events) for flush in flushes for batch in flush.batches]
     assert max(sizes) == MOST_EVENTS
     assert sum(sizes) == await recorded(redis) == 1000
     assert [int(each) for each in await redis.zrange(keys.shop(ORG, "ready:live"), 0, -1)] == list(
@@ -137,12 +138,12 @@ async def test_a_lot_never_outgrows_one_script_call(redis: ArqRedis) -> None:
 
 
 async def test_beyond_its_bound_it_takes_no_more(redis: ArqRedis) -> None:
-    ingest = Ingest(redis, most_waiting=10)
+    ingest = GroupCommit(redis, max_queued=10)
     for number in range(1, 11):
-        ingest.put(ORG, event(number))
+        ingest.submit(ORG, event(number))
 
-    with pytest.raises(Full):
-        ingest.put(ORG, event(11))
+    with pytest.raises(QueueFull):
+        ingest.submit(ORG, event(11))
 
     ingest.start()
     await ingest.stop()
@@ -151,27 +152,27 @@ async def test_beyond_its_bound_it_takes_no_more(redis: ArqRedis) -> None:
 
 async def test_a_server_that_forgot_its_scripts_is_taught_again(redis: ArqRedis) -> None:
     async with writing(redis) as ingest:
-        assert await ingest.put(ORG, event(1)) is None
+        assert await ingest.submit(ORG, event(1)) is None
         await redis.script_flush()
 
-        assert await ingest.put(ORG, event(2)) is None
+        assert await ingest.submit(ORG, event(2)) is None
 
     assert await recorded(redis) == 2
 
 
 async def test_a_closed_connection_is_replaced_without_anybody_noticing(redis: ArqRedis) -> None:
     async with writing(redis) as ingest:
-        await ingest.put(ORG, event(1))
+        await ingest.submit(ORG, event(1))
         await redis.client_kill_filter(_type="normal", skipme=True)
 
-        assert await ingest.put(ORG, event(2)) is None
+        assert await ingest.submit(ORG, event(2)) is None
 
 
 async def test_one_shops_failure_is_not_the_others(redis: ArqRedis) -> None:
     await redis.set(keys.shop(ORG, "deliveries"), "not a stream")
     other = OrgId("2")
     async with writing(redis) as ingest:
-        bad, good = ingest.put(ORG, event(1)), ingest.put(other, event(2))
+        bad, good = ingest.submit(ORG, event(1)), ingest.submit(other, event(2))
 
         assert isinstance(await bad, StoreAway)
         assert await good is None
@@ -180,7 +181,7 @@ async def test_one_shops_failure_is_not_the_others(redis: ArqRedis) -> None:
 
 
 async def test_one_who_gives_up_does_not_take_the_others_along(redis: ArqRedis) -> None:
-    ingest = Ingest(redis)
+    ingest = GroupCommit(redis)
     impatient = asyncio.create_task(_wait(ingest, 1))
     patient = asyncio.create_task(_wait(ingest, 2))
     await asyncio.sleep(0)
@@ -193,23 +194,23 @@ async def test_one_who_gives_up_does_not_take_the_others_along(redis: ArqRedis) 
     await ingest.stop()
 
 
-async def _wait(ingest: Ingest, number: int) -> StoreAway | None:
-    return await ingest.put(ORG, event(number))
+async def _wait(ingest: GroupCommit, number: int) -> StoreAway | None:
+    return await ingest.submit(ORG, event(number))
 
 
-async def _written(ingest: Ingest, number: int) -> bool:
+async def _written(ingest: GroupCommit, number: int) -> bool:
     """Come again until it is taken, as Haravan does."""
 
     async def taken() -> bool:
-        return await ingest.put(ORG, event(number)) is None
+        return await ingest.submit(ORG, event(number)) is None
 
     return await until(taken, within_s=60)
 
 
 async def test_stopping_writes_what_waits(redis: ArqRedis) -> None:
-    ingest = Ingest(redis)
+    ingest = GroupCommit(redis)
     ingest.start()
-    waiting = [ingest.put(ORG, event(number)) for number in range(1, 301)]
+    waiting = [ingest.submit(ORG, event(number)) for number in range(1, 301)]
 
     await ingest.stop()
 
@@ -220,7 +221,7 @@ async def test_stopping_writes_what_waits(redis: ArqRedis) -> None:
 def test_the_answer_is_there_before_haravan_gives_up() -> None:
     haravan_waits_s, on_the_way_s = 5.0, 1.0
 
-    assert DEADLINE_S + WAIT_S + on_the_way_s < haravan_waits_s
+    assert DEADLINE_S + REFRESH_TIMEOUT_S + on_the_way_s < haravan_waits_s
 
 
 async def test_a_server_that_hangs_is_not_waited_for(
@@ -228,13 +229,13 @@ async def test_a_server_that_hangs_is_not_waited_for(
 ) -> None:
     redis, server = sleepy
     await answering(redis)
-    batches: list[Batch] = []
-    async with writing(redis, deadline_s=0.2, on_batch=batches.append) as ingest:
-        await ingest.put(ORG, event(1))
+    flushes: list[Flush] = []
+    async with writing(redis, deadline_s=0.2, on_flush=flushes.append) as ingest:
+        await ingest.submit(ORG, event(1))
         server.send_signal(19)
-        failure = await ingest.put(ORG, event(2))
+        failure = await ingest.submit(ORG, event(2))
         assert isinstance(failure, StoreAway)
-        assert batches[-1].failure is failure
+        assert flushes[-1].error is failure
         server.send_signal(18)
         assert await _written(ingest, 3)
 
@@ -245,10 +246,10 @@ async def test_a_server_that_died_is_found_again(
     redis, server = sleepy
     await answering(redis)
     async with writing(redis) as ingest:
-        await ingest.put(ORG, event(1))
+        await ingest.submit(ORG, event(1))
         server.kill()
         server.wait()
-        assert isinstance(await ingest.put(ORG, event(2)), StoreAway)
+        assert isinstance(await ingest.submit(ORG, event(2)), StoreAway)
 
         again = start(tmp_path / "s")
         await answering(redis)

@@ -15,8 +15,8 @@ from service.domain.deliveries import Refusal
 from service.store import keys
 from service.store.connection import connect
 from service.store.marks import Event, mark
-from service.web.refusals import ALERT_AFTER, Refusals
-from service.web.tally import Tally
+from service.web.webhooks.metrics import WebhookMetrics
+from service.web.webhooks.rejections import MAX_STREAK, RejectionTracker
 from tests.web.conftest import ORG, OTHER_ORG
 
 
@@ -45,56 +45,59 @@ def alerts(redis: ArqRedis, sent: list[tuple[str, str]]) -> Alerts:
 
 
 async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alerts: Alerts) -> None:
-    tally = Tally()
-    refusals = Refusals(redis, alerts, tally, clock=Clock())
+    metrics = WebhookMetrics()
+    tracker = RejectionTracker(redis, alerts, metrics, clock=Clock())
     before = await redis.dbsize()
 
     with capture_logs() as lines:
         for number in range(10_000):
-            refusals.refused(Refusal.BAD_SIGNATURE, org=None if number % 2 else ORG)
-        await refusals.flush()
+            tracker.record(Refusal.BAD_SIGNATURE, org=None if number % 2 else ORG)
+        await tracker.flush()
         await alerts.settled()
 
     assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"5000"}
     counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
     assert counts == {f"{ORG}:bad_signature".encode(): b"5000"}
     assert await redis.dbsize() - before <= 4
-    assert Counter(line["event"] for line in lines) == {"unsigned": 2, "alert": 1}
-    assert tally.refused == {"bad_signature": 10_000}
+    assert Counter(line["event"] for line in lines) == {"webhook_rejected": 2, "alert": 1}
+    assert (
+        metrics.registry.get_sample_value("tagger_webhooks_rejected_total", {"reason": "bad_signature"})
+        == 10_000
+    )
 
 
 async def test_the_next_minute_is_logged_again(redis: ArqRedis, alerts: Alerts) -> None:
     clock = Clock()
-    refusals = Refusals(redis, alerts, Tally(), clock=clock)
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=clock)
 
     with capture_logs() as lines:
-        refusals.refused(Refusal.NO_SIGNATURE, org=None)
+        tracker.record(Refusal.NO_SIGNATURE, org=None)
         clock.now += 60
-        refusals.refused(Refusal.NO_SIGNATURE, org=None)
+        tracker.record(Refusal.NO_SIGNATURE, org=None)
 
-    assert [line["event"] for line in lines] == ["unsigned", "unsigned"]
+    assert [line["event"] for line in lines] == ["webhook_rejected", "webhook_rejected"]
 
 
 async def test_five_in_a_row_raise_an_alert_and_a_good_one_starts_anew(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
-    refusals = Refusals(redis, alerts, Tally())
-    await refuse(refusals, times=ALERT_AFTER - 1)
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics())
+    await refuse(tracker, times=MAX_STREAK - 1)
     await taken(redis)
-    await refuse(refusals)
+    await refuse(tracker)
     await alerts.settled()
     assert sent == []
 
-    await refuse(refusals, times=ALERT_AFTER - 1)
+    await refuse(tracker, times=MAX_STREAK - 1)
     await alerts.settled()
 
-    assert [title for title, _ in sent] == ["haravan-tagger: unsigned"]
+    assert [title for title, _ in sent] == ["haravan-tagger: webhook_signature_failures"]
 
 
 async def test_what_is_in_a_row_is_found_by_all_processes_together(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
-    processes = [Refusals(redis, alerts, Tally()) for _ in range(ALERT_AFTER)]
+    processes = [RejectionTracker(redis, alerts, WebhookMetrics()) for _ in range(MAX_STREAK)]
 
     for process in processes[:-1]:
         await refuse(process)
@@ -107,37 +110,37 @@ async def test_what_is_in_a_row_is_found_by_all_processes_together(
     assert [text.split(":")[0] for _, text in sent] == [f"Shop {ORG}"]
 
 
-async def test_refusals_from_before_a_good_one_do_not_count_however_late_they_are_told(
+async def test_tracker_from_before_a_good_one_do_not_count_however_late_they_are_told(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     clock = Clock()
-    refusals = Refusals(redis, alerts, Tally(), clock=clock)
-    for _ in range(ALERT_AFTER):
-        refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=clock)
+    for _ in range(MAX_STREAK):
+        tracker.record(Refusal.BAD_SIGNATURE, org=ORG)
     clock.now += 5  # the good one below came meanwhile
     await taken(redis)
 
-    await refusals.flush()
+    await tracker.flush()
     await alerts.settled()
 
     assert sent == []
 
 
 async def test_a_flood_against_one_shop_is_one_key_of_a_few_bytes(redis: ArqRedis, alerts: Alerts) -> None:
-    refusals = Refusals(redis, alerts, Tally())
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics())
     for _ in range(20):
-        await refuse(refusals, times=1000)
+        await refuse(tracker, times=1000)
 
-    assert await redis.zcard(keys.shop(ORG, "rejection_streak")) == ALERT_AFTER
+    assert await redis.zcard(keys.shop(ORG, "rejection_streak")) == MAX_STREAK
     assert 0 < await redis.ttl(keys.shop(ORG, "rejection_streak")) <= keys.DAY_S
-    assert len(refusals._rows) == 0
+    assert len(tracker._pending) == 0
 
 
-async def refuse(refusals: Refusals, *, times: int = 1, org: OrgId = ORG) -> None:
-    """So many refusals, and what follows from them every few seconds."""
+async def refuse(tracker: RejectionTracker, *, times: int = 1, org: OrgId = ORG) -> None:
+    """So many tracker, and what follows from them every few seconds."""
     for _ in range(times):
-        refusals.refused(Refusal.BAD_SIGNATURE, org=org)
-    await refusals.flush()
+        tracker.record(Refusal.BAD_SIGNATURE, org=org)
+    await tracker.flush()
 
 
 async def taken(redis: ArqRedis) -> None:
@@ -152,10 +155,10 @@ async def taken(redis: ArqRedis) -> None:
 async def test_forged_orgs_raise_no_alert(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
-    refusals = Refusals(redis, alerts, Tally())
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics())
 
     for _ in range(100):
-        refusals.refused(Refusal.BAD_SIGNATURE, org=None)
+        tracker.record(Refusal.BAD_SIGNATURE, org=None)
     await alerts.settled()
 
     assert sent == []
@@ -165,20 +168,20 @@ async def test_counts_and_rows_wait_while_redis_is_away(
     alerts: Alerts, redis: ArqRedis, sent: list[tuple[str, str]]
 ) -> None:
     away = connect("unix:///nowhere/at/all", retries=0)
-    refusals = Refusals(away, alerts, Tally(), clock=Clock())
-    for _ in range(ALERT_AFTER):
-        refusals.refused(Refusal.BAD_SIGNATURE, org=ORG)
+    tracker = RejectionTracker(away, alerts, WebhookMetrics(), clock=Clock())
+    for _ in range(MAX_STREAK):
+        tracker.record(Refusal.BAD_SIGNATURE, org=ORG)
 
-    await refusals.flush()
-    refusals.refused(Refusal.BAD_SIGNATURE, org=None)
-    refusals._redis = redis
-    await refusals.flush()
+    await tracker.flush()
+    tracker.record(Refusal.BAD_SIGNATURE, org=None)
+    tracker._redis = redis
+    await tracker.flush()
     await alerts.settled()
 
     assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"1"}
     counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
     assert counts == {f"{ORG}:bad_signature".encode(): b"5"}
-    assert [title for title, _ in sent] == ["haravan-tagger: unsigned"]
+    assert [title for title, _ in sent] == ["haravan-tagger: webhook_signature_failures"]
     await away.aclose()
 
 

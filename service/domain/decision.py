@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled, CompiledTier, TagStep
+from service.domain.decisions.fast_path import fast_path
+from service.domain.evaluation import Compiled, CompiledTier, FastResult
 from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Reason
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.reasons import HeldBack, Reason, values_of
+from service.domain.standing import Owned, Standing
 from service.domain.tag_steps import settle_gone, settle_tag
 from service.domain.tags import TagChange
 from service.domain.tier_steps import settle_tier
 from service.domain.turns import Turn
 
 NO_CHANGE: Final = TagChange()
-_NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -47,10 +47,65 @@ def decide(
     must have had all of `compiled.reads`.
     """
     facts = compiled.facts(customer, today)
-    wanted = _quiet(compiled, facts, standing)
-    if wanted is not None:
+    fast = fast_path(compiled, facts, standing)
+    if fast is None:
+        return _decided(compiled, customer, standing, facts, now_ms=now_ms, version=version)
+    if not (fast.missing or fast.foreign or fast.orphans):
         flip = compiled.flip
-        return Decision(NO_CHANGE, standing, wanted, flip(facts) if flip is not None else None)
+        return Decision(NO_CHANGE, standing, fast.wanted, flip(facts) if flip is not None else None)
+    return _only_added(fast, compiled, customer, standing, facts, now_ms=now_ms, version=version)
+
+
+def _only_added(
+    fast: FastResult,
+    compiled: Compiled,
+    customer: Customer,
+    standing: Standing,
+    facts: Facts,
+    *,
+    now_ms: int,
+    version: int,
+) -> Decision:
+    """The decision of a customer from whom nothing is taken away."""
+    spelled = {fold(tag): tag for tag in customer.tags} if fast.foreign or fast.orphans else {}
+    held_back = [HeldBack(spelled[key], standing.owned[key].rule, "left") for key in fast.orphans]
+    held_back += [HeldBack(spelled[key], _first_rule(compiled, key), "not_ours") for key in fast.foreign]
+    reasons = [_addition(key, fast, compiled, customer, facts) for key in fast.missing]
+    if reasons:
+        facts.tags = facts.tags.union(fast.missing)
+        gained = {fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in reasons}
+        standing = replace(standing, owned={**standing.owned, **gained})
+    flip = compiled.flip
+    return Decision(
+        TagChange(add=tuple(one.tag for one in reasons)) or NO_CHANGE,
+        standing,
+        fast.wanted,
+        flip(facts) if flip is not None else None,
+        tuple(reasons),
+        tuple(held_back),
+    )
+
+
+def _addition(key: str, fast: FastResult, compiled: Compiled, customer: Customer, facts: Facts) -> Reason:
+    step = compiled.step_by_tag[key]
+    if isinstance(step, CompiledTier):
+        level = step.levels[step.keys[key]]
+        tag, rule, inputs = level.tag, step.id, level.inputs
+    else:
+        giver = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
+        tag, rule, inputs = step.tag, giver.id, giver.inputs
+    return Reason(tag, True, rule, "matched", values_of(inputs, facts=facts, customer=customer))
+
+
+def _first_rule(compiled: Compiled, key: str) -> str:
+    step = compiled.step_by_tag[key]
+    return step.id if isinstance(step, CompiledTier) else step.rules[0].id
+
+
+def _decided(
+    compiled: Compiled, customer: Customer, standing: Standing, facts: Facts, *, now_ms: int, version: int
+) -> Decision:
+    """The whole decision, step by step."""
     turn = Turn(
         compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
     )
@@ -89,52 +144,3 @@ def _next(turn: Turn) -> int | None:
         if maker not in turn.excluded and (on := flip(turn.facts)) is not None
     ]
     return min((*days, *turn.due), default=None)
-
-
-def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> tuple[str, ...] | None:
-    """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
-    if standing.excluded or standing.restores or not _ours(compiled, facts.tags, standing.owned):
-        return None
-    wanted = compiled.quick(facts)
-    if wanted is None or not _quiet_holds(compiled, facts.tags, standing.held):
-        return None
-    return wanted
-
-
-def _ours(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned]) -> bool:
-    """Is everything that is ours there, and answered for by who sets it?"""
-    live, undone = compiled.live, compiled.take_back
-    for key, own in owned.items():
-        if key not in tags or key not in live.get(own.rule, _NO_TAGS):
-            return False
-        if undone and (own.rule, own.version) in undone:
-            return False  # what an undone version gave is taken over, or taken back
-    return True
-
-
-def _quiet_holds(compiled: Compiled, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
-    """Are the holds as they should be, where the tags are?"""
-    if not (held or compiled.keeping or compiled.tiers):
-        return True
-    dormant = (held[one] for one in held.keys() & compiled.idle)
-    return (
-        all(hold.tag in tags and hold.below is None for hold in dormant)
-        and all(_quiet_step(step, held, given=step.key in tags) for step in compiled.keeping)
-        and all(_quiet_tier(tier, tags, held) for tier in compiled.tiers)
-    )
-
-
-def _quiet_step(step: TagStep, held: Mapping[str, Hold], *, given: bool) -> bool:
-    """A given tag has one rule whose hold is there already; one that is not given has no hold."""
-    if not given:
-        return not any(rule.id in held for rule in step.rules)
-    hold = held.get(step.rules[0].id)
-    return len(step.rules) == 1 and hold is not None and hold.tag == step.key
-
-
-def _quiet_tier(tier: CompiledTier, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
-    """The hold of the level that is there (if one is needed) is as it should be."""
-    hold, key = held.get(tier.id), next((key for key in tier.keys if key in tags), None)
-    if not tier.downgrade_days or key is None:
-        return hold is None
-    return hold is not None and hold.tag == key and hold.below is None

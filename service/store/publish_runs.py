@@ -9,8 +9,7 @@ from typing import Any
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.due_days import coming_days, standing_otherwise
-from service.domain.preview import touched
+from service.domain.impact import publish_plan
 from service.store import keys, previews, restoring, runs
 from service.store.runs import Run
 from service.store.stepping import chunks
@@ -48,11 +47,11 @@ async def carry_out(
     compiled = made_ready(await versions.document(org, version.number), past=past)
     back = await restoring.owed(redis, org, version, versions=versions)
     people, unreadable = await previews.everybody(redis, org, compiled, now_ms=now_ms, restores=back)
-    await _move_calendar(redis, org, coming_days(people, compiled))
-    changing = touched(people, compiled, version=version.number)
-    waiting = await restoring.order(redis, org, back, people, touched=frozenset(changing))
-    quietly = standing_otherwise(people, compiled, version=version.number)
-    customers = [*dict.fromkeys([*map(CustomerId, (*changing, *quietly)), *waiting, *unreadable])]
+    plan = publish_plan(people, compiled, version=version.number)
+    await _move_calendar(redis, org, plan.next_change_days)
+    waiting = await restoring.order(redis, org, back, people, touched=frozenset(plan.tag_changes))
+    changing = map(CustomerId, (*plan.tag_changes, *plan.state_changes))
+    customers = [*dict.fromkeys([*changing, *waiting, *unreadable])]
     run = await _start(
         redis, org, version, books or _books(version), customers, now_ms=now_ms, on_marked=on_marked
     )

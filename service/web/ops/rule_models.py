@@ -7,8 +7,7 @@ from typing import Annotated, Any, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.domain.customers import MAX_ID
-from service.domain.guard import Effort, Guard
-from service.domain.preview import Preview
+from service.domain.impact import Preview, PublishGuard, WriteCost
 from service.web.ops.models import Answer, Asked, RunLine
 
 Number = Annotated[int, Meta(ge=1, le=MAX_ID)]
@@ -133,8 +132,8 @@ class ShownPreview(Preview, Answer, frozen=True, kw_only=True):
     """What publishing would do after version `parent`: tags, tier moves, API calls, warnings; samples are ids."""
 
     parent: int
-    effort: Effort
-    guard: Guard
+    effort: WriteCost
+    guard: PublishGuard
     unseen: Annotated[
         int | None, Meta(description="Customers of the shop whom nobody has looked at yet; null: unknown")
     ]

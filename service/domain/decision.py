@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -11,8 +10,8 @@ from service.domain.customers import Customer
 from service.domain.decisions.fast_path import fast_path
 from service.domain.evaluation import Compiled, CompiledTier, FastResult
 from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Reason, values_of
-from service.domain.standing import Owned, Standing
+from service.domain.reasons import NO_INPUTS, HeldBack, Reason, Why, values_of
+from service.domain.standing import Owned, Standing, Stood
 from service.domain.tag_steps import settle_gone, settle_tag
 from service.domain.tags import TagChange
 from service.domain.tier_steps import settle_tier
@@ -50,13 +49,13 @@ def decide(
     fast = fast_path(compiled, facts, standing)
     if fast is None:
         return _decided(compiled, customer, standing, facts, now_ms=now_ms, version=version)
-    if not (fast.missing or fast.foreign or fast.orphans):
+    if not (fast.missing or fast.unwanted or fast.orphans):
         flip = compiled.flip
         return Decision(NO_CHANGE, standing, fast.wanted, flip(facts) if flip is not None else None)
-    return _only_added(fast, compiled, customer, standing, facts, now_ms=now_ms, version=version)
+    return _plain(fast, compiled, customer, standing, facts, now_ms=now_ms, version=version)
 
 
-def _only_added(
+def _plain(
     fast: FastResult,
     compiled: Compiled,
     customer: Customer,
@@ -66,23 +65,48 @@ def _only_added(
     now_ms: int,
     version: int,
 ) -> Decision:
-    """The decision of a customer from whom nothing is taken away."""
-    spelled = {fold(tag): tag for tag in customer.tags} if fast.foreign or fast.orphans else {}
-    held_back = [HeldBack(spelled[key], standing.owned[key].rule, "left") for key in fast.orphans]
-    held_back += [HeldBack(spelled[key], _first_rule(compiled, key), "not_ours") for key in fast.foreign]
-    reasons = [_addition(key, fast, compiled, customer, facts) for key in fast.missing]
-    if reasons:
-        facts.tags = facts.tags.union(fast.missing)
-        gained = {fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in reasons}
-        standing = replace(standing, owned={**standing.owned, **gained})
+    """The decision that the fast path has made."""
+    spelled = {fold(tag): tag for tag in customer.tags}
+    facts.tags = facts.tags.difference(fast.lost.intersection(fast.orphans))
+    removed = [
+        _removal(key, spelled[key], compiled, customer, standing, facts)
+        for key in (*fast.orphans, *fast.unwanted)
+        if key in fast.lost
+    ]
+    added = [_addition(key, fast, compiled, customer, facts) for key in fast.missing]
+    left = [
+        HeldBack(spelled[key], standing.owned[key].rule, "left")
+        for key in fast.orphans
+        if key not in fast.lost
+    ]
+    foreign = [
+        HeldBack(spelled[key], _first_rule(compiled, key), "not_ours")
+        for key in fast.unwanted
+        if key not in fast.lost
+    ]
+    facts.tags = facts.tags.union(fast.missing) - fast.lost
+    if removed or added:
+        owned = {key: own for key, own in standing.owned.items() if key not in fast.lost}
+        owned |= {fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in added}
+        held = {
+            rule: hold
+            for rule, hold in standing.held.items()
+            if hold.tag not in fast.lost or rule not in compiled.idle
+        }
+        if owned != standing.owned or held != standing.held:
+            standing = Standing(owned, held, standing.excluded)
     flip = compiled.flip
+    change = TagChange(
+        add=tuple(one.tag for one in added),
+        remove=tuple(tag for tag in customer.tags if fold(tag) in fast.lost),
+    )
     return Decision(
-        TagChange(add=tuple(one.tag for one in reasons)) or NO_CHANGE,
+        change or NO_CHANGE,
         standing,
         fast.wanted,
         flip(facts) if flip is not None else None,
-        tuple(reasons),
-        tuple(held_back),
+        (*removed, *added),
+        (*left, *foreign),
     )
 
 
@@ -95,6 +119,21 @@ def _addition(key: str, fast: FastResult, compiled: Compiled, customer: Customer
         giver = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
         tag, rule, inputs = step.tag, giver.id, giver.inputs
     return Reason(tag, True, rule, "matched", values_of(inputs, facts=facts, customer=customer))
+
+
+def _removal(
+    key: str, tag: str, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts
+) -> Reason:
+    own, step = standing.owned.get(key), compiled.step_by_tag.get(key)
+    rule, inputs = own.rule if own else "", NO_INPUTS
+    why: Why = "gone"
+    stood = Stood(tag, own, {rule: hold for rule, hold in standing.held.items() if hold.tag == key})
+    if isinstance(step, CompiledTier):
+        rule, inputs, why = rule or step.id, step.inputs, "outranked"
+    elif step is not None:
+        remover = next(one for one in step.rules if (one.id == own.rule if own else one.owns_all))
+        rule, inputs, why = remover.id, remover.inputs, "unmatched"
+    return Reason(tag, False, rule, why, values_of(inputs, facts=facts, customer=customer), stood)
 
 
 def _first_rule(compiled: Compiled, key: str) -> str:

@@ -17,19 +17,20 @@ from service.domain.source import Source
 
 
 class FastResult(NamedTuple):
-    """What rules do to a customer from whom they take nothing away.
+    """What rules do to a customer, as far as no hold and no moving ownership is involved.
 
-    `wanted`: the tags that rules give, as they spell them, tiers last. The others are folded tags. `missing`:
-    wanted and absent. `foreign`: present, set by no matching rule; they stay if they are not ours. `orphans`:
-    ours, and left by a rule that no longer sets them. `matched`: ids of the matching rules of tags that several
-    rules set.
+    `wanted`: the tags that rules give, as they spell them, tiers last. `matched`: ids of the matching rules of tags
+    that several rules set. The others are folded tags. `missing`: wanted and absent, so they are added. `unwanted`:
+    present, although the rules that set them do not match; they are in `lost` too if they are removed. `orphans`:
+    ours, set by no live rule any more; they are in `lost` too if they are removed.
     """
 
     wanted: tuple[str, ...]
     missing: tuple[str, ...]
-    foreign: tuple[str, ...]
+    unwanted: tuple[str, ...]
     matched: tuple[str, ...]
     orphans: tuple[str, ...] = ()
+    lost: frozenset[str] = frozenset()
 
 
 FastPath = Callable[[Facts], FastResult | None]
@@ -139,7 +140,7 @@ class Compiled:
 
     @cached_property
     def fast_path(self) -> FastPath:
-        """Returns what all steps do to a customer's tags, or None where they may take one away or start a hold."""
+        """Returns what all steps do to a customer's tags, or None if only the whole decision can tell."""
         return _compile_fast_path(self.steps, self.live)
 
     @cached_property
@@ -168,17 +169,19 @@ def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str
     """One function for all steps. It gives up at the first step that only the whole decision can settle."""
     source = Source()
     result = source.bind(FastResult)
-    source.line("tags, wanted, levels, missing, foreign, matched = facts.tags, [], [], [], [], []")
+    source.line("tags, wanted, levels, missing, unwanted, matched = facts.tags, [], [], [], [], []")
     for step in steps:
         needs = step.needs if isinstance(step, CompiledTier) else _needs(step.rules)
         read = frozenset[str]().union(*(live.get(one, ()) for one in needs))
-        if read:  # it sees tags as they are once these are added
-            source.line(f"if missing and not {source.bind(read)}.isdisjoint(missing): return None")
+        if read:  # it must see the tags as earlier steps leave them
+            name = source.bind(read)
+            source.line(f"if missing and not {name}.isdisjoint(missing): return None")
+            source.line(f"if unwanted and not {name}.isdisjoint(unwanted): return None")
         if isinstance(step, TagStep):
             _fast_tag(step, source)
         else:
             _fast_tier(step, source)
-    source.line(f"return {result}((*wanted, *levels), tuple(missing), tuple(foreign), tuple(matched))")
+    source.line(f"return {result}((*wanted, *levels), tuple(missing), tuple(unwanted), tuple(matched))")
     fast_path: FastPath = source.function()
     return fast_path
 
@@ -199,18 +202,20 @@ def _fast_tag(step: TagStep, source: Source) -> None:
     source.line(f"wanted.append({tag})", depth=1)
     added = "return None" if step.keeps else f"missing.append({key})"
     source.line(f"if {key} not in tags: {added}", depth=1)
-    stays = "return None" if step.keeps or step.owns_all else f"foreign.append({key})"
-    source.line(f"elif {key} in tags: {stays}")
+    source.line(f"elif {key} in tags: {'return None' if step.keeps else f'unwanted.append({key})'}")
 
 
 def _fast_tier(tier: CompiledTier, source: Source) -> None:
-    """The level that wins is the only one there, or none is there."""
     keys = source.bind(frozenset(tier.keys))
-    added = "return None" if tier.downgrade_days else "missing.append({})"
+    source.line("level = None")
     for at, level in enumerate(tier.levels):
-        key, tag = source.bind(level.key), source.bind(level.tag)
         source.line(f"{'elif' if at else 'if'} {level.when.test(source)}:")
-        source.line(f"levels.append({tag})", depth=1)
-        source.line(f"if {keys}.isdisjoint(tags): {added.format(key)}", depth=1)
-        source.line(f"elif {key} not in tags or len({keys} & tags) > 1: return None", depth=1)
-    source.line(f"elif not {keys}.isdisjoint(tags): return None")
+        source.line(f"level = {source.bind(level.key)}", depth=1)
+        source.line(f"levels.append({source.bind(level.tag)})", depth=1)
+    source.line("if level is not None and level not in tags:")
+    source.line("return None" if tier.downgrade_days else "missing.append(level)", depth=1)
+    source.line(f"if not {keys}.isdisjoint(tags):")
+    source.line(f"for other in {source.bind(tuple(tier.keys))}:", depth=1)
+    source.line("if other in tags and other != level:", depth=2)
+    whole = tier.downgrade_days or "tags" in tier.inputs.fields  # the evidence shows each step of a move
+    source.line("return None" if whole else "unwanted.append(other)", depth=3)

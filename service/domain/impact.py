@@ -187,22 +187,23 @@ def _impacts(population: Population, compiled: Compiled, version: int) -> dict[_
 
 
 def _fast_impact(compiled: Compiled, result: FastResult) -> _Impact:
-    """The impact on a customer from whom nothing is taken away."""
+    """The impact of what the fast path gives."""
     missing, wanted = frozenset(result.missing), {fold(tag): tag for tag in result.wanted}
     effects = [(key, "added" if key in missing else "unchanged") for key in wanted]
-    effects += [(key, "not_ours") for key in result.foreign]
-    effects += [(key, "left") for key in result.orphans]
-    matched, steps = [*result.matched], compiled.step_by_tag
-    moves: dict[str, Move] = {tier.id: (len(tier.levels), len(tier.levels), False) for tier in compiled.tiers}
-    for key, tag in wanted.items():
-        step = steps[key]
-        if isinstance(step, CompiledTier):
-            level = step.keys[key]
-            matched.append(f"{step.id}:{tag}")
-            moves[step.id] = (len(step.levels) if key in missing else level, level, False)
-        elif len(step.rules) == 1:
-            matched.append(step.rules[0].id)
-    return _Impact(tuple(effects), tuple(matched), tuple(moves.items()))
+    effects += [(key, "removed" if key in result.lost else "not_ours") for key in result.unwanted]
+    effects += [(key, "removed" if key in result.lost else "left") for key in result.orphans]
+    steps = compiled.step_by_tag
+    rules = (steps[key] for key in wanted)
+    matched = [*result.matched]
+    matched += [step.rules[0].id for step in rules if isinstance(step, TagStep) and len(step.rules) == 1]
+    moves: list[tuple[str, Move]] = []
+    for tier in compiled.tiers:
+        there = frozenset((wanted.keys() - missing) | {*result.unwanted})
+        target = _highest_level(tier, frozenset(wanted))
+        moves.append((tier.id, (_highest_level(tier, there), target, False)))
+        if target < len(tier.levels):
+            matched.append(f"{tier.id}:{tier.levels[target].tag}")
+    return _Impact(tuple(effects), tuple(matched), tuple(moves))
 
 
 def _impact_of(population: Population, compiled: Compiled, index: int, facts: Facts, version: int) -> _Impact:

@@ -39,10 +39,15 @@ def decided_both_ways(
     return quick, whole
 
 
+def by_tag(decision: Decision) -> Decision:
+    """The fast path names removals first, whatever the order of the rules."""
+    return msgspec.structs.replace(decision, reasons=tuple(sorted(decision.reasons, key=lambda one: one.tag)))
+
+
 def check(compiled: Compiled, customer: Customer, standing: Standing, today: date) -> Decision:
     quick, whole = decided_both_ways(compiled, customer, standing, today)
 
-    assert quick == whole
+    assert by_tag(quick) == by_tag(whole)
     assert (quick.standing is standing) is (whole.standing is standing)
     return quick
 
@@ -85,6 +90,7 @@ tiers:
     levels:
       - {tag: Gold, when: {field: total_spent, op: at_least, value: 50}}
 """
+OWNED_GOLD = {"gold": Owned("Gold", "t", 0, 1)}
 OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
 
 
@@ -93,12 +99,13 @@ OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
     [
         (Customer(id=1, total_spent=0), Standing(), True),
         (Customer(id=1, total_spent=50, tags=("VIP",)), Standing(OWNED_VIP), True),
-        (Customer(id=1, total_spent=0, tags=("VIP",)), Standing(), True),
+        (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(), True),
         (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "deleted", 0, 1)}), True),
+        (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(OWNED_GOLD), True),
+        (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "removed", 0, 1)}), True),
         (Customer(id=1, total_spent=10), Standing(), False),
         (Customer(id=1, total_spent=0, tags=("VIP",)), Standing(OWNED_VIP), False),
         (Customer(id=1, total_spent=0, orders_count=3), Standing(), False),
-        (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "removed", 0, 1)}), False),
         (Customer(id=1, total_spent=0), Standing(held={"fan": Hold("fan", 1)}), False),
     ],
     ids=[
@@ -106,14 +113,15 @@ OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
         "a tier's level is added",
         "somebody else added the tag",
         "the tag of a deleted rule that leaves it",
-        "a later rule reads the missing tag",
-        "our tag is removed",
-        "a hold begins",
+        "our level is removed",
         "the tag of a deleted rule that removes it",
+        "a later rule reads the missing tag",
+        "a later rule reads the removed tag",
+        "a hold begins",
         "a hold ends",
     ],
 )
-def test_the_fast_path_answers_for_customers_who_lose_nothing(
+def test_the_fast_path_answers_where_no_hold_changes_and_no_rule_reads_a_change(
     customer: Customer, standing: Standing, *, expected: bool
 ) -> None:
     compiled = compile_rules(parse_rules(RULES), past=Past(gone={"deleted": "leave", "removed": "remove"}))

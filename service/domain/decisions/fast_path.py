@@ -1,8 +1,9 @@
-"""The fast path of a decision: nearly everybody keeps all tags and at most gains some."""
+"""The fast path of a decision: for nearly everybody no hold starts or ends, and no ownership moves."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Final
 
 from service.domain.evaluation import Compiled, FastResult, Step, TagStep
@@ -13,32 +14,37 @@ _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
 def fast_path(compiled: Compiled, facts: Facts, standing: Standing) -> FastResult | None:
-    """Return what the rules do to a customer, if they take nothing away and start or end no hold; else None.
+    """Return what the rules do to a customer, if no hold starts or ends and no ownership moves; else None.
 
     None means nothing but that the whole decision must be made.
     """
     if standing.excluded or standing.restores:
         return None
-    orphans = _orphans(compiled, facts.tags, standing.owned)
-    if orphans is None:
+    owned = standing.owned
+    orphans = _orphans(compiled, facts.tags, owned)
+    if orphans is None or not _holds_are_current(compiled, facts.tags, standing.held):
         return None
+    lost = [key for key in orphans if compiled.when_gone.get(owned[key].rule) == "remove"]
+    if lost:  # they go first: no rule sees them
+        facts = copy(facts)
+        facts.tags = facts.tags.difference(lost)
     result = compiled.fast_path(facts)
-    if result is None or not _holds_are_current(compiled, facts.tags, standing.held):
-        return None
-    if result.foreign and not standing.owned.keys().isdisjoint(result.foreign):
-        return None  # no rule gives a tag that is ours
-    return result._replace(orphans=tuple(orphans)) if orphans else result
+    if result is None or not (orphans or result.unwanted):
+        return result
+    steps = compiled.step_by_tag
+    lost += [key for key in result.unwanted if key in owned or steps[key].owns_all]
+    return result._replace(orphans=tuple(orphans), lost=frozenset(lost))
 
 
 def _orphans(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned]) -> list[str] | None:
-    """Return the tags that stay with a rule that left them; None if any ownership ends or moves."""
+    """Return the tags that no live rule sets any more; None if any ownership ends or moves."""
     live, revoked = compiled.live, compiled.take_back
     orphans: list[str] = []
     for key, own in owned.items():
         if key not in tags or (revoked and (own.rule, own.version) in revoked):
             return None
         if key not in live.get(own.rule, _NO_TAGS):
-            if key in compiled.sets or compiled.when_gone.get(own.rule) == "remove":
+            if key in compiled.sets:
                 return None
             orphans.append(key)
     return orphans

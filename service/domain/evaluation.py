@@ -17,18 +17,20 @@ from service.domain.source import Source
 
 
 class FastResult(NamedTuple):
-    """What rules do to a customer, as far as no hold and no moving ownership is involved.
+    """What rules do to a customer's tags, where no hold decides and no ownership moves.
 
     `wanted`: the tags that rules give, as they spell them, tiers last. `matched`: ids of the matching rules of tags
     that several rules set. The others are folded tags. `missing`: wanted and absent, so they are added. `unwanted`:
     present, although the rules that set them do not match; they are in `lost` too if they are removed. `orphans`:
-    ours, set by no live rule any more; they are in `lost` too if they are removed.
+    ours, set by no live rule any more; they are in `lost` too if they are removed. `starts_hold`: a tag that is
+    added begins a hold.
     """
 
     wanted: tuple[str, ...]
     missing: tuple[str, ...]
     unwanted: tuple[str, ...]
     matched: tuple[str, ...]
+    starts_hold: int
     orphans: tuple[str, ...] = ()
     lost: frozenset[str] = frozenset()
 
@@ -169,7 +171,8 @@ def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str
     """One function for all steps. It gives up at the first step that only the whole decision can settle."""
     source = Source()
     result = source.bind(FastResult)
-    source.line("tags, wanted, levels, missing, unwanted, matched = facts.tags, [], [], [], [], []")
+    source.line("tags, starts_hold = facts.tags, 0")
+    source.line("wanted, levels, missing, unwanted, matched = [], [], [], [], []")
     for step in steps:
         needs = step.needs if isinstance(step, CompiledTier) else _needs(step.rules)
         read = frozenset[str]().union(*(live.get(one, ()) for one in needs))
@@ -181,7 +184,9 @@ def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str
             _fast_tag(step, source)
         else:
             _fast_tier(step, source)
-    source.line(f"return {result}((*wanted, *levels), tuple(missing), tuple(unwanted), tuple(matched))")
+    source.line(
+        f"return {result}((*wanted, *levels), tuple(missing), tuple(unwanted), tuple(matched), starts_hold)"
+    )
     fast_path: FastPath = source.function()
     return fast_path
 
@@ -200,22 +205,32 @@ def _fast_tag(step: TagStep, source: Source) -> None:
             source.line(f"if {rule.when.test(source)}: matched.append({source.bind(rule.id)})")
         source.line("if len(matched) > others:")
     source.line(f"wanted.append({tag})", depth=1)
-    added = "return None" if step.keeps else f"missing.append({key})"
-    source.line(f"if {key} not in tags: {added}", depth=1)
+    source.line(f"if {key} not in tags:", depth=1)
+    source.line(f"missing.append({key})", depth=2)
+    if step.keeps:
+        source.line("starts_hold = 1", depth=2)
     source.line(f"elif {key} in tags: {'return None' if step.keeps else f'unwanted.append({key})'}")
 
 
 def _fast_tier(tier: CompiledTier, source: Source) -> None:
-    keys = source.bind(frozenset(tier.keys))
+    """A hold decides whether a customer keeps a level that is higher than the one earned."""
+    keys, holds = source.bind(frozenset(tier.keys)), bool(tier.downgrade_days)
     source.line("level = None")
     for at, level in enumerate(tier.levels):
         source.line(f"{'elif' if at else 'if'} {level.when.test(source)}:")
         source.line(f"level = {source.bind(level.key)}", depth=1)
         source.line(f"levels.append({source.bind(level.tag)})", depth=1)
+        if at and holds:
+            higher = source.bind(frozenset(one.key for one in tier.levels[:at]))
+            source.line(f"if not {higher}.isdisjoint(tags): return None", depth=1)
+    if holds:
+        source.line(f"elif not {keys}.isdisjoint(tags): return None")
     source.line("if level is not None and level not in tags:")
-    source.line("return None" if tier.downgrade_days else "missing.append(level)", depth=1)
+    source.line("missing.append(level)", depth=1)
+    if holds:
+        source.line("starts_hold = 1", depth=1)
     source.line(f"if not {keys}.isdisjoint(tags):")
     source.line(f"for other in {source.bind(tuple(tier.keys))}:", depth=1)
     source.line("if other in tags and other != level:", depth=2)
-    whole = tier.downgrade_days or "tags" in tier.inputs.fields  # the evidence shows each step of a move
+    whole = "tags" in tier.inputs.fields  # the evidence shows each step of a move
     source.line("return None" if whole else "unwanted.append(other)", depth=3)

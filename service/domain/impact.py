@@ -173,7 +173,7 @@ def _impacts(population: Population, compiled: Compiled, version: int) -> dict[_
     build_facts, today, stopped = compiled.facts, population.today, population.stopped
     for index, (customer, state) in enumerate(zip(population.customers, population.standings, strict=True)):
         facts = build_facts(customer, today)
-        result = fast_path(compiled, facts, state)
+        result = fast_path(compiled, facts, state, tags_only=True)
         if result is None or index in stopped:
             impact = _impact_of(population, compiled, index, facts, version)
             impacts.setdefault(impact, []).append(index)

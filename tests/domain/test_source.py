@@ -41,7 +41,7 @@ HOSTILE = (
 TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(text))) and "," not in text)
 OURS = {
     *ALL_FACTS, "customer", "facts", "day", "today", "it", "on", "ms", "shift", "text", "tags", "soonest",
-    "wanted", "levels", "missing", "unwanted", "matched", "others", "level", "other",
+    "wanted", "levels", "missing", "unwanted", "matched", "others", "starts_hold", "level", "other",
     *(name for name in Customer.__struct_fields__),
     "ordinal", "month", "next_month", "edges", "birthdays",  # of a day
     "append", "isdisjoint", "startswith", "endswith", "strip", "lower", "isascii",

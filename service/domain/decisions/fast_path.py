@@ -13,23 +13,28 @@ from service.domain.standing import Hold, Owned, Standing
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
-def fast_path(compiled: Compiled, facts: Facts, standing: Standing) -> FastResult | None:
+def fast_path(
+    compiled: Compiled, facts: Facts, standing: Standing, *, tags_only: bool = False
+) -> FastResult | None:
     """Return what the rules do to a customer, if no hold starts or ends and no ownership moves; else None.
 
-    None means nothing but that the whole decision must be made.
+    None means nothing but that the whole decision must be made. `tags_only`: holds may start and end, as long as
+    the tags do not depend on it.
     """
     if standing.excluded or standing.restores:
         return None
     owned = standing.owned
     orphans = _orphans(compiled, facts.tags, owned)
-    if orphans is None or not _holds_are_current(compiled, facts.tags, standing.held):
+    if orphans is None or not (tags_only or _holds_are_current(compiled, facts.tags, standing.held)):
         return None
     lost = [key for key in orphans if compiled.when_gone.get(owned[key].rule) == "remove"]
     if lost:  # they go first: no rule sees them
         facts = copy(facts)
         facts.tags = facts.tags.difference(lost)
     result = compiled.fast_path(facts)
-    if result is None or not (orphans or result.unwanted):
+    if result is None or (_follows_name(compiled, standing, result) if tags_only else result.starts_hold):
+        return None
+    if not (orphans or result.unwanted):
         return result
     steps = compiled.step_by_tag
     lost += [key for key in result.unwanted if key in owned or steps[key].owns_all]
@@ -48,6 +53,19 @@ def _orphans(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned
                 return None
             orphans.append(key)
     return orphans
+
+
+def _follows_name(compiled: Compiled, standing: Standing, result: FastResult) -> bool:
+    """Whether a tag may be held that no rule gives: a hold under its rule's former name."""
+    if not standing.held:
+        return False
+    return any(
+        hold.tag != step.key and step.tag not in result.wanted
+        for step in compiled.keeping
+        if isinstance(step, TagStep)
+        for rule in step.rules
+        if (hold := standing.held.get(rule.id)) is not None
+    )
 
 
 def _holds_are_current(compiled: Compiled, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:

@@ -14,7 +14,7 @@ from msgspec import UNSET, Meta, UnsetType
 from service.context import Context
 from service.domain.customers import MAX_ID
 from service.domain.differences import differences, headline, in_sentences, in_words, in_yaml
-from service.domain.impact import Preview
+from service.domain.impact import Preview, WriteCost
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.rules import RuleSet
 from service.domain.words import Words

@@ -2,25 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import sys
 from socket import socket
+from typing import Final
 
 import uvicorn
 
 from service.app import create_app
 from service.errors import BadSettings
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import Settings, read_settings
-from service.web.express import Express
+from service.web.connections import LimitedProtocol
+from service.web.health import check_store
 
-KEEP_ALIVE_S = 75  # uvicorn's 5 s would close the senders' idle connections between two deliveries
-STOP_WITHIN_S = 10
-GC_THRESHOLDS = (50_000, 20, 100)  # with Python's own 700 the collector was the tail of the acknowledgements
+# Longer than the 60 to 90 s for which usual proxies keep an idle connection: the side that closes first must be the one
+# that sends. If we closed first, a webhook could meet a closing connection, and Haravan would see a 502.
+KEEP_ALIVE_S: Final = 120
+MAX_CONNECTIONS: Final = 900  # below the usual limit of 1024 open files, with room for those to Redis
+STOP_TIMEOUT_S: Final = 10
+GC_THRESHOLDS: Final = (
+    50_000,
+    20,
+    100,
+)  # with Python's own 700 the collector caused the slowest acknowledgements
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with the collector told to leave alone what was built at the start."""
+    """uvicorn, with everything that was built at the start hidden from the garbage collector."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start, then freeze."""
@@ -30,34 +40,37 @@ class Server(uvicorn.Server):
         gc.set_threshold(*GC_THRESHOLDS)
 
 
-def config(settings: Settings) -> uvicorn.Config:
+def uvicorn_config(settings: Settings) -> uvicorn.Config:
     """How this project runs uvicorn."""
     return uvicorn.Config(
         create_app(settings),
         host=settings.host,
         port=settings.port,
         loop="uvloop" if sys.platform != "win32" else "asyncio",
-        http=Express,
+        http=LimitedProtocol,
         ws="none",
         lifespan="on",
-        access_log=False,  # one line for each unit of work is our own
+        interface="asgi3",
+        access_log=False,  # service/web/access_log.py
         log_config=None,
         proxy_headers=False,  # nothing asks for the sender's address
         server_header=False,
         date_header=False,
+        limit_concurrency=MAX_CONNECTIONS,
         timeout_keep_alive=KEEP_ALIVE_S,
-        timeout_graceful_shutdown=STOP_WITHIN_S,
+        timeout_graceful_shutdown=STOP_TIMEOUT_S,
     )
 
 
 def main() -> None:
-    """Serve until told to stop; a bad setting ends it with one clear message."""
+    """Serve until stopped; a bad setting, or a store that would lose data, ends it with one clear message."""
     try:
         settings = read_settings()
+        configure_logging(settings.log_format)
+        asyncio.run(check_store(settings))
     except BadSettings as exc:
         sys.exit(str(exc))
-    set_up_logging(settings.log_format)
-    Server(config(settings)).run()
+    Server(uvicorn_config(settings)).run()
 
 
 if __name__ == "__main__":

@@ -1,133 +1,160 @@
-"""The web process's root: builds everything once, and takes it down again."""
+"""The composition root of the web process: builds everything once, and takes it down again."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
 from typing import Final
 
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.middleware import Middleware
+from starlette.routing import Route
 
-from service.alerts import Alerts, sender
+from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool, InProcess
-from service.ending import end
-from service.errors import BadSettings
+from service.ingest import GroupCommit
+from service.ingest.group_commit import DEADLINE_S
 from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.deliveries import forget_strangers
-from service.store.ingest import DEADLINE_S, Ingest
 from service.store.shops import Shops
 from service.store.versions import Versions
-from service.web import webhooks
-from service.web.boot import FIRST_WITHIN_S, Boot
-from service.web.directory import WAIT_S, Directory
-from service.web.express import Desk
-from service.web.health import ANSWER_WITHIN_S, Health
-from service.web.journal import Batches, Journal
+from service.tasks import cancel_and_wait
+from service.web.access_log import AccessLogMiddleware
+from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
 from service.web.ops.requests import TokenAuth
-from service.web.ops.routes import routes as ops
+from service.web.ops.routes import routes as ops_routes
 from service.web.problems import HANDLERS
-from service.web.refusals import Refusals
-from service.web.tally import Tally
+from service.web.webhooks import (
+    PATH,
+    BatchLogger,
+    RejectionTracker,
+    ShopCache,
+    WebhookEndpoint,
+    WebhookMetrics,
+)
+from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
 
-CONNECTIONS: Final = 64
-KEEP_HOUSE_S: Final = 5.0
-Lifespan = Callable[[], AbstractAsyncContextManager[None]]
-
-
-class Front:
-    """The webhook path goes straight to its application; everything else takes Starlette's way."""
-
-    def __init__(self, webhook: webhooks.Webhooks, rest: ASGIApp, lifespan: Lifespan) -> None:
-        self.desk: Desk = webhook
-        self._webhook = webhook
-        self._rest = rest
-        self._lifespan = lifespan
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"] == webhooks.PATH:
-            await self._webhook(scope, receive, send)
-        elif scope["type"] == "lifespan":
-            await self._live(receive, send)
-        else:
-            await self._rest(scope, receive, send)
-
-    async def _live(self, receive: Receive, send: Send) -> None:
-        """Start, wait, stop. Starlette's own would tell a wrong setting as a traceback."""
-        await receive()
-        try:
-            async with self._lifespan():
-                await send({"type": "lifespan.startup.complete"})
-                await receive()
-        except BadSettings as exc:
-            await send({"type": "lifespan.startup.failed", "message": str(exc)})
-            return
-        await send({"type": "lifespan.shutdown.complete"})
+MAX_REDIS_CONNECTIONS: Final = 64
+FLUSH_INTERVAL_S: Final = 5.0
+WEBHOOK_PATHS: Final = (PATH, f"{PATH}/")
 
 
-def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: bool = True) -> ASGIApp:
-    """Build the web process's application. Nothing is opened before its lifespan starts.
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One half of the web process: its routes, what runs behind them, and what may begin once the store is durable."""
 
-    `patience` is how many times as long as usual the store is waited for before the answer is 503. Without
-    `use_process_pool` this process itself does the CPU work: for where no webhook waits meanwhile.
+    routes: list[Route]
+    lifespan: Callable[[], AbstractAsyncContextManager[None]]
+    on_ready: Callable[[], None] = lambda: None
+
+
+def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: bool = True) -> Starlette:
+    """Build the web process's application: webhooks, console, or both. Opens nothing before its lifespan starts.
+
+    `patience` multiplies the time for which a slow Redis is waited for. Without `use_process_pool` this process itself
+    does the CPU work: for where no webhook waits meanwhile.
     """
-    redis = connect(settings.redis_url, connections=CONNECTIONS)
-    alerts = Alerts(redis, send=sender(settings.alert_urls))
-    tally = Tally()
+    redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
     shops = Shops(redis, Cipher(settings.secret_keys))
-    directory = Directory(shops, app_secrets=settings.webhook_secrets, wait_s=WAIT_S * patience)
-    refusals = Refusals(redis, alerts, tally)
-    boot = Boot(redis, shops, settings, first_within_s=FIRST_WITHIN_S * patience)
-    batches = Batches(tally)
-    ingest = Ingest(
+    metrics = WebhookMetrics()
+    parts: list[_Part] = []
+    if "webhooks" in settings.serve:
+        parts.append(_webhooks(redis, shops, metrics, settings, patience=patience))
+    if "console" in settings.serve:
+        parts.append(_console(redis, shops, settings, use_process_pool=use_process_pool))
+
+    def on_ready() -> None:
+        for part in parts:
+            part.on_ready()
+
+    readiness = ReadinessCheck(
+        redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * patience, on_ready=on_ready
+    )
+    health = Health(
+        redis, readiness, Metrics(redis, shops, metrics.registry), timeout_s=PROBE_TIMEOUT_S * patience
+    )
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(redis.aclose)
+            for part in parts:
+                await stack.enter_async_context(part.lifespan())
+            stack.push_async_callback(readiness.stop)
+            await readiness.start()
+            yield
+
+    return Starlette(
+        routes=[*(route for part in parts for route in part.routes), *health.routes()],
+        middleware=[Middleware(AccessLogMiddleware, unlogged=frozenset(WEBHOOK_PATHS))],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+
+
+def _webhooks(
+    redis: ArqRedis, shops: Shops, metrics: WebhookMetrics, settings: Settings, *, patience: float
+) -> _Part:
+    alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
+    cache = ShopCache(shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * patience)
+    rejections = RejectionTracker(redis, alerts, metrics)
+    logger = BatchLogger(metrics)
+    ingest = GroupCommit(
         redis,
         retention_s=settings.retention_days * keys.DAY_S,
         deadline_s=DEADLINE_S * patience,
-        on_batch=batches,
+        on_flush=logger,
     )
-    webhook = webhooks.Webhooks(
+    endpoint = WebhookEndpoint(
         ingest=ingest,
-        directory=directory,
-        refusals=refusals,
-        tally=tally,
+        shops=cache,
+        rejections=rejections,
+        metrics=metrics,
         verify_token=settings.verify_token,
-        require_fit=boot.require,
     )
-    health = Health(redis, boot, Metrics(redis, shops, tally), within_s=ANSWER_WITHIN_S * patience)
-    context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
-    api = ops(context, pool if use_process_pool else InProcess(context), TokenAuth(settings.ops_tokens))
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(redis.aclose)
-            stack.push_async_callback(pool.stop)
-            await boot.start()
-            stack.push_async_callback(boot.stop)
             ingest.start()
-            stack.push_async_callback(alerts.settled)
-            stack.callback(batches.flush)
+            stack.push_async_callback(alerts.drain)
+            stack.callback(logger.flush)
             stack.push_async_callback(ingest.stop)
-            stack.push_async_callback(refusals.flush)
-            stack.push_async_callback(end, asyncio.create_task(_keep_house(redis, refusals)))
+            stack.push_async_callback(rejections.flush)
+            stack.push_async_callback(cache.stop)
+            stack.push_async_callback(cancel_and_wait, asyncio.create_task(_flush_loop(redis, rejections)))
             yield
 
-    rest = Starlette(routes=[*health.routes(), *api], exception_handlers=HANDLERS)
-    return Front(webhook, Journal(rest), lifespan)
+    return _Part([Route(path, endpoint) for path in WEBHOOK_PATHS], lifespan, on_ready=cache.start)
 
 
-async def _keep_house(redis: ArqRedis, refusals: Refusals) -> None:
-    """What has to be done now and then, whoever asks for what."""
+def _console(redis: ArqRedis, shops: Shops, settings: Settings, *, use_process_pool: bool) -> _Part:
+    context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
+    runner = pool if use_process_pool else InProcess(context)
+
+    @asynccontextmanager
+    async def lifespan() -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await pool.stop()
+
+    return _Part(ops_routes(context, runner, TokenAuth(settings.ops_tokens)), lifespan)
+
+
+async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:
+    """Store the counts of rejections, and trim the record of deliveries for unknown shops."""
     while True:
-        await asyncio.sleep(KEEP_HOUSE_S)
-        await refusals.flush()
+        await asyncio.sleep(FLUSH_INTERVAL_S)
+        await rejections.flush()
         with suppress(RedisError, OSError):
             await forget_strangers(redis)

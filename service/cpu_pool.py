@@ -22,7 +22,7 @@ import structlog
 
 from service.context import Context
 from service.errors import Overloaded
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import LogFormat, Settings
 from service.store.cipher import Cipher
 from service.store.connection import connect
@@ -165,7 +165,7 @@ def _initialize(settings: _StoreSettings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
     os.nice(NICE)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     _process.runner = asyncio.Runner()
     _process.context = _process.runner.run(_open(settings))
 

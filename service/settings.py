@@ -14,6 +14,7 @@ from service.errors import BadSettings
 
 Durability = Literal["fsync", "everysec"]
 LogFormat = Literal["json", "console"]
+Part = Literal["webhooks", "console"]  # of the web process
 
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
@@ -38,6 +39,7 @@ class Settings:
     ops_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # name -> token
     host: str = DEFAULT_HOST
     port: int = 8000
+    serve: frozenset[Part] = frozenset({"webhooks", "console"})
     log_format: LogFormat = "json"
     rules_file: Path | None = None
     durability: Durability = "fsync"
@@ -61,6 +63,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ops_tokens=reader.named("OPS_TOKENS"),
         host=reader.host("HOST", DEFAULT_HOST),
         port=reader.number("PORT", 8000, 1, 65535),
+        serve=reader.parts("SERVE"),
         log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
         rules_file=reader.file("RULES_FILE"),
         durability="everysec"
@@ -148,6 +151,13 @@ class _Reader:
         if value not in choices:
             self.problems.append(f"{name}: use one of {', '.join(choices)}")
         return value
+
+    def parts(self, name: str) -> frozenset[Part]:
+        known: dict[str, Part] = {"webhooks": "webhooks", "console": "console"}
+        given = self.items(name) or tuple(known)
+        if not known.keys() >= set(given):
+            self.problems.append(f"{name}: name webhooks, console, or both with a comma between")
+        return frozenset(known[part] for part in given if part in known)
 
     def file(self, name: str) -> Path | None:
         value = self.text(name)

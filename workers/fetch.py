@@ -11,8 +11,8 @@ from service.domain.records import Record
 from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
 from service.store.settlements import Mark
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom, Permits
-from workers.haravan.records import Batch, compare
+from workers.haravan.decoding import Batch, compare
+from workers.haravan.rate_limit import Permits, RateLimitExceeded
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Fetcher:
         try:
             for group in groups:
                 await self._group(group, fetched)
-        except NoRoom as exc:
+        except RateLimitExceeded as exc:
             fetched.wait_s = exc.wait_s
         except (Throttled, Unauthorised) as exc:
             fetched.stop = exc
@@ -79,11 +79,11 @@ class Fetcher:
         fetched.records.update((one, records[one]) for one in records.keys() - found.unexpected)
         fetched.listed |= records.keys() - found.unexpected
         fetched.unreadable.update(
-            (poison.customer, poison.why)
-            for poison in batch.poisons
-            if poison.customer is not None and poison.customer not in found.unexpected
+            (record.customer, record.reason)
+            for record in batch.unreadable
+            if record.customer is not None and record.customer not in found.unexpected
         )
-        fetched.distrusted |= not found.trustworthy
+        fetched.distrusted |= found.mismatched
         for customer in sorted(found.missing):
             await self._single(customer, fetched)
 
@@ -148,7 +148,7 @@ def _groups(taken: Sequence[Mark], *, most: int) -> list[list[CustomerId]]:
     """Those that failed before go in ever smaller groups, so that a record that spoils a batch ends up alone."""
     by_size: dict[int, list[CustomerId]] = {}
     for mark in taken:
-        by_size.setdefault(batch_size(mark.tries, most=most), []).append(mark.customer)
+        by_size.setdefault(batch_size(mark.attempts, most=most), []).append(mark.customer)
     groups: list[list[CustomerId]] = []
     for size, customers in sorted(by_size.items(), reverse=True):
         groups += [customers[start : start + size] for start in range(0, len(customers), size)]

@@ -56,7 +56,7 @@ def _row(delivery: Delivery) -> dict[str, object]:
         "outcome": delivery.outcome,
         "repeat": delivery.repeat,
         "test": delivery.test,
-        "sha256": delivery.sha256,
+        "signature": delivery.signature,
         "size": delivery.size,
     }
 

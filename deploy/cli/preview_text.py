@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.cli.output import EMPTY, console, print_table
 
 if TYPE_CHECKING:
-    from service.domain.preview import TagPreview, TierPreview
+    from service.domain.impact import TagPreview, TierPreview
     from service.domain.words import Words
     from service.store.drafts import Draft
 

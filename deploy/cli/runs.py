@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from service.store.runs import Run
 
 LOOK_EVERY_S = 0.5
+SCANS = ("backfill", "reconcile", "audit")
 PREPARED_EVERY_S = 0.1
 NO_WORKER_S = 20.0
 
@@ -71,11 +72,12 @@ async def prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
 def told(run: Run) -> str:
     """What came of it, or how far it is."""
     name = f"{run.kind.capitalize()} {run.id}"
+    scanned = f"{counted(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
     if run.is_active:
-        to_go = f"{counted(run.left, 'customer')} to go" if run.left else "its customers are being looked up"
-        return f"{name} is under way: {to_go}."
+        to_go = f"{counted(run.left, 'customer')} to go" if run.left else "its customers are being selected"
+        return f"{name} is in progress: {scanned}{to_go}."
     return (
-        f"{name}: {counted(run.done, 'customer')} looked at, {counted(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
+        f"{name}: {scanned}{counted(run.done, 'customer')} processed, {counted(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
         + (f" It ended early: {run.ended}." if run.ended else "")
     )
 

@@ -39,11 +39,14 @@ class Reason(StrEnum):
 
 
 class Refusal(StrEnum):
-    """Why a request is answered 401: it is counted, and nothing of it is kept."""
+    """Why a request is answered 401 or 415: it is counted, and nothing of it is kept."""
 
     NO_SIGNATURE = "no_signature"
     BAD_SIGNATURE = "bad_signature"
     NO_SECRET = "no_secret"  # noqa: S105  # the absence of one
+    CONTENT_ENCODING = (
+        "content_encoding"  # answered 415: nobody says whether the signature covers the packed body
+    )
 
 
 class Verdict(NamedTuple):
@@ -59,7 +62,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What is stored of a delivery, as msgpack: digests, never the body. New fields go to the end."""
 
     topic: str
-    sha256: bytes  # of the raw body
+    digest: bytes  # HMAC-SHA256 of the raw body: what the signature header spells in base64
     size: int
     test: bool = False
     org: str = ""  # as the header had it, where that is not the shop it is recorded under
@@ -70,31 +73,28 @@ def looks_signed(given: bytes) -> bool:
     return SIGNATURE.fullmatch(given) is not None
 
 
-def is_signed(body: bytes, given: bytes, secrets: Iterable[bytes]) -> bool:
-    """Whether `given` is `base64(HMAC-SHA256(body, secret))` for one of the secrets, in constant time.
+def signature_digest(body: bytes, signature: bytes, secrets: Iterable[bytes]) -> bytes | None:
+    """The HMAC-SHA256 digest of the body if `signature` is its base64 for one of the secrets, else None.
 
-    Source: haravan.md, Webhooks. A text of another length than base64 of 32 bytes is refused unread, so
-    that a wrong one costs no more than a right one.
+    The comparison takes constant time. Source: haravan.md, Webhooks. A text of another length than base64 of 32 bytes
+    is refused without computing anything, so that a wrong one costs no more than a right one.
     """
-    if len(given) != SIGNATURE_LENGTH:
-        return False
-    for secret in secrets:  # a generator would cost an eighth of it
-        if hmac.compare_digest(b64encode(hmac.digest(secret, body, "sha256")), given):
-            return True
-    return False
+    if len(signature) != SIGNATURE_LENGTH:
+        return None
+    for secret in secrets:
+        digest = hmac.digest(secret, body, "sha256")
+        if hmac.compare_digest(b64encode(digest), signature):
+            return digest
+    return None
 
 
-def fingerprint(body: bytes) -> bytes:
-    """The digest by which a body is known once it is gone."""
-    return hashlib.sha256(body).digest()
+def identity(*, org: str, topic: str, digest: bytes) -> bytes:
+    """The identity of a delivery, to label duplicates: Haravan sends neither an id nor a time (haravan.md, Webhooks).
 
-
-def identity(*, org: str, topic: str, sha256: bytes) -> bytes:
-    """The one name that a delivery has: neither an id nor a time is sent (haravan.md, Webhooks).
-
-    Six bytes of it tell org and topic, ten the body: plenty, and three days of them stay in memory.
+    `digest` is that of the signature. Six bytes of the identity stand for org and topic, ten for the body: enough, and
+    three days of them stay in memory.
     """
-    return _whence(org, topic) + sha256[:10]
+    return _whence(org, topic) + digest[:10]
 
 
 @lru_cache(maxsize=4096)  # a shop's webhooks have the same few topics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -33,7 +34,7 @@ class Delivery:
     outcome: str  # `marked`, `echo`, `ignored:reason`
     repeat: bool
     topic: str
-    sha256: str
+    signature: str  # as in X-Haravan-HmacSha256: the same for the same body and secret
     size: int
     test: bool
     org: str  # as the header had it, for a shop that we do not have; else ""
@@ -53,11 +54,9 @@ async def by_customer(
     """The customer's last deliveries (`MOST_OF_ONE` of them) in that span, newest first."""
     client: Any = redis
     stream = keys.shop(org, "deliveries")
-    async with client.pipeline() as pipe:  # both at one moment: ids move from the one to the other
-        pipe.lrange(keys.shop(org, f"of:{customer}"), 0, -1)
-        pipe.hget(keys.shop(org, "news"), str(customer))
-        noted, news = await pipe.execute()
-    ids: list[bytes] = [*noted, *(news.split(b",") if news else [])][-MOST_OF_ONE:]
+    ids: list[bytes] = await client.lrange(
+        keys.shop(org, f"deliveries_by_customer:{customer}"), -MOST_OF_ONE, -1
+    )
     records = dict.fromkeys(each.partition(b".")[0] for each in ids)
     async with client.pipeline(transaction=False) as pipe:
         for each in records:
@@ -130,12 +129,9 @@ def _deliveries(entry: tuple[bytes, dict[bytes, bytes]]) -> list[Delivery]:
     """Those of one record, in the order in which they came; none of one that cannot be read."""
     key, fields = entry
     record = key.decode()
-    if b"e" not in fields:  # until 28 November 2026 each was a record of its own
-        event = [fields.get(b"c", b""), b"", b"", b"", b"", b"", fields.get(b"b", b"")]
-        return [_delivery(record, event, fields[b"o"].decode(), repeat=fields[b"r"] == b"1")]
     try:
-        events = msgpack.unpackb(fields[b"e"], raw=True)
-        said = zip(events, fields[b"o"].split(b","), fields[b"r"].split(b","), strict=True)
+        events = msgpack.unpackb(fields[b"events"], raw=True)
+        said = zip(events, fields[b"outcomes"].split(b","), fields[b"repeats"].split(b","), strict=True)
         return [
             _delivery(f"{record}.{place}", event, outcome.decode(), repeat=repeat == b"1")
             for place, (event, outcome, repeat) in enumerate(said)
@@ -154,7 +150,7 @@ def _delivery(name: str, event: Sequence[bytes], outcome: str, *, repeat: bool) 
         outcome=outcome,
         repeat=repeat,
         topic=what.topic,
-        sha256=what.sha256.hex(),
+        signature=b64encode(what.digest).decode(),
         size=what.size,
         test=what.test,
         org=what.org,

@@ -12,7 +12,7 @@ from service.domain.customers import OrgId
 from service.store import keys, uninstalling
 from service.store.jobs import pending
 from service.store.jobs.pending import PendingJob
-from service.store.script import script
+from service.store.script import load_script
 from service.store.stepping import STEP
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from service.cpu_pool import CpuRunner
     from service.store.shops import Shops
 
-KEPT: Final = ("owned", "held", "excluded", "live_version", "versions", "pasts", "documents")
+KEPT: Final = ("owned", "holds", "exclusions", "live_version", "versions", "inherited", "documents")
 KEPT_S: Final = 30 * keys.DAY_S
 SOON_MS: Final = 10_000
 AGAIN_MS: Final = 3_600_000  # by then every process has noticed that the shop is gone
@@ -40,14 +40,14 @@ async def erase(redis: Redis, org: OrgId, *, everything: bool) -> None:
     """
     client: Any = redis
     kept = frozenset() if everything else frozenset(keys.shop(org, name).encode() for name in KEPT)
-    run = script(redis, "erase")
+    run = load_script("shops", "delete_keys")
     cursor: int = 0
     while True:
         cursor, found = await client.scan(cursor, match=keys.shop(org, "*"), count=STEP)
         stay = [each for each in found if each in kept]
         go = [each for each in found if each not in kept]
         if found:
-            await run(keys=[keys.shop(org)], args=[KEPT_S, len(stay), *stay, *go])
+            await run(redis, org, KEPT_S, len(stay), *stay, *go)
         if not cursor:
             return
 
@@ -92,9 +92,10 @@ async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: st
 
 def forget(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
     """Queue what makes a shop listed no more, and the job that brings its erasure to an end."""
-    pipe.srem(keys.SHOPS, org)
-    pipe.zrem(keys.DUE, org)
+    pipe.srem(keys.partition_key(org, "shops"), org)
+    pipe.zrem(keys.partition_key(org, "due_shops"), org)
     pipe.delete(keys.shop(org, "shop"))
+    pipe.incr(keys.partition_key(org, "shops_revision"))
     if job is not None:
         pending.queue_save(pipe, job)
 

@@ -28,7 +28,7 @@ class Night:
 async def last(redis: Redis, org: OrgId) -> Night | None:
     """The last night, None for a shop that had none yet."""
     client: Any = redis
-    day, looked, subscribed = await client.hmget(keys.shop(org, "night"), "day", "looked_ms", "subscribed")
+    day, looked, subscribed = await client.hmget(keys.shop(org, "nightly"), "day", "looked_ms", "subscribed")
     return None if day is None else Night(int(day), int(looked), subscribed == b"1")
 
 
@@ -36,13 +36,13 @@ async def done(redis: Redis, org: OrgId, night: Night) -> None:
     """Remember a night that was done."""
     client: Any = redis
     fields = {"day": night.day, "looked_ms": night.looked_ms, "subscribed": int(night.subscribed)}
-    await client.hset(keys.shop(org, "night"), mapping=fields)
+    await client.hset(keys.shop(org, "nightly"), mapping=fields)
 
 
 async def acquire(redis: Redis, org: OrgId) -> Lock | None:
     """The lock of the shop's night, over all workers; None where another worker has it."""
     lock = Lock(
-        redis, keys.shop(org, "night:claim"), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False
+        redis, keys.shop(org, "nightly:lock"), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False
     )
     return lock if await lock.acquire() else None
 

@@ -14,8 +14,7 @@ from arq.connections import ArqRedis
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import CustomerId, OrgId
-from service.domain.due_days import coming_days, standing_otherwise
-from service.domain.preview import touched
+from service.domain.impact import publish_plan
 from service.store import keys, previews, restoring, runs
 from service.store.jobs import pending
 from service.store.jobs.pending import PendingJob
@@ -101,11 +100,11 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     compiled = made_ready(await versions.document(org, version.number), past=past)
     back = await restoring.owed(redis, org, numbers, version, versions=versions)
     people, unreadable = await previews.everybody(redis, org, compiled, now_ms=now_ms, restores=back)
-    await _move_calendar(redis, org, coming_days(people, compiled))
-    changing = touched(people, compiled, version=version.number)
-    waiting = await restoring.order(redis, org, back, people, touched=frozenset(changing))
-    quietly = standing_otherwise(people, compiled, version=version.number)
-    customers = [*dict.fromkeys([*map(CustomerId, (*changing, *quietly)), *waiting, *unreadable])]
+    plan = publish_plan(people, compiled, version=version.number)
+    await _move_calendar(redis, org, plan.next_change_days)
+    waiting = await restoring.order(redis, org, back, people, touched=frozenset(plan.tag_changes))
+    changing = map(CustomerId, (*plan.tag_changes, *plan.state_changes))
+    customers = [*dict.fromkeys([*changing, *waiting, *unreadable])]
     rolled_back = [number for number in numbers if (await versions.past(org, number)).just_undone(number)]
     return Evaluation(version, customers, jobs, rolled_back)
 
@@ -197,4 +196,4 @@ async def _move_calendar(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, 
     client: Any = redis
     for chunk in chunks(days):
         moved = {str(customer): day for customer, day in chunk}
-        await client.zadd(keys.shop(org, "calendar"), moved, lt=True)
+        await client.zadd(keys.shop(org, "schedule"), moved, lt=True)

@@ -13,7 +13,7 @@ from service.errors import NotFound
 from service.store import keys, marks
 from service.store.stepping import STEP, chunks
 
-Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "scrub"]
+Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "audit"]
 LETTERS: Final[dict[Kind, str]] = {
     "replay": "R",
     "publish": "P",
@@ -21,7 +21,7 @@ LETTERS: Final[dict[Kind, str]] = {
     "retract": "T",
     "backfill": "B",
     "reconcile": "C",
-    "scrub": "S",
+    "audit": "S",
 }
 EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract"})
 
@@ -40,7 +40,8 @@ class Run(msgspec.Struct, frozen=True):
     failed: int = 0  # customers that became a dead letter
     added: int = 0  # tags given
     removed: int = 0  # tags taken
-    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`
+    scanned: int = 0  # customers that the scan has read
+    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`, `failed`
     pending: bool = False  # a worker has not added all its customers yet
 
     @property
@@ -65,7 +66,7 @@ async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str
 
 async def next_id(redis: ArqRedis, org: OrgId, kind: Kind) -> str:
     """An id for a new run."""
-    return f"{LETTERS[kind]}{await redis.incr(keys.shop(org, 'run_numbers'))}"
+    return f"{LETTERS[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
 
 
 def queue_begin(
@@ -78,7 +79,7 @@ def queue_begin(
     pipe.expire(key, keys.RUN_DAYS * keys.DAY_S)
     pipe.zadd(keys.shop(org, "runs"), {run_id: now_ms})
     if kind in EXPLAIN_REMOVALS:
-        pipe.sadd(keys.shop(org, "publishes"), run_id)
+        pipe.sadd(keys.shop(org, "guarded_runs"), run_id)
 
 
 def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:
@@ -109,15 +110,15 @@ async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[Cu
     key = keys.shop(org, f"run:{run_id}")
     for chunk in chunks(customers):
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.sadd(f"{key}:left", *[str(each) for each in chunk])
-            pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
+            pipe.sadd(f"{key}:remaining", *[str(each) for each in chunk])
+            pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
             added, _ = await pipe.execute()
         await cast("Any", redis).hincrby(key, "total", added)
 
 
 async def left(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
     """Who is still to come."""
-    key = keys.shop(org, f"run:{run_id}:left")
+    key = keys.shop(org, f"run:{run_id}:remaining")
     return sorted({CustomerId(int(each)) async for each in redis.sscan_iter(key, count=STEP)})
 
 
@@ -143,7 +144,7 @@ async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
     key = keys.shop(org, f"run:{run_id}")
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(key)
-        pipe.scard(f"{key}:left")
+        pipe.scard(f"{key}:remaining")
         fields, left = await pipe.execute()
     if not fields:
         raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
@@ -166,11 +167,11 @@ async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
 async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
     """The runs of the latest publish, and of the claims by hand since: those whose removals are watched."""
     found: list[Run] = []
-    for each in await cast("Any", redis).smembers(keys.shop(org, "publishes")):
+    for each in await cast("Any", redis).smembers(keys.shop(org, "guarded_runs")):
         try:
             found.append(await get(redis, org, each.decode()))
         except NotFound:
-            await cast("Any", redis).srem(keys.shop(org, "publishes"), each)
+            await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), each)
     return found
 
 
@@ -180,7 +181,17 @@ async def supersede(redis: ArqRedis, org: OrgId, *, by: str) -> None:
         if _number(run.id) < _number(by):
             if run.is_active:
                 await end(redis, org, run.id, why="superseded")
-            await cast("Any", redis).srem(keys.shop(org, "publishes"), run.id)
+            await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), run.id)
+
+
+async def set_scanned(redis: ArqRedis, org: OrgId, run_id: str, scanned: int) -> None:
+    """Store how many customers the scan of a run has read."""
+    await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "scanned", scanned)
+
+
+async def fail(redis: ArqRedis, org: OrgId, run_id: str) -> None:
+    """Mark the run of a scan that did not reach the last customer. Its customers are still counted."""
+    await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "ended", "failed")
 
 
 async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
@@ -189,7 +200,7 @@ async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
     if await redis.exists(key):
         await redis.hset(key, "ended", why)
         await redis.hdel(key, "pending")
-        await redis.unlink(f"{key}:left")  # deleting a large set keeps the store busy
+        await redis.unlink(f"{key}:remaining")  # deleting a large set keeps the store busy
 
 
 def _number(run_id: str) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,28 +13,38 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.errors import NotFound, Refused
-from service.settings import Settings
+from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.jobs import pending
-from service.store.shop import Shop, check
+from service.store.queue import ALL_QUEUES
+from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
 
-__all__ = ["UNAUTHORISED", "Shop", "Shops"]
+__all__ = ["TOKEN_REJECTED", "Shop", "Shops"]
 
-UNAUTHORISED: Final = "unauthorised"  # the reason of a pause that a new token ends
+TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
 
 
 Fields = dict[str, bytes | str | int]  # of the shop's hash
 
 
-class Seeded(msgspec.Struct, frozen=True):
-    """What the environment said when it last made or changed a shop."""
+class SeededFrom(msgspec.Struct, frozen=True):
+    """The values of the environment that were last applied to a shop."""
 
     token: str
     api_url: str
     reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCredentials:
+    """What verifies the webhooks of a shop."""
+
+    org: OrgId
+    currency: str
+    domain: str  # of the shop's API: older webhooks name it instead of the org
+    secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
 
 
 class Shops:
@@ -45,8 +56,12 @@ class Shops:
 
     async def orgs(self) -> tuple[OrgId, ...]:
         """Every shop that we keep, in the order of their numbers."""
-        found: set[bytes] = await self._redis.smembers(keys.SHOPS)
-        return tuple(OrgId(org.decode()) for org in sorted(found, key=lambda org: (len(org), org)))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops"):
+                pipe.smembers(key)
+            parts: list[set[bytes]] = await pipe.execute()
+        found = sorted((org for part in parts for org in part), key=lambda org: (len(org), org))
+        return tuple(OrgId(org.decode()) for org in found)
 
     async def get(self, org: OrgId) -> Shop | None:
         """The shop, or None; raises Unreadable when its token cannot be opened."""
@@ -72,6 +87,36 @@ class Shops:
             paused_by=(by or b"").decode(),
             removals_paused=(removals or b"").decode(),
         )
+
+    async def revision(self) -> int:
+        """A number that grows with every change of a shop's configuration."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops_revision"):
+                pipe.get(key)
+            return sum(int(each or 0) for each in await pipe.execute())
+
+    async def webhook_credentials(self) -> list[WebhookCredentials]:
+        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
+        orgs = await self.orgs()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for org in orgs:
+                pipe.hmget(keys.shop(org, "shop"), "currency", "api_url", "secret")
+            rows = await pipe.execute()
+        return [
+            WebhookCredentials(
+                org,
+                (currency or DEFAULT_CURRENCY.encode()).decode(),
+                urlsplit((api_url or b"").decode()).hostname or "",
+                self._webhook_secret(secret),
+            )
+            for org, (currency, api_url, secret) in zip(orgs, rows, strict=True)
+        ]
+
+    def _webhook_secret(self, sealed: bytes | None) -> str:
+        try:
+            return self._cipher.open(sealed) if sealed else ""
+        except (Unreadable, BadSettings):
+            return ""  # the app's secrets still hold
 
     async def require(self, org: OrgId) -> Shop:
         """The shop; raises NotFound."""
@@ -110,7 +155,7 @@ class Shops:
             raise Refused("the token is empty")
         await self._change(org, {"token": self._cipher.seal(token.strip())})
         paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
-        if paused in (UNAUTHORISED.encode(), UNINSTALLED.encode()):
+        if paused in (TOKEN_REJECTED.encode(), UNINSTALLED.encode()):
             await self.resume(org)
         await self.is_installed(org)
 
@@ -150,7 +195,7 @@ class Shops:
         """The same for an uninstalled app, also where its token was refused before."""
         await self.pause(org, reason=UNINSTALLED, by=by)
         state = keys.shop(org, "state")
-        if await self._redis.hget(state, "paused") == UNAUTHORISED.encode():
+        if await self._redis.hget(state, "paused") == TOKEN_REJECTED.encode():
             await self._redis.hset(state, "paused", UNINSTALLED)
 
     async def is_paused(self, org: OrgId) -> bool:
@@ -162,7 +207,7 @@ class Shops:
         now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstalling.FIELDS)
-            pipe.zadd(keys.DUE, {org: now_ms})
+            pipe.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
             await pipe.execute()
 
     async def pause_removals(self, org: OrgId, *, reason: str) -> None:
@@ -172,29 +217,15 @@ class Shops:
     async def resume_removals(self, org: OrgId) -> None:
         """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
-        await self._redis.delete(keys.shop(org, "removals"))
+        await self._redis.delete(keys.shop(org, "unexplained_removals"))
 
-    async def seed_from(self, settings: Settings) -> Shop | None:
-        """Make the environment's shop once; later take over what changed *in the environment* since then.
-
-        So a token that was replaced by command stays until the environment's own value is another one.
-        """
-        if not settings.org_id:
-            return None
-        org = OrgId(settings.org_id)
-        now = Seeded(settings.access_token, settings.api_url, settings.api_reserve)
-        shop = Shop(
-            org=org,
-            name=f"Shop {org}",
-            dialect="admin" if urlsplit(now.api_url).path.endswith("/admin") else "omni",
-            api_url=now.api_url,
-            token=now.token,
-            reserve=now.reserve,
-        )
+    async def apply_environment(self, shop: Shop) -> Shop | None:
+        """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
         check(shop)
-        if not await self._create(shop, seeded=now):
-            await self._take_over(org, now)
-        return await self.get(org)
+        environment = SeededFrom(shop.token, shop.api_url, shop.reserve)
+        if not await self._create(shop, seeded=environment):
+            await self._apply(shop.org, environment)
+        return await self.get(shop.org)
 
     async def _change(
         self, org: OrgId, fields: Fields, also: Callable[[Any], None] = lambda _pipe: None
@@ -209,14 +240,15 @@ class Shops:
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
                 also(pipe)
+                pipe.incr(keys.partition_key(org, "shops_revision"))
                 with suppress(WatchError):
                     await pipe.execute()
                     return
 
-    async def _take_over(self, org: OrgId, now: Seeded) -> None:
+    async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
         sealed = await self._redis.hget(key, "seeded")
-        before = msgspec.json.decode(self._cipher.open(sealed), type=Seeded) if sealed else None
+        before = msgspec.json.decode(self._cipher.open(sealed), type=SeededFrom) if sealed else None
         if before == now:
             return
         changed: Fields = {"seeded": self._sealed(now)}
@@ -228,20 +260,25 @@ class Shops:
         if before is None or before.token != now.token:
             await self.set_token(org, now.token)
 
-    async def _create(self, shop: Shop, *, seeded: Seeded | None) -> bool:
+    async def _create(self, shop: Shop, *, seeded: SeededFrom | None) -> bool:
         key = keys.shop(shop.org, "shop")
         stored = self._stored(shop)
         if seeded is not None:
             stored["seeded"] = self._sealed(seeded)
+        now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(key)
                 if await pipe.exists(key):
                     return False
+                has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
-                pipe.sadd(keys.SHOPS, shop.org)
+                pipe.incr(keys.partition_key(shop.org, "shops_revision"))
+                pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
                 pending.queue_delete(pipe, erasing.erasure(shop.org, everything=True, due_ms=0))
+                if has_marks:
+                    pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
                 for name in erasing.KEPT:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()
@@ -266,7 +303,7 @@ class Shops:
             "shadow": int(shop.shadow),
         }
 
-    def _sealed(self, seeded: Seeded) -> bytes:
+    def _sealed(self, seeded: SeededFrom) -> bytes:
         return self._cipher.seal(msgspec.json.encode(seeded).decode())
 
 

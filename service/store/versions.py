@@ -18,14 +18,12 @@ from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
 from service.domain.writing import canonical, content_id
 from service.errors import NotFound, Refused
-from service.settings import Settings
 from service.store import keys
-from service.text_files import read_text
 
 OF_THE_SHOP: Final = (
     "live_version",
     "owned",
-    "snap",
+    "snapshots",
 )  # any of these: the shop has a past, RULES_FILE stays out
 
 MAX_DOCUMENTS: Final = 64  # parsed documents kept in memory
@@ -144,7 +142,7 @@ class Versions:
 
     async def past(self, org: OrgId, number: int) -> Past:
         """What that version inherits from those before it."""
-        return unpack_past(await self._redis.hget(keys.shop(org, "pasts"), number) or b"")
+        return unpack_past(await self._redis.hget(keys.shop(org, "inherited"), number) or b"")
 
     async def inheritance(self, org: OrgId, rule_set: RuleSet, *, parent: int) -> Past:
         """The past of a version that would follow `parent`: rules that leave speak for the last time."""
@@ -159,18 +157,9 @@ class Versions:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
         return made_ready(await self.document(org, number), past=await self.past(org, number))
 
-    async def seed_from(self, settings: Settings, org: OrgId, *, currency: str) -> Version | None:
-        """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises Unreadable, Refused."""
-        if settings.rules_file is None:
-            return None
-        if await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP)):
-            return None
-        rule_set = parse_rules(read_text(settings.rules_file))
-        check_currency(rule_set, currency)
-        try:
-            return await self.publish(org, rule_set, author="RULES_FILE", note="the first rules", parent=0)
-        except Refused:
-            return None  # another process of this service was quicker
+    async def is_blank(self, org: OrgId) -> bool:
+        """Whether the shop has neither rules nor customer data."""
+        return not await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP))
 
     async def _store(
         self,
@@ -190,7 +179,7 @@ class Versions:
                 pipe.multi()
                 pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
-                pipe.hset(keys.shop(org, "pasts"), version.number, pack_past(past))
+                pipe.hset(keys.shop(org, "inherited"), version.number, pack_past(past))
                 pipe.set(live, version.number)
                 also(pipe, version)
                 await pipe.execute()

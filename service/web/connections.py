@@ -1,144 +1,78 @@
-"""Connections within bounds: how many there are, what one may ask for at once, and how long it may take to send a
-request and to read the answer."""
+"""Limits of a connection that uvicorn does not have. How many there may be is uvicorn's own `limit_concurrency`."""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any, Final
+from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import httptools
 
-REQUEST_WITHIN_S: Final = 8.0  # Haravan gives up after 5 (haravan.md, Webhooks)
-MOST: Final = 2000
-MOST_HEAD: Final = 64 * 1024  # bytes of a head that does not end; the parser itself has no limit
-# Requests behind the one that is being answered: 20 bytes each on the wire, 3 KB in here.
-MOST_WAITING: Final = 16
-READ_WITHIN_S: Final = 30.0
+from service.web.http_protocol import HttpProtocol
 
 
-class TooManyAtOnce(Exception):
-    """So many requests wait behind the first that the parser is told to stop, which ends with a 400."""
+class LimitedProtocol(HttpProtocol):
+    """Closes the connection if a request is not complete in time, or if its answer is not read.
 
-
-class Connection(HttpToolsProtocol):
-    """uvicorn's own protocol, which would wait for ever for a request that never ends (slowloris), or for an answer to
-    be read.
-
-    A request that comes in one piece, as nearly all webhooks do, costs no timer.
+    A request that arrives in one piece, as nearly all webhooks do, costs no timer.
     """
 
-    within_s = REQUEST_WITHIN_S
-    read_within_s = READ_WITHIN_S
-    most = MOST
-    most_head = MOST_HEAD
-    most_waiting = MOST_WAITING
+    request_timeout_s = 8.0  # Haravan gives up after 5 (haravan.md, Webhooks)
+    read_timeout_s = 30.0
+    max_request = 2 * 1024 * 1024  # bytes of a request; its body may have 1 MiB
+    max_pipelined = 16  # requests: 20 bytes each on the wire, 3 KB in the process
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._begun = False
-        self._head: int | None = None  # bytes of a head that has begun and not ended
-        self._due: asyncio.TimerHandle | None = None
-        self._unread: asyncio.TimerHandle | None = None
-        self._since = self.loop.time()
-        self._is_known = False  # something rightly signed came over it
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take the connection; where there are too many, a stranger's makes room, or it is not taken."""
-        super().connection_made(transport)  # type: ignore[arg-type]
-        if len(self.connections) > self.most and not self._made_room():
-            transport.close()
-            return
-        self._expect_rest()
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._is_complete, self._size = False, 0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._start("request", self.request_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget the connection."""
-        self._came()
-        self._was_read()
+        for name in ("request", "read"):
+            self._stop(name)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser; a request that is begun and not ended here must end in time."""
+        self._is_complete = False
         super().data_received(data)
-        if self._begun:
-            self._expect_rest()
-            self._weigh(len(data))
+        if not self._is_complete:
+            self._size += len(data)
+            self._start("request", self.request_timeout_s if self._size <= self.max_request else 0)
+        elif (
+            self.cycle.response_complete
+        ):  # answered before its last byte: uvicorn sets no timer for what follows
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_message_begin(self) -> None:
-        """The parser saw the first byte of a request. Raises TooManyAtOnce."""
-        if len(self.pipeline) >= self.most_waiting:
-            raise TooManyAtOnce
-        self._begun = True
-        self._head = 0
-        self._begin()
-
-    def _begin(self) -> None:
+        if len(self.pipeline) >= self.max_pipelined:
+            raise httptools.HttpParserError("too many requests at once")
+        self._is_complete = False
         super().on_message_begin()
 
-    def on_headers_complete(self) -> None:
-        """The parser saw a whole head."""
-        self._head = None
-        super().on_headers_complete()
-
     def on_message_complete(self) -> None:
-        """The parser saw the last byte of a request."""
-        self._ended()
         super().on_message_complete()
+        if not self.parser.should_upgrade():
+            self._is_complete, self._size = True, 0
+            self._stop("request")
 
     def pause_writing(self) -> None:
-        """Answers pile up that nobody reads."""
         super().pause_writing()
-        self._unread = self.loop.call_later(self.read_within_s, self.transport.abort)
+        self._start("read", self.read_timeout_s)
 
     def resume_writing(self) -> None:
-        """They were read, or nobody is there any more."""
-        self._was_read()
+        self._stop("read")
         super().resume_writing()
 
     def timeout_keep_alive_handler(self) -> None:
-        """Nothing was asked for a while. To close would wait for ever where the last answer is not read."""
-        self.transport.abort()
+        self.transport.abort()  # `close` would wait for a client that reads nothing
 
-    def _made_room(self) -> bool:
-        """End the oldest connection of a stranger: a thousand that are kept must not shut the webhooks out.
+    def _start(self, name: str, after_s: float) -> None:
+        if name not in self._timers or not after_s:
+            self._stop(name)
+            self._timers[name] = self.loop.call_later(after_s, self.transport.abort)
 
-        Whoever waits for an answer is left alone.
-        """
-        others = [each for each in self.connections if isinstance(each, Connection) and each is not self]
-        strangers = [each for each in others if each._may_go()]  # noqa: SLF001  # ours
-        if not strangers:
-            return False
-        min(strangers, key=lambda each: each._since).transport.abort()  # noqa: SLF001
-        return True
-
-    def _may_go(self) -> bool:
-        waits = self.cycle is not None and not self.cycle.response_complete
-        return not (self._is_known or waits or self.transport.is_closing())
-
-    def _ended(self) -> None:
-        self._begun = False
-        self._came()
-
-    def _weigh(self, size: int) -> None:
-        if self._head is not None:
-            self._head += size
-            if self._head > self.most_head:
-                self._hang_up()
-
-    def _expect_rest(self) -> None:
-        if self._due is None:
-            self._due = self.loop.call_later(self.within_s, self._hang_up)
-
-    def _was_read(self) -> None:
-        if self._unread is not None:
-            self._unread.cancel()
-            self._unread = None
-
-    def _came(self) -> None:
-        if self._due is not None:
-            self._due.cancel()
-            self._due = None
-
-    def _hang_up(self) -> None:
-        self._due = None
-        if self.transport is not None and not self.transport.is_closing():
-            self.transport.close()
+    def _stop(self, name: str) -> None:
+        if self._timers and (timer := self._timers.pop(name, None)):
+            timer.cancel()

@@ -1,74 +1,166 @@
-"""Whether the process lives, whether it can do its work, and its numbers."""
+"""Readiness of the store, and the three endpoints for machines: /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any, Final
 
+import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from service.errors import TaggerError
+from service.seeding import seed_shop
+from service.settings import Settings
+from service.store.connection import connect
 from service.store.counters import last_beat_ms
-from service.web.boot import Boot
+from service.store.durability import Finding, examine, refuse
+from service.store.shops import Shops
 from service.web.metrics import Metrics
 
-ANSWER_WITHIN_S: Final = 0.8
-WORKER_SEEN_S: Final = 60
+RETRY_DELAY_S: Final = 1.0
+FIRST_CHECK_TIMEOUT_S: Final = 3.0
+PROBE_TIMEOUT_S: Final = 0.8
+MAX_WORKER_AGE_S: Final = 60  # since its last sign of life
+
+
+async def check_store(settings: Settings) -> None:
+    """Before the server starts: raises BadSettings if Redis would lose what it is given.
+
+    Says nothing if Redis is down: then the process starts, answers 503, and goes on checking.
+    """
+    redis = connect(settings.redis_url, connections=1)
+    try:
+        async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):
+            refuse(await examine(redis, settings.durability))
+    except (RedisError, OSError):  # a timeout is an OSError
+        pass
+    finally:
+        await redis.aclose()
+
+
+class ReadinessCheck:
+    """Checks that the store is durable and seeds the environment's shop; then calls `on_ready`, once.
+
+    If Redis is down at the start, the check is repeated. A store that then turns out not to be durable keeps the
+    process at 503.
+    """
+
+    def __init__(
+        self,
+        redis: Redis,
+        shops: Shops,
+        settings: Settings,
+        *,
+        timeout_s: float = FIRST_CHECK_TIMEOUT_S,
+        on_ready: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._redis = redis
+        self._shops = shops
+        self._settings = settings
+        self._timeout_s = timeout_s
+        self._on_ready = on_ready
+        self.findings: list[Finding] = []
+        self.is_ready = False
+        self._retrying: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Check once; go on in the background if Redis is down. Raises BadSettings if the store is not durable."""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await self._check()
+        except (RedisError, OSError) as exc:  # a timeout is an OSError
+            structlog.get_logger().error(
+                "startup_check",
+                outcome="store_unavailable",
+                cause=type(exc).__name__,
+                retry_in_s=RETRY_DELAY_S,
+            )
+            self._retrying = asyncio.create_task(self._retry())
+
+    async def stop(self) -> None:
+        """Stop checking."""
+        if self._retrying is not None:
+            self._retrying.cancel()
+            await asyncio.gather(self._retrying, return_exceptions=True)
+
+    async def _retry(self) -> None:
+        while not self.is_ready:
+            await asyncio.sleep(RETRY_DELAY_S)
+            try:
+                await self._check()
+            except (RedisError, OSError):
+                continue
+            except TaggerError as exc:
+                structlog.get_logger().error("startup_check", outcome="refused", cause=str(exc))
+
+    async def _check(self) -> None:
+        self.findings = await examine(self._redis, self._settings.durability)
+        refuse(self.findings)
+        await seed_shop(self._settings, self._shops)
+        self.is_ready = True
+        self._on_ready()
+        for finding in self.findings:
+            structlog.get_logger().warning(
+                "startup_check", outcome=finding.level, cause=finding.name, text=finding.text
+            )
 
 
 class Health:
-    """The three addresses that machines ask every few seconds."""
+    """The three endpoints that machines ask every few seconds."""
 
     def __init__(
-        self, redis: Redis, boot: Boot, metrics: Metrics, *, within_s: float = ANSWER_WITHIN_S
+        self, redis: Redis, readiness: ReadinessCheck, metrics: Metrics, *, timeout_s: float = PROBE_TIMEOUT_S
     ) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
-        self._boot = boot
+        self._readiness = readiness
         self._metrics = metrics
-        self._within_s = within_s
+        self._timeout_s = timeout_s
 
     def routes(self) -> list[Route]:
         """Their routes."""
         return [
-            Route("/healthz", self.lives),
-            Route("/readyz", self.ready),
-            Route("/metrics", self.numbers),
+            Route("/healthz", self.healthz),
+            Route("/readyz", self.readyz),
+            Route("/metrics", self.metrics),
         ]
 
-    async def lives(self, _: Request) -> Response:
-        """200 as long as the process answers; says nothing of Redis, whose absence no restart of ours would mend."""
+    async def healthz(self, _: Request) -> Response:
+        """200 as long as the process answers, also without Redis: restarting this process would not bring it back."""
         return PlainTextResponse("ok")
 
-    async def ready(self, _: Request) -> Response:
-        """200 when a webhook would be acknowledged now. Missing workers are told, not refused: events are kept."""
-        answers, age_s = await self._ask()
-        good = answers and self._boot.fit
-        told = {
-            "ready": good,
+    async def readyz(self, _: Request) -> Response:
+        """200 if a webhook would be acknowledged now. Missing workers are reported only: events are kept for them."""
+        answers, age_s = await self._probe()
+        durable = self._readiness.is_ready
+        facts = {
+            "ready": answers and durable,
             "store": "answers" if answers else "does not answer",
-            "durability": "fit" if self._boot.fit else "not known to be fit",
-            "workers": "seen" if age_s is not None and age_s < WORKER_SEEN_S else "not seen",
+            "durability": "checked" if durable else "not checked yet",
+            "workers": "seen" if age_s is not None and age_s < MAX_WORKER_AGE_S else "not seen",
             "worker_seen_s_ago": age_s,
             "findings": [
-                {"level": each.level, "name": each.name, "text": each.text} for each in self._boot.findings
+                {"level": each.level, "name": each.name, "text": each.text}
+                for each in self._readiness.findings
             ],
         }
-        return JSONResponse(told, status_code=200 if good else 503)
+        return JSONResponse(facts, status_code=200 if facts["ready"] else 503)
 
-    async def numbers(self, _: Request) -> Response:
+    async def metrics(self, _: Request) -> Response:
         """Prometheus' text format."""
         return Response(await self._metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
-    async def _ask(self) -> tuple[bool, int | None]:
-        """Whether Redis answers in time, and how many seconds ago a worker was seen."""
+    async def _probe(self) -> tuple[bool, int | None]:
+        """Whether Redis answers in time, and the age of the workers' last sign of life."""
         try:
-            async with asyncio.timeout(self._within_s):
+            async with asyncio.timeout(self._timeout_s):
                 await self._redis.ping()
-                beat = await last_beat_ms(self._redis)
+                beat_ms = await last_beat_ms(self._redis)
         except (RedisError, OSError):  # a timeout is an OSError
             return False, None
-        return True, None if beat is None else max(0, int(time.time() - beat / 1000))
+        return True, None if beat_ms is None else max(0, int(time.time() - beat_ms / 1000))

@@ -68,7 +68,7 @@ def problem_of(exc: Exception) -> Problem:
     for kind, status in STATUS.items():
         if isinstance(exc, kind):
             return Problem(status, str(exc))
-    structlog.get_logger().error("bug", error=type(exc).__name__, exc_info=exc)
+    structlog.get_logger().error("unhandled_exception", error=type(exc).__name__, exc_info=exc)
     return Problem(500, "a fault of the service; it is in its log")
 
 

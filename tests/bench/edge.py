@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -22,20 +23,20 @@ from starlette.routing import Route
 import service.app as root
 from service import __main__ as ours
 from service.domain.customers import OrgId
-from service.log import set_up_logging
+from service.ingest import GroupCommit
+from service.ingest.batch import Acknowledgement
+from service.log import configure_logging
 from service.settings import read_settings
-from service.store.ingest import Ingest
-from service.store.lots import Confirmation
 from service.store.marks import Event
 
 
-class NotWriting(Ingest):
-    """Everything but the write: each event counts as stored at once."""
+class UnwrittenCommit(GroupCommit):
+    """Everything except the write: each event is acknowledged at once."""
 
-    def put(self, org: OrgId, event: Event, *, topic: str = "") -> Confirmation:
-        done = Confirmation()
-        done.tell(None)
-        return done
+    def submit(self, org: OrgId, event: Event, *, topic: str = "") -> Acknowledgement:
+        acknowledgement: Acknowledgement = asyncio.get_running_loop().create_future()
+        acknowledgement.set_result(None)
+        return acknowledgement
 
 
 def plain() -> uvicorn.Config:
@@ -68,10 +69,10 @@ def main(variant: str) -> None:
         uvicorn.Server(plain()).run()
         return
     if variant == "unwritten":
-        vars(root)["Ingest"] = NotWriting
+        vars(root)["GroupCommit"] = UnwrittenCommit
     settings = read_settings()
-    set_up_logging(settings.log_format)
-    ours.Server(ours.config(settings)).run()
+    configure_logging(settings.log_format)
+    ours.Server(ours.uvicorn_config(settings)).run()
 
 
 if __name__ == "__main__":

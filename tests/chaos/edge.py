@@ -47,6 +47,6 @@ async def edge(
         await web.stop(within_s=15)
 
 
-async def kept(redis: Redis) -> set[bytes]:
-    """The digests of all bodies in the record."""
-    return {sha256 for _, sha256 in await recorded(redis, OrgId(ORG))}
+async def kept(redis: Redis) -> set[str]:
+    """The signatures of all deliveries in the record."""
+    return {signature for _, signature in await recorded(redis, OrgId(ORG))}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -19,13 +18,13 @@ TOPIC = "customers/update"
 
 @dataclass(slots=True)
 class Posted:
-    """What was answered 200, by the body's digest with the moment; and the other answers, by status."""
+    """What was answered 200, by signature with the moment; and the other answers, by status."""
 
-    acknowledged: dict[bytes, float] = field(default_factory=dict)
+    acknowledged: dict[str, float] = field(default_factory=dict)
     refused: Counter[int] = field(default_factory=Counter)
     took: list[float] = field(default_factory=list)
 
-    def after(self, moment: float) -> set[bytes]:
+    def after(self, moment: float) -> set[str]:
         """What was acknowledged later than that (monotonic seconds)."""
         return {each for each, at in self.acknowledged.items() if at > moment}
 
@@ -75,7 +74,7 @@ class Poster:
     def _note(self, body: bytes, status: int, began: float) -> None:
         now = time.monotonic()
         if status == 200:
-            self.posted.acknowledged[hashlib.sha256(body).digest()] = now
+            self.posted.acknowledged[sign(body, canaries.SECRET)] = now
             self.posted.took.append(now - began)
         else:
             self.posted.refused[status] += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from pathlib import Path
 from random import Random
 
@@ -9,8 +10,9 @@ import pytest
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox
+from deploy.sandbox.signature import sign
 from service.domain.customers import OrgId
-from service.domain.deliveries import Kept, fingerprint, keep
+from service.domain.deliveries import Kept, keep
 from service.store import marks
 from service.store.marks import Event
 from tests.chaos import canaries
@@ -20,6 +22,7 @@ from tests.chaos.witnessing import Witness
 
 TOPIC = "customers/update"
 BODY = b'{"id":7}'
+SIGNATURE = sign(BODY, "a-secret")
 
 
 def a_shop() -> Shopful:
@@ -35,12 +38,12 @@ async def test_each_acknowledgement_needs_an_entry_of_its_own(
     redis: ArqRedis, acknowledged: int, missing: int
 ) -> None:
     shop = a_shop()
-    record = keep(Kept(TOPIC, fingerprint(BODY), len(BODY)))
+    record = keep(Kept(TOPIC, b64decode(SIGNATURE), len(BODY)))
     await marks.mark(
         redis, OrgId(shop.handle.org), [Event("7", identity=b"a" * 16, record=record)], lane="live"
     )
 
-    shop.witness.answered[TOPIC, fingerprint(BODY)] = acknowledged
+    shop.witness.answered[TOPIC, SIGNATURE] = acknowledged
 
     assert len(await lost(redis, [shop])) == missing
 

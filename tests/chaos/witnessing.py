@@ -8,7 +8,7 @@ import aiohttp
 
 from deploy.sandbox.deliveries import Deliveries
 from deploy.sandbox.outbox import Delivery
-from service.domain.deliveries import fingerprint
+from deploy.sandbox.signature import sign
 
 
 class Witness(Deliveries):
@@ -23,7 +23,7 @@ class Witness(Deliveries):
         )
         self.pushed = 0
         self.attempts = 0
-        self.answered: Counter[tuple[str, bytes]] = Counter()  # topic and the body's SHA-256
+        self.answered: Counter[tuple[str, str]] = Counter()  # topic and signature
         self.refused: Counter[int] = Counter()  # other answers by status; 0 = none
 
     def push(self, delivery: Delivery) -> None:
@@ -32,13 +32,14 @@ class Witness(Deliveries):
         super().push(delivery)
 
     async def _send(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
-        before = self.log[-1] if self.log else None
+        before, target = self.log[-1] if self.log else None, self.target()
         await super()._send(session, delivery)
         sent = self.log[-1] if self.log else None  # nothing else runs between its note and this line
-        if sent is None or sent is before:
+        if sent is None or sent is before or target is None:
             return
         self.attempts += 1
         if sent.status == 200:
-            self.answered[delivery.topic, fingerprint(delivery.body)] += 1
+            signature = delivery.signature or sign(delivery.body, target.secret)
+            self.answered[delivery.topic, signature] += 1
         else:
             self.refused[sent.status or 0] += 1

@@ -19,14 +19,14 @@ from deploy.cli.app import run
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.context import Context
 from service.cpu_pool import InProcess
-from service.ending import end
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.counters import Counters
 from service.store.shops import Shops
 from service.store.versions import Versions
+from service.tasks import cancel_and_wait
 from workers.periodic.pending_jobs import PendingJobs
-from workers.rounds import pending_jobs_for_ever
+from workers.periodic.scheduler import run_every
 
 ORG = "1000000001"
 TOKEN = "sandbox-token-one"
@@ -69,7 +69,7 @@ def typed(words: Sequence[str], stdin: str) -> Said:
 async def place(redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
     context = Context(redis, Shops(redis, Cipher(["k" * 32])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
-    working = asyncio.create_task(pending_jobs_for_ever(jobs, every_s=0.05))  # a worker's part
+    working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
     sandbox = Sandbox()
     haravan = sandbox.add_shop(org=ORG, token=TOKEN)
     haravan.populate(20, seed=1)
@@ -86,7 +86,7 @@ async def place(redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
             return await asyncio.to_thread(typed, words, stdin)
 
         yield Place(haravan, url, tagger)
-    await end(working)
+    await cancel_and_wait(working)
     structlog.reset_defaults()  # the commands quieten it
 
 
@@ -255,7 +255,7 @@ async def test_customers_are_counted_listed_and_found(shop: Place) -> None:
 async def test_calls_go_through_the_shops_bucket(shop: Place, redis: ArqRedis) -> None:
     await shop.tagger("customers", "count", ORG)
 
-    assert int(await redis.hget(keys.shop(ORG, "bucket"), "dispatched") or 0) >= 1
+    assert int(await redis.hget(keys.shop(ORG, "rate_limit"), "dispatched") or 0) >= 1
 
 
 async def test_a_replay_is_counted_before_it_marks(shop: Place, redis: ArqRedis) -> None:
@@ -297,7 +297,7 @@ async def test_a_backfill_looks_at_everybody_and_marks_whom_it_must(shop: Place,
     assert await redis.exists(keys.shop(ORG, f"mark:{rich}"))
     marked = len(await redis.keys(keys.shop(ORG, "mark:*")))
     assert json.loads(said.out)["left"] == marked
-    assert marked + await redis.hlen(keys.shop(ORG, "snap")) == 21
+    assert marked + await redis.hlen(keys.shop(ORG, "snapshots")) == 21
     assert shop.haravan.calls.count("GET customers") == 2  # one page, and the empty one that ends the walk
 
 
@@ -319,7 +319,7 @@ async def test_a_walk_without_rules_is_refused(shop: Place) -> None:
 
 
 async def test_publishing_looks_at_everybody_known_again(shop: Place, redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), "7", "x")
+    await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
     said = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 

@@ -12,7 +12,7 @@ import uvicorn
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
-from service.__main__ import config
+from service.__main__ import uvicorn_config
 from service.domain.customers import OrgId
 from service.domain.parsing import parse_rules
 from service.settings import Settings, read_settings
@@ -74,9 +74,9 @@ class System:
     async def marked(self) -> int:
         """Who waits for a turn. Whoever is due in some minutes is right by now, and only looked at once more."""
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in ("live", "bulk", "plan:live", "plan:bulk"):
+            for name in ("ready:live", "ready:bulk", "planned:live", "planned:bulk"):
                 pipe.zcard(self.key(name))
-            pipe.zcount(self.key("later"), "-inf", int(self.clock() * 1000) + 300_000)
+            pipe.zcount(self.key("delayed"), "-inf", int(self.clock() * 1000) + 300_000)
             return sum(await pipe.execute())
 
     def tags(self) -> dict[int, set[str]]:
@@ -134,7 +134,7 @@ async def running(
 async def _web(settings: Settings) -> AsyncIterator[str]:
     listening = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle's delay on
     listening.bind(("127.0.0.1", 0))
-    how = config(settings)
+    how = uvicorn_config(settings)
     how.loop = "none"
     server = uvicorn.Server(how)
     serving = asyncio.create_task(server.serve([listening]))
@@ -157,9 +157,9 @@ async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterato
             leak_per_s=LEAK_PER_S,
             clock_ms=lambda: int(clock() * 1000),
             dice=lambda: 0.01,
-            sweep_every_s=0.2,
+            sweep_interval_s=0.2,
             poll_s=0.02,
-            uninstalls_every_s=0.2,
+            uninstall_interval_s=0.2,
         )
         for _ in range(count)
     ]

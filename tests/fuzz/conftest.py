@@ -47,7 +47,7 @@ def port(redis_url: str) -> Iterator[int]:
         "OPS_TOKENS": f"an={OPS_TOKEN}",
     }
     settings = replace(read_settings(environ), host="127.0.0.1", port=0)
-    config = process.config(settings)
+    config = process.uvicorn_config(settings)
     config.app = create_app(settings, patience=20)  # a busy machine must not look like a slow store
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -69,5 +69,5 @@ async def _furnish(redis_url: str) -> None:
         await versions.publish(ORG, parse_rules(RULES % least), author="Lan", parent=parent)
     for number in (1, 2):
         customer = pack(Customer(id=number, total_spent=15_000_000 * number, tags=("Khách sỉ",)))
-        await redis.hset(keys.shop(ORG, "snap"), mapping={str(number): customer})
+        await redis.hset(keys.shop(ORG, "snapshots"), mapping={str(number): customer})
     await redis.aclose()

@@ -20,8 +20,8 @@ from tests.reference.matching import Person, fold, read_person
 from tests.reference.naive import makers_of
 from tests.workers.stage import ORG, Stage
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import Pacer
-from workers.walk import Kind, Walk
+from workers.haravan.rate_limit import WaitingPermits
+from workers.scan import CustomerScan, ScanKind
 
 How = Literal["told", "told twice", "told late", "lost"]
 MOST_ROUNDS = 200
@@ -78,7 +78,7 @@ class Play:
         body = self.stage.haravan.body(customer)
         self.stage.haravan.delete(customer)
         if how == "lost":
-            self.unheard.add("scrub")
+            self.unheard.add("audit")
         await self._deliver("customers/delete", body, how)
 
     async def put_on(self, customer: int, tag: str, how: How) -> None:
@@ -204,14 +204,14 @@ class Play:
         now, before = self.stage.now_ms, {each: self.person(each) for each in self.customers}
         expected = {each: self.book.look(each, before[each], now) for each in before}
         await self._find_out()
-        await self.stage.sweep.mark_by_calendar()
+        await self.stage.sweep.check_shops()
         await self._drain()
         found = {each: set(map(fold, self.person(each).tags)) for each in self.customers}
         assert found == expected, self._difference(found, expected, before)
         await self._check_snapshots()
-        dead = await self.stage.redis.hgetall(self.stage.key("dead"))
+        dead = await self.stage.redis.hgetall(self.stage.key("dead_letters"))
         assert not dead, dead
-        assert not await self.stage.sweep.mark_by_calendar(), "marked again, although nothing is due"
+        assert not await self.stage.sweep.check_shops(), "marked again, although nothing is due"
         for gone in self.book.pages.keys() - set(self.customers):
             self.book.forget(gone)
         self.stage.clock.advance(660)  # until then a record without our tag may only lag
@@ -219,7 +219,7 @@ class Play:
 
     async def _check_snapshots(self) -> None:
         """Previews and publishes go by what was seen last: everybody who is there as they are, and nobody else."""
-        stored = await self.stage.redis.hgetall(self.stage.key("snap"))
+        stored = await self.stage.redis.hgetall(self.stage.key("snapshots"))
         seen = {int(name): unpack(snapshot) for name, snapshot in stored.items()}
         assert seen.keys() == set(self.customers), "\n".join(self.history)
         for customer, one in seen.items():
@@ -249,19 +249,18 @@ class Play:
     async def _find_out(self) -> None:
         if not self.unheard:
             return
-        kind: Kind = "scrub" if "scrub" in self.unheard else "reconcile"
+        kind: ScanKind = "audit" if "audit" in self.unheard else "reconcile"
         shop, version = await self._shop(), self.book.version
         drain = self.stage.drain
-        walk = Walk(
-            redis=self.stage.redis,
+        scan = CustomerScan(
+            context=self.stage.context,
             shop=shop,
-            api=Haravan.of(shop, drain.session),
-            permits=Pacer(drain.turns.bucket, ORG, lane="bulk"),
+            api=Haravan.for_shop(shop, drain.session),
+            permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
             compiled=await drain.rulebook.rules(shop, version),
             version=version,
-            now_ms=lambda: self.stage.now_ms,
         )
-        await walk(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
+        await scan(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
         self.unheard.clear()
 
     async def _drain(self) -> None:
@@ -272,6 +271,6 @@ class Play:
             if not any(waiting.values()):
                 return
             if waiting["later"] == sum(waiting.values()):
-                [(_, due)] = await self.stage.redis.zrange(self.stage.key("later"), 0, 0, withscores=True)
+                [(_, due)] = await self.stage.redis.zrange(self.stage.key("delayed"), 0, 0, withscores=True)
                 self.stage.clock.advance(max(0.0, due / 1000 - self.stage.clock()))
         raise AssertionError(f"never quiet: {waiting}")

@@ -146,7 +146,7 @@ async def test_nothing_planted_is_said_where_the_store_is_away(tmp_path: Path) -
         arguments = asked.arguments()
 
     assert {heard[:3] for heard in asked.heard} >= {"200", "401", "503"}
-    assert "store_away" in asked.log.read_text()
+    assert "store_unavailable" in asked.log.read_text()
     assert planted(asked.log.read_text(), *asked.heard, *arguments) == []
 
 

@@ -13,6 +13,7 @@ from service.errors import BadSettings
 from service.settings import Settings
 from service.store.counters import Counters
 from service.store.shops import Shops
+from service.web.health import check_store
 from tests.web.conftest import ORG, Sender, serving
 
 
@@ -46,13 +47,24 @@ async def test_without_redis_it_lives_and_is_not_ready(settings: Settings) -> No
 
     assert (lives.status_code, ready.status_code, answer.status_code) == (200, 503, 503)
     assert answer.headers["retry-after"] == "1"
-    assert "tagger_store_up 0.0" in shown.text
+    assert "tagger_redis_up 0.0" in shown.text
 
 
 async def test_a_server_that_would_forget_ends_the_start(shops: Shops, settings: Settings) -> None:
     with pytest.raises(BadSettings, match="DURABILITY=everysec"):
         async with serving(replace(settings, durability="fsync")):
             pass
+
+
+async def test_a_server_that_would_lose_data_is_found_before_anything_is_started(
+    shops: Shops, settings: Settings
+) -> None:
+    with pytest.raises(BadSettings, match="DURABILITY=everysec"):
+        await check_store(replace(settings, durability="fsync"))
+
+
+async def test_a_server_that_is_down_does_not_end_the_start(settings: Settings) -> None:
+    await check_store(replace(settings, redis_url="unix:///nowhere/at/all"))
 
 
 async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncClient) -> None:
@@ -70,26 +82,27 @@ async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncC
     assert deliveries("customers/update", "marked") == 1
     assert deliveries("other", "ignored:no_customer") == 1
     assert deliveries("customers/update", "ignored:unreadable") == 1
-    assert seen["tagger_webhooks_refused_total", (("reason", "bad_signature"),)] == 1
-    assert seen["tagger_ack_seconds_count", ()] == 3
-    assert seen["tagger_due_customers", (("org", ORG), ("place", "live"))] == 1
+    assert seen["tagger_webhooks_rejected_total", (("reason", "bad_signature"),)] == 1
+    assert seen["tagger_webhook_ack_seconds_count", ()] == 3
+    assert seen["tagger_queue_customers", (("org", ORG), ("state", "live"))] == 1
 
 
 async def test_the_workers_counts_are_shown(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
     counters = Counters(redis)
-    counters.add("api_calls", endpoint="POST tags", status="200")
-    counters.add("api_calls", 2, endpoint="GET customer", status="none")
-    counters.add("api_seconds", 0.25, endpoint="POST tags")
+    counters.add("api_requests", endpoint="POST tags", status="200")
+    counters.add("api_requests", 2, endpoint="GET customer", status="none")
+    counters.observe("api_request_seconds", 0.25, endpoint="POST tags")
     counters.add("unheard_of")
     await counters.flush()
-    counters.add("api_calls", endpoint="POST tags", status="200")
+    counters.add("api_requests", endpoint="POST tags", status="200")
     await counters.flush()
 
     seen = await numbers(client)
 
-    assert seen["tagger_api_calls_total", (("endpoint", "POST tags"), ("status", "200"))] == 2
-    assert seen["tagger_api_calls_total", (("endpoint", "GET customer"), ("status", "none"))] == 2
-    assert seen["tagger_api_seconds_total", (("endpoint", "POST tags"),)] == 0.25
+    assert seen["tagger_api_requests_total", (("endpoint", "POST tags"), ("status", "200"))] == 2
+    assert seen["tagger_api_requests_total", (("endpoint", "GET customer"), ("status", "none"))] == 2
+    assert seen["tagger_api_request_seconds_sum", (("endpoint", "POST tags"),)] == 0.25
+    assert seen["tagger_api_request_seconds_count", (("endpoint", "POST tags"),)] == 1
     assert not any("unheard" in name for name, _ in seen)
 
 

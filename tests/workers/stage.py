@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,7 +16,6 @@ from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import Kept, cause_of, fingerprint, identity, judge, keep
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, unpack_owned
 from service.store import keys, ledger, marks
@@ -23,16 +23,19 @@ from service.store.bucket import Bucket
 from service.store.cipher import Cipher
 from service.store.counters import Counters
 from service.store.ledger import Written
-from service.store.marks import Event, Lane, Marked
+from service.store.marks import Lane, Marked
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
+from service.web.webhooks.endpoint import build_event, parse_headers
+from service.web.webhooks.shop_cache import WebhookShop
 from workers.drain import Drain
-from workers.haravan.session import open_session
+from workers.haravan.client import open_session
+from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.pending_jobs import PendingJobs
+from workers.periodic.sweep import Sweep
 from workers.rulebook import Rulebook
-from workers.sweep import Sweep
 
 ORG = OrgId("1000000001")
 VIP = """
@@ -55,6 +58,7 @@ class Stage:
     versions: Versions
     drain: Drain
     sweep: Sweep
+    housekeeping: Housekeeping
     context: Context
     jobs: PendingJobs
     clock: Clock
@@ -72,17 +76,9 @@ class Stage:
 
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
         """What the web process does with a signed body."""
-        told = judge(topic=topic, body=body, test=False, currency="VND")
-        sha256 = fingerprint(body)
-        event = Event(
-            told.customer,
-            told.digest,
-            told.updated_ms,
-            identity(org=ORG, topic=topic, sha256=sha256),
-            told.note,
-            cause_of(topic),
-            keep(Kept(topic, sha256, len(body))),
-        )
+        headers = parse_headers([(b"x-haravan-topic", topic.encode())])
+        shop = WebhookShop(ORG, "VND", ())
+        event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
         return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 
     async def announce(self, customer: int) -> Marked:
@@ -167,9 +163,8 @@ async def staged(
             shops=shops,
             versions=versions,
             drain=_drain(redis, shops, versions, session, clock, dice),
-            sweep=Sweep(
-                redis, shops, versions=versions, alerts=Alerts(redis), retention_days=30, clock_ms=_ms(clock)
-            ),
+            sweep=Sweep(context, Alerts(redis)),
+            housekeeping=Housekeeping(context, retention_days=30),
             context=context,
             jobs=PendingJobs(context, InProcess(context)),
             clock=clock,
@@ -177,7 +172,7 @@ async def staged(
         if rules:
             await stage.publish(rules)
         yield stage
-        await stage.drain.alerts.settled()
+        await stage.drain.alerts.drain()
 
 
 def _drain(

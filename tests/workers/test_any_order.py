@@ -43,7 +43,7 @@ async def test_after_any_events_edits_faults_and_turns_the_tags_are_right_and_no
         ]
         assert [each for each in customers if await stage.is_marked(each)] == []
         undone = any(step[0] == "take off" for step in steps)
-        noticed = [fields[b"t"] for _, fields in await redis.xrange(stage.key("drift"))]
+        noticed = [fields[b"tag"] for _, fields in await redis.xrange(stage.key("drift"))]
         assert not noticed or undone  # what we did is never taken for somebody else's doing
         assert not [each for each in noticed if each.startswith(b"+")]
 
@@ -64,7 +64,7 @@ async def _do(stage: Stage, customers: list[int], step: tuple[Any, ...]) -> None
         case ("fault", kind):
             _spoil(stage, kind)
         case ("lock", _):
-            await stage.redis.delete(stage.key("lock"))
+            await stage.redis.delete(stage.key("lease"))
         case ("turn", rest_s):
             await stage.turn(rest_s=rest_s)
 
@@ -85,11 +85,11 @@ def _spoil(stage: Stage, kind: str) -> None:
 
 
 async def _come_to_rest(stage: Stage, customers: list[int]) -> None:
-    """Faults off, a day later, everybody looked at once more, as the daily scrub does."""
+    """Faults off, a day later, everybody looked at once more, as the daily audit does."""
     stage.haravan.faults.clear()
     stage.clock.advance(25 * 3600)
     await stage.shops.resume(ORG)
-    await stage.mark(*customers, cause="scrub")
+    await stage.mark(*customers, cause="audit")
     await stage.turn(4)
     stage.clock.advance(700)
     await stage.turn(4)

@@ -121,7 +121,7 @@ async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
             await stage.announce(later)
             left = await pending.list_jobs(stage.redis, ORG)
 
-            await stage.redis.delete(stage.key("lock"))  # its time is up
+            await stage.redis.delete(stage.key("lease"))  # its time is up
             await stage.execute_jobs()
             await stage.turn(2)
         await stage.redis.delete(stage.key("lock"))  # one that only stood still may have gone on for a moment
@@ -163,13 +163,13 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
 async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage) -> None:
     await stage.publish(VIP)
     _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
-    await stage.redis.set(stage.key("lock"), "a drain's")
+    await stage.redis.set(stage.key("lease"), "a drain's")
     run = await asked_for(stage, await adoption(stage, "VIP"))
     [job] = await pending.list_jobs(stage.redis)
 
     assert not await claiming.execute(stage.context, InProcess(stage.context), job, patience_s=0.02)
     waiting = await runs.get(stage.redis, ORG, run.id)
-    await stage.redis.delete(stage.key("lock"))
+    await stage.redis.delete(stage.key("lease"))
     await stage.execute_jobs()
     await stage.turn(2)
 

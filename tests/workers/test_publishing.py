@@ -97,7 +97,7 @@ async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publ
     await stage.turn(2)
     assert stage.haravan.tags(customer) == {"Gold"}
     stage.clock.advance(31 * 86_400)
-    await stage.sweep.mark_by_calendar()
+    await stage.sweep.check_shops()
     await stage.turn(2)
 
     assert stage.haravan.tags(customer) == set()
@@ -336,7 +336,7 @@ async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not
 
     await published(stage, shop, text)
 
-    due = await stage.redis.zscore(stage.key("calendar"), str(customer))
+    due = await stage.redis.zscore(stage.key("schedule"), str(customer))
     assert due == date.fromisoformat(day).toordinal() + 91
 
 

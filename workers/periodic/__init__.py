@@ -1,1 +1,1 @@
-"""What every worker does now and then, beside its drains."""
+"""Work that a worker does on a schedule, beside its drains: sweep, housekeeping, nightly reconcile, uninstall checks."""

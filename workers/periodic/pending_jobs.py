@@ -20,11 +20,11 @@ from redis.exceptions import LockError, RedisError
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
-from service.ending import end
 from service.errors import Overloaded
 from service.store import claiming, erasing, publish_runs
 from service.store.jobs import pending
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
+from service.tasks import cancel_and_wait
 
 RETRY_DELAY_MS: Final = 30_000  # after a failure that trying at once would not mend
 
@@ -73,7 +73,7 @@ class PendingJobs:
             await asyncio.wait({work})
             return 0 if work.cancelled() else work.result()
         finally:
-            await end(work, renewal)
+            await cancel_and_wait(work, renewal)
             await _release(lock)
 
     async def _renew(self, lock: Lock, work: asyncio.Task[int]) -> None:

@@ -45,24 +45,27 @@ class PendingJob(msgspec.Struct, frozen=True):
 
 def queue_save(pipe: Any, job: PendingJob) -> None:
     """Store a job with the commands of a transaction."""
-    pipe.hset(keys.PENDING, job.field, msgspec.json.encode(job))
+    pipe.hset(keys.partition_key(job.org, "pending"), job.field, msgspec.json.encode(job))
 
 
 def queue_delete(pipe: Any, job: PendingJob) -> None:
     """Delete a job that is done with the commands of a transaction."""
-    pipe.hdel(keys.PENDING, job.field)
+    pipe.hdel(keys.partition_key(job.org, "pending"), job.field)
 
 
 async def save(redis: Redis, job: PendingJob) -> None:
     """Store a job, or its new state."""
     client: Any = redis
-    await client.hset(keys.PENDING, job.field, msgspec.json.encode(job))
+    await client.hset(keys.partition_key(job.org, "pending"), job.field, msgspec.json.encode(job))
 
 
 async def list_jobs(redis: Redis, org: OrgId | None = None) -> list[PendingJob]:
     """All jobs, or those of one shop."""
     client: Any = redis
-    jobs = [_decode(packed) for packed in await client.hvals(keys.PENDING)]
+    async with client.pipeline(transaction=False) as pipe:
+        for key in keys.of_partitions("pending") if org is None else [keys.partition_key(org, "pending")]:
+            pipe.hvals(key)
+        jobs = [_decode(packed) for partition in await pipe.execute() for packed in partition]
     return [job for job in jobs if org in (None, job.org)]
 
 

@@ -55,7 +55,7 @@ class DeliveryModel(ResponseModel, frozen=True):
     outcome: str
     repeat: bool
     topic: str
-    sha256: str
+    signature: str
     size: int
     test: bool
     org: str
@@ -156,7 +156,7 @@ DELIVERY_EXAMPLE: Final[dict[str, Any]] = {
     "outcome": "marked",
     "repeat": False,
     "topic": "orders/paid",
-    "sha256": "5f2c1d7be6f3f6b0a4b8d93c3a9e7d1f0c6b5a49382716f5e4d3c2b1a0998877",
+    "signature": "MPjRYKoc2I99nNv0x3bzx4lSRjDHD7OfV5C/UX5Ijbc=",
     "size": 4211,
     "test": False,
     "org": "",

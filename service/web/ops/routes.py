@@ -18,6 +18,7 @@ from starlette.routing import Route
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import read_id
+from service.domain.deliveries import MAX_BODY
 from service.errors import Unreadable
 from service.web.ops import deliveries, rules, runs, shops, tags, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
@@ -40,7 +41,6 @@ ENDPOINTS: Final = (
     *tags.ENDPOINTS,
 )
 BY_NAME: Final = {endpoint.name: endpoint for endpoint in ENDPOINTS}
-MAX_BODY: Final = 1024 * 1024
 READ_TIMEOUT_S: Final = 25.0  # many clients give up after 30 s, proxies after 60
 
 

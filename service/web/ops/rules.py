@@ -13,9 +13,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.customers import MAX_ID
-from service.domain.guard import Effort
+from service.domain.impact import Preview, WriteCost
 from service.domain.parsing import check_rules, parse_rules
-from service.domain.preview import Preview
 from service.domain.rules import RuleSet
 from service.domain.words import Words
 from service.errors import Refused
@@ -86,7 +85,7 @@ class PreviewResponse(Preview, ResponseModel, frozen=True, kw_only=True):
     """What publishing would do after version `parent`: tags, tier moves, API calls, warnings; samples are ids."""
 
     parent: int
-    effort: Effort
+    effort: WriteCost
     guard: GuardModel
     unscanned: Annotated[
         int | None, Meta(description="Customers of the shop that were never looked at; null: unknown")

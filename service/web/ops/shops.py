@@ -9,8 +9,8 @@ from msgspec import Meta
 from service.context import Context
 from service.locales import words
 from service.store import going_live
+from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shop import Shop
-from service.web.metrics import ShopState, shop_states
 from service.web.ops.requests import Endpoint, Language, Request, RequestModel, ResponseModel, to_model
 from service.web.ops.rules import (
     NEEDS_APPROVAL_EXAMPLE,
@@ -74,7 +74,7 @@ class DisableShadowResponse(ResponseModel, frozen=True):
 async def list_shops(context: Context, _: Request) -> ShopList:
     """Every shop and how its work stands."""
     orgs = await context.shops.orgs()
-    states = {state.org: state for state in await shop_states(context.redis, orgs)}
+    states = {state.org: state for state in await load_backlogs(context.redis, orgs)}
     found = [(await context.shops.get(org), states[org]) for org in orgs]
     return ShopList([_status(shop, state) for shop, state in found if shop is not None])
 
@@ -82,7 +82,7 @@ async def list_shops(context: Context, _: Request) -> ShopList:
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop and how its work stands."""
     shop = await context.shops.require(request.org)
-    [state] = await shop_states(context.redis, [request.org])
+    [state] = await load_backlogs(context.redis, [request.org])
     return _status(shop, state)
 
 
@@ -122,7 +122,7 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
     return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
 
 
-def _status(shop: Shop, state: ShopState) -> ShopStatus:
+def _status(shop: Shop, state: ShopBacklog) -> ShopStatus:
     return ShopStatus(
         org=shop.org,
         name=shop.name,
@@ -136,10 +136,10 @@ def _status(shop: Shop, state: ShopState) -> ShopStatus:
         paused_since_ms=shop.paused_since_ms,
         paused_by=shop.paused_by,
         removals_paused=shop.removals_paused,
-        due=state.due,
+        due=state.customers,
         oldest_due_s=round(state.oldest_s, 3),
         dead_letters=state.dead_letters,
-        bucket_level=round(state.bucket_level, 1),
+        bucket_level=round(state.rate_limit_used, 1),
     )
 
 
@@ -156,7 +156,7 @@ SHOP_EXAMPLE: Final[dict[str, Any]] = {
     "paused_since_ms": 0,
     "paused_by": "",
     "removals_paused": "",
-    "due": {"live": 2, "bulk": 3200, "planned": 12, "later": 0},
+    "due": {"live": 2, "bulk": 3200, "planned": 12, "delayed": 0},
     "oldest_due_s": 0.41,
     "dead_letters": 1,
     "bucket_level": 31.5,

@@ -1,0 +1,51 @@
+"""What a flush writes: the events of each shop, and the requests that wait for them."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+
+from service.domain.customers import OrgId
+from service.errors import StoreAway
+from service.store.marks import Event
+
+Acknowledgement = asyncio.Future[StoreAway | None]  # None: the write is confirmed
+
+
+@dataclass(slots=True)
+class ShopBatch:
+    """The events of one shop in one script call."""
+
+    org: OrgId
+    opened_s: float  # perf_counter() when the first event was added
+    events: list[Event] = field(default_factory=list)
+    topics: list[str] = field(default_factory=list)  # metric label of each event
+    acknowledgements: list[Acknowledgement] = field(default_factory=list)
+    outcomes: list[str] = field(default_factory=list)  # of each event, once the batch is written
+    duplicates: int = 0
+    is_settled: bool = False
+
+    def add(self, event: Event, topic: str, loop: asyncio.AbstractEventLoop) -> Acknowledgement:
+        """Add an event; the result of the future is None on success, otherwise the error."""
+        acknowledgement: Acknowledgement = loop.create_future()
+        self.events.append(event)
+        self.topics.append(topic)
+        self.acknowledgements.append(acknowledgement)
+        return acknowledgement
+
+    def settle(self, error: StoreAway | None) -> None:
+        """Give every request of the batch its result."""
+        self.is_settled = True
+        for acknowledgement in self.acknowledgements:
+            if not acknowledgement.done():  # done: the request was cancelled
+                acknowledgement.set_result(error)
+
+
+@dataclass(frozen=True, slots=True)
+class Flush:
+    """The batches that went to Redis in one round trip."""
+
+    batches: list[ShopBatch]
+    took_s: float  # from the oldest event to the acknowledgement
+    write_s: float  # of it, the round trip
+    error: StoreAway | None = None

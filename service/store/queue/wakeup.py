@@ -1,0 +1,36 @@
+"""The doorbell: the names of the arq jobs and queues, where web and workers meet (see arq.md's conclusions)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+from arq.connections import ArqRedis
+from redis.exceptions import RedisError
+
+from service.domain.customers import OrgId
+from service.store import keys
+
+DRAIN: Final = "drain"
+DRAIN_QUEUE: Final = "tagger:queue:drain"
+EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops what waits longer than this
+
+serialize = msgspec.msgpack.Encoder().encode  # never pickle: whoever can write to Redis would run code
+deserialize = msgspec.msgpack.Decoder().decode
+
+
+async def ring(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) -> bool:
+    """Wake a shop: enqueue one drain under an id that is never used again.
+
+    False when arq did not take it; then the flag is taken back and the sweep rings again. The marks are safe
+    either way, so this raises nothing.
+    """
+    try:
+        job = await redis.enqueue_job(
+            DRAIN, org, _job_id=f"drain:{org}:{number}", _queue_name=DRAIN_QUEUE, _defer_by=delay_s or None
+        )
+        if job is None:
+            await redis.delete(keys.shop(org, "wakeup_pending"))
+    except (RedisError, OSError):
+        return False
+    return job is not None

@@ -1,0 +1,251 @@
+"""The webhook endpoint: handshake, signature, store and mark, then 200 (the consequences: haravan.md, Webhooks)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+from urllib.parse import parse_qs
+
+from starlette.types import Receive, Scope, Send
+
+from service.domain.deliveries import (
+    MAX_BODY,
+    Kept,
+    Reason,
+    Refusal,
+    Verdict,
+    cause_of,
+    identity,
+    judge,
+    keep,
+    looks_signed,
+    signature_digest,
+    tidy_topic,
+)
+from service.errors import StoreAway
+from service.ingest import GroupCommit, QueueFull
+from service.store.deliveries import STRANGERS
+from service.store.marks import Event
+from service.web.webhooks.metrics import WebhookMetrics, topic_label
+from service.web.webhooks.rejections import RejectionTracker
+from service.web.webhooks.shop_cache import ShopCache, WebhookShop
+
+PATH: Final = "/webhooks/haravan"
+MAX_ORG_DIGITS: Final = 19
+MAX_UNFINISHED: Final = (
+    64 * 1024 * 1024
+)  # bytes of bodies that are still being received, all requests together
+
+ACCEPTED_START: Final = {
+    "type": "http.response.start",
+    "status": 200,
+    "headers": [(b"content-length", b"0")],  # each further header costs a microsecond
+}
+ACCEPTED_BODY: Final = {"type": "http.response.body", "body": b""}
+RETRY_AFTER: Final = (b"retry-after", b"1")
+CLOSE: Final = (b"connection", b"close")
+
+
+class WebhookHeaders(NamedTuple):
+    """The headers that matter. None of them is signed."""
+
+    topic: str
+    org: str  # "" if missing or not a number
+    domain: str
+    signature: bytes
+    is_test: bool
+    length: bytes
+    encoding: bytes
+
+
+class _Rejected(Exception):
+    """The request is answered 401 or 415."""
+
+    def __init__(self, reason: Refusal) -> None:
+        self.reason = reason
+
+
+class _Unreadable(Exception):
+    """The body cannot be read; `status` is the answer, 0 if the client is gone."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+
+
+class WebhookEndpoint:
+    """ASGI application for the webhook path, used as the endpoint of a Starlette `Route`."""
+
+    def __init__(
+        self,
+        *,
+        ingest: GroupCommit,
+        shops: ShopCache,
+        rejections: RejectionTracker,
+        metrics: WebhookMetrics,
+        verify_token: str,
+        max_unfinished: int = MAX_UNFINISHED,
+    ) -> None:
+        self._ingest = ingest
+        self._shops = shops
+        self._rejections = rejections
+        self._metrics = metrics
+        self._verify_token = verify_token.encode()
+        self._max_unfinished = max_unfinished
+        self._unfinished = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        if method == "POST":
+            await self._deliver(scope, receive, send)
+        elif method == "GET":
+            await self._handshake(scope, send)
+        else:
+            await _answer(send, 405, b"use GET or POST", (b"allow", b"GET, POST"))
+
+    async def _deliver(self, scope: Scope, receive: Receive, send: Send) -> None:
+        headers = parse_headers(scope["headers"])
+        try:
+            self._check_headers(headers)
+            body = await self._read_body(receive, headers.length)
+            await self.accept(headers, body)
+        except _Rejected as exc:
+            if exc.reason is Refusal.CONTENT_ENCODING:
+                await _answer(send, 415, b"send the body without Content-Encoding")
+            else:
+                await _answer(send, 401, b"not signed by Haravan")
+        except _Unreadable as exc:
+            if exc.status:
+                self._metrics.failed.labels(exc.reason).inc()
+                await _answer(send, exc.status, b"the body cannot be accepted", CLOSE, RETRY_AFTER)
+        except StoreAway as exc:
+            self._metrics.failed.labels(
+                "overloaded" if isinstance(exc, QueueFull) else "store_unavailable"
+            ).inc()
+            await _answer(send, 503, b"not stored: send it again", RETRY_AFTER)
+        else:
+            await send(ACCEPTED_START)
+            await send(ACCEPTED_BODY)
+
+    async def accept(self, headers: WebhookHeaders, body: bytes) -> None:
+        """Verify a delivery, store it and mark its customer; returns when it is on disk.
+
+        Raises StoreAway, and an error of this module if the delivery is rejected.
+        """
+        org = headers.org or self._shops.org_for_domain(headers.domain)
+        shop = self._shops.get(org)
+        digest = signature_digest(body, headers.signature, shop.secrets) if shop else None
+        if (
+            digest is None
+        ):  # the shop or its secret may be new, or the app's secret signs for a shop that we do not have
+            await self._shops.refresh()
+            org = headers.org or self._shops.org_for_domain(headers.domain)
+            shop = self._shops.get(org)
+            secrets = shop.secrets if shop else self._shops.app_secrets
+            digest = signature_digest(body, headers.signature, secrets)
+            if digest is None:
+                raise self._rejected(Refusal.BAD_SIGNATURE, shop)
+        event = build_event(headers, body, org=org, shop=shop, digest=digest)
+        error = await self._ingest.submit(
+            shop.org if shop else STRANGERS, event, topic=topic_label(headers.topic)
+        )
+        if error is not None:
+            raise error
+
+    def _check_headers(self, headers: WebhookHeaders) -> None:
+        """Raise if the body need not be waited for: anybody may send half a request and hold the rest back."""
+        if headers.encoding and headers.encoding != b"identity":
+            raise self._rejected(Refusal.CONTENT_ENCODING, None)
+        if not looks_signed(headers.signature):
+            reason = Refusal.BAD_SIGNATURE if headers.signature else Refusal.NO_SIGNATURE
+            raise self._rejected(reason, self._shops.get(headers.org))
+
+    def _rejected(self, reason: Refusal, shop: WebhookShop | None) -> _Rejected:
+        if reason is not Refusal.CONTENT_ENCODING and not (shop.secrets if shop else self._shops.app_secrets):
+            reason = Refusal.NO_SECRET
+        self._rejections.record(reason, org=shop.org if shop else None)
+        return _Rejected(reason)
+
+    async def _read_body(self, receive: Receive, announced: bytes) -> bytes:
+        """The whole body; `announced` is Content-Length. How long it may take is bounded by the connection."""
+        if len(announced) >= 7 and int(announced) > MAX_BODY:
+            raise _Unreadable(413, "body_too_large")
+        message = await receive()
+        body: bytes = message.get("body", b"")
+        if message["type"] == "http.request" and not message.get("more_body") and len(body) <= MAX_BODY:
+            return body
+        pieces: list[bytes] = []
+        size = 0
+        try:
+            while True:
+                if message["type"] == "http.disconnect":
+                    raise _Unreadable(0, "disconnected")
+                piece: bytes = message.get("body", b"")
+                pieces.append(piece)
+                size += len(piece)
+                self._unfinished += len(piece)
+                if size > MAX_BODY:
+                    raise _Unreadable(413, "body_too_large")
+                if not message.get("more_body"):
+                    return b"".join(pieces)
+                if self._unfinished > self._max_unfinished:
+                    raise _Unreadable(503, "overloaded")
+                message = await receive()
+        finally:
+            self._unfinished -= size
+
+    async def _handshake(self, scope: Scope, send: Send) -> None:
+        """Haravan asks, before any shop is installed, whether we know the verify token."""
+        query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+        given = query.get("hub.verify_token", [""])[0].encode()
+        is_known = bool(self._verify_token) and hmac.compare_digest(given, self._verify_token)
+        if query.get("hub.mode") != ["subscribe"] or not is_known:
+            await _answer(send, 401, b"wrong verify token")
+            return
+        await _answer(send, 200, query.get("hub.challenge", [""])[0].encode())
+
+
+def parse_headers(headers: Sequence[tuple[bytes, bytes]]) -> WebhookHeaders:
+    """Pick the headers that matter. The old name of the signature counts only if the new one is absent."""
+    found = dict(reversed(headers))  # of a header that is sent twice the first counts
+    org = found.get(b"x-haravan-org-id", b"").strip()
+    signature = found.get(b"x-haravan-hmacsha256")
+    if signature is None:
+        signature = found.get(b"x-haravan-hmac-sha256", b"")
+    return WebhookHeaders(
+        tidy_topic(found.get(b"x-haravan-topic", b"")),
+        org.decode() if len(org) <= MAX_ORG_DIGITS and org.isdigit() else "",
+        found.get(b"haravan-shop-domain", b"").decode("latin-1"),
+        signature.strip(),
+        found.get(b"x-haravan-test", b"").strip().lower() == b"true",
+        found.get(b"content-length", b""),
+        found.get(b"content-encoding", b"").strip().lower(),
+    )
+
+
+def build_event(
+    headers: WebhookHeaders, body: bytes, *, org: str, shop: WebhookShop | None, digest: bytes
+) -> Event:
+    """What the mark script stores of a signed delivery. `org` is what the headers say; without a shop nobody is marked."""
+    topic = headers.topic
+    if shop is None:
+        verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
+    else:
+        verdict = judge(topic=topic, body=body, test=headers.is_test, currency=shop.currency)
+    return Event(
+        verdict.customer,
+        verdict.digest,
+        verdict.updated_ms,
+        identity(org=org, topic=topic, digest=digest),
+        verdict.note,
+        cause_of(topic),
+        keep(Kept(topic, digest, len(body), headers.is_test, "" if shop else org)),
+    )
+
+
+async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    """Send a short plain text."""
+    fixed = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)))
+    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    await send({"type": "http.response.body", "body": text})

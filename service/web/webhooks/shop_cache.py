@@ -1,0 +1,124 @@
+"""The shops' webhook secrets, cached in the process so that no webhook waits for a read."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+from redis.exceptions import RedisError
+
+from service.domain.customers import OrgId
+from service.errors import StoreAway
+from service.store.shops import Shops
+
+POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at most
+MIN_REFRESH_INTERVAL_S: Final = (
+    1.0  # between refreshes for signatures that do not fit: forgeries cost one read a second
+)
+RELOAD_INTERVAL_S: Final = 300.0  # also if the revision stands still: a process may die before it raises it
+REFRESH_TIMEOUT_S: Final = 0.8  # so that the answer is there within a second
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookShop:
+    """What the webhook endpoint needs of a shop."""
+
+    org: OrgId
+    currency: str
+    secrets: tuple[bytes, ...]  # the app's, valid for every shop, then the shop's own
+
+
+class ShopCache:
+    """Every shop's secrets and currency, loaded again when the revision of the shops has changed.
+
+    It is empty until `start`, so no webhook is accepted before the store is known to be durable.
+    """
+
+    def __init__(
+        self,
+        shops: Shops,
+        *,
+        app_secrets: tuple[str, ...],
+        timeout_s: float = REFRESH_TIMEOUT_S,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._repository = shops
+        self.app_secrets = tuple(secret.encode() for secret in app_secrets)
+        self._timeout_s = timeout_s
+        self._clock = clock
+        self._shops: dict[str, WebhookShop] = {}
+        self._orgs: dict[str, str] = {}  # by domain
+        self._revision = -1
+        self._loaded_at = self._checked_at = float("-inf")
+        self._refreshing: asyncio.Task[None] | None = None
+        self._polling: asyncio.Task[None] | None = None
+
+    def get(self, org: str) -> WebhookShop | None:
+        """The shop as last loaded."""
+        return self._shops.get(org)
+
+    def org_for_domain(self, domain: str) -> str:
+        """The org of a legacy `Haravan-Shop-Domain` header, "" if no shop's API has this domain."""
+        return self._orgs.get(domain.strip().lower(), "") if domain else ""
+
+    def start(self) -> None:
+        """Load the shops, and then look for changes until `stop`."""
+        if self._polling is None:
+            self._polling = asyncio.create_task(self._poll(), name="shop_cache")
+
+    async def stop(self) -> None:
+        """Stop looking for changes."""
+        tasks = [task for task in (self._polling, self._refreshing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def refresh(self) -> None:
+        """Look for changes because a shop or a signature did not fit, at most once a second.
+
+        Raises StoreAway if the shops cannot be read, or may not be read yet.
+        """
+        if self._polling is None:
+            raise StoreAway("the store is not known to be durable yet")
+        if self._refreshing is None and self._clock() - self._checked_at < MIN_REFRESH_INTERVAL_S:
+            return
+        if self._refreshing is None:
+            self._refreshing = asyncio.create_task(self._load_if_changed())
+            self._refreshing.add_done_callback(self._finish)
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                await asyncio.shield(self._refreshing)
+        except (RedisError, OSError) as exc:  # a timeout is an OSError
+            raise StoreAway("the shops cannot be read") from exc
+
+    def _finish(self, task: asyncio.Task[None]) -> None:
+        self._refreshing = None
+        if not task.cancelled():
+            task.exception()  # marks it as retrieved: the waiters raise it, and without waiters the cache stays as it is
+
+    async def _poll(self) -> None:
+        while True:
+            try:
+                await self.refresh()
+            except StoreAway:
+                pass  # the cached shops stay in use
+            except Exception:  # noqa: BLE001  # outermost loop: a revoked secret must not stay valid for ever
+                structlog.get_logger().exception("shop_cache_error")
+            await asyncio.sleep(POLL_INTERVAL_S)
+
+    async def _load_if_changed(self) -> None:
+        now = self._clock()
+        revision = await self._repository.revision()  # read before the shops: a later change raises it again
+        if revision != self._revision or now - self._loaded_at >= RELOAD_INTERVAL_S:
+            shops: dict[str, WebhookShop] = {}
+            orgs: dict[str, str] = {}
+            for one in await self._repository.webhook_credentials():
+                own = (one.secret.encode(),) if one.secret else ()
+                shops[one.org] = WebhookShop(one.org, one.currency, (*self.app_secrets, *own))
+                orgs[one.domain] = one.org
+            self._shops, self._orgs, self._revision, self._loaded_at = shops, orgs, revision, now
+        self._checked_at = self._clock()

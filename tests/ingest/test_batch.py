@@ -1,0 +1,29 @@
+"""What each request of a batch gets."""
+
+from __future__ import annotations
+
+import asyncio
+
+from service.domain.customers import OrgId
+from service.errors import StoreAway
+from service.ingest import ShopBatch
+from service.store.marks import Event
+
+
+async def test_every_request_gets_the_result_whatever_became_of_the_others() -> None:
+    loop = asyncio.get_running_loop()
+    batch, error = ShopBatch(OrgId("1"), loop.time()), StoreAway("no")
+    cancelled, waits, asks_later = (batch.add(Event("7"), "t", loop) for _ in range(3))
+    waiting = asyncio.ensure_future(_result(waits))
+    cancelled.cancel()
+
+    batch.settle(error)
+
+    assert batch.is_settled
+    assert await waiting is error
+    assert await asks_later is error
+    assert cancelled.cancelled()
+
+
+async def _result(acknowledgement: asyncio.Future[StoreAway | None]) -> StoreAway | None:
+    return await acknowledgement

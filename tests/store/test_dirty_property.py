@@ -1,0 +1,145 @@
+"""Random histories of a few customers: a take sees the newest moment and the last delivery, a settlement what moved."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from typing import Literal
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import CustomerId, OrgId
+from service.store import keys
+from service.store.bucket import Bucket
+from service.store.deliveries import MOST_OF_ONE, by_customer
+from service.store.marks import Event, mark
+from service.store.settlements import Letter, Mark, Settlement
+from service.store.turns import Refused, Turn, Turns
+
+ORG = OrgId("1000000001")
+P = keys.shop(ORG)
+RETENTION_S = 86_400
+CROWD = (1, 2, 3)
+TODAY = 739_000
+
+Op = Literal["complete", "plan", "delay", "requeue", "dead_letter"]
+
+
+@dataclass
+class Life:
+    """What happened so far, and what must follow from it."""
+
+    redis: ArqRedis
+    dice: random.Random
+    now_ms: int = 1_800_000_000_000
+    number: int = 0
+    told: dict[int, int] = field(default_factory=dict)  # the newest moment of each customer's events
+    deliveries: dict[int, list[str]] = field(default_factory=dict)
+    open: dict[int, Mark] = field(default_factory=dict)  # taken, and nothing happened to the customer since
+    moved: dict[int, Mark] = field(default_factory=dict)  # taken, and something did
+
+    def turns(self) -> Turns:
+        return Turns(
+            self.redis,
+            bucket=Bucket(self.redis, clock_ms=lambda: self.now_ms),
+            clock_ms=lambda: self.now_ms,
+        )
+
+    async def turn(self) -> Turn:
+        turn = await self.turns().acquire(ORG, token="turn")  # a lock's, not an API's
+        if turn is None:
+            await self.redis.delete(P + "lease")
+            turn = await self.turns().acquire(ORG, token="turn")
+        assert turn is not None
+        return turn
+
+    async def happens(self) -> None:
+        """A lot of webhooks, or of marks by others."""
+        live, events = self.dice.random() < 0.8, []
+        for _ in range(self.dice.choice((1, 1, 2, 30))):
+            customer, moment = self.dice.choice(CROWD), self.dice.randrange(1, 1000)
+            self.number += 1
+            identity = self.number.to_bytes(16) if live else b""
+            cause = self.dice.choice(("delivery", "delivery", "deletion")) if live else "replay:R1"
+            events.append(
+                Event(str(customer), updated_ms=str(moment if live else 0), identity=identity, cause=cause)
+            )
+            if live:
+                self.told[customer] = max(moment, self.told.get(customer, 0))
+            if customer in self.open:
+                self.moved[customer] = self.open.pop(customer)
+        made = await mark(
+            self.redis,
+            ORG,
+            events,
+            lane="live" if live else "bulk",
+            retention_s=RETENTION_S,
+            now_ms=self.now_ms,
+        )
+        for event, one in zip(events, made, strict=True):
+            if one.delivery:
+                self.deliveries.setdefault(int(event.customer), []).append(one.delivery)
+
+    async def take(self) -> None:
+        marks, _ = await (await self.turn()).dequeue(linger_ms=0)
+        for one in marks:
+            self.moved.pop(one.customer, None)
+            self.open[one.customer] = one
+            assert one.updated_ms == self.told.get(one.customer, 0)
+            last = self.deliveries.get(one.customer, [""])[-1]
+            assert one.last_delivery in (last, "")  # a mark after a clear may be by no delivery at all
+
+    async def settle(self) -> None:
+        """Whoever was taken and left alone since is settled; whoever was not is refused."""
+        taken = [(one, True) for one in self.open.values()] + [(one, False) for one in self.moved.values()]
+        if not taken:
+            return
+        one, stands = self.dice.choice(taken)
+        ops: tuple[Op, ...] = ("complete", "plan", "delay", "requeue", "dead_letter")
+        op = self.dice.choice(ops)
+        settlement = Settlement(
+            op=op,
+            mark=one,
+            plan=b"plan" if op == "plan" else None,
+            due_ms=self.now_ms + 500 if op == "delay" else None,
+            dead_letter=Letter("rejected", "no") if op == "dead_letter" else None,
+        )
+        outcome = await (await self.turn()).settle([settlement], today=TODAY)
+        assert outcome == ["done" if stands else "superseded"]
+        if stands and op != "plan":
+            del self.open[one.customer]
+
+    async def write(self) -> None:
+        """A planned write is permitted only while nothing happened since the customer was taken."""
+        for one, stands in [(x, True) for x in self.open.values()] + [
+            (x, False) for x in self.moved.values()
+        ]:
+            if await self.redis.hget(P + f"mark:{one.customer}", "state") != b"planned" and stands:
+                continue
+            answer = await (await self.turn()).permit_write(
+                one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, ours=0, reserve=0
+            )
+            assert (answer == Refused("superseded")) is not stands
+            return
+
+    async def passes(self) -> None:
+        self.now_ms += self.dice.choice((1, 100, 2500, 20_000))
+
+    async def check(self) -> None:
+        """The last deliveries of each customer are found, in their order."""
+        for customer, made in self.deliveries.items():
+            found = await by_customer(self.redis, ORG, CustomerId(customer))
+            assert [each.id for each in found] == made[-MOST_OF_ONE:][::-1]
+            if await self.redis.exists(P + f"deliveries_by_customer:{customer}"):
+                assert 0 < await self.redis.ttl(P + f"deliveries_by_customer:{customer}") <= RETENTION_S
+
+
+@pytest.mark.parametrize("seed", range(40))
+async def test_whatever_happens_nothing_that_was_told_is_missed(redis: ArqRedis, seed: int) -> None:
+    life = Life(redis, random.Random(seed))
+    steps = (life.happens, life.happens, life.take, life.settle, life.write, life.passes)
+
+    for _ in range(60):
+        await life.dice.choice(steps)()
+        await life.check()

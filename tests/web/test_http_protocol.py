@@ -1,0 +1,163 @@
+"""Over raw sockets: what HTTP allows loses no signed body, adds no header, and mixes up no answers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.settings import Settings
+from service.store.deliveries import by_time
+from service.store.shops import Shops
+from tests.support.http_client import BODY, chunked, talk, webhook
+from tests.support.web_server import serving
+from tests.web.conftest import ORG
+
+UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")
+WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket")
+WRONG = webhook(signed="A" * 43 + "=")
+
+
+@pytest.fixture
+async def port(shops: Shops, settings: Settings) -> AsyncIterator[int]:
+    async with serving(settings) as server:
+        yield server.port
+
+
+async def recorded(redis: ArqRedis) -> list[tuple[int | None, str, int]]:
+    """Customer, topic and size of each recorded delivery, oldest first."""
+    page = await by_time(redis, ORG)
+    return [(each.customer, each.topic, each.size) for each in reversed(page.deliveries)]
+
+
+RECORD = (7, "customers/update", len(BODY))
+GOOD = [
+    pytest.param([webhook()], id="in one piece"),
+    pytest.param([webhook()[:60], webhook()[60:]], id="a head in two pieces"),
+    pytest.param([webhook()[:-5], webhook()[-5:]], id="a body in two pieces"),
+    pytest.param([chunked(BODY)], id="chunked"),
+    pytest.param([webhook(BODY, *UPGRADE)], id="h2c upgrade"),
+    pytest.param([webhook(BODY, *WEBSOCKET)], id="websocket upgrade"),
+    pytest.param([webhook(BODY, *UPGRADE)[:-5], webhook()[-5:]], id="upgrade and a late body"),
+    pytest.param([webhook(BODY, *UPGRADE)[:100], webhook(BODY, *UPGRADE)[100:]], id="upgrade in two pieces"),
+    pytest.param([chunked(BODY, *UPGRADE)], id="upgrade and chunked"),
+    pytest.param([webhook(BODY, "Connection: close")], id="the last of its connection"),
+    pytest.param([webhook(BODY, "Content-Encoding: identity")], id="an encoding that is none"),
+    pytest.param([webhook(start="POST /webhooks/haravan/ HTTP/1.1")], id="trailing slash"),
+    pytest.param([webhook(start="POST /webhooks/haravan?a=b HTTP/1.1")], id="a query"),
+]
+
+
+@pytest.mark.parametrize("pieces", GOOD)
+async def test_a_signed_body_is_recorded(redis: ArqRedis, port: int, pieces: list[bytes]) -> None:
+    [answer] = await talk(port, *pieces)
+
+    assert answer.status == 200
+    assert await recorded(redis) == [RECORD]
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["at once", "after the answer"])
+async def test_who_expects_100_is_told_to_continue_and_recorded(
+    redis: ArqRedis, port: int, *, late: bool
+) -> None:
+    asked = webhook(BODY, "Expect: 100-continue")
+    pieces = [asked[: -len(BODY)], BODY] if late else [asked]
+
+    answers = await talk(port, *pieces, answers=2)
+
+    assert [answer.status for answer in answers] == [100, 200]
+    assert await recorded(redis) == [RECORD]
+
+
+async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
+    sent = chunked(BODY, trailers="X-Haravan-Test: true\r\n")
+
+    answers = await talk(port, sent + webhook(), answers=2)
+
+    assert [answer.status for answer in answers] == [200, 200]
+    assert [(each.test, each.outcome) for each in (await by_time(redis, ORG)).deliveries] == [
+        (False, "marked")
+    ] * 2
+
+
+async def test_a_signature_in_a_trailer_is_none(redis: ArqRedis, port: int) -> None:
+    sent = chunked(
+        BODY, trailers="X-Haravan-HmacSha256: " + webhook().decode().split("Sha256: ")[1][:44] + "\r\n"
+    )
+    unsigned = b"\r\n".join(
+        line
+        for at, line in enumerate(sent.split(b"\r\n"))
+        if not (at < 6 and line.startswith(b"X-Haravan-Hmac"))
+    )
+
+    [answer] = await talk(port, unsigned)
+
+    assert answer.status == 401
+    assert await recorded(redis) == []
+
+
+@pytest.mark.parametrize(
+    ("requests", "statuses"),
+    [
+        pytest.param([webhook(), webhook()], [200, 200], id="two good ones"),
+        pytest.param([webhook(), WRONG], [200, 401], id="a wrong one behind a good one"),
+        pytest.param([WRONG, webhook()], [401, 200], id="a good one behind a wrong one"),
+        pytest.param([webhook(signed=""), webhook()], [401, 200], id="a good one behind an unsigned one"),
+        pytest.param(
+            [webhook(BODY, "Content-Encoding: gzip"), webhook()], [415, 200], id="behind a packed one"
+        ),
+        pytest.param([webhook(BODY, *UPGRADE), webhook()], [200, 200], id="behind an upgrade"),
+        pytest.param(
+            [webhook(), webhook(BODY, *UPGRADE), webhook()], [200, 200, 200], id="an upgrade between"
+        ),
+        pytest.param([webhook(), b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"], [200, 200], id="another path"),
+        pytest.param([webhook(), b"no HTTP at all\r\n\r\n"], [200], id="no HTTP behind a good one"),
+        pytest.param([b"CONNECT x:1 HTTP/1.1\r\nHost: x\r\n\r\n"], [400], id="CONNECT"),
+    ],
+)
+async def test_pipelined_requests_get_their_own_answers(
+    redis: ArqRedis, port: int, requests: list[bytes], statuses: list[int]
+) -> None:
+    answers = await talk(port, b"".join(requests), answers=len(statuses))
+
+    assert [answer.status for answer in answers] == statuses
+    assert await recorded(redis) == [RECORD] * sum(
+        request.startswith(b"POST") and status == 200
+        for request, status in zip(requests, statuses, strict=False)
+    )
+
+
+async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None:
+    broken = chunked(BODY).replace(b"\r\n\r\n", b"\r\n\r\nzz", 1)
+
+    [answer] = await talk(port, broken)
+
+    assert answer.status == 400
+    assert await recorded(redis) == []
+
+
+async def test_who_hangs_up_before_the_answer_is_recorded_all_the_same(redis: ArqRedis, port: int) -> None:
+    await talk(port, webhook(b'{"id": 1}'))
+    await redis.client_pause(300)
+
+    await talk(port, webhook(), answers=0)
+    await talk(port, webhook(b'{"id": 2}'))
+
+    assert RECORD in await recorded(redis)
+
+
+async def test_a_process_that_stops_answers_what_it_has_accepted(
+    redis: ArqRedis, shops: Shops, settings: Settings
+) -> None:
+    async with serving(settings) as server:
+        await talk(server.port, webhook(b'{"id": 1}'))
+        await redis.client_pause(500)
+        asked = asyncio.create_task(talk(server.port, webhook()))
+        await asyncio.sleep(0.1)
+        server.should_exit = True
+
+        [answer] = await asked
+
+    assert (answer.status, answer.headers["connection"]) == (200, "close")

@@ -1,0 +1,154 @@
+"""Which secrets are known when."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from deploy.waiting import until
+from service.domain.customers import OrgId
+from service.errors import StoreAway
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.shops import Shops
+from service.web.webhooks.shop_cache import MIN_REFRESH_INTERVAL_S, RELOAD_INTERVAL_S, ShopCache
+from tests.web.conftest import KEY, ORG, OTHER_ORG, OWN_SECRET
+
+
+class Clock:
+    """A clock that goes when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@asynccontextmanager
+async def started(shops: Shops, **options: Any) -> AsyncIterator[ShopCache]:
+    """A cache that has loaded the shops; a busy machine must not look like a slow store."""
+    cache = ShopCache(shops, **{"app_secrets": ("app",), "timeout_s": 60, **options})
+    cache.start()
+    await cache.refresh()
+    yield cache
+    await cache.stop()
+
+
+def secrets(cache: ShopCache, org: OrgId) -> tuple[bytes, ...] | None:
+    shop = cache.get(org)
+    return None if shop is None else shop.secrets
+
+
+async def test_a_shop_has_the_apps_secrets_and_its_own(shops: Shops) -> None:
+    async with started(shops) as cache:
+        assert secrets(cache, ORG) == (b"app", OWN_SECRET.encode())
+        assert secrets(cache, OTHER_ORG) == (b"app",)
+        assert cache.get("999") is None
+        assert cache.org_for_domain("hai.myharavan.com") == OTHER_ORG
+        assert cache.org_for_domain("") == ""
+
+
+async def test_it_is_empty_until_the_store_is_known_to_be_durable(shops: Shops) -> None:
+    cache = ShopCache(shops, app_secrets=("app",))
+
+    with pytest.raises(StoreAway):
+        await cache.refresh()
+
+    assert cache.get(ORG) is None
+
+
+async def test_a_change_is_seen_at_the_next_refresh_and_refreshes_are_bounded(shops: Shops) -> None:
+    clock = Clock()
+    async with started(shops, clock=clock) as cache:
+        await shops.set_secret(OTHER_ORG, "new")
+
+        await cache.refresh()
+        at_once = secrets(cache, OTHER_ORG)
+        clock.now += MIN_REFRESH_INTERVAL_S
+        await cache.refresh()
+
+        assert (at_once, secrets(cache, OTHER_ORG)) == ((b"app",), (b"app", b"new"))
+
+
+async def test_a_withdrawn_secret_is_forgotten_without_being_asked_for(
+    shops: Shops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service.web.webhooks.shop_cache.POLL_INTERVAL_S", 0.01)
+    monkeypatch.setattr("service.web.webhooks.shop_cache.MIN_REFRESH_INTERVAL_S", 0)
+    async with started(shops) as cache:
+        await shops.set_secret(ORG, "")
+
+        async def forgotten() -> bool:
+            return secrets(cache, ORG) == (b"app",)
+
+        assert await until(forgotten, within_s=60)
+
+
+@pytest.mark.parametrize("change", ["add", "remove", "secret", "erase"])
+async def test_every_change_raises_the_revision(shops: Shops, change: str) -> None:
+    before = await shops.revision()
+
+    if change == "add":
+        shop = await shops.require(ORG)
+        await shops.remove(ORG, erase=False)
+        before = await shops.revision()
+        await shops.add(shop)
+    elif change == "secret":
+        await shops.set_secret(ORG, "another-secret")
+    else:
+        await shops.remove(ORG, erase=change == "erase")
+
+    assert await shops.revision() > before
+
+
+async def test_nothing_is_loaded_again_while_nothing_changes(redis: ArqRedis, shops: Shops) -> None:
+    clock = Clock()
+    async with started(shops, clock=clock) as cache:
+        await redis.config_resetstat()
+        for _ in range(5):
+            clock.now += MIN_REFRESH_INTERVAL_S
+            await cache.refresh()
+        calls = (await redis.info("commandstats")).keys()
+        clock.now += RELOAD_INTERVAL_S
+        await cache.refresh()
+        later = (await redis.info("commandstats")).keys()
+
+    assert "cmdstat_hmget" not in calls
+    assert "cmdstat_hmget" in later
+
+
+async def test_no_api_token_is_decrypted(shops: Shops, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[str] = []
+    decrypt = Cipher.open
+
+    def noted(cipher: Cipher, sealed: bytes) -> str:
+        opened.append(decrypt(cipher, sealed))
+        return opened[-1]
+
+    monkeypatch.setattr(Cipher, "open", noted)
+    async with started(shops):
+        pass
+
+    assert opened == [OWN_SECRET]
+
+
+async def test_a_shop_whose_secret_cannot_be_decrypted_keeps_the_apps(redis: ArqRedis, shops: Shops) -> None:
+    async with started(Shops(redis, Cipher(["x" * 32]))) as cache:
+        assert secrets(cache, ORG) == (b"app",)
+
+
+async def test_a_store_that_is_down_is_an_error(shops: Shops) -> None:
+    away = connect("unix:///nowhere/at/all", retries=0)
+    cache = ShopCache(Shops(away, Cipher([KEY])), app_secrets=())
+    cache.start()
+
+    with pytest.raises(StoreAway):
+        await cache.refresh()
+
+    await cache.stop()
+    await away.aclose()

@@ -73,7 +73,6 @@ async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: st
             await pipe.execute()
         except WatchError:
             return False
-    await client.incr(keys.SHOPS_REVISION)
     await erase(redis, org, everything=False)
     return True
 
@@ -83,6 +82,7 @@ def forget(pipe: Any, org: OrgId, *, noted: str) -> None:
     pipe.srem(keys.partition_key(org, "shops"), org)
     pipe.zrem(keys.partition_key(org, "due_shops"), org)
     pipe.delete(keys.shop(org, "shop"))
+    pipe.incr(keys.partition_key(org, "shops_revision"))
     if noted:
         pipe.hset(keys.partition_key(org, "deletions"), org, noted)
 

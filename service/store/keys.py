@@ -8,8 +8,8 @@ never exists it would run the script without the shop's data.
 
 Keys have no lifetime unless one is named.
 
-    tagger:shops:revision         number: grows with every change of a shop's configuration
     {p}shops                      set: the orgs of this partition
+    {p}shops_revision            number: grows with every change of a shop's configuration
     {p}due_shops                  sorted set: org -> ms at which its work is due (the sweep reads it)
     {p}counters                   hash: counters of the workers that count in this partition, for /metrics
     {p}deletions                  hash: org -> when its deletion began, and how much of it; 1 h
@@ -78,7 +78,6 @@ from typing import Final
 from service.domain.customers import OrgId
 
 PARTITIONS: Final = range(64)  # for ever: another number would move every shop
-SHOPS_REVISION: Final = "tagger:shops:revision"
 
 DAY_S: Final = 86_400
 LEDGER_DAYS: Final = 400

@@ -16,6 +16,7 @@ from service.domain.customers import OrgId
 from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
+from service.store.queue import ALL_QUEUES
 from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
 
@@ -88,7 +89,10 @@ class Shops:
 
     async def revision(self) -> int:
         """A number that grows with every change of a shop's configuration."""
-        return int(await self._redis.get(keys.SHOPS_REVISION) or 0)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops_revision"):
+                pipe.get(key)
+            return sum(int(each or 0) for each in await pipe.execute())
 
     async def webhook_credentials(self) -> list[WebhookCredentials]:
         """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
@@ -134,7 +138,6 @@ class Shops:
         async with self._redis.pipeline() as pipe:
             erasing.forget(pipe, org, noted=noted)
             removed, *_ = await pipe.execute()
-        await self._redis.incr(keys.SHOPS_REVISION)
         if erase:
             await erasing.erase(self._redis, org, everything=True)
         if not removed and not erase:
@@ -235,10 +238,10 @@ class Shops:
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
                 also(pipe)
+                pipe.incr(keys.partition_key(org, "shops_revision"))
                 with suppress(WatchError):
                     await pipe.execute()
-                    break
-        await self._redis.incr(keys.SHOPS_REVISION)
+                    return
 
     async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
@@ -266,19 +269,19 @@ class Shops:
                 await pipe.watch(key)
                 if await pipe.exists(key):
                     return False
+                has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
+                pipe.incr(keys.partition_key(shop.org, "shops_revision"))
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
                 pipe.hdel(keys.partition_key(shop.org, "deletions"), shop.org)
-                pipe.zadd(
-                    keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms}
-                )  # of marks from before
+                if has_marks:
+                    pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
                 for name in erasing.KEPT:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()
             except WatchError:
                 return False  # another process made it a moment ago
-        await self._redis.incr(keys.SHOPS_REVISION)
         return True
 
     async def _now_ms(self) -> int:

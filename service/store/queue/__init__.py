@@ -5,7 +5,7 @@ Web process and workers meet here: the one marks and wakes, the others drain.
 
 from __future__ import annotations
 
-from service.store.queue.stats import ShopBacklog, count_due, load_backlogs
+from service.store.queue.stats import ALL_QUEUES, ShopBacklog, count_due, load_backlogs
 from service.store.queue.wakeup import (
     DRAIN,
     DRAIN_QUEUE,
@@ -16,6 +16,7 @@ from service.store.queue.wakeup import (
 )
 
 __all__ = [
+    "ALL_QUEUES",
     "DRAIN",
     "DRAIN_QUEUE",
     "EXPIRES_EXTRA_MS",

@@ -13,6 +13,7 @@ from service.store import keys
 from service.store.bucket import LEAK_PER_S, LEVEL_FIELDS, level_now
 
 QUEUES: Final = ("ready:live", "ready:bulk", "planned:live", "planned:bulk")
+ALL_QUEUES: Final = (*QUEUES, "delayed")
 STATES: Final = ("live", "bulk", "planned", "delayed")
 
 
@@ -39,7 +40,7 @@ async def load_backlogs(redis: Redis, orgs: Sequence[OrgId]) -> list[ShopBacklog
     async with client.pipeline(transaction=False) as pipe:
         pipe.time()
         for org in orgs:
-            for name in (*QUEUES, "delayed"):
+            for name in ALL_QUEUES:
                 pipe.zcard(keys.shop(org, name))
             pipe.hlen(keys.shop(org, "dead_letters"))
             pipe.hexists(keys.shop(org, "state"), "paused")

@@ -22,7 +22,7 @@ local function removal_guard_trips(slot, count, owners)
   local sum = count
   for back = 0, 11 do sum = sum + tonumber(redis.call('HGET', P .. 'unexplained_removals', slot - back) or '0') end
   if sum <= math.max(50, owners / 100) then return false end
-  redis.call('HSET', P .. 'state', 'removals_paused', 'brake', 'removals_paused_since', now)
+  redis.call('HSET', P .. 'state', 'removals_paused', 'removal_guard', 'removals_paused_since', now)
   return true
 end
 

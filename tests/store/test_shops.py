@@ -188,9 +188,9 @@ async def test_a_new_token_ends_only_a_pause_for_the_old_one(shops: Shops, reaso
     assert (shop.token, shop.paused) == ("token-two", left)
 
 
-async def test_the_brake_on_removals_is_apart_from_the_pause(shops: Shops) -> None:
+async def test_the_brake_on_removals_is_apart_from_the_pause(shops: Shops, redis: ArqRedis) -> None:
     await shops.add(GOM)
-    await shops.pause_removals(ORG, reason="61 removals within an hour")
+    await redis.hset(keys.shop(ORG, "state"), "removals_paused", "61 removals within an hour")
 
     await shops.resume(ORG)
 

@@ -50,7 +50,7 @@ async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: Syste
     await until(lambda: system.shops.is_paused(ORG))
     assert await system.redis.hlen(system.key("snapshots")) == 1
     system.clock.advance(7 * 86_400)
-    for name in ("snap", "ledger"):
+    for name in ("snapshots", "ledger"):
         await until(lambda name=name: gone(system, name))
 
     assert await system.shops.orgs() == ()

@@ -193,13 +193,13 @@ async def test_a_claim_is_a_run_of_its_own_kind_and_explains_removals(stage: Sta
     _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
     run = await asked_for(stage, await adoption(stage, "VIP"))
     await stage.execute_jobs()
-    cause = await stage.field(poor, "cause")
+    cause = await stage.field(poor, "reasons")
     await stage.turn(2)
 
     assert (run.kind, run.id, run.explains_removals) == ("adopt", "A1", True)
     assert cause == "adopt:A1"
     assert stage.haravan.tags(poor) == set()
-    assert await stage.redis.hlen(stage.key("removals")) == 0
+    assert await stage.redis.hlen(stage.key("unexplained_removals")) == 0
     assert [one.id for one in await runs.publishes(stage.redis, ORG)] == ["A1"]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import multiprocessing
 import os
+import pickle
 import signal
 import threading
 from collections.abc import Awaitable, Callable
@@ -188,4 +189,16 @@ def _call(function: Callable[..., Awaitable[T]], args: Any, kwargs: Any, bound: 
             return await function(context, *args, **kwargs)
 
     assert _process.runner is not None and _process.context is not None  # noqa: S101, PT018  # _initialize ran
-    return _process.runner.run(call(_process.context))
+    try:
+        return _process.runner.run(call(_process.context))
+    except Exception as exc:
+        _require_picklable(exc)
+        raise
+
+
+def _require_picklable(exc: Exception) -> None:
+    """An exception that cannot be unpickled would break the whole pool."""
+    try:
+        pickle.loads(pickle.dumps(exc))  # noqa: S301  # our own
+    except Exception:  # noqa: BLE001  # whatever its __init__ wants
+        raise RuntimeError(f"{type(exc).__name__}: {exc}") from exc

@@ -49,6 +49,15 @@ async def refused(_: Context) -> None:
     raise NotFound("there is none")
 
 
+class Odd(Exception):
+    def __init__(self, one: str, two: str) -> None:
+        super().__init__(f"{one} and {two}")
+
+
+async def odd(_: Context) -> None:
+    raise Odd("a", "b")
+
+
 async def bound(_: Context) -> object:
     return structlog.contextvars.get_contextvars().get("request")
 
@@ -102,6 +111,9 @@ async def test_calls_are_made_by_another_process_that_knows_its_place(pool: CpuP
 async def test_what_a_function_raises_is_raised_here(pool: CpuPool) -> None:
     with pytest.raises(NotFound, match="there is none"):
         await pool.run(refused)
+    with pytest.raises(RuntimeError, match="Odd: a and b"):
+        await pool.run(odd)
+    assert await pool.run(added, 1, other=2) == 3
 
 
 async def test_when_the_process_is_killed_the_call_is_refused_and_the_next_one_made(pool: CpuPool) -> None:

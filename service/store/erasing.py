@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.store import keys, uninstalling
+from service.store.jobs import pending
+from service.store.jobs.pending import PendingJob
 from service.store.script import load_script
 from service.store.stepping import STEP
 
 if TYPE_CHECKING:
+    from service.context import Context
+    from service.cpu_pool import CpuRunner
     from service.store.shops import Shops
 
 KEPT: Final = ("owned", "holds", "exclusions", "live_version", "versions", "inherited", "documents")
 KEPT_S: Final = 30 * keys.DAY_S
+SOON_MS: Final = 10_000
 AGAIN_MS: Final = 3_600_000  # by then every process has noticed that the shop is gone
+
+
+class ErasureArgs(msgspec.Struct, frozen=True):
+    """Arguments of the job `erasure`."""
+
+    everything: bool
+    is_last: bool = False
 
 
 async def erase(redis: Redis, org: OrgId, *, everything: bool) -> None:
@@ -39,21 +52,21 @@ async def erase(redis: Redis, org: OrgId, *, everything: bool) -> None:
             return
 
 
-async def erase_again(redis: Redis, *, now_ms: int) -> list[OrgId]:
-    """Shops that were erased an hour ago, once more: somebody may have died of it, and some webhook may still have come."""
-    client: Any = redis
-    done: list[OrgId] = []
-    async with client.pipeline(transaction=False) as pipe:
-        for key in keys.of_partitions("deletions"):
-            pipe.hgetall(key)
-        begun = {name: note for part in await pipe.execute() for name, note in part.items()}
-    for name, noted in begun.items():
-        org, (at_ms, what) = OrgId(name.decode()), noted.decode().split(":")
-        if now_ms - int(at_ms) >= AGAIN_MS:
-            await erase(redis, org, everything=what == "everything")
-            await client.hdel(keys.partition_key(org, "deletions"), org)
-            done.append(org)
-    return done
+async def execute(context: Context, _: CpuRunner, job: PendingJob) -> bool:
+    """Erase a removed shop once more: soon, since whoever removed it may have died of it, and an hour later, for what
+    processes wrote that had not noticed yet."""
+    args = msgspec.convert(job.args, ErasureArgs)
+    await erase(context.redis, job.org, everything=args.everything)
+    async with context.redis.pipeline() as pipe:
+        if args.is_last:
+            pending.queue_delete(pipe, job)
+        else:
+            due_ms = await context.now_ms() + AGAIN_MS
+            pending.queue_save(
+                pipe, erasure(job.org, everything=args.everything, due_ms=due_ms, is_last=True)
+            )
+        await pipe.execute()
+    return args.is_last
 
 
 async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: str, now_ms: int) -> bool:
@@ -69,7 +82,7 @@ async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: st
             if shop is None or shop.token != token or org not in known:
                 return False
             pipe.multi()
-            forget(pipe, org, noted=said(now_ms, everything=False))
+            forget(pipe, org, job=erasure(org, everything=False, due_ms=now_ms + SOON_MS))
             await pipe.execute()
         except WatchError:
             return False
@@ -77,16 +90,17 @@ async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: st
     return True
 
 
-def forget(pipe: Any, org: OrgId, *, noted: str) -> None:
-    """Queue what makes a shop listed no more; `noted` of its erasure, so that somebody goes on with that."""
+def forget(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
+    """Queue what makes a shop listed no more, and the job that brings its erasure to an end."""
     pipe.srem(keys.partition_key(org, "shops"), org)
     pipe.zrem(keys.partition_key(org, "due_shops"), org)
     pipe.delete(keys.shop(org, "shop"))
     pipe.incr(keys.partition_key(org, "shops_revision"))
-    if noted:
-        pipe.hset(keys.partition_key(org, "deletions"), org, noted)
+    if job is not None:
+        pending.queue_save(pipe, job)
 
 
-def said(now_ms: int, *, everything: bool) -> str:
-    """What is noted of an erasure that has begun."""
-    return f"{now_ms}:{'everything' if everything else 'personal'}"
+def erasure(org: OrgId, *, everything: bool, due_ms: int, is_last: bool = False) -> PendingJob:
+    """The job that erases a removed shop; there is one of each shop."""
+    args = msgspec.to_builtins(ErasureArgs(everything, is_last))
+    return PendingJob(org, "erasure", "E1", args, due_ms)

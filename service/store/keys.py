@@ -12,8 +12,8 @@ Keys have no lifetime unless one is named.
     {p}shops_revision            number: grows with every change of a shop's configuration
     {p}due_shops                  sorted set: org -> ms at which its work is due (the sweep reads it)
     {p}counters                   hash: counters of the workers that count in this partition, for /metrics
-    {p}deletions                  hash: org -> when its deletion began, and how much of it; 1 h
     {p}pending                    hash: org/kind/id -> a job that waits for a worker (JSON)
+    {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time as a sweep last saw it, in ms
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
@@ -65,7 +65,6 @@ Keys have no lifetime unless one is named.
     {shop}guarded_runs            set: the runs of the latest publish and of claims since, whose removals are watched
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:remaining      set: its customers that are still to come; 90 days
-    {shop}pending_lock            string: the worker that executes the shop's pending jobs; 10 s, renewed
     {shop}alert_sent:{kind}       string: this alert was sent a moment ago; 1 h
     {shop}audit                   stream: what people did; 400 days
 """
@@ -107,6 +106,11 @@ def partition_key(org: OrgId | str, name: str) -> str:
 def shop(org: OrgId | str, name: str = "") -> str:
     """The key `name` of a shop; without a name the prefix of all its keys."""
     return f"tagger:{{p{partition_of(org)}}}:{org}:{name}"
+
+
+def pending_lock(org: OrgId | str) -> str:
+    """The lock of the shop's pending jobs; not among the shop's own keys, which one of the jobs erases."""
+    return partition_key(org, f"pending_lock:{org}")
 
 
 def of_script(org: OrgId | str) -> tuple[str, str]:

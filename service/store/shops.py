@@ -16,6 +16,7 @@ from service.domain.customers import OrgId
 from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
+from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
@@ -134,9 +135,10 @@ class Shops:
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
-        noted = erasing.said(await self._now_ms(), everything=True) if erase else ""
+        due_ms = await self._now_ms() + erasing.SOON_MS
+        job = erasing.erasure(org, everything=True, due_ms=due_ms) if erase else None
         async with self._redis.pipeline() as pipe:
-            erasing.forget(pipe, org, noted=noted)
+            erasing.forget(pipe, org, job=job)
             removed, *_ = await pipe.execute()
         if erase:
             await erasing.erase(self._redis, org, everything=True)
@@ -270,7 +272,7 @@ class Shops:
                 pipe.hset(key, mapping=stored)
                 pipe.incr(keys.partition_key(shop.org, "shops_revision"))
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
-                pipe.hdel(keys.partition_key(shop.org, "deletions"), shop.org)
+                pending.queue_delete(pipe, erasing.erasure(shop.org, everything=True, due_ms=0))
                 if has_marks:
                     pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
                 for name in erasing.KEPT:

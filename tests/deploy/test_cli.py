@@ -17,8 +17,16 @@ from arq.connections import ArqRedis
 
 from deploy.cli.app import run
 from deploy.sandbox import Sandbox, ShopHandle, serve
+from service.context import Context
+from service.cpu_pool import InProcess
 from service.store import keys
+from service.store.cipher import Cipher
 from service.store.counters import Counters
+from service.store.shops import Shops
+from service.store.versions import Versions
+from service.tasks import cancel_and_wait
+from workers.periodic.pending_jobs import PendingJobs
+from workers.periodic.scheduler import run_every
 
 ORG = "1000000001"
 TOKEN = "sandbox-token-one"
@@ -59,6 +67,9 @@ def typed(words: Sequence[str], stdin: str) -> Said:
 
 @pytest.fixture
 async def place(redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
+    context = Context(redis, Shops(redis, Cipher(["k" * 32])), Versions(redis))
+    jobs = PendingJobs(context, InProcess(context))
+    working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
     sandbox = Sandbox()
     haravan = sandbox.add_shop(org=ORG, token=TOKEN)
     haravan.populate(20, seed=1)
@@ -75,6 +86,7 @@ async def place(redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
             return await asyncio.to_thread(typed, words, stdin)
 
         yield Place(haravan, url, tagger)
+    await cancel_and_wait(working)
     structlog.reset_defaults()  # the commands quieten it
 
 

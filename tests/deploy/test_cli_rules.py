@@ -67,7 +67,7 @@ async def test_a_backfill_knows_what_rules_that_are_gone_wished(
 
     await shop.tagger("backfill", ORG)
 
-    assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "reasons") == b"backfill:B1"
+    assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "reasons") == b"backfill:B3"
 
 
 async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_nothing(

@@ -113,7 +113,7 @@ async def test_a_removed_shop_leaves_nothing_behind(shops: Shops, redis: ArqRedi
     await shops.remove(ORG, erase=True)
 
     assert set(await redis.keys("*")) == {
-        keys.partition_key(ORG, "deletions").encode(),  # deleted once more in an hour
+        keys.partition_key(ORG, "pending").encode(),  # deleted once more in an hour
         keys.partition_key(ORG, "shops_revision").encode(),
     }
 

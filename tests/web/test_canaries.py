@@ -123,8 +123,9 @@ async def ask_everything(asked: Web) -> None:
         await asked.get(path, Authorization=ops)
     for path in (f"{here}/pause", f"{here}/rules/preview", f"{here}/rules/publish", f"{here}/replays"):
         await asked.post(path, BODY, **asking)
-    for path in ("/metrics", "/readyz", "/ops/openapi.json"):
+    for path in ("/metrics", "/readyz"):
         await asked.get(path)
+    await asked.get("/ops/openapi.json", Authorization=ops)
 
 
 async def test_nothing_planted_is_said_where_the_store_is_there(
@@ -134,7 +135,7 @@ async def test_nothing_planted_is_said_where_the_store_is_there(
         await ask_everything(asked)
         arguments = asked.arguments()
 
-    assert len(arguments) == 2  # the web process, and the one beside it
+    assert len(arguments) >= 2  # the web process, and those of its pool
     assert {heard[:3] for heard in asked.heard} >= {"200", "400", "401", "404"}
     assert planted(asked.log.read_text(), *asked.heard, *arguments) == []
 

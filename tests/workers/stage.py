@@ -97,7 +97,7 @@ class Stage:
 
     async def execute_jobs(self) -> int:
         """What another worker does with pending jobs, after the death of any that had them before."""
-        await self.redis.delete(self.key("pending_lock"))
+        await self.redis.delete(keys.pending_lock(ORG))
         return await PendingJobs(self.context, InProcess(self.context)).run()
 
     async def is_marked(self, customer: int) -> bool:

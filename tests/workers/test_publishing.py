@@ -235,7 +235,7 @@ async def test_a_rollout_that_another_worker_holds_waits_for_its_death(stage: St
 
     assert await stage.jobs.run() == 0
     assert not await stage.is_marked(customer)
-    assert 0 < await stage.redis.ttl(stage.key("pending_lock")) <= pending.LOCK_TIMEOUT_S
+    assert 0 < await stage.redis.ttl(keys.pending_lock(ORG)) <= pending.LOCK_TIMEOUT_S
     assert await stage.execute_jobs() == 1
     assert await stage.is_marked(customer)
 

@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
-from service.store import drafts, ledger, publishing
+from service.store import drafts, keys, ledger, publishing
 from service.store.drafts import Draft
 from service.store.jobs import pending
 from service.store.ledger import Written
@@ -77,7 +77,7 @@ async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
 async def finished(stage: Stage) -> None:
     """What a worker does five minutes later."""
     later = replace(stage.context, clock_ms=lambda: stage.now_ms + 400_000)
-    await stage.redis.delete(stage.key("pending_lock"))
+    await stage.redis.delete(keys.pending_lock(ORG))
     jobs = PendingJobs(later, InProcess(later))
     await jobs.run()
     await jobs.run()

@@ -1,4 +1,4 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims. Several workers share them.
+"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures. Several workers share them.
 
 The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
 expires and another worker goes on.
@@ -21,7 +21,7 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.errors import Overloaded
-from service.store import claiming, publish_runs
+from service.store import claiming, erasing, publish_runs
 from service.store.jobs import pending
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
 from service.tasks import cancel_and_wait
@@ -33,6 +33,7 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "rollout": publish_runs.execute,
     "late_restores": publish_runs.execute_late,
     "claim": claiming.execute,
+    "erasure": erasing.execute,
 }
 
 
@@ -69,7 +70,8 @@ class PendingJobs:
         work = asyncio.create_task(self._execute_all(org))
         renewal = asyncio.create_task(self._renew(lock, work))
         try:
-            return await work
+            await asyncio.wait({work})
+            return 0 if work.cancelled() else work.result()
         finally:
             await cancel_and_wait(work, renewal)
             await _release(lock)
@@ -96,7 +98,7 @@ class PendingJobs:
     async def _execute(self, job: PendingJob) -> bool:
         log = structlog.get_logger().bind(org=job.org, kind=job.kind, job=job.id)
         try:
-            if await self.context.shops.get(job.org) is None:  # removed meanwhile
+            if job.kind != "erasure" and await self.context.shops.get(job.org) is None:  # removed meanwhile
                 await self._delete(job)
                 return False
             completed = await EXECUTE[job.kind](self.context, self.cpu, job)

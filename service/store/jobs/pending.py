@@ -20,7 +20,7 @@ from service.store import keys
 LOCK_TIMEOUT_S: Final = 10  # so long after a worker's death another one goes on
 RENEW_INTERVAL_S: Final = 3.0
 
-JobKind = Literal["rollout", "late_restores", "claim"]
+JobKind = Literal["rollout", "late_restores", "claim", "erasure"]
 
 
 class PendingJob(msgspec.Struct, frozen=True):
@@ -71,9 +71,7 @@ async def list_jobs(redis: Redis, org: OrgId | None = None) -> list[PendingJob]:
 
 def lock(redis: Redis, org: OrgId) -> Lock:
     """The lock of the worker that executes the shop's jobs: one worker at a time, one job after the other."""
-    return Lock(
-        redis, keys.shop(org, "pending_lock"), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False
-    )
+    return Lock(redis, keys.pending_lock(org), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False)
 
 
 _decode: Final = msgspec.json.Decoder(PendingJob).decode

@@ -20,7 +20,7 @@ from service.cpu_pool import CpuRunner
 from service.domain.customers import read_id
 from service.domain.deliveries import MAX_BODY
 from service.errors import Unreadable
-from service.web.ops import deliveries, rules, runs, shops, tags
+from service.web.ops import deliveries, rules, runs, shops, tags, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
 from service.web.ops.requests import (
     Endpoint,
@@ -36,6 +36,7 @@ ENDPOINTS: Final = (
     *shops.ENDPOINTS,
     *deliveries.ENDPOINTS,
     *runs.ENDPOINTS,
+    *versions.ENDPOINTS,
     *rules.ENDPOINTS,
     *tags.ENDPOINTS,
 )

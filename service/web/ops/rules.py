@@ -1,4 +1,4 @@
-"""Rules: shown, compared, previewed, published, rolled back. CPU work: it runs in the pool.
+"""Rules: previewed, published, rolled back. CPU work: it runs in the pool.
 
 The use cases are those of the command line; each raises NotFound, Refused, Unreadable or redis' errors.
 """
@@ -13,13 +13,11 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.customers import MAX_ID
-from service.domain.differences import differences, headline, in_sentences, in_words, in_yaml
 from service.domain.impact import Preview, WriteCost
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.rules import RuleSet
 from service.domain.words import Words
-from service.domain.writing import dump_yaml
-from service.errors import NotFound, Refused
+from service.errors import Refused
 from service.locales import words
 from service.store import drafts, publish_runs, publishing
 from service.store.drafts import Draft
@@ -29,7 +27,6 @@ from service.store.versions import Version
 from service.web.ops.requests import (
     Endpoint,
     Language,
-    Limit,
     Request,
     RequestModel,
     ResponseModel,
@@ -37,6 +34,7 @@ from service.web.ops.requests import (
     to_model,
 )
 from service.web.ops.runs import RUN_EXAMPLE, RunModel
+from service.web.ops.versions import RULES_EXAMPLE, RULES_TEXT_EXAMPLE, VERSION_EXAMPLE, VersionModel
 
 Parent = Annotated[int, Meta(ge=0, le=MAX_ID, description="The live version that you began from; 0: none")]
 Note = Annotated[str, Meta(max_length=200, description="Why: shown in the history")]
@@ -46,26 +44,6 @@ Document = Annotated[
     str | dict[str, Any],
     Meta(description="A rules document: its text (YAML or JSON, errors have lines), or the object itself"),
 ]
-
-
-class RulesQuery(RequestModel, frozen=True):
-    """A version; the live one without it."""
-
-    version: VersionNumber | UnsetType = UNSET
-
-
-class HistoryQuery(RequestModel, frozen=True):
-    """How many versions."""
-
-    limit: Limit = 100
-
-
-class DifferenceQuery(RequestModel, frozen=True, rename={"since": "from", "until": "to"}):
-    """From a version to another: without them from the one before to the live one."""
-
-    since: VersionNumber | UnsetType = UNSET
-    until: VersionNumber | UnsetType = UNSET
-    lang: Language = "vi"
 
 
 class PreviewRequest(RequestModel, frozen=True):
@@ -92,58 +70,6 @@ class RollbackRequest(RequestModel, frozen=True):
     approve: Approve = False
     dry_run: bool = False
     lang: Language = "vi"
-
-
-class VersionModel(ResponseModel, frozen=True):
-    """One version; equal `content` is equal rules. `preview` is what its author was shown, in short."""
-
-    number: int
-    content: str
-    author: str
-    note: str
-    at_ms: int
-    parent: int
-    preview: dict[str, Any] | None
-
-
-class VersionList(ResponseModel, frozen=True):
-    """The newest first; the first one is live."""
-
-    versions: list[VersionModel]
-
-
-class RulesResponse(ResponseModel, frozen=True):
-    """The rules of a version: as an object, and as YAML."""
-
-    version: VersionModel
-    rules: dict[str, Any]
-    yaml: str
-
-
-class DifferenceLine(ResponseModel, frozen=True):
-    """One line of a rule's sentences: `sign` is -, + or a space."""
-
-    sign: str
-    text: str
-
-
-class RuleDifference(ResponseModel, frozen=True):
-    """What became of one rule or tier."""
-
-    id: str
-    how: Literal["added", "removed", "changed", "moved"]
-    title: str
-    lines: list[DifferenceLine]
-
-
-class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "until": "to"}):
-    """What differs between two versions: rule by rule in sentences, and as YAML. `text` tells it all."""
-
-    since: int
-    until: int
-    text: list[str]
-    rules: list[RuleDifference]
-    yaml: str
 
 
 class GuardModel(ResponseModel, frozen=True):
@@ -182,46 +108,6 @@ class RollbackResponse(ResponseModel, frozen=True):
 
     preview: PreviewResponse | None
     published: PublishResponse | None
-
-
-async def show_rules(context: Context, request: Request) -> RulesResponse:
-    """The rules of a shop: what is live, or an earlier version."""
-    asked: RulesQuery = request.model
-    shop = await context.shops.require(request.org)
-    number = await _live_number(context, shop) if asked.version is UNSET else asked.version
-    version = await context.versions.get(shop.org, number)
-    rule_set = await context.versions.document(shop.org, number)
-    return RulesResponse(
-        to_model(version, VersionModel), rule_set.model_dump(by_alias=True), dump_yaml(rule_set)
-    )
-
-
-async def list_versions(context: Context, request: Request) -> VersionList:
-    """Every version of the rules: who, when, why, and what its preview said."""
-    asked: HistoryQuery = request.model
-    shop = await context.shops.require(request.org)
-    found = await context.versions.history(shop.org)
-    return VersionList([to_model(one, VersionModel) for one in found[: asked.limit]])
-
-
-async def compare_versions(context: Context, request: Request) -> DifferenceResponse:
-    """What differs between two versions, rule by rule, in sentences and as YAML."""
-    asked: DifferenceQuery = request.model
-    shop = await context.shops.require(request.org)
-    until = await _live_number(context, shop) if asked.until is UNSET else asked.until
-    since = until - 1 if asked.since is UNSET else asked.since
-    if since < 1:
-        raise NotFound(f"shop {shop.org} has no two versions to compare")
-    before = await context.versions.document(shop.org, since)
-    after = await context.versions.document(shop.org, until)
-    said = words(asked.lang)
-    return DifferenceResponse(
-        since=since,
-        until=until,
-        text=in_words(before, after, words=said),
-        rules=_differences(before, after, words=said),
-        yaml=in_yaml(before, after, names=(f"v{since}", f"v{until}")),
-    )
 
 
 async def preview_rules(context: Context, request: Request) -> PreviewResponse:
@@ -296,13 +182,6 @@ async def _published_already(
     return _to_published(live, await publish_runs.run_of(context.redis, shop.org, live), shop)
 
 
-async def _live_number(context: Context, shop: Shop) -> int:
-    number = await context.versions.live_number(shop.org)
-    if not number:
-        raise NotFound(f"shop {shop.org} has no rules yet")
-    return number
-
-
 def _read(document: str | Mapping[str, Any]) -> RuleSet:
     return parse_rules(document) if isinstance(document, str) else check_rules(document)
 
@@ -312,49 +191,6 @@ def _to_published(version: Version, run: Run | None, shop: Shop) -> PublishRespo
     return PublishResponse(to_model(version, VersionModel), model, shop.shadow)
 
 
-def _differences(before: RuleSet, after: RuleSet, *, words: Words) -> list[RuleDifference]:
-    return [
-        RuleDifference(
-            one.id,
-            one.how,
-            headline(one, words=words),
-            [
-                DifferenceLine(each.sign, each.text)
-                for each in in_sentences(one, words=words, before=before, after=after)
-            ],
-        )
-        for one in differences(before, after)
-    ]
-
-
-RULES_TEXT_EXAMPLE: Final = """\
-version: 1
-timezone: Asia/Ho_Chi_Minh
-currency: VND
-rules:
-  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: 10_000_000}}
-"""
-RULES_EXAMPLE: Final[dict[str, Any]] = {
-    "version": 1,
-    "rules": [
-        {
-            "id": "vip",
-            "name": "Khách VIP",
-            "tag": "VIP",
-            "when": {"field": "total_spent", "op": "at_least", "value": 10000000},
-        }
-    ],
-}
-CONTENT_EXAMPLE: Final = "5f2c1d7be6f3f6b0a4b8d93c3a9e7d1f0c6b5a49382716f5e4d3c2b1a0998877"
-VERSION_EXAMPLE: Final[dict[str, Any]] = {
-    "number": 42,
-    "content": CONTENT_EXAMPLE,
-    "author": "an",
-    "note": "Hạ ngưỡng VIP cho Tết 2027",
-    "at_ms": 1795150800000,
-    "parent": 41,
-    "preview": {"customers": 100000, "touched": 4012, "added": 4012, "removed": 0, "calls": 4093, "seconds": 1023},
-}  # fmt: skip
 PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
     "customers": 100000,
     "touched": 4012,
@@ -423,54 +259,6 @@ NEEDS_APPROVAL_EXAMPLE: Final[dict[str, Any]] = {
 
 RULES: Final = "/ops/v1/shops/{org}/rules"
 ENDPOINTS: Final = (
-    Endpoint(
-        "GET",
-        RULES,
-        show_rules,
-        RulesResponse,
-        {"version": VERSION_EXAMPLE, "rules": RULES_EXAMPLE, "yaml": RULES_TEXT_EXAMPLE},
-        RulesQuery,
-        cpu_bound=True,
-    ),
-    Endpoint(
-        "GET",
-        f"{RULES}/history",
-        list_versions,
-        VersionList,
-        {"versions": [VERSION_EXAMPLE]},
-        HistoryQuery,
-        cpu_bound=True,
-    ),
-    Endpoint(
-        "GET",
-        f"{RULES}/diff",
-        compare_versions,
-        DifferenceResponse,
-        {
-            "from": 41,
-            "to": 42,
-            "text": [
-                "~ Khách VIP (đã sửa)",
-                "  - Tổng chi tiêu từ 20.000.000 ₫ trở lên",
-                "  + Tổng chi tiêu từ 10.000.000 ₫ trở lên",
-            ],
-            "rules": [
-                {
-                    "id": "vip",
-                    "how": "changed",
-                    "title": "~ Khách VIP (đã sửa)",
-                    "lines": [
-                        {"sign": "-", "text": "Tổng chi tiêu từ 20.000.000 ₫ trở lên"},
-                        {"sign": "+", "text": "Tổng chi tiêu từ 10.000.000 ₫ trở lên"},
-                    ],
-                }
-            ],
-            "yaml": "--- v41\n+++ v42\n@@ -5,1 +5,1 @@\n-  when: {field: total_spent, op: at_least, value: 20_000_000}\n"
-            "+  when: {field: total_spent, op: at_least, value: 10_000_000}\n",
-        },
-        DifferenceQuery,
-        cpu_bound=True,
-    ),
     Endpoint(
         "POST",
         f"{RULES}/preview",

@@ -9,8 +9,9 @@ from structlog.testing import capture_logs
 
 from service.domain.customers import OrgId
 from service.errors import NotFound
-from service.store import keys, uninstalling
+from service.store import erasing, keys, uninstalling
 from service.store.erasing import KEPT
+from service.store.jobs import pending
 from tests.workers.stage import ORG, Stage
 from tests.workers.stepping import Steps
 from workers.periodic.uninstall import UninstallMonitor
@@ -251,30 +252,34 @@ async def test_what_came_after_the_erasure_is_erased_within_hours(
 ) -> None:
     await is_uninstalled(stage)
     await hours(stage, uninstalls, number=8 * 24)
+    await stage.execute_jobs()
     await stage.mark(7)  # by a process that had not noticed yet
+    assert await stage.execute_jobs() == 0
     assert await stage.redis.exists(stage.key("mark:7"))
 
-    await stage.housekeeping.run()
+    stage.clock.advance(2 * HOUR_S)
+    assert await stage.execute_jobs() == 1
 
     assert not await stage.redis.exists(stage.key("mark:7"), stage.key("ready:bulk"))
     assert await stage.redis.exists(stage.key("versions"))
-    assert not await stage.redis.exists(keys.partition_key(ORG, "deletions"))
+    assert await pending.list_jobs(stage.redis) == []
 
 
 async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stage) -> None:
     shop = await stage.shops.require(ORG)
     await stage.shops.remove(ORG, erase=True)
-    await stage.redis.hset(keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything")
+    [job] = await pending.list_jobs(stage.redis)
     await stage.shops.add(shop)
+    assert await pending.list_jobs(stage.redis) == []
     await stage.mark(7)
-    await stage.redis.hset(
-        keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything"
-    )  # by one that came too late
-    stage.clock.advance(2 * HOUR_S)
+    await pending.save(stage.redis, job)  # by one that came too late
 
-    await stage.housekeeping.run()
+    for _ in range(2):
+        stage.clock.advance(2 * HOUR_S)
+        await stage.execute_jobs()
 
     assert await stage.is_marked(7)
+    assert await pending.list_jobs(stage.redis) == []
 
 
 async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: Stage) -> None:
@@ -283,12 +288,12 @@ async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: 
     await stage.redis.hset(other, "7", "another's")
     await stage.redis.srem(keys.partition_key(ORG, "shops"), ORG)
     await stage.redis.delete(stage.key("shop"))
-    await stage.redis.hset(keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything")
-    await stage.housekeeping.run()
+    await pending.save(stage.redis, erasing.erasure(ORG, everything=True, due_ms=stage.now_ms + 10_000))
+    await stage.execute_jobs()
     assert await stage.is_marked(7)  # whoever removes it may still be at it
 
-    stage.clock.advance(2 * HOUR_S)
-    await stage.housekeeping.run()
+    stage.clock.advance(11)
+    await stage.execute_jobs()
 
     assert await names(stage) == set()
     assert await stage.redis.exists(other)

@@ -1,0 +1,241 @@
+"""Versions of the rules: what is live, which there were, what differs between two. CPU work: it runs in the pool."""
+
+from __future__ import annotations
+
+from typing import Any, Final, Literal
+
+from msgspec import UNSET, UnsetType
+
+from service.context import Context
+from service.domain.differences import differences, headline, in_sentences, in_words, in_yaml
+from service.domain.rules import RuleSet
+from service.domain.words import Words
+from service.domain.writing import dump_yaml
+from service.errors import NotFound
+from service.locales import words
+from service.store.shop import Shop
+from service.web.ops.requests import (
+    Endpoint,
+    Language,
+    Limit,
+    Request,
+    RequestModel,
+    ResponseModel,
+    VersionNumber,
+    to_model,
+)
+
+
+class RulesQuery(RequestModel, frozen=True):
+    """A version; the live one without it."""
+
+    version: VersionNumber | UnsetType = UNSET
+
+
+class HistoryQuery(RequestModel, frozen=True):
+    """How many versions."""
+
+    limit: Limit = 100
+
+
+class DifferenceQuery(RequestModel, frozen=True, rename={"since": "from", "until": "to"}):
+    """From a version to another: without them from the one before to the live one."""
+
+    since: VersionNumber | UnsetType = UNSET
+    until: VersionNumber | UnsetType = UNSET
+    lang: Language = "vi"
+
+
+class VersionModel(ResponseModel, frozen=True):
+    """One version; equal `content` is equal rules. `preview` is what its author was shown, in short."""
+
+    number: int
+    content: str
+    author: str
+    note: str
+    at_ms: int
+    parent: int
+    preview: dict[str, Any] | None
+
+
+class VersionList(ResponseModel, frozen=True):
+    """The newest first; the first one is live."""
+
+    versions: list[VersionModel]
+
+
+class RulesResponse(ResponseModel, frozen=True):
+    """The rules of a version: as an object, and as YAML."""
+
+    version: VersionModel
+    rules: dict[str, Any]
+    yaml: str
+
+
+class DifferenceLine(ResponseModel, frozen=True):
+    """One line of a rule's sentences: `sign` is -, + or a space."""
+
+    sign: str
+    text: str
+
+
+class RuleDifference(ResponseModel, frozen=True):
+    """What became of one rule or tier."""
+
+    id: str
+    how: Literal["added", "removed", "changed", "moved"]
+    title: str
+    lines: list[DifferenceLine]
+
+
+class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "until": "to"}):
+    """What differs between two versions: rule by rule in sentences, and as YAML. `text` tells it all."""
+
+    since: int
+    until: int
+    text: list[str]
+    rules: list[RuleDifference]
+    yaml: str
+
+
+async def show_rules(context: Context, request: Request) -> RulesResponse:
+    """The rules of a shop: what is live, or an earlier version."""
+    asked: RulesQuery = request.model
+    shop = await context.shops.require(request.org)
+    number = await _live_number(context, shop) if asked.version is UNSET else asked.version
+    version = await context.versions.get(shop.org, number)
+    rule_set = await context.versions.document(shop.org, number)
+    return RulesResponse(
+        to_model(version, VersionModel), rule_set.model_dump(by_alias=True), dump_yaml(rule_set)
+    )
+
+
+async def list_versions(context: Context, request: Request) -> VersionList:
+    """Every version of the rules: who, when, why, and what its preview said."""
+    asked: HistoryQuery = request.model
+    shop = await context.shops.require(request.org)
+    found = await context.versions.history(shop.org)
+    return VersionList([to_model(one, VersionModel) for one in found[: asked.limit]])
+
+
+async def compare_versions(context: Context, request: Request) -> DifferenceResponse:
+    """What differs between two versions, rule by rule, in sentences and as YAML."""
+    asked: DifferenceQuery = request.model
+    shop = await context.shops.require(request.org)
+    until = await _live_number(context, shop) if asked.until is UNSET else asked.until
+    since = until - 1 if asked.since is UNSET else asked.since
+    if since < 1:
+        raise NotFound(f"shop {shop.org} has no two versions to compare")
+    before = await context.versions.document(shop.org, since)
+    after = await context.versions.document(shop.org, until)
+    said = words(asked.lang)
+    return DifferenceResponse(
+        since=since,
+        until=until,
+        text=in_words(before, after, words=said),
+        rules=_differences(before, after, words=said),
+        yaml=in_yaml(before, after, names=(f"v{since}", f"v{until}")),
+    )
+
+
+async def _live_number(context: Context, shop: Shop) -> int:
+    number = await context.versions.live_number(shop.org)
+    if not number:
+        raise NotFound(f"shop {shop.org} has no rules yet")
+    return number
+
+
+def _differences(before: RuleSet, after: RuleSet, *, words: Words) -> list[RuleDifference]:
+    return [
+        RuleDifference(
+            one.id,
+            one.how,
+            headline(one, words=words),
+            [
+                DifferenceLine(each.sign, each.text)
+                for each in in_sentences(one, words=words, before=before, after=after)
+            ],
+        )
+        for one in differences(before, after)
+    ]
+
+
+RULES_TEXT_EXAMPLE: Final = """\
+version: 1
+timezone: Asia/Ho_Chi_Minh
+currency: VND
+rules:
+  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
+RULES_EXAMPLE: Final[dict[str, Any]] = {
+    "version": 1,
+    "rules": [
+        {
+            "id": "vip",
+            "name": "Khách VIP",
+            "tag": "VIP",
+            "when": {"field": "total_spent", "op": "at_least", "value": 10000000},
+        }
+    ],
+}
+CONTENT_EXAMPLE: Final = "5f2c1d7be6f3f6b0a4b8d93c3a9e7d1f0c6b5a49382716f5e4d3c2b1a0998877"
+VERSION_EXAMPLE: Final[dict[str, Any]] = {
+    "number": 42,
+    "content": CONTENT_EXAMPLE,
+    "author": "an",
+    "note": "Hạ ngưỡng VIP cho Tết 2027",
+    "at_ms": 1795150800000,
+    "parent": 41,
+    "preview": {"customers": 100000, "touched": 4012, "added": 4012, "removed": 0, "calls": 4093, "seconds": 1023},
+}  # fmt: skip
+RULES: Final = "/ops/v1/shops/{org}/rules"
+ENDPOINTS: Final = (
+    Endpoint(
+        "GET",
+        RULES,
+        show_rules,
+        RulesResponse,
+        {"version": VERSION_EXAMPLE, "rules": RULES_EXAMPLE, "yaml": RULES_TEXT_EXAMPLE},
+        RulesQuery,
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "GET",
+        f"{RULES}/history",
+        list_versions,
+        VersionList,
+        {"versions": [VERSION_EXAMPLE]},
+        HistoryQuery,
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "GET",
+        f"{RULES}/diff",
+        compare_versions,
+        DifferenceResponse,
+        {
+            "from": 41,
+            "to": 42,
+            "text": [
+                "~ Khách VIP (đã sửa)",
+                "  - Tổng chi tiêu từ 20.000.000 ₫ trở lên",
+                "  + Tổng chi tiêu từ 10.000.000 ₫ trở lên",
+            ],
+            "rules": [
+                {
+                    "id": "vip",
+                    "how": "changed",
+                    "title": "~ Khách VIP (đã sửa)",
+                    "lines": [
+                        {"sign": "-", "text": "Tổng chi tiêu từ 20.000.000 ₫ trở lên"},
+                        {"sign": "+", "text": "Tổng chi tiêu từ 10.000.000 ₫ trở lên"},
+                    ],
+                }
+            ],
+            "yaml": "--- v41\n+++ v42\n@@ -5,1 +5,1 @@\n-  when: {field: total_spent, op: at_least, value: 20_000_000}\n"
+            "+  when: {field: total_spent, op: at_least, value: 10_000_000}\n",
+        },
+        DifferenceQuery,
+        cpu_bound=True,
+    ),
+)

@@ -1,0 +1,138 @@
+"""Pending jobs in workers: shared, taken over after a death, evaluated in other processes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.cpu_pool import CpuPool, InProcess
+from service.domain.parsing import parse_rules
+from service.errors import Overloaded
+from service.settings import read_settings
+from service.store import claiming, claims, drafts, keys, publishing, runs
+from service.store.jobs import pending
+from service.store.runs import Run
+from tests.workers.stage import ORG, VIP, Stage, staged
+from workers.periodic.pending_jobs import PendingJobs
+
+LOWER = VIP.replace("10_000_000", "5_000_000")
+
+
+@pytest.fixture
+async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
+    async with staged(redis) as stage:
+        yield stage
+
+
+class Gate:
+    """A pool whose calls wait until they may be made."""
+
+    def __init__(self, stage: Stage) -> None:
+        self.called, self.may = asyncio.Event(), asyncio.Event()
+        self._here = InProcess(stage.context)
+
+    async def run(self, function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
+        self.called.set()
+        await self.may.wait()
+        return await self._here.run(function, *args, **kwargs)
+
+
+class Broken:
+    """A pool whose processes die."""
+
+    async def run(self, *_: Any, **__: Any) -> Any:
+        raise Overloaded("the process has ended")
+
+
+async def known(stage: Stage, *, tags: str = "") -> int:
+    customer = stage.haravan.create(total_spent=6_000_000, tags=tags)
+    await stage.mark(customer)
+    await stage.turn(2)
+    return customer
+
+
+async def published(stage: Stage, text: str = LOWER) -> Run:
+    shop = await stage.shops.require(ORG)
+    draft = await drafts.draft(stage.context, shop, parse_rules(text))
+    return (await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)).run
+
+
+async def test_a_rollout_and_a_claim_are_evaluated_in_other_processes(stage: Stage, redis_url: str) -> None:
+    pool = CpuPool(read_settings({"REDIS_URL": redis_url, "SECRET_KEY": "k" * 32}), processes=1)
+    jobs = PendingJobs(stage.context, pool)
+    customer, copied = await known(stage), stage.haravan.create(total_spent=1, tags="VIP")
+    await stage.mark(copied)
+    await stage.turn(2)
+
+    rollout = await published(stage)
+    assert await jobs.run() == 1
+    shop = await stage.shops.require(ORG)
+    claim = await claims.plan_adoption(stage.context, shop, "VIP", matching_only=False)
+    adoption = await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    assert await jobs.run() == 1
+    await pool.stop()
+    await stage.turn(3)
+
+    assert adoption is not None
+    assert stage.haravan.tags(customer) == {"VIP"}
+    assert stage.haravan.tags(copied) == set()
+    ended = [await runs.get(stage.redis, ORG, run.id) for run in (rollout, adoption)]
+    assert [(run.total, run.done, run.is_active) for run in ended] == [(1, 1, False), (1, 1, False)]
+
+
+async def test_a_worker_that_lost_the_lock_stops_and_leaves_the_job_to_the_other(stage: Stage) -> None:
+    customer, gate = await known(stage), Gate(stage)
+    run = await published(stage)
+    stood_still = PendingJobs(stage.context, gate, renew_interval_s=0.01)
+    working = asyncio.create_task(stood_still.run())
+    await gate.called.wait()
+
+    await stage.redis.set(keys.pending_lock(ORG), "another's")
+    assert await working == 0
+
+    assert await stage.redis.get(keys.pending_lock(ORG)) == b"another's"
+    assert not await stage.is_marked(customer)
+    assert await stage.execute_jobs() == 1
+    assert (await runs.get(stage.redis, ORG, run.id)).total == 1
+
+
+async def test_a_lock_is_renewed_while_its_worker_works(stage: Stage) -> None:
+    gate = Gate(stage)
+    await known(stage)
+    await published(stage)
+    working = asyncio.create_task(PendingJobs(stage.context, gate, renew_interval_s=0.01).run())
+    await gate.called.wait()
+
+    await stage.redis.expire(keys.pending_lock(ORG), 1)
+    async with asyncio.timeout(60):
+        while await stage.redis.ttl(keys.pending_lock(ORG)) <= 1:  # noqa: ASYNC110  # nothing tells of it
+            await asyncio.sleep(0.01)
+    gate.may.set()
+
+    assert await working == 1
+    assert not await stage.redis.exists(keys.pending_lock(ORG))
+
+
+async def test_when_the_pool_dies_the_job_stays_for_the_next_pass(stage: Stage) -> None:
+    await known(stage)
+    await published(stage)
+
+    assert await PendingJobs(stage.context, Broken()).run() == 0
+
+    [job] = await pending.list_jobs(stage.redis)
+    assert job.due_ms == 0
+    assert await stage.execute_jobs() == 1
+
+
+async def test_the_jobs_of_a_shop_that_was_removed_go_with_it(stage: Stage) -> None:
+    await known(stage)
+    await published(stage)
+    await stage.shops.remove(ORG, erase=False)
+
+    assert await stage.execute_jobs() == 0
+
+    assert await pending.list_jobs(stage.redis) == []

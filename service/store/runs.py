@@ -73,8 +73,8 @@ async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[Cu
     key = keys.shop(org, f"run:{run_id}")
     for chunk in chunks(customers):
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.sadd(f"{key}:left", *[str(each) for each in chunk])
-            pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
+            pipe.sadd(f"{key}:remaining", *[str(each) for each in chunk])
+            pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
             pipe.hincrby(key, "total", len(chunk))
             await pipe.execute()
 
@@ -107,7 +107,7 @@ async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
     key = keys.shop(org, f"run:{run_id}")
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(key)
-        pipe.scard(f"{key}:left")
+        pipe.scard(f"{key}:remaining")
         fields, left = await pipe.execute()
     if not fields:
         raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
@@ -151,4 +151,4 @@ async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
     key = keys.shop(org, f"run:{run_id}")
     if await redis.exists(key):
         await redis.hset(key, "ended", why)
-        await redis.unlink(f"{key}:left")  # deleting a large set keeps the store busy
+        await redis.unlink(f"{key}:remaining")  # deleting a large set keeps the store busy

@@ -71,7 +71,7 @@ async def test_a_publish_that_takes_more_than_it_said_is_stopped(stage: Stage) -
     )
     key = stage.key(f"run:{run.id}")
     await stage.redis.hset(key, mapping={"may_remove": 10, "removed": 31})
-    await stage.redis.sadd(f"{key}:left", "7")
+    await stage.redis.sadd(f"{key}:remaining", "7")
 
     await stage.sweep.mark_by_calendar()
 

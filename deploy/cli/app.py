@@ -40,8 +40,14 @@ RUNNING = "Running"
 SHOPS = "Shops and rules"
 SEEING = "Seeing and repairing"
 
-for command in (processes.demo, processes.up, processes.web, processes.worker, processes.sandbox):
+for command in (processes.demo, processes.up, processes.web, processes.worker):
     app.command(rich_help_panel=RUNNING)(command)
+# `python -m deploy.sandbox` parses the options, so that both commands have the same ones
+app.command(
+    rich_help_panel=RUNNING,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(processes.sandbox)
 app.command(rich_help_panel=RUNNING)(bench.bench)
 app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS)
 app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -45,35 +44,8 @@ def worker() -> None:
     os.execv(sys.executable, [sys.executable, "-P", "-m", "workers"])  # noqa: S606  # likewise
 
 
-def sandbox(
-    port: Annotated[int, typer.Option(help="Where it listens.")] = 8800,
-    host: Annotated[str, typer.Option(help="On which address.")] = "127.0.0.1",
-    customers: Annotated[
-        int, typer.Option(min=0, max=200_000, help="How many customers it begins with.")
-    ] = 500,
-    seed: Annotated[int, typer.Option(help="Another number makes other customers.")] = 1,
-    org: Annotated[str, typer.Option(help="The shop's org id.")] = "1000000001",
-    webhook_url: Annotated[str, typer.Option(help="Where its webhooks go.")] = "",
-    verify_token: Annotated[
-        str, typer.Option(help="The handshake's word, as typed into the dashboard.")
-    ] = "",
-    state: Annotated[Path | None, typer.Option(help="Keep the shop in this file between runs.")] = None,
-) -> None:
-    """A Haravan shop in a box: both customer APIs, webhooks, limits and faults, for development and tests.
+def sandbox(ctx: typer.Context) -> None:
+    """Run a simulated Haravan shop: both customer APIs, webhooks, call limit and faults on request."""
+    from deploy.sandbox.__main__ import app as sandbox_app
 
-    Its token is token-1 and its webhook secret secret-1. What it can do: GET /_sandbox/
-    """
-    from deploy.boxed import run_sandbox
-
-    run(
-        run_sandbox(
-            host=host,
-            port=port,
-            customers=customers,
-            seed=seed,
-            org=org,
-            webhook_url=webhook_url or None,
-            verify_token=verify_token or None,
-            state_file=state,
-        )
-    )
+    sandbox_app(args=ctx.args, prog_name="tagger sandbox")

@@ -13,7 +13,8 @@ from random import Random
 
 from deploy.demonstration.judge import Judge
 from deploy.demonstration.words import dong, name_of
-from deploy.sandbox import ShopHandle, names
+from deploy.sandbox import ShopHandle
+from deploy.sandbox.shop import fake_data
 from service.domain.customers import Customer
 from service.domain.tags import fold
 
@@ -103,7 +104,7 @@ class Day:
         )
 
     def _is_new(self) -> Happening:
-        given, family = self._rng.choice(names.FEMALE), self._rng.choice(names.FAMILY)[0]
+        given, family = self._rng.choice(fake_data.FEMALE), self._rng.choice(fake_data.FAMILY)[0]
         birthday = datetime.now(UTC).date().replace(year=self._rng.randrange(1960, 2005), day=15)
         born = birthday if self._rng.random() < 0.5 else None
         return Happening(

@@ -6,8 +6,8 @@ from collections import Counter
 
 import aiohttp
 
-from deploy.sandbox.deliveries import Deliveries
-from deploy.sandbox.outbox import Delivery
+from deploy.sandbox.webhooks.delivery import Deliveries
+from deploy.sandbox.webhooks.outbox import Delivery
 from service.domain.deliveries import fingerprint
 
 

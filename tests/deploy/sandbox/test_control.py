@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle
-from deploy.sandbox.menu import COMMANDS, SWITCHES
+from deploy.sandbox.control import COMMANDS, SWITCHES
 
 
 async def _post(api: Any, path: str, **arguments: Any) -> Any:
@@ -86,9 +86,9 @@ async def test_deliveries_can_be_steered_and_seen(api: Any, shop: ShopHandle, re
     held = (await _post(api, "status")).json["result"]["pending"]
 
     await _post(api, "deliveries/resume")
-    settled = await _post(api, "settled")
+    idle = await _post(api, "wait_idle")
 
-    assert (held, settled.json) == (1, {"settled": True})
+    assert (held, idle.json) == (1, {"idle": True})
     log = (await api("GET", "/_sandbox/deliveries/log")).json["log"]
     assert [(sent["topic"], sent["status"]) for sent in log] == [("customers/create", 200)]
 

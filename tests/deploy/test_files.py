@@ -61,8 +61,8 @@ def test_compose_starts_web_worker_and_store_with_settings_that_exist() -> None:
 def test_the_log_of_composes_store_is_mended_before_each_start() -> None:
     store = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]["store"]
 
-    assert store["command"][-1].startswith("sh /etc/valkey/mend-log valkey-check-aof /data && exec ")
-    assert "./mend-log:/etc/valkey/mend-log:ro" in store["volumes"]
+    assert store["command"][-1].startswith("sh /etc/valkey/repair-aof valkey-check-aof /data && exec ")
+    assert "./repair-aof:/etc/valkey/repair-aof:ro" in store["volumes"]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
@@ -94,7 +94,7 @@ def test_the_pins_cover_what_the_project_asks_for() -> None:
         "deploy/tagger",
         "deploy/lock",
         "deploy/setup.sh",
-        "deploy/mend-log",
+        "deploy/repair-aof",
         ".ci/run",
     ],
 )

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ResponseError
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.errors import StoreAway
 from service.store.line import Line
 from service.store.lots import Confirmation

@@ -39,7 +39,10 @@ class ChaosStore:
             "save": "",
             "maxmemory-policy": "noeviction",
         }
-        return [server_executable(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+        return [
+            server_executable(),
+            *(word for name, value in options.items() for word in (f"--{name}", value)),
+        ]
 
     async def start(self) -> None:
         """Start it on its files; returns when it answers."""

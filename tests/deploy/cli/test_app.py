@@ -275,7 +275,7 @@ async def test_without_deliveries_or_dead_letters_the_lists_say_so(shop: Place) 
     letters = await shop.tagger("dead-letters", "list", ORG)
 
     assert (deliveries.code, deliveries.out.strip()) == (0, "No deliveries in this time.")
-    assert (letters.code, letters.out.strip()) == (0, "No open dead letter.")
+    assert (letters.code, letters.out.strip()) == (0, "No open dead letters.")
 
 
 async def test_a_backfill_looks_at_everybody_and_marks_whom_it_must(shop: Place, redis: ArqRedis) -> None:

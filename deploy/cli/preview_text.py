@@ -115,8 +115,8 @@ def _print_moves(tier: TierPreview, title: str, words: Words) -> None:
         cells = []
         for target in names:
             goes, waits = counts.get((source, target, False), 0), counts.get((source, target, True), 0)
-            told = [words.number(goes)] * bool(goes) + [f"{words.number(waits)}*"] * bool(waits)
-            cells.append(f"({words.number(tier.stay[at])})" if source == target else " ".join(told) or "·")
+            parts = [words.number(goes)] * bool(goes) + [f"{words.number(waits)}*"] * bool(waits)
+            cells.append(f"({words.number(tier.stay[at])})" if source == target else " ".join(parts) or "·")
         rows.append((source or words("preview.no_level"), *cells))
     _print(words("preview.moves", tier=title))
     headings = (f">{name or words('preview.no_level')}" for name in names)

@@ -1,4 +1,4 @@
-"""The Procfile's processes really start, as honcho runs them."""
+"""Honcho starts the processes of the Procfile."""
 
 from __future__ import annotations
 

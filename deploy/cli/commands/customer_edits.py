@@ -88,7 +88,7 @@ def delete(
 
 
 def tag(org: Org, customer: Customer, tags: Tags, as_json: AsJson = False) -> None:
-    """Add tags by hand. They are not ours: no rule removes them unless it was told to own the tag everywhere."""
+    """Add tags by hand. They are not ours: no rule removes them unless it owns all copies."""
     _retag(org, customer, add=tags, as_json=as_json)
 
 

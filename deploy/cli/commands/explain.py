@@ -39,7 +39,7 @@ def explain(
 
     async def work() -> None:
         async with open_context() as cli:
-            told = await explain_customer(
+            explanation = await explain_customer(
                 cli.redis,
                 await cli.shops.require(parse_org_id(org)),
                 parse_customer_id(customer),
@@ -48,11 +48,11 @@ def explain(
                 on=parse_date(on) if on else None,
                 number=version,
             )
-        said = words(language_of(lang))
+        sentences = words(language_of(lang))
         if as_json:
-            print_json(told.data(words=said, tag=tag))
+            print_json(explanation.data(words=sentences, tag=tag))
         else:
-            for line in told.lines(words=said, tag=tag):
+            for line in explanation.lines(words=sentences, tag=tag):
                 console().print(line, soft_wrap=True)
 
     run(work())

@@ -47,13 +47,13 @@ def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = Fals
             draft = await drafts.draft(
                 cli.redis, shop, rule_set, versions=cli.versions, now_ms=await server_time_ms(cli)
             )
-        said = words(language_of(lang))
+        sentences = words(language_of(lang))
         if as_json:
-            print_json(drafts.as_data(draft, words=said))
+            print_json(drafts.as_data(draft, words=sentences))
         else:
-            for line in drafts.changes(draft, words=said) or [said("difference.none")]:
+            for line in drafts.changes(draft, words=sentences) or [sentences("difference.none")]:
                 console().print(line, soft_wrap=True)
-            print_preview(draft, words=said)
+            print_preview(draft, words=sentences)
 
     run(work())
 

@@ -74,9 +74,9 @@ def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
     from service.domain.warnings import say_warning, warn
     from service.locales import language_of, words
 
-    compiled, said = compile_rules(rule_set), words(language_of(lang))
+    compiled, sentences = compile_rules(rule_set), words(language_of(lang))
     today = compiled.day_of(int(time.time() * 1000))
-    return [say_warning(one, words=said, compiled=compiled) for one in warn(compiled, today=today)]
+    return [say_warning(one, words=sentences, compiled=compiled) for one in warn(compiled, today=today)]
 
 
 def _yaml(rule_set: RuleSet) -> str:

@@ -1,4 +1,4 @@
-"""The command line, as a person or a script uses it: a real store, the sandbox as Haravan."""
+"""The command line with a real Redis server and the sandbox as Haravan."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ async def test_a_token_of_another_shop_is_not_stored(place: Place, redis: ArqRed
     assert await redis.keys("tagger:shops") == []
 
 
-async def test_a_wrong_token_is_haravans_refusal(place: Place) -> None:
+async def test_a_wrong_token_is_rejected_by_haravan(place: Place) -> None:
     said = await place.tagger(
         "shops", "add", ORG, "--api-url", f"{place.url}/com", "--token-stdin", stdin="expired"
     )
@@ -125,7 +125,7 @@ async def test_a_wrong_token_is_haravans_refusal(place: Place) -> None:
     assert "expired" not in said.out + said.err
 
 
-async def test_a_paused_shop_says_why_and_works_again_after_resume(shop: Place) -> None:
+async def test_a_paused_shop_shows_its_reason_and_is_active_after_resume(shop: Place) -> None:
     await shop.tagger("shops", "pause", ORG, "--reason", "kiểm kê")
     paused = await shop.tagger("shops", "list")
     await shop.tagger("shops", "resume", ORG)
@@ -160,7 +160,7 @@ async def test_bad_rules_are_named_with_line_and_column(place: Place) -> None:
     assert "comma" in said.err
 
 
-async def test_a_subscription_is_made_seen_and_ended(shop: Place) -> None:
+async def test_a_subscription_is_added_listed_and_removed(shop: Place) -> None:
     shop.haravan.app(url="https://tagger.example.com/webhooks/haravan")
 
     before = await shop.tagger("subscription", "status", ORG)
@@ -249,7 +249,7 @@ async def test_calls_go_through_the_shops_bucket(shop: Place, redis: ArqRedis) -
     assert int(await redis.hget(keys.shop(ORG, "bucket"), "dispatched") or 0) >= 1
 
 
-async def test_a_replay_is_counted_before_it_marks(shop: Place, redis: ArqRedis) -> None:
+async def test_a_replay_counts_before_it_queues(shop: Place, redis: ArqRedis) -> None:
     first, second, *_ = shop.haravan.ids()
     chosen = f"{first},{second},{first}"
 
@@ -263,7 +263,7 @@ async def test_a_replay_is_counted_before_it_marks(shop: Place, redis: ArqRedis)
     assert len(await redis.keys(keys.shop(ORG, "mark:*"))) == 2
 
 
-async def test_a_replay_of_nothing_in_particular_is_refused(shop: Place) -> None:
+async def test_a_replay_without_a_selection_is_refused(shop: Place) -> None:
     said = await shop.tagger("replay", ORG)
 
     assert said.code == 1
@@ -278,7 +278,9 @@ async def test_without_deliveries_or_dead_letters_the_lists_say_so(shop: Place) 
     assert (letters.code, letters.out.strip()) == (0, "No open dead letters.")
 
 
-async def test_a_backfill_looks_at_everybody_and_marks_whom_it_must(shop: Place, redis: ArqRedis) -> None:
+async def test_a_backfill_scans_all_customers_and_queues_those_with_wrong_tags(
+    shop: Place, redis: ArqRedis
+) -> None:
     rich = shop.haravan.create(first_name="Ánh", total_spent=20_000_000)
     await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 
@@ -292,7 +294,7 @@ async def test_a_backfill_looks_at_everybody_and_marks_whom_it_must(shop: Place,
     assert shop.haravan.calls.count("GET customers") == 2  # one page, and the empty one that ends the walk
 
 
-async def test_a_reconcile_looks_only_at_what_changed(shop: Place, redis: ArqRedis) -> None:
+async def test_a_reconcile_scans_only_changed_customers(shop: Place, redis: ArqRedis) -> None:
     rich = shop.haravan.create(first_name="Ánh", total_spent=20_000_000)
     await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 
@@ -302,14 +304,14 @@ async def test_a_reconcile_looks_only_at_what_changed(shop: Place, redis: ArqRed
     assert await redis.keys(keys.shop(ORG, "mark:*")) == [keys.shop(ORG, f"mark:{rich}").encode()]
 
 
-async def test_a_walk_without_rules_is_refused(shop: Place) -> None:
+async def test_a_scan_without_rules_is_refused(shop: Place) -> None:
     said = await shop.tagger("backfill", ORG)
 
     assert said.code == 1
     assert "no rules yet" in said.err
 
 
-async def test_publishing_looks_at_everybody_known_again(shop: Place, redis: ArqRedis) -> None:
+async def test_publishing_queues_the_customers_that_change(shop: Place, redis: ArqRedis) -> None:
     await redis.hset(keys.shop(ORG, "snap"), "7", "x")
 
     said = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
@@ -318,7 +320,7 @@ async def test_publishing_looks_at_everybody_known_again(shop: Place, redis: Arq
     assert await redis.exists(keys.shop(ORG, "mark:7"))
 
 
-async def test_the_doctor_names_what_is_wrong_and_what_to_do(shop: Place) -> None:
+async def test_the_doctor_reports_problems_and_how_to_fix_them(shop: Place) -> None:
     said = await shop.tagger("doctor", "--json")
 
     problems = {row["text"] for row in json.loads(said.out) if row["level"] == "problem"}
@@ -332,7 +334,7 @@ async def test_the_doctor_names_what_is_wrong_and_what_to_do(shop: Place) -> Non
         assert any(part in problem for problem in problems), part
 
 
-async def test_the_doctor_is_content_with_a_shop_that_is_set_up(
+async def test_the_doctor_finds_no_problem_with_a_complete_shop(
     shop: Place, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DURABILITY", "everysec")  # the tests' store keeps nothing
@@ -349,7 +351,7 @@ async def test_the_doctor_is_content_with_a_shop_that_is_set_up(
     assert "20 customers" in said.out
 
 
-async def test_the_doctor_sees_a_token_that_was_taken_away(shop: Place) -> None:
+async def test_the_doctor_reports_a_revoked_token(shop: Place) -> None:
     shop.haravan.replace_token("another-token-now")
 
     said = await shop.tagger("doctor", ORG)

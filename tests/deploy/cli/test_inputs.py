@@ -1,4 +1,4 @@
-"""The settings file stands behind the environment, and says where it cannot be read."""
+"""The settings file: its format, its precedence, its errors."""
 
 from __future__ import annotations
 
@@ -58,12 +58,12 @@ def test_lines_are_read_as_honcho_and_compose_read_them(tmp_path: Path, text: st
     ["PORT", "=8000", "a b=1", "PORT='x"],
     ids=["no value", "no name", "a name with a space", "one quote"],
 )
-def test_a_line_that_is_none_is_named_by_its_number_and_not_shown(tmp_path: Path, line: str) -> None:
+def test_an_invalid_line_is_reported_by_its_number_without_its_text(tmp_path: Path, line: str) -> None:
     with pytest.raises(BadSettings, match=r"\.env, line 2: expected NAME=value$"):
         loaded(tmp_path / ".env", f"PORT=1\n{line}")
 
 
-def test_a_file_of_another_encoding_is_refused_and_a_mark_at_its_beginning_is_none_of_it(
+def test_another_encoding_is_refused_and_a_byte_order_mark_is_ignored(
     tmp_path: Path,
 ) -> None:
     assert loaded(tmp_path / ".env", "\ufeffPORT=8000") == {"PORT": "8000"}
@@ -73,6 +73,6 @@ def test_a_file_of_another_encoding_is_refused_and_a_mark_at_its_beginning_is_no
         load_env_file(tmp_path / ".env", {})
 
 
-def test_a_named_file_must_be_there(tmp_path: Path) -> None:
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(BadSettings, match="no settings file"):
         load_env_file(tmp_path / "none", {})

@@ -1,4 +1,4 @@
-"""Rules from the command line: what they would do, publishing, looking back, undoing, explaining."""
+"""`tagger rules` and `tagger explain`."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ MIDDLING = Customer(id=2, total_spent=9_660_000)
 THEIRS = Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ"))
 
 
-async def test_a_backfill_knows_what_rules_that_are_gone_wished(
+async def test_a_backfill_applies_when_gone_of_deleted_rules(
     shop: Place, redis: ArqRedis, tmp_path: Path
 ) -> None:
     leaving = tmp_path / "leaving.yaml"
@@ -70,7 +70,7 @@ async def test_a_backfill_knows_what_rules_that_are_gone_wished(
     assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "cause") == b"backfill:B1"
 
 
-async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_nothing(
+async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothing(
     shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
@@ -89,7 +89,7 @@ async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_not
     assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1
 
 
-async def test_a_preview_speaks_the_language_asked_for_and_shows_what_is_stopped(
+async def test_a_preview_is_in_the_requested_language_and_shows_stopped_tags(
     shop: Place, redis: ArqRedis, tmp_path: Path
 ) -> None:
     tiers = tmp_path / "tiers.yaml"
@@ -110,7 +110,7 @@ async def test_a_preview_speaks_the_language_asked_for_and_shows_what_is_stopped
     assert "Tags added: 0, removed: 0. Customers touched: 0 of 2 known." in en.out
 
 
-async def test_a_preview_says_of_whom_nothing_is_known_yet_and_what_to_run(
+async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
     shop: Place, redis: ArqRedis, rules: Path
 ) -> None:
     await known(redis, RICH, MIDDLING, THEIRS)
@@ -124,7 +124,7 @@ async def test_a_preview_says_of_whom_nothing_is_known_yet_and_what_to_run(
     assert json.loads(as_json.out)["unseen"] == 497
 
 
-async def test_a_large_publish_shows_itself_and_waits_for_an_approval(
+async def test_a_large_publish_prints_its_preview_and_needs_an_approval(
     shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
@@ -163,7 +163,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     assert "v3 live" in table.out
 
 
-async def test_what_people_write_is_shown_as_it_is_and_commands_no_terminal(
+async def test_text_is_printed_as_it_is_and_cannot_control_the_terminal(
     shop: Place, redis: ArqRedis, rules: Path
 ) -> None:
     note = "[/x] :smile: [red]Tết"
@@ -197,7 +197,7 @@ async def test_rules_with_cents_are_read_back_from_their_json(
     assert history[0]["content"] == history[1]["content"]
 
 
-async def test_a_difference_is_told_in_sentences_and_in_yaml(
+async def test_a_difference_is_printed_as_sentences_and_as_yaml(
     shop: Place, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
@@ -213,7 +213,7 @@ async def test_a_difference_is_told_in_sentences_and_in_yaml(
     assert as_yaml.out.startswith("--- v2\n+++ v1\n")
 
 
-async def test_adopting_counts_first_and_marks_second(shop: Place, redis: ArqRedis, rules: Path) -> None:
+async def test_adopting_counts_before_it_queues(shop: Place, redis: ArqRedis, rules: Path) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await known(redis, RICH, THEIRS)
 
@@ -244,7 +244,7 @@ async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: Arq
     assert not await redis.exists(keys.shop(ORG, "excluded"))
 
 
-async def test_a_file_that_is_not_utf_8_is_told_so(shop: Place, tmp_path: Path) -> None:
+async def test_a_rules_file_that_is_not_utf_8_is_refused(shop: Place, tmp_path: Path) -> None:
     path = tmp_path / "rules.yaml"
     path.write_text(VIP % 1, encoding="utf-16")
 
@@ -270,7 +270,7 @@ async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json
     assert (unknown.code, "was never looked at" in unknown.err) == (1, True)
 
 
-async def test_checking_a_file_warns_of_what_can_hardly_be_meant(shop: Place, tmp_path: Path) -> None:
+async def test_checking_a_file_prints_warnings(shop: Place, tmp_path: Path) -> None:
     path = tmp_path / "odd.yaml"
     path.write_text(
         "version: 1\nrules:\n  - {id: a, tag: A, when: {all: [{field: orders_count, op: at_least, value: 9},"

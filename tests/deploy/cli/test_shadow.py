@@ -1,4 +1,4 @@
-"""Shadow mode from the command line: begun, looked at, ended."""
+"""Shadow mode on the command line."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.deploy.cli.test_rules import MIDDLING, RICH, known, rules, written
 __all__ = ["place", "rules", "shop"]  # fixtures
 
 
-async def test_shadow_mode_is_begun_looked_at_and_ended_with_an_approval(
+async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approval(
     shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
@@ -45,7 +45,7 @@ async def test_shadow_mode_is_begun_looked_at_and_ended_with_an_approval(
     assert await redis.exists(keys.shop(ORG, "mark:2"))
 
 
-async def test_without_rules_the_end_of_shadow_mode_says_what_comes_next(shop: Place) -> None:
+async def test_without_rules_the_end_of_shadow_mode_names_the_next_command(shop: Place) -> None:
     await shop.tagger("shops", "shadow", ORG)
 
     done = await shop.tagger("shops", "live", ORG)

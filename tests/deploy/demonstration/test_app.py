@@ -1,4 +1,4 @@
-"""The demo, as somebody who has just cloned the project meets it: real processes from the first line to the last."""
+"""The demo with real processes, from start to end."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     assert "0.08 s" in out.getvalue()
 
 
-def test_a_file_gets_neither_colours_nor_lines_that_are_overwritten() -> None:
+def test_a_file_gets_neither_colours_nor_a_status_line() -> None:
     out = io.StringIO()
     screen = Screen(Console(file=out, width=80))
 

@@ -1,4 +1,4 @@
-"""What is acknowledged after a kill that tore the log is there after the next one too; no other damage is cut off."""
+"""repair-aof keeps everything that was acknowledged before a kill, and does not touch other damage."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _killed(store: ChaosStore) -> tuple[Path, int, int]:
     return log, begin, log.stat().st_size
 
 
-async def test_a_torn_transaction_takes_nothing_with_it_that_came_after(folder: Path) -> None:
+async def test_writes_after_an_incomplete_transaction_survive(folder: Path) -> None:
     store = ChaosStore(folder)
     log, _, end = await _killed(store)
     os.truncate(log, end - 45)  # in the middle of a command
@@ -52,7 +52,7 @@ async def test_a_torn_transaction_takes_nothing_with_it_that_came_after(folder: 
     await store.child.kill()
 
 
-async def test_whichever_byte_is_the_last_the_log_ends_with_a_whole_transaction(folder: Path) -> None:
+async def test_the_file_ends_with_a_complete_transaction_wherever_it_was_cut(folder: Path) -> None:
     store = ChaosStore(folder)
     log, begin, end = await _killed(store)
     whole = log.read_bytes()
@@ -72,9 +72,7 @@ async def test_whichever_byte_is_the_last_the_log_ends_with_a_whole_transaction(
     ("at", "byte"),
     [pytest.param(0, b"\0", id="command"), pytest.param(20, b"x", id="line"), pytest.param(None, b"\0", id="behind")],
 )  # fmt: skip
-async def test_damage_that_no_kill_makes_is_left_to_a_person(
-    folder: Path, at: int | None, byte: bytes
-) -> None:
+async def test_other_damage_is_not_changed(folder: Path, at: int | None, byte: bytes) -> None:
     store = ChaosStore(folder)
     log, _, end = await _killed(store)
     at = end if at is None else at

@@ -1,4 +1,4 @@
-"""Parts run as processes of their own, end in order, and are never left behind."""
+"""Child processes: they stop in order, and none is left behind."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def has_said(log: Path, word: str) -> bool:
     return await until(there, within_s=60)
 
 
-async def test_leaving_the_block_ends_every_part(tmp_path: Path) -> None:
+async def test_leaving_the_block_stops_every_process(tmp_path: Path) -> None:
     async with supervise() as running:
         pids = [
             await running.start(ProcessSpec(name, SLEEPER, log=tmp_path / name)) for name in ("one", "two")
@@ -56,7 +56,7 @@ async def test_leaving_the_block_ends_every_part(tmp_path: Path) -> None:
     assert not any(map(lives, pids))
 
 
-async def test_an_error_inside_the_block_ends_them_too() -> None:
+async def test_an_error_inside_the_block_stops_them_too() -> None:
     pids: list[int] = []
 
     async def breaks() -> None:
@@ -70,7 +70,7 @@ async def test_an_error_inside_the_block_ends_them_too() -> None:
     assert not lives(*pids)
 
 
-async def test_a_part_that_does_not_listen_is_killed(tmp_path: Path) -> None:
+async def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     async with supervise(grace_s=0.1) as running:
         pid = await running.start(ProcessSpec("one", STUBBORN, log=tmp_path / "log"))
         assert await has_said(tmp_path / "log", "up")
@@ -78,7 +78,7 @@ async def test_a_part_that_does_not_listen_is_killed(tmp_path: Path) -> None:
     assert not lives(pid)
 
 
-async def test_the_store_goes_last(tmp_path: Path) -> None:
+async def test_the_server_stops_last(tmp_path: Path) -> None:
     log = tmp_path / "log"
 
     def tells(name: str) -> list[str]:
@@ -99,7 +99,7 @@ time.sleep(600)
     assert log.read_text().split("\n")[-3:-1] == ["end web", "end store"]
 
 
-async def test_a_part_that_ends_by_itself_is_told_with_its_code() -> None:
+async def test_a_process_that_exits_by_itself_is_reported_with_its_code() -> None:
     async with supervise() as running:
         await running.start(ProcessSpec("long", SLEEPER))
         await running.start(ProcessSpec("short", [sys.executable, "-c", "raise SystemExit(7)"]))
@@ -109,7 +109,7 @@ async def test_a_part_that_ends_by_itself_is_told_with_its_code() -> None:
     assert (ended.spec.name, ended.code) == ("short", 7)
 
 
-async def test_a_request_to_end_is_heard_instead_of_dying() -> None:
+async def test_a_stop_signal_sets_the_event_instead_of_killing_the_process() -> None:
     with stop_signals() as asked:
         os.kill(os.getpid(), signal.SIGTERM)
 
@@ -117,7 +117,7 @@ async def test_a_request_to_end_is_heard_instead_of_dying() -> None:
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parent")
-async def test_parts_end_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+async def test_processes_stop_when_their_parent_is_killed(tmp_path: Path) -> None:
     parent = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

@@ -1,4 +1,4 @@
-"""The store of one's own: really on disk, found again, ended with its parent."""
+"""The bundled server: durable, found again after a restart, stopped with its parent."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None
             await redis.aclose()
 
 
-async def test_it_writes_before_it_answers_and_forgets_nothing(tmp_path: Path) -> None:
+async def test_it_writes_before_it_acknowledges_and_evicts_nothing(tmp_path: Path) -> None:
     async with supervise() as running, valkey.start_server(running, tmp_path) as own:
         redis = Redis.from_url(own.url, decode_responses=True)
         settings = await redis.config_get("append*", "maxmemory-policy", "port")
@@ -35,7 +35,7 @@ async def test_it_writes_before_it_answers_and_forgets_nothing(tmp_path: Path) -
     assert own.version.startswith(("Valkey ", "Redis "))
 
 
-async def test_a_damaged_log_is_named_at_once_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_a_damaged_append_only_file_is_reported_immediately_and_not_changed(tmp_path: Path) -> None:
     async with supervise() as running, valkey.start_server(running, tmp_path) as own:
         redis = Redis.from_url(own.url)
         await redis.set("seen", "1" * 100)
@@ -52,7 +52,7 @@ async def test_a_damaged_log_is_named_at_once_and_left_as_it_is(tmp_path: Path) 
     assert log.read_bytes() == damaged
 
 
-async def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> None:
+async def test_a_path_that_is_too_long_for_a_socket_works(tmp_path: Path) -> None:
     folder = tmp_path / ("a-rather-long-name-" * 6)
 
     async with supervise() as running, valkey.start_server(running, folder) as own:
@@ -60,7 +60,7 @@ async def test_a_path_too_long_for_a_socket_is_no_hindrance(tmp_path: Path) -> N
         assert (folder / "appendonlydir").is_dir()
 
 
-async def test_a_store_that_does_not_answer_is_said_to_be_away(tmp_path: Path) -> None:
+async def test_a_server_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(StoreAway, match="did not answer"):
         await valkey.wait_until_ready(f"unix://{tmp_path}/none.sock", within_s=0.1)
 

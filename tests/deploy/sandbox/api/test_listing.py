@@ -1,4 +1,4 @@
-"""Lists, counts and searches: every documented parameter, and what Haravan does when one is wrong."""
+"""Lists, counts and searches: every documented parameter, and the response to wrong ones."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ FILTERS = {
 
 
 @pytest.mark.parametrize(("query", "wanted"), FILTERS.values(), ids=FILTERS)
-async def test_a_list_holds_who_was_asked_for(
+async def test_a_list_contains_the_requested_customers(
     api: Any, people: list[int], query: str, wanted: list[int]
 ) -> None:
     assert await api.ids(f"/com/customers.json?{query}") == wanted
@@ -75,7 +75,7 @@ LIMITS = {
 
 
 @pytest.mark.parametrize(("path", "length"), LIMITS.values(), ids=LIMITS)
-async def test_a_list_has_a_longest_length(api: Any, shop: ShopHandle, path: str, length: int) -> None:
+async def test_a_list_has_a_maximum_length(api: Any, shop: ShopHandle, path: str, length: int) -> None:
     shop.populate(260)
 
     assert len(await api.ids(path)) == length
@@ -94,14 +94,14 @@ async def test_a_blank_filter_returns_arbitrary_records(api: Any, people: list[i
     assert found != people
 
 
-async def test_a_bad_date_is_refused_with_a_word_on_plus_signs(api: Any, people: list[int]) -> None:
+async def test_a_bad_date_is_rejected_with_a_hint_about_plus_signs(api: Any, people: list[int]) -> None:
     said = await api("GET", "/com/customers.json?updated_at_min=nonsense")
 
     assert said.status == 422
     assert said.json == {"errors": {"updated_at_min": ["is not a date (a + in a URL must be sent as %2B)"]}}
 
 
-async def test_walking_by_since_id_meets_everyone_once(api: Any, shop: ShopHandle) -> None:
+async def test_paging_by_since_id_returns_every_customer_once(api: Any, shop: ShopHandle) -> None:
     shop.populate(120)
     met: list[int] = []
 

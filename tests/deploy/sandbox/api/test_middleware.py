@@ -1,4 +1,4 @@
-"""The gate: tokens, scopes, hosts, the leaky bucket, cookies, and the count of calls."""
+"""Tokens, scopes, hosts, the call limit, cookies and the call log."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TOKENS = {
 
 @pytest.mark.parametrize("headers", TOKENS.values(), ids=TOKENS)
 @pytest.mark.parametrize("path", ["/com/customers.json", "/admin/customers.json", "/api/subscribe"])
-async def test_a_bad_token_opens_nothing(api: Any, headers: dict[str, str], path: str) -> None:
+async def test_a_bad_token_is_unauthorized(api: Any, headers: dict[str, str], path: str) -> None:
     assert (await api("GET", path, headers=headers)).status == 401
 
 
@@ -42,7 +42,7 @@ async def test_a_token_selects_its_shop(api: Any, sandbox: Sandbox, shop: ShopHa
     assert said.json == {"customers": [{"first_name": "Hai"}]}
 
 
-async def test_a_replaced_token_no_longer_opens(api: Any, shop: ShopHandle) -> None:
+async def test_a_replaced_token_is_no_longer_accepted(api: Any, shop: ShopHandle) -> None:
     await api("GET", "/com/customers.json")
     shop.replace_token("token-new")
 
@@ -54,9 +54,7 @@ async def test_a_replaced_token_no_longer_opens(api: Any, shop: ShopHandle) -> N
     assert (await api("GET", "/com/shop.json", headers={"Authorization": "Bearer token-new"})).status == 401
 
 
-async def test_calls_that_open_no_shop_are_counted_by_the_box(
-    api: Any, sandbox: Sandbox, shop: ShopHandle
-) -> None:
+async def test_unauthorized_calls_are_counted(api: Any, sandbox: Sandbox, shop: ShopHandle) -> None:
     shop.replace_token(None)
 
     await api("GET", "/com/customers.json")
@@ -120,7 +118,7 @@ async def test_the_bucket_leaks_four_a_second(api: Any, shop: ShopHandle, clock:
     assert (await api("GET", "/com/customers.json")).headers[_FILLED] == "21/80"
 
 
-async def test_a_bucket_may_leak_in_lumps(api: Any, shop: ShopHandle, clock: Clock) -> None:
+async def test_a_bucket_can_leak_in_steps(api: Any, shop: ShopHandle, clock: Clock) -> None:
     shop.bucket.step_s = 1.0
     await api("GET", "/com/customers.json")
     shop.consume_quota(40)

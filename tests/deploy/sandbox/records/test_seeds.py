@@ -1,4 +1,4 @@
-"""Every example of the two API documents: the same request gets the same answer, to the byte where nothing is assigned."""
+"""Every example of the two API documents: the same request gets the same response."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state file: what was there is there again, and a half-written file is never seen."""
+"""The state file restores everything and is replaced atomically."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _some_sandbox(clock: Clock) -> Sandbox:
     return sandbox
 
 
-def test_a_saved_sandbox_comes_back_whole(tmp_path: Path, clock: Clock) -> None:
+def test_a_saved_sandbox_is_restored_completely(tmp_path: Path, clock: Clock) -> None:
     before = _some_sandbox(clock)
     before.save(tmp_path / "state.json")
 
@@ -50,7 +50,7 @@ def test_a_saved_sandbox_comes_back_whole(tmp_path: Path, clock: Clock) -> None:
         )
 
 
-def test_ids_go_on_where_they_stopped(tmp_path: Path, clock: Clock) -> None:
+def test_ids_continue_after_a_restart(tmp_path: Path, clock: Clock) -> None:
     before = _some_sandbox(clock)
     before.save(tmp_path / "state.json")
     after = Sandbox(clock=clock)
@@ -68,7 +68,7 @@ def test_saving_leaves_one_file(tmp_path: Path, clock: Clock) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["state.json"]
 
 
-def test_a_file_that_is_not_ours_is_an_error(tmp_path: Path, clock: Clock) -> None:
+def test_a_file_of_another_format_is_an_error(tmp_path: Path, clock: Clock) -> None:
     (tmp_path / "state.json").write_text("{}")
 
     with pytest.raises(msgspec.ValidationError):
@@ -100,7 +100,7 @@ async def _once(state_file: Path) -> int:
     return count
 
 
-async def test_a_program_started_again_goes_on(tmp_path: Path) -> None:
+async def test_a_restarted_program_continues_with_the_saved_shop(tmp_path: Path) -> None:
     counts = [await _once(tmp_path / "state.json") for _ in range(2)]
 
     assert counts == [5, 6]

@@ -1,4 +1,4 @@
-"""The store: its indexes agree with a plain look at every customer, whatever happened before."""
+"""The indexes of the store agree with a scan of all customers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def _random_life(store: CustomerStore, rng: Random) -> dict[int, Customer]:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_indexes_agree_with_a_plain_look(seed: int) -> None:
+def test_indexes_agree_with_a_scan(seed: int) -> None:
     store = CustomerStore()
 
     plain = _random_life(store, Random(seed))
@@ -46,7 +46,7 @@ def test_indexes_agree_with_a_plain_look(seed: int) -> None:
     assert store.by_email("40-0@example.com") is None
 
 
-def test_the_past_is_seen_as_it_was() -> None:
+def test_earlier_versions_are_found_by_time() -> None:
     store = CustomerStore()
     first, second = (Customer(1, created_at=0, updated_at=at, note=str(at)) for at in (10, 20))
     store.put(first, at=10)
@@ -82,7 +82,7 @@ MOMENTS = {
 
 
 @pytest.mark.parametrize("text", MOMENTS.values(), ids=MOMENTS)
-def test_a_moment_survives_the_round_trip(text: str) -> None:
+def test_a_timestamp_survives_formatting_and_parsing(text: str) -> None:
     from datetime import UTC
 
     assert timestamps.format_omni(timestamps.parse(text, UTC)) == text

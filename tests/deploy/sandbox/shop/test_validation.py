@@ -1,4 +1,4 @@
-"""Creating, updating, deleting and tagging: what is stored, what is passed over, what is refused."""
+"""Create, update, delete and tag requests: what is stored, ignored and rejected."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ REFUSED = {
 
 @pytest.mark.parametrize("api_path", ["/com", "/admin"])
 @pytest.mark.parametrize(("fields", "status", "errors"), REFUSED.values(), ids=REFUSED)
-async def test_a_customer_that_cannot_be_is_refused(
+async def test_an_invalid_customer_is_rejected(
     api: Any, shop: ShopHandle, api_path: str, fields: Any, status: int, errors: Any
 ) -> None:
     shop.create(first_name="An", email="an@example.com", phone="0900000001")
@@ -111,7 +111,7 @@ async def test_a_second_read_of_money_shows_four_decimals(api: Any) -> None:
     assert '"total_spent":0.0000,' in read.text
 
 
-async def test_what_the_api_lets_nobody_write_is_passed_over(api: Any, shop: ShopHandle) -> None:
+async def test_read_only_fields_are_ignored(api: Any, shop: ShopHandle) -> None:
     customer = shop.create(total_spent=5)
     fields = {"total_spent": 1, "orders_count": 9, "state": "enabled", "id": 1, "created_at": "2000-01-01"}
 

@@ -1,4 +1,4 @@
-"""Webhooks: signatures, subscription and handshake, retries to the end, and deliveries disturbed on request."""
+"""Webhooks: signatures, subscription, handshake, retries and delivery faults."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ async def test_what_happens_is_announced(
     assert receiver.topics == topics
 
 
-async def test_a_delete_names_the_id_alone(api: Any, shop: ShopHandle, receiver: Any) -> None:
+async def test_the_webhook_of_a_deletion_has_only_the_id(api: Any, shop: ShopHandle, receiver: Any) -> None:
     customer = shop.create()
     shop.subscribe(receiver.url)
 
@@ -146,7 +146,7 @@ async def test_a_body_can_lack_fields(api: Any, shop: ShopHandle, receiver: Any)
     assert "total_spent" not in json.loads(receiver.got[0].body)
 
 
-async def test_anything_can_be_delivered_rightly_signed_or_forged(
+async def test_any_body_can_be_delivered_correctly_signed_or_forged(
     api: Any, shop: ShopHandle, receiver: Any
 ) -> None:
     shop.subscribe(receiver.url)
@@ -216,7 +216,7 @@ async def test_subscriptions_are_listed_and_deleted(api: Any, shop: ShopHandle, 
     assert after.json["data"] == []
 
 
-async def test_a_failed_handshake_is_an_error_told_with_a_200(
+async def test_a_failed_handshake_is_an_error_with_status_200(
     api: Any, shop: ShopHandle, receiver: Any
 ) -> None:
     receiver.challenge = False
@@ -254,7 +254,9 @@ async def test_without_a_subscription_nothing_is_sent(api: Any, shop: ShopHandle
     assert (receiver.got, shop.deliveries.pending) == ([], 0)
 
 
-async def test_subscription_calls_stay_out_of_the_bucket_but_can_fail(api: Any, shop: ShopHandle) -> None:
+async def test_subscription_calls_do_not_count_against_the_limit_but_can_fail(
+    api: Any, shop: ShopHandle
+) -> None:
     shop.consume_quota(80)
     shop.faults.fail(503, endpoint="GET subscribe", html=False)
 
@@ -265,7 +267,9 @@ async def test_subscription_calls_stay_out_of_the_bucket_but_can_fail(api: Any, 
     assert shop.calls.by_endpoint() == {"GET subscribe": 2}
 
 
-async def test_a_removed_app_is_told_so_and_locked_out(api: Any, shop: ShopHandle, receiver: Any) -> None:
+async def test_an_uninstalled_app_gets_a_webhook_and_loses_its_access(
+    api: Any, shop: ShopHandle, receiver: Any
+) -> None:
     shop.subscribe(receiver.url)
 
     shop.uninstall()
@@ -296,7 +300,7 @@ async def test_an_app_installed_again_must_subscribe_again(api: Any, shop: ShopH
 
 
 @pytest.mark.parametrize("status", [201, 302, 401, 404, 503])
-async def test_anything_but_a_200_is_tried_again(
+async def test_every_status_other_than_200_is_retried(
     api: Any, shop: ShopHandle, receiver: Any, clock: Clock, status: int
 ) -> None:
     receiver.statuses = [status]
@@ -313,7 +317,7 @@ async def test_anything_but_a_200_is_tried_again(
     assert receiver.got[0].body == receiver.got[1].body
 
 
-async def test_no_answer_in_time_is_tried_again(api: Any, shop: ShopHandle) -> None:
+async def test_a_delivery_without_a_response_in_time_is_retried(api: Any, shop: ShopHandle) -> None:
     shop.subscribe("http://127.0.0.1:9/hook")
 
     shop.create()
@@ -327,7 +331,7 @@ def test_nineteen_retries_take_forty_eight_hours() -> None:
     assert (len(RETRY_AFTER_S), sum(RETRY_AFTER_S)) == (19, 48 * 3600)
 
 
-async def test_after_the_last_retry_the_subscription_is_gone(
+async def test_the_subscription_ends_after_the_last_retry(
     api: Any, shop: ShopHandle, receiver: Any, clock: Clock
 ) -> None:
     receiver.always = 503
@@ -417,9 +421,7 @@ async def test_deliveries_can_be_late(api: Any, shop: ShopHandle, receiver: Any,
     assert (early, len(receiver.got)) == (0, 1)
 
 
-async def test_deliveries_can_overtake_one_another(
-    api: Any, shop: ShopHandle, receiver: Any, clock: Clock
-) -> None:
+async def test_deliveries_can_be_reordered(api: Any, shop: ShopHandle, receiver: Any, clock: Clock) -> None:
     shop.deliveries.reorder_rate = 0.5
     shop.deliveries.concurrency = 1
     shop.subscribe(receiver.url)

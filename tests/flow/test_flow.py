@@ -43,7 +43,7 @@ async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: Syste
     shop = await system.shops.require(ORG)
 
     system.haravan.uninstall()
-    await system.haravan.deliveries.settled()
+    await system.haravan.deliveries.wait_idle()
     await until(lambda: refused(system))
     assert (await system.shops.require(ORG)).paused == ""
     system.clock.advance(3_600)

@@ -10,7 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import ResponseError
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.domain.customers import CustomerId, OrgId
 from service.store import erasing, keys
 from service.store.clock import mend_step_back

@@ -1,1 +1,1 @@
-"""What people run: demo, test, command line, sandbox shop."""
+"""What people run: the command line, the demo, local processes and the sandbox; beside it scripts and files for deployment."""

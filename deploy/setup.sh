@@ -1,7 +1,7 @@
 # Sets up .venv for the scripts beside it; sourced, never run. POSIX sh.
 #
-#   prepare FILE   makes .venv hold what deploy/FILE pins and puts the project on its path. Does nothing when that
-#                  was done before: a stamp remembers the file's checksum and this folder.
+#   prepare FILE   creates .venv, installs the packages of deploy/FILE and adds the project to its path. Does nothing
+#                  if that is already done: a stamp file contains the checksum of FILE and the path of this folder.
 #
 # Sets ROOT (the project's folder) and PYTHON (the interpreter of .venv).
 
@@ -17,7 +17,7 @@ fail() {
     exit 1
 }
 
-is_recent() { # is this interpreter there, and new enough?
+is_recent() { # whether this interpreter exists and is new enough
     "$1" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1
 }
 
@@ -51,10 +51,10 @@ install_packages() {
         "$UV" pip install --quiet --python "$PYTHON" --require-hashes -r "$1"
     else
         "$PYTHON" -m pip install --quiet --disable-pip-version-check --require-hashes -r "$1"
-    fi || fail "The packages of $1 could not be installed: see the message above. Nothing is half done: start again."
+    fi || fail "The packages of $1 could not be installed: see the message above. Run the command again."
 }
 
-put_on_path() { # one line in site-packages instead of an install: needs no network and no build
+put_on_path() { # a .pth file instead of an installation: needs no network and no build
     "$PYTHON" - "$ROOT" <<'EOF'
 import pathlib, sys, sysconfig
 pathlib.Path(sysconfig.get_path("purelib"), "haravan_tagger.pth").write_text(sys.argv[1] + "\n", encoding="utf-8")

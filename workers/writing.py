@@ -68,7 +68,7 @@ class Writing:
         """Have a batch of plans made anew: as many as one call fetches, not one by one as their turn comes."""
         planned = await self._planned(BATCH_SIZE)
         stale = [mark for mark, plan in planned if plan is None]
-        await self._work.settle([outcomes.requeue(mark, note="stale") for mark in stale])
+        await self._work.settle([outcomes.requeue(mark, note="plan_expired") for mark in stale])
         return True
 
     def _writer(self) -> Writer:

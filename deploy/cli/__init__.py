@@ -1,11 +1,13 @@
-"""The command line `tagger`: what ops and developers type."""
+"""The command line `tagger`, for operators and developers. Others use only `main`."""
 
 from __future__ import annotations
 
 
 def main() -> None:
-    """Run one command and exit: 0 done, 1 refused or problems found, 2 wrong usage or settings, 3 the store is
-    away, 4 Haravan did not do it, 130 interrupted."""
-    from deploy.cli.app import run
+    """Run one command and exit with a code from `exit_codes`."""
+    from deploy.cli.app import run_command
 
-    run()
+    run_command()
+
+
+__all__ = ["main"]

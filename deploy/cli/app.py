@@ -1,4 +1,4 @@
-"""Puts the commands together. Each group is a module; what a command needs is imported when it runs."""
+"""Assembles the commands. Each command imports what it needs when it runs, so that all commands start quickly."""
 
 from __future__ import annotations
 
@@ -8,70 +8,72 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli import (
-    bench,
+from deploy.cli.commands import (
     customers,
     dead_letters,
     deliveries,
     doctor,
     explain,
-    processes,
     replay,
     rules,
+    run,
+    scan,
     shops,
     subscription,
-    walks,
 )
-from deploy.cli.endings import end_with
-from deploy.cli.environment import load
+from deploy.cli.exit_codes import exit_with
+from deploy.cli.inputs import load_env_file
 
 app = typer.Typer(
     name="tagger",
-    help="Keeps customers' tags in a Haravan shop true to rules that marketers edit.",
-    epilog="Exit codes: 0 done · 1 refused, or problems found · 2 wrong usage or settings · 3 the store is away · "
-    "4 Haravan did not do it · 130 interrupted.",
+    help="Keeps the tags of a Haravan shop's customers in line with the rules of its marketers.",
+    epilog="Exit codes: 0 success · 1 refused, or a check found problems · 2 wrong usage or settings · "
+    "3 Redis does not answer · 4 Haravan refused or did not answer · 130 interrupted.",
     no_args_is_help=True,
     add_completion=False,
-    pretty_exceptions_enable=False,  # they print local variables: tokens would be among them
+    pretty_exceptions_enable=False,  # they print local variables, which may be tokens
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-RUNNING = "Running"
-SHOPS = "Shops and rules"
-SEEING = "Seeing and repairing"
+RUN = "Run"
+SHOPS_AND_RULES = "Shops and rules"
+INSPECT_AND_REPAIR = "Inspect and repair"
 
-for command in (processes.demo, processes.up, processes.web, processes.worker, processes.sandbox):
-    app.command(rich_help_panel=RUNNING)(command)
-app.command(rich_help_panel=RUNNING)(bench.bench)
-app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS)
-app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS)
-app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS)
-app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS)
-app.command(rich_help_panel=SEEING)(deliveries.deliveries)
-app.command(rich_help_panel=SEEING)(explain.explain)
-app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=SEEING)
-app.command(rich_help_panel=SEEING)(replay.replay)
-app.command(rich_help_panel=SEEING)(walks.backfill)
-app.command(rich_help_panel=SEEING)(walks.reconcile)
-app.command(rich_help_panel=SEEING)(doctor.doctor)
+for command in (run.demo, run.up, run.web, run.worker):
+    app.command(rich_help_panel=RUN)(command)
+# `python -m deploy.sandbox` parses the options, so that both commands have the same ones
+app.command(
+    rich_help_panel=RUN,
+    add_help_option=False,
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True},
+)(run.sandbox)
+app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS_AND_RULES)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(deliveries.deliveries)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(explain.explain)
+app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=INSPECT_AND_REPAIR)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(replay.replay)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.backfill)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.reconcile)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(doctor.doctor)
 
 
 @app.callback()
-def everywhere(
+def before_every_command(
     env_file: Annotated[
         Path | None,
-        typer.Option(
-            help="Settings, as NAME=value lines; the environment comes before them. Default: ./.env"
-        ),
+        typer.Option(help="A file of settings (NAME=value). Environment variables win. Default: ./.env"),
     ] = None,
 ) -> None:
-    """What every command does first."""
-    load(env_file)
+    """Load the settings file."""
+    load_env_file(env_file)
 
 
-def run(words: Sequence[str] | None = None) -> None:
-    """Run the command of these words, or of the process's arguments; a failure is one clear message and a code."""
+def run_command(arguments: Sequence[str] | None = None) -> None:
+    """Run the command in these arguments, by default those of the process. Exits with a code from `exit_codes`."""
     try:
-        app(args=words, prog_name="tagger")
-    except Exception as exc:  # noqa: BLE001  # the process's outermost frame
-        end_with(exc)
+        app(args=arguments, prog_name="tagger")
+    except Exception as exc:  # noqa: BLE001  # the outermost frame of the process
+        exit_with(exc)

@@ -1,59 +1,37 @@
-"""What commands print: tables for people, JSON for scripts, and personal data masked in both."""
+"""What commands print: tables for people, JSON for scripts. Personal data is masked in both."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from functools import cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
+
+import typer
+
+from deploy.local.console import console, visible
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from service.store.shop import Shop
 
 EMPTY: Final = "–"
-_COMMANDS: Final = dict.fromkeys([*range(9), *range(11, 32), *range(127, 160)], "\ufffd")
+PERSONAL_FIELDS: Final = frozenset({"email", "phone", "address1", "address2", "zip", "company"})
 
-
-@cache
-def console() -> Console:
-    """The terminal; rich leaves colours out by itself where there is none or NO_COLOR asks for it."""
-    return _terminal()
-
-
-@cache
-def errors() -> Console:
-    """The same for stderr: progress and questions, so that stdout stays readable by a script."""
-    return _terminal(stderr=True)
-
-
-def _terminal(*, stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    class Terminal(Console):
-        """Shows texts as they are: names, notes and tags are written by anybody, and may look like markup."""
-
-        def print(self, *objects: Any, **how: Any) -> None:
-            super().print(*(visible(one) if isinstance(one, str) else one for one in objects), **how)
-
-    return Terminal(stderr=stderr, highlight=False, markup=False, emoji=False)
-
-
-def visible(text: str) -> str:
-    """The text without what would command the terminal instead of being shown by it."""
-    return text.translate(_COMMANDS)
+ShowPersonal = Annotated[
+    bool, typer.Option("--show-personal", help="Print e-mail, phone and address unmasked.")
+]
 
 
 def print_json(value: object) -> None:
-    """One JSON document on stdout; amounts are numbers, as exact as they are."""
+    """Print one JSON document on stdout. Decimal amounts are printed with all their digits."""
     import msgspec
 
-    packed = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode(value)
-    sys.stdout.write(msgspec.json.format(packed, indent=2).decode() + "\n")
+    encoded = msgspec.json.Encoder(enc_hook=str, decimal_format="number").encode(value)
+    sys.stdout.write(msgspec.json.format(encoded, indent=2).decode() + "\n")
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """A table, or the sentence `empty` when there is nothing in it. A heading that begins with > is right-aligned."""
+    """Print a table, or the sentence `empty` if there are no rows. A heading that begins with > is right-aligned."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -76,42 +54,128 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, em
         console().print(empty)
 
 
-def counted(number: int, thing: str) -> str:
+def print_records(records: Sequence[dict[str, Any]], *, as_json: bool, show_personal: bool) -> None:
+    """Print customers as a table or as JSON."""
+    shown = [record if show_personal else mask_record(record) for record in records]
+    if as_json:
+        print_json(shown)
+        return
+    print_table(
+        (">id", "name", ">spent", ">orders", "tags", "e-mail", "phone"),
+        [
+            (
+                record.get("id"),
+                format_name(record),
+                format_amount(record.get("total_spent")),
+                record.get("orders_count"),
+                record.get("tags"),
+                record.get("email"),
+                record.get("phone"),
+            )
+            for record in shown
+        ],
+        empty="No customers found.",
+    )
+
+
+def print_record(record: dict[str, Any], *, as_json: bool, show_personal: bool) -> None:
+    """Print one customer: each field that has a value, or JSON."""
+    shown = record if show_personal else mask_record(record)
+    if as_json:
+        print_json(shown)
+        return
+    width = max(map(len, shown), default=0)
+    for key, value in shown.items():
+        if value not in (None, "", [], {}):
+            console().print(f"{key:<{width}}  {_format_value(value)}", soft_wrap=True)
+
+
+def plural(number: int, noun: str) -> str:
     """`1 customer`, `2 customers`."""
-    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def moment(ms: int | None) -> str:
-    """A moment in this machine's own zone, to the second."""
+def format_time(ms: int | None) -> str:
+    """A time in this machine's time zone, to the second."""
     if not ms:
         return EMPTY
     return datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
 
 
-def masked(record: Mapping[str, Any]) -> dict[str, Any]:
-    """A customer's record with e-mail, phone and addresses masked; names stay, people are searched by them."""
-    return {key: _mask(key, value) for key, value in record.items()}
+def format_name(record: Mapping[str, Any]) -> str:
+    """The Vietnamese order: last name, first name."""
+    return " ".join(str(record[key]) for key in ("last_name", "first_name") if record.get(key))
 
 
-PERSONAL: Final = frozenset({"email", "phone", "address1", "address2", "zip", "company"})
+def format_amount(value: Any) -> str:
+    """An amount as Haravan sent it, rounded, with dots between thousands."""
+    if value in (None, ""):
+        return ""
+    try:
+        return f"{float(value):,.0f}".replace(",", ".")
+    except (TypeError, ValueError):
+        return str(value)
 
 
-def _mask(key: str, value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return masked(value)
-    if isinstance(value, list):
-        return [_mask(key, item) for item in value]
-    if key in PERSONAL and isinstance(value, str) and value:
-        return mask_email(value) if "@" in value else mask(value)
-    return value
+def shop_row(shop: Shop, version: int) -> dict[str, object]:
+    """A shop for tables and scripts, without its token."""
+    return {
+        "org": shop.org,
+        "name": shop.name,
+        "dialect": shop.dialect,
+        "api_url": shop.api_url,
+        "timezone": shop.timezone,
+        "currency": shop.currency,
+        "reserve": shop.reserve,
+        "shadow": shop.shadow,
+        "own_secret": bool(shop.secret),
+        "version": version or None,
+        "paused": shop.paused,
+        "paused_since_ms": shop.paused_since_ms or None,
+        "paused_by": shop.paused_by,
+        "removals_paused": shop.removals_paused,
+    }
+
+
+def format_shop_state(row: Mapping[str, object]) -> str:
+    """Active, paused, removals paused, or in shadow mode."""
+    if row["paused"]:
+        since = row["paused_since_ms"]
+        return f"paused since {format_time(since if isinstance(since, int) else None)}: {row['paused']} ({row['paused_by']})"
+    if row["removals_paused"]:
+        return f"removals paused: {row['removals_paused']}"
+    return "shadow mode: nothing is written" if row["shadow"] else "active"
+
+
+def mask_record(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A customer's record with e-mail, phone and addresses masked. Names stay, because people search by them."""
+    return {key: _mask_value(key, value) for key, value in record.items()}
 
 
 def mask(text: str) -> str:
-    """The last three characters of a long text, nothing of a short one."""
+    """Only the last three characters, or nothing of a text of six characters or less."""
     return "•••" + (text[-3:] if len(text) > 6 else "")
 
 
 def mask_email(address: str) -> str:
-    """The first character and the domain."""
+    """Only the first character and the domain."""
     name, _, domain = address.rpartition("@")
     return f"{name[:1]}•••@{domain}"
+
+
+def _mask_value(key: str, value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return mask_record(value)
+    if isinstance(value, list):
+        return [_mask_value(key, item) for item in value]
+    if key in PERSONAL_FIELDS and isinstance(value, str) and value:
+        return mask_email(value) if "@" in value else mask(value)
+    return value
+
+
+def _format_value(value: Any) -> str:
+    import msgspec
+
+    if isinstance(value, dict | list):
+        return msgspec.json.Encoder(decimal_format="number").encode(value).decode()
+    return str(value)

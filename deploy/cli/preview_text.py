@@ -1,30 +1,35 @@
-"""A preview on the terminal: tags, tier moves, what it costs, and what is odd."""
+"""A preview on the terminal: tags, tier moves, cost and warnings."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from deploy.cli.output import EMPTY, console, print_table
+from deploy.cli.output import EMPTY, print_table
+from deploy.local.console import console
 
 if TYPE_CHECKING:
     from service.domain.impact import TagPreview, TierPreview
     from service.domain.words import Words
     from service.store.drafts import Draft
 
-ALWAYS = ("added", "removed", "unchanged")  # columns; the others are shown where they say something
+ALWAYS = (
+    "added",
+    "removed",
+    "unchanged",
+)  # these columns are always shown, the others only if they have a value
 SIGNS = {"added": "+", "removed": "−"}
 EXAMPLES = 2
 
 
 def print_preview(draft: Draft, *, words: Words) -> None:
-    """Everything that somebody should see before publishing."""
+    """Print everything that a person should see before publishing."""
     shown = draft.shown.preview
     _print_tags(shown.tags, words)
     titles = {tier.id: tier.title(words.language) for tier in draft.rule_set.tiers}
     for tier in shown.tiers:
         _print_moves(tier, titles.get(tier.id, tier.id), words)
     effort = draft.shown.effort
-    _say(
+    _print(
         words(
             "preview.sum",
             added=words.number(shown.added),
@@ -32,25 +37,25 @@ def print_preview(draft: Draft, *, words: Words) -> None:
             touched=words.number(shown.touched),
             customers=words.number(shown.customers),
             calls=words.number(effort.calls),
-            time=_lasting(effort.seconds, words),
+            time=_format_duration(effort.seconds, words),
         )
     )
     print_warnings(draft, words=words)
     if draft.shadow:
-        _say(words("preview.shadow"))
+        _print(words("preview.shadow"))
     if draft.shown.guard.needs_approval:
-        _say(words("preview.approval", why=words.listed(_why(draft, words))))
+        _print(words("preview.approval", why=words.listed(_approval_reasons(draft, words))))
 
 
 def print_warnings(draft: Draft, *, words: Words) -> None:
-    """What is odd about the rules, and of whom nothing is known."""
+    """Print the warnings about the rules, and how many customers are unknown."""
     from service.domain.warnings import say_warning
 
     for one in draft.shown.warnings:
-        _say(f"⚠ {say_warning(one, words=words, compiled=draft.compiled)}")
+        _print(f"⚠ {say_warning(one, words=words, compiled=draft.compiled)}")
 
 
-def _say(text: str) -> None:
+def _print(text: str) -> None:
     console().print(text, soft_wrap=True)
 
 
@@ -64,7 +69,7 @@ def _print_tags(tags: tuple[TagPreview, ...], words: Words) -> None:
             words("preview.example"),
         ),
         [
-            (one.tag, *(_cell(name, counts[name], words) for name in columns), _some(one))
+            (one.tag, *(_cell(name, counts[name], words) for name in columns), _examples(one))
             for one, counts in rows
         ],
         empty=words("preview.no_tags"),
@@ -91,15 +96,15 @@ def _cell(name: str, number: int, words: Words) -> str:
     return f"{SIGNS.get(name, '')}{words.number(number)}" if number else EMPTY
 
 
-def _some(one: TagPreview) -> str:
+def _examples(one: TagPreview) -> str:
     some = one.samples.get("added") or one.samples.get("removed") or ()
     return ", ".join(map(str, some[:EXAMPLES]))
 
 
 def _print_moves(tier: TierPreview, title: str, words: Words) -> None:
-    """The matrix: from the rows to the columns; * waits for `downgrade`."""
+    """A matrix: moves from the tier in the row to the tier in the column. * waits for `downgrade`."""
     if not tier.moves:
-        _say(words("preview.no_moves", tier=title))
+        _print(words("preview.no_moves", tier=title))
         return
     names = [*tier.levels, None]
     counts = {(one.source, one.target, one.waits): one.customers for one in tier.moves}
@@ -108,15 +113,15 @@ def _print_moves(tier: TierPreview, title: str, words: Words) -> None:
         cells = []
         for target in names:
             goes, waits = counts.get((source, target, False), 0), counts.get((source, target, True), 0)
-            told = [words.number(goes)] * bool(goes) + [f"{words.number(waits)}*"] * bool(waits)
-            cells.append(f"({words.number(tier.stay[at])})" if source == target else " ".join(told) or "·")
+            parts = [words.number(goes)] * bool(goes) + [f"{words.number(waits)}*"] * bool(waits)
+            cells.append(f"({words.number(tier.stay[at])})" if source == target else " ".join(parts) or "·")
         rows.append((source or words("preview.no_level"), *cells))
-    _say(words("preview.moves", tier=title))
+    _print(words("preview.moves", tier=title))
     headings = (f">{name or words('preview.no_level')}" for name in names)
     print_table((words("preview.from"), *headings), rows, empty="")
 
 
-def _why(draft: Draft, words: Words) -> list[str]:
+def _approval_reasons(draft: Draft, words: Words) -> list[str]:
     shown, guard = draft.shown.preview, draft.shown.guard
     most = {"share": guard.most_customers, "removals": guard.most_removed}
     return [
@@ -125,7 +130,7 @@ def _why(draft: Draft, words: Words) -> list[str]:
     ]
 
 
-def _lasting(seconds: int, words: Words) -> str:
+def _format_duration(seconds: int, words: Words) -> str:
     if seconds < 90:
         return words.counted("seconds", seconds)
     if seconds < 5400:

@@ -1,4 +1,4 @@
-"""Runs on the terminal: a replay, a publish or a walk, followed to its end and told in one sentence."""
+"""Progress and result of runs (replay, publish, backfill, …) on the terminal."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deploy.cli.output import counted, errors
+from deploy.cli.output import plural
+from deploy.local.console import error_console
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -16,30 +17,30 @@ if TYPE_CHECKING:
     from service.domain.customers import OrgId
     from service.store.runs import Run
 
-LOOK_EVERY_S = 0.5
+POLL_INTERVAL_S = 0.5
 SCANS = ("backfill", "reconcile", "audit")
-PREPARED_EVERY_S = 0.1
-NO_WORKER_S = 20.0
+PREPARED_POLL_S = 0.1
+NO_WORKER_TIMEOUT_S = 20.0
 
 
 def progress() -> Progress:
-    """A bar on stderr where somebody watches, gone when it is done."""
+    """A progress bar on stderr. It disappears when it is done."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=errors(), transient=True)
+    return Progress(*columns, console=error_console(), transient=True)
 
 
 @contextmanager
-def counting(what: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
-    """A bar that hears how many are done so far."""
+def progress_counter(label: str, *, total: int | None = None) -> Iterator[Callable[[int], None]]:
+    """A progress bar. Yields a function that takes the number of completed items."""
     with progress() as bar:
-        task = bar.add_task(what, total=total)
+        task = bar.add_task(label, total=total)
         yield lambda done: bar.update(task, completed=done)
 
 
-async def followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:
-    """Wait for the run's end."""
+async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
+    """Show a progress bar until the run has ended, and return its final state."""
     from service.store import runs
 
     latest = started
@@ -47,43 +48,45 @@ async def followed(redis: ArqRedis, org: OrgId, started: Run) -> Run:
         task = bar.add_task(f"{started.kind} {started.id}", total=started.total)
         while latest.is_active:
             bar.update(task, completed=latest.total - latest.left, total=latest.total)
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(POLL_INTERVAL_S)
             latest = await runs.get(redis, org, started.id)
     return latest
 
 
-async def prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
+async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
     """Wait until a worker has added all customers of the run; not for ever, since no worker may be running."""
     from service.store import runs
 
     latest, waited_s = started, 0.0
     with progress() as bar:
         task = bar.add_task(f"preparing {started.kind} {started.id}", total=None)
-        while latest.pending and not latest.ended and waited_s < NO_WORKER_S:
-            await asyncio.sleep(PREPARED_EVERY_S)
+        while latest.pending and not latest.ended and waited_s < NO_WORKER_TIMEOUT_S:
+            await asyncio.sleep(PREPARED_POLL_S)
             before, latest = latest, await runs.get(redis, org, started.id)
-            waited_s = waited_s + PREPARED_EVERY_S if latest.total == before.total else 0.0
+            waited_s = waited_s + PREPARED_POLL_S if latest.total == before.total else 0.0
             bar.update(task, completed=latest.total)
     if latest.pending and not latest.ended:
-        errors().print("No worker has done its part yet. It goes on by itself once one runs: tagger worker")
+        error_console().print(
+            "No worker has done its part yet. It goes on by itself once one runs: tagger worker"
+        )
     return latest
 
 
-def told(run: Run) -> str:
+def format_run(run: Run) -> str:
     """What came of it, or how far it is."""
     name = f"{run.kind.capitalize()} {run.id}"
-    scanned = f"{counted(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
+    scanned = f"{plural(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
     if run.is_active:
-        to_go = f"{counted(run.left, 'customer')} to go" if run.left else "its customers are being selected"
+        to_go = f"{plural(run.left, 'customer')} to go" if run.left else "its customers are being selected"
         return f"{name} is in progress: {scanned}{to_go}."
     return (
-        f"{name}: {scanned}{counted(run.done, 'customer')} processed, {counted(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
+        f"{name}: {scanned}{plural(run.done, 'customer')} processed, {plural(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
         + (f" It ended early: {run.ended}." if run.ended else "")
     )
 
 
 def row(run: Run) -> dict[str, object]:
-    """For scripts."""
+    """The run as JSON, for scripts."""
     import msgspec
 
     return dict(msgspec.structs.asdict(run))

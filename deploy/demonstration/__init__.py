@@ -1,8 +1,11 @@
-"""The demo: the whole service against a shop in a box, told in the terminal as it happens."""
+"""The demo (`./deploy/demo`, `tagger demo`): the whole service against a simulated shop, shown in the terminal.
+
+The folder cannot be named `demo`, because `deploy/demo` is the command.
+"""
 
 from __future__ import annotations
 
-from deploy.demonstration.options import Options
-from deploy.demonstration.show import demonstrate
+from deploy.demonstration.app import run_demo
+from deploy.demonstration.environment import Options
 
-__all__ = ["Options", "demonstrate"]
+__all__ = ["Options", "run_demo"]

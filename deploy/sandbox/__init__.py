@@ -1,16 +1,19 @@
-"""A Haravan shop in a box: the Customer API, webhooks and all that can go wrong, for tests and demos."""
+"""A simulated Haravan shop for tests and demos: the Customer API, webhooks, the call limit and faults on request.
+
+It imports nothing of the service. `Sandbox` is the ASGI application, `serve` runs it, `ShopHandle` controls a shop.
+"""
 
 from __future__ import annotations
 
-from .box import Sandbox
-from .calls import Call, Calls
-from .clock import Clock
-from .deliveries import Deliveries, Sent
-from .faults import Faults
-from .handle import ShopHandle
-from .server import run, serve
-from .signature import sign
-from .subscription import HandshakeFailed
+from deploy.sandbox.app import Sandbox
+from deploy.sandbox.call_log import Call, Calls
+from deploy.sandbox.clock import Clock
+from deploy.sandbox.faults import Faults
+from deploy.sandbox.handle import ShopHandle
+from deploy.sandbox.server import run, serve
+from deploy.sandbox.webhooks.delivery import Deliveries, Sent
+from deploy.sandbox.webhooks.signature import sign
+from deploy.sandbox.webhooks.subscription import HandshakeFailed
 
 __all__ = [
     "Call",

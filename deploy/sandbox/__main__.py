@@ -1,36 +1,49 @@
-"""`python -m deploy.sandbox`: a shop of one's own on this machine, until Ctrl+C."""
+"""`python -m deploy.sandbox`, which is also `tagger sandbox`: a Haravan shop on this machine."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import sys
+from collections.abc import Coroutine
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from .server import run
+from deploy.sandbox.server import run
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
 
+@app.command()
 def main(
     *,
-    host: str = "127.0.0.1",
-    port: int = 8800,
-    customers: Annotated[int, typer.Option(help="How many to make up")] = 500,
-    seed: int = 1,
-    org: str = "1000000001",
-    token: str = "token-1",  # noqa: S107 - a made-up shop's token
-    secret: str = "secret-1",  # noqa: S107
-    webhook_url: Annotated[str | None, typer.Option(help="Where webhooks go")] = None,
-    verify_token: str | None = None,
-    state: Annotated[Path | None, typer.Option(help="Keep the shop in this file")] = None,
-    bucket_size: int = 80,
-    leak_per_s: float = 4.0,
+    host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="The port to listen on; 0 selects a free one.")] = 8800,
+    customers: Annotated[int, typer.Option(min=0, max=200_000, help="How many customers to make up.")] = 500,
+    seed: Annotated[int, typer.Option(help="Another number makes up other customers.")] = 1,
+    org: Annotated[str, typer.Option(help="The shop's org id.")] = "1000000001",
+    token: Annotated[str, typer.Option(help="The shop's access token.")] = "token-1",  # noqa: S107 - made up
+    secret: Annotated[str, typer.Option(help="The secret that signs webhooks.")] = "secret-1",  # noqa: S107
+    webhook_url: Annotated[str | None, typer.Option(help="Subscribe this address at the start.")] = None,
+    verify_token: Annotated[str | None, typer.Option(help="The token of the handshake.")] = None,
+    state: Annotated[Path | None, typer.Option(help="Keep the shop in this file between runs.")] = None,
+    bucket_size: Annotated[int, typer.Option(min=1, help="How many API calls the bucket holds.")] = 80,
+    leak_per_s: Annotated[float, typer.Option(help="How many calls leak from it each second.")] = 4.0,
 ) -> None:
-    """Run a made-up Haravan shop: /com, /admin, /api/subscribe, webhooks, and its controls at /_sandbox/."""
-    try:
-        asyncio.run(
-            _until_stopped(
+    """Run a simulated Haravan shop: both customer APIs, webhooks, call limit and faults on request.
+
+    The control API has no password: do not make it reachable for others. GET /_sandbox/ lists its commands.
+    """
+
+    def on_start(url: str) -> None:
+        _print_start(url, org=org, token=token, secret=secret, verify_token=verify_token)
+
+    asyncio.run(
+        _run_until_stopped(
+            run(
                 host=host,
                 port=port,
                 customers=customers,
@@ -43,22 +56,40 @@ def main(
                 state_file=state,
                 bucket_size=bucket_size,
                 leak_per_s=leak_per_s,
-                started=lambda url: typer.echo(
-                    f"Sandbox: {url}/com  controls: {url}/_sandbox/  org {org}  Bearer {token}"
-                ),
+                on_start=on_start,
             )
         )
-    except (KeyboardInterrupt, asyncio.CancelledError):
-        typer.echo("Closed.")
+    )
 
 
-async def _until_stopped(**options: Any) -> None:
-    """Run until Ctrl+C or SIGTERM; either way a state file is written before the end."""
-    program = asyncio.current_task()
-    if program is not None:
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, program.cancel)
-    await run(**options)
+async def _run_until_stopped(serving: Coroutine[Any, Any, None]) -> None:
+    """Run until Ctrl-C, SIGTERM or the end of the terminal session. The state file is saved before the end."""
+    task = asyncio.create_task(serving)
+    loop = asyncio.get_running_loop()
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(ending, task.cancel)
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+def _print_start(url: str, *, org: str, token: str, secret: str, verify_token: str | None) -> None:
+    """The addresses, and settings with which `tagger up` works on this shop."""
+    lines = (
+        f"# Simulated Haravan shop {org}. Stop with Ctrl-C.",
+        f"#   Omni API     {url}/com",
+        f"#   Admin API    {url}/admin",
+        f"#   Webhooks     {url}/api/subscribe",
+        f"#   Control API  {url}/_sandbox/",
+        "# Settings for `tagger up`:",
+        f"HARAVAN_API_URL={url}/com",
+        f"HARAVAN_SUBSCRIBE_URL={url}/api/subscribe",
+        f"HARAVAN_ORG_ID={org}",
+        f"HARAVAN_ACCESS_TOKEN={token}",
+        f"HARAVAN_WEBHOOK_SECRETS={secret}",
+        *((f"HARAVAN_VERIFY_TOKEN={verify_token}",) if verify_token else ()),
+    )
+    print("\n".join(lines), file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":
-    typer.run(main)
+    app()

@@ -1,4 +1,4 @@
-"""The sandbox's time: any source of seconds, which can be moved forward without waiting."""
+"""The sandbox's clock. Tests move it forward without waiting."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from datetime import UTC, datetime
 
 
 class Clock:
-    """Seconds since the epoch, UTC: a source plus all that was advanced.
+    """Seconds since the epoch: the time of a source plus what was advanced.
 
-    `Clock()` runs with the machine; `Clock.frozen(...)` moves by `advance` alone.
+    `Clock()` follows the machine's time; `Clock.frozen(...)` moves only by `advance`.
     """
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
@@ -20,16 +20,16 @@ class Clock:
 
     @classmethod
     def frozen(cls, at: str | datetime = "2025-06-02T02:00:00+00:00") -> Clock:
-        """A clock that stands still at `at` until it is advanced."""
-        moment = datetime.fromisoformat(at) if isinstance(at, str) else at
-        stands = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
-        return cls(lambda: stands)
+        """A clock that stays at `at` until it is advanced."""
+        start = datetime.fromisoformat(at) if isinstance(at, str) else at
+        seconds = (start if start.tzinfo else start.replace(tzinfo=UTC)).timestamp()
+        return cls(lambda: seconds)
 
     def __call__(self) -> float:
         return self._source() + self.ahead_s
 
     def advance(self, seconds: float) -> None:
-        """Move forward and tell everyone who waits for a time."""
+        """Move forward and call the listeners."""
         self.ahead_s += seconds
         for listener in self._listeners:
             listener()

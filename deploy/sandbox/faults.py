@@ -1,4 +1,4 @@
-"""What goes wrong on purpose: failing, slow, lost and untrue answers, for the next calls or at a rate."""
+"""Faults on request: failing, slow, lost and wrong responses, for the next calls or at a rate."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 from random import Random
 from typing import Literal
 
-from .calls import Call
+from deploy.sandbox.call_log import Call
 
 Spelling = Literal["ok", "lower", "upper"]
 IdsMode = Literal["ok", "ignored", "omit", "extra", "reorder"]
@@ -16,7 +16,7 @@ FaultKind = Literal["fail", "timeout", "throttle", "lose", "disagree"]
 
 @dataclass(slots=True)
 class Fault:
-    """One thing that goes wrong, for the `left` next calls or with probability `rate`."""
+    """One fault, for the next `left` calls or with probability `rate`. `effect`: the call takes effect anyway."""
 
     kind: FaultKind
     endpoint: str | None = None
@@ -29,7 +29,7 @@ class Fault:
     effect: bool = False
     seconds: float = 0.0
 
-    def concerns(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         return (self.endpoint is None or fnmatchcase(call.endpoint, self.endpoint)) and (
             self.customer is None or self.customer in call.customers
         )
@@ -37,14 +37,15 @@ class Fault:
 
 @dataclass(slots=True)
 class Faults:
-    """The switches of one shop; `clear()` turns all of them off.
+    """The faults of one shop. `clear()` turns all of them off.
 
-    `endpoint` is a name or a pattern: `POST tags`, `* tags`, `GET *`. Without `next` and `rate`
-    a fault strikes once. `customer` narrows it to calls that name this customer, lists by ids included.
+    `endpoint` is a name or a pattern: `POST tags`, `* tags`, `GET *`. Without `next` and `rate` a fault
+    happens once. `customer` limits it to calls with this customer's id, including lists by ids.
 
-    `latency_s` slows every call, `lag_s` makes lists show what was so long ago, `ids_mode` makes the `ids`
-    filter be ignored, omit, add or reorder records, `tag_spelling` stores added tags otherwise,
-    `coarse_updated_at` cuts it to milliseconds on reads, `missing_fields` and `null_fields` spoil records.
+    `latency_s` delays every call. `lag_s` makes lists return old data. `ids_mode` says what the `ids` filter
+    does wrong: it is ignored, or omits, adds or reorders records. `tag_spelling` changes the case of added
+    tags. `coarse_updated_at` cuts `updated_at` to milliseconds on reads. `missing_fields` and `null_fields`
+    are left out of records, or null.
     """
 
     rng: Random = field(default_factory=lambda: Random(0))
@@ -61,7 +62,7 @@ class Faults:
         self,
         status: int = 502,
         *,
-        next: int | None = None,  # noqa: A002 - reads as the sentence it is: fail the next one
+        next: int | None = None,  # noqa: A002 - reads well in a call: fail(502, next=1)
         rate: float | None = None,
         endpoint: str | None = None,
         customer: int | None = None,
@@ -69,7 +70,7 @@ class Faults:
         body: str | None = None,
         effect: bool = False,
     ) -> None:
-        """Answer `status`; 502 to 504 as HTML unless told otherwise. With `effect` the call works all the same."""
+        """Answer with `status`; 502, 503 and 504 as HTML by default. With `effect` the call takes effect anyway."""
         self._add(
             Fault(
                 "fail",
@@ -94,7 +95,7 @@ class Faults:
         customer: int | None = None,
         effect: bool = False,
     ) -> None:
-        """Say nothing for `seconds` or until the caller leaves, then drop the connection."""
+        """Send no response for `seconds` or until the caller disconnects, then drop the connection."""
         self._add(Fault("timeout", endpoint, customer, seconds=seconds, effect=effect), next, rate)
 
     def throttle(
@@ -105,7 +106,7 @@ class Faults:
         rate: float | None = None,
         endpoint: str | None = None,
     ) -> None:
-        """Answer 429 and, as a full bucket does, refuse every call until `retry_after` is over."""
+        """Answer 429 and, like a full bucket, reject every call until `retry_after` has passed."""
         self._add(Fault("throttle", endpoint, seconds=retry_after), next, rate)
 
     def lose_answer(
@@ -116,7 +117,7 @@ class Faults:
         endpoint: str | None = "* tags",
         customer: int | None = None,
     ) -> None:
-        """Let the call take effect, then drop the connection without an answer."""
+        """Let the call take effect, then drop the connection without a response."""
         self._add(Fault("lose", endpoint, customer, effect=True), next, rate)
 
     def disagree(
@@ -127,7 +128,7 @@ class Faults:
         endpoint: str | None = "* tags",
         customer: int | None = None,
     ) -> None:
-        """Answer a tag write with a list that is not what the customer has: the change is missing from it."""
+        """Answer a tag write with the customer's previous tags, although the write took effect."""
         self._add(Fault("disagree", endpoint, customer, effect=True), next, rate)
 
     def clear(self) -> None:
@@ -137,9 +138,9 @@ class Faults:
             setattr(self, switch.name, getattr(fresh, switch.name))
 
     def draw(self, call: Call) -> Fault | None:
-        """The fault that strikes this call, if any; each use is counted."""
+        """The fault for this call, if any. Each use is counted."""
         for fault in self.queue:
-            if fault.concerns(call) and (fault.rate >= 1 or self.rng.random() < fault.rate):
+            if fault.matches(call) and (fault.rate >= 1 or self.rng.random() < fault.rate):
                 if fault.left is not None:
                     fault.left -= 1
                     if fault.left <= 0:

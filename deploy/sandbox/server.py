@@ -1,23 +1,22 @@
-"""The sandbox as a running HTTP server: inside a test's event loop, or as a process of its own."""
+"""Serve the sandbox over HTTP: inside a test's event loop, or as a process."""
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from . import statefile
-from .box import Sandbox
-from .wire import DROP
+from deploy.sandbox.api.responses import DROP
+from deploy.sandbox.app import Sandbox
 
 
 class DroppableProtocol(HttpToolsProtocol):
-    """uvicorn's own protocol, with a way for the application to cut the connection."""
+    """uvicorn's protocol, extended so that the application can close the connection without a response."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -26,7 +25,10 @@ class DroppableProtocol(HttpToolsProtocol):
 
 @asynccontextmanager
 async def serve(sandbox: Sandbox, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[str]:
-    """Serve the sandbox in this event loop and send its webhooks; yields `http://HOST:PORT`."""
+    """Serve the sandbox in this event loop and send its webhooks. Yields `http://HOST:PORT`.
+
+    Raises OSError, with address and port, if the port is taken.
+    """
     listening = _listen(host, port)
     config = uvicorn.Config(
         sandbox.app,
@@ -62,44 +64,50 @@ async def run(
     webhook_url: str | None = None,
     verify_token: str | None = None,
     state_file: Path | None = None,
-    save_every_s: float = 5.0,
     bucket_size: int = 80,
     leak_per_s: float = 4.0,
-    started: Callable[[str], object] | None = None,
+    on_start: Callable[[str], object] | None = None,
 ) -> None:
-    """Serve one shop until cancelled; `started` is called with the address once it answers. Port 0 takes a free one.
+    """Serve one shop until cancelled. Raises OSError if the port is taken; port 0 selects a free one.
 
-    With `state_file` the shops are read from it if it exists, and kept in it.
+    `on_start` is called with the address when the server is ready. With `state_file`, the shops are read from
+    this file if it exists, and saved in it.
     """
     sandbox = Sandbox(bucket_size=bucket_size, leak_per_s=leak_per_s)
     if state_file is not None:
-        statefile.load(sandbox, state_file)
+        sandbox.load(state_file)
     handle = sandbox.handles.get(org)
     if handle is None:
         handle = sandbox.add_shop(org=org, token=token, secret=secret)
         handle.populate(customers, seed=seed)
     if webhook_url is not None:
         handle.subscribe(webhook_url, verify_token)
+    elif verify_token is not None:
+        handle.app(verify_token=verify_token)
     async with AsyncExitStack() as stack:
         if state_file is not None:
-            await stack.enter_async_context(statefile.kept(sandbox, state_file, every_s=save_every_s))
+            await stack.enter_async_context(sandbox.autosave(state_file))
         url = await stack.enter_async_context(serve(sandbox, host, port))
-        if started is not None:
-            started(url)
+        if on_start is not None:
+            on_start(url)
         await asyncio.Event().wait()
 
 
 def _listen(host: str, port: int) -> socket.socket:
     listening = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
-    # asyncio sets this only on sockets that were made with a protocol; without it answers wait 40 ms for an ACK
+    # asyncio sets this only on sockets with an explicit protocol; without it responses wait 40 ms for an ACK
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listening.bind((host, port))
+    try:
+        listening.bind((host, port))
+    except OSError as exc:
+        listening.close()
+        raise OSError(exc.errno, f"cannot listen on {host}:{port}: {exc.strerror}") from exc
     return listening
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the program around it and tells when it listens."""
+    """A server that does not handle signals and says when it is ready (`up`)."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -107,7 +115,7 @@ class _Server(uvicorn.Server):
         self._ending = asyncio.Event()
 
     def end(self) -> None:
-        """Close without waiting for the next tick: a test that serves should not cost a tenth of a second."""
+        """Stop without waiting for the next tick, which would cost every test a tenth of a second."""
         self.should_exit = True
         self._ending.set()
 
@@ -119,7 +127,7 @@ class _Server(uvicorn.Server):
                 await asyncio.wait_for(self._ending.wait(), 0.1)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Close at once; calls that are still being answered get a second."""
+        """Close at once. Requests in progress get one second."""
         del sockets
         for server in self.servers:
             server.close()
@@ -131,12 +139,13 @@ class _Server(uvicorn.Server):
             task.cancel()
 
     async def _answered(self) -> None:
-        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn tells nobody
+        while self.server_state.connections or self.server_state.tasks:  # noqa: ASYNC110 - uvicorn has no event for it
             await asyncio.sleep(0.002)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         self.up.set()
 
-    async def serve(self, sockets: list[socket.socket] | None = None) -> None:
-        await self._serve(sockets)
+    @contextmanager
+    def capture_signals(self) -> Generator[None]:
+        yield

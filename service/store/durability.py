@@ -105,7 +105,7 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
                 "cuts_torn_log",
                 "`aof-load-truncated yes` lets the server cut an append-only file that a kill tore in the middle of a "
                 "transaction (seen with Valkey 8.1.8): the start after the next then drops acknowledged webhooks. Set it "
-                "to no, and run deploy/mend-log before each start (RUNBOOK, A store of your own).",
+                "to no, and run deploy/repair-aof before each start (RUNBOOK, A store of your own).",
             )
         )
     return found

@@ -38,8 +38,3 @@ async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> 
         pipe.mget([keys.shop(org, f"tombstone:{field}") for field in fields])
         columns = await pipe.execute()
     return {customer: Kept(*row) for customer, row in zip(customers, zip(*columns, strict=True), strict=True)}
-
-
-async def owners(redis: ArqRedis, org: OrgId) -> int:
-    """How many customers have tags of ours."""
-    return int(await redis.hlen(keys.shop(org, "owned")))

@@ -210,10 +210,6 @@ class Shops:
             pipe.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
             await pipe.execute()
 
-    async def pause_removals(self, org: OrgId, *, reason: str) -> None:
-        """The removal brake: tags are added as before, none is taken away."""
-        await self._redis.hset(keys.shop(org, "state"), "removals_paused", reason)
-
     async def resume_removals(self, org: OrgId) -> None:
         """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")

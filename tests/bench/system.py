@@ -23,7 +23,8 @@ from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.versions import Versions
 from tests.bench.load import SECRET
-from tests.bench.servers import ROOT, free_port, valkey, wait_for
+from tests.bench.servers import ROOT, valkey, wait_for
+from tests.ports import free_port
 
 KEY = "k" * 32
 VERIFY = "bench-verify"

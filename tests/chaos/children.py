@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deploy.waiting import until
+from deploy.local.wait import until
 
 ARMED_S = 15.0
 PR_SET_PDEATHSIG = 1

@@ -144,7 +144,7 @@ class Happenings:
         shop.handle.faults.throttle(self._dice.uniform(0.3, 2), next=self._dice.randrange(2, 6))
 
     async def _foreign_calls(self) -> None:
-        self._shop().handle.foreign_calls(80)
+        self._shop().handle.consume_quota(80)
 
     async def _expire_token(self) -> None:
         shop = self._shop()

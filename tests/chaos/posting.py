@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import aiohttp
 
-from deploy.sandbox.signature import sign
+from deploy.sandbox.webhooks.signature import sign
 from tests.chaos import canaries
 
 ORG = "1000000001"

@@ -17,7 +17,7 @@ from tests.chaos.load import Shopful
 from tests.chaos.stage import Stage
 
 NUDGE_EVERY_S = 3.0
-READY = ("live", "bulk", "plan:live", "plan:bulk")
+READY = ("ready:live", "ready:bulk", "planned:live", "planned:bulk")
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Nurse:
         redis = self.stage.store.redis
         later = [CustomerId(int(each)) for each in await redis.zrange(keys.shop(org, "delayed"), 0, -1)]
         waiting = [each for each in later if each not in shop.deleted]
-        causes = [await redis.hget(keys.shop(org, f"mark:{each}"), "cause") for each in waiting]
+        causes = [await redis.hget(keys.shop(org, f"mark:{each}"), "reasons") for each in waiting]
         return {
             each
             for each, cause in zip(waiting, causes, strict=True)

@@ -23,8 +23,8 @@ import uvloop
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from deploy.store import executable
-from deploy.waiting import until
+from deploy.local.valkey import server_executable
+from deploy.local.wait import until
 from tests.chaos.children import Child
 from tests.chaos.edge import edge, kept
 from tests.chaos.posting import Poster
@@ -83,7 +83,9 @@ class Flock:
             assert await until(self._answers(number), within_s=60)
         assert await until(self._in_step, within_s=60)
         for number in (2, 3, 4):
-            await self._start(f"sentinel{number}", [executable(), str(self._config(number)), "--sentinel"])
+            await self._start(
+                f"sentinel{number}", [server_executable(), str(self._config(number)), "--sentinel"]
+            )
         for number in (2, 3, 4):
             assert await until(self._knows_the_replica(number), within_s=60)
 
@@ -119,7 +121,10 @@ class Flock:
             "repl-diskless-sync-delay": "0",
             "maxmemory-policy": "noeviction",
         }
-        return [executable(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+        return [
+            server_executable(),
+            *(word for name, value in options.items() for word in (f"--{name}", value)),
+        ]
 
     def _config(self, number: int) -> Path:
         folder = self.folder / f"sentinel{number}"

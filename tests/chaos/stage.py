@@ -13,8 +13,8 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
+from deploy.local.wait import until
 from deploy.sandbox import Sandbox, serve
-from deploy.waiting import until
 from service.domain.customers import OrgId
 from service.domain.parsing import parse_rules
 from service.store.cipher import Cipher

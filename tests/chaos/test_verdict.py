@@ -10,7 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox
-from deploy.sandbox.signature import sign
+from deploy.sandbox.webhooks.signature import sign
 from service.domain.customers import OrgId
 from service.domain.deliveries import Kept, keep
 from service.store import marks

@@ -6,9 +6,9 @@ from collections import Counter
 
 import aiohttp
 
-from deploy.sandbox.deliveries import Deliveries
-from deploy.sandbox.outbox import Delivery
-from deploy.sandbox.signature import sign
+from deploy.sandbox.webhooks.delivery import Deliveries
+from deploy.sandbox.webhooks.outbox import Delivery
+from deploy.sandbox.webhooks.signature import sign
 
 
 class Witness(Deliveries):

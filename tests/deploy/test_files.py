@@ -1,4 +1,4 @@
-"""The files that people deploy with say what the code says."""
+"""Deployment files agree with the code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def settings_in_code() -> set[str]:
     return set(READ.findall((ROOT / "service/settings.py").read_text(encoding="utf-8")))
 
 
-def test_every_setting_stands_in_the_example_and_no_other() -> None:
+def test_the_example_has_exactly_the_settings_of_the_code() -> None:
     assert {name for name, _ in SETTING.findall(EXAMPLE)} == settings_in_code()
 
 
@@ -38,7 +38,7 @@ def test_the_readme_names_every_setting() -> None:
     assert not {name for name in settings_in_code() if f"`{name}`" not in readme}
 
 
-def test_the_store_of_a_deployment_writes_before_it_answers() -> None:
+def test_redis_conf_writes_before_it_acknowledges() -> None:
     lines = (ROOT / "deploy/redis.conf").read_text(encoding="utf-8").splitlines()
 
     for line in (
@@ -58,11 +58,11 @@ def test_compose_starts_web_worker_and_store_with_settings_that_exist() -> None:
         assert set(compose["services"][name]["environment"]) <= settings_in_code()
 
 
-def test_the_log_of_composes_store_is_mended_before_each_start() -> None:
+def test_compose_repairs_the_append_only_file_before_each_start() -> None:
     store = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]["store"]
 
-    assert store["command"][-1].startswith("sh /etc/valkey/mend-log valkey-check-aof /data && exec ")
-    assert "./mend-log:/etc/valkey/mend-log:ro" in store["volumes"]
+    assert store["command"][-1].startswith("sh /etc/valkey/repair-aof valkey-check-aof /data && exec ")
+    assert "./repair-aof:/etc/valkey/repair-aof:ro" in store["volumes"]
 
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
@@ -94,7 +94,7 @@ def test_the_pins_cover_what_the_project_asks_for() -> None:
         "deploy/tagger",
         "deploy/lock",
         "deploy/setup.sh",
-        "deploy/mend-log",
+        "deploy/repair-aof",
         ".ci/run",
     ],
 )

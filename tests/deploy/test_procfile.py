@@ -1,4 +1,4 @@
-"""The Procfile's processes really start, as honcho runs them."""
+"""Honcho starts the processes of the Procfile."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from deploy import store
-from deploy.processes import processes
-from deploy.waiting import until
+from deploy.local import valkey
+from deploy.local.supervisor import supervise
+from deploy.local.wait import until
 from tests.ports import free_port
 
 ROOT = Path(__file__).parents[2]
@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.timeout(600)
 async def test_honcho_starts_web_and_worker(tmp_path: Path) -> None:
     port = free_port()
-    async with processes() as running, store.started(running, tmp_path / "store") as own:
+    async with supervise() as running, valkey.start_server(running, tmp_path / "store") as own:
         honcho = await asyncio.create_subprocess_exec(
             *(
                 sys.executable,

@@ -1,4 +1,4 @@
-"""Every metric, log event and alert stands in the runbook."""
+"""The runbook describes every metric, log event and alert."""
 
 from __future__ import annotations
 
@@ -50,14 +50,14 @@ def missing(words: set[str]) -> set[str]:
     return {word for word in words if f"`{word}`" not in RUNBOOK}
 
 
-def test_every_log_event_stands_in_the_runbook() -> None:
+def test_the_runbook_describes_every_log_event() -> None:
     events = set(calls(LEVELS))
 
     assert "drain" in events
     assert not missing(events)
 
 
-def test_every_alert_stands_in_the_runbook() -> None:
+def test_the_runbook_describes_every_alert() -> None:
     kinds = set(calls(frozenset({"raise_alert"})))
 
     assert "webhook_signature_failures" in kinds

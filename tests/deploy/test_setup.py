@@ -1,4 +1,4 @@
-"""The scripts' own set-up: what it finds, what it says when something is missing, and that it happens once."""
+"""The set-up of the scripts: what they need, what they report, and that it runs only once."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_without_any_python_it_says_what_is_needed(checkout: Checkout) -> None:
     assert "there is no python3" in said.stderr
 
 
-def test_a_python_that_is_too_old_is_named(checkout: Checkout) -> None:
+def test_a_python_that_is_too_old_is_reported(checkout: Checkout) -> None:
     checkout.offer("python3", OLD_PYTHON)
 
     said = checkout.run()
@@ -141,7 +141,7 @@ def test_other_pins_are_installed_and_a_failure_is_not_taken_for_done(ready: Che
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
-def test_a_folder_that_cannot_be_written_is_said_to_be_one(checkout: Checkout) -> None:
+def test_a_read_only_folder_is_reported(checkout: Checkout) -> None:
     checkout.offer("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     checkout.folder.chmod(0o555)
 

@@ -66,7 +66,7 @@ class System:
         """Wait until every webhook is delivered and no customer is marked."""
         async with asyncio.timeout(300):
             while True:
-                await self.haravan.deliveries.settled()
+                await self.haravan.deliveries.wait_idle()
                 if await self.marked() == 0 and not self.haravan.deliveries.pending:
                     return
                 await asyncio.sleep(0.02)

@@ -43,14 +43,14 @@ async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: Syste
     shop = await system.shops.require(ORG)
 
     system.haravan.uninstall()
-    await system.haravan.deliveries.settled()
+    await system.haravan.deliveries.wait_idle()
     await until(lambda: refused(system))
     assert (await system.shops.require(ORG)).paused == ""
     system.clock.advance(3_600)
     await until(lambda: system.shops.is_paused(ORG))
     assert await system.redis.hlen(system.key("snapshots")) == 1
     system.clock.advance(7 * 86_400)
-    for name in ("snap", "ledger"):
+    for name in ("snapshots", "ledger"):
         await until(lambda name=name: gone(system, name))
 
     assert await system.shops.orgs() == ()

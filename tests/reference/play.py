@@ -26,7 +26,7 @@ from workers.scan import CustomerScan, ScanKind
 How = Literal["told", "told twice", "told late", "lost"]
 MOST_ROUNDS = 200
 MOST_UNDONE = 2  # the third time within a day a tag is not given any more, until somebody looks again
-PLACES = ("live", "bulk", "plan:live", "plan:bulk", "later")
+PLACES = ("ready:live", "ready:bulk", "planned:live", "planned:bulk", "delayed")
 
 
 @dataclass
@@ -270,7 +270,7 @@ class Play:
             waiting = {place: await self.stage.redis.zcard(self.stage.key(place)) for place in PLACES}
             if not any(waiting.values()):
                 return
-            if waiting["later"] == sum(waiting.values()):
+            if waiting["delayed"] == sum(waiting.values()):
                 [(_, due)] = await self.stage.redis.zrange(self.stage.key("delayed"), 0, 0, withscores=True)
                 self.stage.clock.advance(max(0.0, due / 1000 - self.stage.clock()))
         raise AssertionError(f"never quiet: {waiting}")

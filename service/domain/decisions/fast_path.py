@@ -38,7 +38,7 @@ def fast_path(
         return result
     steps = compiled.step_by_tag
     lost += [key for key in result.unwanted if key in owned or steps[key].owns_all]
-    return result._replace(orphans=tuple(orphans), lost=frozenset(lost))
+    return FastResult(*result[:5], tuple(orphans), frozenset(lost))
 
 
 def _orphans(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned]) -> list[str] | None:

@@ -1,4 +1,4 @@
-"""A sandbox on a real port with a clock that stands still, a client of its API, and a receiver of its webhooks."""
+"""A sandbox on a real port with a frozen clock, a client of its API, and a receiver of its webhooks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The control API: what the handle does, over HTTP, and what it says to nonsense."""
+"""The control API: the methods of the handle over HTTP, and errors for bad requests."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle
-from deploy.sandbox.menu import COMMANDS, SWITCHES
+from deploy.sandbox.control import COMMANDS, SWITCHES
 
 
 async def _post(api: Any, path: str, **arguments: Any) -> Any:
@@ -79,21 +79,21 @@ async def test_faults_can_be_set_and_cleared(api: Any, shop: ShopHandle) -> None
     assert shop.faults.ids_mode == "ok"
 
 
-async def test_deliveries_can_be_steered_and_seen(api: Any, shop: ShopHandle, receiver: Any) -> None:
+async def test_deliveries_can_be_paused_and_logged(api: Any, shop: ShopHandle, receiver: Any) -> None:
     await _post(api, "subscribe", url=receiver.url)
     await _post(api, "deliveries/pause")
     await _post(api, "create")
     held = (await _post(api, "status")).json["result"]["pending"]
 
     await _post(api, "deliveries/resume")
-    settled = await _post(api, "settled")
+    idle = await _post(api, "wait_idle")
 
-    assert (held, settled.json) == (1, {"settled": True})
+    assert (held, idle.json) == (1, {"idle": True})
     log = (await api("GET", "/_sandbox/deliveries/log")).json["log"]
     assert [(sent["topic"], sent["status"]) for sent in log] == [("customers/create", 200)]
 
 
-async def test_the_bucket_and_the_shop_have_switches(api: Any, shop: ShopHandle) -> None:
+async def test_bucket_and_shop_have_switches(api: Any, shop: ShopHandle) -> None:
     await _post(api, "bucket", size=1_000, leak_per_s=100)
     await _post(api, "shop", echo=False, scopes=["com.read_customers"])
 
@@ -101,7 +101,7 @@ async def test_the_bucket_and_the_shop_have_switches(api: Any, shop: ShopHandle)
     assert (shop.shop.echo, shop.shop.scopes) == (False, ("com.read_customers",))
 
 
-async def test_calls_are_shown_and_forgotten(api: Any, shop: ShopHandle) -> None:
+async def test_the_call_log_is_returned_and_cleared(api: Any, shop: ShopHandle) -> None:
     customer = shop.create()
     await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"})
 
@@ -140,7 +140,7 @@ NONSENSE: dict[str, tuple[str, Any, int]] = {
 
 
 @pytest.mark.parametrize(("path", "body", "status"), NONSENSE.values(), ids=NONSENSE)
-async def test_nonsense_is_told_plainly(
+async def test_a_bad_request_gets_a_clear_error(
     api: Any, shop: ShopHandle, path: str, body: Any, status: int
 ) -> None:
     shop.create(id=1)

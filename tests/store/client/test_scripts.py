@@ -10,7 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 from redis.exceptions import ResponseError
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.domain.customers import CustomerId, OrgId
 from service.store import erasing, keys
 from service.store.clock import mend_step_back
@@ -112,8 +112,9 @@ async def _drain(stage: Stage) -> None:
 async def _sweep(stage: Stage) -> None:
     """A day comes, a wake-up is lost, and the clock is set back."""
     await stage.redis.zadd(stage.key("schedule"), {"7": 1})
-    await stage.sweep.check_shops()
     await stage.sweep.run()
+    await stage.sweep.check_shops()
+    await stage.housekeeping.run()
     await stage.sweep.wake_due_shops()
 
     async def earlier() -> int:

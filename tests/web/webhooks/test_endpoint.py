@@ -40,7 +40,7 @@ async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
 
     assert answer.status_code == 200
     assert await marked(redis) == [b"7"]
-    assert await redis.hget(P + "mark:7", "upd") == b"1772323200000"
+    assert await redis.hget(P + "mark:7", "updated_ms") == b"1772323200000"
     [delivery] = await recorded(redis)
     assert (delivery.customer, delivery.outcome, delivery.topic) == (7, "marked", "customers/update")
     assert (delivery.size, delivery.repeat, delivery.test) == (len(CUSTOMER), False, False)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.store.cipher import Cipher

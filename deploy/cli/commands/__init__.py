@@ -1,0 +1,1 @@
+"""The commands of `tagger`: one module for each command or group of commands."""

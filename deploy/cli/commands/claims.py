@@ -1,0 +1,125 @@
+"""`tagger rules adopt|retract|exclude`: change by hand which tags are ours. Prints the number of customers first."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.context import (
+    CliContext,
+    Customer,
+    Org,
+    open_context,
+    parse_customer_id,
+    parse_org_id,
+    run,
+)
+from deploy.cli.inputs import current_user
+from deploy.cli.output import plural
+from deploy.cli.runs import format_run, wait_until_prepared
+from deploy.local.console import console, error_console
+
+if TYPE_CHECKING:
+    from service.store.claims import Claim
+    from service.store.exclusions import Exclusion
+    from service.store.shop import Shop
+
+Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag; case does not matter.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
+MAX_EXAMPLES = 10
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `tagger rules`."""
+    for command in (adopt, retract, exclude):
+        app.command()(command)
+
+
+def adopt(
+    org: Org,
+    tag: Tag,
+    matching_only: Annotated[
+        bool, typer.Option("--matching-only", help="Only customers to whom the rules give the tag now.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+) -> None:
+    """Take ownership of a tag that others added. From then on its rule also removes it."""
+    from service.store import claims
+
+    async def plan(cli: CliContext, shop: Shop) -> Claim:
+        return await claims.plan_adoption(cli.context, shop, tag, matching_only=matching_only)
+
+    run(_claim(org, plan, "would become ours", dry_run=dry_run, yes=yes))
+
+
+def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> None:
+    """Remove a tag from all customers to whom we gave it. Refused while a live rule gives this tag."""
+    from service.store import claims
+
+    async def plan(cli: CliContext, shop: Shop) -> Claim:
+        return await claims.plan_retraction(cli.context, shop, tag)
+
+    run(_claim(org, plan, "would be removed", dry_run=dry_run, yes=yes))
+
+
+def exclude(
+    org: Org,
+    customer: Customer,
+    rule: Annotated[str, typer.Argument(metavar="RULE", help="The rule's or tier's id.")],
+    undo: Annotated[bool, typer.Option("--undo", help="Remove the exclusion.")] = False,
+    dry_run: DryRun = False,
+) -> None:
+    """Exclude a customer from a rule: the rule neither gives nor removes its tag there."""
+    from service.store import exclusions
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            planned = await exclusions.plan(cli.context, shop, parse_customer_id(customer), rule, undo=undo)
+            if not dry_run:
+                await exclusions.carry_out(cli.context, shop, planned, by=current_user())
+        console().print(_exclusion_text(planned, dry_run=dry_run), soft_wrap=True)
+
+    run(work())
+
+
+def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
+    verb = "would be" if dry_run else "is"
+    state = (
+        f"{verb} included in the rule {planned.rule}"
+        if planned.undo
+        else f"{verb} excluded from the rule {planned.rule}"
+    )
+    if planned.add is None or planned.remove is None:
+        effect = "this customer was not evaluated yet"
+    else:
+        changes = [*(f"+{tag}" for tag in planned.add), *(f"−{tag}" for tag in planned.remove)]
+        effect = f"tag changes: {', '.join(changes)}" if changes else "no tag changes"
+    return f"Customer {planned.customer} {state}{'' if planned.news else ' already'}; {effect}."
+
+
+async def _claim(
+    org: str, plan: Callable[[CliContext, Shop], Awaitable[Claim]], what: str, *, dry_run: bool, yes: bool
+) -> None:
+    from service.store import claiming
+
+    async with open_context() as cli:
+        shop = await cli.shops.require(parse_org_id(org))
+        claim = await plan(cli, shop)
+        count = len(claim.owners)
+        some = ", ".join(map(str, [*claim.owners][:MAX_EXAMPLES])) + (" …" if count > MAX_EXAMPLES else "")
+        many = "copy" if count == 1 else "copies"
+        error_console().print(
+            f"{count} {many} of {claim.tag!r} {what}{f': customers {some}' if some else ''}"
+        )
+        if dry_run or not count:
+            return
+        if not yes:
+            typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
+        started = await claiming.carry_out(cli.context, shop, claim, by=current_user())
+        if started is not None:
+            console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))

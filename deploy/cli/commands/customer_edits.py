@@ -1,0 +1,113 @@
+"""`tagger customers create|update|delete|tag|untag`: change customers in Haravan, as a person would by hand."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
+from deploy.cli.inputs import read_fields
+from deploy.cli.output import ShowPersonal, print_json, print_record
+from deploy.local.console import console
+
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="FIELD=VALUE", help="A field of the record; can be repeated. The value may be JSON."
+    ),
+]
+FieldsFile = Annotated[
+    str,
+    typer.Option(
+        "--file",
+        metavar="FILE",
+        help="A file with the fields as a JSON object, - for stdin. Required for personal data.",
+    ),
+]
+Tags = Annotated[list[str], typer.Argument(metavar="TAG...", help="One or more tags.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `tagger customers`."""
+    for command in (create, update, delete, tag, untag):
+        app.command()(command)
+
+
+def create(
+    org: Org,
+    fields: Fields = None,
+    file: FieldsFile = "",
+    show_personal: ShowPersonal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Create a customer."""
+    wanted = read_fields(fields or (), file)
+
+    async def work() -> dict[str, Any]:
+        async with open_shop_api(org) as api:
+            return await api.perform(api.dialect.create(wanted))
+
+    print_record(run(work()), as_json=as_json, show_personal=show_personal)
+
+
+def update(
+    org: Org,
+    customer: Customer,
+    fields: Fields = None,
+    file: FieldsFile = "",
+    show_personal: ShowPersonal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Change fields of a customer."""
+    chosen, wanted = parse_customer_id(customer), read_fields(fields or (), file)
+
+    async def work() -> dict[str, Any]:
+        async with open_shop_api(org) as api:
+            return await api.perform(api.dialect.update(chosen, wanted))
+
+    print_record(run(work()), as_json=as_json, show_personal=show_personal)
+
+
+def delete(
+    org: Org,
+    customer: Customer,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Delete a customer in Haravan. This cannot be undone."""
+    chosen = parse_customer_id(customer)
+    if not yes:
+        typer.confirm(f"Delete customer {chosen} of shop {org} in Haravan?", abort=True, err=True)
+
+    async def work() -> None:
+        async with open_shop_api(org) as api:
+            await api.perform(api.dialect.delete(chosen))
+
+    run(work())
+    console().print(f"Customer {chosen} is deleted.")
+
+
+def tag(org: Org, customer: Customer, tags: Tags, as_json: AsJson = False) -> None:
+    """Add tags by hand. They are not ours: no rule removes them unless it owns all copies."""
+    _retag(org, customer, add=tags, as_json=as_json)
+
+
+def untag(org: Org, customer: Customer, tags: Tags, as_json: AsJson = False) -> None:
+    """Remove tags by hand. A tag returns if its rule still matches."""
+    _retag(org, customer, remove=tags, as_json=as_json)
+
+
+def _retag(
+    org: str, customer: str, *, add: list[str] | None = None, remove: list[str] | None = None, as_json: bool
+) -> None:
+    chosen = parse_customer_id(customer)
+
+    async def work() -> tuple[str, ...]:
+        async with open_shop_api(org) as api:
+            return await api.perform(api.dialect.change_tags(chosen, add=add or (), remove=remove or ()))
+
+    tags = run(work())
+    if as_json:
+        print_json({"customer": chosen, "tags": tags})
+    else:
+        console().print(f"Customer {chosen} now has: {', '.join(tags) or 'no tags'}")

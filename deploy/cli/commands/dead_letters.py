@@ -1,0 +1,98 @@
+"""`tagger dead-letters`: customers that could not be processed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
+from deploy.cli.output import format_time, plural, print_json, print_table
+from deploy.local.console import console
+
+if TYPE_CHECKING:
+    from service.store.deadletters import DeadLetter
+
+app = typer.Typer(help="Customers that could not be processed: list, retry, discard.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_letters(org: Org, as_json: AsJson = False) -> None:
+    """List all open dead letters, oldest first. Exits with 1 if there are any."""
+    from service.store import deadletters
+
+    async def work() -> int:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            letters = await deadletters.open_letters(cli.redis, shop.org)
+        if as_json:
+            print_json([_row(each) for each in letters])
+        else:
+            print_table(
+                ("customer", "cause", ">times", "since", "last", "what happened"),
+                [
+                    (
+                        each.customer,
+                        each.cause,
+                        each.count,
+                        format_time(each.first_ms),
+                        format_time(each.last_ms),
+                        each.text,
+                    )
+                    for each in letters
+                ],
+                empty="No open dead letters.",
+            )
+        return 1 if letters else 0
+
+    raise typer.Exit(run(work()))
+
+
+@app.command()
+def retry(
+    org: Org,
+    customers: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[CUSTOMER]...", help="Customer ids. Default: all."),
+    ] = None,
+) -> None:
+    """Process these customers again. A success closes their dead letters."""
+    from service.store import deadletters
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            chosen = [parse_customer_id(each) for each in customers or ()]
+            if not chosen:
+                letters = await deadletters.open_letters(cli.redis, shop.org)
+                chosen = sorted({each.customer for each in letters})
+            await deadletters.retry(cli.redis, shop.org, chosen)
+        console().print(f"{plural(len(chosen), 'customer')} queued.")
+
+    run(work())
+
+
+@app.command()
+def drop(org: Org, customer: Customer) -> None:
+    """Close a customer's dead letters without processing it."""
+    from service.store import deadletters
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            await deadletters.drop(cli.redis, shop.org, parse_customer_id(customer))
+        console().print(f"The dead letters of customer {customer} are closed.")
+
+    run(work())
+
+
+def _row(letter: DeadLetter) -> dict[str, object]:
+    return {
+        "customer": letter.customer,
+        "cause": letter.cause,
+        "text": letter.text,
+        "count": letter.count,
+        "first_ms": letter.first_ms,
+        "last_ms": letter.last_ms,
+        "transient": letter.transient,
+    }

@@ -1,0 +1,73 @@
+"""`tagger deliveries`: the received webhooks and their outcomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.context import AsJson, Org, open_context, parse_customer_id, parse_org_id, run, server_time_ms
+from deploy.cli.inputs import parse_time_ms
+from deploy.cli.output import format_time, print_json, print_table
+
+if TYPE_CHECKING:
+    from service.store.deliveries import Delivery
+
+
+def deliveries(
+    org: Org,
+    customer: Annotated[str, typer.Option(help="Only this customer (the last 50).")] = "",
+    since: Annotated[str, typer.Option(help="In the last 30m, 2h, 3d, or since a date and time.")] = "24h",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List received webhooks, newest first, by customer or by time."""
+    from service.store import deliveries as store
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            if customer:
+                found = await store.by_customer(cli.redis, shop.org, parse_customer_id(customer))
+            else:
+                since_ms = parse_time_ms(since, now_ms=await server_time_ms(cli))
+                page = await store.by_time(cli.redis, shop.org, since_ms=since_ms, limit=limit)
+                found = page.deliveries
+        if as_json:
+            print_json([_row(each) for each in found[:limit]])
+            return
+        print_table(
+            ("at", "customer", "topic", "outcome", "", "delivery"),
+            [_cells(each) for each in found[:limit]],
+            empty="No deliveries in this time."
+            if not customer
+            else "There is no delivery record of this customer.",
+        )
+
+    run(work())
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    return {
+        "id": delivery.id,
+        "at_ms": delivery.at_ms,
+        "customer": delivery.customer,
+        "topic": delivery.topic,
+        "outcome": delivery.outcome,
+        "repeat": delivery.repeat,
+        "test": delivery.test,
+        "signature": delivery.signature,
+        "size": delivery.size,
+    }
+
+
+def _cells(delivery: Delivery) -> tuple[object, ...]:
+    labels = [label for label, is_so in (("repeat", delivery.repeat), ("test", delivery.test)) if is_so]
+    return (
+        format_time(delivery.at_ms),
+        delivery.customer,
+        delivery.topic,
+        delivery.outcome,
+        ", ".join(labels) or " ",
+        delivery.id,
+    )

@@ -1,0 +1,58 @@
+"""`tagger explain`: why a customer has a tag or does not, and when this will change by itself."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli.context import (
+    AsJson,
+    Customer,
+    Org,
+    open_context,
+    parse_customer_id,
+    parse_org_id,
+    run,
+    server_time_ms,
+)
+from deploy.cli.inputs import Lang, parse_date
+from deploy.cli.output import print_json
+from deploy.local.console import console
+
+
+def explain(
+    org: Org,
+    customer: Customer,
+    tag: Annotated[str, typer.Option(help="Only this tag.")] = "",
+    on: Annotated[
+        str,
+        typer.Option(metavar="2026-12-01", help="Explain the state on this day, if nothing else happens."),
+    ] = "",
+    version: Annotated[int, typer.Option(help="Use this version of the rules. Default: the live one.")] = 0,
+    lang: Lang = "vi",
+    as_json: AsJson = False,
+) -> None:
+    """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
+    from service.locales import language_of, words
+    from service.store.explaining import explain as explain_customer
+
+    async def work() -> None:
+        async with open_context() as cli:
+            explanation = await explain_customer(
+                cli.redis,
+                await cli.shops.require(parse_org_id(org)),
+                parse_customer_id(customer),
+                versions=cli.versions,
+                now_ms=await server_time_ms(cli),
+                on=parse_date(on) if on else None,
+                number=version,
+            )
+        sentences = words(language_of(lang))
+        if as_json:
+            print_json(explanation.data(words=sentences, tag=tag))
+        else:
+            for line in explanation.lines(words=sentences, tag=tag):
+                console().print(line, soft_wrap=True)
+
+    run(work())

@@ -1,0 +1,89 @@
+"""`tagger rules history|diff`: list the versions of a shop's rules, and compare two of them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.inputs import Lang
+from deploy.cli.output import format_time, print_json, print_table
+from deploy.local.console import console
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `tagger rules`."""
+    for command in (history, diff):
+        app.command()(command)
+
+
+def history(org: Org, as_json: AsJson = False) -> None:
+    """List all versions, newest first, with author, note and the numbers of the preview.
+
+    Versions with the same content have the same rules.
+    """
+    import msgspec
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            found = await cli.versions.history(shop.org)
+        if as_json:
+            print_json([msgspec.to_builtins(one) for one in found])
+            return
+        rows = []
+        for at, one in enumerate(found):
+            shown = one.preview or {}
+            counts = (f"+{shown.get('added', 0)}", f"−{shown.get('removed', 0)}") if shown else ("", "")
+            rows.append(
+                (
+                    f"v{one.number}{' live' if not at else ''}",
+                    format_time(one.at_ms),
+                    one.author,
+                    one.note,
+                    *counts,
+                    one.content[:12],
+                )
+            )
+        print_table(
+            ("version", "when", "by", "note", ">added", ">removed", "content"),
+            rows,
+            empty=f"Shop {org} has no rules yet.",
+        )
+
+    run(work())
+
+
+def diff(
+    org: Org,
+    first: Annotated[
+        int, typer.Argument(metavar="[FROM]", help="A version. Default: the one before TO.")
+    ] = 0,
+    second: Annotated[int, typer.Argument(metavar="[TO]", help="A version. Default: the live one.")] = 0,
+    as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a unified diff of the YAML.")] = False,
+    lang: Lang = "vi",
+) -> None:
+    """Compare two versions, rule by rule, in sentences or as YAML."""
+    from service.domain.differences import in_words, in_yaml
+    from service.errors import NotFound
+    from service.locales import language_of, words
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            to = second or await cli.versions.live_number(shop.org)
+            before_number = first or to - 1
+            if to < 1 or before_number < 1:
+                raise NotFound(
+                    f"shop {org} does not have two versions to compare; see: tagger rules history {org}"
+                )
+            before = await cli.versions.document(shop.org, before_number)
+            after = await cli.versions.document(shop.org, to)
+        if as_yaml:
+            typer.echo(in_yaml(before, after, names=(f"v{before_number}", f"v{to}")), nl=False)
+            return
+        for line in in_words(before, after, words=words(language_of(lang))):
+            console().print(line, soft_wrap=True)
+
+    run(work())

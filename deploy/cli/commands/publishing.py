@@ -1,0 +1,148 @@
+"""`tagger rules preview|publish|rollback`: show the effect of rules, publish them, publish an earlier version."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.inputs import Lang, RulesFile, current_user, read_rules_file
+from deploy.cli.output import plural, print_json
+from deploy.cli.preview_text import print_preview
+from deploy.cli.runs import format_run, wait_until_prepared
+from deploy.local.console import console, error_console
+
+if TYPE_CHECKING:
+    from service.domain.words import Language
+    from service.store.drafts import Draft
+    from service.store.runs import Run
+    from service.store.shop import Shop
+
+Note = Annotated[str, typer.Option(help="The reason, shown in the history.")]
+Approve = Annotated[
+    bool, typer.Option("--approve", help="Publish although many customers change or many tags are removed.")
+]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `tagger rules`."""
+    for command in (preview, publish, rollback):
+        app.command()(command)
+
+
+def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = False) -> None:
+    """Show the effect of publishing a file on all known customers: tags, tier moves, API calls, warnings."""
+    from service.locales import language_of, words
+    from service.store import drafts
+
+    rule_set = read_rules_file(file)
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            draft = await drafts.draft(cli.context, shop, rule_set)
+        sentences = words(language_of(lang))
+        if as_json:
+            print_json(drafts.as_data(draft, words=sentences))
+        else:
+            for line in drafts.changes(draft, words=sentences) or [sentences("difference.none")]:
+                console().print(line, soft_wrap=True)
+            print_preview(draft, words=sentences)
+
+    run(work())
+
+
+def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
+    """Publish a rules file as the shop's live rules, and queue the customers whose tags change."""
+    from service.store import drafts, publishing
+
+    rule_set = read_rules_file(file)
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            draft = await drafts.draft(cli.context, shop, rule_set)
+            with preview_if_refused(draft, lang):
+                done = await publishing.publish(
+                    cli.context, shop, draft, by=current_user(), note=note, approved=approve
+                )
+            started = await wait_until_prepared(cli.redis, shop.org, done.run)
+        _print_result(done.version.number, started, draft, shop)
+
+    run(work())
+
+
+def rollback(
+    org: Org,
+    version: Annotated[int, typer.Argument(metavar="VERSION", help="The version to publish again.")],
+    note: Note = "",
+    approve: Approve = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the effect.")] = False,
+    lang: Lang = "vi",
+) -> None:
+    """Publish an earlier version again: remove the tags that later versions gave, restore those that they removed.
+
+    The latest version can be undone without approval for one day.
+    """
+    from service.locales import language_of, words
+    from service.store import drafts, publishing
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            draft = await drafts.draft_rollback(cli.context, shop, to=version)
+            if dry_run:
+                print_preview(draft, words=words(language_of(lang)))
+                return
+            with preview_if_refused(draft, lang):
+                done = await publishing.roll_back(
+                    cli.context, shop, draft, to=version, by=current_user(), note=note, approved=approve
+                )
+            started = await wait_until_prepared(cli.redis, shop.org, done.run)
+        _print_result(done.version.number, started, draft, shop)
+
+    run(work())
+
+
+@contextmanager
+def preview_if_refused(draft: Draft, lang: Language) -> Iterator[None]:
+    """If an approval is needed, print the preview before the error."""
+    from service.locales import language_of, words
+    from service.store.publishing import NeedsApproval
+
+    try:
+        yield
+    except NeedsApproval:
+        print_preview(draft, words=words(language_of(lang)))
+        raise
+
+
+def _print_result(version: int, started: Run, draft: Draft, shop: Shop) -> None:
+    rules = (
+        f"{plural(len(draft.rule_set.rules), 'rule')} and {plural(len(draft.rule_set.tiers), 'tier group')}"
+    )
+    console().print(f"Version {version} is live: {rules}.")
+    print_run(started, draft, shop)
+    if shop.shadow:
+        error_console().print(
+            "The shop is in shadow mode: decisions are recorded, nothing is written. "
+            f"Preview the end of shadow mode: tagger shops live {shop.org} --dry-run"
+        )
+
+
+def print_run(run: Run | None, draft: Draft, shop: Shop) -> None:
+    """Who is marked by it, and what to do next."""
+    if run is not None and (run.total or run.pending):
+        console().print(format_run(run))
+    elif not draft.shown.preview.customers:
+        console().print(f"No customer is known yet. Evaluate all customers: tagger backfill {shop.org}")
+    else:
+        console().print("No customer's tags change.")
+    if draft.shown.unseen and draft.shown.preview.customers:
+        error_console().print(
+            f"{plural(draft.shown.unseen, 'customer')} of the shop {'was' if draft.shown.unseen == 1 else 'were'} never "
+            f"evaluated. Evaluate all customers: tagger backfill {shop.org}"
+        )

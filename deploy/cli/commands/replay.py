@@ -1,0 +1,82 @@
+"""`tagger replay`: evaluate customers again."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from deploy.cli.context import AsJson, Org, open_context, parse_customer_id, parse_org_id, run, server_time_ms
+from deploy.cli.inputs import current_user, parse_time_ms
+from deploy.cli.output import plural, print_json
+from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
+from deploy.local.console import console, error_console
+
+
+def replay(
+    org: Org,
+    customers: Annotated[str, typer.Option(metavar="1,2,3", help="These customers.")] = "",
+    since: Annotated[
+        str, typer.Option(help="Customers with a delivery in the last 30m, 2h, 3d, or since a date and time.")
+    ] = "",
+    until: Annotated[str, typer.Option(help="With --since: only deliveries before this time.")] = "",
+    topic: Annotated[
+        list[str] | None, typer.Option(help="With --since: only deliveries of this topic.")
+    ] = None,
+    dead_letters: Annotated[
+        bool, typer.Option("--dead-letters", help="Customers with an open dead letter.")
+    ] = False,
+    everybody: Annotated[bool, typer.Option("--everybody", help="All known customers.")] = False,
+    reason: Annotated[str, typer.Option(help="The reason, stored with the run.")] = "",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")] = False,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done and print the result.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing."""
+    from service.store import replays
+
+    async def work() -> int:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            now = await server_time_ms(cli)
+            with progress_counter("searching") as on_found:
+                selection = await replays.select(
+                    cli.redis,
+                    shop.org,
+                    customers=[parse_customer_id(each) for each in customers.split(",") if each.strip()],
+                    since_ms=parse_time_ms(since, now_ms=now) if since else None,
+                    until_ms=parse_time_ms(until, now_ms=now) if until else None,
+                    topics=topic or (),
+                    dead_letters=dead_letters,
+                    everybody=everybody,
+                    on_found=on_found,
+                )
+            count = len(selection.customers)
+            if not as_json:
+                error_console().print(f"{plural(count, 'customer')} of shop {org}.")
+            if dry_run:
+                if as_json:
+                    print_json({"customers": count, "dry_run": True})
+                return 0
+            with progress_counter("queueing", total=count) as on_marked:
+                started = await replays.start(
+                    cli.redis,
+                    shop.org,
+                    selection,
+                    by=current_user(),
+                    reason=reason,
+                    now_ms=now,
+                    on_marked=on_marked,
+                )
+            if shop.paused and not as_json:
+                error_console().print(
+                    f"The shop is paused ({shop.paused}); the customers wait until it is resumed."
+                )
+            ended = await wait_for_run(cli.redis, shop.org, started) if wait and not shop.paused else started
+        if as_json:
+            print_json(row(ended))
+        else:
+            console().print(format_run(ended))
+        return 1 if ended.failed else 0
+
+    raise typer.Exit(run(work()))

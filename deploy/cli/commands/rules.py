@@ -1,0 +1,89 @@
+"""`tagger rules check|show`. `publishing`, `history` and `claims` add the other commands of the group."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.commands import claims, history, publishing
+from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.inputs import Lang, RulesFile, read_rules_file
+from deploy.cli.output import plural, print_json
+from deploy.local.console import console, error_console
+
+if TYPE_CHECKING:
+    from service.domain.rules import RuleSet
+    from service.domain.words import Language
+
+app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.", no_args_is_help=True)
+
+
+@app.command()
+def check(file: RulesFile, lang: Lang = "vi") -> None:
+    """Check a rules file. Prints every error with line and column, and warnings. Needs no Redis."""
+    rule_set = read_rules_file(file)
+    console().print(f"{file}: {_summary(rule_set)}, no errors.")
+    for line in _warnings(rule_set, lang):
+        console().print(f"⚠ {line}", soft_wrap=True)
+
+
+@app.command()
+def show(
+    org: Org,
+    version: Annotated[int, typer.Option(help="The version. Default: the live one.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Print the rules of a shop as YAML: the live version or an earlier one."""
+    from service.errors import NotFound
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            number = version or await cli.versions.live_number(shop.org)
+            if not number:
+                raise NotFound(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
+            found = await cli.versions.get(shop.org, number)
+            rule_set = await cli.versions.document(shop.org, number)
+        if as_json:
+            print_json(
+                {
+                    "number": found.number,
+                    "content": found.content,
+                    "author": found.author,
+                    "note": found.note,
+                    "at_ms": found.at_ms,
+                    "rules": rule_set.model_dump(by_alias=True),
+                }
+            )
+            return
+        error_console().print(f"# version {found.number} by {found.author}", found.note and f"({found.note})")
+        typer.echo(_yaml(rule_set), nl=False)
+
+    run(work())
+
+
+for group in (publishing, history, claims):
+    group.add_to(app)
+
+
+def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
+    import time
+
+    from service.domain.compilation import compile_rules
+    from service.domain.warnings import say_warning, warn
+    from service.locales import language_of, words
+
+    compiled, sentences = compile_rules(rule_set), words(language_of(lang))
+    today = compiled.day_of(int(time.time() * 1000))
+    return [say_warning(one, words=sentences, compiled=compiled) for one in warn(compiled, today=today)]
+
+
+def _yaml(rule_set: RuleSet) -> str:
+    from service.domain.writing import dump_yaml
+
+    return dump_yaml(rule_set)
+
+
+def _summary(rule_set: RuleSet) -> str:
+    return f"{plural(len(rule_set.rules), 'rule')} and {plural(len(rule_set.tiers), 'tier group')}"

@@ -1,0 +1,59 @@
+"""`tagger demo|up|web|worker|sandbox`: the long-running commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+
+from deploy.cli.context import run
+
+
+def demo(
+    once: Annotated[
+        bool,
+        typer.Option("--once", help="Run one fixed day, check every customer's tags, and exit with 0 or 1."),
+    ] = False,
+    customers: Annotated[
+        int, typer.Option(min=1, max=100_000, help="How many customers the shop has.")
+    ] = 500,
+    port: Annotated[int, typer.Option(help="The port of the web process; 0 selects a free one.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another number gives other customers and another day.")] = 1,
+) -> None:
+    """Watch the whole service at work on a simulated Haravan shop."""
+    from deploy.demonstration import Options, run_demo
+
+    raise typer.Exit(run(run_demo(Options(once=once, customers=customers, port=port, seed=seed))))
+
+
+def up() -> None:
+    """Run the whole service: web, worker and, if REDIS_URL is not set, a Redis server."""
+    from deploy.local.paths import local_secret_key
+    from deploy.local.up import run_all
+    from service.settings import read_settings
+
+    environ = dict(os.environ)
+    if not environ.get("SECRET_KEY"):
+        environ["SECRET_KEY"] = local_secret_key(create=True) or ""
+    settings = read_settings(environ)
+    raise typer.Exit(run(run_all(environ, port=settings.port)))
+
+
+def web() -> None:
+    """Run only the web process, which receives webhooks (`web` in the Procfile)."""
+    # replaces this process, so that signals reach it
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "service"])  # noqa: S606
+
+
+def worker() -> None:
+    """Run only the worker, which reads customers, decides and writes tags (`worker` in the Procfile)."""
+    os.execv(sys.executable, [sys.executable, "-P", "-m", "workers"])  # noqa: S606
+
+
+def sandbox(ctx: typer.Context) -> None:
+    """Run a simulated Haravan shop: both customer APIs, webhooks, call limit and faults on request."""
+    from deploy.sandbox.__main__ import app as sandbox_app
+
+    sandbox_app(args=ctx.args, prog_name="tagger sandbox")

@@ -1,0 +1,80 @@
+"""`tagger shops shadow|live`: turn shadow mode on and off. In shadow mode decisions are recorded but not written."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.commands.publishing import preview_if_refused, print_run
+from deploy.cli.context import Org, open_context, parse_org_id, run
+from deploy.cli.inputs import Lang, current_user
+from deploy.cli.preview_text import print_preview
+from deploy.cli.runs import wait_until_prepared
+from deploy.local.console import console
+
+if TYPE_CHECKING:
+    from service.store.drafts import Draft
+    from service.store.runs import Run
+    from service.store.shop import Shop
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `tagger shops`."""
+    for command in (shadow, live):
+        app.command()(command)
+
+
+def shadow(org: Org) -> None:
+    """Turn shadow mode on: decisions are recorded, nothing is written. A write in progress is completed."""
+    from service.store import going_live
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            news = await going_live.go_dark(cli.context, shop, by=current_user())
+        console().print(
+            f"Shop {org} is in shadow mode{'' if news else ' already'}: decisions are recorded, nothing is written. "
+            f"Preview the end of shadow mode: tagger shops live {org} --dry-run"
+        )
+
+    run(work())
+
+
+def live(
+    org: Org,
+    approve: Annotated[
+        bool,
+        typer.Option("--approve", help="Continue although many customers change or many tags are removed."),
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be written.")] = False,
+    lang: Lang = "vi",
+) -> None:
+    """Turn shadow mode off and write the tags that were only decided, for all known customers."""
+    from service.locales import language_of, words
+    from service.store import going_live
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            draft = await going_live.draft_live(cli.context, shop)
+            if dry_run:
+                print_preview(draft, words=words(language_of(lang)))
+                return
+            with preview_if_refused(draft, lang):
+                begun = await going_live.go_live(
+                    cli.context, shop, draft, by=current_user(), approved=approve
+                )
+            if begun is not None:
+                begun = await wait_until_prepared(cli.redis, shop.org, begun)
+        _print_result(begun, draft, shop)
+
+    run(work())
+
+
+def _print_result(begun: Run | None, draft: Draft, shop: Shop) -> None:
+    console().print(f"Shop {shop.org} is no longer in shadow mode: decisions are written.")
+    if draft.parent:
+        print_run(begun, draft, shop)
+    else:
+        console().print(f"It has no rules yet. Publish rules: tagger rules publish {shop.org} FILE")

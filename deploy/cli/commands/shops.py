@@ -1,0 +1,216 @@
+"""`tagger shops`: add, list, change, pause and remove shops."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.commands import shadow as shadow_mode
+from deploy.cli.context import AsJson, Org, check_token, open_context, parse_org_id, run
+from deploy.cli.inputs import current_user, read_secret
+from deploy.cli.output import format_shop_state, print_json, print_table, shop_row
+from deploy.local.console import console, error_console
+
+if TYPE_CHECKING:
+    from service.store.shop import Dialect
+
+app = typer.Typer(
+    help="Shops: add, list, remove, replace a token, pause, resume, shadow mode.", no_args_is_help=True
+)
+
+FromStdin = Annotated[
+    bool, typer.Option("--token-stdin", help="Read the secret from stdin instead of asking.")
+]
+Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not check the token at Haravan.")]
+
+
+@app.command()
+def add(
+    org: Org,
+    name: Annotated[str, typer.Option(help="The shop's name.")] = "",
+    dialect: Annotated[str, typer.Option(help="omni (today's API) or admin (the older one).")] = "omni",
+    api_url: Annotated[
+        str, typer.Option(help="The address of its API. Admin: https://SHOP.myharavan.com/admin")
+    ] = "https://apis.haravan.com/com",
+    timezone: Annotated[str, typer.Option(help="The shop's time zone.")] = "Asia/Ho_Chi_Minh",
+    currency: Annotated[str, typer.Option(help="The shop's currency.")] = "VND",
+    reserve: Annotated[
+        int,
+        typer.Option(
+            min=0,
+            max=30,
+            help="How many of the 80 calls in the API bucket to leave to the merchant's other apps.",
+        ),
+    ] = 0,
+    shadow: Annotated[bool, typer.Option(help="Shadow mode: record decisions, write nothing.")] = False,
+    token_stdin: FromStdin = False,
+    unchecked: Unchecked = False,
+) -> None:
+    """Add a shop. Its access token is read from a prompt or from stdin."""
+    from service.store.shop import Shop, check
+
+    async def work() -> None:
+        shop = Shop(
+            org=parse_org_id(org),
+            name=name or f"Shop {org}",
+            dialect=_dialect(dialect),
+            api_url=api_url.rstrip("/"),
+            token=read_secret("Access token", from_stdin=token_stdin),
+            timezone=timezone,
+            currency=currency,
+            reserve=reserve,
+            shadow=shadow,
+        )
+        check(shop)
+        async with open_context() as cli:
+            if not unchecked:
+                await check_token(cli, shop)
+            await cli.shops.add(shop)
+        console().print(f"Shop {org} ({shop.name}) was added. Next: tagger subscription add {org}")
+
+    run(work())
+
+
+@app.command("list")
+def list_shops(as_json: AsJson = False) -> None:
+    """List all shops with their API, time zone, rules version and state."""
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shops = [await cli.shops.require(org) for org in await cli.shops.orgs()]
+            versions = [await cli.versions.live_number(shop.org) for shop in shops]
+        rows = [shop_row(shop, version) for shop, version in zip(shops, versions, strict=True)]
+        if as_json:
+            print_json(rows)
+            return
+        print_table(
+            ("shop", "name", "API", "zone", ">rules", "state"),
+            [
+                (
+                    row["org"],
+                    row["name"],
+                    f"{row['dialect']}  {row['api_url']}",
+                    row["timezone"],
+                    row["version"],
+                    format_shop_state(row),
+                )
+                for row in rows
+            ],
+            empty="There is no shop yet. Add one: tagger shops add ORG",
+        )
+
+    run(work())
+
+
+@app.command()
+def remove(
+    org: Org,
+    keep_data: Annotated[
+        bool,
+        typer.Option(
+            "--keep-data", help="Delete only token and settings; keep ownership, history and rules."
+        ),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+) -> None:
+    """Remove a shop. Tags in Haravan are not changed."""
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            if not keep_data:
+                error_console().print(
+                    f"This deletes everything stored about shop {org} ({shop.name}): rules, history, and which tags are ours. "
+                    "If you add the shop again later, its tags count as added by hand and are not removed."
+                )
+            if not yes and typer.prompt(f"Type {org} to confirm", err=True) != org:
+                console().print("Nothing was removed.")
+                raise typer.Exit(1)
+            await cli.shops.remove(shop.org, erase=not keep_data)
+        console().print(f"Shop {org} was removed." + (" Its data was kept." if keep_data else ""))
+
+    run(work())
+
+
+@app.command()
+def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False) -> None:
+    """Replace a shop's access token. This ends a pause caused by a rejected token."""
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            given = read_secret("Access token", from_stdin=token_stdin)
+            if not unchecked:
+                await check_token(cli, replace(shop, token=given))
+            await cli.shops.set_token(shop.org, given)
+        console().print(f"Shop {org} has a new token.")
+
+    run(work())
+
+
+@app.command()
+def secret(org: Org, token_stdin: FromStdin = False) -> None:
+    """Set the secret of webhooks that were created in the shop's admin. Webhooks of an app do not need it."""
+
+    async def work() -> None:
+        async with open_context() as cli:
+            await cli.shops.require(parse_org_id(org))
+            await cli.shops.set_secret(
+                parse_org_id(org), read_secret("Webhook secret", from_stdin=token_stdin)
+            )
+        console().print(f"Shop {org} has its own webhook secret.")
+
+    run(work())
+
+
+@app.command()
+def pause(
+    org: Org, reason: Annotated[str, typer.Option(help="The reason, shown in the list of shops.")] = "by hand"
+) -> None:
+    """Pause a shop. Webhooks are still accepted, and nothing is lost."""
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            await cli.shops.pause(shop.org, reason=reason, by=current_user())
+        console().print(f"Shop {org} is paused. Resume: tagger shops resume {org}")
+
+    run(work())
+
+
+@app.command()
+def resume(
+    org: Org,
+    removals: Annotated[
+        bool, typer.Option("--removals", help="Also resume removals that the removal guard paused.")
+    ] = False,
+) -> None:
+    """Resume a paused shop."""
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.require(parse_org_id(org))
+            await cli.shops.resume(shop.org)
+            if removals:
+                await cli.shops.resume_removals(shop.org)
+            still = shop.removals_paused and not removals
+        console().print(
+            f"Shop {org} is active."
+            + (" Removals are still paused: --removals resumes them." if still else "")
+        )
+
+    run(work())
+
+
+shadow_mode.add_to(app)
+
+
+def _dialect(text: str) -> Dialect:
+    from service.errors import Refused
+
+    match text:
+        case "omni" | "admin":
+            return text
+    raise Refused("the dialect must be omni or admin")

@@ -1,0 +1,75 @@
+"""`tagger subscription`: a shop's webhook subscription at Haravan."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.output import print_json, print_table
+from deploy.local.console import console
+
+if TYPE_CHECKING:
+    from workers.haravan.subscription import Subscription
+
+app = typer.Typer(help="The webhook subscription: show, add, remove.", no_args_is_help=True)
+
+
+@app.command()
+def status(org: Org, as_json: AsJson = False) -> None:
+    """List the subscribed topics. Exits with 1 if there is no subscription."""
+
+    async def work() -> int:
+        async with _of(org) as subscription:
+            events = await subscription.list_events()
+        if as_json:
+            print_json([{"id": each.id, "event": each.event, "url": each.url} for each in events])
+        else:
+            print_table(
+                ("event", "delivered to"),
+                [(each.event, each.url) for each in events],
+                empty=f"Shop {org} has no subscription: Haravan sends no webhooks. Subscribe: tagger subscription add {org}",
+            )
+        return 0 if events else 1
+
+    raise typer.Exit(run(work()))
+
+
+@app.command()
+def add(org: Org) -> None:
+    """Subscribe the shop. Topics and address are set in the partner dashboard of the app."""
+
+    async def work() -> None:
+        async with _of(org) as subscription:
+            await subscription.subscribe()
+            events = await subscription.list_events()
+        topics = ", ".join(each.event for each in events)
+        console().print(f"Shop {org} is subscribed" + (f" to {topics}." if topics else "."))
+
+    run(work())
+
+
+@app.command()
+def remove(org: Org) -> None:
+    """Unsubscribe the shop. Haravan then sends no webhooks."""
+
+    async def work() -> None:
+        async with _of(org) as subscription:
+            await subscription.unsubscribe()
+        console().print(f"Shop {org} is not subscribed any more.")
+
+    run(work())
+
+
+@asynccontextmanager
+async def _of(org: str) -> AsyncIterator[Subscription]:
+    from workers.haravan.client import open_session
+    from workers.haravan.subscription import Subscription
+
+    async with open_context() as cli:
+        shop = await cli.shops.require(parse_org_id(org))
+        async with open_session() as session:
+            yield Subscription(session, address=cli.settings.subscribe_url, token=shop.token)

@@ -1,0 +1,195 @@
+"""What a command works with: settings, Redis, the shops, and a shop's API. Opened and closed by each command."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
+
+from deploy.local.console import error_console
+from deploy.local.paths import local_redis_url, local_secret_key
+
+if TYPE_CHECKING:
+    from arq.connections import ArqRedis
+
+    from service.context import Context
+    from service.domain.customers import CustomerId, OrgId
+    from service.settings import Settings
+    from service.store.shop import Shop
+    from service.store.shops import Shops
+    from service.store.versions import Versions
+    from workers.haravan.calls import Call
+    from workers.haravan.client import Haravan
+    from workers.haravan.dialects import Dialect
+    from workers.haravan.rate_limit import WaitingPermits
+
+T = TypeVar("T")
+
+Org = Annotated[str, typer.Argument(metavar="ORG", help="The shop: its org id, as in X-Haravan-Org-Id.")]
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
+
+
+@dataclass(frozen=True, slots=True)
+class CliContext:
+    """Everything that is open while a command runs."""
+
+    settings: Settings
+    redis: ArqRedis
+    shops: Shops
+    versions: Versions
+
+    @property
+    def context(self) -> Context:
+        """What the use cases work with."""
+        from service.context import Context
+
+        return Context(self.redis, self.shops, self.versions)
+
+
+@dataclass(frozen=True, slots=True)
+class ShopApi:
+    """One shop's API, open while a command runs. It shares the call limit with the workers."""
+
+    cli: CliContext
+    shop: Shop
+    client: Haravan
+    pacer: WaitingPermits
+
+    @property
+    def dialect(self) -> Dialect:
+        """The calls of this shop's API."""
+        return self.client.dialect
+
+    async def perform(self, call: Call[T]) -> T:
+        """Make one call as soon as the call limit allows it. Raises HaravanError."""
+        return await self.client.perform(call, self.pacer)
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's coroutine."""
+    return asyncio.run(work)
+
+
+@asynccontextmanager
+async def open_context() -> AsyncIterator[CliContext]:
+    """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`. Raises StoreAway."""
+    from service.settings import read_settings
+    from service.store.cipher import Cipher
+    from service.store.connection import connect
+    from service.store.shops import Shops
+    from service.store.versions import Versions
+
+    _log_only_warnings()
+    environ = dict(os.environ)
+    if not environ.get("SECRET_KEY") and (key := local_secret_key()):
+        environ["SECRET_KEY"] = key
+    settings = read_settings(environ)
+    local_url = None if environ.get("REDIS_URL") else local_redis_url()
+    settings = replace(settings, redis_url=local_url) if local_url else settings
+    redis = connect(settings.redis_url, retries=1)
+    try:
+        await _check_connection(redis)
+        yield CliContext(settings, redis, Shops(redis, Cipher(settings.secret_keys)), Versions(redis))
+    finally:
+        await redis.aclose()
+
+
+@asynccontextmanager
+async def open_shop_api(org: str) -> AsyncIterator[ShopApi]:
+    """Open Redis and the API of a stored shop. Raises NotFound, StoreAway."""
+    async with open_context() as cli:
+        shop = await cli.shops.require(parse_org_id(org))
+        async with open_api(cli, shop) as api:
+            yield api
+
+
+@asynccontextmanager
+async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
+    """Open the API of a shop, which need not be stored yet."""
+    from service.store.bucket import Bucket
+    from workers.haravan.client import Haravan, open_session
+    from workers.haravan.rate_limit import WaitingPermits
+
+    async with open_session() as session:
+        pacer = WaitingPermits(Bucket(cli.redis), shop.org, lane="live", reserve=shop.reserve)
+        yield ShopApi(cli, shop, Haravan.for_shop(shop, session), pacer)
+
+
+async def check_token(cli: CliContext, shop: Shop) -> None:
+    """Check that the token belongs to this shop. Prints a note if the API cannot say. Raises Refused, HaravanError."""
+    from service.errors import Refused
+
+    async with open_api(cli, shop) as api:
+        found = await shop_of_token(api)
+        if not found:
+            await api.perform(api.dialect.count())  # fails if the token is not valid
+            error_console().print(
+                f"Note: the API does not say to which shop the token belongs. Make sure that it is shop {shop.org}."
+            )
+        elif found != shop.org:
+            raise Refused(f"this token belongs to shop {found}, not {shop.org}; nothing was stored")
+
+
+async def shop_of_token(api: ShopApi) -> str:
+    """The org id of the shop to which the token belongs, or "" if the API does not say. Raises HaravanError."""
+    shop = await api.perform(api.dialect.shop())
+    return str((shop or {}).get("id") or "")
+
+
+async def server_time_ms(cli: CliContext) -> int:
+    """The time of the Redis server, which all processes of the service use."""
+    seconds, micros = await cli.redis.time()
+    return int(seconds) * 1000 + int(micros) // 1000
+
+
+def parse_org_id(text: str) -> OrgId:
+    """Raises Refused if the text is not an org id."""
+    from service.domain.customers import OrgId
+    from service.errors import Refused
+
+    if not (text.isascii() and text.isdigit()):
+        raise Refused(f"{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id")
+    return OrgId(text)
+
+
+def parse_customer_id(text: str) -> CustomerId:
+    """Raises Refused if the text is not a customer id."""
+    from service.domain.customers import read_id
+    from service.errors import Refused, Unreadable
+
+    try:
+        return read_id(text.strip())
+    except Unreadable as exc:
+        raise Refused(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
+
+
+def _log_only_warnings() -> None:
+    """Write warnings to stderr and no other log lines, because stdout is for the command's result."""
+    import logging
+
+    import structlog
+
+    structlog.configure(
+        wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+    )
+
+
+async def _check_connection(redis: ArqRedis) -> None:
+    from redis.exceptions import RedisError
+
+    from service.errors import StoreAway
+
+    try:
+        await redis.ping()
+    except (RedisError, OSError) as exc:
+        raise StoreAway(
+            "Redis does not answer. Is REDIS_URL correct, and is the server running? `tagger up` starts its own server"
+        ) from exc

@@ -1,0 +1,58 @@
+"""Exit codes and error messages of commands."""
+
+from __future__ import annotations
+
+import sys
+from enum import IntEnum
+
+from service.errors import BadSettings, HaravanError, StoreAway, TaggerError
+
+
+class Exit(IntEnum):
+    """The exit codes, as documented in the README."""
+
+    DONE = 0
+    PROBLEMS = 1  # refused, not found, or a check found problems
+    USAGE = 2  # wrong arguments or settings
+    STORE_AWAY = 3  # try again later
+    HARAVAN = 4  # Haravan refused or did not answer
+    INTERRUPTED = 130
+
+
+def exit_code(error: BaseException) -> Exit:
+    """The exit code for an exception. An unexpected exception is raised again: its traceback is needed."""
+    from redis.exceptions import RedisError
+
+    match error:
+        case KeyboardInterrupt():
+            return Exit.INTERRUPTED
+        case BadSettings():
+            return Exit.USAGE
+        case StoreAway() | RedisError():
+            return Exit.STORE_AWAY
+        case HaravanError():
+            return Exit.HARAVAN
+        case TaggerError() | OSError():
+            return Exit.PROBLEMS
+    raise error
+
+
+def error_message(error: BaseException) -> str:
+    """The message for an exception, without a traceback."""
+    from redis.exceptions import RedisError
+
+    match error:
+        case KeyboardInterrupt():
+            return "Stopped."
+        case RedisError():
+            return f"Redis did not answer ({error or type(error).__name__}). Is REDIS_URL correct, and is the server running?"
+        case OSError():
+            return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
+    return str(error)
+
+
+def exit_with(error: BaseException) -> None:
+    """Print the message on stderr and exit with the code."""
+    code = exit_code(error)
+    print(error_message(error), file=sys.stderr)
+    raise SystemExit(int(code))

@@ -1,0 +1,158 @@
+"""What people type or pipe in: times, fields, secrets, rules files, and the settings file."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import re
+import sys
+from collections.abc import Iterable, MutableMapping
+from datetime import date, datetime
+from io import StringIO
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import typer
+
+from deploy.cli.output import PERSONAL_FIELDS
+from deploy.local.console import error_console
+from service.errors import BadSettings, Refused, Unreadable
+from service.files import read_text
+
+if TYPE_CHECKING:
+    from service.domain.rules import RuleSet
+
+Lang = Annotated[Literal["vi", "en"], typer.Option(help="The language of the sentences.")]
+RulesFile = Annotated[
+    Path, typer.Argument(metavar="FILE", help="A rules document (YAML or JSON); - reads stdin.")
+]
+
+UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_AGO: Final = re.compile(r"(\d{1,6})\s*([smhd])")
+
+
+def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = None) -> None:
+    """Set the variables of a settings file that the environment does not set. Default: `./.env`, if it exists.
+
+    Raises BadSettings, which names the line but never a value.
+    """
+    from dotenv.parser import parse_stream
+
+    target = os.environ if environ is None else environ
+    file = path or Path(".env")
+    if not file.is_file():
+        if path is not None:
+            raise BadSettings(f"there is no settings file {path}")
+        return
+    try:
+        text = read_text(file)
+    except Unreadable as exc:
+        raise BadSettings(str(exc)) from exc
+    for binding in parse_stream(StringIO(text)):
+        if binding.key is None and not binding.error:
+            continue  # a comment or an empty line
+        if binding.key is None or binding.value is None or not binding.key.isidentifier():
+            raise BadSettings(f"{file}, line {binding.original.line}: expected NAME=value")
+        target.setdefault(binding.key, binding.value)
+
+
+def parse_time_ms(text: str, *, now_ms: int) -> int:
+    """Milliseconds since 1970 of `90s`, `30m`, `2h`, `3d` (ago) or of an ISO date or time. Raises Refused.
+
+    A time without an offset is in this machine's time zone.
+    """
+    ago = _AGO.fullmatch(text.strip().removesuffix("ago").strip())
+    if ago:
+        return now_ms - int(ago[1]) * UNIT_SECONDS[ago[2]] * 1000
+    try:
+        return int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * 1000)
+    except (ValueError, OverflowError, OSError) as exc:
+        raise Refused(f"{text!r} is not a time: write 30m, 2h, 3d, or 2026-11-21T08:30") from exc
+
+
+def parse_date(text: str) -> date:
+    """A date such as 2026-12-01. Raises Refused."""
+    try:
+        return date.fromisoformat(text.strip())
+    except ValueError as exc:
+        raise Refused(f"{text!r} is not a date: write 2026-12-01") from exc
+
+
+def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
+    """The fields of `--set name=value` and of a JSON file (- is stdin); `--set` wins. Raises Refused.
+
+    Personal data is accepted only from the file or stdin, because arguments are visible in process lists and in
+    shell histories.
+    """
+    fields = _read_json_object(file) if file else {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name.strip():
+            raise Refused("write --set FIELD=VALUE")
+        if name.strip() in PERSONAL_FIELDS:
+            raise Refused(
+                f"{name.strip()} is personal data and must not be an argument of a command. "
+                f"""Give it as JSON, for example: echo '{{"{name.strip()}": "…"}}' | tagger customers … --file -"""
+            )
+        fields[name.strip()] = _json_or_text(value)
+    if not fields:
+        raise Refused("no field was given: use --set FIELD=VALUE or --file FILE")
+    return fields
+
+
+def read_secret(label: str, *, from_stdin: bool) -> str:
+    """Read one secret from a line of stdin or from a hidden prompt, never from an argument. Raises Refused."""
+    if from_stdin:
+        value = sys.stdin.readline().strip()
+    elif sys.stdin.isatty():
+        value = str(typer.prompt(label, hide_input=True, err=True)).strip()
+    else:
+        raise Refused(f"{label}: there is no terminal for a prompt; write it to stdin and add --token-stdin")
+    if not value:
+        raise Refused(f"{label}: the input is empty")
+    return value
+
+
+def read_rules_file(file: Path) -> RuleSet:
+    """Parse a rules file. If it has errors, print all of them and exit with 1."""
+    from service.domain.parsing import parse_rules
+    from service.domain.problems import BadRules
+
+    text = sys.stdin.read() if str(file) == "-" else read_text(file)
+    try:
+        return parse_rules(text)
+    except BadRules as exc:
+        for problem in exc.problems:
+            error_console().print(f"{file}: {problem}", soft_wrap=True)
+        error_console().print(
+            f"{file}: {len(exc.problems)} {'error' if len(exc.problems) == 1 else 'errors'}."
+        )
+        raise typer.Exit(1) from exc
+
+
+def current_user() -> str:
+    """The name of this user, for histories and audit entries."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):  # a container's user may have no name
+        return "command line"
+
+
+def _json_or_text(text: str) -> Any:
+    """The value as JSON if it is valid JSON (true, null, numbers, objects), otherwise as text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _read_json_object(file: str) -> dict[str, Any]:
+    text = sys.stdin.read() if file == "-" else read_text(Path(file))
+    try:
+        content = json.loads(text)
+    except ValueError as exc:
+        raise Refused(f"{file} is not JSON") from exc
+    if not isinstance(content, dict):
+        raise Refused(f"{file} does not contain a JSON object")
+    return content

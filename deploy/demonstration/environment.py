@@ -1,0 +1,208 @@
+"""The environment of the demo: Redis, the sandbox, web and worker as real processes, and the subscription."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from arq.connections import ArqRedis
+
+from deploy.local import valkey
+from deploy.local.paths import demo_folder, project_folder
+from deploy.local.supervisor import Supervisor
+from deploy.local.up import service_processes
+from deploy.local.wait import until
+from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
+from service.domain.customers import OrgId
+from service.domain.rules import RuleSet
+from service.errors import Refused, StoreAway
+from service.seeding import seed
+from service.settings import Settings, read_settings
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.shops import Shops
+from service.store.versions import Versions
+
+ORG: Final = OrgId("1000000001")
+RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"
+WEBHOOK_PATH: Final = "/webhooks/haravan"
+START_TIMEOUT_S: Final = 30.0
+
+OnReady = Callable[[str, str, str], None]  # name of the part, description, address
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`once`: run one fixed day, check all customers and exit. Otherwise run until Ctrl-C."""
+
+    once: bool = False
+    customers: int = 500
+    port: int = 0  # of the web process; 0 selects a free one
+    seed: int = 1
+    concurrent_events: int = 40  # of the fixed day, in quick succession during the first evaluation
+    sequential_events: int = 20  # of the fixed day, one after the other, afterwards
+    pause_s: float = 2.5  # average pause between two events, so that a person can follow
+    short_pause_s: float = 0.3  # the pause during the fixed day
+
+
+@dataclass(frozen=True, slots=True)
+class DemoEnvironment:
+    """Everything that runs during the demo."""
+
+    haravan: ShopHandle
+    redis: ArqRedis
+    rule_set: RuleSet
+    folder: Path
+
+    @property
+    def settings_file(self) -> str:
+        """The path for `--env-file`, relative to the project folder."""
+        return str((self.folder / "env").relative_to(project_folder()))
+
+
+@asynccontextmanager
+async def start(
+    options: Options, supervisor: Supervisor, on_ready: OnReady
+) -> AsyncIterator[DemoEnvironment]:
+    """Start all parts, and stop them at the end of the block. Raises TaggerError, OSError."""
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(demo_folder())
+        # the shop starts from scratch, so its data in Redis must not survive
+        shutil.rmtree(folder, ignore_errors=True)
+        url = await _start_redis(stack, supervisor, folder, on_ready)
+        sandbox = Sandbox()
+        haravan = sandbox.add_shop(
+            org=ORG,
+            token=secrets.token_hex(16),
+            secret=secrets.token_hex(16),
+            name="Nhà Gốm",
+            seed=options.seed,
+        )
+        haravan.populate(options.customers, seed=options.seed)
+        sandbox_url = await stack.enter_async_context(serve(sandbox))
+        on_ready("shop", f"{haravan.shop.name}: simulated, {options.customers} customers", sandbox_url)
+
+        environ = service_settings(
+            haravan, redis_url=url, sandbox_url=sandbox_url, port=options.port or free_port()
+        )
+        settings = read_settings(environ)
+        redis = connect(url)
+        stack.push_async_callback(redis.aclose)
+        rule_set = await _seed(redis, settings, on_ready)
+        for spec in service_processes({**_inherited_environ(), **environ}, logs=folder):
+            await supervisor.start(spec)
+        stack.push_async_callback(supervisor.stop)  # before the sandbox, which the processes still call
+        await _wait_for_web(settings.port)
+        on_ready("web", "receives webhooks", f"http://127.0.0.1:{settings.port}")
+        on_ready("worker", "reads customers, decides, writes tags", "")
+        await _subscribe(haravan, f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}", settings.verify_token)
+        on_ready("webhooks", "subscribed; every delivery is signed", "")
+        _write_settings(folder / "env", environ)
+        yield DemoEnvironment(haravan, redis, rule_set, folder)
+
+
+def service_settings(haravan: ShopHandle, *, redis_url: str, sandbox_url: str, port: int) -> dict[str, str]:
+    """The environment variables of web and worker, with secrets made for this run."""
+    return {
+        "REDIS_URL": redis_url,
+        "HARAVAN_API_URL": f"{sandbox_url}/com",
+        "HARAVAN_SUBSCRIBE_URL": f"{sandbox_url}/api/subscribe",
+        "HARAVAN_ORG_ID": haravan.org,
+        "HARAVAN_ACCESS_TOKEN": haravan.token,
+        "HARAVAN_WEBHOOK_SECRETS": haravan.secret,
+        "HARAVAN_VERIFY_TOKEN": secrets.token_hex(16),
+        "SECRET_KEY": secrets.token_hex(32),
+        "OPS_TOKENS": f"demo={secrets.token_hex(16)}",
+        "RULES_FILE": str(RULES_FILE),
+        "LOG_FORMAT": "json",
+        "PORT": str(port),
+    }
+
+
+def free_port() -> int:
+    """A port that is free at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Path, on_ready: OnReady) -> str:
+    given = os.environ.get("REDIS_URL")
+    if given:
+        on_ready("store", f"{await valkey.wait_until_ready(given, within_s=5)}, from REDIS_URL", "")
+        return given
+    server = await stack.enter_async_context(valkey.start_server(supervisor, folder / "store"))
+    on_ready("store", f"{server.version}, every write is on disk before it is acknowledged", "")
+    return server.url
+
+
+async def _seed(redis: ArqRedis, settings: Settings, on_ready: OnReady) -> RuleSet:
+    """Store the shop and its rules. Raises Refused if the Redis server has data of other shops."""
+    shops, versions = Shops(redis, Cipher(settings.secret_keys)), Versions(redis)
+    others = [org for org in await shops.orgs() if org != ORG]
+    if others:
+        raise Refused(
+            "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "
+            "Unset REDIS_URL, and the demo starts its own server"
+        )
+    await shops.remove(ORG, erase=True)  # of an earlier demo in this store
+    await seed(settings, shops, versions)
+    rule_set = await versions.document(ORG, 1)
+    on_ready(
+        "rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier group", "deploy/rules/demo.yaml"
+    )
+    return rule_set
+
+
+async def _wait_for_web(port: int) -> None:
+    if not await until(lambda: _listens(port), within_s=START_TIMEOUT_S):
+        raise StoreAway(
+            f"the web process did not start listening on port {port} within {START_TIMEOUT_S:.0f} s"
+        )
+
+
+async def _listens(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    await writer.wait_closed()
+    return True
+
+
+async def _subscribe(haravan: ShopHandle, url: str, verify_token: str) -> None:
+    try:
+        await haravan.subscribe(url, verify_token)
+    except HandshakeFailed as exc:
+        raise Refused(f"the handshake failed: {exc}") from exc
+
+
+def _inherited_environ() -> Mapping[str, str]:
+    """This process's environment without settings of the service: the demo must never reach a real shop."""
+    prefixes = (
+        "HARAVAN_",
+        "OPS_",
+        "ALERT_",
+        "API_RESERVE",
+        "RETENTION_",
+        "DURABILITY",
+        "RULES_FILE",
+        "SECRET_KEY",
+    )
+    return {name: value for name, value in os.environ.items() if not name.startswith(prefixes)}
+
+
+def _write_settings(path: Path, environ: Mapping[str, str]) -> None:
+    """The settings of this run, for a second terminal. Only this user can read the file."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_text("".join(f"{name}={value}\n" for name, value in environ.items()), encoding="utf-8")

@@ -1,0 +1,4 @@
+"""Processes and files on this machine: the bundled Redis server, the service's processes, folders, the terminal.
+
+It knows nothing of the service except its error types.
+"""

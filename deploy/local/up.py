@@ -1,0 +1,76 @@
+"""`tagger up`: web, worker and, if REDIS_URL is not set, a Redis server, as one command."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+
+from deploy.local import valkey
+from deploy.local.paths import data_folder, lock_folder
+from deploy.local.supervisor import ProcessExit, ProcessSpec, Supervisor, stop_signals, supervise
+
+
+def service_processes(environ: Mapping[str, str], *, logs: Path | None = None) -> list[ProcessSpec]:
+    """The two processes of the service. `logs` is a folder for their output, by default this terminal."""
+    return [
+        ProcessSpec(
+            name, [sys.executable, "-P", "-m", module], environ, logs / f"{name}.log" if logs else None
+        )
+        for name, module in (("web", "service"), ("worker", "workers"))
+    ]
+
+
+async def run_all(environ: Mapping[str, str], *, port: int) -> int:
+    """Run until Ctrl-C, or until a process exits by itself, which stops the others. Returns an exit code.
+
+    `port` is the port of the web process in `environ`. Raises StoreAway if there is no Redis server to start.
+    """
+    with stop_signals() as stop:
+        async with supervise() as supervisor, _redis(supervisor, environ) as url:
+            for spec in service_processes({**environ, "REDIS_URL": url}):
+                await supervisor.start(spec)
+            _print(f"Web on http://127.0.0.1:{port}, one worker. Stop with Ctrl-C.")
+            exited = await _first_exit(supervisor, stop)
+    return 0 if exited is None else _report_exit(exited)
+
+
+async def _first_exit(supervisor: Supervisor, stop: asyncio.Event) -> ProcessExit | None:
+    """Wait for a stop signal (None) or for a process that exits by itself."""
+    exits = asyncio.create_task(supervisor.wait_for_exit())
+    stops = asyncio.create_task(stop.wait())
+    done, pending = await asyncio.wait((exits, stops), return_when=asyncio.FIRST_COMPLETED)
+    for task in pending:
+        task.cancel()
+    return None if stops in done else exits.result()
+
+
+@asynccontextmanager
+async def _redis(supervisor: Supervisor, environ: Mapping[str, str]) -> AsyncIterator[str]:
+    if environ.get("REDIS_URL"):
+        yield environ["REDIS_URL"]
+        return
+    folder = data_folder()
+    async with AsyncExitStack() as stack:
+        stack.enter_context(lock_folder(folder / "store"))
+        server = await stack.enter_async_context(valkey.start_server(supervisor, folder / "store"))
+        _print(f"{server.version} stores its data in {folder / 'store'}")
+        address = folder / "store.url"  # so that other commands find it
+        address.write_text(server.url, encoding="utf-8")
+        try:
+            yield server.url
+        finally:
+            address.unlink(missing_ok=True)
+
+
+def _report_exit(exited: ProcessExit) -> int:
+    _print(
+        f"The {exited.spec.name} process exited (exit code {exited.code}). Its last lines above have the reason."
+    )
+    return exited.code if 0 < exited.code < 128 else 1
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)

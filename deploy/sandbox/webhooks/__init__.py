@@ -1,0 +1,1 @@
+"""Webhooks of the simulated shops: queue, signature, retries and the handshake."""

@@ -1,0 +1,39 @@
+"""What the demo counts while the service works."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from arq.connections import ArqRedis
+
+from deploy.demonstration.environment import ORG, DemoEnvironment
+from deploy.demonstration.observer import Stats
+from deploy.sandbox import Sandbox
+from service.domain.parsing import parse_rules
+from service.store.marks import Event, mark
+
+RULES = parse_rules(
+    "version: 1\nrules: [{id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}]"
+)
+
+
+def delivery(number: int, outcome: str = "") -> Event:
+    return Event(str(number), identity=number.to_bytes(16), note=outcome)
+
+
+async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(redis: ArqRedis) -> None:
+    environment = DemoEnvironment(Sandbox().add_shop(org=ORG), redis, RULES, Path())
+    stats = Stats()
+    counts = []
+    for batch in (
+        [delivery(1, "echo"), delivery(2), delivery(3, "echo")],
+        [],
+        [delivery(4, "echo")],
+        [delivery(5)],
+    ):
+        if batch:
+            await mark(redis, ORG, batch, lane="live")
+        await stats.update(environment)
+        counts.append(stats.echoes)
+
+    assert counts == [2, 2, 3, 3]

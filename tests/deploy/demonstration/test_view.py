@@ -1,0 +1,75 @@
+"""What the demo prints."""
+
+from __future__ import annotations
+
+import io
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from deploy.demonstration.observer import EventResult
+from deploy.demonstration.view import Reasons, Screen, format_vnd
+from service.domain.customers import CustomerId
+from service.domain.parsing import parse_rules
+from service.store.ledger import Entry, Written
+
+RULES = parse_rules((Path(__file__).parents[3] / "deploy/rules/demo.yaml").read_text(encoding="utf-8"))
+NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
+
+
+def entry(action: str, tag: str, rule: str, **values: object) -> Entry:
+    return Entry(
+        action="+" if action == "+" else "-", tag=tag, rule=rule, version=1, cause="delivery", values=values
+    )
+
+
+REASONS = [
+    ("money", entry("+", "VIP", "vip", total_spent=10_400_000), "VIP customer: spent 10.400.000 ₫"),
+    ("a flag", entry("+", "N", "hcm-nhan-tin", accepts_marketing=True, tags=[]), "Lives in Hồ Chí Minh and subscribed: newsletter yes"),
+    ("a number and a day", entry("+", "N", "nguoi-quen-ngu-dong", orders_count=3, last_order_date="2026-07-08"),
+     "Regular without an order for 90 days: orders 3, last order 2026-07-08"),
+    ("nothing there", entry("-", "S", "sinh-nhat", birthday=None), "Birthday this month: no birthday"),
+    ("no values", entry("+", "V", "hang"), "Membership tier"),
+    ("a rule that is gone", entry("-", "X", "old-rule"), "old-rule"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("written", "said"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS])
+def test_a_reason_names_the_rule_and_the_values(written: Entry, said: str) -> None:
+    assert Reasons(RULES).why(written) == said
+
+
+def test_amounts_have_dots_between_thousands() -> None:
+    assert format_vnd(2_450_000) == "2.450.000 ₫"
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=width))
+
+    screen.show_event(
+        NOW.timestamp(),
+        "Nguyễn Thị Bích Phượng",
+        "is a new customer in Hồ Chí Minh, born this month, subscribes to the newsletter",
+    )
+    written = entry(
+        "+", "Sinh nhật tháng này", "nguoi-quen-ngu-dong", orders_count=3, last_order_date="2026-07-08"
+    )
+    screen.show_result(EventResult((Written("1-0", 1, CustomerId(7), written),), 0.08), Reasons(RULES))
+
+    assert max(map(len, out.getvalue().splitlines())) <= width
+    assert "0.08 s" in out.getvalue()
+
+
+def test_a_file_gets_neither_colours_nor_a_status_line() -> None:
+    out = io.StringIO()
+    screen = Screen(Console(file=out, width=80))
+
+    with screen.status_line():
+        screen.update_status(["1 customer waiting"])
+        screen.plain("text")
+
+    assert out.getvalue() == "text\n"

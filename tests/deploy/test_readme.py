@@ -1,0 +1,57 @@
+"""The documented commands exist with their options, and the documented selections of tests select something."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any, Final
+
+import pytest
+import typer.main
+
+from deploy.cli.app import app
+
+ROOT: Final = Path(__file__).parents[2]
+DOCUMENTS: Final = ("README.md", "deploy/RUNBOOK.md", "deploy/env.example", "deploy/test")
+TEXT: Final = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
+# in a code block, two or more spaces separate a command from its description
+TAGGER: Final = re.compile(r"(?:(?<=`)|^|(?<=: ))(?:\./deploy/)?tagger (.+?)(?=`|  |$)", re.MULTILINE)
+TESTS: Final = re.compile(r"(?<=\./deploy/test )tests[^`\n]*")
+
+
+def documented(pattern: re.Pattern[str]) -> list[str]:
+    return sorted({found.strip() for found in pattern.findall(TEXT)})
+
+
+@pytest.mark.parametrize("arguments", documented(TESTS))
+def test_a_documented_selection_of_tests_selects_something(arguments: str) -> None:
+    collected = subprocess.run(  # noqa: S603
+        [sys.executable, "-m", "pytest", "--collect-only", "-q", *shlex.split(arguments)],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert collected.returncode == 0, collected.stdout
+
+
+@pytest.mark.parametrize("words", documented(TAGGER))
+def test_a_documented_command_exists_with_its_options(words: str) -> None:
+    command: Any = typer.main.get_command(app)
+    rest = words.split()
+    while rest and rest[0] in getattr(command, "commands", {}):
+        command, rest = command.commands[rest[0]], rest[1:]
+
+    options = {name for parameter in command.params for name in parameter.opts}
+    assert command.name != "tagger", f"there is no command {words!r}"
+    assert not rest or not hasattr(command, "commands"), f"there is no command {words!r}"
+    assert {word for word in rest if word.startswith("--")} <= options
+
+
+def test_documented_commands_are_found() -> None:
+    assert "deliveries ORG --customer 123" in documented(TAGGER)
+    assert "tests/domain -k guard" in documented(TESTS)

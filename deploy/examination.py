@@ -11,7 +11,7 @@ from deploy.cli.access import Access
 from deploy.cli.api import calling
 from service.domain.customers import OrgId
 from service.errors import HaravanError, NotFound, TaggerError, Unreadable
-from service.store import durability, keys
+from service.store import durability, keys, queue
 from service.store.counters import last_beat_ms
 from service.store.shop import Shop
 from workers.haravan.session import open_session
@@ -19,7 +19,6 @@ from workers.haravan.subscription import Subscription
 
 WORKER_SEEN_S: Final = 60
 WAITS_LONG_S: Final = 300
-PLACES: Final = ("live", "bulk", "plan:live", "plan:bulk", "later")
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,24 +152,17 @@ async def _rules(access: Access, shop: Shop) -> Finding:
 
 
 async def _backlog(access: Access, shop: Shop) -> Finding:
-    client: Any = access.redis
-    async with client.pipeline(transaction=False) as pipe:
-        for place in PLACES:
-            pipe.zcard(keys.shop(shop.org, place))
-        pipe.zrange(keys.shop(shop.org, "live"), 0, 0)
-        *counts, oldest = await pipe.execute()
-    waiting = sum(counts)
-    first = await client.hget(keys.shop(shop.org, f"mark:{oldest[0].decode()}"), "first") if oldest else None
-    age_s = time.time() - int(first) / 1000 if first else 0.0
-    if age_s > WAITS_LONG_S:
-        text = f"{_waiting(waiting)}, the oldest for {age_s:.0f} s: are there workers, and is the API bucket shared?"
+    [backlog] = await queue.load_backlogs(access.redis, [shop.org])
+    waiting = _waiting(sum(backlog.customers.values()))
+    if backlog.oldest_s > WAITS_LONG_S:
+        text = f"{waiting}, the oldest for {backlog.oldest_s:.0f} s: are there workers, and is the API bucket shared?"
         return Finding("problem", shop.org, text)
-    return Finding("good", shop.org, _waiting(waiting))
+    return Finding("good", shop.org, waiting)
 
 
 async def _letters(access: Access, shop: Shop) -> Finding:
     client: Any = access.redis
-    count = int(await client.hlen(keys.shop(shop.org, "dead")))
+    count = int(await client.hlen(keys.shop(shop.org, "dead_letters")))
     if count:
         letters = "1 open dead letter" if count == 1 else f"{count} open dead letters"
         return Finding("problem", shop.org, f"{letters}: tagger dead-letters list {shop.org}")

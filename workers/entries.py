@@ -18,7 +18,7 @@ from service.store.settlements import Mark
 
 def cause_of(mark: Mark) -> str:
     """Why the customer was looked at, in a word: the last reason that was given."""
-    return mark.cause.rpartition(",")[2]
+    return mark.reasons.rpartition(",")[2]
 
 
 def entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
@@ -31,7 +31,7 @@ def entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
             version=version,
             cause=cause_of(mark),
             values=reason.values,
-            delivery=mark.delivery,
+            delivery=mark.last_delivery,
             why=reason.why,
             written=written,
             before=before_of(reason.stood, reason.rule),

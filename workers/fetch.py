@@ -148,7 +148,7 @@ def _groups(taken: Sequence[Mark], *, most: int) -> list[list[CustomerId]]:
     """Those that failed before go in ever smaller groups, so that a record that spoils a batch ends up alone."""
     by_size: dict[int, list[CustomerId]] = {}
     for mark in taken:
-        by_size.setdefault(batch_size(mark.tries, most=most), []).append(mark.customer)
+        by_size.setdefault(batch_size(mark.attempts, most=most), []).append(mark.customer)
     groups: list[list[CustomerId]] = []
     for size, customers in sorted(by_size.items(), reverse=True):
         groups += [customers[start : start + size] for start in range(0, len(customers), size)]

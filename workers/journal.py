@@ -10,10 +10,10 @@ import structlog
 
 from service.domain.customers import CustomerId
 from service.store.counters import Counters
-from service.store.settlements import Item, Mark, Outcome
+from service.store.settlements import Outcome, Settlement
 from service.store.turns import Turn
 from workers.entries import cause_of
-from workers.plans import Plan
+from workers.plans import WRITTEN
 from workers.write import Carried
 
 MOST_REFUSED: Final = 20
@@ -27,23 +27,24 @@ class Journal:
         self._counters = counters
         self._log = structlog.get_logger()
         self.counts: Counter[str] = Counter()
-        self._rejected = turn.state.get("rejected", "")
-        self._refused = [one for one in turn.state.get("rejected_of", "").split(",") if one]
+        self._rejected = turn.state.get("last_rejection", "")
+        self._refused = [one for one in turn.state.get("last_rejected_ids", "").split(",") if one]
 
-    def settled(self, mark: Mark, item: Item, outcome: Outcome, *, note: str, plan: Plan | None) -> None:
-        """One customer's settlement; `plan` is what was carried out."""
-        word = _word(item, note) if outcome == "done" else outcome
+    def settled(self, settlement: Settlement, outcome: Outcome) -> None:
+        """One customer's settlement."""
+        mark, letter = settlement.mark, settlement.dead_letter
+        word = _word(settlement) if outcome == "done" else outcome
         self.counts[word] += 1
         if word == "planned":
             return  # its own line follows when it is written
         self._counters.add("customers", outcome=word)
-        added, removed = (plan.add, plan.remove) if plan is not None and word == "written" else ((), ())
-        if word == "written":
+        added, removed = (settlement.added, settlement.removed) if word == WRITTEN else ((), ())
+        if word == WRITTEN:
             self._refused = []
             self._counters.add("tags", len(added), action="added")
             self._counters.add("tags", len(removed), action="removed")
-            self._counters.add("tag_seconds", (self._turn.now_ms - mark.first_ms) / 1000)
-        line = self._log.warning if item.letter is not None else self._log.info
+            self._counters.add("tag_seconds", (self._turn.now_ms - mark.enqueued_ms) / 1000)
+        line = self._log.warning if letter is not None else self._log.info
         line(
             "customer",
             org=self._turn.org,
@@ -52,9 +53,9 @@ class Journal:
             cause=cause_of(mark),
             added=list(added) or None,
             removed=list(removed) or None,
-            tries=mark.tries or None,
-            waited_ms=max(0, self._turn.now_ms - mark.first_ms),
-            why=(item.letter.text if item.letter is not None else note) or None,
+            tries=mark.attempts or None,
+            waited_ms=max(0, self._turn.now_ms - mark.enqueued_ms),
+            why=(letter.text if letter is not None else settlement.note) or None,
             lane=mark.lane,
         )
 
@@ -76,14 +77,19 @@ class Journal:
     def state_changes(self) -> dict[str, str]:
         """What the shop's state keeps of it."""
         return {
-            "rejected": self._rejected if self._refused else "",
-            "rejected_of": ",".join(self._refused),
+            "last_rejection": self._rejected if self._refused else "",
+            "last_rejected_ids": ",".join(self._refused),
         }
 
 
-def _word(item: Item, note: str) -> str:
-    if item.op == "clear":
-        return "written" if note == "written" else "right"
-    if item.op == "later":
-        return "waits"
-    return {"plan": "planned", "ready": "again", "dead": "dead letter", "purge": "purged"}[item.op]
+def _word(settlement: Settlement) -> str:
+    if settlement.op == "complete":
+        return WRITTEN if settlement.note == WRITTEN else "right"
+    words = {
+        "plan": "planned",
+        "delay": "waits",
+        "requeue": "again",
+        "dead_letter": "dead letter",
+        "delete": "purged",
+    }
+    return words[settlement.op]

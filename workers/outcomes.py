@@ -1,4 +1,4 @@
-"""What a judgement becomes in the store: one Item for each customer; whoever is to be written gets a plan."""
+"""What a judgement becomes in the store: one settlement for each customer, with a plan where tags are to be written."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from service.domain.standing import pack_held, pack_intents, pack_owned, pack_re
 from service.domain.strikes import pack_strikes
 from service.domain.tags import after, tag_set
 from service.errors import HaravanError, Rejected
-from service.store.settlements import Item, Letter, Mark
+from service.store.settlements import Letter, Mark, Settlement
 from workers import entries
-from workers.plans import Plan, pack_plan
+from workers.plans import WritePlan, pack_plan
 
 
-def item(
+def settlement_for(
     mark: Mark, judgement: Judgement, *, version: int, now_ms: int, seen: Customer | None = None
-) -> Item:
+) -> Settlement:
     """The settlement of a judged customer, who was last `seen` like that."""
     match judgement:
         case Settled():
@@ -26,106 +26,106 @@ def item(
         case Due():
             return _due(mark, judgement, version=version, now_ms=now_ms, seen=seen)
         case Later(due_ms, _, fields):
-            return Item(op="later", cid=str(mark.customer), n=mark.n, due=due_ms, fields=dict(fields))
+            return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=dict(fields))
         case Hopeless(cause, text, transient):
             letter = Letter(cause, text, transient=transient)
-            return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=letter)
+            return Settlement(op="dead_letter", mark=mark, dead_letter=letter)
         case Departed():
-            return Item(op="purge", cid=str(mark.customer), n=mark.n)
+            return Settlement(op="delete", mark=mark)
 
 
-def failed(
+def after_failure(
     mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, dice: float, alone: bool = True
-) -> Item:
+) -> Settlement:
     """A call failed: a retry later, or a dead letter once there were enough. What is not `counted` is the shop's.
 
     Not `alone`: others were asked for in the same call, so this customer may not be the one at fault.
     """
-    tries = mark.tries + (1 if counted else 0)
+    attempts = mark.attempts + (1 if counted else 0)
     rejected = isinstance(exc, Rejected)
-    if counted and alone and tries >= (MOST_REJECTIONS if rejected else MOST_TRIES):
+    if counted and alone and attempts >= (MOST_REJECTIONS if rejected else MOST_TRIES):
         cause = "rejected" if rejected else "unavailable"
-        letter = Letter(cause, f"{exc} ({tries} tries)", transient=not rejected)
-        return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=letter)
-    due = now_ms + int(retry_delay_s(max(1, tries), dice) * 1000)
-    return Item(op="later", cid=str(mark.customer), n=mark.n, due=due, fields={"tries": str(tries)})
-
-
-def again(mark: Mark) -> Item:
-    """Read and decide again."""
-    return Item(op="ready", cid=str(mark.customer), n=mark.n)
-
-
-def buried(mark: Mark, *, cause: str, text: str) -> Item:
-    """A dead letter of something that trying again will not mend."""
-    return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=Letter(cause, text))
-
-
-def is_explained(mark: Mark) -> bool:
-    """Do a publish or the calendar explain why tags go? Then the removal brake does not count them."""
-    return any(cause.startswith(("publish:", "schedule")) for cause in mark.cause.split(","))
-
-
-def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Item:
-    decided = judged.decision
-    shown = decided.reasons if decided.change else ()
-    return Item(
-        op="clear",
-        cid=str(mark.customer),
-        n=mark.n,
-        read=digest(judged.customer),
-        snap=pack(judged.customer),
-        owned=pack_owned(judged.background.standing.owned),
-        held=pack_held(judged.background.standing.held),
-        intents=pack_intents(judged.background.intents),
-        strikes=pack_strikes(judged.background.strikes),
-        day=decided.next_change,
-        entries=entries.recovered(judged),
-        drift=[*entries.undone(judged), *entries.by_others(judged, seen)],
-        restored=pack_restores(judged.restores) or None,
-        letter=_given_up(judged),
-        again=judged.again_ms,
-        shadow=entries.digest(decided.reasons) if decided.change else None,
-        shown=[entries.entry(mark, reason, version, written=False) for reason in shown],
+        letter = Letter(cause, f"{exc} ({attempts} tries)", transient=not rejected)
+        return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=str(exc))
+    due = now_ms + int(retry_delay_s(max(1, attempts), dice) * 1000)
+    return Settlement(
+        op="delay", mark=mark, due_ms=due, mark_fields={"attempts": str(attempts)}, note=str(exc)
     )
 
 
-def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | None) -> Item:
+def requeue(mark: Mark, *, note: str = "") -> Settlement:
+    """Read and decide again."""
+    return Settlement(op="requeue", mark=mark, note=note)
+
+
+def dead_letter(mark: Mark, *, cause: str, text: str) -> Settlement:
+    """A dead letter of something that trying again will not mend."""
+    return Settlement(op="dead_letter", mark=mark, dead_letter=Letter(cause, text), note=cause)
+
+
+def is_expected_removal(mark: Mark) -> bool:
+    """Do a publish or the schedule explain why tags go? Then the removal guard does not count them."""
+    return any(cause.startswith(("publish:", "schedule")) for cause in mark.reasons.split(","))
+
+
+def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Settlement:
+    decided = judged.decision
+    shown = decided.reasons if decided.change else ()
+    return Settlement(
+        op="complete",
+        mark=mark,
+        echo_digests=digest(judged.customer),
+        snapshot=pack(judged.customer),
+        owned=pack_owned(judged.background.standing.owned),
+        holds=pack_held(judged.background.standing.held),
+        intents=pack_intents(judged.background.intents),
+        reverts=pack_strikes(judged.background.strikes),
+        next_change_day=decided.next_change,
+        ledger_entries=entries.recovered(judged),
+        drift=[*entries.undone(judged), *entries.by_others(judged, seen)],
+        settled_restores=pack_restores(judged.restores) or None,
+        dead_letter=_given_up(judged),
+        recheck_ms=judged.again_ms,
+        shadow_digest=entries.digest(decided.reasons) if decided.change else None,
+        shadow_entries=[entries.entry(mark, reason, version, written=False) for reason in shown],
+    )
+
+
+def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | None) -> Settlement:
     judged = due.settled
     expected = after(tag_set(judged.customer.tags), due.change)
-    plan = Plan(
+    plan = WritePlan(
         version=version,
         decided_ms=now_ms,
         add=due.change.add,
         remove=due.change.remove,
         expected=tuple(sorted(expected.keys)),
-        read=due.expected,
-        snap=pack(msgspec.structs.replace(judged.customer, tags=expected.listed)),
+        echo_digest=due.expected,
+        snapshot=pack(msgspec.structs.replace(judged.customer, tags=expected.listed)),
         owned=pack_owned(judged.background.standing.owned),
-        held=pack_held(judged.background.standing.held),
+        holds=pack_held(judged.background.standing.held),
         intents=pack_intents(due.intents),
         intents_after=pack_intents(judged.background.intents),
-        day=judged.decision.next_change,
-        entries=[entries.entry(mark, reason, version, written=True) for reason in due.reasons],
-        strikes=pack_strikes(judged.background.strikes),
-        again_ms=judged.again_ms,
-        letter=_given_up(judged),
+        next_change_day=judged.decision.next_change,
+        ledger_entries=[entries.entry(mark, reason, version, written=True) for reason in due.reasons],
+        reverts=pack_strikes(judged.background.strikes),
+        recheck_ms=judged.again_ms,
+        dead_letter=_given_up(judged),
         drift=entries.by_others(judged, seen, due.owned),
-        restored=pack_restores(judged.restores),
+        settled_restores=pack_restores(judged.restores),
     )
-    return Item(
+    return Settlement(
         op="plan",
-        cid=str(mark.customer),
-        n=mark.n,
-        read=digest(judged.customer),
+        mark=mark,
+        echo_digests=digest(judged.customer),
         owned=pack_owned(due.owned),
         intents=pack_intents(judged.background.intents),
-        strikes=pack_strikes(judged.background.strikes),
+        reverts=pack_strikes(judged.background.strikes),
         plan=pack_plan(plan),
-        fields={"expected": due.expected, "gone": "0", "lag": "0"},
-        entries=entries.recovered(judged),
+        mark_fields={"expected_digest": due.expected, "missing_since_ms": "0", "stale_reads": "0"},
+        ledger_entries=entries.recovered(judged),
         drift=entries.undone(judged),
-        restores=pack_restores(judged.restores) or None,
+        pending_restores=pack_restores(judged.restores) or None,
     )
 
 

@@ -45,8 +45,8 @@ async def pause_at_night(
     probe_at = now_ms + int(PROBE_EVERY_S * 1000)
     client: Any = redis
     await shops.pause(shop.org, reason=UNAUTHORISED, by=WORKER)
-    await client.hset(keys.shop(shop.org, "state"), "probe_at", probe_at)
-    await client.zadd(keys.DUE, {shop.org: probe_at}, nx=True)
+    await client.hset(keys.shop(shop.org, "state"), "next_probe_ms", probe_at)
+    await client.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: probe_at}, nx=True)
     now = await shops.get(shop.org)
     if now is not None and now.token != shop.token and now.paused == UNAUTHORISED:
         await shops.resume(shop.org)
@@ -78,7 +78,7 @@ async def probe(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket) -> str:
     """One cheap read of a shop whose token was refused; it resumes the shop when it is answered."""
     if turn.state.get("paused") != UNAUTHORISED:
         return "paused"
-    if int(turn.state.get("probe_at", "0")) > turn.now_ms:
+    if int(turn.state.get("next_probe_ms", "0")) > turn.now_ms:
         return "still refused"
     await _probe_later(turn)
     try:
@@ -90,4 +90,4 @@ async def probe(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket) -> str:
 
 
 async def _probe_later(turn: Turn) -> None:
-    await turn.remember({"probe_at": str(turn.now_ms + int(PROBE_EVERY_S * 1000))})
+    await turn.save_state({"next_probe_ms": str(turn.now_ms + int(PROBE_EVERY_S * 1000))})

@@ -10,17 +10,17 @@ from service.errors import TaggerError
 from service.store.bucket import UNSENT, Bucket, Grant, Permit, Wait
 from service.store.marks import Lane
 from service.store.settlements import Mark
-from service.store.turns import LOCK_MS, LockLost, Refused, Turn
+from service.store.turns import LEASE_MS, LockLost, Refused, Turn
 from workers.haravan.client import CALL_TIMEOUT_S
 from workers.haravan.pacer import NoRoom
 from workers.haravan.requests import Request
 
-# A write may take this long, so it must not be started later than this after the lock was last renewed.
-START_WITHIN_S: Final = LOCK_MS / 1000 - CALL_TIMEOUT_S
+# A write may take this long, so it must not be started later than this after the lease was last renewed.
+START_WITHIN_S: Final = LEASE_MS / 1000 - CALL_TIMEOUT_S
 
 
 class PermitRefused(TaggerError):
-    """The write was not started: `moved`, `version`, `stale`, `begun`, `paused` or `removals`."""
+    """The write was not started; `why` is that of `Refused`."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the write was not started: {why}")
@@ -87,7 +87,7 @@ class WritePermits(ReadPermits):
         """A permit for this request; raises NoRoom, PermitRefused, LockLost."""
         if request.kind == "read":
             return await super().acquire(request)
-        asked = self._clock()  # the lock is renewed at some time after this, never before
+        asked = self._clock()  # the lease is renewed at some time after this, never before
         removes = "DELETE" in request.endpoint or "PUT" in request.endpoint
         answer = await self._turn.permit_write(
             self._mark,
@@ -111,6 +111,6 @@ def _granted(answer: Grant | Wait | Refused) -> Permit:
         return answer.permit
     if isinstance(answer, Wait):
         raise NoRoom(answer.wait_s, answer.reason)
-    if answer.why == "lost":
-        raise LockLost("the lock was lost before a call")
+    if answer.why == "lease_lost":
+        raise LockLost("the lease was lost before a call")
     raise PermitRefused(answer.why)

@@ -1,4 +1,4 @@
-"""Plans: what is to be written for a customer, and what becomes of it once Haravan has answered."""
+"""Write plans: what is to be written for a customer, and what becomes of it once Haravan has answered."""
 
 from __future__ import annotations
 
@@ -8,67 +8,68 @@ import msgspec
 
 from service.domain.strikes import pack_strikes, strike, unpack_strikes
 from service.domain.tags import fold
-from service.store.settlements import Item, Letter, Mark
+from service.store.settlements import Letter, Mark, Settlement
 
 
-class Plan(msgspec.Struct, frozen=True, array_like=True):
-    """What is to be written for one customer, and what is to be kept once it is. Lives 30 s at most."""
+class WritePlan(msgspec.Struct, frozen=True, array_like=True):
+    """What is to be written for one customer, and what is saved once it is. Lives 30 s at most."""
 
     version: int
     decided_ms: int
     add: tuple[str, ...]
     remove: tuple[str, ...]
     expected: tuple[str, ...]  # folded tags of the answer, sorted
-    read: str  # the digest of the record as it will be
-    snap: bytes
+    echo_digest: str  # of the record as it will be
+    snapshot: bytes
     owned: bytes
-    held: bytes
+    holds: bytes
     intents: bytes  # to be stored before the first call
     intents_after: bytes
-    day: int | None
-    entries: list[bytes]
-    strikes: bytes
-    again_ms: int | None
-    letter: Letter | None = None
-    drift: list[str] = []  # what others did to the tags; msgspec copies an empty default
-    restored: bytes = b""  # what was to be put back
+    next_change_day: int | None
+    ledger_entries: list[bytes]
+    reverts: bytes
+    recheck_ms: int | None
+    dead_letter: Letter | None = None
+    drift: list[str] = []  # manual changes of the tags; msgspec copies an empty default
+    settled_restores: bytes = b""
 
 
 pack_plan = msgspec.msgpack.Encoder().encode
-unpack_plan = msgspec.msgpack.Decoder(Plan).decode
+unpack_plan = msgspec.msgpack.Decoder(WritePlan).decode
 PLAN_MS: Final = 30_000  # an older plan is refused by permit.lua
+WRITTEN: Final = "written"  # the note of a settlement after a successful write
 
 
-def written(mark: Mark, plan: Plan) -> Item:
-    """The plan was carried out, and the answer was as expected: only that state is no news from now on."""
-    return Item(
-        op="clear",
-        cid=str(mark.customer),
-        n=mark.n,
-        read=plan.read,
-        snap=plan.snap,
+def after_success(mark: Mark, plan: WritePlan) -> Settlement:
+    """The plan was written, and the answer was as expected: from now on an event with that record is an echo."""
+    return Settlement(
+        op="complete",
+        mark=mark,
+        echo_digests=plan.echo_digest,
+        snapshot=plan.snapshot,
         owned=plan.owned,
-        held=plan.held,
+        holds=plan.holds,
         intents=plan.intents_after,
-        day=plan.day,
-        entries=plan.entries,
+        next_change_day=plan.next_change_day,
+        ledger_entries=plan.ledger_entries,
         drift=plan.drift,
-        restored=plan.restored or None,
-        added=len(plan.add),
-        removed=len(plan.remove),
-        answered=True,
-        letter=plan.letter,
-        again=plan.again_ms,
+        settled_restores=plan.settled_restores or None,
+        added=plan.add,
+        removed=plan.remove,
+        is_answered=True,
+        dead_letter=plan.dead_letter,
+        recheck_ms=plan.recheck_ms,
+        note=WRITTEN,
     )
 
 
-def disagrees(mark: Mark, plan: Plan, *, answered: frozenset[str], now_ms: int) -> Item:
+def after_mismatch(mark: Mark, plan: WritePlan, *, answered: frozenset[str], now_ms: int) -> Settlement:
     """The answer's tags are not what we expected: read and decide again.
 
-    Somebody may have changed them meanwhile. But what we gave and is not there, or took and is, counts as
-    undone: else a tag that Haravan stores otherwise would be written for ever.
+    Somebody may have changed them meanwhile. But a tag that we added and is not there, or removed and is, counts as
+    reverted: else a tag that Haravan stores otherwise would be written for ever.
     """
-    undone = [tag for tag in map(fold, plan.add) if tag not in answered]
-    undone += [tag for tag in map(fold, plan.remove) if tag in answered]
-    strikes = strike(unpack_strikes(plan.strikes), dict.fromkeys(undone, now_ms), now_ms=now_ms)
-    return Item(op="ready", cid=str(mark.customer), n=mark.n, strikes=pack_strikes(strikes))
+    reverted = [tag for tag in map(fold, plan.add) if tag not in answered]
+    reverted += [tag for tag in map(fold, plan.remove) if tag in answered]
+    reverts = strike(unpack_strikes(plan.reverts), dict.fromkeys(reverted, now_ms), now_ms=now_ms)
+    return Settlement(op="requeue", mark=mark, reverts=pack_strikes(reverts), note="disagrees")

@@ -12,19 +12,18 @@ from service.store import kept
 from service.store.background import background, last_seen
 from service.store.kept import Kept
 from service.store.marks import Lane
-from service.store.settlements import Mark
-from service.store.turns import MOST_TAKEN
+from service.store.settlements import Mark, Settlement
+from service.store.turns import BATCH_SIZE
 from workers import outcomes
 from workers.fetch import Fetched, Fetcher, merge
 from workers.haravan.pacer import NoRoom
 from workers.pausing import pause_for_absence
 from workers.permits import ReadPermits
-from workers.turn import Settlement, TurnOfShop, TurnOver
+from workers.turn import TurnOfShop, TurnOver
 from workers.write import last_frames
 
 SINGLES_FOR_MS = 900_000
 SINGLES_TAKEN = 8  # one by one: as many as leak in a turn's time
-LINGER_MS = 2000
 
 
 class Reading:
@@ -43,9 +42,9 @@ class Reading:
         work = self._work
         if work.rests(work.reads) or (work.reads.tripped and not await self._is_back()):
             return False
-        taken, linger_ms = await work.turn.take(most=self._most(), linger_ms=await self._linger_ms())
+        taken, linger_ms = await work.turn.dequeue(most=self._most())
         lives = sum(mark.lane == "live" for mark in taken)
-        work.crowded = lives * 10 >= MOST_TAKEN * 9  # a tenth is bulk's
+        work.live_backlog = lives * 10 >= BATCH_SIZE * 9  # a tenth is bulk's
         if not taken:
             work.wait(linger_ms)
             return False
@@ -60,7 +59,7 @@ class Reading:
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         """So many customers gone at once: believe no deletion until a person has looked."""
         doubted = too_many_gone(gone=self._gone, asked=self._asked)
-        await self._work.settle([each for each in settlements if not (doubted and each.item.op == "purge")])
+        await self._work.settle([each for each in settlements if not (doubted and each.op == "delete")])
         if doubted:
             work = self._work
             await pause_for_absence(work.shops, work.alerts, work.turn, gone=self._gone, asked=self._asked)
@@ -88,15 +87,10 @@ class Reading:
 
     def _singles(self) -> bool:
         work = self._work
-        return work.singles_until_ms > work.turn.now_ms or work.api.dialect.batch < 2
+        return work.single_reads_until_ms > work.turn.now_ms or work.api.dialect.batch < 2
 
     def _most(self) -> int:
-        return SINGLES_TAKEN if self._singles() else MOST_TAKEN
-
-    async def _linger_ms(self) -> int:
-        """None while the bucket is at least three quarters free, up to 2 s as it fills."""
-        bucket = await self._work.bucket.level(self._work.turn.org)
-        return int(max(0.0, bucket.level / bucket.size - 0.25) / 0.75 * LINGER_MS)
+        return SINGLES_TAKEN if self._singles() else BATCH_SIZE
 
     async def _fetch(self, taken: Sequence[Mark]) -> Fetched:
         work = self._work
@@ -108,13 +102,15 @@ class Reading:
             old = [mark.customer for mark in taken if _is_old(mark, fetched)]
             merge(fetched, await fetcher.again(old))
         if fetched.distrusted:
-            work.singles_until_ms = work.turn.now_ms + SINGLES_FOR_MS
+            work.single_reads_until_ms = work.turn.now_ms + SINGLES_FOR_MS
             work.counters.add("lists_distrusted", org=work.turn.org)
         if fetched.wait_s is not None:
             work.wait_for_room(fetched.wait_s)
-        unannounced = [mark for mark in taken if "deletion" not in mark.cause.split(",")]
+        unannounced = [mark for mark in taken if "deletion" not in mark.reasons.split(",")]
         self._asked += len(unannounced)
-        self._gone += sum(mark.customer in fetched.absent and not mark.gone_ms for mark in unannounced)
+        self._gone += sum(
+            mark.customer in fetched.absent and not mark.missing_since_ms for mark in unannounced
+        )
         return fetched
 
     # judging
@@ -142,7 +138,7 @@ class Reading:
         if mark.customer in fetched.failed:
             return self._failed(mark, fetched, now_ms=scene.now_ms)
         if why := fetched.unreadable.get(mark.customer):
-            return Settlement(mark, outcomes.buried(mark, cause="unreadable", text=why), "unreadable")
+            return outcomes.dead_letter(mark, cause="unreadable", text=why)
         try:
             judgement: Judgement
             if mark.customer in fetched.absent:
@@ -151,34 +147,29 @@ class Reading:
                 judgement = judge(_asked(mark), fetched.records[mark.customer], background(stored), scene)
             else:
                 return None
-            return Settlement(
-                mark,
-                outcomes.item(
-                    mark, judgement, version=scene.version, now_ms=scene.now_ms, seen=last_seen(stored)
-                ),
+            return outcomes.settlement_for(
+                mark, judgement, version=scene.version, now_ms=scene.now_ms, seen=last_seen(stored)
             )
         except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
-            return Settlement(mark, outcomes.buried(mark, cause="bug", text=last_frames(exc)), "bug")
+            return outcomes.dead_letter(mark, cause="bug", text=last_frames(exc))
 
     def _failed(self, mark: Mark, fetched: Fetched, *, now_ms: int) -> Settlement:
-        failure = fetched.failed[mark.customer]
-        item = outcomes.failed(
+        return outcomes.after_failure(
             mark,
-            failure,
-            counted=self._work.reads.counts(first_ms=mark.first_ms, now_ms=now_ms),
+            fetched.failed[mark.customer],
+            counted=self._work.reads.counts(first_ms=mark.enqueued_ms, now_ms=now_ms),
             now_ms=now_ms,
             dice=self._work.dice(),
             alone=mark.customer not in fetched.together,
         )
-        return Settlement(mark, item, str(failure))
 
 
 def _is_old(mark: Mark, fetched: Fetched) -> bool:
     """Is a second look by a single GET worth its call? At first, and before the record is believed."""
-    if mark.customer not in fetched.listed or mark.lag not in (0, len(LAG_WAITS_S)):
+    if mark.customer not in fetched.listed or mark.stale_reads not in (0, len(LAG_WAITS_S)):
         return False
     return lags(_asked(mark), fetched.records[mark.customer].customer)
 
 
 def _asked(mark: Mark) -> Asked:
-    return Asked(updated_ms=mark.updated_ms, lag=mark.lag, gone_ms=mark.gone_ms)
+    return Asked(updated_ms=mark.updated_ms, lag=mark.stale_reads, gone_ms=mark.missing_since_ms)

@@ -17,7 +17,7 @@ from service.store import claiming, deadletters, going_live, keys, marks, publis
 from service.store.clock import mend_step_back
 from service.store.erasing import erase_again
 from service.store.forgetting import forget
-from service.store.script import script
+from service.store.script import load_script
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.versions import Versions
@@ -47,8 +47,6 @@ class Sweep:
         self._shops = shops
         self._retention_ms = retention_days * keys.DAY_S * 1000
         self._clock_ms = clock_ms
-        self._ring = script(redis, "place", "ring")
-        self._passed = script(redis, "passed")
         self._zones: dict[OrgId, tuple[int, str]] = {}  # by live version
         self._calendar_at = 0.0
         self._house_at = 0.0
@@ -74,10 +72,14 @@ class Sweep:
     async def ring_for_the_due(self) -> int:
         """Ring for every shop that is due, has no holder and no wake-up on its way."""
         now = await self.now_ms()
-        due = await self._redis.zrangebyscore(keys.DUE, "-inf", now, start=0, num=MOST_RUNG)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("due_shops"):
+                pipe.zrangebyscore(key, "-inf", now, start=0, num=MOST_RUNG, withscores=True)
+            due = [each for part in await pipe.execute() for each in part]
+        due.sort(key=lambda each: float(each[1]))
         rung = 0
-        for org in (OrgId(each.decode()) for each in due):
-            yes, number = await self._ring(keys=[keys.shop(org)], args=[self._clock_ms()])
+        for org in (OrgId(each.decode()) for each, _ in due[:MOST_RUNG]):
+            yes, number = await load_script("queue", "wake_due")(self._redis, org, self._clock_ms())
             if yes and await queue.ring(self._redis, org, number=number):
                 rung += 1
         return rung
@@ -135,12 +137,12 @@ class Sweep:
 
     async def _mark_due(self, org: OrgId, *, today: int) -> int:
         """Mark first, then leave the calendar: a crash between the two marks twice, never not at all."""
-        calendar = keys.shop(org, "calendar")
+        calendar = keys.shop(org, "schedule")
         due = await self._redis.zrangebyscore(calendar, "-inf", today, start=0, num=MOST_DUE)
         if due:
             customers = [CustomerId(int(each)) for each in due]
             await marks.mark_customers(self._redis, org, customers, cause="schedule", now_ms=self._clock_ms())
-            await self._passed(keys=[keys.shop(org)], args=[today, *due])
+            await load_script("queue", "schedule_remove_due")(self._redis, org, today, *due)
         return len(due)
 
     async def keep_house(self) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import structlog
 from arq.connections import ArqRedis
@@ -16,13 +16,12 @@ from service.errors import TaggerError
 from service.store import marks
 from service.store.bucket import Bucket
 from service.store.counters import Counters
-from service.store.settlements import Item, Mark, Outcome
+from service.store.settlements import Mark, Outcome, Settlement
 from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.turns import LockLost, Turn
 from workers.haravan.client import Haravan
 from workers.journal import Journal
-from workers.plans import Plan
 from workers.sweep import today
 
 LEAKED_CALLS: Final = 8
@@ -34,16 +33,6 @@ class TurnOver(TaggerError):
 
     Or its shadow mode began or ended: the next turn knows.
     """
-
-
-class Settlement(NamedTuple):
-    """One customer's settlement on its way. `plan`: what was carried out; `sent`: a write went out for it."""
-
-    mark: Mark
-    item: Item
-    note: str = ""
-    plan: Plan | None = None
-    sent: bool = False
 
 
 @dataclass(slots=True)
@@ -63,17 +52,17 @@ class TurnOfShop:
     journal: Journal = field(init=False)
     reads: Breaker = field(init=False)
     writes: Breaker = field(init=False)
-    singles_until_ms: int = field(init=False)
+    single_reads_until_ms: int = field(init=False)
     wait_ms: int = 0
-    crowded: bool = False  # live customers wait in full batches, as the last take saw it
+    live_backlog: bool = False  # live customers wait in full batches, as the last dequeue saw it
 
     def __post_init__(self) -> None:
         state = self.turn.state
         self.journal = Journal(self.turn, self.counters)
         self.reads = _breaker(state, "read", now_ms=self.turn.now_ms)
         self.writes = _breaker(state, "write", now_ms=self.turn.now_ms)
-        self.singles_until_ms = int(state.get("singles_until", 0))
-        self.crowded = bool(state.get("crowded"))
+        self.single_reads_until_ms = int(state.get("single_reads_until", 0))
+        self.live_backlog = bool(state.get("live_backlog"))
 
     @property
     def today(self) -> int:
@@ -86,11 +75,11 @@ class TurnOfShop:
         A write that went out and whose settlement is refused is looked at again: somebody may have read the
         record before it landed, and have cleared the customer since.
         """
-        done = await self.turn.settle([each.item for each in settlements], today=self.today)
+        done = await self.turn.settle(settlements, today=self.today)
         for each, outcome in zip(settlements, done, strict=True):
-            self.journal.settled(each.mark, each.item, outcome, note=each.note, plan=each.plan)
+            self.journal.settled(each, outcome)
         pairs = zip(settlements, done, strict=True)
-        await self.mark_again(each.mark for each, outcome in pairs if each.sent and outcome != "done")
+        await self.mark_again(each.mark for each, outcome in pairs if each.is_sent and outcome != "done")
         _end_where_refused(done)
 
     async def mark_again(self, lost: Iterable[Mark]) -> None:
@@ -99,7 +88,7 @@ class TurnOfShop:
         lanes: tuple[marks.Lane, ...] = ("live", "bulk")
         for lane in lanes:
             of_lane = [one for one, its in customers.items() if its == lane]
-            await marks.mark_customers(self.redis, self.turn.org, of_lane, cause="again", lane=lane)
+            await marks.mark_customers(self.redis, self.turn.org, of_lane, cause="requeue", lane=lane)
         if customers:
             structlog.get_logger().info("marked again", org=self.turn.org, customers=len(customers))
 
@@ -124,8 +113,8 @@ class TurnOfShop:
         return {
             **_kept("read", self.reads),
             **_kept("write", self.writes),
-            "singles_until": str(self.singles_until_ms or ""),
-            "crowded": "1" if self.crowded else "",
+            "single_reads_until": str(self.single_reads_until_ms or ""),
+            "live_backlog": "1" if self.live_backlog else "",
             **self.journal.state_changes(),
         }
 
@@ -136,11 +125,11 @@ def again_ms(bucket: Bucket) -> int:
 
 
 def _end_where_refused(done: Sequence[Outcome]) -> None:
-    if "lost" in done:
-        raise LockLost("the lock was lost before a settlement")
-    if "version" in done:
+    if "lease_lost" in done:
+        raise LockLost("the lease was lost before a settlement")
+    if "version_changed" in done:
         raise TurnOver("rules moved")
-    if "shadow" in done:
+    if "shadow_changed" in done:
         raise TurnOver("shadow ended")
 
 

@@ -22,7 +22,7 @@ from service.domain.records import Record
 from service.errors import TaggerError
 from service.store import census, kept, keys, marks, runs
 from service.store.background import background
-from service.store.script import script
+from service.store.script import load_script
 from service.store.shop import Shop
 from workers.haravan.client import Haravan
 from workers.haravan.pacer import Permits
@@ -115,13 +115,13 @@ class Walk:
                 day = found.decision.next_change
                 right += [customer, pack(record.customer), "" if day is None else day]
         if right:
-            await script(self.redis, "glance")(keys=[keys.shop(self.shop.org)], args=right)
+            await load_script("customers", "snapshot_insert_missing")(self.redis, self.shop.org, *right)
         return wrong
 
     async def _snapshots(self, ids: Sequence[CustomerId]) -> dict[CustomerId, bytes | None]:
         if not ids:
             return {}
-        found = await self.redis.hmget(keys.shop(self.shop.org, "snap"), [str(each) for each in ids])
+        found = await self.redis.hmget(keys.shop(self.shop.org, "snapshots"), [str(each) for each in ids])
         return dict(zip(ids, found, strict=True))
 
     def _found_right(self, record: Record, stored: kept.Kept, scene: Scene) -> Settled | None:

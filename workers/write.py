@@ -13,15 +13,17 @@ from service.domain.failures import GONE_CONFIRM_S, Breaker
 from service.domain.tags import fold
 from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
 from service.store.bucket import Bucket
-from service.store.settlements import Item, Mark
+from service.store.settlements import Mark, Settlement
 from service.store.turns import LockLost, Turn
 from workers import outcomes, plans
 from workers.haravan.client import Haravan
 from workers.haravan.pacer import NoRoom
 from workers.permits import PermitRefused, WritePermits
-from workers.plans import Plan
+from workers.plans import WRITTEN, WritePlan
 
-EXPLAINED: Final = -1  # in place of the customers with tags of ours: the brake does not count these removals
+EXPLAINED: Final = (
+    -1
+)  # in place of the customers with tags of ours: the removal guard does not count these removals
 REMOVALS_WAIT_MS: Final = 300_000
 
 
@@ -34,8 +36,7 @@ class Carried:
 
     mark: Mark
     outcome: str
-    item: Item | None = None
-    plan: Plan | None = None
+    settlement: Settlement | None = None
     failure: HaravanError | None = None
     sent: bool = False
     stop: Exception | None = None
@@ -63,42 +64,42 @@ class Writer:
         self._breaker = breaker
         self._dice = dice
 
-    async def carry_out(self, mark: Mark, plan: Plan) -> Carried:
+    async def carry_out(self, mark: Mark, plan: WritePlan) -> Carried:
         """Write one customer's difference. The halves of a swap are two calls: if the second may not be made
         now, the customer is read again, so that the first is not made twice."""
         permits = self._permits(mark, plan)
         carried = await self._tried(mark, plan, permits)
         if carried.stop is not None and permits.sent:
-            carried = replace(carried, item=outcomes.again(mark))
+            carried = replace(carried, settlement=outcomes.requeue(mark))
         return replace(carried, sent=permits.sent > 0)
 
-    async def _tried(self, mark: Mark, plan: Plan, permits: WritePermits) -> Carried:
+    async def _tried(self, mark: Mark, plan: WritePlan, permits: WritePermits) -> Carried:
         try:
             answered = await self._api.perform(
                 self._api.dialect.change_tags(mark.customer, add=plan.add, remove=plan.remove), permits
             )
         except PermitRefused as exc:
-            return self._refused(mark, plan, exc)
+            return self._refused(mark, exc)
         except Gone:
-            return Carried(mark, "gone", self._gone(mark), plan)
+            return Carried(mark, "gone", self._gone(mark))
         except (NoRoom, LockLost, Throttled, Unauthorised) as exc:
-            return Carried(mark, "stopped", plan=plan, stop=exc)
+            return Carried(mark, "stopped", stop=exc)
         except (HaravanError, Unreadable) as exc:
-            return self._failed(mark, plan, exc)
+            return self._failed(mark, exc)
         except (RedisError, OSError):
             raise
         except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
-            return Carried(mark, "bug", outcomes.buried(mark, cause="bug", text=last_frames(exc)), plan)
+            return Carried(mark, "bug", outcomes.dead_letter(mark, cause="bug", text=last_frames(exc)))
         return self._answered(mark, plan, answered)
 
-    def _answered(self, mark: Mark, plan: Plan, answered: tuple[str, ...]) -> Carried:
+    def _answered(self, mark: Mark, plan: WritePlan, answered: tuple[str, ...]) -> Carried:
         tags = frozenset(map(fold, answered))
         if tags != frozenset(plan.expected):
-            again = plans.disagrees(mark, plan, answered=tags, now_ms=self._turn.now_ms)
-            return Carried(mark, "disagrees", again, plan)
-        return Carried(mark, "written", plans.written(mark, plan), plan)
+            mismatch = plans.after_mismatch(mark, plan, answered=tags, now_ms=self._turn.now_ms)
+            return Carried(mark, "disagrees", mismatch)
+        return Carried(mark, WRITTEN, plans.after_success(mark, plan))
 
-    def _permits(self, mark: Mark, plan: Plan) -> WritePermits:
+    def _permits(self, mark: Mark, plan: WritePlan) -> WritePermits:
         return WritePermits(
             self._turn,
             self._bucket,
@@ -107,27 +108,27 @@ class Writer:
             decided_ms=plan.decided_ms,
             intents=plan.intents,
             removals=len(plan.remove),
-            ours=EXPLAINED if outcomes.is_explained(mark) else self._ours,
+            ours=EXPLAINED if outcomes.is_expected_removal(mark) else self._ours,
             reserve=self._reserve,
         )
 
-    def _refused(self, mark: Mark, plan: Plan, exc: PermitRefused) -> Carried:
-        if exc.why != "removals":
-            return Carried(mark, exc.why, plan=plan)
-        waits = Item(op="later", cid=str(mark.customer), n=mark.n, due=self._turn.now_ms + REMOVALS_WAIT_MS)
-        return Carried(mark, "removals", waits, plan)
+    def _refused(self, mark: Mark, exc: PermitRefused) -> Carried:
+        if exc.why != "removals_paused":
+            return Carried(mark, exc.why)
+        waits = Settlement(op="delay", mark=mark, due_ms=self._turn.now_ms + REMOVALS_WAIT_MS)
+        return Carried(mark, exc.why, waits)
 
-    def _gone(self, mark: Mark) -> Item:
+    def _gone(self, mark: Mark) -> Settlement:
         due = self._turn.now_ms + int(GONE_CONFIRM_S * 1000)
-        fields = {"gone": str(mark.gone_ms or self._turn.now_ms)}
-        return Item(op="later", cid=str(mark.customer), n=mark.n, due=due, fields=fields)
+        fields = {"missing_since_ms": str(mark.missing_since_ms or self._turn.now_ms)}
+        return Settlement(op="delay", mark=mark, due_ms=due, mark_fields=fields)
 
-    def _failed(self, mark: Mark, plan: Plan, exc: HaravanError | Unreadable) -> Carried:
+    def _failed(self, mark: Mark, exc: HaravanError | Unreadable) -> Carried:
         failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
         now_ms = self._turn.now_ms
-        counted = self._breaker.counts(first_ms=mark.first_ms, now_ms=now_ms)
-        item = outcomes.failed(mark, failure, counted=counted, now_ms=now_ms, dice=self._dice())
-        return Carried(mark, "failed", item, plan, failure)
+        counted = self._breaker.counts(first_ms=mark.enqueued_ms, now_ms=now_ms)
+        settlement = outcomes.after_failure(mark, failure, counted=counted, now_ms=now_ms, dice=self._dice())
+        return Carried(mark, "failed", settlement, failure)
 
 
 def last_frames(exc: BaseException, *, most: int = 3) -> str:

@@ -10,17 +10,16 @@ import msgspec
 
 from service.domain.failures import SEVERAL, Breaker
 from service.errors import Rejected, Throttled, Unauthorised
-from service.store import kept
-from service.store.settlements import Mark, Planned
-from service.store.turns import MOST_TAKEN, LockLost
+from service.store.settlements import Mark
+from service.store.turns import BATCH_SIZE, LockLost
 from workers import outcomes, plans
 from workers.haravan.pacer import NoRoom
-from workers.plans import PLAN_MS, Plan
-from workers.turn import Settlement, TurnOfShop, TurnOver
+from workers.plans import PLAN_MS, WritePlan
+from workers.turn import TurnOfShop, TurnOver
 from workers.write import Carried, Writer
 
 WRITES: Final = 8  # on the way at once, for one shop
-BRAKE: Final = "brake"  # as permit.lua says it
+GUARD: Final = "removal_guard"  # the reason of the pause, as permit.lua sets it
 REJECTED_IN_A_ROW: Final = 5
 REJECTED_REST_MS: Final = 600_000
 WORST_FIRST: Final = (LockLost, Unauthorised, Throttled)
@@ -31,7 +30,6 @@ class Writing:
 
     def __init__(self, work: TurnOfShop) -> None:
         self._work = work
-        self._ours: int | None = None
 
     async def write(self) -> bool:
         """Carry out some plans; False when there were none or no room for any.
@@ -42,12 +40,12 @@ class Writing:
         if work.rests(work.writes):
             return False
         # After an outage one goes first. And while live customers wait in full batches, to read fifty tells more.
-        planned = await self._planned(1 if work.writes.tripped or work.crowded else WRITES)
+        planned = await self._planned(1 if work.writes.tripped or work.live_backlog else WRITES)
         if any(plan is None for _, plan in planned):
             return (
-                not work.crowded and await self._read_again()
+                not work.live_backlog and await self._read_again()
             )  # in a crowd reads are for those not yet seen
-        writer = await self._writer()
+        writer = self._writer()
         results = await asyncio.gather(
             *(writer.carry_out(mark, plan) for mark, plan in planned if plan is not None),
             return_exceptions=True,
@@ -55,31 +53,31 @@ class Writing:
         carried = [each for each in results if isinstance(each, Carried)]
         await self._settle(carried)
         self._end([each.stop for each in carried], results)
-        return any(each.item is not None or each.stop is None for each in carried)
+        return any(each.settlement is not None or each.stop is None for each in carried)
 
-    async def _planned(self, most: int) -> list[tuple[Mark, Plan | None]]:
+    async def _planned(self, most: int) -> list[tuple[Mark, WritePlan | None]]:
         """The oldest plans; None stands for one that is stale, that another release has made, or that was made
         before shadow mode began."""
         work = self._work
-        planned = await work.turn.planned(most=most)
-        return [(one.mark, None if work.shop.shadow else _fresh(one, work.turn.now_ms)) for one in planned]
+        planned = await work.turn.planned_writes(most=most)
+        return [
+            (mark, None if work.shop.shadow else _fresh(plan, work.turn.now_ms)) for mark, plan in planned
+        ]
 
     async def _read_again(self) -> bool:
         """Have a batch of plans made anew: as many as one call fetches, not one by one as their turn comes."""
-        planned = await self._planned(MOST_TAKEN)
+        planned = await self._planned(BATCH_SIZE)
         stale = [mark for mark, plan in planned if plan is None]
-        await self._work.settle([Settlement(mark, outcomes.again(mark), "stale") for mark in stale])
+        await self._work.settle([outcomes.requeue(mark, note="plan_expired") for mark in stale])
         return True
 
-    async def _writer(self) -> Writer:
+    def _writer(self) -> Writer:
         work = self._work
-        if self._ours is None:
-            self._ours = await kept.owners(work.redis, work.turn.org)
         return Writer(
             work.turn,
             work.api,
             work.bucket,
-            ours=self._ours,
+            ours=work.turn.owners,
             reserve=work.shop.reserve,
             breaker=work.writes,
             dice=work.dice,
@@ -88,16 +86,16 @@ class Writing:
     async def _settle(self, carried: Sequence[Carried]) -> None:
         for each in _telling(carried):
             self._judge_call(each)
-        unsettled = [each for each in carried if each.item is None]
+        unsettled = [each for each in carried if each.settlement is None]
         self._work.journal.refused(each for each in unsettled if each.stop is None)
         await self._work.mark_again(each.mark for each in unsettled if each.sent)
-        if any(each.outcome == "removals" for each in carried):
-            await self._tell_of_the_brake()
+        if any(each.outcome == "removals_paused" for each in carried):
+            await self._alert_removals_paused()
         await self._work.settle(
             [
-                Settlement(each.mark, each.item, each.outcome, each.plan, each.sent)
+                msgspec.structs.replace(each.settlement, note=each.outcome, is_sent=each.sent)
                 for each in carried
-                if each.item is not None
+                if each.settlement is not None
             ]
         )
 
@@ -114,7 +112,7 @@ class Writing:
                 raise each
             if isinstance(each, Carried) and each.outcome == "paused":
                 raise TurnOver("paused")
-            if isinstance(each, Carried) and each.outcome == "shadow":
+            if isinstance(each, Carried) and each.outcome == "shadow_mode":
                 raise TurnOver("shadow began")
 
     # how the calls went
@@ -136,22 +134,22 @@ class Writing:
             work.writes = Breaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL)
             work.alerts.raise_alert("rejected", f"{row} customers in a row: {failure}", org=work.turn.org)
 
-    async def _tell_of_the_brake(self) -> None:
-        """Where it was the brake: of a publish that was stopped, whoever stopped it has told."""
+    async def _alert_removals_paused(self) -> None:
+        """If the removal guard paused them; whoever else pauses removals sends an alert itself."""
         org = self._work.turn.org
-        if (await self._work.shops.require(org)).removals_paused != BRAKE:
+        if (await self._work.shops.require(org)).removals_paused != GUARD:
             return
         self._work.alerts.raise_alert(
             "removals paused",
-            "more tags were about to be removed within an hour than publishing or the calendar explains. Nothing is "
+            "more tags were about to be removed within an hour than publishing or the schedule explains. Nothing is "
             f"removed until `tagger shops resume {org} --removals`; tags are added as before.",
             org=org,
         )
 
 
-def _fresh(planned: Planned, now_ms: int) -> Plan | None:
+def _fresh(packed: bytes, now_ms: int) -> WritePlan | None:
     try:
-        plan = plans.unpack_plan(planned.plan)
+        plan = plans.unpack_plan(packed)
     except msgspec.MsgspecError:
         return None
     return plan if now_ms - plan.decided_ms <= PLAN_MS else None

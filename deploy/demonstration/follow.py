@@ -11,18 +11,12 @@ from typing import Any, Final
 from deploy.demonstration.stage import ORG, Stage
 from deploy.waiting import until
 from service.domain.customers import CustomerId
-from service.store import keys, ledger
+from service.store import keys, ledger, queue
 from service.store.ledger import Written
 
 TURN_WITHIN_S: Final = 20.0
 PATIENCE_S: Final = 30.0  # nothing moves for so long: something is wrong
 SOON_MS: Final = 60_000  # whoever is due later than that is right by now, and only looked at once more
-PLACES: Final = (
-    "live",
-    "bulk",
-    "plan:live",
-    "plan:bulk",
-)  # a marked customer is in exactly one of these
 WRITES: Final = frozenset({"POST tags", "DELETE tags", "PUT customer"})
 
 
@@ -55,7 +49,7 @@ class Tally:
             self._written = f"({each.id}"
         client: Any = stage.redis
         for id_, fields in await client.xrange(keys.shop(ORG, "deliveries"), min=self._delivered):
-            self.echoes += fields[b"o"] == b"echo"
+            self.echoes += fields[b"outcomes"].split(b",").count(b"echo")
             self._delivered = f"({id_.decode()}"
 
 
@@ -88,18 +82,13 @@ def first_write(stage: Stage, customer: int, *, began: float) -> float | None:
 
 async def left_to_do(stage: Stage) -> int:
     """How many customers wait for their turn."""
-    async with stage.redis.pipeline(transaction=False) as pipe:
-        for place in PLACES:
-            pipe.zcard(keys.shop(ORG, place))
-        pipe.zcount(keys.shop(ORG, "later"), "-inf", _soon_ms())
-        counts: list[Any] = await pipe.execute()
-    return sum(map(int, counts))
+    return await queue.count_due(stage.redis, ORG, until_ms=_soon_ms())
 
 
 async def _waits(stage: Stage, customer: int) -> bool:
     """Is the customer marked, and not merely to be looked at once more in some minutes?"""
     client: Any = stage.redis
-    due = await client.zscore(keys.shop(ORG, "later"), str(customer))
+    due = await client.zscore(keys.shop(ORG, "delayed"), str(customer))
     marked = await client.exists(keys.shop(ORG, f"mark:{customer}"))
     return bool(marked) and (due is None or due <= _soon_ms())
 

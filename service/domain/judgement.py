@@ -117,7 +117,7 @@ def judge_absent(asked: Asked, *, now_ms: int) -> Later | Departed:
     if asked.gone_ms and now_ms - asked.gone_ms >= confirm_ms:
         return Departed()
     first = min(asked.gone_ms or now_ms, now_ms)  # a moment to come: the clock was set back
-    return Later(first + confirm_ms, "gone", {"gone": str(first), "lane": "bulk"})
+    return Later(first + confirm_ms, "gone", {"missing_since_ms": str(first), "lane": "bulk"})
 
 
 def lags(asked: Asked, customer: Customer) -> bool:
@@ -137,7 +137,9 @@ def judge(asked: Asked, record: Record, background: Background, scene: Scene) ->
         return Hopeless(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
     if lags(asked, record.customer) and asked.lag < len(LAG_WAITS_S):
         wait_ms = int(LAG_WAITS_S[asked.lag] * 1000)
-        return Later(scene.now_ms + wait_ms, "lag", {"lag": str(asked.lag + 1), "gone": "0"})
+        return Later(
+            scene.now_ms + wait_ms, "lag", {"stale_reads": str(asked.lag + 1), "missing_since_ms": "0"}
+        )
     return _decided(asked, record.customer, background, scene)
 
 

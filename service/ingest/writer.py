@@ -14,8 +14,8 @@ from service.domain.customers import OrgId
 from service.errors import StoreAway
 from service.ingest.batch import ShopBatch
 from service.store import keys
-from service.store.marks import SCRIPT, arguments
-from service.store.script import source
+from service.store.marks import arguments
+from service.store.script import script_text
 
 
 class BatchWriter:
@@ -73,7 +73,7 @@ class BatchWriter:
 
     def _command(self, batch: ShopBatch) -> tuple[Any, ...]:
         arg = arguments(batch.events, lane="live", retention_s=self._retention_s)
-        return (b"EVALSHA", self._sha, 1, keys.shop(batch.org), *arg)
+        return (b"EVALSHA", self._sha, 2, *keys.of_script(batch.org), *arg)
 
     def _settle(self, batch: ShopBatch, reply: list[Any]) -> None:
         wake, number, _, _, outcomes, duplicates = reply
@@ -90,7 +90,9 @@ class BatchWriter:
             # No timeout for each reply, which costs as much as reading the reply: the flush has a deadline.
             connection: Any = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
             await connection.connect()
-            await connection.send_command("SCRIPT LOAD", source(*SCRIPT), check_health=False)
+            await connection.send_command(
+                "SCRIPT LOAD", script_text("queue", "mark_dirty"), check_health=False
+            )
             self._sha = await connection.read_response(disable_decoding=True)
             self._connection = connection
         return self._connection

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NewType
 
@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
 from service.store import keys
-from service.store.script import script
+from service.store.script import load_script
 
 Lane = Literal["live", "bulk"]
 Permit = NewType("Permit", str)  # opaque; good for one call, and given up after 15 s
@@ -20,6 +20,7 @@ LEAK_PER_S: Final = 4.0
 SIZE: Final = 80
 UNSENT: Final = -1  # as a status: the permit was not used
 NO_ANSWER: Final = 0
+LEVEL_FIELDS: Final = ["level", "at", "size"]  # of the stored state
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +49,7 @@ class Level:
 
 
 class Bucket:
-    """The buckets of all shops in one Redis; the algorithm is in scripts/bucket.lua.
+    """The buckets of all shops in one Redis; the algorithm is in queue/lua/_rate_limiter.lua.
 
     `clock_ms` is for simulations: 0 stands for the server's own time.
     """
@@ -59,23 +60,22 @@ class Bucket:
         self._redis = redis
         self.leak_per_s = leak_per_s
         self._clock_ms = clock_ms
-        self._acquire = script(redis, "bucket", "acquire")
-        self._report = script(redis, "bucket", "report")
 
     async def acquire(self, org: OrgId, *, lane: Lane, reserve: int = 0) -> Grant | Wait:
         """Ask for one call. `reserve` places are left to the merchant's other apps.
 
         Asking twice by accident (a command tried again) costs one place for 15 s.
         """
-        granted, permit, wait_ms, reason = await self._acquire(
-            keys=[keys.shop(org)], args=[self._clock_ms(), lane, *self.terms(reserve)]
+        acquire = load_script("queue", "rate_limiter_acquire")
+        granted, permit, wait_ms, reason = await acquire(
+            self._redis, org, self._clock_ms(), lane, *self.script_args(reserve)
         )
         if granted:
             return Grant(Permit(permit.decode()))
         return Wait(wait_ms / 1000, reason.decode())
 
-    def terms(self, reserve: int = 0) -> list[float]:
-        """What `bucket_acquire` finds in its script's arguments, for scripts that guard it."""
+    def script_args(self, reserve: int = 0) -> list[float]:
+        """The arguments of `rate_limit_acquire`, for scripts that call it."""
         return [self.leak_per_s, reserve]
 
     async def report(
@@ -92,34 +92,40 @@ class Bucket:
 
         Reporting twice changes nothing.
         """
-        await self._report(
-            keys=[keys.shop(org)],
-            args=[
-                self._clock_ms(),
-                self.leak_per_s,
-                grant.permit,
-                NO_ANSWER if status is None else status,
-                -1 if used is None else used,
-                -1 if size is None else size,
-                math.ceil((retry_after_s or 0) * 1000),
-            ],
+        await load_script("queue", "rate_limiter_report")(
+            self._redis,
+            org,
+            self._clock_ms(),
+            self.leak_per_s,
+            grant.permit,
+            NO_ANSWER if status is None else status,
+            -1 if used is None else used,
+            -1 if size is None else size,
+            math.ceil((retry_after_s or 0) * 1000),
         )
 
     async def level(self, org: OrgId) -> Level:
-        """The level now, for metrics; writes nothing."""
-        names = ["level", "at", "blocked_until", "size"]
-        found = await self._redis.hmget(keys.shop(org, "bucket"), names)
-        level, at, blocked_until, size = (float(value or 0) for value in found)
+        """The level now; writes nothing."""
         now = await self._now_ms()
-        return Level(
-            level=max(0.0, level - self.leak_per_s * max(0.0, now - at) / 1000),
-            size=int(size) or SIZE,
-            in_flight=await self._redis.zcount(keys.shop(org, "flights"), f"({now}", "+inf"),
-            blocked_s=max(0.0, blocked_until - now) / 1000,
-        )
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.shop(org, "rate_limit"), LEVEL_FIELDS)
+            pipe.hget(keys.shop(org, "rate_limit"), "blocked_until")
+            pipe.zcount(keys.shop(org, "in_flight"), f"({now}", "+inf")
+            stored, blocked_until, in_flight = await pipe.execute()
+        level, size = level_now(stored, now_ms=now, leak_per_s=self.leak_per_s)
+        blocked_s = max(0.0, float(blocked_until or 0) - now) / 1000
+        return Level(level=level, size=size, in_flight=in_flight, blocked_s=blocked_s)
 
     async def _now_ms(self) -> int:
         if now := self._clock_ms():
             return now
         seconds, micros = await self._redis.time()
         return int(seconds) * 1000 + int(micros) // 1000
+
+
+def level_now(
+    stored: Sequence[bytes | None], *, now_ms: int, leak_per_s: float = LEAK_PER_S
+) -> tuple[float, int]:
+    """The level at this moment and the size, from the values of `LEVEL_FIELDS`."""
+    level, at, size = (float(value or 0) for value in stored)
+    return max(0.0, level - leak_per_s * max(0.0, now_ms - at) / 1000), int(size) or SIZE

@@ -11,7 +11,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.store import keys
 from service.store.stepping import steps
 
-FIELD: Final = "customers"  # of the shop's state; settle.lua takes off whoever is deleted
+FIELD: Final = "customer_count"  # of the shop's state; settle.lua subtracts deleted customers
 
 
 async def count(redis: ArqRedis, org: OrgId, customers: int) -> None:
@@ -32,7 +32,7 @@ async def known(
 ) -> set[CustomerId]:
     """Whoever was ever looked at. `on_found` hears how many were found so far."""
     found: set[CustomerId] = set()
-    async for step in steps(redis, keys.shop(org, "snap")):
+    async for step in steps(redis, keys.shop(org, "snapshots")):
         found.update(CustomerId(int(name)) for name in step)
         on_found(len(found))
     return found

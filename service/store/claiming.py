@@ -172,7 +172,7 @@ async def _locked(redis: ArqRedis, org: OrgId, patience_s: float) -> AsyncIterat
     turns = Turns(redis, bucket=Bucket(redis))
     turn = None
     for _ in range(int(patience_s / PAUSE_S)):
-        turn = await turns.begin(org, token=f"claim-{secrets.token_hex(8)}")
+        turn = await turns.acquire(org, token=f"claim-{secrets.token_hex(8)}")
         if turn is not None:
             break
         await asyncio.sleep(PAUSE_S)

@@ -7,13 +7,13 @@ prolong it by as much.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final
+from typing import Any, Final
 
-from arq.connections import ArqRedis
+from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
 from service.store import keys
-from service.store.script import script
+from service.store.script import load_script
 from service.store.stepping import CHUNK
 
 STEP_MS: Final = 2000  # less is no harm
@@ -21,22 +21,35 @@ NOTED_EVERY_MS: Final = 5000  # a write for all workers together
 
 
 async def mend_step_back(
-    redis: ArqRedis,
+    redis: Redis,
     *,
     now_ms: Callable[[], Awaitable[int]],
     orgs: Callable[[], Awaitable[Iterable[OrgId]]],
 ) -> int:
     """End all waiting where the clock was set back since it was last noted; by how many ms, 0 = it was not.
 
-    Noted only afterwards: a process that dies on the way leaves it to the next.
+    Each partition has its own note, since each may be on a server of its own. A note is written only afterwards: a
+    process that dies on the way leaves the rest to the next one.
     """
-    noted = int(await redis.get(keys.CLOCK) or 0)
+    client: Any = redis
+    names = keys.of_partitions("last_server_time")
+    async with client.pipeline(transaction=False) as pipe:
+        for name in names:
+            pipe.get(name)
+        noted = [int(each or 0) for each in await pipe.execute()]
     now = await now_ms()  # after reading: a process that stood still in between must not take that for a step
-    back_ms = noted - now if noted - now > STEP_MS else 0
-    if back_ms:
+    stepped = {number for number, then in enumerate(noted) if then - now > STEP_MS}
+    if stepped:
         for org in await orgs():
-            while await script(redis, "place", "stepped")(keys=[keys.shop(org)], args=[now, CHUNK]) == CHUNK:
-                pass
-    if back_ms or now - noted > NOTED_EVERY_MS:
-        await redis.set(keys.CLOCK, now)
-    return back_ms
+            if keys.partition_of(org) in stepped:
+                while await load_script("queue", "reset_waits")(redis, org, now, CHUNK) == CHUNK:
+                    pass
+    stale = [
+        name for number, name in enumerate(names) if number in stepped or now - noted[number] > NOTED_EVERY_MS
+    ]
+    if stale:
+        async with client.pipeline(transaction=False) as pipe:
+            for name in stale:
+                pipe.set(name, now)
+            await pipe.execute()
+    return max(noted) - now if stepped else 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from redis.asyncio import Redis
 
 from service.store import keys
 
-BEAT: Final = "beat"  # the field that says when a worker last stored its counts
+BEAT: Final = "heartbeat"  # the field that says when a worker last stored its counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +28,14 @@ class Count:
 class Counters:
     """Buffered increments. A field is `name|label=value|…`; a count that was not stored waits for the next time.
 
+    Each process counts in a partition of its own choice, so that no server of a cluster has all the counting.
     Labels are names of ours (a rule, an outcome, an endpoint), never a customer: their number must stay small.
     """
 
     def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.time) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
         self._clock = clock
+        self._key = keys.of_partition(secrets.choice(keys.PARTITIONS), "counters")
         self._waiting: Counter[str] = Counter()
 
     def add(self, name: str, value: float = 1, **labels: str) -> None:
@@ -45,8 +48,8 @@ class Counters:
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 for name, value in counts.items():
-                    pipe.hincrbyfloat(keys.COUNTERS, name, value)
-                pipe.hset(keys.COUNTERS, BEAT, int(self._clock() * 1000))
+                    pipe.hincrbyfloat(self._key, name, value)
+                pipe.hset(self._key, BEAT, int(self._clock() * 1000))
                 await pipe.execute()
         except BaseException:
             self._waiting.update(counts)
@@ -56,15 +59,26 @@ class Counters:
 async def read(redis: Redis) -> list[Count]:
     """Every counter of all workers since the store began."""
     client: Any = redis
-    stored: dict[bytes, bytes] = await client.hgetall(keys.COUNTERS)
-    return [_count(name.decode(), value) for name, value in stored.items() if name != BEAT.encode()]
+    async with client.pipeline(transaction=False) as pipe:
+        for key in keys.of_partitions("counters"):
+            pipe.hgetall(key)
+        parts: list[dict[bytes, bytes]] = await pipe.execute()
+    sums: Counter[bytes] = Counter()
+    for part in parts:
+        for name, value in part.items():
+            sums[name] += float(value)  # type: ignore[assignment]  # seconds are counted too
+    del sums[BEAT.encode()]
+    return [_count(name.decode(), value) for name, value in sums.items()]
 
 
 async def last_beat_ms(redis: Redis) -> int | None:
     """When a worker last stored its counts, None when none ever did."""
     client: Any = redis
-    stored = await client.hget(keys.COUNTERS, BEAT)
-    return int(stored) if stored else None
+    async with client.pipeline(transaction=False) as pipe:
+        for key in keys.of_partitions("counters"):
+            pipe.hget(key, BEAT)
+        beats = [int(each) for each in await pipe.execute() if each]
+    return max(beats, default=None)
 
 
 def field(name: str, labels: dict[str, str]) -> str:
@@ -73,7 +87,7 @@ def field(name: str, labels: dict[str, str]) -> str:
     return "|".join((name, *parts))
 
 
-def _count(stored: str, value: bytes) -> Count:
+def _count(stored: str, value: float) -> Count:
     name, *parts = stored.split("|")
     labels = tuple((key, text) for key, _, text in (part.partition("=") for part in parts))
-    return Count(name, labels, float(value))
+    return Count(name, labels, value)

@@ -38,7 +38,7 @@ class _Stored(msgspec.Struct, frozen=True):
 async def open_letters(redis: ArqRedis, org: OrgId) -> list[DeadLetter]:
     """Every open letter of a shop, the oldest first."""
     found: dict[bytes, bytes] = {}
-    async for step in steps(redis, keys.shop(org, "dead")):
+    async for step in steps(redis, keys.shop(org, "dead_letters")):
         found.update(step)
     letters = [each for name, stored in found.items() for each in _letters(CustomerId(int(name)), stored)]
     return sorted(letters, key=lambda letter: letter.first_ms)
@@ -46,20 +46,20 @@ async def open_letters(redis: ArqRedis, org: OrgId) -> list[DeadLetter]:
 
 async def of_customer(redis: ArqRedis, org: OrgId, customer: CustomerId) -> list[DeadLetter]:
     """The open letters of one customer."""
-    stored = await redis.hget(keys.shop(org, "dead"), str(customer))
+    stored = await redis.hget(keys.shop(org, "dead_letters"), str(customer))
     return _letters(customer, stored) if stored else []
 
 
 async def retry(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> None:
     """Look at these customers again; a success closes their letters, and what stopped a tag is forgiven."""
     for chunk in chunks(customers):
-        await redis.hdel(keys.shop(org, "strikes"), *[str(customer) for customer in chunk])
+        await redis.hdel(keys.shop(org, "reverts"), *[str(customer) for customer in chunk])
     await marks.mark_customers(redis, org, customers, cause="retry")
 
 
 async def drop(redis: ArqRedis, org: OrgId, customer: CustomerId) -> None:
     """Close a customer's letters without doing anything; raises NotFound."""
-    if not await redis.hdel(keys.shop(org, "dead"), str(customer)):
+    if not await redis.hdel(keys.shop(org, "dead_letters"), str(customer)):
         raise NotFound(f"customer {customer} has no open dead letter")
 
 

@@ -54,7 +54,9 @@ async def by_customer(
     """The customer's last deliveries (`MOST_OF_ONE` of them) in that span, newest first."""
     client: Any = redis
     stream = keys.shop(org, "deliveries")
-    ids: list[bytes] = await client.lrange(keys.shop(org, f"of:{customer}"), -MOST_OF_ONE, -1)
+    ids: list[bytes] = await client.lrange(
+        keys.shop(org, f"deliveries_by_customer:{customer}"), -MOST_OF_ONE, -1
+    )
     records = dict.fromkeys(each.partition(b".")[0] for each in ids)
     async with client.pipeline(transaction=False) as pipe:
         for each in records:
@@ -127,12 +129,9 @@ def _deliveries(entry: tuple[bytes, dict[bytes, bytes]]) -> list[Delivery]:
     """Those of one record, in the order in which they came; none of one that cannot be read."""
     key, fields = entry
     record = key.decode()
-    if b"e" not in fields:  # until 28 November 2026 each was a record of its own
-        event = [fields.get(b"c", b""), b"", b"", b"", b"", b"", fields.get(b"b", b"")]
-        return [_delivery(record, event, fields[b"o"].decode(), repeat=fields[b"r"] == b"1")]
     try:
-        events = msgpack.unpackb(fields[b"e"], raw=True)
-        said = zip(events, fields[b"o"].split(b","), fields[b"r"].split(b","), strict=True)
+        events = msgpack.unpackb(fields[b"events"], raw=True)
+        said = zip(events, fields[b"outcomes"].split(b","), fields[b"repeats"].split(b","), strict=True)
         return [
             _delivery(f"{record}.{place}", event, outcome.decode(), repeat=repeat == b"1")
             for place, (event, outcome, repeat) in enumerate(said)

@@ -20,7 +20,7 @@ async def of_customers(
     if not customers:
         return {}
     client: Any = redis
-    stored = await client.hmget(keys.shop(org, "drift_of"), [str(one) for one in customers])
+    stored = await client.hmget(keys.shop(org, "drift_by_customer"), [str(one) for one in customers])
     pairs = zip(customers, stored, strict=True)
     return {customer: _unpacked(packed) for customer, packed in pairs if packed}
 

@@ -9,13 +9,13 @@ from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.store import keys, uninstalling
-from service.store.script import script
+from service.store.script import load_script
 from service.store.stepping import STEP
 
 if TYPE_CHECKING:
     from service.store.shops import Shops
 
-KEPT: Final = ("owned", "held", "excluded", "live_version", "versions", "pasts", "documents")
+KEPT: Final = ("owned", "holds", "exclusions", "live_version", "versions", "inherited", "documents")
 KEPT_S: Final = 30 * keys.DAY_S
 AGAIN_MS: Final = 3_600_000  # by then every process has noticed that the shop is gone
 
@@ -27,14 +27,14 @@ async def erase(redis: Redis, org: OrgId, *, everything: bool) -> None:
     """
     client: Any = redis
     kept = frozenset() if everything else frozenset(keys.shop(org, name).encode() for name in KEPT)
-    run = script(redis, "erase")
+    run = load_script("shops", "delete_keys")
     cursor: int = 0
     while True:
         cursor, found = await client.scan(cursor, match=keys.shop(org, "*"), count=STEP)
         stay = [each for each in found if each in kept]
         go = [each for each in found if each not in kept]
         if found:
-            await run(keys=[keys.shop(org)], args=[KEPT_S, len(stay), *stay, *go])
+            await run(redis, org, KEPT_S, len(stay), *stay, *go)
         if not cursor:
             return
 
@@ -43,11 +43,15 @@ async def erase_again(redis: Redis, *, now_ms: int) -> list[OrgId]:
     """Shops that were erased an hour ago, once more: somebody may have died of it, and some webhook may still have come."""
     client: Any = redis
     done: list[OrgId] = []
-    for name, noted in (await client.hgetall(keys.ERASING)).items():
+    async with client.pipeline(transaction=False) as pipe:
+        for key in keys.of_partitions("deletions"):
+            pipe.hgetall(key)
+        begun = {name: note for part in await pipe.execute() for name, note in part.items()}
+    for name, noted in begun.items():
         org, (at_ms, what) = OrgId(name.decode()), noted.decode().split(":")
         if now_ms - int(at_ms) >= AGAIN_MS:
             await erase(redis, org, everything=what == "everything")
-            await client.hdel(keys.ERASING, org)
+            await client.hdel(keys.partition_key(org, "deletions"), org)
             done.append(org)
     return done
 
@@ -69,18 +73,18 @@ async def erase_uninstalled(redis: Redis, shops: Shops, org: OrgId, *, token: st
             await pipe.execute()
         except WatchError:
             return False
-    await client.incr(keys.SHOPS_REVISION)
     await erase(redis, org, everything=False)
     return True
 
 
 def forget(pipe: Any, org: OrgId, *, noted: str) -> None:
     """Queue what makes a shop listed no more; `noted` of its erasure, so that somebody goes on with that."""
-    pipe.srem(keys.SHOPS, org)
-    pipe.zrem(keys.DUE, org)
+    pipe.srem(keys.partition_key(org, "shops"), org)
+    pipe.zrem(keys.partition_key(org, "due_shops"), org)
     pipe.delete(keys.shop(org, "shop"))
+    pipe.incr(keys.partition_key(org, "shops_revision"))
     if noted:
-        pipe.hset(keys.ERASING, org, noted)
+        pipe.hset(keys.partition_key(org, "deletions"), org, noted)
 
 
 def said(now_ms: int, *, everything: bool) -> str:

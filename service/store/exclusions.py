@@ -60,7 +60,7 @@ async def carry_out(redis: ArqRedis, shop: Shop, exclusion: Exclusion, *, by: st
         return
     client: Any = redis
     customer, rule = exclusion.customer, exclusion.rule
-    place, name = keys.shop(shop.org, "excluded"), str(customer)
+    place, name = keys.shop(shop.org, "exclusions"), str(customer)
     now = await _excluded(redis, shop.org, customer)
     after = now - {rule} if exclusion.undo else now | {rule}
     if after:
@@ -74,7 +74,7 @@ async def carry_out(redis: ArqRedis, shop: Shop, exclusion: Exclusion, *, by: st
 
 async def _excluded(redis: ArqRedis, org: OrgId, customer: CustomerId) -> frozenset[str]:
     client: Any = redis
-    return unpack_excluded(await client.hget(keys.shop(org, "excluded"), str(customer)))
+    return unpack_excluded(await client.hget(keys.shop(org, "exclusions"), str(customer)))
 
 
 async def _known(versions: Versions, org: OrgId) -> set[str]:

@@ -166,7 +166,7 @@ async def _gone(
 
 
 async def _snapshot(redis: ArqRedis, org: OrgId, customer: CustomerId) -> Customer:
-    packed = await redis.hget(keys.shop(org, "snap"), str(customer))
+    packed = await redis.hget(keys.shop(org, "snapshots"), str(customer))
     if packed is None:
         raise NotFound(
             f"customer {customer} of shop {org} was never looked at; do it now: "

@@ -8,7 +8,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.store import keys
-from service.store.script import script
+from service.store.script import load_script
 
 PAGE: Final = 1_000  # customers a call, a few milliseconds
 
@@ -18,4 +18,4 @@ async def forget(redis: ArqRedis, org: OrgId, *, now_ms: int) -> None:
     oldest_ms = now_ms - keys.LEDGER_DAYS * keys.DAY_S * 1000
     for name in ("ledger", "drift", "audit"):
         await redis.xtrim(keys.shop(org, name), minid=str(oldest_ms), approximate=False)
-    await script(redis, "forget")(keys=[keys.shop(org)], args=[oldest_ms, PAGE])
+    await load_script("history", "trim_indexes")(redis, org, oldest_ms, PAGE)

@@ -24,7 +24,7 @@ class Kept(NamedTuple):
     tombstone: bytes | None  # of a customer that was deleted and is back
 
 
-NAMES: Final = ("owned", "intents", "held", "strikes", "excluded", "restores", "snap")
+NAMES: Final = ("owned", "intents", "holds", "reverts", "exclusions", "pending_restores", "snapshots")
 
 
 async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> dict[CustomerId, Kept]:

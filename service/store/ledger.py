@@ -95,7 +95,7 @@ def pack_entry(entry: Entry) -> bytes:
 
 async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[Written]:
     """A customer's last entries, newest first."""
-    ids = await redis.hget(keys.shop(org, "ledger_of"), str(customer))
+    ids = await redis.hget(keys.shop(org, "ledger_by_customer"), str(customer))
     listed = bytes(ids or b"").decode().split(",") if ids else []
     async with redis.pipeline(transaction=False) as pipe:
         for each in listed:
@@ -118,7 +118,7 @@ async def since(
 def _written(id_: bytes, fields: Mapping[bytes, Any]) -> Written:
     text = id_.decode()
     return Written(
-        text, int(text.split("-")[0]), CustomerId(int(fields[b"c"])), _DECODER.decode(fields[b"b"])
+        text, int(text.split("-")[0]), CustomerId(int(fields[b"customer"])), _DECODER.decode(fields[b"entry"])
     )
 
 

@@ -10,11 +10,10 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys, queue
-from service.store.script import script
+from service.store.script import load_script
 from service.store.stepping import chunks
 
 Lane = Literal["live", "bulk"]
-SCRIPT: Final = ("place", "mark")
 MOST_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
 
 
@@ -64,12 +63,11 @@ async def mark(
     now_ms: int = 0,
 ) -> list[Marked]:
     """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
-    run = script(redis, *SCRIPT)
+    mark_dirty = load_script("queue", "mark_dirty")
     made: list[Marked] = []
     for chunk in chunks(events, MOST_EVENTS):
-        reply = await run(
-            keys=[keys.shop(org)], args=arguments(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
-        )
+        args = arguments(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
+        reply = await mark_dirty(redis, org, *args)
         made += answers(chunk, reply)
         if reply[0]:
             await queue.ring(redis, org, number=reply[1])

@@ -25,7 +25,7 @@ class Night:
 async def last(redis: Redis, org: OrgId) -> Night | None:
     """The last night, None for a shop that had none yet."""
     client: Any = redis
-    day, looked, subscribed = await client.hmget(keys.shop(org, "night"), "day", "looked_ms", "subscribed")
+    day, looked, subscribed = await client.hmget(keys.shop(org, "nightly"), "day", "looked_ms", "subscribed")
     return None if day is None else Night(int(day), int(looked), subscribed == b"1")
 
 
@@ -33,18 +33,18 @@ async def done(redis: Redis, org: OrgId, night: Night) -> None:
     """Remember a night that was done."""
     client: Any = redis
     fields = {"day": night.day, "looked_ms": night.looked_ms, "subscribed": int(night.subscribed)}
-    await client.hset(keys.shop(org, "night"), mapping=fields)
+    await client.hset(keys.shop(org, "nightly"), mapping=fields)
 
 
 async def claim(redis: Redis, org: OrgId, token: str) -> bool:
     """Whether this night is ours to do, over all workers."""
-    return bool(await redis.set(keys.shop(org, "night:claim"), token, nx=True, ex=CLAIM_S))
+    return bool(await redis.set(keys.shop(org, "nightly:lock"), token, nx=True, ex=CLAIM_S))
 
 
 async def renew(redis: Redis, org: OrgId, token: str, *, for_s: int = CLAIM_S) -> bool:
     """Keep the claim; False when it is ours no more."""
     client: Any = redis
-    key = keys.shop(org, "night:claim")
+    key = keys.shop(org, "nightly:lock")
     if await client.get(key) != token.encode():
         return False
     return bool(await client.expire(key, for_s))
@@ -53,4 +53,4 @@ async def renew(redis: Redis, org: OrgId, token: str, *, for_s: int = CLAIM_S) -
 async def release(redis: Redis, org: OrgId, token: str) -> None:
     """Give the claim back."""
     if await renew(redis, org, token):
-        await redis.delete(keys.shop(org, "night:claim"))
+        await redis.delete(keys.shop(org, "nightly:lock"))

@@ -67,10 +67,12 @@ async def everybody(
     redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int, restores: Restores = NO_RESTORES
 ) -> tuple[Population, list[CustomerId]]:
     """The same, and the customers whose snapshot cannot be read."""
-    kept = {name: await _all(redis, org, name) for name in ("owned", "held", "excluded", "restores")}
+    kept = {
+        name: await _all(redis, org, name) for name in ("owned", "holds", "exclusions", "pending_restores")
+    }
     known: dict[int, tuple[Customer, Standing]] = {}  # a scan may show a customer twice
     names: set[int] = set()
-    async for page in steps(redis, keys.shop(org, "snap")):
+    async for page in steps(redis, keys.shop(org, "snapshots")):
         known.update((one[0].id, one) for one in _known(page, kept))
         for each in restores.keys() & set(map(int, page)) & known.keys():
             customer, stands = known[each]
@@ -148,7 +150,7 @@ async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
 
 async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
     """Whose tags (folded) are not written for now, because people undid them three times."""
-    undone = await _all(redis, org, "strikes")
+    undone = await _all(redis, org, "reverts")
     found = {int(each): stopped(unpack_strikes(packed), now_ms=now_ms) for each, packed in undone.items()}
     return {customer: tags for customer, tags in found.items() if tags}
 
@@ -156,7 +158,9 @@ async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, fro
 def _known(
     page: Mapping[bytes, bytes], kept: Mapping[str, Mapping[bytes, bytes]]
 ) -> Iterator[tuple[Customer, Standing]]:
-    owned, held, excluded, back = kept["owned"], kept["held"], kept["excluded"], kept["restores"]
+    owned, held, excluded, back = (
+        kept[name] for name in ("owned", "holds", "exclusions", "pending_restores")
+    )
     for name, snapshot in page.items():
         try:
             customer = unpack(snapshot)

@@ -146,4 +146,4 @@ async def _move_calendar(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, 
     client: Any = redis
     for chunk in chunks(days):
         moved = {str(customer): day for customer, day in chunk}
-        await client.zadd(keys.shop(org, "calendar"), moved, lt=True)
+        await client.zadd(keys.shop(org, "schedule"), moved, lt=True)

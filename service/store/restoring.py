@@ -137,4 +137,4 @@ async def _store(redis: ArqRedis, org: OrgId, packed: Mapping[int, bytes]) -> No
     client: Any = redis
     fields = [(str(customer), blob) for customer, blob in packed.items() if blob]
     for chunk in chunks(fields):
-        await client.hset(keys.shop(org, "restores"), mapping=dict(chunk))
+        await client.hset(keys.shop(org, "pending_restores"), mapping=dict(chunk))

@@ -37,7 +37,7 @@ class Run(msgspec.Struct, frozen=True):
 
 async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
     """Open a run's books; returns its id. They are opened before the first mark, or a quick one is not counted."""
-    number = await redis.incr(keys.shop(org, "run_numbers"))
+    number = await redis.incr(keys.shop(org, "run_seq"))
     run_id = f"{LETTERS[kind]}{number}"
     key = keys.shop(org, f"run:{run_id}")
     await redis.hset(
@@ -46,7 +46,7 @@ async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str
     await redis.expire(key, keys.RUN_DAYS * keys.DAY_S)
     await redis.zadd(keys.shop(org, "runs"), {run_id: now_ms})
     if kind == "publish":
-        await cast("Any", redis).sadd(keys.shop(org, "publishes"), run_id)
+        await cast("Any", redis).sadd(keys.shop(org, "guarded_runs"), run_id)
     return run_id
 
 
@@ -81,7 +81,7 @@ async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[Cu
 
 async def left(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
     """Who is still to come."""
-    key = keys.shop(org, f"run:{run_id}:left")
+    key = keys.shop(org, f"run:{run_id}:remaining")
     return sorted({CustomerId(int(each)) async for each in redis.sscan_iter(key, count=STEP)})
 
 
@@ -130,11 +130,11 @@ async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
 async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
     """The runs of the latest publish, and of the claims by hand since: those whose removals are watched."""
     found: list[Run] = []
-    for each in await cast("Any", redis).smembers(keys.shop(org, "publishes")):
+    for each in await cast("Any", redis).smembers(keys.shop(org, "guarded_runs")):
         try:
             found.append(await get(redis, org, each.decode()))
         except NotFound:
-            await cast("Any", redis).srem(keys.shop(org, "publishes"), each)
+            await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), each)
     return found
 
 
@@ -143,7 +143,7 @@ async def supersede(redis: ArqRedis, org: OrgId) -> None:
     for run in await publishes(redis, org):
         if not run.ended and run.left:
             await end(redis, org, run.id, why="superseded")
-    await redis.delete(keys.shop(org, "publishes"))
+    await redis.delete(keys.shop(org, "guarded_runs"))
 
 
 async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:

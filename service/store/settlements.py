@@ -1,9 +1,9 @@
-"""What a turn takes and gives back: a marked customer as it stands, and what becomes of it."""
+"""What a drain takes and gives back: a marked customer as it was dequeued, and what becomes of it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 import msgpack
 import msgspec
@@ -11,29 +11,22 @@ import msgspec
 from service.domain.customers import CustomerId
 from service.store.marks import Lane
 
-Outcome = Literal["done", "lost", "version", "moved", "day", "shadow"]
+Outcome = Literal["done", "lease_lost", "version_changed", "superseded", "schedule_passed", "shadow_changed"]
 
 
 class Mark(NamedTuple):
-    """A marked customer as it was taken."""
+    """A marked customer as it was dequeued."""
 
     customer: CustomerId
-    n: int
+    generation: int
     lane: Lane
-    first_ms: int
-    updated_ms: int  # the newest `updated_at` of the bodies that marked it; 0 = none said
-    tries: int
-    gone_ms: int  # when a 404 was first seen; 0 = never
-    lag: int  # how often the record was found older than its webhook
-    cause: str  # comma-joined: `delivery`, `replay:R1`, …
-    delivery: str  # the id of the last one that marked it; "" = none did
-
-
-class Planned(NamedTuple):
-    """A customer whose plan waits to be carried out."""
-
-    mark: Mark
-    plan: bytes
+    enqueued_ms: int
+    updated_ms: int = 0  # the newest `updated_at` of the bodies that marked it; 0 = none named one
+    attempts: int = 0
+    missing_since_ms: int = 0  # when a 404 was first seen; 0 = never
+    stale_reads: int = 0  # how often the record was older than its webhook
+    reasons: str = ""  # comma-joined: `delivery`, `replay:R1`, …
+    last_delivery: str = ""  # the id of the last delivery that marked it
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -44,52 +37,69 @@ class Letter(msgspec.Struct, frozen=True):
     transient: bool = False  # tried again daily by itself
 
 
-class Item(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """What becomes of one customer; the field names are those of settle.lua. None leaves a thing as it is."""
+class Settlement(msgspec.Struct, frozen=True, kw_only=True):
+    """What becomes of one customer; settle.lua reads these fields.
 
-    op: Literal["clear", "plan", "later", "ready", "dead", "purge"]
-    cid: str
-    n: int
-    read: str | None = None  # digests, joined by a space
-    snap: bytes | None = None
-    owned: bytes | None = None  # b"" = nothing
+    None leaves a thing as it is, b"" removes it.
+    """
+
+    op: Literal["complete", "plan", "delay", "requeue", "dead_letter", "delete"]
+    mark: Mark
+    echo_digests: str | None = None  # joined by a space
+    snapshot: bytes | None = None
+    owned: bytes | None = None
     intents: bytes | None = None
-    held: bytes | None = None
-    strikes: bytes | None = None
-    day: int | None = None  # the ordinal day on which the tags may change by themselves
+    holds: bytes | None = None
+    reverts: bytes | None = None
+    next_change_day: int | None = None  # the ordinal day on which the tags may change by themselves
     plan: bytes | None = None
-    restores: bytes | None = None  # still to be put back
-    restored: bytes | None = None  # what was to be put back and is settled; newer orders stay
-    due: int | None = None  # ms
-    again: int | None = None  # ms: look once more then
-    fields: dict[str, str] | None = None
-    entries: list[bytes] | None = None  # of the ledger
-    drift: list[str] | None = None  # `+VIP`, `-VIP`: what others did to the tags
-    added: int = 0
-    removed: int = 0
-    answered: bool = False  # a write was made and answered: what it made ours is kept even if the mark moved
-    letter: Letter | None = None
-    shadow: str | None = None  # digest of what is decided and not written: that holds in shadow mode only
-    shown: list[bytes] | None = None  # its entries of the ledger, where it is another than the last one
+    pending_restores: bytes | None = None  # still to be restored
+    settled_restores: bytes | None = None  # the restores that are settled; newer ones stay
+    due_ms: int | None = None
+    recheck_ms: int | None = None  # read the customer once more then
+    mark_fields: dict[str, str] | None = None
+    ledger_entries: list[bytes] | None = None
+    drift: list[str] | None = None  # `+VIP`, `-VIP`: manual changes of the tags
+    added: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    is_answered: bool = False  # a write was answered: what it made ours is saved even if the mark has changed
+    dead_letter: Letter | None = None
+    shadow_digest: str | None = None  # of a decision that is not written; holds in shadow mode only
+    shadow_entries: list[bytes] | None = None  # of the ledger, if the decision is not the last one logged
+    # for the drain itself:
+    note: str = ""  # for the log
+    is_sent: bool = False  # a write went out
 
 
-def packed(items: Sequence[Item]) -> bytes:
-    """The items as Lua's old msgpack reads them: it knows texts only, and takes any bytes for one."""
-    plain = [
-        {name: value for name, value in msgspec.structs.asdict(item).items() if value is not None}
-        | ({"letter": msgspec.structs.asdict(item.letter)} if item.letter is not None else {})
-        for item in items
-    ]
-    packed: bytes = msgpack.packb(plain, use_bin_type=False)
+_DRAIN_ONLY: Final = ("mark", "note", "is_sent")
+
+
+def encode_settlements(settlements: Sequence[Settlement]) -> bytes:
+    """The settlements as Lua's old msgpack reads them: it knows texts only, and takes any bytes for one."""
+    packed: bytes = msgpack.packb([_to_dict(each) for each in settlements], use_bin_type=False)
     return packed
 
 
-def mark_of(cid: bytes, flat: list[bytes]) -> Mark:
-    """A mark as take.lua gives it."""
-    return from_fields(int(cid), dict(zip(flat[::2], flat[1::2], strict=True)))
+def _to_dict(settlement: Settlement) -> dict[str, Any]:
+    fields = msgspec.structs.asdict(settlement)
+    for name in _DRAIN_ONLY:
+        del fields[name]
+    letter = settlement.dead_letter
+    return {name: value for name, value in fields.items() if value is not None} | {
+        "customer": str(settlement.mark.customer),
+        "generation": settlement.mark.generation,
+        "added": len(settlement.added),
+        "removed": len(settlement.removed),
+        **({"dead_letter": msgspec.structs.asdict(letter)} if letter is not None else {}),
+    }
 
 
-def from_fields(customer: int, fields: Mapping[bytes, bytes]) -> Mark:
+def mark_from_reply(cid: bytes, flat: list[bytes]) -> Mark:
+    """A mark as dequeue.lua replies it."""
+    return mark_from_hash(int(cid), dict(zip(flat[::2], flat[1::2], strict=True)))
+
+
+def mark_from_hash(customer: int, fields: Mapping[bytes, bytes]) -> Mark:
     """A mark from its hash."""
 
     def number(name: bytes) -> int:
@@ -97,13 +107,13 @@ def from_fields(customer: int, fields: Mapping[bytes, bytes]) -> Mark:
 
     return Mark(
         customer=CustomerId(customer),
-        n=number(b"n"),
+        generation=number(b"generation"),
         lane="live" if fields.get(b"lane") == b"live" else "bulk",
-        first_ms=number(b"first"),
-        updated_ms=number(b"upd"),
-        tries=number(b"tries"),
-        gone_ms=number(b"gone"),
-        lag=number(b"lag"),
-        cause=fields.get(b"cause", b"").decode(),
-        delivery=fields.get(b"delivery", b"").decode(),
+        enqueued_ms=number(b"enqueued_ms"),
+        updated_ms=number(b"updated_ms"),
+        attempts=number(b"attempts"),
+        missing_since_ms=number(b"missing_since_ms"),
+        stale_reads=number(b"stale_reads"),
+        reasons=fields.get(b"reasons", b"").decode(),
+        last_delivery=fields.get(b"last_delivery", b"").decode(),
     )

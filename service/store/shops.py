@@ -16,6 +16,7 @@ from service.errors import BadSettings, NotFound, Refused, Unreadable
 from service.settings import Settings
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
+from service.store.queue import ALL_QUEUES
 from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
 
@@ -54,8 +55,12 @@ class Shops:
 
     async def orgs(self) -> tuple[OrgId, ...]:
         """Every shop that we keep, in the order of their numbers."""
-        found: set[bytes] = await self._redis.smembers(keys.SHOPS)
-        return tuple(OrgId(org.decode()) for org in sorted(found, key=lambda org: (len(org), org)))
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops"):
+                pipe.smembers(key)
+            parts: list[set[bytes]] = await pipe.execute()
+        found = sorted((org for part in parts for org in part), key=lambda org: (len(org), org))
+        return tuple(OrgId(org.decode()) for org in found)
 
     async def get(self, org: OrgId) -> Shop | None:
         """The shop, or None; raises Unreadable when its token cannot be opened."""
@@ -84,7 +89,10 @@ class Shops:
 
     async def revision(self) -> int:
         """A number that grows with every change of a shop's configuration."""
-        return int(await self._redis.get(keys.SHOPS_REVISION) or 0)
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops_revision"):
+                pipe.get(key)
+            return sum(int(each or 0) for each in await pipe.execute())
 
     async def webhook_credentials(self) -> list[WebhookCredentials]:
         """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
@@ -130,7 +138,6 @@ class Shops:
         async with self._redis.pipeline() as pipe:
             erasing.forget(pipe, org, noted=noted)
             removed, *_ = await pipe.execute()
-        await self._redis.incr(keys.SHOPS_REVISION)
         if erase:
             await erasing.erase(self._redis, org, everything=True)
         if not removed and not erase:
@@ -193,7 +200,7 @@ class Shops:
         now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstalling.FIELDS)
-            pipe.zadd(keys.DUE, {org: now_ms})
+            pipe.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
             await pipe.execute()
 
     async def pause_removals(self, org: OrgId, *, reason: str) -> None:
@@ -203,7 +210,7 @@ class Shops:
     async def resume_removals(self, org: OrgId) -> None:
         """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
-        await self._redis.delete(keys.shop(org, "removals"))
+        await self._redis.delete(keys.shop(org, "unexplained_removals"))
 
     async def seed_from(self, settings: Settings) -> Shop | None:
         """Make the environment's shop once; later take over what changed *in the environment* since then.
@@ -237,10 +244,10 @@ class Shops:
                     raise _no_shop(org)
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
+                pipe.incr(keys.partition_key(org, "shops_revision"))
                 with suppress(WatchError):
                     await pipe.execute()
-                    break
-        await self._redis.incr(keys.SHOPS_REVISION)
+                    return
 
     async def _take_over(self, org: OrgId, now: Seeded) -> None:
         key = keys.shop(org, "shop")
@@ -262,21 +269,25 @@ class Shops:
         stored = self._stored(shop)
         if seeded is not None:
             stored["seeded"] = self._sealed(seeded)
+        now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(key)
                 if await pipe.exists(key):
                     return False
+                has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
                 pipe.hset(key, mapping=stored)
-                pipe.sadd(keys.SHOPS, shop.org)
-                pipe.hdel(keys.ERASING, shop.org)
+                pipe.incr(keys.partition_key(shop.org, "shops_revision"))
+                pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
+                pipe.hdel(keys.partition_key(shop.org, "deletions"), shop.org)
+                if has_marks:
+                    pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
                 for name in erasing.KEPT:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()
             except WatchError:
                 return False  # another process made it a moment ago
-        await self._redis.incr(keys.SHOPS_REVISION)
         return True
 
     async def _now_ms(self) -> int:

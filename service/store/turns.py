@@ -1,44 +1,56 @@
-"""One turn of one shop: the six scripts behind the drain, each atomic, each asking first whether the lock is ours."""
+"""One drain of one shop: the scripts behind it. Each is atomic, and each checks first whether the lease is ours."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import keys
 from service.store.bucket import Bucket, Grant, Permit, Wait
 from service.store.marks import Lane
-from service.store.script import script
-from service.store.settlements import Item, Mark, Outcome, Planned, from_fields, mark_of, packed
+from service.store.script import load_script
+from service.store.settlements import (
+    Mark,
+    Outcome,
+    Settlement,
+    encode_settlements,
+    mark_from_hash,
+    mark_from_reply,
+)
 
-LOCK_MS: Final = 15_000
-MOST_TAKEN: Final = 50  # as many as one `ids=` call may ask for
+LEASE_MS: Final = 15_000
+BATCH_SIZE: Final = 50  # as many as one `ids=` call may ask for
+MAX_LINGER_MS: Final = 2000
 
 
 class LockLost(TaggerError):
-    """The shop's lock is not ours any more: start nothing, write nothing, stop the turn."""
+    """The shop's lease is not ours any more: start nothing, write nothing, end the drain."""
 
 
 class Refused(NamedTuple):
-    """The call may not be made: `lost`, `moved`, `version`, `stale`, `begun`, `shadow`, `paused` or `removals`."""
+    """The call may not be made.
+
+    `lease_lost`, `superseded`, `version_changed`, `plan_expired`, `write_in_doubt`, `shadow_mode`, `paused` or
+    `removals_paused`.
+    """
 
     why: str
 
 
 class Ring(NamedTuple):
-    """Whether and when the shop is to be woken again after a turn."""
+    """Whether and when the shop is to be woken again after a drain."""
 
     number: int  # 0 = not at all
     delay_ms: int
 
 
 class Turns:
-    """Begins turns. `clock_ms` is for simulations and tests: 0 stands for the server's own time."""
+    """Acquires leases. `clock_ms` is for simulations and tests: 0 stands for the server's own time."""
 
     def __init__(
         self,
@@ -50,75 +62,129 @@ class Turns:
         self.redis = redis
         self.bucket = bucket
         self.clock_ms = clock_ms
-        self.lock = script(redis, "place", "lock")
-        self.take = script(redis, "place", "held", "take")
-        self.permit = script(redis, "place", "held", "bucket", "permit")
-        self.settle = script(redis, "place", "held", "settle")
-        self.release = script(redis, "place", "release")
+        # attributes, so that a witness can wrap them
+        self.lease_acquire: Any = load_script("queue", "lease_acquire")
+        self.dequeue: Any = load_script("queue", "dequeue")
+        self.permit: Any = load_script("queue", "permit")
+        self.settle: Any = load_script("queue", "settle")
+        self.lease_release: Any = load_script("queue", "lease_release")
 
-    async def begin(self, org: OrgId, *, token: str) -> Turn | None:
-        """Take the shop's lock, or None where somebody else has it."""
-        taken, now_ms, version, state = await self.lock(
-            keys=[keys.shop(org)], args=[self.clock_ms(), token, LOCK_MS]
+    async def acquire(self, org: OrgId, *, token: str) -> Turn | None:
+        """Acquire the shop's lease, or None where somebody else holds it."""
+        acquired, now_ms, version, planned, owners, state = await self.lease_acquire(
+            self.redis, org, self.clock_ms(), token, LEASE_MS
         )
-        if not taken:
+        if not acquired:
             return None
         pairs = {field.decode(): value.decode() for field, value in zip(state[::2], state[1::2], strict=True)}
-        return Turn(self, org, token, version=int(version), now_ms=now_ms, state=pairs)
+        return Turn(
+            self,
+            org,
+            token,
+            version=int(version),
+            now_ms=now_ms,
+            state=pairs,
+            planned_before=planned,
+            owners=owners,
+        )
 
 
 class Turn:
-    """The shop is ours until `release`, or until the lock is lost."""
+    """The shop is ours until `release`, or until the lease is lost.
+
+    `owners`: how many customers have tags of ours, as the drain began.
+    """
 
     def __init__(
-        self, turns: Turns, org: OrgId, token: str, *, version: int, now_ms: int, state: Mapping[str, str]
+        self,
+        turns: Turns,
+        org: OrgId,
+        token: str,
+        *,
+        version: int,
+        now_ms: int,
+        state: Mapping[str, str],
+        planned_before: int = 0,
+        owners: int = 0,
     ) -> None:
         self._turns = turns
         self._token = token
-        self._keys = [keys.shop(org)]
+        # Plans that this drain has made. The stored plans are for the case that it dies; while there are no others,
+        # nobody needs to read them.
+        self._plans: dict[tuple[CustomerId, int], tuple[Mark, bytes]] = {}
+        self._has_earlier_plans = planned_before > 0
         self.org = org
         self.version = version
         self.now_ms = now_ms
         self.state = state
+        self.owners = owners
 
-    async def take(self, *, most: int = MOST_TAKEN, linger_ms: int = 0) -> tuple[list[Mark], int]:
-        """Take ready customers; and how many ms to let a trickle gather when there are few."""
+    async def dequeue(
+        self, *, most: int = BATCH_SIZE, linger_ms: int = MAX_LINGER_MS
+    ) -> tuple[list[Mark], int]:
+        """Dequeue ready customers; and how many ms to linger, so that a trickle gathers while calls are scarce."""
         turns = self._turns
-        reply = await turns.take(keys=self._keys, args=[turns.clock_ms(), self._token, most, linger_ms])
-        if reply[0] == b"lost":
-            raise LockLost("the lock was lost before a take")
+        reply = await turns.dequeue(
+            turns.redis,
+            self.org,
+            turns.clock_ms(),
+            self._token,
+            most,
+            linger_ms,
+            turns.bucket.leak_per_s,
+        )
+        if reply[0] == b"lease_lost":
+            raise LockLost("the lease was lost before a dequeue")
         self.now_ms = reply[1]
-        return [mark_of(cid, flat) for cid, flat in zip(reply[3::2], reply[4::2], strict=True)], reply[2]
+        return [
+            mark_from_reply(cid, flat) for cid, flat in zip(reply[3::2], reply[4::2], strict=True)
+        ], reply[2]
 
-    async def settle(self, items: Sequence[Item], *, today: int) -> list[Outcome]:
+    async def settle(self, settlements: Sequence[Settlement], *, today: int) -> list[Outcome]:
         """Carry out what was decided on each customer; each outcome says whether it was."""
-        if not items:
+        if not settlements:
             return []
-        reply: list[bytes] = await self._turns.settle(
-            keys=self._keys,
-            args=[self._turns.clock_ms(), self._token, self.version, today, packed(items)],
+        turns = self._turns
+        reply: list[bytes] = await turns.settle(
+            turns.redis,
+            self.org,
+            turns.clock_ms(),
+            self._token,
+            self.version,
+            today,
+            encode_settlements(settlements),
         )
         outcomes: list[Any] = [outcome.decode() for outcome in reply]
+        for each, outcome in zip(settlements, outcomes, strict=True):
+            if each.plan is None:
+                self._forget(each.mark)
+            elif outcome == "done":
+                # the plan settles these fields of the mark
+                mark = each.mark._replace(missing_since_ms=0, stale_reads=0)
+                self._plans[mark.customer, mark.generation] = mark, each.plan
         return outcomes
 
-    async def planned(self, *, most: int) -> list[Planned]:
+    async def planned_writes(self, *, most: int) -> list[tuple[Mark, bytes]]:
         """Customers with a plan, live first, oldest first; a tenth of them bulk, however many are live."""
+        if not self._has_earlier_plans:
+            return _share(self._plans.values(), most)
         redis = self._turns.redis
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.zrange(keys.shop(self.org, "plan:live"), 0, most - 1)
-            pipe.zrange(keys.shop(self.org, "plan:bulk"), 0, most - 1)
+            pipe.zrange(keys.shop(self.org, "planned:live"), 0, most - 1)
+            pipe.zrange(keys.shop(self.org, "planned:bulk"), 0, most - 1)
             live, bulk = await pipe.execute()
-        share = min(len(bulk), math.ceil(most / 10)) if most > 1 else 0
-        ids = [*live[: most - share], *bulk][:most]
-        async with redis.pipeline(transaction=False) as pipe:
+            ids = [*live, *bulk]
             for cid in ids:
                 pipe.hgetall(keys.shop(self.org, f"mark:{cid.decode()}"))
             marks = await pipe.execute()
-        return [
-            Planned(from_fields(int(cid), fields), fields[b"plan"])
-            for cid, fields in zip(ids, marks, strict=True)
-            if fields.get(b"place") == b"planned" and b"plan" in fields
-        ]
+        return _share(
+            [
+                (mark_from_hash(int(cid), fields), fields[b"plan"])
+                for cid, fields in zip(ids, marks, strict=True)
+                if fields.get(b"state") == b"planned" and b"plan" in fields
+            ],
+            most,
+        )
 
     async def permit_read(self, *, lane: Lane, reserve: int) -> Grant | Wait | Refused:
         """May a read be made for this shop?"""
@@ -135,31 +201,58 @@ class Turn:
         ours: int,
         reserve: int,
     ) -> Grant | Wait | Refused:
-        """May a write be made for this customer, and does everything stand that it was decided on?
+        """May a write be made for this customer, and does everything hold that it was decided on?
 
-        `version` is the one that decided: the turn's own may be newer. A grant has stored `intents`. `removals` counts the tags to remove that neither a publish nor the
-        calendar explains; `ours` is how many customers have tags of ours.
+        `version` is the one that decided: the drain's own may be newer. A grant has stored `intents`. `removals` counts
+        the tags to remove that neither a publish nor the schedule explains; `ours` is how many customers have tags of
+        ours.
         """
-        guard = [mark.customer, mark.n, version, decided_ms, intents, removals, ours]
-        return await self._permit(mark.lane, "write", reserve, guard)
+        guard = [mark.customer, mark.generation, version, decided_ms, intents, removals, ours]
+        answer = await self._permit(mark.lane, "write", reserve, guard)
+        if isinstance(answer, Refused):
+            self._forget(mark)
+        return answer
 
     async def _permit(self, lane: Lane, kind: str, reserve: int, guard: list[Any]) -> Grant | Wait | Refused:
-        args = [self._turns.clock_ms(), self._token, lane, kind, *guard, *self._turns.bucket.terms(reserve)]
-        reply = await self._turns.permit(keys=self._keys, args=args)
+        turns = self._turns
+        reply = await turns.permit(
+            turns.redis,
+            self.org,
+            turns.clock_ms(),
+            self._token,
+            lane,
+            kind,
+            *guard,
+            *turns.bucket.script_args(reserve),
+        )
         if reply[0] == b"granted":
             return Grant(Permit(reply[1].decode()))
         if reply[0] == b"wait":
             return Wait(reply[1] / 1000, "no room")
         return Refused(reply[1].decode())
 
-    async def remember(self, state: Mapping[str, str]) -> None:
-        """Keep fields of the shop's state at once, without waiting for `release`."""
+    def _forget(self, mark: Mark) -> None:
+        self._plans.pop((mark.customer, mark.generation), None)
+
+    async def save_state(self, state: Mapping[str, str]) -> None:
+        """Save fields of the shop's state at once, without waiting for `release`."""
         await self._turns.redis.hset(keys.shop(self.org, "state"), mapping=dict(state))
 
     async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> Ring:
-        """Give up the lock, keep the changed fields of the state ("" removes one), and say when to ring."""
+        """Release the lease, save the changed fields of the state ("" removes one), and say when to wake the shop."""
+        turns = self._turns
         flat = [part for pair in state.items() for part in pair]
-        ring, number, delay_ms = await self._turns.release(
-            keys=self._keys, args=[self._turns.clock_ms(), self._token, wait_ms, *flat]
+        wake, number, delay_ms = await turns.lease_release(
+            turns.redis, self.org, turns.clock_ms(), self._token, wait_ms, *flat
         )
-        return Ring(number if ring else 0, delay_ms)
+        return Ring(number if wake else 0, delay_ms)
+
+
+def _share(plans: Iterable[tuple[Mark, bytes]], most: int) -> list[tuple[Mark, bytes]]:
+    """The first of both lanes: live first, but a tenth bulk."""
+    live: list[tuple[Mark, bytes]] = []
+    bulk: list[tuple[Mark, bytes]] = []
+    for each in plans:
+        (live if each[0].lane == "live" else bulk).append(each)
+    share = min(len(bulk), math.ceil(most / 10)) if most > 1 else 0
+    return [*live[: most - share], *bulk][:most]

@@ -1,19 +1,25 @@
-"""What a shop's state keeps of an uninstalled app; mark.lua notes the webhook that says so."""
+"""What a shop's state keeps of an uninstalled app; mark_dirty.lua notes the webhook that says so."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.domain.uninstalling import Uninstall
 from service.store import keys
-from service.store.script import script
 
 UNINSTALLED: Final = "uninstalled"  # the reason of the pause
-FIELDS: Final = ("uninstalled", "uninstalled_refused", "uninstalled_sure", "uninstalled_probe")  # all in ms
+FIELDS: Final = (
+    "uninstall_reported_ms",
+    "uninstall_first_denied_ms",
+    "uninstall_confirmed_ms",
+    "uninstall_next_probe_ms",
+)
 
 
 async def told(redis: Redis, orgs: Sequence[OrgId]) -> dict[OrgId, Uninstall]:
@@ -33,10 +39,21 @@ async def told(redis: Redis, orgs: Sequence[OrgId]) -> dict[OrgId, Uninstall]:
 async def put_off(redis: Redis, org: OrgId, until_ms: int) -> None:
     """Ask Haravan next then."""
     client: Any = redis
-    await client.hset(keys.shop(org, "state"), "uninstalled_probe", until_ms)
+    await client.hset(keys.shop(org, "state"), "uninstall_next_probe_ms", until_ms)
 
 
 async def keep(redis: Redis, org: OrgId, known: Uninstall) -> bool:
     """Keep what is known by now; False where a new token or a person has ended it meanwhile."""
     values = (known.told_ms, known.refused_ms, known.sure_ms, known.probe_ms)
-    return bool(await script(redis, "uninstalled")(keys=[keys.shop(org)], args=[*values]))
+    client: Any = redis
+    state = keys.shop(org, "state")
+    async with client.pipeline() as pipe:
+        while True:
+            await pipe.watch(state)
+            if int(await pipe.hget(state, FIELDS[0]) or 0) != known.told_ms:
+                return False
+            pipe.multi()
+            pipe.hset(state, mapping=dict(zip(FIELDS, values, strict=True)))
+            with suppress(WatchError):
+                await pipe.execute()
+                return True

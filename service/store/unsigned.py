@@ -9,7 +9,6 @@ from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
 from service.store import keys
-from service.store.script import script
 
 
 async def count(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> None:
@@ -17,8 +16,9 @@ async def count(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> Non
     client: Any = redis
     async with client.pipeline(transaction=False) as pipe:
         for (minute, org, reason), number in counts.items():
-            pipe.hincrby(keys.unsigned(minute), f"{org}:{reason}", number)
-            pipe.expire(keys.unsigned(minute), keys.DAY_S)
+            key = keys.partition_key(org, f"rejected:{minute}")
+            pipe.hincrby(key, f"{org}:{reason}", number)
+            pipe.expire(key, keys.DAY_S)
         await pipe.execute()
 
 
@@ -27,5 +27,19 @@ async def in_a_row(redis: Redis, org: OrgId, *, by: str, ages_ms: Sequence[int],
 
     `by` is another one for each call of each process. The row is one small key for each shop, forgotten after a day.
     """
-    noted = await script(redis, "unsigned")(keys=[keys.shop(org)], args=[by, most, keys.DAY_S, *ages_ms])
-    return int(noted)
+    client: Any = redis
+    row = keys.shop(org, "rejection_streak")
+    async with client.pipeline(transaction=False) as pipe:
+        pipe.time()
+        pipe.xrevrange(keys.shop(org, "deliveries"), count=1)
+        (seconds, micros), last = await pipe.execute()
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    async with client.pipeline() as pipe:
+        pipe.zadd(row, {f"{by}:{now_ms}:{place}": now_ms - age for place, age in enumerate(ages_ms)})
+        if last:  # an accepted webhook pays nothing for this: its record says when it arrived
+            pipe.zremrangebyscore(row, "-inf", int(last[0][0].partition(b"-")[0]))
+        pipe.zremrangebyrank(row, 0, -1 - most)
+        pipe.expire(row, keys.DAY_S)
+        pipe.zcard(row)
+        *_, count = await pipe.execute()
+    return int(count)

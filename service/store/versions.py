@@ -24,7 +24,7 @@ from service.text_files import read_text
 OF_THE_SHOP: Final = (
     "live_version",
     "owned",
-    "snap",
+    "snapshots",
 )  # any of these: the shop has a past, RULES_FILE stays out
 
 
@@ -135,7 +135,7 @@ class Versions:
 
     async def past(self, org: OrgId, number: int) -> Past:
         """What that version inherits from those before it."""
-        return unpack_past(await self._redis.hget(keys.shop(org, "pasts"), number) or b"")
+        return unpack_past(await self._redis.hget(keys.shop(org, "inherited"), number) or b"")
 
     async def inheritance(self, org: OrgId, rule_set: RuleSet, *, parent: int) -> Past:
         """The past of a version that would follow `parent`: rules that leave speak for the last time."""
@@ -175,7 +175,7 @@ class Versions:
                 pipe.multi()
                 pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
-                pipe.hset(keys.shop(org, "pasts"), version.number, pack_past(past))
+                pipe.hset(keys.shop(org, "inherited"), version.number, pack_past(past))
                 pipe.set(live, version.number)
                 if rolls_back:
                     pipe.hset(keys.shop(org, "state"), RESTORING, version.number)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator
+from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -13,10 +11,8 @@ from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.domain.customers import OrgId
-from service.store import keys
-from service.store.bucket import Bucket
 from service.store.counters import Count, read
+from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shops
 
 # Counter of the workers -> what it means; a counter that is not listed here is not shown.
@@ -30,18 +26,6 @@ WORKER_COUNTERS: Final = {
     "lists_distrusted": "Times that a list did not answer what was asked, by shop.",
     "scrub_repairs": "Customers that the daily scrub found wrong, by suspected cause.",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class ShopState:
-    """One shop at the moment of the scrape."""
-
-    org: OrgId
-    due: dict[str, int]  # by where the customers wait: live, bulk, planned, later
-    oldest_s: float
-    dead_letters: int
-    paused: bool
-    bucket_level: float
 
 
 class Metrics:
@@ -62,7 +46,7 @@ class Metrics:
     async def _from_store(self) -> list[Metric]:
         up = GaugeMetricFamily("tagger_redis_up", "1 when Redis answered this scrape.")
         try:
-            states = await shop_states(self._redis, await self._shops.orgs())
+            states = await load_backlogs(self._redis, await self._shops.orgs())
             counts = await read(self._redis)
         except (RedisError, OSError):
             up.add_metric([], 0)
@@ -79,42 +63,6 @@ class _Ready(Collector):
         yield from self._families
 
 
-async def shop_states(redis: Redis, orgs: Iterable[OrgId]) -> list[ShopState]:
-    """Every shop's state in two round trips and one for each bucket."""
-    client: Any = redis
-    known = list(orgs)
-    bucket = Bucket(client)
-    async with client.pipeline(transaction=False) as pipe:
-        for org in known:
-            for lane in ("live", "bulk", "plan:live", "plan:bulk", "later"):
-                pipe.zcard(keys.shop(org, lane))
-            pipe.hlen(keys.shop(org, "dead"))
-            pipe.hexists(keys.shop(org, "state"), "paused")
-            for lane in ("live", "plan:live"):
-                pipe.zrange(keys.shop(org, lane), 0, 0)
-        found = await pipe.execute()
-        rows = [found[at : at + 9] for at in range(0, len(found), 9)]
-        for org, row in zip(known, rows, strict=True):
-            for heads in row[7:]:
-                pipe.hget(keys.shop(org, f"mark:{heads[0].decode()}" if heads else "mark:"), "first")
-        firsts = await pipe.execute()
-    now_ms = time.time() * 1000
-    states: list[ShopState] = []
-    for at, (org, row) in enumerate(zip(known, rows, strict=True)):
-        oldest = min((int(each) for each in firsts[2 * at : 2 * at + 2] if each), default=0)
-        states.append(
-            ShopState(
-                org=org,
-                due={"live": row[0], "bulk": row[1], "planned": row[2] + row[3], "later": row[4]},
-                oldest_s=max(0.0, (now_ms - oldest) / 1000) if oldest else 0.0,
-                dead_letters=row[5],
-                paused=bool(row[6]),
-                bucket_level=(await bucket.level(org)).level,
-            )
-        )
-    return states
-
-
 def worker_families(counts: list[Count]) -> list[Metric]:
     """The workers' counters as Prometheus wants them: one family a name, the same labels in each sample."""
     families: list[Metric] = []
@@ -129,11 +77,11 @@ def worker_families(counts: list[Count]) -> list[Metric]:
     return families
 
 
-def shop_families(states: list[ShopState]) -> list[Metric]:
+def shop_families(states: list[ShopBacklog]) -> list[Metric]:
     """The gauges, one sample for each shop."""
     due = GaugeMetricFamily(
         "tagger_due_customers",
-        "Marked customers by shop and where they wait (live, bulk, planned, later).",
+        "Marked customers by shop and where they wait (live, bulk, planned, delayed).",
         labels=["org", "place"],
     )
     oldest = GaugeMetricFamily(
@@ -149,10 +97,10 @@ def shop_families(states: list[ShopState]) -> list[Metric]:
         labels=["org"],
     )
     for state in states:
-        for place, count in state.due.items():
+        for place, count in state.customers.items():
             due.add_metric([state.org, place], count)
         oldest.add_metric([state.org], state.oldest_s)
         dead.add_metric([state.org], state.dead_letters)
         paused.add_metric([state.org], int(state.paused))
-        bucket.add_metric([state.org], state.bucket_level)
+        bucket.add_metric([state.org], state.rate_limit_used)
     return [due, oldest, dead, paused, bucket]

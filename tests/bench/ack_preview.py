@@ -31,7 +31,7 @@ async def fill(url: str) -> None:
             str(number): pack(Customer(id=number, total_spent=number * 1_000, orders_count=number % 9))
             for number in range(start, start + 5_000)
         }
-        await redis.hset(keys.shop(OrgId(ORG), "snap"), mapping=some)
+        await redis.hset(keys.shop(OrgId(ORG), "snapshots"), mapping=some)
     await redis.aclose()
 
 

@@ -54,8 +54,8 @@ async def measure() -> tuple[float, int, int]:
         refused = sum(1 for sent in system.haravan.deliveries.log if sent.status != 200)
         throttled = system.haravan.calls.count(status=429)
         print(f"  calls {system.haravan.calls.by_endpoint()}, {throttled} answered 429")
-        snapshots = int(await system.redis.hlen(system.key("snap")))
-        planned = int(await system.redis.zcard(system.key("plan:live")))
+        snapshots = int(await system.redis.hlen(system.key("snapshots")))
+        planned = int(await system.redis.zcard(system.key("planned:live")))
         print(f"  snapshots {snapshots}, still to be written {planned}")
         return took, throttled, refused
 

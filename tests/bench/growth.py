@@ -17,7 +17,7 @@ from service.store import keys, marks
 from service.store.bucket import Bucket
 from service.store.connection import connect
 from service.store.marks import Event
-from service.store.settlements import Item
+from service.store.settlements import Settlement
 from service.store.turns import Turns
 from tests.bench.servers import valkey
 
@@ -50,15 +50,13 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
 async def cost_of_a_turn(redis: ArqRedis) -> float:
     """Microseconds for one customer, taken and cleared in batches of 50."""
     turns = Turns(redis, bucket=Bucket(redis))
-    turn = await turns.begin(ORG, token="bench")
+    turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     took: list[float] = []
     for _ in range(BATCHES // 3):
         began = time.perf_counter()
-        taken, _ = await turn.take()
-        items = [
-            Item(op="clear", cid=str(mark.customer), n=mark.n, read="a", snap=b"x" * 80) for mark in taken
-        ]
+        taken, _ = await turn.dequeue()
+        items = [Settlement(op="complete", mark=mark, echo_digests="a", snapshot=b"x" * 80) for mark in taken]
         await turn.settle(items, today=1)
         took.append((time.perf_counter() - began) / max(1, len(taken)))
     await turn.release(wait_ms=0, state={})
@@ -75,7 +73,7 @@ async def with_marks(redis: ArqRedis, count: int) -> tuple[float, float]:
 async def with_customers(redis: ArqRedis, count: int) -> tuple[float, float]:
     for start in range(1, count + 1, 10_000):
         snaps = {str(each): pack(Customer(id=each)) for each in range(start, min(start + 10_000, count + 1))}
-        await redis.hset(keys.shop(ORG, "snap"), mapping=snaps)
+        await redis.hset(keys.shop(ORG, "snapshots"), mapping=snaps)
     return await cost_of_marking(redis, [ORG]), await cost_of_a_turn(redis)
 
 

@@ -31,7 +31,7 @@ from service.domain.records import Record
 from service.store import ledger, marks
 from service.store.bucket import Bucket
 from service.store.connection import connect
-from service.store.settlements import Item, Mark
+from service.store.settlements import Mark, Settlement
 from service.store.turns import Turn, Turns
 from tests.bench.evaluation import NOW_MS, customer
 from tests.bench.servers import valkey
@@ -63,7 +63,7 @@ class Crowd:
     backgrounds: dict[int, Background]
     now_ms: int = NOW_MS
 
-    def items(self, taken: Sequence[Mark]) -> Iterator[Item]:
+    def items(self, taken: Sequence[Mark]) -> Iterator[Settlement]:
         """Each customer changed at random, decided on and written."""
         scene = Scene(self.compiled, 7, self.now_ms, self.compiled.day_of(self.now_ms))
         for mark in taken:
@@ -73,8 +73,8 @@ class Crowd:
             judged = judge(Asked(), Record(changed, frozenset()), background, scene)
             if isinstance(judged, Due):
                 self.backgrounds[mark.customer] = judged.settled.background
-                plan = outcomes.item(mark, judged, version=7, now_ms=self.now_ms).plan or b""
-                yield plans.written(mark, plans.unpack_plan(plan))
+                plan = outcomes.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
+                yield plans.after_success(mark, plans.unpack_plan(plan))
 
     def _changed(self, number: int) -> Customer:
         return msgspec.structs.replace(customer(number, self.dice), updated_ms=self.now_ms)
@@ -85,7 +85,7 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
     dice = random.Random(SEED)  # the same crowd each time
     crowd = Crowd(compile_rules(parse_rules(RULES.read_text())), dice, {})
     turns = Turns(redis, bucket=Bucket(redis), clock_ms=lambda: crowd.now_ms)
-    turn = await turns.begin(ORG, token="bench")
+    turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     written, at = 0, 0
     while written < entries:
@@ -99,8 +99,8 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
 
 
 async def _renewed(turns: Turns) -> Turn:
-    turn = await turns.begin(ORG, token="bench")
-    assert turn is not None  # the lock of the last round ran out days ago
+    turn = await turns.acquire(ORG, token="bench")
+    assert turn is not None  # the lease of the last round ran out days ago
     return turn
 
 
@@ -116,13 +116,13 @@ async def _batch(
     else:
         known = [CustomerId(each) for each in ids]
         await marks.mark_customers(redis, ORG, known, cause=crowd.dice.choice(CAUSES), now_ms=crowd.now_ms)
-    taken, _ = await turn.take()
+    taken, _ = await turn.dequeue()
     items = [*crowd.items(taken)]
     count = 0
     for place, item in enumerate(items):
-        some = (item.entries or [])[: most - count]
+        some = (item.ledger_entries or [])[: most - count]
         count += len(some)
-        items[place] = msgspec.structs.replace(item, entries=some if kept else None)
+        items[place] = msgspec.structs.replace(item, ledger_entries=some if kept else None)
     await turn.settle(items, today=0)
     return count
 

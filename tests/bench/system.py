@@ -55,7 +55,7 @@ class System:
     async def waiting(self, org: str | None = None) -> int:
         """Customers that are marked and not in the midst of being written."""
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in ("live", "bulk", "later"):
+            for name in ("ready:live", "ready:bulk", "delayed"):
                 pipe.zcard(self.key(name, org))
             return sum(await pipe.execute())
 

@@ -184,6 +184,6 @@ async def swing(stage: Stage, dice: Random) -> None:
         for shop in stage.shops:
             shop.handle.app(dice.choice(stage.urls()))
             try:
-                await stage.store.redis.delete(keys.shop(shop.handle.org, "removals"))
+                await stage.store.redis.delete(keys.shop(shop.handle.org, "unexplained_removals"))
             except (RedisError, OSError):
                 break  # the store is down for a moment: that is the point

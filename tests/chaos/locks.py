@@ -2,11 +2,11 @@
 
 For every tag write that a worker began, its turn's script calls are looked at:
 - a permit for this customer, asked for by this turn at most START_WITHIN_S before (the holder counts from the asking);
-- no script of this turn had been answered `lost` before.
+- no script of this turn had been answered `lease_lost` before.
 A process that stood still (SIGSTOP) between its last look at the clock and the write could not know: its write is
 forgiven when it began within AWAKE_S of the waking, and counted.
 Where another turn had the shop's lock before the write was over, the customer must have been read again after it: a
-`take` that names it and was asked for later, which only a marked customer is.
+`dequeue` that names it and was asked for later, which only a marked customer is.
 """
 
 from __future__ import annotations
@@ -86,16 +86,16 @@ class Lines:
             case "over":
                 if write := self.writes.get((token, f"{facts[0]} {facts[1]}", facts[2])):
                     write.over = asked
-            case "lock" if facts == [True]:
+            case "lease_acquire" if facts == [True]:
                 tenure.prefix, tenure.since = prefix, answered
-            case "release":
+            case "lease_release":
                 tenure.until = asked
-            case "take" if facts and facts[0] == "ok":
+            case "dequeue" if facts and facts[0] == "ok":
                 for customer in facts[1]:
                     self.reads[prefix, customer].append(asked)
             case "permit" if facts and facts[:2] == ["granted", "write"]:
                 tenure.permits[facts[2]].append((asked, answered))
-        if facts and facts[0] == "lost":
+        if facts and facts[0] == "lease_lost":
             tenure.lost = min(tenure.lost, answered)
 
     def _begun(self, token: str, facts: Sequence[str], at: float) -> None:

@@ -17,7 +17,7 @@ from tests.chaos.load import Shopful
 from tests.chaos.stage import Stage
 
 NUDGE_EVERY_S = 3.0
-READY = ("live", "bulk", "plan:live", "plan:bulk")
+READY = ("ready:live", "ready:bulk", "planned:live", "planned:bulk")
 
 
 @dataclass(slots=True)
@@ -61,13 +61,13 @@ class Nurse:
     async def _waiting(self, shop: Shopful, org: OrgId) -> set[CustomerId]:
         """Who waits to be read; not who was, and is only to be looked at once more in ten minutes."""
         redis = self.stage.store.redis
-        later = [CustomerId(int(each)) for each in await redis.zrange(keys.shop(org, "later"), 0, -1)]
+        later = [CustomerId(int(each)) for each in await redis.zrange(keys.shop(org, "delayed"), 0, -1)]
         waiting = [each for each in later if each not in shop.deleted]
-        causes = [await redis.hget(keys.shop(org, f"mark:{each}"), "cause") for each in waiting]
+        causes = [await redis.hget(keys.shop(org, f"mark:{each}"), "reasons") for each in waiting]
         return {
             each
             for each, cause in zip(waiting, causes, strict=True)
-            if cause != b"again" or (org, each) not in self._nudged
+            if cause != b"requeue" or (org, each) not in self._nudged
         }
 
     async def _open(self, org: OrgId) -> None:
@@ -87,7 +87,7 @@ class Nurse:
             self.done["breakers closed"] += 1
             names = [f"{kind}_{name}" for kind in ("read", "write") for name in ("failures", "open_until")]
             await redis.hdel(state, *names)
-            await redis.zadd(keys.DUE, {org: now_ms})
+            await redis.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
 
     async def _letters(self, shop: Shopful, org: OrgId) -> str:
         """Try transient dead letters again, as the service itself would within a day."""

@@ -10,13 +10,13 @@ import pytest
 from tests.chaos.children import Pause
 from tests.chaos.locks import Lines, Ruling, rule
 
-SHOP = "tagger:{1}:"
+SHOP = "tagger:{p1}:1:"
 POST = ["POST", "/com/customers/7/tags.json"]
 Line = tuple[str, float, float, str, list[object]]  # kind, asked, answered, turn, facts
 
 
 def lock(at: float, turn: str) -> Line:
-    return ("lock", at, at, turn, [True])
+    return ("lease_acquire", at, at, turn, [True])
 
 
 def permit(at: float, turn: str, said: str = "granted") -> Line:
@@ -28,7 +28,7 @@ def write(begun: float, over: float, turn: str) -> list[Line]:
 
 
 def take(at: float, turn: str) -> Line:
-    return ("take", at, at, turn, ["ok", [7]])
+    return ("dequeue", at, at, turn, ["ok", [7]])
 
 
 def judged(folder: Path, lines: list[Line], pauses: list[Pause]) -> Ruling:
@@ -54,7 +54,7 @@ OVERTAKEN = [lock(0, "a"), permit(1, "a"), *write(1.1, 20, "a"), lock(16, "b"), 
         ),
         pytest.param([lock(0, "a"), *write(1, 1.1, "a")], "without a permit", id="no permit"),
         pytest.param(
-            [lock(0, "a"), permit(1, "a"), permit(1.1, "a", "lost"), *write(1.2, 1.3, "a")],
+            [lock(0, "a"), permit(1, "a"), permit(1.1, "a", "lease_lost"), *write(1.2, 1.3, "a")],
             "after the turn knew",
             id="after lost",
         ),

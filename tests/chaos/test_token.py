@@ -30,7 +30,7 @@ async def test_only_the_token_that_is_stored_can_pause_a_shop(
 ) -> None:
     shops = Shops(redis, Cipher(("k" * 32,)))
     await shops.add(Shop(ORG, "Cửa hàng thử", "omni", "http://127.0.0.1:9/com", "token-1"))
-    turn = await Turns(redis, bucket=Bucket(redis)).begin(ORG, token="turn")  # a lock's, not an API's
+    turn = await Turns(redis, bucket=Bucket(redis)).acquire(ORG, token="turn")  # a lock's, not an API's
     assert turn is not None
     await shops.set_token(ORG, stored)
 

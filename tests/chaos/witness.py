@@ -21,8 +21,10 @@ import aiohttp
 import msgspec
 from arq.connections import ArqRedis
 from arq.worker import Worker
+from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
+from service.store import keys
 from service.store.turns import Turn, Turns
 from workers.drain import Drain
 from workers.main import WorkerProcess
@@ -63,17 +65,17 @@ class Noted:
         self._pen = pen
         self._standstill = standstill
 
-    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any]) -> Any:
+    async def __call__(self, redis: Redis, org: OrgId, *args: Any) -> Any:
         asked = time.monotonic()
         reply: Any = None
         try:
-            reply = await self._run(keys=keys, args=args)
+            reply = await self._run(redis, org, *args)
             if self._name == "permit" and reply[0] == b"granted" and args[3] == "write":
                 self._standstill.at("permit")
             return reply
         finally:
             self._pen.write(
-                self._name, asked, time.monotonic(), keys[0], args[1], gist(self._name, args, reply)
+                self._name, asked, time.monotonic(), keys.shop(org), args[1], gist(self._name, args, reply)
             )
 
 
@@ -82,15 +84,15 @@ def gist(name: str, args: Sequence[Any], reply: Any) -> list[Any]:
     if reply is None:
         return []
     match name:
-        case "lock":
+        case "lease_acquire":
             return [bool(reply[0])]
-        case "take":
+        case "dequeue":
             return [reply[0].decode(), [int(each) for each in reply[3::2]]]
         case "permit":
             customer = int(args[4]) if args[3] == "write" else 0
             return [reply[0].decode() if reply[0] != b"refused" else reply[1].decode(), args[3], customer]
         case "settle":
-            return ["lost" if b"lost" in reply else "ok"]
+            return ["lease_lost" if b"lease_lost" in reply else "ok"]
         case _:
             return ["ok"]
 
@@ -100,13 +102,13 @@ class WitnessedTurns(Turns):
 
     def __init__(self, turns: Turns, pen: Pen, standstill: Standstill) -> None:
         super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
-        for name in ("lock", "take", "permit", "settle", "release"):
+        for name in ("lease_acquire", "dequeue", "permit", "settle", "lease_release"):
             setattr(self, name, Noted(name, getattr(self, name), pen, standstill))
 
-    async def begin(self, org: OrgId, *, token: str) -> Turn | None:
+    async def acquire(self, org: OrgId, *, token: str) -> Turn | None:
         """As it is; and what this task calls from now on belongs to this turn."""
         _turn.set(token)
-        return await super().begin(org, token=token)
+        return await super().acquire(org, token=token)
 
 
 class WitnessedWorker(WorkerProcess):

@@ -243,7 +243,7 @@ async def test_customers_are_counted_listed_and_found(shop: Place) -> None:
 async def test_calls_go_through_the_shops_bucket(shop: Place, redis: ArqRedis) -> None:
     await shop.tagger("customers", "count", ORG)
 
-    assert int(await redis.hget(keys.shop(ORG, "bucket"), "dispatched") or 0) >= 1
+    assert int(await redis.hget(keys.shop(ORG, "rate_limit"), "dispatched") or 0) >= 1
 
 
 async def test_a_replay_is_counted_before_it_marks(shop: Place, redis: ArqRedis) -> None:
@@ -285,7 +285,7 @@ async def test_a_backfill_looks_at_everybody_and_marks_whom_it_must(shop: Place,
     assert await redis.exists(keys.shop(ORG, f"mark:{rich}"))
     marked = len(await redis.keys(keys.shop(ORG, "mark:*")))
     assert json.loads(said.out)["left"] == marked
-    assert marked + await redis.hlen(keys.shop(ORG, "snap")) == 21
+    assert marked + await redis.hlen(keys.shop(ORG, "snapshots")) == 21
     assert shop.haravan.calls.count("GET customers") == 2  # one page, and the empty one that ends the walk
 
 
@@ -307,7 +307,7 @@ async def test_a_walk_without_rules_is_refused(shop: Place) -> None:
 
 
 async def test_publishing_looks_at_everybody_known_again(shop: Place, redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), "7", "x")
+    await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
     said = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 

@@ -39,7 +39,7 @@ async def known(redis: ArqRedis, *customers: Customer) -> None:
     """Customers as drains have left them."""
     client: Any = redis
     for one in customers:
-        await client.hset(keys.shop(ORG, "snap"), str(one.id), pack(one))
+        await client.hset(keys.shop(ORG, "snapshots"), str(one.id), pack(one))
         if "VIP" in one.tags:
             owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(one.id), owned)
@@ -63,11 +63,11 @@ async def test_a_backfill_knows_what_rules_that_are_gone_wished(
     await shop.tagger("rules", "publish", ORG, str(empty), "--approve")
     customer = shop.haravan.create(total_spent=20_000_000, tags="VIP")
     await known(redis, Customer(id=customer, tags=("VIP",)))
-    await redis.delete(keys.shop(ORG, "snap"))  # or it would be looked at for that
+    await redis.delete(keys.shop(ORG, "snapshots"))  # or it would be looked at for that
 
     await shop.tagger("backfill", ORG)
 
-    assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "cause") == b"backfill:B1"
+    assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "reasons") == b"backfill:B1"
 
 
 async def test_a_preview_shows_tags_effort_warnings_and_the_guard_and_writes_nothing(
@@ -97,7 +97,7 @@ async def test_a_preview_speaks_the_language_asked_for_and_shows_what_is_stopped
     await known(redis, RICH, MIDDLING)
     now = 1000 * int((await redis.time())[0])
     undone = pack_strikes({"gold": (now - 3_000, now - 2_000, now - 1_000)})
-    await redis.hset(keys.shop(OrgId(ORG), "strikes"), mapping={"1": undone})
+    await redis.hset(keys.shop(OrgId(ORG), "reverts"), mapping={"1": undone})
 
     vi = await shop.tagger("rules", "preview", ORG, str(tiers))
     en = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "en")
@@ -241,7 +241,7 @@ async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: Arq
     assert "Customer 1 would be left alone by the rule vip; its tags stay as they are." in tried.out
     assert "Customer 3 is left alone by the rule vip; we have not looked at it yet." in said.out
     assert (unknown.code, undone.code) == (1, 0)
-    assert not await redis.exists(keys.shop(ORG, "excluded"))
+    assert not await redis.exists(keys.shop(ORG, "exclusions"))
 
 
 async def test_a_file_that_is_not_utf_8_is_told_so(shop: Place, tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def test_a_lagging_record_is_looked_at_later_and_an_earlier_404_is_forgotten(lag
 
     later = judge(asked, _record(), _kept(), SCENE)
 
-    assert later == Later(NOW + wait_ms, "lag", {"lag": str(lag + 1), "gone": "0"})
+    assert later == Later(NOW + wait_ms, "lag", {"stale_reads": str(lag + 1), "missing_since_ms": "0"})
 
 
 def test_a_record_that_still_lags_at_last_is_decided_on_and_looked_at_again() -> None:

@@ -101,7 +101,7 @@ def test_everything_that_a_decision_can_say_has_its_words(language: Language) ->
     said = words(language)
     keys = [f"state.{one}" for one in get_args(State) if one != "kept"]
     keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(Why))]
-    keys += [f"cause.{kind}" for kind in ("delivery", "schedule", "again", "retry", "recovered", *LETTERS)]
+    keys += [f"cause.{kind}" for kind in ("delivery", "schedule", "requeue", "retry", "recovered", *LETTERS)]
 
     assert [key for key in keys if not said.has(key)] == []
 

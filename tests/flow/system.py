@@ -74,9 +74,9 @@ class System:
     async def marked(self) -> int:
         """Who waits for a turn. Whoever is due in some minutes is right by now, and only looked at once more."""
         async with self.redis.pipeline(transaction=False) as pipe:
-            for name in ("live", "bulk", "plan:live", "plan:bulk"):
+            for name in ("ready:live", "ready:bulk", "planned:live", "planned:bulk"):
                 pipe.zcard(self.key(name))
-            pipe.zcount(self.key("later"), "-inf", int(self.clock() * 1000) + 300_000)
+            pipe.zcount(self.key("delayed"), "-inf", int(self.clock() * 1000) + 300_000)
             return sum(await pipe.execute())
 
     def tags(self) -> dict[int, set[str]]:

@@ -48,9 +48,9 @@ async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: Syste
     assert (await system.shops.require(ORG)).paused == ""
     system.clock.advance(3_600)
     await until(lambda: system.shops.is_paused(ORG))
-    assert await system.redis.hlen(system.key("snap")) == 1
+    assert await system.redis.hlen(system.key("snapshots")) == 1
     system.clock.advance(7 * 86_400)
-    for name in ("snap", "ledger"):
+    for name in ("snapshots", "ledger"):
         await until(lambda name=name: gone(system, name))
 
     assert await system.shops.orgs() == ()
@@ -65,7 +65,7 @@ async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: Syste
 
 
 async def refused(system: System) -> bool:
-    return bool(await system.redis.hexists(system.key("state"), "uninstalled_refused"))
+    return bool(await system.redis.hexists(system.key("state"), "uninstall_first_denied_ms"))
 
 
 async def gone(system: System, name: str) -> bool:

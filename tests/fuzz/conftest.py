@@ -69,5 +69,5 @@ async def _furnish(redis_url: str) -> None:
         await versions.publish(ORG, parse_rules(RULES % least), author="Lan", parent=parent)
     for number in (1, 2):
         customer = pack(Customer(id=number, total_spent=15_000_000 * number, tags=("Khách sỉ",)))
-        await redis.hset(keys.shop(ORG, "snap"), mapping={str(number): customer})
+        await redis.hset(keys.shop(ORG, "snapshots"), mapping={str(number): customer})
     await redis.aclose()

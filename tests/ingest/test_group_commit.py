@@ -121,7 +121,7 @@ async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) 
 
     assert [len(flush.batches) for flush in flushes] == [MIN_BATCH]
     for org in orgs:
-        assert await redis.zrange(keys.shop(org, "live"), 0, -1) == [org.encode()]
+        assert await redis.zrange(keys.shop(org, "ready:live"), 0, -1) == [org.encode()]
 
 
 async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
@@ -132,7 +132,9 @@ async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
     sizes = [len(batch.events) for flush in flushes for batch in flush.batches]
     assert max(sizes) == MOST_EVENTS
     assert sum(sizes) == await recorded(redis) == 1000
-    assert [int(each) for each in await redis.zrange(keys.shop(ORG, "live"), 0, -1)] == list(range(1, 1001))
+    assert [int(each) for each in await redis.zrange(keys.shop(ORG, "ready:live"), 0, -1)] == list(
+        range(1, 1001)
+    )
 
 
 async def test_beyond_its_bound_it_takes_no_more(redis: ArqRedis) -> None:

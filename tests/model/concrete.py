@@ -11,8 +11,8 @@ from service.domain.customers import CustomerId, OrgId
 from service.store import keys
 from service.store import marks as real
 from service.store.bucket import Bucket, Grant
-from service.store.settlements import Item
-from service.store.settlements import Mark as Taken
+from service.store.settlements import Mark as Dequeued
+from service.store.settlements import Settlement
 from service.store.turns import LockLost, Refused, Turn, Turns
 from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
 
@@ -38,49 +38,48 @@ def digest_text(digest: Digest) -> str:
 def write(pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane) -> None:
     """Put the state into an empty shop, with the lock as the call needs it."""
     P = keys.shop(org)  # noqa: N806  # as in the scripts
-    pipe.set(P + "lock", TOKEN if getattr(call, "held", True) else "another's")
-    pipe.set(P + "seq", N)
+    pipe.set(P + "lease", TOKEN if getattr(call, "held", True) else "another's")
+    pipe.set(P + "generation_seq", N)
     pipe.set(P + "live_version", store.version)
     if store.read:
-        pipe.hset(P + "read", str(CUSTOMER), " ".join(map(digest_text, store.read)))
+        pipe.hset(P + "echo_digests", str(CUSTOMER), " ".join(map(digest_text, store.read)))
     for name, kept in (("owned", store.owned), ("intents", store.intent)):
         if kept:
             pipe.hset(P + name, str(CUSTOMER), str(kept))
     if store.told:
-        pipe.hset(P + "told", str(CUSTOMER), str(store.told))
+        pipe.hset(P + "latest_updated_at", str(CUSTOMER), str(store.told))
     if store.snap >= 0:
-        pipe.hset(P + "snap", str(CUSTOMER), str(store.snap))
+        pipe.hset(P + "snapshots", str(CUSTOMER), str(store.snap))
     if store.flips:
-        pipe.zadd(P + "calendar", {str(CUSTOMER): TODAY + 1})
+        pipe.zadd(P + "schedule", {str(CUSTOMER): TODAY + 1})
     if store.place != "none":
         _write_mark(pipe, P, store, lane, taken_ms=NOW_MS - (1000 if getattr(call, "rests", False) else 9000))
 
 
 def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_ms: int) -> None:  # noqa: N803
-    place = "later" if store.place in ("soon", "long") else store.place
+    place = "delayed" if store.place in ("soon", "long") else store.place
     fields: dict[str, Any] = {
-        "n": N,
-        "first_n": FIRST,
-        "first": NOW_MS - 9000,
+        "generation": N,
+        "position": FIRST,
+        "enqueued_ms": NOW_MS - 9000,
         "lane": lane,
-        "place": place,
-        "upd": store.told,
-        "taken": taken_ms,
-        "gone": store.gone,
-        "lag": store.lag,
-        "ids": "",
-        "cause": "delivery",
+        "state": place,
+        "updated_ms": store.told,
+        "dequeued_ms": taken_ms,
+        "missing_since_ms": store.gone,
+        "stale_reads": store.lag,
+        "reasons": "delivery",
         "runs": "",
     }
     if store.plan is not None:
         expected = digest_text((store.plan.value, store.plan.add))
-        fields |= {"plan": plan_text(store.plan), "expected": expected}
+        fields |= {"plan": plan_text(store.plan), "expected_digest": expected}
     pipe.hset(f"{P}mark:{CUSTOMER}", mapping=fields)
     where: dict[Place, tuple[str, int]] = {
-        "ready": (lane, FIRST),
-        "planned": (f"plan:{lane}", FIRST),
-        "soon": ("later", NOW_MS - 1),
-        "long": ("later", NOW_MS + LONG_MS),
+        "ready": (f"ready:{lane}", FIRST),
+        "planned": (f"planned:{lane}", FIRST),
+        "soon": ("delayed", NOW_MS - 1),
+        "long": ("delayed", NOW_MS + LONG_MS),
     }
     name, score = where[store.place]
     pipe.zadd(P + name, {str(CUSTOMER): score})
@@ -97,12 +96,12 @@ async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
     turn = Turn(turns, org, TOKEN, version=version, now_ms=NOW_MS, state={})
     if isinstance(call, Take):
         try:
-            await turn.take()
+            await turn.dequeue()
         except LockLost:
-            return "lost"
+            return "lease_lost"
         return "done"
     if isinstance(call, Settle):
-        return (await turn.settle([_item(call)], today=TODAY))[0]
+        return (await turn.settle([_settlement(call)], today=TODAY))[0]
     return await _permit(turn, call, lane)
 
 
@@ -112,7 +111,7 @@ def _now() -> int:
 
 async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
     n = N if call.stands else OLDER
-    mark = Taken(CUSTOMER, n, lane, 0, 0, 0, 0, 0, "", "")
+    mark = Dequeued(CUSTOMER, n, lane, 0)
     answer = await turn.permit_write(
         mark,
         version=call.version,
@@ -127,24 +126,24 @@ async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
     return answer.why if isinstance(answer, Refused) else "wait"
 
 
-def _item(call: Settle) -> Item:
-    remembered = {name: str(kept) for name in ("gone", "lag") if (kept := getattr(call, name)) is not None}
+def _settlement(call: Settle) -> Settlement:
+    looks = {"missing_since_ms": call.gone, "stale_reads": call.lag}
+    remembered = {name: str(kept) for name, kept in looks.items() if kept is not None}
     if call.plan is not None:
-        remembered["expected"] = digest_text((call.plan.value, call.plan.add))
-    return Item(
+        remembered["expected_digest"] = digest_text((call.plan.value, call.plan.add))
+    return Settlement(
         op=call.op,
-        cid=str(CUSTOMER),
-        n=N if call.stands else OLDER,
-        read=None if call.read is None else " ".join(map(digest_text, call.read)),
-        snap=_blob(call.snap),
+        mark=Dequeued(CUSTOMER, N if call.stands else OLDER, "live", 0),
+        echo_digests=None if call.read is None else " ".join(map(digest_text, call.read)),
+        snapshot=_blob(call.snap),
         owned=_blob(call.owned, nothing=0),
         intents=_blob(call.intent, nothing=0),
-        day=(TODAY if call.due else TODAY + 1) if call.flips else None,
+        next_change_day=(TODAY if call.due else TODAY + 1) if call.flips else None,
         plan=plan_text(call.plan) if call.plan is not None else None,
-        due=(NOW_MS + LONG_MS if call.long else NOW_MS) if call.op == "later" else None,
-        again=NOW_MS + LONG_MS if call.again else None,
-        fields=remembered or None,
-        answered=call.answered,
+        due_ms=(NOW_MS + LONG_MS if call.long else NOW_MS) if call.op == "delay" else None,
+        recheck_ms=NOW_MS + LONG_MS if call.again else None,
+        mark_fields=remembered or None,
+        is_answered=call.answered,
     )
 
 
@@ -158,14 +157,15 @@ def ask(pipe: Pipeline, org: OrgId) -> None:
     """Queue the reads from which `read_back` makes a state."""
     P = keys.shop(org)  # noqa: N806
     pipe.hgetall(f"{P}mark:{CUSTOMER}")
-    for name in ("read", "owned", "intents", "snap"):
+    for name in ("echo_digests", "owned", "intents", "snapshots"):
         pipe.hget(P + name, str(CUSTOMER))
-    for name in ("calendar", "later", "live", "bulk", "plan:live", "plan:bulk"):
+    for name in ("schedule", *QUEUES):
         pipe.zscore(P + name, str(CUSTOMER))
-    pipe.get(P + "seq")
-    pipe.hget(P + "told", str(CUSTOMER))
+    pipe.get(P + "generation_seq")
+    pipe.hget(P + "latest_updated_at", str(CUSTOMER))
 
 
+QUEUES: Final = ("delayed", "ready:live", "ready:bulk", "planned:live", "planned:bulk")
 ANSWERS: Final = 13  # that `ask` queues
 
 
@@ -176,16 +176,14 @@ def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
     """
     fields = {name.decode(): kept.decode() for name, kept in answers[0].items()}
     read, owned, intents, snap = (kept.decode() if kept else "" for kept in answers[1:5])
-    place, plan = _place(
-        fields, dict(zip(("later", "live", "bulk", "plan:live", "plan:bulk"), answers[6:11], strict=True))
-    )
+    place, plan = _place(fields, dict(zip(QUEUES, answers[6:11], strict=True)))
     known = {plan_text(each): each for each in (before.plan,) if each is not None}
     store = Store(
         place=place,
         plan=None if plan is None else known.get(plan, plan),  # type: ignore[arg-type]  # another plan stays bytes
-        told=max(int(fields.get("upd", 0)), int(answers[12] or 0)),
-        gone=int(fields.get("gone", 0)),
-        lag=int(fields.get("lag", 0)),
+        told=max(int(fields.get("updated_ms", 0)), int(answers[12] or 0)),
+        gone=int(fields.get("missing_since_ms", 0)),
+        lag=int(fields.get("stale_reads", 0)),
         read=tuple((int(each[1]), each[3] == "1") for each in read.split()),
         owned=int(owned or 0),
         intent=int(intents or 0),
@@ -201,12 +199,12 @@ def _place(fields: dict[str, str], scores: dict[str, float | None]) -> tuple[Pla
     if not fields:
         assert not there, f"in {there} without a mark"
         return "none", None
-    lane, named = fields["lane"], fields["place"]
-    name = {"ready": lane, "planned": f"plan:{lane}", "later": "later"}[named]
+    lane, named = fields["lane"], fields["state"]
+    name = "delayed" if named == "delayed" else f"{named}:{lane}"
     assert list(there) == [name], f"stands in {there}, and its mark says {named} {lane}"
     plan = fields.get("plan")
     assert (plan is not None) == (named == "planned"), f"a plan without its place, or the reverse: {fields}"
-    if named != "later":
-        assert there[name] == float(fields["first_n"])
+    if named != "delayed":
+        assert there[name] == float(fields["position"])
         return ("planned" if named == "planned" else "ready"), plan.encode() if plan else None
-    return ("long" if (there["later"] or 0) > NOW_MS + LONG_MS / 2 else "soon"), None
+    return ("long" if (there["delayed"] or 0) > NOW_MS + LONG_MS / 2 else "soon"), None

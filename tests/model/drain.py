@@ -55,7 +55,7 @@ def _permit(scope: Scope, world: World) -> Step:
     other = rules.plans_are_of_the_live_version and plan.version != drain.version
     twice = rules.plans_are_begun_once and plan.begun
     if other or twice:
-        call = Settle("ready", stands=drain.stands, version=drain.version)
+        call = Settle("requeue", stands=drain.stands, version=drain.version)
         refused, _ = scripted(scope, world, call)
         why = "is of another version" if other else "was begun before"
         return f"the plan {why}: read again", refused._replace(drain=over)
@@ -103,10 +103,10 @@ def _settle(scope: Scope, world: World) -> Step:
 
 def _settlement(scope: Scope, world: World, seen: Seen | None) -> tuple[str, Settle]:
     drain, rules, store = world.drain, scope.rules, world.store
-    blank = Settle("later", stands=False, version=0, keeps_told=rules.told_outlives_marks)
+    blank = Settle("delay", stands=False, version=0, keeps_told=rules.told_outlives_marks)
     if seen is None:
         if store.gone == OLD or not rules.gone_needs_two_looks:
-            return "purge", blank._replace(op="purge")
+            return "delete", blank._replace(op="delete")
         return "gone, look again", blank._replace(long=True, gone=YOUNG)
     lags = seen.at < store.told
     if lags and not store.lag and rules.lagging_records_wait:
@@ -115,13 +115,15 @@ def _settlement(scope: Scope, world: World, seen: Seen | None) -> tuple[str, Set
     again = lags or decision.again
     kept = blank._replace(owned=decision.owned, intent=decision.intent)
     if not decision.change:
-        return "clear", _clear(scope, world, kept, seen, again=again)
+        return "complete", _clear(scope, world, kept, seen, again=again)
     return "plan", _plan(scope, world, kept, seen, decision)
 
 
 def _clear(scope: Scope, world: World, kept: Settle, seen: Seen, *, again: bool) -> Settle:
     day, known = by_calendar(scope, seen.value, world)
-    return kept._replace(op="clear", read=(seen.digest,), snap=seen.value, flips=day, due=known, again=again)
+    return kept._replace(
+        op="complete", read=(seen.digest,), snap=seen.value, flips=day, due=known, again=again
+    )
 
 
 def by_calendar(scope: Scope, value: int, world: World) -> tuple[bool, bool]:

@@ -10,8 +10,18 @@ from __future__ import annotations
 from typing import Literal, NamedTuple
 
 Place = Literal["none", "ready", "planned", "soon", "long"]
-Op = Literal["clear", "plan", "later", "ready", "purge"]
-Outcome = Literal["done", "lost", "version", "moved", "day", "stale", "granted", "echo", "marked"]
+Op = Literal["complete", "plan", "delay", "requeue", "delete"]
+Outcome = Literal[
+    "done",
+    "lease_lost",
+    "version_changed",
+    "superseded",
+    "schedule_passed",
+    "plan_expired",
+    "granted",
+    "echo",
+    "marked",
+]
 Digest = tuple[int, bool]  # the value and whether the tag is there
 
 YOUNG, OLD = 1, 2  # younger, older than ten minutes; 0 is none
@@ -36,7 +46,7 @@ class Plan(NamedTuple):
 class Store(NamedTuple):
     """One customer's state in Redis."""
 
-    place: Place = "none"  # `soon` and `long` are both `later`: due at once, or in ten minutes
+    place: Place = "none"  # `soon` and `long` are both `delayed`: due at once, or in ten minutes
     plan: Plan | None = None
     told: int = 0  # the newest `updated_at` of the bodies that marked it
     gone: int = 0  # since when a 404 is known
@@ -126,7 +136,7 @@ def mark(store: Store, call: Mark) -> tuple[Store, Outcome]:
 def take(store: Store, call: Take) -> tuple[Store, Outcome]:
     """Due retries become ready; whoever is ready is taken, and what was read of it is forgotten."""
     if not call.held:
-        return store, "lost"
+        return store, "lease_lost"
     if store.place not in ("ready", "soon"):
         return store, "done"
     return store._replace(place="ready", read=() if call.forgets else store.read), "done"
@@ -134,7 +144,7 @@ def take(store: Store, call: Take) -> tuple[Store, Outcome]:
 
 def settle(store: Store, call: Settle) -> tuple[Store, Outcome]:
     if not call.held:
-        return store, "lost"
+        return store, "lease_lost"
     settled, outcome = _settled(store, call)
     if call.answered and outcome != "done":
         facts = settled._replace(
@@ -148,16 +158,16 @@ def settle(store: Store, call: Settle) -> tuple[Store, Outcome]:
 
 def _settled(store: Store, call: Settle) -> tuple[Store, Outcome]:
     if call.version != store.version:
-        return store, "version"
+        return store, "version_changed"
     if store.place == "none" or not call.stands:
-        return store, "moved"
+        return store, "superseded"
     return _OPS[call.op](store, call)
 
 
 def permit(store: Store, call: Permit) -> tuple[Store, Outcome]:
     """A refused customer that has a plan is made ready."""
     if not call.held:
-        return store, "lost"
+        return store, "lease_lost"
     why = _falls(store, call)
     if why:
         return (_ready(store, rests=call.rests) if store.place == "planned" else store), why
@@ -170,10 +180,10 @@ def permit(store: Store, call: Permit) -> tuple[Store, Outcome]:
 
 def _falls(store: Store, call: Permit) -> Outcome | None:
     if (store.place != "planned" and not call.blind) or not call.stands:
-        return "moved"
+        return "superseded"
     if call.version != store.version:
-        return "version"
-    return "stale" if call.stale else None
+        return "version_changed"
+    return "plan_expired" if call.stale else None
 
 
 def _ready(store: Store, *, rests: bool) -> Store:
@@ -197,7 +207,7 @@ def _unmarked(store: Store, call: Settle) -> Store:
 
 def _clear(store: Store, call: Settle) -> tuple[Store, Outcome]:
     if call.flips and call.due:
-        return store, "day"
+        return store, "schedule_passed"
     cleared = _unmarked(_kept(store, call), call)._replace(flips=bool(call.flips))
     return (cleared._replace(place="long") if call.again else cleared), "done"
 
@@ -226,4 +236,4 @@ def _purge(store: Store, call: Settle) -> tuple[Store, Outcome]:
     return _unmarked(store, call)._replace(told=0, read=(), snap=-1, owned=0, intent=0, flips=False), "done"
 
 
-_OPS = {"clear": _clear, "plan": _plan, "later": _later, "ready": _again, "purge": _purge}
+_OPS = {"complete": _clear, "plan": _plan, "delay": _later, "requeue": _again, "delete": _purge}

@@ -90,7 +90,7 @@ def _difference(pair: Pair, outcome: str, answers: list[object]) -> str:
     store, call = pair
     after, wanted = model.run(store, call)
     anew = wanted == "marked" or (
-        wanted == "done" and isinstance(call, Settle) and call.op == "clear" and call.again
+        wanted == "done" and isinstance(call, Settle) and call.op == "complete" and call.again
     )
     try:
         found, is_new = concrete.read_back(answers, after)

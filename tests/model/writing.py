@@ -63,7 +63,7 @@ def _unanswered(scope: Scope, world: World, plan: Plan) -> Iterator[Step]:
 
 def _failed(scope: Scope, world: World, label: str, *, gone: bool = False) -> Step:
     drain = world.drain
-    call = Settle("later", stands=drain.stands, version=drain.version, long=gone)
+    call = Settle("delay", stands=drain.stands, version=drain.version, long=gone)
     if gone:
         call = call._replace(gone=world.store.gone or YOUNG)
     settled, outcome = scripted(scope, world, call)
@@ -77,7 +77,7 @@ def _clear(scope: Scope, world: World, plan: Plan) -> Settle:
     intent = plan.intent if rules.answers_leave_earlier_intents else 0
     open_still = intent != 0 and rules.open_intents_are_looked_at_again
     return Settle(
-        "clear",
+        "complete",
         stands=drain.stands or not rules.settle_checks_mark,
         version=drain.version if rules.settle_checks_version else world.store.version,
         owned=owned_after(plan.add),

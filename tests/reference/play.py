@@ -26,7 +26,7 @@ from workers.walk import Kind, Walk
 How = Literal["told", "told twice", "told late", "lost"]
 MOST_ROUNDS = 200
 MOST_UNDONE = 2  # the third time within a day a tag is not given any more, until somebody looks again
-PLACES = ("live", "bulk", "plan:live", "plan:bulk", "later")
+PLACES = ("ready:live", "ready:bulk", "planned:live", "planned:bulk", "delayed")
 
 
 @dataclass
@@ -251,7 +251,7 @@ class Play:
         found = {each: set(map(fold, self.person(each).tags)) for each in self.customers}
         assert found == expected, self._difference(found, expected, before)
         await self._check_snapshots()
-        dead = await self.stage.redis.hgetall(self.stage.key("dead"))
+        dead = await self.stage.redis.hgetall(self.stage.key("dead_letters"))
         assert not dead, dead
         assert not await self.stage.sweep.mark_by_calendar(), "marked again, although nothing is due"
         for gone in self.book.pages.keys() - set(self.customers):
@@ -261,7 +261,7 @@ class Play:
 
     async def _check_snapshots(self) -> None:
         """Previews and publishes go by what was seen last: everybody who is there as they are, and nobody else."""
-        stored = await self.stage.redis.hgetall(self.stage.key("snap"))
+        stored = await self.stage.redis.hgetall(self.stage.key("snapshots"))
         seen = {int(name): unpack(snapshot) for name, snapshot in stored.items()}
         assert seen.keys() == set(self.customers), "\n".join(self.history)
         for customer, one in seen.items():
@@ -313,7 +313,7 @@ class Play:
             waiting = {place: await self.stage.redis.zcard(self.stage.key(place)) for place in PLACES}
             if not any(waiting.values()):
                 return
-            if waiting["later"] == sum(waiting.values()):
-                [(_, due)] = await self.stage.redis.zrange(self.stage.key("later"), 0, 0, withscores=True)
+            if waiting["delayed"] == sum(waiting.values()):
+                [(_, due)] = await self.stage.redis.zrange(self.stage.key("delayed"), 0, 0, withscores=True)
                 self.stage.clock.advance(max(0.0, due / 1000 - self.stage.clock()))
         raise AssertionError(f"never quiet: {waiting}")

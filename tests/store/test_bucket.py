@@ -429,4 +429,4 @@ async def test_the_server_s_own_time_is_used_unless_a_clock_is_given(redis: ArqR
 
 async def test_a_shop_never_seen_has_an_empty_bucket(redis: ArqRedis, bucket: Bucket) -> None:
     assert await bucket.level(ORG) == Level(level=0, size=80, in_flight=0, blocked_s=0)
-    assert not await redis.exists(keys.shop(ORG, "bucket"))
+    assert not await redis.exists(keys.shop(ORG, "rate_limit"))

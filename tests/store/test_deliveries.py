@@ -66,7 +66,11 @@ async def test_pages_go_through_records_of_many_deliveries(redis: ArqRedis, limi
 
 async def test_a_record_that_cannot_be_read_hides_no_other(redis: ArqRedis) -> None:
     await deliver(redis, 7)
-    for fields in ({"e": b"\xc1"}, {"e": b"\x90", "o": "", "r": ""}, {"e": b"\x91\x90", "o": "x", "r": "0"}):
+    for fields in (
+        {"events": b"\xc1"},
+        {"events": b"\x90", "outcomes": "", "repeats": ""},
+        {"events": b"\x91\x90", "outcomes": "x", "repeats": "0"},
+    ):
         await redis.xadd(keys.shop(ORG, "deliveries"), fields)  # type: ignore[arg-type]  # it takes bytes
 
     page = await by_time(redis, ORG, limit=1)
@@ -112,8 +116,8 @@ async def test_a_delivery_that_the_retention_took_is_left_out(redis: ArqRedis) -
     assert await by_customer(redis, ORG, CustomerId(7)) == ()
 
 
-async def test_a_record_of_another_time_is_shown_as_far_as_it_goes(redis: ArqRedis) -> None:
-    await redis.xadd(keys.shop(ORG, "deliveries"), {"c": "7", "o": "marked", "r": "0", "b": b"\xff"})
+async def test_a_delivery_whose_record_cannot_be_read_is_shown_as_far_as_it_goes(redis: ArqRedis) -> None:
+    await mark(redis, ORG, [Event("7", identity=b"1" * 16, record=b"\xff")], lane="live")
 
     [delivery] = (await by_time(redis, ORG)).deliveries
 
@@ -124,7 +128,7 @@ async def test_strangers_never_fill_the_store(redis: ArqRedis) -> None:
     stream = keys.shop(STRANGERS, "deliveries")
     async with redis.pipeline(transaction=False) as pipe:
         for _ in range(2_500):
-            pipe.xadd(stream, {"e": b"\x90", "o": "", "r": ""})
+            pipe.xadd(stream, {"events": b"\x90", "outcomes": "", "repeats": ""})
         await pipe.execute()
 
     await forget_strangers(redis)

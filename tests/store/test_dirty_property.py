@@ -14,7 +14,7 @@ from service.store import keys
 from service.store.bucket import Bucket
 from service.store.deliveries import MOST_OF_ONE, by_customer
 from service.store.marks import Event, mark
-from service.store.settlements import Item, Letter, Mark
+from service.store.settlements import Letter, Mark, Settlement
 from service.store.turns import Refused, Turn, Turns
 
 ORG = OrgId("1000000001")
@@ -23,7 +23,7 @@ RETENTION_S = 86_400
 CROWD = (1, 2, 3)
 TODAY = 739_000
 
-Op = Literal["clear", "plan", "later", "ready", "dead"]
+Op = Literal["complete", "plan", "delay", "requeue", "dead_letter"]
 
 
 @dataclass
@@ -47,10 +47,10 @@ class Life:
         )
 
     async def turn(self) -> Turn:
-        turn = await self.turns().begin(ORG, token="turn")  # a lock's, not an API's
+        turn = await self.turns().acquire(ORG, token="turn")  # a lock's, not an API's
         if turn is None:
-            await self.redis.delete(P + "lock")
-            turn = await self.turns().begin(ORG, token="turn")
+            await self.redis.delete(P + "lease")
+            turn = await self.turns().acquire(ORG, token="turn")
         assert turn is not None
         return turn
 
@@ -82,13 +82,13 @@ class Life:
                 self.deliveries.setdefault(int(event.customer), []).append(one.delivery)
 
     async def take(self) -> None:
-        marks, _ = await (await self.turn()).take()
+        marks, _ = await (await self.turn()).dequeue(linger_ms=0)
         for one in marks:
             self.moved.pop(one.customer, None)
             self.open[one.customer] = one
             assert one.updated_ms == self.told.get(one.customer, 0)
             last = self.deliveries.get(one.customer, [""])[-1]
-            assert one.delivery in (last, "")  # a mark after a clear may be by no delivery at all
+            assert one.last_delivery in (last, "")  # a mark after a clear may be by no delivery at all
 
     async def settle(self) -> None:
         """Whoever was taken and left alone since is settled; whoever was not is refused."""
@@ -96,17 +96,17 @@ class Life:
         if not taken:
             return
         one, stands = self.dice.choice(taken)
-        ops: tuple[Op, ...] = ("clear", "plan", "later", "ready", "dead")
+        ops: tuple[Op, ...] = ("complete", "plan", "delay", "requeue", "dead_letter")
         op = self.dice.choice(ops)
-        item = Item(
+        settlement = Settlement(
             op=op,
-            cid=str(one.customer),
-            n=one.n,
+            mark=one,
             plan=b"plan" if op == "plan" else None,
-            due=self.now_ms + 500 if op == "later" else None,
-            letter=Letter("rejected", "no") if op == "dead" else None,
+            due_ms=self.now_ms + 500 if op == "delay" else None,
+            dead_letter=Letter("rejected", "no") if op == "dead_letter" else None,
         )
-        assert await (await self.turn()).settle([item], today=TODAY) == ["done" if stands else "moved"]
+        outcome = await (await self.turn()).settle([settlement], today=TODAY)
+        assert outcome == ["done" if stands else "superseded"]
         if stands and op != "plan":
             del self.open[one.customer]
 
@@ -115,12 +115,12 @@ class Life:
         for one, stands in [(x, True) for x in self.open.values()] + [
             (x, False) for x in self.moved.values()
         ]:
-            if await self.redis.hget(P + f"mark:{one.customer}", "place") != b"planned" and stands:
+            if await self.redis.hget(P + f"mark:{one.customer}", "state") != b"planned" and stands:
                 continue
             answer = await (await self.turn()).permit_write(
                 one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, ours=0, reserve=0
             )
-            assert (answer == Refused("moved")) is not stands
+            assert (answer == Refused("superseded")) is not stands
             return
 
     async def passes(self) -> None:
@@ -131,8 +131,8 @@ class Life:
         for customer, made in self.deliveries.items():
             found = await by_customer(self.redis, ORG, CustomerId(customer))
             assert [each.id for each in found] == made[-MOST_OF_ONE:][::-1]
-            if await self.redis.exists(P + f"of:{customer}"):
-                assert 0 < await self.redis.ttl(P + f"of:{customer}") <= RETENTION_S
+            if await self.redis.exists(P + f"deliveries_by_customer:{customer}"):
+                assert 0 < await self.redis.ttl(P + f"deliveries_by_customer:{customer}") <= RETENTION_S
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -24,14 +24,14 @@ async def write(redis: ArqRedis, customer: int, *moments: int) -> None:
     client: Any = redis
     for at in moments:
         entry = pack_entry(Entry("+", f"Nhãn {at}", "vip", 1, "delivery"))
-        await client.xadd(keys.shop(ORG, "ledger"), {"c": customer, "b": entry}, id=f"{at}-0")
+        await client.xadd(keys.shop(ORG, "ledger"), {"customer": customer, "entry": entry}, id=f"{at}-0")
     ids = ",".join(f"{at}-0" for at in moments)
-    await client.hset(keys.shop(ORG, "ledger_of"), str(customer), ids)
+    await client.hset(keys.shop(ORG, "ledger_by_customer"), str(customer), ids)
 
 
 async def touch(redis: ArqRedis, customer: int, **tags: int) -> None:
     client: Any = redis
-    await client.hset(keys.shop(ORG, "drift_of"), str(customer), msgpack.packb(tags))
+    await client.hset(keys.shop(ORG, "drift_by_customer"), str(customer), msgpack.packb(tags))
 
 
 async def test_entries_older_than_400_days_go_and_younger_ones_stay(redis: ArqRedis) -> None:
@@ -42,7 +42,7 @@ async def test_entries_older_than_400_days_go_and_younger_ones_stay(redis: ArqRe
     left = await ledger.of_customer(redis, ORG, SEVEN)
     assert [one.at_ms for one in left] == [NOW_MS, YOUNG]
     assert [one.at_ms async for one in ledger.since(redis, ORG)] == [YOUNG, NOW_MS]
-    assert await redis.hget(keys.shop(ORG, "ledger_of"), "7") == f"{YOUNG}-0,{NOW_MS}-0".encode()
+    assert await redis.hget(keys.shop(ORG, "ledger_by_customer"), "7") == f"{YOUNG}-0,{NOW_MS}-0".encode()
 
 
 async def test_of_what_people_changed_the_last_400_days_are_known(redis: ArqRedis) -> None:
@@ -60,22 +60,22 @@ async def test_a_customer_of_whom_all_is_old_leaves_nothing_behind(redis: ArqRed
 
     await forget(redis, ORG, now_ms=NOW_MS)
 
-    assert not await redis.exists(keys.shop(ORG, "ledger_of"), keys.shop(ORG, "drift_of"))
+    assert not await redis.exists(keys.shop(ORG, "ledger_by_customer"), keys.shop(ORG, "drift_by_customer"))
     assert await redis.xlen(keys.shop(ORG, "ledger")) == 0
 
 
 async def test_a_large_shop_is_done_page_by_page_and_then_again(redis: ArqRedis) -> None:
     client: Any = redis
     many = {str(number): f"{OLD}-0" for number in range(3 * PAGE)}
-    await client.hset(keys.shop(ORG, "ledger_of"), mapping=many)
+    await client.hset(keys.shop(ORG, "ledger_by_customer"), mapping=many)
 
     await forget(redis, ORG, now_ms=NOW_MS)
-    left = await client.hlen(keys.shop(ORG, "ledger_of"))
+    left = await client.hlen(keys.shop(ORG, "ledger_by_customer"))
     for _ in range(6):
         await forget(redis, ORG, now_ms=NOW_MS)
 
     assert 0 < left <= 2 * PAGE
-    assert await client.hlen(keys.shop(ORG, "ledger_of")) == 0
+    assert await client.hlen(keys.shop(ORG, "ledger_by_customer")) == 0
 
 
 async def test_a_shop_without_any_of_it_is_no_matter(redis: ArqRedis) -> None:

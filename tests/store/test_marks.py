@@ -21,9 +21,9 @@ async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
 
     made = await mark(redis, ORG, events, lane="live")
 
-    assert await redis.zrange(P + "live", 0, -1) == [b"7"]
+    assert await redis.zrange(P + "ready:live", 0, -1) == [b"7"]
     [one] = await taken(redis)
-    assert (one.customer, one.updated_ms, one.delivery) == (7, 50, made[-1].delivery)
+    assert (one.customer, one.updated_ms, one.last_delivery) == (7, 50, made[-1].delivery)
     found = await by_customer(redis, ORG, CustomerId(7))
     assert [each.id for each in found] == [each.delivery for each in reversed(made)]
     assert await redis.zcard("tagger:queue:drain") == 1
@@ -40,14 +40,14 @@ async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRed
         ("marked", True),
         ("marked", True),
     ]
-    assert [each.delivery for each in await taken(redis)] == [later[0].delivery]
+    assert [each.last_delivery for each in await taken(redis)] == [later[0].delivery]
 
 
 async def taken(redis: ArqRedis) -> list[Mark]:
     """Who is taken by a turn that begins now."""
-    turn = await Turns(redis, bucket=Bucket(redis)).begin(ORG, token="turn")  # a lock's, not an API's
+    turn = await Turns(redis, bucket=Bucket(redis)).acquire(ORG, token="turn")  # a lock's, not an API's
     assert turn is not None
-    marks, _ = await turn.take()
+    marks, _ = await turn.dequeue()
     return marks
 
 
@@ -56,7 +56,7 @@ def first_ms(marked: list[Marked]) -> int:
 
 
 async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: ArqRedis) -> None:
-    await redis.hset(P + "read", "7", "aaaa bbbb")
+    await redis.hset(P + "echo_digests", "7", "aaaa bbbb")
 
     marked = await mark(redis, ORG, [Event("7", digest="bbbb", identity=b"1" * 16)], lane="live")
 
@@ -70,8 +70,8 @@ async def test_a_bulk_mark_never_demotes_a_live_one(redis: ArqRedis) -> None:
 
     await mark(redis, ORG, [Event("7", cause="replay:R1")], lane="bulk")
 
-    assert await redis.zscore(P + "live", "7") == 1
-    assert await redis.zcard(P + "bulk") == 0
+    assert await redis.zscore(P + "ready:live", "7") == 1
+    assert await redis.zcard(P + "ready:bulk") == 0
     assert await redis.hget(P + "mark:7", "runs") == b"R1"
 
 
@@ -80,8 +80,8 @@ async def test_a_live_mark_lifts_a_bulk_one_and_keeps_its_age(redis: ArqRedis) -
 
     await mark(redis, ORG, [Event("7")], lane="live")
 
-    assert await redis.zrange(P + "live", 0, -1, withscores=True) == [(b"7", 1.0)]
-    assert await redis.zrange(P + "bulk", 0, -1) == [b"8"]
+    assert await redis.zrange(P + "ready:live", 0, -1, withscores=True) == [(b"7", 1.0)]
+    assert await redis.zrange(P + "ready:bulk", 0, -1) == [b"8"]
 
 
 async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) -> None:
@@ -91,7 +91,7 @@ async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) 
 
     [delivery] = (await by_time(redis, ORG)).deliveries
     assert (delivery.customer, delivery.outcome, delivery.repeat) == (None, "ignored:test", False)
-    assert not await redis.exists("tagger:due")
+    assert not await redis.exists(keys.partition_key(ORG, "due_shops"))
 
 
 async def test_a_paused_shop_keeps_its_marks_and_is_not_woken(redis: ArqRedis) -> None:
@@ -99,5 +99,5 @@ async def test_a_paused_shop_keeps_its_marks_and_is_not_woken(redis: ArqRedis) -
 
     await mark(redis, ORG, [Event("7")], lane="live")
 
-    assert await redis.zcard(P + "live") == 1
+    assert await redis.zcard(P + "ready:live") == 1
     assert await redis.zcard("tagger:queue:drain") == 0

@@ -40,7 +40,7 @@ async def crowd(redis: ArqRedis) -> int:
     for number in range(1, size + 1):
         tags = ("VIP",) if number % 3 == 0 else ()
         customer = Customer(id=number, total_spent=number, tags=tags)
-        await client.hset(keys.shop(ORG, "snap"), str(number), pack(customer))
+        await client.hset(keys.shop(ORG, "snapshots"), str(number), pack(customer))
         if tags:
             owned = pack_owned({"vip": Owned("VIP", "vip", NOW_MS, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(number), owned)
@@ -56,7 +56,7 @@ async def test_everybody_is_seen_once_with_what_is_ours(redis: ArqRedis, crowd: 
 
 
 async def test_a_snapshot_that_cannot_be_read_is_left_out_and_named(redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), "7", "x")
+    await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
     people, unreadable = await previews.everybody(redis, ORG, compiled(), now_ms=NOW_MS)
 
@@ -67,9 +67,9 @@ async def test_an_edit_within_a_minute_is_answered_from_the_same_look_and_later_
     redis: ArqRedis,
 ) -> None:
     seen = Previews(redis)
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
     first = await seen.show(SHOP, compiled(10), version=2, now_ms=NOW_MS)
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"2": pack(Customer(id=2, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"2": pack(Customer(id=2, total_spent=50))})
 
     edited = await seen.show(SHOP, compiled(60), version=2, now_ms=NOW_MS + 59_000)
     later = await seen.show(SHOP, compiled(10), version=2, now_ms=NOW_MS + 60_000)
@@ -123,9 +123,9 @@ def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
 async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the_day_is_over(
     redis: ArqRedis,
 ) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
     undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
-    await redis.hset(keys.shop(ORG, "strikes"), mapping={"1": pack_strikes(undone)})
+    await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": pack_strikes(undone)})
 
     now = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS)
     tomorrow = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
@@ -137,7 +137,7 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
 
 
 async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
     seen, versions = Previews(redis), Versions(redis)
     unknown = await seen.show(SHOP, compiled(), version=2, now_ms=NOW_MS)
 

@@ -109,11 +109,13 @@ async def test_a_shop_that_we_do_not_keep_is_none(shops: Shops) -> None:
 async def test_a_removed_shop_leaves_nothing_behind(shops: Shops, redis: ArqRedis) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")
-    await redis.zadd(keys.DUE, {ORG: 1})
+    await redis.zadd(keys.partition_key(ORG, "due_shops"), {ORG: 1})
 
     await shops.remove(ORG, erase=True)
 
-    assert await redis.keys("*") == [b"tagger:erasing"]  # looked through once more, in an hour
+    assert await redis.keys("*") == [
+        keys.partition_key(ORG, "deletions").encode()
+    ]  # looked through once more, in an hour
 
 
 async def test_a_neighbour_with_a_longer_number_survives_the_removal(shops: Shops, redis: ArqRedis) -> None:
@@ -169,7 +171,7 @@ async def test_a_resumed_shop_is_due_at_once(shops: Shops, redis: ArqRedis) -> N
     await shops.resume(ORG)
 
     assert (await shops.require(ORG)).paused == ""
-    assert await redis.zscore(keys.DUE, ORG) is not None
+    assert await redis.zscore(keys.partition_key(ORG, "due_shops"), ORG) is not None
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ async def retry_all_letters(redis: ArqRedis) -> None:
     await deadletters.retry(redis, ORG, [each.customer for each in letters])
 
     assert len(letters) == MANY
-    assert await redis.zcard(keys.shop(ORG, "bulk")) == MANY
+    assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == MANY
 
 
 @pytest.mark.parametrize("work", [replay_everybody, mark_in_one_go, retry_all_letters])
@@ -75,18 +75,18 @@ async def test_everybody_is_reached_in_steps(
 ) -> None:
     client: Any = redis
     letter = json.dumps({"rejected": {"text": "422", "first": 1, "last": 1, "count": 1, "transient": False}})
-    await client.hset(keys.shop(ORG, "snap"), mapping={str(each): b"\x80" for each in EVERYBODY})
-    await client.hset(keys.shop(ORG, "dead"), mapping={str(each): letter for each in EVERYBODY})
-    await client.hset(keys.shop(ORG, "strikes"), mapping={str(each): b"\x80" for each in EVERYBODY})
+    await client.hset(keys.shop(ORG, "snapshots"), mapping={str(each): b"\x80" for each in EVERYBODY})
+    await client.hset(keys.shop(ORG, "dead_letters"), mapping={str(each): letter for each in EVERYBODY})
+    await client.hset(keys.shop(ORG, "reverts"), mapping={str(each): b"\x80" for each in EVERYBODY})
 
     async with in_steps(redis):
         await work(redis)
 
 
 async def test_after_a_step_back_of_the_clock_nobody_waits_however_many_there_are(redis: ArqRedis) -> None:
-    later, now = keys.shop(ORG, "later"), 10**12
+    later, now = keys.shop(ORG, "delayed"), 10**12
     await redis.zadd(later, {str(each): now + 3_600_000 for each in EVERYBODY})
-    await redis.set(keys.CLOCK, now + 3_600_000)
+    await redis.set(keys.partition_key(ORG, "last_server_time"), now + 3_600_000)
 
     async def now_ms() -> int:
         return now

@@ -129,7 +129,7 @@ async def test_the_rules_file_is_published_once(versions: Versions, tmp_path: Pa
     assert (first.number, first.author, again) == (1, "RULES_FILE", None)
 
 
-@pytest.mark.parametrize("name", ["owned", "snap"])
+@pytest.mark.parametrize("name", ["owned", "snapshots"])
 async def test_a_shop_with_a_past_keeps_its_own(
     versions: Versions, redis: ArqRedis, tmp_path: Path, name: str
 ) -> None:

@@ -55,7 +55,7 @@ class Ended:
 @pytest.fixture
 async def here(redis: ArqRedis, shops: Shops) -> Here:
     client: Any = redis
-    await client.hset(keys.shop(ORG, "snap"), "7", pack(Customer(id=7)))
+    await client.hset(keys.shop(ORG, "snapshots"), "7", pack(Customer(id=7)))
     return Here(Floor(redis, shops, Versions(redis)))
 
 

@@ -27,7 +27,7 @@ async def ops(client: httpx2.AsyncClient) -> httpx2.AsyncClient:
 async def dead_letter(redis: ArqRedis, customer: int) -> None:
     """An open dead letter, as the drain writes it."""
     letter = {"rejected": {"text": "422", "first": 1, "last": 2, "count": 3, "transient": False}}
-    await redis.hset(keys.shop(ORG, "dead"), str(customer), json.dumps(letter))
+    await redis.hset(keys.shop(ORG, "dead_letters"), str(customer), json.dumps(letter))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +113,7 @@ async def test_dead_letters_are_listed_retried_and_dropped(redis: ArqRedis, ops:
         (8, "rejected", 3),
     ]
     assert retried.json() == {"customers": 1}
-    assert await redis.zrange(keys.shop(ORG, "bulk"), 0, -1) == [b"7"]
+    assert await redis.zrange(keys.shop(ORG, "ready:bulk"), 0, -1) == [b"7"]
     assert (dropped.status_code, again.status_code) == (200, 404)
 
 
@@ -122,14 +122,14 @@ async def test_a_replay_is_counted_first_and_marks_in_the_bulk_lane(
 ) -> None:
     counted = await ops.post(f"{API}/replays", json={"customers": [3, 1, 3], "dry_run": True})
     assert counted.json() == {"customers": 2, "selection": "2 customers by id", "run": None}
-    assert await redis.zcard(keys.shop(ORG, "bulk")) == 0
+    assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == 0
 
     run = (await ops.post(f"{API}/replays", json={"customers": [3, 1, 3], "reason": "sau sự cố"})).json()[
         "run"
     ]
 
     assert (run["by"], run["reason"], run["total"], run["left"]) == ("an", "sau sự cố", 2, 2)
-    assert await redis.zcard(keys.shop(ORG, "bulk")) == 2
+    assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == 2
     assert (await ops.get(f"{API}/runs/{run['id']}")).json() == run
     assert (await ops.get(f"{API}/runs")).json()["runs"] == [run]
 
@@ -185,9 +185,9 @@ async def test_a_mistake_is_told_as_a_problem(
 
 
 async def test_redis_away_is_a_503(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
-    await redis.set(keys.SHOPS + "x", 1)
-    await redis.delete(keys.SHOPS)
-    await redis.set(keys.SHOPS, "not a set")
+    await redis.set(keys.partition_key(ORG, "shops") + "x", 1)
+    await redis.delete(keys.partition_key(ORG, "shops"))
+    await redis.set(keys.partition_key(ORG, "shops"), "not a set")
 
     answer = await ops.get("/ops/v1/shops")
 

@@ -37,7 +37,7 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
         birthday_ms=636_231_600_000,
         email="an@example.com",
     )
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"7": pack(customer)})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"7": pack(customer)})
     return client
 
 

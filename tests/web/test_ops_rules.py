@@ -33,7 +33,7 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
 async def known(redis: ArqRedis, customer: Customer, *, version: int = 0) -> None:
     """A customer as its drain has left it; with `version` its VIP is ours since then."""
     client: Any = redis
-    await client.hset(keys.shop(ORG, "snap"), str(customer.id), pack(customer))
+    await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), pack(customer))
     if version:
         owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
         await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
@@ -261,7 +261,7 @@ async def test_an_exclusion_is_looked_at_then_made_and_undone(
     redis: ArqRedis, ops: httpx2.AsyncClient
 ) -> None:
     looked = await asked(ops, "customers/2/exclusions", rule="vip", dry_run=True)
-    assert not await redis.exists(keys.shop(ORG, "excluded"))
+    assert not await redis.exists(keys.shop(ORG, "exclusions"))
 
     done = await asked(ops, "customers/2/exclusions", rule="vip")
     again = await asked(ops, "customers/2/exclusions", rule="vip")

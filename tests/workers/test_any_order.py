@@ -43,7 +43,7 @@ async def test_after_any_events_edits_faults_and_turns_the_tags_are_right_and_no
         ]
         assert [each for each in customers if await stage.is_marked(each)] == []
         undone = any(step[0] == "take off" for step in steps)
-        noticed = [fields[b"t"] for _, fields in await redis.xrange(stage.key("drift"))]
+        noticed = [fields[b"tag"] for _, fields in await redis.xrange(stage.key("drift"))]
         assert not noticed or undone  # what we did is never taken for somebody else's doing
         assert not [each for each in noticed if each.startswith(b"+")]
 
@@ -64,7 +64,7 @@ async def _do(stage: Stage, customers: list[int], step: tuple[Any, ...]) -> None
         case ("fault", kind):
             _spoil(stage, kind)
         case ("lock", _):
-            await stage.redis.delete(stage.key("lock"))
+            await stage.redis.delete(stage.key("lease"))
         case ("turn", rest_s):
             await stage.turn(rest_s=rest_s)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from arq.connections import ArqRedis
 
-from tests.workers.stage import ORG, Stage, staged
+from tests.workers.stage import Stage, staged
 from tests.workers.test_faults_of_writing import TIERS
 
 
@@ -54,7 +54,7 @@ async def test_a_turn_that_took_long_begins_no_more_rounds_and_leaves_the_rest_t
     left = []
     for _ in range(3):
         await stage.turn()
-        left.append(await stage.redis.zcard(stage.key("bulk")))
+        left.append(await stage.redis.zcard(stage.key("ready:bulk")))
 
     assert left == [70, 20, 0]
 
@@ -129,13 +129,13 @@ async def test_when_too_much_would_be_removed_the_removals_stop_and_additions_go
 
     await stage.drain.alerts.settled()
     assert kept == 20
-    assert await stage.state("removals_paused") == "brake"
+    assert await stage.state("removals_paused") == "removal_guard"
     assert stage.haravan.tags(added) == {"VIP"}
-    assert await stage.redis.exists(f"tagger:{{{ORG}}}:alerted:removals_paused")
+    assert await stage.redis.exists(stage.key("alert_sent:removals_paused"))
 
 
 async def _until_done(stage: Stage, lane: str, *, most: int) -> None:
-    names = [stage.key(each) for each in (lane, f"plan:{lane}", "later")]
+    names = [stage.key(each) for each in (f"ready:{lane}", f"planned:{lane}", "delayed")]
     for _ in range(most):
         if not await stage.redis.exists(*names):
             return

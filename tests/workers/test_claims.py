@@ -99,7 +99,7 @@ async def test_whoever_claims_may_die_at_every_await_and_the_sweep_goes_on(stage
         ]
 
         stage.clock.advance(400)
-        await stage.redis.delete(stage.key("lock"))  # its time is up, by the store's own clock too
+        await stage.redis.delete(stage.key("lease"))  # its time is up, by the store's own clock too
         await stage.sweep.mark_by_calendar()
         await stage.turn(2)
 
@@ -139,7 +139,7 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
 async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage) -> None:
     await stage.publish(VIP)
     _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
-    await stage.redis.set(stage.key("lock"), "a drain's")
+    await stage.redis.set(stage.key("lease"), "a drain's")
 
     run = await claiming.carry_out(
         stage.redis,
@@ -151,7 +151,7 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     )
     assert run is not None
     assert (run.total, run.left) == (2, 2)
-    await stage.redis.delete(stage.key("lock"))
+    await stage.redis.delete(stage.key("lease"))
     stage.clock.advance(400)
     await stage.sweep.mark_by_calendar()
     await stage.turn(2)

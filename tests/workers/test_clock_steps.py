@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.failures import BREAKER_AFTER
+from service.store import keys
 from service.store.clock import mend_step_back
 from tests.workers.stage import ORG, Stage
 
@@ -27,7 +28,7 @@ async def test_a_customer_that_was_just_taken_does_not_rest_for_an_hour(stage: S
 
 async def test_a_trickle_does_not_gather_for_an_hour(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=12_000_000)
-    await stage.redis.hset(stage.key("bucket"), mapping={"level": 60, "at": stage.now_ms, "size": 80})
+    await stage.redis.hset(stage.key("rate_limit"), mapping={"level": 60, "at": stage.now_ms, "size": 80})
     await stage.announce(customer)
     stage.clock.advance(-HOUR_S)
 
@@ -42,7 +43,7 @@ async def test_a_plan_from_a_time_to_come_is_made_anew(stage: Stage) -> None:
     await stage.redis.hset(stage.key("state"), "write_open_until", str(stage.now_ms + 60_000))
     await stage.announce(customer)
     await stage.turn(rest_s=0)
-    assert await stage.field(customer, "place") == "planned"
+    assert await stage.field(customer, "state") == "planned"
     stage.clock.advance(-HOUR_S)
     stage.haravan.edit(customer, total_spent=1)  # nobody announces it
 
@@ -58,7 +59,7 @@ async def test_whoever_waits_for_a_retry_comes_at_once_after_a_step_back(stage: 
     stage.haravan.faults.fail(502, endpoint="GET *", next=1)
     await stage.announce(customer)
     await stage.turn()
-    await stage.redis.delete("tagger:queue:drain", stage.key("wake"))  # the wake-up is lost, too
+    await stage.redis.delete("tagger:queue:drain", stage.key("wakeup_pending"))  # the wake-up is lost, too
     stage.clock.advance(-HOUR_S)
 
     await stage.sweep.mend_clock()
@@ -72,14 +73,14 @@ async def test_a_wake_up_that_seems_to_live_for_an_hour_keeps_nobody_from_ringin
     customer = stage.haravan.create(total_spent=12_000_000)
     await stage.sweep.mend_clock()
     await stage.announce(customer)
-    await stage.redis.set(stage.key("wake"), "1", px=3_605_000)
-    await stage.redis.set(stage.key("lock"), "a dead holder's", px=3_615_000)
+    await stage.redis.set(stage.key("wakeup_pending"), "1", px=3_605_000)
+    await stage.redis.set(stage.key("lease"), "a dead holder's", px=3_615_000)
     stage.clock.advance(-HOUR_S)
 
     await stage.sweep.mend_clock()
 
-    assert not await stage.redis.exists(stage.key("wake"))
-    assert 0 < await stage.redis.pttl(stage.key("lock")) <= 15_000
+    assert not await stage.redis.exists(stage.key("wakeup_pending"))
+    assert 0 < await stage.redis.pttl(stage.key("lease")) <= 15_000
 
 
 async def test_a_breaker_does_not_rest_for_an_hour_longer(stage: Stage) -> None:
@@ -148,4 +149,4 @@ async def test_a_step_back_is_seen_once(stage: Stage, steps_s: list[float], seen
         seen.append(await mend_step_back(stage.redis, now_ms=stage.sweep.now_ms, orgs=stage.shops.orgs))
 
     assert [round(each, -2) for each in seen] == seen_ms
-    assert await stage.redis.zscore("tagger:due", ORG) is None
+    assert await stage.redis.zscore(keys.partition_key(ORG, "due_shops"), ORG) is None

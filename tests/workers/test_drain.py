@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from arq.connections import ArqRedis
 
-from tests.workers.stage import Stage, staged
+from service.store import keys
+from tests.workers.stage import ORG, Stage, staged
 
 
 async def test_a_customer_over_the_threshold_gets_the_tag_and_below_it_loses_it_again(stage: Stage) -> None:
@@ -32,7 +33,7 @@ async def test_fifty_customers_cost_one_read_and_a_write_for_each_that_changes(s
 
     assert stage.haravan.calls.by_endpoint() == {"GET customers": 1, "POST tags": 5}
     assert all(stage.haravan.tags(each) == {"VIP"} for each in rich)
-    assert await stage.redis.zcard(stage.key("bulk")) == 0
+    assert await stage.redis.zcard(stage.key("ready:bulk")) == 0
 
 
 async def test_a_tag_that_a_person_put_on_is_never_taken_off(stage: Stage) -> None:
@@ -124,7 +125,7 @@ async def test_without_rules_nothing_is_touched_and_the_snapshot_is_kept(redis: 
         await stage.turn()
 
         assert stage.wrote() == 0
-        assert await stage.redis.hexists(stage.key("snap"), str(customer))
+        assert await stage.redis.hexists(stage.key("snapshots"), str(customer))
 
 
 async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_matches(stage: Stage) -> None:
@@ -139,4 +140,24 @@ async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_m
     await stage.turn(2)
 
     assert told.code == "marked"
+    assert stage.haravan.tags(customer) == {"VIP"}
+
+
+async def test_a_shop_that_is_not_here_is_not_woken_again_until_it_is_added(stage: Stage) -> None:
+    customer = stage.haravan.create(total_spent=12_000_000)
+    shop = await stage.shops.require(ORG)
+    await stage.shops.remove(ORG, erase=False)
+    await stage.announce(customer)
+    jobs = await stage.redis.zcard("tagger:queue:drain")
+
+    await stage.turn()
+
+    assert await stage.redis.zcard("tagger:queue:drain") == jobs
+    assert await stage.sweep.ring_for_the_due() == 0
+    assert not await stage.redis.exists(keys.partition_key(ORG, "due_shops"))
+
+    await stage.shops.add(shop)
+
+    assert await stage.sweep.ring_for_the_due() == 1
+    await stage.turn()
     assert stage.haravan.tags(customer) == {"VIP"}

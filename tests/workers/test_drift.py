@@ -133,7 +133,7 @@ async def test_what_a_deleted_customer_was_given_and_had_changed_is_forgotten(st
     await stage.mark(vip)
     await stage.turn(3, rest_s=601)
 
-    assert not await stage.redis.hexists(stage.key("drift_of"), str(vip))
+    assert not await stage.redis.hexists(stage.key("drift_by_customer"), str(vip))
     assert await stage.ledger(vip) == []
     assert await stage.redis.xlen(stage.key("ledger")) == 0
 

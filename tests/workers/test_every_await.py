@@ -75,12 +75,12 @@ async def is_undone_by_hand(stage: Stage, customers: list[int], _: Steps) -> Non
 async def loses_its_lock_to_another(stage: Stage, customers: list[int], _: Steps) -> None:
     """The holder stands still for longer than its lock, and another turn does all of the work."""
     await falls(stage, customers[:1], _)
-    await stage.redis.delete(stage.key("lock"))
+    await stage.redis.delete(stage.key("lease"))
     await stage.drain(ORG)
 
 
 async def loses_its_lock_to_nobody(stage: Stage, customers: list[int], _: Steps) -> None:
-    await stage.redis.delete(stage.key("lock"))
+    await stage.redis.delete(stage.key("lease"))
 
 
 async def is_cancelled(stage: Stage, customers: list[int], steps: Steps) -> None:
@@ -175,7 +175,7 @@ async def _drain_with(stage: Stage, customers: list[int], happens: Happening, *,
     async with Steps(at, lambda steps: happens(stage, customers, steps)) as steps:
         await steps.drive(stage.drain(ORG))
         stage.clock.advance(20)
-        await stage.redis.delete(stage.key("lock"))  # of a killed one it has expired by now
+        await stage.redis.delete(stage.key("lease"))  # of a killed one it has expired by now
         await Shops.resume(stage.shops, ORG)
         await stage.turn(2)
     return steps.seen

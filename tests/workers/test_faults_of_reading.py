@@ -7,6 +7,7 @@ import json
 import pytest
 from arq.connections import ArqRedis
 
+from service.store import keys
 from tests.workers.stage import ORG, Stage, staged
 
 
@@ -33,7 +34,7 @@ async def test_while_reads_rest_the_shop_is_not_rung_for_at_once(stage: Stage) -
     stage.clock.advance(-290)
     await stage.drain(ORG)
 
-    due_s = await stage.redis.zscore("tagger:due", ORG) / 1000 - stage.clock()
+    due_s = await stage.redis.zscore(keys.partition_key(ORG, "due_shops"), ORG) / 1000 - stage.clock()
 
     assert due_s > 60
 
@@ -105,7 +106,7 @@ async def test_a_list_that_does_not_answer_what_was_asked_spoils_nothing(stage: 
 
     assert [stage.haravan.tags(each) for each in (*rich, *poor)] == [{"VIP"}] * 4 + [set()] * 4
     assert [each for each in (*rich, *poor) if await stage.is_marked(each)] == []
-    assert bool(await stage.state("singles_until")) == (mode in ("ignored", "extra"))
+    assert bool(await stage.state("single_reads_until")) == (mode in ("ignored", "extra"))
 
 
 async def test_a_deletion_is_believed_the_second_time_and_leaves_a_tombstone(stage: Stage) -> None:
@@ -121,7 +122,7 @@ async def test_a_deletion_is_believed_the_second_time_and_leaves_a_tombstone(sta
 
     assert not await stage.is_marked(customer)
     assert not await stage.owned(customer)
-    assert not await stage.redis.hexists(stage.key("snap"), str(customer))
+    assert not await stage.redis.hexists(stage.key("snapshots"), str(customer))
     assert await stage.redis.ttl(stage.key(f"tombstone:{customer}")) > 29 * 86_400
 
 

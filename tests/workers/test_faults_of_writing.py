@@ -161,7 +161,7 @@ async def test_a_429_between_the_halves_of_a_swap_does_not_send_the_first_again(
 
         assert stage.haravan.tags(customer) == {"Gold"}
         assert stage.haravan.calls.count("POST tags") == 1
-        assert await stage.field(customer, "tries") is None
+        assert await stage.field(customer, "attempts") is None
 
 
 async def test_a_write_in_flight_while_another_read_clears_its_customer_is_looked_at_again(
@@ -172,7 +172,7 @@ async def test_a_write_in_flight_while_another_read_clears_its_customer_is_looke
     stage.haravan.on_call("GET customer", lambda: _fill(stage))  # so that the plan waits for room
     await stage.announce(customer)
     await stage.turn(rest_s=12)
-    assert await stage.field(customer, "place") == "planned"
+    assert await stage.field(customer, "state") == "planned"
 
     async def before_the_write_lands() -> None:
         stage.haravan.edit(customer, total_spent=1)
@@ -192,7 +192,7 @@ async def _read_and_cleared(stage: Stage, customer: int) -> None:
     """What a read does that sees the record as it is: nothing is to be written, so the mark that it found goes."""
     async with stage.redis.pipeline(transaction=True) as pipe:
         pipe.delete(stage.key(f"mark:{customer}"))
-        for place in ("live", "later", "plan:live"):
+        for place in ("ready:live", "delayed", "planned:live"):
             pipe.zrem(stage.key(place), customer)
         await pipe.execute()
 
@@ -204,7 +204,7 @@ async def test_a_plan_that_another_release_made_is_made_anew_and_the_others_are_
     stage.haravan.on_call("GET customers", lambda: _fill(stage))  # so that both plans wait for room
     await stage.mark(odd, well)
     await stage.turn(rest_s=12)
-    assert [await stage.field(each, "place") for each in (odd, well)] == ["planned", "planned"]
+    assert [await stage.field(each, "state") for each in (odd, well)] == ["planned", "planned"]
     await stage.redis.hset(stage.key(f"mark:{odd}"), mapping={"plan": b"\xc1"})
 
     await stage.turn(2)
@@ -317,7 +317,7 @@ async def test_a_customer_deleted_between_plan_and_write_is_confirmed_and_purged
     await stage.turn(3, rest_s=601)
 
     assert not await stage.is_marked(customer)
-    assert not await stage.redis.hexists(stage.key("snap"), str(customer))
+    assert not await stage.redis.hexists(stage.key("snapshots"), str(customer))
 
 
 def _fill(stage: Stage) -> None:

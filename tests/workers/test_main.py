@@ -80,7 +80,7 @@ async def _until_seen(server: Server) -> None:
     """Until a worker has written something: it is at work."""
     async with asyncio.timeout(60), connect(server.url) as client:
         while True:
-            if await client.exists(keys.COUNTERS):
+            if await client.exists(*keys.of_partitions("counters")):
                 return
             await asyncio.sleep(0.01)
 

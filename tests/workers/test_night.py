@@ -175,8 +175,8 @@ async def test_a_night_that_failed_is_tried_again_and_not_at_once(stage: Stage, 
     stage.haravan.faults.clear()
 
     assert await made().run() == 0
-    assert 0 < await stage.redis.ttl(stage.key("night:claim")) <= 600
-    await stage.redis.delete(stage.key("night:claim"))
+    assert 0 < await stage.redis.ttl(stage.key("nightly:lock")) <= 600
+    await stage.redis.delete(stage.key("nightly:lock"))
     assert await made().run() == 1
 
 
@@ -200,10 +200,10 @@ async def test_a_worker_that_stood_still_leaves_the_night_to_the_one_that_took_i
     stage.clock.advance(DAY_S)
 
     async def stand_still(_: float) -> None:
-        await stage.redis.set(stage.key("night:claim"), "another's")
+        await stage.redis.set(stage.key("nightly:lock"), "another's")
 
     assert await replace(made(), sleep=stand_still).run() == 0
-    assert await stage.redis.get(stage.key("night:claim")) == b"another's"
+    assert await stage.redis.get(stage.key("nightly:lock")) == b"another's"
 
 
 async def test_a_subscription_that_was_dropped_is_made_again(stage: Stage, made: Made) -> None:
@@ -220,7 +220,7 @@ async def test_a_subscription_that_was_dropped_is_made_again(stage: Stage, made:
     assert stage.haravan.shop.app.subscribed
     assert await _subscribed(stage)
     await stage.drain.alerts.settled()
-    assert await stage.redis.exists(stage.key("alerted:subscription"))
+    assert await stage.redis.exists(stage.key("alert_sent:subscription"))
 
 
 async def _subscribed(stage: Stage) -> bool:
@@ -261,4 +261,4 @@ async def test_rules_that_cannot_be_read_end_the_night_of_their_shop_alone(stage
     stage.clock.advance(DAY_S)
 
     assert await replace(made(), rulebook=Rulebook(stage.versions)).run() == 0
-    assert await stage.redis.exists(stage.key("night:claim"))  # again, but not at once
+    assert await stage.redis.exists(stage.key("nightly:lock"))  # again, but not at once

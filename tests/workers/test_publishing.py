@@ -313,7 +313,7 @@ async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not
 
     await published(stage, shop, text)
 
-    due = await stage.redis.zscore(stage.key("calendar"), str(customer))
+    due = await stage.redis.zscore(stage.key("schedule"), str(customer))
     assert due == date.fromisoformat(day).toordinal() + 91
 
 

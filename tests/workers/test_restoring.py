@@ -107,7 +107,7 @@ async def entries(stage: Stage, customer: int) -> list[Written]:
 
 async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stage) -> None:
     customer = await once_vip(stage)
-    held = await stage.redis.hget(stage.key("held"), str(customer))
+    held = await stage.redis.hget(stage.key("holds"), str(customer))
     await taken(stage, customer)
 
     shown = (await drafted(stage, to=1)).shown
@@ -118,11 +118,11 @@ async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stag
     assert done.run is not None
     assert stage.haravan.tags(customer) == {"VIP"}
     assert (await stage.owned(customer))["vip"].version == 3
-    assert await stage.redis.hget(stage.key("held"), str(customer)) == held
+    assert await stage.redis.hget(stage.key("holds"), str(customer)) == held
     newest = (await entries(stage, customer))[0].entry
     assert (newest.action, newest.why, newest.cause) == ("+", "restored", f"publish:{done.run.id}")
     assert newest.values == {"total_spent": 1}
-    assert await stage.redis.hlen(stage.key("restores")) == 0
+    assert await stage.redis.hlen(stage.key("pending_restores")) == 0
 
 
 @pytest.mark.parametrize(("days", "there"), [(20, {"VIP"}), (40, set())])
@@ -216,7 +216,7 @@ async def test_a_roll_back_that_is_rolled_back_before_anybody_was_looked_at_puts
     await stage.turn(3)
 
     assert stage.haravan.tags(customer) == set()
-    assert await stage.redis.hlen(stage.key("restores")) == 0
+    assert await stage.redis.hlen(stage.key("pending_restores")) == 0
 
 
 async def test_a_second_roll_back_to_the_same_rules_puts_back_what_is_still_away(stage: Stage) -> None:
@@ -324,7 +324,7 @@ async def _at_every_wait_of_a_drain(
             assert stage.haravan.tags(customer) == {"VIP"}, where
             assert not await stage.is_marked(customer), where
             assert (await stage.ledger(customer))[-1:] == ["+VIP"], where
-            assert await stage.redis.hlen(stage.key("restores")) == 0, where
+            assert await stage.redis.hlen(stage.key("pending_restores")) == 0, where
             assert await stage.state(RESTORING) == "", where
         assert waits > 15
 
@@ -334,7 +334,7 @@ async def _drain_with(stage: Stage, happens: Callable[[Stage, Steps], Awaitable[
     async with Steps(at, lambda steps: happens(stage, steps)) as steps:
         await steps.drive(stage.drain(ORG))
         stage.clock.advance(20)
-        await stage.redis.delete(stage.key("lock"))  # of a killed one it has expired by now
+        await stage.redis.delete(stage.key("lease"))  # of a killed one it has expired by now
         await stage.turn(3)
     await finished(stage)
     await stage.turn(3)

@@ -119,7 +119,7 @@ async def test_what_was_planned_before_shadow_mode_is_not_written_in_it(stage: S
     await stage.redis.hset(stage.key("state"), mapping=rests)
     await stage.announce(customer)
     await stage.turn()
-    assert await stage.field(customer, "place") == "planned"
+    assert await stage.field(customer, "state") == "planned"
 
     await go_dark(stage)
     await stage.redis.hdel(stage.key("state"), *rests)

@@ -22,7 +22,7 @@ rules:
 async def test_a_shop_whose_wake_up_was_lost_is_rung_for_once(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=5)
     await stage.mark(customer)
-    await stage.redis.delete("tagger:queue:drain", stage.key("wake"))
+    await stage.redis.delete("tagger:queue:drain", stage.key("wakeup_pending"))
     stage.clock.advance(6)
 
     assert await stage.sweep.ring_for_the_due() == 1

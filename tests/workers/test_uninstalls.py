@@ -55,13 +55,13 @@ async def known(stage: Stage) -> bool:
 
 async def alerted(stage: Stage, kind: str) -> bool:
     await stage.drain.alerts.settled()
-    return bool(await stage.redis.exists(stage.key(f"alerted:{kind}")))
+    return bool(await stage.redis.exists(stage.key(f"alert_sent:{kind}")))
 
 
 async def names(stage: Stage) -> set[str]:
     """What is stored of the shop, without what alerts remember."""
     found = {each.decode().removeprefix(stage.key("")) for each in await stage.redis.keys(stage.key("*"))}
-    return {each for each in found if not each.startswith("alerted:")}
+    return {each for each in found if not each.startswith("alert_sent:")}
 
 
 async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_later(
@@ -80,11 +80,11 @@ async def test_it_is_paused_after_two_refusals_an_hour_apart_and_erased_a_week_l
     assert await paused(stage) == "uninstalled"
     assert await alerted(stage, "uninstalled")
     await hours(stage, uninstalls, number=7 * 24 - 1)
-    assert await stage.redis.hexists(stage.key("snap"), str(customer))
+    assert await stage.redis.hexists(stage.key("snapshots"), str(customer))
     await hours(stage, uninstalls, number=2)
 
     assert await stage.shops.orgs() == ()
-    assert await names(stage) == {"owned", "live_version", "versions", "pasts", "documents"}
+    assert await names(stage) == {"owned", "live_version", "versions", "inherited", "documents"}
     assert {0 < await stage.redis.ttl(stage.key(each)) <= 30 * DAY_S for each in await names(stage)} == {True}
     assert await alerted(stage, "erased")
 
@@ -258,18 +258,20 @@ async def test_what_came_after_the_erasure_is_erased_within_hours(
 
     await stage.sweep.keep_house()
 
-    assert not await stage.redis.exists(stage.key("mark:7"), stage.key("bulk"))
+    assert not await stage.redis.exists(stage.key("mark:7"), stage.key("ready:bulk"))
     assert await stage.redis.exists(stage.key("versions"))
-    assert not await stage.redis.exists(keys.ERASING)
+    assert not await stage.redis.exists(keys.partition_key(ORG, "deletions"))
 
 
 async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stage) -> None:
     shop = await stage.shops.require(ORG)
     await stage.shops.remove(ORG, erase=True)
-    await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")
+    await stage.redis.hset(keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything")
     await stage.shops.add(shop)
     await stage.mark(7)
-    await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")  # by one that came too late
+    await stage.redis.hset(
+        keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything"
+    )  # by one that came too late
     stage.clock.advance(2 * HOUR_S)
 
     await stage.sweep.keep_house()
@@ -279,11 +281,11 @@ async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stag
 
 async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: Stage) -> None:
     await stage.mark(7)
-    other = keys.shop(OrgId("1000000002"), "snap")
+    other = keys.shop(OrgId("1000000002"), "snapshots")
     await stage.redis.hset(other, "7", "another's")
-    await stage.redis.srem(keys.SHOPS, ORG)
+    await stage.redis.srem(keys.partition_key(ORG, "shops"), ORG)
     await stage.redis.delete(stage.key("shop"))
-    await stage.redis.hset(keys.ERASING, ORG, f"{stage.now_ms}:everything")
+    await stage.redis.hset(keys.partition_key(ORG, "deletions"), ORG, f"{stage.now_ms}:everything")
     await stage.sweep.keep_house()
     assert await stage.is_marked(7)  # whoever removes it may still be at it
 

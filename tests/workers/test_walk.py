@@ -56,12 +56,12 @@ async def test_a_backfill_marks_only_those_whose_tags_change_and_keeps_all_snaps
 
     marked, left = await walk(stage, "backfill")
     assert (marked, left) == (12, 12)
-    assert await stage.redis.hlen(stage.key("snap")) == 108
+    assert await stage.redis.hlen(stage.key("snapshots")) == 108
     assert await census.counted(stage.redis, ORG) == 120
     await stage.turn(12)
 
     assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])
-    assert await stage.redis.hlen(stage.key("snap")) == 120
+    assert await stage.redis.hlen(stage.key("snapshots")) == 120
 
 
 async def test_a_second_walk_finds_nothing_to_do(stage: Stage) -> None:
@@ -94,7 +94,7 @@ async def test_a_walk_marks_whoever_changed_though_no_tag_does_since_publishes_g
     assert await walk(stage, "backfill") == (1, 1)
     await stage.turn(2)
 
-    assert unpack(await stage.redis.hget(stage.key("snap"), str(customer)) or b"").total_spent == 6
+    assert unpack(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent == 6
     assert await walk(stage, "backfill") == (0, 0)
 
 
@@ -108,7 +108,7 @@ async def test_a_walk_marks_whose_hold_begins_without_a_tag_changing(stage: Stag
     await walk(stage, "backfill")
     await stage.turn(2)
 
-    held = unpack_held(await stage.redis.hget(stage.key("held"), str(customer)) or b"")
+    held = unpack_held(await stage.redis.hget(stage.key("holds"), str(customer)) or b"")
     assert held["hang"].below is not None
     assert stage.haravan.tags(customer) == {"Gold"}
 
@@ -124,4 +124,4 @@ async def test_a_scrub_looks_again_at_whom_the_list_did_not_show(stage: Stage) -
     stage.clock.advance(601)
     await stage.turn(2)
 
-    assert not await stage.redis.hexists(stage.key("snap"), str(gone))
+    assert not await stage.redis.hexists(stage.key("snapshots"), str(gone))

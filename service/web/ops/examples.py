@@ -19,7 +19,7 @@ SHOP: Final[dict[str, Any]] = {
     "paused_since_ms": 0,
     "paused_by": "",
     "removals_paused": "",
-    "due": {"live": 2, "bulk": 3200, "planned": 12, "later": 0},
+    "due": {"live": 2, "bulk": 3200, "planned": 12, "delayed": 0},
     "oldest_due_s": 0.41,
     "dead_letters": 1,
     "bucket_level": 31.5,

@@ -10,8 +10,8 @@ from msgspec import UNSET, UnsetType
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store import answers, audit, deadletters, deliveries, going_live, replays, runs
+from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shop import Shop
-from service.web.metrics import ShopState, shop_states
 from service.web.ops import late
 from service.web.ops.floor import Floor, line
 from service.web.ops.models import (
@@ -43,7 +43,7 @@ LIST_MOST: Final = 1000
 async def list_shops(floor: Floor, _: Call) -> ShopList:
     """Every shop and how its work stands."""
     orgs = await floor.shops.orgs()
-    states = {state.org: state for state in await shop_states(floor.redis, orgs)}
+    states = {state.org: state for state in await load_backlogs(floor.redis, orgs)}
     found = [(await floor.shops.get(org), states[org]) for org in orgs]
     return ShopList([_status(shop, state) for shop, state in found if shop is not None])
 
@@ -51,7 +51,7 @@ async def list_shops(floor: Floor, _: Call) -> ShopList:
 async def shop_status(floor: Floor, call: Call) -> ShopStatus:
     """One shop and how its work stands."""
     shop = await floor.shops.require(call.org)
-    [state] = await shop_states(floor.redis, [call.org])
+    [state] = await load_backlogs(floor.redis, [call.org])
     return _status(shop, state)
 
 
@@ -198,7 +198,7 @@ async def _page(floor: Floor, org: OrgId, asked: TimeQuery) -> DeliveryList:
     return DeliveryList([line(each, DeliveryLine) for each in page.deliveries], page.before)
 
 
-def _status(shop: Shop, state: ShopState) -> ShopStatus:
+def _status(shop: Shop, state: ShopBacklog) -> ShopStatus:
     return ShopStatus(
         org=shop.org,
         name=shop.name,
@@ -212,10 +212,10 @@ def _status(shop: Shop, state: ShopState) -> ShopStatus:
         paused_since_ms=shop.paused_since_ms,
         paused_by=shop.paused_by,
         removals_paused=shop.removals_paused,
-        due=state.due,
+        due=state.customers,
         oldest_due_s=round(state.oldest_s, 3),
         dead_letters=state.dead_letters,
-        bucket_level=round(state.bucket_level, 1),
+        bucket_level=round(state.rate_limit_used, 1),
     )
 
 

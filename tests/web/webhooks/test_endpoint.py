@@ -30,7 +30,7 @@ async def recorded(redis: ArqRedis, org: str = ORG) -> list[Delivery]:
 
 async def marked(redis: ArqRedis, org: str = ORG) -> list[bytes]:
     """Who is to be looked at."""
-    return list(await redis.zrange(keys.shop(org, "live"), 0, -1))
+    return list(await redis.zrange(keys.shop(org, "ready:live"), 0, -1))
 
 
 async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
@@ -40,7 +40,7 @@ async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
 
     assert answer.status_code == 200
     assert await marked(redis) == [b"7"]
-    assert await redis.hget(P + "mark:7", "upd") == b"1772323200000"
+    assert await redis.hget(P + "mark:7", "updated_ms") == b"1772323200000"
     [delivery] = await recorded(redis)
     assert (delivery.customer, delivery.outcome, delivery.topic) == (7, "marked", "customers/update")
     assert (delivery.size, delivery.repeat, delivery.test) == (len(CUSTOMER), False, False)
@@ -72,7 +72,7 @@ async def test_a_repeat_is_labelled_and_marks_again(redis: ArqRedis, sender: Sen
 async def test_the_echo_of_a_drain_is_recorded_and_marks_nobody(redis: ArqRedis, sender: Sender) -> None:
     whole = dict.fromkeys(("total_spent", "orders_count", "tags", "created_at", "last_order_date", "birthday", "gender", "state", "accepts_marketing", "verified_email", "group_name", "default_address", "first_name", "last_name", "email", "phone", "note"))  # fmt: skip
     body = json.dumps({"id": 7, **whole}).encode()
-    await redis.hset(P + "read", "7", digest(read_record(body, currency="VND").customer))
+    await redis.hset(P + "echo_digests", "7", digest(read_record(body, currency="VND").customer))
 
     answer = await sender.deliver(body)
 
@@ -240,7 +240,7 @@ async def test_without_any_secret_the_endpoint_is_closed(
         own = await sender.deliver(CUSTOMER, org=ORG, secret=OWN_SECRET)
 
     assert (closed.status_code, own.status_code) == (401, 200)
-    assert await redis.exists(keys.shop(OTHER_ORG, "alerted:webhook_secret_missing"))
+    assert await redis.exists(keys.shop(OTHER_ORG, "alert_sent:webhook_secret_missing"))
 
 
 async def test_another_method_is_told_which_ones_there_are(client: httpx2.AsyncClient) -> None:

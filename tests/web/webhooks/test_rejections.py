@@ -55,11 +55,10 @@ async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alert
         await tracker.flush()
         await alerts.settled()
 
-    assert await redis.hgetall(keys.unsigned(10)) == {
-        b"-:bad_signature": b"5000",
-        f"{ORG}:bad_signature".encode(): b"5000",
-    }
-    assert await redis.dbsize() - before <= 3
+    assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"5000"}
+    counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
+    assert counts == {f"{ORG}:bad_signature".encode(): b"5000"}
+    assert await redis.dbsize() - before <= 4
     assert Counter(line["event"] for line in lines) == {"webhook_rejected": 2, "alert": 1}
     assert (
         metrics.registry.get_sample_value("tagger_webhooks_rejected_total", {"reason": "bad_signature"})
@@ -132,8 +131,8 @@ async def test_a_flood_against_one_shop_is_one_key_of_a_few_bytes(redis: ArqRedi
     for _ in range(20):
         await refuse(tracker, times=1000)
 
-    assert await redis.zcard(keys.shop(ORG, "unsigned")) == MAX_STREAK
-    assert 0 < await redis.ttl(keys.shop(ORG, "unsigned")) <= keys.DAY_S
+    assert await redis.zcard(keys.shop(ORG, "rejection_streak")) == MAX_STREAK
+    assert 0 < await redis.ttl(keys.shop(ORG, "rejection_streak")) <= keys.DAY_S
     assert len(tracker._pending) == 0
 
 
@@ -179,10 +178,9 @@ async def test_counts_and_rows_wait_while_redis_is_away(
     await tracker.flush()
     await alerts.settled()
 
-    assert await redis.hgetall(keys.unsigned(10)) == {
-        b"-:bad_signature": b"1",
-        f"{ORG}:bad_signature".encode(): b"5",
-    }
+    assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"1"}
+    counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
+    assert counts == {f"{ORG}:bad_signature".encode(): b"5"}
     assert [title for title, _ in sent] == ["haravan-tagger: webhook_signature_failures"]
     await away.aclose()
 

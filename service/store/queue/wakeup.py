@@ -12,9 +12,7 @@ from service.domain.customers import OrgId
 from service.store import keys
 
 DRAIN: Final = "drain"
-LONG: Final = "long"
 DRAIN_QUEUE: Final = "tagger:queue:drain"
-LONG_QUEUE: Final = "tagger:queue:long"
 EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops what waits longer than this
 
 serialize = msgspec.msgpack.Encoder().encode  # never pickle: whoever can write to Redis would run code
@@ -32,7 +30,7 @@ async def ring(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) 
             DRAIN, org, _job_id=f"drain:{org}:{number}", _queue_name=DRAIN_QUEUE, _defer_by=delay_s or None
         )
         if job is None:
-            await redis.delete(keys.shop(org, "wake"))
+            await redis.delete(keys.shop(org, "wakeup_pending"))
     except (RedisError, OSError):
         return False
     return job is not None

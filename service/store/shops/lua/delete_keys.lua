@@ -1,5 +1,5 @@
--- Erase keys of a shop that is gone, and let others live for a while; nothing of a shop that was added again.
--- KEYS: 1 prefix.  ARGV: kept_s, how many are kept, those, then those that go
+-- Delete keys of a shop that was removed, and let others expire. Does nothing if the shop was added again.
+-- KEYS: prefix, prefix..'shop'.  ARGV: retention_s, number of keys that expire, those keys, then the keys to delete
 local kept = tonumber(ARGV[2])
 if redis.call('EXISTS', KEYS[1] .. 'shop') == 1 then return end
 for i = 3, 2 + kept do

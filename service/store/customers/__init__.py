@@ -1,0 +1,1 @@
+"""What is kept about a shop's customers: state, snapshots, ownership."""

@@ -1,0 +1,14 @@
+-- Insert the snapshot and the scheduled day of customers that a scan found right, where there is neither a snapshot nor
+-- a mark: what a drain has written meanwhile is newer than the scanned page.
+-- KEYS: prefix, prefix..'shop'.  ARGV: for each customer: id, snapshot, day ('' = none)
+-- Reply: how many snapshots were inserted
+local P = KEYS[1]
+local inserted = 0
+for i = 1, #ARGV, 3 do
+  local cid = ARGV[i]
+  if redis.call('EXISTS', P .. 'mark:' .. cid) == 0 and redis.call('HSETNX', P .. 'snapshots', cid, ARGV[i + 1]) == 1 then
+    inserted = inserted + 1
+    if ARGV[i + 2] ~= '' then redis.call('ZADD', P .. 'schedule', ARGV[i + 2], cid) end
+  end
+end
+return inserted

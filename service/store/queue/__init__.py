@@ -1,0 +1,29 @@
+"""The queue of marked customers: waking a shop, and how much waits.
+
+Web process and workers meet here: the one marks and wakes, the others drain.
+"""
+
+from __future__ import annotations
+
+from service.store.queue.stats import ALL_QUEUES, ShopBacklog, count_due, load_backlogs
+from service.store.queue.wakeup import (
+    DRAIN,
+    DRAIN_QUEUE,
+    EXPIRES_EXTRA_MS,
+    deserialize,
+    ring,
+    serialize,
+)
+
+__all__ = [
+    "ALL_QUEUES",
+    "DRAIN",
+    "DRAIN_QUEUE",
+    "EXPIRES_EXTRA_MS",
+    "ShopBacklog",
+    "count_due",
+    "deserialize",
+    "load_backlogs",
+    "ring",
+    "serialize",
+]

@@ -1,0 +1,175 @@
+-- Record deliveries and mark their customers, before the 200. One call for the events of one shop: reading and writing
+-- for all of them at once costs a fraction of what it would cost for each.
+-- KEYS: prefix, prefix..'shop'.  ARGV: now, lane, retention_s, events (msgpack), each of them a list:
+--   customer, state digest, updated_ms, identity, note, cause, record
+-- Reply: {wake(0|1), number of the wake-up, now, id of the record, and comma-joined of all events: outcomes,
+--   repeats (0|1)}. A delivery's id is the id of the record, a dot, and its index in it from 0.
+-- Parts: _time, _queue.
+local MAX_DELIVERIES = 50 -- ids kept for a customer
+local MAX_REASONS = 5
+local DELIVERY_ID_DAYS = 3
+local P = KEYS[1]
+local now = now_ms(ARGV[1])
+local lane, retention_s, events = ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4])
+local day = math.floor(now / 86400000)
+
+-- Append an item to a comma-joined list. A repeated item moves to the end, and the oldest items are dropped.
+local function append(list, item)
+  if item == '' or list == item then return list or '' end
+  if not list or list == '' then return item end
+  local items = {}
+  for each in string.gmatch(list, '[^,]+') do
+    if each ~= item then items[#items + 1] = each end
+  end
+  items[#items + 1] = item
+  while #items > MAX_REASONS do table.remove(items, 1) end
+  return table.concat(items, ',')
+end
+
+-- The values that a hash has for the customers of the events.
+local function load(hash, wants)
+  local names, values = {}, {}
+  for _, event in ipairs(events) do
+    if event[1] ~= '' and wants(event) then names[#names + 1] = event[1] end
+  end
+  if #names == 0 then return values end
+  for i, value in ipairs(redis.call('HMGET', P .. hash, unpack(names))) do values[names[i]] = value end
+  return values
+end
+
+local latest, changed = load('latest_updated_at', function() return true end), {}
+local digests = load('echo_digests', function(event) return event[2] ~= '' and event[5] == '' end)
+
+-- The newest `updated_at` known of a customer, from echoes too: a list that shows an older one is stale.
+local function note_updated_at(cid, updated)
+  if latest[cid] and tonumber(latest[cid]) > tonumber(updated) then return latest[cid] end
+  if updated ~= latest[cid] and updated ~= '0' then latest[cid], changed[cid] = updated, updated end
+  return updated
+end
+
+-- Which deliveries arrived within three days? From now on these have, too.
+local function note_identities()
+  local names, known = {}, {}
+  for _, event in ipairs(events) do
+    if event[4] ~= '' then names[#names + 1] = event[4] end
+  end
+  if #names == 0 then return known end
+  for back = 0, DELIVERY_ID_DAYS - 1 do
+    for i, there in ipairs(redis.call('SMISMEMBER', P .. 'delivery_ids:' .. (day - back), unpack(names))) do
+      if there == 1 then known[names[i]] = '1' end
+    end
+  end
+  redis.call('SADD', P .. 'delivery_ids:' .. day, unpack(names))
+  redis.call('EXPIRE', P .. 'delivery_ids:' .. day, DELIVERY_ID_DAYS * 86400)
+  return known
+end
+
+local last_generation = false -- taken for all events at once; a gap does no harm
+local function next_generation()
+  last_generation = last_generation and last_generation + 1
+    or redis.call('INCRBY', P .. 'generation_seq', #events) - #events + 1
+  return last_generation
+end
+
+-- A field that stays as it is is not written: that is a tenth of the append-only file.
+local function put(set, name, value, before)
+  if value ~= before then
+    set[#set + 1] = name
+    set[#set + 1] = value
+  end
+end
+
+local joins = {} -- of the lane: positions and customers
+local function mark(cid, updated, delivery, cause)
+  local key = P .. 'mark:' .. cid
+  local generation = next_generation()
+  local old = redis.call('HMGET', key, 'position', 'lane', 'state', 'dequeued_ms', 'updated_ms', 'last_delivery', 'reasons',
+    'runs')
+  local run = string.match(cause, ':(.+)$') or ''
+  if tonumber(old[5] or '0') > tonumber(updated) then updated = old[5] end
+  updated = note_updated_at(cid, updated)
+  if not old[1] then
+    redis.call('HSET', key, 'generation', generation, 'position', generation, 'enqueued_ms', now, 'lane', lane,
+      'updated_ms', updated, 'last_delivery', delivery, 'reasons', cause, 'runs', run, 'state', 'ready')
+    joins[#joins + 1] = generation
+    joins[#joins + 1] = cid
+    return
+  end
+  local to = lane
+  if old[2] == 'live' then to = 'live' end -- a bulk mark never demotes a live one
+  local set = { 'generation', generation }
+  put(set, 'lane', to, old[2])
+  put(set, 'updated_ms', updated, old[5])
+  if delivery ~= '' then put(set, 'last_delivery', delivery, old[6]) end
+  put(set, 'reasons', append(old[7], cause), old[7])
+  put(set, 'runs', append(old[8], run), old[8])
+  redis.call('HSET', key, unpack(set))
+  local dequeued_ms = tonumber(old[4])
+  if old[3] ~= 'ready' or old[2] ~= to or in_cooldown(dequeued_ms, now) then
+    remove_from_state(P, cid, old[2], old[3])
+    move_to_ready(P, cid, to, old[1], dequeued_ms, now)
+  end
+end
+
+-- Nothing new was said: every visible field is what the last drain read, or what it expected after its own write.
+local function is_echo(cid, digest)
+  return digest ~= '' and digests[cid] and string.find(digests[cid], digest, 1, true) ~= nil
+end
+
+-- Append an id to the customer's last deliveries, oldest first.
+local function index_delivery(cid, delivery)
+  local key = P .. 'deliveries_by_customer:' .. cid
+  if redis.call('RPUSH', key, delivery) > MAX_DELIVERIES + 14 then redis.call('LTRIM', key, -MAX_DELIVERIES, -1) end
+  redis.call('EXPIRE', key, retention_s)
+end
+
+-- One record for all deliveries: the events as they were sent, and the outcome of each.
+local known = note_identities()
+local outcomes, repeats, record = {}, {}, ''
+for i, event in ipairs(events) do
+  local identity, note = event[4], event[5]
+  outcomes[i] = note ~= '' and note or is_echo(event[1], event[2]) and 'echo' or 'marked'
+  repeats[i] = known[identity] or '0'
+  if identity ~= '' then known[identity] = '1' end
+end
+local all_outcomes, all_repeats = table.concat(outcomes, ','), table.concat(repeats, ',')
+if next(known) then
+  record = redis.call('XADD', P .. 'deliveries', '*', 'events', ARGV[4], 'outcomes', all_outcomes, 'repeats', all_repeats)
+end
+
+local any_marked = false
+for i, event in ipairs(events) do
+  local cid, updated, cause, outcome = event[1], event[3], event[6], outcomes[i]
+  local delivery = event[4] ~= '' and record .. '.' .. i - 1 or ''
+  if outcome == 'marked' then
+    any_marked = true
+    mark(cid, updated, delivery, cause)
+  elseif outcome == 'echo' then
+    note_updated_at(cid, updated)
+  elseif outcome == 'ignored:uninstalled' then
+    redis.call('HSETNX', P .. 'state', 'uninstall_reported_ms', now)
+  end
+  if delivery ~= '' and cid ~= '' then index_delivery(cid, delivery) end
+end
+
+if #joins > 0 then redis.call('ZADD', P .. 'ready:' .. lane, unpack(joins)) end
+local flat = {}
+for cid, updated in pairs(changed) do
+  flat[#flat + 1] = cid
+  flat[#flat + 1] = updated
+end
+if #flat > 0 then redis.call('HSET', P .. 'latest_updated_at', unpack(flat)) end
+
+local wake, number = 0, 0
+if any_marked then
+  redis.call('ZADD', partition_key(P, 'due_shops'), 'LT', now, org_of(P))
+  local pending = redis.call('GET', P .. 'wakeup_pending')
+  if not pending or (pending == 'delayed' and lane == 'live') then -- a delayed wake-up is too late for a live mark
+    if redis.call('EXISTS', P .. 'lease') == 0 and not redis.call('HGET', P .. 'state', 'paused') then
+      redis.call('SET', P .. 'wakeup_pending', 'now', 'PX', 5000)
+      wake = 1
+      number = redis.call('INCR', P .. 'wakeup_seq') -- a job's id is never used again
+    end
+  end
+end
+return { wake, number, now, record, all_outcomes, all_repeats }

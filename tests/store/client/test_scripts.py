@@ -1,0 +1,118 @@
+"""Every script touches one slot only: each runs with the `#!lua` header on a server in cluster mode, which refuses more."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from importlib import resources
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+from redis.exceptions import ResponseError
+
+from deploy.waiting import until
+from service.domain.customers import CustomerId, OrgId
+from service.store import erasing, keys
+from service.store.clock import mend_step_back
+from service.store.connection import connect
+from service.store.forgetting import forget
+from service.store.script import load_script
+from tests.conftest import valkey
+from tests.workers.stage import ORG, Stage, staged
+
+STORE = resources.files("service.store")
+SCRIPTS = {
+    load_script(room, file.name.removesuffix(".lua")).sha: (room, file.name.removesuffix(".lua"))
+    for room in ("queue", "customers", "history", "shops")
+    for file in (STORE / room / "lua").iterdir()
+    if not file.name.startswith("_")
+}
+
+
+class StrictRedis(ArqRedis):
+    """Runs each script with the header, and notes which ones were run. Its doorbell is silent: arq needs many slots."""
+
+    async def evalsha(self, sha: str, numkeys: int, *args: Any) -> Any:
+        script = SCRIPTS[sha]
+        self.__dict__.setdefault("ran", set()).add(script)
+        return await self.eval("#!lua\n" + load_script(*script).text, numkeys, *args)
+
+    async def enqueue_job(self, *_: Any, **__: Any) -> None:
+        return None
+
+
+@pytest.fixture(scope="module")
+def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    with valkey(tmp_path_factory.mktemp("cluster"), cluster=True) as url:
+        yield url
+
+
+@pytest.fixture
+async def strict(cluster_url: str) -> AsyncIterator[StrictRedis]:
+    """A client of a server that owns all slots of its cluster."""
+    client = StrictRedis(pool_or_conn=connect(cluster_url, timeout_s=60).connection_pool)
+    command: Any = client.execute_command  # redis-py does not type it
+    if (await command("CLUSTER INFO"))["cluster_slots_assigned"] == "0":
+        await command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+
+    async def is_up() -> bool:
+        return bool((await command("CLUSTER INFO"))["cluster_state"] == "ok")
+
+    assert await until(is_up, within_s=60)
+    await client.flushall()
+    yield client
+    await client.connection_pool.disconnect()
+
+
+async def test_the_header_refuses_keys_of_another_slot(strict: StrictRedis) -> None:
+    other = next(OrgId(str(n)) for n in range(100) if keys.partition_of(str(n)) != keys.partition_of(ORG))
+    text = "#!lua\nredis.call('GET', KEYS[1]) return redis.call('GET', ARGV[1])"
+
+    with pytest.raises(ResponseError, match="slot"):
+        await strict.eval(text, 2, *keys.of_script(ORG), keys.shop(other, "lease"))
+
+    assert await strict.eval(text, 2, *keys.of_script(ORG), keys.partition_key(ORG, "due_shops")) is None
+
+
+async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis) -> None:
+    async with staged(strict) as stage:
+        await _drain(stage)
+        await _sweep(stage)
+        await stage.drain.turns.bucket.acquire(ORG, lane="live")
+        right = [CustomerId(99), b"\x80", ""]
+        await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
+        await forget(strict, ORG, now_ms=stage.now_ms)
+        await stage.shops.remove(ORG, erase=True)
+        await erasing.erase_again(strict, now_ms=stage.now_ms + erasing.AGAIN_MS)
+
+    assert strict.__dict__["ran"] == set(SCRIPTS.values())
+    assert await strict.keys(keys.shop(ORG, "*")) == []
+
+
+async def _drain(stage: Stage) -> None:
+    """A tag is written, a customer is right, one is gone twice, a call fails."""
+    rich, poor = stage.haravan.create(total_spent=12_000_000), stage.haravan.create(total_spent=1)
+    await stage.announce(rich)
+    await stage.announce(poor)
+    await stage.mark(404)
+    await stage.turn(3)
+    stage.clock.advance(700)
+    await stage.turn()
+    stage.haravan.faults.fail(502, next=1)
+    await stage.mark(poor)
+    await stage.turn(2)
+    assert stage.haravan.tags(rich) == {"VIP"}
+    assert await stage.ledger(rich) == ["+VIP"]
+
+
+async def _sweep(stage: Stage) -> None:
+    """A day comes, a wake-up is lost, and the clock is set back."""
+    await stage.redis.zadd(stage.key("schedule"), {"7": 1})
+    await stage.sweep.run(monotonic_s=10_000.0)
+    await stage.sweep.ring_for_the_due()
+
+    async def earlier() -> int:
+        return stage.now_ms - 3_600_000
+
+    await stage.redis.set(keys.partition_key(ORG, "last_server_time"), stage.now_ms)
+    assert await mend_step_back(stage.redis, now_ms=earlier, orgs=stage.shops.orgs) == 3_600_000

@@ -1,0 +1,68 @@
+"""What a drain asks of Redis: round trips, counted on its connections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from redis.asyncio.connection import AbstractConnection
+
+from service.store.connection import connect
+from tests.workers.stage import ORG, VIP, staged
+
+MAX_ROUND_TRIPS = 16
+TIERS = """
+version: 1
+tiers:
+  - id: hang
+    levels:
+      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}
+      - {tag: Silver, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
+
+
+@dataclass
+class Counter:
+    """How often a command or a pipeline was sent."""
+
+    sent: int = 0
+
+    def counting(self, kind: type[AbstractConnection]) -> type[AbstractConnection]:
+        """The same kind of connection, counted here."""
+        counter = self
+
+        class Counting(kind):  # type: ignore[valid-type]
+            async def send_packed_command(self, *args: Any, **options: Any) -> None:
+                counter.sent += 1
+                await super().send_packed_command(*args, **options)
+
+        return Counting
+
+
+@pytest.mark.parametrize(
+    ("rules", "tags", "writes"),
+    [pytest.param(VIP, "", 1, id="one tag"), pytest.param(TIERS, "Silver", 2, id="a swap")],
+)
+async def test_a_drain_takes_few_round_trips(
+    redis_url: str, capsys: pytest.CaptureFixture[str], rules: str, tags: str, writes: int
+) -> None:
+    redis, counter = connect(redis_url, timeout_s=60), Counter()
+    redis.connection_pool.connection_class = counter.counting(redis.connection_pool.connection_class)
+    await redis.flushall()
+    async with staged(redis, rules=rules) as stage:
+        for _ in range(2):  # the first one loads the scripts, compiles the rules and opens the connections
+            customer = stage.haravan.create(total_spent=60_000_000, tags=tags)
+            await stage.announce(customer)
+            stage.clock.advance(60)
+            calls, counter.sent = stage.wrote(), 0
+            await stage.drain(ORG)
+            round_trips, calls = counter.sent, stage.wrote() - calls
+
+        assert not await stage.is_marked(customer)
+    await redis.aclose()
+
+    with capsys.disabled():
+        print(f"\nRedis round trips of a drain with {writes} tag write(s): {round_trips}")
+    assert calls == writes
+    assert round_trips <= MAX_ROUND_TRIPS

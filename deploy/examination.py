@@ -14,7 +14,7 @@ from service.errors import HaravanError, NotFound, TaggerError, Unreadable
 from service.store import durability, keys, queue
 from service.store.counters import last_beat_ms
 from service.store.shop import Shop
-from workers.haravan.session import open_session
+from workers.haravan.client import open_session
 from workers.haravan.subscription import Subscription
 
 WORKER_SEEN_S: Final = 60
@@ -123,7 +123,9 @@ async def _token(access: Access, shop: Shop) -> Finding:
 
 async def _webhooks(access: Access, shop: Shop) -> Finding:
     async with open_session() as session:
-        events = await Subscription(session, address=access.settings.subscribe_url, token=shop.token).show()
+        events = await Subscription(
+            session, address=access.settings.subscribe_url, token=shop.token
+        ).list_events()
     if not events:
         text = f"subscribed to nothing: no webhook comes. Subscribe: tagger subscription add {shop.org}"
         return Finding("problem", shop.org, text)

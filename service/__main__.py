@@ -12,7 +12,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import BadSettings
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import Settings, read_settings
 from service.web.connections import LimitedProtocol
 from service.web.health import check_store
@@ -66,7 +66,7 @@ def main() -> None:
     """Serve until stopped; a bad setting, or a store that would lose data, ends it with one clear message."""
     try:
         settings = read_settings()
-        set_up_logging(settings.log_format)
+        configure_logging(settings.log_format)
         asyncio.run(check_store(settings))
     except BadSettings as exc:
         sys.exit(str(exc))

@@ -1,4 +1,4 @@
-"""Telling people: one notice for each kind and shop within a while, by the channels of ALERT_URLS, and in the log."""
+"""Alerts: notify people through the channels of ALERT_URLS and in the log, once per kind, shop and hour."""
 
 from __future__ import annotations
 
@@ -13,74 +13,73 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.store import keys
+from service.tasks import BackgroundTasks
 
-QUIET_S: Final = 3600  # the same kind of alert of the same shop is not repeated within this time
-SEND_WITHIN_S: Final = 20.0
-MOST_OUT: Final = 32  # notices on their way; more would only say the same
+DEDUP_WINDOW_S: Final = 3600  # the same alert of the same shop is not repeated within this time
+SEND_TIMEOUT_S: Final = 20.0
+MAX_PENDING: Final = 32  # further alerts are dropped
 NO_SHOP: Final = "-"
 
-Send = Callable[[str, str], Awaitable[bool]]  # title, text
+Send = Callable[[str, str], Awaitable[bool]]  # (title, text) -> delivered
 
 
 class Alerts:
-    """Raises alerts without making anybody wait.
+    """Raises alerts in the background.
 
-    A text never carries a payload, a phone, an e-mail or a secret: it goes to chat rooms.
+    A text never contains a payload, phone number, e-mail address or secret: it goes to chat rooms.
     """
 
-    def __init__(self, redis: Redis, *, send: Send | None = None, quiet_s: int = QUIET_S) -> None:
+    def __init__(
+        self, redis: Redis, *, send: Send | None = None, dedup_window_s: int = DEDUP_WINDOW_S
+    ) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
         self._send = send
-        self._quiet_s = quiet_s
-        self._out: set[asyncio.Task[None]] = set()
-        self._said: dict[tuple[str, str], float] = {}  # when, by this process: for as long as Redis is away
+        self._dedup_window_s = dedup_window_s
+        self._sending = BackgroundTasks()
+        self._last_sent: dict[tuple[str, str], float] = {}  # by this process; used while Redis is away
 
     def raise_alert(self, kind: str, text: str, *, org: str = NO_SHOP) -> None:
-        """Say it once: in the log, and to the people when channels are set. Returns at once, raises nothing."""
-        if len(self._out) >= MOST_OUT:
-            return
-        task = asyncio.get_running_loop().create_task(self._tell(kind, text, org))
-        self._out.add(task)  # the loop itself keeps only a weak reference
-        task.add_done_callback(self._out.discard)
+        """Log the alert and send it to the channels, if any. Returns at once and raises nothing."""
+        if len(self._sending) < MAX_PENDING:
+            self._sending.start(self._notify(kind, text, org))
 
-    async def settled(self) -> None:
-        """Wait until everything raised so far has been told (for shutting down)."""
-        await asyncio.gather(*self._out, return_exceptions=True)
+    async def drain(self) -> None:
+        """Wait until all alerts have been sent. Called at shutdown."""
+        await self._sending.wait()
 
-    async def _tell(self, kind: str, text: str, org: str) -> None:
-        if not await self._first(kind, org):
+    async def _notify(self, kind: str, text: str, org: str) -> None:
+        if not await self._acquire_slot(kind, org):
             return
         sent = None
         if self._send is not None:
             sent = False
             with suppress(TimeoutError):
-                async with asyncio.timeout(SEND_WITHIN_S):
+                async with asyncio.timeout(SEND_TIMEOUT_S):
                     sent = await self._send(f"haravan-tagger: {kind}", f"Shop {org}: {text}")
         structlog.get_logger().warning("alert", kind=kind, org=org, text=text, sent=sent)
 
-    async def _first(self, kind: str, org: str) -> bool:
-        """Whether nobody, in any process, raised this within the quiet time; without Redis, nobody in this one."""
+    async def _acquire_slot(self, kind: str, org: str) -> bool:
+        """Whether no process (without Redis: not this process) has sent this alert within the dedup window."""
         now = asyncio.get_running_loop().time()
         try:
             name = re.sub(r"\W+", "_", kind)
-            first = bool(
-                await self._redis.set(keys.shop(org, f"alert_sent:{name}"), 1, nx=True, ex=self._quiet_s)
-            )
+            key = keys.shop(org, f"alert_sent:{name}")
+            acquired = bool(await self._redis.set(key, 1, nx=True, ex=self._dedup_window_s))
         except (RedisError, OSError):
-            first = now - self._said.get((kind, org), float("-inf")) > self._quiet_s
-        if first:
-            self._said = {each: at for each, at in self._said.items() if now - at <= self._quiet_s}
-            self._said[kind, org] = now
-        return first
+            acquired = now - self._last_sent.get((kind, org), float("-inf")) > self._dedup_window_s
+        if acquired:
+            recent = {each: at for each, at in self._last_sent.items() if now - at <= self._dedup_window_s}
+            self._last_sent = {**recent, (kind, org): now}
+        return acquired
 
 
-def sender(urls: tuple[str, ...]) -> Send | None:
-    """How to send to ALERT_URLS, None when there are none."""
+def apprise_sender(urls: tuple[str, ...]) -> Send | None:
+    """A function that sends to ALERT_URLS, None if there are none."""
     if not urls:
         return None
 
     async def send(title: str, text: str) -> bool:
-        import apprise  # takes half a second, which no start should pay that has no channels
+        import apprise  # takes half a second to import
 
         channels = apprise.Apprise()
         for url in urls:

@@ -14,8 +14,9 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
 
-from service.alerts import Alerts, sender
-from service.ending import end
+from service.alerts import Alerts, apprise_sender
+from service.context import Context
+from service.cpu_pool import CpuPool, InProcess
 from service.ingest import GroupCommit
 from service.ingest.group_commit import DEADLINE_S
 from service.settings import Settings
@@ -25,14 +26,11 @@ from service.store.connection import connect
 from service.store.deliveries import forget_strangers
 from service.store.shops import Shops
 from service.store.versions import Versions
+from service.tasks import cancel_and_wait
 from service.web.access_log import AccessLogMiddleware
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
-from service.web.ops.access import Access
-from service.web.ops.answers import Here
-from service.web.ops.beside import Beside
-from service.web.ops.floor import Floor
-from service.web.ops.followed import Followed
+from service.web.ops.requests import TokenAuth
 from service.web.ops.routes import routes as ops_routes
 from service.web.problems import HANDLERS
 from service.web.webhooks import (
@@ -59,11 +57,11 @@ class _Part:
     on_ready: Callable[[], None] = lambda: None
 
 
-def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool = True) -> Starlette:
+def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: bool = True) -> Starlette:
     """Build the web process's application: webhooks, console, or both. Opens nothing before its lifespan starts.
 
-    `patience` multiplies the time for which a slow Redis is waited for. Without `rules_beside` this process itself looks
-    at rules and everybody: for where no webhook waits meanwhile.
+    `patience` multiplies the time for which a slow Redis is waited for. Without `use_process_pool` this process itself
+    does the CPU work: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
     shops = Shops(redis, Cipher(settings.secret_keys))
@@ -72,7 +70,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool 
     if "webhooks" in settings.serve:
         parts.append(_webhooks(redis, shops, metrics, settings, patience=patience))
     if "console" in settings.serve:
-        parts.append(_console(redis, shops, settings, rules_beside=rules_beside))
+        parts.append(_console(redis, shops, settings, use_process_pool=use_process_pool))
 
     def on_ready() -> None:
         for part in parts:
@@ -106,7 +104,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, rules_beside: bool 
 def _webhooks(
     redis: ArqRedis, shops: Shops, metrics: WebhookMetrics, settings: Settings, *, patience: float
 ) -> _Part:
-    alerts = Alerts(redis, send=sender(settings.alert_urls))
+    alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
     cache = ShopCache(shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * patience)
     rejections = RejectionTracker(redis, alerts, metrics)
     logger = BatchLogger(metrics)
@@ -128,29 +126,29 @@ def _webhooks(
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             ingest.start()
-            stack.push_async_callback(alerts.settled)
+            stack.push_async_callback(alerts.drain)
             stack.callback(logger.flush)
             stack.push_async_callback(ingest.stop)
             stack.push_async_callback(rejections.flush)
             stack.push_async_callback(cache.stop)
-            stack.push_async_callback(end, asyncio.create_task(_flush_loop(redis, rejections)))
+            stack.push_async_callback(cancel_and_wait, asyncio.create_task(_flush_loop(redis, rejections)))
             yield
 
     return _Part([Route(path, endpoint) for path in WEBHOOK_PATHS], lifespan, on_ready=cache.start)
 
 
-def _console(redis: ArqRedis, shops: Shops, settings: Settings, *, rules_beside: bool) -> _Part:
-    here, beside = Here(Floor(redis, shops, Versions(redis))), Beside(settings)
-    followed = Followed(redis, beside if rules_beside else here)
+def _console(redis: ArqRedis, shops: Shops, settings: Settings, *, use_process_pool: bool) -> _Part:
+    context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
+    runner = pool if use_process_pool else InProcess(context)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
-        async with AsyncExitStack() as stack:
-            stack.push_async_callback(followed.settled)
-            stack.push_async_callback(beside.stop)
+        try:
             yield
+        finally:
+            await pool.stop()
 
-    return _Part(ops_routes(here, followed, Access(settings.ops_tokens)), lifespan)
+    return _Part(ops_routes(context, runner, TokenAuth(settings.ops_tokens)), lifespan)
 
 
 async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:

@@ -10,6 +10,7 @@ Each failure is sorted where it happens; nobody above looks at an HTTP status.
     │   └── NeedsApproval       a publish that changes so much that somebody must say so first
     ├── NotFound                no such shop, version, run, customer
     ├── StoreAway               Redis did not answer in time, or not at all
+    ├── Overloaded              too much CPU work is waiting, or its process died
     └── HaravanError            an API call that did not give what was asked for
         ├── Throttled           429: the whole shop waits `retry_after_s`
         ├── Unauthorised        401, 403: the shop's token or scope is wrong
@@ -43,6 +44,10 @@ class NotFound(TaggerError):
 
 class StoreAway(TaggerError):
     """Redis did not answer in time, or not at all: nothing may be promised."""
+
+
+class Overloaded(TaggerError):
+    """Too much CPU work is waiting, or the process that did it died: ask again."""
 
 
 class HaravanError(TaggerError):

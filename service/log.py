@@ -1,4 +1,4 @@
-"""structlog, set up once a process: one line for each unit of work, secrets and personal data never in it."""
+"""Logging: structlog, configured once per process. Secrets and personal data are never logged."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import structlog
 
 from service.settings import LogFormat
 
-# A field of one of these names is a mistake somewhere; the line still goes out, without the value.
-FORBIDDEN: Final = frozenset(
+# A field with one of these names is a bug. The line is still logged, without the value.
+REDACTED_FIELDS: Final = frozenset(
     {
         "token",
         "access_token",
@@ -27,35 +27,36 @@ FORBIDDEN: Final = frozenset(
         "cookie",
     }
 )
+RATE_LIMIT_INTERVAL_S: Final = 60.0
 
 
-RESTS_S: Final = 60.0
-
-
-class Resting(logging.Filter):
-    """Of each warning one line a minute: what anybody may cause as often as he likes must not fill the log."""
+class RateLimitFilter(logging.Filter):
+    """Passes each warning at most once a minute, because anyone can cause some of them without limit."""
 
     def __init__(self, clock: Callable[[], float]) -> None:
         super().__init__()
         self._clock = clock
-        self._told: dict[str, float] = {}
+        self._last_logged: dict[str, float] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line goes out."""
+        """Whether to log the record."""
         now, text = self._clock(), str(record.msg)
-        if record.levelno > logging.WARNING or now - self._told.get(text, float("-inf")) >= RESTS_S:
-            self._told[text] = now
+        if (
+            record.levelno > logging.WARNING
+            or now - self._last_logged.get(text, float("-inf")) >= RATE_LIMIT_INTERVAL_S
+        ):
+            self._last_logged[text] = now
             return True
         return False
 
 
-def set_up_logging(log_format: LogFormat, *, clock: Callable[[], float] = time.monotonic) -> None:
-    """Send structlog and the libraries' own loggers to stderr as JSON lines, or coloured for a person."""
+def configure_logging(log_format: LogFormat, *, clock: Callable[[], float] = time.monotonic) -> None:
+    """Send structlog and the libraries' loggers to stderr, as JSON lines or coloured text."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
-        without_forbidden,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="timestamp"),
+        redact_fields,
     ]
     ending: list[structlog.typing.Processor] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
@@ -79,11 +80,11 @@ def set_up_logging(log_format: LogFormat, *, clock: Callable[[], float] = time.m
         )
     )
     logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger("uvicorn.error").filters[:] = [Resting(clock)]  # it warns of all that is no HTTP
+    logging.getLogger("uvicorn.error").filters[:] = [RateLimitFilter(clock)]  # it logs every invalid request
 
 
-def without_forbidden(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    """Blank every field whose name says that it must not be logged."""
-    for name in FORBIDDEN & event.keys():
+def redact_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Blank the value of every field in REDACTED_FIELDS."""
+    for name in REDACTED_FIELDS & event.keys():
         event[name] = "[not logged]"
     return event

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from service.log import set_up_logging
+from service.log import configure_logging
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def _as_before() -> Iterator[None]:
 
 
 def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging("json")
+    configure_logging("json")
 
     structlog.get_logger().info("customer", customer=7, email="a@example.com", phone="0900000001", token="t")
 
@@ -34,7 +34,7 @@ def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixtur
 
 
 def test_a_librarys_traceback_is_a_text_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    set_up_logging("json")
+    configure_logging("json")
 
     try:
         raise RuntimeError("broken")
@@ -48,7 +48,7 @@ def test_a_librarys_traceback_is_a_text_in_one_line(capsys: pytest.CaptureFixtur
 
 def test_a_flood_of_what_is_no_http_is_one_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     moments = iter([1.0, 1.0, 2.0, 2.0, 60.0, 60.0, 61.0, 61.0, 62.0, 62.0])
-    set_up_logging("json", clock=lambda: next(moments))
+    configure_logging("json", clock=lambda: next(moments))
     server = logging.getLogger("uvicorn.error")
 
     for _ in range(5):

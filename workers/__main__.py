@@ -10,7 +10,7 @@ import structlog
 import uvloop
 
 from service.errors import BadSettings
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import Settings, read_settings
 from workers.main import build_worker
 
@@ -22,7 +22,7 @@ def main() -> int:
     except BadSettings as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     uvloop.run(_run(settings))
     return 0
 

@@ -22,7 +22,7 @@ from service.store.shop import Shop
 from service.store.shops import Shops
 from service.store.turns import LockLost, Turn, Turns
 from workers.haravan.client import Haravan
-from workers.pausing import pause_for_token, probe
+from workers.pause import pause_for_rejected_token, probe_token
 from workers.reading import Reading
 from workers.rulebook import Rulebook
 from workers.turn import TurnOfShop, TurnOver, again_ms
@@ -30,6 +30,7 @@ from workers.write import last_frames
 from workers.writing import Writing
 
 TURN_S: Final = 1.5  # no round is begun later; arq re-checks every running job at each poll of every worker
+FAILED_WAIT_MS: Final = 60_000  # a shop that cannot be drained must not be woken at once, for ever
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,30 +51,32 @@ class Drain:
         started = self.monotonic()
         turn = await self.turns.acquire(org, token=secrets.token_hex(8))
         if turn is None:
-            self.counters.add("drains", outcome="busy")
+            self.counters.add("drains", outcome="lease_held")
             return
         log = structlog.get_logger().bind(org=org)
         outcome, wait_ms, work, cause = "done", 0, None, None
         try:
             shop = await self.shops.get(org)
             if shop is None:
-                outcome = "no shop"
+                outcome, wait_ms = "shop_not_found", FAILED_WAIT_MS
             elif turn.state.get("paused"):
-                outcome = await probe(turn, self.shops, self._api(shop), self.turns.bucket)
+                outcome = await probe_token(
+                    turn, self.shops, self._api(shop), self.turns.bucket, self.turns.redis
+                )
             else:
                 work = await self._work(turn, shop)
                 outcome, wait_ms = await self._rounds(work, started)
         except LockLost:
-            outcome = "lock lost"
+            outcome = "lease_lost"
         except TaggerError as exc:  # the shop's token cannot be opened, its rules cannot be read
-            outcome, wait_ms = "failed", 60_000
+            outcome, wait_ms = "failed", FAILED_WAIT_MS
             cause = str(exc)
-            self.alerts.raise_alert("drain failed", str(exc), org=org)
+            self.alerts.raise_alert("drain_failed", str(exc), org=org)
         except (RedisError, OSError):
             raise  # the store is away: arq's worker is built anew, and the sweep rings again
         except Exception as exc:  # noqa: BLE001  # the job's outermost: else the shop would be rung for at once, for ever
-            outcome, wait_ms, cause = "bug", 60_000, last_frames(exc)
-            self.alerts.raise_alert("drain failed", cause, org=org)
+            outcome, wait_ms, cause = "error", FAILED_WAIT_MS, last_frames(exc)
+            self.alerts.raise_alert("drain_failed", cause, org=org)
         finally:
             ring = await turn.release(wait_ms=wait_ms, state=_state_changes(work, outcome))
             if ring.number:
@@ -84,16 +87,16 @@ class Drain:
             outcome=outcome,
             cause=cause,
             duration_ms=round((self.monotonic() - started) * 1000),
-            again_in_s=ring.delay_ms / 1000 if ring.number else None,
+            retry_in_s=ring.delay_ms / 1000 if ring.number else None,
             **(work.journal.counts if work is not None else {}),
         )
 
     def _api(self, shop: Shop) -> Haravan:
-        return Haravan.of(shop, self.session, on_call=self._count_call)
+        return Haravan.for_shop(shop, self.session, on_request=self._count_request)
 
-    def _count_call(self, endpoint: str, status: int | None, seconds: float) -> None:
-        self.counters.add("api_calls", endpoint=endpoint, status=str(status or "none"))
-        self.counters.add("api_seconds", seconds, endpoint=endpoint)
+    def _count_request(self, endpoint: str, status: int | None, seconds: float) -> None:
+        self.counters.add("api_requests", endpoint=endpoint, status=str(status or "none"))
+        self.counters.observe("api_request_seconds", seconds, endpoint=endpoint)
 
     async def _work(self, turn: Turn, shop: Shop) -> TurnOfShop:
         return TurnOfShop(
@@ -120,16 +123,24 @@ class Drain:
                 if not isinstance(error, Throttled | Unauthorised | TurnOver):
                     raise error
             if refusals := [each for each in errors if isinstance(each, Unauthorised)]:
-                await pause_for_token(work.shops, work.alerts, work.turn, refusals[0], token=work.shop.token)
-                return "unauthorised", 0
+                await pause_for_rejected_token(
+                    work.redis,
+                    work.shops,
+                    work.alerts,
+                    work.turn.org,
+                    refusals[0],
+                    token=work.shop.token,
+                    now_ms=work.turn.now_ms,
+                )
+                return "token_rejected", 0
             if throttles := [each for each in errors if isinstance(each, Throttled)]:
-                return "throttled", int(max(each.retry_after_s for each in throttles) * 1000)
+                return "rate_limited", int(max(each.retry_after_s for each in throttles) * 1000)
             if errors:
                 return str(errors[0]), 0
             if not any(each is True for each in results):
-                return ("waits", work.wait_ms) if work.wait_ms else ("done", again_ms(self.turns.bucket))
+                return ("waiting", work.wait_ms) if work.wait_ms else ("done", again_ms(self.turns.bucket))
             if self.monotonic() - started > TURN_S:
-                return "turn over", 0
+                return "time_budget_spent", 0
 
 
 def _state_changes(work: TurnOfShop | None, outcome: str) -> dict[str, str]:

@@ -11,8 +11,8 @@ from service.domain.records import Record
 from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
 from service.store.settlements import Mark
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom, Permits
-from workers.haravan.records import Batch, compare
+from workers.haravan.decoding import Batch, compare
+from workers.haravan.rate_limit import Permits, RateLimitExceeded
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ class Fetcher:
         try:
             for group in groups:
                 await self._group(group, fetched)
-        except NoRoom as exc:
+        except RateLimitExceeded as exc:
             fetched.wait_s = exc.wait_s
         except (Throttled, Unauthorised) as exc:
             fetched.stop = exc
@@ -79,11 +79,11 @@ class Fetcher:
         fetched.records.update((one, records[one]) for one in records.keys() - found.unexpected)
         fetched.listed |= records.keys() - found.unexpected
         fetched.unreadable.update(
-            (poison.customer, poison.why)
-            for poison in batch.poisons
-            if poison.customer is not None and poison.customer not in found.unexpected
+            (record.customer, record.reason)
+            for record in batch.unreadable
+            if record.customer is not None and record.customer not in found.unexpected
         )
-        fetched.distrusted |= not found.trustworthy
+        fetched.distrusted |= found.mismatched
         for customer in sorted(found.missing):
             await self._single(customer, fetched)
 

@@ -17,6 +17,7 @@ from workers.plans import WRITTEN
 from workers.write import Carried
 
 MOST_REFUSED: Final = 20
+UPDATED: Final = "updated"
 
 
 class Journal:
@@ -37,13 +38,13 @@ class Journal:
         self.counts[word] += 1
         if word == "planned":
             return  # its own line follows when it is written
-        self._counters.add("customers", outcome=word)
-        added, removed = (settlement.added, settlement.removed) if word == WRITTEN else ((), ())
-        if word == WRITTEN:
+        self._counters.add("customers_processed", outcome=word)
+        added, removed = (settlement.added, settlement.removed) if word == UPDATED else ((), ())
+        if word == UPDATED:
             self._refused = []
-            self._counters.add("tags", len(added), action="added")
-            self._counters.add("tags", len(removed), action="removed")
-            self._counters.add("tag_seconds", (self._turn.now_ms - mark.enqueued_ms) / 1000)
+            self._counters.add("tag_writes", len(added), action="added")
+            self._counters.add("tag_writes", len(removed), action="removed")
+            self._counters.observe("tag_latency_seconds", (self._turn.now_ms - mark.enqueued_ms) / 1000)
         line = self._log.warning if letter is not None else self._log.info
         line(
             "customer",
@@ -54,8 +55,8 @@ class Journal:
             added=list(added) or None,
             removed=list(removed) or None,
             tries=mark.attempts or None,
-            waited_ms=max(0, self._turn.now_ms - mark.enqueued_ms),
-            why=(letter.text if letter is not None else settlement.note) or None,
+            queued_ms=max(0, self._turn.now_ms - mark.enqueued_ms),
+            detail=(letter.text if letter is not None else settlement.note) or None,
             lane=mark.lane,
         )
 
@@ -63,7 +64,7 @@ class Journal:
         """Plans that no longer stood when they were to be written: their customers are read again."""
         for each in carried:
             self.counts[each.outcome] += 1
-            self._counters.add("customers", outcome=each.outcome)
+            self._counters.add("customers_processed", outcome=each.outcome)
 
     def rejected(self, text: str, customer: CustomerId) -> int:
         """How many customers, none of them written meanwhile, were refused for the same reason."""
@@ -84,12 +85,12 @@ class Journal:
 
 def _word(settlement: Settlement) -> str:
     if settlement.op == "complete":
-        return WRITTEN if settlement.note == WRITTEN else "right"
+        return UPDATED if settlement.note == WRITTEN else "unchanged"
     words = {
         "plan": "planned",
-        "delay": "waits",
-        "requeue": "again",
-        "dead_letter": "dead letter",
-        "delete": "purged",
+        "delay": "retry_scheduled",
+        "requeue": "requeued",
+        "dead_letter": "dead_lettered",
+        "delete": "deleted",
     }
     return words[settlement.op]

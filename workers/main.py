@@ -1,4 +1,4 @@
-"""build_worker(settings): the worker process's root, the only place of it where things are built."""
+"""The composition root of a worker process."""
 
 from __future__ import annotations
 
@@ -16,10 +16,12 @@ from arq.connections import ArqRedis
 from arq.worker import Worker, func
 from redis.exceptions import RedisError
 
-from service import alerts
+from service.alerts import Alerts, apprise_sender
+from service.context import Context
+from service.cpu_pool import CpuPool
 from service.domain.customers import OrgId
 from service.domain.failures import rebuild_delay_s
-from service.ending import end
+from service.seeding import seed_when_available
 from service.settings import Settings
 from service.store import queue
 from service.store.bucket import LEAK_PER_S, Bucket
@@ -29,29 +31,35 @@ from service.store.counters import Counters
 from service.store.shops import Shops
 from service.store.turns import Turns
 from service.store.versions import Versions
+from service.tasks import BackgroundTasks, cancel_and_wait
 from workers.drain import Drain
-from workers.haravan.session import open_session
-from workers.night import Nights
-from workers.rounds import nights_for_ever, seed, sweep_for_ever, uninstalls_for_ever
+from workers.haravan.client import open_session
+from workers.periodic.housekeeping import Housekeeping
+from workers.periodic.nightly import NightlyReconcile
+from workers.periodic.pending_jobs import PendingJobs
+from workers.periodic.scheduler import run_every
+from workers.periodic.sweep import Sweep
+from workers.periodic.uninstall import UninstallMonitor
 from workers.rulebook import Rulebook
-from workers.sweep import Sweep
-from workers.uninstalls import Uninstalls
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
 
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
-SWEEP_EVERY_S: Final = 1.0
-UNINSTALLS_EVERY_S: Final = 60.0
-WELL_AFTER_S: Final = 15.0  # a worker that lived for so long had found its store
-SHUT_DOWN_WITHIN_S: Final = 12.0  # a turn's 2 s and one call's 8 s
-LAST_LOOK_S: Final = 2.0  # at the queue
-SEEN_FOR_S: Final = 15
+SWEEP_INTERVAL_S: Final = 1.0
+SCHEDULE_INTERVAL_S: Final = 30.0
+HOUSEKEEPING_INTERVAL_S: Final = 3600.0
+UNINSTALL_INTERVAL_S: Final = 60.0
+NIGHTLY_INTERVAL_S: Final = 60.0
+HEALTHY_AFTER_S: Final = 15.0  # a worker that ran this long was connected: its next failure is a first one
+SHUTDOWN_TIMEOUT_S: Final = 12.0  # a run's 2 s and one call's 8 s
+LAST_POLL_TIMEOUT_S: Final = 2.0
+HEALTH_CHECK_INTERVAL_S: Final = 15
 
 
 class WorkerProcess:
-    """Runs drains and the sweep until it is told to stop; survives whatever Redis does."""
+    """Runs drains and periodic jobs until it is stopped. Survives every failure of Redis."""
 
     def __init__(
         self,
@@ -60,107 +68,101 @@ class WorkerProcess:
         leak_per_s: float = LEAK_PER_S,
         clock_ms: Callable[[], int] = lambda: 0,
         dice: Callable[[], float] | None = None,
-        sweep_every_s: float = SWEEP_EVERY_S,
+        sweep_interval_s: float = SWEEP_INTERVAL_S,
         poll_s: float = POLL_S,
-        uninstalls_every_s: float = UNINSTALLS_EVERY_S,
+        uninstall_interval_s: float = UNINSTALL_INTERVAL_S,
     ) -> None:
         self._settings = settings
         self._leak_per_s = leak_per_s
         self._clock_ms = clock_ms
         self._dice = dice or secrets.SystemRandom().random
-        self._sweep_every_s = sweep_every_s
+        self._sweep_interval_s = sweep_interval_s
         self._poll_s = poll_s
-        self._uninstalls_every_s = uninstalls_every_s
+        self._uninstall_interval_s = uninstall_interval_s
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
-        """Take no more work, let what runs finish, then end `run`."""
+        """Take no more work, let running jobs finish, then return from `run`."""
         self._stopping.set()
 
     async def run(self) -> None:
-        """Work until `stop`. When arq's worker dies, which some Redis errors make it, build another."""
+        """Work until `stop`. If arq's worker dies, which some Redis errors cause, build another."""
+        settings = self._settings
         async with AsyncExitStack() as stack:
-            redis = connect(self._settings.redis_url)
+            redis = connect(settings.redis_url)
             stack.push_async_callback(redis.aclose)
             session = await stack.enter_async_context(open_session())
-            shops = Shops(redis, Cipher(self._settings.secret_keys))
+            shops = Shops(redis, Cipher(settings.secret_keys))
+            context = Context(redis, shops, Versions(redis), self._clock_ms)
             counters = Counters(redis)
-            told = alerts.Alerts(redis, send=alerts.sender(self._settings.alert_urls))
-            stack.push_async_callback(told.settled)
+            alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
+            stack.push_async_callback(alerts.drain)
+            cpu = CpuPool(settings)
+            stack.push_async_callback(cpu.stop)
+            bucket = Bucket(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
+            rulebook = Rulebook(context.versions)
             drain = Drain(
                 turns=Turns(
                     redis,
-                    bucket=Bucket(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms),
+                    bucket=bucket,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,
                 session=session,
                 counters=counters,
-                alerts=told,
+                alerts=alerts,
                 dice=self._dice,
-                rulebook=Rulebook(Versions(redis)),
+                rulebook=rulebook,
             )
-            sweep = Sweep(
-                redis,
-                shops,
-                versions=Versions(redis),
-                alerts=told,
-                retention_days=self._settings.retention_days,
-                clock_ms=self._clock_ms,
-            )
-            seeding = asyncio.create_task(seed(self._settings, shops, Versions(redis)))
-            sweeping = asyncio.create_task(sweep_for_ever(sweep, counters, every_s=self._sweep_every_s))
-            nights = Nights(
-                redis=redis,
-                shops=shops,
-                versions=Versions(redis),
-                rulebook=Rulebook(Versions(redis)),
-                bucket=drain.turns.bucket,
+            sweep = Sweep(context, alerts)
+            nightly = NightlyReconcile(
+                context=context,
+                rulebook=rulebook,
+                bucket=bucket,
                 session=session,
                 counters=counters,
-                alerts=told,
-                subscribe_url=self._settings.subscribe_url,
-                now_ms=sweep.now_ms,
+                alerts=alerts,
+                subscribe_url=settings.subscribe_url,
             )
-            uninstalls = Uninstalls(
-                redis=redis,
-                shops=shops,
-                bucket=drain.turns.bucket,
-                session=session,
-                alerts=told,
-                now_ms=sweep.now_ms,
-            )
-            uninstalling = asyncio.create_task(
-                uninstalls_for_ever(uninstalls, every_s=self._uninstalls_every_s)
-            )
-            nightly = asyncio.create_task(nights_for_ever(nights))
+            uninstalls = UninstallMonitor(context, bucket, session, alerts)
+            jobs = PendingJobs(context, cpu)
+            housekeeping = Housekeeping(context, settings.retention_days)
+            periodic = BackgroundTasks()
+            periodic.start(seed_when_available(settings, shops, context.versions))
+            periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep"))
+            periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker"))
+            periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep"))
+            periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping"))
+            periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check"))
+            periodic.start(run_every(NIGHTLY_INTERVAL_S, nightly.run, "nightly", overlapping=True))
+            periodic.start(run_every(self._sweep_interval_s, jobs.run, "pending_job", overlapping=True))
             try:
                 await self._work(drain)
             finally:
-                await end(seeding, sweeping, uninstalling, nightly)
-                await _quietly(counters.flush())
+                await periodic.cancel()
+                await _close_quietly(counters.flush())
 
     async def _work(self, drain: Drain) -> None:
         attempts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            pool = connect(self._settings.redis_url)  # one of the worker's own: its close() ends it
+            pool = connect(self._settings.redis_url)  # not shared: the worker's close() closes it
             worker = self._arq(drain, pool)
             try:
                 await self._until_stopped(worker)
             except (TimeoutError, RedisError, OSError) as exc:
-                attempts = 1 if time.monotonic() - started > WELL_AFTER_S else attempts + 1
+                attempts = 1 if time.monotonic() - started > HEALTHY_AFTER_S else attempts + 1
                 wait_s = rebuild_delay_s(attempts, self._dice())
                 structlog.get_logger().warning(
-                    "worker", outcome="rebuilt", cause=type(exc).__name__, again_in_s=round(wait_s, 2)
+                    "worker", outcome="rebuilt", cause=type(exc).__name__, retry_in_s=round(wait_s, 2)
                 )
-                await _first(self._stopping.wait(), asyncio.sleep(wait_s))
+                await _wait_for_first(self._stopping.wait(), asyncio.sleep(wait_s))
             finally:
-                await _quietly(worker.close())
-                await _quietly(pool.aclose())  # close() does not get there when a job was cancelled
+                await _close_quietly(worker.close())
+                await _close_quietly(pool.aclose())  # close() does not close it if a job was cancelled
 
     async def _until_stopped(self, worker: Worker) -> None:
-        """Run arq's worker; on `stop` pick no more jobs and wait for those that run."""
+        """Run arq's worker. On `stop`, pick no more jobs and wait for the running ones."""
         running = asyncio.create_task(worker.async_run())
         stopping = asyncio.create_task(self._stopping.wait())
         await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -170,20 +172,20 @@ class WorkerProcess:
             return
         worker.allow_pick_jobs = False
         if worker.tasks:
-            await asyncio.wait(list(worker.tasks.values()), timeout=SHUT_DOWN_WITHIN_S)
-        # It ends by itself before its next look at the queue. Cancelled in the middle of one, it would now and then
-        # leave a connection behind that still waits for an answer.
+            await asyncio.wait(list(worker.tasks.values()), timeout=SHUTDOWN_TIMEOUT_S)
+        # It then ends before its next poll of the queue. A cancellation in the middle of a poll would now and then
+        # leak a connection that still waits for a reply.
         worker.burst, worker.max_burst_jobs = True, 0
-        await asyncio.wait({running}, timeout=LAST_LOOK_S)
-        await end(running)  # it may also have ended of a store that went away meanwhile
+        await asyncio.wait({running}, timeout=LAST_POLL_TIMEOUT_S)
+        await cancel_and_wait(running)  # it may also have failed because Redis went away
 
     def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:
             try:
                 await drain(OrgId(org))
-            except (RedisError, OSError) as exc:  # the marks stay and the sweep rings again
+            except (RedisError, OSError) as exc:  # the marks stay, and the sweep wakes the shop again
                 structlog.get_logger().warning(
-                    "drain", org=org, outcome="store away", cause=type(exc).__name__
+                    "drain", org=org, outcome="store_unavailable", cause=type(exc).__name__
                 )
 
         return Worker(
@@ -193,11 +195,11 @@ class WorkerProcess:
             handle_signals=False,
             max_jobs=MAX_JOBS,
             poll_delay=self._poll_s,
-            queue_read_limit=1000,  # with fewer, a hundred locked ids at the head stall the queue
+            queue_read_limit=1000,  # with fewer, a hundred locked ids at the head block the queue
             job_timeout=60,
-            max_tries=1_000_000,  # a drain may run again as often as it likes
-            keep_result=0,  # a kept result would block the next job of the same id for an hour
-            health_check_interval=SEEN_FOR_S,
+            max_tries=1_000_000,  # no limit: the marks are the truth, not the job
+            keep_result=0,  # a kept result would block the next job with the same id for an hour
+            health_check_interval=HEALTH_CHECK_INTERVAL_S,
             health_check_key=f"tagger:worker:{socket.gethostname()}:{os.getpid()}",
             log_results=False,
             allow_abort_jobs=False,
@@ -208,20 +210,20 @@ class WorkerProcess:
 
 
 def build_worker(settings: Settings) -> WorkerProcess:
-    """The worker process as the environment wants it."""
+    """The worker process for these settings."""
     return WorkerProcess(settings)
 
 
-async def _first(*waits: Any) -> None:
-    tasks = [asyncio.ensure_future(each) for each in waits]
+async def _wait_for_first(*waits: Any) -> None:
+    tasks = [asyncio.ensure_future(wait) for wait in waits]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     for task in tasks:
         task.cancel()
 
 
-async def _quietly(closing: Any) -> None:
-    """Closing what is broken already may fail; nothing is lost by that."""
+async def _close_quietly(closing: Any) -> None:
+    """Await a cleanup. A broken connection may fail to close; nothing is lost."""
     try:
         await closing
     except (RedisError, OSError, asyncio.CancelledError):
-        structlog.get_logger().debug("closing failed")
+        structlog.get_logger().debug("close_failed")

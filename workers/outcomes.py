@@ -11,6 +11,7 @@ from service.domain.standing import pack_held, pack_intents, pack_owned, pack_re
 from service.domain.strikes import pack_strikes
 from service.domain.tags import after, tag_set
 from service.errors import HaravanError, Rejected
+from service.store.runs import EXPLAIN_REMOVALS
 from service.store.settlements import Letter, Mark, Settlement
 from workers import entries
 from workers.plans import WritePlan, pack_plan
@@ -64,8 +65,11 @@ def dead_letter(mark: Mark, *, cause: str, text: str) -> Settlement:
 
 
 def is_expected_removal(mark: Mark) -> bool:
-    """Do a publish or the schedule explain why tags go? Then the removal guard does not count them."""
-    return any(cause.startswith(("publish:", "schedule")) for cause in mark.reasons.split(","))
+    """Whether the schedule or a run that explains removals is among the reasons. The removal guard counts the others."""
+    return any(reason.partition(":")[0] in _EXPECTED for reason in mark.reasons.split(","))
+
+
+_EXPECTED = frozenset({*EXPLAIN_REMOVALS, "schedule"})
 
 
 def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Settlement:

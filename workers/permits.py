@@ -11,9 +11,9 @@ from service.store.bucket import UNSENT, Bucket, Grant, Permit, Wait
 from service.store.marks import Lane
 from service.store.settlements import Mark
 from service.store.turns import LEASE_MS, LockLost, Refused, Turn
+from workers.haravan.calls import Request
 from workers.haravan.client import CALL_TIMEOUT_S
-from workers.haravan.pacer import NoRoom
-from workers.haravan.requests import Request
+from workers.haravan.rate_limit import RateLimitExceeded
 
 # A write may take this long, so it must not be started later than this after the lease was last renewed.
 START_WITHIN_S: Final = LEASE_MS / 1000 - CALL_TIMEOUT_S
@@ -37,7 +37,7 @@ class ReadPermits:
         self._reserve = reserve
 
     async def acquire(self, request: Request) -> Permit:
-        """A permit for this read; raises NoRoom, LockLost."""
+        """A permit for this read; raises RateLimitExceeded, LockLost."""
         del request
         return _granted(await self._turn.permit_read(lane=self._lane, reserve=self._reserve))
 
@@ -84,7 +84,7 @@ class WritePermits(ReadPermits):
         self.sent = 0  # writes that were permitted, and so may have taken effect
 
     async def acquire(self, request: Request) -> Permit:
-        """A permit for this request; raises NoRoom, PermitRefused, LockLost."""
+        """A permit for this request; raises RateLimitExceeded, PermitRefused, LockLost."""
         if request.kind == "read":
             return await super().acquire(request)
         asked = self._clock()  # the lease is renewed at some time after this, never before
@@ -110,7 +110,7 @@ def _granted(answer: Grant | Wait | Refused) -> Permit:
     if isinstance(answer, Grant):
         return answer.permit
     if isinstance(answer, Wait):
-        raise NoRoom(answer.wait_s, answer.reason)
+        raise RateLimitExceeded(answer.wait_s, answer.reason)
     if answer.why == "lease_lost":
         raise LockLost("the lease was lost before a call")
     raise PermitRefused(answer.why)

@@ -16,8 +16,8 @@ from service.store.settlements import Mark, Settlement
 from service.store.turns import BATCH_SIZE
 from workers import outcomes
 from workers.fetch import Fetched, Fetcher, merge
-from workers.haravan.pacer import NoRoom
-from workers.pausing import pause_for_absence
+from workers.haravan.rate_limit import RateLimitExceeded
+from workers.pause import pause_for_mass_404
 from workers.permits import ReadPermits
 from workers.turn import TurnOfShop, TurnOver
 from workers.write import last_frames
@@ -62,7 +62,9 @@ class Reading:
         await self._work.settle([each for each in settlements if not (doubted and each.op == "delete")])
         if doubted:
             work = self._work
-            await pause_for_absence(work.shops, work.alerts, work.turn, gone=self._gone, asked=self._asked)
+            await pause_for_mass_404(
+                work.shops, work.alerts, work.turn.org, missing=self._gone, requested=self._asked
+            )
             raise TurnOver("paused")
 
     async def _is_back(self) -> bool:
@@ -71,7 +73,7 @@ class Reading:
         permits = ReadPermits(work.turn, work.bucket, lane="live", reserve=work.shop.reserve)
         try:
             await work.api.perform(work.api.dialect.page(limit=1), permits)
-        except NoRoom as exc:
+        except RateLimitExceeded as exc:
             work.wait_for_room(exc.wait_s)
             return False
         except (Throttled, Unauthorised):
@@ -103,7 +105,7 @@ class Reading:
             merge(fetched, await fetcher.again(old))
         if fetched.distrusted:
             work.single_reads_until_ms = work.turn.now_ms + SINGLES_FOR_MS
-            work.counters.add("lists_distrusted", org=work.turn.org)
+            work.counters.add("list_mismatches", org=work.turn.org)
         if fetched.wait_s is not None:
             work.wait_for_room(fetched.wait_s)
         unannounced = [mark for mark in taken if "deletion" not in mark.reasons.split(",")]

@@ -22,7 +22,6 @@ from service.store.shops import Shops
 from service.store.turns import LockLost, Turn
 from workers.haravan.client import Haravan
 from workers.journal import Journal
-from workers.sweep import today
 
 LEAKED_CALLS: Final = 8
 LONGEST_REST_MS: Final = 600_000  # of a kind of calls
@@ -67,7 +66,7 @@ class TurnOfShop:
     @property
     def today(self) -> int:
         """The day in the zone of the rules, as an ordinal."""
-        return today(self.turn.now_ms, self.compiled.rule_set.timezone)
+        return self.compiled.day_of(self.turn.now_ms)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Carry out what was decided. Raises LockLost and TurnOver when that was refused as a whole.
@@ -90,7 +89,7 @@ class TurnOfShop:
             of_lane = [one for one, its in customers.items() if its == lane]
             await marks.mark_customers(self.redis, self.turn.org, of_lane, cause="requeue", lane=lane)
         if customers:
-            structlog.get_logger().info("marked again", org=self.turn.org, customers=len(customers))
+            structlog.get_logger().info("requeued", org=self.turn.org, customers=len(customers))
 
     def rests(self, breaker: Breaker) -> bool:
         """Do calls of this kind rest? Then the next turn comes when they do not."""
@@ -128,9 +127,9 @@ def _end_where_refused(done: Sequence[Outcome]) -> None:
     if "lease_lost" in done:
         raise LockLost("the lease was lost before a settlement")
     if "version_changed" in done:
-        raise TurnOver("rules moved")
+        raise TurnOver("version_changed")
     if "shadow_changed" in done:
-        raise TurnOver("shadow ended")
+        raise TurnOver("shadow_changed")
 
 
 def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> Breaker:

@@ -17,7 +17,7 @@ from service.store.settlements import Mark, Settlement
 from service.store.turns import LockLost, Turn
 from workers import outcomes, plans
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom
+from workers.haravan.rate_limit import RateLimitExceeded
 from workers.permits import PermitRefused, WritePermits
 from workers.plans import WRITTEN, WritePlan
 
@@ -82,7 +82,7 @@ class Writer:
             return self._refused(mark, exc)
         except Gone:
             return Carried(mark, "gone", self._gone(mark))
-        except (NoRoom, LockLost, Throttled, Unauthorised) as exc:
+        except (RateLimitExceeded, LockLost, Throttled, Unauthorised) as exc:
             return Carried(mark, "stopped", stop=exc)
         except (HaravanError, Unreadable) as exc:
             return self._failed(mark, exc)

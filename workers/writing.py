@@ -13,7 +13,7 @@ from service.errors import Rejected, Throttled, Unauthorised
 from service.store.settlements import Mark
 from service.store.turns import BATCH_SIZE, LockLost
 from workers import outcomes, plans
-from workers.haravan.pacer import NoRoom
+from workers.haravan.rate_limit import RateLimitExceeded
 from workers.plans import PLAN_MS, WritePlan
 from workers.turn import TurnOfShop, TurnOver
 from workers.write import Carried, Writer
@@ -101,7 +101,7 @@ class Writing:
 
     def _end(self, stops: Sequence[Exception | None], results: Sequence[object]) -> None:
         for stop in stops:
-            if isinstance(stop, NoRoom):
+            if isinstance(stop, RateLimitExceeded):
                 self._work.wait_for_room(stop.wait_s)
         for kind in WORST_FIRST:
             for stop in stops:
@@ -113,7 +113,7 @@ class Writing:
             if isinstance(each, Carried) and each.outcome == "paused":
                 raise TurnOver("paused")
             if isinstance(each, Carried) and each.outcome == "shadow_mode":
-                raise TurnOver("shadow began")
+                raise TurnOver("shadow_changed")
 
     # how the calls went
 
@@ -132,7 +132,9 @@ class Writing:
         row = work.journal.rejected(str(failure), mark.customer)
         if row >= REJECTED_IN_A_ROW:
             work.writes = Breaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL)
-            work.alerts.raise_alert("rejected", f"{row} customers in a row: {failure}", org=work.turn.org)
+            work.alerts.raise_alert(
+                "writes_rejected", f"{row} customers in a row: {failure}", org=work.turn.org
+            )
 
     async def _alert_removals_paused(self) -> None:
         """If the removal guard paused them; whoever else pauses removals sends an alert itself."""
@@ -140,7 +142,7 @@ class Writing:
         if (await self._work.shops.require(org)).removals_paused != GUARD:
             return
         self._work.alerts.raise_alert(
-            "removals paused",
+            "removal_guard_tripped",
             "more tags were about to be removed within an hour than publishing or the schedule explains. Nothing is "
             f"removed until `tagger shops resume {org} --removals`; tags are added as before.",
             org=org,

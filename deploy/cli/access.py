@@ -17,6 +17,7 @@ from deploy.folders import data_folder, own_store_url
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
+    from service.context import Context
     from service.domain.customers import CustomerId, OrgId
     from service.settings import Settings
     from service.store.shops import Shops
@@ -37,6 +38,13 @@ class Access:
     redis: ArqRedis
     shops: Shops
     versions: Versions
+
+    @property
+    def context(self) -> Context:
+        """What the use cases work with."""
+        from service.context import Context
+
+        return Context(self.redis, self.shops, self.versions)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -12,10 +12,10 @@ from deploy.cli.output import errors
 
 if TYPE_CHECKING:
     from service.store.shop import Shop
+    from workers.haravan.calls import Call
     from workers.haravan.client import Haravan
     from workers.haravan.dialects import Dialect
-    from workers.haravan.pacer import Pacer
-    from workers.haravan.requests import Call
+    from workers.haravan.rate_limit import WaitingPermits
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ class Api:
     access: Access
     shop: Shop
     client: Haravan
-    pacer: Pacer
+    pacer: WaitingPermits
 
     @property
     def dialect(self) -> Dialect:
@@ -52,13 +52,12 @@ async def api_of(org: str) -> AsyncIterator[Api]:
 async def calling(access: Access, shop: Shop) -> AsyncIterator[Api]:
     """The API of a shop, also of one that is not stored yet."""
     from service.store.bucket import Bucket
-    from workers.haravan.client import Haravan
-    from workers.haravan.pacer import Pacer
-    from workers.haravan.session import open_session
+    from workers.haravan.client import Haravan, open_session
+    from workers.haravan.rate_limit import WaitingPermits
 
     async with open_session() as session:
-        pacer = Pacer(Bucket(access.redis), shop.org, lane="live", reserve=shop.reserve)
-        yield Api(access, shop, Haravan.of(shop, session), pacer)
+        pacer = WaitingPermits(Bucket(access.redis), shop.org, lane="live", reserve=shop.reserve)
+        yield Api(access, shop, Haravan.for_shop(shop, session), pacer)
 
 
 async def confirm_token(access: Access, shop: Shop) -> None:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.access import Access, Customer, Org, customer_id, now_ms, opened, org_id, run
+from deploy.cli.access import Access, Customer, Org, customer_id, opened, org_id, run
 from deploy.cli.output import console, counted, errors
 from deploy.cli.person import me
-from deploy.cli.runs import counting, told
+from deploy.cli.runs import prepared, told
 
 if TYPE_CHECKING:
     from service.store.claims import Claim
@@ -42,14 +42,7 @@ def adopt(
     from service.store import claims
 
     async def plan(access: Access, shop: Shop) -> Claim:
-        return await claims.plan_adoption(
-            access.redis,
-            shop,
-            tag,
-            matching_only=matching_only,
-            versions=access.versions,
-            now_ms=await now_ms(access),
-        )
+        return await claims.plan_adoption(access.context, shop, tag, matching_only=matching_only)
 
     run(_claim(org, plan, "to become ours", dry_run=dry_run, yes=yes))
 
@@ -59,9 +52,7 @@ def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> No
     from service.store import claims
 
     async def plan(access: Access, shop: Shop) -> Claim:
-        return await claims.plan_retraction(
-            access.redis, shop, tag, versions=access.versions, now_ms=await now_ms(access)
-        )
+        return await claims.plan_retraction(access.context, shop, tag)
 
     run(_claim(org, plan, "to be removed", dry_run=dry_run, yes=yes))
 
@@ -79,17 +70,9 @@ def exclude(
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            planned = await exclusions.plan(
-                access.redis,
-                shop,
-                customer_id(customer),
-                rule,
-                versions=access.versions,
-                now_ms=await now_ms(access),
-                undo=undo,
-            )
+            planned = await exclusions.plan(access.context, shop, customer_id(customer), rule, undo=undo)
             if not dry_run:
-                await exclusions.carry_out(access.redis, shop, planned, by=me())
+                await exclusions.carry_out(access.context, shop, planned, by=me())
         console().print(_said(planned, dry_run=dry_run), soft_wrap=True)
 
     run(work())
@@ -127,9 +110,6 @@ async def _claim(
             return
         if not yes:
             typer.confirm(f"Do it for {counted(count, 'customer')} of shop {org}?", abort=True, err=True)
-        with counting("claiming", total=count) as on_claimed:
-            started = await claiming.carry_out(
-                access.redis, shop, claim, by=me(), now_ms=await now_ms(access), on_claimed=on_claimed
-            )
+        started = await claiming.carry_out(access.context, shop, claim, by=me())
         if started is not None:
-            console().print(told(started))
+            console().print(told(await prepared(access.redis, shop.org, started)))

@@ -7,7 +7,7 @@ from collections.abc import Iterator, MutableMapping
 from pathlib import Path
 
 from service.errors import BadSettings, Unreadable
-from service.text_files import read_text
+from service.files import read_text
 
 
 def load(path: Path | None, environ: MutableMapping[str, str] | None = None) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from deploy.cli.output import PERSONAL
 from service.errors import Refused
-from service.text_files import read_text
+from service.files import read_text
 
 
 def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:

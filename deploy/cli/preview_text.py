@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from deploy.cli.output import EMPTY, console, print_table
 
 if TYPE_CHECKING:
-    from service.domain.preview import TagPreview, TierPreview
+    from service.domain.impact import TagPreview, TierPreview
     from service.domain.words import Words
     from service.store.drafts import Draft
 
@@ -45,11 +45,9 @@ def print_preview(draft: Draft, *, words: Words) -> None:
 def print_warnings(draft: Draft, *, words: Words) -> None:
     """What is odd about the rules, and of whom nothing is known."""
     from service.domain.warnings import say_warning
-    from service.store.drafts import ready
 
-    compiled = ready(draft)
     for one in draft.shown.warnings:
-        _say(f"⚠ {say_warning(one, words=words, compiled=compiled)}")
+        _say(f"⚠ {say_warning(one, words=words, compiled=draft.compiled)}")
 
 
 def _say(text: str) -> None:

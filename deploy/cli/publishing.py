@@ -8,17 +8,16 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.access import AsJson, Org, now_ms, opened, org_id, run
+from deploy.cli.access import AsJson, Org, opened, org_id, run
 from deploy.cli.language import Lang, Language
 from deploy.cli.output import console, counted, errors, print_json
 from deploy.cli.person import me
 from deploy.cli.preview_text import print_preview
 from deploy.cli.rules_file import File, read
-from deploy.cli.runs import told
+from deploy.cli.runs import prepared, told
 
 if TYPE_CHECKING:
     from service.store.drafts import Draft
-    from service.store.publishing import Published
     from service.store.runs import Run
     from service.store.shop import Shop
 
@@ -42,9 +41,7 @@ def preview(org: Org, file: File, lang: Lang = Language.VI, as_json: AsJson = Fa
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            draft = await drafts.draft(
-                access.redis, shop, rule_set, versions=access.versions, now_ms=await now_ms(access)
-            )
+            draft = await drafts.draft(access.context, shop, rule_set)
         said = words(language_of(lang))
         if as_json:
             print_json(drafts.as_data(draft, words=said))
@@ -67,20 +64,13 @@ def publish(
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            now = await now_ms(access)
-            draft = await drafts.draft(access.redis, shop, rule_set, versions=access.versions, now_ms=now)
+            draft = await drafts.draft(access.context, shop, rule_set)
             with shown_where_refused(draft, lang):
                 done = await publishing.publish(
-                    access.redis,
-                    shop,
-                    draft,
-                    versions=access.versions,
-                    by=me(),
-                    note=note,
-                    now_ms=now,
-                    approved=approve,
+                    access.context, shop, draft, by=me(), note=note, approved=approve
                 )
-        _tell(done, draft, shop)
+            started = await prepared(access.redis, shop.org, done.run)
+        _tell(done.version.number, started, draft, shop)
 
     run(work())
 
@@ -100,26 +90,16 @@ def rollback(
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            now = await now_ms(access)
-            draft = await drafts.draft_rollback(
-                access.redis, shop, to=version, versions=access.versions, now_ms=now
-            )
+            draft = await drafts.draft_rollback(access.context, shop, to=version)
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
             with shown_where_refused(draft, lang):
                 done = await publishing.roll_back(
-                    access.redis,
-                    shop,
-                    draft,
-                    to=version,
-                    versions=access.versions,
-                    by=me(),
-                    note=note,
-                    now_ms=now,
-                    approved=approve,
+                    access.context, shop, draft, to=version, by=me(), note=note, approved=approve
                 )
-        _tell(done, draft, shop)
+            started = await prepared(access.redis, shop.org, done.run)
+        _tell(done.version.number, started, draft, shop)
 
     run(work())
 
@@ -137,12 +117,12 @@ def shown_where_refused(draft: Draft, lang: Language) -> Iterator[None]:
         raise
 
 
-def _tell(done: Published, draft: Draft, shop: Shop) -> None:
+def _tell(version: int, started: Run, draft: Draft, shop: Shop) -> None:
     rules = (
         f"{counted(len(draft.rule_set.rules), 'rule')} and {counted(len(draft.rule_set.tiers), 'tier group')}"
     )
-    console().print(f"Version {done.version.number} is live: {rules}.")
-    tell_run(done.run, draft, shop)
+    console().print(f"Version {version} is live: {rules}.")
+    tell_run(started, draft, shop)
     if shop.shadow:
         errors().print(
             "The shop is in shadow mode: decisions are recorded, nothing is written. "
@@ -152,7 +132,7 @@ def _tell(done: Published, draft: Draft, shop: Shop) -> None:
 
 def tell_run(run: Run | None, draft: Draft, shop: Shop) -> None:
     """Who is marked by it, and what to do next."""
-    if run is not None:
+    if run is not None and (run.total or run.pending):
         console().print(told(run))
     elif not draft.shown.preview.customers:
         console().print(f"No customer is known yet. Look at everybody: tagger backfill {shop.org}")

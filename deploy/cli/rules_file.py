@@ -21,7 +21,7 @@ def read(file: Path) -> RuleSet:
 
     from service.domain.parsing import parse_rules
     from service.domain.problems import BadRules
-    from service.text_files import read_text
+    from service.files import read_text
 
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.access import Org, now_ms, opened, org_id, run
+from deploy.cli.access import Org, opened, org_id, run
 from deploy.cli.language import Lang, Language
 from deploy.cli.output import console
 from deploy.cli.person import me
 from deploy.cli.preview_text import print_preview
 from deploy.cli.publishing import shown_where_refused, tell_run
+from deploy.cli.runs import prepared
 
 if TYPE_CHECKING:
     from service.store.drafts import Draft
@@ -32,7 +33,7 @@ def shadow(org: Org) -> None:
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            news = await going_live.go_dark(access.redis, shop, shops=access.shops, by=me())
+            news = await going_live.go_dark(access.context, shop, by=me())
         console().print(
             f"Shop {org} is in shadow mode{'' if news else ' already'}: decisions are recorded, nothing is written. "
             f"See what would be: tagger shops live {org} --dry-run"
@@ -54,22 +55,14 @@ def live(
     async def work() -> None:
         async with opened() as access:
             shop = await access.shops.require(org_id(org))
-            now = await now_ms(access)
-            draft = await going_live.draft_live(access.redis, shop, versions=access.versions, now_ms=now)
+            draft = await going_live.draft_live(access.context, shop)
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
             with shown_where_refused(draft, lang):
-                begun = await going_live.go_live(
-                    access.redis,
-                    shop,
-                    draft,
-                    shops=access.shops,
-                    versions=access.versions,
-                    by=me(),
-                    now_ms=now,
-                    approved=approve,
-                )
+                begun = await going_live.go_live(access.context, shop, draft, by=me(), approved=approve)
+            if begun is not None:
+                begun = await prepared(access.redis, shop.org, begun)
         _tell(begun, draft, shop)
 
     run(work())

@@ -23,7 +23,7 @@ def status(org: Org, as_json: AsJson = False) -> None:
 
     async def work() -> int:
         async with _of(org) as subscription:
-            events = await subscription.show()
+            events = await subscription.list_events()
         if as_json:
             print_json([{"id": each.id, "event": each.event, "url": each.url} for each in events])
         else:
@@ -43,8 +43,8 @@ def add(org: Org) -> None:
 
     async def work() -> None:
         async with _of(org) as subscription:
-            await subscription.add()
-            events = await subscription.show()
+            await subscription.subscribe()
+            events = await subscription.list_events()
         topics = ", ".join(each.event for each in events)
         console().print(f"Shop {org} is subscribed" + (f" to {topics}." if topics else "."))
 
@@ -57,7 +57,7 @@ def remove(org: Org) -> None:
 
     async def work() -> None:
         async with _of(org) as subscription:
-            await subscription.remove()
+            await subscription.unsubscribe()
         console().print(f"Shop {org} is not subscribed any more.")
 
     run(work())
@@ -65,7 +65,7 @@ def remove(org: Org) -> None:
 
 @asynccontextmanager
 async def _of(org: str) -> AsyncIterator[Subscription]:
-    from workers.haravan.session import open_session
+    from workers.haravan.client import open_session
     from workers.haravan.subscription import Subscription
 
     async with opened() as access:

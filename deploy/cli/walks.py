@@ -15,7 +15,7 @@ from deploy.cli.runs import followed, progress, row, told
 
 if TYPE_CHECKING:
     from service.store.runs import Run
-    from workers.walk import Walked
+    from workers.scan import ScanProgress
 
 Wait = Annotated[bool, typer.Option("--wait", help="Stay until their tags are written, too.")]
 
@@ -49,36 +49,30 @@ def reconcile(
 async def _walked(
     api: Api, kind: Literal["backfill", "reconcile"], *, since_ms: int | None, wait: bool
 ) -> Run:
-    import time
-
     from service.errors import Refused
     from service.store.bucket import Bucket
-    from workers.haravan.pacer import Pacer
-    from workers.walk import Walk
+    from workers.haravan.rate_limit import WaitingPermits
+    from workers.rulebook import Rulebook
+    from workers.scan import build_scan
 
     org, access = api.shop.org, api.access
-    version = await access.versions.live_number(org)
-    if not version:
-        raise Refused(f"shop {org} has no rules yet; publish some: tagger rules publish {org} FILE")
     with progress() as bar:
         task = bar.add_task(kind, total=None)
 
-        def on_page(walked: Walked) -> None:
-            bar.update(task, completed=walked.seen, total=max(walked.about, walked.seen))
+        def on_page(at: ScanProgress) -> None:
+            bar.update(task, completed=at.scanned, total=max(at.expected, at.scanned))
 
-        walk = Walk(
-            redis=access.redis,
-            shop=api.shop,
-            api=api.client,
-            permits=Pacer(Bucket(access.redis), org, lane="bulk", reserve=api.shop.reserve),
-            compiled=await access.versions.compiled(
-                org, version, timezone=api.shop.timezone, currency=api.shop.currency
-            ),
-            version=version,
-            now_ms=lambda: int(time.time() * 1000),
+        scan = await build_scan(
+            access.context,
+            api.shop,
+            api.client,
+            permits=WaitingPermits(Bucket(access.redis), org, lane="bulk", reserve=api.shop.reserve),
+            rulebook=Rulebook(access.versions),
             on_page=on_page,
         )
-        started = await walk(kind, by=me(), since_ms=since_ms)
+        if scan is None:
+            raise Refused(f"shop {org} has no rules yet; publish some: tagger rules publish {org} FILE")
+        started = await scan(kind, by=me(), since_ms=since_ms)
     return await followed(access.redis, org, started) if wait and not api.shop.paused else started
 
 

@@ -25,10 +25,10 @@ from deploy.waiting import until
 from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
 from service.errors import Refused, StoreAway
+from service.seeding import seed
 from service.settings import Settings, read_settings
 from service.store.cipher import Cipher
 from service.store.connection import connect
-from service.store.shop import DEFAULT_CURRENCY
 from service.store.shops import Shops
 from service.store.versions import Versions
 
@@ -137,8 +137,7 @@ async def _furnish(redis: ArqRedis, settings: Settings, ready: Ready) -> RuleSet
             "Leave REDIS_URL out, and it starts a store for itself"
         )
     await shops.remove(ORG, erase=True)  # of an earlier demo in this store
-    await shops.seed_from(settings)
-    await versions.seed_from(settings, ORG, currency=DEFAULT_CURRENCY)
+    await seed(settings, shops, versions)
     rule_set = await versions.document(ORG, 1)
     ready("rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier group", "deploy/rules/demo.yaml")
     return rule_set

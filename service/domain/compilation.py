@@ -46,7 +46,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
         take_back=past.take_back,
         undone=past.undone,
-        keeping=tuple(step for step in steps if isinstance(step, TagStep) and step.keeps),
+        keeping=tuple(step for step in steps if _keeps(step)),
         facts=facts,
     )
 
@@ -54,6 +54,10 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
 def spelled(tag: str) -> str:
     """A tag as it is written to the record: as typed, in composed characters."""
     return unicodedata.normalize("NFC", tag).strip()
+
+
+def _keeps(step: Step) -> bool:
+    return step.keeps if isinstance(step, TagStep) else bool(step.downgrade_days)
 
 
 def _holds(one: CompiledRule | CompiledTier) -> bool:

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
 
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled, CompiledTier, TagStep
+from service.domain.decisions.fast_path import fast_path
+from service.domain.evaluation import Compiled, CompiledTier, FastResult
 from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Reason
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.reasons import NO_INPUTS, HeldBack, Reason, Why, values_of
+from service.domain.standing import Owned, Standing, Stood
 from service.domain.tag_steps import settle_gone, settle_tag
 from service.domain.tags import TagChange
 from service.domain.tier_steps import settle_tier
 from service.domain.turns import Turn
 
 NO_CHANGE: Final = TagChange()
-_NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
@@ -47,10 +46,105 @@ def decide(
     must have had all of `compiled.reads`.
     """
     facts = compiled.facts(customer, today)
-    wanted = _quiet(compiled, facts, standing)
-    if wanted is not None:
+    fast = fast_path(compiled, facts, standing)
+    if fast is None:
+        return _decided(compiled, customer, standing, facts, now_ms=now_ms, version=version)
+    if not (fast.missing or fast.unwanted or fast.orphans):
         flip = compiled.flip
-        return Decision(NO_CHANGE, standing, wanted, flip(facts) if flip is not None else None)
+        return Decision(NO_CHANGE, standing, fast.wanted, flip(facts) if flip is not None else None)
+    return _plain(fast, compiled, customer, standing, facts, now_ms=now_ms, version=version)
+
+
+def _plain(
+    fast: FastResult,
+    compiled: Compiled,
+    customer: Customer,
+    standing: Standing,
+    facts: Facts,
+    *,
+    now_ms: int,
+    version: int,
+) -> Decision:
+    """The decision that the fast path has made."""
+    spelled = {fold(tag): tag for tag in customer.tags}
+    facts.tags = facts.tags.difference(fast.lost.intersection(fast.orphans))
+    removed = [
+        _removal(key, spelled[key], compiled, customer, standing, facts)
+        for key in (*fast.orphans, *fast.unwanted)
+        if key in fast.lost
+    ]
+    added = [_addition(key, fast, compiled, customer, facts) for key in fast.missing]
+    left = [
+        HeldBack(spelled[key], standing.owned[key].rule, "left")
+        for key in fast.orphans
+        if key not in fast.lost
+    ]
+    foreign = [
+        HeldBack(spelled[key], _first_rule(compiled, key), "not_ours")
+        for key in fast.unwanted
+        if key not in fast.lost
+    ]
+    facts.tags = facts.tags.union(fast.missing) - fast.lost
+    if removed or added:
+        owned = {key: own for key, own in standing.owned.items() if key not in fast.lost}
+        owned |= {fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in added}
+        held = {
+            rule: hold
+            for rule, hold in standing.held.items()
+            if hold.tag not in fast.lost or rule not in compiled.idle
+        }
+        if owned != standing.owned or held != standing.held:
+            standing = Standing(owned, held, standing.excluded)
+    flip = compiled.flip
+    change = TagChange(
+        add=tuple(one.tag for one in added),
+        remove=tuple(tag for tag in customer.tags if fold(tag) in fast.lost),
+    )
+    return Decision(
+        change or NO_CHANGE,
+        standing,
+        fast.wanted,
+        flip(facts) if flip is not None else None,
+        (*removed, *added),
+        (*left, *foreign),
+    )
+
+
+def _addition(key: str, fast: FastResult, compiled: Compiled, customer: Customer, facts: Facts) -> Reason:
+    step = compiled.step_by_tag[key]
+    if isinstance(step, CompiledTier):
+        level = step.levels[step.keys[key]]
+        tag, rule, inputs = level.tag, step.id, level.inputs
+    else:
+        giver = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
+        tag, rule, inputs = step.tag, giver.id, giver.inputs
+    return Reason(tag, True, rule, "matched", values_of(inputs, facts=facts, customer=customer))
+
+
+def _removal(
+    key: str, tag: str, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts
+) -> Reason:
+    own, step = standing.owned.get(key), compiled.step_by_tag.get(key)
+    rule, inputs = own.rule if own else "", NO_INPUTS
+    why: Why = "gone"
+    stood = Stood(tag, own, {rule: hold for rule, hold in standing.held.items() if hold.tag == key})
+    if isinstance(step, CompiledTier):
+        rule, inputs, why = rule or step.id, step.inputs, "outranked"
+    elif step is not None:
+        remover = next(one for one in step.rules if (one.id == own.rule if own else one.owns_all))
+        rule, inputs, why = remover.id, remover.inputs, "unmatched"
+    return Reason(tag, False, rule, why, values_of(inputs, facts=facts, customer=customer), stood)
+
+
+def _first_rule(compiled: Compiled, key: str) -> str:
+    step = compiled.step_by_tag[key]
+    return step.id if isinstance(step, CompiledTier) else step.rules[0].id
+
+
+def _decided(
+    compiled: Compiled, customer: Customer, standing: Standing, facts: Facts, *, now_ms: int, version: int
+) -> Decision:
+    """The whole decision, step by step."""
     turn = Turn(
         compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
     )
@@ -89,52 +183,3 @@ def _next(turn: Turn) -> int | None:
         if maker not in turn.excluded and (on := flip(turn.facts)) is not None
     ]
     return min((*days, *turn.due), default=None)
-
-
-def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> tuple[str, ...] | None:
-    """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
-    if standing.excluded or standing.restores or not _ours(compiled, facts.tags, standing.owned):
-        return None
-    wanted = compiled.quick(facts)
-    if wanted is None or not _quiet_holds(compiled, facts.tags, standing.held):
-        return None
-    return wanted
-
-
-def _ours(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned]) -> bool:
-    """Is everything that is ours there, and answered for by who sets it?"""
-    live, undone = compiled.live, compiled.take_back
-    for key, own in owned.items():
-        if key not in tags or key not in live.get(own.rule, _NO_TAGS):
-            return False
-        if undone and (own.rule, own.version) in undone:
-            return False  # what an undone version gave is taken over, or taken back
-    return True
-
-
-def _quiet_holds(compiled: Compiled, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
-    """Are the holds as they should be, where the tags are?"""
-    if not (held or compiled.keeping or compiled.tiers):
-        return True
-    dormant = (held[one] for one in held.keys() & compiled.idle)
-    return (
-        all(hold.tag in tags and hold.below is None for hold in dormant)
-        and all(_quiet_step(step, held, given=step.key in tags) for step in compiled.keeping)
-        and all(_quiet_tier(tier, tags, held) for tier in compiled.tiers)
-    )
-
-
-def _quiet_step(step: TagStep, held: Mapping[str, Hold], *, given: bool) -> bool:
-    """A given tag has one rule whose hold is there already; one that is not given has no hold."""
-    if not given:
-        return not any(rule.id in held for rule in step.rules)
-    hold = held.get(step.rules[0].id)
-    return len(step.rules) == 1 and hold is not None and hold.tag == step.key
-
-
-def _quiet_tier(tier: CompiledTier, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
-    """The hold of the level that is there (if one is needed) is as it should be."""
-    hold, key = held.get(tier.id), next((key for key in tier.keys if key in tags), None)
-    if not tier.downgrade_days or key is None:
-        return hold is None
-    return hold is not None and hold.tag == key and hold.below is None

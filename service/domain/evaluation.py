@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import NamedTuple
 
-from service.domain.branches import Branch, Flip, Predicate, any_of, flip_of, test_of
+from service.domain.branches import Branch, Flip, Predicate, flip_of, test_of
 from service.domain.customers import Customer
 from service.domain.days import Calendar
 from service.domain.facts import Facts
@@ -14,7 +15,27 @@ from service.domain.reasons import Inputs
 from service.domain.rules import Rule, RuleSet, TierGroup, WhenGone
 from service.domain.source import Source
 
-Quick = Callable[[Facts], tuple[str, ...] | None]
+
+class FastResult(NamedTuple):
+    """What rules do to a customer's tags, where no hold decides and no ownership moves.
+
+    `wanted`: the tags that rules give, as they spell them, tiers last. `matched`: ids of the matching rules of tags
+    that several rules set. The others are folded tags. `missing`: wanted and absent, so they are added. `unwanted`:
+    present, although the rules that set them do not match; they are in `lost` too if they are removed. `orphans`:
+    ours, set by no live rule any more; they are in `lost` too if they are removed. `starts_hold`: a tag that is
+    added begins a hold.
+    """
+
+    wanted: tuple[str, ...]
+    missing: tuple[str, ...]
+    unwanted: tuple[str, ...]
+    matched: tuple[str, ...]
+    starts_hold: int
+    orphans: tuple[str, ...] = ()
+    lost: frozenset[str] = frozenset()
+
+
+FastPath = Callable[[Facts], FastResult | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +133,7 @@ class Compiled:
     when_gone: Mapping[str, WhenGone]  # also of rules that are no longer in the document
     take_back: frozenset[tuple[str, int]]
     undone: frozenset[int]  # versions whose removals are put back
-    keeping: tuple[TagStep, ...]  # the steps that hold something after it no longer matches
+    keeping: tuple[Step, ...]  # the steps that hold something after it no longer matches
     facts: Callable[[Customer, int], Facts]  # that the live rules read, on a day (ordinal)
 
     def day_of(self, ms: int) -> int:
@@ -120,9 +141,14 @@ class Compiled:
         return self.calendar.day_of(ms)
 
     @cached_property
-    def quick(self) -> Quick:
-        """Asks what is asked most, whether a customer's tags are as they should be: those that rules give, or None."""
-        return _quick(self.steps)
+    def fast_path(self) -> FastPath:
+        """Returns what all steps do to a customer's tags, or None if only the whole decision can tell."""
+        return _compile_fast_path(self.steps, self.live)
+
+    @cached_property
+    def step_by_tag(self) -> Mapping[str, Step]:
+        """The step that sets each folded tag."""
+        return {key: step for step in self.steps for key in _keys(step)}
 
     @cached_property
     def flips(self) -> tuple[tuple[str, Flip], ...]:
@@ -137,31 +163,74 @@ class Compiled:
         return flip_of([*(rule.when for rule in self.rules), *levels])
 
 
-def _quick(steps: tuple[Step, ...]) -> Quick:
-    """One function for all steps: it ends at the first tag that is not as it should be."""
+def _keys(step: Step) -> frozenset[str]:
+    return frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
+
+
+def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str]]) -> FastPath:
+    """One function for all steps. It gives up at the first step that only the whole decision can settle."""
     source = Source()
-    source.line("tags, wanted = facts.tags, []")
+    result = source.bind(FastResult)
+    source.line("tags, starts_hold = facts.tags, 0")
+    source.line("wanted, levels, missing, unwanted, matched = [], [], [], [], []")
     for step in steps:
+        needs = step.needs if isinstance(step, CompiledTier) else _needs(step.rules)
+        read = frozenset[str]().union(*(live.get(one, ()) for one in needs))
+        if read:  # it must see the tags as earlier steps leave them
+            name = source.bind(read)
+            source.line(f"if missing and not {name}.isdisjoint(missing): return None")
+            source.line(f"if unwanted and not {name}.isdisjoint(unwanted): return None")
         if isinstance(step, TagStep):
-            key, tag = source.bind(step.key), source.bind(step.tag)
-            source.line(f"if {any_of([rule.when for rule in step.rules], source)}:")
-            source.line(f"if {key} not in tags: return None", depth=1)
-            source.line(f"wanted.append({tag})", depth=1)
-            source.line(f"elif {key} in tags: return None")
-    for step in steps:
-        if isinstance(step, CompiledTier):
-            _quick_tier(step, source)
-    source.line("return tuple(wanted)")
-    quick: Quick = source.function()
-    return quick
+            _fast_tag(step, source)
+        else:
+            _fast_tier(step, source)
+    source.line(
+        f"return {result}((*wanted, *levels), tuple(missing), tuple(unwanted), tuple(matched), starts_hold)"
+    )
+    fast_path: FastPath = source.function()
+    return fast_path
 
 
-def _quick_tier(tier: CompiledTier, source: Source) -> None:
-    """The level that wins is the only one there."""
-    keys = source.bind(frozenset(tier.keys))
+def _needs(rules: tuple[CompiledRule, ...]) -> frozenset[str]:
+    return frozenset[str]().union(*(rule.needs for rule in rules))
+
+
+def _fast_tag(step: TagStep, source: Source) -> None:
+    key, tag = source.bind(step.key), source.bind(step.tag)
+    if len(step.rules) == 1:
+        source.line(f"if {step.rules[0].when.test(source)}:")
+    else:
+        source.line("others = len(matched)")
+        for rule in step.rules:
+            source.line(f"if {rule.when.test(source)}: matched.append({source.bind(rule.id)})")
+        source.line("if len(matched) > others:")
+    source.line(f"wanted.append({tag})", depth=1)
+    source.line(f"if {key} not in tags:", depth=1)
+    source.line(f"missing.append({key})", depth=2)
+    if step.keeps:
+        source.line("starts_hold = 1", depth=2)
+    source.line(f"elif {key} in tags: {'return None' if step.keeps else f'unwanted.append({key})'}")
+
+
+def _fast_tier(tier: CompiledTier, source: Source) -> None:
+    """A hold decides whether a customer keeps a level that is higher than the one earned."""
+    keys, holds = source.bind(frozenset(tier.keys)), bool(tier.downgrade_days)
+    source.line("level = None")
     for at, level in enumerate(tier.levels):
-        key, tag = source.bind(level.key), source.bind(level.tag)
         source.line(f"{'elif' if at else 'if'} {level.when.test(source)}:")
-        source.line(f"if {key} not in tags or len({keys} & tags) > 1: return None", depth=1)
-        source.line(f"wanted.append({tag})", depth=1)
-    source.line(f"elif not {keys}.isdisjoint(tags): return None")
+        source.line(f"level = {source.bind(level.key)}", depth=1)
+        source.line(f"levels.append({source.bind(level.tag)})", depth=1)
+        if at and holds:
+            higher = source.bind(frozenset(one.key for one in tier.levels[:at]))
+            source.line(f"if not {higher}.isdisjoint(tags): return None", depth=1)
+    if holds:
+        source.line(f"elif not {keys}.isdisjoint(tags): return None")
+    source.line("if level is not None and level not in tags:")
+    source.line("missing.append(level)", depth=1)
+    if holds:
+        source.line("starts_hold = 1", depth=1)
+    source.line(f"if not {keys}.isdisjoint(tags):")
+    source.line(f"for other in {source.bind(tuple(tier.keys))}:", depth=1)
+    source.line("if other in tags and other != level:", depth=2)
+    whole = "tags" in tier.inputs.fields  # the evidence shows each step of a move
+    source.line("return None" if whole else "unwanted.append(other)", depth=3)

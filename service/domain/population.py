@@ -1,75 +1,38 @@
-"""All customers of a shop at once, their facts made once, so that a preview need not begin anew."""
+"""The population: all customers of a shop with what is stored about each, on one day."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from heapq import nsmallest
-from typing import Final, TypeVar
+from typing import Final
 
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled
-from service.domain.facts import ALL_FACTS, Facts, facts_maker
 from service.domain.standing import Standing
 
-MOST_REMEMBERED: Final = 500
 _ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: neighbours land far apart
 _MASK: Final = 2**64 - 1
 
 NOBODY: Final[Mapping[int, frozenset[str]]] = {}
 
-T = TypeVar("T")
 
-
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Population:
-    """Every customer with what we keep about it, on a day (ordinal) at a moment.
-
-    It remembers facts, and what each rule did to them: an edited rule costs one rule, not all of them.
-    """
+    """All customers of a shop, each with its state at the same index, on a day (ordinal) at a moment."""
 
     customers: Sequence[Customer]
     standings: Sequence[Standing]
     today: int
     now_ms: int
-    owners: frozenset[str]  # ids of the rules and tiers that somebody's tags were given by
-    stopped: Mapping[int, frozenset[str]]  # place -> folded tags that were undone too often to be written now
-    _facts: list[Facts] = field(default_factory=list, repr=False)
-    _zone: str = ""
-    _remembered: dict[Hashable, object] = field(default_factory=dict, repr=False)
+    stopped: Mapping[
+        int, frozenset[str]
+    ]  # index -> folded tags that people reverted too often to be written now
 
     def __len__(self) -> int:
         return len(self.customers)
 
-    def facts(self, compiled: Compiled) -> list[Facts]:
-        """Everybody's facts as these rules' zone has them; all of them, since the next edit may read any."""
-        zone = compiled.rule_set.timezone
-        if zone != self._zone:
-            make, today = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS), self.today
-            self._facts = []
-            alike: dict[frozenset[str], frozenset[str]] = {}
-            for customer in self.customers:
-                facts = make(customer, today)
-                facts.tags = alike.setdefault(facts.tags, facts.tags)  # or they would be half of the memory
-                self._facts.append(facts)
-            self._zone = zone
-            self._remembered.clear()
-        return self._facts
-
-    def recall(self, key: Hashable, kind: type[T]) -> T | None:
-        """What was found out before."""
-        found = self._remembered.get(key)
-        return found if isinstance(found, kind) else None
-
-    def remember(self, key: Hashable, found: T) -> T:
-        """Keep what was found out; the oldest goes when there is much."""
-        if len(self._remembered) >= MOST_REMEMBERED:
-            self._remembered.pop(next(iter(self._remembered)))
-        self._remembered[key] = found
-        return found
-
     def examples(self, places: Sequence[int], *, most: int) -> tuple[int, ...]:
-        """Some customers' ids out of these places: scattered, and the same ones every time."""
+        """Return ids of some customers out of these: scattered, and the same ones every time."""
         customers = self.customers
         return tuple(nsmallest(most, (customers[place].id for place in places), key=rank))
 
@@ -81,20 +44,19 @@ def population(
     now_ms: int,
     stopped: Mapping[int, frozenset[str]] = NOBODY,
 ) -> Population:
-    """Gather a population; `today` is the shop's day (ordinal) of the moment `now_ms`.
+    """Gather a population. `today` is the shop's day (ordinal) of the moment `now_ms`.
 
-    `stopped`: customer's id -> folded tags that are not written for a day, because people keep undoing them.
+    `stopped`: customer id -> folded tags that are not written for a day, because people keep reverting them.
     """
     customers: list[Customer] = []
     standings: list[Standing] = []
     for customer, standing in known:
         customers.append(customer)
         standings.append(standing)
-    owners = frozenset(own.rule for standing in standings for own in standing.owned.values())
-    held = {place: stopped[one.id] for place, one in enumerate(customers) if one.id in stopped}
-    return Population(customers, standings, today, now_ms, owners, held)
+    held = {index: stopped[one.id] for index, one in enumerate(customers) if one.id in stopped}
+    return Population(customers, standings, today, now_ms, held)
 
 
 def rank(customer: int) -> int:
-    """Where a customer comes in the order of examples."""
+    """The position of a customer in the order of examples."""
     return customer * _ODD & _MASK

@@ -12,7 +12,7 @@ from typing import Final, Literal
 APART_MS: Final = 3_600_000
 ERASED_AFTER_MS: Final = 7 * 24 * 3_600_000
 
-Step = Literal["refused", "paused", "waits", "erased"]
+Step = Literal["rejected", "paused", "waiting", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +33,9 @@ def after_refusal(known: Uninstall, *, now_ms: int) -> tuple[Uninstall, Step]:
     """What is known once the token was refused again, and what is to be done."""
     later = replace(known, probe_ms=now_ms + APART_MS)
     if known.sure_ms:
-        return later, "erased" if now_ms - known.sure_ms >= ERASED_AFTER_MS else "waits"
+        return later, "erased" if now_ms - known.sure_ms >= ERASED_AFTER_MS else "waiting"
     if not known.refused_ms or known.refused_ms > now_ms:
-        return replace(later, refused_ms=now_ms), "refused"
+        return replace(later, refused_ms=now_ms), "rejected"
     if now_ms - known.refused_ms < APART_MS:
-        return replace(later, probe_ms=known.refused_ms + APART_MS), "waits"
+        return replace(later, probe_ms=known.refused_ms + APART_MS), "waiting"
     return replace(later, sure_ms=now_ms), "paused"

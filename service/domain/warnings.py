@@ -11,7 +11,7 @@ from service.domain.branches import Branch, Comparison, Group
 from service.domain.conditions import AllOf, AnyOf
 from service.domain.evaluation import Compiled, CompiledTier
 from service.domain.facts import Facts
-from service.domain.preview import Preview
+from service.domain.impact import Preview
 from service.domain.rules import Rule, TierGroup
 from service.domain.sentences import say
 from service.domain.tags import fold

@@ -1,17 +1,21 @@
-"""Claims by hand, carried out: ownership changes hands under the shop's lock, a chunk at a time, under a run."""
+"""Claims by hand, carried out: ownership changes hands under the shop's lock, a chunk at a time, under a run.
+
+A claim is a pending job: the request stores it with its run, and a worker executes it.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import msgspec
 from arq.connections import ArqRedis
 
+from service.context import Context
+from service.cpu_pool import CpuRunner
 from service.domain.customers import CustomerId, OrgId
 from service.domain.facts import fold
 from service.domain.standing import pack_owned, unpack_owned
@@ -19,103 +23,97 @@ from service.errors import Refused, TaggerError
 from service.store import audit, claims, keys, marks, queue, runs
 from service.store.bucket import Bucket
 from service.store.claims import Claim, What
+from service.store.jobs import pending
+from service.store.jobs.pending import PendingJob
 from service.store.runs import Run
 from service.store.shop import Shop
 from service.store.stepping import chunks
 from service.store.turns import Turns
-from service.store.versions import Versions
 
 PATIENCE_S: Final = 20.0  # longer than the lock of a worker that died
 PAUSE_S: Final = 0.02
-KIND: Final = "publish"  # a run of that kind explains why tags go
 
 
 class Busy(TaggerError):
     """The shop's lock could not be had."""
 
 
-class Begun(msgspec.Struct, frozen=True):
-    """What somebody who goes on with a claim must know."""
+class ClaimArgs(msgspec.Struct, frozen=True):
+    """Arguments of the job `claim`."""
 
     tag: str
     what: What
     matching_only: bool
-    at_ms: int  # when somebody was last at it
-    enrolled: bool  # everybody whom it is about stands in the run
+    enrolled: bool = False  # all its customers are in the run
 
 
-async def carry_out(
-    redis: ArqRedis,
-    shop: Shop,
-    claim: Claim,
-    *,
-    by: str,
-    now_ms: int,
-    patience_s: float = PATIENCE_S,
-    on_claimed: Callable[[int], None] = lambda _: None,
-) -> Run | None:
-    """Change the ownership and have these customers looked at; None where there are none.
+async def carry_out(context: Context, shop: Shop, claim: Claim, *, by: str) -> Run | None:
+    """Start a run for a worker to carry the claim out; None where there is nobody.
 
-    The run is there from the beginning, with everybody in it. Should this process die, or the shop be too busy, the
-    sweep goes on with it. `on_claimed` hears how many are done so far.
+    The same claim that is still pending is not started twice: its run is the answer.
     """
-    customers = [*claim.owners]
-    about: dict[str, Any] = {"tag": claim.tag, "customers": len(customers)}
-    if not customers:
-        await audit.record(redis, shop.org, by=by, what=claim.what, about=about)
+    redis, org = context.redis, shop.org
+    about: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.owners)}
+    if not claim.owners:
+        await audit.record(redis, org, by=by, what=claim.what, about=about)
         return None
-    reason = f"{claim.what} {claim.tag}"
-    run_id = await runs.begin(redis, shop.org, kind=KIND, by=by, reason=reason, now_ms=now_ms)
-    begun = Begun(claim.tag, claim.what, claim.matching_only, now_ms, enrolled=False)
-    await _note(redis, shop.org, run_id, begun)
-    await audit.record(redis, shop.org, by=by, what=claim.what, about=about | {"run": run_id})
-    await runs.enrol(redis, shop.org, run_id, customers)
-    begun = msgspec.structs.replace(begun, enrolled=True)
-    await _hand_over(
-        redis, shop.org, run_id, claim, customers, begun, patience_s=patience_s, on_claimed=on_claimed
-    )
-    return await runs.get(redis, shop.org, run_id)
+    if (started := await _pending(redis, org, claim)) is not None:
+        return started
+    run_id, now_ms = await runs.next_id(redis, org, claim.what), await context.now_ms()
+    reason, args = f"{claim.what} {claim.tag}", ClaimArgs(claim.tag, claim.what, claim.matching_only)
+    async with redis.pipeline() as pipe:
+        runs.queue_begin(pipe, org, run_id, kind=claim.what, by=by, reason=reason, now_ms=now_ms, pending=1)
+        pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
+        await pipe.execute()
+    await audit.record(redis, org, by=by, what=claim.what, about=about | {"run": run_id})
+    return await runs.get(redis, org, run_id)
 
 
-async def finish(redis: ArqRedis, shop: Shop, *, versions: Versions, now_ms: int) -> list[Run]:
-    """Go on with claims that nobody has been at for a while."""
-    client: Any = redis
-    found = await client.hgetall(keys.shop(shop.org, "claims"))
-    return [
-        await _go_on(redis, shop, name.decode(), begun, versions=versions, now_ms=now_ms)
-        for name, packed in found.items()
-        if now_ms - (begun := msgspec.json.decode(packed, type=Begun)).at_ms >= runs.STILL_AT_IT_MS
-    ]
+async def execute(
+    context: Context, cpu: CpuRunner, job: PendingJob, *, patience_s: float = PATIENCE_S
+) -> bool:
+    """Change the ownership and enqueue these customers; False where the shop is too busy, for another try.
 
-
-async def _go_on(
-    redis: ArqRedis, shop: Shop, run_id: str, begun: Begun, *, versions: Versions, now_ms: int
-) -> Run:
-    """By what is so now: whose tag went meanwhile, or whose rule did, is only looked at."""
-    begun = msgspec.structs.replace(begun, at_ms=now_ms)
-    await _note(redis, shop.org, run_id, begun)
-    claim = await _planned_again(redis, shop, begun, versions=versions, now_ms=now_ms)
+    The claim is planned again: customers whose tag or rule went meanwhile are only looked at.
+    """
+    redis, org = context.redis, job.org
+    args = msgspec.convert(job.args, ClaimArgs)
+    claim = await cpu.run(_planned_again, org, args)
     customers = [*claim.owners]
-    if not begun.enrolled:
-        await runs.enrol(redis, shop.org, run_id, customers)
-    elif not (await runs.get(redis, shop.org, run_id)).ended:  # a publish that came since has ended its books
-        customers = await runs.left(redis, shop.org, run_id)
-    begun = msgspec.structs.replace(begun, enrolled=True)
-    await _hand_over(redis, shop.org, run_id, claim, customers, begun)
-    return await runs.get(redis, shop.org, run_id)
+    if not args.enrolled:
+        await runs.enrol(redis, org, job.id, customers)
+        args = msgspec.structs.replace(args, enrolled=True)
+        await pending.save(redis, msgspec.structs.replace(job, args=msgspec.to_builtins(args)))
+    elif not (await runs.get(redis, org, job.id)).ended:  # a publish that came since has ended its books
+        customers = await runs.left(redis, org, job.id)
+    if not await _hand_over(redis, org, job.id, claim, customers, patience_s=patience_s):
+        return False
+    async with redis.pipeline() as pipe:
+        runs.queue_prepared(pipe, org, job.id)
+        pending.queue_delete(pipe, job)
+        await pipe.execute()
+    return True
 
 
-async def _planned_again(
-    redis: ArqRedis, shop: Shop, begun: Begun, *, versions: Versions, now_ms: int
-) -> Claim:
+async def _pending(redis: ArqRedis, org: OrgId, claim: Claim) -> Run | None:
+    """The run of the same claim, where no worker has finished it."""
+    for job in await pending.list_jobs(redis, org):
+        if job.kind == "claim":
+            args = msgspec.convert(job.args, ClaimArgs)
+            same = fold(args.tag) == fold(claim.tag) and args.what == claim.what
+            if same and args.matching_only == claim.matching_only:
+                return await runs.get(redis, org, job.id)
+    return None
+
+
+async def _planned_again(context: Context, org: OrgId, args: ClaimArgs) -> Claim:
+    shop = await context.shops.require(org)
     try:
-        if begun.what == "retract":
-            return await claims.plan_retraction(redis, shop, begun.tag, versions=versions, now_ms=now_ms)
-        return await claims.plan_adoption(
-            redis, shop, begun.tag, matching_only=begun.matching_only, versions=versions, now_ms=now_ms
-        )
+        if args.what == "retract":
+            return await claims.plan_retraction(context, shop, args.tag)
+        return await claims.plan_adoption(context, shop, args.tag, matching_only=args.matching_only)
     except Refused:  # the rules are others by now
-        return Claim(begun.tag, begun.what, {})
+        return Claim(args.tag, args.what, {})
 
 
 async def _hand_over(
@@ -124,31 +122,18 @@ async def _hand_over(
     run_id: str,
     claim: Claim,
     customers: Sequence[CustomerId],
-    begun: Begun,
     *,
-    patience_s: float = PATIENCE_S,
-    on_claimed: Callable[[int], None] = lambda _: None,
-) -> None:
+    patience_s: float,
+) -> bool:
     """Chunk by chunk under the lock, so that no drain writes back what it read before; marked before it is given up."""
-    client: Any = redis
-    began, done = time.monotonic(), 0
     try:
         for chunk in chunks(customers):
-            at_ms = begun.at_ms + int((time.monotonic() - began) * 1000)
-            await _note(redis, org, run_id, msgspec.structs.replace(begun, at_ms=at_ms))
             async with _locked(redis, org, patience_s):
                 await _own(redis, org, claim, [one for one in chunk if one in claim.owners])
-                await marks.mark_customers(redis, org, chunk, cause=f"{KIND}:{run_id}")
-            done += len(chunk)
-            on_claimed(done)
-    except Busy:  # the sweep goes on with it
-        return
-    await client.hdel(keys.shop(org, "claims"), run_id)
-
-
-async def _note(redis: ArqRedis, org: OrgId, run_id: str, begun: Begun) -> None:
-    client: Any = redis
-    await client.hset(keys.shop(org, "claims"), run_id, msgspec.json.encode(begun))
+                await marks.mark_customers(redis, org, chunk, cause=f"{claim.what}:{run_id}")
+    except Busy:
+        return False
+    return True
 
 
 async def _own(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[CustomerId]) -> None:

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from arq.connections import ArqRedis
-
+from service.context import Context
 from service.domain.customers import Customer, CustomerId
 from service.domain.decision import decide
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
@@ -17,7 +16,7 @@ from service.domain.standing import Owned, Standing
 from service.errors import Refused
 from service.store import previews
 from service.store.shop import Shop
-from service.store.versions import RETRACTED, Versions
+from service.store.versions import RETRACTED
 
 What = Literal["adopt", "retract"]
 
@@ -32,14 +31,13 @@ class Claim:
     matching_only: bool = False  # of an adoption
 
 
-async def plan_adoption(
-    redis: ArqRedis, shop: Shop, tag: str, *, matching_only: bool, versions: Versions, now_ms: int
-) -> Claim:
+async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only: bool) -> Claim:
     """Who has this tag from somebody else, so that it can become ours; Refused when no live rule sets it.
 
     `matching_only`: of those to whom the rules would give it now, in a tier as the level that they would give.
     """
-    compiled, people, version = await _people(redis, shop, versions, now_ms)
+    now_ms = await context.now_ms()
+    compiled, people, version = await _people(context, shop, now_ms)
     key = fold(tag)
     step = next((one for one in compiled.steps if key in _keys(one)), None)
     if step is None:
@@ -57,9 +55,9 @@ async def plan_adoption(
     return Claim(tag, "adopt", found, matching_only)
 
 
-async def plan_retraction(redis: ArqRedis, shop: Shop, tag: str, *, versions: Versions, now_ms: int) -> Claim:
+async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
     """Who has this tag from us, to have it removed; Refused while a live rule would give it again."""
-    compiled, people, _ = await _people(redis, shop, versions, now_ms)
+    compiled, people, _ = await _people(context, shop, await context.now_ms())
     key = fold(tag)
     setters = sorted(one for one, keys_ in compiled.live.items() if key in keys_)
     if setters:
@@ -74,12 +72,11 @@ async def plan_retraction(redis: ArqRedis, shop: Shop, tag: str, *, versions: Ve
     return Claim(tag, "retract", found)
 
 
-async def _people(
-    redis: ArqRedis, shop: Shop, versions: Versions, now_ms: int
-) -> tuple[Compiled, Population, int]:
+async def _people(context: Context, shop: Shop, now_ms: int) -> tuple[Compiled, Population, int]:
+    versions = context.versions
     number = await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
-    return compiled, await previews.gather(redis, shop.org, compiled, now_ms=now_ms), number
+    return compiled, await previews.gather(context.redis, shop.org, compiled, now_ms=now_ms), number
 
 
 def _all(people: Population) -> Iterator[tuple[Customer, Standing]]:

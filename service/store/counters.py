@@ -42,6 +42,11 @@ class Counters:
         """Count something; costs no round trip."""
         self._waiting[field(name, labels)] += value  # type: ignore[assignment]  # seconds are counted too
 
+    def observe(self, name: str, value: float, **labels: str) -> None:
+        """Add an observation to a summary: its sum and its count."""
+        self.add(f"{name}_sum", value, **labels)
+        self.add(f"{name}_count", 1, **labels)
+
     async def flush(self) -> None:
         """Store what was counted, and that this process lives. Raises redis' errors; nothing is lost then."""
         counts, self._waiting = self._waiting, Counter()

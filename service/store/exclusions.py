@@ -7,6 +7,7 @@ from typing import Any
 
 from arq.connections import ArqRedis
 
+from service.context import Context
 from service.domain.customers import CustomerId, OrgId
 from service.domain.inquiry import explain_customer
 from service.errors import NotFound
@@ -32,32 +33,29 @@ class Exclusion:
 
 
 async def plan(
-    redis: ArqRedis,
-    shop: Shop,
-    customer: CustomerId,
-    rule: str,
-    *,
-    versions: Versions,
-    now_ms: int,
-    undo: bool = False,
+    context: Context, shop: Shop, customer: CustomerId, rule: str, *, undo: bool = False
 ) -> Exclusion:
     """Look at what it would change, and write nothing. Raises NotFound for a rule that is not there."""
+    redis, versions = context.redis, context.versions
     now = await _excluded(redis, shop.org, customer)
     if rule not in (now if undo else await _known(versions, shop.org)):
         raise NotFound(f"shop {shop.org} has no rule or tier {rule!r}" + (" excluded there" if undo else ""))
     after = now - {rule} if undo else now | {rule}
     try:
-        compiled, known = await explaining.look(redis, shop, customer, versions=versions, now_ms=now_ms)
+        compiled, known = await explaining.look(
+            redis, shop, customer, versions=versions, now_ms=await context.now_ms()
+        )
     except NotFound:
         return Exclusion(customer, rule, undo, after != now, None, None)
     told = explain_customer(compiled, replace(known, standing=replace(known.standing, excluded=after)))
     return Exclusion(customer, rule, undo, after != now, told.add, told.remove)
 
 
-async def carry_out(redis: ArqRedis, shop: Shop, exclusion: Exclusion, *, by: str) -> None:
+async def carry_out(context: Context, shop: Shop, exclusion: Exclusion, *, by: str) -> None:
     """Do it, and have the customer looked at; nothing where it is no news."""
     if not exclusion.news:
         return
+    redis = context.redis
     client: Any = redis
     customer, rule = exclusion.customer, exclusion.rule
     place, name = keys.shop(shop.org, "exclusions"), str(customer)

@@ -13,6 +13,7 @@ Keys have no lifetime unless one is named.
     {p}due_shops                  sorted set: org -> ms at which its work is due (the sweep reads it)
     {p}counters                   hash: counters of the workers that count in this partition, for /metrics
     {p}deletions                  hash: org -> when its deletion began, and how much of it; 1 h
+    {p}pending                    hash: org/kind/id -> a job that waits for a worker (JSON)
     {p}last_server_time           number: the server's time as a sweep last saw it, in ms
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
@@ -64,10 +65,8 @@ Keys have no lifetime unless one is named.
     {shop}guarded_runs            set: the runs of the latest publish and of claims since, whose removals are watched
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:remaining      set: its customers that are still to come; 90 days
-    {shop}claims                  hash: run id -> a claim by hand that is not done yet (JSON)
+    {shop}pending_lock            string: the worker that executes the shop's pending jobs; 10 s, renewed
     {shop}alert_sent:{kind}       string: this alert was sent a moment ago; 1 h
-    {shop}asked:{name}            string: what is asked of the ops API: somebody is at it, or nobody has heard the answer; 30 s, 1 h
-    {shop}answer:{name}           string: the answer to it (msgpack); 1 h
     {shop}audit                   stream: what people did; 400 days
 """
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
 from redis.asyncio import Redis
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError
 
 from service.domain.customers import OrgId
 from service.store import keys
 
-CLAIM_S: Final = 120  # renewed before each call; whoever died is followed after this
+LOCK_TIMEOUT_S: Final = 120  # renewed before each call; after a death another worker follows after this
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,21 +39,23 @@ async def done(redis: Redis, org: OrgId, night: Night) -> None:
     await client.hset(keys.shop(org, "nightly"), mapping=fields)
 
 
-async def claim(redis: Redis, org: OrgId, token: str) -> bool:
-    """Whether this night is ours to do, over all workers."""
-    return bool(await redis.set(keys.shop(org, "nightly:lock"), token, nx=True, ex=CLAIM_S))
+async def acquire(redis: Redis, org: OrgId) -> Lock | None:
+    """The lock of the shop's night, over all workers; None where another worker has it."""
+    lock = Lock(
+        redis, keys.shop(org, "nightly:lock"), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False
+    )
+    return lock if await lock.acquire() else None
 
 
-async def renew(redis: Redis, org: OrgId, token: str, *, for_s: int = CLAIM_S) -> bool:
-    """Keep the claim; False when it is ours no more."""
-    client: Any = redis
-    key = keys.shop(org, "nightly:lock")
-    if await client.get(key) != token.encode():
+async def renew(lock: Lock, *, for_s: int = LOCK_TIMEOUT_S) -> bool:
+    """Keep the lock for so long from now on; False when another worker has it."""
+    try:
+        return bool(await lock.extend(for_s, replace_ttl=True))
+    except LockError:
         return False
-    return bool(await client.expire(key, for_s))
 
 
-async def release(redis: Redis, org: OrgId, token: str) -> None:
-    """Give the claim back."""
-    if await renew(redis, org, token):
-        await redis.delete(keys.shop(org, "nightly:lock"))
+async def release(lock: Lock) -> None:
+    """Give the lock back, unless another worker has it."""
+    with suppress(LockError):
+        await lock.release()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -12,21 +11,19 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
-from service.domain.guard import Effort, Guard, effort, guard
+from service.domain.impact import Preview, PublishGuard, WriteCost, check_guard, estimate_cost, preview
 from service.domain.population import Population, population
-from service.domain.preview import Preview, preview
 from service.domain.restoring import Restores, together
 from service.domain.standing import NOTHING, Standing
 from service.domain.strikes import stopped, unpack_strikes
 from service.domain.warnings import Warned, warn, warn_counts, warn_spellings, warn_unseen
 from service.errors import Unreadable
-from service.store import census, keys
+from service.store import keys
 from service.store.background import standing
 from service.store.shop import Shop
 from service.store.stepping import steps
 
 NO_RESTORES: Final[Restores] = {}
-FRESH_MS: Final = 60_000  # for so long a population serves one preview after another
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +31,8 @@ class Shown:
     """A preview with what it costs, whether it needs approval, and what is odd about the rules."""
 
     preview: Preview
-    effort: Effort
-    guard: Guard
+    effort: WriteCost
+    guard: PublishGuard
     warnings: tuple[Warned, ...]
     unseen: int | None  # customers of the shop of whom nothing is known yet; None where nobody counted them
 
@@ -91,7 +88,7 @@ async def everybody(
 def show(
     shop: Shop, people: Population, compiled: Compiled, *, version: int, customers: int | None = None
 ) -> Shown:
-    """Compute it: about a second for 100,000 customers, some ten milliseconds when it was done before.
+    """Compute it: about a second for 100,000 customers.
 
     `customers`: how many the shop has, where somebody counted them.
     """
@@ -102,8 +99,8 @@ def show(
             counts[tag] = counts.get(tag, 0) + 1
     return Shown(
         preview=shown,
-        effort=effort(shown, one_call=shop.dialect == "admin"),
-        guard=guard(shown),
+        effort=estimate_cost(shown, one_call=shop.dialect == "admin"),
+        guard=check_guard(shown),
         warnings=(
             *warn_unseen(seen=len(people), customers=customers, org=shop.org),
             *warn(compiled, today=people.today),
@@ -112,23 +109,6 @@ def show(
         ),
         unseen=None if customers is None else max(0, customers - len(people)),
     )
-
-
-class Previews:
-    """Previews for pages: everybody is kept in memory for a minute, so that an edit is answered at once."""
-
-    def __init__(self, redis: ArqRedis) -> None:
-        self._redis = redis
-        self._people: dict[OrgId, Population] = {}
-
-    async def show(self, shop: Shop, compiled: Compiled, *, version: int, now_ms: int) -> Shown:
-        """Computed in a thread, so that webhooks are answered meanwhile."""
-        people = self._people.get(shop.org)
-        if people is None or not 0 <= now_ms - people.now_ms < FRESH_MS:
-            people = await gather(self._redis, shop.org, compiled, now_ms=now_ms)
-            self._people = {shop.org: people}  # one shop at a time: they are large
-        customers = await census.counted(self._redis, shop.org)
-        return await asyncio.to_thread(show, shop, people, compiled, version=version, customers=customers)
 
 
 def as_data(shown: Shown) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from arq.connections import ArqRedis
 
@@ -16,11 +16,11 @@ from service.domain.touches import Touches
 from service.store import drift, keys, ledger, marks
 from service.store.ledger import Written, stood_of
 from service.store.stepping import chunks
-from service.store.versions import RESTORING, RETRACTED, Version, Versions
+from service.store.versions import RETRACTED, Version, Versions
 
 PAGE: Final = 1_000  # entries; a millisecond of the store
 EARLIER_MS: Final = 3_600_000  # the store's clock may have been set back since
-LATE: Final = ":late"  # after the number of the version: gathered once, but answers may still have been out
+LATE_MS: Final = 300_000  # so long after a roll-back no removal of the undone versions can arrive any more
 
 
 async def gather(
@@ -40,19 +40,20 @@ async def gather(
     return undoing.found(await _touches(redis, org, undoing.customers()), after_ms=after_ms)
 
 
-async def owed(redis: ArqRedis, org: OrgId, live: Version, *, versions: Versions) -> Restores:
-    """What a roll-back that is live, or still to be carried out beneath `live`, has not put back yet."""
-    number, late = await _under_way(redis, org)
-    if not number or late:
-        return {}
-    return await _of_version(redis, org, number, live, versions=versions)
+async def owed(
+    redis: ArqRedis, org: OrgId, rolled_back: Collection[int], live: Version, *, versions: Versions
+) -> Restores:
+    """What roll-backs, which are live or still to be carried out beneath `live`, have not put back yet."""
+    found: dict[int, Any] = {}
+    for number in sorted(rolled_back):
+        found |= await _of_version(redis, org, number, live, versions=versions)
+    return found
 
 
-async def owed_late(redis: ArqRedis, org: OrgId, live: Version, *, versions: Versions) -> Restores:
+async def owed_late(
+    redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions
+) -> Restores:
     """The same of removals whose answers were still out when the roll-back went live."""
-    number, late = await _under_way(redis, org)
-    if not number or not late:
-        return {}
     rolled_back = await versions.get(org, number)
     return await _of_version(redis, org, number, live, versions=versions, after_ms=rolled_back.at_ms)
 
@@ -76,32 +77,6 @@ async def order(
             chosen[customer] = pack_restores(stands.restores)
     await _store(redis, org, chosen)
     return [CustomerId(one) for one in chosen]
-
-
-async def ordered(redis: ArqRedis, org: OrgId) -> None:
-    """All is ordered and marked that was known; what comes late is looked for once more."""
-    number, _ = await _under_way(redis, org)
-    if number:
-        client: Any = redis
-        await client.hset(keys.shop(org, "state"), RESTORING, f"{number}{LATE}")
-
-
-async def done(redis: ArqRedis, org: OrgId) -> None:
-    """Nothing can come late any more."""
-    client: Any = redis
-    await client.hdel(keys.shop(org, "state"), RESTORING)
-
-
-async def stage(redis: ArqRedis, org: OrgId) -> Literal["", "begun", "late"]:
-    """How far a roll-back is with putting back: not ordered yet, or only what comes late is missing."""
-    number, late = await _under_way(redis, org)
-    return "late" if late else "begun" if number else ""
-
-
-async def _under_way(redis: ArqRedis, org: OrgId) -> tuple[int, bool]:
-    client: Any = redis
-    stored = (await client.hget(keys.shop(org, "state"), RESTORING) or b"").decode()
-    return int(stored.removesuffix(LATE) or 0), stored.endswith(LATE)
 
 
 async def _of_version(

@@ -13,9 +13,17 @@ from service.errors import NotFound
 from service.store import keys, marks
 from service.store.stepping import STEP, chunks
 
-Kind = Literal["replay", "publish", "backfill", "reconcile", "scrub"]
-STILL_AT_IT_MS: Final = 300_000  # whoever began a run may be marking for so long
-LETTERS: Final = {"replay": "R", "publish": "P", "backfill": "B", "reconcile": "C", "scrub": "S"}
+Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "audit"]
+LETTERS: Final[dict[Kind, str]] = {
+    "replay": "R",
+    "publish": "P",
+    "adopt": "A",
+    "retract": "T",
+    "backfill": "B",
+    "reconcile": "C",
+    "audit": "S",
+}
+EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract"})
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -32,22 +40,51 @@ class Run(msgspec.Struct, frozen=True):
     failed: int = 0  # customers that became a dead letter
     added: int = 0  # tags given
     removed: int = 0  # tags taken
-    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`
+    scanned: int = 0  # customers that the scan has read
+    ended: str = ""  # why it ended before its customers did: `superseded`, `stopped`, `failed`
+    pending: bool = False  # a worker has not added all its customers yet
+
+    @property
+    def explains_removals(self) -> bool:
+        """Whether tags that go by this run were approved: the removal guard does not count them."""
+        return self.kind in EXPLAIN_REMOVALS
+
+    @property
+    def is_active(self) -> bool:
+        """Whether something is still to come."""
+        return not self.ended and (self.pending or self.left > 0)
 
 
 async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
     """Open a run's books; returns its id. They are opened before the first mark, or a quick one is not counted."""
-    number = await redis.incr(keys.shop(org, "run_seq"))
-    run_id = f"{LETTERS[kind]}{number}"
-    key = keys.shop(org, f"run:{run_id}")
-    await redis.hset(
-        key, mapping={"kind": kind, "by": by, "reason": reason, "started_ms": now_ms, "total": 0}
-    )
-    await redis.expire(key, keys.RUN_DAYS * keys.DAY_S)
-    await redis.zadd(keys.shop(org, "runs"), {run_id: now_ms})
-    if kind == "publish":
-        await cast("Any", redis).sadd(keys.shop(org, "guarded_runs"), run_id)
+    run_id = await next_id(redis, org, kind)
+    async with redis.pipeline() as pipe:
+        queue_begin(pipe, org, run_id, kind=kind, by=by, reason=reason, now_ms=now_ms)
+        await pipe.execute()
     return run_id
+
+
+async def next_id(redis: ArqRedis, org: OrgId, kind: Kind) -> str:
+    """An id for a new run."""
+    return f"{LETTERS[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
+
+
+def queue_begin(
+    pipe: Any, org: OrgId, run_id: str, *, kind: Kind, by: str, reason: str, now_ms: int, **more: str | int
+) -> None:
+    """Open a run's books with the commands of a transaction; `more` fields of its hash."""
+    key = keys.shop(org, f"run:{run_id}")
+    fields = {"kind": kind, "by": by, "reason": reason, "started_ms": now_ms, "total": 0, **more}
+    pipe.hset(key, mapping=fields)
+    pipe.expire(key, keys.RUN_DAYS * keys.DAY_S)
+    pipe.zadd(keys.shop(org, "runs"), {run_id: now_ms})
+    if kind in EXPLAIN_REMOVALS:
+        pipe.sadd(keys.shop(org, "guarded_runs"), run_id)
+
+
+def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:
+    """All customers of a pending run are there, with the commands of a transaction."""
+    pipe.hdel(keys.shop(org, f"run:{run_id}"), "pending")
 
 
 async def mark(
@@ -69,14 +106,14 @@ async def mark(
 
 
 async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[CustomerId]) -> None:
-    """These are still to come in a run; whoever marks them does so under its cause, `kind:id`."""
+    """Add customers that are still to come. Marks are made under the run's cause, `kind:id`. Twice adds them once."""
     key = keys.shop(org, f"run:{run_id}")
     for chunk in chunks(customers):
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.sadd(f"{key}:left", *[str(each) for each in chunk])
-            pipe.expire(f"{key}:left", keys.RUN_DAYS * keys.DAY_S)
-            pipe.hincrby(key, "total", len(chunk))
-            await pipe.execute()
+            pipe.sadd(f"{key}:remaining", *[str(each) for each in chunk])
+            pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
+            added, _ = await pipe.execute()
+        await cast("Any", redis).hincrby(key, "total", added)
 
 
 async def left(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
@@ -107,7 +144,7 @@ async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
     key = keys.shop(org, f"run:{run_id}")
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(key)
-        pipe.scard(f"{key}:left")
+        pipe.scard(f"{key}:remaining")
         fields, left = await pipe.execute()
     if not fields:
         raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
@@ -138,12 +175,23 @@ async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
     return found
 
 
-async def supersede(redis: ArqRedis, org: OrgId) -> None:
-    """A newer publish ends the older ones' books, never their marks."""
+async def supersede(redis: ArqRedis, org: OrgId, *, by: str) -> None:
+    """The run of a publish ends the books of all earlier ones that explain removals, never their marks."""
     for run in await publishes(redis, org):
-        if not run.ended and run.left:
-            await end(redis, org, run.id, why="superseded")
-    await redis.delete(keys.shop(org, "guarded_runs"))
+        if _number(run.id) < _number(by):
+            if run.is_active:
+                await end(redis, org, run.id, why="superseded")
+            await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), run.id)
+
+
+async def set_scanned(redis: ArqRedis, org: OrgId, run_id: str, scanned: int) -> None:
+    """Store how many customers the scan of a run has read."""
+    await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "scanned", scanned)
+
+
+async def fail(redis: ArqRedis, org: OrgId, run_id: str) -> None:
+    """Mark the run of a scan that did not reach the last customer. Its customers are still counted."""
+    await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "ended", "failed")
 
 
 async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
@@ -151,4 +199,10 @@ async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
     key = keys.shop(org, f"run:{run_id}")
     if await redis.exists(key):
         await redis.hset(key, "ended", why)
-        await redis.unlink(f"{key}:left")  # deleting a large set keeps the store busy
+        await redis.hdel(key, "pending")
+        await redis.unlink(f"{key}:remaining")  # deleting a large set keeps the store busy
+
+
+def _number(run_id: str) -> int:
+    """Numbers of runs grow with time, whatever their kind."""
+    return int(run_id[1:])

@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.exceptions import RedisError
 
-from service.ending import end
+from service.tasks import cancel_and_wait
 
 # A sentinel that is away must not keep us waiting, once another has answered.
 OTHERS_WITHIN_S: Final = 0.2
@@ -54,7 +54,7 @@ class Sentinels(Sentinel):
                     masters[service_name] for task in done if service_name in (masters := _masters(task))
                 ]
         finally:
-            await end(*asking)
+            await cancel_and_wait(*asking)
         return told
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,23 +14,22 @@ from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.errors import BadSettings, NotFound, Refused, Unreadable
-from service.settings import Settings
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.queue import ALL_QUEUES
 from service.store.shop import DEFAULT_CURRENCY, Shop, check
 from service.store.uninstalling import UNINSTALLED
 
-__all__ = ["UNAUTHORISED", "Shop", "Shops"]
+__all__ = ["TOKEN_REJECTED", "Shop", "Shops"]
 
-UNAUTHORISED: Final = "unauthorised"  # the reason of a pause that a new token ends
+TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
 
 
 Fields = dict[str, bytes | str | int]  # of the shop's hash
 
 
-class Seeded(msgspec.Struct, frozen=True):
-    """What the environment said when it last made or changed a shop."""
+class SeededFrom(msgspec.Struct, frozen=True):
+    """The values of the environment that were last applied to a shop."""
 
     token: str
     api_url: str
@@ -153,7 +153,7 @@ class Shops:
             raise Refused("the token is empty")
         await self._change(org, {"token": self._cipher.seal(token.strip())})
         paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
-        if paused in (UNAUTHORISED.encode(), UNINSTALLED.encode()):
+        if paused in (TOKEN_REJECTED.encode(), UNINSTALLED.encode()):
             await self.resume(org)
         await self.is_installed(org)
 
@@ -165,9 +165,14 @@ class Shops:
         """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
         await self._change(org, {"secret": self._cipher.seal(secret.strip()) if secret.strip() else b""})
 
-    async def set_shadow(self, org: OrgId, *, shadow: bool) -> None:
-        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound."""
-        await self._change(org, {"shadow": int(shadow)})
+    async def set_shadow(
+        self, org: OrgId, *, shadow: bool, also: Callable[[Any], None] = lambda _pipe: None
+    ) -> None:
+        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound.
+
+        `also` may add commands to the transaction.
+        """
+        await self._change(org, {"shadow": int(shadow)}, also)
 
     async def seal_again(self, org: OrgId) -> None:
         """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
@@ -188,7 +193,7 @@ class Shops:
         """The same for an uninstalled app, also where its token was refused before."""
         await self.pause(org, reason=UNINSTALLED, by=by)
         state = keys.shop(org, "state")
-        if await self._redis.hget(state, "paused") == UNAUTHORISED.encode():
+        if await self._redis.hget(state, "paused") == TOKEN_REJECTED.encode():
             await self._redis.hset(state, "paused", UNINSTALLED)
 
     async def is_paused(self, org: OrgId) -> bool:
@@ -212,29 +217,17 @@ class Shops:
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
         await self._redis.delete(keys.shop(org, "unexplained_removals"))
 
-    async def seed_from(self, settings: Settings) -> Shop | None:
-        """Make the environment's shop once; later take over what changed *in the environment* since then.
-
-        So a token that was replaced by command stays until the environment's own value is another one.
-        """
-        if not settings.org_id:
-            return None
-        org = OrgId(settings.org_id)
-        now = Seeded(settings.access_token, settings.api_url, settings.api_reserve)
-        shop = Shop(
-            org=org,
-            name=f"Shop {org}",
-            dialect="admin" if urlsplit(now.api_url).path.endswith("/admin") else "omni",
-            api_url=now.api_url,
-            token=now.token,
-            reserve=now.reserve,
-        )
+    async def apply_environment(self, shop: Shop) -> Shop | None:
+        """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
         check(shop)
-        if not await self._create(shop, seeded=now):
-            await self._take_over(org, now)
-        return await self.get(org)
+        environment = SeededFrom(shop.token, shop.api_url, shop.reserve)
+        if not await self._create(shop, seeded=environment):
+            await self._apply(shop.org, environment)
+        return await self.get(shop.org)
 
-    async def _change(self, org: OrgId, fields: Fields) -> None:
+    async def _change(
+        self, org: OrgId, fields: Fields, also: Callable[[Any], None] = lambda _pipe: None
+    ) -> None:
         """Raises NotFound, also where the shop is removed in this very moment: half a shop must not come back."""
         key = keys.shop(org, "shop")
         async with self._redis.pipeline() as pipe:
@@ -244,15 +237,16 @@ class Shops:
                     raise _no_shop(org)
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
+                also(pipe)
                 pipe.incr(keys.partition_key(org, "shops_revision"))
                 with suppress(WatchError):
                     await pipe.execute()
                     return
 
-    async def _take_over(self, org: OrgId, now: Seeded) -> None:
+    async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
         sealed = await self._redis.hget(key, "seeded")
-        before = msgspec.json.decode(self._cipher.open(sealed), type=Seeded) if sealed else None
+        before = msgspec.json.decode(self._cipher.open(sealed), type=SeededFrom) if sealed else None
         if before == now:
             return
         changed: Fields = {"seeded": self._sealed(now)}
@@ -264,7 +258,7 @@ class Shops:
         if before is None or before.token != now.token:
             await self.set_token(org, now.token)
 
-    async def _create(self, shop: Shop, *, seeded: Seeded | None) -> bool:
+    async def _create(self, shop: Shop, *, seeded: SeededFrom | None) -> bool:
         key = keys.shop(shop.org, "shop")
         stored = self._stored(shop)
         if seeded is not None:
@@ -307,7 +301,7 @@ class Shops:
             "shadow": int(shop.shadow),
         }
 
-    def _sealed(self, seeded: Seeded) -> bytes:
+    def _sealed(self, seeded: SeededFrom) -> bytes:
         return self._cipher.seal(msgspec.json.encode(seeded).decode())
 
 

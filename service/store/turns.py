@@ -234,10 +234,6 @@ class Turn:
     def _forget(self, mark: Mark) -> None:
         self._plans.pop((mark.customer, mark.generation), None)
 
-    async def save_state(self, state: Mapping[str, str]) -> None:
-        """Save fields of the shop's state at once, without waiting for `release`."""
-        await self._turns.redis.hset(keys.shop(self.org, "state"), mapping=dict(state))
-
     async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> Ring:
         """Release the lease, save the changed fields of the state ("" removes one), and say when to wake the shop."""
         turns = self._turns

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Final
 
@@ -17,9 +18,7 @@ from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
 from service.domain.writing import canonical, content_id
 from service.errors import NotFound, Refused
-from service.settings import Settings
 from service.store import keys
-from service.text_files import read_text
 
 OF_THE_SHOP: Final = (
     "live_version",
@@ -27,8 +26,7 @@ OF_THE_SHOP: Final = (
     "snapshots",
 )  # any of these: the shop has a past, RULES_FILE stays out
 
-
-RESTORING: Final = "restoring"  # field of the shop's state: a roll-back that has not put back everything yet
+MAX_DOCUMENTS: Final = 64  # parsed documents kept in memory
 RETRACTED: Final = (
     "~retracted"  # owner of tags that a person takes back: no rule's id, and what it gave is removed
 )
@@ -65,6 +63,7 @@ class Versions:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
+        self._documents: dict[str, RuleSet] = {}  # by content id: equal ids are equal rules
 
     async def publish(
         self,
@@ -76,8 +75,9 @@ class Versions:
         parent: int,
         preview: dict[str, Any] | None = None,
         past: Past | None = None,
+        also: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
-        """Store the document and make it live, in one go.
+        """Store the document and make it live, in one transaction, to which `also` may add commands.
 
         `past` is what it inherits (see ownership.Past); by default what follows from the parent's, which a
         roll-back adds to.
@@ -96,7 +96,7 @@ class Versions:
             preview=preview,
         )
         inherited = await self.inheritance(org, rule_set, parent=parent) if past is None else past
-        if not await self._store(org, version, canonical(rule_set), inherited):
+        if not await self._store(org, version, canonical(rule_set), inherited, also):
             live = await self.live_number(org)
             raise Refused(
                 f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
@@ -127,11 +127,18 @@ class Versions:
 
     async def document(self, org: OrgId, number: int) -> RuleSet:
         """The rules of one version; raises NotFound."""
-        version = await self.get(org, number)
-        stored = await self._redis.hget(keys.shop(org, "documents"), version.content)
+        content = (await self.get(org, number)).content
+        known = self._documents.get(content)
+        if known is not None:
+            return known
+        stored = await self._redis.hget(keys.shop(org, "documents"), content)
         if stored is None:
             raise NotFound(f"the document of version {number} of shop {org} is gone from the store")
-        return parse_rules(stored.decode())
+        rule_set = parse_rules(stored.decode())
+        if len(self._documents) >= MAX_DOCUMENTS:
+            self._documents.pop(next(iter(self._documents)))
+        self._documents[content] = rule_set
+        return rule_set
 
     async def past(self, org: OrgId, number: int) -> Past:
         """What that version inherits from those before it."""
@@ -150,23 +157,20 @@ class Versions:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
         return made_ready(await self.document(org, number), past=await self.past(org, number))
 
-    async def seed_from(self, settings: Settings, org: OrgId, *, currency: str) -> Version | None:
-        """Publish RULES_FILE once: only where the shop has no rules, ownership or snapshots. Raises Unreadable, Refused."""
-        if settings.rules_file is None:
-            return None
-        if await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP)):
-            return None
-        rule_set = parse_rules(read_text(settings.rules_file))
-        check_currency(rule_set, currency)
-        try:
-            return await self.publish(org, rule_set, author="RULES_FILE", note="the first rules", parent=0)
-        except Refused:
-            return None  # another process of this service was quicker
+    async def is_blank(self, org: OrgId) -> bool:
+        """Whether the shop has neither rules nor customer data."""
+        return not await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP))
 
-    async def _store(self, org: OrgId, version: Version, document: bytes, past: Past) -> bool:
+    async def _store(
+        self,
+        org: OrgId,
+        version: Version,
+        document: bytes,
+        past: Past,
+        also: Callable[[Any, Version], None],
+    ) -> bool:
         """False when another version went live since `version.parent`."""
         live = keys.shop(org, "live_version")
-        rolls_back = bool(past.just_undone(version.number))
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(live)
@@ -177,8 +181,7 @@ class Versions:
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
                 pipe.hset(keys.shop(org, "inherited"), version.number, pack_past(past))
                 pipe.set(live, version.number)
-                if rolls_back:
-                    pipe.hset(keys.shop(org, "state"), RESTORING, version.number)
+                also(pipe, version)
                 await pipe.execute()
             except WatchError:
                 return False

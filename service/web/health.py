@@ -15,6 +15,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from service.errors import TaggerError
+from service.seeding import seed_shop
 from service.settings import Settings
 from service.store.connection import connect
 from service.store.counters import last_beat_ms
@@ -101,7 +102,7 @@ class ReadinessCheck:
     async def _check(self) -> None:
         self.findings = await examine(self._redis, self._settings.durability)
         refuse(self.findings)
-        await self._shops.seed_from(self._settings)
+        await seed_shop(self._settings, self._shops)
         self.is_ready = True
         self._on_ready()
         for finding in self.findings:

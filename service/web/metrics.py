@@ -1,4 +1,4 @@
-"""/metrics: this process's webhook metrics, the workers' counters, and gauges read from the store when they are asked for."""
+"""/metrics: the webhook metrics of this process, the counters of all workers, and gauges read from Redis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -15,16 +15,18 @@ from service.store.counters import Count, read
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shops
 
-# Counter of the workers -> what it means; a counter that is not listed here is not shown.
+# Counters and summaries of the workers, with their help texts. Any other counter is not exported.
 WORKER_COUNTERS: Final = {
-    "drains": "Turns of shops by outcome.",
-    "customers": "Customers brought right, or not, by outcome.",
-    "tags": "Tags written by action (added, removed) and, where known, by rule.",
-    "tag_seconds": "Seconds from a customer's first mark until its tags were right, summed; divide by tagger_customers_total.",
-    "api_calls": "Calls of Haravan's API by endpoint and status (none = no answer).",
-    "api_seconds": "Seconds spent in calls of Haravan's API by endpoint, summed.",
-    "lists_distrusted": "Times that a list did not answer what was asked, by shop.",
-    "scrub_repairs": "Customers that the daily scrub found wrong, by suspected cause.",
+    "drains": "Drain runs by outcome.",
+    "customers_processed": "Customers processed by drains, by outcome.",
+    "tag_writes": "Tags written by action (added, removed).",
+    "api_requests": "Requests to Haravan's API by endpoint and status (none = no response).",
+    "list_mismatches": "Lists that did not match the requested ids, by shop.",
+    "reconcile_repairs": "Customers that only a reconcile or an audit found wrong, by probable cause.",
+}
+WORKER_SUMMARIES: Final = {
+    "tag_latency_seconds": "Time from a customer's first mark until its tags were written.",
+    "api_request_seconds": "Duration of requests to Haravan's API by endpoint.",
 }
 
 
@@ -37,7 +39,7 @@ class Metrics:
         self._webhooks = webhooks
 
     async def render(self) -> bytes:
-        """The whole page. Without Redis: this process's own numbers and `tagger_redis_up 0`; raises redis' errors never."""
+        """The whole page. Without Redis it has this process's own metrics and `tagger_redis_up 0`. Never raises RedisError."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self._webhooks)
         registry.register(_Ready(await self._from_store()))
@@ -46,13 +48,13 @@ class Metrics:
     async def _from_store(self) -> list[Metric]:
         up = GaugeMetricFamily("tagger_redis_up", "1 when Redis answered this scrape.")
         try:
-            states = await load_backlogs(self._redis, await self._shops.orgs())
+            backlogs = await load_backlogs(self._redis, await self._shops.orgs())
             counts = await read(self._redis)
         except (RedisError, OSError):
             up.add_metric([], 0)
             return [up]
         up.add_metric([], 1)
-        return [up, *worker_families(counts), *shop_families(states)]
+        return [up, *worker_families(counts), *shop_families(backlogs)]
 
 
 class _Ready(Collector):
@@ -64,43 +66,63 @@ class _Ready(Collector):
 
 
 def worker_families(counts: list[Count]) -> list[Metric]:
-    """The workers' counters as Prometheus wants them: one family a name, the same labels in each sample."""
-    families: list[Metric] = []
-    for name, text in WORKER_COUNTERS.items():
-        mine = [count for count in counts if count.name == name]
-        labels = sorted({label for count in mine for label, _ in count.labels})
-        family = CounterMetricFamily(f"tagger_{name}", text, labels=labels)
-        for count in mine:
-            given = dict(count.labels)
-            family.add_metric([given.get(label, "") for label in labels], count.value)
-        families.append(family)
-    return families
+    """The metrics of all workers: one family for each name, with the same labels in each sample."""
+    return [
+        *(_counter_family(name, text, counts) for name, text in WORKER_COUNTERS.items()),
+        *(_summary_family(name, text, counts) for name, text in WORKER_SUMMARIES.items()),
+    ]
 
 
-def shop_families(states: list[ShopBacklog]) -> list[Metric]:
+def _counter_family(name: str, text: str, counts: list[Count]) -> Metric:
+    labels, values = _samples(name, counts)
+    family = CounterMetricFamily(f"tagger_{name}", text, labels=labels)
+    for sample, value in values.items():
+        family.add_metric(sample, value)
+    return family
+
+
+def _summary_family(name: str, text: str, counts: list[Count]) -> Metric:
+    labels, sums = _samples(f"{name}_sum", counts)
+    _, numbers = _samples(f"{name}_count", counts)
+    family = SummaryMetricFamily(f"tagger_{name}", text, labels=labels)
+    for sample, value in sums.items():
+        family.add_metric(sample, int(numbers.get(sample, 0)), value)
+    return family
+
+
+def _samples(name: str, counts: list[Count]) -> tuple[list[str], dict[tuple[str, ...], float]]:
+    """The labels of a counter, and its values by their label values."""
+    mine = [count for count in counts if count.name == name]
+    labels = sorted({label for count in mine for label, _ in count.labels})
+    return labels, {
+        tuple(dict(count.labels).get(label, "") for label in labels): count.value for count in mine
+    }
+
+
+def shop_families(backlogs: list[ShopBacklog]) -> list[Metric]:
     """The gauges, one sample for each shop."""
-    due = GaugeMetricFamily(
-        "tagger_due_customers",
-        "Marked customers by shop and where they wait (live, bulk, planned, delayed).",
-        labels=["org", "place"],
+    customers = GaugeMetricFamily(
+        "tagger_queue_customers",
+        "Marked customers by shop and state (live and bulk are ready; planned, delayed).",
+        labels=["org", "state"],
     )
     oldest = GaugeMetricFamily(
-        "tagger_oldest_due_seconds",
-        "Age of the oldest live mark of the shop; grows when nothing drains.",
+        "tagger_queue_oldest_seconds",
+        "Age of the shop's oldest mark in the live lane; grows if nothing drains.",
         labels=["org"],
     )
     dead = GaugeMetricFamily("tagger_dead_letters", "Customers with an open dead letter.", labels=["org"])
     paused = GaugeMetricFamily("tagger_shop_paused", "1 while the shop's work is paused.", labels=["org"])
-    bucket = GaugeMetricFamily(
-        "tagger_bucket_level",
-        "Our estimate of the shop's API bucket: 0 is empty, 80 is full.",
+    rate_limit = GaugeMetricFamily(
+        "tagger_rate_limit_used",
+        "Estimated usage of the shop's API rate limit: 0 is empty, 80 is full.",
         labels=["org"],
     )
-    for state in states:
-        for place, count in state.customers.items():
-            due.add_metric([state.org, place], count)
-        oldest.add_metric([state.org], state.oldest_s)
-        dead.add_metric([state.org], state.dead_letters)
-        paused.add_metric([state.org], int(state.paused))
-        bucket.add_metric([state.org], state.rate_limit_used)
-    return [due, oldest, dead, paused, bucket]
+    for backlog in backlogs:
+        for state, count in backlog.customers.items():
+            customers.add_metric([backlog.org, state], count)
+        oldest.add_metric([backlog.org], backlog.oldest_s)
+        dead.add_metric([backlog.org], backlog.dead_letters)
+        paused.add_metric([backlog.org], int(backlog.paused))
+        rate_limit.add_metric([backlog.org], backlog.rate_limit_used)
+    return [customers, oldest, dead, paused, rate_limit]

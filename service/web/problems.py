@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.domain.problems import BadRules
-from service.errors import NotFound, Refused, StoreAway, TaggerError, Unreadable
+from service.errors import NotFound, Overloaded, Refused, StoreAway, TaggerError, Unreadable
 from service.store.publishing import NeedsApproval
 
 STATUS: Final[dict[type[Exception], int]] = {
@@ -59,6 +59,8 @@ def problem_of(exc: Exception) -> Problem:
             return exc
         case RedisError():
             return Problem(503, "Redis does not answer, or refuses", headers={"Retry-After": "1"})
+        case Overloaded():
+            return Problem(503, f"{exc}: ask again", headers={"Retry-After": "2"})
         case BadRules():
             return Problem(400, str(exc), more={"problems": exc.problems})
         case NeedsApproval():
@@ -66,7 +68,7 @@ def problem_of(exc: Exception) -> Problem:
     for kind, status in STATUS.items():
         if isinstance(exc, kind):
             return Problem(status, str(exc))
-    structlog.get_logger().error("bug", error=type(exc).__name__, exc_info=exc)
+    structlog.get_logger().error("unhandled_exception", error=type(exc).__name__, exc_info=exc)
     return Problem(500, "a fault of the service; it is in its log")
 
 
@@ -76,9 +78,9 @@ def _approval(exc: NeedsApproval) -> dict[str, Any]:
         "why": guard.why,
         "customers": seen.customers,
         "touched": seen.touched,
-        "most_customers": guard.most_customers,
+        "max_customers": guard.most_customers,
         "removed": seen.removed,
-        "most_removed": guard.most_removed,
+        "max_removed": guard.most_removed,
     }
 
 

@@ -25,7 +25,7 @@ from service import __main__ as ours
 from service.domain.customers import OrgId
 from service.ingest import GroupCommit
 from service.ingest.batch import Acknowledgement
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import read_settings
 from service.store.marks import Event
 
@@ -71,7 +71,7 @@ def main(variant: str) -> None:
     if variant == "unwritten":
         vars(root)["GroupCommit"] = UnwrittenCommit
     settings = read_settings()
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     ours.Server(ours.uvicorn_config(settings)).run()
 
 

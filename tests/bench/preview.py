@@ -25,9 +25,9 @@ import msgspec
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
+from service.domain.impact import preview
 from service.domain.parsing import parse_rules
 from service.domain.population import Population, population
-from service.domain.preview import preview
 from service.domain.standing import NOTHING, Standing
 from service.domain.tags import after, tag_set
 from tests.bench.engines import as_mapping, cel_matcher, zen_matcher

@@ -8,7 +8,7 @@ import signal
 
 import uvloop
 
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import read_settings
 from workers.main import WorkerProcess
 
@@ -16,7 +16,7 @@ from workers.main import WorkerProcess
 async def run() -> None:
     """Work until told to stop."""
     settings = read_settings()
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     worker = WorkerProcess(settings, leak_per_s=float(os.environ["BENCH_LEAK_PER_S"]))
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, worker.stop)

@@ -18,6 +18,14 @@ from tests.chaos.stage import Stage
 
 MOST_NAMED = 10
 
+# Log lines that only a bug in our own code writes.
+BUGS = (
+    '"outcome": "error"',
+    '"detail": "bug"',
+    '"event": "unhandled_exception"',
+    '"event": "group_commit_error"',
+)
+
 
 @dataclass(slots=True)
 class Verdict:
@@ -139,7 +147,7 @@ def _writes(stage: Stage, verdict: Verdict) -> None:
 def _logs(stage: Stage, verdict: Verdict) -> None:
     pids = [each.pid for each in stage.children]
     verdict.blame("secrets found", canaries.found_in_logs(stage.logs) + canaries.found_in_arguments(pids))
-    verdict.blame("bugs logged", _lines(stage, '"outcome": "bug"', '"why": "bug"'))
+    verdict.blame("bugs logged", _lines(stage, *BUGS))
     verdict.figures["exceptions that nobody retrieved"] = len(_lines(stage, "never retrieved"))
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from service.log import set_up_logging
+from service.log import configure_logging
 from service.settings import Settings, read_settings
 from tests.chaos.witness import Pen, Standstill, WitnessedWorker
 
@@ -31,5 +31,5 @@ async def run(settings: Settings) -> None:
 
 if __name__ == "__main__":
     settings = read_settings()
-    set_up_logging(settings.log_format)
+    configure_logging(settings.log_format)
     uvloop.run(run(settings))

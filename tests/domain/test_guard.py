@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.guard import effort, guard
-from service.domain.preview import Preview
+from service.domain.impact import Preview, check_guard, estimate_cost
 
 
 def shown(
@@ -37,7 +36,7 @@ def shown(
     ids=["one in twenty", "one more", "two thousand removals", "one removal more", "both", "nobody known"],
 )
 def test_a_publish_beyond_a_limit_needs_an_approval(preview: Preview, why: tuple[str, ...]) -> None:
-    verdict = guard(preview)
+    verdict = check_guard(preview)
 
     assert (verdict.needs_approval, verdict.why) == (bool(why), why)
 
@@ -45,6 +44,6 @@ def test_a_publish_beyond_a_limit_needs_an_approval(preview: Preview, why: tuple
 def test_a_swap_costs_two_calls_or_one_where_the_dialect_writes_all_tags_at_once() -> None:
     swap = shown(touched=100, adding=100, removing=100)
 
-    assert effort(swap).calls == 2 + 200
-    assert effort(swap, one_call=True).calls == 2 + 100
-    assert effort(swap).seconds == 50
+    assert estimate_cost(swap).calls == 2 + 200
+    assert estimate_cost(swap, one_call=True).calls == 2 + 100
+    assert estimate_cost(swap).seconds == 50

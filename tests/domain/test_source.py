@@ -40,7 +40,8 @@ HOSTILE = (
 )  # fmt: skip
 TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(text))) and "," not in text)
 OURS = {
-    *ALL_FACTS, "customer", "facts", "day", "today", "it", "on", "ms", "shift", "text", "tags", "wanted", "soonest",
+    *ALL_FACTS, "customer", "facts", "day", "today", "it", "on", "ms", "shift", "text", "tags", "soonest",
+    "wanted", "levels", "missing", "unwanted", "matched", "others", "starts_hold", "level", "other",
     *(name for name in Customer.__struct_fields__),
     "ordinal", "month", "next_month", "edges", "birthdays",  # of a day
     "append", "isdisjoint", "startswith", "endswith", "strip", "lower", "isascii",
@@ -105,7 +106,7 @@ def functions(compiled: Compiled) -> list[FunctionType]:
     trees = (*(rule.when for rule in compiled.rules), *(one.when for one in compiled.tiers[0].levels))
     every = [node for tree in trees for node in nodes(tree)]
     flips = (compiled.flip, *(flip for _, flip in compiled.flips), *(node.flip for node in every))
-    made = (compiled.facts, compiled.quick, *flips, *(node.matches for node in every))
+    made = (compiled.facts, compiled.fast_path, *flips, *(node.matches for node in every))
     return [one for one in made if isinstance(one, FunctionType)]
 
 

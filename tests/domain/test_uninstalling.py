@@ -13,23 +13,23 @@ NOW = 1_800_000_000_000
 @pytest.mark.parametrize(
     ("known", "after", "step"),
     [
-        pytest.param(Uninstall(NOW), Uninstall(NOW, NOW, 0, NOW + HOUR), "refused", id="for the first time"),
+        pytest.param(Uninstall(NOW), Uninstall(NOW, NOW, 0, NOW + HOUR), "rejected", id="for the first time"),
         pytest.param(
             Uninstall(1, NOW - HOUR + 1),
             Uninstall(1, NOW - HOUR + 1, 0, NOW + 1),
-            "waits",
+            "waiting",
             id="within the hour",
         ),
         pytest.param(
             Uninstall(1, NOW - HOUR), Uninstall(1, NOW - HOUR, NOW, NOW + HOUR), "paused", id="an hour later"
         ),
         pytest.param(
-            Uninstall(1, NOW + DAY), Uninstall(1, NOW, 0, NOW + HOUR), "refused", id="the clock was set back"
+            Uninstall(1, NOW + DAY), Uninstall(1, NOW, 0, NOW + HOUR), "rejected", id="the clock was set back"
         ),
         pytest.param(
             Uninstall(1, 2, NOW - 7 * DAY + 1),
             Uninstall(1, 2, NOW - 7 * DAY + 1, NOW + HOUR),
-            "waits",
+            "waiting",
             id="within the week",
         ),
         pytest.param(

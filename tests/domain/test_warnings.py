@@ -12,9 +12,9 @@ from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
 from service.domain.facts import facts_maker
+from service.domain.impact import preview
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import population
-from service.domain.preview import preview
 from service.domain.standing import Standing
 from service.domain.warnings import Warned, say_warning, warn, warn_counts, warn_spellings, warn_unseen
 from service.domain.words import LANGUAGES

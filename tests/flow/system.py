@@ -157,9 +157,9 @@ async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterato
             leak_per_s=LEAK_PER_S,
             clock_ms=lambda: int(clock() * 1000),
             dice=lambda: 0.01,
-            sweep_every_s=0.2,
+            sweep_interval_s=0.2,
             poll_s=0.02,
-            uninstalls_every_s=0.2,
+            uninstall_interval_s=0.2,
         )
         for _ in range(count)
     ]

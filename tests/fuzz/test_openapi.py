@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, settings
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.schemas import OpenApiSchema
 
-from service.web.ops.document import document
-from service.web.ops.rule_examples import RULES, RULES_TEXT
-from service.web.ops.table import TABLE
+from service.web.ops.openapi import document
+from service.web.ops.routes import ENDPOINTS
+from service.web.ops.rules import RULES_EXAMPLE, RULES_TEXT_EXAMPLE
 from tests.web.conftest import OPS_TOKEN, ORG
 
 pytestmark = pytest.mark.timeout(900)
@@ -23,12 +23,11 @@ KNOWN: Final = {  # what is there, so that more than a 404 is seen
     "org": {"type": "string", "enum": [ORG, ORG, ORG, "999"]},
     "customer": {"type": "integer", "enum": [1, 2, 404]},
     "run": {"type": "string", "enum": ["R1", "P1", "P2"]},
-    "answer": {"type": "string", "enum": ["0123456789abcdef"]},
 }
 
 
 def described() -> dict[str, Any]:
-    return copy.deepcopy(document(TABLE))
+    return copy.deepcopy(document(ENDPOINTS))
 
 
 def of_what_is_there() -> dict[str, Any]:
@@ -39,8 +38,10 @@ def of_what_is_there() -> dict[str, Any]:
             for parameter in operation["parameters"]:
                 if parameter["in"] == "path":
                     parameter["schema"] = KNOWN[parameter["name"]]
-    for name in ("Previewing", "Publishing"):
-        told["components"]["schemas"][name]["properties"]["rules"] = {"enum": [RULES, RULES_TEXT]}
+    for name in ("PreviewRequest", "PublishRequest"):
+        told["components"]["schemas"][name]["properties"]["rules"] = {
+            "enum": [RULES_EXAMPLE, RULES_TEXT_EXAMPLE]
+        }
     return told
 
 

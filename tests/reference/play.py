@@ -20,8 +20,8 @@ from tests.reference.matching import Person, fold, read_person
 from tests.reference.naive import makers_of
 from tests.workers.stage import ORG, Stage
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import Pacer
-from workers.walk import Kind, Walk
+from workers.haravan.rate_limit import WaitingPermits
+from workers.scan import CustomerScan, ScanKind
 
 How = Literal["told", "told twice", "told late", "lost"]
 MOST_ROUNDS = 200
@@ -78,7 +78,7 @@ class Play:
         body = self.stage.haravan.body(customer)
         self.stage.haravan.delete(customer)
         if how == "lost":
-            self.unheard.add("scrub")
+            self.unheard.add("audit")
         await self._deliver("customers/delete", body, how)
 
     async def put_on(self, customer: int, tag: str, how: How) -> None:
@@ -122,36 +122,19 @@ class Play:
 
     async def publish(self, doc: Mapping[str, Any]) -> None:
         shop = await self._shop()
-        draft = await drafts.draft(
-            self.stage.redis,
-            shop,
-            check_rules(doc),
-            versions=self.stage.versions,
-            now_ms=self.stage.now_ms,
-        )
+        draft = await drafts.draft(self.stage.context, shop, check_rules(doc))
         await self._publish(shop, draft, "publish")
         self.book.publish(doc)
 
     async def roll_back(self, to: int) -> None:
         shop = await self._shop()
-        draft = await drafts.draft_rollback(
-            self.stage.redis, shop, to=to, versions=self.stage.versions, now_ms=self.stage.now_ms
-        )
+        draft = await drafts.draft_rollback(self.stage.context, shop, to=to)
         await self._publish(shop, draft, "rollback")
         self.book.roll_back(to)
 
     async def _publish(self, shop: Shop, draft: Draft, what: str) -> None:
-        await publishing.publish(
-            self.stage.redis,
-            shop,
-            draft,
-            versions=self.stage.versions,
-            by="Lan",
-            note="",
-            now_ms=self.stage.now_ms,
-            approved=True,
-            what=what,
-        )
+        await publishing.publish(self.stage.context, shop, draft, by="Lan", note="", approved=True, what=what)
+        await self.stage.execute_jobs()
 
     async def claim(
         self, tag: str, *, what: Literal["adopt", "retract"], matching_only: bool = False
@@ -162,25 +145,17 @@ class Play:
         allowed = (self.book.setter(tag) is not None) is (what == "adopt")
         try:
             plan = await (
-                claims.plan_adoption(
-                    stage.redis,
-                    shop,
-                    tag,
-                    matching_only=matching_only,
-                    versions=stage.versions,
-                    now_ms=stage.now_ms,
-                )
+                claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
                 if what == "adopt"
-                else claims.plan_retraction(
-                    stage.redis, shop, tag, versions=stage.versions, now_ms=stage.now_ms
-                )
+                else claims.plan_retraction(stage.context, shop, tag)
             )
         except Refused:
             assert not allowed
             return
         assert allowed
         people = {customer: self.person(customer) for customer in self.customers}
-        await claiming.carry_out(stage.redis, shop, plan, by="Lan", now_ms=stage.now_ms)
+        await claiming.carry_out(stage.context, shop, plan, by="Lan")
+        await stage.execute_jobs()
         if what == "adopt":
             self.book.adopt(tag, people, matching_only=matching_only, now_ms=stage.now_ms)
         else:
@@ -193,16 +168,8 @@ class Play:
         if not undo and rule not in {one["id"] for one in makers_of(self.book.live)}:
             return
         shop = await self._shop()
-        plan = await exclusions.plan(
-            self.stage.redis,
-            shop,
-            CustomerId(customer),
-            rule,
-            versions=self.stage.versions,
-            now_ms=self.stage.now_ms,
-            undo=undo,
-        )
-        await exclusions.carry_out(self.stage.redis, shop, plan, by="Lan")
+        plan = await exclusions.plan(self.stage.context, shop, CustomerId(customer), rule, undo=undo)
+        await exclusions.carry_out(self.stage.context, shop, plan, by="Lan")
         page.excluded ^= {rule}
 
     async def shade(self) -> None:
@@ -210,20 +177,11 @@ class Play:
         self.book.shadow = not self.book.shadow
         stage, shop = self.stage, await self._shop()
         if self.book.shadow:
-            await going_live.go_dark(stage.redis, shop, shops=stage.shops, by="Lan")
+            await going_live.go_dark(stage.context, shop, by="Lan")
             return
-        now_ms = stage.now_ms
-        draft = await going_live.draft_live(stage.redis, shop, versions=stage.versions, now_ms=now_ms)
-        await going_live.go_live(
-            stage.redis,
-            shop,
-            draft,
-            shops=stage.shops,
-            versions=stage.versions,
-            by="Lan",
-            now_ms=now_ms,
-            approved=True,
-        )
+        draft = await going_live.draft_live(stage.context, shop)
+        await going_live.go_live(stage.context, shop, draft, by="Lan", approved=True)
+        await stage.execute_jobs()
 
     async def _shop(self) -> Shop:
         return await self.stage.shops.require(ORG)
@@ -246,14 +204,14 @@ class Play:
         now, before = self.stage.now_ms, {each: self.person(each) for each in self.customers}
         expected = {each: self.book.look(each, before[each], now) for each in before}
         await self._find_out()
-        await self.stage.sweep.mark_by_calendar()
+        await self.stage.sweep.check_shops()
         await self._drain()
         found = {each: set(map(fold, self.person(each).tags)) for each in self.customers}
         assert found == expected, self._difference(found, expected, before)
         await self._check_snapshots()
         dead = await self.stage.redis.hgetall(self.stage.key("dead_letters"))
         assert not dead, dead
-        assert not await self.stage.sweep.mark_by_calendar(), "marked again, although nothing is due"
+        assert not await self.stage.sweep.check_shops(), "marked again, although nothing is due"
         for gone in self.book.pages.keys() - set(self.customers):
             self.book.forget(gone)
         self.stage.clock.advance(660)  # until then a record without our tag may only lag
@@ -291,19 +249,18 @@ class Play:
     async def _find_out(self) -> None:
         if not self.unheard:
             return
-        kind: Kind = "scrub" if "scrub" in self.unheard else "reconcile"
+        kind: ScanKind = "audit" if "audit" in self.unheard else "reconcile"
         shop, version = await self._shop(), self.book.version
         drain = self.stage.drain
-        walk = Walk(
-            redis=self.stage.redis,
+        scan = CustomerScan(
+            context=self.stage.context,
             shop=shop,
-            api=Haravan.of(shop, drain.session),
-            permits=Pacer(drain.turns.bucket, ORG, lane="bulk"),
+            api=Haravan.for_shop(shop, drain.session),
+            permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
             compiled=await drain.rulebook.rules(shop, version),
             version=version,
-            now_ms=lambda: self.stage.now_ms,
         )
-        await walk(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
+        await scan(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)
         self.unheard.clear()
 
     async def _drain(self) -> None:

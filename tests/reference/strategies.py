@@ -15,7 +15,7 @@ from service.domain.ownership import Past
 from service.domain.parsing import check_rules
 from service.domain.problems import BadRules
 from service.domain.rules import RuleSet
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.standing import Hold, Owned, Standing, Stood
 from service.domain.tags import fold, tag_set
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
@@ -259,10 +259,28 @@ def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
     return Standing(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
 
 
+@st.composite
+def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, Stood]:
+    """Tags that a roll-back restores, as they stood when an undone version removed them."""
+    then = draw(standings(zone, today))
+    return {
+        key: Stood(
+            key.title(),
+            then.owned.get(key),
+            {maker: hold for maker, hold in then.held.items() if hold.tag == key},
+            draw(st.integers(1, 4)),
+        )
+        for key in draw(
+            st.lists(st.sampled_from([*map(fold, (*OURS, *LEVELS, "x"))]), unique=True, max_size=3)
+        )
+    }
+
+
 PASTS = st.builds(
     Past,
     st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
     st.frozensets(st.tuples(st.sampled_from((*IDS, "t0", "old")), st.integers(1, 3)), max_size=2),
+    st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),
 )
 
 

@@ -10,10 +10,9 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.errors import BadSettings, NotFound, Refused, Unreadable
-from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
-from service.store.shops import UNAUTHORISED, Shop, Shops
+from service.store.shops import TOKEN_REJECTED, Shop, Shops
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")
@@ -44,7 +43,7 @@ async def test_a_shop_is_added_once(shops: Shops) -> None:
 
 async def test_nothing_in_the_store_reads_like_a_token(shops: Shops, redis: ArqRedis) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
-    await shops.seed_from(Settings(org_id="7", access_token="token-env", secret_keys=(OLD,)))
+    await shops.apply_environment(replace(GOM, org=OrgId("7"), token="token-env"))
 
     stored = b"".join([b"".join((await redis.hgetall(key)).values()) for key in await redis.keys("*shop")])
 
@@ -159,7 +158,7 @@ async def test_a_second_pause_keeps_the_first_reason(shops: Shops) -> None:
     await shops.add(GOM)
     await shops.pause(ORG, reason="by hand", by="lan")
 
-    await shops.pause(ORG, reason=UNAUTHORISED, by="worker")
+    await shops.pause(ORG, reason=TOKEN_REJECTED, by="worker")
 
     assert (await shops.require(ORG)).paused == "by hand"
 
@@ -176,7 +175,7 @@ async def test_a_resumed_shop_is_due_at_once(shops: Shops, redis: ArqRedis) -> N
 
 @pytest.mark.parametrize(
     ("reason", "left"),
-    [(UNAUTHORISED, ""), ("by hand", "by hand")],
+    [(TOKEN_REJECTED, ""), ("by hand", "by hand")],
     ids=["a refused token: resumed", "by hand: stays"],
 )
 async def test_a_new_token_ends_only_a_pause_for_the_old_one(shops: Shops, reason: str, left: str) -> None:
@@ -196,62 +195,6 @@ async def test_the_brake_on_removals_is_apart_from_the_pause(shops: Shops) -> No
     await shops.resume(ORG)
 
     assert (await shops.require(ORG)).removals_paused == "61 removals within an hour"
-
-
-# The environment's shop
-
-
-def environment(**fields: Any) -> Settings:
-    return Settings(**{"org_id": ORG, "access_token": "token-env", "secret_keys": (OLD,), **fields})
-
-
-async def test_without_an_org_in_the_environment_nothing_is_seeded(shops: Shops) -> None:
-    assert await shops.seed_from(Settings(secret_keys=(OLD,))) is None
-    assert await shops.orgs() == ()
-
-
-async def test_the_environments_shop_is_made_once(shops: Shops) -> None:
-    first = await shops.seed_from(environment(api_reserve=10))
-    again = await shops.seed_from(environment(api_reserve=10))
-
-    assert first == again
-    assert first is not None
-    assert (first.token, first.dialect, first.reserve) == ("token-env", "omni", 10)
-
-
-async def test_an_admin_address_means_the_admin_dialect(shops: Shops) -> None:
-    shop = await shops.seed_from(environment(api_url="https://nha-gom.myharavan.com/admin"))
-
-    assert shop is not None
-    assert shop.dialect == "admin"
-
-
-async def test_a_token_replaced_by_command_survives_the_next_start(shops: Shops) -> None:
-    await shops.seed_from(environment())
-    await shops.set_token(ORG, "token-by-command")
-
-    await shops.seed_from(environment())
-
-    assert (await shops.require(ORG)).token == "token-by-command"
-
-
-async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(shops: Shops) -> None:
-    await shops.seed_from(environment())
-    await shops.pause(ORG, reason=UNAUTHORISED, by="worker")
-
-    await shops.seed_from(environment(access_token="token-env-2", api_reserve=5))
-
-    shop = await shops.require(ORG)
-    assert (shop.token, shop.reserve, shop.paused) == ("token-env-2", 5, "")
-
-
-async def test_a_shop_added_by_command_takes_the_environments_token(shops: Shops) -> None:
-    await shops.add(GOM)
-
-    await shops.seed_from(environment())
-
-    shop = await shops.require(ORG)
-    assert (shop.token, shop.name) == ("token-env", "Nhà Gốm")
 
 
 # Keys

@@ -52,8 +52,8 @@ async def replay_everybody(redis: ArqRedis) -> None:
 
 
 async def mark_in_one_go(redis: ArqRedis) -> None:
-    run = await runs.begin(redis, ORG, kind="scrub", by="night", reason="scrub", now_ms=1)
-    await runs.mark(redis, ORG, run, EVERYBODY, kind="scrub")
+    run = await runs.begin(redis, ORG, kind="audit", by="night", reason="audit", now_ms=1)
+    await runs.mark(redis, ORG, run, EVERYBODY, kind="audit")
     assert len(await marks.marked(redis, ORG, EVERYBODY)) == MANY
 
     await runs.end(redis, ORG, run, why="superseded")

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
 
 import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.domain.parsing import parse_rules
-from service.domain.problems import BadRules
 from service.domain.rules import RuleSet
 from service.errors import NotFound, Refused
-from service.settings import Settings
 from service.store import keys
 from service.store.versions import Versions
 
@@ -107,57 +104,3 @@ async def test_shops_have_rules_of_their_own(versions: Versions) -> None:
     await versions.publish(ORG, rules(), author="lan", parent=0)
 
     assert await versions.live(OrgId("2")) is None
-
-
-# RULES_FILE
-
-
-def settings(path: Path) -> Settings:
-    return Settings(rules_file=path)
-
-
-async def test_the_rules_file_is_published_once(versions: Versions, tmp_path: Path) -> None:
-    file = tmp_path / "rules.yaml"
-    file.write_text(
-        "rules:\n  - {id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}\n"
-    )
-
-    first = await versions.seed_from(settings(file), ORG, currency="VND")
-    again = await versions.seed_from(settings(file), ORG, currency="VND")
-
-    assert first is not None
-    assert (first.number, first.author, again) == (1, "RULES_FILE", None)
-
-
-@pytest.mark.parametrize("name", ["owned", "snapshots"])
-async def test_a_shop_with_a_past_keeps_its_own(
-    versions: Versions, redis: ArqRedis, tmp_path: Path, name: str
-) -> None:
-    file = tmp_path / "rules.yaml"
-    file.write_text("rules: []\n")
-    await redis.hset(keys.shop(ORG, name), "7", "x")
-
-    assert await versions.seed_from(settings(file), ORG, currency="VND") is None
-    assert await versions.live(ORG) is None
-
-
-async def test_a_broken_rules_file_says_where(versions: Versions, tmp_path: Path) -> None:
-    file = tmp_path / "rules.yaml"
-    file.write_text("rules:\n  - {id: a}\n")
-
-    with pytest.raises(BadRules, match="line 2"):
-        await versions.seed_from(settings(file), ORG, currency="VND")
-
-
-async def test_a_rules_file_in_another_currency_than_the_shops_is_refused(
-    versions: Versions, tmp_path: Path
-) -> None:
-    file = tmp_path / "rules.yaml"
-    file.write_text("currency: USD\nrules: []\n")
-
-    with pytest.raises(Refused, match="amounts in VND"):
-        await versions.seed_from(settings(file), ORG, currency="VND")
-
-
-async def test_without_a_rules_file_nothing_is_published(versions: Versions) -> None:
-    assert await versions.seed_from(Settings(), ORG, currency="VND") is None

@@ -84,24 +84,25 @@ async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncC
     assert deliveries("customers/update", "ignored:unreadable") == 1
     assert seen["tagger_webhooks_rejected_total", (("reason", "bad_signature"),)] == 1
     assert seen["tagger_webhook_ack_seconds_count", ()] == 3
-    assert seen["tagger_due_customers", (("org", ORG), ("place", "live"))] == 1
+    assert seen["tagger_queue_customers", (("org", ORG), ("state", "live"))] == 1
 
 
 async def test_the_workers_counts_are_shown(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
     counters = Counters(redis)
-    counters.add("api_calls", endpoint="POST tags", status="200")
-    counters.add("api_calls", 2, endpoint="GET customer", status="none")
-    counters.add("api_seconds", 0.25, endpoint="POST tags")
+    counters.add("api_requests", endpoint="POST tags", status="200")
+    counters.add("api_requests", 2, endpoint="GET customer", status="none")
+    counters.observe("api_request_seconds", 0.25, endpoint="POST tags")
     counters.add("unheard_of")
     await counters.flush()
-    counters.add("api_calls", endpoint="POST tags", status="200")
+    counters.add("api_requests", endpoint="POST tags", status="200")
     await counters.flush()
 
     seen = await numbers(client)
 
-    assert seen["tagger_api_calls_total", (("endpoint", "POST tags"), ("status", "200"))] == 2
-    assert seen["tagger_api_calls_total", (("endpoint", "GET customer"), ("status", "none"))] == 2
-    assert seen["tagger_api_seconds_total", (("endpoint", "POST tags"),)] == 0.25
+    assert seen["tagger_api_requests_total", (("endpoint", "POST tags"), ("status", "200"))] == 2
+    assert seen["tagger_api_requests_total", (("endpoint", "GET customer"), ("status", "none"))] == 2
+    assert seen["tagger_api_request_seconds_sum", (("endpoint", "POST tags"),)] == 0.25
+    assert seen["tagger_api_request_seconds_count", (("endpoint", "POST tags"),)] == 1
     assert not any("unheard" in name for name, _ in seen)
 
 

@@ -91,10 +91,10 @@ async def test_deliveries_of_a_span_of_time(ops: httpx2.AsyncClient) -> None:
     assert (len(before.json()["deliveries"]), len(since.json()["deliveries"])) == (0, 1)
 
 
-async def test_deliveries_of_strangers_are_found(ops: httpx2.AsyncClient) -> None:
+async def test_deliveries_of_unknown_shops_are_found(ops: httpx2.AsyncClient) -> None:
     await Sender(ops).deliver(b'{"id": 7}', org="999")
 
-    [delivery] = (await ops.get("/ops/v1/strangers/deliveries")).json()["deliveries"]
+    [delivery] = (await ops.get("/ops/v1/unknown-shops/deliveries")).json()["deliveries"]
 
     assert (delivery["org"], delivery["outcome"]) == ("999", "ignored:unknown_shop")
 
@@ -166,6 +166,23 @@ async def test_a_replay_of_a_span_of_time_finds_whom_deliveries_named(ops: httpx
         pytest.param(
             "DELETE", f"{API}/dead-letters/9223372036854775808", None, 400, id="2^63 for a customer"
         ),
+        pytest.param(
+            "DELETE", f"{API}/dead-letters/{'9' * 4301}", None, 404, id="4,301 digits for a customer"
+        ),
+        pytest.param("GET", f"{API}/customers/{'9' * 4301}", None, 404, id="4,301 digits to explain"),
+        pytest.param("GET", f"{API}/customers/{'9' * 60}", None, 400, id="60 digits"),
+        pytest.param(
+            "GET", f"{API}/deliveries?customer={'9' * 4301}", None, 400, id="4,301 digits in a query"
+        ),
+        pytest.param("GET", f"{API}/deliveries?limit={'9' * 20}", None, 400, id="20 digits for a limit"),
+        pytest.param("GET", f"/ops/v1/shops/{'9' * 4301}", None, 404, id="4,301 digits for a shop"),
+        pytest.param("GET", f"{API}/runs/R{'9' * 4301}", None, 404, id="4,301 digits for a run"),
+        pytest.param(
+            "POST", f"{API}/pause", b'{"reason": %s}' % (b"9" * 4301), 400, id="4,301 digits in a body"
+        ),
+        pytest.param("POST", f"{API}/pause", b'{"reason": "\\ud800"}', 400, id="half a surrogate"),
+        pytest.param("POST", f"{API}/pause", b"[" * 100_000, 400, id="nested"),
+        pytest.param("GET", f"{API}/customers/7?on=0001-01-01", None, 404, id="the first day"),
         pytest.param("DELETE", f"{API}/dead-letters/retry", None, 405, id="another path's method"),
         pytest.param("GET", f"{API}/runs/R99", None, 404, id="unknown run"),
         pytest.param("GET", "/ops/v1/nothing", None, 404, id="no such path"),
@@ -182,6 +199,12 @@ async def test_a_mistake_is_told_as_a_problem(
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["status"] == status
     assert len(answer.json()["detail"]) > 5
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])
+async def test_the_first_and_the_last_moment_can_be_asked_for(ops: httpx2.AsyncClient, moment: str) -> None:
+    for name in ("since", "until"):
+        assert (await ops.get(f"{API}/deliveries?{name}={moment}")).status_code == 200
 
 
 async def test_redis_away_is_a_503(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:

@@ -8,67 +8,83 @@ import httpx2
 import msgspec
 import pytest
 
-from service.web.ops.document import document, statuses
-from service.web.ops.examples import ANSWERED, ASKED, FAULTED
-from service.web.ops.models import Fault
-from service.web.ops.questions import read_body
-from service.web.ops.table import BY_NAME, TABLE, Operation
+from service.web.ops.openapi import ProblemDetails, document, error_statuses
+from service.web.ops.requests import Endpoint, read_body
+from service.web.ops.routes import ENDPOINTS
+from tests.web.conftest import OPS_TOKEN
 
-NAMES = [each.name for each in TABLE]
+NAMES = [each.name for each in ENDPOINTS]
 
 
-def described(operation: Operation) -> dict[str, Any]:
-    found: dict[str, Any] = document(TABLE)["paths"][operation.path][operation.method.lower()]
+def described(endpoint: Endpoint) -> dict[str, Any]:
+    found: dict[str, Any] = document(ENDPOINTS)["paths"][endpoint.path][endpoint.method.lower()]
     return found
 
 
-async def test_anybody_may_read_it(client: httpx2.AsyncClient) -> None:
-    told = (await client.get("/ops/openapi.json")).json()
+async def test_who_has_a_token_may_read_it(client: httpx2.AsyncClient) -> None:
+    refused = await client.get("/ops/openapi.json")
+    told = await client.get("/ops/openapi.json", headers={"Authorization": f"Bearer {OPS_TOKEN}"})
 
-    assert told["openapi"] == "3.1.0"
-    assert len([row for path in told["paths"].values() for row in path]) == len(TABLE)
+    assert refused.status_code == 401
+    assert told.headers["content-type"] == "application/json"
+    assert told.json() == document(ENDPOINTS)
+    assert len([row for path in told.json()["paths"].values() for row in path]) == len(ENDPOINTS)
 
 
-@pytest.mark.parametrize("operation", TABLE, ids=NAMES)
-def test_every_operation_is_described_with_an_answer_and_its_refusals(operation: Operation) -> None:
-    row = described(operation)
+def test_every_endpoint_has_a_name_of_its_own() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_every_endpoint_is_described_with_an_answer_and_its_errors(endpoint: Endpoint) -> None:
+    row = described(endpoint)
 
     assert row["summary"]
     assert row["description"]
-    given = {"200", "202"} if operation.followed else {"200"}
-    assert set(row["responses"]) == given | set(map(str, statuses(operation)))
+    assert set(row["responses"]) == {"200"} | set(map(str, error_statuses(endpoint)))
     for status, response in row["responses"].items():
-        kind = "application/json" if status in given else "application/problem+json"
+        kind = "application/json" if status == "200" else "application/problem+json"
         assert {"schema", "example"} == set(response["content"][kind])
 
 
-@pytest.mark.parametrize("operation", TABLE, ids=NAMES)
-def test_what_it_shows_as_an_answer_is_one(operation: Operation) -> None:
-    example = ANSWERED[operation.name]
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_what_it_shows_as_an_answer_is_one(endpoint: Endpoint) -> None:
+    told = msgspec.convert(endpoint.example, endpoint.response)
 
-    told = msgspec.convert(example, operation.answer)
-
-    assert msgspec.json.decode(msgspec.json.encode(told)) == example
+    assert msgspec.json.decode(msgspec.json.encode(told)) == endpoint.example
 
 
-@pytest.mark.parametrize("name", sorted(ASKED))
-def test_what_it_shows_as_a_body_is_taken(name: str) -> None:
-    asked = BY_NAME[name].asked
-    assert asked is not None
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_what_it_shows_as_a_body_is_taken(endpoint: Endpoint) -> None:
+    assert bool(endpoint.request_examples) is (endpoint.method == "POST" and endpoint.request is not None)
 
-    for example in ASKED[name].values():
-        read_body(msgspec.json.encode(example), asked)
-
-
-@pytest.mark.parametrize(("name", "status"), sorted(FAULTED))
-def test_what_it_shows_as_a_refusal_is_one(name: str, status: int) -> None:
-    example = FAULTED[name, status]
-
-    assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, Fault))) == example
-    assert status in statuses(BY_NAME[name])
+    for example in endpoint.request_examples.values():
+        assert endpoint.request is not None
+        read_body(msgspec.json.encode(example), endpoint.request)
 
 
-def test_whatever_reads_rules_or_looks_at_everybody_is_done_beside_the_web_process() -> None:
-    light = {operation.handler.__module__ for operation in TABLE if not operation.beside}
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_what_it_shows_as_an_error_is_one(endpoint: Endpoint) -> None:
+    for status, example in endpoint.problem_examples.items():
+        assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, ProblemDetails))) == example
+        assert status in error_statuses(endpoint)
 
-    assert light == {"service.web.ops.operations"}
+
+def test_whatever_reads_rules_or_looks_at_everybody_is_done_in_the_cpu_pool() -> None:
+    light = {endpoint.name for endpoint in ENDPOINTS if not endpoint.cpu_bound}
+
+    assert light == {
+        "list_shops",
+        "shop_status",
+        "pause",
+        "resume",
+        "enable_shadow",
+        "list_deliveries",
+        "list_unknown_shop_deliveries",
+        "list_dead_letters",
+        "retry_dead_letters",
+        "drop_dead_letter",
+        "list_runs",
+        "run_status",
+        "list_audit_log",
+    }

@@ -62,7 +62,7 @@ async def test_without_a_tag_everything_is_told_and_nothing_that_reaches_a_perso
     told = await asked(ops, on="2030-01-01", version="1")
 
     assert told["day"] == "2030-01-01"
-    assert told["tags"] == [{"tag": "Khách sỉ", "whose": "others", "leaves": False}]
+    assert told["tags"] == [{"tag": "Khách sỉ", "owner": "others", "leaves": False}]
     assert told["add"] == ["Ngủ đông"]
     assert "example.com" not in str(told)
 

@@ -9,10 +9,16 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
+from service.context import Context
+from service.cpu_pool import InProcess
 from service.domain.customers import Customer, pack
 from service.domain.standing import Owned, pack_owned
 from service.store import audit, keys
-from tests.web.conftest import OPS_TOKEN, ORG
+from service.store.cipher import Cipher
+from service.store.shops import Shops
+from service.store.versions import Versions
+from tests.web.conftest import KEY, OPS_TOKEN, ORG
+from workers.periodic.pending_jobs import PendingJobs
 
 API = f"/ops/v1/shops/{ORG}"
 VIP = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
@@ -49,6 +55,12 @@ async def got(ops: httpx2.AsyncClient, path: str, *, status: int = 200) -> Any:
     answer = await ops.get(f"{API}/{path}")
     assert answer.status_code == status, answer.text
     return answer.json()
+
+
+async def executed(redis: ArqRedis) -> None:
+    """A worker does its part."""
+    context = Context(redis, Shops(redis, Cipher([KEY])), Versions(redis))
+    await PendingJobs(context, InProcess(context)).run()
 
 
 async def deeds(redis: ArqRedis) -> list[tuple[str, str]]:
@@ -94,20 +106,25 @@ async def test_a_publish_beyond_the_guard_waits_for_an_approval(
         "why": ["share"],
         "customers": 3,
         "touched": 1,
-        "most_customers": 0,
+        "max_customers": 0,
         "removed": 0,
-        "most_removed": 2000,
+        "max_removed": 2000,
     }
     assert await redis.get(keys.shop(ORG, "live_version")) == b"1"
 
     done = await asked(ops, "rules/publish", rules=LOW, note="Tết", approve=True, parent=1)
+    assert (done["run"]["kind"], done["run"]["total"], done["run"]["pending"]) == ("publish", 0, True)
+    await executed(redis)
 
     assert (done["version"]["number"], done["version"]["author"], done["version"]["note"]) == (2, "an", "Tết")
-    assert (done["run"]["kind"], done["run"]["total"], done["run"]["left"]) == ("publish", 1, 1)
-    assert await got(ops, f"runs/{done['run']['id']}") == done["run"]
+    assert await got(ops, f"runs/{done['run']['id']}") == done["run"] | {
+        "total": 1,
+        "left": 1,
+        "pending": False,
+    }
     assert await redis.exists(keys.shop(ORG, "mark:2"))
-    [newest, *_] = (await got(ops, "audit"))["deeds"]
-    assert (newest["by"], newest["what"], newest["about"]["approved"]) == ("an", "publish", True)
+    [newest, *_] = (await got(ops, "audit"))["entries"]
+    assert (newest["by"], newest["action"], newest["details"]["approved"]) == ("an", "publish", True)
 
 
 async def test_the_same_publish_and_the_same_roll_back_asked_once_more_are_not_made_twice(
@@ -120,7 +137,6 @@ async def test_the_same_publish_and_the_same_roll_back_asked_once_more_are_not_m
     once_more = await asked(ops, "rules/rollback", to=1)
 
     assert again == done
-    assert done["run"]["total"] == 1
     assert once_more["published"]["version"] == undone["published"]["version"]
     assert [one["number"] for one in (await got(ops, "rules/history"))["versions"]] == [3, 2, 1]
 
@@ -198,7 +214,7 @@ async def test_rolling_back_is_looked_at_first_and_the_latest_is_undone_freely(
     assert [one["number"] for one in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]
     assert (await deeds(redis))[0] == ("an", "rollback")
-    assert not (await got(ops, "audit"))["deeds"][0]["about"]["approved"]
+    assert not (await got(ops, "audit"))["entries"][0]["details"]["approved"]
 
 
 async def test_there_is_nothing_to_roll_forward_to(ops: httpx2.AsyncClient) -> None:
@@ -232,12 +248,16 @@ async def test_a_shop_without_rules_or_with_one_version_has_nothing_to_show(ops:
 
 async def test_copies_are_counted_then_adopted(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
     counted = await asked(ops, "rules/adopt", tag="VIP", dry_run=True)
-    assert counted == {"tag": "VIP", "what": "adopt", "customers": 1, "samples": [3], "run": None}
+    assert counted == {"tag": "VIP", "action": "adopt", "customers": 1, "samples": [3], "run": None}
     assert not await redis.hexists(keys.shop(ORG, "owned"), "3")
 
     done = await asked(ops, "rules/adopt", tag="VIP")
+    again = await asked(ops, "rules/adopt", tag="vip")
+    await executed(redis)
 
-    assert done["run"]["total"] == 1
+    run = await got(ops, f"runs/{done['run']['id']}")
+    assert again["run"]["id"] == done["run"]["id"]
+    assert (run["kind"], run["explains_removals"], run["total"], run["pending"]) == ("adopt", True, 1, False)
     assert await redis.hexists(keys.shop(ORG, "owned"), "3")
     assert (await deeds(redis))[0] == ("an", "adopt")
 
@@ -252,6 +272,7 @@ async def test_a_tag_that_a_live_rule_gives_is_not_retracted_and_another_is(
     counted = await asked(ops, "rules/retract", tag="VIP", dry_run=True)
     done = await asked(ops, "rules/retract", tag="VIP")
 
+    assert (done["run"]["kind"], done["run"]["pending"]) == ("retract", True)
     assert (counted["customers"], counted["run"]) == (1, None)
     assert (done["samples"], done["run"]["reason"]) == ([1], "retract VIP")
     assert (await deeds(redis))[0] == ("an", "retract")
@@ -267,8 +288,8 @@ async def test_an_exclusion_is_looked_at_then_made_and_undone(
     again = await asked(ops, "customers/2/exclusions", rule="vip")
     undone = await asked(ops, "customers/2/exclusions", rule="vip", undo=True)
 
-    assert looked == done == {"customer": 2, "rule": "vip", "undo": False, "news": True, "add": [], "remove": []}  # fmt: skip
-    assert (again["news"], undone["news"]) == (False, True)
+    assert looked == done == {"customer": 2, "rule": "vip", "undo": False, "changed": True, "add": [], "remove": []}  # fmt: skip
+    assert (again["changed"], undone["changed"]) == (False, True)
     assert [what for _, what in await deeds(redis)] == ["include", "exclude", "publish"]
     await asked(ops, "customers/2/exclusions", rule="nope", status=404)
 

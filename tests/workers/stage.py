@@ -13,6 +13,8 @@ from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
+from service.context import Context
+from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId, OrgId
 from service.domain.parsing import parse_rules
 from service.domain.standing import Owned, unpack_owned
@@ -29,9 +31,11 @@ from service.store.versions import Versions
 from service.web.webhooks.endpoint import build_event, parse_headers
 from service.web.webhooks.shop_cache import WebhookShop
 from workers.drain import Drain
-from workers.haravan.session import open_session
+from workers.haravan.client import open_session
+from workers.periodic.housekeeping import Housekeeping
+from workers.periodic.pending_jobs import PendingJobs
+from workers.periodic.sweep import Sweep
 from workers.rulebook import Rulebook
-from workers.sweep import Sweep
 
 ORG = OrgId("1000000001")
 VIP = """
@@ -54,6 +58,9 @@ class Stage:
     versions: Versions
     drain: Drain
     sweep: Sweep
+    housekeeping: Housekeeping
+    context: Context
+    jobs: PendingJobs
     clock: Clock
 
     @property
@@ -87,6 +94,11 @@ class Stage:
         for _ in range(times):
             await self.drain(ORG)
             self.clock.advance(rest_s)
+
+    async def execute_jobs(self) -> int:
+        """What another worker does with pending jobs, after the death of any that had them before."""
+        await self.redis.delete(self.key("pending_lock"))
+        return await PendingJobs(self.context, InProcess(self.context)).run()
 
     async def is_marked(self, customer: int) -> bool:
         return bool(await self.redis.exists(self.key(f"mark:{customer}")))
@@ -132,6 +144,7 @@ async def staged(
     sandbox = Sandbox(clock=clock, echo=echo)
     haravan = sandbox.add_shop(org=ORG)
     shops, versions = Shops(redis, Cipher(("k" * 32,))), Versions(redis)
+    context = Context(redis, shops, versions, _ms(clock))
     async with serve(sandbox) as url, open_session() as session:
         await shops.add(
             Shop(
@@ -150,15 +163,16 @@ async def staged(
             shops=shops,
             versions=versions,
             drain=_drain(redis, shops, versions, session, clock, dice),
-            sweep=Sweep(
-                redis, shops, versions=versions, alerts=Alerts(redis), retention_days=30, clock_ms=_ms(clock)
-            ),
+            sweep=Sweep(context, Alerts(redis)),
+            housekeeping=Housekeeping(context, retention_days=30),
+            context=context,
+            jobs=PendingJobs(context, InProcess(context)),
             clock=clock,
         )
         if rules:
             await stage.publish(rules)
         yield stage
-        await stage.drain.alerts.settled()
+        await stage.drain.alerts.drain()
 
 
 def _drain(

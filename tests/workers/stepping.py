@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
-from service.ending import end
+from service.tasks import cancel_and_wait
 
 Injection = Callable[["Steps"], Awaitable[None]]
 _inside: contextvars.ContextVar[Steps | None] = contextvars.ContextVar("inside", default=None)
@@ -65,9 +65,8 @@ class Steps:
     async def __aexit__(self, *_: object) -> None:
         """It may end now, and tidy up with a lock that is long not its own."""
         self._frozen = None
-        await end(
-            *self.tasks
-        )  # also those that a drain shields, or they would go on as the test's loop closes
+        # also those that a drain shields, or they would go on as the test's loop closes
+        await cancel_and_wait(*self.tasks)
 
     @property
     def killed(self) -> bool:

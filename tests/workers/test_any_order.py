@@ -85,11 +85,11 @@ def _spoil(stage: Stage, kind: str) -> None:
 
 
 async def _come_to_rest(stage: Stage, customers: list[int]) -> None:
-    """Faults off, a day later, everybody looked at once more, as the daily scrub does."""
+    """Faults off, a day later, everybody looked at once more, as the daily audit does."""
     stage.haravan.faults.clear()
     stage.clock.advance(25 * 3600)
     await stage.shops.resume(ORG)
-    await stage.mark(*customers, cause="scrub")
+    await stage.mark(*customers, cause="audit")
     await stage.turn(4)
     stage.clock.advance(700)
     await stage.turn(4)

@@ -118,7 +118,7 @@ async def test_when_too_much_would_be_removed_the_removals_stop_and_additions_go
     await stage.mark(*customers)
     await _until_done(stage, "bulk", most=60)
     stage.haravan.faults.null_fields = frozenset({"total_spent"})
-    await stage.mark(*customers, cause="scrub")
+    await stage.mark(*customers, cause="audit")
     await stage.turn(40)
     kept = sum(stage.haravan.tags(each) == {"VIP"} for each in customers)
 
@@ -127,7 +127,7 @@ async def test_when_too_much_would_be_removed_the_removals_stop_and_additions_go
     await stage.announce(added)
     await stage.turn(3)
 
-    await stage.drain.alerts.settled()
+    await stage.drain.alerts.drain()
     assert kept == 20
     assert await stage.state("removals_paused") == "removal_guard"
     assert stage.haravan.tags(added) == {"VIP"}

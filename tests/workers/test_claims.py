@@ -6,9 +6,10 @@ import msgspec
 import pytest
 from arq.connections import ArqRedis
 
+from service.cpu_pool import InProcess
 from service.store import claiming, claims, runs
-from service.store.claiming import Begun
 from service.store.claims import Claim
+from service.store.jobs import pending
 from service.store.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
@@ -35,9 +36,7 @@ rules:
 
 async def adoption(stage: Stage, tag: str, *, matching_only: bool = False) -> Claim:
     shop = await stage.shops.require(ORG)
-    return await claims.plan_adoption(
-        stage.redis, shop, tag, matching_only=matching_only, versions=stage.versions, now_ms=stage.now_ms
-    )
+    return await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
 
 
 async def looked_at(stage: Stage, *spent: int, tags: str) -> list[int]:
@@ -84,34 +83,57 @@ async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_i
             break
 
 
-async def test_whoever_claims_may_die_at_every_await_and_the_sweep_goes_on(stage: Stage) -> None:
+async def test_whoever_asks_for_a_claim_may_die_at_every_await_and_no_half_of_it_stays(stage: Stage) -> None:
     waits = 0
     while True:
         waits += 1
         await stage.publish(VIP)
         rich, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
         steps = Steps(waits, cancel)
-        await steps.drive(claim(stage, await adoption(stage, "VIP")))
-        later = stage.haravan.create(total_spent=1, tags="VIP")  # no copy of those that were claimed
-        await stage.announce(later)
-        left = [
-            msgspec.json.decode(each, type=Begun) for each in await stage.redis.hvals(stage.key("claims"))
-        ]
+        await steps.drive(_asks_for(stage, await adoption(stage, "VIP")))
+        stored = await pending.list_jobs(stage.redis, ORG)
 
-        stage.clock.advance(400)
-        await stage.redis.delete(stage.key("lease"))  # its time is up, by the store's own clock too
-        await stage.sweep.mark_by_calendar()
+        await stage.execute_jobs()
         await stage.turn(2)
 
         where = f"wait {waits} of {steps.seen}"
         assert stage.haravan.tags(rich) == {"VIP"}, where
-        if left or steps.seen < waits:
-            assert stage.haravan.tags(poor) == set(), where
-        if all(begun.enrolled for begun in left):
+        assert stage.haravan.tags(poor) == (set() if stored else {"VIP"}), where
+        assert [run for run in await runs.latest(stage.redis, ORG) if run.is_active] == [], where
+        if steps.seen < waits:
+            assert stored
+            break
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["is cancelled", "is killed"])
+async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
+    stage: Stage, killed: bool
+) -> None:
+    waits = 0
+    while True:
+        waits += 1
+        await stage.publish(VIP)
+        rich, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+        await asked_for(stage, await adoption(stage, "VIP"))
+        async with Steps(waits, kill if killed else cancel) as steps:
+            await steps.drive(executed(stage))
+            later = stage.haravan.create(total_spent=1, tags="VIP")  # no copy of those that were claimed
+            await stage.announce(later)
+            left = await pending.list_jobs(stage.redis, ORG)
+
+            await stage.redis.delete(stage.key("lease"))  # its time is up
+            await stage.execute_jobs()
+            await stage.turn(2)
+        await stage.turn(2)  # a worker that only stood still may have gone on for a moment
+
+        where = f"wait {waits} of {steps.seen}"
+        assert stage.haravan.tags(rich) == {"VIP"}, where
+        assert stage.haravan.tags(poor) == set(), where
+        if all(job.args["enrolled"] for job in left):
             assert stage.haravan.tags(later) == {"VIP"}, where
-        assert not await stage.redis.exists(stage.key("claims")), where
+        assert not await pending.list_jobs(stage.redis), where
         assert not await stage.is_marked(poor), where
-        assert all(not run.left for run in await runs.latest(stage.redis, ORG)), where
+        assert [run for run in await runs.latest(stage.redis, ORG) if run.is_active] == [], where
         if steps.seen < waits:
             break
 
@@ -120,19 +142,18 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
     await stage.publish(VIP)
     _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
     planned = await adoption(stage, "VIP")
-    run_id = await runs.begin(stage.redis, ORG, kind="publish", by="Lan", reason="adopt VIP", now_ms=1)
-    await runs.enrol(stage.redis, ORG, run_id, [*planned.owners])
-    begun = Begun("VIP", "adopt", matching_only=False, at_ms=stage.now_ms, enrolled=True)
-    await stage.redis.hset(stage.key("claims"), run_id, msgspec.json.encode(begun).decode())
+    run = await asked_for(stage, planned)
+    await runs.enrol(stage.redis, ORG, run.id, [*planned.owners])
+    [job] = await pending.list_jobs(stage.redis)
+    await pending.save(stage.redis, msgspec.structs.replace(job, args=job.args | {"enrolled": True}))
     await stage.publish(NOTHING)
-    assert await finished(stage) == []
 
-    stage.clock.advance(400)
-    [run] = await finished(stage)
+    await stage.execute_jobs()
+    claimed = await runs.get(stage.redis, ORG, run.id)
     await stage.turn(2)
 
-    assert (run.total, run.left) == (2, 2)
-    assert (await runs.get(stage.redis, ORG, run_id)).left == 0
+    assert (claimed.total, claimed.left) == (2, 2)
+    assert (await runs.get(stage.redis, ORG, run.id)).left == 0
     assert stage.haravan.tags(poor) == {"VIP"}
 
 
@@ -140,45 +161,75 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     await stage.publish(VIP)
     _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
     await stage.redis.set(stage.key("lease"), "a drain's")
+    run = await asked_for(stage, await adoption(stage, "VIP"))
+    [job] = await pending.list_jobs(stage.redis)
 
-    run = await claiming.carry_out(
-        stage.redis,
-        await stage.shops.require(ORG),
-        await adoption(stage, "VIP"),
-        by="Lan",
-        now_ms=stage.now_ms,
-        patience_s=0.02,
-    )
-    assert run is not None
-    assert (run.total, run.left) == (2, 2)
+    assert not await claiming.execute(stage.context, InProcess(stage.context), job, patience_s=0.02)
+    waiting = await runs.get(stage.redis, ORG, run.id)
     await stage.redis.delete(stage.key("lease"))
-    stage.clock.advance(400)
-    await stage.sweep.mark_by_calendar()
+    await stage.execute_jobs()
     await stage.turn(2)
 
+    assert (waiting.total, waiting.left, waiting.pending) == (2, 2, True)
     assert stage.haravan.tags(poor) == set()
     assert (await runs.get(stage.redis, ORG, run.id)).left == 0
+
+
+async def test_the_same_claim_that_is_pending_is_not_started_twice(stage: Stage) -> None:
+    await stage.publish(VIP)
+    await looked_at(stage, 20_000_000, 1, tags="VIP")
+
+    first = await asked_for(stage, await adoption(stage, "VIP"))
+    again = await asked_for(stage, await adoption(stage, "vip"))
+    other = await asked_for(stage, await adoption(stage, "VIP", matching_only=True))
+    await stage.execute_jobs()
+
+    assert (again.id, other.id) == (first.id, "A2")
+    assert await pending.list_jobs(stage.redis) == []
+
+
+async def test_a_claim_is_a_run_of_its_own_kind_and_explains_removals(stage: Stage) -> None:
+    await stage.publish(VIP)
+    _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+    run = await asked_for(stage, await adoption(stage, "VIP"))
+    await stage.execute_jobs()
+    cause = await stage.field(poor, "cause")
+    await stage.turn(2)
+
+    assert (run.kind, run.id, run.explains_removals) == ("adopt", "A1", True)
+    assert cause == "adopt:A1"
+    assert stage.haravan.tags(poor) == set()
+    assert await stage.redis.hlen(stage.key("removals")) == 0
+    assert [one.id for one in await runs.publishes(stage.redis, ORG)] == ["A1"]
 
 
 async def cancel(steps: Steps) -> None:
     steps.cancel()
 
 
+async def kill(steps: Steps) -> None:
+    steps.kill()
+
+
+async def asked_for(stage: Stage, planned: Claim) -> Run:
+    shop = await stage.shops.require(ORG)
+    run = await claiming.carry_out(stage.context, shop, planned, by="Lan")
+    assert run is not None
+    return run
+
+
+async def _asks_for(stage: Stage, planned: Claim) -> None:
+    await asked_for(stage, planned)
+
+
+async def executed(stage: Stage) -> None:
+    await stage.jobs.run()
+
+
 async def claim(stage: Stage, planned: Claim) -> None:
-    shop = await stage.shops.require(ORG)
-    await claiming.carry_out(stage.redis, shop, planned, by="Lan", now_ms=stage.now_ms)
-
-
-async def finished(stage: Stage) -> list[Run]:
-    shop = await stage.shops.require(ORG)
-    return await claiming.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms)
+    await asked_for(stage, planned)
+    await stage.jobs.run()
 
 
 async def retraction(stage: Stage, tag: str) -> Claim:
-    return await claims.plan_retraction(
-        stage.redis,
-        await stage.shops.require(ORG),
-        tag,
-        versions=stage.versions,
-        now_ms=stage.now_ms,
-    )
+    return await claims.plan_retraction(stage.context, await stage.shops.require(ORG), tag)

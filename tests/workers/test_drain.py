@@ -153,11 +153,11 @@ async def test_a_shop_that_is_not_here_is_not_woken_again_until_it_is_added(stag
     await stage.turn()
 
     assert await stage.redis.zcard("tagger:queue:drain") == jobs
-    assert await stage.sweep.ring_for_the_due() == 0
+    assert await stage.sweep.wake_due_shops() == 0
     assert not await stage.redis.exists(keys.partition_key(ORG, "due_shops"))
 
     await stage.shops.add(shop)
 
-    assert await stage.sweep.ring_for_the_due() == 1
+    assert await stage.sweep.wake_due_shops() == 1
     await stage.turn()
     assert stage.haravan.tags(customer) == {"VIP"}

@@ -146,7 +146,7 @@ async def test_after_400_days_the_ledger_and_what_people_changed_are_forgotten(
     await looked_at(stage, vip)
 
     stage.clock.advance(401 * 86_400)
-    await stage.sweep.keep_house()
+    await stage.housekeeping.run()
 
     assert await stage.ledger(vip) == []
     assert await noticed(stage, vip) == set()

@@ -77,7 +77,7 @@ async def test_a_record_that_lacks_what_a_rule_reads_is_never_taken_for_empty_an
 
     stage.haravan.faults.clear()
     stage.clock.advance(25 * 3600)
-    await stage.sweep.keep_house()
+    await stage.housekeeping.run()
     await stage.turn(2)
 
     assert await stage.letters(customer) == set()

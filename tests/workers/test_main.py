@@ -92,7 +92,7 @@ def _listen(unheard: list[str]) -> None:
 async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list[str]) -> None:
     _listen(unheard)
     await server.start()
-    process = WorkerProcess(_settings(server), dice=lambda: 0.0, sweep_every_s=0.05)
+    process = WorkerProcess(_settings(server), dice=lambda: 0.0, sweep_interval_s=0.05)
     running = asyncio.create_task(process.run())
     await _until_seen(server)
     with structlog.testing.capture_logs() as logged:
@@ -109,7 +109,7 @@ async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list
 
 async def test_a_worker_that_is_told_to_stop_ends_between_two_looks_at_its_queue(server: Server) -> None:
     await server.start()
-    process = WorkerProcess(_settings(server), sweep_every_s=0.05)
+    process = WorkerProcess(_settings(server), sweep_interval_s=0.05)
     with structlog.testing.capture_logs():
         running = asyncio.create_task(process.run())
         await _until_seen(server)
@@ -145,7 +145,7 @@ async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_un
     async with await asyncio.start_server(hold, "127.0.0.1", 0) as api, connect(server.url) as client:
         for org in ("1", "2"):
             await _marked_shop(client, OrgId(org), port=api.sockets[0].getsockname()[1])
-        process = WorkerProcess(_settings(server), sweep_every_s=0.05)
+        process = WorkerProcess(_settings(server), sweep_interval_s=0.05)
         with structlog.testing.capture_logs():
             running = asyncio.create_task(process.run())
             for _ in range(2):
@@ -182,7 +182,7 @@ async def test_rules_that_cannot_be_read_are_told_and_the_worker_works_on(
         HARAVAN_ACCESS_TOKEN="token",
         RULES_FILE=str(tmp_path / "rules.yaml"),
     )
-    process = WorkerProcess(settings, sweep_every_s=0.05)
+    process = WorkerProcess(settings, sweep_interval_s=0.05)
     with structlog.testing.capture_logs() as logged:
         running = asyncio.create_task(process.run())
         await _until_logged(logged, event="seed", outcome="failed")

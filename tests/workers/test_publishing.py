@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
@@ -13,6 +14,7 @@ from service.errors import NotFound, Refused
 from service.locales import words
 from service.store import audit, claiming, claims, drafts, exclusions, keys, publish_runs, publishing, runs
 from service.store.explaining import Explained, explain
+from service.store.jobs import pending
 from service.store.publishing import Published
 from service.store.shop import Shop
 from tests.workers.stage import ORG, Stage, staged
@@ -34,36 +36,22 @@ async def shop(stage: Stage) -> Shop:
 
 
 async def published(stage: Stage, shop: Shop, text: str, *, approved: bool = True) -> Published:
-    draft = await drafts.draft(
-        stage.redis, shop, parse_rules(text), versions=stage.versions, now_ms=stage.now_ms
-    )
-    return await publishing.publish(
-        stage.redis,
-        shop,
-        draft,
-        versions=stage.versions,
-        by="Lan",
-        note="thử",
-        now_ms=stage.now_ms,
-        approved=approved,
-    )
+    draft = await drafts.draft(stage.context, shop, parse_rules(text))
+    done = await publishing.publish(stage.context, shop, draft, by="Lan", note="thử", approved=approved)
+    return await rolled_out(stage, done)
 
 
 async def rolled_back(stage: Stage, shop: Shop, to: int) -> Published:
-    draft = await drafts.draft_rollback(
-        stage.redis, shop, to=to, versions=stage.versions, now_ms=stage.now_ms
-    )
-    return await publishing.publish(
-        stage.redis,
-        shop,
-        draft,
-        versions=stage.versions,
-        by="Lan",
-        note="lùi",
-        now_ms=stage.now_ms,
-        approved=True,
-        what="rollback",
-    )
+    draft = await drafts.draft_rollback(stage.context, shop, to=to)
+    done = await publishing.roll_back(stage.context, shop, draft, to=to, by="Lan", note="lùi", approved=True)
+    return await rolled_out(stage, done)
+
+
+async def rolled_out(stage: Stage, done: Published) -> Published:
+    """The same after a worker has done its part."""
+    assert (done.run.pending, done.run.total) == (True, 0)
+    await stage.execute_jobs()
+    return replace(done, run=await runs.get(stage.redis, ORG, done.run.id))
 
 
 async def settled(stage: Stage, *spent: int, tags: str = "") -> list[int]:
@@ -78,7 +66,6 @@ async def test_publishing_marks_only_those_whose_tags_change(stage: Stage, shop:
 
     done = await published(stage, shop, rules(vip(5_000_000)))
 
-    assert done.run is not None
     assert (done.run.total, done.version.number) == (1, 2)
     assert await stage.is_marked(middling)
     assert not await stage.is_marked(rich)
@@ -106,12 +93,11 @@ async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publ
     await published(stage, shop, TIER % 5)
     (customer,) = await settled(stage, 9)
 
-    done = await published(stage, shop, TIER % 10)
+    await published(stage, shop, TIER % 10)
     await stage.turn(2)
-    assert done.run is not None
     assert stage.haravan.tags(customer) == {"Gold"}
     stage.clock.advance(31 * 86_400)
-    await stage.sweep.mark_by_calendar()
+    await stage.sweep.check_shops()
     await stage.turn(2)
 
     assert stage.haravan.tags(customer) == set()
@@ -156,15 +142,11 @@ async def test_a_publish_that_touches_more_than_one_in_twenty_needs_an_approval(
 
 
 async def test_publishing_from_an_old_look_is_refused(stage: Stage, shop: Shop) -> None:
-    draft = await drafts.draft(
-        stage.redis, shop, parse_rules(rules(vip(5))), versions=stage.versions, now_ms=stage.now_ms
-    )
+    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5))))
     await stage.publish(rules(vip(7)))
 
     with pytest.raises(Refused, match="published meanwhile"):
-        await publishing.publish(
-            stage.redis, shop, draft, versions=stage.versions, by="Lan", note="", now_ms=stage.now_ms
-        )
+        await publishing.publish(stage.context, shop, draft, by="Lan", note="")
 
 
 async def test_a_second_publish_ends_the_books_of_the_first_and_none_of_its_marks(
@@ -175,8 +157,6 @@ async def test_a_second_publish_ends_the_books_of_the_first_and_none_of_its_mark
 
     second = await published(stage, shop, rules(vip(4_000_000)))
 
-    assert first.run is not None
-    assert second.run is not None
     assert (await runs.get(stage.redis, ORG, first.run.id)).ended == "superseded"
     await stage.turn(2)
     assert stage.haravan.tags(customer) == {"VIP"}
@@ -219,9 +199,8 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
         await stage.turn(2)
 
     async def needs_approval(to: int, later_ms: int = 0) -> bool:
-        draft = await drafts.draft_rollback(
-            stage.redis, shop, to=to, versions=stage.versions, now_ms=stage.now_ms + later_ms
-        )
+        later = replace(stage.context, clock_ms=lambda: stage.now_ms + later_ms)
+        draft = await drafts.draft_rollback(later, shop, to=to)
         return draft.shown.guard.needs_approval
 
     assert not await needs_approval(2)
@@ -231,25 +210,71 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
         await rolled_back(stage, shop, 3)
 
 
-async def test_a_publish_whose_process_died_before_the_marks_is_finished(stage: Stage, shop: Shop) -> None:
+async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: Stage, shop: Shop) -> None:
     (customer,) = await settled(stage, 6_000_000)
-    await stage.publish(rules(vip(5_000_000)))
-    await stage.redis.hset(stage.key("state"), publishing.UNFINISHED, "2")
+    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
+    done = await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)
+    assert not await stage.is_marked(customer)
+    [job] = await pending.list_jobs(stage.redis, ORG)
+    assert (job.kind, job.id) == ("rollout", done.run.id)
 
-    run = await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms + 400_000)
+    assert await stage.execute_jobs() == 1
 
-    assert run is not None
+    run = await runs.get(stage.redis, ORG, done.run.id)
+    assert (run.pending, run.total) == (False, 1)
     assert await stage.is_marked(customer)
-    assert (
-        await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms + 400_000)
-        is None
-    )
+    assert await stage.execute_jobs() == 0
+
+
+async def test_a_rollout_that_another_worker_holds_waits_for_its_death(stage: Stage, shop: Shop) -> None:
+    (customer,) = await settled(stage, 6_000_000)
+    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
+    await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)
+    other = pending.lock(stage.redis, ORG)
+    assert await other.acquire()
+
+    assert await stage.jobs.run() == 0
+    assert not await stage.is_marked(customer)
+    assert 0 < await stage.redis.ttl(stage.key("pending_lock")) <= pending.LOCK_TIMEOUT_S
+    assert await stage.execute_jobs() == 1
+    assert await stage.is_marked(customer)
+
+
+async def test_two_publishes_that_wait_are_rolled_out_as_one(stage: Stage, shop: Shop) -> None:
+    (customer,) = await settled(stage, 6_000_000)
+    done = []
+    for threshold in (5_000_000, 4_000_000):
+        draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(threshold))))
+        done.append(await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True))
+
+    assert await stage.execute_jobs() == 1
+
+    first, second = [await runs.get(stage.redis, ORG, each.run.id) for each in done]
+    assert (first.ended, first.total, second.total, second.pending) == ("superseded", 0, 1, False)
+    await stage.turn(2)
+    assert stage.haravan.tags(customer) == {"VIP"}
+    assert await pending.list_jobs(stage.redis) == []
+
+
+async def test_a_job_that_fails_is_tried_again_later_and_keeps_no_other_from_being_executed(
+    stage: Stage, shop: Shop
+) -> None:
+    await settled(stage, 6_000_000)
+    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
+    done = await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)
+    document = await stage.redis.hget(stage.key("documents"), done.version.content)
+    await stage.redis.hdel(stage.key("documents"), done.version.content)
+
+    assert await stage.execute_jobs() == 0
+    await stage.redis.hset(stage.key("documents"), done.version.content, document)
+    assert await stage.execute_jobs() == 0
+    stage.clock.advance(31)
+    assert await stage.execute_jobs() == 1
 
 
 async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage: Stage, shop: Shop) -> None:
     await settled(stage, 6_000_000)
     done = await published(stage, shop, rules(vip(5_000_000)))
-    assert done.run is not None
     assert await publish_runs.stop_overruns(stage.redis, ORG) == []
 
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
@@ -265,7 +290,6 @@ async def test_a_run_that_is_stopped_takes_no_more_tags_until_removals_are_resum
 ) -> None:
     (customer,) = await settled(stage, 20_000_000)
     done = await published(stage, shop, rules(vip(50_000_000)))
-    assert done.run is not None
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "100")
     assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
 
@@ -286,7 +310,6 @@ async def test_what_a_run_wrote_counts_also_where_there_is_news_before_the_answe
 ) -> None:
     (customer,) = await settled(stage, 20_000_000 if counted[1] else 6_000_000)
     done = await published(stage, shop, rules(vip(threshold)))
-    assert done.run is not None
 
     async def news() -> None:
         stage.haravan.edit(customer, note="gọi lại")
@@ -318,10 +341,9 @@ async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not
 
 
 async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
-    claim = await claims.plan_adoption(
-        stage.redis, shop, tag, matching_only=matching_only, versions=stage.versions, now_ms=stage.now_ms
-    )
-    await claiming.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
+    await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    await stage.execute_jobs()
     return len(claim.owners)
 
 
@@ -354,15 +376,14 @@ async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: S
     (ours,) = await settled(stage, 20_000_000)
     (theirs,) = await settled(stage, 20_000_000, tags="VIP")
     with pytest.raises(Refused, match="would give 'VIP' again"):
-        await claims.plan_retraction(stage.redis, shop, "VIP", versions=stage.versions, now_ms=stage.now_ms)
+        await claims.plan_retraction(stage.context, shop, "VIP")
     await published(stage, shop, rules())
     await stage.turn(2)
     assert stage.haravan.tags(ours) == {"VIP"}
 
-    claim = await claims.plan_retraction(
-        stage.redis, shop, "vip", versions=stage.versions, now_ms=stage.now_ms
-    )
-    await claiming.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    claim = await claims.plan_retraction(stage.context, shop, "vip")
+    await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    await stage.execute_jobs()
     await stage.turn(2)
 
     assert [*claim.owners] == [ours]
@@ -371,16 +392,8 @@ async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: S
 
 
 async def excluded(stage: Stage, shop: Shop, customer: int, *, undo: bool = False) -> exclusions.Exclusion:
-    planned = await exclusions.plan(
-        stage.redis,
-        shop,
-        CustomerId(customer),
-        "vip",
-        versions=stage.versions,
-        now_ms=stage.now_ms,
-        undo=undo,
-    )
-    await exclusions.carry_out(stage.redis, shop, planned, by="Lan")
+    planned = await exclusions.plan(stage.context, shop, CustomerId(customer), "vip", undo=undo)
+    await exclusions.carry_out(stage.context, shop, planned, by="Lan")
     return planned
 
 

@@ -5,19 +5,22 @@ from __future__ import annotations
 import gc
 import warnings
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 
 import pytest
 from arq.connections import ArqRedis
 
+from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
 from service.store import drafts, ledger, publishing
 from service.store.drafts import Draft
+from service.store.jobs import pending
 from service.store.ledger import Written
 from service.store.publishing import Published
-from service.store.versions import RESTORING
 from tests.workers.stage import ORG, Stage, staged
 from tests.workers.stepping import Steps
+from workers.periodic.pending_jobs import PendingJobs
 
 # A killed coroutine leaves its connections where they are, as kill -9 does.
 pytestmark = [
@@ -52,33 +55,32 @@ async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
 async def drafted(stage: Stage, *, text: str = "", to: int = 0) -> Draft:
     shop = await stage.shops.require(ORG)
     if to:
-        return await drafts.draft_rollback(
-            stage.redis, shop, to=to, versions=stage.versions, now_ms=stage.now_ms
-        )
-    return await drafts.draft(
-        stage.redis, shop, parse_rules(text), versions=stage.versions, now_ms=stage.now_ms
-    )
+        return await drafts.draft_rollback(stage.context, shop, to=to)
+    return await drafts.draft(stage.context, shop, parse_rules(text))
 
 
 async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
     """Publish a text, or roll back to a version."""
-    return await publishing.publish(
-        stage.redis,
+    done = await publishing.publish(
+        stage.context,
         await stage.shops.require(ORG),
         await drafted(stage, text=text, to=to),
-        versions=stage.versions,
         by="Lan",
         note="",
-        now_ms=stage.now_ms,
         approved=True,
         what="rollback" if to else "publish",
     )
+    await stage.execute_jobs()
+    return done
 
 
 async def finished(stage: Stage) -> None:
-    """What the sweep does, five minutes later."""
-    shop = await stage.shops.require(ORG)
-    await publishing.finish(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms + 400_000)
+    """What a worker does five minutes later."""
+    later = replace(stage.context, clock_ms=lambda: stage.now_ms + 400_000)
+    await stage.redis.delete(stage.key("pending_lock"))
+    jobs = PendingJobs(later, InProcess(later))
+    await jobs.run()
+    await jobs.run()
 
 
 async def once_vip(stage: Stage, *, tags: str = "") -> int:
@@ -138,7 +140,7 @@ async def test_a_tag_is_kept_as_long_as_if_it_had_stayed(redis: ArqRedis, days: 
         assert stage.haravan.tags(customer) == there
 
         stage.clock.advance(15 * DAY_S)
-        await stage.sweep.mark_by_calendar()
+        await stage.sweep.check_shops()
         await stage.turn(3)
         assert stage.haravan.tags(customer) == set()
 
@@ -238,10 +240,9 @@ async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
     customer = await once_vip(stage)
     await published(stage, text=NONE)
     shop = await stage.shops.require(ORG)
-    claim = await claims.plan_retraction(
-        stage.redis, shop, "VIP", versions=stage.versions, now_ms=stage.now_ms
-    )
-    await claiming.carry_out(stage.redis, shop, claim, by="Lan", now_ms=stage.now_ms)
+    claim = await claims.plan_retraction(stage.context, shop, "VIP")
+    await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    await stage.execute_jobs()
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()
 
@@ -325,7 +326,7 @@ async def _at_every_wait_of_a_drain(
             assert not await stage.is_marked(customer), where
             assert (await stage.ledger(customer))[-1:] == ["+VIP"], where
             assert await stage.redis.hlen(stage.key("pending_restores")) == 0, where
-            assert await stage.state(RESTORING) == "", where
+            assert await pending.list_jobs(stage.redis) == [], where
         assert waits > 15
 
 

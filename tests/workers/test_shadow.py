@@ -6,8 +6,9 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.errors import Refused
-from service.store import audit, going_live
+from service.store import audit, going_live, runs
 from service.store.drafts import Draft
+from service.store.jobs import pending
 from service.store.publishing import NeedsApproval
 from service.store.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
@@ -19,24 +20,24 @@ HIGHER = VIP.replace("10_000_000", "50_000_000")
 
 
 async def go_dark(stage: Stage) -> bool:
-    return await going_live.go_dark(stage.redis, await stage.shops.require(ORG), shops=stage.shops, by="Lan")
+    return await going_live.go_dark(stage.context, await stage.shops.require(ORG), by="Lan")
 
 
 async def drafted(stage: Stage) -> Draft:
-    shop = await stage.shops.require(ORG)
-    return await going_live.draft_live(stage.redis, shop, versions=stage.versions, now_ms=stage.now_ms)
+    return await going_live.draft_live(stage.context, await stage.shops.require(ORG))
 
 
 async def go_live(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
+    """Ask for the end of shadow mode; a worker does its part."""
+    run = await asked_for(stage, draft, approved=approved)
+    await stage.execute_jobs()
+    return run and await runs.get(stage.redis, ORG, run.id)
+
+
+async def asked_for(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
+    shop = await stage.shops.require(ORG)
     return await going_live.go_live(
-        stage.redis,
-        await stage.shops.require(ORG),
-        draft or await drafted(stage),
-        shops=stage.shops,
-        versions=stage.versions,
-        by="Lan",
-        now_ms=stage.now_ms,
-        approved=approved,
+        stage.context, shop, draft or await drafted(stage), by="Lan", approved=approved
     )
 
 
@@ -99,10 +100,12 @@ async def test_going_live_by_an_old_look_is_refused(redis: ArqRedis) -> None:
 @pytest.mark.parametrize("rules", ["", VIP], ids=["no rules", "nobody known"])
 async def test_a_shop_without_rules_or_customers_just_goes_live(redis: ArqRedis, rules: str) -> None:
     async with staged(redis, shadow=True, rules=rules) as stage:
-        assert await go_live(stage, approved=False) is None
+        run = await go_live(stage, approved=False)
 
+        assert (run is not None) is bool(rules)
+        assert run is None or (run.total, run.is_active) == (0, False)
         assert not (await stage.shops.require(ORG)).shadow
-        assert not await stage.state(going_live.GOING_LIVE)
+        assert not await pending.list_jobs(redis)
         with pytest.raises(Refused, match="is not in shadow mode"):
             await go_live(stage)
 
@@ -191,7 +194,7 @@ async def test_at_every_await_of_a_drain_shadow_mode_may_end(stage: Stage) -> No
             break
 
 
-async def test_whoever_ends_shadow_mode_may_die_at_every_await_and_the_sweep_goes_on(stage: Stage) -> None:
+async def test_whoever_ends_shadow_mode_may_die_at_every_await_and_a_worker_goes_on(stage: Stage) -> None:
     waits = 0
     while True:
         waits += 1
@@ -203,13 +206,12 @@ async def test_whoever_ends_shadow_mode_may_die_at_every_await_and_the_sweep_goe
         await steps.drive(_live(stage, await drafted(stage)))
         dark = (await stage.shops.require(ORG)).shadow
 
-        stage.clock.advance(400)
-        await stage.sweep.mark_by_calendar()
+        await stage.execute_jobs()
         await stage.turn(3)
 
         where = f"wait {waits} of {steps.seen}"
         assert stage.haravan.tags(customer) == (set() if dark else {"VIP"}), where
-        assert not await stage.state(going_live.GOING_LIVE), where
+        assert not await pending.list_jobs(stage.redis), where
         if not await _ends_right(stage, customer, steps, waits):
             break
 

@@ -1,1 +1,1 @@
-"""Haravan's Customer API: requests, answers, and the pace at which we may ask."""
+"""Client of Haravan's Customer API: requests, responses, errors and pacing."""

@@ -1,4 +1,4 @@
-"""The API client of one shop: performs calls, each request paced, sent, settled, and understood by its dialect."""
+"""The API client: executes the calls of one shop, and paces, sends and settles each request."""
 
 from __future__ import annotations
 
@@ -7,53 +7,61 @@ import contextlib
 import time
 from collections.abc import Callable
 from typing import Final, Self, TypeVar
+from urllib.parse import urlencode
 
 import aiohttp
+import msgspec
+from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from redis.exceptions import RedisError
+from yarl import URL
 
 from service.domain.customers import OrgId
-from service.errors import TaggerError
+from service.errors import TaggerError, Unauthorised, Unavailable
 from service.store.bucket import Permit
 from service.store.shop import Shop
-from workers.haravan.allowance import Allowance, allowance
-from workers.haravan.dialects import Name, speak
-from workers.haravan.pacer import Permits
-from workers.haravan.requests import Call, Request, Response
-from workers.haravan.session import exchange
+from service.tasks import BackgroundTasks
+from workers.haravan.calls import Call, Request, Response
+from workers.haravan.dialects import DialectName, make_dialect
+from workers.haravan.rate_limit import Permits, RateLimitHeaders, parse_rate_limit
 
 T = TypeVar("T")
-OnCall = Callable[[str, int | None, float], None]
-"""Told of every request: endpoint, status (None without an answer), seconds."""
+OnRequest = Callable[[str, int | None, float], None]
+"""Called after each request with the endpoint, the status (None without a response) and the seconds."""
 
-CALL_TIMEOUT_S: Final = 8.0  # a lock lives 15 s and a permit as long: a call must be over well before
+CALL_TIMEOUT_S: Final = 8.0  # leases and permits live 15 s: a request must end well before
+MAX_CONNECTIONS: Final = 100
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+_settlements: Final = BackgroundTasks()
 
 
 class Haravan:
-    """One shop's API. `dialect` has the calls: `await shop.perform(shop.dialect.get(customer), permits)`."""
+    """The API of one shop. `dialect` makes the calls: `await api.perform(api.dialect.get(customer), permits)`."""
 
     def __init__(
         self,
         session: aiohttp.ClientSession,
         *,
         org: OrgId,
-        dialect: Name,
+        dialect: DialectName,
         address: str,
         token: str,
         currency: str = "VND",
         call_timeout_s: float = CALL_TIMEOUT_S,
-        on_call: OnCall | None = None,
+        on_request: OnRequest | None = None,
     ) -> None:
         self.org = org
-        self.dialect = speak(dialect, currency=currency)
+        self.dialect = make_dialect(dialect, currency=currency)
         self._session = session
         self._address = address.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout = aiohttp.ClientTimeout(total=call_timeout_s)
-        self._on_call = on_call
+        self._on_request = on_request
 
     @classmethod
-    def of(cls, shop: Shop, session: aiohttp.ClientSession, *, on_call: OnCall | None = None) -> Self:
-        """The API of a shop as it is stored."""
+    def for_shop(
+        cls, shop: Shop, session: aiohttp.ClientSession, *, on_request: OnRequest | None = None
+    ) -> Self:
+        """The API of a stored shop."""
         return cls(
             session,
             org=shop.org,
@@ -61,14 +69,14 @@ class Haravan:
             address=shop.api_url,
             token=shop.token,
             currency=shop.currency,
-            on_call=on_call,
+            on_request=on_request,
         )
 
     async def perform(self, call: Call[T], permits: Permits) -> T:
-        """Make a call, request by request, and return its value.
+        """Execute a call, request by request, and return its value.
 
-        Raises what the call raises (errors.py), Unavailable where no answer came, NoRoom where `permits` does
-        not wait. Every permit is settled, also when the answer is lost or the task is cancelled.
+        Raises the errors of errors.py, Unavailable without a response, and RateLimitExceeded if `permits` does.
+        Every permit is settled, also if the response is lost or the task is cancelled.
         """
         try:
             request = next(call)
@@ -85,42 +93,98 @@ class Haravan:
         try:
             response = await self._timed(request)
         except BaseException:
-            # The permit expires by itself: what counts is why there is no answer.
+            # If settling fails, the permit expires by itself; the original error matters more.
             with contextlib.suppress(RedisError, OSError, TaggerError):
-                await _settle(permits, permit, status=None, said=Allowance())
+                await _settle(permits, permit, status=None, limits=RateLimitHeaders())
             raise
-        await _settle(permits, permit, status=response.status, said=allowance(response))
+        await _settle(permits, permit, status=response.status, limits=parse_rate_limit(response))
         return response
 
     async def _timed(self, request: Request) -> Response:
         status: int | None = None
         started = time.perf_counter()
         try:
-            response = await exchange(
+            response = await send(
                 self._session, request, address=self._address, headers=self._headers, timeout=self._timeout
             )
             status = response.status
             return response
         finally:
-            if self._on_call is not None:
-                self._on_call(request.endpoint, status, time.perf_counter() - started)
+            if self._on_request is not None:
+                self._on_request(request.endpoint, status, time.perf_counter() - started)
 
 
-async def _settle(permits: Permits, permit: Permit, *, status: int | None, said: Allowance) -> None:
-    """Shielded: a turn that is cancelled here would leave its call counted as on the way for 15 s."""
-    settling = permits.settle(
-        permit, status=status, used=said.used, size=said.size, retry_after_s=said.retry_after_s
+def open_session(*, max_connections: int = MAX_CONNECTIONS) -> aiohttp.ClientSession:
+    """An HTTP session for all shops of a process. Needs a running event loop; the caller closes it.
+
+    It keeps no cookies: Haravan answers a POST with cookies with a 200 and does nothing.
+    """
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=max_connections, ttl_dns_cache=300, keepalive_timeout=15),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers={"User-Agent": "haravan-tagger", "Accept": "application/json"},
+        middlewares=(_send_once,),
+        trust_env=False,  # a .netrc would replace our Authorization
+        auto_decompress=True,
     )
-    task = asyncio.ensure_future(settling)
-    _settling.add(task)
-    task.add_done_callback(_settled)
+
+
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Prevent aiohttp from retrying a GET, PUT or DELETE by itself: the retry would have no permit."""
+    try:
+        return await handler(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
+        raise aiohttp.ClientConnectionError(type(exc).__name__) from exc
+
+
+async def send(
+    session: aiohttp.ClientSession,
+    request: Request,
+    *,
+    address: str,
+    headers: dict[str, str],
+    timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own timeout, which also closes the connection
+) -> Response:
+    """Send one request and read the complete response. Raises Unavailable if there is none.
+
+    Raises Unauthorised for a token that no header can carry, for example one with a line break.
+    """
+    query = f"?{urlencode(request.query)}" if request.query else ""
+    body = None if request.json is None else _encode(request.json)
+    try:
+        async with session.request(
+            request.method,
+            URL(f"{address}{request.path}{query}", encoded=True),
+            data=body,
+            headers=headers if body is None else {**headers, "Content-Type": "application/json"},
+            allow_redirects=False,  # a redirect must not receive the token
+            timeout=timeout,
+        ) as response:
+            return Response(response.status, response.headers, await response.read())
+    except (aiohttp.ClientError, TimeoutError, OSError) as exc:
+        # `from None`: aiohttp's errors may contain headers and URL, hence the token or a search for a name
+        raise Unavailable(f"{request.endpoint} got no answer ({_error_name(exc)})") from None
+    except ValueError:
+        raise Unauthorised(f"{request.endpoint} was not sent: no header can carry such a token") from None
+
+
+def _error_name(exc: BaseException) -> str:
+    """The name of the original error, such as `ServerDisconnectedError`, not of its wrapper."""
+    return type(exc.__cause__ or exc).__name__
+
+
+async def _settle(permits: Permits, permit: Permit, *, status: int | None, limits: RateLimitHeaders) -> None:
+    """Settle a permit even if this task is cancelled: an unsettled request counts as in flight for 15 s."""
+    task = _settlements.start(
+        permits.settle(
+            permit, status=status, used=limits.used, size=limits.size, retry_after_s=limits.retry_after_s
+        )
+    )
+    task.add_done_callback(_retrieve_exception)
     await asyncio.shield(task)
 
 
-def _settled(task: asyncio.Future[None]) -> None:
-    _settling.discard(task)
+def _retrieve_exception(task: asyncio.Task[None]) -> None:
+    """Prevent asyncio's "never retrieved" error if the caller was cancelled: the permit expires by itself."""
     if not task.cancelled():
-        task.exception()  # seen: whoever still waits gets it, else the permit expires by itself
-
-
-_settling: Final[set[asyncio.Future[None]]] = set()  # the loop itself holds tasks only weakly
+        task.exception()

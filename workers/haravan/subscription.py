@@ -1,4 +1,4 @@
-"""The subscription of a shop to our app's webhooks; not counted against the shop's API bucket."""
+"""The subscription of a shop to our app's webhooks. Its requests do not count against the API rate limit."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import aiohttp
 import msgspec
 
 from service.errors import Rejected
-from workers.haravan.client import CALL_TIMEOUT_S
-from workers.haravan.complaint import complaint
-from workers.haravan.requests import Request, Response
-from workers.haravan.responses import understood
-from workers.haravan.session import exchange
+from workers.haravan.calls import Request, Response
+from workers.haravan.client import CALL_TIMEOUT_S, send
+from workers.haravan.errors import error_summary, parse_response
 
 
 @dataclass(frozen=True, slots=True)
-class Subscribed:
-    """One event that Haravan delivers to a URL; both are chosen in the partner dashboard."""
+class SubscribedEvent:
+    """One event that Haravan delivers to a URL. Both are set in the partner dashboard."""
 
     id: str
     event: str
@@ -43,45 +41,47 @@ class Subscription:
         self._headers = {"Authorization": f"Bearer {token}"}
         self._timeout = aiohttp.ClientTimeout(total=call_timeout_s)
 
-    async def show(self) -> tuple[Subscribed, ...]:
-        """What the shop is subscribed to; nothing when Haravan dropped the subscription."""
-        return subscribed(await self._ask(Request("GET subscribe", "")))
+    async def list_events(self) -> tuple[SubscribedEvent, ...]:
+        """The subscribed events; none if Haravan has dropped the subscription."""
+        return parse_events(await self._send(Request("GET subscribe", "")))
 
-    async def add(self) -> None:
-        """Subscribe; again after every re-install of the app."""
-        await self._ask(Request("POST subscribe", "", json={}))
+    async def subscribe(self) -> None:
+        """Subscribe. Must be repeated after every re-install of the app."""
+        await self._send(Request("POST subscribe", "", json={}))
 
-    async def remove(self) -> None:
+    async def unsubscribe(self) -> None:
         """Unsubscribe."""
-        await self._ask(Request("DELETE subscribe", ""))
+        await self._send(Request("DELETE subscribe", ""))
 
-    async def _ask(self, request: Request) -> object:
-        response = await exchange(
+    async def _send(self, request: Request) -> object:
+        response = await send(
             self._session, request, address=self._address, headers=self._headers, timeout=self._timeout
         )
-        return granted(request, response)
+        return parse_body(request, response)
 
 
-def granted(request: Request, response: Response) -> object:
-    """The body of an answer that is good in status and in word."""
-    content: object = understood(request, response, _decoded)
+def parse_body(request: Request, response: Response) -> object:
+    """The decoded body. Raises Rejected for a 200 whose body reports an error."""
+    content: object = parse_response(request, response, _decode)
     if isinstance(content, dict) and content.get("error"):
-        said = complaint(request, response)
-        raise Rejected(f"{request.endpoint} was refused: {said}", status=response.status)
+        summary = error_summary(request, response)
+        raise Rejected(f"{request.endpoint} was rejected: {summary}", status=response.status)
     return content
 
 
-def subscribed(content: object) -> tuple[Subscribed, ...]:
-    """The list, bare or under any key; what is not an entry of it is passed over."""
+def parse_events(content: object) -> tuple[SubscribedEvent, ...]:
+    """The list of events, bare or under any key. Elements without an event name are skipped."""
     if isinstance(content, dict):
         content = next((value for value in content.values() if isinstance(value, list)), [])
     entries = content if isinstance(content, list) else []
     return tuple(_entry(entry) for entry in entries if isinstance(entry, dict) and entry.get("event"))
 
 
-def _entry(entry: dict[str, object]) -> Subscribed:
-    return Subscribed(id=str(entry.get("id", "")), event=str(entry["event"]), url=str(entry.get("url") or ""))
+def _entry(entry: dict[str, object]) -> SubscribedEvent:
+    return SubscribedEvent(
+        id=str(entry.get("id", "")), event=str(entry["event"]), url=str(entry.get("url") or "")
+    )
 
 
-def _decoded(body: bytes) -> object:
+def _decode(body: bytes) -> object:
     return msgspec.json.decode(body) if body.strip() else None

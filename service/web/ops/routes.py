@@ -1,75 +1,129 @@
-"""The ops API over HTTP: authorise, take what is asked, have it answered."""
+"""The ops API over HTTP: one table of endpoints; each request is authenticated, answered here or in the CPU pool."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+import msgspec
 import structlog
-from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.convertors import Convertor, register_url_convertor
+from starlette.requests import ClientDisconnect
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
 from starlette.routing import Route
 
+from service.context import Context
+from service.cpu_pool import CpuRunner
 from service.domain.customers import read_id
 from service.domain.deliveries import MAX_BODY
 from service.errors import Unreadable
-from service.web.ops.access import Access
-from service.web.ops.answers import Answering
-from service.web.ops.document import PATH_SCHEMAS, document
-from service.web.ops.followed import Followed
-from service.web.ops.late import UNDER_WAY
-from service.web.ops.questions import Question
-from service.web.ops.table import TABLE, Operation
-from service.web.problems import Problem
+from service.web.ops import deliveries, rules, runs, shops, tags
+from service.web.ops.openapi import PATH_SCHEMAS, document
+from service.web.ops.requests import (
+    Endpoint,
+    RawRequest,
+    RawResponse,
+    TokenAuth,
+    parse,
+    problem_response,
+)
+from service.web.problems import Problem, problem_of
+
+ENDPOINTS: Final = (
+    *shops.ENDPOINTS,
+    *deliveries.ENDPOINTS,
+    *runs.ENDPOINTS,
+    *rules.ENDPOINTS,
+    *tags.ENDPOINTS,
+)
+BY_NAME: Final = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+READ_TIMEOUT_S: Final = 25.0  # many clients give up after 30 s, proxies after 60
 
 
-def routes(here: Answering, beside: Followed, access: Access) -> list[Route]:
-    """Every route, the document's included; `beside` answers what would keep webhooks waiting."""
-    described = document(TABLE)
-    by_path: dict[str, dict[str, Operation]] = {}
-    for operation in TABLE:
-        by_path.setdefault(operation.path, {})[operation.method] = operation
+class CustomerIdConvertor(Convertor[str]):
+    """Digits, so that `…/dead-letters/retry` is another path. Starlette's own `int` fails on more than 4,300 of them."""
 
-    def endpoint(rows: Mapping[str, Operation]) -> Any:
-        async def respond(request: Request) -> Response:
-            operation = rows["GET" if request.method == "HEAD" else request.method]
-            question = await _question(operation, request, access=access)
-            reply = await (beside if operation.beside else here).answer(question)
-            if operation.followed and reply.status != UNDER_WAY and not await request.is_disconnected():
-                await beside.heard(question)
+    regex = "[0-9]{1,64}"
+
+    def convert(self, value: str) -> str:
+        """As it stands in the path."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """The same."""
+        return value
+
+
+def routes(context: Context, cpu: CpuRunner, auth: TokenAuth) -> list[Route]:
+    """Every route, the document's included."""
+    register_url_convertor("customer_id", CustomerIdConvertor())
+    openapi = msgspec.json.encode(document(ENDPOINTS))
+    by_path: dict[str, dict[str, Endpoint]] = {}
+    for endpoint in ENDPOINTS:
+        by_path.setdefault(endpoint.path, {})[endpoint.method] = endpoint
+
+    def respond_with(by_method: Mapping[str, Endpoint]) -> Any:
+        async def respond(http: HttpRequest) -> Response:
+            endpoint = by_method["GET" if http.method == "HEAD" else http.method]
+            raw = await _raw_request(endpoint, http, auth)
+            reply = await (_in_pool(cpu, endpoint, raw) if endpoint.cpu_bound else answer(context, raw))
             return Response(reply.body, reply.status, reply.headers, reply.media_type)
 
         return respond
 
-    async def show_document(_: Request) -> Response:
-        return JSONResponse(described)
+    async def show_document(http: HttpRequest) -> Response:
+        auth.authenticate(http)
+        return Response(openapi, media_type="application/json")
 
     return [
         Route("/ops/openapi.json", show_document),
         *(
-            # only digits are a customer: `…/dead-letters/retry` is another path, with other methods
-            Route(path.replace("{customer}", "{customer:int}"), endpoint(rows), methods=list(rows))
-            for path, rows in by_path.items()
+            Route(
+                path.replace("{customer}", "{customer:customer_id}"),
+                respond_with(by_method),
+                methods=list(by_method),
+            )
+            for path, by_method in by_path.items()
         ),
     ]
 
 
-async def _question(operation: Operation, request: Request, *, access: Access) -> Question:
-    """What the request asks; raises Problem."""
-    by = access.who(request)
-    structlog.contextvars.bind_contextvars(operation=operation.name)
-    return Question(
-        operation=operation.name,
+async def answer(context: Context, raw: RawRequest) -> RawResponse:
+    """Parse a request and have its handler answer it; an error is a response as well. Also called in the CPU pool."""
+    endpoint = BY_NAME[raw.endpoint]
+    try:
+        model = await endpoint.handler(context, parse(endpoint, raw))
+        return RawResponse(_ENCODER.encode(model))
+    except Exception as exc:  # noqa: BLE001  # the outermost frame of an endpoint; problem_of logs a bug
+        return problem_response(problem_of(exc))
+
+
+async def _in_pool(cpu: CpuRunner, endpoint: Endpoint, raw: RawRequest) -> RawResponse:
+    """What changes something is waited for, however long it takes: given up, it would be done all the same."""
+    try:
+        async with asyncio.timeout(READ_TIMEOUT_S if endpoint.method == "GET" else None):
+            return await cpu.run(answer, raw)
+    except TimeoutError as exc:
+        raise Problem(504, "it takes too long; nothing was changed: ask again") from exc
+
+
+async def _raw_request(endpoint: Endpoint, http: HttpRequest, auth: TokenAuth) -> RawRequest:
+    """The request as it came; raises Problem."""
+    by = auth.authenticate(http)
+    structlog.contextvars.bind_contextvars(operation=endpoint.name)
+    return RawRequest(
+        endpoint=endpoint.name,
         by=by,
-        path=_path(request.path_params),
-        query=request.query_params.multi_items(),
-        body=await _body(request) if operation.method == "POST" and operation.asked else b"",
-        request=str(structlog.contextvars.get_contextvars().get("request", "")),
+        path=_path(http.path_params),
+        query=http.query_params.multi_items(),
+        body=await _body(http) if endpoint.method == "POST" and endpoint.request is not None else b"",
     )
 
 
-def _path(given: Mapping[str, Any]) -> dict[str, str | int]:
+def _path(given: Mapping[str, str]) -> dict[str, str | int]:
     found: dict[str, str | int] = {}
     for name, value in given.items():
         pattern = PATH_SCHEMAS[name].get("pattern")
@@ -79,22 +133,25 @@ def _path(given: Mapping[str, Any]) -> dict[str, str | int]:
     return found
 
 
-def _customer(given: int) -> int:
+def _customer(given: str) -> int:
     try:
         return read_id(given)
     except Unreadable as exc:
         raise Problem(400, "a customer's id is a positive 64-bit number") from exc
 
 
-async def _body(request: Request) -> bytes:
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+async def _body(http: HttpRequest) -> bytes:
+    if http.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise Problem(400, "send `Content-Type: application/json`")
     body = bytearray()
     try:
-        async for piece in request.stream():
-            body += piece
+        async for chunk in http.stream():
+            body += chunk
             if len(body) > MAX_BODY:
-                raise Problem(413, "the body is larger than 1 MiB", headers={"Connection": "close"})
+                raise Problem(413, "the body is larger than 1 MiB")
     except ClientDisconnect as exc:
-        raise Problem(400, "the body is not complete") from exc
+        raise Problem(503, "the connection was closed before the whole body was there") from exc
     return bytes(body)
+
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")  # amounts of rules are read back as they are

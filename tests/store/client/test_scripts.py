@@ -108,8 +108,9 @@ async def _drain(stage: Stage) -> None:
 async def _sweep(stage: Stage) -> None:
     """A day comes, a wake-up is lost, and the clock is set back."""
     await stage.redis.zadd(stage.key("schedule"), {"7": 1})
-    await stage.sweep.run(monotonic_s=10_000.0)
-    await stage.sweep.ring_for_the_due()
+    await stage.sweep.check_shops()
+    await stage.sweep.run()
+    await stage.sweep.wake_due_shops()
 
     async def earlier() -> int:
         return stage.now_ms - 3_600_000

@@ -53,7 +53,7 @@ async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alert
         for number in range(10_000):
             tracker.record(Refusal.BAD_SIGNATURE, org=None if number % 2 else ORG)
         await tracker.flush()
-        await alerts.settled()
+        await alerts.drain()
 
     assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"5000"}
     counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
@@ -85,11 +85,11 @@ async def test_five_in_a_row_raise_an_alert_and_a_good_one_starts_anew(
     await refuse(tracker, times=MAX_STREAK - 1)
     await taken(redis)
     await refuse(tracker)
-    await alerts.settled()
+    await alerts.drain()
     assert sent == []
 
     await refuse(tracker, times=MAX_STREAK - 1)
-    await alerts.settled()
+    await alerts.drain()
 
     assert [title for title, _ in sent] == ["haravan-tagger: webhook_signature_failures"]
 
@@ -102,10 +102,10 @@ async def test_what_is_in_a_row_is_found_by_all_processes_together(
     for process in processes[:-1]:
         await refuse(process)
     await refuse(processes[-1], org=OTHER_ORG)
-    await alerts.settled()
+    await alerts.drain()
     assert sent == []
     await refuse(processes[-1])
-    await alerts.settled()
+    await alerts.drain()
 
     assert [text.split(":")[0] for _, text in sent] == [f"Shop {ORG}"]
 
@@ -121,7 +121,7 @@ async def test_tracker_from_before_a_good_one_do_not_count_however_late_they_are
     await taken(redis)
 
     await tracker.flush()
-    await alerts.settled()
+    await alerts.drain()
 
     assert sent == []
 
@@ -159,7 +159,7 @@ async def test_forged_orgs_raise_no_alert(
 
     for _ in range(100):
         tracker.record(Refusal.BAD_SIGNATURE, org=None)
-    await alerts.settled()
+    await alerts.drain()
 
     assert sent == []
 
@@ -176,7 +176,7 @@ async def test_counts_and_rows_wait_while_redis_is_away(
     tracker.record(Refusal.BAD_SIGNATURE, org=None)
     tracker._redis = redis
     await tracker.flush()
-    await alerts.settled()
+    await alerts.drain()
 
     assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"1"}
     counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
@@ -192,9 +192,9 @@ async def test_an_alert_is_told_once_by_all_processes_together(
 
     for each in (alerts, other, alerts):
         each.raise_alert("unsigned", "a text", org=ORG)
-        await each.settled()
+        await each.drain()
     alerts.raise_alert("unsigned", "a text", org="2")
-    await alerts.settled()
+    await alerts.drain()
 
     assert [text for _, text in sent] == [f"Shop {ORG}: a text", "Shop 2: a text"]
 
@@ -208,7 +208,7 @@ async def test_without_redis_an_alert_is_told_once_by_each(sent: list[tuple[str,
     alerts = Alerts(away, send=send)
     for _ in range(3):
         alerts.raise_alert("unsigned", "a text", org=ORG)
-        await alerts.settled()
+        await alerts.drain()
 
     assert len(sent) == 1
     await away.aclose()
@@ -224,6 +224,6 @@ async def test_a_channel_that_hangs_holds_nobody_up(redis: ArqRedis) -> None:
     for number in range(100):
         alerts.raise_alert("unsigned", "a text", org=str(number))
 
-    assert len(alerts._out) <= 32
+    assert len(alerts._sending) <= 32
     never.set()
-    await alerts.settled()
+    await alerts.drain()

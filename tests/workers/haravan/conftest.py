@@ -13,10 +13,9 @@ from aiohttp import web
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.store.bucket import Permit
-from workers.haravan.client import Haravan
-from workers.haravan.dialects import Name
-from workers.haravan.requests import Request
-from workers.haravan.session import open_session
+from workers.haravan.calls import Request
+from workers.haravan.client import Haravan, open_session
+from workers.haravan.dialects import DialectName
 
 ORG = OrgId("1000000001")
 Settled = tuple[str, int | None, int | None, int | None, float | None]
@@ -84,7 +83,9 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 def connect(session: aiohttp.ClientSession, shop: ShopHandle, url: str) -> Connect:
     """A client of the sandbox's shop, in either dialect."""
 
-    def made(dialect: Name = "omni", *, token: str = shop.token, at: str = url, **options: Any) -> Haravan:
+    def made(
+        dialect: DialectName = "omni", *, token: str = shop.token, at: str = url, **options: Any
+    ) -> Haravan:
         path = {"omni": "/com", "admin": "/admin"}[dialect]
         return Haravan(session, org=ORG, dialect=dialect, address=at + path, token=token, **options)
 

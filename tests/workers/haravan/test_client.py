@@ -14,9 +14,9 @@ from service.domain.customers import CustomerId
 from service.errors import Gone, Rejected, Throttled, Unauthorised, Unavailable
 from service.store.bucket import Permit
 from tests.workers.haravan.conftest import Connect, Odd, OpenGate
+from workers.haravan.calls import Request
 from workers.haravan.client import Haravan
-from workers.haravan.pacer import NoRoom
-from workers.haravan.requests import Request
+from workers.haravan.rate_limit import RateLimitExceeded
 
 
 def customer_of(shop: ShopHandle, **fields: object) -> CustomerId:
@@ -232,9 +232,9 @@ async def test_a_call_cancelled_while_it_is_settled_is_settled_all_the_same(omni
 async def test_without_room_nothing_is_sent(omni: Haravan, shop: ShopHandle) -> None:
     class ShutGate(OpenGate):
         async def acquire(self, request: Request) -> Permit:
-            raise NoRoom(0.5)
+            raise RateLimitExceeded(0.5)
 
-    with pytest.raises(NoRoom) as caught:
+    with pytest.raises(RateLimitExceeded) as caught:
         await omni.perform(omni.dialect.count(), ShutGate())
 
     assert caught.value.wait_s == 0.5
@@ -307,7 +307,7 @@ async def test_the_observer_is_told_of_answers_and_of_their_want(
     connect: Connect, shop: ShopHandle, permits: OpenGate
 ) -> None:
     told: list[tuple[str, int | None]] = []
-    omni = connect(on_call=lambda endpoint, status, seconds: told.append((endpoint, status)))
+    omni = connect(on_request=lambda endpoint, status, seconds: told.append((endpoint, status)))
     shop.faults.lose_answer(endpoint="GET search")
 
     await omni.perform(omni.dialect.count(), permits)

@@ -15,10 +15,10 @@ import pytest
 from service.domain.customers import CustomerId
 from service.domain.records import Record
 from service.errors import Rejected, Unavailable
-from workers.haravan.dialects import Name, speak
+from workers.haravan.calls import Call, Request, Response
+from workers.haravan.dialects import DialectName, make_dialect
 from workers.haravan.dialects.admin import Admin
 from workers.haravan.dialects.omni import Omni
-from workers.haravan.requests import Call, Request, Response
 
 SEEDS = Path(__file__).parents[2] / "payloads" / "seeds"
 EXAMPLES: Mapping[str, dict[str, Any]] = {
@@ -151,10 +151,10 @@ def test_a_customer_without_a_name_is_rejected_with_the_reason() -> None:
     ],
 )
 def test_both_documents_customers_are_read_as_records(
-    dialect: Name, currency: str, name: str, spent: int, state: str
+    dialect: DialectName, currency: str, name: str, spent: int, state: str
 ) -> None:
     record: Record
-    _, record = answered(speak(dialect, currency=currency).get(DEMO), recorded(name))
+    _, record = answered(make_dialect(dialect, currency=currency).get(DEMO), recorded(name))
 
     assert (record.customer.total_spent, record.customer.state, record.customer.tags) == (spent, state, ())
 
@@ -162,7 +162,7 @@ def test_both_documents_customers_are_read_as_records(
 @pytest.mark.parametrize(
     ("dialect", "name"), [("omni", "omni-list-page"), ("admin", "admin-list-since-id")], ids=["omni", "admin"]
 )
-def test_both_documents_lists_are_read_as_records(dialect: Name, name: str) -> None:
-    _, batch = answered(speak(dialect, currency="VND").page(), recorded(name))
+def test_both_documents_lists_are_read_as_records(dialect: DialectName, name: str) -> None:
+    _, batch = answered(make_dialect(dialect, currency="VND").page(), recorded(name))
 
-    assert [len(batch.records), len(batch.poisons)] == [1, 0]
+    assert [len(batch.records), len(batch.unreadable)] == [1, 0]

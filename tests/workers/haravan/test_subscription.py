@@ -9,8 +9,8 @@ import pytest
 
 from deploy.sandbox import ShopHandle
 from service.errors import HaravanError, Rejected, Unauthorised, Unavailable
-from workers.haravan.requests import Request, Response
-from workers.haravan.subscription import Subscribed, Subscription, granted, subscribed
+from workers.haravan.calls import Request, Response
+from workers.haravan.subscription import SubscribedEvent, Subscription, parse_body, parse_events
 
 ASK = Request("POST subscribe", "", json={})
 
@@ -28,21 +28,21 @@ async def test_a_shop_is_subscribed_and_unsubscribed(
 ) -> None:
     shop.app("http://127.0.0.1:9/webhooks/haravan")
     subscription = subscribe()
-    assert await subscription.show() == ()
+    assert await subscription.list_events() == ()
 
-    await subscription.add()
-    shown = await subscription.show()
-    await subscription.remove()
+    await subscription.subscribe()
+    shown = await subscription.list_events()
+    await subscription.unsubscribe()
 
     assert {one.event for one in shown} >= {"customers/create", "customers/update", "customers/delete"}
     assert {one.url for one in shown} == {"http://127.0.0.1:9/webhooks/haravan"}
-    assert await subscription.show() == ()
+    assert await subscription.list_events() == ()
 
 
 async def test_it_costs_nothing_of_the_shop_s_bucket(
     subscribe: Callable[..., Subscription], shop: ShopHandle
 ) -> None:
-    await subscribe().show()
+    await subscribe().list_events()
 
     assert shop.status()["bucket"] == "0/80"
 
@@ -51,12 +51,12 @@ async def test_a_refusal_with_a_200_is_rejected_with_its_reason(
     subscribe: Callable[..., Subscription],
 ) -> None:
     with pytest.raises(Rejected, match="The app has no webhook URL"):
-        await subscribe().add()
+        await subscribe().subscribe()
 
 
 async def test_a_wrong_token_is_unauthorised(subscribe: Callable[..., Subscription]) -> None:
     with pytest.raises(Unauthorised):
-        await subscribe("another").show()
+        await subscribe("another").list_events()
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ async def test_a_wrong_token_is_unauthorised(subscribe: Callable[..., Subscripti
 )
 def test_what_is_not_granted_is_an_error(status: int, body: bytes, error: type[HaravanError]) -> None:
     with pytest.raises(error):
-        granted(ASK, Response(status, {}, body))
+        parse_body(ASK, Response(status, {}, body))
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"error": false, "message": "OK"}'], ids=["empty", "bare", "in-words"]
 )
 def test_what_is_granted_is_granted_however_it_is_said(body: bytes) -> None:
-    granted(ASK, Response(200, {}, body))
+    parse_body(ASK, Response(200, {}, body))
 
 
 ENTRY = {"id": 7, "event": "customers/update", "url": "https://example.com/hook"}
-READ = Subscribed("7", "customers/update", "https://example.com/hook")
+READ = SubscribedEvent("7", "customers/update", "https://example.com/hook")
 
 
 @pytest.mark.parametrize(
@@ -94,9 +94,11 @@ READ = Subscribed("7", "customers/update", "https://example.com/hook")
         pytest.param({"subscriptions": [ENTRY]}, (READ,), id="under-another-key"),
         pytest.param({"error": False, "data": None}, (), id="null"),
         pytest.param([None, {}, "customers/update"], (), id="not-entries"),
-        pytest.param([{"event": "customers/update"}], (Subscribed("", "customers/update", ""),), id="no-url"),
+        pytest.param(
+            [{"event": "customers/update"}], (SubscribedEvent("", "customers/update", ""),), id="no-url"
+        ),
         pytest.param(None, (), id="nothing"),
     ],
 )
-def test_the_list_is_read_wherever_it_is(content: object, found: tuple[Subscribed, ...]) -> None:
-    assert subscribed(content) == found
+def test_the_list_is_read_wherever_it_is(content: object, found: tuple[SubscribedEvent, ...]) -> None:
+    assert parse_events(content) == found

@@ -1,18 +1,20 @@
-"""The two API documents as two classes with the same calls."""
+"""The two documented APIs as two classes with the same calls."""
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final
 
+from service.store.shop import Dialect as DialectName
 from workers.haravan.dialects.admin import Admin
 from workers.haravan.dialects.omni import Omni
 
-Name = Literal["omni", "admin"]
 Dialect = Omni | Admin
 
-_DIALECTS: Final[dict[Name, type[Dialect]]] = {"omni": Omni, "admin": Admin}
+__all__ = ["Admin", "Dialect", "DialectName", "Omni", "make_dialect"]
+
+_DIALECTS: Final[dict[DialectName, type[Dialect]]] = {"omni": Omni, "admin": Admin}
 
 
-def speak(name: Name, *, currency: str) -> Dialect:
-    """The dialect of a shop, reading money in the shop's currency."""
+def make_dialect(name: DialectName, *, currency: str) -> Dialect:
+    """The dialect of a shop, which decodes amounts in the shop's currency."""
     return _DIALECTS[name](currency=currency)

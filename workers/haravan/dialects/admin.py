@@ -1,4 +1,4 @@
-"""The older API, `https://{shop}.myharavan.com/admin` (admin seed): no batches by id, tags as one whole string."""
+"""The older API, `https://{shop}.myharavan.com/admin` (admin seed): no lists by id, and tags as one string."""
 
 from __future__ import annotations
 
@@ -10,24 +10,32 @@ from service.domain.customers import CustomerId
 from service.domain.records import Record
 from service.domain.tags import TagChange, after, join_tags, tag_set
 from service.errors import Gone, Refused, Unavailable, Unreadable
-from workers.haravan import bodies
-from workers.haravan.dialects.customers import Customers, delete_one, get_list, get_one, put_one
-from workers.haravan.dialects.filters import chosen, filters, sendable
-from workers.haravan.records import Batch, Poison, Raw
-from workers.haravan.requests import Call, Request
-from workers.haravan.responses import ask
+from workers.haravan import decoding
+from workers.haravan.calls import Call, Request
+from workers.haravan.decoding import Batch, Raw, UnreadableRecord
+from workers.haravan.dialects.base import (
+    BaseDialect,
+    checked_tags,
+    delete_one,
+    get_list,
+    get_one,
+    put_one,
+    query_params,
+    with_id,
+)
+from workers.haravan.errors import single_request
 
 
-class Admin(Customers):
+class Admin(BaseDialect):
     """The calls of the admin seed."""
 
-    batch: Final = 1  # the seed knows no `ids`: an unknown filter would bring arbitrary customers
+    batch: Final = 1  # the seed has no `ids`: an unknown filter would return arbitrary customers
 
     def by_ids(self, customers: Sequence[CustomerId]) -> Call[Batch]:
-        """One GET for each customer; who is gone is left out, as a list would do."""
+        """One GET for each customer. Customers that do not exist are left out, as in a list."""
         if not customers:
             raise ValueError("1 customer or more is needed")
-        return self._each(customers)
+        return self._get_each(customers)
 
     def listing(
         self,
@@ -42,10 +50,10 @@ class Admin(Customers):
         page: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> Call[list[Raw]]:
-        """A list as sent, with every parameter of the seed (250 at most); Refused with `ids`."""
+        """A list as sent, with every parameter of the seed. At most 250. Raises Refused for `ids`."""
         if ids is not None:
             raise Refused("the older API does not document a list by ids; get the customers one by one")
-        query = filters(
+        query = query_params(
             since_id=since_id,
             created_at_min=created_at_min,
             created_at_max=created_at_max,
@@ -53,9 +61,9 @@ class Admin(Customers):
             updated_at_max=updated_at_max,
             limit=limit,
             page=page,
-            fields=chosen(fields),
+            fields=with_id(fields),
         )
-        return ask(get_list(query), bodies.raw_many)
+        return single_request(get_list(query), decoding.decode_raw_customers)
 
     def search(
         self,
@@ -71,31 +79,31 @@ class Admin(Customers):
         raise Refused("the older API documents no search; connect the shop with the omni dialect")
 
     def update(self, customer: CustomerId, fields: Mapping[str, object]) -> Call[Raw]:
-        """Change the fields that are named, metafields too; returns the customer as sent."""
-        return ask(put_one(customer, {"id": customer, **fields}), bodies.raw_one)
+        """Change the given fields, also metafields, and return the customer as sent."""
+        return single_request(put_one(customer, {"id": customer, **fields}), decoding.decode_raw_customer)
 
     def delete(self, customer: CustomerId) -> Call[None]:
-        """Delete a customer; Rejected while there are orders."""
-        return ask(delete_one(customer), bodies.nothing)
+        """Delete a customer. Raises Rejected if there are orders."""
+        return single_request(delete_one(customer), decoding.ignore_body)
 
     def change_tags(
         self, customer: CustomerId, *, add: Sequence[str] = (), remove: Sequence[str] = ()
     ) -> Call[tuple[str, ...]]:
-        """Read the tags, then write the whole string, unless it is right already; returns the list afterwards.
+        """Read the tags, then write the complete string if it differs. Returns the complete list.
 
-        What a person changes between the two calls is overwritten: this API offers nothing better.
+        A change by a person between the two requests is overwritten: this API has no safer way.
         """
-        change = TagChange(add=tuple(sendable(add)), remove=tuple(sendable(remove)))
+        change = TagChange(add=tuple(checked_tags(add)), remove=tuple(checked_tags(remove)))
         if not change:
             raise ValueError("there is no tag to add or to remove")
         return self._rewrite(customer, change)
 
     def add_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
-        """Add tags; returns the whole list."""
+        """Add tags and return the complete list."""
         return self.change_tags(customer, add=tags)
 
     def remove_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
-        """Remove tags; returns the whole list."""
+        """Remove tags and return the complete list."""
         return self.change_tags(customer, remove=tags)
 
     def groups(self) -> Call[list[Raw]]:
@@ -104,35 +112,35 @@ class Admin(Customers):
 
     def orders(self, customer: CustomerId) -> Call[list[Raw]]:
         """The orders of a customer, as sent."""
-        query = filters(customer_id=customer)
-        return ask(Request("GET orders", "/orders.json", query), bodies.orders)
+        query = query_params(customer_id=customer)
+        return single_request(Request("GET orders", "/orders.json", query), decoding.decode_orders)
 
-    def _each(self, customers: Sequence[CustomerId]) -> Call[Batch]:
+    def _get_each(self, customers: Sequence[CustomerId]) -> Call[Batch]:
         found: list[Record] = []
-        poisons: list[Poison] = []
+        unreadable: list[UnreadableRecord] = []
         for customer in customers:
             try:
                 found.append((yield from self.get(customer)))
             except Gone:
                 continue
             except Unreadable as exc:
-                poisons.append(Poison(customer, str(exc)))
-        return Batch(tuple(found), tuple(poisons))
+                unreadable.append(UnreadableRecord(customer, str(exc)))
+        return Batch(tuple(found), tuple(unreadable))
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
-        read = yield from ask(get_one(customer), self._one)
-        _told_of_tags(read)
+        read = yield from single_request(get_one(customer), self._one)
+        _require_tags(read)
         current = tag_set(read.customer.tags)
         wanted = after(current, change)
         if wanted.listed == current.listed:
             return current.listed
         request = put_one(customer, {"id": customer, "tags": join_tags(wanted.listed)})
-        written = yield from ask(request, self._one)
-        _told_of_tags(written)
+        written = yield from single_request(request, self._one)
+        _require_tags(written)
         return written.customer.tags
 
 
-def _told_of_tags(record: Record) -> None:
-    """A record without the key `tags` is not one without tags: writing the string would erase them all."""
+def _require_tags(record: Record) -> None:
+    """A record without the key `tags` may have tags: writing the string would erase them all."""
     if "tags" in record.missing:
         raise Unavailable("GET customer answered without tags", status=200)

@@ -1,4 +1,4 @@
-"""Today's API, `https://apis.haravan.com/com` (Omni seed): batches by id, tags added and removed on their own."""
+"""Today's API, `https://apis.haravan.com/com` (Omni seed): lists by id, and requests that add or remove tags."""
 
 from __future__ import annotations
 
@@ -9,24 +9,32 @@ from typing import Final
 from service.domain.customers import CustomerId
 from service.domain.tags import join_tags
 from service.errors import Refused
-from workers.haravan import bodies
-from workers.haravan.dialects.customers import PAGE, Customers, delete_one, get_list, put_one
-from workers.haravan.dialects.filters import chosen, filters, sendable
-from workers.haravan.records import Batch, Raw
-from workers.haravan.requests import Call, Request
-from workers.haravan.responses import ask
+from workers.haravan import decoding
+from workers.haravan.calls import Call, Request
+from workers.haravan.decoding import Batch, Raw
+from workers.haravan.dialects.base import (
+    PAGE_SIZE,
+    BaseDialect,
+    checked_tags,
+    delete_one,
+    get_list,
+    put_one,
+    query_params,
+    with_id,
+)
+from workers.haravan.errors import single_request
 
 
-class Omni(Customers):
+class Omni(BaseDialect):
     """The calls of the Omni seed."""
 
-    batch: Final = PAGE  # how many customers one `by_ids` may ask for
+    batch: Final = PAGE_SIZE  # customers in one `by_ids`
 
     def by_ids(self, customers: Sequence[CustomerId]) -> Call[Batch]:
-        """Up to 50 full records in one call. What comes is returned: `records.compare` it with what was asked."""
+        """Up to 50 full records in one call. `decoding.compare` finds missing and unexpected ones."""
         if not 0 < len(customers) <= self.batch:
             raise ValueError(f"1 to {self.batch} customers fit into one call, not {len(customers)}")
-        return ask(get_list(filters(ids=customers, limit=self.batch)), self._many)
+        return single_request(get_list(query_params(ids=customers, limit=self.batch)), self._many)
 
     def listing(
         self,
@@ -41,8 +49,8 @@ class Omni(Customers):
         page: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> Call[list[Raw]]:
-        """A list as sent, with every parameter of the seed (50 at most, whatever the limit)."""
-        query = filters(
+        """A list as sent, with every parameter of the seed. At most 50, whatever the limit."""
+        query = query_params(
             ids=ids,
             since_id=since_id,
             created_at_min=created_at_min,
@@ -51,9 +59,9 @@ class Omni(Customers):
             updated_at_max=updated_at_max,
             limit=limit,
             page=page,
-            fields=chosen(fields),
+            fields=with_id(fields),
         )
-        return ask(get_list(query), bodies.raw_many)
+        return single_request(get_list(query), decoding.decode_raw_customers)
 
     def search(
         self,
@@ -65,50 +73,52 @@ class Omni(Customers):
         page: int | None = None,
         fields: Sequence[str] | None = None,
     ) -> Call[list[Raw]]:
-        """Customers that match a text, as sent; `order` as in `last_order_date DESC`, the default."""
-        wanted = filters(
+        """Customers that match a text, as sent. `order` is for example `last_order_date DESC`, the default."""
+        wanted = query_params(
             query=query,
             order=order,
             created_at_min=created_at_min,
             limit=limit,
             page=page,
-            fields=chosen(fields),
+            fields=with_id(fields),
         )
-        return ask(Request("GET search", "/customers/search.json", wanted), bodies.raw_many)
+        return single_request(
+            Request("GET search", "/customers/search.json", wanted), decoding.decode_raw_customers
+        )
 
     def create(self, fields: Mapping[str, object]) -> Call[Raw]:
-        """Make a customer; the Omni seed knows no metafields here."""
-        _without_metafields(fields)
+        """Create a customer. The Omni seed has no metafields here."""
+        _refuse_metafields(fields)
         return super().create(fields)
 
     def update(self, customer: CustomerId, fields: Mapping[str, object]) -> Call[Raw]:
-        """Change the fields that are named; returns the customer as sent."""
-        _without_metafields(fields)
-        return ask(put_one(customer, fields), bodies.raw_one)
+        """Change the given fields and return the customer as sent."""
+        _refuse_metafields(fields)
+        return single_request(put_one(customer, fields), decoding.decode_raw_customer)
 
     def delete(self, customer: CustomerId) -> Call[None]:
-        """Delete a customer; Rejected while there are orders. The seed's request has the body `{}`."""
-        return ask(delete_one(customer, json={}), bodies.nothing)
+        """Delete a customer. Raises Rejected if there are orders. The seed's request has the body `{}`."""
+        return single_request(delete_one(customer, json={}), decoding.ignore_body)
 
     def change_tags(
         self, customer: CustomerId, *, add: Sequence[str] = (), remove: Sequence[str] = ()
     ) -> Call[tuple[str, ...]]:
-        """Add first, then remove, each in at most one call; returns the whole list that the last answer shows."""
+        """Add, then remove, each in at most one request. Returns the complete list of the last response."""
         requests = [_tags("POST tags", customer, add)] if add else []
         requests += [_tags("DELETE tags", customer, remove)] if remove else []
-        return _in_turn(requests)
+        return _send_all(requests)
 
     def add_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
-        """Add tags; returns the whole list."""
+        """Add tags and return the complete list."""
         return self.change_tags(customer, add=tags)
 
     def remove_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
-        """Remove tags, spelled as the record spells them; returns the whole list."""
+        """Remove tags, spelled as in the record, and return the complete list."""
         return self.change_tags(customer, remove=tags)
 
     def groups(self) -> Call[list[Raw]]:
         """The customer groups as sent."""
-        return ask(Request("GET groups", "/customers/groups.json"), bodies.groups)
+        return single_request(Request("GET groups", "/customers/groups.json"), decoding.decode_groups)
 
     def orders(self, customer: CustomerId) -> Call[list[Raw]]:
         """Raises Refused: the Omni seed has no orders of a customer."""
@@ -120,18 +130,18 @@ class Omni(Customers):
 
 def _tags(endpoint: str, customer: CustomerId, tags: Sequence[str]) -> Request:
     path = f"/customers/{customer}/tags.json"
-    return Request(endpoint, path, json={"tags": join_tags(sendable(tags))}, customer=customer)
+    return Request(endpoint, path, json={"tags": join_tags(checked_tags(tags))}, customer=customer)
 
 
-def _in_turn(requests: Sequence[Request]) -> Call[tuple[str, ...]]:
+def _send_all(requests: Sequence[Request]) -> Call[tuple[str, ...]]:
     if not requests:
         raise ValueError("there is no tag to add or to remove")
-    answered: tuple[str, ...] = ()
+    listed: tuple[str, ...] = ()
     for request in requests:
-        answered = yield from ask(request, bodies.tags)
-    return answered
+        listed = yield from single_request(request, decoding.decode_tags)
+    return listed
 
 
-def _without_metafields(fields: Mapping[str, object]) -> None:
+def _refuse_metafields(fields: Mapping[str, object]) -> None:
     if "metafields" in fields:
         raise Refused("today's API documents no metafields on a customer; the admin dialect does")

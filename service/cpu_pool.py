@@ -1,0 +1,191 @@
+"""Process pool for CPU work: parsing rules, previews, evaluations of all customers of a shop.
+
+The event loops of this service acknowledge webhooks and drain shops, so CPU work leaves them. A thread would not do: it
+shares the interpreter lock, and an acknowledgement then waits some 5 ms for it, again and again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass, field
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+
+import structlog
+
+from service.context import Context
+from service.errors import Overloaded
+from service.log import configure_logging
+from service.settings import LogFormat, Settings
+from service.store.cipher import Cipher
+from service.store.connection import connect
+from service.store.shops import Shops
+from service.store.versions import Versions
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MAX_PROCESSES: Final = 2
+MAX_CALLS: Final = 16  # running and waiting
+IDLE_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 5.0
+NICE: Final = 19  # webhooks and drains come first
+
+
+class CpuRunner(Protocol):
+    """Runs CPU work: in other processes (CpuPool), or in this one (InProcess)."""
+
+    async def run(
+        self, function: Callable[Concatenate[Context, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `function` with a Context and these arguments. Raises what it raises, and Overloaded."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InProcess:
+    """Runs the work in this process: for a process that serves nobody meanwhile, and for simulated clocks."""
+
+    context: Context
+
+    async def run(
+        self, function: Callable[Concatenate[Context, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `function` with this process's own Context."""
+        return await function(self.context, *args, **kwargs)
+
+
+@dataclass(frozen=True, slots=True)
+class _StoreSettings:
+    """What a process of the pool needs. It is pickled through a pipe, so no secret stands among its arguments."""
+
+    redis_url: str = field(repr=False)
+    secret_keys: tuple[str, ...] = field(repr=False)
+    log_format: LogFormat
+
+
+class CpuPool:
+    """Starts its processes when they are first needed, and ends them when nothing was asked for a while.
+
+    Functions, arguments, results and exceptions are pickled: functions must be importable by name.
+    """
+
+    def __init__(self, settings: Settings, *, processes: int = MAX_PROCESSES, idle_s: float = IDLE_S) -> None:
+        self._settings = _StoreSettings(settings.redis_url, settings.secret_keys, settings.log_format)
+        self._processes = processes
+        self._idle_s = idle_s
+        self._calls = 0
+        self._stopped = False
+        self._executor: ProcessPoolExecutor | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
+
+    async def run(
+        self, function: Callable[Concatenate[Context, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call `function` in another process, with the Context of that process.
+
+        Raises what the function raises; Overloaded where too much is waiting, or where the process died.
+        """
+        if self._stopped or self._calls >= MAX_CALLS:
+            raise Overloaded("too much is being evaluated")
+        self._cancel_idle_timer()
+        self._calls += 1
+        executor = self._start()
+        try:
+            bound = structlog.contextvars.get_contextvars()
+            result: T = await asyncio.get_running_loop().run_in_executor(
+                executor, _call, function, args, kwargs, bound
+            )
+        except BrokenProcessPool as exc:
+            self._end(executor)
+            raise Overloaded("the process that evaluates rules has ended") from exc
+        else:
+            return result
+        finally:
+            self._calls -= 1
+            if not self._calls and self._executor is not None:
+                self._idle_timer = asyncio.get_running_loop().call_later(
+                    self._idle_s, self._end, self._executor
+                )
+
+    async def stop(self) -> None:
+        """End the processes and start none any more. A call that runs is given a few seconds."""
+        self._stopped = True
+        self._cancel_idle_timer()
+        executor, self._executor = self._executor, None
+        if executor is None:
+            return
+        ended = asyncio.create_task(asyncio.to_thread(executor.shutdown))
+        done, _ = await asyncio.wait({ended}, timeout=STOP_TIMEOUT_S)
+        if not done:
+            for child in multiprocessing.active_children():
+                child.kill()
+        await ended
+
+    def _start(self) -> ProcessPoolExecutor:
+        if self._executor is None:
+            self._executor = ProcessPoolExecutor(
+                self._processes,
+                mp_context=multiprocessing.get_context("spawn"),  # a fork would copy connections and locks
+                initializer=_initialize,
+                initargs=(self._settings,),
+            )
+        return self._executor
+
+    def _end(self, executor: ProcessPoolExecutor) -> None:
+        executor.shutdown(wait=False)
+        if self._executor is executor:
+            self._executor = None
+
+    def _cancel_idle_timer(self) -> None:
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+            self._idle_timer = None
+
+
+@dataclass(slots=True)
+class _Process:
+    """What a process of the pool keeps between two calls: one event loop, and the store's client that lives on it."""
+
+    runner: asyncio.Runner | None = None
+    context: Context | None = None
+
+
+_process: Final = _Process()
+
+
+def _initialize(settings: _StoreSettings) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
+    os.nice(NICE)
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
+    configure_logging(settings.log_format)
+    _process.runner = asyncio.Runner()
+    _process.context = _process.runner.run(_open(settings))
+
+
+async def _open(settings: _StoreSettings) -> Context:
+    redis = connect(settings.redis_url)
+    return Context(redis, Shops(redis, Cipher(settings.secret_keys)), Versions(redis))
+
+
+def _exit_with_parent() -> None:
+    """A parent that was killed cannot end this process, which would wait for its next call for ever."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _call(function: Callable[..., Awaitable[T]], args: Any, kwargs: Any, bound: dict[str, Any]) -> T:
+    async def call(context: Context) -> T:
+        with structlog.contextvars.bound_contextvars(**bound):
+            return await function(context, *args, **kwargs)
+
+    assert _process.runner is not None and _process.context is not None  # noqa: S101, PT018  # _initialize ran
+    return _process.runner.run(call(_process.context))

@@ -1,0 +1,1 @@
+"""Decisions: what one customer's tags should become, and what is stored about that customer."""

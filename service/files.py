@@ -1,0 +1,15 @@
+"""Text files that people write: rules, settings, a customer's fields."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from service.errors import Unreadable
+
+
+def read_text(path: Path) -> str:
+    """The text of a file, without a byte-order mark. Raises Unreadable if it is not UTF-8."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as exc:
+        raise Unreadable(f"{path} is not UTF-8: save it with that encoding") from exc

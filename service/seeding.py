@@ -1,0 +1,82 @@
+"""Seeding: the shop and the rules that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+from urllib.parse import urlsplit
+
+import structlog
+from redis.exceptions import RedisError
+
+from service.domain.customers import OrgId
+from service.domain.parsing import parse_rules
+from service.errors import Refused, TaggerError
+from service.files import read_text
+from service.settings import Settings
+from service.store.shop import Shop
+from service.store.shops import Shops
+from service.store.versions import Version, Versions, check_currency
+
+RETRY_DELAY_S: Final = 1.0
+
+
+async def seed_shop(settings: Settings, shops: Shops) -> Shop | None:
+    """Create the shop of the environment, or apply what changed in the environment since then; None if it has none.
+
+    A token that was replaced by command therefore stays until the environment has another one. Raises Refused.
+    """
+    if not settings.org_id:
+        return None
+    org = OrgId(settings.org_id)
+    return await shops.apply_environment(
+        Shop(
+            org=org,
+            name=f"Shop {org}",
+            dialect="admin" if urlsplit(settings.api_url).path.endswith("/admin") else "omni",
+            api_url=settings.api_url,
+            token=settings.access_token,
+            reserve=settings.api_reserve,
+        )
+    )
+
+
+async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Version | None:
+    """Publish RULES_FILE as the first version if the shop has neither rules nor customer data.
+
+    Raises Unreadable and Refused.
+    """
+    if settings.rules_file is None or not await versions.is_blank(shop.org):
+        return None
+    rule_set = parse_rules(read_text(settings.rules_file))
+    check_currency(rule_set, shop.currency)
+    try:
+        return await versions.publish(
+            shop.org, rule_set, author="RULES_FILE", note="the first rules", parent=0
+        )
+    except Refused:
+        return None  # another process was faster
+
+
+async def seed(settings: Settings, shops: Shops, versions: Versions) -> Shop | None:
+    """Seed shop and rules. Raises Unreadable and Refused."""
+    shop = await seed_shop(settings, shops)
+    if shop is not None:
+        await seed_rules(settings, versions, shop)
+    return shop
+
+
+async def seed_when_available(settings: Settings, shops: Shops, versions: Versions) -> None:
+    """Seed shop and rules as soon as Redis is available. Logs errors instead of raising them."""
+    while True:
+        try:
+            await seed(settings, shops, versions)
+            return
+        except (RedisError, OSError) as exc:
+            structlog.get_logger().warning(
+                "seed", outcome="store_unavailable", cause=type(exc).__name__, retry_in_s=RETRY_DELAY_S
+            )
+            await asyncio.sleep(RETRY_DELAY_S)
+        except TaggerError as exc:
+            structlog.get_logger().error("seed", outcome="failed", cause=str(exc))
+            return

@@ -1,0 +1,217 @@
+"""Deliveries and dead letters: what came in, and what could not be settled."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, UnsetType
+
+from service.context import Context
+from service.domain.customers import CustomerId, OrgId
+from service.store import deadletters, deliveries
+from service.web.ops.requests import (
+    CustomerNumber,
+    Endpoint,
+    Limit,
+    Moment,
+    Request,
+    RequestModel,
+    ResponseModel,
+    to_model,
+    to_ms,
+)
+
+MAX_DEAD_LETTERS: Final = 1000
+DeliveryId = Annotated[str, Meta(pattern=r"^[0-9]{1,15}-[0-9]{1,9}(\.[0-9]{1,4})?$")]
+
+
+class TimeQuery(RequestModel, frozen=True):
+    """A span of time; `before` is the last page's, to go on from there."""
+
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+    before: DeliveryId | UnsetType = UNSET
+    limit: Limit = 100
+
+
+class DeliveriesQuery(TimeQuery, frozen=True):
+    """The same, of one customer where that is given: then its last 50 deliveries are looked at."""
+
+    customer: CustomerNumber | UnsetType = UNSET
+
+
+class RetryRequest(RequestModel, frozen=True):
+    """Whose dead letters are tried again; without customers all of them."""
+
+    customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+
+
+class DeliveryModel(ResponseModel, frozen=True):
+    """One recorded delivery; bodies are never kept."""
+
+    id: str
+    at_ms: int
+    customer: int | None
+    outcome: str
+    repeat: bool
+    topic: str
+    signature: str
+    size: int
+    test: bool
+    org: str
+
+
+class DeliveryList(ResponseModel, frozen=True):
+    """Newest first; `before` is null on the last page."""
+
+    deliveries: list[DeliveryModel]
+    before: str | None
+
+
+class DeadLetterModel(ResponseModel, frozen=True):
+    """One open dead letter."""
+
+    customer: int
+    cause: str
+    text: str
+    first_ms: int
+    last_ms: int
+    count: int
+    transient: bool
+
+
+class DeadLetterList(ResponseModel, frozen=True):
+    """The oldest first."""
+
+    dead_letters: list[DeadLetterModel]
+
+
+class RetryResponse(ResponseModel, frozen=True):
+    """How many customers will be looked at again."""
+
+    customers: int
+
+
+async def list_deliveries(context: Context, request: Request) -> DeliveryList:
+    """Recorded deliveries, newest first: of one customer's last 50, or in pages of everybody's."""
+    await context.shops.require(request.org)
+    asked: DeliveriesQuery = request.model
+    if asked.customer is UNSET:
+        return await _page(context, request.org, asked)
+    found = await deliveries.by_customer(
+        context.redis,
+        request.org,
+        CustomerId(asked.customer),
+        since_ms=to_ms(asked.since) or 0,
+        until_ms=to_ms(asked.until),
+    )
+    return DeliveryList([to_model(each, DeliveryModel) for each in found[: asked.limit]], None)
+
+
+async def list_unknown_shop_deliveries(context: Context, request: Request) -> DeliveryList:
+    """Correctly signed deliveries for shops that we do not have."""
+    return await _page(context, deliveries.STRANGERS, request.model)
+
+
+async def list_dead_letters(context: Context, request: Request) -> DeadLetterList:
+    """Open dead letters, the oldest first."""
+    await context.shops.require(request.org)
+    letters = await deadletters.open_letters(context.redis, request.org)
+    return DeadLetterList([to_model(letter, DeadLetterModel) for letter in letters[:MAX_DEAD_LETTERS]])
+
+
+async def retry_dead_letters(context: Context, request: Request) -> RetryResponse:
+    """Look at customers with dead letters again; a success closes their letters."""
+    await context.shops.require(request.org)
+    asked: RetryRequest = request.model
+    found = {each.customer for each in await deadletters.open_letters(context.redis, request.org)}
+    wanted = found if asked.customers is UNSET else found & {CustomerId(each) for each in asked.customers}
+    await deadletters.retry(context.redis, request.org, sorted(wanted))
+    return RetryResponse(len(wanted))
+
+
+async def drop_dead_letter(context: Context, request: Request) -> RetryResponse:
+    """Close a customer's dead letters without doing anything."""
+    await context.shops.require(request.org)
+    await deadletters.drop(context.redis, request.org, CustomerId(request.path["customer"]))
+    return RetryResponse(0)
+
+
+async def _page(context: Context, org: OrgId, asked: TimeQuery) -> DeliveryList:
+    page = await deliveries.by_time(
+        context.redis,
+        org,
+        since_ms=to_ms(asked.since) or 0,
+        until_ms=to_ms(asked.until),
+        before=None if asked.before is UNSET else asked.before,
+        limit=asked.limit,
+    )
+    return DeliveryList([to_model(each, DeliveryModel) for each in page.deliveries], page.before)
+
+
+DELIVERY_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "1795150800000-0.0",
+    "at_ms": 1795150800000,
+    "customer": 1037889951,
+    "outcome": "marked",
+    "repeat": False,
+    "topic": "orders/paid",
+    "signature": "MPjRYKoc2I99nNv0x3bzx4lSRjDHD7OfV5C/UX5Ijbc=",
+    "size": 4211,
+    "test": False,
+    "org": "",
+}
+DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
+    "customer": 1037890001,
+    "cause": "rejected",
+    "text": "422: tag is too long",
+    "first_ms": 1795150800000,
+    "last_ms": 1795154400000,
+    "count": 3,
+    "transient": False,
+}
+SHOP: Final = "/ops/v1/shops/{org}"
+ENDPOINTS: Final = (
+    Endpoint(
+        "GET",
+        f"{SHOP}/deliveries",
+        list_deliveries,
+        DeliveryList,
+        {"deliveries": [DELIVERY_EXAMPLE], "before": "1795150800000-0.0"},
+        DeliveriesQuery,
+    ),
+    Endpoint(
+        "GET",
+        "/ops/v1/unknown-shops/deliveries",
+        list_unknown_shop_deliveries,
+        DeliveryList,
+        {
+            "deliveries": [DELIVERY_EXAMPLE | {"org": "1000000009", "outcome": "ignored:unknown_shop"}],
+            "before": None,
+        },
+        TimeQuery,
+    ),
+    Endpoint(
+        "GET",
+        f"{SHOP}/dead-letters",
+        list_dead_letters,
+        DeadLetterList,
+        {"dead_letters": [DEAD_LETTER_EXAMPLE]},
+    ),
+    Endpoint(
+        "POST",
+        f"{SHOP}/dead-letters/retry",
+        retry_dead_letters,
+        RetryResponse,
+        {"customers": 1},
+        RetryRequest,
+        {"everybody": {}, "some": {"customers": [1037889951]}},
+    ),
+    Endpoint(
+        "DELETE",
+        f"{SHOP}/dead-letters/{{customer}}",
+        drop_dead_letter,
+        RetryResponse,
+        {"customers": 0},
+    ),
+)

@@ -1,0 +1,195 @@
+"""A request of the ops API on its way to a handler: authenticated, taken from HTTP, parsed into the endpoint's type.
+
+A RawRequest crosses to the processes of the CPU pool as it is, and is parsed there: parsing rules is CPU work.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
+
+import msgspec
+import structlog
+from msgspec import UNSET, Meta, UnsetType
+from starlette.requests import Request as HttpRequest
+
+from service.context import Context
+from service.domain.customers import MAX_ID, OrgId
+from service.domain.records import decimal
+from service.web.problems import MEDIA_TYPE, Problem
+
+CustomerNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]
+VersionNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]
+Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset")]
+Language = Annotated[Literal["vi", "en"], Meta(description="The language of sentences")]
+Limit = Annotated[int, Meta(ge=1, le=1000)]
+Method = Literal["GET", "POST", "DELETE"]
+MAX_DIGITS: Final = 30
+
+
+class RequestModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A request's body or query; an unknown field is a mistake."""
+
+
+class ResponseModel(msgspec.Struct, frozen=True):
+    """A response's body."""
+
+
+class RawRequest(msgspec.Struct, frozen=True):
+    """One authenticated request, not parsed."""
+
+    endpoint: str
+    by: str
+    path: dict[str, str | int] = {}  # msgspec copies an empty default
+    query: list[tuple[str, str]] = []
+    body: bytes = b""
+
+
+class RawResponse(msgspec.Struct, frozen=True):
+    """What goes back."""
+
+    body: bytes
+    status: int = 200
+    media_type: str = "application/json"
+    headers: dict[str, str] = {}  # msgspec copies an empty default
+
+
+class Request(NamedTuple):
+    """One request as a handler gets it: who asks, for which shop, and what."""
+
+    by: str
+    org: OrgId
+    path: Mapping[str, Any]
+    model: Any  # of the endpoint's own type
+
+
+Handler = Callable[[Context, Request], Awaitable[ResponseModel]]
+ResponseT = TypeVar("ResponseT", bound=ResponseModel)
+RequestT = TypeVar("RequestT", bound=RequestModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One row of the API: a GET's query or a POST's body is a `request`, the answer a `response`.
+
+    A `cpu_bound` handler parses rules or looks at all customers, so it runs in the CPU pool. Examples are shown in the
+    OpenAPI document: of the answer, of requests by name, of problems by status.
+    """
+
+    method: Method
+    path: str
+    handler: Handler
+    response: type[ResponseModel]
+    example: Mapping[str, Any]
+    request: type[RequestModel] | None = None
+    request_examples: Mapping[str, Any] = field(default_factory=dict)
+    problem_examples: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
+    cpu_bound: bool = False
+
+    @property
+    def name(self) -> str:
+        """The endpoint's id in the document and in the log."""
+        return self.handler.__name__
+
+
+class TokenAuth:
+    """Bearer tokens of OPS_TOKENS; the name of a token is what log and audit log show."""
+
+    def __init__(self, tokens: Mapping[str, str]) -> None:
+        self._tokens = {name: token.encode() for name, token in tokens.items()}
+
+    def authenticate(self, request: HttpRequest) -> str:
+        """The name of the token; raises Problem 401."""
+        scheme, _, given = request.headers.get("authorization", "").partition(" ")
+        name = self._name(given.strip().encode()) if scheme.lower() == "bearer" else ""
+        if not name:
+            detail = "send `Authorization: Bearer TOKEN` with a token of OPS_TOKENS"
+            if not self._tokens:
+                detail = "the ops API is closed: OPS_TOKENS is not set"
+            raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
+        structlog.contextvars.bind_contextvars(by=name)
+        return name
+
+    def _name(self, given: bytes) -> str:
+        """All tokens are compared, each in constant time."""
+        found = ""
+        for name, token in self._tokens.items():
+            if hmac.compare_digest(given, token):
+                found = name
+        return found
+
+
+def parse(endpoint: Endpoint, raw: RawRequest) -> Request:
+    """The request as the endpoint's own type; raises Problem 400."""
+    model: RequestModel | None = None
+    if endpoint.request is not None:
+        model = (
+            read_query(raw.query, endpoint.request)
+            if endpoint.method == "GET"
+            else read_body(raw.body, endpoint.request)
+        )
+    return Request(raw.by, OrgId(str(raw.path.get("org", ""))), raw.path, model)
+
+
+def read_query(given: Sequence[tuple[str, str]], kind: type[RequestT]) -> RequestT:
+    """A GET's parameters; raises Problem 400."""
+    values: dict[str, str | int] = {}
+    for name, text in given:
+        if name in values:
+            raise Problem(400, f"`{name}` is given twice")
+        # strings that are numbers, and nothing looser: msgspec's lax mode reads `since=0.5` as a moment
+        values[name] = int(text) if name not in _text_fields(kind) and _WHOLE.fullmatch(text) else text
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as exc:
+        raise Problem(400, f"the query is wrong: {exc} (write the + of an offset as %2B)") from exc
+
+
+def read_body(body: bytes, kind: type[RequestT]) -> RequestT:
+    """A POST's JSON; raises Problem 400."""
+    try:
+        return msgspec.convert(_DECODER.decode(body), kind)
+    except (ValueError, RecursionError) as exc:  # msgspec's and Unicode's errors are ValueErrors
+        raise Problem(400, f"the body is wrong: {exc}") from exc
+
+
+def to_model(value: object, kind: type[ResponseT]) -> ResponseT:
+    """A value of the store as one of the API's types, which has the same names."""
+    return msgspec.convert(value, kind, from_attributes=True)
+
+
+def to_ms(moment: datetime | UnsetType) -> int | None:
+    """Milliseconds since 1970, never negative; None where no moment is given."""
+    return None if moment is UNSET else max(0, int(moment.timestamp() * 1000))
+
+
+def problem_response(problem: Problem) -> RawResponse:
+    """A problem as a response."""
+    return RawResponse(problem.body, problem.status, MEDIA_TYPE, dict(problem.headers or {}))
+
+
+@cache
+def _text_fields(kind: type[RequestModel]) -> frozenset[str]:
+    """Parameters that stay texts also where they look like numbers: the tag 2026."""
+    shape = msgspec.inspect.type_info(kind)
+    assert isinstance(shape, msgspec.inspect.StructType)  # noqa: S101  # every RequestModel is one
+    return frozenset(
+        each.encode_name for each in shape.fields if isinstance(each.type, msgspec.inspect.StrType)
+    )
+
+
+def _number(text: str) -> int | Decimal:
+    """JSON Schema calls 7.0 an integer; what is none stays exact, being perhaps money."""
+    number = decimal(text)
+    small = number.is_finite() and number.adjusted() < MAX_DIGITS
+    return int(number) if small and number == number.to_integral_value() else number
+
+
+_WHOLE: Final = re.compile("-?[0-9]{1,20}")
+_DECODER: Final = msgspec.json.Decoder(float_hook=_number)

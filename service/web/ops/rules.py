@@ -1,0 +1,513 @@
+"""Rules: shown, compared, previewed, published, rolled back. CPU work: it runs in the pool.
+
+The use cases are those of the command line; each raises NotFound, Refused, Unreadable or redis' errors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from service.context import Context
+from service.domain.customers import MAX_ID
+from service.domain.differences import differences, headline, in_sentences, in_words, in_yaml
+from service.domain.impact import Preview, WriteCost
+from service.domain.parsing import check_rules, parse_rules
+from service.domain.rules import RuleSet
+from service.domain.words import Words
+from service.domain.writing import dump_yaml
+from service.errors import NotFound, Refused
+from service.locales import words
+from service.store import drafts, publish_runs, publishing
+from service.store.drafts import Draft
+from service.store.runs import Run
+from service.store.shop import Shop
+from service.store.versions import Version
+from service.web.ops.requests import (
+    Endpoint,
+    Language,
+    Limit,
+    Request,
+    RequestModel,
+    ResponseModel,
+    VersionNumber,
+    to_model,
+)
+from service.web.ops.runs import RUN_EXAMPLE, RunModel
+
+Parent = Annotated[int, Meta(ge=0, le=MAX_ID, description="The live version that you began from; 0: none")]
+Note = Annotated[str, Meta(max_length=200, description="Why: shown in the history")]
+Approve = Annotated[bool, Meta(description="Publish although it touches or removes much")]
+Shadow = Annotated[bool, Meta(description="The shop is in shadow mode: nothing is written")]
+Document = Annotated[
+    str | dict[str, Any],
+    Meta(description="A rules document: its text (YAML or JSON, errors have lines), or the object itself"),
+]
+
+
+class RulesQuery(RequestModel, frozen=True):
+    """A version; the live one without it."""
+
+    version: VersionNumber | UnsetType = UNSET
+
+
+class HistoryQuery(RequestModel, frozen=True):
+    """How many versions."""
+
+    limit: Limit = 100
+
+
+class DifferenceQuery(RequestModel, frozen=True, rename={"since": "from", "until": "to"}):
+    """From a version to another: without them from the one before to the live one."""
+
+    since: VersionNumber | UnsetType = UNSET
+    until: VersionNumber | UnsetType = UNSET
+    lang: Language = "vi"
+
+
+class PreviewRequest(RequestModel, frozen=True):
+    """Rules that may be published."""
+
+    rules: Document
+    lang: Language = "vi"
+
+
+class PublishRequest(RequestModel, frozen=True):
+    """Rules to be published. With `parent` it is refused when another version was published since."""
+
+    rules: Document
+    note: Note = ""
+    approve: Approve = False
+    parent: Parent | UnsetType = UNSET
+
+
+class RollbackRequest(RequestModel, frozen=True):
+    """The version to go back to. With `dry_run` it is only previewed."""
+
+    to: VersionNumber
+    note: Note = ""
+    approve: Approve = False
+    dry_run: bool = False
+    lang: Language = "vi"
+
+
+class VersionModel(ResponseModel, frozen=True):
+    """One version; equal `content` is equal rules. `preview` is what its author was shown, in short."""
+
+    number: int
+    content: str
+    author: str
+    note: str
+    at_ms: int
+    parent: int
+    preview: dict[str, Any] | None
+
+
+class VersionList(ResponseModel, frozen=True):
+    """The newest first; the first one is live."""
+
+    versions: list[VersionModel]
+
+
+class RulesResponse(ResponseModel, frozen=True):
+    """The rules of a version: as an object, and as YAML."""
+
+    version: VersionModel
+    rules: dict[str, Any]
+    yaml: str
+
+
+class DifferenceLine(ResponseModel, frozen=True):
+    """One line of a rule's sentences: `sign` is -, + or a space."""
+
+    sign: str
+    text: str
+
+
+class RuleDifference(ResponseModel, frozen=True):
+    """What became of one rule or tier."""
+
+    id: str
+    how: Literal["added", "removed", "changed", "moved"]
+    title: str
+    lines: list[DifferenceLine]
+
+
+class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "until": "to"}):
+    """What differs between two versions: rule by rule in sentences, and as YAML. `text` tells it all."""
+
+    since: int
+    until: int
+    text: list[str]
+    rules: list[RuleDifference]
+    yaml: str
+
+
+class GuardModel(ResponseModel, frozen=True):
+    """Whether somebody must approve it: beyond `max_customers` touched, or `max_removed` tags removed."""
+
+    needs_approval: bool
+    why: list[Literal["share", "removals"]]
+    max_customers: int
+    max_removed: int
+
+
+class PreviewResponse(Preview, ResponseModel, frozen=True, kw_only=True):
+    """What publishing would do after version `parent`: tags, tier moves, API calls, warnings; samples are ids."""
+
+    parent: int
+    effort: WriteCost
+    guard: GuardModel
+    unscanned: Annotated[
+        int | None, Meta(description="Customers of the shop that were never looked at; null: unknown")
+    ]
+    changes: list[str]
+    warnings: list[str]
+    shadow: Shadow
+
+
+class PublishResponse(ResponseModel, frozen=True):
+    """The new version, and the run that carries it out; null where the run is not kept any more."""
+
+    version: VersionModel
+    run: RunModel | None
+    shadow: Shadow
+
+
+class RollbackResponse(ResponseModel, frozen=True):
+    """With `dry_run` the preview; else the new version and its run."""
+
+    preview: PreviewResponse | None
+    published: PublishResponse | None
+
+
+async def show_rules(context: Context, request: Request) -> RulesResponse:
+    """The rules of a shop: what is live, or an earlier version."""
+    asked: RulesQuery = request.model
+    shop = await context.shops.require(request.org)
+    number = await _live_number(context, shop) if asked.version is UNSET else asked.version
+    version = await context.versions.get(shop.org, number)
+    rule_set = await context.versions.document(shop.org, number)
+    return RulesResponse(
+        to_model(version, VersionModel), rule_set.model_dump(by_alias=True), dump_yaml(rule_set)
+    )
+
+
+async def list_versions(context: Context, request: Request) -> VersionList:
+    """Every version of the rules: who, when, why, and what its preview said."""
+    asked: HistoryQuery = request.model
+    shop = await context.shops.require(request.org)
+    found = await context.versions.history(shop.org)
+    return VersionList([to_model(one, VersionModel) for one in found[: asked.limit]])
+
+
+async def compare_versions(context: Context, request: Request) -> DifferenceResponse:
+    """What differs between two versions, rule by rule, in sentences and as YAML."""
+    asked: DifferenceQuery = request.model
+    shop = await context.shops.require(request.org)
+    until = await _live_number(context, shop) if asked.until is UNSET else asked.until
+    since = until - 1 if asked.since is UNSET else asked.since
+    if since < 1:
+        raise NotFound(f"shop {shop.org} has no two versions to compare")
+    before = await context.versions.document(shop.org, since)
+    after = await context.versions.document(shop.org, until)
+    said = words(asked.lang)
+    return DifferenceResponse(
+        since=since,
+        until=until,
+        text=in_words(before, after, words=said),
+        rules=_differences(before, after, words=said),
+        yaml=in_yaml(before, after, names=(f"v{since}", f"v{until}")),
+    )
+
+
+async def preview_rules(context: Context, request: Request) -> PreviewResponse:
+    """What publishing these rules would do to everybody known: tags, tier moves, API calls, warnings."""
+    asked: PreviewRequest = request.model
+    rule_set = _read(asked.rules)
+    shop = await context.shops.require(request.org)
+    return to_preview(await drafts.draft(context, shop, rule_set), words(asked.lang))
+
+
+async def publish_rules(context: Context, request: Request) -> PublishResponse:
+    """Make these rules the shop's; a worker then marks the customers that change by it.
+
+    Beyond the guard (5 % of the customers touched, or 2,000 tags removed) it is refused with 409 and `approval`
+    until it is asked for with `approve`; the audit log names who did. The run is followed at `runs/{run}`. Rules that are
+    live already, by the same author with the same note, are not published twice: the answer is that version.
+    """
+    asked: PublishRequest = request.model
+    rule_set = _read(asked.rules)
+    shop = await context.shops.require(request.org)
+    parent = None if asked.parent is UNSET else asked.parent
+    live = await _published_already(context, shop, rule_set, by=request.by, note=asked.note, parent=parent)
+    if live is not None:
+        return live
+    draft = await drafts.draft(context, shop, rule_set)
+    if parent is not None and parent != draft.parent:
+        raise Refused(f"version {draft.parent} is live, you began from {parent}: look at what changed")
+    done = await publishing.publish(
+        context, shop, draft, by=request.by, note=asked.note, approved=asked.approve
+    )
+    return _to_published(done.version, done.run, shop)
+
+
+async def roll_back_rules(context: Context, request: Request) -> RollbackResponse:
+    """Publish an earlier version again, and take back what the versions since gave.
+
+    The latest version is undone without approval for a day; anything else obeys the guard like a publish.
+    """
+    asked: RollbackRequest = request.model
+    shop = await context.shops.require(request.org)
+    draft = await drafts.draft_rollback(context, shop, to=asked.to)
+    if asked.dry_run:
+        return RollbackResponse(to_preview(draft, words(asked.lang)), None)
+    note = asked.note or publishing.back_to(asked.to)
+    live = await _published_already(context, shop, draft.rule_set, by=request.by, note=note)
+    if live is not None:
+        return RollbackResponse(None, live)
+    done = await publishing.roll_back(
+        context, shop, draft, to=asked.to, by=request.by, note=asked.note, approved=asked.approve
+    )
+    return RollbackResponse(None, _to_published(done.version, done.run, shop))
+
+
+def to_preview(draft: Draft, said: Words) -> PreviewResponse:
+    """The preview of a draft."""
+    data, limits = drafts.as_data(draft, words=said), draft.shown.guard
+    guard = {
+        "needs_approval": limits.needs_approval,
+        "why": limits.why,
+        "max_customers": limits.most_customers,
+        "max_removed": limits.most_removed,
+    }
+    return msgspec.convert(data | {"guard": guard, "unscanned": draft.shown.unseen}, PreviewResponse)
+
+
+async def _published_already(
+    context: Context, shop: Shop, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
+) -> PublishResponse | None:
+    live = await context.versions.live(shop.org)
+    if live is None or not publishing.is_live(live, rule_set, by=by, note=note, parent=parent):
+        return None
+    return _to_published(live, await publish_runs.run_of(context.redis, shop.org, live), shop)
+
+
+async def _live_number(context: Context, shop: Shop) -> int:
+    number = await context.versions.live_number(shop.org)
+    if not number:
+        raise NotFound(f"shop {shop.org} has no rules yet")
+    return number
+
+
+def _read(document: str | Mapping[str, Any]) -> RuleSet:
+    return parse_rules(document) if isinstance(document, str) else check_rules(document)
+
+
+def _to_published(version: Version, run: Run | None, shop: Shop) -> PublishResponse:
+    model = None if run is None else to_model(run, RunModel)
+    return PublishResponse(to_model(version, VersionModel), model, shop.shadow)
+
+
+def _differences(before: RuleSet, after: RuleSet, *, words: Words) -> list[RuleDifference]:
+    return [
+        RuleDifference(
+            one.id,
+            one.how,
+            headline(one, words=words),
+            [
+                DifferenceLine(each.sign, each.text)
+                for each in in_sentences(one, words=words, before=before, after=after)
+            ],
+        )
+        for one in differences(before, after)
+    ]
+
+
+RULES_TEXT_EXAMPLE: Final = """\
+version: 1
+timezone: Asia/Ho_Chi_Minh
+currency: VND
+rules:
+  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
+RULES_EXAMPLE: Final[dict[str, Any]] = {
+    "version": 1,
+    "rules": [
+        {
+            "id": "vip",
+            "name": "Khách VIP",
+            "tag": "VIP",
+            "when": {"field": "total_spent", "op": "at_least", "value": 10000000},
+        }
+    ],
+}
+CONTENT_EXAMPLE: Final = "5f2c1d7be6f3f6b0a4b8d93c3a9e7d1f0c6b5a49382716f5e4d3c2b1a0998877"
+VERSION_EXAMPLE: Final[dict[str, Any]] = {
+    "number": 42,
+    "content": CONTENT_EXAMPLE,
+    "author": "an",
+    "note": "Hạ ngưỡng VIP cho Tết 2027",
+    "at_ms": 1795150800000,
+    "parent": 41,
+    "preview": {"customers": 100000, "touched": 4012, "added": 4012, "removed": 0, "calls": 4093, "seconds": 1023},
+}  # fmt: skip
+PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
+    "customers": 100000,
+    "touched": 4012,
+    "adding": 4012,
+    "removing": 0,
+    "added": 4012,
+    "removed": 0,
+    "tags": [
+        {
+            "tag": "VIP",
+            "rules": ["vip"],
+            "added": 4012,
+            "removed": 0,
+            "unchanged": 18809,
+            "kept": 0,
+            "downgrade": 0,
+            "not_ours": 312,
+            "left": 0,
+            "excluded": 0,
+            "stopped": 0,
+            "samples": {"added": [1037889951, 1037890001]},
+        }
+    ],
+    "tiers": [],
+    "matched": {"vip": 22821},
+    "parent": 41,
+    "effort": {"calls": 4093, "seconds": 1023},
+    "guard": {"needs_approval": False, "why": [], "max_customers": 5000, "max_removed": 2000},
+    "unscanned": 0,
+    "changes": ["~ Khách VIP (đã sửa)"],
+    "warnings": [],
+    "shadow": False,
+}
+PUBLISHED_EXAMPLE: Final[dict[str, Any]] = {"version": VERSION_EXAMPLE, "run": RUN_EXAMPLE, "shadow": False}
+BAD_RULES_EXAMPLE: Final[dict[str, Any]] = {
+    "type": "about:blank",
+    "title": "Bad Request",
+    "status": 400,
+    "detail": "line 3, column 26  rules.0.when: unknown field 'total_spend'; did you mean 'total_spent'?",
+    "problems": [
+        {
+            "line": 3,
+            "column": 26,
+            "path": "rules.0.when",
+            "kind": "unknown_field",
+            "message": "unknown field 'total_spend'; did you mean 'total_spent'?",
+            "part": "field",
+            "details": {},
+        }
+    ],
+}
+NEEDS_APPROVAL_EXAMPLE: Final[dict[str, Any]] = {
+    "type": "about:blank",
+    "title": "Conflict",
+    "status": 409,
+    "detail": "this needs an approval: it touches 9870 of 100000 customers (more than 5000); look at the preview first",
+    "approval": {
+        "why": ["share"],
+        "customers": 100000,
+        "touched": 9870,
+        "max_customers": 5000,
+        "removed": 1798,
+        "max_removed": 2000,
+    },
+}
+
+RULES: Final = "/ops/v1/shops/{org}/rules"
+ENDPOINTS: Final = (
+    Endpoint(
+        "GET",
+        RULES,
+        show_rules,
+        RulesResponse,
+        {"version": VERSION_EXAMPLE, "rules": RULES_EXAMPLE, "yaml": RULES_TEXT_EXAMPLE},
+        RulesQuery,
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "GET",
+        f"{RULES}/history",
+        list_versions,
+        VersionList,
+        {"versions": [VERSION_EXAMPLE]},
+        HistoryQuery,
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "GET",
+        f"{RULES}/diff",
+        compare_versions,
+        DifferenceResponse,
+        {
+            "from": 41,
+            "to": 42,
+            "text": [
+                "~ Khách VIP (đã sửa)",
+                "  - Tổng chi tiêu từ 20.000.000 ₫ trở lên",
+                "  + Tổng chi tiêu từ 10.000.000 ₫ trở lên",
+            ],
+            "rules": [
+                {
+                    "id": "vip",
+                    "how": "changed",
+                    "title": "~ Khách VIP (đã sửa)",
+                    "lines": [
+                        {"sign": "-", "text": "Tổng chi tiêu từ 20.000.000 ₫ trở lên"},
+                        {"sign": "+", "text": "Tổng chi tiêu từ 10.000.000 ₫ trở lên"},
+                    ],
+                }
+            ],
+            "yaml": "--- v41\n+++ v42\n@@ -5,1 +5,1 @@\n-  when: {field: total_spent, op: at_least, value: 20_000_000}\n"
+            "+  when: {field: total_spent, op: at_least, value: 10_000_000}\n",
+        },
+        DifferenceQuery,
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "POST",
+        f"{RULES}/preview",
+        preview_rules,
+        PreviewResponse,
+        PREVIEW_EXAMPLE,
+        PreviewRequest,
+        {
+            "as text": {"rules": RULES_TEXT_EXAMPLE, "lang": "vi"},
+            "as an object": {"rules": RULES_EXAMPLE},
+        },
+        {400: BAD_RULES_EXAMPLE},
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "POST",
+        f"{RULES}/publish",
+        publish_rules,
+        PublishResponse,
+        PUBLISHED_EXAMPLE,
+        PublishRequest,
+        {
+            "small": {"rules": RULES_TEXT_EXAMPLE, "note": "Hạ ngưỡng VIP cho Tết 2027"},
+            "approved": {"rules": RULES_EXAMPLE, "note": "Hạ ngưỡng VIP", "approve": True, "parent": 41},
+        },
+        {400: BAD_RULES_EXAMPLE, 409: NEEDS_APPROVAL_EXAMPLE},
+        cpu_bound=True,
+    ),
+    Endpoint(
+        "POST",
+        f"{RULES}/rollback",
+        roll_back_rules,
+        RollbackResponse,
+        {"preview": None, "published": PUBLISHED_EXAMPLE},
+        RollbackRequest,
+        {"look first": {"to": 41, "dry_run": True}, "do it": {"to": 41, "note": "nhầm ngưỡng"}},
+        {409: NEEDS_APPROVAL_EXAMPLE},
+        cpu_bound=True,
+    ),
+)

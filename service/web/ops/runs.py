@@ -1,0 +1,196 @@
+"""Runs and what starts them by hand: replays, how far runs are, and the audit log."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from msgspec import UNSET, Meta, UnsetType
+
+from service.context import Context
+from service.domain.customers import CustomerId
+from service.store import audit, replays, runs
+from service.web.ops.requests import (
+    CustomerNumber,
+    Endpoint,
+    Limit,
+    Moment,
+    Request,
+    RequestModel,
+    ResponseModel,
+    to_model,
+    to_ms,
+)
+
+Topic = Annotated[str, Meta(min_length=1, max_length=64)]
+
+
+class ReplayRequest(RequestModel, frozen=True):
+    """Exactly one of customers, since, dead_letters, everybody. With `dry_run` it is only counted."""
+
+    customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+    topics: Annotated[list[Topic], Meta(min_length=1, max_length=20)] | UnsetType = UNSET
+    dead_letters: bool = False
+    everybody: bool = False
+    dry_run: bool = False
+    reason: Annotated[str, Meta(max_length=200)] = ""
+
+
+class AuditQuery(RequestModel, frozen=True):
+    """How many."""
+
+    limit: Limit = 100
+
+
+class RunModel(ResponseModel, frozen=True):
+    """A run: `total` customers, of whom `left` are still to come. While `pending`, a worker still adds customers."""
+
+    id: str
+    kind: str
+    by: str
+    reason: str
+    started_ms: int
+    total: int
+    left: int
+    done: int
+    failed: int
+    added: int
+    removed: int
+    ended: str
+    pending: bool
+    explains_removals: bool
+
+
+class RunList(ResponseModel, frozen=True):
+    """The newest first."""
+
+    runs: list[RunModel]
+
+
+class ReplayResponse(ResponseModel, frozen=True):
+    """What a replay would look at, and its run unless it was only counted."""
+
+    customers: int
+    selection: str
+    run: RunModel | None
+
+
+class AuditEntry(ResponseModel, frozen=True):
+    """One action of a person; `details` holds numbers and names of it."""
+
+    at_ms: int
+    by: str
+    action: str
+    details: dict[str, Any]
+
+
+class AuditLog(ResponseModel, frozen=True):
+    """The newest first."""
+
+    entries: list[AuditEntry]
+
+
+async def start_replay(context: Context, request: Request) -> ReplayResponse:
+    """Look at customers again, in the bulk lane. Twice makes no second write: only differences are written."""
+    await context.shops.require(request.org)
+    asked: ReplayRequest = request.model
+    selection = await replays.select(
+        context.redis,
+        request.org,
+        customers=[] if asked.customers is UNSET else [CustomerId(each) for each in asked.customers],
+        since_ms=to_ms(asked.since),
+        until_ms=to_ms(asked.until),
+        topics=[] if asked.topics is UNSET else asked.topics,
+        dead_letters=asked.dead_letters,
+        everybody=asked.everybody,
+    )
+    if asked.dry_run:
+        return ReplayResponse(len(selection.customers), selection.said, None)
+    run = await replays.start(
+        context.redis,
+        request.org,
+        selection,
+        by=request.by,
+        reason=asked.reason,
+        now_ms=await context.now_ms(),
+    )
+    return ReplayResponse(len(selection.customers), selection.said, to_model(run, RunModel))
+
+
+async def list_runs(context: Context, request: Request) -> RunList:
+    """The newest replays, publishes, adoptions and walks."""
+    await context.shops.require(request.org)
+    return RunList([to_model(run, RunModel) for run in await runs.latest(context.redis, request.org)])
+
+
+async def run_status(context: Context, request: Request) -> RunModel:
+    """How far a replay, publish, adoption or walk is."""
+    await context.shops.require(request.org)
+    return to_model(await runs.get(context.redis, request.org, request.path["run"]), RunModel)
+
+
+async def list_audit_log(context: Context, request: Request) -> AuditLog:
+    """What people did to the shop, newest first."""
+    await context.shops.require(request.org)
+    asked: AuditQuery = request.model
+    found = await audit.latest(context.redis, request.org, most=asked.limit)
+    return AuditLog([AuditEntry(each.at_ms, each.by, each.what, each.about) for each in found])
+
+
+RUN_EXAMPLE: Final[dict[str, Any]] = {
+    "id": "P17",
+    "kind": "publish",
+    "by": "an",
+    "reason": "Hạ ngưỡng VIP cho Tết 2027",
+    "started_ms": 1795150801000,
+    "total": 4012,
+    "left": 3200,
+    "done": 812,
+    "failed": 0,
+    "added": 812,
+    "removed": 0,
+    "ended": "",
+    "pending": False,
+    "explains_removals": True,
+}
+SHOP: Final = "/ops/v1/shops/{org}"
+ENDPOINTS: Final = (
+    Endpoint(
+        "POST",
+        f"{SHOP}/replays",
+        start_replay,
+        ReplayResponse,
+        {
+            "customers": 1204,
+            "selection": "deliveries since 1795150800000",
+            "run": RUN_EXAMPLE
+            | {"id": "R16", "kind": "replay", "reason": "sau sự cố", "explains_removals": False},
+        },
+        ReplayRequest,
+        {
+            "count first": {"since": "2026-11-22T08:00:00+07:00", "dry_run": True},
+            "some customers": {"customers": [1037889951], "reason": "sau sự cố"},
+        },
+        cpu_bound=True,
+    ),
+    Endpoint("GET", f"{SHOP}/runs", list_runs, RunList, {"runs": [RUN_EXAMPLE]}),
+    Endpoint("GET", f"{SHOP}/runs/{{run}}", run_status, RunModel, RUN_EXAMPLE),
+    Endpoint(
+        "GET",
+        f"{SHOP}/audit",
+        list_audit_log,
+        AuditLog,
+        {
+            "entries": [
+                {
+                    "at_ms": 1795150800000,
+                    "by": "an",
+                    "action": "publish",
+                    "details": {"version": 42, "touched": 4012, "approved": False},
+                }
+            ]
+        },
+        AuditQuery,
+    ),
+)

@@ -1,0 +1,190 @@
+"""Shops: how their work stands, pausing and resuming it, shadow mode."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+from msgspec import Meta
+
+from service.context import Context
+from service.locales import words
+from service.store import going_live
+from service.store.queue import ShopBacklog, load_backlogs
+from service.store.shop import Shop
+from service.web.ops.requests import Endpoint, Language, Request, RequestModel, ResponseModel, to_model
+from service.web.ops.rules import (
+    NEEDS_APPROVAL_EXAMPLE,
+    Approve,
+    PreviewResponse,
+    Shadow,
+    to_preview,
+)
+from service.web.ops.runs import RUN_EXAMPLE, RunModel
+
+
+class PauseRequest(RequestModel, frozen=True):
+    """Why the shop is paused."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
+
+
+class DisableShadowRequest(RequestModel, frozen=True):
+    """With `dry_run` it is only previewed what would be written."""
+
+    approve: Approve = False
+    dry_run: bool = False
+    lang: Language = "vi"
+
+
+class ShopStatus(ResponseModel, frozen=True):
+    """A shop and how its work stands."""
+
+    org: str
+    name: str
+    dialect: str
+    api_url: str
+    timezone: str
+    currency: str
+    reserve: int
+    shadow: bool
+    paused: str
+    paused_since_ms: int
+    paused_by: str
+    removals_paused: str
+    due: dict[str, int]
+    oldest_due_s: float
+    dead_letters: int
+    bucket_level: float
+
+
+class ShopList(ResponseModel, frozen=True):
+    """Every shop."""
+
+    shops: list[ShopStatus]
+
+
+class DisableShadowResponse(ResponseModel, frozen=True):
+    """With `dry_run` the preview; else the run that writes what was only decided: null where there are no rules."""
+
+    preview: PreviewResponse | None
+    run: RunModel | None
+    shadow: Shadow
+
+
+async def list_shops(context: Context, _: Request) -> ShopList:
+    """Every shop and how its work stands."""
+    orgs = await context.shops.orgs()
+    states = {state.org: state for state in await load_backlogs(context.redis, orgs)}
+    found = [(await context.shops.get(org), states[org]) for org in orgs]
+    return ShopList([_status(shop, state) for shop, state in found if shop is not None])
+
+
+async def shop_status(context: Context, request: Request) -> ShopStatus:
+    """One shop and how its work stands."""
+    shop = await context.shops.require(request.org)
+    [state] = await load_backlogs(context.redis, [request.org])
+    return _status(shop, state)
+
+
+async def pause(context: Context, request: Request) -> ShopStatus:
+    """Stop all work of the shop; its marks stay, deliveries are recorded as before."""
+    await context.shops.require(request.org)
+    asked: PauseRequest = request.model
+    await context.shops.pause(request.org, reason=asked.reason, by=request.by)
+    return await shop_status(context, request)
+
+
+async def resume(context: Context, request: Request) -> ShopStatus:
+    """Let the shop work again."""
+    await context.shops.require(request.org)
+    await context.shops.resume(request.org)
+    return await shop_status(context, request)
+
+
+async def enable_shadow(context: Context, request: Request) -> ShopStatus:
+    """Begin shadow mode: decisions are recorded, no write is begun. Where it is on already, nothing happens."""
+    shop = await context.shops.require(request.org)
+    await going_live.go_dark(context, shop, by=request.by)
+    return await shop_status(context, request)
+
+
+async def disable_shadow(context: Context, request: Request) -> DisableShadowResponse:
+    """End shadow mode; a worker then marks all customers whose tags are not as the live rules say.
+
+    It obeys the guard like a publish, and is refused with 409 where the shop is not in shadow mode.
+    """
+    asked: DisableShadowRequest = request.model
+    shop = await context.shops.require(request.org)
+    draft = await going_live.draft_live(context, shop)
+    if asked.dry_run:
+        return DisableShadowResponse(to_preview(draft, words(asked.lang)), None, shadow=True)
+    run = await going_live.go_live(context, shop, draft, by=request.by, approved=asked.approve)
+    return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
+
+
+def _status(shop: Shop, state: ShopBacklog) -> ShopStatus:
+    return ShopStatus(
+        org=shop.org,
+        name=shop.name,
+        dialect=shop.dialect,
+        api_url=shop.api_url,
+        timezone=shop.timezone,
+        currency=shop.currency,
+        reserve=shop.reserve,
+        shadow=shop.shadow,
+        paused=shop.paused,
+        paused_since_ms=shop.paused_since_ms,
+        paused_by=shop.paused_by,
+        removals_paused=shop.removals_paused,
+        due=state.customers,
+        oldest_due_s=round(state.oldest_s, 3),
+        dead_letters=state.dead_letters,
+        bucket_level=round(state.rate_limit_used, 1),
+    )
+
+
+SHOP_EXAMPLE: Final[dict[str, Any]] = {
+    "org": "1000000001",
+    "name": "Cửa hàng mẫu",
+    "dialect": "omni",
+    "api_url": "https://apis.haravan.com/com",
+    "timezone": "Asia/Ho_Chi_Minh",
+    "currency": "VND",
+    "reserve": 0,
+    "shadow": False,
+    "paused": "",
+    "paused_since_ms": 0,
+    "paused_by": "",
+    "removals_paused": "",
+    "due": {"live": 2, "bulk": 3200, "planned": 12, "delayed": 0},
+    "oldest_due_s": 0.41,
+    "dead_letters": 1,
+    "bucket_level": 31.5,
+}
+SHOP: Final = "/ops/v1/shops/{org}"
+ENDPOINTS: Final = (
+    Endpoint("GET", "/ops/v1/shops", list_shops, ShopList, {"shops": [SHOP_EXAMPLE]}),
+    Endpoint("GET", SHOP, shop_status, ShopStatus, SHOP_EXAMPLE),
+    Endpoint(
+        "POST",
+        f"{SHOP}/pause",
+        pause,
+        ShopStatus,
+        SHOP_EXAMPLE | {"paused": "kiểm tra dữ liệu", "paused_since_ms": 1795150800000, "paused_by": "an"},
+        PauseRequest,
+        {"by hand": {"reason": "kiểm tra dữ liệu"}},
+    ),
+    Endpoint("POST", f"{SHOP}/resume", resume, ShopStatus, SHOP_EXAMPLE),
+    Endpoint("POST", f"{SHOP}/shadow", enable_shadow, ShopStatus, SHOP_EXAMPLE | {"shadow": True}),
+    Endpoint(
+        "POST",
+        f"{SHOP}/shadow/disable",
+        disable_shadow,
+        DisableShadowResponse,
+        {"preview": None, "run": RUN_EXAMPLE | {"reason": "shadow mode ended"}, "shadow": False},
+        DisableShadowRequest,
+        {"look first": {"dry_run": True}, "approved": {"approve": True}},
+        {409: NEEDS_APPROVAL_EXAMPLE},
+        cpu_bound=True,
+    ),
+)

@@ -1,0 +1,131 @@
+"""The fast path and the whole decision give the same answer."""
+
+from __future__ import annotations
+
+from datetime import date
+
+import msgspec
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from service.domain.compilation import compile_rules
+from service.domain.customers import Customer
+from service.domain.decision import Decision, _decided, decide
+from service.domain.decisions.fast_path import fast_path
+from service.domain.evaluation import Compiled
+from service.domain.ownership import NO_PAST, Past, succeed
+from service.domain.parsing import check_rules, parse_rules
+from service.domain.standing import Hold, Owned, Standing
+from service.domain.tags import after, tag_set
+from tests.reference import strategies
+from tests.reference.strategies import likely
+
+TODAY = date(2048, 3, 1)
+DOCUMENTS = strategies.documents()
+LIKELY = strategies.documents(whens=likely)
+
+
+def decided_both_ways(
+    compiled: Compiled, customer: Customer, standing: Standing, today: date
+) -> tuple[Decision, Decision]:
+    now_ms = strategies.moment(today, 12, compiled.rule_set.timezone)
+    day = today.toordinal()
+    quick = decide(
+        compiled=compiled, customer=customer, standing=standing, today=day, now_ms=now_ms, version=4
+    )
+    facts = compiled.facts(customer, day)
+    whole = _decided(compiled, customer, standing, facts, now_ms=now_ms, version=4)
+    return quick, whole
+
+
+def by_tag(decision: Decision) -> Decision:
+    """The fast path names removals first, whatever the order of the rules."""
+    return msgspec.structs.replace(decision, reasons=tuple(sorted(decision.reasons, key=lambda one: one.tag)))
+
+
+def check(compiled: Compiled, customer: Customer, standing: Standing, today: date) -> Decision:
+    quick, whole = decided_both_ways(compiled, customer, standing, today)
+
+    assert by_tag(quick) == by_tag(whole)
+    assert (quick.standing is standing) is (whole.standing is standing)
+    return quick
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
+    doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
+    standing = data.draw(st.one_of(st.just(Standing()), strategies.standings(doc["timezone"], today)))
+    compiled = compile_rules(check_rules(doc), past=data.draw(strategies.PASTS))
+
+    check(compiled, data.draw(strategies.customers(doc["timezone"])), standing, today)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(st.data())
+def test_a_customer_at_rest_is_decided_alike_both_ways_after_one_edit(data: st.DataObject) -> None:
+    doc, today = data.draw(LIKELY), data.draw(strategies.DAYS)
+    customer, standing, past = data.draw(strategies.customers(doc["timezone"])), Standing(), NO_PAST
+    rule_set = check_rules(doc)
+    for _ in range(3):
+        compiled = compile_rules(rule_set, past=past)
+        decision = check(compiled, customer, standing, today)
+        tags = after(tag_set(customer.tags), decision.change).listed
+        customer, standing = msgspec.structs.replace(customer, tags=tags), decision.standing
+        check(compiled, customer, standing, today)
+        doc = data.draw(strategies.edited(doc))
+        before, rule_set = rule_set, check_rules(doc)
+        past = succeed(past, before=before, after=rule_set)
+
+
+RULES = """
+version: 1
+rules:
+  - {id: vip, tag: VIP, when: {field: total_spent, op: at_least, value: 10}}
+  - {id: fan, tag: Fan, keep: 30 days, when: {field: orders_count, op: at_least, value: 3}}
+  - {id: both, tag: Both, when: {field: tags, op: has_all, value: [VIP, X]}}
+tiers:
+  - id: t
+    levels:
+      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50}}
+"""
+OWNED_GOLD = {"gold": Owned("Gold", "t", 0, 1)}
+OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
+
+
+@pytest.mark.parametrize(
+    ("customer", "standing", "expected"),
+    [
+        (Customer(id=1, total_spent=0), Standing(), True),
+        (Customer(id=1, total_spent=50, tags=("VIP",)), Standing(OWNED_VIP), True),
+        (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(), True),
+        (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "deleted", 0, 1)}), True),
+        (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(OWNED_GOLD), True),
+        (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "removed", 0, 1)}), True),
+        (Customer(id=1, total_spent=10), Standing(), False),
+        (Customer(id=1, total_spent=0, tags=("VIP",)), Standing(OWNED_VIP), False),
+        (Customer(id=1, total_spent=0, orders_count=3), Standing(), False),
+        (Customer(id=1, total_spent=0), Standing(held={"fan": Hold("fan", 1)}), False),
+    ],
+    ids=[
+        "nothing to do",
+        "a tier's level is added",
+        "somebody else added the tag",
+        "the tag of a deleted rule that leaves it",
+        "our level is removed",
+        "the tag of a deleted rule that removes it",
+        "a later rule reads the missing tag",
+        "a later rule reads the removed tag",
+        "a hold begins",
+        "a hold ends",
+    ],
+)
+def test_the_fast_path_answers_where_no_hold_changes_and_no_rule_reads_a_change(
+    customer: Customer, standing: Standing, *, expected: bool
+) -> None:
+    compiled = compile_rules(parse_rules(RULES), past=Past(gone={"deleted": "leave", "removed": "remove"}))
+    facts = compiled.facts(customer, TODAY.toordinal())
+
+    assert (fast_path(compiled, facts, standing) is not None) is expected
+    check(compiled, customer, standing, TODAY)

@@ -1,0 +1,138 @@
+"""The shop and the rules of the environment: created once, changed when the environment changes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import OrgId
+from service.domain.problems import BadRules
+from service.errors import Refused
+from service.seeding import seed_rules, seed_shop
+from service.settings import Settings
+from service.store import keys
+from service.store.cipher import Cipher
+from service.store.shop import Shop
+from service.store.shops import TOKEN_REJECTED, Shops
+from service.store.versions import Versions
+
+ORG = OrgId("1000000001")
+KEY = "k" * 32
+GOM = Shop(ORG, "Nhà Gốm", "omni", "https://apis.haravan.com/com", "token-one")
+
+
+@pytest.fixture
+def shops(redis: ArqRedis) -> Shops:
+    return Shops(redis, Cipher((KEY,)))
+
+
+@pytest.fixture
+def versions(redis: ArqRedis) -> Versions:
+    return Versions(redis)
+
+
+def environment(**fields: Any) -> Settings:
+    return Settings(**{"org_id": ORG, "access_token": "token-env", "secret_keys": (KEY,), **fields})
+
+
+async def test_without_an_org_in_the_environment_nothing_is_seeded(shops: Shops) -> None:
+    assert await seed_shop(Settings(secret_keys=(KEY,)), shops) is None
+    assert await shops.orgs() == ()
+
+
+async def test_the_environments_shop_is_made_once(shops: Shops) -> None:
+    first = await seed_shop(environment(api_reserve=10), shops)
+    again = await seed_shop(environment(api_reserve=10), shops)
+
+    assert first == again
+    assert first is not None
+    assert (first.token, first.dialect, first.reserve) == ("token-env", "omni", 10)
+
+
+async def test_an_admin_address_means_the_admin_dialect(shops: Shops) -> None:
+    shop = await seed_shop(environment(api_url="https://nha-gom.myharavan.com/admin"), shops)
+
+    assert shop is not None
+    assert shop.dialect == "admin"
+
+
+async def test_a_token_replaced_by_command_survives_the_next_start(shops: Shops) -> None:
+    await seed_shop(environment(), shops)
+    await shops.set_token(ORG, "token-by-command")
+
+    await seed_shop(environment(), shops)
+
+    assert (await shops.require(ORG)).token == "token-by-command"
+
+
+async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(shops: Shops) -> None:
+    await seed_shop(environment(), shops)
+    await shops.pause(ORG, reason=TOKEN_REJECTED, by="worker")
+
+    await seed_shop(environment(access_token="token-env-2", api_reserve=5), shops)
+
+    shop = await shops.require(ORG)
+    assert (shop.token, shop.reserve, shop.paused) == ("token-env-2", 5, "")
+
+
+async def test_a_shop_added_by_command_takes_the_environments_token(shops: Shops) -> None:
+    await shops.add(GOM)
+
+    await seed_shop(environment(), shops)
+
+    shop = await shops.require(ORG)
+    assert (shop.token, shop.name) == ("token-env", "Nhà Gốm")
+
+
+def settings(path: Path) -> Settings:
+    return Settings(rules_file=path)
+
+
+async def test_the_rules_file_is_published_once(versions: Versions, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text(
+        "rules:\n  - {id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}\n"
+    )
+
+    first = await seed_rules(settings(file), versions, GOM)
+    again = await seed_rules(settings(file), versions, GOM)
+
+    assert first is not None
+    assert (first.number, first.author, again) == (1, "RULES_FILE", None)
+
+
+@pytest.mark.parametrize("name", ["owned", "snapshots"])
+async def test_a_shop_with_a_past_keeps_its_own(
+    versions: Versions, redis: ArqRedis, tmp_path: Path, name: str
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules: []\n")
+    await redis.hset(keys.shop(ORG, name), "7", "x")
+
+    assert await seed_rules(settings(file), versions, GOM) is None
+    assert await versions.live(ORG) is None
+
+
+async def test_a_broken_rules_file_says_where(versions: Versions, tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("rules:\n  - {id: a}\n")
+
+    with pytest.raises(BadRules, match="line 2"):
+        await seed_rules(settings(file), versions, GOM)
+
+
+async def test_a_rules_file_in_another_currency_than_the_shops_is_refused(
+    versions: Versions, tmp_path: Path
+) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("currency: USD\nrules: []\n")
+
+    with pytest.raises(Refused, match="amounts in VND"):
+        await seed_rules(settings(file), versions, GOM)
+
+
+async def test_without_a_rules_file_nothing_is_published(versions: Versions) -> None:
+    assert await seed_rules(Settings(), versions, GOM) is None

@@ -1,0 +1,117 @@
+"""Lists of customers: a broken record spoils nobody but itself, and who came is held against who was asked for."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from service.domain.customers import CustomerId
+from service.errors import Unreadable
+from workers.haravan.decoding import (
+    Batch,
+    Comparison,
+    UnreadableRecord,
+    compare,
+    decode_batch,
+    decode_count,
+    decode_raw_customers,
+    decode_record,
+)
+
+
+def batch(*each: bytes) -> Batch:
+    return decode_batch(b'{"customers": [' + b",".join(each) + b"]}", currency="VND")
+
+
+def ids(*numbers: int) -> frozenset[CustomerId]:
+    return frozenset(map(CustomerId, numbers))
+
+
+@pytest.mark.parametrize(
+    ("body", "unreadable"),
+    [
+        pytest.param(b'{"id": 2, "total_spent": "viel"}', UnreadableRecord(CustomerId(2), "'total_spent' is not a number"), id="money"),
+        pytest.param(b'{"id": 2, "tags": ["VIP"]}', UnreadableRecord(CustomerId(2), "'tags' is not a text"), id="tags"),
+        pytest.param(b'{"id": 2, "birthday": "31/12"}', UnreadableRecord(CustomerId(2), "'birthday' is not a date and time"), id="date"),
+        pytest.param(b'{"tags": "VIP"}', UnreadableRecord(None, "'id' is missing or is not a positive 64-bit number"), id="no-id"),
+        pytest.param(b'{"id": -2}', UnreadableRecord(None, "'id' is missing or is not a positive 64-bit number"), id="negative-id"),
+        pytest.param(b"null", UnreadableRecord(None, "the record is not a JSON object"), id="null"),
+        pytest.param(b'"VIP"', UnreadableRecord(None, "the record is not a JSON object"), id="text"),
+        pytest.param(b'{"id": 2, "note": "\\ud800"}', UnreadableRecord(CustomerId(2), "the record is not a JSON object"), id="half-a-character"),
+        pytest.param(b'{"id": 2, "note": "\xff"}', UnreadableRecord(CustomerId(2), "the record is not a JSON object"), id="not-utf-8"),
+        pytest.param(b'{"id": 2, "total_spent": 1e99999999999999999999}', UnreadableRecord(CustomerId(2), "'total_spent' is not a number that fits"), id="exponent"),
+        pytest.param(b'{"id": 2, "gender": 10000000000000000000000000}', UnreadableRecord(CustomerId(2), "'gender' is not a number that fits"), id="digits"),
+        pytest.param(b'{"id": 2, "total_spent": NaN}', UnreadableRecord(CustomerId(2), "the record is not a JSON object"), id="nan"),
+    ],
+)  # fmt: skip
+def test_an_unreadable_record_does_not_affect_the_others(body: bytes, unreadable: UnreadableRecord) -> None:
+    got = batch(b'{"id": 1}', body, b'{"id": 3}')
+
+    assert [record.customer.id for record in got.records] == [1, 3]
+    assert got.unreadable == (unreadable,)
+
+
+def test_a_bare_control_character_spoils_nothing() -> None:
+    got = batch(
+        b'{"id": 1, "total_spent": 5.0000, "odd": 1e99999999999999999999}',
+        b'{"id": 2, "note": "a\x01b", "total_spent": 261380000.0000}',
+    )
+
+    assert [record.customer.total_spent for record in got.records] == [5, 261_380_000]
+    assert got.records[1].customer.note == "a\x01b"
+
+
+def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavailable() -> None:
+    with pytest.raises(Unreadable):
+        decode_record(b'{"customer": {"id": 2, "note": "\\ud83d"}}', currency="VND")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"customers": [{"id": 1}, {"id"', b'{"customers": [\x01'], ids=["cut-off", "garbage"]
+)
+def test_a_body_that_is_no_page_is_not_read_as_one(body: bytes) -> None:
+    with pytest.raises(msgspec.DecodeError):
+        decode_batch(body, currency="VND")
+
+
+def test_an_empty_page_is_false_and_a_page_of_unreadable_records_is_not() -> None:
+    assert not batch()
+    assert batch(b"null")
+
+
+def test_ids_name_everybody_who_came() -> None:
+    assert batch(b'{"id": 1}', b'{"id": "2", "tags": 3}', b"null").ids == ids(1, 2)
+
+
+@pytest.mark.parametrize(
+    ("asked", "came", "comparison"),
+    [
+        pytest.param((1, 2), (1, 2), Comparison(ids(), ids()), id="all"),
+        pytest.param((1, 2), (2, 1), Comparison(ids(), ids()), id="in-another-order"),
+        pytest.param((1, 2), (1, 1, 2), Comparison(ids(), ids()), id="one-twice"),
+        pytest.param((1, 2), (1,), Comparison(ids(2), ids()), id="one-missing"),
+        pytest.param((1, 2), (1, 2, 3), Comparison(ids(), ids(3)), id="one-too-many"),
+        pytest.param((1, 2), (3, 4), Comparison(ids(1, 2), ids(3, 4)), id="others"),
+        pytest.param((1, 2), (), Comparison(ids(1, 2), ids()), id="nobody"),
+    ],
+)
+def test_the_ids_of_a_list_are_compared_with_the_requested_ids(
+    asked: tuple[int, ...], came: tuple[int, ...], comparison: Comparison
+) -> None:
+    got = batch(*(f'{{"id": {number}}}'.encode() for number in came))
+
+    assert compare(map(CustomerId, asked), got) == comparison
+    assert comparison.mismatched is bool(comparison.unexpected)
+
+
+@pytest.mark.parametrize("body", [b'{"count": 3}', b'{"count": "3"}'], ids=["number", "text"])
+def test_a_count_is_read(body: bytes) -> None:
+    assert decode_count(body) == 3
+
+
+def test_raw_records_keep_every_digit() -> None:
+    (raw,) = decode_raw_customers(b'{"customers": [{"id": 9007199254740993, "total_spent": 261380000.0000}]}')
+
+    written = msgspec.json.Encoder(decimal_format="number").encode(raw)
+
+    assert written == b'{"id":9007199254740993,"total_spent":261380000.0000}'

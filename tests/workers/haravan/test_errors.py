@@ -1,0 +1,175 @@
+"""Every status and every odd body becomes the right error, in a text that gives nobody's data away."""
+
+from __future__ import annotations
+
+import pytest
+
+from service.domain.customers import CustomerId
+from service.errors import Gone, HaravanError, Rejected, Throttled, Unauthorised, Unavailable
+from workers.haravan.calls import Request, Response
+from workers.haravan.decoding import decode_tags
+from workers.haravan.errors import MAX_SUMMARY_CHARS, error_summary, parse_response, to_error
+
+TAGS = Request("POST tags", "/customers/7/tags.json", json={"tags": "VIP"}, customer=CustomerId(7))
+LIST = Request("GET customers", "/customers.json")
+NEW = Request(
+    "POST customers",
+    "/customers.json",
+    json={
+        "customer": {
+            "first_name": "Nguyễn Thị Ánh",
+            "email": "anh@example.com",
+            "phone": "0900000001",
+            "addresses": [{"address1": "182 Lê Đại Hành"}],
+        }
+    },
+)
+SEARCH = Request("GET search", "/customers/search.json", {"query": "Trần Văn Bình"})
+
+
+def response(status: int, body: bytes = b"", **headers: str) -> Response:
+    return Response(status, {name.replace("_", "-"): value for name, value in headers.items()}, body)
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "error"),
+    [
+        pytest.param(LIST, 301, Unavailable, id="moved"),
+        pytest.param(LIST, 302, Unavailable, id="redirected-to-a-login"),
+        pytest.param(LIST, 304, Unavailable, id="not-modified"),
+        pytest.param(LIST, 400, Rejected, id="bad-request"),
+        pytest.param(LIST, 401, Unauthorised, id="wrong-token"),
+        pytest.param(LIST, 402, Rejected, id="unpaid-shop"),
+        pytest.param(LIST, 403, Unauthorised, id="wrong-scope"),
+        pytest.param(TAGS, 404, Gone, id="no-such-customer"),
+        pytest.param(LIST, 404, Unavailable, id="no-such-address"),
+        pytest.param(TAGS, 405, Rejected, id="wrong-method"),
+        pytest.param(TAGS, 406, Rejected, id="not-acceptable"),
+        pytest.param(TAGS, 408, Unavailable, id="server-gave-up-waiting"),
+        pytest.param(TAGS, 409, Rejected, id="conflict"),
+        pytest.param(TAGS, 410, Rejected, id="endpoint-retired"),
+        pytest.param(TAGS, 422, Rejected, id="unprocessable"),
+        pytest.param(TAGS, 429, Throttled, id="throttled"),
+        pytest.param(TAGS, 500, Unavailable, id="server-error"),
+        pytest.param(TAGS, 502, Unavailable, id="bad-gateway"),
+        pytest.param(TAGS, 503, Unavailable, id="maintenance"),
+        pytest.param(TAGS, 504, Unavailable, id="gateway-timeout"),
+        pytest.param(TAGS, 599, Unavailable, id="unheard-of"),
+    ],
+)
+def test_a_status_becomes_its_error(request_: Request, status: int, error: type[HaravanError]) -> None:
+    found = to_error(request_, response(status))
+
+    assert type(found) is error
+    assert found.status == status
+    assert str(found).startswith(f"{request_.endpoint} answered {status}")
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        pytest.param(
+            b'{"errors": {"base": ["no name", "no e-mail"]}}', "base: no name; base: no e-mail", id="dict"
+        ),
+        pytest.param(b'{"errors": "Not Found"}', "Not Found", id="text"),
+        pytest.param(b'{"errors": ["one", "two"]}', "one; two", id="list"),
+        pytest.param(b'{"errors": {"tags": "too long"}}', "tags: too long", id="dict-of-text"),
+        pytest.param(b'{"errors": {"a": {"b": {"c": {"d": "deep"}}}}}', "", id="deeper-than-is-read"),
+        pytest.param(b'{"errors": {"a": {"b": ["deep"]}}}', "a: b: deep", id="nested"),
+        pytest.param(b'{"error": "invalid_token"}', "invalid_token", id="singular"),
+        pytest.param(b'{"error": true, "message": "no topic"}', "no topic", id="flag-and-message"),
+        pytest.param(b'{"message": "Unauthorized"}', "Unauthorized", id="message"),
+        pytest.param(
+            b'{"Message": "An error has occurred."}', "Message: An error has occurred.", id="unknown-key"
+        ),
+        pytest.param(b'["one", {"two": 2}]', "one; two: 2", id="bare-list"),
+        pytest.param(b'"a text"', "a text", id="bare-text"),
+        pytest.param(b"42", "42", id="bare-number"),
+        pytest.param(b"null", "", id="null"),
+        pytest.param(b"{}", "", id="empty-dict"),
+        pytest.param(b"[]", "", id="empty-list"),
+        pytest.param(b"", "", id="empty"),
+        pytest.param(b"  \r\n", "", id="blank"),
+        pytest.param(b"<html><h1>502 Bad Gateway</h1></html>", "an HTML page", id="html"),
+        pytest.param(b"\xef\xbb\xbf{}", "\ufeff{}", id="byte-order-mark"),
+        pytest.param(b"upstream timed out", "upstream timed out", id="plain-text"),
+        pytest.param(b"\xff\xfe\x00", "\ufffd\ufffd\x00", id="not-utf-8"),
+        pytest.param(b'{"errors": "cut of', '{"errors": "cut of', id="cut-off"),
+        pytest.param(b"[" * 5000, "[" * (MAX_SUMMARY_CHARS - 1) + "…", id="endlessly-nested"),
+        pytest.param(b"a " * 400, "a " * (MAX_SUMMARY_CHARS // 2 - 1) + "a…", id="long"),
+    ],
+)
+def test_an_error_s_body_is_read_whatever_it_is(body: bytes, text: str) -> None:
+    assert error_summary(TAGS, response(422, body)) == text
+
+
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        pytest.param(NEW, '{"errors": {"email": ["anh@example.com has already been taken"]}}', id="e-mail"),
+        pytest.param(NEW, '{"errors": "Nguyễn Thị Ánh exists"}', id="name"),
+        pytest.param(NEW, '{"errors": "NGUYỄN THỊ ÁNH exists"}', id="name-in-capitals"),
+        pytest.param(NEW, '{"errors": "Ánh (Nguyễn) exists"}', id="name-in-pieces"),
+        pytest.param(NEW, '{"errors": "182 Lê Đại Hành is no address"}', id="address"),
+        pytest.param(NEW, '{"errors": "0900000001 is taken"}', id="phone"),
+        pytest.param(SEARCH, '{"errors": "Trần Văn Bình not found"}', id="what-was-searched-for"),
+    ],
+)
+def test_what_was_sent_of_a_customer_is_masked(request_: Request, said: str) -> None:
+    text = str(to_error(request_, response(422, said.encode()))).casefold()
+
+    for secret in ("nguyễn", "ánh", "@", "0900", "lê đại hành", "trần", "bình"):
+        assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        pytest.param("mail to binh@example.com failed", "mail to ••• failed", id="e-mail"),
+        pytest.param("phone +84 900-000-002 is taken", "phone ••• is taken", id="phone"),
+        pytest.param("token 0123456789abcdef0123456789abcdef", "token •••", id="token"),
+        pytest.param("at most 255 characters", "at most 255 characters", id="a-limit-stays"),
+    ],
+)
+def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None:
+    assert error_summary(TAGS, response(422, said.encode())) == text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"null", b"[]", b'{"customers": []}', b'{"tags": 3}', b"<html></html>", b"\xff", b"[" * 100_000],
+    ids=[
+        "empty",
+        "null",
+        "list",
+        "a-list-of-customers",
+        "wrong-type",
+        "html",
+        "not-utf-8",
+        "endlessly-nested",
+    ],
+)
+def test_a_good_status_with_another_body_is_no_answer(body: bytes) -> None:
+    with pytest.raises(Unavailable, match="not what the API promises") as caught:
+        parse_response(TAGS, response(200, body), decode_tags)
+
+    assert caught.value.status == 200
+
+
+@pytest.mark.parametrize("status", [200, 201, 202, 204])
+def test_every_2xx_is_good(status: int) -> None:
+    assert parse_response(TAGS, response(status, b'{"tags": "VIP,a1"}'), decode_tags) == ("VIP", "a1")
+
+
+@pytest.mark.parametrize(
+    "body", [b'{"tags": null}', b'{"tags": ""}', b'{"tags": " , "}'], ids=["null", "empty", "blanks"]
+)
+def test_no_tags_left_is_an_answer(body: bytes) -> None:
+    assert parse_response(TAGS, response(200, body), decode_tags) == ()
+
+
+def test_a_429_says_how_long_to_wait() -> None:
+    error = to_error(TAGS, response(429, b"", Retry_After="3.5"))
+
+    assert isinstance(error, Throttled)
+    assert error.retry_after_s == 3.5

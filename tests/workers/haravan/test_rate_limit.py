@@ -1,0 +1,199 @@
+"""Pacing: rate-limit headers in any spelling, and permits that wait in order and report each response."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from arq.connections import ArqRedis
+from multidict import CIMultiDict
+
+from service.domain.customers import OrgId
+from service.store.bucket import Bucket, Grant
+from workers.haravan.calls import Request, Response
+from workers.haravan.rate_limit import RateLimitExceeded, RateLimitHeaders, WaitingPermits, parse_rate_limit
+
+ORG = OrgId("1000000001")
+COUNT = Request("GET count", "/customers/count.json")
+START_MS = 1_700_000_000_000
+
+
+class Time:
+    """A clock that sleeping moves, and how long was slept."""
+
+    def __init__(self) -> None:
+        self.now_ms = START_MS
+        self.slept: list[float] = []
+
+    def clock_ms(self) -> int:
+        return self.now_ms
+
+    async def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.now_ms += round(seconds * 1000)
+        await asyncio.sleep(0)
+
+
+@pytest.fixture
+def time() -> Time:
+    return Time()
+
+
+@pytest.fixture
+def bucket(redis: ArqRedis, time: Time) -> Bucket:
+    return Bucket(redis, clock_ms=time.clock_ms)
+
+
+async def fill(bucket: Bucket, used: int) -> None:
+    grant = await bucket.acquire(ORG, lane="bulk")
+    assert isinstance(grant, Grant)
+    await bucket.report(ORG, grant, status=200, used=used, size=80)
+
+
+async def settle(permits: WaitingPermits) -> None:
+    permit = await permits.acquire(COUNT)
+    await permits.settle(permit, status=200, used=None, size=None, retry_after_s=None)
+
+
+async def test_a_call_waits_until_there_is_room(bucket: Bucket, time: Time) -> None:
+    await fill(bucket, 41)
+    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
+
+    await settle(permits)
+
+    assert sum(time.slept) == pytest.approx(0.75)
+
+
+async def test_those_who_wait_are_served_in_the_order_in_which_they_came(bucket: Bucket, time: Time) -> None:
+    await fill(bucket, 41)
+    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
+    served: list[int] = []
+
+    async def one(number: int) -> None:
+        await settle(permits)
+        served.append(number)
+
+    await asyncio.gather(*(one(number) for number in range(20)))
+
+    assert served == list(range(20))
+
+
+async def test_a_thousand_waiting_calls_ask_no_more_often_than_one(bucket: Bucket, time: Time) -> None:
+    await fill(bucket, 79)
+    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
+    waiting = [asyncio.create_task(settle(permits)) for _ in range(1000)]
+
+    await waiting[0]
+
+    assert len(time.slept) <= 41  # 10 s until a place is free, asked four times a second
+    for task in waiting:
+        task.cancel()
+    await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: Bucket, time: Time) -> None:
+    await fill(bucket, 41)
+    stuck = asyncio.Event()
+
+    async def sleep(seconds: float) -> None:
+        if not stuck.is_set():
+            stuck.set()
+            await asyncio.Event().wait()
+        await time.sleep(seconds)
+
+    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=sleep)
+    first, second = asyncio.create_task(settle(permits)), asyncio.create_task(settle(permits))
+    await stuck.wait()
+
+    first.cancel()
+
+    await second
+
+
+async def test_who_does_not_wait_for_long_is_told_that_there_is_no_room(bucket: Bucket, time: Time) -> None:
+    await fill(bucket, 79)
+    permits = WaitingPermits(bucket, ORG, lane="bulk", max_wait_s=1.0, sleep=time.sleep)
+
+    with pytest.raises(RateLimitExceeded) as caught:
+        await permits.acquire(COUNT)
+
+    assert caught.value.reason == "full"
+    assert sum(time.slept) <= 1.0
+
+
+async def test_a_429_stops_the_shop_as_long_as_it_says(bucket: Bucket, time: Time) -> None:
+    permits = WaitingPermits(bucket, ORG, lane="live", sleep=time.sleep)
+    permit = await permits.acquire(COUNT)
+    await permits.settle(permit, status=429, used=10, size=80, retry_after_s=7.5)
+
+    await settle(permits)
+
+    assert time.slept == [7.5]
+
+
+async def test_the_reserve_is_left_to_other_apps(bucket: Bucket, time: Time) -> None:
+    await fill(bucket, 21)
+
+    await settle(WaitingPermits(bucket, ORG, lane="bulk", reserve=20, sleep=time.sleep))
+
+    assert time.slept
+
+
+def headers_of(status: int, **headers: str) -> RateLimitHeaders:
+    spelled = CIMultiDict({name.replace("_", "-"): value for name, value in headers.items()})
+    return parse_rate_limit(Response(status, spelled, b""))
+
+
+@pytest.mark.parametrize(
+    ("header", "used", "size"),
+    [
+        pytest.param("32/80", 32, 80, id="as-documented"),
+        pytest.param("0/80", 0, 80, id="empty"),
+        pytest.param("80/80", 80, 80, id="full"),
+        pytest.param(" 32 / 80 ", 32, 80, id="spaces"),
+        pytest.param("32.75/80", 32, 80, id="fraction"),
+        pytest.param("100/400", 100, 400, id="larger-bucket"),
+        pytest.param("", None, None, id="blank"),
+        pytest.param("32", None, None, id="no-size"),
+        pytest.param("-1/80", None, None, id="negative"),
+        pytest.param("a/b", None, None, id="letters"),
+        pytest.param("٣٢/٨٠", None, None, id="other-digits"),
+        pytest.param("9999999999/80", None, None, id="absurd"),
+    ],
+)
+def test_the_call_limit_is_read(header: str, used: int | None, size: int | None) -> None:
+    assert headers_of(200, X_Haravan_Api_Call_Limit=header) == RateLimitHeaders(used=used, size=size)
+
+
+def test_an_answer_without_headers_says_nothing() -> None:
+    assert headers_of(200) == RateLimitHeaders()
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [
+        pytest.param("2.0", 2.0, id="as-documented"),
+        pytest.param("5", 5.0, id="whole"),
+        pytest.param("0.5", 0.5, id="half"),
+        pytest.param(" 3.0 ", 3.0, id="spaces"),
+        pytest.param("60", 60.0, id="a-minute"),
+        pytest.param("3600", 60.0, id="an-hour"),
+        pytest.param("0", 2.0, id="zero"),
+        pytest.param("-4", 2.0, id="negative"),
+        pytest.param("nan", 2.0, id="nan"),
+        pytest.param("inf", 2.0, id="infinite"),
+        pytest.param("", 2.0, id="blank"),
+        pytest.param("soon", 2.0, id="word"),
+        pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", 2.0, id="date"),
+    ],
+)
+def test_retry_after_is_a_float_s_text_within_reason(header: str, seconds: float) -> None:
+    assert headers_of(429, Retry_After=header).retry_after_s == seconds
+
+
+def test_a_429_without_retry_after_waits_two_seconds() -> None:
+    assert headers_of(429).retry_after_s == 2.0
+
+
+def test_retry_after_of_another_answer_does_not_stop_the_shop() -> None:
+    assert headers_of(503, Retry_After="30").retry_after_s is None

@@ -1,0 +1,54 @@
+"""Periodic jobs: a failed pass does not end the loop, and a long pass delays others only if they may not overlap."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from redis.exceptions import ConnectionError as RedisConnectionError
+from structlog.testing import capture_logs
+
+from service.tasks import cancel_and_wait
+from workers.periodic.scheduler import run_every
+
+
+@pytest.mark.parametrize("overlapping", [False, True])
+async def test_a_failed_pass_is_logged_and_the_next_one_runs(overlapping: bool) -> None:
+    errors: list[Exception] = [RedisConnectionError("away"), ValueError("a bug")]
+    succeeded = asyncio.Event()
+
+    async def job() -> None:
+        if errors:
+            raise errors.pop(0)
+        succeeded.set()
+
+    with capture_logs() as logged:
+        loop = asyncio.create_task(run_every(0, job, "sweep", overlapping=overlapping))
+        await succeeded.wait()
+        await cancel_and_wait(loop)
+
+    assert [(line["event"], line["outcome"]) for line in logged] == [
+        ("sweep", "store_unavailable"),
+        ("sweep", "error"),
+    ]
+
+
+async def test_overlapping_passes_do_not_wait_for_each_other_and_end_with_the_loop() -> None:
+    running = 0
+    enough = asyncio.Event()
+
+    async def job() -> None:
+        nonlocal running
+        running += 1
+        if running == 3:
+            enough.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            running -= 1
+
+    loop = asyncio.create_task(run_every(0, job, "nightly", overlapping=True))
+    await enough.wait()
+    await cancel_and_wait(loop)
+
+    assert running == 0

@@ -1,0 +1,193 @@
+"""A scan enqueues every customer whose tags are not right, and stores the snapshots of all others."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import datetime
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers import unpack
+from service.domain.standing import unpack_held
+from service.errors import Unavailable
+from service.store import census, runs
+from tests.workers.stage import ORG, Stage, staged
+from workers.haravan.calls import Call
+from workers.haravan.client import Haravan
+from workers.haravan.decoding import Batch
+from workers.haravan.dialects import Omni
+from workers.haravan.rate_limit import WaitingPermits
+from workers.scan import CustomerScan, ScanKind, ScanProgress, build_scan
+
+TIER = """
+version: 1
+tiers:
+  - id: hang
+    downgrade: {after: 30 days}
+    levels: [{tag: Gold, when: {field: total_spent, op: at_least, value: 5}}]
+"""
+
+
+@pytest.fixture(params=["omni", "admin"])
+async def stage(redis: ArqRedis, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    async with staged(redis, dialect=request.param) as stage:
+        yield stage
+
+
+async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _: None) -> CustomerScan | None:
+    """A scan of the stage's shop."""
+    shop = await stage.shops.require(ORG)
+    return await build_scan(
+        stage.context,
+        shop,
+        Haravan.for_shop(shop, stage.drain.session),
+        permits=WaitingPermits(stage.drain.turns.bucket, ORG, lane="bulk"),
+        rulebook=stage.drain.rulebook,
+        on_page=on_page,
+    )
+
+
+async def scan(stage: Stage, kind: ScanKind, *, since_ms: int | None = None) -> tuple[int, int]:
+    """How many customers the run of a scan has, and how many of them are still to be drained."""
+    customer_scan = await made(stage)
+    assert customer_scan is not None
+    run = await customer_scan(kind, by="test", since_ms=since_ms)
+    return run.total, run.left
+
+
+async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_all_snapshots(
+    stage: Stage,
+) -> None:
+    ids = [stage.haravan.create(total_spent=20_000_000 if n % 10 == 0 else 5) for n in range(120)]
+
+    marked, left = await scan(stage, "backfill")
+    assert (marked, left) == (12, 12)
+    assert await stage.redis.hlen(stage.key("snapshots")) == 108
+    assert await census.counted(stage.redis, ORG) == 120
+    await stage.turn(12)
+
+    assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])
+    assert await stage.redis.hlen(stage.key("snapshots")) == 120
+
+
+async def test_a_second_scan_finds_nothing_to_do(stage: Stage) -> None:
+    for _ in range(3):
+        stage.haravan.create(total_spent=20_000_000)
+    await scan(stage, "backfill")
+    await stage.turn(3)
+
+    assert await scan(stage, "backfill") == (0, 0)
+
+
+async def test_a_reconcile_reads_only_what_changed_since(stage: Stage) -> None:
+    old = stage.haravan.create(total_spent=5)
+    await scan(stage, "backfill")
+    stage.clock.advance(7200)
+    since = stage.now_ms
+    stage.clock.advance(7200)
+    stage.haravan.edit(old, total_spent=20_000_000, announce=False)
+
+    assert await scan(stage, "reconcile", since_ms=since) == (1, 1)
+
+
+async def test_a_changed_customer_is_enqueued_even_if_no_tag_changes_because_publishes_evaluate_snapshots(
+    stage: Stage,
+) -> None:
+    customer = stage.haravan.create(total_spent=5)
+    await scan(stage, "backfill")
+    stage.haravan.edit(customer, total_spent=6, announce=False)
+
+    assert await scan(stage, "backfill") == (1, 1)
+    await stage.turn(2)
+
+    assert unpack(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent == 6
+    assert await scan(stage, "backfill") == (0, 0)
+
+
+async def test_a_customer_whose_hold_begins_is_enqueued_without_a_tag_change(stage: Stage) -> None:
+    await stage.publish(TIER)
+    customer = stage.haravan.create(total_spent=9)
+    await stage.mark(customer)
+    await stage.turn(2)
+    stage.haravan.edit(customer, total_spent=4, announce=False)
+
+    await scan(stage, "backfill")
+    await stage.turn(2)
+
+    held = unpack_held(await stage.redis.hget(stage.key("holds"), str(customer)) or b"")
+    assert held["hang"].below is not None
+    assert stage.haravan.tags(customer) == {"Gold"}
+
+
+async def test_an_audit_enqueues_known_customers_that_the_list_does_not_show(stage: Stage) -> None:
+    gone = stage.haravan.create(total_spent=5)
+    stage.haravan.create(total_spent=5)
+    await scan(stage, "backfill")
+    stage.haravan.delete(gone)
+
+    assert await scan(stage, "audit") == (1, 1)
+    await stage.turn(2)
+    stage.clock.advance(601)
+    await stage.turn(2)
+
+    assert not await stage.redis.hexists(stage.key("snapshots"), str(gone))
+
+
+class IgnoresSinceId(Omni):
+    """What an API that ignores `since_id` would make of a scan's requests."""
+
+    def page(
+        self,
+        since_id: int = 0,
+        *,
+        limit: int = 50,
+        updated_min: datetime | None = None,
+        fields: Sequence[str] | None = None,
+    ) -> Call[Batch]:
+        return super().page(0, limit=limit, updated_min=updated_min, fields=fields)
+
+
+async def test_a_scan_of_an_api_that_ignores_since_id_ends_with_an_error(stage: Stage) -> None:
+    stage.haravan.create(total_spent=20_000_000)
+    customer_scan = await made(stage)
+    assert customer_scan is not None
+    customer_scan.api.dialect = IgnoresSinceId(currency="VND")
+
+    with pytest.raises(Unavailable, match="returned no customer beyond"):
+        await customer_scan("backfill", by="test")
+
+    [run] = await runs.latest(stage.redis, ORG)
+    assert (run.scanned, run.total, run.ended) == (1, 1, "failed")
+
+
+async def test_the_run_of_a_scan_that_failed_halfway_says_so_and_counts_on(stage: Stage) -> None:
+    for _ in range(60):
+        stage.haravan.create(total_spent=20_000_000)
+
+    def fail_after(at: ScanProgress) -> None:
+        assert (at.scanned, at.expected, at.enqueued) == (50, 60, 50)
+        stage.haravan.faults.fail(503, endpoint="GET customers")
+
+    customer_scan = await made(stage, on_page=fail_after)
+    assert customer_scan is not None
+    with pytest.raises(Unavailable):
+        await customer_scan("backfill", by="test")
+    await stage.turn(80)
+
+    [run] = await runs.latest(stage.redis, ORG)
+    assert (run.scanned, run.total, run.done, run.left, run.ended) == (50, 50, 50, 0, "failed")
+
+
+async def test_a_scan_counts_the_customers_it_reads_not_only_those_it_enqueues(stage: Stage) -> None:
+    for _ in range(3):
+        stage.haravan.create(total_spent=5)
+    await scan(stage, "backfill")
+
+    [run] = await runs.latest(stage.redis, ORG)
+    assert (run.scanned, run.total, run.ended) == (3, 0, "")
+
+
+async def test_a_shop_without_rules_has_no_scan(redis: ArqRedis) -> None:
+    async with staged(redis, rules="") as stage:
+        assert await made(stage) is None

@@ -1,0 +1,223 @@
+"""Decodes response bodies. Customers are decoded one by one, so that a malformed record affects only itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import msgspec
+
+from service.domain.customers import CustomerId, read_id
+from service.domain.reading import read_record
+from service.domain.records import Record, decimal
+from service.domain.tags import split_tags
+from service.errors import Unreadable
+
+Raw = dict[str, Any]
+"""A JSON object as the API sent it. Fractions are Decimals; encode them with `msgspec.json.Encoder(decimal_format="number")`."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadableRecord:
+    """A record that cannot be decoded. `customer` is None if the id cannot be decoded either."""
+
+    customer: CustomerId | None
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The customers of one list response, in its order."""
+
+    records: tuple[Record, ...] = ()
+    unreadable: tuple[UnreadableRecord, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.records) + len(self.unreadable)
+
+    @property
+    def ids(self) -> frozenset[CustomerId]:
+        """The ids of all records, readable or not."""
+        unreadable = (each.customer for each in self.unreadable if each.customer is not None)
+        return frozenset((*(CustomerId(record.customer.id) for record in self.records), *unreadable))
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """The requested ids that a list lacks, and the ids in it that were not requested."""
+
+    missing: frozenset[CustomerId]
+    unexpected: frozenset[CustomerId]
+
+    @property
+    def mismatched(self) -> bool:
+        """Whether the list ignored the request. A missing customer proves nothing: it may be deleted."""
+        return bool(self.unexpected)
+
+
+def compare(requested: Iterable[CustomerId], batch: Batch) -> Comparison:
+    """Compare the ids of a list response with the requested ids."""
+    expected = frozenset(requested)
+    return Comparison(missing=expected - batch.ids, unexpected=batch.ids - expected)
+
+
+MALFORMED: Final = b""  # replaces an object that is not valid UTF-8; no decoder accepts it
+JsonSource = bytes | msgspec.Raw
+
+
+class _One(msgspec.Struct):
+    customer: msgspec.Raw
+
+
+class _Many(msgspec.Struct):
+    customers: list[msgspec.Raw]
+
+
+class _RawOne(msgspec.Struct):
+    customer: Raw
+
+
+class _RawMany(msgspec.Struct):
+    customers: list[Raw]
+
+
+class _Groups(msgspec.Struct):
+    customer_groups: list[Raw]
+
+
+class _Orders(msgspec.Struct):
+    orders: list[Raw]
+
+
+class _Shop(msgspec.Struct):
+    shop: Raw
+
+
+class _Count(msgspec.Struct):
+    count: int
+
+
+class _Tags(msgspec.Struct):
+    tags: str | None
+
+
+class _Id(msgspec.Struct):
+    id: int | str
+
+
+_one = msgspec.json.Decoder(_One)
+_many = msgspec.json.Decoder(_Many)
+_raw_one = msgspec.json.Decoder(_RawOne, float_hook=decimal)
+_raw_many = msgspec.json.Decoder(_RawMany, float_hook=decimal)
+_groups = msgspec.json.Decoder(_Groups)
+_orders = msgspec.json.Decoder(_Orders, float_hook=decimal)
+_shop = msgspec.json.Decoder(_Shop)
+_count = msgspec.json.Decoder(_Count, strict=False)
+_tags = msgspec.json.Decoder(_Tags)
+_id = msgspec.json.Decoder(_Id)
+
+
+def decode_record(body: bytes, *, currency: str) -> Record:
+    """Decode `{"customer": {…}}`. Raises Unreadable if the record is malformed."""
+    try:
+        found: JsonSource = _one.decode(body).customer
+    except msgspec.ValidationError:
+        raise  # JSON, but not what the API promises
+    except msgspec.DecodeError:
+        objects = parse_leniently(body, "customer")
+        if not objects:
+            raise
+        found = objects[0][0]
+    return read_record(found, currency=currency)
+
+
+def decode_batch(body: bytes, *, currency: str) -> Batch:
+    """Decode `{"customers": [{…}, …]}`, each record on its own."""
+    records: list[Record] = []
+    unreadable: list[UnreadableRecord] = []
+    for raw, identity in _objects(body):
+        try:
+            records.append(read_record(raw, currency=currency))
+        except Unreadable as exc:
+            unreadable.append(UnreadableRecord(_id_of(raw, identity), str(exc)))
+    return Batch(tuple(records), tuple(unreadable))
+
+
+def _objects(body: bytes) -> Iterable[tuple[JsonSource, object]]:
+    """The JSON of each record, and its id if only the lenient parser could read it."""
+    try:
+        return [(raw, None) for raw in _many.decode(body).customers]
+    except msgspec.ValidationError:
+        raise  # JSON, but not what the API promises
+    except msgspec.DecodeError:
+        objects = parse_leniently(body, "customers")
+        if objects is None:
+            raise
+        return objects
+
+
+def decode_raw_customer(body: bytes) -> Raw:
+    return _raw_one.decode(body).customer
+
+
+def decode_raw_customers(body: bytes) -> list[Raw]:
+    return _raw_many.decode(body).customers
+
+
+def decode_groups(body: bytes) -> list[Raw]:
+    return _groups.decode(body).customer_groups
+
+
+def decode_orders(body: bytes) -> list[Raw]:
+    return _orders.decode(body).orders
+
+
+def decode_shop(body: bytes) -> Raw:
+    return _shop.decode(body).shop
+
+
+def decode_count(body: bytes) -> int:
+    return _count.decode(body).count
+
+
+def decode_tags(body: bytes) -> tuple[str, ...]:
+    """Decode `{"tags": "VIP,a1"}`, the complete list after a change. The key is required."""
+    return split_tags(_tags.decode(body).tags)
+
+
+def ignore_body(body: bytes) -> None:
+    """The response to a deletion is `[]`, `{}` or empty."""
+    del body
+
+
+def _id_of(raw: JsonSource, identity: object) -> CustomerId | None:
+    try:
+        return read_id(_id.decode(raw).id if identity is None else identity)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unreadable):
+        return None
+
+
+def parse_leniently(body: bytes, key: str) -> list[tuple[bytes, object]] | None:
+    """The object or objects under `key` of malformed JSON, each as valid JSON with its id; None if that fails.
+
+    Half a character (a name cut in the middle of an emoji), a bare control character or a NaN makes a page malformed
+    as a whole. Encoding each object again leaves only the broken ones unreadable.
+    """
+    try:
+        content = json.loads(body, parse_float=decimal, strict=False)
+    except ValueError:
+        return None
+    found = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(found, list | dict):
+        return None
+    objects = found if isinstance(found, list) else [found]
+    return [(_reencode(each), each.get("id") if isinstance(each, dict) else None) for each in objects]
+
+
+def _reencode(each: object) -> bytes:
+    try:
+        return json.dumps(each, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return MALFORMED

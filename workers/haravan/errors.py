@@ -1,0 +1,142 @@
+"""Converts a response to a value or to one of the errors of service/errors.py. No other module looks at a status.
+
+| status | result |
+|---|---|
+| 2xx with what the API promises | the value |
+| 2xx with anything else, 3xx, 408, 5xx | Unavailable |
+| 401, 403 | Unauthorised |
+| 404 of a path that names a customer | Gone |
+| 404 of any other path | Unavailable: the API URL is wrong |
+| 429 | Throttled |
+| every other 4xx | Rejected |
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Final, TypeVar
+
+import msgspec
+
+from service.errors import Gone, HaravanError, Rejected, Throttled, Unauthorised, Unavailable
+from workers.haravan.calls import Call, Request, Response
+from workers.haravan.rate_limit import parse_retry_after
+
+T = TypeVar("T")
+
+MAX_SUMMARY_CHARS: Final = 200
+MAX_DEPTH: Final = 4  # nesting levels that are read
+_WITHOUT_TEXT: Final[tuple[object, ...]] = (None, True, False, "", [], {})  # `"error": true` carries no text
+ENVELOPES: Final = ("errors", "error", "message")
+MASK: Final = "•••"
+_PERSONAL: Final = re.compile(
+    r"[^\s@,;:\"'<>()]+@[^\s@,;:\"'<>()]+"  # an e-mail address
+    r"|[A-Za-z0-9_\-+/=.]{24,}"  # a token
+    r"|\+?\d(?:[ .\-()]*\d){4,}"  # at least five digits: a phone number, an id, a card number
+)
+
+
+def single_request(request: Request, decode: Callable[[bytes], T]) -> Call[T]:
+    """A call of one request. `decode` converts the body of its response."""
+    response = yield request
+    return parse_response(request, response, decode)
+
+
+def parse_response(request: Request, response: Response, decode: Callable[[bytes], T]) -> T:
+    """The decoded body of a successful response. Raises HaravanError, and Unreadable if `decode` does."""
+    if not 200 <= response.status < 300:
+        raise to_error(request, response)
+    try:
+        return decode(response.body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
+        raise Unavailable(
+            f"{request.endpoint} answered {response.status} with a body that is not what the API promises",
+            status=response.status,
+        ) from exc
+
+
+def to_error(request: Request, response: Response) -> HaravanError:
+    """The error for a status other than 2xx."""
+    status = response.status
+    summary = error_summary(request, response)
+    text = f"{request.endpoint} answered {status}" + (f": {summary}" if summary else "")
+    if status == 429:
+        return Throttled(text, retry_after_s=parse_retry_after(response.headers))
+    if status in (401, 403):
+        return Unauthorised(text, status=status)
+    if status == 404:
+        return _not_found(request, text)
+    if status < 400:
+        return Unavailable(f"{text}: a redirection is never followed; check the API address", status=status)
+    if status == 408 or status >= 500:
+        return Unavailable(text, status=status)
+    return Rejected(text, status=status)
+
+
+def _not_found(request: Request, text: str) -> HaravanError:
+    if request.customer is not None:
+        return Gone(text, status=404)
+    return Unavailable(f"{text}: there is no such endpoint at this address", status=404)
+
+
+def error_summary(request: Request, response: Response) -> str:
+    """The text of an error body, at most 200 characters and without personal data; "" if it has none.
+
+    Values that the request carried are masked.
+    """
+    text = "; ".join(_texts_of(response.body))
+    for value in sorted(_personal_values(request), key=len, reverse=True):
+        text = re.sub(re.escape(value), MASK, text, flags=re.IGNORECASE)
+    text = " ".join(_PERSONAL.sub(MASK, text).split())
+    return text if len(text) <= MAX_SUMMARY_CHARS else text[: MAX_SUMMARY_CHARS - 1] + "…"
+
+
+def _texts_of(body: bytes) -> Iterator[str]:
+    try:
+        content: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        yield _plain_text(body)
+        return
+    if isinstance(content, dict):
+        content = next((content[key] for key in ENVELOPES if content.get(key) not in _WITHOUT_TEXT), content)
+    yield from _flatten(content, MAX_DEPTH)
+
+
+def _plain_text(body: bytes) -> str:
+    text = body[:2_000].decode("utf-8", "replace").strip()
+    return "an HTML page" if text.startswith("<") else text
+
+
+def _flatten(content: object, depth: int) -> Iterator[str]:
+    """`{"base": ["no name"], "email": ["taken"]}` becomes "base: no name", "email: taken"."""
+    if content is None or content == "" or depth == 0:
+        return
+    if isinstance(content, Mapping):
+        for key, value in content.items():
+            yield from (f"{key}: {text}" for text in _flatten(value, depth - 1))
+    elif isinstance(content, list):
+        for value in content:
+            yield from _flatten(value, depth - 1)
+    else:
+        yield str(content)
+
+
+def _personal_values(request: Request) -> set[str]:
+    """The texts of the request that may be personal data: the fields of a customer, a search query."""
+    body = request.json if isinstance(request.json, Mapping) else {}
+    texts = {*_strings(body.get("customer")), *_strings(request.query.get("query"))}
+    return {text for text in texts if len(text) > 1}
+
+
+def _strings(content: object) -> Iterator[str]:
+    values: Iterable[object] = ()
+    if isinstance(content, str):
+        yield content.strip()
+        yield from content.split()
+    elif isinstance(content, Mapping):
+        values = content.values()
+    elif isinstance(content, list | tuple):
+        values = content
+    for value in values:
+        yield from _strings(value)

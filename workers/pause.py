@@ -1,0 +1,88 @@
+"""Pauses: when all work of a shop stops, and how it starts again."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from redis.asyncio import Redis
+
+from service.alerts import Alerts
+from service.domain.customers import OrgId
+from service.domain.failures import PROBE_EVERY_S
+from service.errors import HaravanError, Unauthorised
+from service.store import keys
+from service.store.bucket import Bucket
+from service.store.shops import TOKEN_REJECTED, Shops
+from service.store.turns import Turn
+from workers.haravan.client import Haravan
+from workers.haravan.rate_limit import RateLimitExceeded
+from workers.permits import ReadPermits
+
+WORKER: Final = "worker"
+MASS_404: Final = "mass_404"
+
+
+async def pause_for_rejected_token(
+    redis: Redis,
+    shops: Shops,
+    alerts: Alerts,
+    org: OrgId,
+    exc: Unauthorised,
+    *,
+    token: str,
+    now_ms: int,
+) -> None:
+    """Stop all work of the shop after a 401 or 403. Its marks stay; a probe every 5 minutes or a new token resumes it.
+
+    `token` is the rejected one. It may be replaced while the call with it is in flight. To avoid pausing a shop that
+    already has a valid token, pause first and then re-read the token; `set_token` stores first and then re-reads the
+    pause. Whatever the interleaving, one of them sees the other's write.
+    """
+    await shops.pause(org, reason=TOKEN_REJECTED, by=WORKER)
+    await _schedule_probe(redis, org, now_ms=now_ms)
+    shop = await shops.get(org)
+    if shop is not None and shop.token != token and shop.paused == TOKEN_REJECTED:
+        await shops.resume(org)
+        return
+    alerts.raise_alert(
+        "token_rejected",
+        f"Haravan rejects the shop's token ({exc.status}). Nothing is lost: work resumes when the token is replaced "
+        f"(`tagger shops token {org}`) or its scopes are back.",
+        org=org,
+    )
+
+
+async def pause_for_mass_404(
+    shops: Shops, alerts: Alerts, org: OrgId, *, missing: int, requested: int
+) -> None:
+    """Stop all work of the shop: so many customers cannot have been deleted at once. A person must check."""
+    await shops.pause(org, reason=MASS_404, by=WORKER)
+    alerts.raise_alert(
+        "mass_404",
+        f"{missing} of {requested} customers answered 404. That means a wrong token or API URL, not deletions. "
+        f"Check both, then `tagger shops resume {org}`.",
+        org=org,
+    )
+
+
+async def probe_token(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket, redis: Redis) -> str:
+    """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds."""
+    if turn.state.get("paused") != TOKEN_REJECTED:
+        return "paused"
+    if int(turn.state.get("next_probe_ms", "0")) > turn.now_ms:
+        return "still_rejected"
+    await _schedule_probe(redis, turn.org, now_ms=turn.now_ms)
+    try:
+        await api.perform(api.dialect.count(), ReadPermits(turn, bucket, lane="live", reserve=0))
+    except (HaravanError, RateLimitExceeded):
+        return "still_rejected"
+    await shops.resume(turn.org)
+    return "resumed"
+
+
+async def _schedule_probe(redis: Redis, org: OrgId, *, now_ms: int) -> None:
+    """Make the shop due when the next probe is due: the sweep then wakes a drain, which sends it."""
+    client: Any = redis
+    probe_ms = now_ms + int(PROBE_EVERY_S * 1000)
+    await client.hset(keys.shop(org, "state"), "next_probe_ms", probe_ms)
+    await client.zadd(keys.partition_key(org, "due_shops"), {org: probe_ms}, nx=True)

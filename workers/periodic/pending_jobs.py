@@ -1,0 +1,135 @@
+"""Executes pending jobs: rollouts of publishes, late restores, claims. Several workers share them.
+
+The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
+expires and another worker goes on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+import structlog
+from redis.asyncio.lock import Lock
+from redis.exceptions import LockError, RedisError
+
+from service.context import Context
+from service.cpu_pool import CpuRunner
+from service.domain.customers import OrgId
+from service.errors import Overloaded
+from service.store import claiming, publish_runs
+from service.store.jobs import pending
+from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
+from service.tasks import cancel_and_wait
+
+RETRY_DELAY_MS: Final = 30_000  # after a failure that trying at once would not mend
+
+Execute = Callable[[Context, CpuRunner, PendingJob], Awaitable[bool]]
+EXECUTE: Final[dict[JobKind, Execute]] = {
+    "rollout": publish_runs.execute,
+    "late_restores": publish_runs.execute_late,
+    "claim": claiming.execute,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class PendingJobs:
+    """One pass a second in every worker. A pass does not wait for the shops that an earlier one is busy with."""
+
+    context: Context
+    cpu: CpuRunner
+    renew_interval_s: float = RENEW_INTERVAL_S
+    _busy: set[OrgId] = field(default_factory=set)
+
+    async def run(self) -> int:
+        """Execute every job that is due and that no worker is busy with; returns how many were completed."""
+        jobs = await self._due(None)
+        orgs = sorted({job.org for job in jobs} - self._busy)
+        async with asyncio.TaskGroup() as shops:
+            tasks = [shops.create_task(self._run_shop(org)) for org in orgs]
+        return sum(task.result() for task in tasks)
+
+    async def _run_shop(self, org: OrgId) -> int:
+        self._busy.add(org)
+        try:
+            return await self._under_lock(org, pending.lock(self.context.redis, org))
+        except (RedisError, OSError) as exc:
+            structlog.get_logger().warning("pending_job", org=org, outcome="retry", cause=type(exc).__name__)
+            return 0
+        finally:
+            self._busy.discard(org)
+
+    async def _under_lock(self, org: OrgId, lock: Lock) -> int:
+        if not await lock.acquire():
+            return 0
+        work = asyncio.create_task(self._execute_all(org))
+        renewal = asyncio.create_task(self._renew(lock, work))
+        try:
+            return await work
+        finally:
+            await cancel_and_wait(work, renewal)
+            await _release(lock)
+
+    async def _renew(self, lock: Lock, work: asyncio.Task[int]) -> None:
+        """Keep the lock; stop working where another worker has it, since this one stood still."""
+        while True:
+            await asyncio.sleep(self.renew_interval_s)
+            try:
+                await lock.reacquire()
+            except LockError:
+                work.cancel()
+                return
+            except (RedisError, OSError):  # the work fails of it as well, or it goes on
+                continue
+
+    async def _execute_all(self, org: OrgId) -> int:
+        completed = 0
+        for job in sorted(await self._due(org), key=_order):
+            if job in await self._due(org):
+                completed += await self._execute(job)
+        return completed
+
+    async def _execute(self, job: PendingJob) -> bool:
+        log = structlog.get_logger().bind(org=job.org, kind=job.kind, job=job.id)
+        try:
+            if await self.context.shops.get(job.org) is None:  # removed meanwhile
+                await self._delete(job)
+                return False
+            completed = await EXECUTE[job.kind](self.context, self.cpu, job)
+        except (RedisError, OSError, Overloaded) as exc:
+            log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
+            return False
+        except Exception as exc:  # one broken job must not keep the others from being executed
+            log.exception("pending_job", outcome="failed", cause=type(exc).__name__)
+            due_ms = await self.context.now_ms() + RETRY_DELAY_MS
+            await pending.save(self.context.redis, msgspec.structs.replace(job, due_ms=due_ms))
+            return False
+        log.info("pending_job", outcome="completed" if completed else "retry")
+        return completed
+
+    async def _delete(self, job: PendingJob) -> None:
+        async with self.context.redis.pipeline() as pipe:
+            pending.queue_delete(pipe, job)
+            await pipe.execute()
+
+    async def _due(self, org: OrgId | None) -> list[PendingJob]:
+        jobs = await pending.list_jobs(self.context.redis, org)
+        if not jobs:
+            return []
+        now_ms = await self.context.now_ms()
+        return [job for job in jobs if job.due_ms <= now_ms]
+
+
+def _order(job: PendingJob) -> tuple[bool, int]:
+    """Rollouts first and the newest of them first, since it completes the older ones; the others as they came."""
+    is_rollout = job.kind == "rollout"
+    return (not is_rollout, -job.number if is_rollout else job.number)
+
+
+async def _release(lock: Lock) -> None:
+    with suppress(LockError):  # another worker has it by now
+        await lock.release()

@@ -1,0 +1,116 @@
+"""The sweep: wake shops whose wake-up was lost, enqueue customers whose scheduled day has come, and stop overruns."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from service.alerts import Alerts
+from service.context import Context
+from service.domain.customers import CustomerId, OrgId
+from service.errors import TaggerError
+from service.store import keys, marks, publish_runs, queue
+from service.store.clock import mend_step_back
+from service.store.script import load_script
+from service.store.shop import Shop
+
+MAX_WOKEN: Final = 500  # shops in one pass
+MAX_SCHEDULED: Final = 1000  # customers of a shop in one pass: at midnight, all may become due at once
+
+
+class Sweep:
+    """Runs in every worker. Concurrent passes are harmless."""
+
+    def __init__(self, context: Context, alerts: Alerts) -> None:
+        self._context = context
+        self._alerts = alerts
+        self._timezones: dict[OrgId, tuple[int, str]] = {}  # with the version they belong to
+
+    async def run(self) -> int:
+        """One pass. Returns how many shops were woken."""
+        await self.handle_clock_step()
+        return await self.wake_due_shops()
+
+    async def handle_clock_step(self) -> None:
+        """End all waits if the clock of the store was set back."""
+        context = self._context
+        step_ms = await mend_step_back(context.redis, now_ms=context.now_ms, orgs=context.shops.orgs)
+        if step_ms:
+            structlog.get_logger().warning("sweep", outcome="clock_set_back", step_s=step_ms / 1000)
+
+    async def wake_due_shops(self) -> int:
+        """Wake every shop that is due and has neither a lease holder nor a pending wake-up."""
+        redis = self._context.redis
+        now = await self._context.now_ms()
+        async with redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("due_shops"):
+                pipe.zrangebyscore(key, "-inf", now, start=0, num=MAX_WOKEN, withscores=True)
+            due = [each for partition in await pipe.execute() for each in partition]
+        due.sort(key=lambda each: float(each[1]))
+        wake_due = load_script("queue", "wake_due")
+        woken = 0
+        for org in (OrgId(each.decode()) for each, _ in due[:MAX_WOKEN]):
+            must_wake, number = await wake_due(redis, org, self._context.clock_ms())
+            if must_wake and await queue.ring(redis, org, number=number):
+                woken += 1
+        return woken
+
+    async def check_shops(self) -> int:
+        """Enqueue scheduled customers, and stop publishes that exceed their preview. Returns how many were enqueued."""
+        enqueued = 0
+        for org in await self._context.shops.orgs():
+            try:
+                shop = await self._context.shops.get(org)
+                if shop is None:
+                    continue
+                enqueued += await self.enqueue_scheduled(shop)
+            except TaggerError as exc:
+                structlog.get_logger().error("sweep", org=org, outcome="failed", cause=str(exc))
+                continue
+            await self._stop_overruns(org)
+        return enqueued
+
+    async def enqueue_scheduled(self, shop: Shop) -> int:
+        """Enqueue the customers whose day has come, also after a missed midnight. Raises NotFound."""
+        redis, org = self._context.redis, shop.org
+        today = _today(await self._context.now_ms(), await self._timezone(shop))
+        due = await redis.zrangebyscore(keys.shop(org, "schedule"), "-inf", today, start=0, num=MAX_SCHEDULED)
+        if due:
+            customers = [CustomerId(int(each)) for each in due]
+            # Enqueue before removing: a crash between the two enqueues twice, not never.
+            await marks.mark_customers(
+                redis, org, customers, cause="schedule", now_ms=self._context.clock_ms()
+            )
+            await load_script("queue", "schedule_remove_due")(redis, org, today, *due)
+        return len(due)
+
+    async def _timezone(self, shop: Shop) -> str:
+        """The time zone of the live rules, because the schedule has the days of that zone. Raises NotFound.
+
+        With the shop's own time zone a customer would be enqueued hours late, or repeatedly until its day has come.
+        """
+        versions = self._context.versions
+        number = await versions.live_number(shop.org)
+        if not number:
+            return shop.timezone
+        known = self._timezones.get(shop.org)
+        if known is None or known[0] != number:
+            timezone = (await versions.document(shop.org, number)).timezone
+            known = self._timezones[shop.org] = (number, timezone)
+        return known[1]
+
+    async def _stop_overruns(self, org: OrgId) -> None:
+        for run_id in await publish_runs.stop_overruns(self._context.redis, org):
+            self._alerts.raise_alert(
+                "publish_overrun",
+                f"publish {run_id} was about to remove more tags than its preview said. Removals are paused until "
+                f"`tagger shops resume {org} --removals`; tags are still added.",
+                org=org,
+            )
+
+
+def _today(now_ms: int, timezone: str) -> int:
+    return datetime.fromtimestamp(now_ms / 1000, UTC).astimezone(ZoneInfo(timezone)).toordinal()

@@ -1,0 +1,124 @@
+"""Checks of shops whose app was reported as uninstalled: pause the shop, and delete its data after a week."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import aiohttp
+import structlog
+
+from service.alerts import Alerts
+from service.context import Context
+from service.domain.customers import OrgId
+from service.domain.failures import PROBE_EVERY_S
+from service.domain.uninstalling import ERASED_AFTER_MS, Uninstall, after_refusal
+from service.errors import HaravanError, TaggerError, Unauthorised
+from service.store import erasing, uninstalling
+from service.store.bucket import Bucket
+from service.store.shop import Shop
+from service.store.shops import TOKEN_REJECTED
+from service.store.uninstalling import UNINSTALLED
+from workers.haravan.client import Haravan
+from workers.haravan.rate_limit import RateLimitExceeded, WaitingPermits
+
+WORKER: Final = "worker"
+MAX_WAIT_S: Final = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class UninstallMonitor:
+    """One pass a minute in every worker. Concurrent passes are harmless."""
+
+    context: Context
+    bucket: Bucket
+    session: aiohttp.ClientSession
+    alerts: Alerts
+
+    async def run(self) -> None:
+        """Check every shop that was reported as uninstalled and is due."""
+        now = await self.context.now_ms()
+        for org, known in (
+            await uninstalling.told(self.context.redis, await self.context.shops.orgs())
+        ).items():
+            if known.is_due(now):
+                await self._check(org, known, now)
+
+    async def _check(self, org: OrgId, known: Uninstall, now_ms: int) -> None:
+        try:
+            shop = await self.context.shops.get(org)
+        except TaggerError:  # its token cannot be decrypted: the drain and the doctor report it
+            return
+        if shop is None:
+            return
+        # keeps other workers away, and is the retry if there is no response
+        await uninstalling.put_off(self.context.redis, org, now_ms + int(PROBE_EVERY_S * 1000))
+        outcome = await self._outcome(shop, known, now_ms)
+        structlog.get_logger().info("uninstall_check", org=org, outcome=outcome)
+
+    async def _outcome(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
+        try:
+            await self._probe(shop)
+        except Unauthorised:
+            return await self._after_rejection(shop, known, now_ms)
+        except (HaravanError, RateLimitExceeded):
+            return "unknown"
+        if shop.paused in (UNINSTALLED, TOKEN_REJECTED):
+            await self.context.shops.resume(shop.org)
+        else:
+            await self.context.shops.is_installed(shop.org)
+        return "installed"
+
+    async def _probe(self, shop: Shop) -> None:
+        api = Haravan.for_shop(shop, self.session)
+        permits = WaitingPermits(self.bucket, shop.org, lane="live", max_wait_s=MAX_WAIT_S)
+        await api.perform(api.dialect.count(), permits)
+
+    async def _after_rejection(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
+        known, step = after_refusal(known, now_ms=now_ms)
+        if not await uninstalling.keep(self.context.redis, shop.org, known):
+            return "installed"
+        if step == "erased":
+            return await self._erase(shop, now_ms)
+        if step == "paused":
+            await self.context.shops.pause_uninstalled(shop.org, by=WORKER)
+        # Read the token after pausing: `set_token` stores first and then reads the pause, so one sees the other.
+        current = await self.context.shops.get(shop.org)
+        if current is None or current.token != shop.token:
+            await self._resume_installed(current)
+            return "installed"
+        if step == "paused":
+            self._notify(shop, known)
+        return step
+
+    async def _resume_installed(self, shop: Shop | None) -> None:
+        if shop is not None and shop.paused == UNINSTALLED:
+            await self.context.shops.resume(shop.org)
+        elif shop is not None:
+            await self.context.shops.is_installed(shop.org)
+
+    async def _erase(self, shop: Shop, now_ms: int) -> str:
+        if not await erasing.erase_uninstalled(
+            self.context.redis, self.context.shops, shop.org, token=shop.token, now_ms=now_ms
+        ):
+            return "waiting"  # the shop was changed at this moment
+        self.alerts.raise_alert(
+            "shop_erased",
+            "The app was uninstalled a week ago: the stored data of this shop is erased, including its token. Rules and tag "
+            "ownership stay for 30 days, without personal data.",
+            org=shop.org,
+        )
+        return "erased"
+
+    def _notify(self, shop: Shop, known: Uninstall) -> None:
+        moment = datetime.fromtimestamp((known.sure_ms + ERASED_AFTER_MS) / 1000, UTC)
+        day = moment.astimezone(ZoneInfo(shop.timezone)).date()
+        self.alerts.raise_alert(
+            "app_uninstalled",
+            f"The app was uninstalled: Haravan rejects the shop's token. Its work is paused, and its data is erased on {day} "
+            f"unless the token is replaced by then (`tagger shops token {shop.org}`). To keep the data without a token: "
+            f"`tagger shops resume {shop.org}`; to erase it now: `tagger shops remove {shop.org}`.",
+            org=shop.org,
+        )

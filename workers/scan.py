@@ -1,0 +1,224 @@
+"""Scans: read every customer of a shop, fifty a request, and enqueue those whose tags are not what they should be.
+
+A backfill is the first scan of a shop. A reconcile reads the customers that changed since a moment. An audit reads all
+customers and also enqueues those that we know and the lists do not show.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, Literal
+
+import structlog
+
+from service.context import Context
+from service.domain.customers import CustomerId, digest, pack, unpack
+from service.domain.evaluation import Compiled
+from service.domain.judgement import Asked, Background, Scene, Settled, judge
+from service.domain.records import Record
+from service.errors import TaggerError, Unavailable
+from service.store import census, kept, keys, marks, runs
+from service.store.background import background
+from service.store.script import load_script
+from service.store.shop import Shop
+from workers.haravan.client import Haravan
+from workers.haravan.decoding import Batch
+from workers.haravan.rate_limit import Permits
+from workers.rulebook import Rulebook
+
+ScanKind = Literal["backfill", "reconcile", "audit"]
+OVERLAP_S: Final = 900  # lists may lag
+
+UNKNOWN_CUSTOMER: Final = "unknown_customer"
+MISSED_WEBHOOK: Final = "missed_webhook"
+MISSED_WRITE: Final = "missed_write"
+MISSING_FROM_LIST: Final = "missing_from_list"
+
+
+@dataclass(frozen=True, slots=True)
+class ScanProgress:
+    """Customers read so far, their expected number, and how many of them were enqueued."""
+
+    scanned: int
+    expected: int
+    enqueued: int
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerScan:
+    """Scans of one shop. A scan is not resumed: if its process dies, the next one starts at the first customer."""
+
+    context: Context
+    shop: Shop
+    api: Haravan
+    permits: Permits
+    compiled: Compiled
+    version: int
+    on_page: Callable[[ScanProgress], None] = field(default=lambda _: None)
+    on_repair: Callable[[str, int], None] = field(default=lambda _cause, _count: None)
+
+    async def __call__(self, kind: ScanKind, *, by: str, since_ms: int | None = None) -> runs.Run:
+        """Scan all pages and return the run of the enqueued customers.
+
+        Raises HaravanError if the shop does not answer. The run then ends as `failed`; what it enqueued stays queued.
+        """
+        org = self.shop.org
+        since = None
+        if since_ms is not None:
+            since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
+        expected = await self.api.perform(self.api.dialect.count(), self.permits)
+        await census.count(self.context.redis, org, expected)
+        run_id = await runs.begin(
+            self.context.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.context.now_ms()
+        )
+        try:
+            await self._scan(kind, run_id, since=since, expected=expected)
+        except TaggerError:
+            await runs.fail(self.context.redis, org, run_id)
+            raise
+        return await runs.get(self.context.redis, org, run_id)
+
+    async def _scan(self, kind: ScanKind, run_id: str, *, since: datetime | None, expected: int) -> None:
+        org = self.shop.org
+        unlisted = await census.known(self.context.redis, org) if kind == "audit" else set()
+        scanned, enqueued = 0, 0
+        async for page in pages(self.api, self.permits, updated_min=since):
+            causes = await self._find_wrong(page.records)
+            if kind != "backfill":
+                await self._count_repairs(causes)
+            wrong = [*causes, *(each.customer for each in page.unreadable if each.customer)]
+            await runs.mark(self.context.redis, org, run_id, wrong, kind=kind)
+            unlisted -= page.ids
+            scanned, enqueued = scanned + len(page), enqueued + len(wrong)
+            await runs.set_scanned(self.context.redis, org, run_id, scanned)
+            self.on_page(ScanProgress(scanned, expected, enqueued))
+        if unlisted:  # they may be deleted, but a list is no proof: the drain reads each of them
+            await self._count_repairs(dict.fromkeys(unlisted, MISSING_FROM_LIST))
+            await runs.mark(self.context.redis, org, run_id, sorted(unlisted), kind=kind)
+        structlog.get_logger().info(
+            "customer_scan",
+            org=org,
+            kind=kind,
+            run=run_id,
+            scanned=scanned,
+            enqueued=enqueued,
+            unlisted=len(unlisted),
+        )
+
+    async def _count_repairs(self, causes: Mapping[CustomerId, str]) -> None:
+        """Report the customers that only this scan found. Those that are queued would be repaired without it."""
+        queued = await marks.marked(self.context.redis, self.shop.org, [*causes])
+        counts = Counter(cause for customer, cause in causes.items() if customer not in queued)
+        for cause, count in counts.items():
+            self.on_repair(cause, count)
+
+    async def _find_wrong(self, records: Sequence[Record]) -> dict[CustomerId, str]:
+        """The customers that need the drain, with the probable cause. Stores the missing snapshots of all others.
+
+        A customer with an old snapshot needs the drain, too: previews and publishes evaluate snapshots.
+        """
+        ids = [CustomerId(record.customer.id) for record in records]
+        stored = await kept.kept(self.context.redis, self.shop.org, ids)
+        snapshots = await self._snapshots(ids)
+        now = await self.context.now_ms()
+        scene = Scene(self.compiled, self.version, now, self.compiled.day_of(now))
+        wrong: dict[CustomerId, str] = {}
+        right: list[str | bytes | int] = []
+        for customer, record in zip(ids, records, strict=True):
+            settled = _settled(record, stored[customer], scene)
+            if settled is None or _is_outdated(snapshots[customer], record):
+                wrong[customer] = _probable_cause(snapshots[customer], record)
+            else:
+                day = settled.decision.next_change
+                right += [customer, pack(record.customer), "" if day is None else day]
+        if right:
+            await load_script("customers", "snapshot_insert_missing")(
+                self.context.redis, self.shop.org, *right
+            )
+        return wrong
+
+    async def _snapshots(self, ids: Sequence[CustomerId]) -> dict[CustomerId, bytes | None]:
+        if not ids:
+            return {}
+        found = await self.context.redis.hmget(
+            keys.shop(self.shop.org, "snapshots"), [str(each) for each in ids]
+        )
+        return dict(zip(ids, found, strict=True))
+
+
+async def build_scan(
+    context: Context,
+    shop: Shop,
+    api: Haravan,
+    *,
+    permits: Permits,
+    rulebook: Rulebook,
+    on_page: Callable[[ScanProgress], None] = lambda _: None,
+    on_repair: Callable[[str, int], None] = lambda _cause, _count: None,
+) -> CustomerScan | None:
+    """A scan with the live rules of the shop; None if it has no rules."""
+    version = await context.versions.live_number(shop.org)
+    if not version:
+        return None
+    return CustomerScan(
+        context=context,
+        shop=shop,
+        api=api,
+        permits=permits,
+        compiled=await rulebook.rules(shop, version),
+        version=version,
+        on_page=on_page,
+        on_repair=on_repair,
+    )
+
+
+async def pages(
+    api: Haravan, permits: Permits, *, updated_min: datetime | None = None
+) -> AsyncIterator[Batch]:
+    """All pages of a shop's customers by id. Only an empty page is the last, not a short one (haravan.md, API).
+
+    Raises Unavailable if a page has no id beyond the previous page: an API that ignores `since_id` would be
+    scanned for ever.
+    """
+    since_id = 0
+    while page := await api.perform(api.dialect.page(since_id, updated_min=updated_min), permits):
+        last_id = max(page.ids, default=0)
+        if last_id <= since_id:
+            raise Unavailable(f"GET customers returned no customer beyond {since_id}", status=200)
+        yield page
+        since_id = last_id
+
+
+def _settled(record: Record, stored: kept.Kept, scene: Scene) -> Settled | None:
+    """The judgement if there is nothing to write and nothing to store; otherwise None."""
+    try:
+        known = background(stored)
+        judged = judge(Asked(), record, known, scene)
+    except TaggerError:
+        return None
+    if not isinstance(judged, Settled) or judged.drifted or judged.recovered or stored.intents:
+        return None
+    return judged if _is_unchanged(known, judged) else None
+
+
+def _is_unchanged(known: Background, judged: Settled) -> bool:
+    """Whether holds and ownership stay as they are: a hold that begins must be stored by the drain."""
+    before, after = known.standing, judged.background.standing
+    return (before.owned, before.held) == (after.owned, after.held)
+
+
+def _probable_cause(snapshot: bytes | None, record: Record) -> str:
+    if snapshot is None:
+        return UNKNOWN_CUSTOMER
+    return MISSED_WEBHOOK if _is_outdated(snapshot, record) else MISSED_WRITE
+
+
+def _is_outdated(snapshot: bytes | None, record: Record) -> bool:
+    """Whether the snapshot differs from the record or cannot be read."""
+    try:
+        return snapshot is not None and digest(unpack(snapshot)) != digest(record.customer)
+    except TaggerError:
+        return True

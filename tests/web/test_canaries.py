@@ -134,7 +134,7 @@ async def test_nothing_planted_is_said_where_the_store_is_there(
         await ask_everything(asked)
         arguments = asked.arguments()
 
-    assert len(arguments) == 2  # the web process, and the one beside it
+    assert len(arguments) >= 2  # the web process and those of its CPU pool
     assert {heard[:3] for heard in asked.heard} >= {"200", "400", "401", "404"}
     assert planted(asked.log.read_text(), *asked.heard, *arguments) == []
 

@@ -16,6 +16,7 @@ from service.store.shops import Shops
 from service.web.connections import LimitedProtocol
 from tests.support.http_client import BODY, read_answer, talk, webhook
 from tests.support.web_server import PatientProtocol, serving
+from tests.web.conftest import OPS_TOKEN
 
 HEAD = b"POST /webhooks/haravan HTTP/1.1\r\nHost: x\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -142,13 +143,14 @@ async def test_some_pipelined_requests_are_answered_one_after_the_other(port: in
 
 
 async def test_who_does_not_read_the_answers_is_closed(quick: int) -> None:
+    asked = f"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", quick)) as one:
         one.setblocking(False)
         with pytest.raises(ConnectionError):  # noqa: PT012  # one of the many
             async with asyncio.timeout(60):
                 while True:
                     with suppress(BlockingIOError):
-                        one.send(b"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n")
+                        one.send(asked)
                     await asyncio.sleep(0.001)
 
 

@@ -89,10 +89,10 @@ class BatchWriter:
             pool = self._redis.connection_pool
             # No timeout for each reply, which costs as much as reading the reply: the flush has a deadline.
             connection: Any = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
+            self._connection = connection  # whatever fails from here on, `close` finds it
             await connection.connect()
             await connection.send_command(
                 "SCRIPT LOAD", script_text("queue", "mark_dirty"), check_health=False
             )
             self._sha = await connection.read_response(disable_decoding=True)
-            self._connection = connection
         return self._connection

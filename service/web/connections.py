@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import httptools
@@ -24,12 +23,12 @@ class LimitedProtocol(HttpProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._is_complete, self._size = False, 0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
-        self._start("request", self.request_timeout_s)
+        self._read_timer: Any = None
+        self._request_timer: Any = self.loop.call_later(self.request_timeout_s, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        for name in ("request", "read"):
-            self._stop(name)
+        self.on_request_complete()
+        self.resume_writing()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
@@ -37,13 +36,15 @@ class LimitedProtocol(HttpProtocol):
         super().data_received(data)
         if not self._is_complete:
             self._size += len(data)
-            self._start("request", self.request_timeout_s if self._size <= self.max_request else 0)
+            if self._size > self.max_request:
+                self.transport.abort()
+            elif self._request_timer is None:
+                self._request_timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
         elif (
             self.cycle.response_complete
-        ):  # answered before its last byte: uvicorn sets no timer for what follows
-            self.timeout_keep_alive_task = self.loop.call_later(
-                self.timeout_keep_alive, self.timeout_keep_alive_handler
-            )
+        ):  # the rest of a request that is answered: uvicorn sets no timer again
+            handler = self.timeout_keep_alive_handler
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, handler)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self.max_pipelined:
@@ -51,28 +52,19 @@ class LimitedProtocol(HttpProtocol):
         self._is_complete = False
         super().on_message_begin()
 
-    def on_message_complete(self) -> None:
-        super().on_message_complete()
-        if not self.parser.should_upgrade():
-            self._is_complete, self._size = True, 0
-            self._stop("request")
+    def on_request_complete(self) -> None:
+        self._is_complete, self._size = True, 0
+        if self._request_timer is not None:
+            self._request_timer = self._request_timer.cancel()
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        self._start("read", self.read_timeout_s)
+        self._read_timer = self.loop.call_later(self.read_timeout_s, self.transport.abort)
 
     def resume_writing(self) -> None:
-        self._stop("read")
         super().resume_writing()
+        if self._read_timer is not None:
+            self._read_timer = self._read_timer.cancel()
 
     def timeout_keep_alive_handler(self) -> None:
         self.transport.abort()  # `close` would wait for a client that reads nothing
-
-    def _start(self, name: str, after_s: float) -> None:
-        if name not in self._timers or not after_s:
-            self._stop(name)
-            self._timers[name] = self.loop.call_later(after_s, self.transport.abort)
-
-    def _stop(self, name: str) -> None:
-        if self._timers and (timer := self._timers.pop(name, None)):
-            timer.cancel()

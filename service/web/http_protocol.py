@@ -17,31 +17,33 @@ class HttpProtocol(HttpToolsProtocol):
             self.timeout_keep_alive_task.cancel()
             self.timeout_keep_alive_task = None
         while data:
-            data = self._feed(data)
+            try:
+                self.parser.feed_data(data)
+                return
+            except httptools.HttpParserUpgrade as exc:
+                if self.parser.get_method() == b"CONNECT":
+                    self.send_400_response("CONNECT is not supported.")
+                    return
+                data = self._head_without_upgrade() + data[exc.args[0] :]
+            except httptools.HttpParserError:
+                if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
+                    self.send_400_response("Invalid HTTP request received.")
+                else:  # the good request in front of it is answered first
+                    self.cycle.keep_alive = False
+                return
 
     def on_headers_complete(self) -> None:
-        if not self.parser.should_upgrade():  # otherwise `_feed` starts the request again
+        if not self.parser.should_upgrade():  # otherwise `data_received` starts the request again
             super().on_headers_complete()
             self.headers = []  # the trailers go here; the request has the list from before
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
+            self.on_request_complete()
             super().on_message_complete()
 
-    def _feed(self, data: bytes) -> bytes:
-        """Parse the bytes; returns those that are to be parsed next."""
-        try:
-            self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade as exc:
-            if self.parser.get_method() != b"CONNECT":
-                return self._head_without_upgrade() + data[exc.args[0] :]
-            self.send_400_response("CONNECT is not supported.")
-        except httptools.HttpParserError:
-            if self.cycle is None or self.cycle.response_complete or self.cycle.more_body:
-                self.send_400_response("Invalid HTTP request received.")
-            else:  # the good request in front of it is answered first
-                self.cycle.keep_alive = False
-        return b""
+    def on_request_complete(self) -> None:
+        """Called at the last byte of a request."""
 
     def _head_without_upgrade(self) -> bytes:
         """The head of the request, for a new parser: the old one takes its body for bytes of another protocol."""

@@ -47,6 +47,13 @@ def valkey(folder: Path) -> Iterator[str]:
 @contextmanager
 def web(url: str, *, variant: str) -> Iterator[int]:
     """A web process of that variant (see edge.py); gives its port."""
+    with web_process(url, variant=variant) as (port, _):
+        yield port
+
+
+@contextmanager
+def web_process(url: str, *, variant: str) -> Iterator[tuple[int, int]]:
+    """The same; gives its port and its process id."""
     port = free_port()
     environ = {
         **os.environ,
@@ -63,7 +70,7 @@ def web(url: str, *, variant: str) -> Iterator[int]:
         )
     try:
         wait_for(port)
-        yield port
+        yield port, server.pid
     finally:
         server.terminate()
         server.wait()

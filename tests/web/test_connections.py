@@ -142,17 +142,15 @@ async def test_some_pipelined_requests_are_answered_one_after_the_other(port: in
     assert {answer.status for answer in answers} == {200}
 
 
-LARGE = f"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\r\n".encode()
-
-
 async def test_who_does_not_read_the_answers_is_closed(quick: int) -> None:
+    asked = f"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", quick)) as one:
         one.setblocking(False)
         with pytest.raises(ConnectionError):  # noqa: PT012  # one of the many
             async with asyncio.timeout(60):
                 while True:
                     with suppress(BlockingIOError):
-                        one.send(LARGE)
+                        one.send(asked)
                     await asyncio.sleep(0.001)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 from urllib.parse import parse_qs
 
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.domain.deliveries import (
     MAX_BODY,
@@ -108,7 +108,10 @@ class WebhookEndpoint:
         headers = parse_headers(scope["headers"])
         try:
             self._check_headers(headers)
-            body = await self._read_body(receive, headers.length)
+            message = await receive()
+            body: bytes = message.get("body", b"")
+            if message["type"] == "http.disconnect" or message.get("more_body") or len(body) > MAX_BODY:
+                body = await self._read_rest(message, receive)
             await self.accept(headers, body)
         except _Rejected as exc:
             if exc.reason is Refusal.CONTENT_ENCODING:
@@ -160,6 +163,8 @@ class WebhookEndpoint:
         if not looks_signed(headers.signature):
             reason = Refusal.BAD_SIGNATURE if headers.signature else Refusal.NO_SIGNATURE
             raise self._rejected(reason, self._shops.get(headers.org))
+        if len(headers.length) >= 7 and int(headers.length) > MAX_BODY:
+            raise _Unreadable(413, "body_too_large")
 
     def _rejected(self, reason: Refusal, shop: WebhookShop | None) -> _Rejected:
         if reason is not Refusal.CONTENT_ENCODING and not (shop.secrets if shop else self._shops.app_secrets):
@@ -167,14 +172,8 @@ class WebhookEndpoint:
         self._rejections.record(reason, org=shop.org if shop else None)
         return _Rejected(reason)
 
-    async def _read_body(self, receive: Receive, announced: bytes) -> bytes:
-        """The whole body; `announced` is Content-Length. How long it may take is bounded by the connection."""
-        if len(announced) >= 7 and int(announced) > MAX_BODY:
-            raise _Unreadable(413, "body_too_large")
-        message = await receive()
-        body: bytes = message.get("body", b"")
-        if message["type"] == "http.request" and not message.get("more_body") and len(body) <= MAX_BODY:
-            return body
+    async def _read_rest(self, message: Message, receive: Receive) -> bytes:
+        """The whole body, of which `message` is the first piece. How long it may take is bounded by the connection."""
         pieces: list[bytes] = []
         size = 0
         try:

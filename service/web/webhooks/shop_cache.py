@@ -19,7 +19,6 @@ POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at mo
 MIN_REFRESH_INTERVAL_S: Final = (
     1.0  # between refreshes for signatures that do not fit: forgeries cost one read a second
 )
-RELOAD_INTERVAL_S: Final = 300.0  # also if the revision stands still: a process may die before it raises it
 REFRESH_TIMEOUT_S: Final = 0.8  # so that the answer is there within a second
 
 
@@ -53,7 +52,7 @@ class ShopCache:
         self._shops: dict[str, WebhookShop] = {}
         self._orgs: dict[str, str] = {}  # by domain
         self._revision = -1
-        self._loaded_at = self._checked_at = float("-inf")
+        self._checked_at = float("-inf")
         self._refreshing: asyncio.Task[None] | None = None
         self._polling: asyncio.Task[None] | None = None
 
@@ -111,14 +110,13 @@ class ShopCache:
             await asyncio.sleep(POLL_INTERVAL_S)
 
     async def _load_if_changed(self) -> None:
-        now = self._clock()
         revision = await self._repository.revision()  # read before the shops: a later change raises it again
-        if revision != self._revision or now - self._loaded_at >= RELOAD_INTERVAL_S:
+        if revision != self._revision:
             shops: dict[str, WebhookShop] = {}
             orgs: dict[str, str] = {}
             for one in await self._repository.webhook_credentials():
                 own = (one.secret.encode(),) if one.secret else ()
                 shops[one.org] = WebhookShop(one.org, one.currency, (*self.app_secrets, *own))
                 orgs[one.domain] = one.org
-            self._shops, self._orgs, self._revision, self._loaded_at = shops, orgs, revision, now
+            self._shops, self._orgs, self._revision = shops, orgs, revision
         self._checked_at = self._clock()

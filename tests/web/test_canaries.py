@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from deploy.waiting import until
+from deploy.local.wait import until
 from service.store.shops import Shops
 from tests.ports import free_port
 from tests.web.conftest import KEY, ORG, OWN_SECRET, signature

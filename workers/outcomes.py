@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from service.domain import judgement
 from service.domain.customers import Customer, digest, pack
 from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
-from service.domain.judgement import Departed, Due, Hopeless, Judgement, Later, Settled
-from service.domain.standing import pack_held, pack_intents, pack_owned, pack_restores
-from service.domain.strikes import pack_strikes
+from service.domain.judgement import Deleted, RetryLater, Unprocessable, UpToDate, WriteNeeded
+from service.domain.standing import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
+from service.domain.strikes import REVERTS_CODEC
 from service.domain.tags import after, tag_set
 from service.errors import HaravanError, Rejected
 from service.store.settlements import Item, Letter, Mark
@@ -17,20 +18,20 @@ from workers.plans import Plan, pack_plan
 
 
 def item(
-    mark: Mark, judgement: Judgement, *, version: int, now_ms: int, seen: Customer | None = None
+    mark: Mark, outcome: judgement.Outcome, *, version: int, now_ms: int, seen: Customer | None = None
 ) -> Item:
-    """The settlement of a judged customer, who was last `seen` like that."""
-    match judgement:
-        case Settled():
-            return _settled(mark, judgement, version=version, seen=seen)
-        case Due():
-            return _due(mark, judgement, version=version, now_ms=now_ms, seen=seen)
-        case Later(due_ms, _, fields):
+    """The settlement of an evaluated customer, who was last `seen` like that."""
+    match outcome:
+        case UpToDate():
+            return _up_to_date(mark, outcome, version=version, seen=seen)
+        case WriteNeeded():
+            return _write_needed(mark, outcome, version=version, now_ms=now_ms, seen=seen)
+        case RetryLater(due_ms, _, fields):
             return Item(op="later", cid=str(mark.customer), n=mark.n, due=due_ms, fields=dict(fields))
-        case Hopeless(cause, text, transient):
+        case Unprocessable(cause, text, transient):
             letter = Letter(cause, text, transient=transient)
             return Item(op="dead", cid=str(mark.customer), n=mark.n, letter=letter)
-        case Departed():
+        case Deleted():
             return Item(op="purge", cid=str(mark.customer), n=mark.n)
 
 
@@ -66,72 +67,73 @@ def is_explained(mark: Mark) -> bool:
     return any(cause.startswith(("publish:", "schedule")) for cause in mark.cause.split(","))
 
 
-def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Item:
-    decided = judged.decision
-    shown = decided.reasons if decided.change else ()
+def _up_to_date(mark: Mark, result: UpToDate, *, version: int, seen: Customer | None) -> Item:
+    changes = result.decision.changes
     return Item(
         op="clear",
         cid=str(mark.customer),
         n=mark.n,
-        read=digest(judged.customer),
-        snap=pack(judged.customer),
-        owned=pack_owned(judged.background.standing.owned),
-        held=pack_held(judged.background.standing.held),
-        intents=pack_intents(judged.background.intents),
-        strikes=pack_strikes(judged.background.strikes),
-        day=decided.next_change,
-        entries=entries.recovered(judged),
-        drift=[*entries.undone(judged), *entries.by_others(judged, seen)],
-        restored=pack_restores(judged.restores) or None,
-        letter=_given_up(judged),
-        again=judged.again_ms,
-        shadow=entries.digest(decided.reasons) if decided.change else None,
-        shown=[entries.entry(mark, reason, version, written=False) for reason in shown],
+        read=digest(result.customer),
+        snap=pack(result.customer),
+        owned=OWNERSHIP_CODEC.encode(result.stored.standing.owned),
+        held=HOLDS_CODEC.encode(result.stored.standing.held),
+        intents=INTENTS_CODEC.encode(result.stored.intents),
+        strikes=REVERTS_CODEC.encode(result.stored.reverts),
+        day=result.decision.next_change,
+        entries=entries.recovered(result),
+        drift=[*entries.undone(result), *entries.by_others(result, seen)],
+        restored=RESTORES_CODEC.encode(result.restores) or None,
+        letter=_given_up(result),
+        again=result.recheck_at_ms,
+        shadow=entries.digest(changes) if changes else None,
+        shown=[entries.entry(mark, outcome, version, written=False) for outcome in changes],
     )
 
 
-def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | None) -> Item:
-    judged = due.settled
-    expected = after(tag_set(judged.customer.tags), due.change)
+def _write_needed(
+    mark: Mark, needed: WriteNeeded, *, version: int, now_ms: int, seen: Customer | None
+) -> Item:
+    result, change = needed.result, needed.result.decision.change
+    expected = after(tag_set(result.customer.tags), change)
     plan = Plan(
         version=version,
         decided_ms=now_ms,
-        add=due.change.add,
-        remove=due.change.remove,
+        add=change.add,
+        remove=change.remove,
         expected=tuple(sorted(expected.keys)),
-        read=due.expected,
-        snap=pack(msgspec.structs.replace(judged.customer, tags=expected.listed)),
-        owned=pack_owned(judged.background.standing.owned),
-        held=pack_held(judged.background.standing.held),
-        intents=pack_intents(due.intents),
-        intents_after=pack_intents(judged.background.intents),
-        day=judged.decision.next_change,
-        entries=[entries.entry(mark, reason, version, written=True) for reason in due.reasons],
-        strikes=pack_strikes(judged.background.strikes),
-        again_ms=judged.again_ms,
-        letter=_given_up(judged),
-        drift=entries.by_others(judged, seen, due.owned),
-        restored=pack_restores(judged.restores),
+        read=needed.expected_digest,
+        snap=pack(msgspec.structs.replace(result.customer, tags=expected.listed)),
+        owned=OWNERSHIP_CODEC.encode(result.stored.standing.owned),
+        held=HOLDS_CODEC.encode(result.stored.standing.held),
+        intents=INTENTS_CODEC.encode(needed.intents),
+        intents_after=INTENTS_CODEC.encode(result.stored.intents),
+        day=result.decision.next_change,
+        entries=[entries.entry(mark, one, version, written=True) for one in result.decision.changes],
+        strikes=REVERTS_CODEC.encode(result.stored.reverts),
+        again_ms=result.recheck_at_ms,
+        letter=_given_up(result),
+        drift=entries.by_others(result, seen, needed.owned),
+        restored=RESTORES_CODEC.encode(result.restores),
     )
     return Item(
         op="plan",
         cid=str(mark.customer),
         n=mark.n,
-        read=digest(judged.customer),
-        owned=pack_owned(due.owned),
-        intents=pack_intents(judged.background.intents),
-        strikes=pack_strikes(judged.background.strikes),
+        read=digest(result.customer),
+        owned=OWNERSHIP_CODEC.encode(needed.owned),
+        intents=INTENTS_CODEC.encode(result.stored.intents),
+        strikes=REVERTS_CODEC.encode(result.stored.reverts),
         plan=pack_plan(plan),
-        fields={"expected": due.expected, "gone": "0", "lag": "0"},
-        entries=entries.recovered(judged),
-        drift=entries.undone(judged),
-        restores=pack_restores(judged.restores) or None,
+        fields={"expected": needed.expected_digest, "gone": "0", "lag": "0"},
+        entries=entries.recovered(result),
+        drift=entries.undone(result),
+        restores=RESTORES_CODEC.encode(result.restores) or None,
     )
 
 
-def _given_up(judged: Settled) -> Letter | None:
-    if not judged.given_up:
+def _given_up(result: UpToDate) -> Letter | None:
+    if not result.suppressed_tags:
         return None
-    tags = ", ".join(judged.given_up)
+    tags = ", ".join(result.suppressed_tags)
     text = f"{tags}: changed back three times within a day after we wrote it; stopped for a day"
     return Letter(f"undone:{tags}", text)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from service.domain.strikes import pack_strikes, strike, unpack_strikes
+from service.domain.strikes import REVERTS_CODEC, record_reverts
 from service.domain.tags import fold
 from service.store.settlements import Item, Letter, Mark
 
@@ -70,5 +70,5 @@ def disagrees(mark: Mark, plan: Plan, *, answered: frozenset[str], now_ms: int) 
     """
     undone = [tag for tag in map(fold, plan.add) if tag not in answered]
     undone += [tag for tag in map(fold, plan.remove) if tag in answered]
-    strikes = strike(unpack_strikes(plan.strikes), dict.fromkeys(undone, now_ms), now_ms=now_ms)
-    return Item(op="ready", cid=str(mark.customer), n=mark.n, strikes=pack_strikes(strikes))
+    strikes = record_reverts(REVERTS_CODEC.decode(plan.strikes), dict.fromkeys(undone, now_ms), now_ms=now_ms)
+    return Item(op="ready", cid=str(mark.customer), n=mark.n, strikes=REVERTS_CODEC.encode(strikes))

@@ -17,7 +17,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, digest, pack, unpack
 from service.domain.evaluation import Compiled
-from service.domain.judgement import Asked, Background, Scene, Settled, judge
+from service.domain.judgement import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.domain.records import Record
 from service.errors import TaggerError
 from service.store import census, kept, keys, marks, runs
@@ -104,11 +104,11 @@ class Walk:
         stored = await kept.kept(self.redis, self.shop.org, ids)
         snapshots = await self._snapshots(ids)
         now = self.now_ms()
-        scene = Scene(self.compiled, self.version, now, today(now, self.compiled.rule_set.timezone))
+        batch = BatchContext(self.compiled, self.version, now, today(now, self.compiled.rule_set.timezone))
         wrong: dict[CustomerId, str] = {}
         right: list[str | bytes | int] = []
         for customer, record in zip(ids, records, strict=True):
-            found = self._found_right(record, stored[customer], scene)
+            found = self._found_right(record, stored[customer], batch)
             if found is None or _is_old(snapshots[customer], record):
                 wrong[customer] = _suspected(snapshots[customer], record)
             else:
@@ -124,21 +124,21 @@ class Walk:
         found = await self.redis.hmget(keys.shop(self.shop.org, "snap"), [str(each) for each in ids])
         return dict(zip(ids, found, strict=True))
 
-    def _found_right(self, record: Record, stored: kept.Kept, scene: Scene) -> Settled | None:
-        """The judgement of a customer for whom there is nothing to do, nor to remember; None for everybody else."""
+    def _found_right(self, record: Record, stored: kept.Kept, batch: BatchContext) -> UpToDate | None:
+        """The evaluation of a customer for whom there is nothing to do, nor to remember; None for everybody else."""
         try:
             known = background(stored)
-            judged = judge(Asked(), record, known, scene)
+            outcome = evaluate_customer(MarkContext(), record, known, batch)
         except TaggerError:
             return None
-        if not isinstance(judged, Settled) or judged.drifted or judged.recovered or stored.intents:
+        if not isinstance(outcome, UpToDate) or outcome.reverted_tags or outcome.recovered_writes:
             return None
-        return judged if _stands(known, judged) else None
+        return outcome if not stored.intents and _stands(known, outcome) else None
 
 
-def _stands(known: Background, judged: Settled) -> bool:
+def _stands(known: StoredState, outcome: UpToDate) -> bool:
     """Whose hold begins, or whose tag another rule answers for, is not done by being seen."""
-    before, after = known.standing, judged.background.standing
+    before, after = known.standing, outcome.stored.standing
     return (before.owned, before.held) == (after.owned, after.held)
 
 

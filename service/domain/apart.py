@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from service.domain.decision import decide
 from service.domain.evaluation import Compiled, CompiledTier
 from service.domain.facts import fold
 from service.domain.outlook import Outlook, Scene
+from service.domain.rollback import decide_with_restores
 from service.domain.standing import Standing
 from service.domain.tier_outlook import note_move
-from service.domain.tier_steps import reached, settle_tier
+from service.domain.tier_steps import decide_tier, earned_level
 
 
 def stands_apart(compiled: Compiled) -> Callable[[Standing], bool]:
@@ -42,7 +42,7 @@ def look_at_apart(scene: Scene, *, today: int) -> tuple[Outlook, dict[str, Outlo
 
 def _decide(scene: Scene, outlook: Outlook, place: int, today: int) -> None:
     customer = scene.customers[place]
-    decision = decide(
+    decision = decide_with_restores(
         compiled=scene.compiled,
         customer=customer,
         standing=scene.standings[place],
@@ -50,14 +50,14 @@ def _decide(scene: Scene, outlook: Outlook, place: int, today: int) -> None:
         now_ms=scene.now_ms,
         version=scene.version,
     )
-    for reason in decision.reasons:
-        key = fold(reason.tag)
-        what = "added" if reason.added else "removed"
+    for outcome in decision.changes:
+        key = fold(outcome.tag)
+        what = "added" if outcome.effect == "add" else "removed"
         outlook.note(key, "stopped" if key in scene.stopped.get(place, ()) else what, place)
-    stays = {(fold(held.tag), held.why) for held in decision.held_back}
+    stays = {(fold(one.tag), one.cause) for one in decision.outcomes if one.effect in {"retain", "withhold"}}
     for key, why in sorted(stays):
         outlook.note(key, why, place)
-    settled = {fold(reason.tag) for reason in decision.reasons} | {key for key, _ in stays}
+    settled = {fold(outcome.tag) for outcome in decision.changes} | {key for key, _ in stays}
     for key in {fold(tag) for tag in decision.wanted} - settled:
         outlook.unchanged[key] = outlook.unchanged.get(key, 0) + 1
 
@@ -67,11 +67,12 @@ def _move(scene: Scene, outlook: Outlook, tier: CompiledTier, place: int) -> Non
         return
     tags = scene.facts[place].tags
     turn = scene.turn(place)  # it may see tags that are to be put back
-    earned = reached(turn, tier)
-    settle_tier(turn, tier)
-    turn.facts.tags = tags
+    earned = earned_level(turn, tier)
+    decide_tier(turn, tier)
+    added = {fold(one.tag) for one in turn.outcomes if one.effect == "add"}
+    removed = {fold(one.tag) for one in turn.outcomes if one.effect == "remove"}
     stopped = scene.stopped.get(place, frozenset())
-    if not stopped.isdisjoint({*turn.added, *turn.removed}):
-        after = (tags | turn.added.keys() - stopped) - (turn.removed - stopped)
+    if not stopped.isdisjoint(added | removed):
+        after = (tags | added - stopped) - (removed - stopped)
         earned = min((tier.keys[key] for key in after & tier.keys.keys()), default=len(tier.levels))
     note_move(outlook, tier, turn, tags=tags, earned=earned, place=place)

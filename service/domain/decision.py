@@ -3,44 +3,70 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import msgspec
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
-from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Reason
+from service.domain.facts import Facts
+from service.domain.reasons import TagOutcome
 from service.domain.standing import Hold, Owned, Standing
-from service.domain.tag_steps import settle_gone, settle_tag
+from service.domain.tag_steps import decide_orphans, decide_tag
 from service.domain.tags import TagChange
-from service.domain.tier_steps import settle_tier
-from service.domain.turns import Turn
+from service.domain.tier_steps import decide_tier
+from service.domain.turns import DecisionBuilder
 
-NO_CHANGE: Final = TagChange()
+_CHANGES: Final = frozenset({"add", "remove"})
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is to be done about one customer, and how things stand once it is done.
+    """What is to be done about one customer, and the state to store once it is done.
 
-    `wanted`: the tags that rules give, as they spell them. `next_change`: the first later day (ordinal) on
-    which the answer could be another without any event. `standing` is the very object handed in when
-    nothing about it changed.
+    `standing` is the very object handed in if nothing about it changed. `next_change`: the first later day (ordinal)
+    on which the decision could be another without any event.
     """
 
-    change: TagChange
     standing: Standing
-    wanted: tuple[str, ...]
+    outcomes: tuple[TagOutcome, ...]
     next_change: int | None
-    reasons: tuple[Reason, ...] = ()
-    held_back: tuple[HeldBack, ...] = ()
+
+    @property
+    def changes(self) -> tuple[TagOutcome, ...]:
+        """The tags that are added and removed."""
+        return tuple([outcome for outcome in self.outcomes if outcome.effect in _CHANGES])
+
+    @property
+    def change(self) -> TagChange:
+        """The names of those tags."""
+        return TagChange(
+            add=tuple([outcome.tag for outcome in self.outcomes if outcome.effect == "add"]),
+            remove=tuple([outcome.tag for outcome in self.outcomes if outcome.effect == "remove"]),
+        )
+
+    @property
+    def retained(self) -> tuple[TagOutcome, ...]:
+        """The tags that no rule gives and that stay all the same."""
+        return tuple([outcome for outcome in self.outcomes if outcome.effect == "retain"])
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The tags that rules and tiers give. A level that waits for its downgrade is given, too."""
+        return frozenset(
+            [
+                outcome.tag
+                for outcome in self.outcomes
+                if outcome.cause == "downgrade" or (outcome.cause == "matched")
+            ]
+        )
 
 
 def decide(
     *, compiled: Compiled, customer: Customer, standing: Standing, today: int, now_ms: int, version: int
 ) -> Decision:
-    """Decide for one customer.
+    """Decide for one customer. What a roll-back is to restore plays no part, see `rollback.decide_with_restores`.
 
     Never touches an excluded rule's tags, nor a tag that is not ours to touch. `today` is the shop's day
     (ordinal). Deciding again with the record and the standing that this gives changes nothing. The record
@@ -50,50 +76,40 @@ def decide(
     wanted = _quiet(compiled, facts, standing)
     if wanted is not None:
         flip = compiled.flip
-        return Decision(NO_CHANGE, standing, wanted, flip(facts) if flip is not None else None)
-    turn = Turn(
+        outcomes = tuple([TagOutcome("have", tag, "matched") for tag in wanted])
+        return Decision(standing, outcomes, flip(facts) if flip is not None else None)
+    builder = DecisionBuilder(
         compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
     )
-    settle_gone(turn)
+    decide_orphans(builder)
     for step in compiled.steps:
         if isinstance(step, CompiledTier):
-            settle_tier(turn, step)
+            decide_tier(builder, step)
         else:
-            settle_tag(turn, step)
-    turn.put_back()
-    return _concluded(turn, customer, standing)
-
-
-def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:
-    gone = turn.removed
-    change = TagChange(
-        add=tuple(turn.added.values()), remove=tuple(tag for tag in customer.tags if fold(tag) in gone)
-    )
-    held = turn.all_held()
-    same = turn.owned == standing.owned and held == standing.held and not standing.restores
+            decide_tag(builder, step)
+    held = builder.final_holds()
+    same = builder.ownership == standing.owned and held == standing.held
     return Decision(
-        change or NO_CHANGE,
-        standing if same else Standing(turn.owned, held, standing.excluded),
-        (*turn.wanted, *turn.levels),
-        _next(turn),
-        tuple(turn.reasons),
-        tuple(turn.held_back),
+        standing if same else replace(standing, owned=builder.ownership, held=held),
+        tuple(builder.outcomes),
+        _next_change(builder),
     )
 
 
-def _next(turn: Turn) -> int | None:
+def _next_change(builder: DecisionBuilder) -> int | None:
     """The first day on which a rule's answer or a hold may end by itself."""
     days = [
-        on
-        for maker, flip in turn.compiled.flips
-        if maker not in turn.excluded and (on := flip(turn.facts)) is not None
+        day
+        for rule, flip in builder.compiled.flips
+        if rule not in builder.excluded and (day := flip(builder.facts)) is not None
     ]
-    return min((*days, *turn.due), default=None)
+    days += [outcome.until for outcome in builder.outcomes if outcome.until is not None]
+    return min(days, default=None)
 
 
 def _quiet(compiled: Compiled, facts: Facts, standing: Standing) -> tuple[str, ...] | None:
     """The wanted tags when plainly nothing is to be done, as for nearly everybody; else None."""
-    if standing.excluded or standing.restores or not _ours(compiled, facts.tags, standing.owned):
+    if standing.excluded or not _ours(compiled, facts.tags, standing.owned):
         return None
     wanted = compiled.quick(facts)
     if wanted is None or not _quiet_holds(compiled, facts.tags, standing.held):

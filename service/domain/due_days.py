@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.evaluation import Compiled
 from service.domain.population import Population
+from service.domain.rollback import decide_with_restores
 
 
 def coming_days(population: Population, compiled: Compiled) -> list[tuple[int, int]]:
@@ -48,7 +49,7 @@ def _held_by_anyone(compiled: Compiled) -> frozenset[str]:
 
 
 def _decided(population: Population, compiled: Compiled, place: int, version: int = 0) -> Decision:
-    return decide(
+    return decide_with_restores(
         compiled=compiled,
         customer=population.customers[place],
         standing=population.standings[place],

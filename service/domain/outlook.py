@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import msgspec
+
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
 from service.domain.facts import Facts, fold
+from service.domain.rollback import assume_restored
 from service.domain.standing import Standing
-from service.domain.turns import Turn
+from service.domain.turns import DecisionBuilder
 
 Cell = tuple[str, str]  # folded tag, and 'added', 'removed' or why it stays
 Move = tuple[int, int, bool]  # from a level, to a level (their number: none), and whether it still waits
@@ -68,17 +71,21 @@ class Scene:
     apart: frozenset[int]
     stopped: Mapping[int, frozenset[str]]  # place -> folded tags that are not written now; all of them apart
 
-    def turn(self, place: int) -> Turn:
-        return Turn(
+    def turn(self, place: int) -> DecisionBuilder:
+        assumed = assume_restored(self.compiled, self.customers[place], self.standings[place])
+        facts = self.facts[place]
+        if assumed.absent:
+            facts = msgspec.structs.replace(facts, tags=facts.tags | assumed.absent)
+        return DecisionBuilder(
             compiled=self.compiled,
-            customer=self.customers[place],
-            standing=self.standings[place],
-            facts=self.facts[place],
+            customer=assumed.customer,
+            standing=assumed.standing,
+            facts=facts,
             now_ms=self.now_ms,
             version=self.version,
         )
 
 
-def why_held(turn: Turn, key: str) -> str:
+def why_held(turn: DecisionBuilder, key: str) -> str:
     """Why a tag stays that no rule gives; '' when it does not need a reason."""
-    return next((held.why for held in turn.held_back if fold(held.tag) == key), "")
+    return next((one.cause for one in turn.outcomes if one.effect == "retain" and fold(one.tag) == key), "")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from service.domain.evaluation import TagStep
 from service.domain.outlook import Outlook, Scene, why_held
-from service.domain.tag_steps import settle_tag
+from service.domain.tag_steps import decide_tag
 
 
 def look_at_tag(scene: Scene, step: TagStep) -> Outlook:
@@ -44,8 +44,6 @@ def _odd_tag(scene: Scene, step: TagStep, place: int) -> str:
     standing = scene.standings[place]
     if step.key not in standing.owned and not standing.held:
         return "removed" if step.owns_all else "not_ours"
-    tags = scene.facts[place].tags
     turn = scene.turn(place)
-    settle_tag(turn, step)
-    turn.facts.tags = tags
-    return "removed" if step.key in turn.removed else why_held(turn, step.key)
+    decide_tag(turn, step)
+    return "removed" if any(one.effect == "remove" for one in turn.outcomes) else why_held(turn, step.key)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from service.domain.evaluation import CompiledTier
 from service.domain.facts import fold
 from service.domain.outlook import Outlook, Scene, why_held
-from service.domain.tier_steps import settle_tier
-from service.domain.turns import Turn
+from service.domain.tier_steps import decide_tier
+from service.domain.turns import DecisionBuilder
 
 
 def look_at_tier(scene: Scene, tier: CompiledTier) -> Outlook:
@@ -48,33 +48,35 @@ def _odd_level(scene: Scene, tier: CompiledTier, outlook: Outlook, place: int, e
         outlook.moves.setdefault((len(tier.levels), earned, False), []).append(place)
         return
     turn = scene.turn(place)
-    settle_tier(turn, tier)
-    turn.facts.tags = tags
+    decide_tier(turn, tier)
     _note_turn(outlook, turn, frozenset(tier.keys), place)
     note_move(outlook, tier, turn, tags=tags, earned=earned, place=place)
     for key in tier.keys:
-        if key in tags and key not in turn.removed and why_held(turn, key) == "":
+        if key in tags & turn.facts.tags and why_held(turn, key) == "":
             outlook.unchanged[key] = outlook.unchanged.get(key, 0) + 1
 
 
-def _note_turn(outlook: Outlook, turn: Turn, keys: frozenset[str], place: int) -> None:
-    for key in turn.added:
-        if key in keys:
-            outlook.note(key, "added", place)
-    for key in turn.removed:
-        if key in keys:
-            outlook.note(key, "removed", place)
-    for held in turn.held_back:
-        if fold(held.tag) in keys:
-            outlook.note(fold(held.tag), held.why, place)
+def _note_turn(outlook: Outlook, turn: DecisionBuilder, keys: frozenset[str], place: int) -> None:
+    for one in turn.outcomes:
+        key = fold(one.tag)
+        if one.effect in {"add", "remove"} and key in keys:
+            outlook.note(key, "added" if one.effect == "add" else "removed", place)
+        elif one.effect == "retain" and key in keys:
+            outlook.note(key, one.cause, place)
 
 
 def note_move(
-    outlook: Outlook, tier: CompiledTier, turn: Turn, *, tags: frozenset[str], earned: int, place: int
+    outlook: Outlook,
+    tier: CompiledTier,
+    turn: DecisionBuilder,
+    *,
+    tags: frozenset[str],
+    earned: int,
+    place: int,
 ) -> None:
     """Note from which level to which a customer goes; `tags`: those of the record (folded)."""
     source = min((tier.keys[key] for key in tags & tier.keys.keys()), default=len(tier.levels))
-    waits = any(held.why == "downgrade" and held.rule == tier.id for held in turn.held_back)
+    waits = any(one.cause == "downgrade" for one in turn.outcomes)
     if source == earned:
         outlook.stays[earned] = outlook.stays.get(earned, 0) + 1
     else:

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from service.domain.differences import differences, headline
 from service.domain.evaluation import Compiled
 from service.domain.ownership import Past, undo
-from service.domain.restoring import Restores
+from service.domain.rollback import RestoresByCustomer
 from service.domain.rules import RuleSet
 from service.domain.warnings import say_warning
 from service.domain.words import Words
@@ -96,7 +96,7 @@ async def drafted_as(
     parent: int,
     versions: Versions,
     now_ms: int,
-    restores: Restores = previews.NO_RESTORES,
+    restores: RestoresByCustomer = previews.NO_RESTORES,
     *,
     number: int | None = None,
 ) -> Draft:

@@ -10,7 +10,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, pack
-from service.domain.standing import Owned, pack_owned
+from service.domain.standing import OWNERSHIP_CODEC, Owned
 from service.store import audit, keys
 from tests.web.conftest import OPS_TOKEN, ORG
 
@@ -35,7 +35,7 @@ async def known(redis: ArqRedis, customer: Customer, *, version: int = 0) -> Non
     client: Any = redis
     await client.hset(keys.shop(ORG, "snap"), str(customer.id), pack(customer))
     if version:
-        owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
+        owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
         await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
 
 

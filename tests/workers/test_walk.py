@@ -8,7 +8,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import unpack
-from service.domain.standing import unpack_held
+from service.domain.standing import HOLDS_CODEC
 from service.store import census
 from service.store.bucket import Bucket
 from tests.workers.stage import ORG, Stage, staged
@@ -108,7 +108,7 @@ async def test_a_walk_marks_whose_hold_begins_without_a_tag_changing(stage: Stag
     await walk(stage, "backfill")
     await stage.turn(2)
 
-    held = unpack_held(await stage.redis.hget(stage.key("held"), str(customer)) or b"")
+    held = HOLDS_CODEC.decode(await stage.redis.hget(stage.key("held"), str(customer)) or b"")
     assert held["hang"].below is not None
     assert stage.haravan.tags(customer) == {"Gold"}
 

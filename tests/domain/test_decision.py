@@ -13,8 +13,10 @@ from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.parsing import check_rules
+from service.domain.reasons import NO_INPUTS
 from service.domain.standing import Owned, Standing
 from service.domain.tags import after, tag_set
+from service.domain.turns import DecisionBuilder
 from tests.reference.strategies import moment
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -360,6 +362,36 @@ def test_every_change_has_its_reason_with_the_values_that_decided() -> None:
         ("VIP", "add", "vip", "matched", {"total_spent": 100}),
         ("VIP", "remove", "vip", "unmatched", {"total_spent": 0}),
     ]
+
+
+def test_each_tag_has_one_outcome() -> None:
+    shop = Shop(rule(), rule("keeps", "Kept", keep="30 days"), tiers=(tier(),), tags=("silver",))
+    shop.look(spent=100)
+
+    assert said(shop.look()) == [
+        ("have", "VIP", "matched"),
+        ("have", "Kept", "matched"),
+        ("have", "Silver", "matched"),
+    ]
+    assert said(shop.look(spent=0)) == [
+        ("remove", "VIP", "unmatched"),
+        ("retain", "Kept", "kept"),
+        ("remove", "silver", "outranked"),
+    ]
+
+
+def test_a_decision_leaves_the_facts_that_others_share_as_they_are() -> None:
+    compiled = compile_rules(check_rules({"rules": [rule()]}))
+    customer = Customer(id=1, total_spent=100)
+    facts = compiled.facts(customer, START.toordinal())
+    builder = DecisionBuilder(
+        compiled=compiled, customer=customer, standing=Standing(), facts=facts, now_ms=0, version=1
+    )
+
+    builder.add(tag="VIP", key="vip", rule="vip", cause="matched", inputs=NO_INPUTS)
+
+    assert builder.facts.tags == {"vip"}
+    assert facts.tags == frozenset()
 
 
 def test_what_can_reach_a_person_is_not_kept_with_a_reason() -> None:

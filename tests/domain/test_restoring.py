@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.parsing import check_rules
-from service.domain.rollback import LedgerChange, RollbackCollector, merge_restores
+from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
 from service.domain.rules import RuleSet
-from service.domain.standing import Hold, Owned, Stood
+from service.domain.standing import Hold, Owned, Standing, Stood
 from service.domain.touches import Touch
 from tests.domain.lives import Life
 
@@ -164,6 +165,24 @@ def test_a_persons_tag_that_was_taken_is_put_back_as_theirs() -> None:
 
     assert decision.change.add == ("vip",)
     assert life.standing.owned == {}
+
+
+def test_a_tag_of_a_persons_that_is_ours_by_now_is_removed_as_theirs() -> None:
+    """As if it had never been removed: then we would not own it."""
+    ours = Owned("VIP", "vip", 1_000, 2)
+
+    decision = decide_with_restores(
+        compiled=compile_rules(doc(spent(50, owns="all"))),
+        customer=Customer(id=1, total_spent=0, tags=("VIP",)),
+        standing=Standing({"vip": ours}, restores={"vip": Stood("VIP")}),
+        today=START.toordinal(),
+        now_ms=2_000,
+        version=3,
+    )
+
+    (change,) = decision.changes
+    assert (change.effect, change.cause, change.undo) == ("remove", "unmatched", Stood("VIP"))
+    assert decision.standing == Standing()
 
 
 def test_a_tag_that_a_person_put_on_meanwhile_is_theirs() -> None:

@@ -54,13 +54,8 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     @property
     def wanted(self) -> frozenset[str]:
         """The tags that rules and tiers give. A level that waits for its downgrade is given, too."""
-        return frozenset(
-            [
-                outcome.tag
-                for outcome in self.outcomes
-                if outcome.cause == "downgrade" or (outcome.cause == "matched")
-            ]
-        )
+        given = ("matched", "downgrade")
+        return frozenset([outcome.tag for outcome in self.outcomes if outcome.cause in given])
 
 
 def decide(

@@ -1,4 +1,4 @@
-"""Finding out all that the rules say about one customer: the decision, seen from every tag, rule and tier."""
+"""Explaining one customer: the outcomes of the decision, as seen by every tag, rule and tier."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from service.domain.verdicts import (
 
 
 def explain_customer(compiled: Compiled, known: Known) -> Explanation:
-    """Decide, and say why; it writes nothing and is as good for a day to come as for today."""
+    """Decide and explain, for today or for any other day. Nothing is written."""
     decision = _decide(compiled, known.customer, known.standing, known, known.today)
     scene = _Scene(compiled, known, decision)
     return Explanation(
@@ -45,7 +45,7 @@ def explain_customer(compiled: Compiled, known: Known) -> Explanation:
 
 
 class _Scene:
-    """What every verdict looks at: the decision, and the facts as each step saw them."""
+    """The decision, its outcomes by tag, and the facts as each step saw them."""
 
     def __init__(self, compiled: Compiled, known: Known, decision: Decision) -> None:
         self.compiled, self.known, self.decision = compiled, known, decision
@@ -93,7 +93,7 @@ def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: K
 
 
 def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iterator[tuple[str, Facts]]:
-    """For each rule and tier the facts with the tags as they were when its turn came."""
+    """For each rule and tier the facts that it was decided with: earlier steps have changed the tags already."""
     make = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS)
     tags = frozenset(map(fold, known.customer.tags))
     changes = {fold(one.tag): one.effect == "add" for one in decision.changes}

@@ -1,4 +1,4 @@
-"""Whose a tag is: what additions made ours, and what earlier versions of the rules left behind."""
+"""What a version of the rules inherits from the versions before it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ import msgspec
 
 from service.domain.ordering import Maker, dependencies
 from service.domain.rules import RuleSet, WhenGone
-from service.domain.standing import Intent, Owned
-from service.domain.tags import TagSet, fold
-
-INTENT_MS: Final = 600_000  # a slow write may still land for ten minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,42 +86,6 @@ def _gives_the_same(one: Maker, other: Maker | None) -> bool:
         other.trees,
         other.enabled,
     )
-
-
-def intent_key(intent: Intent) -> str:
-    """An addition and a removal of one tag may be under way at once. No tag has a comma."""
-    return ("," if intent.taken else "") + fold(intent.tag)
-
-
-def settle_intents(
-    *, owned: Mapping[str, Owned], intents: Mapping[str, Intent], current: TagSet, now_ms: int
-) -> tuple[dict[str, Owned], dict[str, Intent]]:
-    """Turn additions that the record shows into ownership, and end it where it shows a removal.
-
-    Each intent is kept until it is ten minutes old, whatever the record shows: a second, slower call for the
-    same tag may still be on its way, and would leave a tag that nobody owns.
-    """
-    settled = dict(owned)
-    for intent in intents.values():
-        key = fold(intent.tag)
-        if intent.taken and key not in current.spelled:
-            settled.pop(key, None)
-        elif intent.rule and not intent.taken and key in current.spelled:
-            settled.setdefault(key, Owned(intent.tag, intent.rule, intent.at_ms, intent.version))
-    left = {key: one for key, one in intents.items() if now_ms - one.at_ms < INTENT_MS}
-    return settled, left
-
-
-def still_ours(owned: Mapping[str, Owned], current: TagSet, *, now_ms: int) -> dict[str, Owned]:
-    """Tags that we gave within ten minutes and that the record does not show: it may be older than our write.
-
-    Their ownership does not end yet, or a list that lags would leave them there for ever.
-    """
-    return {
-        key: one
-        for key, one in owned.items()
-        if key not in current.spelled and now_ms - one.since_ms < INTENT_MS
-    }
 
 
 class _StoredPast(msgspec.Struct, array_like=True):

@@ -17,7 +17,7 @@ from service.domain.evaluation import Compiled
 from service.domain.facts import fold
 from service.domain.inquiry import explain_customer
 from service.domain.ordering import Maker
-from service.domain.strikes import stopped
+from service.domain.strikes import suppressed_tags
 from service.domain.verdicts import Explanation, Known
 from service.domain.words import Words
 from service.errors import NotFound
@@ -125,7 +125,7 @@ async def look(
         now_ms=now_ms,
         version=number,
         intents=stored.intents,
-        stopped=stopped(stored.strikes, now_ms=now_ms),
+        stopped=suppressed_tags(stored.reverts, now_ms=now_ms),
         touches=await drift.of_customer(redis, shop.org, customer),
     )
 

@@ -44,7 +44,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     cause: str  # `delivery`, `replay:R1`, `publish:42`, `schedule`, …
     values: dict[str, object] = {}  # what decided; msgspec copies an empty default
     delivery: str = ""  # the id of the newest delivery that led to it
-    why: str = ""  # as in domain.turns.Reason
+    why: str = ""  # see TagOutcome.cause
     written: bool = True  # False in shadow mode: decided, not written
     before: Before | None = None  # of a tag that was taken
 

@@ -11,8 +11,8 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId, pack
-from service.domain.standing import Owned, pack_owned
-from service.domain.strikes import pack_strikes
+from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.strikes import REVERTS_CODEC
 from service.store import census, keys, runs
 from tests.deploy.test_cli import ORG, Place, place, shop
 
@@ -41,7 +41,7 @@ async def known(redis: ArqRedis, *customers: Customer) -> None:
     for one in customers:
         await client.hset(keys.shop(ORG, "snapshots"), str(one.id), pack(one))
         if "VIP" in one.tags:
-            owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
+            owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(one.id), owned)
 
 
@@ -96,7 +96,7 @@ async def test_a_preview_speaks_the_language_asked_for_and_shows_what_is_stopped
     tiers.write_text(TIERS, encoding="utf-8")
     await known(redis, RICH, MIDDLING)
     now = 1000 * int((await redis.time())[0])
-    undone = pack_strikes({"gold": (now - 3_000, now - 2_000, now - 1_000)})
+    undone = REVERTS_CODEC.encode({"gold": (now - 3_000, now - 2_000, now - 1_000)})
     await redis.hset(keys.shop(OrgId(ORG), "reverts"), mapping={"1": undone})
 
     vi = await shop.tagger("rules", "preview", ORG, str(tiers))

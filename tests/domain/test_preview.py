@@ -29,6 +29,7 @@ from tests.reference.strategies import PASTS, restores, standings
 TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENTS = strategies.documents()
+PAST = {"add": "added", "remove": "removed"}
 STAYS = ("kept", "downgrade", "not_ours", "left", "excluded", "stopped")
 
 
@@ -71,10 +72,12 @@ def cells(decisions: Sequence[Decided]) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for customer, decision, stopped in decisions:
         mine = {
-            (fold(one.tag), "stopped" if fold(one.tag) in stopped else "added" if one.added else "removed")
-            for one in decision.reasons
+            (fold(one.tag), "stopped" if fold(one.tag) in stopped else PAST[one.effect])
+            for one in decision.changes
         }
-        mine |= {(fold(one.tag), one.why) for one in decision.held_back}
+        mine |= {
+            (fold(one.tag), one.cause) for one in decision.outcomes if one.effect in {"retain", "withhold"}
+        }
         there = set(map(fold, customer.tags)) - {key for key, _ in mine}
         mine |= {(fold(tag), "unchanged") for tag in decision.wanted if fold(tag) in there}
         found.update(mine)
@@ -147,7 +150,7 @@ def tier_moves(
         if one.stopped & changes & tier.keys.keys():
             written = TagChange(add=tuple(one.add), remove=tuple(one.remove))
             target = level_of(after(tag_set(one.customer.tags), written).listed, tier)
-        waits = any(held.why == "downgrade" and held.rule == tier.id for held in one.decision.held_back)
+        waits = any(held.cause == "downgrade" and held.rule == tier.id for held in one.decision.retained)
         if source == target:
             stay[source] += 1
         else:

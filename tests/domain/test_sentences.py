@@ -13,7 +13,7 @@ from service.domain.conditions import Condition
 from service.domain.fields import FIELDS, Field, Kind
 from service.domain.operators import OPERATORS
 from service.domain.parsing import parse_rules
-from service.domain.reasons import Why
+from service.domain.reasons import ChangeCause
 from service.domain.sentences import (
     say,
     say_condition,
@@ -100,7 +100,7 @@ def filled(text: object) -> bool:
 def test_everything_that_a_decision_can_say_has_its_words(language: Language) -> None:
     said = words(language)
     keys = [f"state.{one}" for one in get_args(State) if one != "kept"]
-    keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(Why))]
+    keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(ChangeCause))]
     keys += [f"cause.{kind}" for kind in ("delivery", "schedule", "requeue", "retry", "recovered", *LETTERS)]
 
     assert [key for key in keys if not said.has(key)] == []

@@ -14,8 +14,8 @@ from service.domain.customers import Customer, OrgId, pack
 from service.domain.evaluation import Compiled
 from service.domain.ownership import Past
 from service.domain.parsing import parse_rules
-from service.domain.standing import Owned, pack_owned
-from service.domain.strikes import pack_strikes
+from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.strikes import REVERTS_CODEC
 from service.errors import Refused
 from service.store import audit, census, drafts, keys, previews
 from service.store.background import pack_excluded, unpack_excluded
@@ -44,7 +44,7 @@ async def crowd(redis: ArqRedis) -> int:
         customer = Customer(id=number, total_spent=number, tags=tags)
         await client.hset(keys.shop(ORG, "snapshots"), str(number), pack(customer))
         if tags:
-            owned = pack_owned({"vip": Owned("VIP", "vip", NOW_MS, 1)})
+            owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", NOW_MS, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(number), owned)
     return size
 
@@ -111,7 +111,7 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
 ) -> None:
     await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
     undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
-    await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": pack_strikes(undone)})
+    await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": REVERTS_CODEC.encode(undone)})
 
     now = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS)
     tomorrow = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)

@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers import Customer, pack
-from service.domain.standing import Owned, pack_owned
+from service.domain.standing import OWNERSHIP_CODEC, Owned
 from service.store import audit, keys
 from service.store.cipher import Cipher
 from service.store.shops import Shops
@@ -41,7 +41,7 @@ async def known(redis: ArqRedis, customer: Customer, *, version: int = 0) -> Non
     client: Any = redis
     await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), pack(customer))
     if version:
-        owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
+        owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
         await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
 
 

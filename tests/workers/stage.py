@@ -17,7 +17,7 @@ from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId, OrgId
 from service.domain.parsing import parse_rules
-from service.domain.standing import Owned, unpack_owned
+from service.domain.standing import OWNERSHIP_CODEC, Owned
 from service.store import keys, ledger, marks
 from service.store.bucket import Bucket
 from service.store.cipher import Cipher
@@ -108,7 +108,7 @@ class Stage:
         return value.decode() if value is not None else None
 
     async def owned(self, customer: int) -> dict[str, Owned]:
-        return unpack_owned(await self.redis.hget(self.key("owned"), str(customer)) or b"")
+        return OWNERSHIP_CODEC.decode(await self.redis.hget(self.key("owned"), str(customer)) or b"")
 
     async def ledger(self, customer: int) -> list[str]:
         """`+VIP`, `-VIP`, … the oldest first."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from service.domain.customers import Customer
+from service.domain.money import TEN_THOUSANDTHS
 from service.domain.rules import RuleSet
 from service.store.ledger import Entry
 
@@ -21,8 +22,8 @@ MONEY: Final = frozenset({"total_spent", "avg_order_value"})
 
 
 def dong(amount: int) -> str:
-    """An amount as Vietnamese write it: 2.450.000 ₫."""
-    return f"{amount:,} ₫".replace(",", ".")
+    """An amount of ten-thousandths as Vietnamese write it: 2.450.000 ₫."""
+    return f"{amount // TEN_THOUSANDTHS:,} ₫".replace(",", ".")
 
 
 def name_of(someone: Customer) -> str:

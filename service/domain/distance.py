@@ -19,7 +19,7 @@ Span = tuple[int | None, int | None]  # both ends belong to it; None: no end
 class Distance(msgspec.Struct, frozen=True, omit_defaults=True):
     """What must change until a condition's answer is the one that is needed.
 
-    `lacks`: the value is too low by `amount` (money in the smallest unit, dates in days). `exceeds`: too high.
+    `lacks`: the value is too low by `amount` (money in ten-thousandths, dates in days). `exceeds`: too high.
     `wait`: time alone brings it, in `amount` days, on the day `on` (ISO). The others name `tags`.
     """
 

@@ -34,7 +34,7 @@ fold: Final[Callable[[str], str]] = _Folded().__getitem__
 class Facts(msgspec.Struct, gc=False):
     """One customer on one day, ready to compare: None is empty; 0 and False are values.
 
-    Money is in the smallest unit, dates are ordinals of local days, texts are folded. `tags` are folded
+    Money is in ten-thousandths, dates are ordinals of local days, texts are folded. `tags` are folded
     keys; the decision moves them on, so that later rules see what earlier ones decided.
     """
 

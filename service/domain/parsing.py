@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from service.domain.agreement import disagreements
 from service.domain.complaints import problems_of
 from service.domain.documents import MAX_BYTES, MAX_PROBLEMS, Document, read_yaml
+from service.domain.money import exact_decimal
 from service.domain.problems import BadRules, Path, Problem
-from service.domain.records import decimal
 from service.domain.rules import Rule, RuleSet, TierGroup
 
 
@@ -82,7 +82,7 @@ def _as_json(text: str, document: Document) -> Document:
         return found
 
     try:
-        data = json.loads(text, parse_float=decimal, parse_constant=str, object_pairs_hook=pairs)
+        data = json.loads(text, parse_float=exact_decimal, parse_constant=str, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
         return document
     told = tuple(one for one in document.problems if one.kind != "syntax")

@@ -76,7 +76,7 @@ def inputs_of(trees: Iterable[Tree]) -> Inputs:
 
 
 def values_of(inputs: Inputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
-    """The fields that a rule reads, as they are: money in the smallest unit, days as ISO dates.
+    """The fields that a rule reads, as they are: money in ten-thousandths, days as ISO dates.
 
     Texts are cut at 40 characters; of the tags only those that the rule names; what a person wrote or can
     be reached by (email, phone, note, names) only says whether it is there.

@@ -76,7 +76,7 @@ def tell_distance(found: Finding, *, words: Words, currency: str) -> str:
     kind = found.source.operator.kind
     name = "window" if found.source.operator.takes is Takes.SPAN else str(kind)
     if kind is Kind.MONEY:
-        amount = words.money(far.amount, currency)
+        amount = words.money(far.amount, currency, up=True)
     elif kind is Kind.DATE:
         amount = words.days(far.amount)
     else:

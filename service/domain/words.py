@@ -12,7 +12,7 @@ from typing import Final, Literal
 from babel.dates import get_month_names
 from babel.numbers import format_currency, format_decimal
 
-from service.domain.customers import MINOR_DIGITS
+from service.domain.money import rounded
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
@@ -58,10 +58,10 @@ class Words:
         """A number with its thousands apart."""
         return format_decimal(n, locale=self.language).translate(_NARROW)
 
-    def money(self, minor: int, currency: str) -> str:
-        """An amount of the currency's smallest unit: 340.000 ₫."""
-        amount = Decimal(minor).scaleb(-MINOR_DIGITS.get(currency, 2))
-        return format_currency(amount, currency, locale=self.language).translate(_NARROW)
+    def money(self, amount: int, currency: str, *, up: bool = False) -> str:
+        """An amount of ten-thousandths, rounded for display: 340.000 ₫. `up`: it is a difference (see `rounded`)."""
+        shown = rounded(amount, currency, up=up)
+        return format_currency(shown, currency, locale=self.language).translate(_NARROW)
 
     def days(self, n: int) -> str:
         """A length of time."""

@@ -157,7 +157,7 @@ class Webhooks:
             verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
             home, stranger = STRANGERS, org
         else:
-            verdict = judge(topic=head.topic, body=body, test=head.test, currency=shop.currency)
+            verdict = judge(topic=head.topic, body=body, test=head.test)
             home, stranger = shop.org, ""
         sha256 = fingerprint(body)
         event = Event(

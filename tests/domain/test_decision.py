@@ -37,7 +37,7 @@ class Shop:
 
     def look(self, *, spent: int | None = None, days: int = 0) -> Decision:
         if spent is not None:
-            self.customer = msgspec.structs.replace(self.customer, total_spent=spent)
+            self.customer = msgspec.structs.replace(self.customer, total_spent=spent * 10_000)
         self.today += timedelta(days=days)
         decision = decide(
             compiled=compile_rules(check_rules(self.doc), past=self.past),
@@ -353,7 +353,7 @@ def test_every_change_has_its_reason_with_the_values_that_decided() -> None:
     taken = shop.look(spent=0).reasons
 
     assert [(one.tag, one.added, one.rule, one.why, one.values) for one in (*given, *taken)] == [
-        ("VIP", True, "vip", "matched", {"total_spent": 100}),
+        ("VIP", True, "vip", "matched", {"total_spent": 100_0000}),
         ("VIP", False, "vip", "unmatched", {"total_spent": 0}),
     ]
 

@@ -127,8 +127,8 @@ def test_a_province_matches_by_its_name_or_its_code() -> None:
         pytest.param("gender", "is_not_empty", None, Customer(id=1, gender=0), id="0 is not empty"),
         pytest.param("orders_count", "is", 0, Customer(id=1, orders_count=0), id="no orders is a value"),
         pytest.param("accepts_marketing", "is", False, Customer(id=1, accepts_marketing=False), id="false is a value"),
-        pytest.param("avg_order_value", "is", 3, Customer(id=1, total_spent=10, orders_count=3), id="average, rounded down"),
-        pytest.param("avg_order_value", "is_empty", None, Customer(id=1, total_spent=10, orders_count=0), id="no average without orders"),
+        pytest.param("avg_order_value", "is", 3, Customer(id=1, total_spent=10_0000, orders_count=3), id="average, rounded down"),
+        pytest.param("avg_order_value", "is_empty", None, Customer(id=1, total_spent=10_0000, orders_count=0), id="no average without orders"),
         pytest.param("state", "is", "disabled", Customer(id=1, state="Disabled"), id="state in any case"),
         pytest.param("first_name", "is_empty", None, Customer(id=1, first_name="  "), id="blank is empty"),
     ],
@@ -141,6 +141,6 @@ def test_values_that_look_like_nothing_are_told_from_nothing(
 
 def test_money_is_written_in_whole_units_and_compared_in_the_smallest() -> None:
     tree = Condition.model_validate({"field": "total_spent", "op": "at_least", "value": 41.94})
-    facts = facts_maker(calendar=calendar(ZONE))(Customer(id=1, total_spent=4194), TODAY)
+    facts = facts_maker(calendar=calendar(ZONE))(Customer(id=1, total_spent=41_9400), TODAY)
 
     assert compile_tree(tree, currency="USD").matches(facts)

@@ -162,7 +162,7 @@ tiers:
 
 
 def person(number: int, spent: int, *tags: str, orders: int = 1) -> Customer:
-    return Customer(id=number, total_spent=spent, orders_count=orders, tags=tags)
+    return Customer(id=number, total_spent=spent * 10_000, orders_count=orders, tags=tags)
 
 
 def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Owned]:

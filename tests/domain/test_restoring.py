@@ -79,7 +79,7 @@ def tier(**more: Any) -> dict[str, Any]:
 
 def undone(before: RuleSet, after: RuleSet, *, tags: tuple[str, ...] = (), days: int = 0) -> Life:
     """Given by the first rules, kept by them, taken by the second, rolled back after some days."""
-    life = Life([before], Customer(id=1, total_spent=60, tags=tags), START)
+    life = Life([before], Customer(id=1, total_spent=60_0000, tags=tags), START)
     life.look()
     life.spend(12)
     life.look()

@@ -136,7 +136,7 @@ def kinds(found: tuple[Warned, ...]) -> list[str]:
 def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[int], kind: str) -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
     people = population(
-        [(Customer(id=at + 1, total_spent=one), Standing()) for at, one in enumerate(spent)],
+        [(Customer(id=at + 1, total_spent=one * 10_000), Standing()) for at, one in enumerate(spent)],
         today=TODAY,
         now_ms=0,
     )
@@ -168,9 +168,9 @@ def test_customers_of_whom_nothing_is_known_are_warned_of(customers: int | None,
 def test_a_tag_that_others_put_on_too_is_warned_of() -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
     some = [
-        Customer(id=1, total_spent=1, tags=("Fan",)),
-        Customer(id=2, total_spent=1),
-        Customer(id=3, total_spent=10),
+        Customer(id=1, total_spent=1_0000, tags=("Fan",)),
+        Customer(id=2, total_spent=1_0000),
+        Customer(id=3, total_spent=10_0000),
     ]
     people = population([(one, Standing()) for one in some], today=TODAY, now_ms=0)
 

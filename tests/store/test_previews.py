@@ -39,7 +39,7 @@ async def crowd(redis: ArqRedis) -> int:
     size = 3_000
     for number in range(1, size + 1):
         tags = ("VIP",) if number % 3 == 0 else ()
-        customer = Customer(id=number, total_spent=number, tags=tags)
+        customer = Customer(id=number, total_spent=number * 10_000, tags=tags)
         await client.hset(keys.shop(ORG, "snap"), str(number), pack(customer))
         if tags:
             owned = pack_owned({"vip": Owned("VIP", "vip", NOW_MS, 1)})
@@ -67,9 +67,9 @@ async def test_an_edit_within_a_minute_is_answered_from_the_same_look_and_later_
     redis: ArqRedis,
 ) -> None:
     seen = Previews(redis)
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     first = await seen.show(SHOP, compiled(10), version=2, now_ms=NOW_MS)
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"2": pack(Customer(id=2, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snap"), mapping={"2": pack(Customer(id=2, total_spent=50_0000))})
 
     edited = await seen.show(SHOP, compiled(60), version=2, now_ms=NOW_MS + 59_000)
     later = await seen.show(SHOP, compiled(10), version=2, now_ms=NOW_MS + 60_000)
@@ -123,7 +123,7 @@ def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
 async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the_day_is_over(
     redis: ArqRedis,
 ) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
     await redis.hset(keys.shop(ORG, "strikes"), mapping={"1": pack_strikes(undone)})
 
@@ -137,7 +137,7 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
 
 
 async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snap"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     seen, versions = Previews(redis), Versions(redis)
     unknown = await seen.show(SHOP, compiled(), version=2, now_ms=NOW_MS)
 

@@ -67,7 +67,7 @@ class Stage:
 
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
         """What the web process does with a signed body."""
-        told = judge(topic=topic, body=body, test=False, currency="VND")
+        told = judge(topic=topic, body=body, test=False)
         sha256 = fingerprint(body)
         event = Event(
             told.customer,

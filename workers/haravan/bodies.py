@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import msgspec
 
 from service.domain.customers import CustomerId, read_id
-from service.domain.reading import read_record
-from service.domain.records import Record, decimal
+from service.domain.money import exact_decimal
+from service.domain.records import Record, read_record
 from service.domain.tags import split_tags
 from service.errors import Unreadable
 from workers.haravan.lenient import reread
@@ -59,17 +59,17 @@ class _Id(msgspec.Struct):
 
 _one = msgspec.json.Decoder(_One)
 _many = msgspec.json.Decoder(_Many)
-_raw_one = msgspec.json.Decoder(_RawOne, float_hook=decimal)
-_raw_many = msgspec.json.Decoder(_RawMany, float_hook=decimal)
+_raw_one = msgspec.json.Decoder(_RawOne, float_hook=exact_decimal)
+_raw_many = msgspec.json.Decoder(_RawMany, float_hook=exact_decimal)
 _groups = msgspec.json.Decoder(_Groups)
-_orders = msgspec.json.Decoder(_Orders, float_hook=decimal)
+_orders = msgspec.json.Decoder(_Orders, float_hook=exact_decimal)
 _shop = msgspec.json.Decoder(_Shop)
 _count = msgspec.json.Decoder(_Count, strict=False)
 _tags = msgspec.json.Decoder(_Tags)
 _id = msgspec.json.Decoder(_Id)
 
 
-def one(body: bytes, *, currency: str) -> Record:
+def one(body: bytes) -> Record:
     """`{"customer": {…}}`; raises Unreadable for a record that cannot be read."""
     try:
         found: Source = _one.decode(body).customer
@@ -80,16 +80,16 @@ def one(body: bytes, *, currency: str) -> Record:
         if not again:
             raise
         found = again[0][0]
-    return read_record(found, currency=currency)
+    return read_record(found)
 
 
-def many(body: bytes, *, currency: str) -> Batch:
+def many(body: bytes) -> Batch:
     """`{"customers": [{…}, …]}`, each decoded alone."""
     records: list[Record] = []
     poisons: list[Poison] = []
     for raw, identity in _each(body):
         try:
-            records.append(read_record(raw, currency=currency))
+            records.append(read_record(raw))
         except Unreadable as exc:
             poisons.append(Poison(_id_of(raw, identity), str(exc)))
     return Batch(tuple(records), tuple(poisons))

@@ -39,12 +39,11 @@ class Haravan:
         dialect: Name,
         address: str,
         token: str,
-        currency: str = "VND",
         call_timeout_s: float = CALL_TIMEOUT_S,
         on_call: OnCall | None = None,
     ) -> None:
         self.org = org
-        self.dialect = speak(dialect, currency=currency)
+        self.dialect = speak(dialect)
         self._session = session
         self._address = address.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -60,7 +59,6 @@ class Haravan:
             dialect=shop.dialect,
             address=shop.api_url,
             token=shop.token,
-            currency=shop.currency,
             on_call=on_call,
         )
 

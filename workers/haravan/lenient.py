@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Final
 
-from service.domain.records import decimal
+from service.domain.money import exact_decimal
 
 BROKEN: Final = b""  # stands for an object that cannot be written as UTF-8; no reader takes it
 
@@ -17,7 +17,7 @@ BROKEN: Final = b""  # stands for an object that cannot be written as UTF-8; no 
 def reread(body: bytes, key: str) -> list[tuple[bytes, object]] | None:
     """The objects under `key` (one, or a list), each as clean JSON and with its id; None if there is no hope."""
     try:
-        content = json.loads(body, parse_float=decimal, strict=False)
+        content = json.loads(body, parse_float=exact_decimal, strict=False)
     except ValueError:
         return None
     found = content.get(key) if isinstance(content, dict) else None

@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from service.domain.customers import OrgId
-from service.domain.records import decimal
+from service.domain.money import exact_decimal
 from service.web.ops.models import Asked
 from service.web.problems import MEDIA_TYPE, Problem
 
@@ -86,7 +86,7 @@ def _texts(kind: type[Asked]) -> frozenset[str]:
 
 def _number(text: str) -> int | Decimal:
     """JSON Schema calls 7.0 an integer; what is none stays exact, being perhaps money."""
-    number = decimal(text)
+    number = exact_decimal(text)
     small = number.is_finite() and number.adjusted() < MOST_DIGITS
     return int(number) if small and number == number.to_integral_value() else number
 

@@ -13,6 +13,6 @@ Dialect = Omni | Admin
 _DIALECTS: Final[dict[Name, type[Dialect]]] = {"omni": Omni, "admin": Admin}
 
 
-def speak(name: Name, *, currency: str) -> Dialect:
-    """The dialect of a shop, reading money in the shop's currency."""
-    return _DIALECTS[name](currency=currency)
+def speak(name: Name) -> Dialect:
+    """The dialect of a shop."""
+    return _DIALECTS[name]()

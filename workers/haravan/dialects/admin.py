@@ -120,14 +120,14 @@ class Admin(Customers):
         return Batch(tuple(found), tuple(poisons))
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
-        read = yield from ask(get_one(customer), self._one)
+        read = yield from ask(get_one(customer), bodies.one)
         _told_of_tags(read)
         current = tag_set(read.customer.tags)
         wanted = after(current, change)
         if wanted.listed == current.listed:
             return current.listed
         request = put_one(customer, {"id": customer, "tags": join_tags(wanted.listed)})
-        written = yield from ask(request, self._one)
+        written = yield from ask(request, bodies.one)
         _told_of_tags(written)
         return written.customer.tags
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from service.domain.customers import CustomerId
@@ -25,13 +24,9 @@ class Customers:
     What workers use gives Records; what people look at (`show`, `listing`, `search`, …) gives the JSON as sent.
     """
 
-    def __init__(self, *, currency: str) -> None:
-        self._one = partial(bodies.one, currency=currency)
-        self._many = partial(bodies.many, currency=currency)
-
     def get(self, customer: CustomerId) -> Call[Record]:
         """One full record; raises Gone, and Unreadable for a record that cannot be read."""
-        return ask(get_one(customer), self._one)
+        return ask(get_one(customer), bodies.one)
 
     def show(self, customer: CustomerId, *, fields: Sequence[str] | None = None) -> Call[Raw]:
         """One customer as sent, whole or only these fields."""
@@ -49,7 +44,7 @@ class Customers:
         query = filters(
             since_id=since_id, limit=min(limit, PAGE), updated_at_min=updated_min, fields=chosen(fields)
         )
-        return ask(get_list(query), self._many)
+        return ask(get_list(query), bodies.many)
 
     def count(self) -> Call[int]:
         return ask(Request("GET count", "/customers/count.json"), bodies.count)

@@ -26,7 +26,7 @@ class Omni(Customers):
         """Up to 50 full records in one call. What comes is returned: `records.compare` it with what was asked."""
         if not 0 < len(customers) <= self.batch:
             raise ValueError(f"1 to {self.batch} customers fit into one call, not {len(customers)}")
-        return ask(get_list(filters(ids=customers, limit=self.batch)), self._many)
+        return ask(get_list(filters(ids=customers, limit=self.batch)), bodies.many)
 
     def listing(
         self,

@@ -7,9 +7,9 @@ from typing import Final
 
 from service.domain.decision import decide
 from service.domain.evaluation import Compiled, CompiledTier
-from service.domain.facts import fold
 from service.domain.outlook import Outlook, Scene
 from service.domain.standing import Standing
+from service.domain.tags import fold
 from service.domain.tier_outlook import note_move
 from service.domain.tier_steps import reached, settle_tier
 

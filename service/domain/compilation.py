@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
+from functools import partial
 from graphlib import TopologicalSorter
 
 from service.domain.branches import compile_tree
 from service.domain.conditions import comparisons
 from service.domain.days import calendar
 from service.domain.evaluation import Compiled, CompiledLevel, CompiledRule, CompiledTier, Step, TagStep
-from service.domain.facts import facts_maker, fold
+from service.domain.facts import build_facts
 from service.domain.fields import FIELDS
 from service.domain.ordering import Maker, dependencies
 from service.domain.ownership import NO_PAST, Past
 from service.domain.reasons import inputs_of
 from service.domain.rules import Rule, RuleSet, TierGroup
+from service.domain.tags import fold
 
 
 def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
@@ -28,9 +30,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
     live = [maker for maker in everything if maker.enabled]
     fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
     zone = calendar(rule_set.timezone)
-    facts = facts_maker(
-        calendar=zone, needs=frozenset(name for field in fields for name in FIELDS[field].facts)
-    )
+    personal = any(FIELDS[field].personal for field in fields)
     steps = _steps(rules, tiers, needs)
     ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
     return Compiled(
@@ -47,7 +47,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         take_back=past.take_back,
         undone=past.undone,
         keeping=tuple(step for step in steps if isinstance(step, TagStep) and step.keeps),
-        facts=facts,
+        facts=partial(build_facts, calendar=zone, personal=personal),
     )
 
 

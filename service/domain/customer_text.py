@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from service.domain.facts import fold
+from service.domain.tags import fold
 from service.domain.telling import lines, tell
 from service.domain.verdicts import Coming, Explanation, RuleVerdict, TagVerdict, TierVerdict
 from service.domain.words import Words

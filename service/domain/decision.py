@@ -9,11 +9,11 @@ import msgspec
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.reasons import HeldBack, Reason
 from service.domain.standing import Hold, Owned, Standing
 from service.domain.tag_steps import settle_gone, settle_tag
-from service.domain.tags import TagChange
+from service.domain.tags import TagChange, fold
 from service.domain.tier_steps import settle_tier
 from service.domain.turns import Turn
 

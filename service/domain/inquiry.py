@@ -11,7 +11,7 @@ from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, TagStep
 from service.domain.explanation import explain
-from service.domain.facts import ALL_FACTS, Facts, facts_maker
+from service.domain.facts import Facts, build_facts
 from service.domain.reasons import HeldBack
 from service.domain.standing import Owned, Standing
 from service.domain.tags import after, fold, tag_set
@@ -93,12 +93,11 @@ def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: K
 
 def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iterator[tuple[str, Facts]]:
     """For each rule and tier the facts with the tags as they were when its turn came."""
-    make = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS)
     tags = frozenset(map(fold, known.customer.tags))
     changes = {fold(one.tag): one.added for one in decision.reasons}
     tags -= {key for key, added in changes.items() if key not in compiled.sets and not added}
     for step in compiled.steps:
-        facts = make(known.customer, known.today)
+        facts = build_facts(known.customer, known.today, calendar=compiled.calendar)
         facts.tags = tags
         keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
         for one in step.ids if isinstance(step, TagStep) else (step.id,):

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.standing import Standing
+from service.domain.tags import fold
 from service.domain.turns import Turn
 
 Cell = tuple[str, str]  # folded tag, and 'added', 'removed' or why it stays

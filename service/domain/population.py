@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import ALL_FACTS, Facts, facts_maker
+from service.domain.facts import Facts, build_facts
 from service.domain.standing import Standing
 
 MOST_REMEMBERED: Final = 500
@@ -45,11 +45,10 @@ class Population:
         """Everybody's facts as these rules' zone has them; all of them, since the next edit may read any."""
         zone = compiled.rule_set.timezone
         if zone != self._zone:
-            make, today = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS), self.today
             self._facts = []
             alike: dict[frozenset[str], frozenset[str]] = {}
             for customer in self.customers:
-                facts = make(customer, today)
+                facts = build_facts(customer, self.today, calendar=compiled.calendar)
                 facts.tags = alike.setdefault(facts.tags, facts.tags)  # or they would be half of the memory
                 self._facts.append(facts)
             self._zone = zone

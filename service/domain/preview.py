@@ -8,10 +8,10 @@ from typing import Final
 import msgspec
 
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier
-from service.domain.facts import fold
 from service.domain.outlook import Cell, Outlook
 from service.domain.population import Population, rank
 from service.domain.survey import Survey, survey
+from service.domain.tags import fold
 
 SAMPLES: Final = 20
 

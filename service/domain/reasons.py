@@ -11,9 +11,10 @@ import msgspec
 
 from service.domain.conditions import Tree, comparisons
 from service.domain.customers import Customer
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.fields import FIELDS, Kind
 from service.domain.standing import Stood
+from service.domain.tags import fold
 
 Why = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed", "restored"]
 WhyHeld = Literal["kept", "downgrade", "not_ours", "left", "excluded"]

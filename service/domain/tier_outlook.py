@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from service.domain.evaluation import CompiledTier
-from service.domain.facts import fold
 from service.domain.outlook import Outlook, Scene, why_held
+from service.domain.tags import fold
 from service.domain.tier_steps import settle_tier
 from service.domain.turns import Turn
 

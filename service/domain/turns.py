@@ -7,10 +7,11 @@ from typing import Literal
 from service.domain.answering import answering, inputs_for
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.reasons import HeldBack, Inputs, Reason, Why, WhyHeld, values_of
 from service.domain.rules import FOREVER
 from service.domain.standing import Hold, Owned, Standing, Stood
+from service.domain.tags import fold
 
 Claim = Literal["live", "gone_leave", "gone_remove", "taken_back", "excluded", "none"]
 

@@ -13,8 +13,8 @@ import msgspec
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.facts import fold
 from service.domain.standing import pack_owned, unpack_owned
+from service.domain.tags import fold
 from service.errors import Refused, TaggerError
 from service.store import audit, claims, keys, marks, queue, runs
 from service.store.bucket import Bucket

@@ -11,9 +11,9 @@ from arq.connections import ArqRedis
 from service.domain.customers import Customer, CustomerId
 from service.domain.decision import decide
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
-from service.domain.facts import fold
 from service.domain.population import Population
 from service.domain.standing import Owned, Standing
+from service.domain.tags import fold
 from service.errors import Refused
 from service.store import previews
 from service.store.shop import Shop

@@ -14,10 +14,10 @@ from service.domain.customer_data import customer_data
 from service.domain.customer_text import customer_lines
 from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
-from service.domain.facts import fold
 from service.domain.inquiry import explain_customer
 from service.domain.ordering import Maker
 from service.domain.strikes import stopped
+from service.domain.tags import fold
 from service.domain.verdicts import Explanation, Known
 from service.domain.words import Words
 from service.errors import NotFound

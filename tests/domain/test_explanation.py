@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,9 +19,10 @@ from service.domain.customers import Customer
 from service.domain.days import calendar
 from service.domain.distance import Distance, distance
 from service.domain.explanation import Found, explain
-from service.domain.facts import Facts, facts_maker, fold
+from service.domain.facts import Facts, build_facts
 from service.domain.fields import FIELDS
 from service.domain.parsing import check_rules
+from service.domain.tags import fold
 from service.domain.telling import as_json, lines, tell
 from service.domain.words import LANGUAGES
 from service.locales import words
@@ -30,7 +32,7 @@ from tests.reference import strategies
 RANDOMLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ZONE = "Asia/Ho_Chi_Minh"
 TODAY = date(2026, 11, 20)
-make = facts_maker(calendar=calendar(ZONE))
+make = partial(build_facts, calendar=calendar(ZONE))
 
 
 def on(day: date) -> int:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import facts_maker
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import population
 from service.domain.preview import preview
@@ -100,9 +99,7 @@ def test_what_may_be_meant_is_not_warned_of(when: str) -> None:
 def test_what_is_said_of_conditions_is_so_for_every_customer(data: st.DataObject) -> None:
     doc = {"version": 1, "rules": [{"id": "r", "tag": "Z", "when": data.draw(strategies.trees(("X", "y")))}]}
     compiled, today = compile_rules(check_rules(doc)), data.draw(strategies.DAYS).toordinal()
-    facts = facts_maker(calendar=compiled.calendar)(
-        data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today
-    )
+    facts = compiled.facts(data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today)
 
     for one in warn(compiled, today=today):
         answers = [part.matches(facts) for part in one.parts]

@@ -33,7 +33,9 @@ DAYS = st.dates(FIRST, LAST)
 SPANS = st.sampled_from(("0 days", "1 days", "7 ngày", "30 days", "90 ngay", "2 months", "1 weeks"))
 NUMBERS = st.integers(0, 6)
 # Ten-thousandths, also just below and above what documents compare with.
-AMOUNTS = st.builds(lambda units, more: units * 10_000 + more, st.integers(0, 9), st.sampled_from((0, 0, -1, 1, 5_000)))
+AMOUNTS = st.builds(
+    lambda units, more: units * 10_000 + more, st.integers(0, 9), st.sampled_from((0, 0, -1, 1, 5_000))
+)
 PLACES = st.sampled_from(("Hồ Chí Minh", "HC", "hà nội", "HN"))
 TEXTS = st.sampled_from(("an", "AN ", "bình", "a"))
 

@@ -13,7 +13,7 @@ from service.domain.days import calendar
 from service.domain.evaluation import Compiled, CompiledLevel, CompiledRule, CompiledTier, Step, TagStep
 from service.domain.facts import build_facts
 from service.domain.fields import FIELDS
-from service.domain.ordering import Maker, dependencies
+from service.domain.ordering import dependencies
 from service.domain.ownership import NO_PAST, Past
 from service.domain.reasons import inputs_of
 from service.domain.rules import Rule, RuleSet, TierGroup
@@ -26,8 +26,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
     currency = rule_set.currency
     rules = tuple(_rule(rule, currency, needs[rule.id]) for rule in rule_set.rules if rule.enabled)
     tiers = tuple(_tier(tier, currency, needs[tier.id]) for tier in rule_set.tiers if tier.enabled)
-    everything: tuple[Maker, ...] = (*rule_set.rules, *rule_set.tiers)
-    live = [maker for maker in everything if maker.enabled]
+    live = [maker for maker in rule_set.all if maker.enabled]
     fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
     zone = calendar(rule_set.timezone)
     personal = any(FIELDS[field].personal for field in fields)
@@ -43,7 +42,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         live={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
         idle=frozenset(one.id for one in ready if not _holds(one)),
         reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
-        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
+        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in rule_set.all}},
         take_back=past.take_back,
         undone=past.undone,
         keeping=tuple(step for step in steps if isinstance(step, TagStep) and step.keeps),
@@ -97,7 +96,7 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
 
 def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
     """Near and far: whoever sets what a rule reads, and whoever sets what that one reads."""
-    near = dependencies((*rule_set.rules, *rule_set.tiers))
+    near = dependencies(rule_set.all)
     far: dict[str, frozenset[str]] = {}
     for one in TopologicalSorter(near).static_order():
         far[one] = frozenset(near[one]).union(*(far[other] for other in near[one]))

@@ -150,7 +150,7 @@ async def _gone(
     versions: Versions, org: OrgId, compiled: Compiled, known: Known, entries: Sequence[Written]
 ) -> dict[str, Maker]:
     """Rules and tiers that are named and are not in these rules, from the newest version that is named with them."""
-    live = {one.id for one in (*compiled.rule_set.rules, *compiled.rule_set.tiers)}
+    live = {one.id for one in compiled.rule_set.all}
     named = {(one.version, one.rule) for one in known.standing.owned.values()}
     named |= {(one.entry.version, one.entry.rule) for one in entries}
     wanted = sorted(((number, rule) for number, rule in named if number and rule not in live), reverse=True)
@@ -160,7 +160,7 @@ async def _gone(
         if rule not in found:
             if number not in documents:
                 then = await versions.document(org, number)
-                documents[number] = {one.id: one for one in (*then.rules, *then.tiers)}
+                documents[number] = {one.id: one for one in then.all}
             found |= {rule: documents[number][rule]} if rule in documents[number] else {}
     return found
 

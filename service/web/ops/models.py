@@ -208,7 +208,6 @@ class RuleProblem(Answer, frozen=True):
     kind: str
     message: str
     part: str
-    details: dict[str, str]
 
 
 class Approval(Answer, frozen=True):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
 from functools import partial
 from graphlib import TopologicalSorter
 
@@ -30,7 +29,7 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
     fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
     zone = calendar(rule_set.timezone)
     personal = any(FIELDS[field].personal for field in fields)
-    steps = _steps(rules, tiers, needs)
+    steps = _steps(rules, tiers)
     ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
     return Compiled(
         rule_set=rule_set,
@@ -90,6 +89,7 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
         tier.downgrade_days,
         tier.owns == "all",
         inputs_of(tier.trees),
+        frozenset({tier.id}),
         needs,
     )
 
@@ -103,24 +103,17 @@ def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
     return far
 
 
-def _steps(
-    rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...], needs: Mapping[str, frozenset[str]]
-) -> tuple[Step, ...]:
+def _steps(rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...]) -> tuple[Step, ...]:
     """One step for each tag and tier, so that a tag is settled before anyone reads it."""
     by_tag: dict[str, list[CompiledRule]] = {}
     for rule in rules:
         by_tag.setdefault(rule.key, []).append(rule)
     steps: list[Step] = [*(_tag_step(tuple(group)) for group in by_tag.values()), *tiers]
-    place = {one: at for at, step in enumerate(steps) for one in _ids(step)}
+    place = {one: at for at, step in enumerate(steps) for one in step.rule_ids}
     graph = {
-        at: {place[other] for one in _ids(step) for other in needs[one] if other in place} - {at}
-        for at, step in enumerate(steps)
+        at: {place[one] for one in step.depends_on if one in place} - {at} for at, step in enumerate(steps)
     }
     return tuple(steps[at] for at in TopologicalSorter(graph).static_order())
-
-
-def _ids(step: Step) -> frozenset[str]:
-    return step.ids if isinstance(step, TagStep) else frozenset({step.id})
 
 
 def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
@@ -129,6 +122,7 @@ def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
         rules[0].key,
         rules,
         frozenset(rule.id for rule in rules),
+        frozenset[str]().union(*(rule.depends_on for rule in rules)),
         any(rule.keep_days for rule in rules),
         any(rule.owns_all for rule in rules),
     )

@@ -19,7 +19,7 @@ Quick = Callable[[Facts], tuple[str, ...] | None]
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule, ready. `needs`: the ids of those that are decided before it, near and far."""
+    """A rule, ready. `depends_on`: the ids of those that are decided before it, directly or not."""
 
     source: Rule
     id: str
@@ -29,7 +29,7 @@ class CompiledRule:
     keep_days: int
     owns_all: bool
     inputs: Inputs
-    needs: frozenset[str]
+    depends_on: frozenset[str]
 
     @property
     def matches(self) -> Predicate:
@@ -65,7 +65,8 @@ class CompiledTier:
     downgrade_days: int
     owns_all: bool
     inputs: Inputs
-    needs: frozenset[str]
+    rule_ids: frozenset[str]  # its own id alone
+    depends_on: frozenset[str]
 
     @cached_property
     def flip(self) -> Flip | None:
@@ -79,7 +80,8 @@ class TagStep:
     tag: str
     key: str
     rules: tuple[CompiledRule, ...]
-    ids: frozenset[str]
+    rule_ids: frozenset[str]
+    depends_on: frozenset[str]  # the ids of those that are decided before one of its rules, directly or not
     keeps: bool
     owns_all: bool
 

@@ -100,7 +100,7 @@ def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iter
         facts = build_facts(known.customer, known.today, calendar=compiled.calendar)
         facts.tags = tags
         keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
-        for one in step.ids if isinstance(step, TagStep) else (step.id,):
+        for one in step.rule_ids:
             yield one, facts
         tags = (tags | {key for key in keys if changes.get(key) is True}) - {
             key for key in keys if changes.get(key) is False

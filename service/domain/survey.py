@@ -46,27 +46,14 @@ def survey(population: Population, compiled: Compiled, *, version: int) -> Surve
         key = _signature(population, scene, step)
         outlook = population.recall(key, Outlook)
         if outlook is None:
-            needed = {id(done[one]): done[one] for one in _needs(step) if one in done}
+            needed = {id(done[one]): done[one] for one in step.depends_on if one in done}
             with _tags_moved_on(scene, needed.values()):
                 found = look_at_tag(scene, step) if isinstance(step, TagStep) else look_at_tier(scene, step)
             outlook = population.remember(key, found.close(len(population)))
-        done.update(dict.fromkeys(_ids(step), outlook))
+        done.update(dict.fromkeys(step.rule_ids, outlook))
         steps.append((step, outlook))
     apart, moves = look_at_apart(scene, today=population.today)
     return Survey(tuple(steps), apart.close(len(population)), moves)
-
-
-def _ids(step: Step) -> frozenset[str]:
-    return step.ids if isinstance(step, TagStep) else frozenset({step.id})
-
-
-def _needs(step: Step) -> frozenset[str]:
-    """The ids of those that are decided before, near and far."""
-    return (
-        frozenset[str]().union(*(rule.needs for rule in step.rules))
-        if isinstance(step, TagStep)
-        else step.needs
-    )
 
 
 def _apart(population: Population, compiled: Compiled) -> frozenset[int]:
@@ -87,7 +74,7 @@ def _signature(population: Population, scene: Scene, step: Step) -> object:
     sources = {one.id: one.source for one in makers}
     wishes = tuple(sorted((one, compiled.when_gone.get(one)) for one in population.owners))
     back = tuple(sorted(compiled.take_back))
-    needed = tuple(sources[one] for one in sorted(_needs(step)) if one in sources)
+    needed = tuple(sources[one] for one in sorted(step.depends_on) if one in sources)
     mine = tuple(rule.source for rule in step.rules) if isinstance(step, TagStep) else (step.source,)
     return compiled.rule_set.currency, mine, needed, wishes, back, scene.apart
 

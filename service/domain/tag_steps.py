@@ -69,7 +69,7 @@ def _given(turn: Turn, step: TagStep, matching: Sequence[CompiledRule], present:
     )  # the one that will hold on longest answers for it
     if not present:
         turn.give(tag=step.tag, key=step.key, rule=giver.id, why="matched", inputs=giver.inputs)
-    claim = turn.claim(step.key, step.ids)
+    claim = turn.claim(step.key, step.rule_ids)
     if claim in {"gone_leave", "gone_remove", "taken_back"}:
         own = turn.owned[step.key]  # whoever gave it is no longer there; those who want it take over
         hold = turn.held.get(own.rule)
@@ -128,7 +128,7 @@ def _unwanted(turn: Turn, step: TagStep, rules: Sequence[CompiledRule]) -> None:
     """No rule gives the tag that is there: keep it, take it if it is ours to touch, or leave it alone."""
     if _kept(turn, step, rules):
         return
-    own, claim = turn.owned.get(step.key), turn.claim(step.key, step.ids)
+    own, claim = turn.owned.get(step.key), turn.claim(step.key, step.rule_ids)
     by_all = next((rule for rule in rules if rule.owns_all), None)
     if own is not None and claim in _WHY:
         inputs = next((rule.inputs for rule in rules if rule.id == own.rule), NO_INPUTS)

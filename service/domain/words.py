@@ -10,6 +10,7 @@ from gettext import NullTranslations
 from typing import Final, Literal
 
 from babel.dates import get_month_names
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 
 from service.domain.money import rounded
@@ -83,12 +84,9 @@ class Words:
             else str(get_month_names("wide", locale=self.language)[number])
         )
 
-    def listed(self, items: Iterable[str], *, last: Literal["and", "or"] = "and") -> str:
-        """a, b and c."""
-        texts = list(items)
-        if len(texts) < 2:
-            return "".join(texts)
-        return f"{', '.join(texts[:-1])} {self(last)} {texts[-1]}"
+    def listed(self, items: Iterable[str]) -> str:
+        """A list as the language writes it: a, b và c."""
+        return format_list(list(items), locale=self.language)
 
     def shortened(self, items: Sequence[str], *, most: int = 5) -> str:
         """The first few of a long list."""

@@ -148,7 +148,7 @@ def test_a_tag_that_is_put_back_is_ours_by_the_restored_rule_and_says_why() -> N
 
     (reason,) = decision.reasons
     assert (reason.tag, reason.added, reason.rule, reason.why) == ("VIP", True, "vip", "restored")
-    assert reason.values == {"total_spent": 12}
+    assert reason.values == {"total_spent": 12_0000}
     own = life.standing.owned["vip"]
     assert (own.rule, own.version) == ("vip", 3)
     assert life.standing.held["vip"] == Hold("vip", START.toordinal())

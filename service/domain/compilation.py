@@ -28,7 +28,6 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
     live = [maker for maker in rule_set.all if maker.enabled]
     fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
     zone = calendar(rule_set.timezone)
-    personal = any(FIELDS[field].personal for field in fields)
     steps = _steps(rules, tiers)
     ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
     return Compiled(
@@ -45,7 +44,12 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         take_back=past.take_back,
         undone=past.undone,
         keeping=tuple(step for step in steps if isinstance(step, TagStep) and step.keeps),
-        facts=partial(build_facts, calendar=zone, personal=personal),
+        facts=partial(
+            build_facts,
+            calendar=zone,
+            texts=any(FIELDS[field].personal for field in fields),
+            birthdays=not fields.isdisjoint({"birthday", "age"}),
+        ),
     )
 
 

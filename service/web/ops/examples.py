@@ -65,10 +65,10 @@ EXPLAINED: Final[dict[str, Any]] = {
             "when": {
                 "field": "total_spent",
                 "op": "at_least",
-                "expected": 10000000,
-                "actual": 9660000,
+                "expected": 100000000000,  # ten-thousandths, as all amounts
+                "actual": 96600000000,
                 "matched": False,
-                "distance": {"way": "lacks", "amount": 340000},
+                "distance": {"way": "lacks", "amount": 3400000000},
                 "text": "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)",
                 "next_change": None,
             },

@@ -22,8 +22,8 @@ MONEY: Final = frozenset({"total_spent", "avg_order_value"})
 
 
 def dong(amount: int) -> str:
-    """An amount of ten-thousandths as Vietnamese write it: 2.450.000 ₫."""
-    return f"{amount // TEN_THOUSANDTHS:,} ₫".replace(",", ".")
+    """An amount as Vietnamese write it: 2.450.000 ₫."""
+    return f"{amount:,} ₫".replace(",", ".")
 
 
 def name_of(someone: Customer) -> str:
@@ -63,7 +63,7 @@ def _value(field: str, value: object) -> str:
         case bool():
             return f"{label} {'yes' if value else 'no'}"
         case int() if field in MONEY:
-            return f"{label} {dong(value)}"
+            return f"{label} {dong(value // TEN_THOUSANDTHS)}"
         case list():
             return f"{label} {', '.join(map(str, value))}"
     return f"{label} {value}"

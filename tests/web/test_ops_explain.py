@@ -51,7 +51,7 @@ async def test_a_customer_is_explained_with_what_is_missing(ops: httpx2.AsyncCli
     told = await asked(ops, tag="vip", lang="en")
 
     (rule,) = told["rules"]
-    assert (rule["state"], rule["when"]["distance"]) == ("none", {"way": "lacks", "amount": 340_000})
+    assert (rule["state"], rule["when"]["distance"]) == ("none", {"way": "lacks", "amount": 340_000_0000})
     assert rule["when"]["text"] == "✘ Total spent is at least ₫10,000,000 (is ₫9,660,000, ₫340,000 short)"
     assert told["tags"] == []
 

@@ -37,7 +37,7 @@ def written(at_ms: int, entry: Entry) -> Written:
 
 
 def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first() -> None:
-    given = Entry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10, "tags": []}, why="matched")
+    given = Entry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10_0000, "tags": []}, why="matched")
     shadow = Entry("-", "VIP", "gone", 2, "publish:P1", why="gone", written=False)
     explained = told(vip=Touch("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
 

@@ -94,7 +94,7 @@ async def test_a_walk_marks_whoever_changed_though_no_tag_does_since_publishes_g
     assert await walk(stage, "backfill") == (1, 1)
     await stage.turn(2)
 
-    assert unpack(await stage.redis.hget(stage.key("snap"), str(customer)) or b"").total_spent == 6
+    assert unpack(await stage.redis.hget(stage.key("snap"), str(customer)) or b"").total_spent == 6_0000
     assert await walk(stage, "backfill") == (0, 0)
 
 

@@ -15,6 +15,7 @@ from deploy.demonstration.judge import Judge
 from deploy.demonstration.words import dong, name_of
 from deploy.sandbox import ShopHandle, names
 from service.domain.customers import Customer
+from service.domain.money import TEN_THOUSANDTHS
 from service.domain.tags import fold
 
 SAMPLE = 400  # how many customers are looked through for somebody suitable
@@ -166,5 +167,5 @@ class Day:
 
 
 def spent(someone: Customer) -> int:
-    """What the customer spent so far; nobody knows is nothing."""
-    return someone.total_spent or 0
+    """What the customer spent so far, in whole units; nobody knows is nothing."""
+    return (someone.total_spent or 0) // TEN_THOUSANDTHS

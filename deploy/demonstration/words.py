@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from service.domain.customers import Customer
+from service.domain.money import TEN_THOUSANDTHS
 from service.domain.rules import RuleSet
 from service.store.ledger import Entry
 
@@ -62,7 +63,7 @@ def _value(field: str, value: object) -> str:
         case bool():
             return f"{label} {'yes' if value else 'no'}"
         case int() if field in MONEY:
-            return f"{label} {dong(value)}"
+            return f"{label} {dong(value // TEN_THOUSANDTHS)}"
         case list():
             return f"{label} {', '.join(map(str, value))}"
     return f"{label} {value}"

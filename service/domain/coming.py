@@ -29,6 +29,6 @@ def next_changes(
             own[outcome.rule] = min(outcome.until, own.get(outcome.rule, outcome.until))
     live: tuple[CompiledRule | CompiledTier, ...] = (*compiled.rules, *compiled.tiers)
     return {
-        one.id: min((own[other] for other in (one.id, *one.needs) if other in own), default=None)
+        one.id: min((own[other] for other in (one.id, *one.depends_on) if other in own), default=None)
         for one in live
     }

@@ -11,11 +11,11 @@ import msgspec
 from service.domain.customers import Customer
 from service.domain.decisions.fast_path import fast_path
 from service.domain.evaluation import Compiled, CompiledTier, FastResult
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.reasons import NO_INPUTS, Cause, TagOutcome, evidence
 from service.domain.standing import Owned, Standing, Stood
 from service.domain.tag_steps import decide_orphans, decide_tag
-from service.domain.tags import TagChange
+from service.domain.tags import TagChange, fold
 from service.domain.tier_steps import decide_tier
 from service.domain.turns import DecisionBuilder
 

@@ -12,9 +12,10 @@ import msgspec
 from service.domain.decision import Decision
 from service.domain.decisions.fast_path import fast_path
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, FastResult, TagStep
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.population import Population
 from service.domain.rollback import decide_with_restores
+from service.domain.tags import fold
 
 MAX_SAMPLES: Final = 20
 MAX_SHARE: Final = 0.05  # of the customers

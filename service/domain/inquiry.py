@@ -11,7 +11,7 @@ from service.domain.customers import Customer
 from service.domain.decision import Decision
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, TagStep
 from service.domain.explanation import explain
-from service.domain.facts import ALL_FACTS, Facts, facts_maker
+from service.domain.facts import Facts, build_facts
 from service.domain.reasons import TagOutcome
 from service.domain.rollback import decide_with_restores
 from service.domain.standing import Owned, Standing
@@ -94,15 +94,14 @@ def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: K
 
 def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iterator[tuple[str, Facts]]:
     """For each rule and tier the facts that it was decided with: earlier steps have changed the tags already."""
-    make = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS)
     tags = frozenset(map(fold, known.customer.tags))
     changes = {fold(one.tag): one.effect == "add" for one in decision.changes}
     tags -= {key for key, added in changes.items() if key not in compiled.sets and not added}
     for step in compiled.steps:
-        facts = make(known.customer, known.today)
+        facts = build_facts(known.customer, known.today, calendar=compiled.calendar)
         facts.tags = tags
         keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
-        for one in step.ids if isinstance(step, TagStep) else (step.id,):
+        for one in step.rule_ids:
             yield one, facts
         tags = (tags | {key for key in keys if changes.get(key) is True}) - {
             key for key in keys if changes.get(key) is False

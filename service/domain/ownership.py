@@ -40,8 +40,8 @@ NO_PAST: Final = Past()
 
 def succeed(past: Past, *, before: RuleSet, after: RuleSet) -> Past:
     """The past of the version that follows `before`: rules that left speak for the last time."""
-    staying = {maker.id for maker in _makers(after)}
-    gone = {**past.gone, **{maker.id: maker.when_gone for maker in _makers(before)}}
+    staying = {maker.id for maker in after.all}
+    gone = {**past.gone, **{maker.id: maker.when_gone for maker in before.all}}
     return replace(past, gone={one: wish for one, wish in gone.items() if one not in staying})
 
 
@@ -63,20 +63,16 @@ def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet, target
 
 def _otherwise(rule_set: RuleSet, restored: RuleSet) -> set[str]:
     """The ids whose gifts may differ: changed themselves, or reading tags of one that was."""
-    makers = _makers(rule_set)
+    makers = rule_set.all
     if (rule_set.timezone, rule_set.currency) != (restored.timezone, restored.currency):
         return {maker.id for maker in makers}
-    right = {maker.id: maker for maker in _makers(restored)}
+    right = {maker.id: maker for maker in restored.all}
     found = {maker.id for maker in makers if not _gives_the_same(maker, right.get(maker.id))}
     near = dependencies(makers)
     for one in TopologicalSorter(near).static_order():
         if near[one] & found:
             found.add(one)
     return found
-
-
-def _makers(rule_set: RuleSet) -> tuple[Maker, ...]:
-    return (*rule_set.rules, *rule_set.tiers)
 
 
 def _gives_the_same(one: Maker, other: Maker | None) -> bool:

@@ -11,9 +11,10 @@ import msgspec
 
 from service.domain.conditions import Tree, comparisons
 from service.domain.customers import Customer
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.fields import FIELDS, Kind
 from service.domain.standing import Stood
+from service.domain.tags import fold
 
 Effect = Literal["add", "remove", "retain", "have", "withhold"]
 ChangeCause = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed", "restored"]
@@ -79,7 +80,7 @@ def inputs_of(trees: Iterable[Tree]) -> Inputs:
 
 
 def evidence(inputs: Inputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
-    """The fields that a rule reads, as they are: money in the smallest unit, days as ISO dates.
+    """The fields that a rule reads, as they are: money in ten-thousandths, days as ISO dates.
 
     Texts are cut at 40 characters; of the tags only those that the rule names; what a person wrote or can
     be reached by (email, phone, note, names) only says whether it is there.

@@ -10,9 +10,10 @@ import msgspec
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
 from service.domain.evaluation import Compiled, TagStep
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.reasons import NO_INPUTS, Inputs, TagOutcome, evidence
 from service.domain.standing import Hold, Intent, Owned, Standing, Stood
+from service.domain.tags import fold
 from service.domain.touches import Touches, touched_since
 
 RestoresByCustomer = Mapping[int, Mapping[str, Stood]]  # customer -> folded tag -> undo record

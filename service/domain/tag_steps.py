@@ -173,7 +173,7 @@ def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
         holds=holds,
         renamed=renamed,
         owner=builder.ownership.get(step.key),
-        status=builder.ownership_status(step.key, step.ids),
+        status=builder.ownership_status(step.key, step.rule_ids),
         owns_all=next((rule for rule in rules if rule.owns_all), None),
     )
 

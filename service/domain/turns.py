@@ -8,10 +8,11 @@ from typing import Final
 
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.reasons import Cause, Inputs, TagOutcome, evidence
 from service.domain.rules import FOREVER
 from service.domain.standing import Hold, Owned, Standing, Stood
+from service.domain.tags import fold
 
 
 class OwnershipStatus(StrEnum):

@@ -17,8 +17,8 @@ from arq.connections import ArqRedis
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import CustomerId, OrgId
-from service.domain.facts import fold
 from service.domain.standing import OWNERSHIP_CODEC
+from service.domain.tags import fold
 from service.errors import Refused, TaggerError
 from service.store import audit, claims, keys, marks, queue, runs
 from service.store.bucket import Bucket

@@ -45,9 +45,9 @@ async def known(redis: ArqRedis, *customers: Customer) -> None:
             await client.hset(keys.shop(ORG, "owned"), str(one.id), owned)
 
 
-RICH = Customer(id=1, total_spent=20_000_000, tags=("VIP",))
-MIDDLING = Customer(id=2, total_spent=9_660_000)
-THEIRS = Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ"))
+RICH = Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",))
+MIDDLING = Customer(id=2, total_spent=9_660_000_0000)
+THEIRS = Customer(id=3, total_spent=5_0000, tags=("vip", "Khách sỉ"))
 
 
 async def test_a_backfill_knows_what_rules_that_are_gone_wished(
@@ -148,7 +148,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await shop.tagger("rules", "publish", ORG, str(written(tmp_path, 9_000_000)))
-    await known(redis, RICH, Customer(id=2, total_spent=9_660_000, tags=("VIP",)))
+    await known(redis, RICH, Customer(id=2, total_spent=9_660_000_0000, tags=("VIP",)))
 
     looked = await shop.tagger("rules", "rollback", ORG, "1", "--dry-run")
     undone = await shop.tagger("rules", "rollback", ORG, "1")
@@ -231,7 +231,7 @@ async def test_adopting_counts_first_and_marks_second(shop: Place, redis: ArqRed
 
 async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: ArqRedis, rules: Path) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
-    await known(redis, Customer(id=1, total_spent=20_000_000))
+    await known(redis, Customer(id=1, total_spent=20_000_000_0000))
 
     tried = await shop.tagger("rules", "exclude", ORG, "1", "vip", "--dry-run")
     said = await shop.tagger("rules", "exclude", ORG, "3", "vip")

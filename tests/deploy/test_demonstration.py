@@ -32,7 +32,7 @@ def entry(action: str, tag: str, rule: str, **values: object) -> Entry:
 
 
 REASONS = [
-    ("money", entry("+", "VIP", "vip", total_spent=10_400_000), "VIP customer: spent 10.400.000 ₫"),
+    ("money", entry("+", "VIP", "vip", total_spent=10_400_000_0000), "VIP customer: spent 10.400.000 ₫"),
     ("a flag", entry("+", "N", "hcm-nhan-tin", accepts_marketing=True, tags=[]), "Lives in Hồ Chí Minh and subscribed: newsletter yes"),
     ("a number and a day", entry("+", "N", "nguoi-quen-ngu-dong", orders_count=3, last_order_date="2026-07-08"),
      "Regular without an order for 90 days: orders 3, last order 2026-07-08"),
@@ -82,7 +82,7 @@ def test_a_file_gets_neither_colours_nor_lines_that_are_overwritten() -> None:
 
 
 def test_the_judge_finds_what_is_lacking_and_what_is_too_much() -> None:
-    customer = Customer(id=7, total_spent=9_000_000, orders_count=1, tags=("VIP", "Khách sỉ"))
+    customer = Customer(id=7, total_spent=9_000_000_0000, orders_count=1, tags=("VIP", "Khách sỉ"))
 
     wrong = Judge(RULES).wrong(customer, NOW)
 
@@ -91,7 +91,7 @@ def test_the_judge_finds_what_is_lacking_and_what_is_too_much() -> None:
 
 
 def test_the_judge_is_content_with_right_tags_in_any_spelling() -> None:
-    customer = Customer(id=7, total_spent=9_000_000, orders_count=1, tags=("HẠNG BẠC", "Zalo"))
+    customer = Customer(id=7, total_spent=9_000_000_0000, orders_count=1, tags=("HẠNG BẠC", "Zalo"))
 
     assert Judge(RULES).wrong(customer, NOW) is None
 

@@ -68,7 +68,7 @@ class Life:
         self.customer = msgspec.structs.replace(self.customer, tags=tags)
 
     def spend(self, total: int) -> None:
-        self.customer = msgspec.structs.replace(self.customer, total_spent=total)
+        self.customer = msgspec.structs.replace(self.customer, total_spent=total * 10_000)
 
     def exclude(self, *ids: str) -> None:
         self.standing = replace(self.standing, excluded=frozenset(ids))

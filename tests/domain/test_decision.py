@@ -39,7 +39,7 @@ class Shop:
 
     def look(self, *, spent: int | None = None, days: int = 0) -> Decision:
         if spent is not None:
-            self.customer = msgspec.structs.replace(self.customer, total_spent=spent)
+            self.customer = msgspec.structs.replace(self.customer, total_spent=spent * 10_000)
         self.today += timedelta(days=days)
         decision = decide(
             compiled=compile_rules(check_rules(self.doc), past=self.past),
@@ -359,7 +359,7 @@ def test_every_change_has_its_reason_with_the_values_that_decided() -> None:
     taken = shop.look(spent=0).outcomes
 
     assert [(one.tag, one.effect, one.rule, one.cause, one.evidence) for one in (*given, *taken)] == [
-        ("VIP", "add", "vip", "matched", {"total_spent": 100}),
+        ("VIP", "add", "vip", "matched", {"total_spent": 100_0000}),
         ("VIP", "remove", "vip", "unmatched", {"total_spent": 0}),
     ]
 
@@ -382,7 +382,7 @@ def test_each_tag_has_one_outcome() -> None:
 
 def test_a_decision_leaves_the_facts_that_others_share_as_they_are() -> None:
     compiled = compile_rules(check_rules({"rules": [rule()]}))
-    customer = Customer(id=1, total_spent=100)
+    customer = Customer(id=1, total_spent=100_0000)
     facts = compiled.facts(customer, START.toordinal())
     builder = DecisionBuilder(
         compiled=compiled, customer=customer, standing=Standing(), facts=facts, now_ms=0, version=1

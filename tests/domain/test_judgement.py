@@ -37,7 +37,7 @@ VIP = {"vip": Owned("VIP", "vip", NOW - 5)}
 
 
 def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, lacks: str = "") -> Record:
-    customer = Customer(id=CustomerId(7), total_spent=spent, tags=tags, updated_ms=updated_ms)
+    customer = Customer(id=CustomerId(7), total_spent=spent * 10_000, tags=tags, updated_ms=updated_ms)
     return Record(customer, frozenset({lacks} - {""}))
 
 

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.evaluation import Compiled, CompiledTier
 from service.domain.facts import Facts
 from service.domain.impact import Preview, PublishPlan, preview, publish_plan
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import Population, population, rank
+from service.domain.rollback import decide_with_restores
 from service.domain.standing import Hold, Owned, Standing
 from service.domain.tags import TagChange, after, fold, tag_set
 from tests.reference import strategies
@@ -53,7 +54,7 @@ def decided(people: Population, compiled: Compiled) -> list[Decided]:
     return [
         Decided(
             customer,
-            decide(
+            decide_with_restores(
                 compiled=compiled,
                 customer=customer,
                 standing=standing,
@@ -268,7 +269,7 @@ tiers:
 
 
 def person(number: int, spent: int, *tags: str, orders: int = 1) -> Customer:
-    return Customer(id=number, total_spent=spent, orders_count=orders, tags=tags)
+    return Customer(id=number, total_spent=spent * 10_000, orders_count=orders, tags=tags)
 
 
 def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Owned]:

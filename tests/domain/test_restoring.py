@@ -82,7 +82,7 @@ def tier(**more: Any) -> dict[str, Any]:
 
 def undone(before: RuleSet, after: RuleSet, *, tags: tuple[str, ...] = (), days: int = 0) -> Life:
     """Given by the first rules, kept by them, taken by the second, rolled back after some days."""
-    life = Life([before], Customer(id=1, total_spent=60, tags=tags), START)
+    life = Life([before], Customer(id=1, total_spent=60_0000, tags=tags), START)
     life.look()
     life.spend(12)
     life.look()
@@ -151,7 +151,7 @@ def test_a_tag_that_is_put_back_is_ours_by_the_restored_rule_and_says_why() -> N
 
     (change,) = decision.changes
     assert (change.effect, change.tag, change.rule, change.cause) == ("add", "VIP", "vip", "restored")
-    assert change.evidence == {"total_spent": 12}
+    assert change.evidence == {"total_spent": 12_0000}
     own = life.standing.owned["vip"]
     assert (own.rule, own.version) == ("vip", 3)
     assert life.standing.held["vip"] == Hold("vip", START.toordinal())

@@ -41,7 +41,7 @@ async def crowd(redis: ArqRedis) -> int:
     size = 3_000
     for number in range(1, size + 1):
         tags = ("VIP",) if number % 3 == 0 else ()
-        customer = Customer(id=number, total_spent=number, tags=tags)
+        customer = Customer(id=number, total_spent=number * 10_000, tags=tags)
         await client.hset(keys.shop(ORG, "snapshots"), str(number), pack(customer))
         if tags:
             owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", NOW_MS, 1)})
@@ -109,7 +109,7 @@ def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
 async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the_day_is_over(
     redis: ArqRedis,
 ) -> None:
-    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
     await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": REVERTS_CODEC.encode(undone)})
 
@@ -123,7 +123,7 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
 
 
 async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
     context = Context(redis, Shops(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
     unknown = (await drafts.draft(context, SHOP, rule_set)).shown

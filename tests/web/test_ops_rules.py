@@ -30,9 +30,9 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
     """An operator's client, three customers that were looked at, and one version of the rules."""
     client.headers["Authorization"] = f"Bearer {OPS_TOKEN}"
     await asked(client, "rules/publish", rules=HIGH, note="đầu tiên")
-    await known(redis, Customer(id=1, total_spent=20_000_000, tags=("VIP",)), version=1)
-    await known(redis, Customer(id=2, total_spent=9_660_000))
-    await known(redis, Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ")))
+    await known(redis, Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",)), version=1)
+    await known(redis, Customer(id=2, total_spent=9_660_000_0000))
+    await known(redis, Customer(id=3, total_spent=5_0000, tags=("vip", "Khách sỉ")))
     return client
 
 
@@ -201,7 +201,7 @@ async def test_rolling_back_is_looked_at_first_and_the_latest_is_undone_freely(
     redis: ArqRedis, ops: httpx2.AsyncClient
 ) -> None:
     await asked(ops, "rules/publish", rules=LOW, approve=True)
-    await known(redis, Customer(id=2, total_spent=9_660_000, tags=("VIP",)), version=2)
+    await known(redis, Customer(id=2, total_spent=9_660_000_0000, tags=("VIP",)), version=2)
 
     looked = await asked(ops, "rules/rollback", to=1, dry_run=True)
     done = await asked(ops, "rules/rollback", to=1)

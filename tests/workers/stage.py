@@ -77,7 +77,7 @@ class Stage:
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
         """What the web process does with a signed body."""
         headers = parse_headers([(b"x-haravan-topic", topic.encode())])
-        shop = WebhookShop(ORG, "VND", ())
+        shop = WebhookShop(ORG, ())
         event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
         return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 

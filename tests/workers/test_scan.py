@@ -152,7 +152,7 @@ async def test_a_scan_of_an_api_that_ignores_since_id_ends_with_an_error(stage: 
     stage.haravan.create(total_spent=20_000_000)
     customer_scan = await made(stage)
     assert customer_scan is not None
-    customer_scan.api.dialect = IgnoresSinceId(currency="VND")
+    customer_scan.api.dialect = IgnoresSinceId()
 
     with pytest.raises(Unavailable, match="returned no customer beyond"):
         await customer_scan("backfill", by="test")

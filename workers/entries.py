@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 from service.domain.customers import Customer
-from service.domain.judgement import Settled
-from service.domain.reasons import Reason
+from service.domain.judgement import UpToDate
+from service.domain.reasons import TagOutcome
 from service.domain.tags import fold
 from service.domain.touches import changed_by_others
 from service.store.ledger import Entry, before_of, pack_entry
@@ -21,31 +21,31 @@ def cause_of(mark: Mark) -> str:
     return mark.reasons.rpartition(",")[2]
 
 
-def entry(mark: Mark, reason: Reason, version: int, *, written: bool) -> bytes:
-    """One tag that is given or taken; not `written` in shadow mode."""
+def entry(mark: Mark, outcome: TagOutcome, version: int, *, written: bool) -> bytes:
+    """One tag that is added or removed; not `written` in shadow mode."""
     return pack_entry(
         Entry(
-            action="+" if reason.added else "-",
-            tag=reason.tag,
-            rule=reason.rule,
+            action="+" if outcome.effect == "add" else "-",
+            tag=outcome.tag,
+            rule=outcome.rule,
             version=version,
             cause=cause_of(mark),
-            values=reason.values,
+            values=outcome.evidence,
             delivery=mark.last_delivery,
-            why=reason.why,
+            why=outcome.cause,
             written=written,
-            before=before_of(reason.stood, reason.rule),
+            before=before_of(outcome.undo, outcome.rule),
         )
     )
 
 
-def digest(reasons: Iterable[Reason]) -> str:
+def digest(changes: Iterable[TagOutcome]) -> str:
     """The same for the same tags by the same rules, whatever amounts and versions led to it."""
-    said = sorted((one.added, one.tag, one.rule, one.why) for one in reasons)
+    said = sorted((one.effect == "add", one.tag, one.rule, one.cause) for one in changes)
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()
 
 
-def recovered(judged: Settled) -> list[bytes]:
+def recovered(result: UpToDate) -> list[bytes]:
     """Writes whose answer was lost: the record shows that they arrived, so the ledger gets its entry now."""
     return [
         pack_entry(
@@ -60,18 +60,18 @@ def recovered(judged: Settled) -> list[bytes]:
                 before=before_of(one.stood, one.rule),
             )
         )
-        for one in judged.recovered
+        for one in result.recovered_writes
     ]
 
 
-def undone(judged: Settled) -> list[str]:
+def undone(result: UpToDate) -> list[str]:
     """Tags of ours that somebody took off."""
-    return [f"-{tag}" for tag in judged.drifted]
+    return [f"-{tag}" for tag in result.reverted_tags]
 
 
-def by_others(judged: Settled, seen: Customer | None, owned: Iterable[str] = ()) -> list[str]:
+def by_others(result: UpToDate, seen: Customer | None, owned: Iterable[str] = ()) -> list[str]:
     """What else others did to the tags; `owned`: folded tags that were ours until this decision."""
-    kept = judged.background
-    begun = (fold(one.tag) for one in (*kept.intents.values(), *judged.recovered))
-    known = {*kept.standing.owned, *owned, *begun, *map(fold, judged.drifted)}
-    return changed_by_others(seen=seen, record=judged.customer, ours=known)
+    kept = result.stored
+    begun = (fold(one.tag) for one in (*kept.intents.values(), *result.recovered_writes))
+    known = {*kept.standing.owned, *owned, *begun, *map(fold, result.reverted_tags)}
+    return changed_by_others(seen=seen, record=result.customer, ours=known)

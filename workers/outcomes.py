@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import msgspec
 
+from service.domain import judgement
 from service.domain.customers import Customer, digest, pack
 from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
-from service.domain.judgement import Departed, Due, Hopeless, Judgement, Later, Settled
-from service.domain.standing import pack_held, pack_intents, pack_owned, pack_restores
-from service.domain.strikes import pack_strikes
+from service.domain.judgement import Deleted, RetryLater, Unprocessable, UpToDate, WriteNeeded
+from service.domain.standing import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
+from service.domain.strikes import REVERTS_CODEC
 from service.domain.tags import after, tag_set
 from service.errors import HaravanError, Rejected
 from service.store.runs import EXPLAIN_REMOVALS
@@ -18,20 +19,20 @@ from workers.plans import WritePlan, pack_plan
 
 
 def settlement_for(
-    mark: Mark, judgement: Judgement, *, version: int, now_ms: int, seen: Customer | None = None
+    mark: Mark, outcome: judgement.Outcome, *, version: int, now_ms: int, seen: Customer | None = None
 ) -> Settlement:
-    """The settlement of a judged customer, who was last `seen` like that."""
-    match judgement:
-        case Settled():
-            return _settled(mark, judgement, version=version, seen=seen)
-        case Due():
-            return _due(mark, judgement, version=version, now_ms=now_ms, seen=seen)
-        case Later(due_ms, _, fields):
+    """The settlement of an evaluated customer, who was last `seen` like that."""
+    match outcome:
+        case UpToDate():
+            return _up_to_date(mark, outcome, version=version, seen=seen)
+        case WriteNeeded():
+            return _write_needed(mark, outcome, version=version, now_ms=now_ms, seen=seen)
+        case RetryLater(due_ms, _, fields):
             return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=dict(fields))
-        case Hopeless(cause, text, transient):
+        case Unprocessable(cause, text, transient):
             letter = Letter(cause, text, transient=transient)
             return Settlement(op="dead_letter", mark=mark, dead_letter=letter)
-        case Departed():
+        case Deleted():
             return Settlement(op="delete", mark=mark)
 
 
@@ -72,70 +73,75 @@ def is_expected_removal(mark: Mark) -> bool:
 _EXPECTED = frozenset({*EXPLAIN_REMOVALS, "schedule"})
 
 
-def _settled(mark: Mark, judged: Settled, *, version: int, seen: Customer | None) -> Settlement:
-    decided = judged.decision
-    shown = decided.reasons if decided.change else ()
+def _up_to_date(mark: Mark, result: UpToDate, *, version: int, seen: Customer | None) -> Settlement:
+    changes = result.decision.changes
     return Settlement(
         op="complete",
         mark=mark,
-        echo_digests=digest(judged.customer),
-        snapshot=pack(judged.customer),
-        owned=pack_owned(judged.background.standing.owned),
-        holds=pack_held(judged.background.standing.held),
-        intents=pack_intents(judged.background.intents),
-        reverts=pack_strikes(judged.background.strikes),
-        next_change_day=decided.next_change,
-        ledger_entries=entries.recovered(judged),
-        drift=[*entries.undone(judged), *entries.by_others(judged, seen)],
-        settled_restores=pack_restores(judged.restores) or None,
-        dead_letter=_given_up(judged),
-        recheck_ms=judged.again_ms,
-        shadow_digest=entries.digest(decided.reasons) if decided.change else None,
-        shadow_entries=[entries.entry(mark, reason, version, written=False) for reason in shown],
+        echo_digests=digest(result.customer),
+        snapshot=pack(result.customer),
+        owned=OWNERSHIP_CODEC.encode(result.stored.standing.owned),
+        holds=HOLDS_CODEC.encode(result.stored.standing.held),
+        intents=INTENTS_CODEC.encode(result.stored.intents),
+        reverts=REVERTS_CODEC.encode(result.stored.reverts),
+        next_change_day=result.decision.next_change,
+        ledger_entries=entries.recovered(result),
+        drift=[*entries.undone(result), *entries.by_others(result, seen)],
+        settled_restores=RESTORES_CODEC.encode(result.restores) or None,
+        dead_letter=_given_up(result),
+        recheck_ms=result.recheck_at_ms,
+        shadow_digest=entries.digest(changes) if changes else None,
+        shadow_entries=[entries.entry(mark, outcome, version, written=False) for outcome in changes],
     )
 
 
-def _due(mark: Mark, due: Due, *, version: int, now_ms: int, seen: Customer | None) -> Settlement:
-    judged = due.settled
-    expected = after(tag_set(judged.customer.tags), due.change)
+def _write_needed(
+    mark: Mark, needed: WriteNeeded, *, version: int, now_ms: int, seen: Customer | None
+) -> Settlement:
+    result, change = needed.result, needed.result.decision.change
+    expected = after(tag_set(result.customer.tags), change)
     plan = WritePlan(
         version=version,
         decided_ms=now_ms,
-        add=due.change.add,
-        remove=due.change.remove,
+        add=change.add,
+        remove=change.remove,
         expected=tuple(sorted(expected.keys)),
-        echo_digest=due.expected,
-        snapshot=pack(msgspec.structs.replace(judged.customer, tags=expected.listed)),
-        owned=pack_owned(judged.background.standing.owned),
-        holds=pack_held(judged.background.standing.held),
-        intents=pack_intents(due.intents),
-        intents_after=pack_intents(judged.background.intents),
-        next_change_day=judged.decision.next_change,
-        ledger_entries=[entries.entry(mark, reason, version, written=True) for reason in due.reasons],
-        reverts=pack_strikes(judged.background.strikes),
-        recheck_ms=judged.again_ms,
-        dead_letter=_given_up(judged),
-        drift=entries.by_others(judged, seen, due.owned),
-        settled_restores=pack_restores(judged.restores),
+        echo_digest=needed.expected_digest,
+        snapshot=pack(msgspec.structs.replace(result.customer, tags=expected.listed)),
+        owned=OWNERSHIP_CODEC.encode(result.stored.standing.owned),
+        holds=HOLDS_CODEC.encode(result.stored.standing.held),
+        intents=INTENTS_CODEC.encode(needed.intents),
+        intents_after=INTENTS_CODEC.encode(result.stored.intents),
+        next_change_day=result.decision.next_change,
+        ledger_entries=[entries.entry(mark, one, version, written=True) for one in result.decision.changes],
+        reverts=REVERTS_CODEC.encode(result.stored.reverts),
+        recheck_ms=result.recheck_at_ms,
+        dead_letter=_given_up(result),
+        drift=entries.by_others(result, seen, needed.owned),
+        settled_restores=RESTORES_CODEC.encode(result.restores),
     )
     return Settlement(
         op="plan",
         mark=mark,
-        echo_digests=digest(judged.customer),
-        owned=pack_owned(due.owned),
-        intents=pack_intents(judged.background.intents),
-        reverts=pack_strikes(judged.background.strikes),
+        echo_digests=digest(result.customer),
+        owned=OWNERSHIP_CODEC.encode(needed.owned),
+        intents=INTENTS_CODEC.encode(result.stored.intents),
+        reverts=REVERTS_CODEC.encode(result.stored.reverts),
         plan=pack_plan(plan),
-        mark_fields={"expected_digest": due.expected, "missing_since_ms": "0", "stale_reads": "0"},
-        ledger_entries=entries.recovered(judged),
-        drift=entries.undone(judged),
-        pending_restores=pack_restores(judged.restores) or None,
+        mark_fields={
+            "expected_digest": needed.expected_digest,
+            "missing_since_ms": "0",
+            "stale_reads": "0",
+        },
+        ledger_entries=entries.recovered(result),
+        drift=entries.undone(result),
+        pending_restores=RESTORES_CODEC.encode(result.restores) or None,
     )
 
 
-def _given_up(judged: Settled) -> Letter | None:
-    if not judged.given_up:
+def _given_up(result: UpToDate) -> Letter | None:
+    if not result.suppressed_tags:
         return None
-    tags = ", ".join(judged.given_up)
+    tags = ", ".join(result.suppressed_tags)
     text = f"{tags}: changed back three times within a day after we wrote it; stopped for a day"
     return Letter(f"undone:{tags}", text)

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from service.domain.strikes import pack_strikes, strike, unpack_strikes
+from service.domain.strikes import REVERTS_CODEC, record_reverts
 from service.domain.tags import fold
 from service.store.settlements import Letter, Mark, Settlement
 
@@ -71,5 +71,6 @@ def after_mismatch(mark: Mark, plan: WritePlan, *, answered: frozenset[str], now
     """
     reverted = [tag for tag in map(fold, plan.add) if tag not in answered]
     reverted += [tag for tag in map(fold, plan.remove) if tag in answered]
-    reverts = strike(unpack_strikes(plan.reverts), dict.fromkeys(reverted, now_ms), now_ms=now_ms)
-    return Settlement(op="requeue", mark=mark, reverts=pack_strikes(reverts), note="disagrees")
+    history = REVERTS_CODEC.decode(plan.reverts)
+    reverts = record_reverts(history, dict.fromkeys(reverted, now_ms), now_ms=now_ms)
+    return Settlement(op="requeue", mark=mark, reverts=REVERTS_CODEC.encode(reverts), note="disagrees")

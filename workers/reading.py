@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 
 from service.domain.customers import CustomerId
 from service.domain.failures import LAG_WAITS_S, too_many_gone
-from service.domain.judgement import Asked, Judgement, Scene, judge, judge_absent, lags
+from service.domain.judgement import (
+    BatchContext,
+    MarkContext,
+    Outcome,
+    evaluate_customer,
+    evaluate_missing,
+    is_stale,
+)
 from service.errors import HaravanError, Throttled, Unauthorised
 from service.store import kept
 from service.store.background import background, last_seen
@@ -125,32 +132,34 @@ class Reading:
             work.reads = work.reads.succeeded()
         elif fetched.failed:
             work.reads = work.reads.failed(now_ms=work.turn.now_ms)
-        scene = Scene(
+        batch = BatchContext(
             compiled=work.compiled,
             version=work.turn.version,
             now_ms=work.turn.now_ms,
             today=work.today,
             shadow=work.shop.shadow,
         )
-        judged = (self._judge(mark, fetched, backgrounds[mark.customer], scene) for mark in taken)
+        judged = (self._judge(mark, fetched, backgrounds[mark.customer], batch) for mark in taken)
         return [each for each in judged if each is not None]
 
-    def _judge(self, mark: Mark, fetched: Fetched, stored: Kept, scene: Scene) -> Settlement | None:
+    def _judge(self, mark: Mark, fetched: Fetched, stored: Kept, batch: BatchContext) -> Settlement | None:
         """One customer's settlement, or None when nobody asked for it: there was no room, or a stop."""
         if mark.customer in fetched.failed:
-            return self._failed(mark, fetched, now_ms=scene.now_ms)
+            return self._failed(mark, fetched, now_ms=batch.now_ms)
         if why := fetched.unreadable.get(mark.customer):
             return outcomes.dead_letter(mark, cause="unreadable", text=why)
         try:
-            judgement: Judgement
+            outcome: Outcome
             if mark.customer in fetched.absent:
-                judgement = judge_absent(_asked(mark), now_ms=scene.now_ms)
+                outcome = evaluate_missing(_mark_context(mark), now_ms=batch.now_ms)
             elif mark.customer in fetched.records:
-                judgement = judge(_asked(mark), fetched.records[mark.customer], background(stored), scene)
+                outcome = evaluate_customer(
+                    _mark_context(mark), fetched.records[mark.customer], background(stored), batch
+                )
             else:
                 return None
             return outcomes.settlement_for(
-                mark, judgement, version=scene.version, now_ms=scene.now_ms, seen=last_seen(stored)
+                mark, outcome, version=batch.version, now_ms=batch.now_ms, seen=last_seen(stored)
             )
         except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
             return outcomes.dead_letter(mark, cause="bug", text=last_frames(exc))
@@ -170,8 +179,12 @@ def _is_old(mark: Mark, fetched: Fetched) -> bool:
     """Is a second look by a single GET worth its call? At first, and before the record is believed."""
     if mark.customer not in fetched.listed or mark.stale_reads not in (0, len(LAG_WAITS_S)):
         return False
-    return lags(_asked(mark), fetched.records[mark.customer].customer)
+    return is_stale(_mark_context(mark), fetched.records[mark.customer].customer)
 
 
-def _asked(mark: Mark) -> Asked:
-    return Asked(updated_ms=mark.updated_ms, lag=mark.stale_reads, gone_ms=mark.missing_since_ms)
+def _mark_context(mark: Mark) -> MarkContext:
+    return MarkContext(
+        expected_updated_ms=mark.updated_ms,
+        stale_reads=mark.stale_reads,
+        missing_since_ms=mark.missing_since_ms,
+    )

@@ -17,7 +17,7 @@ import structlog
 from service.context import Context
 from service.domain.customers import CustomerId, digest, pack, unpack
 from service.domain.evaluation import Compiled
-from service.domain.judgement import Asked, Background, Scene, Settled, judge
+from service.domain.judgement import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.domain.records import Record
 from service.errors import TaggerError, Unavailable
 from service.store import census, kept, keys, marks, runs
@@ -124,11 +124,11 @@ class CustomerScan:
         stored = await kept.kept(self.context.redis, self.shop.org, ids)
         snapshots = await self._snapshots(ids)
         now = await self.context.now_ms()
-        scene = Scene(self.compiled, self.version, now, self.compiled.day_of(now))
+        batch = BatchContext(self.compiled, self.version, now, self.compiled.day_of(now))
         wrong: dict[CustomerId, str] = {}
         right: list[str | bytes | int] = []
         for customer, record in zip(ids, records, strict=True):
-            settled = _settled(record, stored[customer], scene)
+            settled = _settled(record, stored[customer], batch)
             if settled is None or _is_outdated(snapshots[customer], record):
                 wrong[customer] = _probable_cause(snapshots[customer], record)
             else:
@@ -192,21 +192,21 @@ async def pages(
         since_id = last_id
 
 
-def _settled(record: Record, stored: kept.Kept, scene: Scene) -> Settled | None:
-    """The judgement if there is nothing to write and nothing to store; otherwise None."""
+def _settled(record: Record, stored: kept.Kept, batch: BatchContext) -> UpToDate | None:
+    """The outcome if there is nothing to write and nothing to store; otherwise None."""
     try:
         known = background(stored)
-        judged = judge(Asked(), record, known, scene)
+        outcome = evaluate_customer(MarkContext(), record, known, batch)
     except TaggerError:
         return None
-    if not isinstance(judged, Settled) or judged.drifted or judged.recovered or stored.intents:
+    if not isinstance(outcome, UpToDate) or outcome.reverted_tags or outcome.recovered_writes:
         return None
-    return judged if _is_unchanged(known, judged) else None
+    return outcome if not stored.intents and _is_unchanged(known, outcome) else None
 
 
-def _is_unchanged(known: Background, judged: Settled) -> bool:
+def _is_unchanged(known: StoredState, outcome: UpToDate) -> bool:
     """Whether holds and ownership stay as they are: a hold that begins must be stored by the drain."""
-    before, after = known.standing, judged.background.standing
+    before, after = known.standing, outcome.stored.standing
     return (before.owned, before.held) == (after.owned, after.held)
 
 

@@ -11,7 +11,8 @@ from service.domain.compilation import compile_rules
 from service.domain.conditions import comparisons
 from service.domain.customers import Customer
 from service.domain.decision import decide
-from service.domain.reading import read_record
+from service.domain.money import TEN_THOUSANDTHS
+from service.domain.records import read_record
 from service.domain.rules import RuleSet
 from service.domain.standing import Standing
 from service.domain.tags import fold
@@ -31,14 +32,13 @@ class ExpectedTags:
 
     def __init__(self, rule_set: RuleSet) -> None:
         self._rules = compile_rules(rule_set)
-        self._currency = rule_set.currency
         self._zone = ZoneInfo(rule_set.timezone)
         self.spellings = {fold(tag): tag for tag in _tags(rule_set)}
         self.thresholds = sorted(set(_thresholds(rule_set)))
 
     def read(self, body: bytes) -> Customer:
         """Parse a record."""
-        return read_record(body, currency=self._currency).customer
+        return read_record(body).customer
 
     def wanted(self, customer: Customer, now: datetime) -> frozenset[str]:
         """The tags that the rules give this customer now, case-folded."""
@@ -72,10 +72,10 @@ def _tags(rule_set: RuleSet) -> Iterator[str]:
 
 
 def _thresholds(rule_set: RuleSet) -> Iterator[int]:
-    """The amounts of `total_spent` at which tags change."""
+    """The amounts of `total_spent`, in whole đồng, at which tags change."""
     trees = [rule.when for rule in rule_set.rules] + [tree for tier in rule_set.tiers for tree in tier.trees]
     for tree in trees:
         for condition in comparisons(tree):
             compared = condition.compared(rule_set.currency) if condition.field == "total_spent" else None
             if isinstance(compared, int):
-                yield compared
+                yield compared // TEN_THOUSANDTHS

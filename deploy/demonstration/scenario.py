@@ -31,6 +31,7 @@ from deploy.demonstration.view import (
 from deploy.sandbox import ShopHandle
 from deploy.sandbox.shop import fake_data
 from service.domain.customers import Customer, CustomerId
+from service.domain.money import TEN_THOUSANDTHS
 from service.domain.tags import fold
 from service.store import replays
 from service.store.replays import Selection
@@ -195,7 +196,7 @@ class Scenario:
 
 def total_spent(customer: Customer) -> int:
     """What the customer has spent so far. Unknown counts as nothing."""
-    return customer.total_spent or 0
+    return (customer.total_spent or 0) // TEN_THOUSANDTHS
 
 
 class DemoRun:

@@ -19,6 +19,7 @@ from deploy.demonstration.environment import DemoEnvironment
 from deploy.demonstration.expected import Mismatch
 from deploy.demonstration.observer import EventResult, Stats
 from service.domain.customers import Customer
+from service.domain.money import TEN_THOUSANDTHS
 from service.domain.rules import RuleSet
 from service.domain.words import Words
 from service.locales import words
@@ -215,7 +216,7 @@ def _vietnamese() -> Words:
 
 def format_vnd(amount: int) -> str:
     """An amount in the Vietnamese format: 2.450.000 ₫."""
-    return _vietnamese().money(amount, "VND")
+    return _vietnamese().money(amount * TEN_THOUSANDTHS, "VND")
 
 
 def name_of(customer: Customer) -> str:
@@ -256,7 +257,7 @@ def _value(field: str, value: object) -> str:
         case bool():
             return f"{label} {'yes' if value else 'no'}"
         case int() if field in MONEY_FIELDS:
-            return f"{label} {format_vnd(value)}"
+            return f"{label} {format_vnd(value // TEN_THOUSANDTHS)}"
         case list():
             return f"{label} {', '.join(map(str, value))}"
     return f"{label} {value}"

@@ -1,85 +1,137 @@
-"""What became of earlier writes: answers that were lost, tags that somebody took off, what is not tried again today."""
+"""What became of earlier writes: lost answers, tags that people reverted, and what is suppressed for a day."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
 
 import msgspec
 
 from service.domain.decision import Decision
-from service.domain.ownership import settle_intents
-from service.domain.standing import Intent, Owned, Standing, Stood
-from service.domain.strikes import Strikes
-from service.domain.tags import TagChange, TagSet, fold
+from service.domain.standing import Intent, Owned, Standing
+from service.domain.strikes import RevertHistory, record_reverts
+from service.domain.tags import TagSet, fold
+
+WRITE_GRACE_MS: Final = 600_000  # a slow write may still arrive for ten minutes
 
 
-def settle_begun(
-    *, before: Mapping[str, Owned], intents: Mapping[str, Intent], current: TagSet, now_ms: int
-) -> tuple[dict[str, Owned], dict[str, Intent], tuple[Intent, ...]]:
-    """Settle writes whose answer was lost: what is ours now, what may still land, and what has landed.
+@dataclass(frozen=True, slots=True)
+class WriteStatus:
+    """What became of our earlier writes, as far as a record shows. Ownership is by folded tag."""
 
-    `before`: what was ours before the record was fetched.
+    present: Mapping[str, Owned]  # owned, and in the record
+    recent: Mapping[str, Owned]  # owned, absent, added less than ten minutes ago: the record may be older
+    lost: Mapping[str, Owned]  # owned, absent, older: ownership ends
+    pending: Mapping[str, Intent]  # may still arrive
+    recovered: tuple[Intent, ...] = ()  # arrived although the answer was lost
+
+    @property
+    def owned(self) -> dict[str, Owned]:
+        """All ownership, whether the record shows the tags or not."""
+        return {**self.present, **self.recent, **self.lost}
+
+    def without_recent(self, tags: Iterable[str]) -> WriteStatus:
+        """The same without what is recent of these tags: they are suppressed, and will not be owned."""
+        keys = frozenset(map(fold, tags))
+        return replace(self, recent={key: own for key, own in self.recent.items() if key not in keys})
+
+
+def intent_key(intent: Intent) -> str:
+    """The key of an intent: an addition and a removal of one tag may be under way at once. No tag has a comma."""
+    return ("," if intent.taken else "") + fold(intent.tag)
+
+
+def resolve_writes(
+    *, owned: Mapping[str, Owned], intents: Mapping[str, Intent], current: TagSet, now_ms: int
+) -> WriteStatus:
+    """Compare ownership and intents with the current tags of the record.
+
+    An addition that the record shows becomes ownership; a removal that it shows ends it. Each intent is kept until
+    it is ten minutes old, whatever the record shows: a second, slower call for the same tag may still be on its way,
+    and would leave a tag that nobody owns.
     """
-    owned, left = settle_intents(owned=before, intents=intents, current=current, now_ms=now_ms)
-    found = [
-        one
-        for one in intents.values()
-        if (fold(one.tag) in before) is one.taken and (fold(one.tag) in owned) is not one.taken
-    ]
-    return owned, left, tuple(found)
-
-
-def to_restore(standing: Standing, found: tuple[Intent, ...], undone: frozenset[int]) -> Mapping[str, Stood]:
-    """What is to be put back, with the removals of undone versions that were under way when these were undone."""
-    before, known = standing.owned, standing.restores
-    late = {
-        fold(one.tag): one.stood
-        for one in found
-        if one.taken
-        and one.version in undone
-        and one.stood is not None
-        # Later ones are ours anew: what took the tag since was a person.
-        and before[fold(one.tag)].since_ms < one.at_ms
-    }
-    return {**late, **known} if late else known
-
-
-def undone_by_others(
-    gone: Mapping[str, Owned],
-    *,
-    fresh: Mapping[str, Owned],
-    wanted: frozenset[str],
-    strikes: Strikes,
-    now_ms: int,
-) -> dict[str, int]:
-    """Tags of ours that somebody took off and that are wanted, each with the moment to note.
-
-    A giving can be undone once, however often it is read. A fresh one stays ours while it is absent, so it is
-    known again by its own moment: the clock of the moment of reading may have been set back since.
-    """
-    moments = {key: one.since_ms if key in fresh else now_ms for key, one in gone.items() if key in wanted}
-    return {key: at for key, at in moments.items() if at not in strikes.get(key, ())}
-
-
-def without(
-    decision: Decision, refused: frozenset[str], before: Standing
-) -> tuple[Decision, tuple[str, ...]]:
-    """Leave out what was undone too often: what is not given is not ours, what is not taken stays ours."""
-    given_up = tuple(tag for tag in (*decision.change.add, *decision.change.remove) if fold(tag) in refused)
-    if not given_up:
-        return decision, ()
-    keys = frozenset(map(fold, given_up))
-    owned = {key: one for key, one in decision.standing.owned.items() if key not in keys}
-    owned |= {
-        fold(tag): before.owned[fold(tag)]
-        for tag in decision.change.remove
-        if fold(tag) in keys & before.owned.keys()
-    }
-    change = TagChange(
-        add=tuple(tag for tag in decision.change.add if fold(tag) not in keys),
-        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in keys),
+    resolved, tags = dict(owned), current.spelled
+    for intent in intents.values():
+        key = fold(intent.tag)
+        if intent.taken and key not in tags:
+            resolved.pop(key, None)
+        elif intent.rule and not intent.taken and key in tags:
+            resolved.setdefault(key, Owned(intent.tag, intent.rule, intent.at_ms, intent.version))
+    absent = {key: own for key, own in resolved.items() if key not in tags}
+    recent = {key: own for key, own in absent.items() if now_ms - own.since_ms < WRITE_GRACE_MS}
+    return WriteStatus(
+        present={key: own for key, own in resolved.items() if key in tags},
+        recent=recent,
+        lost={key: own for key, own in absent.items() if key not in recent},
+        pending={key: one for key, one in intents.items() if now_ms - one.at_ms < WRITE_GRACE_MS},
+        recovered=tuple(one for one in intents.values() if _has_arrived(one, before=owned, after=resolved)),
     )
-    reasons = tuple(one for one in decision.reasons if fold(one.tag) not in keys)
-    kept = replace(decision.standing, owned=owned)
-    return msgspec.structs.replace(decision, change=change, reasons=reasons, standing=kept), given_up
+
+
+def _has_arrived(intent: Intent, *, before: Mapping[str, Owned], after: Mapping[str, Owned]) -> bool:
+    """Whether ownership began or ended by this intent, as the record shows."""
+    key = fold(intent.tag)
+    return (key in before) is intent.taken and (key in after) is not intent.taken
+
+
+@dataclass(frozen=True, slots=True)
+class Reverts:
+    """Tags of ours that somebody removed, as we spelled them, and the history that follows from them."""
+
+    tags: tuple[str, ...]
+    history: RevertHistory
+
+
+def detect_reverts(
+    writes: WriteStatus, decision: Decision, history: RevertHistory, *, count: bool, now_ms: int
+) -> Reverts:
+    """Find the tags of ours that somebody removed, and with `count` record those that the decision adds again.
+
+    Each addition counts as reverted at most once. One younger than ten minutes is identified by the time at which it
+    was made rather than the time of this read, because it may be read several times and the clock may have been set
+    back in between.
+    """
+    absent = {**writes.recent, **writes.lost}
+    wanted = frozenset(fold(one.tag) for one in decision.outcomes if one.effect == "add")
+    moments = {
+        key: own.since_ms if key in writes.recent else now_ms for key, own in absent.items() if key in wanted
+    }
+    reverted = {key: at for key, at in moments.items() if at not in history.get(key, ())}
+    tags = tuple(own.tag for key, own in absent.items() if key in reverted or key in writes.lost)
+    if reverted and count:
+        history = record_reverts(history, reverted, now_ms=now_ms)
+    return Reverts(tags, history)
+
+
+def suppress(
+    decision: Decision, suppressed: frozenset[str], before: Standing
+) -> tuple[Decision, tuple[str, ...]]:
+    """Leave these (folded) tags out of a decision; return it with the tags that are not written.
+
+    What is not added is not owned; what is not removed stays owned as `before`.
+    """
+    change = decision.change
+    tags = tuple(tag for tag in (*change.add, *change.remove) if fold(tag) in suppressed)
+    if not tags:
+        return decision, ()
+    keys = frozenset(map(fold, tags))
+    owned = {key: own for key, own in decision.standing.owned.items() if key not in keys}
+    stays = keys.intersection(map(fold, change.remove)) & before.owned.keys()
+    owned |= {key: before.owned[key] for key in stays}
+    outcomes = tuple(
+        one for one in decision.outcomes if one.effect not in ("add", "remove") or fold(one.tag) not in keys
+    )
+    state = replace(decision.standing, owned=owned)
+    return msgspec.structs.replace(decision, outcomes=outcomes, standing=state), tags
+
+
+def keep_recent(decision: Decision, recent: Mapping[str, Owned]) -> Decision:
+    """Keep the ownership of what was just added although the record does not show it.
+
+    Otherwise a record that is older than our write would leave the tag there for ever.
+    """
+    if not recent:
+        return decision
+    state = replace(decision.standing, owned={**recent, **decision.standing.owned})
+    return msgspec.structs.replace(decision, standing=state)

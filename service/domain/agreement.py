@@ -1,4 +1,4 @@
-"""What only shows when the whole document is looked at: ids used twice, tags with two owners, loops."""
+"""The consistency of a document: ids used twice, tags with two owners, amounts in its currency, loops."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from service.domain.values import BadValue
 
 
 @dataclass(frozen=True, slots=True)
-class Disagreement:
-    """A problem between parts of a document, each of which is right by itself."""
+class Inconsistency:
+    """A problem between parts of a document that are valid each by itself."""
 
     path: Path
     kind: str
@@ -23,58 +23,58 @@ class Disagreement:
     part: str = ""
 
 
-Places = Sequence[tuple[Path, Rule | TierGroup]]
+LocatedRules = Sequence[tuple[Path, Rule | TierGroup]]  # rules and tiers with their places in the document
 
 
-def places(rule_set: RuleSet) -> Places:
-    """All rules and tiers with their places in the document."""
+def located_rules(rule_set: RuleSet) -> LocatedRules:
+    """All rules and tiers of a valid document."""
     return (
         *((("rules", at), rule) for at, rule in enumerate(rule_set.rules)),
         *((("tiers", at), tier) for at, tier in enumerate(rule_set.tiers)),
     )
 
 
-def disagreements(found: Places, *, currency: str) -> list[Disagreement]:
-    """All of them; none is a document that can be published (of a broken one: among its whole parts)."""
-    return [*_ids(found), *_owners(found), *_amounts(found, currency), *_loops(found)]
+def check_consistency(rules: LocatedRules, *, currency: str) -> list[Inconsistency]:
+    """Find every inconsistency. Of a document that is not valid, pass the rules and tiers that are."""
+    return [*_ids(rules), *_owners(rules), *_amounts(rules, currency), *_loops(rules)]
 
 
-def _ids(found: Places) -> Iterator[Disagreement]:
+def _ids(rules: LocatedRules) -> Iterator[Inconsistency]:
     seen: set[str] = set()
-    for path, maker in found:
+    for path, maker in rules:
         if maker.id in seen:
-            yield Disagreement(path, "duplicate_id", f"the id '{maker.id}' is used twice", "id")
+            yield Inconsistency(path, "duplicate_id", f"the id '{maker.id}' is used twice", "id")
         seen.add(maker.id)
 
 
-def _owners(found: Places) -> Iterator[Disagreement]:
+def _owners(rules: LocatedRules) -> Iterator[Inconsistency]:
     """A tier's tag may have no other owner; several rules may share a tag."""
-    owners = {fold(maker.tag): maker.id for _, maker in reversed(found) if isinstance(maker, Rule)}
-    for path, maker in found:
+    owners = {fold(maker.tag): maker.id for _, maker in reversed(rules) if isinstance(maker, Rule)}
+    for path, maker in rules:
         if not isinstance(maker, TierGroup):
             continue
         own: set[str] = set()
         for step, tag in enumerate(maker.tags):
             key, here = fold(tag), (*path, "levels", step)
             if key in own:
-                yield Disagreement(here, "two_owners", f"the tag '{tag}' stands on two levels", "tag")
+                yield Inconsistency(here, "two_owners", f"the tag '{tag}' stands on two levels", "tag")
             elif key in owners:
                 message = f"the tag '{tag}' of a tier may have no other owner; '{owners[key]}' sets it too"
-                yield Disagreement(here, "two_owners", message, "tag")
+                yield Inconsistency(here, "two_owners", message, "tag")
             own.add(key)
         owners.update(dict.fromkeys(own - owners.keys(), maker.id))
 
 
-def _amounts(found: Places, currency: str) -> Iterator[Disagreement]:
+def _amounts(rules: LocatedRules, currency: str) -> Iterator[Inconsistency]:
     """Values are looked at again with the document's currency."""
-    for path, maker in found:
+    for path, maker in rules:
         for step, tree in enumerate(maker.trees):
             start = (*path, "when") if isinstance(maker, Rule) else (*path, "levels", step, "when")
             for place, condition in _walk(start, tree):
                 try:
                     condition.compared(currency)
                 except BadValue as exc:
-                    yield Disagreement(place, "bad_value", str(exc), "value")
+                    yield Inconsistency(place, "bad_value", str(exc), "value")
 
 
 def _walk(path: Path, node: Tree) -> Iterator[tuple[Path, Condition]]:
@@ -89,8 +89,8 @@ def _walk(path: Path, node: Tree) -> Iterator[tuple[Path, Condition]]:
         yield from _walk((*path, "not"), parts(node)[0])
 
 
-def _loops(found: Places) -> Iterator[Disagreement]:
-    loop = find_loop([maker for _, maker in found])
+def _loops(rules: LocatedRules) -> Iterator[Inconsistency]:
+    loop = find_loop([maker for _, maker in rules])
     if loop:
-        path = next(path for path, maker in found if maker.id == loop[0])
-        yield Disagreement(path, "loop", f"loop: {' -> '.join(loop)}")
+        path = next(path for path, maker in rules if maker.id == loop[0])
+        yield Inconsistency(path, "loop", f"loop: {' -> '.join(loop)}")

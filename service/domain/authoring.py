@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Annotated, Final
 from zoneinfo import ZoneInfoNotFoundError
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from service.domain.amounts import read_span
@@ -25,9 +25,9 @@ _KEEPS: Final = ("while_matching", "forever")
 _UNSEEN: Final = frozenset({"Cc", "Zl", "Zp"})  # Unicode's categories of control characters and line breaks
 
 
-def wrong(kind: str, message: str, *, at: str = "", **details: str) -> PydanticCustomError:
-    """An error of our own kind; `at` names the key below that is to blame, `details` what to tell of it."""
-    return PydanticCustomError(kind, "{message}", {"message": message, "at": at, **details})
+def wrong(kind: str, message: str, *, at: str = "") -> PydanticCustomError:
+    """An error of our own kind; `at` names the key below that is to blame."""
+    return PydanticCustomError(kind, "{message}", {"message": message, "at": at})
 
 
 def _text(value: object) -> str:
@@ -132,5 +132,4 @@ Span = Annotated[str, BeforeValidator(_span)]
 Keep = Annotated[str, BeforeValidator(_keep)]
 Zone = Annotated[Text, AfterValidator(_zone)]
 Currency = Annotated[Text, AfterValidator(_currency)]
-Flag = Annotated[bool, Field(strict=True)]
 AuthoredValue = Annotated[Authored, PlainValidator(_authored)]

@@ -6,7 +6,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Final
 
 from service.domain.conditions import AllOf, AnyOf, Condition, Negation, Tree, parts
 from service.domain.facts import Facts
@@ -17,8 +16,6 @@ from service.domain.values import Compared, Takes
 
 Predicate = Callable[[Facts], bool]
 Flip = Callable[[Facts], int | None]
-
-_NEGATIVE: Final = frozenset({"is_not", "not_in", "is_empty"})
 
 
 class _Node(ABC):
@@ -68,15 +65,17 @@ class Comparison(_Node):
     @property
     def _ages(self) -> tuple[int, ...] | None:
         """The ages at which a comparison of ages changes."""
-        turns = self.operator.turns if self.field.name == "age" else None
-        return None if turns is None else turns(self.value)
+        if self.field.name != "age" or self.operator.interval is None:
+            return None
+        low, high = self.operator.interval(self.value, 0)
+        return tuple(age for age in (low, None if high is None else high + 1) if age is not None)
 
     def test(self, into: Source) -> str:
-        """A name or its code: a positive test needs one of them, its negative twin both."""
+        """A field may be two facts, a name and its code: one of them must pass, or both if an empty one passes."""
         sees_all = self.field.name == "tags" and self.operator.takes is Takes.NOTHING
         value = into.bind(self.own if sees_all else self.value)
         tests = [f"({self.operator.test.format(fact=fact, value=value)})" for fact in self.field.facts]
-        return (" and " if self.operator.name in _NEGATIVE else " or ").join(tests)
+        return (" and " if self.operator.matches_empty else " or ").join(tests)
 
     def flips(self, into: Source, depth: int) -> None:
         if self.operator.flip is not None:

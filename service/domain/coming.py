@@ -24,11 +24,11 @@ def next_changes(
     for maker, flip in compiled.flips:
         if (on := flip(facts)) is not None:
             own[maker] = on
-    for held in decision.held_back:
-        if held.until is not None:
-            own[held.rule] = min(held.until, own.get(held.rule, held.until))
+    for outcome in decision.retained:
+        if outcome.until is not None:
+            own[outcome.rule] = min(outcome.until, own.get(outcome.rule, outcome.until))
     live: tuple[CompiledRule | CompiledTier, ...] = (*compiled.rules, *compiled.tiers)
     return {
-        one.id: min((own[other] for other in (one.id, *one.needs) if other in own), default=None)
+        one.id: min((own[other] for other in (one.id, *one.depends_on) if other in own), default=None)
         for one in live
     }

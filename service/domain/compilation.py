@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from functools import partial
 from graphlib import TopologicalSorter
 
 from service.domain.branches import compile_tree
 from service.domain.conditions import comparisons
 from service.domain.days import calendar
 from service.domain.evaluation import Compiled, CompiledLevel, CompiledRule, CompiledTier, Step, TagStep
-from service.domain.facts import facts_maker, fold
+from service.domain.facts import build_facts
 from service.domain.fields import FIELDS
-from service.domain.ordering import Maker, dependencies
+from service.domain.ordering import dependencies
 from service.domain.ownership import NO_PAST, Past
 from service.domain.reasons import inputs_of
 from service.domain.rules import Rule, RuleSet, TierGroup
+from service.domain.tags import fold
 
 
 def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
@@ -24,14 +25,10 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
     currency = rule_set.currency
     rules = tuple(_rule(rule, currency, needs[rule.id]) for rule in rule_set.rules if rule.enabled)
     tiers = tuple(_tier(tier, currency, needs[tier.id]) for tier in rule_set.tiers if tier.enabled)
-    everything: tuple[Maker, ...] = (*rule_set.rules, *rule_set.tiers)
-    live = [maker for maker in everything if maker.enabled]
+    live = [maker for maker in rule_set.all if maker.enabled]
     fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
     zone = calendar(rule_set.timezone)
-    facts = facts_maker(
-        calendar=zone, needs=frozenset(name for field in fields for name in FIELDS[field].facts)
-    )
-    steps = _steps(rules, tiers, needs)
+    steps = _steps(rules, tiers)
     ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
     return Compiled(
         rule_set=rule_set,
@@ -43,11 +40,16 @@ def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
         live={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
         idle=frozenset(one.id for one in ready if not _holds(one)),
         reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
-        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in everything}},
+        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in rule_set.all}},
         take_back=past.take_back,
         undone=past.undone,
         keeping=tuple(step for step in steps if _keeps(step)),
-        facts=facts,
+        facts=partial(
+            build_facts,
+            calendar=zone,
+            texts=any(FIELDS[field].personal for field in fields),
+            birthdays=not fields.isdisjoint({"birthday", "age"}),
+        ),
     )
 
 
@@ -95,37 +97,31 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
         tier.downgrade_days,
         tier.owns == "all",
         inputs_of(tier.trees),
+        frozenset({tier.id}),
         needs,
     )
 
 
 def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
     """Near and far: whoever sets what a rule reads, and whoever sets what that one reads."""
-    near = dependencies((*rule_set.rules, *rule_set.tiers))
+    near = dependencies(rule_set.all)
     far: dict[str, frozenset[str]] = {}
     for one in TopologicalSorter(near).static_order():
         far[one] = frozenset(near[one]).union(*(far[other] for other in near[one]))
     return far
 
 
-def _steps(
-    rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...], needs: Mapping[str, frozenset[str]]
-) -> tuple[Step, ...]:
+def _steps(rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...]) -> tuple[Step, ...]:
     """One step for each tag and tier, so that a tag is settled before anyone reads it."""
     by_tag: dict[str, list[CompiledRule]] = {}
     for rule in rules:
         by_tag.setdefault(rule.key, []).append(rule)
     steps: list[Step] = [*(_tag_step(tuple(group)) for group in by_tag.values()), *tiers]
-    place = {one: at for at, step in enumerate(steps) for one in _ids(step)}
+    place = {one: at for at, step in enumerate(steps) for one in step.rule_ids}
     graph = {
-        at: {place[other] for one in _ids(step) for other in needs[one] if other in place} - {at}
-        for at, step in enumerate(steps)
+        at: {place[one] for one in step.depends_on if one in place} - {at} for at, step in enumerate(steps)
     }
     return tuple(steps[at] for at in TopologicalSorter(graph).static_order())
-
-
-def _ids(step: Step) -> frozenset[str]:
-    return step.ids if isinstance(step, TagStep) else frozenset({step.id})
 
 
 def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
@@ -134,6 +130,7 @@ def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
         rules[0].key,
         rules,
         frozenset(rule.id for rule in rules),
+        frozenset[str]().union(*(rule.depends_on for rule in rules)),
         any(rule.keep_days for rule in rules),
         any(rule.owns_all for rule in rules),
     )

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from typing import Final
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from service.domain.agreement import Disagreement
+from service.domain.agreement import Inconsistency
 from service.domain.conditions import AllOf, AnyOf, Condition, Negation
 from service.domain.documents import Document
 from service.domain.problems import Path, Problem, did_you_mean, dotted
@@ -24,9 +23,11 @@ _LIST_NAMES: Final = {
 }
 
 
-def problems_of(error: ValidationError, rest: Iterable[Disagreement], document: Document) -> list[Problem]:
+def problems_of(
+    error: ValidationError | None, inconsistencies: Iterable[Inconsistency], document: Document
+) -> list[Problem]:
     """All problems of a document, each told once, in the document's order."""
-    details = error.errors(include_url=False, include_input=False)
+    details = error.errors(include_url=False, include_input=False) if error is not None else []
     paths = [_path(one) for one in details]
     # An item that is wrong itself is no reason to say that its list is too short.
     inside = {path[:size] for path in paths for size in range(len(path))}
@@ -35,7 +36,7 @@ def problems_of(error: ValidationError, rest: Iterable[Disagreement], document: 
         for one, path in zip(details, paths, strict=True)
         if not (one["type"] == "too_short" and path in inside)
     ]
-    found += [_place(one.path, one.part, one.kind, one.message, document) for one in rest]
+    found += [_place(one.path, one.part, one.kind, one.message, document) for one in inconsistencies]
     return list(dict.fromkeys(found))
 
 
@@ -51,9 +52,7 @@ def _path(error: ErrorDetails) -> Path:
 def _problem(error: ErrorDetails, path: Path, document: Document) -> Problem:
     context = error.get("ctx") or {}
     if "message" in context:
-        found = _place(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
-        rest = {key: str(value) for key, value in context.items() if key not in {"message", "at"}}
-        return replace(found, details=rest) if rest else found
+        return _place(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
     tell = _TOLD.get(error["type"])
     if tell is None:
         return _place(path, "", "bad_value", error["msg"], document)

@@ -63,9 +63,7 @@ def _check_words(condition: Condition) -> None:
     field = FIELDS.get(condition.field)
     if field is None:
         near = did_you_mean(condition.field, FIELDS) or f"; use one of: {', '.join(FIELDS)}"
-        raise wrong(
-            "unknown_field", f"unknown field '{condition.field}'{near}", at="field", word=condition.field
-        )
+        raise wrong("unknown_field", f"unknown field '{condition.field}'{near}", at="field")
     known = OPERATORS[field.kind]
     if condition.op not in known:
         message = f"'{condition.op}' cannot be used with '{field.name}' ({field.kind}); use one of: {', '.join(known)}"
@@ -73,8 +71,6 @@ def _check_words(condition: Condition) -> None:
             "bad_op",
             message + did_you_mean(condition.op, known),
             at="op",
-            word=condition.op,
-            field=field.name,
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from service.domain.customer_text import say_coming, say_state, say_tier
-from service.domain.facts import fold
+from service.domain.tags import fold
 from service.domain.telling import as_json
 from service.domain.verdicts import Coming, Explanation, RuleVerdict, TierVerdict
 from service.domain.words import Words

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from service.domain.facts import fold
+from service.domain.tags import fold
 from service.domain.telling import lines, tell
 from service.domain.verdicts import Coming, Explanation, RuleVerdict, TagVerdict, TierVerdict
 from service.domain.words import Words
@@ -70,7 +70,7 @@ def say_whose(one: TagVerdict, told: Explanation, *, words: Words) -> str:
 def say_title(told: Explanation, rule: str, *, words: Words) -> str:
     """The name of a rule or tier; its id where nobody knows it any more. What is no rule at all begins with ~."""
     rule_set = told.compiled.rule_set
-    makers = (*rule_set.rules, *rule_set.tiers, *told.known.gone.values())
+    makers = (*rule_set.all, *told.known.gone.values())
     named = next((one.title(words.language) for one in makers if one.id == rule), rule)
     return words(f"title.{rule}") if words.has(f"title.{rule}") else named
 

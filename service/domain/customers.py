@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final, NewType
 
@@ -16,13 +15,12 @@ OrgId = NewType("OrgId", str)
 CustomerId = NewType("CustomerId", int)
 
 MAX_ID: Final = 2**63 - 1
-MINOR_DIGITS: Final[Mapping[str, int]] = {"VND": 0, "JPY": 0, "KRW": 0}  # every other currency has two
 
 
 class Customer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The fields that rules can see; this is also what a snapshot stores (as msgpack, about 100 bytes).
 
-    Money is a whole number of the currency's smallest unit. Moments are milliseconds since 1970, UTC.
+    Money is a whole number of ten-thousandths (see `money`). Moments are milliseconds since 1970, UTC.
     Texts are NFC without outer spaces; an empty text is None. New fields go to the end: old snapshots
     must stay readable.
     """

@@ -104,10 +104,6 @@ class Calendar:
             shift = self.shifts[chunk] = _steady_shift(self.zone, chunk * CHUNK_MS)
         return _slow_day(self.zone, ms) if shift is None else (ms + shift) // DAY_MS
 
-    def date_of(self, ms: int) -> date:
-        """The same as a date."""
-        return date.fromordinal(self.day_of(ms))
-
 
 @lru_cache(maxsize=64)
 def calendar(zone: str) -> Calendar:

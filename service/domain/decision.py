@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -9,37 +11,57 @@ import msgspec
 from service.domain.customers import Customer
 from service.domain.decisions.fast_path import fast_path
 from service.domain.evaluation import Compiled, CompiledTier, FastResult
-from service.domain.facts import Facts, fold
-from service.domain.reasons import NO_INPUTS, HeldBack, Reason, Why, values_of
+from service.domain.facts import Facts
+from service.domain.reasons import NO_INPUTS, Cause, TagOutcome, evidence
 from service.domain.standing import Owned, Standing, Stood
-from service.domain.tag_steps import settle_gone, settle_tag
-from service.domain.tags import TagChange
-from service.domain.tier_steps import settle_tier
-from service.domain.turns import Turn
+from service.domain.tag_steps import decide_orphans, decide_tag
+from service.domain.tags import TagChange, fold
+from service.domain.tier_steps import decide_tier
+from service.domain.turns import DecisionBuilder
 
-NO_CHANGE: Final = TagChange()
+_CHANGES: Final = frozenset({"add", "remove"})
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is to be done about one customer, and how things stand once it is done.
+    """What is to be done about one customer, and the state to store once it is done.
 
-    `wanted`: the tags that rules give, as they spell them. `next_change`: the first later day (ordinal) on
-    which the answer could be another without any event. `standing` is the very object handed in when
-    nothing about it changed.
+    `standing` is the very object handed in if nothing about it changed. `next_change`: the first later day (ordinal)
+    on which the decision could be another without any event.
     """
 
-    change: TagChange
     standing: Standing
-    wanted: tuple[str, ...]
+    outcomes: tuple[TagOutcome, ...]
     next_change: int | None
-    reasons: tuple[Reason, ...] = ()
-    held_back: tuple[HeldBack, ...] = ()
+
+    @property
+    def changes(self) -> tuple[TagOutcome, ...]:
+        """The tags that are added and removed."""
+        return tuple([outcome for outcome in self.outcomes if outcome.effect in _CHANGES])
+
+    @property
+    def change(self) -> TagChange:
+        """The names of those tags."""
+        return TagChange(
+            add=tuple([outcome.tag for outcome in self.outcomes if outcome.effect == "add"]),
+            remove=tuple([outcome.tag for outcome in self.outcomes if outcome.effect == "remove"]),
+        )
+
+    @property
+    def retained(self) -> tuple[TagOutcome, ...]:
+        """The tags that no rule gives and that stay all the same."""
+        return tuple([outcome for outcome in self.outcomes if outcome.effect == "retain"])
+
+    @property
+    def wanted(self) -> frozenset[str]:
+        """The tags that rules and tiers give. A level that waits for its downgrade is given, too."""
+        given = ("matched", "downgrade")
+        return frozenset([outcome.tag for outcome in self.outcomes if outcome.cause in given])
 
 
 def decide(
     *, compiled: Compiled, customer: Customer, standing: Standing, today: int, now_ms: int, version: int
 ) -> Decision:
-    """Decide for one customer.
+    """Decide for one customer. What a roll-back is to restore plays no part, see `rollback.decide_with_restores`.
 
     Never touches an excluded rule's tags, nor a tag that is not ours to touch. `today` is the shop's day
     (ordinal). Deciding again with the record and the standing that this gives changes nothing. The record
@@ -48,46 +70,80 @@ def decide(
     facts = compiled.facts(customer, today)
     fast = fast_path(compiled, facts, standing)
     if fast is None:
-        return _decided(compiled, customer, standing, facts, now_ms=now_ms, version=version)
+        return decide_by_steps(
+            compiled=compiled,
+            customer=customer,
+            standing=standing,
+            facts=facts,
+            now_ms=now_ms,
+            version=version,
+        )
     if not (fast.missing or fast.unwanted or fast.orphans):
         flip = compiled.flip
-        return Decision(NO_CHANGE, standing, fast.wanted, flip(facts) if flip is not None else None)
-    return _plain(fast, compiled, customer, standing, facts, now_ms=now_ms, version=version)
+        outcomes = tuple([TagOutcome("have", tag, "matched") for tag in fast.wanted])
+        return Decision(standing, outcomes, flip(facts) if flip is not None else None)
+    return _apply_fast_path(fast, compiled, customer, standing, facts=facts, now_ms=now_ms, version=version)
 
 
-def _plain(
+def decide_by_steps(
+    *, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts, now_ms: int, version: int
+) -> Decision:
+    """Decide step by step. It is the whole decision; the fast path gives the same outcomes where it answers."""
+    builder = DecisionBuilder(
+        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
+    )
+    decide_orphans(builder)
+    for step in compiled.steps:
+        if isinstance(step, CompiledTier):
+            decide_tier(builder, step)
+        else:
+            decide_tag(builder, step)
+    held = builder.final_holds()
+    same = builder.ownership == standing.owned and held == standing.held
+    return Decision(
+        standing if same else replace(standing, owned=builder.ownership, held=held),
+        tuple(builder.outcomes),
+        _next_change(builder),
+    )
+
+
+def _next_change(builder: DecisionBuilder) -> int | None:
+    """The first day on which a rule's answer or a hold may end by itself."""
+    days = [
+        day
+        for rule, flip in builder.compiled.flips
+        if rule not in builder.excluded and (day := flip(builder.facts)) is not None
+    ]
+    days += [outcome.until for outcome in builder.outcomes if outcome.until is not None]
+    return min(days, default=None)
+
+
+def _apply_fast_path(
     fast: FastResult,
     compiled: Compiled,
     customer: Customer,
     standing: Standing,
-    facts: Facts,
     *,
+    facts: Facts,
     now_ms: int,
     version: int,
 ) -> Decision:
-    """The decision that the fast path has made."""
-    spelled = {fold(tag): tag for tag in customer.tags}
+    """The decision that the fast path has made. Removed and retained tags come first, whatever their steps."""
     facts.tags = facts.tags.difference(fast.lost.intersection(fast.orphans))
-    removed = [
-        _removal(key, spelled[key], compiled, customer, standing, facts)
-        for key in (*fast.orphans, *fast.unwanted)
-        if key in fast.lost
+    unwanted = [*_unwanted_outcomes(fast, compiled, customer, standing, facts)]
+    missing = frozenset(fast.missing)
+    wanted = [
+        _addition(key, compiled, fast, customer, facts)
+        if (key := fold(tag)) in missing
+        else TagOutcome("have", tag, "matched")
+        for tag in fast.wanted
     ]
-    added = [_addition(key, fast, compiled, customer, facts) for key in fast.missing]
-    left = [
-        HeldBack(spelled[key], standing.owned[key].rule, "left")
-        for key in fast.orphans
-        if key not in fast.lost
-    ]
-    foreign = [
-        HeldBack(spelled[key], _first_rule(compiled, key), "not_ours")
-        for key in fast.unwanted
-        if key not in fast.lost
-    ]
-    facts.tags = facts.tags.union(fast.missing) - fast.lost
-    if removed or added:
+    facts.tags = facts.tags.union(missing) - fast.lost
+    if fast.lost or missing:
         owned = {key: own for key, own in standing.owned.items() if key not in fast.lost}
-        owned |= {fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in added}
+        owned |= {
+            fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in wanted if one.effect == "add"
+        }
         held = {
             rule: hold
             for rule, hold in standing.held.items()
@@ -96,90 +152,53 @@ def _plain(
         if owned != standing.owned or held != standing.held:
             standing = Standing(owned, held, standing.excluded)
     flip = compiled.flip
-    change = TagChange(
-        add=tuple(one.tag for one in added),
-        remove=tuple(tag for tag in customer.tags if fold(tag) in fast.lost),
-    )
-    return Decision(
-        change or NO_CHANGE,
-        standing,
-        fast.wanted,
-        flip(facts) if flip is not None else None,
-        (*removed, *added),
-        (*left, *foreign),
-    )
+    return Decision(standing, (*unwanted, *wanted), flip(facts) if flip is not None else None)
 
 
-def _addition(key: str, fast: FastResult, compiled: Compiled, customer: Customer, facts: Facts) -> Reason:
+def _unwanted_outcomes(
+    fast: FastResult, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts
+) -> Iterator[TagOutcome]:
+    """What becomes of the tags that are there and that no rule gives."""
+    spelled = {fold(tag): tag for tag in customer.tags}
+    for key in fast.orphans:
+        if key in fast.lost:
+            yield _removal(key, spelled[key], compiled, customer, standing, facts)
+        else:
+            yield TagOutcome("retain", spelled[key], "left", standing.owned[key].rule)
+    for key in fast.unwanted:
+        if key in fast.lost:
+            yield _removal(key, spelled[key], compiled, customer, standing, facts)
+        else:
+            yield TagOutcome("retain", spelled[key], "not_ours", _first_rule(compiled, key))
+
+
+def _addition(key: str, compiled: Compiled, fast: FastResult, customer: Customer, facts: Facts) -> TagOutcome:
     step = compiled.step_by_tag[key]
     if isinstance(step, CompiledTier):
         level = step.levels[step.keys[key]]
         tag, rule, inputs = level.tag, step.id, level.inputs
     else:
-        giver = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
-        tag, rule, inputs = step.tag, giver.id, giver.inputs
-    return Reason(tag, True, rule, "matched", values_of(inputs, facts=facts, customer=customer))
+        grantor = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
+        tag, rule, inputs = step.tag, grantor.id, grantor.inputs
+    return TagOutcome("add", tag, "matched", rule, None, evidence(inputs, facts=facts, customer=customer))
 
 
 def _removal(
     key: str, tag: str, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts
-) -> Reason:
+) -> TagOutcome:
     own, step = standing.owned.get(key), compiled.step_by_tag.get(key)
     rule, inputs = own.rule if own else "", NO_INPUTS
-    why: Why = "gone"
-    stood = Stood(tag, own, {rule: hold for rule, hold in standing.held.items() if hold.tag == key})
+    cause: Cause = "gone"
+    undo = Stood(tag, own, {rule: hold for rule, hold in standing.held.items() if hold.tag == key})
     if isinstance(step, CompiledTier):
-        rule, inputs, why = rule or step.id, step.inputs, "outranked"
+        rule, inputs, cause = rule or step.id, step.inputs, "outranked"
     elif step is not None:
         remover = next(one for one in step.rules if (one.id == own.rule if own else one.owns_all))
-        rule, inputs, why = remover.id, remover.inputs, "unmatched"
-    return Reason(tag, False, rule, why, values_of(inputs, facts=facts, customer=customer), stood)
+        rule, inputs, cause = remover.id, remover.inputs, "unmatched"
+    seen = evidence(inputs, facts=facts, customer=customer)
+    return TagOutcome("remove", tag, cause, rule, None, seen, undo)
 
 
 def _first_rule(compiled: Compiled, key: str) -> str:
     step = compiled.step_by_tag[key]
     return step.id if isinstance(step, CompiledTier) else step.rules[0].id
-
-
-def _decided(
-    compiled: Compiled, customer: Customer, standing: Standing, facts: Facts, *, now_ms: int, version: int
-) -> Decision:
-    """The whole decision, step by step."""
-    turn = Turn(
-        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
-    )
-    settle_gone(turn)
-    for step in compiled.steps:
-        if isinstance(step, CompiledTier):
-            settle_tier(turn, step)
-        else:
-            settle_tag(turn, step)
-    turn.put_back()
-    return _concluded(turn, customer, standing)
-
-
-def _concluded(turn: Turn, customer: Customer, standing: Standing) -> Decision:
-    gone = turn.removed
-    change = TagChange(
-        add=tuple(turn.added.values()), remove=tuple(tag for tag in customer.tags if fold(tag) in gone)
-    )
-    held = turn.all_held()
-    same = turn.owned == standing.owned and held == standing.held and not standing.restores
-    return Decision(
-        change or NO_CHANGE,
-        standing if same else Standing(turn.owned, held, standing.excluded),
-        (*turn.wanted, *turn.levels),
-        _next(turn),
-        tuple(turn.reasons),
-        tuple(turn.held_back),
-    )
-
-
-def _next(turn: Turn) -> int | None:
-    """The first day on which a rule's answer or a hold may end by itself."""
-    days = [
-        on
-        for maker, flip in turn.compiled.flips
-        if maker not in turn.excluded and (on := flip(turn.facts)) is not None
-    ]
-    return min((*days, *turn.due), default=None)

@@ -14,8 +14,8 @@ from typing import Final, NamedTuple
 import msgspec
 
 from service.domain.customers import read_id
-from service.domain.reading import read_quickly
-from service.domain.records import Record, decimal, record_of
+from service.domain.money import exact_decimal
+from service.domain.records import Record, read_quickly, record_of
 from service.errors import Unreadable
 
 SIGNATURE: Final = re.compile(rb"[A-Za-z0-9+/]{43}=")
@@ -127,7 +127,7 @@ def _tidy(header: bytes) -> str:
     return text if text.isprintable() else ""
 
 
-def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
+def judge(*, topic: str, body: bytes, test: bool) -> Verdict:
     """Read a signed body: whom to look at, or why nobody.
 
     Topics are hints, since only the body is signed: `customers/*` says that the bare object is a customer,
@@ -137,7 +137,7 @@ def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
     if test:
         return Verdict(note=Reason.TEST)
     if topic.startswith("customers/"):
-        record = read_quickly(body, currency=currency)
+        record = read_quickly(body)
         if record is not None:
             digest = "" if topic == DELETED else _digest(record)
             return Verdict(str(record.customer.id), digest, _updated(record))
@@ -150,9 +150,9 @@ def judge(*, topic: str, body: bytes, test: bool, currency: str) -> Verdict:
     nested, about_one = told.get("customer"), topic.startswith("customers/")
     whole = about_one and topic != DELETED
     if isinstance(nested, dict):
-        return _customer(nested, currency=currency, whole=whole)
+        return _customer(nested, whole=whole)
     if about_one:
-        return _customer(told, currency=currency, whole=whole)
+        return _customer(told, whole=whole)
     return Verdict(note=Reason.NO_CUSTOMER)
 
 
@@ -161,7 +161,7 @@ def cause_of(topic: str) -> str:
     return "deletion" if topic == DELETED else "delivery"
 
 
-def _customer(told: Mapping[str, object], *, currency: str, whole: bool) -> Verdict:
+def _customer(told: Mapping[str, object], *, whole: bool) -> Verdict:
     """Mark whoever has a good id, however odd the other fields are: we fetch the record anyway.
 
     An order's copy of its customer is not that customer's present state, so only a whole one has a digest.
@@ -171,7 +171,7 @@ def _customer(told: Mapping[str, object], *, currency: str, whole: bool) -> Verd
     except Unreadable:
         return Verdict(note=Reason.BAD_ID if "id" in told else Reason.NO_CUSTOMER)
     try:
-        record = record_of(told, currency=currency)
+        record = record_of(told)
         return Verdict(customer, _digest(record) if whole else "", _updated(record))
     except (Unreadable, UnicodeError):
         return Verdict(customer)
@@ -186,6 +186,6 @@ def _updated(record: Record) -> str:
     return str(moment) if 0 < moment <= MAX_MOMENT_MS else "0"
 
 
-_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=decimal)
+_DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=exact_decimal)
 _ENCODER: Final = msgspec.msgpack.Encoder()
 _KEPT: Final = msgspec.msgpack.Decoder(Kept)

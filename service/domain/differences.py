@@ -40,7 +40,7 @@ def differences(before: RuleSet, after: RuleSet) -> tuple[Difference, ...]:
 
     The order matters only among rules that set the same tag, and within a tier: "moved" is not a change of tags.
     """
-    old, new = _makers(before), _makers(after)
+    old, new = ({rule.id: rule for rule in each.all} for each in (before, after))
     moved = _moved([one for one in old if one in new], [one for one in new if one in old])
     found: list[Difference] = []
     for one, maker in new.items():
@@ -96,11 +96,6 @@ def in_yaml(before: RuleSet, after: RuleSet, *, names: tuple[str, str]) -> str:
     """The difference of both documents as YAML, unified."""
     old, new = (dump_yaml(each).splitlines(keepends=True) for each in (before, after))
     return "".join(difflib.unified_diff(old, new, *names))
-
-
-def _makers(rule_set: RuleSet) -> dict[str, Maker]:
-    makers: tuple[Maker, ...] = (*rule_set.rules, *rule_set.tiers)
-    return {maker.id: maker for maker in makers}
 
 
 def _moved(old: list[str], new: list[str]) -> set[str]:

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date
-from typing import Any, Final, Literal
+from typing import Literal
 
 import msgspec
 
 from service.domain.branches import Comparison
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.fields import Kind
+from service.domain.tags import fold
 
 Way = Literal["lacks", "exceeds", "wait", "lacks_tags", "lacks_any_tag", "exceeds_tags"]
-Span = tuple[int | None, int | None]  # both ends belong to it; None: no end
 
 
 class Distance(msgspec.Struct, frozen=True, omit_defaults=True):
     """What must change until a condition's answer is the one that is needed.
 
-    `lacks`: the value is too low by `amount` (money in the smallest unit, dates in days). `exceeds`: too high.
+    `lacks`: the value is too low by `amount` (money in ten-thousandths, dates in days). `exceeds`: too high.
     `wait`: time alone brings it, in `amount` days, on the day `on` (ISO). The others name `tags`.
     """
 
@@ -52,60 +52,28 @@ def distance(
 
 
 def _of_number(test: Comparison, facts: Facts, *, needed: bool) -> Distance | None:
-    value = getattr(facts, test.field.facts[0])
-    reach = _REACH.get(test.operator.name) if test.field.kind in _COUNTED else None
-    if reach is None or value is None or _anything_else(test.operator.name, needed=needed):
+    value, interval = getattr(facts, test.field.facts[0]), test.operator.interval
+    if interval is None or value is None:
         return None
-    wanted = reach(test.value, facts.day.ordinal)
-    if not needed:
-        wanted = _complement(wanted)
-    steps = [step for span in wanted if (step := _step(value, span)) is not None]
-    best = min(steps, key=abs)
-    return Distance("lacks", best) if best > 0 else Distance("exceeds", -best)
+    low, high = interval(test.value, facts.day.ordinal)
+    if needed is test.operator.is_negative:
+        steps = _steps_out(value, low, high)
+    else:
+        steps = [end - value for end in (low, high) if end is not None]
+    if not steps:
+        return None
+    nearest = min(steps, key=abs)
+    return Distance("lacks", nearest) if nearest > 0 else Distance("exceeds", -nearest)
 
 
-def _anything_else(op: str, *, needed: bool) -> bool:
-    """Whoever is three and is to be anything but three lacks nothing and has nothing too much."""
-    return (op, needed) in {("is", False), ("is_not", True)}
-
-
-def _step(value: int, span: Span) -> int:
-    """By how much a value must grow (or shrink: negative) to be in the span."""
-    low, high = span
-    if low is not None and value < low:
-        return low - value
-    return high - value if high is not None and value > high else 0
-
-
-def _complement(spans: tuple[Span, ...]) -> tuple[Span, ...]:
-    """Everything that these spans leave out; they are in order and apart."""
-    found: list[Span] = []
-    start: int | None = None
-    open_below = True
-    for low, high in spans:
-        if low is not None and (open_below or start is not None):
-            found.append((None if open_below else start, low - 1))
-        open_below = False
-        start = None if high is None else high + 1
-    if start is not None:
-        found.append((start, None))
-    return tuple(found)
-
-
-_COUNTED: Final = frozenset({Kind.MONEY, Kind.INT, Kind.DATE})
-_REACH: Final[Mapping[str, Callable[[Any, int], tuple[Span, ...]]]] = {
-    "at_least": lambda n, _: ((n, None),),
-    "more_than": lambda n, _: ((n + 1, None),),
-    "at_most": lambda n, _: ((None, n),),
-    "less_than": lambda n, _: ((None, n - 1),),
-    "between": lambda ends, _: (ends,),
-    "is": lambda n, _: ((n, n),),
-    "is_not": lambda n, _: ((None, n - 1), (n + 1, None)),
-    "before": lambda day, _: ((None, day - 1),),
-    "after": lambda day, _: ((day + 1, None),),
-    "within_last": lambda days, today: ((today - days, None),),
-    "more_than_ago": lambda days, today: ((None, today - days - 1),),
-}
+def _steps_out(value: int, low: int | None, high: int | None) -> list[int]:
+    """By how much a value in the interval must change to leave it; none where it only has to differ from one number."""
+    if low == high:
+        return []
+    return [
+        *([low - 1 - value] if low is not None else ()),
+        *([high + 1 - value] if high is not None else ()),
+    ]
 
 
 def _of_tags(

@@ -40,7 +40,7 @@ FastPath = Callable[[Facts], FastResult | None]
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule, ready. `needs`: the ids of those that are decided before it, near and far."""
+    """A rule, ready. `depends_on`: the ids of those that are decided before it, directly or not."""
 
     source: Rule
     id: str
@@ -50,7 +50,7 @@ class CompiledRule:
     keep_days: int
     owns_all: bool
     inputs: Inputs
-    needs: frozenset[str]
+    depends_on: frozenset[str]
 
     @property
     def matches(self) -> Predicate:
@@ -86,7 +86,8 @@ class CompiledTier:
     downgrade_days: int
     owns_all: bool
     inputs: Inputs
-    needs: frozenset[str]
+    rule_ids: frozenset[str]  # its own id alone
+    depends_on: frozenset[str]
 
     @cached_property
     def flip(self) -> Flip | None:
@@ -100,7 +101,8 @@ class TagStep:
     tag: str
     key: str
     rules: tuple[CompiledRule, ...]
-    ids: frozenset[str]
+    rule_ids: frozenset[str]
+    depends_on: frozenset[str]  # the ids of those that are decided before one of its rules, directly or not
     keeps: bool
     owns_all: bool
 
@@ -174,8 +176,7 @@ def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str
     source.line("tags, starts_hold = facts.tags, 0")
     source.line("wanted, levels, missing, unwanted, matched = [], [], [], [], []")
     for step in steps:
-        needs = step.needs if isinstance(step, CompiledTier) else _needs(step.rules)
-        read = frozenset[str]().union(*(live.get(one, ()) for one in needs))
+        read = frozenset[str]().union(*(live.get(one, ()) for one in step.depends_on))
         if read:  # it must see the tags as earlier steps leave them
             name = source.bind(read)
             source.line(f"if missing and not {name}.isdisjoint(missing): return None")
@@ -189,10 +190,6 @@ def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str
     )
     fast_path: FastPath = source.function()
     return fast_path
-
-
-def _needs(rules: tuple[CompiledRule, ...]) -> frozenset[str]:
-    return frozenset[str]().union(*(rule.needs for rule in rules))
 
 
 def _fast_tag(step: TagStep, source: Source) -> None:

@@ -21,7 +21,7 @@ from service.domain.values import Takes
 class Finding:
     """One comparison and what came of it.
 
-    `expected` and `actual`: money in the smallest unit, lengths of time in days, days as ISO dates; of personal
+    `expected` and `actual`: money in ten-thousandths, lengths of time in days, days as ISO dates; of personal
     fields only whether there is something. `needed`: the answer that the rule needs here (False under `not`).
     """
 

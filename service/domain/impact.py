@@ -9,11 +9,13 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.decisions.fast_path import fast_path
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, FastResult, TagStep
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.population import Population
+from service.domain.rollback import decide_with_restores
+from service.domain.tags import fold
 
 MAX_SAMPLES: Final = 20
 MAX_SHARE: Final = 0.05  # of the customers
@@ -237,7 +239,7 @@ def _impact_of(population: Population, compiled: Compiled, index: int, facts: Fa
 
 
 def _decide(population: Population, compiled: Compiled, index: int, version: int) -> Decision:
-    return decide(
+    return decide_with_restores(
         compiled=compiled,
         customer=population.customers[index],
         standing=population.standings[index],
@@ -249,16 +251,18 @@ def _decide(population: Population, compiled: Compiled, index: int, version: int
 
 def _effects_of(decision: Decision) -> Iterator[tuple[str, str, str]]:
     """Each tag that a decision is about: folded, with what happens to it and the rule or tier, if one is named."""
-    noted: set[str] = set()
-    for reason in decision.reasons:
-        noted.add(fold(reason.tag))
-        yield fold(reason.tag), "added" if reason.added else "removed", reason.rule
-    for held in decision.held_back:
-        noted.add(fold(held.tag))
-        yield fold(held.tag), held.why, held.rule
-    for tag in decision.wanted:
-        if fold(tag) not in noted:
-            yield fold(tag), "unchanged", ""
+    added = frozenset(map(fold, decision.change.add))
+    for outcome in decision.outcomes:
+        key = fold(outcome.tag)
+        if outcome.effect == "add":
+            yield key, "added", outcome.rule
+        elif outcome.effect == "remove":
+            yield key, "removed", outcome.rule
+        elif outcome.effect == "have":
+            if key not in added:  # a restored tag is also had, as if it had stayed
+                yield key, "unchanged", ""
+        else:
+            yield key, outcome.cause, outcome.rule
 
 
 def _earned_level(tier: CompiledTier, facts: Facts) -> int:

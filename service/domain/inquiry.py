@@ -1,4 +1,4 @@
-"""Finding out all that the rules say about one customer: the decision, seen from every tag, rule and tier."""
+"""Explaining one customer: the outcomes of the decision, as seen by every tag, rule and tier."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import msgspec
 
 from service.domain.coming import next_changes
 from service.domain.customers import Customer
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, TagStep
 from service.domain.explanation import explain
-from service.domain.facts import ALL_FACTS, Facts, facts_maker
-from service.domain.reasons import HeldBack
+from service.domain.facts import Facts, build_facts
+from service.domain.reasons import TagOutcome
+from service.domain.rollback import decide_with_restores
 from service.domain.standing import Owned, Standing
 from service.domain.tags import after, fold, tag_set
 from service.domain.verdicts import (
@@ -28,7 +29,7 @@ from service.domain.verdicts import (
 
 
 def explain_customer(compiled: Compiled, known: Known) -> Explanation:
-    """Decide, and say why; it writes nothing and is as good for a day to come as for today."""
+    """Decide and explain, for today or for any other day. Nothing is written."""
     decision = _decide(compiled, known.customer, known.standing, known, known.today)
     scene = _Scene(compiled, known, decision)
     return Explanation(
@@ -44,24 +45,24 @@ def explain_customer(compiled: Compiled, known: Known) -> Explanation:
 
 
 class _Scene:
-    """What every verdict looks at: the decision, and the facts as each step saw them."""
+    """The decision, its outcomes by tag, and the facts as each step saw them."""
 
     def __init__(self, compiled: Compiled, known: Known, decision: Decision) -> None:
         self.compiled, self.known, self.decision = compiled, known, decision
         self.there = {fold(tag): tag for tag in known.customer.tags}
-        self.added = {fold(one.tag) for one in decision.reasons if one.added}
-        self.removed = {fold(one.tag) for one in decision.reasons if not one.added}
-        self.spelled = {fold(one.tag): one.tag for one in decision.reasons} | self.there
+        self.outcomes: dict[str, list[TagOutcome]] = {}  # by folded tag
+        for outcome in decision.outcomes:
+            self.outcomes.setdefault(fold(outcome.tag), []).append(outcome)
+        self.spelled = {fold(outcome.tag): outcome.tag for outcome in decision.changes} | self.there
         self.facts = dict(_facts_by_step(compiled, known, decision))
         self.next = next_changes(
             compiled=compiled, customer=known.customer, decision=decision, today=known.today
         )
         self._coming: dict[int, Decision] = {}
 
-    def held_back(self, rule: str, keys: frozenset[str]) -> HeldBack | None:
-        return next(
-            (one for one in self.decision.held_back if one.rule == rule and fold(one.tag) in keys), None
-        )
+    def change(self, key: str) -> TagOutcome | None:
+        """How a tag is added or removed, if it is."""
+        return next((one for one in self.outcomes.get(key, ()) if one.effect in ("add", "remove")), None)
 
     def coming(self, maker: str, keys: frozenset[str]) -> Coming | None:
         """What happens to these tags on the day on which the rule or tier may change."""
@@ -81,7 +82,7 @@ class _Scene:
 
 
 def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: Known, day: int) -> Decision:
-    return decide(
+    return decide_with_restores(
         compiled=compiled,
         customer=customer,
         standing=standing,
@@ -92,16 +93,15 @@ def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: K
 
 
 def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iterator[tuple[str, Facts]]:
-    """For each rule and tier the facts with the tags as they were when its turn came."""
-    make = facts_maker(calendar=compiled.calendar, needs=ALL_FACTS)
+    """For each rule and tier the facts that it was decided with: earlier steps have changed the tags already."""
     tags = frozenset(map(fold, known.customer.tags))
-    changes = {fold(one.tag): one.added for one in decision.reasons}
+    changes = {fold(one.tag): one.effect == "add" for one in decision.changes}
     tags -= {key for key, added in changes.items() if key not in compiled.sets and not added}
     for step in compiled.steps:
-        facts = make(known.customer, known.today)
+        facts = build_facts(known.customer, known.today, calendar=compiled.calendar)
         facts.tags = tags
         keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
-        for one in step.ids if isinstance(step, TagStep) else (step.id,):
+        for one in step.rule_ids:
             yield one, facts
         tags = (tags | {key for key in keys if changes.get(key) is True}) - {
             key for key in keys if changes.get(key) is False
@@ -111,7 +111,8 @@ def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iter
 def _tag(scene: _Scene, tag: str) -> TagVerdict:
     key, known = fold(tag), scene.known
     own: Owned | None = known.standing.owned.get(key)
-    leaves = key in scene.removed - known.stopped
+    change = scene.change(key)
+    leaves = change is not None and change.effect == "remove" and key not in known.stopped
     if own is not None:
         whose: Whose = "adopted" if own.adopted else "ours"
         return TagVerdict(tag, whose, own.rule, own.version, own.since_ms, leaves)
@@ -139,28 +140,25 @@ def _rule(scene: _Scene, rule: CompiledRule) -> RuleVerdict:
 
 
 def _state(scene: _Scene, rule: CompiledRule, matched: bool) -> tuple[State, int | None]:
+    """What the decision says of a rule's tag, as seen by this rule, and until when."""
     if rule.id in scene.known.standing.excluded:
         return "excluded", None
-    if rule.key in scene.added:
-        return ("stopped" if rule.key in scene.known.stopped else "gets") if matched else "other_rule", None
+    outcomes = scene.outcomes.get(rule.key, [])
+    change, stopped = scene.change(rule.key), rule.key in scene.known.stopped
+    if change is not None and change.effect == "remove":
+        return "stopped" if stopped else "loses", None
+    if change is not None:
+        return ("stopped" if stopped else "gets") if matched else "other_rule", None
     if rule.key not in scene.there:
         return "none", None
-    if matched:
-        return "has", None
-    held = scene.held_back(rule.id, frozenset({rule.key}))
-    if held is not None and held.why in ("kept", "not_ours", "left"):
-        return held.why, held.until
-    if rule.key in scene.removed:
-        return "stopped" if rule.key in scene.known.stopped else "loses", None
-    wanted = rule.key in map(fold, scene.decision.wanted)
-    return ("other_rule" if wanted else _why_there(scene, rule)), None
-
-
-def _why_there(scene: _Scene, rule: CompiledRule) -> State:
-    """The tag stays for a reason that another rule gave."""
-    whys = {one.why for one in scene.decision.held_back if fold(one.tag) == rule.key}
+    if any(outcome.effect == "have" for outcome in outcomes):
+        return "has" if matched else "other_rule", None
+    mine = next((outcome for outcome in outcomes if outcome.rule == rule.id), None)
+    if mine is not None and mine.cause == "kept":
+        return "kept", mine.until
+    causes = {outcome.cause for outcome in outcomes}
     states: tuple[State, ...] = ("left", "not_ours", "excluded")
-    return next((state for state in states if state in whys), "other_rule" if whys else "not_ours")
+    return next((state for state in states if state in causes), "other_rule"), None
 
 
 def _tier(scene: _Scene, tier: CompiledTier) -> TierVerdict:
@@ -170,7 +168,7 @@ def _tier(scene: _Scene, tier: CompiledTier) -> TierVerdict:
         for level in tier.levels
     )
     held = next(
-        (one for one in scene.decision.held_back if one.rule == tier.id and one.why == "downgrade"), None
+        (one for one in scene.decision.retained if one.rule == tier.id and one.cause == "downgrade"), None
     )
     excluded = tier.id in scene.known.standing.excluded
     return TierVerdict(

@@ -1,4 +1,4 @@
-"""What becomes of one marked customer, given what was fetched: the drain's whole decision, without I/O."""
+"""Evaluating one marked customer: from the fetched record and the stored state to what is to be done, without I/O."""
 
 from __future__ import annotations
 
@@ -8,84 +8,96 @@ from typing import Final
 
 import msgspec
 
-from service.domain.aftermath import settle_begun, to_restore, undone_by_others, without
+from service.domain.aftermath import (
+    WRITE_GRACE_MS,
+    WriteStatus,
+    detect_reverts,
+    intent_key,
+    keep_recent,
+    resolve_writes,
+    suppress,
+)
 from service.domain.customers import Customer, digest
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.evaluation import Compiled
 from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
-from service.domain.ownership import INTENT_MS, intent_key, still_ours
-from service.domain.reasons import Reason
 from service.domain.records import Record
+from service.domain.rollback import decide_with_restores, late_restores
 from service.domain.standing import Intent, Owned, Standing, Stood
-from service.domain.strikes import Strikes, stopped, strike
-from service.domain.tags import TagChange, after, fold, tag_set
+from service.domain.strikes import RevertHistory, suppressed_tags
+from service.domain.tags import after, tag_set
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
-    """What a whole batch is judged by: the rules, their version, the moment and the shop's day (ordinal)."""
+class BatchContext:
+    """What a whole batch is evaluated with: the rules, their version, the moment, and the shop's day (ordinal)."""
 
     compiled: Compiled
     version: int
     now_ms: int
     today: int
-    shadow: bool = False  # decide, show, write nothing
+    shadow: bool = False  # shadow mode: decide and show, write nothing
 
 
 @dataclass(frozen=True, slots=True)
-class Background:
-    """What we keep about the customer besides the record."""
+class StoredState:
+    """What is stored about a customer besides the record."""
 
     standing: Standing = field(default_factory=Standing)
     intents: Mapping[str, Intent] = field(default_factory=dict)
-    strikes: Strikes = field(default_factory=dict)
+    reverts: RevertHistory = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What the mark says: the newest moment that a webhook told, and what earlier looks found."""
+class MarkContext:
+    """What the customer's mark carries.
 
-    updated_ms: int = 0
-    lag: int = 0
-    gone_ms: int = 0
+    `expected_updated_ms`: newest `updated_at` seen in a webhook, 0 if none. `stale_reads`: reads so far that were
+    older than that. `missing_since_ms`: when the first 404 was seen, 0 if never.
+    """
+
+    expected_updated_ms: int = 0
+    stale_reads: int = 0
+    missing_since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """Nothing is to be written. `again_ms`: look once more then, because the record may still lag.
+class UpToDate:
+    """Nothing is to be written.
 
-    `restores`: what was to be put back, and is settled by this.
+    `stored`: the state to store. `recovered_writes`: writes whose answer was lost, found in the record.
+    `reverted_tags`: tags of ours that somebody removed. `suppressed_tags`: tags that are not written today.
+    `recheck_at_ms`: when to read again, because the record may be stale. `restores`: what this settles.
     """
 
     customer: Customer
-    background: Background
+    stored: StoredState
     decision: Decision
-    recovered: tuple[Intent, ...] = ()  # writes whose answer was lost, found in the record
-    drifted: tuple[str, ...] = ()  # tags of ours that somebody took off
-    given_up: tuple[str, ...] = ()  # tags that are not given any more today
-    again_ms: int | None = None
+    recovered_writes: tuple[Intent, ...] = ()
+    reverted_tags: tuple[str, ...] = ()
+    suppressed_tags: tuple[str, ...] = ()
+    recheck_at_ms: int | None = None
     restores: Mapping[str, Stood] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class Due:
-    """Tags are to be written. `expected`: the record's digest once that is done.
+class WriteNeeded:
+    """The changes of the decision are to be written. `result`: what holds once that is done.
 
-    `owned`: what is ours in the record as it was fetched, to be kept before the first call: the intents that
-    it settles are forgotten by then, and an undone tag must not be counted twice.
+    `owned`: the ownership to store before the first call. The intents that it comes from are forgotten by then, and
+    a reverted tag must not be counted twice. `intents`: to be stored before the first call as well.
+    `expected_digest`: of the record once it is written.
     """
 
-    settled: Settled
+    result: UpToDate
     owned: Mapping[str, Owned]
-    change: TagChange
-    reasons: tuple[Reason, ...]
-    intents: Mapping[str, Intent]  # to be stored before the first call
-    expected: str
+    intents: Mapping[str, Intent]
+    expected_digest: str
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
-    """Look again at `due_ms`; `fields` are remembered in the mark."""
+class RetryLater:
+    """Read again at `due_ms`; `fields` are stored in the mark."""
 
     due_ms: int
     cause: str
@@ -93,8 +105,8 @@ class Later:
 
 
 @dataclass(frozen=True, slots=True)
-class Hopeless:
-    """Trying again now will not help: a person has to look. `transient`: it may pass by itself within days."""
+class Unprocessable:
+    """Trying again does not help: a person has to look. `transient`: it may pass by itself within days."""
 
     cause: str
     text: str
@@ -102,129 +114,115 @@ class Hopeless:
 
 
 @dataclass(frozen=True, slots=True)
-class Departed:
-    """The customer was deleted: seen twice, ten minutes apart."""
+class Deleted:
+    """The customer was deleted: a 404 was seen twice, ten minutes apart."""
 
 
-Judgement = Settled | Due | Later | Hopeless | Departed
+Outcome = UpToDate | WriteNeeded | RetryLater | Unprocessable | Deleted
 MISSING: Final = "missing"
-ALWAYS_READ: Final = frozenset({"tags"})  # without the key nobody knows which tags there are
+ALWAYS_REQUIRED: Final = frozenset({"tags"})  # without this key nobody knows which tags there are
 
 
-def judge_absent(asked: Asked, *, now_ms: int) -> Later | Departed:
-    """A 404 is believed when it is seen again at least ten minutes later: only the body of a webhook is signed."""
+def evaluate_missing(mark: MarkContext, *, now_ms: int) -> RetryLater | Deleted:
+    """Believe a 404 when it is seen again at least ten minutes later: only the body of a webhook is signed."""
     confirm_ms = int(GONE_CONFIRM_S * 1000)
-    if asked.gone_ms and now_ms - asked.gone_ms >= confirm_ms:
-        return Departed()
-    first = min(asked.gone_ms or now_ms, now_ms)  # a moment to come: the clock was set back
-    return Later(first + confirm_ms, "gone", {"missing_since_ms": str(first), "lane": "bulk"})
+    if mark.missing_since_ms and now_ms - mark.missing_since_ms >= confirm_ms:
+        return Deleted()
+    # A first 404 in the future: the clock was set back.
+    first_ms = min(mark.missing_since_ms or now_ms, now_ms)
+    return RetryLater(first_ms + confirm_ms, "gone", {"missing_since_ms": str(first_ms), "lane": "bulk"})
 
 
-def lags(asked: Asked, customer: Customer) -> bool:
-    """Is the record older than what a webhook has told of it?
+def is_stale(mark: MarkContext, customer: Customer) -> bool:
+    """Whether the record is older than a webhook said.
 
-    Whole seconds are compared: the admin dialect's records have no more, a webhook's body has.
+    Whole seconds are compared: the records of the admin dialect have no more, a webhook's body has.
     """
-    shown_ms = customer.updated_ms
-    return bool(asked.updated_ms and shown_ms is not None and shown_ms // 1000 < asked.updated_ms // 1000)
+    expected_ms, shown_ms = mark.expected_updated_ms, customer.updated_ms
+    return bool(expected_ms and shown_ms is not None and shown_ms // 1000 < expected_ms // 1000)
 
 
-def judge(asked: Asked, record: Record, background: Background, scene: Scene) -> Judgement:
-    """Decide what becomes of a customer whose record was fetched."""
-    lacking = record.missing & (scene.compiled.reads | ALWAYS_READ)
-    if lacking:
-        names = ", ".join(sorted(lacking))
-        return Hopeless(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
-    if lags(asked, record.customer) and asked.lag < len(LAG_WAITS_S):
-        wait_ms = int(LAG_WAITS_S[asked.lag] * 1000)
-        return Later(
-            scene.now_ms + wait_ms, "lag", {"stale_reads": str(asked.lag + 1), "missing_since_ms": "0"}
-        )
-    return _decided(asked, record.customer, background, scene)
+def evaluate_customer(mark: MarkContext, record: Record, stored: StoredState, batch: BatchContext) -> Outcome:
+    """Evaluate a customer whose record was fetched."""
+    customer, now_ms = record.customer, batch.now_ms
+    missing = record.missing & (batch.compiled.reads | ALWAYS_REQUIRED)
+    if missing:
+        names = ", ".join(sorted(missing))
+        return Unprocessable(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
+    if is_stale(mark, customer) and mark.stale_reads < len(LAG_WAITS_S):
+        wait_ms = int(LAG_WAITS_S[mark.stale_reads] * 1000)
+        fields = {"stale_reads": str(mark.stale_reads + 1), "missing_since_ms": "0"}
+        return RetryLater(now_ms + wait_ms, "lag", fields)
 
-
-def _decided(asked: Asked, customer: Customer, background: Background, scene: Scene) -> Settled | Due:
-    current = tag_set(customer.tags)
-    before = background.standing
-    owned, left, found = settle_begun(
-        before=before.owned, intents=background.intents, current=current, now_ms=scene.now_ms
+    before = stored.standing
+    writes = resolve_writes(
+        owned=before.owned, intents=stored.intents, current=tag_set(customer.tags), now_ms=now_ms
     )
-    restores = to_restore(before, found, scene.compiled.undone)
-    standing = replace(before, owned=owned, restores=restores)
-    decision = decide(
-        compiled=scene.compiled,
+    restores = late_restores(before, writes.recovered, rolled_back=batch.compiled.undone)
+    state = replace(before, owned=writes.owned, restores=restores)
+    decision = decide_with_restores(
+        compiled=batch.compiled,
         customer=customer,
-        standing=standing,
-        today=scene.today,
-        now_ms=scene.now_ms,
-        version=scene.version,
+        standing=state,
+        today=batch.today,
+        now_ms=now_ms,
+        version=batch.version,
     )
-    there = {key: one for key, one in owned.items() if key in current.spelled}
-    fresh = still_ours(owned, current, now_ms=scene.now_ms)
-    gone = {key: one for key, one in owned.items() if key not in there}
-    undone = undone_by_others(
-        gone,
-        fresh=fresh,
-        wanted=frozenset(map(fold, decision.change.add)),
-        strikes=background.strikes,
-        now_ms=scene.now_ms,
-    )
-    drifted = tuple(one.tag for key, one in gone.items() if key in undone or key not in fresh)
-    strikes = background.strikes
-    if undone and not scene.shadow:
-        strikes = strike(strikes, undone, now_ms=scene.now_ms)
-    decision, given_up = without(decision, stopped(strikes, now_ms=scene.now_ms), standing)
-    for tag in given_up:
-        fresh.pop(fold(tag), None)
-    decision = msgspec.structs.replace(
-        decision, standing=replace(decision.standing, owned={**fresh, **decision.standing.owned})
-    )
-    settled = Settled(
+    reverts = detect_reverts(writes, decision, stored.reverts, count=not batch.shadow, now_ms=now_ms)
+    decision, suppressed = suppress(decision, suppressed_tags(reverts.history, now_ms=now_ms), state)
+    writes = writes.without_recent(suppressed)
+    decision = keep_recent(decision, writes.recent)
+    result = UpToDate(
         customer=customer,
-        background=Background(decision.standing, left, strikes),
+        stored=StoredState(decision.standing, writes.pending, reverts.history),
         decision=decision,
-        recovered=found,
-        drifted=drifted,
-        given_up=given_up,
-        again_ms=_again_ms(asked, customer, left, fresh, now_ms=scene.now_ms),
-        restores=standing.restores,
+        recovered_writes=writes.recovered,
+        reverted_tags=reverts.tags,
+        suppressed_tags=suppressed,
+        recheck_at_ms=_recheck_at_ms(mark, customer, writes, now_ms=now_ms),
+        restores=restores,
     )
     if not decision.change:
-        return settled
-    if scene.shadow:
-        kept = Background(replace(standing, owned={**fresh, **there}), left, strikes)
-        return replace(settled, background=kept, restores={})  # still to be put back, when it counts
-    return _due(settled, {**fresh, **there}, scene)
-
-
-def _again_ms(
-    asked: Asked,
-    customer: Customer,
-    left: Mapping[str, Intent],
-    fresh: Mapping[str, Owned],
-    *,
-    now_ms: int,
-) -> int | None:
-    """When to look once more without being told: the record lags, or a write may not show yet."""
-    looks = [one.at_ms + INTENT_MS for one in left.values()]
-    looks += [one.since_ms + INTENT_MS for one in fresh.values()]
-    if lags(asked, customer):
-        looks.append(now_ms + int(LAG_LOOK_AGAIN_S * 1000))
-    return max(looks, default=None)
-
-
-def _due(settled: Settled, owned: Mapping[str, Owned], scene: Scene) -> Due:
-    change, reasons = settled.decision.change, settled.decision.reasons
-    expected = after(tag_set(settled.customer.tags), change)
-    begun = [
-        Intent(one.tag, one.rule, scene.now_ms, scene.version, not one.added, one.why, one.values, one.stood)
-        for one in reasons
-    ]
-    return Due(
-        settled=settled,
-        owned=owned,
-        change=change,
-        reasons=reasons,
-        intents={**settled.background.intents, **{intent_key(one): one for one in begun}},
-        expected=digest(msgspec.structs.replace(settled.customer, tags=expected.listed)),
+        return result
+    owned = {**writes.recent, **writes.present}
+    return (
+        shadowed(result, replace(state, owned=owned)) if batch.shadow else write_needed(result, owned, batch)
     )
+
+
+def shadowed(result: UpToDate, state: Standing) -> UpToDate:
+    """In shadow mode nothing is written: the state stays as the record shows it, and the restores wait on."""
+    return replace(result, stored=replace(result.stored, standing=state), restores={})
+
+
+def write_needed(result: UpToDate, owned: Mapping[str, Owned], batch: BatchContext) -> WriteNeeded:
+    """The decision's changes are to be written, each with an intent that is stored first."""
+    intents = [
+        Intent(
+            outcome.tag,
+            outcome.rule,
+            batch.now_ms,
+            batch.version,
+            outcome.effect == "remove",
+            outcome.cause,
+            outcome.evidence,
+            outcome.undo,
+        )
+        for outcome in result.decision.changes
+    ]
+    written = after(tag_set(result.customer.tags), result.decision.change)
+    return WriteNeeded(
+        result=result,
+        owned=owned,
+        intents={**result.stored.intents, **{intent_key(intent): intent for intent in intents}},
+        expected_digest=digest(msgspec.structs.replace(result.customer, tags=written.listed)),
+    )
+
+
+def _recheck_at_ms(mark: MarkContext, customer: Customer, writes: WriteStatus, *, now_ms: int) -> int | None:
+    """When to read once more without a webhook: the record is stale, or a write may not show yet."""
+    moments = [intent.at_ms + WRITE_GRACE_MS for intent in writes.pending.values()]
+    moments += [own.since_ms + WRITE_GRACE_MS for own in writes.recent.values()]
+    if is_stale(mark, customer):
+        moments.append(now_ms + int(LAG_LOOK_AGAIN_S * 1000))
+    return max(moments, default=None)

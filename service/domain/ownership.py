@@ -1,4 +1,4 @@
-"""Whose a tag is: what additions made ours, and what earlier versions of the rules left behind."""
+"""What a version of the rules inherits from the versions before it."""
 
 from __future__ import annotations
 
@@ -11,10 +11,6 @@ import msgspec
 
 from service.domain.ordering import Maker, dependencies
 from service.domain.rules import RuleSet, WhenGone
-from service.domain.standing import Intent, Owned
-from service.domain.tags import TagSet, fold
-
-INTENT_MS: Final = 600_000  # a slow write may still land for ten minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,8 +40,8 @@ NO_PAST: Final = Past()
 
 def succeed(past: Past, *, before: RuleSet, after: RuleSet) -> Past:
     """The past of the version that follows `before`: rules that left speak for the last time."""
-    staying = {maker.id for maker in _makers(after)}
-    gone = {**past.gone, **{maker.id: maker.when_gone for maker in _makers(before)}}
+    staying = {maker.id for maker in after.all}
+    gone = {**past.gone, **{maker.id: maker.when_gone for maker in before.all}}
     return replace(past, gone={one: wish for one, wish in gone.items() if one not in staying})
 
 
@@ -67,20 +63,16 @@ def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet, target
 
 def _otherwise(rule_set: RuleSet, restored: RuleSet) -> set[str]:
     """The ids whose gifts may differ: changed themselves, or reading tags of one that was."""
-    makers = _makers(rule_set)
+    makers = rule_set.all
     if (rule_set.timezone, rule_set.currency) != (restored.timezone, restored.currency):
         return {maker.id for maker in makers}
-    right = {maker.id: maker for maker in _makers(restored)}
+    right = {maker.id: maker for maker in restored.all}
     found = {maker.id for maker in makers if not _gives_the_same(maker, right.get(maker.id))}
     near = dependencies(makers)
     for one in TopologicalSorter(near).static_order():
         if near[one] & found:
             found.add(one)
     return found
-
-
-def _makers(rule_set: RuleSet) -> tuple[Maker, ...]:
-    return (*rule_set.rules, *rule_set.tiers)
 
 
 def _gives_the_same(one: Maker, other: Maker | None) -> bool:
@@ -90,42 +82,6 @@ def _gives_the_same(one: Maker, other: Maker | None) -> bool:
         other.trees,
         other.enabled,
     )
-
-
-def intent_key(intent: Intent) -> str:
-    """An addition and a removal of one tag may be under way at once. No tag has a comma."""
-    return ("," if intent.taken else "") + fold(intent.tag)
-
-
-def settle_intents(
-    *, owned: Mapping[str, Owned], intents: Mapping[str, Intent], current: TagSet, now_ms: int
-) -> tuple[dict[str, Owned], dict[str, Intent]]:
-    """Turn additions that the record shows into ownership, and end it where it shows a removal.
-
-    Each intent is kept until it is ten minutes old, whatever the record shows: a second, slower call for the
-    same tag may still be on its way, and would leave a tag that nobody owns.
-    """
-    settled = dict(owned)
-    for intent in intents.values():
-        key = fold(intent.tag)
-        if intent.taken and key not in current.spelled:
-            settled.pop(key, None)
-        elif intent.rule and not intent.taken and key in current.spelled:
-            settled.setdefault(key, Owned(intent.tag, intent.rule, intent.at_ms, intent.version))
-    left = {key: one for key, one in intents.items() if now_ms - one.at_ms < INTENT_MS}
-    return settled, left
-
-
-def still_ours(owned: Mapping[str, Owned], current: TagSet, *, now_ms: int) -> dict[str, Owned]:
-    """Tags that we gave within ten minutes and that the record does not show: it may be older than our write.
-
-    Their ownership does not end yet, or a list that lags would leave them there for ever.
-    """
-    return {
-        key: one
-        for key, one in owned.items()
-        if key not in current.spelled and now_ms - one.since_ms < INTENT_MS
-    }
 
 
 class _StoredPast(msgspec.Struct, array_like=True):

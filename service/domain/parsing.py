@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from service.domain.agreement import disagreements
+from service.domain.agreement import check_consistency, located_rules
 from service.domain.complaints import problems_of
 from service.domain.documents import MAX_BYTES, MAX_PROBLEMS, Document, read_yaml
+from service.domain.money import exact_decimal
 from service.domain.problems import BadRules, Path, Problem
-from service.domain.records import decimal
 from service.domain.rules import Rule, RuleSet, TierGroup
 
 
@@ -41,14 +41,16 @@ def check_rules(data: object) -> RuleSet:
 
 
 def _checked(document: Document) -> tuple[RuleSet | None, list[Problem]]:
-    context = {"currency": _currency(document.data)}
+    """Validate a document and check its consistency, of a broken one among the rules that are valid."""
+    currency = _currency(document.data)
+    rule_set, error = None, None
     try:
-        return RuleSet.model_validate(document.data, context=context), []
+        rule_set = RuleSet.model_validate(document.data, context={"currency": currency})
+        rules = located_rules(rule_set)
     except ValidationError as exc:
-        broken = exc
-    whole = tuple(_whole_parts(document.data, context))
-    rest = disagreements(whole, currency=context["currency"])
-    return None, problems_of(broken, rest, document)
+        error, rules = exc, tuple(_valid_rules(document.data, currency))
+    problems = problems_of(error, check_consistency(rules, currency=currency), document)
+    return (None if problems else rule_set), problems
 
 
 def _currency(data: object) -> str:
@@ -57,14 +59,17 @@ def _currency(data: object) -> str:
     return currency if isinstance(currency, str) else "VND"
 
 
-def _whole_parts(data: object, context: Mapping[str, str]) -> Iterator[tuple[Path, Rule | TierGroup]]:
-    """The rules and tiers of a broken document that are right by themselves, with their places."""
+def _valid_rules(data: object, currency: str) -> Iterator[tuple[Path, Rule | TierGroup]]:
+    """The rules and tiers of a broken document that are valid by themselves, with their places."""
     models: tuple[tuple[str, type[BaseModel]], ...] = (("rules", Rule), ("tiers", TierGroup))
     for key, model in models:
         entries = data.get(key) if isinstance(data, dict) else None
         for at, entry in enumerate(entries if isinstance(entries, list) else ()):
             try:
-                yield (key, at), cast("Rule | TierGroup", model.model_validate(entry, context=dict(context)))
+                yield (
+                    (key, at),
+                    cast("Rule | TierGroup", model.model_validate(entry, context={"currency": currency})),
+                )
             except ValidationError:
                 continue  # already told by the document's own validation
 
@@ -82,7 +87,7 @@ def _as_json(text: str, document: Document) -> Document:
         return found
 
     try:
-        data = json.loads(text, parse_float=decimal, parse_constant=str, object_pairs_hook=pairs)
+        data = json.loads(text, parse_float=exact_decimal, parse_constant=str, object_pairs_hook=pairs)
     except (ValueError, RecursionError):
         return document
     told = tuple(one for one in document.problems if one.kind != "syntax")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 
 from service.errors import Unreadable
@@ -18,7 +18,7 @@ class Problem:
 
     `line` and `column` count from 1; both are 0 when the document did not come as text. `path` leads to
     the rule, group or condition; `part` names the key below it that is wrong ('field', 'op', 'value'), or
-    is empty. `kind` and `details` are for telling it in another language; `message` is English.
+    is empty. `kind` is for telling it in another language; `message` is English.
     """
 
     line: int
@@ -27,7 +27,6 @@ class Problem:
     kind: str
     message: str
     part: str = ""
-    details: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         place = f"line {self.line}, column {self.column}  " if self.line else ""

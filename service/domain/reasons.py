@@ -1,4 +1,4 @@
-"""Why a tag came, went or stayed: small enough to be kept with every write."""
+"""The outcome of a decision for one tag, and the evidence that is stored with every write."""
 
 from __future__ import annotations
 
@@ -11,45 +11,49 @@ import msgspec
 
 from service.domain.conditions import Tree, comparisons
 from service.domain.customers import Customer
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.fields import FIELDS, Kind
 from service.domain.standing import Stood
+from service.domain.tags import fold
 
-Why = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed", "restored"]
-WhyHeld = Literal["kept", "downgrade", "not_ours", "left", "excluded"]
+Effect = Literal["add", "remove", "retain", "have", "withhold"]
+ChangeCause = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed", "restored"]
+RetainCause = Literal["kept", "downgrade", "not_ours", "left", "excluded"]
+Cause = ChangeCause | RetainCause
 _MOST_TEXT: Final = 40
 _MOST_FIELDS: Final = 8
 
 
-class Reason(msgspec.Struct, frozen=True):
-    """Why a tag is added or removed: the rule or tier, and the values that decided.
+class TagOutcome(msgspec.Struct, frozen=True, gc=False):
+    """What a decision does with one tag, and why.
 
-    `why`: 'matched' · 'unmatched' (no longer matches) · 'outranked' (another level won) · 'gone' (its rule
-    was deleted, disabled or renamed) · 'taken_back' (a roll-back undid what gave it) · 'renamed' (a kept
-    tag follows its rule's new name) · 'restored' (a roll-back undid what took it). `values`: field -> value
-    on that day, see `values_of`. `stood`: how a tag stood that is removed. `rule` is empty for a tag that
-    is put back and was not ours.
+    Effects and their causes:
+
+    - `add`: `matched`; `renamed` (a kept tag follows its rule's new name); `restored` (a roll-back undid its removal).
+    - `remove`: `unmatched` (its rule no longer matches); `outranked` (another level of the tier won); `gone` (its
+      rule was deleted, disabled or renamed); `taken_back` (a roll-back undid what added it).
+    - `retain`: no rule gives the tag, and it stays: `kept` (`keep`), `downgrade`, `not_ours` (a person added it),
+      `left` (`when_gone: leave`), `excluded`.
+    - `have`: `matched`; the customer has the tag already.
+    - `withhold`: `excluded`; a rule would give the tag, and the customer is excluded from it.
+
+    A tag has one outcome, with two exceptions. Each hold is an outcome of its own: a tag that two rules keep is
+    retained twice, and a tag that is added as `renamed` is also retained. A tag that is added as `restored` also has
+    the outcome that it has as if it had stayed.
+
+    `tag` is spelled as the record has it, or as the rule does if the record has it not. `rule` is the id of the rule
+    or tier; empty for `have`, and for a restored tag that we do not own. `until`: the day (ordinal) on which a
+    retained tag may be removed, None if no day changes that. `evidence`: of an added or removed tag, the values on
+    that day, see `evidence`. `undo`: of a removed tag, what a roll-back needs to restore it.
     """
 
+    effect: Effect
     tag: str
-    added: bool
-    rule: str
-    why: Why
-    values: dict[str, object]
-    stood: Stood | None = None
-
-
-class HeldBack(msgspec.Struct, frozen=True):
-    """A tag that no rule gives now and that stays all the same, or that an exclusion withholds.
-
-    `why`: 'kept' (`keep`) · 'downgrade' · 'not_ours' (a person put it on) · 'left' (`when_gone: leave`) ·
-    'excluded'. `until`: the day (ordinal) on which it may go; None when no day will change that.
-    """
-
-    tag: str
-    rule: str
-    why: WhyHeld
+    cause: Cause
+    rule: str = ""
     until: int | None = None
+    evidence: dict[str, object] = {}  # msgspec copies an empty default
+    undo: Stood | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,8 +79,8 @@ def inputs_of(trees: Iterable[Tree]) -> Inputs:
     return Inputs(tuple(fields)[:_MOST_FIELDS], frozenset(named))
 
 
-def values_of(inputs: Inputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
-    """The fields that a rule reads, as they are: money in the smallest unit, days as ISO dates.
+def evidence(inputs: Inputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
+    """The fields that a rule reads, as they are: money in ten-thousandths, days as ISO dates.
 
     Texts are cut at 40 characters; of the tags only those that the rule names; what a person wrote or can
     be reached by (email, phone, note, names) only says whether it is there.

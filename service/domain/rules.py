@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Final, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
-from pydantic_core import InitErrorDetails, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
 from service.domain.amounts import read_span
-from service.domain.authoring import Currency, Flag, Keep, Slug, Span, TagText, Text, Zone, wrong
+from service.domain.authoring import Currency, Keep, Slug, Span, TagText, Text, Zone, wrong
 from service.domain.conditions import Model, Node, Tree, check_size
 from service.domain.problems import did_you_mean
 
@@ -44,7 +43,7 @@ class Named(Model):
     id: Slug
     name: Name = None
     note: Text | None = None
-    enabled: Flag = True
+    enabled: StrictBool = True
 
     def title(self, language: str) -> str:
         """The name in a language ('vi', 'en'), or in the other one, or the id."""
@@ -134,7 +133,10 @@ class TierGroup(Named):
 
 
 class RuleSet(Model):
-    """A whole document. `version` is the version of this language, not of the rules."""
+    """A whole document. `version` is the version of this language, not of the rules.
+
+    Its parts are valid each by itself. Whether they are consistent is for the parser to check.
+    """
 
     version: Literal[1] = 1
     timezone: Zone = "Asia/Ho_Chi_Minh"
@@ -142,17 +144,7 @@ class RuleSet(Model):
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
     tiers: tuple[TierGroup, ...] = Field(default=(), max_length=MAX_TIERS)
 
-    @model_validator(mode="after")
-    def _agrees(self) -> RuleSet:
-        from service.domain.agreement import disagreements, places  # it walks the models of this module
-
-        found = disagreements(places(self), currency=self.currency)
-        if found:
-            raise ValidationError.from_exception_data(
-                "RuleSet",
-                [
-                    InitErrorDetails(type=wrong(one.kind, one.message, at=one.part), loc=one.path, input=None)
-                    for one in found
-                ],
-            )
-        return self
+    @property
+    def all(self) -> tuple[Rule | TierGroup, ...]:
+        """Rules and tiers, live or not, in the document's order."""
+        return (*self.rules, *self.tiers)

@@ -38,23 +38,6 @@ def say_condition(condition: Condition, *, words: Words, currency: str, negated:
     return words(f"op.{kind}.{op}", field=words(f"field.{condition.field}"), **gaps)
 
 
-def say_note(condition: Condition, *, words: Words) -> str:
-    """What people overlook under a condition: how customers without the value count; '' where that is plain."""
-    if condition.op in _NEGATIVE:
-        return words("note.empty_counts")
-    if condition.op == "more_than_ago" and condition.field == "last_order_date":
-        return words("note.never_ordered")
-    if FIELDS[condition.field].kind is Kind.DATE and condition.operator.takes is not Takes.NOTHING:
-        return words("note.empty_does_not_count")
-    return ""
-
-
-def say_rule(rule: Rule, *, words: Words, currency: str) -> str:
-    """What a whole rule does."""
-    meaning = say(rule.when, words=words, currency=currency)
-    return f"{words('rule.gives', tag=rule.tag, when=meaning)} {say_keep(rule, words=words)}"
-
-
 def say_keep(rule: Rule, *, words: Words) -> str:
     """What happens when the customer no longer matches."""
     if rule.keep_days == FOREVER:
@@ -117,7 +100,6 @@ def _choice(field: str, value: object, words: Words) -> str:
 
 _CHOICES: Final[Mapping[str, str]] = {"state": "account"}  # field -> where its values' names stand
 Gaps = Callable[[Condition, Any, Words, str], dict[str, str]]
-_NEGATIVE: Final = frozenset({"is_not", "not_in", "not_contains"})
 
 
 def _money(_: Condition, value: int, words: Words, currency: str) -> dict[str, str]:

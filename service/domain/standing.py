@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import msgspec
+from msgspec.msgpack import Decoder, Encoder
 
 from service.errors import Unreadable
+
+T = TypeVar("T")
 
 
 class Owned(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -22,6 +25,10 @@ class Owned(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     since_ms: int
     version: int = 0
     adopted: bool = False
+
+    def transferred(self, *, rule: str, version: int) -> Owned:
+        """The same ownership, held by another rule or tier from now on."""
+        return Owned(self.tag, rule, self.since_ms, version, self.adopted)
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -81,64 +88,31 @@ class Standing:
 NOTHING: Final = Standing()
 
 
-def taken_over(own: Owned, *, rule: str, version: int) -> Owned:
-    """The same tag, answered for by another rule or tier from now on."""
-    return Owned(own.tag, rule, own.since_ms, version, own.adopted)
+class Codec(Generic[T]):
+    """The stored bytes of values by text, such as ownership by folded tag. No values are empty bytes."""
+
+    __slots__ = ("_decoder",)
+
+    def __init__(self, value_type: type[T]) -> None:
+        self._decoder: Final[Decoder[dict[str, T]]] = Decoder(dict[str, value_type])  # type: ignore[valid-type]
+
+    def encode(self, values: Mapping[str, T]) -> bytes:
+        """Equal values have equal bytes."""
+        return _ENCODER.encode(dict(values)) if values else b""
+
+    def decode(self, data: bytes | None) -> dict[str, T]:
+        """Raise Unreadable if the bytes are damaged. None and empty bytes are no values."""
+        if not data:
+            return {}
+        try:
+            return self._decoder.decode(data)
+        except msgspec.MsgspecError as exc:
+            raise Unreadable("what is kept about a customer cannot be read") from exc
 
 
-T = TypeVar("T")
+_ENCODER: Final = Encoder(order="deterministic")
 
-_PACKER: Final = msgspec.msgpack.Encoder(order="deterministic")
-
-
-def pack_owned(owned: Mapping[str, Owned]) -> bytes:
-    """The bytes of a customer's ownership; empty for none."""
-    return _pack(owned)
-
-
-def unpack_owned(packed: bytes) -> dict[str, Owned]:
-    """The reverse; raises Unreadable."""
-    return _unpack(packed, dict[str, Owned])
-
-
-def pack_held(held: Mapping[str, Hold]) -> bytes:
-    """The bytes of a customer's holds; empty for none."""
-    return _pack(held)
-
-
-def unpack_held(packed: bytes) -> dict[str, Hold]:
-    """The reverse; raises Unreadable."""
-    return _unpack(packed, dict[str, Hold])
-
-
-def pack_intents(intents: Mapping[str, Intent]) -> bytes:
-    """The bytes of a customer's open intents; empty for none."""
-    return _pack(intents)
-
-
-def unpack_intents(packed: bytes) -> dict[str, Intent]:
-    """The reverse; raises Unreadable."""
-    return _unpack(packed, dict[str, Intent])
-
-
-def pack_restores(restores: Mapping[str, Stood]) -> bytes:
-    """The bytes of what is to be put back for a customer; empty for nothing."""
-    return _pack(restores)
-
-
-def unpack_restores(packed: bytes) -> dict[str, Stood]:
-    """The reverse; raises Unreadable."""
-    return _unpack(packed, dict[str, Stood])
-
-
-def _pack(kept: Mapping[str, msgspec.Struct]) -> bytes:
-    return _PACKER.encode(dict(kept)) if kept else b""
-
-
-def _unpack(packed: bytes, shape: type[dict[str, T]]) -> dict[str, T]:
-    if not packed:
-        return {}
-    try:
-        return msgspec.msgpack.decode(packed, type=shape)
-    except msgspec.MsgspecError as exc:
-        raise Unreadable("what is kept about a customer cannot be read") from exc
+OWNERSHIP_CODEC: Final = Codec(Owned)  # by folded tag
+HOLDS_CODEC: Final = Codec(Hold)  # by id of the rule or tier
+INTENTS_CODEC: Final = Codec(Intent)  # by `intent_key`
+RESTORES_CODEC: Final = Codec(Stood)  # by folded tag

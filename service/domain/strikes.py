@@ -1,40 +1,34 @@
-"""A tag of ours that is undone again and again: the third time within a day we stop giving it."""
+"""A tag of ours that people revert again and again: the third time within a day we stop writing it for a day."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
+from service.domain.standing import Codec
 
-WITHIN_MS: Final = 24 * 3_600_000
-MOST: Final = 3
+REVERT_WINDOW_MS: Final = 24 * 3_600_000
+MAX_REVERTS: Final = 3
 
-Strikes = Mapping[str, tuple[int, ...]]  # folded tag -> when it was undone, ms
+RevertHistory = Mapping[str, tuple[int, ...]]  # folded tag -> when it was reverted, ms
+
+REVERTS_CODEC: Final[Codec[tuple[int, ...]]] = Codec(tuple[int, ...])
 
 
-def strike(strikes: Strikes, undone: Mapping[str, int], *, now_ms: int) -> Strikes:
-    """Note that these (folded) tags were undone, each at a moment; what is older than a day is forgotten."""
-    recent = {tag: tuple(at for at in moments if now_ms - at < WITHIN_MS) for tag, moments in strikes.items()}
-    for tag, at in undone.items():
-        recent[tag] = (*recent.get(tag, ()), at)[-MOST:]
+def record_reverts(history: RevertHistory, reverted: Mapping[str, int], *, now_ms: int) -> RevertHistory:
+    """Add the moments at which these (folded) tags were reverted; what is older than a day is dropped."""
+    recent = {
+        tag: tuple(at for at in moments if now_ms - at < REVERT_WINDOW_MS) for tag, moments in history.items()
+    }
+    for tag, at in reverted.items():
+        recent[tag] = (*recent.get(tag, ()), at)[-MAX_REVERTS:]
     return {tag: moments for tag, moments in recent.items() if moments}
 
 
-def stopped(strikes: Strikes, *, now_ms: int) -> frozenset[str]:
-    """The folded tags that are not to be given now."""
+def suppressed_tags(history: RevertHistory, *, now_ms: int) -> frozenset[str]:
+    """The folded tags that must not be written now."""
     return frozenset(
-        tag for tag, moments in strikes.items() if sum(now_ms - at < WITHIN_MS for at in moments) >= MOST
+        tag
+        for tag, moments in history.items()
+        if sum(now_ms - at < REVERT_WINDOW_MS for at in moments) >= MAX_REVERTS
     )
-
-
-def pack_strikes(strikes: Strikes) -> bytes:
-    """For the store; nothing is empty bytes."""
-    return msgspec.msgpack.encode(strikes) if strikes else b""
-
-
-def unpack_strikes(packed: bytes | None) -> Strikes:
-    return _DECODER.decode(packed) if packed else {}
-
-
-_DECODER = msgspec.msgpack.Decoder(dict[str, tuple[int, ...]])

@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Final
+
+MAX_CACHED: Final = 65_536
 
 
-def fold(text: str) -> str:
+def fold_uncached(text: str) -> str:
     """The key by which two spellings are compared: NFC, no outer spaces, case-folded.
 
-    Folding is repeated over NFC because case-folding can leave decomposed characters behind.
+    Folding is repeated over NFC because case-folding can leave decomposed characters behind. Use it for personal
+    texts: they are nearly unique, and caching them would only evict tags and places.
     """
+    if text.isascii():
+        return text.strip().lower()
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+
+
+class _Cache(dict[str, str]):
+    """Texts and their folded keys. A lookup costs less than a call of an lru_cache."""
+
+    def __missing__(self, text: str) -> str:
+        if len(self) >= MAX_CACHED:
+            self.clear()
+        key = self[text] = fold_uncached(text)
+        return key
+
+
+fold: Final[Callable[[str], str]] = _Cache().__getitem__
+"""The same as `fold_uncached`, for tags, places and other texts that come again and again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +40,6 @@ class TagSet:
     """A customer's tags in the record's own spelling and order, at most one for each folded key."""
 
     spelled: Mapping[str, str]  # folded key -> the spelling in the record
-
-    def __contains__(self, tag: str) -> bool:
-        return fold(tag) in self.spelled
-
-    def __len__(self) -> int:
-        return len(self.spelled)
-
-    def spelling(self, tag: str) -> str | None:
-        """The record's own spelling of `tag`: a removal must send exactly that."""
-        return self.spelled.get(fold(tag))
 
     @property
     def keys(self) -> frozenset[str]:
@@ -69,16 +79,6 @@ class TagChange:
 
     def __bool__(self) -> bool:
         return bool(self.add or self.remove)
-
-
-def diff(*, current: TagSet, wanted: TagSet, ours: frozenset[str]) -> TagChange:
-    """Compare, touching only the tags that are ours to touch (`ours`: folded keys).
-
-    A tag that a person put on by hand is not ours to take off.
-    """
-    add = tuple(tag for key, tag in wanted.spelled.items() if key not in current.spelled)
-    gone = (current.keys & ours) - wanted.keys
-    return TagChange(add=add, remove=tuple(tag for key, tag in current.spelled.items() if key in gone))
 
 
 def after(current: TagSet, change: TagChange) -> TagSet:

@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 
 from service.domain.explanation import Finding, Findings, Found
-from service.domain.fields import Kind
+from service.domain.fields import FIELDS, Kind
+from service.domain.money import to_units
 from service.domain.sentences import say_condition, say_value
 from service.domain.values import Takes
 from service.domain.words import Words
@@ -18,22 +19,34 @@ NO: Final = "✘"
 
 
 def as_json(found: Found, *, words: Words | None = None, currency: str = "VND") -> dict[str, Any]:
-    """The findings as plain data; with `words` each comparison has its sentence too."""
+    """The findings as plain data, amounts in units; with `words` each comparison has its sentence too."""
     if isinstance(found, Findings):
         parts = [as_json(part, words=words, currency=currency) for part in found.parts]
         return {found.kind: parts[0] if found.kind == "not" else parts, "matched": found.matched}
     told: dict[str, Any] = {
         "field": found.source.field,
         "op": found.source.op,
-        "expected": found.expected,
-        "actual": found.actual,
+        "expected": value_as_json(found.source.field, found.expected),
+        "actual": value_as_json(found.source.field, found.actual),
         "matched": found.matched,
     }
     if found.distance is not None:
-        told["distance"] = msgspec.to_builtins(found.distance)
+        far: dict[str, Any] = msgspec.to_builtins(found.distance)
+        if "amount" in far:
+            far["amount"] = value_as_json(found.source.field, far["amount"])
+        told["distance"] = far
     if words is not None:
         told["text"] = tell(found, words=words, currency=currency)
     return told
+
+
+def value_as_json(field: str, value: object) -> object:
+    """A field's value as kept in an explanation or a ledger entry, with amounts in units (see `to_units`)."""
+    if field not in FIELDS or FIELDS[field].kind is not Kind.MONEY:
+        return value
+    if isinstance(value, list):
+        return [value_as_json(field, each) for each in value]
+    return to_units(value) if isinstance(value, int) else value
 
 
 def tell(found: Found, *, words: Words, currency: str) -> str:
@@ -76,7 +89,7 @@ def tell_distance(found: Finding, *, words: Words, currency: str) -> str:
     kind = found.source.operator.kind
     name = "window" if found.source.operator.takes is Takes.SPAN else str(kind)
     if kind is Kind.MONEY:
-        amount = words.money(far.amount, currency)
+        amount = words.money(far.amount, currency, up=True)
     elif kind is Kind.DATE:
         amount = words.days(far.amount)
     else:

@@ -1,119 +1,159 @@
-"""Settling one tier: up at once, down by its `downgrade`, and the other levels' tags off."""
+"""Deciding one tier: observe where the customer stands, choose the level, apply the policy to each level's tag."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
 from typing import Final
 
+import msgspec
+
 from service.domain.evaluation import CompiledTier
-from service.domain.reasons import Why
 from service.domain.rules import FOREVER
-from service.domain.standing import Hold, taken_over
-from service.domain.turns import Claim, Turn
+from service.domain.standing import Hold
+from service.domain.tag_steps import TagAction
+from service.domain.turns import MOVES_OWNERSHIP, OWNER_REMOVES, DecisionBuilder, OwnershipStatus
 
-_WHY: Final[Mapping[Claim, Why]] = {"live": "outranked", "taken_back": "taken_back", "gone_remove": "gone"}
+# A tag of a level that the customer is not to have: by its owner, and whether the tier owns all copies of its tags.
+OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {
+    **dict.fromkeys(product(OwnershipStatus, (True,)), TagAction("remove", "outranked")),
+    (OwnershipStatus.NONE, False): TagAction("retain", "not_ours"),
+    (OwnershipStatus.ORPHAN_KEEP, False): TagAction("retain", "left"),
+    (OwnershipStatus.EXCLUDED, False): TagAction("retain", "excluded"),
+    **dict.fromkeys(product((OwnershipStatus.CURRENT,), (True, False)), TagAction("remove", "outranked")),
+    **dict.fromkeys(product((OwnershipStatus.REVOKED,), (True, False)), TagAction("remove", "taken_back")),
+    **dict.fromkeys(product((OwnershipStatus.ORPHAN_REMOVE,), (True, False)), TagAction("remove", "gone")),
+}
 
 
-def settle_tier(turn: Turn, tier: CompiledTier) -> None:
-    """Settle one tier; an excluded customer's is not touched."""
-    if tier.id in turn.excluded:
-        _leave_all(turn, tier)
+@dataclass(frozen=True, slots=True)
+class TierSituation:
+    """All that the choice of a level depends on. Levels count from the top; their number stands for no level.
+
+    `earned`: the highest level whose conditions hold. `held`: the level on which we hold the customer, None if we
+    hold none. `below_since`: the day on which the customer was first seen lower than that. `hold`: the stored hold,
+    without what a version saw that was rolled back.
+    """
+
+    earned: int
+    held: int | None
+    below_since: int | None
+    hold: Hold | None
+
+
+@dataclass(frozen=True, slots=True)
+class TierTarget:
+    """The level to have today. `below_since`: the day since which a downgrade waits; `until`: the day it ends."""
+
+    level: int
+    below_since: int | None = None
+    until: int | None = None
+
+
+def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
+    """Decide one tier: up at once, down as `downgrade` says. The tags of an excluded customer are not touched."""
+    if tier.id in builder.excluded:
+        for key in tier.keys:
+            if key in builder.facts.tags:
+                builder.retain(key=key, rule=tier.id, cause="excluded")
         return
-    earned = reached(turn, tier)
-    target, below = _with_downgrade(turn, tier, earned)
-    if target < len(tier.levels):
-        _give(turn, tier, target)
-    for key in [key for key in tier.keys if key in turn.facts.tags]:
-        if tier.keys[key] != target:
-            _take(turn, tier, key)
-    _keep_hold(turn, tier, target, below)
-    if target != earned:
-        until = None if below is None else below + tier.downgrade_days
-        turn.leave(key=tier.levels[target].key, rule=tier.id, why="downgrade", until=until)
+    situation = observe_tier(builder, tier)
+    target = choose_level(situation, downgrade_days=tier.downgrade_days, today=builder.today)
+    if target.level < len(tier.levels):
+        _apply_target(builder, tier, situation, target)
+    for key, level in tier.keys.items():
+        if level != target.level and key in builder.facts.tags:
+            _apply_other(builder, tier, key)
+    _update_hold(builder, tier, situation, target)
 
 
-def reached(turn: Turn, tier: CompiledTier) -> int:
-    """The first level from the top that matches; the number of levels when none does."""
-    for at, level in enumerate(tier.levels):
-        if level.matches(turn.facts):
-            return at
+def observe_tier(builder: DecisionBuilder, tier: CompiledTier) -> TierSituation:
+    """Where the customer stands in a tier."""
+    hold = builder.holds.get(tier.id)
+    if hold is not None and hold.by in builder.compiled.undone:
+        hold = msgspec.structs.replace(hold, below=None, by=0)
+    held, below_since = _held_level(builder, tier, hold) if tier.downgrade_days else (None, None)
+    return TierSituation(earned_level(builder, tier), held, below_since, hold)
+
+
+def earned_level(builder: DecisionBuilder, tier: CompiledTier) -> int:
+    """The first level from the top whose conditions hold; the number of levels if none does."""
+    for index, level in enumerate(tier.levels):
+        if level.matches(builder.facts):
+            return index
     return len(tier.levels)
 
 
-def _with_downgrade(turn: Turn, tier: CompiledTier, earned: int) -> tuple[int, int | None]:
-    """The level to have today, and since which day the customer has been seen lower."""
-    standing = _standing_level(turn, tier) if tier.downgrade_days else None
-    if standing is None or earned <= standing[0]:
-        return earned, None
-    level, below = standing
-    if tier.downgrade_days == FOREVER:
-        return level, None
-    below = turn.today if below is None else below
-    if turn.today >= below + tier.downgrade_days:
-        return earned, None
-    return level, below
+def choose_level(situation: TierSituation, *, downgrade_days: int, today: int) -> TierTarget:
+    """The level to have today: the earned one, or the held one until its downgrade is due."""
+    earned, held = situation.earned, situation.held
+    if held is None or earned <= held:
+        return TierTarget(earned)
+    if downgrade_days == FOREVER:
+        return TierTarget(held)
+    below_since = today if situation.below_since is None else situation.below_since
+    until = below_since + downgrade_days
+    return TierTarget(held, below_since, until) if today < until else TierTarget(earned)
 
 
-def _standing_level(turn: Turn, tier: CompiledTier) -> tuple[int, int | None] | None:
-    """The level that we hold the customer on: as kept, or as ownership tells when nothing was kept.
-
-    A version that was undone never saw the customer lower.
-    """
-    hold = turn.held.get(tier.id)
-    there = hold is not None and hold.tag in tier.keys and hold.tag in turn.facts.tags
-    if hold is not None and there and not _taken_back(turn, tier, hold.tag):
-        return tier.keys[hold.tag], None if hold.by in turn.compiled.undone else hold.below
-    ours = [
-        at
-        for key, at in tier.keys.items()
-        if (own := turn.owned.get(key)) is not None
-        and own.rule == tier.id
-        and not _taken_back(turn, tier, key)
+def _held_level(
+    builder: DecisionBuilder, tier: CompiledTier, hold: Hold | None
+) -> tuple[int | None, int | None]:
+    """The level that the hold names, else the highest that the tier owns, and since when the customer is lower."""
+    if hold is not None and hold.tag in tier.keys and hold.tag in builder.facts.tags:
+        owner = builder.ownership.get(hold.tag)
+        if owner is None or owner.rule != tier.id or not builder.is_revoked(owner):
+            return tier.keys[hold.tag], hold.below
+    owned = [
+        level
+        for key, level in tier.keys.items()
+        if (owner := builder.ownership.get(key)) is not None
+        and owner.rule == tier.id
+        and not builder.is_revoked(owner)
     ]
-    return (min(ours), None) if ours else None
+    return min(owned, default=None), None
 
 
-def _taken_back(turn: Turn, tier: CompiledTier, key: str) -> bool:
-    own = turn.owned.get(key)
-    return own is not None and own.rule == tier.id and (own.rule, own.version) in turn.compiled.take_back
-
-
-def _give(turn: Turn, tier: CompiledTier, target: int) -> None:
-    level = tier.levels[target]
-    turn.levels.append(level.tag)
-    if level.key not in turn.facts.tags:
-        turn.give(tag=level.tag, key=level.key, rule=tier.id, why="matched", inputs=level.inputs)
-    elif turn.claim(level.key, frozenset({tier.id})) in {"gone_leave", "gone_remove", "taken_back"}:
-        own = turn.owned[level.key]
-        turn.owned[level.key] = taken_over(own, rule=tier.id, version=turn.version)
-
-
-def _take(turn: Turn, tier: CompiledTier, key: str) -> None:
-    """Another level's tag: off, if it is ours to touch."""
-    own, claim = turn.owned.get(key), turn.claim(key, frozenset({tier.id}))
-    if own is not None and claim in _WHY:
-        turn.take(key=key, rule=own.rule, why=_WHY[claim], inputs=tier.inputs)
-    elif tier.owns_all:
-        turn.take(key=key, rule=tier.id, why="outranked", inputs=tier.inputs)
-    elif claim == "excluded":
-        turn.leave(key=key, rule=own.rule if own else tier.id, why="excluded")
-    else:
-        turn.leave(key=key, rule=own.rule if own else tier.id, why="left" if own else "not_ours")
-
-
-def _keep_hold(turn: Turn, tier: CompiledTier, target: int, below: int | None) -> None:
-    """Remember the level, so that a later version knows since when; `at_once` needs no memory."""
-    old = turn.held.pop(tier.id, None)
-    if not tier.downgrade_days or target == len(tier.levels):
+def _apply_target(
+    builder: DecisionBuilder, tier: CompiledTier, situation: TierSituation, target: TierTarget
+) -> None:
+    """The level to have: add its tag, or take the ownership over from a rule that is gone."""
+    level = tier.levels[target.level]
+    if level.key not in builder.facts.tags:
+        builder.add(tag=level.tag, key=level.key, rule=tier.id, cause="matched", inputs=level.inputs)
         return
-    key = tier.levels[target].key
-    since = old.since if old is not None and old.tag == key else turn.today
-    seen = old is not None and old.below == below and old.by not in turn.compiled.undone
-    by = 0 if below is None else old.by if old is not None and seen else turn.version
-    turn.held[tier.id] = Hold(key, since, below, by)
+    if builder.ownership_status(level.key, frozenset({tier.id})) in MOVES_OWNERSHIP:
+        owner = builder.ownership[level.key]
+        builder.ownership[level.key] = owner.transferred(rule=tier.id, version=builder.version)
+    if target.level == situation.earned:
+        builder.have(level.tag)
+    else:
+        builder.retain(key=level.key, rule=tier.id, cause="downgrade", until=target.until)
 
 
-def _leave_all(turn: Turn, tier: CompiledTier) -> None:
-    for key in tier.keys:
-        if key in turn.facts.tags:
-            turn.leave(key=key, rule=tier.id, why="excluded")
+def _apply_other(builder: DecisionBuilder, tier: CompiledTier, key: str) -> None:
+    """The tag of another level: remove it if it may be removed."""
+    owner, status = builder.ownership.get(key), builder.ownership_status(key, frozenset({tier.id}))
+    action = OTHER_LEVEL_POLICY[status, tier.owns_all]
+    if action.effect == "remove":
+        remover = owner.rule if owner is not None and status in OWNER_REMOVES else tier.id
+        builder.remove(key=key, rule=remover, cause=action.cause, inputs=tier.inputs)
+    else:
+        builder.retain(key=key, rule=owner.rule if owner else tier.id, cause=action.cause)
+
+
+def _update_hold(
+    builder: DecisionBuilder, tier: CompiledTier, situation: TierSituation, target: TierTarget
+) -> None:
+    """Store the level, so that a later version knows since when; `at_once` needs no hold."""
+    builder.holds.pop(tier.id, None)
+    if not tier.downgrade_days or target.level == len(tier.levels):
+        return
+    key, old, below = tier.levels[target.level].key, situation.hold, target.below_since
+    since = old.since if old is not None and old.tag == key else builder.today
+    if below is None:
+        observed_by = 0
+    else:
+        observed_by = old.by if old is not None and old.below == below else builder.version
+    builder.holds[tier.id] = Hold(key, since, below, observed_by)

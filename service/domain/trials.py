@@ -9,8 +9,9 @@ from typing import Any, Final
 
 from service.domain.branches import Branch, Comparison
 from service.domain.days import Day, day
-from service.domain.facts import Facts, fold
+from service.domain.facts import Facts
 from service.domain.fields import FIELDS, Kind
+from service.domain.tags import fold
 
 MOST: Final = 4_000  # facts in one trial; beyond it we rather say nothing
 MOST_TAGS: Final = 7
@@ -68,16 +69,21 @@ def _values(name: str, tests: Sequence[Comparison], now: Day) -> list[Any]:
     return ordered if len(FIELDS[name].facts) == 1 else [*product(ordered, repeat=2)]
 
 
-def _around_number(test: Comparison, _: Day) -> set[Any]:
-    ends = test.value if isinstance(test.value, tuple) else (test.value,)
-    return {0, *(end + step for end in ends if isinstance(end, int) for step in (-1, 0, 1))}
+def _around_number(test: Comparison, now: Day) -> set[Any]:
+    return {0, *_around_interval(test, now)}
 
 
 def _around_day(test: Comparison, now: Day) -> set[Any]:
-    if not isinstance(test.value, int):
-        return {now.ordinal}
-    on = now.ordinal - test.value if test.operator.flip is not None else test.value
-    return {on - 1, on, on + 1}
+    return {now.ordinal, *_around_interval(test, now)}
+
+
+def _around_interval(test: Comparison, now: Day) -> set[int]:
+    """The values on both sides of both ends: the answer changes nowhere else."""
+    if test.operator.interval is None:
+        return set()
+    low, high = test.operator.interval(test.value, now.ordinal)
+    below = set() if low is None else {low - 1, low}
+    return below if high is None else below | {high, high + 1}
 
 
 def _around_birthday(_: Comparison, now: Day) -> set[Any]:

@@ -1,45 +1,62 @@
-"""One customer's decision under way: what is settled so far, and what it came from."""
+"""The decision about one customer in the making: tags, ownership and holds as decided so far, and the outcomes."""
 
 from __future__ import annotations
 
-from typing import Literal
+import copy
+from enum import StrEnum, auto
+from typing import Final
 
-from service.domain.answering import answering, inputs_for
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import Facts, fold
-from service.domain.reasons import HeldBack, Inputs, Reason, Why, WhyHeld, values_of
+from service.domain.facts import Facts
+from service.domain.reasons import Cause, Inputs, TagOutcome, evidence
 from service.domain.rules import FOREVER
 from service.domain.standing import Hold, Owned, Standing, Stood
+from service.domain.tags import fold
 
-Claim = Literal["live", "gone_leave", "gone_remove", "taken_back", "excluded", "none"]
+
+class OwnershipStatus(StrEnum):
+    """Who owns a tag, as seen by the rules or the tier that set it now."""
+
+    NONE = auto()  # a person added it
+    CURRENT = auto()  # one of them
+    ORPHAN_KEEP = auto()  # a rule that no longer sets it, with `when_gone: leave`
+    ORPHAN_REMOVE = auto()  # the same, with `when_gone: remove`
+    REVOKED = auto()  # a rule of a version that was rolled back
+    EXCLUDED = auto()  # a rule from which the customer is excluded
 
 
-class Turn:
-    """The state of one decision; it lives only inside `decide`, which alone may see it change."""
+# A rule or tier that gives the tag takes over what these own.
+MOVES_OWNERSHIP: Final = frozenset(
+    {OwnershipStatus.ORPHAN_KEEP, OwnershipStatus.ORPHAN_REMOVE, OwnershipStatus.REVOKED}
+)
+# If nothing gives the tag, it is removed in the name of its owner.
+OWNER_REMOVES: Final = frozenset(
+    {OwnershipStatus.CURRENT, OwnershipStatus.ORPHAN_REMOVE, OwnershipStatus.REVOKED}
+)
+
+
+class DecisionBuilder:
+    """The state of one decision. Only the steps of `decide` change it.
+
+    `facts` is a copy: its tags move on with the decision, so that later rules see what earlier ones decided.
+    """
 
     __slots__ = (
-        "_before",
         "_customer",
-        "_owned_at_first",
-        "_tags_at_first",
-        "added",
+        "_original_tags",
+        "_spellings",
+        "_state",
         "compiled",
-        "dormant",
-        "due",
         "excluded",
         "facts",
-        "held",
-        "held_back",
-        "levels",
+        "holds",
+        "inactive_holds",
         "now_ms",
-        "owned",
-        "reasons",
-        "removed",
-        "returning",
+        "outcomes",
+        "ownership",
         "today",
         "version",
-        "wanted",
     )
 
     def __init__(
@@ -52,142 +69,94 @@ class Turn:
         now_ms: int,
         version: int,
     ) -> None:
+        idle = compiled.idle
         self.compiled = compiled
-        self.facts = facts
+        self.facts = copy.copy(facts)
         self.today = facts.day.ordinal
         self.now_ms = now_ms
         self.version = version
         self.excluded = standing.excluded
-        # Ownership ends when the tag is found gone from the record.
-        self.owned: dict[str, Owned] = {key: own for key, own in standing.owned.items() if key in facts.tags}
-        self.held: dict[str, Hold] = {
-            one: hold for one, hold in standing.held.items() if one not in compiled.idle
+        # Ownership ends when the tag is missing from the record.
+        self.ownership: dict[str, Owned] = {
+            key: own for key, own in standing.owned.items() if key in facts.tags
         }
-        # Holds of rules and tiers that hold nothing now: while their tag stays, so does the day of its giving.
-        self.dormant: dict[str, Hold] = {
-            one: hold for one, hold in standing.held.items() if one in compiled.idle
+        self.holds: dict[str, Hold] = {rule: hold for rule, hold in standing.held.items() if rule not in idle}
+        # Holds of rules and tiers that hold nothing now: the start of a hold is kept as long as its tag.
+        self.inactive_holds: dict[str, Hold] = {
+            rule: hold for rule, hold in standing.held.items() if rule in idle
         }
-        self.wanted: list[str] = []  # by rules
-        self.levels: list[str] = []  # by tiers
-        self.added: dict[str, str] = {}  # folded key -> spelling
-        self.removed: set[str] = set()
-        self.reasons: list[Reason] = []
-        self.held_back: list[HeldBack] = []
-        self.due: list[int] = []
-        self.returning: dict[str, Stood] = {}  # looked at as if it had stayed; folded key -> how it stood
+        self.outcomes: list[TagOutcome] = []
         self._customer = customer
-        self._before = standing
-        for key, stood in standing.restores.items():
-            if self._may_return(key, stood):
-                self._return(key, stood)
-        self._tags_at_first = self.facts.tags
-        self._owned_at_first = {**standing.owned, **self.owned}
+        self._state = standing
+        self._original_tags = facts.tags
+        self._spellings = {fold(tag): tag for tag in customer.tags}
 
-    def give(self, *, tag: str, key: str, rule: str, why: Why, inputs: Inputs) -> None:
-        """Add a tag; it will be ours."""
-        self._note(tag=tag, added=True, rule=rule, why=why, inputs=inputs)
-        self.added[key] = tag
-        self.owned[key] = Owned(tag, rule, self.now_ms, self.version)
+    def add(self, *, tag: str, key: str, rule: str, cause: Cause, inputs: Inputs) -> None:
+        """Add a tag. We own it from now on."""
+        self.outcomes.append(TagOutcome("add", tag, cause, rule, None, self._evidence(inputs)))
+        self._spellings[key] = tag
+        self.ownership[key] = Owned(tag, rule, self.now_ms, self.version)
         self.facts.tags = self.facts.tags | {key}
 
-    def take(self, *, key: str, rule: str, why: Why, inputs: Inputs) -> None:
-        """Remove a tag; it is no longer ours. One that was to be put back stays away."""
-        if key not in self.returning or self._recorded(key):
-            self._note(tag=self.spelling(key), added=False, rule=rule, why=why, inputs=inputs)
-            self.removed.add(key)
-        self.returning.pop(key, None)
-        self.owned.pop(key, None)
+    def remove(self, *, key: str, rule: str, cause: Cause, inputs: Inputs) -> None:
+        """Remove a tag. Ownership ends."""
+        tag = self._spellings[key]
+        holds = {holder: hold for holder, hold in self._state.held.items() if hold.tag == key}
+        undo = Stood(tag, self._state.owned.get(key), holds)
+        self.outcomes.append(TagOutcome("remove", tag, cause, rule, None, self._evidence(inputs), undo))
+        self.ownership.pop(key, None)
         self.facts.tags = self.facts.tags - {key}
 
-    def put_back(self) -> None:
-        """Whatever was looked at as if it had stayed, and did: it is written, and answered for by a live rule."""
-        for key, stood in self.returning.items():
-            own = self.owned.get(key)
-            if own is not None:
-                there = (
-                    self._before.owned[key] if self._recorded(key) else Owned(own.tag, own.rule, self.now_ms)
-                )
-                rule = answering(self.compiled, self.held, key, own)
-                version = self.version if rule in self.compiled.live else own.version
-                own = self.owned[key] = Owned(own.tag, rule, there.since_ms, version, there.adopted)
-            if not self._recorded(key):
-                rule = own.rule if own is not None else ""
-                self._note(
-                    tag=stood.tag,
-                    added=True,
-                    rule=rule,
-                    why="restored",
-                    inputs=inputs_for(self.compiled, key, rule),
-                )
-                self.added[key] = stood.tag
+    def retain(self, *, key: str, rule: str, cause: Cause, until: int | None = None) -> None:
+        """Leave a tag in place that no rule gives; `until` the day on which that may end."""
+        self.outcomes.append(TagOutcome("retain", self._spellings[key], cause, rule, until))
 
-    def leave(self, *, key: str, rule: str, why: WhyHeld, until: int | None = None) -> None:
-        """Say why a tag that nobody gives now stays; a day on which that ends is a day to look again."""
-        self.held_back.append(HeldBack(self.spelling(key), rule, why, until))
-        if until is not None:
-            self.due.append(until)
+    def have(self, tag: str) -> None:
+        """Note that the customer has a tag that a rule gives."""
+        self.outcomes.append(TagOutcome("have", tag, "matched"))
 
-    def spelling(self, key: str) -> str:
-        """The record's own spelling of a tag, or ours if we have just added it."""
-        ours = self.returning[key].tag if key in self.returning else self.added.get(key, key)
-        return next((tag for tag in self._customer.tags if fold(tag) == key), ours)
+    def note_exclusion(self, *, tag: str, rule: str) -> None:
+        """Note that a rule would give a tag, were the customer not excluded from it."""
+        self.outcomes.append(TagOutcome("withhold", tag, "excluded", rule))
 
-    def withhold(self, *, tag: str, rule: str) -> None:
-        """Say that an exclusion keeps a tag from being given."""
-        self.held_back.append(HeldBack(tag, rule, "excluded"))
+    def original_owner(self, key: str) -> Owned | None:
+        """The ownership of a tag before this decision, if the record has the tag."""
+        return self._state.owned.get(key) if key in self._original_tags else None
 
-    def owner_at_first(self, key: str) -> Owned | None:
-        """Whose a tag was before this decision, if it was there."""
-        return self._owned_at_first.get(key) if key in self._tags_at_first else None
-
-    def claim(self, key: str, live: frozenset[str]) -> Claim:
-        """Whose a tag is, seen from those who set it now (`live`: their ids)."""
-        own = self.owned.get(key)
+    def ownership_status(self, key: str, setters: frozenset[str]) -> OwnershipStatus:
+        """Who owns a tag, given the ids of the rules or of the tier that set it now."""
+        own = self.ownership.get(key)
         if own is None:
-            return "none"
+            return OwnershipStatus.NONE
         if own.rule in self.excluded:
-            return "excluded"
-        if (own.rule, own.version) in self.compiled.take_back:
-            return "taken_back"
-        if own.rule in live:
-            return "live"
-        return "gone_remove" if self.compiled.when_gone.get(own.rule) == "remove" else "gone_leave"
+            return OwnershipStatus.EXCLUDED
+        if self.is_revoked(own):
+            return OwnershipStatus.REVOKED
+        if own.rule in setters:
+            return OwnershipStatus.CURRENT
+        orphans = self.compiled.when_gone
+        return (
+            OwnershipStatus.ORPHAN_REMOVE
+            if orphans.get(own.rule) == "remove"
+            else OwnershipStatus.ORPHAN_KEEP
+        )
 
-    def all_held(self) -> dict[str, Hold]:
-        """The holds as they are to be kept, the dormant ones too."""
-        there = {one: hold for one, hold in self.dormant.items() if hold.tag in self.facts.tags}
-        return {one: Hold(hold.tag, hold.since) for one, hold in there.items()} | self.held
+    def is_revoked(self, own: Owned) -> bool:
+        """Whether a roll-back takes back what this rule added under that version."""
+        return (own.rule, own.version) in self.compiled.take_back
 
-    def in_force(self, hold: Hold, days: int) -> bool:
-        """Whether a hold of so many days (or FOREVER) still stands today."""
+    def hold_is_active(self, hold: Hold, days: int) -> bool:
+        """Whether a hold of so many days, or of FOREVER, still runs today."""
         return days == FOREVER or self.today < hold.since + days
 
-    def _note(self, *, tag: str, added: bool, rule: str, why: Why, inputs: Inputs) -> None:
-        values = values_of(inputs, facts=self.facts, customer=self._customer)
-        stood = None if added else self._stood(tag)
-        self.reasons.append(Reason(tag, added, rule, why, values, stood))
+    def final_holds(self) -> dict[str, Hold]:
+        """The holds to be stored, with the inactive ones on tags that stay."""
+        inactive = {
+            rule: Hold(hold.tag, hold.since)
+            for rule, hold in self.inactive_holds.items()
+            if hold.tag in self.facts.tags
+        }
+        return inactive | self.holds
 
-    def _stood(self, tag: str) -> Stood:
-        key = fold(tag)
-        holds = {one: hold for one, hold in self._before.held.items() if hold.tag == key}
-        holds |= self.returning[key].holds if key in self.returning else {}
-        return Stood(tag, self._owned_at_first.get(key), holds)
-
-    def _recorded(self, key: str) -> bool:
-        return any(fold(tag) == key for tag in self._customer.tags)
-
-    def _may_return(self, key: str, stood: Stood) -> bool:
-        """Not where a person was meanwhile: put the tag on, took it off, or excluded the customer."""
-        if stood.by in self.compiled.undone or (stood.own is not None and stood.own.rule in self.excluded):
-            return False
-        return (key in self.facts.tags) is (key in self._before.owned)
-
-    def _return(self, key: str, stood: Stood) -> None:
-        self.returning[key] = stood
-        self.facts.tags = self.facts.tags | {key}
-        if stood.own is None:
-            self.owned.pop(key, None)
-        else:
-            self.owned[key] = stood.own
-        for one, hold in stood.holds.items():
-            (self.dormant if one in self.compiled.idle else self.held)[one] = hold
+    def _evidence(self, inputs: Inputs) -> dict[str, object]:
+        return evidence(inputs, facts=self.facts, customer=self._customer)

@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Final
 
 from service.domain.amounts import plain, read_amount, read_span
-from service.domain.customers import MAX_ID, MINOR_DIGITS
+from service.domain.customers import MAX_ID
 from service.domain.fields import Field
+from service.domain.money import CURRENCY_EXPONENTS, DEFAULT_EXPONENT, to_ten_thousandths
 from service.domain.tags import fold
 
 Scalar = bool | int | float | Decimal | str
@@ -47,7 +48,7 @@ class BadValue(ValueError):
 def read_value(*, takes: Takes, field: Field, value: Authored, currency: str) -> Compared:
     """Make an authored value comparable; raises BadValue.
 
-    Money becomes the currency's smallest unit, lengths of time days, dates ordinals, texts folded keys.
+    Money becomes ten-thousandths, lengths of time days, dates ordinals, texts folded keys.
     """
     if takes is Takes.NOTHING:
         if value is not None:
@@ -63,14 +64,13 @@ def _amount(_: Field, value: Authored, currency: str) -> int:
         raise BadValue(f"write the amount as {written} (got the text {value!r})")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise BadValue("write the amount as a number, such as 10_000_000")
-    digits = MINOR_DIGITS.get(currency, 2)
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not isinstance(value, int):
-        _check_fraction(number, digits, currency)
-    minor = number.scaleb(digits)
-    if abs(minor) > MAX_ID or minor != int(minor):
-        raise BadValue("the amount is too large")
-    return int(minor)
+        _check_fraction(number, CURRENCY_EXPONENTS.get(currency, DEFAULT_EXPONENT), currency)
+    try:
+        return to_ten_thousandths(number)
+    except ValueError as exc:
+        raise BadValue(str(exc)) from exc
 
 
 def _check_fraction(number: Decimal, digits: int, currency: str) -> None:

@@ -12,7 +12,6 @@ from service.domain.conditions import AllOf, AnyOf
 from service.domain.evaluation import Compiled, CompiledTier
 from service.domain.facts import Facts
 from service.domain.impact import Preview
-from service.domain.rules import Rule, TierGroup
 from service.domain.sentences import say
 from service.domain.tags import fold
 from service.domain.trials import leaves, trials
@@ -71,7 +70,7 @@ def warn_unseen(*, seen: int, customers: int | None, org: str) -> tuple[Warned, 
 def warn_spellings(compiled: Compiled, seen: Mapping[str, int]) -> tuple[Warned, ...]:
     """Tags that the shop has already in another spelling (case, or only accents); `seen`: spelling -> customers."""
     found: list[Warned] = []
-    for maker in _makers(compiled):
+    for maker in compiled.rule_set.all:
         for tag in maker.tags if maker.enabled else ():
             near = {
                 one: n for one, n in seen.items() if one != tag.strip() and bare_tag(one) == bare_tag(tag)
@@ -85,7 +84,7 @@ def warn_spellings(compiled: Compiled, seen: Mapping[str, int]) -> tuple[Warned,
 def say_warning(one: Warned, *, words: Words, compiled: Compiled) -> str:
     """A warning and its why, in words."""
     rule_set = compiled.rule_set
-    names = {maker.id: maker.title(words.language) for maker in (*rule_set.rules, *rule_set.tiers)}
+    names = {maker.id: maker.title(words.language) for maker in rule_set.all}
     said = [say(part.source, words=words, currency=rule_set.currency) for part in one.parts]
     gaps = {name: words.number(gap) if isinstance(gap, int) else gap for name, gap in one.gaps.items()}
     part, others = (said[0], words.listed(said[1:])) if said else ("", "")
@@ -97,10 +96,6 @@ def say_warning(one: Warned, *, words: Words, compiled: Compiled) -> str:
 def bare_tag(tag: str) -> str:
     """A tag without case and accents, as people mistake one for another."""
     return bare(fold(tag))
-
-
-def _makers(compiled: Compiled) -> tuple[Rule | TierGroup, ...]:
-    return (*compiled.rule_set.rules, *compiled.rule_set.tiers)
 
 
 def _how_many(count: int, customers: int) -> str:
@@ -186,7 +181,7 @@ def _levels(tier: CompiledTier, today: int) -> Iterator[Warned]:
 def _own_spellings(compiled: Compiled) -> Iterator[Warned]:
     """Two tags of the document that people will take for one."""
     seen: dict[str, str] = {}
-    for maker in _makers(compiled):
+    for maker in compiled.rule_set.all:
         for tag in maker.tags:
             other = seen.setdefault(bare_tag(tag), tag)
             if other != tag:

@@ -10,9 +10,10 @@ from gettext import NullTranslations
 from typing import Final, Literal
 
 from babel.dates import get_month_names
+from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 
-from service.domain.customers import MINOR_DIGITS
+from service.domain.money import rounded
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
@@ -58,10 +59,10 @@ class Words:
         """A number with its thousands apart."""
         return format_decimal(n, locale=self.language).translate(_NARROW)
 
-    def money(self, minor: int, currency: str) -> str:
-        """An amount of the currency's smallest unit: 340.000 ₫."""
-        amount = Decimal(minor).scaleb(-MINOR_DIGITS.get(currency, 2))
-        return format_currency(amount, currency, locale=self.language).translate(_NARROW)
+    def money(self, amount: int, currency: str, *, up: bool = False) -> str:
+        """An amount of ten-thousandths, rounded for display: 340.000 ₫. `up`: it is a difference (see `rounded`)."""
+        shown = rounded(amount, currency, up=up)
+        return format_currency(shown, currency, locale=self.language).translate(_NARROW)
 
     def days(self, n: int) -> str:
         """A length of time."""
@@ -83,12 +84,9 @@ class Words:
             else str(get_month_names("wide", locale=self.language)[number])
         )
 
-    def listed(self, items: Iterable[str], *, last: Literal["and", "or"] = "and") -> str:
-        """a, b and c."""
-        texts = list(items)
-        if len(texts) < 2:
-            return "".join(texts)
-        return f"{', '.join(texts[:-1])} {self(last)} {texts[-1]}"
+    def listed(self, items: Iterable[str]) -> str:
+        """A list as the language writes it: a, b và c."""
+        return format_list(list(items), locale=self.language)
 
     def shortened(self, items: Sequence[str], *, most: int = 5) -> str:
         """The first few of a long list."""

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from service.domain.customers import Customer, unpack
-from service.domain.judgement import Background
-from service.domain.standing import Standing, unpack_held, unpack_intents, unpack_owned, unpack_restores
-from service.domain.strikes import unpack_strikes
+from service.domain.judgement import StoredState
+from service.domain.standing import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC, Standing
+from service.domain.strikes import REVERTS_CODEC
 from service.errors import Unreadable
 from service.store.kept import Kept
 
 
-def background(stored: Kept) -> Background:
+def background(stored: Kept) -> StoredState:
     """A customer that was deleted and is back finds what its tombstone kept. Raises Unreadable."""
     owned, held = stored.owned, stored.held
     if stored.tombstone and owned is None and held is None:
         length, _, both = stored.tombstone.partition(b":")
         owned, held = both[: int(length)], both[int(length) :]
-    return Background(
+    return StoredState(
         standing=standing(owned=owned, held=held, excluded=stored.excluded, restores=stored.restores),
-        intents=unpack_intents(stored.intents or b""),
-        strikes=unpack_strikes(stored.strikes),
+        intents=INTENTS_CODEC.decode(stored.intents),
+        reverts=REVERTS_CODEC.decode(stored.strikes),
     )
 
 
@@ -38,10 +38,10 @@ def standing(
 ) -> Standing:
     """What is ours, held, excluded and to be put back. Raises Unreadable."""
     return Standing(
-        owned=unpack_owned(owned or b""),
-        held=unpack_held(held or b""),
+        owned=OWNERSHIP_CODEC.decode(owned),
+        held=HOLDS_CODEC.decode(held),
         excluded=unpack_excluded(excluded),
-        restores=unpack_restores(restores or b""),
+        restores=RESTORES_CODEC.decode(restores),
     )
 
 

@@ -17,8 +17,8 @@ from arq.connections import ArqRedis
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import CustomerId, OrgId
-from service.domain.facts import fold
-from service.domain.standing import pack_owned, unpack_owned
+from service.domain.standing import OWNERSHIP_CODEC
+from service.domain.tags import fold
 from service.errors import Refused, TaggerError
 from service.store import audit, claims, keys, marks, queue, runs
 from service.store.bucket import Bucket
@@ -144,9 +144,9 @@ async def _own(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[Cu
     packed = await client.hmget(keys.shop(org, "owned"), names)
     changed: dict[str, bytes] = {}
     for name, customer, stored in zip(names, customers, packed, strict=True):
-        owned = unpack_owned(stored or b"")
+        owned = OWNERSHIP_CODEC.decode(stored)
         if (claim.what == "adopt") is (key not in owned):
-            changed[name] = pack_owned({**owned, key: claim.owners[customer]})
+            changed[name] = OWNERSHIP_CODEC.encode({**owned, key: claim.owners[customer]})
     if changed:
         await client.hset(keys.shop(org, "owned"), mapping=changed)
 

@@ -8,11 +8,11 @@ from typing import Literal
 
 from service.context import Context
 from service.domain.customers import Customer, CustomerId
-from service.domain.decision import decide
 from service.domain.evaluation import Compiled, CompiledTier, TagStep
-from service.domain.facts import fold
 from service.domain.population import Population
+from service.domain.rollback import decide_with_restores
 from service.domain.standing import Owned, Standing
+from service.domain.tags import fold
 from service.errors import Refused
 from service.store import previews
 from service.store.shop import Shop
@@ -87,7 +87,7 @@ def _wanted(
     compiled: Compiled, customer: Customer, standing: Standing, now_ms: int, version: int
 ) -> frozenset[str]:
     """The tags (folded) that the rules would give."""
-    decided = decide(
+    decided = decide_with_restores(
         compiled=compiled,
         customer=customer,
         standing=standing,

@@ -11,7 +11,7 @@ from service.context import Context
 from service.domain.differences import differences, headline
 from service.domain.evaluation import Compiled
 from service.domain.ownership import Past, undo
-from service.domain.restoring import Restores
+from service.domain.rollback import RestoresByCustomer
 from service.domain.rules import RuleSet
 from service.domain.warnings import say_warning
 from service.domain.words import Words
@@ -91,7 +91,7 @@ async def drafted_as(
     rule_set: RuleSet,
     past: Past,
     parent: int,
-    restores: Restores = previews.NO_RESTORES,
+    restores: RestoresByCustomer = previews.NO_RESTORES,
     *,
     number: int | None = None,
 ) -> Draft:

@@ -81,4 +81,4 @@ async def _known(versions: Versions, org: OrgId) -> set[str]:
     if not number:
         return set()
     rule_set = await versions.document(org, number)
-    return {one.id for one in (*rule_set.rules, *rule_set.tiers)}
+    return {one.id for one in rule_set.all}

@@ -14,10 +14,10 @@ from service.domain.customer_data import customer_data
 from service.domain.customer_text import customer_lines
 from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
-from service.domain.facts import fold
 from service.domain.inquiry import explain_customer
 from service.domain.ordering import Maker
-from service.domain.strikes import stopped
+from service.domain.strikes import suppressed_tags
+from service.domain.tags import fold
 from service.domain.verdicts import Explanation, Known
 from service.domain.words import Words
 from service.errors import NotFound
@@ -125,7 +125,7 @@ async def look(
         now_ms=now_ms,
         version=number,
         intents=stored.intents,
-        stopped=stopped(stored.strikes, now_ms=now_ms),
+        stopped=suppressed_tags(stored.reverts, now_ms=now_ms),
         touches=await drift.of_customer(redis, shop.org, customer),
     )
 
@@ -150,7 +150,7 @@ async def _gone(
     versions: Versions, org: OrgId, compiled: Compiled, known: Known, entries: Sequence[Written]
 ) -> dict[str, Maker]:
     """Rules and tiers that are named and are not in these rules, from the newest version that is named with them."""
-    live = {one.id for one in (*compiled.rule_set.rules, *compiled.rule_set.tiers)}
+    live = {one.id for one in compiled.rule_set.all}
     named = {(one.version, one.rule) for one in known.standing.owned.values()}
     named |= {(one.entry.version, one.entry.rule) for one in entries}
     wanted = sorted(((number, rule) for number, rule in named if number and rule not in live), reverse=True)
@@ -160,7 +160,7 @@ async def _gone(
         if rule not in found:
             if number not in documents:
                 then = await versions.document(org, number)
-                documents[number] = {one.id: one for one in (*then.rules, *then.tiers)}
+                documents[number] = {one.id: one for one in then.all}
             found |= {rule: documents[number][rule]} if rule in documents[number] else {}
     return found
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 from service.domain.customer_text import say_title
-from service.domain.facts import fold
 from service.domain.sentences import say_value
+from service.domain.tags import fold
 from service.domain.touches import Touch
 from service.domain.verdicts import Explanation
 from service.domain.words import Words

@@ -11,6 +11,7 @@ from redis.asyncio import Redis
 from service.domain.customers import CustomerId, OrgId
 from service.domain.standing import Hold, Owned, Stood
 from service.domain.tags import fold
+from service.domain.telling import value_as_json
 from service.store import keys
 
 PAGE: Final = 500
@@ -44,7 +45,7 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     cause: str  # `delivery`, `replay:R1`, `publish:42`, `schedule`, …
     values: dict[str, object] = {}  # what decided; msgspec copies an empty default
     delivery: str = ""  # the id of the newest delivery that led to it
-    why: str = ""  # as in domain.turns.Reason
+    why: str = ""  # see TagOutcome.cause
     written: bool = True  # False in shadow mode: decided, not written
     before: Before | None = None  # of a tag that was taken
 
@@ -85,8 +86,9 @@ def _short(one: str, rule: str) -> str:
 
 
 def as_data(entry: Entry) -> dict[str, Any]:
-    """Plain data, for people: how a tag stood is for a roll-back alone."""
-    return {name: kept for name, kept in msgspec.structs.asdict(entry).items() if name != "before"}
+    """Plain data, for people: amounts in units, and without `before`, which only a roll-back needs."""
+    data = {name: kept for name, kept in msgspec.structs.asdict(entry).items() if name != "before"}
+    return data | {"values": {name: value_as_json(name, value) for name, value in entry.values.items()}}
 
 
 def pack_entry(entry: Entry) -> bytes:

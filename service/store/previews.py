@@ -13,9 +13,9 @@ from service.domain.customers import Customer, CustomerId, OrgId, unpack
 from service.domain.evaluation import Compiled
 from service.domain.impact import Preview, PublishGuard, WriteCost, check_guard, estimate_cost, preview
 from service.domain.population import Population, population
-from service.domain.restoring import Restores, together
+from service.domain.rollback import RestoresByCustomer, merge_restores
 from service.domain.standing import NOTHING, Standing
-from service.domain.strikes import stopped, unpack_strikes
+from service.domain.strikes import REVERTS_CODEC, suppressed_tags
 from service.domain.warnings import Warned, warn, warn_counts, warn_spellings, warn_unseen
 from service.errors import Unreadable
 from service.store import keys
@@ -23,7 +23,7 @@ from service.store.background import standing
 from service.store.shop import Shop
 from service.store.stepping import steps
 
-NO_RESTORES: Final[Restores] = {}
+NO_RESTORES: Final[RestoresByCustomer] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,12 @@ class Shown:
 
 
 async def gather(
-    redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int, restores: Restores = NO_RESTORES
+    redis: ArqRedis,
+    org: OrgId,
+    compiled: Compiled,
+    *,
+    now_ms: int,
+    restores: RestoresByCustomer = NO_RESTORES,
 ) -> Population:
     """Everybody whose snapshot we have; a snapshot that cannot be read is left out (its next look renews it).
 
@@ -61,7 +66,12 @@ async def gather(
 
 
 async def everybody(
-    redis: ArqRedis, org: OrgId, compiled: Compiled, *, now_ms: int, restores: Restores = NO_RESTORES
+    redis: ArqRedis,
+    org: OrgId,
+    compiled: Compiled,
+    *,
+    now_ms: int,
+    restores: RestoresByCustomer = NO_RESTORES,
 ) -> tuple[Population, list[CustomerId]]:
     """The same, and the customers whose snapshot cannot be read."""
     kept = {
@@ -73,7 +83,7 @@ async def everybody(
         known.update((one[0].id, one) for one in _known(page, kept))
         for each in restores.keys() & set(map(int, page)) & known.keys():
             customer, stands = known[each]
-            again = together(stands.restores, restores[each], undone=compiled.undone)
+            again = merge_restores(stands.restores, restores[each], undone=compiled.undone)
             known[each] = customer, replace(stands, restores=again)
         names.update(map(int, page))
     people = population(
@@ -131,7 +141,10 @@ async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
 async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
     """Whose tags (folded) are not written for now, because people undid them three times."""
     undone = await _all(redis, org, "reverts")
-    found = {int(each): stopped(unpack_strikes(packed), now_ms=now_ms) for each, packed in undone.items()}
+    found = {
+        int(each): suppressed_tags(REVERTS_CODEC.decode(packed), now_ms=now_ms)
+        for each, packed in undone.items()
+    }
     return {customer: tags for customer, tags in found.items() if tags}
 
 

@@ -9,8 +9,8 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.domain.population import Population
-from service.domain.restoring import Deed, Restores, Undoing
-from service.domain.standing import Standing, pack_restores
+from service.domain.rollback import LedgerChange, RestoresByCustomer, RollbackCollector
+from service.domain.standing import RESTORES_CODEC, Standing
 from service.domain.tags import fold
 from service.domain.touches import Touches
 from service.store import drift, keys, ledger, marks
@@ -25,24 +25,24 @@ LATE_MS: Final = 300_000  # so long after a roll-back no removal of the undone v
 
 async def gather(
     redis: ArqRedis, org: OrgId, undone: Collection[int], *, by: int, versions: Versions, after_ms: int = 0
-) -> Restores:
+) -> RestoresByCustomer:
     """What these versions took (after a moment) and nobody has touched since, to be put back by version `by`.
 
     One pass over the ledger since the first of them: some seconds for 100,000 entries, no call for each customer.
     """
     if not undone:
         return {}
-    undoing = Undoing(undone=frozenset(undone), by=by)
+    collector = RollbackCollector(undone=frozenset(undone), by=by)
     began = min([(await versions.get(org, number)).at_ms for number in undone])
     async for one in ledger.since(redis, org, after=str(began - EARLIER_MS), page_size=PAGE):
         if one.entry.written:
-            undoing.tell(_deed(one))
-    return undoing.found(await _touches(redis, org, undoing.customers()), after_ms=after_ms)
+            collector.add(_change(one))
+    return collector.restores(await _touches(redis, org, collector.customers()), after_ms=after_ms)
 
 
 async def owed(
     redis: ArqRedis, org: OrgId, rolled_back: Collection[int], live: Version, *, versions: Versions
-) -> Restores:
+) -> RestoresByCustomer:
     """What roll-backs, which are live or still to be carried out beneath `live`, have not put back yet."""
     found: dict[int, Any] = {}
     for number in sorted(rolled_back):
@@ -52,14 +52,14 @@ async def owed(
 
 async def owed_late(
     redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions
-) -> Restores:
+) -> RestoresByCustomer:
     """The same of removals whose answers were still out when the roll-back went live."""
     rolled_back = await versions.get(org, number)
     return await _of_version(redis, org, number, live, versions=versions, after_ms=rolled_back.at_ms)
 
 
 async def order(
-    redis: ArqRedis, org: OrgId, found: Restores, people: Population, *, touched: Collection[int]
+    redis: ArqRedis, org: OrgId, found: RestoresByCustomer, people: Population, *, touched: Collection[int]
 ) -> list[CustomerId]:
     """Keep it with the customers for whom it matters; who they are. They are to be marked after this.
 
@@ -74,30 +74,30 @@ async def order(
         there = frozenset(map(fold, people.customers[place].tags)) if place is not None else frozenset[str]()
         if place is None or customer in touched or customer in marked or there & restores.keys():
             stands = people.standings[place] if place is not None else Standing(restores=restores)
-            chosen[customer] = pack_restores(stands.restores)
+            chosen[customer] = RESTORES_CODEC.encode(stands.restores)
     await _store(redis, org, chosen)
     return [CustomerId(one) for one in chosen]
 
 
 async def _of_version(
     redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions, after_ms: int = 0
-) -> Restores:
+) -> RestoresByCustomer:
     if number in (await versions.past(org, live.number)).undone:
         return {}  # undone itself, by a roll-back that puts back as much
     undone = (await versions.past(org, number)).just_undone(number)
     return await gather(redis, org, undone, by=number, versions=versions, after_ms=after_ms)
 
 
-def _deed(one: Written) -> Deed:
+def _change(one: Written) -> LedgerChange:
     entry = one.entry
-    return Deed(
+    return LedgerChange(
         customer=one.customer,
         tag=entry.tag,
         version=entry.version,
         at_ms=one.at_ms,
-        why=entry.why,
-        stood=stood_of(entry),
-        retracted=entry.rule == RETRACTED,
+        cause=entry.why,
+        undo=stood_of(entry),
+        is_retraction=entry.rule == RETRACTED,
     )
 
 

@@ -18,7 +18,7 @@ from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
-from service.store.shop import DEFAULT_CURRENCY, Shop, check
+from service.store.shop import Shop, check
 from service.store.uninstalling import UNINSTALLED
 
 __all__ = ["TOKEN_REJECTED", "Shop", "Shops"]
@@ -42,7 +42,6 @@ class WebhookCredentials:
     """What verifies the webhooks of a shop."""
 
     org: OrgId
-    currency: str
     domain: str  # of the shop's API: older webhooks name it instead of the org
     secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
 
@@ -100,16 +99,15 @@ class Shops:
         orgs = await self.orgs()
         async with self._redis.pipeline(transaction=False) as pipe:
             for org in orgs:
-                pipe.hmget(keys.shop(org, "shop"), "currency", "api_url", "secret")
+                pipe.hmget(keys.shop(org, "shop"), "api_url", "secret")
             rows = await pipe.execute()
         return [
             WebhookCredentials(
                 org,
-                (currency or DEFAULT_CURRENCY.encode()).decode(),
                 urlsplit((api_url or b"").decode()).hostname or "",
                 self._webhook_secret(secret),
             )
-            for org, (currency, api_url, secret) in zip(orgs, rows, strict=True)
+            for org, (api_url, secret) in zip(orgs, rows, strict=True)
         ]
 
     def _webhook_secret(self, sealed: bytes | None) -> str:

@@ -28,7 +28,7 @@ async def fill(url: str) -> None:
     redis = connect(url)
     for start in range(1, CUSTOMERS, 5_000):
         some = {
-            str(number): pack(Customer(id=number, total_spent=number * 1_000, orders_count=number % 9))
+            str(number): pack(Customer(id=number, total_spent=number * 1_000_0000, orders_count=number % 9))
             for number in range(start, start + 5_000)
         }
         await redis.hset(keys.shop(OrgId(ORG), "snapshots"), mapping=some)

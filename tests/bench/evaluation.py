@@ -50,7 +50,7 @@ def customer(number: int, dice: random.Random) -> Customer:
     return Customer(
         id=number,
         updated_ms=NOW_MS,
-        total_spent=orders * dice.randrange(100_000, 3_000_000),
+        total_spent=orders * dice.randrange(100_000, 3_000_000) * 10_000,
         orders_count=orders,
         tags=tuple(dice.sample(TAGS, dice.randrange(3))),
         created_ms=NOW_MS - dice.randrange(900 * DAY_MS),

@@ -25,7 +25,7 @@ from arq.connections import ArqRedis
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, CustomerId, OrgId
 from service.domain.evaluation import Compiled
-from service.domain.judgement import Asked, Background, Due, Scene, judge
+from service.domain.judgement import BatchContext, MarkContext, StoredState, WriteNeeded, evaluate_customer
 from service.domain.parsing import parse_rules
 from service.domain.records import Record
 from service.store import ledger, marks
@@ -60,19 +60,19 @@ class Crowd:
 
     compiled: Compiled
     dice: random.Random
-    backgrounds: dict[int, Background]
+    backgrounds: dict[int, StoredState]
     now_ms: int = NOW_MS
 
     def items(self, taken: Sequence[Mark]) -> Iterator[Settlement]:
         """Each customer changed at random, decided on and written."""
-        scene = Scene(self.compiled, 7, self.now_ms, self.compiled.day_of(self.now_ms))
+        batch = BatchContext(self.compiled, 7, self.now_ms, self.compiled.day_of(self.now_ms))
         for mark in taken:
-            background = self.backgrounds.get(mark.customer, Background())
+            background = self.backgrounds.get(mark.customer, StoredState())
             tags = tuple(one.tag for one in background.standing.owned.values())
             changed = msgspec.structs.replace(self._changed(mark.customer), tags=tags)
-            judged = judge(Asked(), Record(changed, frozenset()), background, scene)
-            if isinstance(judged, Due):
-                self.backgrounds[mark.customer] = judged.settled.background
+            judged = evaluate_customer(MarkContext(), Record(changed, frozenset()), background, batch)
+            if isinstance(judged, WriteNeeded):
+                self.backgrounds[mark.customer] = judged.result.stored
                 plan = outcomes.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
                 yield plans.after_success(mark, plans.unpack_plan(plan))
 

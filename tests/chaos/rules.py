@@ -10,7 +10,7 @@ from service.domain.compilation import compile_rules
 from service.domain.decision import decide
 from service.domain.evaluation import Compiled
 from service.domain.parsing import parse_rules
-from service.domain.reading import read_record
+from service.domain.records import read_record
 from service.domain.standing import NOTHING
 
 RULES = """
@@ -51,7 +51,7 @@ class Oracle:
 
     def wanted(self, body: bytes) -> set[str]:
         """The managed tags that this record (as the sandbox has it) is to have."""
-        customer = replace(read_record(body, currency="VND").customer, tags=())
+        customer = replace(read_record(body).customer, tags=())
         decision = decide(
             compiled=self.compiled, customer=customer, standing=NOTHING, today=1, now_ms=1, version=1
         )

@@ -9,10 +9,10 @@ import msgspec
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.evaluation import Compiled
 from service.domain.ownership import NO_PAST, Past, succeed, undo
-from service.domain.restoring import Deed, Undoing, together
+from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
 from service.domain.rules import RuleSet
 from service.domain.standing import Standing
 from service.domain.tags import after, fold, tag_set
@@ -29,7 +29,7 @@ class Life:
     today: date
     standing: Standing = field(default_factory=Standing)
     pasts: list[Past] = field(default_factory=lambda: [NO_PAST])
-    ledger: list[Deed] = field(default_factory=list)
+    ledger: list[LedgerChange] = field(default_factory=list)
     touches: dict[str, Touch] = field(default_factory=dict)
     clock: int = 0
     compiled: Compiled | None = None
@@ -49,7 +49,7 @@ class Life:
     def look(self) -> Decision:
         """Decide and write; what was to be put back is settled by it."""
         self.compiled = self.compiled or compile_rules(self.docs[-1], past=self.pasts[-1])
-        decision = decide(
+        decision = decide_with_restores(
             compiled=self.compiled,
             customer=self.customer,
             standing=self.standing,
@@ -57,9 +57,9 @@ class Life:
             now_ms=moment(self.today, 12, self.docs[-1].timezone),
             version=self.version,
         )
-        for reason in decision.reasons:
+        for one in decision.changes:
             self.clock += 1
-            self.ledger.append(Deed(1, reason.tag, self.version, self.clock, reason.why, stood=reason.stood))
+            self.ledger.append(LedgerChange(1, one.tag, self.version, self.clock, one.cause, undo=one.undo))
         self.retag(*after(tag_set(self.customer.tags), decision.change).listed)
         self.standing = decision.standing
         return decision
@@ -68,7 +68,7 @@ class Life:
         self.customer = msgspec.structs.replace(self.customer, tags=tags)
 
     def spend(self, total: int) -> None:
-        self.customer = msgspec.structs.replace(self.customer, total_spent=total)
+        self.customer = msgspec.structs.replace(self.customer, total_spent=total * 10_000)
 
     def exclude(self, *ids: str) -> None:
         self.standing = replace(self.standing, excluded=frozenset(ids))
@@ -87,11 +87,11 @@ class Life:
         undone = {number: self.docs[number - 1] for number in range(to + 1, by)}
         inherited = succeed(self.pasts[-1], before=self.docs[-1], after=doc)
         past = undo(inherited, undone=undone, restored=doc, target=self.pasts[to - 1])
-        undoing = Undoing(undone=frozenset(undone), by=by)
-        for deed in self.ledger:
-            undoing.tell(deed)
-        new = undoing.found({1: self.touches}).get(1, {})
-        restores = together(self.standing.restores, new, undone=past.undone)
+        collector = RollbackCollector(undone=frozenset(undone), by=by)
+        for change in self.ledger:
+            collector.add(change)
+        new = collector.restores({1: self.touches}).get(1, {})
+        restores = merge_restores(self.standing.restores, new, undone=past.undone)
         self.standing = replace(self.standing, restores=restores)
         self._go_live(doc, past)
 

@@ -27,7 +27,7 @@ ZONES = [
 def test_a_moment_falls_on_the_day_that_the_zones_own_clocks_showed(zone: str, moment: datetime) -> None:
     ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
-    assert calendar(zone).date_of(ms) == moment.astimezone(ZoneInfo(zone)).date()
+    assert date.fromordinal(calendar(zone).day_of(ms)) == moment.astimezone(ZoneInfo(zone)).date()
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Pacific/Apia"])
@@ -35,9 +35,8 @@ def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: st
     start = datetime(2011, 1, 1, tzinfo=UTC)
     for hour in range(366 * 24):
         moment = start + timedelta(hours=hour, minutes=-1)
-        assert (
-            calendar(zone).date_of(int(moment.timestamp()) * 1000) == moment.astimezone(ZoneInfo(zone)).date()
-        )
+        day = calendar(zone).day_of(int(moment.timestamp()) * 1000)
+        assert date.fromordinal(day) == moment.astimezone(ZoneInfo(zone)).date()
 
 
 @pytest.mark.parametrize(
@@ -49,13 +48,14 @@ def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: st
     ],
 )
 def test_moments_beyond_the_calendar_fall_on_its_ends(ms: int, expected: date) -> None:
-    assert calendar("America/New_York").date_of(ms) == expected
+    assert date.fromordinal(calendar("America/New_York").day_of(ms)) == expected
 
 
 def test_a_birthday_stored_as_the_evening_before_in_utc_is_the_local_day() -> None:
     moment = datetime(1990, 5, 31, 17, tzinfo=UTC)
 
-    assert calendar("Asia/Ho_Chi_Minh").date_of(int(moment.timestamp()) * 1000) == date(1990, 6, 1)
+    day = calendar("Asia/Ho_Chi_Minh").day_of(int(moment.timestamp()) * 1000)
+    assert date.fromordinal(day) == date(1990, 6, 1)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,10 @@ from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
 from service.domain.ownership import NO_PAST, Past, succeed, undo
 from service.domain.parsing import check_rules
+from service.domain.reasons import NO_INPUTS
 from service.domain.standing import Owned, Standing
 from service.domain.tags import after, tag_set
+from service.domain.turns import DecisionBuilder
 from tests.reference.strategies import moment
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -37,7 +39,7 @@ class Shop:
 
     def look(self, *, spent: int | None = None, days: int = 0) -> Decision:
         if spent is not None:
-            self.customer = msgspec.structs.replace(self.customer, total_spent=spent)
+            self.customer = msgspec.structs.replace(self.customer, total_spent=spent * 10_000)
         self.today += timedelta(days=days)
         decision = decide(
             compiled=compile_rules(check_rules(self.doc), past=self.past),
@@ -73,6 +75,10 @@ def rule(rule_id: str = "vip", tag: str = "VIP", when: dict[str, Any] = BIG, **m
     return {"id": rule_id, "tag": tag, "when": when, **more}
 
 
+def said(decision: Decision) -> list[tuple[str, str, str]]:
+    return [(outcome.effect, outcome.tag, outcome.cause) for outcome in decision.outcomes]
+
+
 def spent(low: int) -> dict[str, Any]:
     return {**BIG, "value": low}
 
@@ -98,7 +104,7 @@ def test_a_tag_that_a_person_put_on_is_left_and_said_to_be_so() -> None:
     decision = shop.look(spent=0)
 
     assert shop.tags == {"vip"}
-    assert [(held.tag, held.why) for held in decision.held_back] == [("vip", "not_ours")]
+    assert said(decision) == [("retain", "vip", "not_ours")]
 
 
 def test_a_rule_that_owns_all_copies_removes_the_spelling_that_the_record_has() -> None:
@@ -154,7 +160,7 @@ def test_a_hold_says_the_day_on_which_it_ends() -> None:
     decision = shop.look(spent=0, days=3)
 
     assert decision.next_change == (START + timedelta(days=30)).toordinal()
-    assert decision.held_back[0].until == decision.next_change
+    assert decision.retained[0].until == decision.next_change
 
 
 def test_a_hold_outlives_a_new_version() -> None:
@@ -288,7 +294,7 @@ def test_an_excluded_customer_is_neither_given_the_tag_nor_loses_it() -> None:
     shop.exclude("vip")
     decision = shop.look(spent=100)
     assert shop.tags == set()
-    assert [(held.tag, held.why) for held in decision.held_back] == [("VIP", "excluded")]
+    assert said(decision) == [("withhold", "VIP", "excluded")]
 
     shop.exclude()
     shop.look()
@@ -349,20 +355,50 @@ def test_a_rule_sees_the_tags_that_this_very_decision_gives() -> None:
 def test_every_change_has_its_reason_with_the_values_that_decided() -> None:
     shop = Shop(rule())
 
-    given = shop.look(spent=100).reasons
-    taken = shop.look(spent=0).reasons
+    given = shop.look(spent=100).outcomes
+    taken = shop.look(spent=0).outcomes
 
-    assert [(one.tag, one.added, one.rule, one.why, one.values) for one in (*given, *taken)] == [
-        ("VIP", True, "vip", "matched", {"total_spent": 100}),
-        ("VIP", False, "vip", "unmatched", {"total_spent": 0}),
+    assert [(one.tag, one.effect, one.rule, one.cause, one.evidence) for one in (*given, *taken)] == [
+        ("VIP", "add", "vip", "matched", {"total_spent": 100_0000}),
+        ("VIP", "remove", "vip", "unmatched", {"total_spent": 0}),
     ]
+
+
+def test_each_tag_has_one_outcome() -> None:
+    shop = Shop(rule(), rule("keeps", "Kept", keep="30 days"), tiers=(tier(),), tags=("silver",))
+    shop.look(spent=100)
+
+    assert said(shop.look()) == [
+        ("have", "VIP", "matched"),
+        ("have", "Kept", "matched"),
+        ("have", "Silver", "matched"),
+    ]
+    assert said(shop.look(spent=0)) == [
+        ("remove", "VIP", "unmatched"),
+        ("retain", "Kept", "kept"),
+        ("remove", "silver", "outranked"),
+    ]
+
+
+def test_a_decision_leaves_the_facts_that_others_share_as_they_are() -> None:
+    compiled = compile_rules(check_rules({"rules": [rule()]}))
+    customer = Customer(id=1, total_spent=100_0000)
+    facts = compiled.facts(customer, START.toordinal())
+    builder = DecisionBuilder(
+        compiled=compiled, customer=customer, standing=Standing(), facts=facts, now_ms=0, version=1
+    )
+
+    builder.add(tag="VIP", key="vip", rule="vip", cause="matched", inputs=NO_INPUTS)
+
+    assert builder.facts.tags == {"vip"}
+    assert facts.tags == frozenset()
 
 
 def test_what_can_reach_a_person_is_not_kept_with_a_reason() -> None:
     shop = Shop(rule(when={"field": "email", "op": "ends_with", "value": "@example.com"}))
     shop.customer = msgspec.structs.replace(shop.customer, email="an@example.com")
 
-    assert shop.look().reasons[0].values == {"email": True}
+    assert shop.look().outcomes[0].evidence == {"email": True}
 
 
 def test_the_keys_that_must_not_be_missing_are_those_that_live_rules_read() -> None:

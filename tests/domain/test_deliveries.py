@@ -23,7 +23,7 @@ from service.domain.deliveries import (
     signature_digest,
     tidy_topic,
 )
-from service.domain.reading import read_record
+from service.domain.records import read_record
 
 VIETNAMESE = (
     '{"id":1037889951,"first_name":"Nguyễn Thị Ánh","tags":"Khách VIP","total_spent":261380000.0000}'.encode()
@@ -116,13 +116,13 @@ def test_a_body_that_was_written_again_is_not_signed() -> None:
     ],
 )  # fmt: skip
 def test_a_signed_body_is_judged(topic: str, body: bytes, customer: str, note: str) -> None:
-    verdict = judge(topic=topic, body=body, test=False, currency="VND")
+    verdict = judge(topic=topic, body=body, test=False)
 
     assert (verdict.customer, verdict.note) == (customer, note)
 
 
 def test_a_test_delivery_marks_nobody() -> None:
-    assert judge(topic="customers/update", body=b'{"id": 7}', test=True, currency="VND").note == Reason.TEST
+    assert judge(topic="customers/update", body=b'{"id": 7}', test=True).note == Reason.TEST
 
 
 WHOLE = {
@@ -136,9 +136,9 @@ WHOLE = {
 def test_a_whole_customer_has_the_digest_that_the_drain_would_leave() -> None:
     body = json.dumps(WHOLE).encode()
 
-    verdict = judge(topic="customers/update", body=body, test=False, currency="USD")
+    verdict = judge(topic="customers/update", body=body, test=False)
 
-    assert verdict.digest == digest(read_record(body, currency="USD").customer)
+    assert verdict.digest == digest(read_record(body).customer)
     assert verdict.updated_ms == "1772323200000"
 
 
@@ -146,22 +146,20 @@ def test_a_whole_customer_has_the_digest_that_the_drain_would_leave() -> None:
 def test_a_missing_field_leaves_no_digest(key: str) -> None:
     body = json.dumps({name: value for name, value in WHOLE.items() if name != key}).encode()
 
-    assert judge(topic="customers/update", body=body, test=False, currency="VND").digest == ""
+    assert judge(topic="customers/update", body=body, test=False).digest == ""
 
 
 @pytest.mark.parametrize(
     "body", [WHOLE, {"customer": WHOLE}, WHOLE | {"odd": [1]}], ids=["bare", "nested", "odd"]
 )
 def test_a_deletion_that_shows_the_last_record_is_no_echo_of_it(body: dict[str, object]) -> None:
-    told = judge(topic="customers/delete", body=json.dumps(body).encode(), test=False, currency="VND")
+    told = judge(topic="customers/delete", body=json.dumps(body).encode(), test=False)
 
     assert (told.customer, told.digest) == (str(WHOLE["id"]), "")
 
 
 def test_an_orders_copy_of_its_customer_is_not_its_present_state() -> None:
-    verdict = judge(
-        topic="orders/create", body=json.dumps({"customer": WHOLE}).encode(), test=False, currency="VND"
-    )
+    verdict = judge(topic="orders/create", body=json.dumps({"customer": WHOLE}).encode(), test=False)
 
     assert (verdict.customer, verdict.digest) == ("7", "")
 
@@ -169,7 +167,7 @@ def test_an_orders_copy_of_its_customer_is_not_its_present_state() -> None:
 def test_a_moment_that_cannot_be_makes_nobody_wait() -> None:
     body = json.dumps({**WHOLE, "updated_at": "9999-12-31T00:00:00Z"}).encode()
 
-    assert judge(topic="customers/update", body=body, test=False, currency="VND").updated_ms == "0"
+    assert judge(topic="customers/update", body=body, test=False).updated_ms == "0"
 
 
 HUGE = [
@@ -188,12 +186,12 @@ def test_a_number_that_fits_nowhere_is_no_fault_of_ours(topic: str, key: str, nu
     one = json.dumps({**WHOLE, key: None}).replace(f'"{key}": null', f'"{key}": {number}')
     body = one if topic == "customers/update" else f'{{"total_price": {number}, "customer": {one}}}'
 
-    assert judge(topic=topic, body=body.encode(), test=False, currency="USD").customer == "7"
+    assert judge(topic=topic, body=body.encode(), test=False).customer == "7"
 
 
 @given(st.binary(max_size=300) | st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(WHOLE)) | st.just("customer"), inner)).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_no_body_is_too_odd_to_be_judged(body: bytes) -> None:
-    verdict = judge(topic="customers/update", body=body, test=False, currency="VND")
+    verdict = judge(topic="customers/update", body=body, test=False)
 
     assert bool(verdict.customer) != bool(verdict.note)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from datetime import date
+from decimal import Decimal
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -18,9 +20,10 @@ from service.domain.customers import Customer
 from service.domain.days import calendar
 from service.domain.distance import Distance, distance
 from service.domain.explanation import Found, explain
-from service.domain.facts import Facts, facts_maker, fold
+from service.domain.facts import Facts, build_facts
 from service.domain.fields import FIELDS
 from service.domain.parsing import check_rules
+from service.domain.tags import fold
 from service.domain.telling import as_json, lines, tell
 from service.domain.words import LANGUAGES
 from service.locales import words
@@ -30,7 +33,7 @@ from tests.reference import strategies
 RANDOMLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ZONE = "Asia/Ho_Chi_Minh"
 TODAY = date(2026, 11, 20)
-make = facts_maker(calendar=calendar(ZONE))
+make = partial(build_facts, calendar=calendar(ZONE))
 
 
 def on(day: date) -> int:
@@ -40,7 +43,7 @@ def on(day: date) -> int:
 CUSTOMERS = (
     Customer(
         id=1,
-        total_spent=9_000_000,
+        total_spent=9_000_000_0000,
         orders_count=3,
         tags=("Khách sỉ", "Ours"),
         created_ms=on(date(2026, 6, 1)),
@@ -62,7 +65,7 @@ CUSTOMERS = (
     ),
     Customer(
         id=1,
-        total_spent=10_000_000,
+        total_spent=10_000_000_0000,
         orders_count=9,
         tags=("blacklist", "Khách sỉ"),
         created_ms=on(date(2026, 9, 1)),
@@ -131,7 +134,7 @@ def test_explanation_and_closure_agree_on_random_trees(data: st.DataObject) -> N
     found = explain(rule.when, facts=facts, customer=customer)
 
     assert found.matched is rule.matches(facts)
-    assert json.dumps(as_json(found, words=words("en")))
+    assert msgspec.json.Encoder(decimal_format="number").encode(as_json(found, words=words("en")))
     for language in ("vi", "en"):
         assert "{" not in tell(found, words=words(language), currency="VND")
         assert all(lines(found, words=words(language), currency="VND"))
@@ -177,14 +180,14 @@ def test_covering_the_distance_and_nothing_less_gives_the_needed_answer(data: st
 
 
 NEAREST: list[tuple[str, str, Any, dict[str, Any], str, str]] = [
-        ("total_spent", "at_least", 10_000_000, {"total_spent": 9_660_000}, "thiếu 340.000 ₫", "₫340,000 short"),
-        ("total_spent", "more_than", 10, {"total_spent": 10}, "thiếu 1 ₫", "₫1 short"),
-        ("total_spent", "at_most", 10_000_000, {"total_spent": 10_340_000}, "vượt 340.000 ₫", "₫340,000 over"),
-        ("total_spent", "less_than", 10, {"total_spent": 10}, "vượt 1 ₫", "₫1 over"),
-        ("total_spent", "between", (5, 9), {"total_spent": 2}, "thiếu 3 ₫", "₫3 short"),
-        ("total_spent", "between", (5, 9), {"total_spent": 12}, "vượt 3 ₫", "₫3 over"),
-        ("avg_order_value", "at_least", 500, {"total_spent": 900, "orders_count": 2}, "thiếu 50 ₫", "₫50 short"),
-        ("total_spent", "is", 3, {"total_spent": 5}, "vượt 2 ₫", "₫2 over"),
+        ("total_spent", "at_least", 10_000_000, {"total_spent": 9_660_000_0000}, "thiếu 340.000 ₫", "₫340,000 short"),
+        ("total_spent", "more_than", 10, {"total_spent": 10_0000}, "thiếu 1 ₫", "₫1 short"),
+        ("total_spent", "at_most", 10_000_000, {"total_spent": 10_340_000_0000}, "vượt 340.000 ₫", "₫340,000 over"),
+        ("total_spent", "less_than", 10, {"total_spent": 10_0000}, "vượt 1 ₫", "₫1 over"),
+        ("total_spent", "between", (5, 9), {"total_spent": 2_0000}, "thiếu 3 ₫", "₫3 short"),
+        ("total_spent", "between", (5, 9), {"total_spent": 12_0000}, "vượt 3 ₫", "₫3 over"),
+        ("avg_order_value", "at_least", 500, {"total_spent": 900_0000, "orders_count": 2}, "thiếu 50 ₫", "₫50 short"),
+        ("total_spent", "is", 3, {"total_spent": 5_0000}, "vượt 2 ₫", "₫2 over"),
         ("orders_count", "at_least", 3, {"orders_count": 1}, "thiếu 2", "2 short"),
         ("orders_count", "more_than", 3, {"orders_count": 1}, "thiếu 3", "3 short"),
         ("orders_count", "at_most", 3, {"orders_count": 4}, "vượt 1", "1 over"),
@@ -224,6 +227,16 @@ def test_the_nearest_miss_is_said_in_both_languages(
 
     assert tell(found, words=words("vi"), currency="VND").endswith(f", {vi})")
     assert tell(found, words=words("en"), currency="VND").endswith(f", {en})")
+
+
+def test_amounts_are_given_in_units_and_exactly() -> None:
+    tree = {"field": "total_spent", "op": "between", "value": [10, 20]}
+
+    short, over = (as_json(explained(tree, Customer(id=1, total_spent=spent))) for spent in (9_5000, 30_0000))
+
+    assert (short["expected"], short["actual"]) == ([10, 20], Decimal("9.5"))
+    assert short["distance"] == {"way": "lacks", "amount": Decimal("0.5")}
+    assert (over["actual"], over["distance"]) == (30, {"way": "exceeds", "amount": 10})
 
 
 def as_written(condition: Condition) -> dict[str, Any]:
@@ -275,7 +288,7 @@ def test_whoever_is_to_be_anything_else_lacks_nothing(tree: dict[str, Any]) -> N
 def test_under_not_the_distance_is_that_of_the_opposite() -> None:
     tree = {"not": {"field": "total_spent", "op": "at_least", "value": 10_000_000}}
 
-    found = explained(tree, Customer(id=1, total_spent=12_000_000))
+    found = explained(tree, Customer(id=1, total_spent=12_000_000_0000))
 
     assert tell(found, words=words("vi"), currency="VND") == (
         "✘ KHÔNG phải: Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 12.000.000 ₫, vượt 2.000.001 ₫)"

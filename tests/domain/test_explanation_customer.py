@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -26,6 +26,7 @@ from service.locales import words
 from tests.reference import strategies
 from tests.reference.strategies import PASTS, standings
 
+JSON = msgspec.json.Encoder(decimal_format="number")
 TODAY = date(2026, 11, 20)
 DAY = TODAY.toordinal()
 RULES = """
@@ -74,7 +75,7 @@ def states(explained: Explanation) -> dict[str, str]:
 
 def test_each_tag_says_whether_we_others_or_nobody_yet_put_it_on() -> None:
     explained = told(
-        Customer(id=1, total_spent=20_000_000, tags=("VIP", "Khách sỉ", "Silver")),
+        Customer(id=1, total_spent=20_000_000_0000, tags=("VIP", "Khách sỉ", "Silver")),
         Standing(ours("VIP", "vip", date(2026, 11, 18))),
         intents={"silver": Intent("Silver", "hang", ms(TODAY), 3)},
     )
@@ -92,7 +93,7 @@ def test_each_tag_says_whether_we_others_or_nobody_yet_put_it_on() -> None:
 def test_a_tag_that_was_adopted_is_not_said_to_be_put_on_by_a_rule() -> None:
     adopted = Owned("VIP", "vip", ms(date(2026, 11, 18)), 2, adopted=True)
 
-    explained = told(Customer(id=1, total_spent=20_000_000, tags=("VIP",)), Standing({"vip": adopted}))
+    explained = told(Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",)), Standing({"vip": adopted}))
 
     (tag,) = explained.tags
     assert (tag.whose, tag.rule) == ("adopted", "vip")
@@ -107,7 +108,7 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
         "gold": Touch("Gold", added=False, at_ms=ms(date(2026, 11, 16))),
     }
 
-    explained = told(Customer(id=1, total_spent=5, tags=("Khách sỉ", "Báo chí")), touches=touches)
+    explained = told(Customer(id=1, total_spent=5_0000, tags=("Khách sỉ", "Báo chí")), touches=touches)
 
     assert [(one.tag, one.since_ms) for one in explained.tags] == [
         ("Khách sỉ", ms(date(2026, 11, 17))),
@@ -127,14 +128,14 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
 def test_a_tag_whose_removal_is_undone_again_and_again_is_not_said_to_leave() -> None:
     standing = Standing(ours("VIP", "vip"))
 
-    explained = told(Customer(id=1, total_spent=5, tags=("VIP",)), standing, stopped=frozenset({"vip"}))
+    explained = told(Customer(id=1, total_spent=5_0000, tags=("VIP",)), standing, stopped=frozenset({"vip"}))
 
     assert (explained.remove, explained.tags[0].leaves) == ((), False)
 
 
 def test_a_tag_that_is_back_is_not_said_to_be_taken_off() -> None:
     touches = {"vip": Touch("VIP", added=False, at_ms=ms(date(2026, 11, 19)))}
-    customer = Customer(id=1, total_spent=20_000_000, tags=("VIP",))
+    customer = Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",))
 
     explained = told(customer, Standing(ours("VIP", "vip")), touches=touches)
 
@@ -147,22 +148,22 @@ HELD = {"fan": Hold("fan", DAY - 3)}
 @pytest.mark.parametrize(
     ("customer", "standing", "more", "rule", "state"),
     [
-        ({"total_spent": 20_000_000, "tags": ("VIP",)}, NOTHING, {}, "vip", "has"),
-        ({"total_spent": 20_000_000}, NOTHING, {}, "vip", "gets"),
-        ({"total_spent": 5}, NOTHING, {}, "vip", "none"),
-        ({"total_spent": 5, "tags": ("VIP",)}, NOTHING, {}, "vip", "not_ours"),
-        ({"total_spent": 5, "tags": ("VIP",)}, Standing(ours("VIP", "vip")), {}, "vip", "loses"),
+        ({"total_spent": 20_000_000_0000, "tags": ("VIP",)}, NOTHING, {}, "vip", "has"),
+        ({"total_spent": 20_000_000_0000}, NOTHING, {}, "vip", "gets"),
+        ({"total_spent": 5_0000}, NOTHING, {}, "vip", "none"),
+        ({"total_spent": 5_0000, "tags": ("VIP",)}, NOTHING, {}, "vip", "not_ours"),
+        ({"total_spent": 5_0000, "tags": ("VIP",)}, Standing(ours("VIP", "vip")), {}, "vip", "loses"),
         ({"orders_count": 1, "tags": ("Fan",)}, Standing(ours("Fan", "fan"), HELD), {}, "fan", "kept"),
-        ({"total_spent": 20_000_000}, Standing(excluded=frozenset({"vip"})), {}, "vip", "excluded"),
-        ({"total_spent": 20_000_000}, NOTHING, {"stopped": frozenset({"vip"})}, "vip", "stopped"),
+        ({"total_spent": 20_000_000_0000}, Standing(excluded=frozenset({"vip"})), {}, "vip", "excluded"),
+        ({"total_spent": 20_000_000_0000}, NOTHING, {"stopped": frozenset({"vip"})}, "vip", "stopped"),
         (
-            {"total_spent": 5, "tags": ("VIP",)},
+            {"total_spent": 5_0000, "tags": ("VIP",)},
             Standing(ours("VIP", "vip")),
             {"stopped": frozenset({"vip"})},
             "vip",
             "stopped",
         ),
-        ({"total_spent": 5, "tags": ("VIP",)}, Standing(ours("VIP", "gone")), {}, "vip", "left"),
+        ({"total_spent": 5_0000, "tags": ("VIP",)}, Standing(ours("VIP", "gone")), {}, "vip", "left"),
     ],
     ids=["has", "gets", "none", "not ours", "loses", "kept", "excluded", "stopped", "stays", "left"],
 )
@@ -204,7 +205,7 @@ def test_a_kept_tag_says_until_when_or_for_ever() -> None:
 
 
 def test_a_rule_that_reads_tags_is_explained_with_the_tags_that_earlier_rules_have_just_given() -> None:
-    explained = told(Customer(id=1, total_spent=20_000_000, orders_count=3))
+    explained = told(Customer(id=1, total_spent=20_000_000_0000, orders_count=3))
 
     both = next(one for one in explained.rules if one.source.id == "both")
     assert (both.state, both.found.matched) == ("gets", True)
@@ -225,9 +226,9 @@ def test_what_time_alone_will_do_is_said_with_its_day() -> None:
 
 
 def test_a_tier_says_what_is_missing_to_the_next_level_and_how_long_a_lost_one_stays() -> None:
-    silver = told(Customer(id=1, total_spent=12_300_000, tags=("Silver",)))
+    silver = told(Customer(id=1, total_spent=12_300_000_0000, tags=("Silver",)))
     falling = told(
-        Customer(id=1, total_spent=12_300_000, tags=("Gold",)),
+        Customer(id=1, total_spent=12_300_000_0000, tags=("Gold",)),
         Standing(ours("Gold", "hang"), {"hang": Hold("gold", DAY - 100, DAY - 10)}),
     )
 
@@ -288,4 +289,4 @@ def test_an_explanation_agrees_with_the_decision_whatever_the_rules_and_the_stan
             assert fold(one.source.tag) in {fold(tag) for tag in decision.wanted}
     for language in ("vi", "en"):
         assert customer_lines(explained, words=words(language))
-        assert json.dumps(customer_data(explained, words=words(language)))
+        assert JSON.encode(customer_data(explained, words=words(language)))

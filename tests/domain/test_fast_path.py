@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.decision import Decision, _decided, decide
+from service.domain.decision import Decision, decide, decide_by_steps
 from service.domain.decisions.fast_path import fast_path
 from service.domain.evaluation import Compiled
 from service.domain.ownership import NO_PAST, Past, succeed
@@ -35,13 +35,16 @@ def decided_both_ways(
         compiled=compiled, customer=customer, standing=standing, today=day, now_ms=now_ms, version=4
     )
     facts = compiled.facts(customer, day)
-    whole = _decided(compiled, customer, standing, facts, now_ms=now_ms, version=4)
+    whole = decide_by_steps(
+        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=4
+    )
     return quick, whole
 
 
 def by_tag(decision: Decision) -> Decision:
-    """The fast path names removals first, whatever the order of the rules."""
-    return msgspec.structs.replace(decision, reasons=tuple(sorted(decision.reasons, key=lambda one: one.tag)))
+    """The fast path names the tags that no rule gives first, whatever the order of the rules."""
+    ordered = sorted(decision.outcomes, key=lambda one: (one.tag, one.effect, one.rule))
+    return msgspec.structs.replace(decision, outcomes=tuple(ordered))
 
 
 def check(compiled: Compiled, customer: Customer, standing: Standing, today: date) -> Decision:
@@ -98,12 +101,12 @@ OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
     ("customer", "standing", "expected"),
     [
         (Customer(id=1, total_spent=0), Standing(), True),
-        (Customer(id=1, total_spent=50, tags=("VIP",)), Standing(OWNED_VIP), True),
+        (Customer(id=1, total_spent=50_0000, tags=("VIP",)), Standing(OWNED_VIP), True),
         (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(), True),
         (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "deleted", 0, 1)}), True),
         (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(OWNED_GOLD), True),
         (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "removed", 0, 1)}), True),
-        (Customer(id=1, total_spent=10), Standing(), False),
+        (Customer(id=1, total_spent=10_0000), Standing(), False),
         (Customer(id=1, total_spent=0, tags=("VIP",)), Standing(OWNED_VIP), False),
         (Customer(id=1, total_spent=0, orders_count=3), Standing(), False),
         (Customer(id=1, total_spent=0), Standing(held={"fan": Hold("fan", 1)}), False),

@@ -6,6 +6,7 @@ import itertools
 import random
 from collections.abc import Iterator
 from datetime import date
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from service.domain.branches import compile_tree
 from service.domain.conditions import Tree
 from service.domain.customers import Customer
 from service.domain.days import calendar
-from service.domain.facts import facts_maker
+from service.domain.facts import build_facts
 from service.domain.parsing import check_rules
 from tests.reference.strategies import moment
 
@@ -74,7 +75,7 @@ def crowd(zone: str, size: int, dice: random.Random) -> Iterator[Customer]:
 def count_checks(*, zone: str, size: int, days: int, seed: int) -> int:
     """Compare every tree's answer on every day before its promised day; returns how many were compared."""
     dice = random.Random(seed)
-    make = facts_maker(calendar=calendar(zone))
+    make = partial(build_facts, calendar=calendar(zone))
     trees = [compile_tree(when(tree), currency="VND") for tree in TREES]
     checks = 0
     for customer in crowd(zone, size, dice):
@@ -136,6 +137,6 @@ def test_the_promised_day_is_the_first_on_which_the_answer_can_change(
     flip = compile_tree(when(tree), currency="VND").flip
     assert flip is not None
 
-    on = flip(facts_maker(calendar=calendar(zone))(customer, today.toordinal()))
+    on = flip(build_facts(customer, today.toordinal(), calendar=calendar(zone)))
 
     assert on == (expected.toordinal() if expected else None)

@@ -9,12 +9,13 @@ from typing import Any
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from service.domain.branches import compile_tree
 from service.domain.conditions import Condition
 from service.domain.customers import Customer
 from service.domain.days import calendar
-from service.domain.facts import facts_maker
+from service.domain.facts import build_facts
 from service.domain.fields import FIELDS, Kind
 from service.domain.operators import OPERATORS, Operator
 from service.domain.values import Takes
@@ -51,7 +52,7 @@ def condition(field: str, operator: Operator) -> Condition:
 
 
 def answer(tree: Condition, customer: Customer) -> bool:
-    facts = facts_maker(calendar=calendar(ZONE))(customer, TODAY)
+    facts = build_facts(customer, TODAY, calendar=calendar(ZONE))
     return compile_tree(tree, currency="VND").matches(facts)
 
 
@@ -78,6 +79,56 @@ def test_an_operators_twin_is_its_exact_complement(
 @pytest.mark.parametrize(("field", "operator"), [(f.name, o) for f, o in EVERY], ids=IDS)
 def test_an_empty_value_matches_only_negative_operators(field: str, operator: Operator) -> None:
     assert answer(condition(field, operator), EMPTY) is (operator.name in NEGATIVE)
+
+
+@pytest.mark.parametrize(("field", "operator"), [(f.name, o) for f, o in EVERY], ids=IDS)
+def test_an_operator_says_whether_it_matches_an_empty_value(field: str, operator: Operator) -> None:
+    assert operator.matches_empty is answer(condition(field, operator), EMPTY)
+
+
+COMPARED = [(f.name, o) for f, o in EVERY if o.interval is not None]
+
+
+@pytest.mark.parametrize(
+    ("field", "operator"), COMPARED, ids=[f"{name}-{one.name}" for name, one in COMPARED]
+)
+@given(data=st.data())
+@settings(max_examples=30, deadline=None)
+def test_a_test_holds_exactly_for_the_values_in_its_operators_interval(
+    field: str, operator: Operator, data: st.DataObject
+) -> None:
+    small = st.integers(-3, 40)
+    operand = {
+        Takes.AMOUNTS: st.tuples(small, small).map(sorted),
+        Takes.COUNTS: st.tuples(small, small).map(sorted),
+        Takes.SPAN: st.integers(0, 60).map("{} days".format),
+        Takes.DAY: st.integers(TODAY - 60, TODAY + 60).map(lambda day: date.fromordinal(day).isoformat()),
+    }.get(operator.takes, small)
+    tree = Condition.model_validate({"field": field, "op": operator.name, "value": data.draw(operand)})
+    compared = tree.compared("VND")
+    assert operator.interval is not None
+    low, high = operator.interval(compared, TODAY)
+    near = [end + step for end in (low, high) if end is not None for step in (-1, 0, 1)]
+    value = data.draw(st.sampled_from(near) | st.integers(min(near) - 9, max(near) + 9))
+    facts = build_facts(EMPTY, TODAY, calendar=calendar(ZONE))
+    setattr(facts, FIELDS[field].facts[0], value)
+
+    inside = (low is None or low <= value) and (high is None or value <= high)
+    assert compile_tree(tree, currency="VND").matches(facts) is (inside is not operator.is_negative)
+
+
+def test_every_comparison_of_numbers_and_days_has_an_interval() -> None:
+    counted = [one for field, one in EVERY if field.kind in {Kind.MONEY, Kind.INT, Kind.DATE}]
+
+    assert all(one.interval is not None for one in counted if one.takes is not Takes.NOTHING)
+
+
+def test_an_amount_just_below_the_limit_does_not_reach_it() -> None:
+    below = Customer(id=1, total_spent=9_999_999_9999, orders_count=1)
+
+    assert not asked("total_spent", "at_least", 10_000_000, below)
+    assert asked("total_spent", "less_than", 10_000_000, below)
+    assert not asked("avg_order_value", "at_least", 10_000_000, below)
 
 
 @pytest.mark.parametrize("kind", list(Kind))
@@ -127,8 +178,8 @@ def test_a_province_matches_by_its_name_or_its_code() -> None:
         pytest.param("gender", "is_not_empty", None, Customer(id=1, gender=0), id="0 is not empty"),
         pytest.param("orders_count", "is", 0, Customer(id=1, orders_count=0), id="no orders is a value"),
         pytest.param("accepts_marketing", "is", False, Customer(id=1, accepts_marketing=False), id="false is a value"),
-        pytest.param("avg_order_value", "is", 3, Customer(id=1, total_spent=10, orders_count=3), id="average, rounded down"),
-        pytest.param("avg_order_value", "is_empty", None, Customer(id=1, total_spent=10, orders_count=0), id="no average without orders"),
+        pytest.param("avg_order_value", "more_than", 3, Customer(id=1, total_spent=10_0000, orders_count=3), id="the average of three keeps its fraction"),
+        pytest.param("avg_order_value", "is_empty", None, Customer(id=1, total_spent=10_0000, orders_count=0), id="no average without orders"),
         pytest.param("state", "is", "disabled", Customer(id=1, state="Disabled"), id="state in any case"),
         pytest.param("first_name", "is_empty", None, Customer(id=1, first_name="  "), id="blank is empty"),
     ],
@@ -141,6 +192,6 @@ def test_values_that_look_like_nothing_are_told_from_nothing(
 
 def test_money_is_written_in_whole_units_and_compared_in_the_smallest() -> None:
     tree = Condition.model_validate({"field": "total_spent", "op": "at_least", "value": 41.94})
-    facts = facts_maker(calendar=calendar(ZONE))(Customer(id=1, total_spent=4194), TODAY)
+    facts = build_facts(Customer(id=1, total_spent=41_9400), TODAY, calendar=calendar(ZONE))
 
     assert compile_tree(tree, currency="USD").matches(facts)

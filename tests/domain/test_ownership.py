@@ -4,18 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.ownership import INTENT_MS, Past, pack_past, settle_intents, unpack_past
+from service.domain.aftermath import WRITE_GRACE_MS, resolve_writes
+from service.domain.ownership import Past, pack_past, unpack_past
 from service.domain.standing import (
+    HOLDS_CODEC,
+    INTENTS_CODEC,
+    OWNERSHIP_CODEC,
     Hold,
     Intent,
     Owned,
-    pack_held,
-    pack_intents,
-    pack_owned,
-    taken_over,
-    unpack_held,
-    unpack_intents,
-    unpack_owned,
 )
 from service.domain.tags import tag_set
 from service.errors import Unreadable
@@ -26,43 +23,43 @@ COUNTS = st.integers(0, 2**53)
 
 
 def test_an_addition_that_arrived_is_ours_since_it_was_sent() -> None:
-    owned, left = settle_intents(owned={}, intents={"vip": INTENT}, current=tag_set(["vip"]), now_ms=2_000)
+    writes = resolve_writes(owned={}, intents={"vip": INTENT}, current=tag_set(["vip"]), now_ms=2_000)
 
-    assert owned == {"vip": Owned("VIP", "vip", 1_000, 3)}
-    assert left == {"vip": INTENT}  # a second call for it may still be out
+    assert writes.present == {"vip": Owned("VIP", "vip", 1_000, 3)}
+    assert writes.pending == {"vip": INTENT}  # a second call for it may still be out
 
 
 @pytest.mark.parametrize(
     ("age_ms", "left"),
     [
-        pytest.param(INTENT_MS - 1, {"vip": INTENT}, id="may still land"),
-        pytest.param(INTENT_MS, {}, id="given up"),
+        pytest.param(WRITE_GRACE_MS - 1, {"vip": INTENT}, id="may still land"),
+        pytest.param(WRITE_GRACE_MS, {}, id="given up"),
     ],
 )
 def test_an_addition_that_is_not_there_is_waited_for_ten_minutes(
     age_ms: int, left: dict[str, Intent]
 ) -> None:
-    owned, still = settle_intents(
+    writes = resolve_writes(
         owned={}, intents={"vip": INTENT}, current=tag_set([]), now_ms=INTENT.at_ms + age_ms
     )
 
-    assert owned == {}
-    assert still == left
+    assert writes.owned == {}
+    assert writes.pending == left
 
 
 def test_a_tag_that_another_rule_takes_over_is_as_old_and_as_adopted_as_it_was() -> None:
     adopted = Owned("VIP", "first", 1_000, 1, adopted=True)
 
-    assert taken_over(adopted, rule="second", version=2) == Owned("VIP", "second", 1_000, 2, adopted=True)
-    assert unpack_owned(pack_owned({"vip": adopted})) == {"vip": adopted}
+    assert adopted.transferred(rule="second", version=2) == Owned("VIP", "second", 1_000, 2, adopted=True)
+    assert OWNERSHIP_CODEC.decode(OWNERSHIP_CODEC.encode({"vip": adopted})) == {"vip": adopted}
 
 
 def test_an_older_ownership_is_not_overwritten_by_an_intent() -> None:
     before = {"vip": Owned("VIP", "first", 1, 1)}
 
-    owned, _ = settle_intents(owned=before, intents={"vip": INTENT}, current=tag_set(["VIP"]), now_ms=2_000)
+    writes = resolve_writes(owned=before, intents={"vip": INTENT}, current=tag_set(["VIP"]), now_ms=2_000)
 
-    assert owned == before
+    assert writes.present == before
 
 
 @given(
@@ -73,19 +70,19 @@ def test_an_older_ownership_is_not_overwritten_by_an_intent() -> None:
 def test_what_is_kept_reads_back_as_it_was(
     owned: dict[str, Owned], held: dict[str, Hold], intents: dict[str, Intent]
 ) -> None:
-    assert unpack_owned(pack_owned(owned)) == owned
-    assert unpack_held(pack_held(held)) == held
-    assert unpack_intents(pack_intents(intents)) == intents
+    assert OWNERSHIP_CODEC.decode(OWNERSHIP_CODEC.encode(owned)) == owned
+    assert HOLDS_CODEC.decode(HOLDS_CODEC.encode(held)) == held
+    assert INTENTS_CODEC.decode(INTENTS_CODEC.encode(intents)) == intents
 
 
 def test_nothing_kept_takes_no_bytes() -> None:
-    assert pack_owned({}) == b""
-    assert unpack_held(b"") == {}
+    assert OWNERSHIP_CODEC.encode({}) == b""
+    assert HOLDS_CODEC.decode(b"") == {}
 
 
 def test_damaged_bytes_are_refused() -> None:
     with pytest.raises(Unreadable):
-        unpack_owned(b"\xc1nonsense")
+        OWNERSHIP_CODEC.decode(b"\xc1nonsense")
 
 
 def test_a_versions_past_reads_back_as_it_was() -> None:

@@ -15,12 +15,13 @@ from hypothesis import strategies as st
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.decision import Decision, decide
+from service.domain.decision import Decision
 from service.domain.evaluation import Compiled, CompiledTier
 from service.domain.facts import Facts
 from service.domain.impact import Preview, PublishPlan, preview, publish_plan
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import Population, population, rank
+from service.domain.rollback import decide_with_restores
 from service.domain.standing import Hold, Owned, Standing
 from service.domain.tags import TagChange, after, fold, tag_set
 from tests.reference import strategies
@@ -29,6 +30,7 @@ from tests.reference.strategies import PASTS, restores, standings
 TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENTS = strategies.documents()
+PAST = {"add": "added", "remove": "removed"}
 STAYS = ("kept", "downgrade", "not_ours", "left", "excluded", "stopped")
 
 
@@ -52,7 +54,7 @@ def decided(people: Population, compiled: Compiled) -> list[Decided]:
     return [
         Decided(
             customer,
-            decide(
+            decide_with_restores(
                 compiled=compiled,
                 customer=customer,
                 standing=standing,
@@ -71,10 +73,12 @@ def cells(decisions: Sequence[Decided]) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for customer, decision, stopped in decisions:
         mine = {
-            (fold(one.tag), "stopped" if fold(one.tag) in stopped else "added" if one.added else "removed")
-            for one in decision.reasons
+            (fold(one.tag), "stopped" if fold(one.tag) in stopped else PAST[one.effect])
+            for one in decision.changes
         }
-        mine |= {(fold(one.tag), one.why) for one in decision.held_back}
+        mine |= {
+            (fold(one.tag), one.cause) for one in decision.outcomes if one.effect in {"retain", "withhold"}
+        }
         there = set(map(fold, customer.tags)) - {key for key, _ in mine}
         mine |= {(fold(tag), "unchanged") for tag in decision.wanted if fold(tag) in there}
         found.update(mine)
@@ -147,7 +151,7 @@ def tier_moves(
         if one.stopped & changes & tier.keys.keys():
             written = TagChange(add=tuple(one.add), remove=tuple(one.remove))
             target = level_of(after(tag_set(one.customer.tags), written).listed, tier)
-        waits = any(held.why == "downgrade" and held.rule == tier.id for held in one.decision.held_back)
+        waits = any(held.cause == "downgrade" and held.rule == tier.id for held in one.decision.retained)
         if source == target:
             stay[source] += 1
         else:
@@ -265,7 +269,7 @@ tiers:
 
 
 def person(number: int, spent: int, *tags: str, orders: int = 1) -> Customer:
-    return Customer(id=number, total_spent=spent, orders_count=orders, tags=tags)
+    return Customer(id=number, total_spent=spent * 10_000, orders_count=orders, tags=tags)
 
 
 def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Owned]:

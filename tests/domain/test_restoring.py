@@ -7,18 +7,19 @@ from typing import Any
 
 import pytest
 
+from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.parsing import check_rules
-from service.domain.restoring import Deed, Undoing, together
+from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
 from service.domain.rules import RuleSet
-from service.domain.standing import Hold, Owned, Stood
+from service.domain.standing import Hold, Owned, Standing, Stood
 from service.domain.touches import Touch
 from tests.domain.lives import Life
 
 START = date(2026, 1, 1)
 STOOD = Stood("VIP", Owned("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})
-TAKEN = Deed(7, "VIP", 2, 10, "unmatched", STOOD)
-GIVEN = Deed(7, "VIP", 2, 20, "matched")
+TAKEN = LedgerChange(7, "VIP", 2, 10, "unmatched", STOOD)
+GIVEN = LedgerChange(7, "VIP", 2, 20, "matched")
 
 
 @pytest.mark.parametrize(
@@ -28,19 +29,21 @@ GIVEN = Deed(7, "VIP", 2, 20, "matched")
         pytest.param([TAKEN, GIVEN], True, id="taken, then given"),
         pytest.param([GIVEN, TAKEN._replace(at_ms=30)], False, id="given, then taken: it was not there"),
         pytest.param([TAKEN._replace(version=1)], False, id="taken by a version that stays"),
-        pytest.param([TAKEN._replace(stood=None)], False, id="an entry from before this was kept"),
-        pytest.param([TAKEN._replace(retracted=True)], False, id="a person retracted it"),
-        pytest.param([TAKEN, GIVEN, TAKEN._replace(at_ms=30, retracted=True)], False, id="retracted later"),
-        pytest.param([TAKEN, GIVEN._replace(version=3, why="restored")], False, id="put back already"),
+        pytest.param([TAKEN._replace(undo=None)], False, id="an entry from before this was kept"),
+        pytest.param([TAKEN._replace(is_retraction=True)], False, id="a person retracted it"),
+        pytest.param(
+            [TAKEN, GIVEN, TAKEN._replace(at_ms=30, is_retraction=True)], False, id="retracted later"
+        ),
+        pytest.param([TAKEN, GIVEN._replace(version=3, cause="restored")], False, id="put back already"),
         pytest.param([TAKEN, GIVEN._replace(version=3)], True, id="given by the roll-back's own rules"),
     ],
 )
-def test_the_first_deed_of_the_undone_versions_decides(deeds: list[Deed], there: bool) -> None:
-    undoing = Undoing(undone=frozenset({2}), by=3)
+def test_the_first_deed_of_the_undone_versions_decides(deeds: list[LedgerChange], there: bool) -> None:
+    collector = RollbackCollector(undone=frozenset({2}), by=3)
     for deed in deeds:
-        undoing.tell(deed)
+        collector.add(deed)
 
-    found = undoing.found({})
+    found = collector.restores({})
 
     assert found == ({7: {"vip": Stood("VIP", STOOD.own, STOOD.holds, by=3)}} if there else {})
 
@@ -51,17 +54,17 @@ def test_the_first_deed_of_the_undone_versions_decides(deeds: list[Deed], there:
     ids=["taken off since", "put on since", "touched before"],
 )
 def test_what_a_person_touched_since_stays_as_it_is(touch: Touch, there: bool) -> None:
-    undoing = Undoing(undone=frozenset({2}), by=3)
-    undoing.tell(TAKEN)
+    collector = RollbackCollector(undone=frozenset({2}), by=3)
+    collector.add(TAKEN)
 
-    assert bool(undoing.found({7: {"vip": touch}})) is there
+    assert bool(collector.restores({7: {"vip": touch}})) is there
 
 
 def test_what_waits_for_an_earlier_roll_back_waits_on_unless_that_is_undone() -> None:
     old, new = Stood("VIP", by=3), Stood("VIP", by=5)
 
-    assert together({"vip": old}, {"vip": new}, undone=frozenset({4})) == {"vip": old}
-    assert together({"vip": old}, {"vip": new}, undone=frozenset({3, 4})) == {"vip": new}
+    assert merge_restores({"vip": old}, {"vip": new}, undone=frozenset({4})) == {"vip": old}
+    assert merge_restores({"vip": old}, {"vip": new}, undone=frozenset({3, 4})) == {"vip": new}
 
 
 def spent(least: int, **more: Any) -> dict[str, Any]:
@@ -79,7 +82,7 @@ def tier(**more: Any) -> dict[str, Any]:
 
 def undone(before: RuleSet, after: RuleSet, *, tags: tuple[str, ...] = (), days: int = 0) -> Life:
     """Given by the first rules, kept by them, taken by the second, rolled back after some days."""
-    life = Life([before], Customer(id=1, total_spent=60, tags=tags), START)
+    life = Life([before], Customer(id=1, total_spent=60_0000, tags=tags), START)
     life.look()
     life.spend(12)
     life.look()
@@ -146,9 +149,9 @@ def test_a_tag_that_is_put_back_is_ours_by_the_restored_rule_and_says_why() -> N
 
     decision = life.look()
 
-    (reason,) = decision.reasons
-    assert (reason.tag, reason.added, reason.rule, reason.why) == ("VIP", True, "vip", "restored")
-    assert reason.values == {"total_spent": 12}
+    (change,) = decision.changes
+    assert (change.effect, change.tag, change.rule, change.cause) == ("add", "VIP", "vip", "restored")
+    assert change.evidence == {"total_spent": 12_0000}
     own = life.standing.owned["vip"]
     assert (own.rule, own.version) == ("vip", 3)
     assert life.standing.held["vip"] == Hold("vip", START.toordinal())
@@ -162,6 +165,24 @@ def test_a_persons_tag_that_was_taken_is_put_back_as_theirs() -> None:
 
     assert decision.change.add == ("vip",)
     assert life.standing.owned == {}
+
+
+def test_a_tag_of_a_persons_that_is_ours_by_now_is_removed_as_theirs() -> None:
+    """As if it had never been removed: then we would not own it."""
+    ours = Owned("VIP", "vip", 1_000, 2)
+
+    decision = decide_with_restores(
+        compiled=compile_rules(doc(spent(50, owns="all"))),
+        customer=Customer(id=1, total_spent=0, tags=("VIP",)),
+        standing=Standing({"vip": ours}, restores={"vip": Stood("VIP")}),
+        today=START.toordinal(),
+        now_ms=2_000,
+        version=3,
+    )
+
+    (change,) = decision.changes
+    assert (change.effect, change.cause, change.undo) == ("remove", "unmatched", Stood("VIP"))
+    assert decision.standing == Standing()
 
 
 def test_a_tag_that_a_person_put_on_meanwhile_is_theirs() -> None:

@@ -13,7 +13,7 @@ from service.domain.conditions import Condition
 from service.domain.fields import FIELDS, Field, Kind
 from service.domain.operators import OPERATORS
 from service.domain.parsing import parse_rules
-from service.domain.reasons import Why
+from service.domain.reasons import ChangeCause
 from service.domain.sentences import (
     say,
     say_condition,
@@ -21,9 +21,7 @@ from service.domain.sentences import (
     say_gone,
     say_keep,
     say_levels,
-    say_note,
     say_owns,
-    say_rule,
 )
 from service.domain.values import Takes
 from service.domain.verdicts import State
@@ -100,7 +98,7 @@ def filled(text: object) -> bool:
 def test_everything_that_a_decision_can_say_has_its_words(language: Language) -> None:
     said = words(language)
     keys = [f"state.{one}" for one in get_args(State) if one != "kept"]
-    keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(Why))]
+    keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(ChangeCause))]
     keys += [f"cause.{kind}" for kind in ("delivery", "schedule", "requeue", "retry", "recovered", *LETTERS)]
 
     assert [key for key in keys if not said.has(key)] == []
@@ -161,13 +159,12 @@ tiers:
 """
 
 
-def test_a_rule_reads_as_one_sentence_with_its_groups_in_brackets() -> None:
+def test_conditions_read_as_one_sentence_with_their_groups_in_brackets() -> None:
     (rule,) = parse_rules(DOCUMENT).rules
 
-    assert say_rule(rule, words=words("vi"), currency="VND") == (
-        "Gắn nhãn Fan cho khách có: Số đơn hàng từ 3 trở lên VÀ (Nhận tin tiếp thị: có HOẶC Nhãn không có: Khách sỉ "
-        "HOẶC KHÔNG phải: (Số đơn hàng từ 9 trở xuống VÀ Email để trống)). "
-        "Khi không còn khớp vẫn giữ đủ 30 ngày từ lúc gắn."
+    assert say(rule.when, words=words("vi"), currency="VND") == (
+        "Số đơn hàng từ 3 trở lên VÀ (Nhận tin tiếp thị: có HOẶC Nhãn không có: Khách sỉ "
+        "HOẶC KHÔNG phải: (Số đơn hàng từ 9 trở xuống VÀ Email để trống))"
     )
 
 
@@ -187,20 +184,6 @@ def test_what_else_a_rule_says_is_said_too(language: Language) -> None:
 
     assert all(told)
     assert not re.search(r"[{}]", "".join(told))
-
-
-@pytest.mark.parametrize(
-    ("field", "op", "value", "note"),
-    [
-        ("last_order_date", "more_than_ago", "90 days", "Khách chưa từng mua không tính vào đây."),
-        ("province", "is_not", "Hà Nội", "Khách chưa có dữ liệu này cũng tính vào đây."),
-        ("created_at", "before", "2026-07-01", "Khách chưa có dữ liệu này không tính vào đây."),
-        ("orders_count", "at_least", 1, ""),
-    ],
-    ids=["never ordered", "negative", "date", "plain"],
-)
-def test_what_people_overlook_is_said_under_a_condition(field: str, op: str, value: Any, note: str) -> None:
-    assert say_note(Condition(field=field, op=op, value=value), words=words("vi")) == note
 
 
 def test_a_language_that_we_do_not_have_is_vietnamese() -> None:

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.evaluation import Compiled
-from service.domain.facts import facts_maker
 from service.domain.impact import preview
 from service.domain.parsing import check_rules, parse_rules
 from service.domain.population import population
@@ -100,9 +99,7 @@ def test_what_may_be_meant_is_not_warned_of(when: str) -> None:
 def test_what_is_said_of_conditions_is_so_for_every_customer(data: st.DataObject) -> None:
     doc = {"version": 1, "rules": [{"id": "r", "tag": "Z", "when": data.draw(strategies.trees(("X", "y")))}]}
     compiled, today = compile_rules(check_rules(doc)), data.draw(strategies.DAYS).toordinal()
-    facts = facts_maker(calendar=compiled.calendar)(
-        data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today
-    )
+    facts = compiled.facts(data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today)
 
     for one in warn(compiled, today=today):
         answers = [part.matches(facts) for part in one.parts]
@@ -136,7 +133,7 @@ def kinds(found: tuple[Warned, ...]) -> list[str]:
 def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[int], kind: str) -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
     people = population(
-        [(Customer(id=at + 1, total_spent=one), Standing()) for at, one in enumerate(spent)],
+        [(Customer(id=at + 1, total_spent=one * 10_000), Standing()) for at, one in enumerate(spent)],
         today=TODAY,
         now_ms=0,
     )
@@ -168,9 +165,9 @@ def test_customers_of_whom_nothing_is_known_are_warned_of(customers: int | None,
 def test_a_tag_that_others_put_on_too_is_warned_of() -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
     some = [
-        Customer(id=1, total_spent=1, tags=("Fan",)),
-        Customer(id=2, total_spent=1),
-        Customer(id=3, total_spent=10),
+        Customer(id=1, total_spent=1_0000, tags=("Fan",)),
+        Customer(id=2, total_spent=1_0000),
+        Customer(id=3, total_spent=10_0000),
     ]
     people = population([(one, Standing()) for one in some], today=TODAY, now_ms=0)
 

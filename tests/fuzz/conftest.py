@@ -68,6 +68,6 @@ async def _furnish(redis_url: str) -> None:
     for parent, least in enumerate((20_000_000, 10_000_000)):
         await versions.publish(ORG, parse_rules(RULES % least), author="Lan", parent=parent)
     for number in (1, 2):
-        customer = pack(Customer(id=number, total_spent=15_000_000 * number, tags=("Khách sỉ",)))
+        customer = pack(Customer(id=number, total_spent=15_000_000_0000 * number, tags=("Khách sỉ",)))
         await redis.hset(keys.shop(ORG, "snapshots"), mapping={str(number): customer})
     await redis.aclose()

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 @dataclass(frozen=True)
 class Person:
-    """One customer's record as conditions see it. Moments in ms, money in the smallest unit; None is empty."""
+    """One customer's record as conditions see it. Moments in ms, money in ten-thousandths, as records have them; None is empty."""
 
     total_spent: int | None = None
     orders_count: int | None = None
@@ -37,11 +37,11 @@ class Person:
     note: str | None = None
 
 
-def read_person(record: Mapping[str, Any], currency: str) -> Person:
+def read_person(record: Mapping[str, Any]) -> Person:
     """From the JSON of an Omni record (rules.md, The customer record)."""
     place = record["default_address"] or {}
     return Person(
-        total_spent=None if record["total_spent"] is None else money(record["total_spent"], currency),
+        total_spent=None if record["total_spent"] is None else money(record["total_spent"]),
         tags=tuple(tag.strip() for tag in (record["tags"] or "").split(",") if tag.strip()),
         created_ms=milliseconds(record["created_at"]),
         last_order_ms=milliseconds(record["last_order_date"]),
@@ -93,8 +93,10 @@ def span(text: str) -> int:
     return int(number) * {"days": 1, "ngày": 1, "ngay": 1, "weeks": 7, "months": 30, "tháng": 30}[unit]
 
 
-def money(value: Any, currency: str) -> int:
-    return int(Decimal(str(value)) * (1 if currency == "VND" else 100))
+def money(value: Any) -> int:
+    """Moved by four places, as text."""
+    whole, _, fraction = f"{Decimal(str(value)):f}".partition(".")
+    return int(whole + fraction.ljust(4, "0")[:4])
 
 
 def leaf(
@@ -102,11 +104,11 @@ def leaf(
 ) -> bool:
     """One comparison."""
     name, op, value = node["field"], node["op"], node.get("value")
-    zone, currency = doc["timezone"], doc["currency"]
+    zone = doc["timezone"]
     if name == "tags":
         return tag_test(op, value, tags, own)
     if name in {"total_spent", "avg_order_value", "orders_count", "age"}:
-        return number_test(op, value, number(name, customer, zone, today), name, currency)
+        return number_test(op, value, number(name, customer, zone, today), name)
     if name in {"last_order_date", "created_at"}:
         ms = customer.last_order_ms if name == "last_order_date" else customer.created_ms
         return date_test(op, value, None if ms is None else local_day(ms, zone), today)
@@ -140,12 +142,12 @@ def number(name: str, customer: Person, zone: str, today: date) -> int | None:
     return spent if name == "total_spent" else orders
 
 
-def number_test(op: str, value: Any, actual: int | None, name: str, currency: str) -> bool:
+def number_test(op: str, value: Any, actual: int | None, name: str) -> bool:
     if op in {"is_empty", "is_not_empty"}:
         return (actual is None) == (op == "is_empty")
-    read = (lambda one: money(one, currency)) if name in {"total_spent", "avg_order_value"} else int
+    read = money if name in {"total_spent", "avg_order_value"} else int
     if op == "is_not":
-        return not number_test("is", value, actual, name, currency)
+        return not number_test("is", value, actual, name)
     if actual is None:
         return False
     if op == "between":

@@ -56,7 +56,7 @@ class Play:
         return self.stage.haravan.ids()
 
     def person(self, customer: int) -> Person:
-        return read_person(self.stage.haravan.customer(customer), "VND")
+        return read_person(self.stage.haravan.customer(customer))
 
     async def create(self, customer: int, fields: Mapping[str, Any], how: How) -> None:
         """New, or back after it was deleted."""

@@ -32,6 +32,10 @@ Whens = Callable[[tuple[str, ...]], st.SearchStrategy[dict[str, Any]]]  # by the
 DAYS = st.dates(FIRST, LAST)
 SPANS = st.sampled_from(("0 days", "1 days", "7 ngày", "30 days", "90 ngay", "2 months", "1 weeks"))
 NUMBERS = st.integers(0, 6)
+# Ten-thousandths, also just below and above what documents compare with.
+AMOUNTS = st.builds(
+    lambda units, more: units * 10_000 + more, st.integers(0, 9), st.sampled_from((0, 0, -1, 1, 5_000))
+)
 PLACES = st.sampled_from(("Hồ Chí Minh", "HC", "hà nội", "HN"))
 TEXTS = st.sampled_from(("an", "AN ", "bình", "a"))
 
@@ -212,7 +216,7 @@ def customers(draw: st.DrawFn, zone: str) -> Customer:
     tags = draw(st.lists(st.sampled_from((*OURS, *LEVELS, *FOREIGN, "a", "gold", "E\u0301")), max_size=5))
     return Customer(
         id=1,
-        total_spent=draw(st.one_of(st.none(), st.integers(0, 9), st.sampled_from((100, 300, 599)))),
+        total_spent=draw(st.one_of(st.none(), AMOUNTS)),
         orders_count=draw(st.one_of(st.none(), st.integers(0, 6))),
         tags=unique(tags),
         created_ms=draw(moments(zone)),
@@ -296,7 +300,7 @@ LATELY = st.dates(date(2047, 10, 1), date(2048, 4, 1))
 FIELDS = st.fixed_dictionaries(
     {},
     optional={
-        "total_spent": st.one_of(st.none(), st.integers(0, 9)),
+        "total_spent": st.one_of(st.none(), st.integers(0, 9), st.sampled_from(("2.9999", "3.0001"))),
         "orders_count": st.integers(0, 6),
         "created_at": _texts("UTC", LATELY),
         "last_order_date": st.one_of(st.none(), _texts("Asia/Ho_Chi_Minh", LATELY)),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 import pytest
 
 from service.domain.compilation import compile_rules
@@ -16,7 +18,7 @@ from service.locales import words
 from service.store.deadletters import DeadLetter
 from service.store.deliveries import Delivery
 from service.store.happenings import delivery_lines, log_lines, say_letter
-from service.store.ledger import Entry, Written
+from service.store.ledger import Entry, Written, as_data
 from service.store.versions import RETRACTED
 
 NOON_MS = 1_795_237_200_000  # 21 November 2026, 12:00 in Việt Nam
@@ -37,7 +39,7 @@ def written(at_ms: int, entry: Entry) -> Written:
 
 
 def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first() -> None:
-    given = Entry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10, "tags": []}, why="matched")
+    given = Entry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10_0000, "tags": []}, why="matched")
     shadow = Entry("-", "VIP", "gone", 2, "publish:P1", why="gone", written=False)
     explained = told(vip=Touch("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
 
@@ -51,6 +53,18 @@ def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first(
         "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · khớp quy tắc · Tổng chi tiêu: 10 ₫",
     ]
     assert log_lines(explained, [], words=words("vi"), tag="Khác") == []
+
+
+def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
+    values: dict[str, object] = {"total_spent": 9_660_000_0000, "avg_order_value": 41_9400, "orders_count": 3}
+
+    data = as_data(Entry("+", "VIP", "vip", 1, "delivery", values, why="matched"))
+
+    assert data["values"] == {
+        "total_spent": 9_660_000,
+        "avg_order_value": Decimal("41.94"),
+        "orders_count": 3,
+    }
 
 
 def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:

@@ -14,8 +14,8 @@ from service.domain.customers import Customer, OrgId, pack
 from service.domain.evaluation import Compiled
 from service.domain.ownership import Past
 from service.domain.parsing import parse_rules
-from service.domain.standing import Owned, pack_owned
-from service.domain.strikes import pack_strikes
+from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.strikes import REVERTS_CODEC
 from service.errors import Refused
 from service.store import audit, census, drafts, keys, previews
 from service.store.background import pack_excluded, unpack_excluded
@@ -41,10 +41,10 @@ async def crowd(redis: ArqRedis) -> int:
     size = 3_000
     for number in range(1, size + 1):
         tags = ("VIP",) if number % 3 == 0 else ()
-        customer = Customer(id=number, total_spent=number, tags=tags)
+        customer = Customer(id=number, total_spent=number * 10_000, tags=tags)
         await client.hset(keys.shop(ORG, "snapshots"), str(number), pack(customer))
         if tags:
-            owned = pack_owned({"vip": Owned("VIP", "vip", NOW_MS, 1)})
+            owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", NOW_MS, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(number), owned)
     return size
 
@@ -109,9 +109,9 @@ def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
 async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the_day_is_over(
     redis: ArqRedis,
 ) -> None:
-    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
-    await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": pack_strikes(undone)})
+    await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": REVERTS_CODEC.encode(undone)})
 
     now = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS)
     tomorrow = await previews.gather(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
@@ -123,7 +123,7 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
 
 
 async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
-    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50))})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": pack(Customer(id=1, total_spent=50_0000))})
     rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
     context = Context(redis, Shops(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
     unknown = (await drafts.draft(context, SHOP, rule_set)).shown

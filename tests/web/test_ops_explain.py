@@ -31,7 +31,7 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
     await Versions(redis).publish(OrgId(ORG), parse_rules(RULES), author="Lan", parent=0)
     customer = Customer(
         id=7,
-        total_spent=9_660_000,
+        total_spent=9_660_000_0000,
         tags=("Khách sỉ",),
         last_order_ms=1_780_000_000_000,
         birthday_ms=636_231_600_000,

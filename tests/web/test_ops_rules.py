@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers import Customer, pack
-from service.domain.standing import Owned, pack_owned
+from service.domain.standing import OWNERSHIP_CODEC, Owned
 from service.store import audit, keys
 from service.store.cipher import Cipher
 from service.store.shops import Shops
@@ -30,9 +30,9 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
     """An operator's client, three customers that were looked at, and one version of the rules."""
     client.headers["Authorization"] = f"Bearer {OPS_TOKEN}"
     await asked(client, "rules/publish", rules=HIGH, note="đầu tiên")
-    await known(redis, Customer(id=1, total_spent=20_000_000, tags=("VIP",)), version=1)
-    await known(redis, Customer(id=2, total_spent=9_660_000))
-    await known(redis, Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ")))
+    await known(redis, Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",)), version=1)
+    await known(redis, Customer(id=2, total_spent=9_660_000_0000))
+    await known(redis, Customer(id=3, total_spent=5_0000, tags=("vip", "Khách sỉ")))
     return client
 
 
@@ -41,7 +41,7 @@ async def known(redis: ArqRedis, customer: Customer, *, version: int = 0) -> Non
     client: Any = redis
     await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), pack(customer))
     if version:
-        owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
+        owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
         await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
 
 
@@ -201,7 +201,7 @@ async def test_rolling_back_is_looked_at_first_and_the_latest_is_undone_freely(
     redis: ArqRedis, ops: httpx2.AsyncClient
 ) -> None:
     await asked(ops, "rules/publish", rules=LOW, approve=True)
-    await known(redis, Customer(id=2, total_spent=9_660_000, tags=("VIP",)), version=2)
+    await known(redis, Customer(id=2, total_spent=9_660_000_0000, tags=("VIP",)), version=2)
 
     looked = await asked(ops, "rules/rollback", to=1, dry_run=True)
     done = await asked(ops, "rules/rollback", to=1)

@@ -17,7 +17,7 @@ from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId, OrgId
 from service.domain.parsing import parse_rules
-from service.domain.standing import Owned, unpack_owned
+from service.domain.standing import OWNERSHIP_CODEC, Owned
 from service.store import keys, ledger, marks
 from service.store.bucket import Bucket
 from service.store.cipher import Cipher
@@ -77,7 +77,7 @@ class Stage:
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
         """What the web process does with a signed body."""
         headers = parse_headers([(b"x-haravan-topic", topic.encode())])
-        shop = WebhookShop(ORG, "VND", ())
+        shop = WebhookShop(ORG, ())
         event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
         return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 
@@ -108,7 +108,7 @@ class Stage:
         return value.decode() if value is not None else None
 
     async def owned(self, customer: int) -> dict[str, Owned]:
-        return unpack_owned(await self.redis.hget(self.key("owned"), str(customer)) or b"")
+        return OWNERSHIP_CODEC.decode(await self.redis.hget(self.key("owned"), str(customer)) or b"")
 
     async def ledger(self, customer: int) -> list[str]:
         """`+VIP`, `-VIP`, … the oldest first."""

@@ -123,7 +123,7 @@ async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stag
     assert await stage.redis.hget(stage.key("holds"), str(customer)) == held
     newest = (await entries(stage, customer))[0].entry
     assert (newest.action, newest.why, newest.cause) == ("+", "restored", f"publish:{done.run.id}")
-    assert newest.values == {"total_spent": 1}
+    assert newest.values == {"total_spent": 1_0000}
     assert await stage.redis.hlen(stage.key("pending_restores")) == 0
 
 

@@ -9,7 +9,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import unpack
-from service.domain.standing import unpack_held
+from service.domain.standing import HOLDS_CODEC
 from service.errors import Unavailable
 from service.store import census, runs
 from tests.workers.stage import ORG, Stage, staged
@@ -115,7 +115,7 @@ async def test_a_customer_whose_hold_begins_is_enqueued_without_a_tag_change(sta
     await scan(stage, "backfill")
     await stage.turn(2)
 
-    held = unpack_held(await stage.redis.hget(stage.key("holds"), str(customer)) or b"")
+    held = HOLDS_CODEC.decode(await stage.redis.hget(stage.key("holds"), str(customer)) or b"")
     assert held["hang"].below is not None
     assert stage.haravan.tags(customer) == {"Gold"}
 
@@ -152,7 +152,7 @@ async def test_a_scan_of_an_api_that_ignores_since_id_ends_with_an_error(stage: 
     stage.haravan.create(total_spent=20_000_000)
     customer_scan = await made(stage)
     assert customer_scan is not None
-    customer_scan.api.dialect = IgnoresSinceId(currency="VND")
+    customer_scan.api.dialect = IgnoresSinceId()
 
     with pytest.raises(Unavailable, match="returned no customer beyond"):
         await customer_scan("backfill", by="test")

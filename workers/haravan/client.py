@@ -45,12 +45,11 @@ class Haravan:
         dialect: DialectName,
         address: str,
         token: str,
-        currency: str = "VND",
         call_timeout_s: float = CALL_TIMEOUT_S,
         on_request: OnRequest | None = None,
     ) -> None:
         self.org = org
-        self.dialect = make_dialect(dialect, currency=currency)
+        self.dialect = make_dialect(dialect)
         self._session = session
         self._address = address.rstrip("/")
         self._headers = {"Authorization": f"Bearer {token}"}
@@ -68,7 +67,6 @@ class Haravan:
             dialect=shop.dialect,
             address=shop.api_url,
             token=shop.token,
-            currency=shop.currency,
             on_request=on_request,
         )
 

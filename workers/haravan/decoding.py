@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgspec
 
 from service.domain.customers import CustomerId, read_id
-from service.domain.reading import read_record
-from service.domain.records import Record, decimal
+from service.domain.money import exact_decimal
+from service.domain.records import Record, read_record
 from service.domain.tags import split_tags
 from service.errors import Unreadable
 
@@ -109,17 +109,17 @@ class _Id(msgspec.Struct):
 
 _one = msgspec.json.Decoder(_One)
 _many = msgspec.json.Decoder(_Many)
-_raw_one = msgspec.json.Decoder(_RawOne, float_hook=decimal)
-_raw_many = msgspec.json.Decoder(_RawMany, float_hook=decimal)
+_raw_one = msgspec.json.Decoder(_RawOne, float_hook=exact_decimal)
+_raw_many = msgspec.json.Decoder(_RawMany, float_hook=exact_decimal)
 _groups = msgspec.json.Decoder(_Groups)
-_orders = msgspec.json.Decoder(_Orders, float_hook=decimal)
+_orders = msgspec.json.Decoder(_Orders, float_hook=exact_decimal)
 _shop = msgspec.json.Decoder(_Shop)
 _count = msgspec.json.Decoder(_Count, strict=False)
 _tags = msgspec.json.Decoder(_Tags)
 _id = msgspec.json.Decoder(_Id)
 
 
-def decode_record(body: bytes, *, currency: str) -> Record:
+def decode_record(body: bytes) -> Record:
     """Decode `{"customer": {…}}`. Raises Unreadable if the record is malformed."""
     try:
         found: JsonSource = _one.decode(body).customer
@@ -130,16 +130,16 @@ def decode_record(body: bytes, *, currency: str) -> Record:
         if not objects:
             raise
         found = objects[0][0]
-    return read_record(found, currency=currency)
+    return read_record(found)
 
 
-def decode_batch(body: bytes, *, currency: str) -> Batch:
+def decode_batch(body: bytes) -> Batch:
     """Decode `{"customers": [{…}, …]}`, each record on its own."""
     records: list[Record] = []
     unreadable: list[UnreadableRecord] = []
     for raw, identity in _objects(body):
         try:
-            records.append(read_record(raw, currency=currency))
+            records.append(read_record(raw))
         except Unreadable as exc:
             unreadable.append(UnreadableRecord(_id_of(raw, identity), str(exc)))
     return Batch(tuple(records), tuple(unreadable))
@@ -206,7 +206,7 @@ def parse_leniently(body: bytes, key: str) -> list[tuple[bytes, object]] | None:
     as a whole. Encoding each object again leaves only the broken ones unreadable.
     """
     try:
-        content = json.loads(body, parse_float=decimal, strict=False)
+        content = json.loads(body, parse_float=exact_decimal, strict=False)
     except ValueError:
         return None
     found = content.get(key) if isinstance(content, dict) else None

@@ -46,7 +46,6 @@ class RuleProblem(ResponseModel, frozen=True):
     kind: str
     message: str
     part: str
-    details: dict[str, str]
 
 
 class Approval(ResponseModel, frozen=True):

@@ -21,7 +21,7 @@ from starlette.requests import Request as HttpRequest
 
 from service.context import Context
 from service.domain.customers import MAX_ID, OrgId
-from service.domain.records import decimal
+from service.domain.money import exact_decimal
 from service.web.problems import MEDIA_TYPE, Problem
 
 CustomerNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]
@@ -186,7 +186,7 @@ def _text_fields(kind: type[RequestModel]) -> frozenset[str]:
 
 def _number(text: str) -> int | Decimal:
     """JSON Schema calls 7.0 an integer; what is none stays exact, being perhaps money."""
-    number = decimal(text)
+    number = exact_decimal(text)
     small = number.is_finite() and number.adjusted() < MAX_DIGITS
     return int(number) if small and number == number.to_integral_value() else number
 

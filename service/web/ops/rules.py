@@ -238,7 +238,6 @@ BAD_RULES_EXAMPLE: Final[dict[str, Any]] = {
             "kind": "unknown_field",
             "message": "unknown field 'total_spend'; did you mean 'total_spent'?",
             "part": "field",
-            "details": {},
         }
     ],
 }

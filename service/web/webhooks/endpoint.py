@@ -231,7 +231,7 @@ def build_event(
     if shop is None:
         verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
     else:
-        verdict = judge(topic=topic, body=body, test=headers.is_test, currency=shop.currency)
+        verdict = judge(topic=topic, body=body, test=headers.is_test)
     return Event(
         verdict.customer,
         verdict.digest,

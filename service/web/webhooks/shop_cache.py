@@ -27,12 +27,11 @@ class WebhookShop:
     """What the webhook endpoint needs of a shop."""
 
     org: OrgId
-    currency: str
     secrets: tuple[bytes, ...]  # the app's, valid for every shop, then the shop's own
 
 
 class ShopCache:
-    """Every shop's secrets and currency, loaded again when the revision of the shops has changed.
+    """Every shop's secrets, loaded again when the revision of the shops has changed.
 
     It is empty until `start`, so no webhook is accepted before the store is known to be durable.
     """
@@ -116,7 +115,7 @@ class ShopCache:
             orgs: dict[str, str] = {}
             for one in await self._repository.webhook_credentials():
                 own = (one.secret.encode(),) if one.secret else ()
-                shops[one.org] = WebhookShop(one.org, one.currency, (*self.app_secrets, *own))
+                shops[one.org] = WebhookShop(one.org, (*self.app_secrets, *own))
                 orgs[one.domain] = one.org
             self._shops, self._orgs, self._revision = shops, orgs, revision
         self._checked_at = self._clock()

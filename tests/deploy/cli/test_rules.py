@@ -11,8 +11,8 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId, pack
-from service.domain.standing import Owned, pack_owned
-from service.domain.strikes import pack_strikes
+from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.strikes import REVERTS_CODEC
 from service.store import census, keys, runs
 from tests.deploy.cli.test_app import ORG, Place, place, shop
 
@@ -41,13 +41,13 @@ async def known(redis: ArqRedis, *customers: Customer) -> None:
     for one in customers:
         await client.hset(keys.shop(ORG, "snapshots"), str(one.id), pack(one))
         if "VIP" in one.tags:
-            owned = pack_owned({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
+            owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(one.id), owned)
 
 
-RICH = Customer(id=1, total_spent=20_000_000, tags=("VIP",))
-MIDDLING = Customer(id=2, total_spent=9_660_000)
-THEIRS = Customer(id=3, total_spent=5, tags=("vip", "Khách sỉ"))
+RICH = Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",))
+MIDDLING = Customer(id=2, total_spent=9_660_000_0000)
+THEIRS = Customer(id=3, total_spent=5_0000, tags=("vip", "Khách sỉ"))
 
 
 async def test_a_backfill_applies_when_gone_of_deleted_rules(
@@ -96,7 +96,7 @@ async def test_a_preview_is_in_the_requested_language_and_shows_stopped_tags(
     tiers.write_text(TIERS, encoding="utf-8")
     await known(redis, RICH, MIDDLING)
     now = 1000 * int((await redis.time())[0])
-    undone = pack_strikes({"gold": (now - 3_000, now - 2_000, now - 1_000)})
+    undone = REVERTS_CODEC.encode({"gold": (now - 3_000, now - 2_000, now - 1_000)})
     await redis.hset(keys.shop(OrgId(ORG), "reverts"), mapping={"1": undone})
 
     vi = await shop.tagger("rules", "preview", ORG, str(tiers))
@@ -148,7 +148,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await shop.tagger("rules", "publish", ORG, str(written(tmp_path, 9_000_000)))
-    await known(redis, RICH, Customer(id=2, total_spent=9_660_000, tags=("VIP",)))
+    await known(redis, RICH, Customer(id=2, total_spent=9_660_000_0000, tags=("VIP",)))
 
     looked = await shop.tagger("rules", "rollback", ORG, "1", "--dry-run")
     undone = await shop.tagger("rules", "rollback", ORG, "1")
@@ -231,7 +231,7 @@ async def test_adopting_counts_before_it_queues(shop: Place, redis: ArqRedis, ru
 
 async def test_a_customer_is_excluded_and_included_again(shop: Place, redis: ArqRedis, rules: Path) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
-    await known(redis, Customer(id=1, total_spent=20_000_000))
+    await known(redis, Customer(id=1, total_spent=20_000_000_0000))
 
     tried = await shop.tagger("rules", "exclude", ORG, "1", "vip", "--dry-run")
     said = await shop.tagger("rules", "exclude", ORG, "3", "vip")

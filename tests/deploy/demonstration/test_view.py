@@ -26,7 +26,7 @@ def entry(action: str, tag: str, rule: str, **values: object) -> Entry:
 
 
 REASONS = [
-    ("money", entry("+", "VIP", "vip", total_spent=10_400_000), "VIP customer: spent 10.400.000 ₫"),
+    ("money", entry("+", "VIP", "vip", total_spent=10_400_000_0000), "VIP customer: spent 10.400.000 ₫"),
     ("a flag", entry("+", "N", "hcm-nhan-tin", accepts_marketing=True, tags=[]), "Lives in Hồ Chí Minh and subscribed: newsletter yes"),
     ("a number and a day", entry("+", "N", "nguoi-quen-ngu-dong", orders_count=3, last_order_date="2026-07-08"),
      "Regular without an order for 90 days: orders 3, last order 2026-07-08"),

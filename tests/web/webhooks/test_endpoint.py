@@ -12,7 +12,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId, digest
-from service.domain.reading import read_record
+from service.domain.records import read_record
 from service.settings import Settings
 from service.store import keys
 from service.store.deliveries import STRANGERS, Delivery, by_customer, by_time
@@ -72,7 +72,7 @@ async def test_a_repeat_is_labelled_and_marks_again(redis: ArqRedis, sender: Sen
 async def test_the_echo_of_a_drain_is_recorded_and_marks_nobody(redis: ArqRedis, sender: Sender) -> None:
     whole = dict.fromkeys(("total_spent", "orders_count", "tags", "created_at", "last_order_date", "birthday", "gender", "state", "accepts_marketing", "verified_email", "group_name", "default_address", "first_name", "last_name", "email", "phone", "note"))  # fmt: skip
     body = json.dumps({"id": 7, **whole}).encode()
-    await redis.hset(P + "echo_digests", "7", digest(read_record(body, currency="VND").customer))
+    await redis.hset(P + "echo_digests", "7", digest(read_record(body).customer))
 
     answer = await sender.deliver(body)
 

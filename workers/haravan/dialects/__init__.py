@@ -15,6 +15,6 @@ __all__ = ["Admin", "Dialect", "DialectName", "Omni", "make_dialect"]
 _DIALECTS: Final[dict[DialectName, type[Dialect]]] = {"omni": Omni, "admin": Admin}
 
 
-def make_dialect(name: DialectName, *, currency: str) -> Dialect:
-    """The dialect of a shop, which decodes amounts in the shop's currency."""
-    return _DIALECTS[name](currency=currency)
+def make_dialect(name: DialectName) -> Dialect:
+    """The dialect of a shop."""
+    return _DIALECTS[name]()

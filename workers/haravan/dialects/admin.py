@@ -128,14 +128,14 @@ class Admin(BaseDialect):
         return Batch(tuple(found), tuple(unreadable))
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
-        read = yield from single_request(get_one(customer), self._one)
+        read = yield from single_request(get_one(customer), decoding.decode_record)
         _require_tags(read)
         current = tag_set(read.customer.tags)
         wanted = after(current, change)
         if wanted.listed == current.listed:
             return current.listed
         request = put_one(customer, {"id": customer, "tags": join_tags(wanted.listed)})
-        written = yield from single_request(request, self._one)
+        written = yield from single_request(request, decoding.decode_record)
         _require_tags(written)
         return written.customer.tags
 

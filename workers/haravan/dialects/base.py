@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Final
 
 from service.domain.customers import CustomerId
@@ -25,13 +24,9 @@ class BaseDialect:
     Calls for workers return Records; calls for people (`show`, `listing`, `search`, …) return the JSON as sent.
     """
 
-    def __init__(self, *, currency: str) -> None:
-        self._one = partial(decoding.decode_record, currency=currency)
-        self._many = partial(decoding.decode_batch, currency=currency)
-
     def get(self, customer: CustomerId) -> Call[Record]:
         """One full record. Raises Gone, and Unreadable if the record is malformed."""
-        return single_request(get_one(customer), self._one)
+        return single_request(get_one(customer), decoding.decode_record)
 
     def show(self, customer: CustomerId, *, fields: Sequence[str] | None = None) -> Call[Raw]:
         """One customer as sent, with all or only these fields."""
@@ -49,7 +44,7 @@ class BaseDialect:
         query = query_params(
             since_id=since_id, limit=min(limit, PAGE_SIZE), updated_at_min=updated_min, fields=with_id(fields)
         )
-        return single_request(get_list(query), self._many)
+        return single_request(get_list(query), decoding.decode_batch)
 
     def count(self) -> Call[int]:
         return single_request(Request("GET count", "/customers/count.json"), decoding.decode_count)

@@ -34,7 +34,8 @@ class Omni(BaseDialect):
         """Up to 50 full records in one call. `decoding.compare` finds missing and unexpected ones."""
         if not 0 < len(customers) <= self.batch:
             raise ValueError(f"1 to {self.batch} customers fit into one call, not {len(customers)}")
-        return single_request(get_list(query_params(ids=customers, limit=self.batch)), self._many)
+        query = query_params(ids=customers, limit=self.batch)
+        return single_request(get_list(query), decoding.decode_batch)
 
     def listing(
         self,

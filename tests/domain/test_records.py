@@ -1,0 +1,216 @@
+"""Reading a customer's bytes: what either dialect may send, and what is refused with the field's name."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.domain.customers import Customer, pack, unpack
+from service.domain.records import VISIBLE_KEYS, Record, read_quickly, read_record, record_of
+from service.errors import Unreadable
+
+
+def body(**fields: Any) -> bytes:
+    return json.dumps({"id": 7} | fields, ensure_ascii=False).encode()
+
+
+@pytest.mark.parametrize(
+    ("spent", "read"),
+    [
+        pytest.param("261380000.0000", 261_380_000_0000, id="number with four decimals"),
+        pytest.param("9999999.9999", 9_999_999_9999, id="just below ten million"),
+        pytest.param('"41.94"', 41_9400, id="text of the old API"),
+        pytest.param("7.00009", 7_0000, id="finer than Haravan prints is rounded down"),
+        pytest.param("-0.00001", -1, id="down below zero too"),
+        pytest.param("9999999." + "9" * 60, 9_999_999_9999, id="more digits than a Decimal's arithmetic has"),
+        pytest.param("1e15", 10**19, id="the largest amount"),
+        pytest.param("1e-1000000", 0, id="a tiny exponent"),
+        pytest.param("0", 0, id="zero is a value"),
+        pytest.param("null", None, id="null"),
+        pytest.param('""', None, id="empty text"),
+    ],
+)
+def test_money_is_a_whole_number_of_ten_thousandths(spent: str, read: int | None) -> None:
+    record = read_record(b'{"id": 7, "total_spent": %s}' % spent.encode())
+
+    assert record.customer.total_spent == read
+    assert unpack(pack(record.customer)) == record.customer
+
+
+ODD_NUMBERS = (
+    "1e1000000",
+    "-1e1000000",
+    "1e99999999999999999999",
+    "1000000000000000.0001",
+    "-1e15",
+    "9" * 5000,
+)
+ODD_TEXTS = ("NaN", "sNaN", "Infinity", "10.000.000", "much", "1e1000000")
+
+
+@pytest.mark.parametrize("whole", [False, True], ids=["in part", "with every key"])
+@pytest.mark.parametrize(
+    "spent", [*ODD_NUMBERS, *(f'"{text}"' for text in ODD_TEXTS)], ids=lambda text: text[:30]
+)
+def test_an_unlikely_amount_is_refused_and_raises_nothing_else(spent: str, *, whole: bool) -> None:
+    keys = "".join(f'"{key}": null, ' for key in sorted(VISIBLE_KEYS - {"total_spent"})) if whole else ""
+
+    with pytest.raises(Unreadable) as caught:
+        read_record(f'{{"id": 7, {keys}"total_spent": {spent}}}'.encode())
+
+    assert "total_spent" in str(caught.value) or spent == ODD_NUMBERS[-1]
+    assert spent.strip('"') not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("tags", "read"),
+    [
+        pytest.param(None, (), id="null"),
+        pytest.param("", (), id="empty"),
+        pytest.param(" VIP , Khách sỉ,,", ("VIP", "Khách sỉ"), id="spaces and blanks"),
+        pytest.param("VIP,vip,ViP", ("VIP",), id="one of each spelling"),
+        pytest.param(unicodedata.normalize("NFD", "Khách sỉ") + ",Khách sỉ", None, id="NFD and NFC are one"),
+        pytest.param(
+            ",".join(f"t{n}" for n in range(200)), tuple(f"t{n}" for n in range(200)), id="two hundred"
+        ),
+    ],
+)
+def test_tags_are_one_text_that_is_split(tags: str | None, read: tuple[str, ...] | None) -> None:
+    found = read_record(body(tags=tags)).customer.tags
+
+    assert found == read if read is not None else len(found) == 1
+
+
+NO_IDS: list[object] = [None, -1, 0, 2**63, "x", "", 1.5, True, []]
+
+
+@pytest.mark.parametrize("value", NO_IDS, ids=repr)
+def test_an_id_that_is_not_a_positive_64_bit_number_is_refused(value: object) -> None:
+    with pytest.raises(Unreadable, match="'id'"):
+        read_record(json.dumps({"id": value}).encode())
+
+
+@pytest.mark.parametrize("text", [b"", b"[]", b"{", b"null", b'"x"', b"\xff"], ids=repr)
+def test_what_is_not_an_object_is_refused(text: bytes) -> None:
+    with pytest.raises(Unreadable):
+        read_record(text)
+
+
+DIALECTS = [
+    ("total_spent", 41.5, "total_spent", 41_5000),
+    ("orders_count", "3", "orders_count", 3),
+    ("orders_count", 2.0, "orders_count", 2),
+    ("orders_count", "", "orders_count", None),
+    ("gender", 0, "gender", 0),
+    ("gender", "1", "gender", 1),
+    ("accepts_marketing", "true", "accepts_marketing", True),
+    ("verified_email", "false", "verified_email", False),
+    ("phone", 84912345678, "phone", "84912345678"),
+    ("note", "  ", "note", None),
+    ("state", " Disabled ", "state", "disabled"),
+    ("group_name", "Khách sỉ", "group", "Khách sỉ"),
+    ("default_address", None, "province", None),
+    ("default_address", [], "province", None),
+    ("default_address", {"province": " Hà Nội "}, "province", "Hà Nội"),
+    ("default_address", {"ward": 7}, "ward", "7"),
+    ("birthday", "1990-05-31", "birthday_ms", 644_112_000_000),
+    ("birthday", "", "birthday_ms", None),
+    ("updated_at", "2021-08-18T05:58:03.3618601Z", "updated_ms", 1_629_266_283_361),
+    ("created_at", "2021-08-18T12:58:03+07:00", "created_ms", 1_629_266_283_000),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "field", "read"), DIALECTS, ids=lambda value: str(value)[:20])
+def test_both_dialects_values_are_read(key: str, value: object, field: str, read: object) -> None:
+    assert getattr(read_record(body(**{key: value})).customer, field) == read
+
+
+REFUSED: list[tuple[str, object]] = [
+    ("birthday", "1990-02-29"),
+    ("birthday", 19900228),
+    ("created_at", "28/11/2026"),
+    ("phone", ["0912"]),
+    ("tags", ["VIP"]),
+    ("tags", 5),
+    ("orders_count", "many"),
+    ("orders_count", True),
+    ("orders_count", 10**30),
+    ("orders_count", "1e1000000"),
+    ("gender", "1e1000000"),
+    ("accepts_marketing", "perhaps"),
+    ("accepts_marketing", 1),
+    ("default_address", {"province": ["secret"]}),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), REFUSED, ids=lambda value: str(value)[:20])
+def test_a_refusal_names_the_field_and_never_the_value(key: str, value: object) -> None:
+    with pytest.raises(Unreadable) as caught:
+        record_of({"id": 7, key: value})
+
+    assert key in str(caught.value)
+    assert not (isinstance(value, str) and value in str(caught.value))
+    assert "secret" not in str(caught.value)
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**40), 2**40),
+    st.text(max_size=8),
+    st.just("2021-08-18T05:58:03.3618601Z"),
+)
+TYPICAL: dict[str, Any] = {
+    "total_spent": 5,
+    "orders_count": 1,
+    "tags": "VIP",
+    "created_at": "2021-08-18T05:58:03.3618601Z",
+    "last_order_date": None,
+    "birthday": None,
+    "gender": 0,
+    "state": "Disabled",
+    "accepts_marketing": True,
+    "verified_email": False,
+    "group_name": None,
+    "default_address": {"province": "Hà Nội"},
+    "first_name": "Ánh",
+    "last_name": None,
+    "email": None,
+    "phone": None,
+    "note": None,
+}
+
+
+@given(st.dictionaries(st.sampled_from(sorted(TYPICAL)), VALUES, max_size=4))
+def test_the_typed_reading_agrees_with_the_lenient_one(fields: dict[str, Any]) -> None:
+    typed = read_quickly(body(**TYPICAL | fields))
+
+    if typed is not None:
+        assert typed == record_of({"id": 7} | TYPICAL | fields)
+
+
+def test_the_typed_reading_takes_what_is_as_documented_and_nothing_else() -> None:
+    assert TYPICAL.keys() == VISIBLE_KEYS
+    assert read_quickly(body(**TYPICAL)) is not None
+    assert read_quickly(body(**{key: TYPICAL[key] for key in TYPICAL.keys() - {"note"}})) is None
+    assert read_quickly(body(**TYPICAL, customer={"id": 8})) is None
+
+
+def test_a_record_says_which_keys_it_lacks() -> None:
+    record = record_of({"id": 7, "total_spent": Decimal("1.5"), "other": object()})
+
+    assert record == Record(Customer(id=7, total_spent=1_5000), VISIBLE_KEYS - {"total_spent"})
+    assert record.digest is None
+
+
+def test_a_moment_without_a_zone_is_utc() -> None:
+    customer = read_record(body(created_at="2021-08-18T05:58:03")).customer
+
+    assert customer.created_ms == int(datetime(2021, 8, 18, 5, 58, 3, tzinfo=UTC).timestamp() * 1000)

@@ -33,7 +33,9 @@ class StrictRedis(ArqRedis):
     """Runs each script with the header, and notes which ones were run. Its doorbell is silent: arq needs many slots."""
 
     async def evalsha(self, sha: str, numkeys: int, *args: Any) -> Any:
-        script = SCRIPTS[sha]
+        script = SCRIPTS.get(sha)
+        if script is None:  # redis-py's own, which releases a lock: it has one key
+            return await super().evalsha(sha, numkeys, *args)
         self.__dict__.setdefault("ran", set()).add(script)
         return await self.eval("#!lua\n" + load_script(*script).text, numkeys, *args)
 

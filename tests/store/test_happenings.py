@@ -68,11 +68,11 @@ def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
 
 
 def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
-    taken = Entry("-", "VIP", RETRACTED, 1, "retract", why="gone")
+    taken = Entry("-", "VIP", RETRACTED, 1, "retract:A1", why="gone")
 
     (line,) = log_lines(told(), [written(NOON_MS, taken)], words=words("vi"))
 
-    assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn · quy tắc đã bỏ"
+    assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc đã bỏ"
 
 
 @pytest.mark.parametrize("cause", ["undone:VIP", "rejected", "unavailable", "missing", "unreadable", "bug"])

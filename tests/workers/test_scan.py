@@ -101,7 +101,7 @@ async def test_a_changed_customer_is_enqueued_even_if_no_tag_changes_because_pub
     assert await scan(stage, "backfill") == (1, 1)
     await stage.turn(2)
 
-    assert unpack(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent == 6
+    assert unpack(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent == 6_0000
     assert await scan(stage, "backfill") == (0, 0)
 
 

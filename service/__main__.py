@@ -11,7 +11,7 @@ from typing import Final
 import uvicorn
 
 from service.app import create_app
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.log import configure_logging
 from service.settings import Settings, read_settings
 from service.web.connections import LimitedProtocol
@@ -68,7 +68,7 @@ def main() -> None:
         settings = read_settings()
         configure_logging(settings.log_format)
         asyncio.run(check_store(settings))
-    except BadSettings as exc:
+    except InvalidSettings as exc:
         sys.exit(str(exc))
     Server(uvicorn_config(settings)).run()
 

@@ -23,8 +23,8 @@ from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.connection import connect
-from service.store.deliveries import forget_strangers
-from service.store.shops import Shops
+from service.store.deliveries import trim_unknown_shop
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from service.tasks import cancel_and_wait
 from service.web.access_log import AccessLogMiddleware
@@ -64,7 +64,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
     does the CPU work: for where no webhook waits meanwhile.
     """
     redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
-    shops = Shops(redis, Cipher(settings.secret_keys))
+    shops = ShopRepository(redis, Cipher(settings.secret_keys))
     metrics = WebhookMetrics()
     parts: list[_Part] = []
     if "webhooks" in settings.serve:
@@ -102,7 +102,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
 
 
 def _webhooks(
-    redis: ArqRedis, shops: Shops, metrics: WebhookMetrics, settings: Settings, *, patience: float
+    redis: ArqRedis, shops: ShopRepository, metrics: WebhookMetrics, settings: Settings, *, patience: float
 ) -> _Part:
     alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
     cache = ShopCache(shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * patience)
@@ -137,7 +137,7 @@ def _webhooks(
     return _Part([Route(path, endpoint) for path in WEBHOOK_PATHS], lifespan, on_ready=cache.start)
 
 
-def _console(redis: ArqRedis, shops: Shops, settings: Settings, *, use_process_pool: bool) -> _Part:
+def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_process_pool: bool) -> _Part:
     context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
     runner = pool if use_process_pool else InProcess(context)
 
@@ -157,4 +157,4 @@ async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:
         await asyncio.sleep(FLUSH_INTERVAL_S)
         await rejections.flush()
         with suppress(RedisError, OSError):
-            await forget_strangers(redis)
+            await trim_unknown_shop(redis)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from arq.connections import ArqRedis
 
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 
 
@@ -17,7 +17,7 @@ class Context:
     """Built once in each process. `clock_ms` is the clock of a simulation; 0 stands for the server's own time."""
 
     redis: ArqRedis
-    shops: Shops
+    shops: ShopRepository
     versions: Versions
     clock_ms: Callable[[], int] = lambda: 0
 

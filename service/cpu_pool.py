@@ -26,7 +26,7 @@ from service.log import configure_logging
 from service.settings import LogFormat, Settings
 from service.store.cipher import Cipher
 from service.store.connection import connect
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 
 P = ParamSpec("P")
@@ -172,7 +172,7 @@ def _initialize(settings: _StoreSettings) -> None:
 
 async def _open(settings: _StoreSettings) -> Context:
     redis = connect(settings.redis_url)
-    return Context(redis, Shops(redis, Cipher(settings.secret_keys)), Versions(redis))
+    return Context(redis, ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis))
 
 
 def _exit_with_parent() -> None:

@@ -26,11 +26,11 @@ class TaggerError(Exception):
     """The root: catch this to catch everything that this project raises on purpose."""
 
 
-class BadSettings(TaggerError):
+class InvalidSettings(TaggerError):
     """The environment is wrong; the message names every problem, one a line, never a value."""
 
 
-class Unreadable(TaggerError):
+class MalformedData(TaggerError):
     """Bytes or a document that cannot be understood; the message says where and why."""
 
 
@@ -42,7 +42,7 @@ class NotFound(TaggerError):
     """There is no such shop, version, run or customer."""
 
 
-class StoreAway(TaggerError):
+class StoreUnavailable(TaggerError):
     """Redis did not answer in time, or not at all: nothing may be promised."""
 
 
@@ -62,7 +62,7 @@ class HaravanError(TaggerError):
         self.status = status
 
 
-class Throttled(HaravanError):
+class RateLimited(HaravanError):
     """429: nobody of this shop may call for `retry_after_s` seconds."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
@@ -70,17 +70,17 @@ class Throttled(HaravanError):
         self.retry_after_s = retry_after_s
 
 
-class Unauthorised(HaravanError):
+class TokenRejected(HaravanError):
     """401 or 403: the token or its scope is wrong."""
 
 
-class Gone(HaravanError):
+class CustomerNotFound(HaravanError):
     """404: no such customer, to be confirmed by a second look later."""
 
 
-class Rejected(HaravanError):
+class RequestRejected(HaravanError):
     """422 and other 4xx: this request, as it is, will not do."""
 
 
-class Unavailable(HaravanError):
+class ApiUnavailable(HaravanError):
     """Timeout, network, 5xx, or an answer that is not what the API promises."""

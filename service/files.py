@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from service.errors import Unreadable
+from service.errors import MalformedData
 
 
 def read_text(path: Path) -> str:
@@ -12,4 +12,4 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise Unreadable(f"{path} is not UTF-8: save it with that encoding") from exc
+        raise MalformedData(f"{path} is not UTF-8: save it with that encoding") from exc

@@ -15,13 +15,13 @@ from service.errors import Refused, TaggerError
 from service.files import read_text
 from service.settings import Settings
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Version, Versions, check_currency
 
 RETRY_DELAY_S: Final = 1.0
 
 
-async def seed_shop(settings: Settings, shops: Shops) -> Shop | None:
+async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
     """Create the shop of the environment, or apply what changed in the environment since then; None if it has none.
 
     A token that was replaced by command therefore stays until the environment has another one. Raises Refused.
@@ -58,7 +58,7 @@ async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Vers
         return None  # another process was faster
 
 
-async def seed(settings: Settings, shops: Shops, versions: Versions) -> Shop | None:
+async def seed(settings: Settings, shops: ShopRepository, versions: Versions) -> Shop | None:
     """Seed shop and rules. Raises Unreadable and Refused."""
     shop = await seed_shop(settings, shops)
     if shop is not None:
@@ -66,7 +66,7 @@ async def seed(settings: Settings, shops: Shops, versions: Versions) -> Shop | N
     return shop
 
 
-async def seed_when_available(settings: Settings, shops: Shops, versions: Versions) -> None:
+async def seed_when_available(settings: Settings, shops: ShopRepository, versions: Versions) -> None:
     """Seed shop and rules as soon as Redis is available. Logs errors instead of raising them."""
     while True:
         try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Final, Literal
 from urllib.parse import urlsplit
 
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 
 Durability = Literal["fsync", "everysec"]
 LogFormat = Literal["json", "console"]
@@ -170,6 +170,6 @@ class _Reader:
 
     def finish(self) -> None:
         if self.problems:
-            raise BadSettings(
+            raise InvalidSettings(
                 "The settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in self.problems)
             )

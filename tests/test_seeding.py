@@ -9,14 +9,14 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
-from service.domain.problems import BadRules
+from service.domain.problems import InvalidRules
 from service.errors import Refused
 from service.seeding import seed_rules, seed_shop
 from service.settings import Settings
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.shop import Shop
-from service.store.shops import TOKEN_REJECTED, Shops
+from service.store.shops import TOKEN_REJECTED, ShopRepository
 from service.store.versions import Versions
 
 ORG = OrgId("1000000001")
@@ -25,8 +25,8 @@ GOM = Shop(ORG, "Nhà Gốm", "omni", "https://apis.haravan.com/com", "token-one
 
 
 @pytest.fixture
-def shops(redis: ArqRedis) -> Shops:
-    return Shops(redis, Cipher((KEY,)))
+def shops(redis: ArqRedis) -> ShopRepository:
+    return ShopRepository(redis, Cipher((KEY,)))
 
 
 @pytest.fixture
@@ -38,12 +38,12 @@ def environment(**fields: Any) -> Settings:
     return Settings(**{"org_id": ORG, "access_token": "token-env", "secret_keys": (KEY,), **fields})
 
 
-async def test_without_an_org_in_the_environment_nothing_is_seeded(shops: Shops) -> None:
+async def test_without_an_org_in_the_environment_nothing_is_seeded(shops: ShopRepository) -> None:
     assert await seed_shop(Settings(secret_keys=(KEY,)), shops) is None
     assert await shops.orgs() == ()
 
 
-async def test_the_environments_shop_is_made_once(shops: Shops) -> None:
+async def test_the_environments_shop_is_made_once(shops: ShopRepository) -> None:
     first = await seed_shop(environment(api_reserve=10), shops)
     again = await seed_shop(environment(api_reserve=10), shops)
 
@@ -52,38 +52,40 @@ async def test_the_environments_shop_is_made_once(shops: Shops) -> None:
     assert (first.token, first.dialect, first.reserve) == ("token-env", "omni", 10)
 
 
-async def test_an_admin_address_means_the_admin_dialect(shops: Shops) -> None:
+async def test_an_admin_address_means_the_admin_dialect(shops: ShopRepository) -> None:
     shop = await seed_shop(environment(api_url="https://nha-gom.myharavan.com/admin"), shops)
 
     assert shop is not None
     assert shop.dialect == "admin"
 
 
-async def test_a_token_replaced_by_command_survives_the_next_start(shops: Shops) -> None:
+async def test_a_token_replaced_by_command_survives_the_next_start(shops: ShopRepository) -> None:
     await seed_shop(environment(), shops)
     await shops.set_token(ORG, "token-by-command")
 
     await seed_shop(environment(), shops)
 
-    assert (await shops.require(ORG)).token == "token-by-command"
+    assert (await shops.get_or_raise(ORG)).token == "token-by-command"
 
 
-async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(shops: Shops) -> None:
+async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(
+    shops: ShopRepository,
+) -> None:
     await seed_shop(environment(), shops)
     await shops.pause(ORG, reason=TOKEN_REJECTED, by="worker")
 
     await seed_shop(environment(access_token="token-env-2", api_reserve=5), shops)
 
-    shop = await shops.require(ORG)
+    shop = await shops.get_or_raise(ORG)
     assert (shop.token, shop.reserve, shop.paused) == ("token-env-2", 5, "")
 
 
-async def test_a_shop_added_by_command_takes_the_environments_token(shops: Shops) -> None:
+async def test_a_shop_added_by_command_takes_the_environments_token(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
     await seed_shop(environment(), shops)
 
-    shop = await shops.require(ORG)
+    shop = await shops.get_or_raise(ORG)
     assert (shop.token, shop.name) == ("token-env", "Nhà Gốm")
 
 
@@ -120,7 +122,7 @@ async def test_a_broken_rules_file_says_where(versions: Versions, tmp_path: Path
     file = tmp_path / "rules.yaml"
     file.write_text("rules:\n  - {id: a}\n")
 
-    with pytest.raises(BadRules, match="line 2"):
+    with pytest.raises(InvalidRules, match="line 2"):
         await seed_rules(settings(file), versions, GOM)
 
 

@@ -9,7 +9,7 @@ import sys
 import structlog
 import uvloop
 
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.log import configure_logging
 from service.settings import Settings, read_settings
 from workers.main import build_worker
@@ -19,7 +19,7 @@ def main() -> int:
     """Exit codes: 0 told to stop, 2 wrong settings."""
     try:
         settings = read_settings()
-    except BadSettings as exc:
+    except InvalidSettings as exc:
         sys.stderr.write(f"{exc}\n")
         return 2
     configure_logging(settings.log_format)

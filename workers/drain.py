@@ -15,21 +15,23 @@ from redis.exceptions import RedisError
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
-from service.errors import TaggerError, Throttled, Unauthorised
+from service.errors import RateLimited, TaggerError, TokenRejected
 from service.store import queue
 from service.store.counters import Counters
 from service.store.shop import Shop
-from service.store.shops import Shops
-from service.store.turns import LockLost, Turn, Turns
+from service.store.shops import ShopRepository
+from service.store.turns import LeaseLost, LeaseManager, ShopLease
 from workers.haravan.client import Haravan
 from workers.pause import pause_for_rejected_token, probe_token
-from workers.reading import Reading
-from workers.rulebook import Rulebook
-from workers.turn import TurnOfShop, TurnOver, again_ms
+from workers.reading import Reader
+from workers.rulebook import CompiledRulesCache
+from workers.turn import DrainContext, DrainStopped, refill_ms
 from workers.write import last_frames
-from workers.writing import Writing
+from workers.writing import Writer
 
-TURN_S: Final = 1.5  # no round is begun later; arq re-checks every running job at each poll of every worker
+TIME_BUDGET_S: Final = (
+    1.5  # no round is begun later; arq re-checks every running job at each poll of every worker
+)
 FAILED_WAIT_MS: Final = 60_000  # a shop that cannot be drained must not be woken at once, for ever
 
 
@@ -37,13 +39,13 @@ FAILED_WAIT_MS: Final = 60_000  # a shop that cannot be drained must not be woke
 class Drain:
     """Everything that a drain needs, built once a process."""
 
-    turns: Turns
-    shops: Shops
+    turns: LeaseManager
+    shops: ShopRepository
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
     dice: Callable[[], float]
-    rulebook: Rulebook
+    rulebook: CompiledRulesCache
     monotonic: Callable[[], float] = time.monotonic
 
     async def __call__(self, org: OrgId) -> None:
@@ -65,8 +67,8 @@ class Drain:
                 )
             else:
                 work = await self._work(turn, shop)
-                outcome, wait_ms = await self._rounds(work, started)
-        except LockLost:
+                outcome, wait_ms = await self._loop(work, started)
+        except LeaseLost:
             outcome = "lease_lost"
         except TaggerError as exc:  # the shop's token cannot be opened, its rules cannot be read
             outcome, wait_ms = "failed", FAILED_WAIT_MS
@@ -80,7 +82,7 @@ class Drain:
         finally:
             ring = await turn.release(wait_ms=wait_ms, state=_state_changes(work, outcome))
             if ring.number:
-                await queue.ring(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+                await queue.wake_shop(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
         log.info(
             "drain",
@@ -98,12 +100,12 @@ class Drain:
         self.counters.add("api_requests", endpoint=endpoint, status=str(status or "none"))
         self.counters.observe("api_request_seconds", seconds, endpoint=endpoint)
 
-    async def _work(self, turn: Turn, shop: Shop) -> TurnOfShop:
-        return TurnOfShop(
+    async def _work(self, turn: ShopLease, shop: Shop) -> DrainContext:
+        return DrainContext(
             turn=turn,
             shop=shop,
             api=self._api(shop),
-            compiled=await self.rulebook.rules(shop, turn.version),
+            compiled=await self.rulebook.get(shop, turn.version),
             redis=self.turns.redis,
             bucket=self.turns.bucket,
             shops=self.shops,
@@ -112,17 +114,17 @@ class Drain:
             dice=self.dice,
         )
 
-    async def _rounds(self, work: TurnOfShop, started: float) -> tuple[str, int]:
+    async def _loop(self, work: DrainContext, started: float) -> tuple[str, int]:
         """Read and write side by side until nothing more can be done now; and when to come back for the rest."""
-        reading, writing = Reading(work), Writing(work)
+        reading, writing = Reader(work), Writer(work)
         while True:
             # both are let finish: a write that is cancelled on its way is an answer lost
-            results = await asyncio.gather(reading.read(), writing.write(), return_exceptions=True)
+            results = await asyncio.gather(reading.read_batch(), writing.write(), return_exceptions=True)
             errors = [each for each in results if isinstance(each, BaseException)]
             for error in errors:
-                if not isinstance(error, Throttled | Unauthorised | TurnOver):
+                if not isinstance(error, RateLimited | TokenRejected | DrainStopped):
                     raise error
-            if refusals := [each for each in errors if isinstance(each, Unauthorised)]:
+            if refusals := [each for each in errors if isinstance(each, TokenRejected)]:
                 await pause_for_rejected_token(
                     work.redis,
                     work.shops,
@@ -133,17 +135,17 @@ class Drain:
                     now_ms=work.turn.now_ms,
                 )
                 return "token_rejected", 0
-            if throttles := [each for each in errors if isinstance(each, Throttled)]:
+            if throttles := [each for each in errors if isinstance(each, RateLimited)]:
                 return "rate_limited", int(max(each.retry_after_s for each in throttles) * 1000)
             if errors:
                 return str(errors[0]), 0
             if not any(each is True for each in results):
-                return ("waiting", work.wait_ms) if work.wait_ms else ("done", again_ms(self.turns.bucket))
-            if self.monotonic() - started > TURN_S:
+                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.turns.bucket))
+            if self.monotonic() - started > TIME_BUDGET_S:
                 return "time_budget_spent", 0
 
 
-def _state_changes(work: TurnOfShop | None, outcome: str) -> dict[str, str]:
+def _state_changes(work: DrainContext | None, outcome: str) -> dict[str, str]:
     if work is not None:
         return work.state_changes()
     # a pause by hand has nothing to probe: a moment left of an earlier one would ring for it every few seconds

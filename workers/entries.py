@@ -11,8 +11,8 @@ from service.domain.customers import Customer
 from service.domain.judgement import UpToDate
 from service.domain.reasons import TagOutcome
 from service.domain.tags import fold
-from service.domain.touches import changed_by_others
-from service.store.ledger import Entry, before_of, pack_entry
+from service.domain.touches import external_changes
+from service.store.ledger import LedgerEntry, encode_entry, prior_state
 from service.store.settlements import Mark
 
 
@@ -21,10 +21,10 @@ def cause_of(mark: Mark) -> str:
     return mark.reasons.rpartition(",")[2]
 
 
-def entry(mark: Mark, outcome: TagOutcome, version: int, *, written: bool) -> bytes:
+def ledger_entry(mark: Mark, outcome: TagOutcome, version: int, *, written: bool) -> bytes:
     """One tag that is added or removed; not `written` in shadow mode."""
-    return pack_entry(
-        Entry(
+    return encode_entry(
+        LedgerEntry(
             action="+" if outcome.effect == "add" else "-",
             tag=outcome.tag,
             rule=outcome.rule,
@@ -34,7 +34,7 @@ def entry(mark: Mark, outcome: TagOutcome, version: int, *, written: bool) -> by
             delivery=mark.last_delivery,
             why=outcome.cause,
             written=written,
-            before=before_of(outcome.undo, outcome.rule),
+            before=prior_state(outcome.undo, outcome.rule),
         )
     )
 
@@ -45,33 +45,33 @@ def digest(changes: Iterable[TagOutcome]) -> str:
     return hashlib.blake2b(msgspec.json.encode(said), digest_size=8).hexdigest()
 
 
-def recovered(result: UpToDate) -> list[bytes]:
+def recovered_writes(result: UpToDate) -> list[bytes]:
     """Writes whose answer was lost: the record shows that they arrived, so the ledger gets its entry now."""
     return [
-        pack_entry(
-            Entry(
-                action="-" if one.taken else "+",
+        encode_entry(
+            LedgerEntry(
+                action="-" if one.is_removal else "+",
                 tag=one.tag,
                 rule=one.rule,
                 version=one.version,
                 cause="recovered",
-                values=one.values,
-                why=one.why or "recovered",
-                before=before_of(one.stood, one.rule),
+                values=one.evidence,
+                why=one.cause or "recovered",
+                before=prior_state(one.undo, one.rule),
             )
         )
         for one in result.recovered_writes
     ]
 
 
-def undone(result: UpToDate) -> list[str]:
+def reverted_tags(result: UpToDate) -> list[str]:
     """Tags of ours that somebody took off."""
     return [f"-{tag}" for tag in result.reverted_tags]
 
 
-def by_others(result: UpToDate, seen: Customer | None, owned: Iterable[str] = ()) -> list[str]:
+def manual_changes(result: UpToDate, seen: Customer | None, owned: Iterable[str] = ()) -> list[str]:
     """What else others did to the tags; `owned`: folded tags that were ours until this decision."""
     kept = result.stored
     begun = (fold(one.tag) for one in (*kept.intents.values(), *result.recovered_writes))
-    known = {*kept.standing.owned, *owned, *begun, *map(fold, result.reverted_tags)}
-    return changed_by_others(seen=seen, record=result.customer, ours=known)
+    known = {*kept.state.ownership, *owned, *begun, *map(fold, result.reverted_tags)}
+    return external_changes(previous=seen, current=result.customer, ignore=known)

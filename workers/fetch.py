@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 
 from service.domain.customers import CustomerId
 from service.domain.failures import batch_size
-from service.domain.records import Record
-from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
+from service.domain.records import CustomerRecord
+from service.errors import CustomerNotFound, HaravanError, MalformedData, RateLimited, TokenRejected
 from service.store.settlements import Mark
 from workers.haravan.client import Haravan
 from workers.haravan.decoding import Batch, compare
@@ -19,16 +19,16 @@ from workers.haravan.rate_limit import Permits, RateLimitExceeded
 class Fetched:
     """What came of a fetch. Whoever is in none of these was not asked for: there was no room for a call."""
 
-    records: dict[CustomerId, Record] = field(default_factory=dict)
+    records: dict[CustomerId, CustomerRecord] = field(default_factory=dict)
     absent: set[CustomerId] = field(default_factory=set)  # 404
     unreadable: dict[CustomerId, str] = field(default_factory=dict)
     failed: dict[CustomerId, HaravanError] = field(default_factory=dict)
-    together: set[CustomerId] = field(default_factory=set)  # of those that failed: asked for with others
+    batched: set[CustomerId] = field(default_factory=set)  # of those that failed: asked for with others
     listed: set[CustomerId] = field(default_factory=set)  # of the records: from a list, which may lag
     calls: int = 0  # that were answered as they should be
     wait_s: float | None = None  # set when there was no room for all
     stop: HaravanError | None = None  # what concerns the shop ended the fetch
-    distrusted: bool = False  # a list brought somebody who was not asked for
+    mismatched: bool = False  # a list brought somebody who was not asked for
 
 
 class Fetcher:
@@ -49,7 +49,7 @@ class Fetcher:
         await self._all(groups, fetched)
         return fetched
 
-    async def again(self, customers: Iterable[CustomerId]) -> Fetched:
+    async def refetch(self, customers: Iterable[CustomerId]) -> Fetched:
         """One single GET each, for whoever looked older in a list than was told."""
         fetched = Fetched()
         await self._all([[customer] for customer in customers], fetched)
@@ -61,7 +61,7 @@ class Fetcher:
                 await self._group(group, fetched)
         except RateLimitExceeded as exc:
             fetched.wait_s = exc.wait_s
-        except (Throttled, Unauthorised) as exc:
+        except (RateLimited, TokenRejected) as exc:
             fetched.stop = exc
 
     async def _group(self, group: Sequence[CustomerId], fetched: Fetched) -> None:
@@ -83,17 +83,17 @@ class Fetcher:
             for record in batch.unreadable
             if record.customer is not None and record.customer not in found.unexpected
         )
-        fetched.distrusted |= found.mismatched
+        fetched.mismatched |= found.mismatched
         for customer in sorted(found.missing):
             await self._single(customer, fetched)
 
     async def _single(self, customer: CustomerId, fetched: Fetched) -> None:
         try:
             record = await self._api.perform(self._api.dialect.get(customer), self._permits)
-        except Gone:
+        except CustomerNotFound:
             fetched.absent.add(customer)
             fetched.calls += 1
-        except Unreadable as exc:
+        except MalformedData as exc:
             fetched.unreadable[customer] = str(exc)
             fetched.calls += 1
         except HaravanError as exc:
@@ -121,13 +121,15 @@ def merge(first: Fetched, second: Fetched) -> None:
 
 
 def _forget(fetched: Fetched, customer: CustomerId) -> None:
-    kinds: tuple[dict[CustomerId, Record] | dict[CustomerId, str] | dict[CustomerId, HaravanError], ...]
+    kinds: tuple[
+        dict[CustomerId, CustomerRecord] | dict[CustomerId, str] | dict[CustomerId, HaravanError], ...
+    ]
     kinds = (fetched.records, fetched.unreadable, fetched.failed)
     for kind in kinds:
         kind.pop(customer, None)
     fetched.absent.discard(customer)
     fetched.listed.discard(customer)
-    fetched.together.discard(customer)
+    fetched.batched.discard(customer)
 
 
 def _sort(exc: HaravanError, customers: Iterable[CustomerId], fetched: Fetched) -> None:
@@ -136,19 +138,19 @@ def _sort(exc: HaravanError, customers: Iterable[CustomerId], fetched: Fetched) 
     asked = set(customers)
     fetched.failed.update(dict.fromkeys(asked, exc))
     if len(asked) > 1:
-        fetched.together |= asked
+        fetched.batched |= asked
 
 
 def concerns_the_shop(exc: HaravanError) -> bool:
     """Is this failure about the shop, and not about the customer that was asked for?"""
-    return isinstance(exc, Throttled | Unauthorised)
+    return isinstance(exc, RateLimited | TokenRejected)
 
 
 def _groups(taken: Sequence[Mark], *, most: int) -> list[list[CustomerId]]:
     """Those that failed before go in ever smaller groups, so that a record that spoils a batch ends up alone."""
     by_size: dict[int, list[CustomerId]] = {}
     for mark in taken:
-        by_size.setdefault(batch_size(mark.attempts, most=most), []).append(mark.customer)
+        by_size.setdefault(batch_size(mark.attempts, maximum=most), []).append(mark.customer)
     groups: list[list[CustomerId]] = []
     for size, customers in sorted(by_size.items(), reverse=True):
         groups += [customers[start : start + size] for start in range(0, len(customers), size)]

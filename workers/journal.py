@@ -11,19 +11,19 @@ import structlog
 from service.domain.customers import CustomerId
 from service.store.counters import Counters
 from service.store.settlements import Outcome, Settlement
-from service.store.turns import Turn
+from service.store.turns import ShopLease
 from workers.entries import cause_of
 from workers.plans import WRITTEN
-from workers.write import Carried
+from workers.write import WriteResult
 
-MOST_REFUSED: Final = 20
+MAX_REFUSALS: Final = 20
 UPDATED: Final = "updated"
 
 
-class Journal:
+class DrainLog:
     """Writes the `customer` lines of one turn."""
 
-    def __init__(self, turn: Turn, counters: Counters) -> None:
+    def __init__(self, turn: ShopLease, counters: Counters) -> None:
         self._turn = turn
         self._counters = counters
         self._log = structlog.get_logger()
@@ -60,7 +60,7 @@ class Journal:
             lane=mark.lane,
         )
 
-    def refused(self, carried: Iterable[Carried]) -> None:
+    def refused(self, carried: Iterable[WriteResult]) -> None:
         """Plans that no longer stood when they were to be written: their customers are read again."""
         for each in carried:
             self.counts[each.outcome] += 1
@@ -72,7 +72,7 @@ class Journal:
             self._refused = []
         self._rejected = text
         if str(customer) not in self._refused:
-            self._refused = [*self._refused, str(customer)][-MOST_REFUSED:]
+            self._refused = [*self._refused, str(customer)][-MAX_REFUSALS:]
         return len(self._refused)
 
     def state_changes(self) -> dict[str, str]:

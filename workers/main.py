@@ -20,16 +20,16 @@ from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool
 from service.domain.customers import OrgId
-from service.domain.failures import rebuild_delay_s
+from service.domain.failures import reconnect_delay_s
 from service.seeding import seed_when_available
 from service.settings import Settings
 from service.store import queue
-from service.store.bucket import LEAK_PER_S, Bucket
+from service.store.bucket import LEAK_PER_S, RateLimiter
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.counters import Counters
-from service.store.shops import Shops
-from service.store.turns import Turns
+from service.store.shops import ShopRepository
+from service.store.turns import LeaseManager
 from service.store.versions import Versions
 from service.tasks import BackgroundTasks, cancel_and_wait
 from workers.drain import Drain
@@ -40,7 +40,7 @@ from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.scheduler import run_every
 from workers.periodic.sweep import Sweep
 from workers.periodic.uninstall import UninstallMonitor
-from workers.rulebook import Rulebook
+from workers.rulebook import CompiledRulesCache
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -92,17 +92,17 @@ class WorkerProcess:
             redis = connect(settings.redis_url)
             stack.push_async_callback(redis.aclose)
             session = await stack.enter_async_context(open_session())
-            shops = Shops(redis, Cipher(settings.secret_keys))
+            shops = ShopRepository(redis, Cipher(settings.secret_keys))
             context = Context(redis, shops, Versions(redis), self._clock_ms)
             counters = Counters(redis)
             alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
             stack.push_async_callback(alerts.drain)
             cpu = CpuPool(settings)
             stack.push_async_callback(cpu.stop)
-            bucket = Bucket(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
-            rulebook = Rulebook(context.versions)
+            bucket = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
+            rulebook = CompiledRulesCache(context.versions)
             drain = Drain(
-                turns=Turns(
+                turns=LeaseManager(
                     redis,
                     bucket=bucket,
                     clock_ms=self._clock_ms,
@@ -152,7 +152,7 @@ class WorkerProcess:
                 await self._until_stopped(worker)
             except (TimeoutError, RedisError, OSError) as exc:
                 attempts = 1 if time.monotonic() - started > HEALTHY_AFTER_S else attempts + 1
-                wait_s = rebuild_delay_s(attempts, self._dice())
+                wait_s = reconnect_delay_s(attempts, self._dice())
                 structlog.get_logger().warning(
                     "worker", outcome="rebuilt", cause=type(exc).__name__, retry_in_s=round(wait_s, 2)
                 )
@@ -189,7 +189,7 @@ class WorkerProcess:
                 )
 
         return Worker(
-            functions=[func(cast("WorkerCoroutine", drain_job), name=queue.DRAIN)],
+            functions=[func(cast("WorkerCoroutine", drain_job), name=queue.DRAIN_JOB)],
             redis_pool=pool,
             queue_name=queue.DRAIN_QUEUE,
             handle_signals=False,

@@ -5,17 +5,17 @@ from __future__ import annotations
 import msgspec
 
 from service.domain import judgement
-from service.domain.customers import Customer, digest, pack
-from service.domain.failures import MOST_REJECTIONS, MOST_TRIES, retry_delay_s
+from service.domain.customers import Customer, digest, encode_snapshot
+from service.domain.failures import MAX_ATTEMPTS, MAX_REJECTIONS, retry_delay_s
 from service.domain.judgement import Deleted, RetryLater, Unprocessable, UpToDate, WriteNeeded
 from service.domain.standing import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
 from service.domain.strikes import REVERTS_CODEC
 from service.domain.tags import after, tag_set
-from service.errors import HaravanError, Rejected
+from service.errors import HaravanError, RequestRejected
 from service.store.runs import EXPLAIN_REMOVALS
-from service.store.settlements import Letter, Mark, Settlement
+from service.store.settlements import DeadLetterDraft, Mark, Settlement
 from workers import entries
-from workers.plans import WritePlan, pack_plan
+from workers.plans import WritePlan, encode_plan
 
 
 def settlement_for(
@@ -30,7 +30,7 @@ def settlement_for(
         case RetryLater(due_ms, _, fields):
             return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=dict(fields))
         case Unprocessable(cause, text, transient):
-            letter = Letter(cause, text, transient=transient)
+            letter = DeadLetterDraft(cause, text, transient=transient)
             return Settlement(op="dead_letter", mark=mark, dead_letter=letter)
         case Deleted():
             return Settlement(op="delete", mark=mark)
@@ -44,10 +44,10 @@ def after_failure(
     Not `alone`: others were asked for in the same call, so this customer may not be the one at fault.
     """
     attempts = mark.attempts + (1 if counted else 0)
-    rejected = isinstance(exc, Rejected)
-    if counted and alone and attempts >= (MOST_REJECTIONS if rejected else MOST_TRIES):
+    rejected = isinstance(exc, RequestRejected)
+    if counted and alone and attempts >= (MAX_REJECTIONS if rejected else MAX_ATTEMPTS):
         cause = "rejected" if rejected else "unavailable"
-        letter = Letter(cause, f"{exc} ({attempts} tries)", transient=not rejected)
+        letter = DeadLetterDraft(cause, f"{exc} ({attempts} tries)", transient=not rejected)
         return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=str(exc))
     due = now_ms + int(retry_delay_s(max(1, attempts), dice) * 1000)
     return Settlement(
@@ -62,7 +62,7 @@ def requeue(mark: Mark, *, note: str = "") -> Settlement:
 
 def dead_letter(mark: Mark, *, cause: str, text: str) -> Settlement:
     """A dead letter of something that trying again will not mend."""
-    return Settlement(op="dead_letter", mark=mark, dead_letter=Letter(cause, text), note=cause)
+    return Settlement(op="dead_letter", mark=mark, dead_letter=DeadLetterDraft(cause, text), note=cause)
 
 
 def is_expected_removal(mark: Mark) -> bool:
@@ -79,19 +79,19 @@ def _up_to_date(mark: Mark, result: UpToDate, *, version: int, seen: Customer | 
         op="complete",
         mark=mark,
         echo_digests=digest(result.customer),
-        snapshot=pack(result.customer),
-        owned=OWNERSHIP_CODEC.encode(result.stored.standing.owned),
-        holds=HOLDS_CODEC.encode(result.stored.standing.held),
+        snapshot=encode_snapshot(result.customer),
+        owned=OWNERSHIP_CODEC.encode(result.stored.state.ownership),
+        holds=HOLDS_CODEC.encode(result.stored.state.holds),
         intents=INTENTS_CODEC.encode(result.stored.intents),
         reverts=REVERTS_CODEC.encode(result.stored.reverts),
         next_change_day=result.decision.next_change,
-        ledger_entries=entries.recovered(result),
-        drift=[*entries.undone(result), *entries.by_others(result, seen)],
+        ledger_entries=entries.recovered_writes(result),
+        drift=[*entries.reverted_tags(result), *entries.manual_changes(result, seen)],
         settled_restores=RESTORES_CODEC.encode(result.restores) or None,
         dead_letter=_given_up(result),
         recheck_ms=result.recheck_at_ms,
         shadow_digest=entries.digest(changes) if changes else None,
-        shadow_entries=[entries.entry(mark, outcome, version, written=False) for outcome in changes],
+        shadow_entries=[entries.ledger_entry(mark, outcome, version, written=False) for outcome in changes],
     )
 
 
@@ -107,17 +107,19 @@ def _write_needed(
         remove=change.remove,
         expected=tuple(sorted(expected.keys)),
         echo_digest=needed.expected_digest,
-        snapshot=pack(msgspec.structs.replace(result.customer, tags=expected.listed)),
-        owned=OWNERSHIP_CODEC.encode(result.stored.standing.owned),
-        holds=HOLDS_CODEC.encode(result.stored.standing.held),
+        snapshot=encode_snapshot(msgspec.structs.replace(result.customer, tags=expected.names)),
+        owned=OWNERSHIP_CODEC.encode(result.stored.state.ownership),
+        holds=HOLDS_CODEC.encode(result.stored.state.holds),
         intents=INTENTS_CODEC.encode(needed.intents),
         intents_after=INTENTS_CODEC.encode(result.stored.intents),
         next_change_day=result.decision.next_change,
-        ledger_entries=[entries.entry(mark, one, version, written=True) for one in result.decision.changes],
+        ledger_entries=[
+            entries.ledger_entry(mark, one, version, written=True) for one in result.decision.changes
+        ],
         reverts=REVERTS_CODEC.encode(result.stored.reverts),
         recheck_ms=result.recheck_at_ms,
         dead_letter=_given_up(result),
-        drift=entries.by_others(result, seen, needed.owned),
+        drift=entries.manual_changes(result, seen, needed.owned),
         settled_restores=RESTORES_CODEC.encode(result.restores),
     )
     return Settlement(
@@ -127,21 +129,21 @@ def _write_needed(
         owned=OWNERSHIP_CODEC.encode(needed.owned),
         intents=INTENTS_CODEC.encode(result.stored.intents),
         reverts=REVERTS_CODEC.encode(result.stored.reverts),
-        plan=pack_plan(plan),
+        plan=encode_plan(plan),
         mark_fields={
             "expected_digest": needed.expected_digest,
             "missing_since_ms": "0",
             "stale_reads": "0",
         },
-        ledger_entries=entries.recovered(result),
-        drift=entries.undone(result),
+        ledger_entries=entries.recovered_writes(result),
+        drift=entries.reverted_tags(result),
         pending_restores=RESTORES_CODEC.encode(result.restores) or None,
     )
 
 
-def _given_up(result: UpToDate) -> Letter | None:
+def _given_up(result: UpToDate) -> DeadLetterDraft | None:
     if not result.suppressed_tags:
         return None
     tags = ", ".join(result.suppressed_tags)
     text = f"{tags}: changed back three times within a day after we wrote it; stopped for a day"
-    return Letter(f"undone:{tags}", text)
+    return DeadLetterDraft(f"undone:{tags}", text)

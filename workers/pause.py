@@ -8,12 +8,12 @@ from redis.asyncio import Redis
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
-from service.domain.failures import PROBE_EVERY_S
-from service.errors import HaravanError, Unauthorised
+from service.domain.failures import AUTH_PROBE_INTERVAL_S
+from service.errors import HaravanError, TokenRejected
 from service.store import keys
-from service.store.bucket import Bucket
-from service.store.shops import TOKEN_REJECTED, Shops
-from service.store.turns import Turn
+from service.store.bucket import RateLimiter
+from service.store.shops import TOKEN_REJECTED, ShopRepository
+from service.store.turns import ShopLease
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import RateLimitExceeded
 from workers.permits import ReadPermits
@@ -24,10 +24,10 @@ MASS_404: Final = "mass_404"
 
 async def pause_for_rejected_token(
     redis: Redis,
-    shops: Shops,
+    shops: ShopRepository,
     alerts: Alerts,
     org: OrgId,
-    exc: Unauthorised,
+    exc: TokenRejected,
     *,
     token: str,
     now_ms: int,
@@ -53,7 +53,7 @@ async def pause_for_rejected_token(
 
 
 async def pause_for_mass_404(
-    shops: Shops, alerts: Alerts, org: OrgId, *, missing: int, requested: int
+    shops: ShopRepository, alerts: Alerts, org: OrgId, *, missing: int, requested: int
 ) -> None:
     """Stop all work of the shop: so many customers cannot have been deleted at once. A person must check."""
     await shops.pause(org, reason=MASS_404, by=WORKER)
@@ -65,7 +65,9 @@ async def pause_for_mass_404(
     )
 
 
-async def probe_token(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket, redis: Redis) -> str:
+async def probe_token(
+    turn: ShopLease, shops: ShopRepository, api: Haravan, bucket: RateLimiter, redis: Redis
+) -> str:
     """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds."""
     if turn.state.get("paused") != TOKEN_REJECTED:
         return "paused"
@@ -83,6 +85,6 @@ async def probe_token(turn: Turn, shops: Shops, api: Haravan, bucket: Bucket, re
 async def _schedule_probe(redis: Redis, org: OrgId, *, now_ms: int) -> None:
     """Make the shop due when the next probe is due: the sweep then wakes a drain, which sends it."""
     client: Any = redis
-    probe_ms = now_ms + int(PROBE_EVERY_S * 1000)
+    probe_ms = now_ms + int(AUTH_PROBE_INTERVAL_S * 1000)
     await client.hset(keys.shop(org, "state"), "next_probe_ms", probe_ms)
     await client.zadd(keys.partition_key(org, "due_shops"), {org: probe_ms}, nx=True)

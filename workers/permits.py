@@ -7,10 +7,10 @@ from collections.abc import Callable
 from typing import Final
 
 from service.errors import TaggerError
-from service.store.bucket import UNSENT, Bucket, Grant, Permit, Wait
+from service.store.bucket import NOT_SENT, Denied, Granted, Permit, RateLimiter
 from service.store.marks import Lane
 from service.store.settlements import Mark
-from service.store.turns import LEASE_MS, LockLost, Refused, Turn
+from service.store.turns import LEASE_MS, LeaseLost, ShopLease, WriteDenied
 from workers.haravan.calls import Request
 from workers.haravan.client import CALL_TIMEOUT_S
 from workers.haravan.rate_limit import RateLimitExceeded
@@ -30,7 +30,7 @@ class PermitRefused(TaggerError):
 class ReadPermits:
     """For the reads of a turn."""
 
-    def __init__(self, turn: Turn, bucket: Bucket, *, lane: Lane, reserve: int) -> None:
+    def __init__(self, turn: ShopLease, bucket: RateLimiter, *, lane: Lane, reserve: int) -> None:
         self._turn = turn
         self._bucket = bucket
         self._lane: Lane = lane
@@ -52,7 +52,7 @@ class ReadPermits:
     ) -> None:
         """Report the call to the bucket."""
         await self._bucket.report(
-            self._turn.org, Grant(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
+            self._turn.org, Granted(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
         )
 
 
@@ -61,8 +61,8 @@ class WritePermits(ReadPermits):
 
     def __init__(
         self,
-        turn: Turn,
-        bucket: Bucket,
+        turn: ShopLease,
+        bucket: RateLimiter,
         *,
         mark: Mark,
         version: int,
@@ -100,17 +100,17 @@ class WritePermits(ReadPermits):
         )
         permit = _granted(answer)
         if self._clock() - asked > START_WITHIN_S:
-            await self._bucket.report(self._turn.org, Grant(permit), status=UNSENT)
-            raise LockLost("the process stood still between permit and write")
+            await self._bucket.report(self._turn.org, Granted(permit), status=NOT_SENT)
+            raise LeaseLost("the process stood still between permit and write")
         self.sent += 1
         return permit
 
 
-def _granted(answer: Grant | Wait | Refused) -> Permit:
-    if isinstance(answer, Grant):
+def _granted(answer: Granted | Denied | WriteDenied) -> Permit:
+    if isinstance(answer, Granted):
         return answer.permit
-    if isinstance(answer, Wait):
+    if isinstance(answer, Denied):
         raise RateLimitExceeded(answer.wait_s, answer.reason)
     if answer.why == "lease_lost":
-        raise LockLost("the lease was lost before a call")
+        raise LeaseLost("the lease was lost before a call")
     raise PermitRefused(answer.why)

@@ -8,7 +8,7 @@ import msgspec
 
 from service.domain.strikes import REVERTS_CODEC, record_reverts
 from service.domain.tags import fold
-from service.store.settlements import Letter, Mark, Settlement
+from service.store.settlements import DeadLetterDraft, Mark, Settlement
 
 
 class WritePlan(msgspec.Struct, frozen=True, array_like=True):
@@ -29,13 +29,13 @@ class WritePlan(msgspec.Struct, frozen=True, array_like=True):
     ledger_entries: list[bytes]
     reverts: bytes
     recheck_ms: int | None
-    dead_letter: Letter | None = None
+    dead_letter: DeadLetterDraft | None = None
     drift: list[str] = []  # manual changes of the tags; msgspec copies an empty default
     settled_restores: bytes = b""
 
 
-pack_plan = msgspec.msgpack.Encoder().encode
-unpack_plan = msgspec.msgpack.Decoder(WritePlan).decode
+encode_plan = msgspec.msgpack.Encoder().encode
+decode_plan = msgspec.msgpack.Decoder(WritePlan).decode
 PLAN_MS: Final = 30_000  # an older plan is refused by permit.lua
 WRITTEN: Final = "written"  # the note of a settlement after a successful write
 

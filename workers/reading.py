@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from service.domain.customers import CustomerId
-from service.domain.failures import LAG_WAITS_S, too_many_gone
+from service.domain.failures import STALE_READ_BACKOFF_S, too_many_deletions
 from service.domain.judgement import (
     BatchContext,
     MarkContext,
@@ -14,10 +14,10 @@ from service.domain.judgement import (
     evaluate_missing,
     is_stale,
 )
-from service.errors import HaravanError, Throttled, Unauthorised
+from service.errors import HaravanError, RateLimited, TokenRejected
 from service.store import kept
-from service.store.background import background, last_seen
-from service.store.kept import Kept
+from service.store.background import last_snapshot, to_stored_state
+from service.store.kept import StoredCustomer
 from service.store.marks import Lane
 from service.store.settlements import Mark, Settlement
 from service.store.turns import BATCH_SIZE
@@ -26,28 +26,28 @@ from workers.fetch import Fetched, Fetcher, merge
 from workers.haravan.rate_limit import RateLimitExceeded
 from workers.pause import pause_for_mass_404
 from workers.permits import ReadPermits
-from workers.turn import TurnOfShop, TurnOver
+from workers.turn import DrainContext, DrainStopped
 from workers.write import last_frames
 
 SINGLES_FOR_MS = 900_000
 SINGLES_TAKEN = 8  # one by one: as many as leak in a turn's time
 
 
-class Reading:
+class Reader:
     """Reads for one turn, batch by batch."""
 
-    def __init__(self, work: TurnOfShop) -> None:
+    def __init__(self, work: DrainContext) -> None:
         self._work = work
         self._asked = 0
         self._gone = 0
 
-    async def read(self) -> bool:
+    async def read_batch(self) -> bool:
         """Fetch and settle one batch; False when there was nothing to read or no room for it.
 
         Raises LockLost, TurnOver, Throttled and Unauthorised, the last two when all that was answered is settled.
         """
         work = self._work
-        if work.rests(work.reads) or (work.reads.tripped and not await self._is_back()):
+        if work.rests(work.reads) or (work.reads.is_tripped and not await self._is_back()):
             return False
         taken, linger_ms = await work.turn.dequeue(most=self._most())
         lives = sum(mark.lane == "live" for mark in taken)
@@ -55,7 +55,7 @@ class Reading:
         if not taken:
             work.wait(linger_ms)
             return False
-        backgrounds = await kept.kept(work.redis, work.turn.org, [mark.customer for mark in taken])
+        backgrounds = await kept.load_states(work.redis, work.turn.org, [mark.customer for mark in taken])
         fetched = await self._fetch(taken)
         settlements = self._judge_all(taken, fetched, backgrounds)
         await self._settle(settlements)
@@ -65,14 +65,14 @@ class Reading:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         """So many customers gone at once: believe no deletion until a person has looked."""
-        doubted = too_many_gone(gone=self._gone, asked=self._asked)
+        doubted = too_many_deletions(gone=self._gone, asked=self._asked)
         await self._work.settle([each for each in settlements if not (doubted and each.op == "delete")])
         if doubted:
             work = self._work
             await pause_for_mass_404(
                 work.shops, work.alerts, work.turn.org, missing=self._gone, requested=self._asked
             )
-            raise TurnOver("paused")
+            raise DrainStopped("paused")
 
     async def _is_back(self) -> bool:
         """After an outage one harmless read goes first: its failure costs no customer a try."""
@@ -83,13 +83,13 @@ class Reading:
         except RateLimitExceeded as exc:
             work.wait_for_room(exc.wait_s)
             return False
-        except (Throttled, Unauthorised):
+        except (RateLimited, TokenRejected):
             raise
         except HaravanError:
-            work.reads = work.reads.failed(now_ms=work.turn.now_ms)
+            work.reads = work.reads.record_failure(now_ms=work.turn.now_ms)
             work.rests(work.reads)
             return False
-        work.reads = work.reads.succeeded()
+        work.reads = work.reads.record_success()
         return True
 
     # fetching
@@ -109,8 +109,8 @@ class Reading:
         fetched = await fetcher.fetch(taken)
         if fetched.stop is None:
             old = [mark.customer for mark in taken if _is_old(mark, fetched)]
-            merge(fetched, await fetcher.again(old))
-        if fetched.distrusted:
+            merge(fetched, await fetcher.refetch(old))
+        if fetched.mismatched:
             work.single_reads_until_ms = work.turn.now_ms + SINGLES_FOR_MS
             work.counters.add("list_mismatches", org=work.turn.org)
         if fetched.wait_s is not None:
@@ -125,15 +125,15 @@ class Reading:
     # judging
 
     def _judge_all(
-        self, taken: Sequence[Mark], fetched: Fetched, backgrounds: Mapping[CustomerId, Kept]
+        self, taken: Sequence[Mark], fetched: Fetched, backgrounds: Mapping[CustomerId, StoredCustomer]
     ) -> list[Settlement]:
         work = self._work
         if fetched.calls:  # some were answered: what failed is not the shop's fault
-            work.reads = work.reads.succeeded()
+            work.reads = work.reads.record_success()
         elif fetched.failed:
-            work.reads = work.reads.failed(now_ms=work.turn.now_ms)
+            work.reads = work.reads.record_failure(now_ms=work.turn.now_ms)
         batch = BatchContext(
-            compiled=work.compiled,
+            rules=work.compiled,
             version=work.turn.version,
             now_ms=work.turn.now_ms,
             today=work.today,
@@ -142,7 +142,9 @@ class Reading:
         judged = (self._judge(mark, fetched, backgrounds[mark.customer], batch) for mark in taken)
         return [each for each in judged if each is not None]
 
-    def _judge(self, mark: Mark, fetched: Fetched, stored: Kept, batch: BatchContext) -> Settlement | None:
+    def _judge(
+        self, mark: Mark, fetched: Fetched, stored: StoredCustomer, batch: BatchContext
+    ) -> Settlement | None:
         """One customer's settlement, or None when nobody asked for it: there was no room, or a stop."""
         if mark.customer in fetched.failed:
             return self._failed(mark, fetched, now_ms=batch.now_ms)
@@ -154,12 +156,12 @@ class Reading:
                 outcome = evaluate_missing(_mark_context(mark), now_ms=batch.now_ms)
             elif mark.customer in fetched.records:
                 outcome = evaluate_customer(
-                    _mark_context(mark), fetched.records[mark.customer], background(stored), batch
+                    _mark_context(mark), fetched.records[mark.customer], to_stored_state(stored), batch
                 )
             else:
                 return None
             return outcomes.settlement_for(
-                mark, outcome, version=batch.version, now_ms=batch.now_ms, seen=last_seen(stored)
+                mark, outcome, version=batch.version, now_ms=batch.now_ms, seen=last_snapshot(stored)
             )
         except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
             return outcomes.dead_letter(mark, cause="bug", text=last_frames(exc))
@@ -168,16 +170,16 @@ class Reading:
         return outcomes.after_failure(
             mark,
             fetched.failed[mark.customer],
-            counted=self._work.reads.counts(first_ms=mark.enqueued_ms, now_ms=now_ms),
+            counted=self._work.reads.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms),
             now_ms=now_ms,
             dice=self._work.dice(),
-            alone=mark.customer not in fetched.together,
+            alone=mark.customer not in fetched.batched,
         )
 
 
 def _is_old(mark: Mark, fetched: Fetched) -> bool:
     """Is a second look by a single GET worth its call? At first, and before the record is believed."""
-    if mark.customer not in fetched.listed or mark.stale_reads not in (0, len(LAG_WAITS_S)):
+    if mark.customer not in fetched.listed or mark.stale_reads not in (0, len(STALE_READ_BACKOFF_S)):
         return False
     return is_stale(_mark_context(mark), fetched.records[mark.customer].customer)
 

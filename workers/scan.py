@@ -15,19 +15,19 @@ from typing import Final, Literal
 import structlog
 
 from service.context import Context
-from service.domain.customers import CustomerId, digest, pack, unpack
-from service.domain.evaluation import Compiled
+from service.domain.customers import CustomerId, decode_snapshot, digest, encode_snapshot
+from service.domain.evaluation import CompiledRules
 from service.domain.judgement import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
-from service.domain.records import Record
-from service.errors import TaggerError, Unavailable
+from service.domain.records import CustomerRecord
+from service.errors import ApiUnavailable, TaggerError
 from service.store import census, kept, keys, marks, runs
-from service.store.background import background
+from service.store.background import to_stored_state
 from service.store.script import load_script
 from service.store.shop import Shop
 from workers.haravan.client import Haravan
 from workers.haravan.decoding import Batch
 from workers.haravan.rate_limit import Permits
-from workers.rulebook import Rulebook
+from workers.rulebook import CompiledRulesCache
 
 ScanKind = Literal["backfill", "reconcile", "audit"]
 OVERLAP_S: Final = 900  # lists may lag
@@ -55,7 +55,7 @@ class CustomerScan:
     shop: Shop
     api: Haravan
     permits: Permits
-    compiled: Compiled
+    compiled: CompiledRules
     version: int
     on_page: Callable[[ScanProgress], None] = field(default=lambda _: None)
     on_repair: Callable[[str, int], None] = field(default=lambda _cause, _count: None)
@@ -70,8 +70,8 @@ class CustomerScan:
         if since_ms is not None:
             since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
         expected = await self.api.perform(self.api.dialect.count(), self.permits)
-        await census.count(self.context.redis, org, expected)
-        run_id = await runs.begin(
+        await census.save_count(self.context.redis, org, expected)
+        run_id = await runs.create(
             self.context.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.context.now_ms()
         )
         try:
@@ -83,7 +83,7 @@ class CustomerScan:
 
     async def _scan(self, kind: ScanKind, run_id: str, *, since: datetime | None, expected: int) -> None:
         org = self.shop.org
-        unlisted = await census.known(self.context.redis, org) if kind == "audit" else set()
+        unlisted = await census.known_ids(self.context.redis, org) if kind == "audit" else set()
         scanned, enqueued = 0, 0
         async for page in pages(self.api, self.permits, updated_min=since):
             causes = await self._find_wrong(page.records)
@@ -110,21 +110,21 @@ class CustomerScan:
 
     async def _count_repairs(self, causes: Mapping[CustomerId, str]) -> None:
         """Report the customers that only this scan found. Those that are queued would be repaired without it."""
-        queued = await marks.marked(self.context.redis, self.shop.org, [*causes])
+        queued = await marks.marked_among(self.context.redis, self.shop.org, [*causes])
         counts = Counter(cause for customer, cause in causes.items() if customer not in queued)
         for cause, count in counts.items():
             self.on_repair(cause, count)
 
-    async def _find_wrong(self, records: Sequence[Record]) -> dict[CustomerId, str]:
+    async def _find_wrong(self, records: Sequence[CustomerRecord]) -> dict[CustomerId, str]:
         """The customers that need the drain, with the probable cause. Stores the missing snapshots of all others.
 
         A customer with an old snapshot needs the drain, too: previews and publishes evaluate snapshots.
         """
         ids = [CustomerId(record.customer.id) for record in records]
-        stored = await kept.kept(self.context.redis, self.shop.org, ids)
+        stored = await kept.load_states(self.context.redis, self.shop.org, ids)
         snapshots = await self._snapshots(ids)
         now = await self.context.now_ms()
-        batch = BatchContext(self.compiled, self.version, now, self.compiled.day_of(now))
+        batch = BatchContext(self.compiled, self.version, now, self.compiled.local_day(now))
         wrong: dict[CustomerId, str] = {}
         right: list[str | bytes | int] = []
         for customer, record in zip(ids, records, strict=True):
@@ -133,7 +133,7 @@ class CustomerScan:
                 wrong[customer] = _probable_cause(snapshots[customer], record)
             else:
                 day = settled.decision.next_change
-                right += [customer, pack(record.customer), "" if day is None else day]
+                right += [customer, encode_snapshot(record.customer), "" if day is None else day]
         if right:
             await load_script("customers", "snapshot_insert_missing")(
                 self.context.redis, self.shop.org, *right
@@ -155,7 +155,7 @@ async def build_scan(
     api: Haravan,
     *,
     permits: Permits,
-    rulebook: Rulebook,
+    rulebook: CompiledRulesCache,
     on_page: Callable[[ScanProgress], None] = lambda _: None,
     on_repair: Callable[[str, int], None] = lambda _cause, _count: None,
 ) -> CustomerScan | None:
@@ -168,7 +168,7 @@ async def build_scan(
         shop=shop,
         api=api,
         permits=permits,
-        compiled=await rulebook.rules(shop, version),
+        compiled=await rulebook.get(shop, version),
         version=version,
         on_page=on_page,
         on_repair=on_repair,
@@ -187,15 +187,15 @@ async def pages(
     while page := await api.perform(api.dialect.page(since_id, updated_min=updated_min), permits):
         last_id = max(page.ids, default=0)
         if last_id <= since_id:
-            raise Unavailable(f"GET customers returned no customer beyond {since_id}", status=200)
+            raise ApiUnavailable(f"GET customers returned no customer beyond {since_id}", status=200)
         yield page
         since_id = last_id
 
 
-def _settled(record: Record, stored: kept.Kept, batch: BatchContext) -> UpToDate | None:
+def _settled(record: CustomerRecord, stored: kept.StoredCustomer, batch: BatchContext) -> UpToDate | None:
     """The outcome if there is nothing to write and nothing to store; otherwise None."""
     try:
-        known = background(stored)
+        known = to_stored_state(stored)
         outcome = evaluate_customer(MarkContext(), record, known, batch)
     except TaggerError:
         return None
@@ -206,19 +206,19 @@ def _settled(record: Record, stored: kept.Kept, batch: BatchContext) -> UpToDate
 
 def _is_unchanged(known: StoredState, outcome: UpToDate) -> bool:
     """Whether holds and ownership stay as they are: a hold that begins must be stored by the drain."""
-    before, after = known.standing, outcome.stored.standing
-    return (before.owned, before.held) == (after.owned, after.held)
+    before, after = known.state, outcome.stored.state
+    return (before.ownership, before.holds) == (after.ownership, after.holds)
 
 
-def _probable_cause(snapshot: bytes | None, record: Record) -> str:
+def _probable_cause(snapshot: bytes | None, record: CustomerRecord) -> str:
     if snapshot is None:
         return UNKNOWN_CUSTOMER
     return MISSED_WEBHOOK if _is_outdated(snapshot, record) else MISSED_WRITE
 
 
-def _is_outdated(snapshot: bytes | None, record: Record) -> bool:
+def _is_outdated(snapshot: bytes | None, record: CustomerRecord) -> bool:
     """Whether the snapshot differs from the record or cannot be read."""
     try:
-        return snapshot is not None and digest(unpack(snapshot)) != digest(record.customer)
+        return snapshot is not None and digest(decode_snapshot(snapshot)) != digest(record.customer)
     except TaggerError:
         return True

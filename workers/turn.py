@@ -10,24 +10,24 @@ import structlog
 from arq.connections import ArqRedis
 
 from service.alerts import Alerts
-from service.domain.evaluation import Compiled
-from service.domain.failures import Breaker
+from service.domain.evaluation import CompiledRules
+from service.domain.failures import CircuitBreaker
 from service.errors import TaggerError
 from service.store import marks
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.counters import Counters
 from service.store.settlements import Mark, Outcome, Settlement
 from service.store.shop import Shop
-from service.store.shops import Shops
-from service.store.turns import LockLost, Turn
+from service.store.shops import ShopRepository
+from service.store.turns import LeaseLost, ShopLease
 from workers.haravan.client import Haravan
-from workers.journal import Journal
+from workers.journal import DrainLog
 
 LEAKED_CALLS: Final = 8
 LONGEST_REST_MS: Final = 600_000  # of a kind of calls
 
 
-class TurnOver(TaggerError):
+class DrainStopped(TaggerError):
     """The turn ends early, for a reason that is no failure: other rules went live, or the shop was paused.
 
     Or its shadow mode began or ended: the next turn knows.
@@ -35,29 +35,29 @@ class TurnOver(TaggerError):
 
 
 @dataclass(slots=True)
-class TurnOfShop:
+class DrainContext:
     """One turn: it remembers what the next round must know, and the shop's state for the next turn."""
 
-    turn: Turn
+    turn: ShopLease
     shop: Shop
     api: Haravan
-    compiled: Compiled
+    compiled: CompiledRules
     redis: ArqRedis
-    bucket: Bucket
-    shops: Shops
+    bucket: RateLimiter
+    shops: ShopRepository
     counters: Counters
     alerts: Alerts
     dice: Callable[[], float]
-    journal: Journal = field(init=False)
-    reads: Breaker = field(init=False)
-    writes: Breaker = field(init=False)
+    journal: DrainLog = field(init=False)
+    reads: CircuitBreaker = field(init=False)
+    writes: CircuitBreaker = field(init=False)
     single_reads_until_ms: int = field(init=False)
     wait_ms: int = 0
     live_backlog: bool = False  # live customers wait in full batches, as the last dequeue saw it
 
     def __post_init__(self) -> None:
         state = self.turn.state
-        self.journal = Journal(self.turn, self.counters)
+        self.journal = DrainLog(self.turn, self.counters)
         self.reads = _breaker(state, "read", now_ms=self.turn.now_ms)
         self.writes = _breaker(state, "write", now_ms=self.turn.now_ms)
         self.single_reads_until_ms = int(state.get("single_reads_until", 0))
@@ -66,7 +66,7 @@ class TurnOfShop:
     @property
     def today(self) -> int:
         """The day in the zone of the rules, as an ordinal."""
-        return self.compiled.day_of(self.turn.now_ms)
+        return self.compiled.local_day(self.turn.now_ms)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
         """Carry out what was decided. Raises LockLost and TurnOver when that was refused as a whole.
@@ -78,20 +78,20 @@ class TurnOfShop:
         for each, outcome in zip(settlements, done, strict=True):
             self.journal.settled(each, outcome)
         pairs = zip(settlements, done, strict=True)
-        await self.mark_again(each.mark for each, outcome in pairs if each.is_sent and outcome != "done")
+        await self.requeue(each.mark for each, outcome in pairs if each.is_sent and outcome != "done")
         _end_where_refused(done)
 
-    async def mark_again(self, lost: Iterable[Mark]) -> None:
+    async def requeue(self, lost: Iterable[Mark]) -> None:
         """A new mark for each, as they are now or with none: only that makes every earlier reading void."""
         customers = {mark.customer: mark.lane for mark in lost}
         lanes: tuple[marks.Lane, ...] = ("live", "bulk")
         for lane in lanes:
             of_lane = [one for one, its in customers.items() if its == lane]
-            await marks.mark_customers(self.redis, self.turn.org, of_lane, cause="requeue", lane=lane)
+            await marks.mark_dirty_customers(self.redis, self.turn.org, of_lane, cause="requeue", lane=lane)
         if customers:
             structlog.get_logger().info("requeued", org=self.turn.org, customers=len(customers))
 
-    def rests(self, breaker: Breaker) -> bool:
+    def rests(self, breaker: CircuitBreaker) -> bool:
         """Do calls of this kind rest? Then the next turn comes when they do not."""
         if breaker.open_until_ms <= self.turn.now_ms:
             return False
@@ -100,7 +100,7 @@ class TurnOfShop:
 
     def wait_for_room(self, wait_s: float) -> None:
         """Come back when some calls have leaked (2 s), not for each single one."""
-        self.wait(max(int(wait_s * 1000), again_ms(self.bucket)))
+        self.wait(max(int(wait_s * 1000), refill_ms(self.bucket)))
 
     def wait(self, ms: int) -> None:
         """The next turn is to come in about this time: the soonest of all reasons to wait."""
@@ -118,32 +118,32 @@ class TurnOfShop:
         }
 
 
-def again_ms(bucket: Bucket) -> int:
+def refill_ms(bucket: RateLimiter) -> int:
     """How long it takes until some calls have leaked."""
     return int(LEAKED_CALLS / bucket.leak_per_s * 1000)
 
 
 def _end_where_refused(done: Sequence[Outcome]) -> None:
     if "lease_lost" in done:
-        raise LockLost("the lease was lost before a settlement")
+        raise LeaseLost("the lease was lost before a settlement")
     if "version_changed" in done:
-        raise TurnOver("version_changed")
+        raise DrainStopped("version_changed")
     if "shadow_changed" in done:
-        raise TurnOver("shadow_changed")
+        raise DrainStopped("shadow_changed")
 
 
-def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> Breaker:
-    return Breaker(
+def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> CircuitBreaker:
+    return CircuitBreaker(
         failures=int(state.get(f"{kind}_failures", 0)),
         # the store's clock may have been set back since
         open_until_ms=min(int(state.get(f"{kind}_open_until", 0)), now_ms + LONGEST_REST_MS),
-        failing=state.get(f"{kind}_failing", ""),
+        failing_customer=state.get(f"{kind}_failing", ""),
     )
 
 
-def _kept(kind: str, breaker: Breaker) -> dict[str, str]:
+def _kept(kind: str, breaker: CircuitBreaker) -> dict[str, str]:
     return {
         f"{kind}_failures": str(breaker.failures or ""),
         f"{kind}_open_until": str(breaker.open_until_ms or ""),
-        f"{kind}_failing": breaker.failing,
+        f"{kind}_failing": breaker.failing_customer,
     }

@@ -9,26 +9,26 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from service.domain.failures import GONE_CONFIRM_S, Breaker
+from service.domain.failures import DELETION_CONFIRM_S, CircuitBreaker
 from service.domain.tags import fold
-from service.errors import Gone, HaravanError, Throttled, Unauthorised, Unreadable
-from service.store.bucket import Bucket
+from service.errors import CustomerNotFound, HaravanError, MalformedData, RateLimited, TokenRejected
+from service.store.bucket import RateLimiter
 from service.store.settlements import Mark, Settlement
-from service.store.turns import LockLost, Turn
+from service.store.turns import LeaseLost, ShopLease
 from workers import outcomes, plans
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import RateLimitExceeded
 from workers.permits import PermitRefused, WritePermits
 from workers.plans import WRITTEN, WritePlan
 
-EXPLAINED: Final = (
+EXPECTED_CAUSES: Final = (
     -1
 )  # in place of the customers with tags of ours: the removal guard does not count these removals
-REMOVALS_WAIT_MS: Final = 300_000
+REMOVALS_RETRY_MS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
-class Carried:
+class WriteResult:
     """What came of one plan: its settlement (None where there is none to make), and for the log.
 
     `sent`: a write went out, so whatever is not settled must be looked at again. `stop`: what ends the turn.
@@ -42,18 +42,18 @@ class Carried:
     stop: Exception | None = None
 
 
-class Writer:
+class PlanWriter:
     """Writes for one turn. Raises nothing but want of the store: all else is told in Carried."""
 
     def __init__(
         self,
-        turn: Turn,
+        turn: ShopLease,
         api: Haravan,
-        bucket: Bucket,
+        bucket: RateLimiter,
         *,
         ours: int,
         reserve: int,
-        breaker: Breaker,
+        breaker: CircuitBreaker,
         dice: Callable[[], float],
     ) -> None:
         self._turn = turn
@@ -64,7 +64,7 @@ class Writer:
         self._breaker = breaker
         self._dice = dice
 
-    async def carry_out(self, mark: Mark, plan: WritePlan) -> Carried:
+    async def execute(self, mark: Mark, plan: WritePlan) -> WriteResult:
         """Write one customer's difference. The halves of a swap are two calls: if the second may not be made
         now, the customer is read again, so that the first is not made twice."""
         permits = self._permits(mark, plan)
@@ -73,31 +73,31 @@ class Writer:
             carried = replace(carried, settlement=outcomes.requeue(mark))
         return replace(carried, sent=permits.sent > 0)
 
-    async def _tried(self, mark: Mark, plan: WritePlan, permits: WritePermits) -> Carried:
+    async def _tried(self, mark: Mark, plan: WritePlan, permits: WritePermits) -> WriteResult:
         try:
             answered = await self._api.perform(
                 self._api.dialect.change_tags(mark.customer, add=plan.add, remove=plan.remove), permits
             )
         except PermitRefused as exc:
             return self._refused(mark, exc)
-        except Gone:
-            return Carried(mark, "gone", self._gone(mark))
-        except (RateLimitExceeded, LockLost, Throttled, Unauthorised) as exc:
-            return Carried(mark, "stopped", stop=exc)
-        except (HaravanError, Unreadable) as exc:
+        except CustomerNotFound:
+            return WriteResult(mark, "gone", self._gone(mark))
+        except (RateLimitExceeded, LeaseLost, RateLimited, TokenRejected) as exc:
+            return WriteResult(mark, "stopped", stop=exc)
+        except (HaravanError, MalformedData) as exc:
             return self._failed(mark, exc)
         except (RedisError, OSError):
             raise
         except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
-            return Carried(mark, "bug", outcomes.dead_letter(mark, cause="bug", text=last_frames(exc)))
+            return WriteResult(mark, "bug", outcomes.dead_letter(mark, cause="bug", text=last_frames(exc)))
         return self._answered(mark, plan, answered)
 
-    def _answered(self, mark: Mark, plan: WritePlan, answered: tuple[str, ...]) -> Carried:
+    def _answered(self, mark: Mark, plan: WritePlan, answered: tuple[str, ...]) -> WriteResult:
         tags = frozenset(map(fold, answered))
         if tags != frozenset(plan.expected):
             mismatch = plans.after_mismatch(mark, plan, answered=tags, now_ms=self._turn.now_ms)
-            return Carried(mark, "disagrees", mismatch)
-        return Carried(mark, WRITTEN, plans.after_success(mark, plan))
+            return WriteResult(mark, "disagrees", mismatch)
+        return WriteResult(mark, WRITTEN, plans.after_success(mark, plan))
 
     def _permits(self, mark: Mark, plan: WritePlan) -> WritePermits:
         return WritePermits(
@@ -108,27 +108,27 @@ class Writer:
             decided_ms=plan.decided_ms,
             intents=plan.intents,
             removals=len(plan.remove),
-            ours=EXPLAINED if outcomes.is_expected_removal(mark) else self._ours,
+            ours=EXPECTED_CAUSES if outcomes.is_expected_removal(mark) else self._ours,
             reserve=self._reserve,
         )
 
-    def _refused(self, mark: Mark, exc: PermitRefused) -> Carried:
+    def _refused(self, mark: Mark, exc: PermitRefused) -> WriteResult:
         if exc.why != "removals_paused":
-            return Carried(mark, exc.why)
-        waits = Settlement(op="delay", mark=mark, due_ms=self._turn.now_ms + REMOVALS_WAIT_MS)
-        return Carried(mark, exc.why, waits)
+            return WriteResult(mark, exc.why)
+        waits = Settlement(op="delay", mark=mark, due_ms=self._turn.now_ms + REMOVALS_RETRY_MS)
+        return WriteResult(mark, exc.why, waits)
 
     def _gone(self, mark: Mark) -> Settlement:
-        due = self._turn.now_ms + int(GONE_CONFIRM_S * 1000)
+        due = self._turn.now_ms + int(DELETION_CONFIRM_S * 1000)
         fields = {"missing_since_ms": str(mark.missing_since_ms or self._turn.now_ms)}
         return Settlement(op="delay", mark=mark, due_ms=due, mark_fields=fields)
 
-    def _failed(self, mark: Mark, exc: HaravanError | Unreadable) -> Carried:
+    def _failed(self, mark: Mark, exc: HaravanError | MalformedData) -> WriteResult:
         failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
         now_ms = self._turn.now_ms
-        counted = self._breaker.counts(first_ms=mark.enqueued_ms, now_ms=now_ms)
+        counted = self._breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
         settlement = outcomes.after_failure(mark, failure, counted=counted, now_ms=now_ms, dice=self._dice())
-        return Carried(mark, "failed", settlement, failure)
+        return WriteResult(mark, "failed", settlement, failure)
 
 
 def last_frames(exc: BaseException, *, most: int = 3) -> str:

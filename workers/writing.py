@@ -8,27 +8,27 @@ from typing import Final
 
 import msgspec
 
-from service.domain.failures import SEVERAL, Breaker
-from service.errors import Rejected, Throttled, Unauthorised
+from service.domain.failures import SEVERAL_CUSTOMERS, CircuitBreaker
+from service.errors import RateLimited, RequestRejected, TokenRejected
 from service.store.settlements import Mark
-from service.store.turns import BATCH_SIZE, LockLost
+from service.store.turns import BATCH_SIZE, LeaseLost
 from workers import outcomes, plans
 from workers.haravan.rate_limit import RateLimitExceeded
 from workers.plans import PLAN_MS, WritePlan
-from workers.turn import TurnOfShop, TurnOver
-from workers.write import Carried, Writer
+from workers.turn import DrainContext, DrainStopped
+from workers.write import PlanWriter, WriteResult
 
 WRITES: Final = 8  # on the way at once, for one shop
 GUARD: Final = "removal_guard"  # the reason of the pause, as permit.lua sets it
 REJECTED_IN_A_ROW: Final = 5
 REJECTED_REST_MS: Final = 600_000
-WORST_FIRST: Final = (LockLost, Unauthorised, Throttled)
+BY_SEVERITY: Final = (LeaseLost, TokenRejected, RateLimited)
 
 
-class Writing:
+class Writer:
     """Writes for one turn, some plans at a time."""
 
-    def __init__(self, work: TurnOfShop) -> None:
+    def __init__(self, work: DrainContext) -> None:
         self._work = work
 
     async def write(self) -> bool:
@@ -40,17 +40,17 @@ class Writing:
         if work.rests(work.writes):
             return False
         # After an outage one goes first. And while live customers wait in full batches, to read fifty tells more.
-        planned = await self._planned(1 if work.writes.tripped or work.live_backlog else WRITES)
+        planned = await self._planned(1 if work.writes.is_tripped or work.live_backlog else WRITES)
         if any(plan is None for _, plan in planned):
             return (
                 not work.live_backlog and await self._read_again()
             )  # in a crowd reads are for those not yet seen
         writer = self._writer()
         results = await asyncio.gather(
-            *(writer.carry_out(mark, plan) for mark, plan in planned if plan is not None),
+            *(writer.execute(mark, plan) for mark, plan in planned if plan is not None),
             return_exceptions=True,
         )
-        carried = [each for each in results if isinstance(each, Carried)]
+        carried = [each for each in results if isinstance(each, WriteResult)]
         await self._settle(carried)
         self._end([each.stop for each in carried], results)
         return any(each.settlement is not None or each.stop is None for each in carried)
@@ -71,9 +71,9 @@ class Writing:
         await self._work.settle([outcomes.requeue(mark, note="plan_expired") for mark in stale])
         return True
 
-    def _writer(self) -> Writer:
+    def _writer(self) -> PlanWriter:
         work = self._work
-        return Writer(
+        return PlanWriter(
             work.turn,
             work.api,
             work.bucket,
@@ -83,12 +83,12 @@ class Writing:
             dice=work.dice,
         )
 
-    async def _settle(self, carried: Sequence[Carried]) -> None:
+    async def _settle(self, carried: Sequence[WriteResult]) -> None:
         for each in _telling(carried):
             self._judge_call(each)
         unsettled = [each for each in carried if each.settlement is None]
         self._work.journal.refused(each for each in unsettled if each.stop is None)
-        await self._work.mark_again(each.mark for each in unsettled if each.sent)
+        await self._work.requeue(each.mark for each in unsettled if each.sent)
         if any(each.outcome == "removals_paused" for each in carried):
             await self._alert_removals_paused()
         await self._work.settle(
@@ -103,35 +103,37 @@ class Writing:
         for stop in stops:
             if isinstance(stop, RateLimitExceeded):
                 self._work.wait_for_room(stop.wait_s)
-        for kind in WORST_FIRST:
+        for kind in BY_SEVERITY:
             for stop in stops:
                 if isinstance(stop, kind):
                     raise stop
         for each in results:
             if isinstance(each, BaseException):
                 raise each
-            if isinstance(each, Carried) and each.outcome == "paused":
-                raise TurnOver("paused")
-            if isinstance(each, Carried) and each.outcome == "shadow_mode":
-                raise TurnOver("shadow_changed")
+            if isinstance(each, WriteResult) and each.outcome == "paused":
+                raise DrainStopped("paused")
+            if isinstance(each, WriteResult) and each.outcome == "shadow_mode":
+                raise DrainStopped("shadow_changed")
 
     # how the calls went
 
-    def _judge_call(self, carried: Carried) -> None:
+    def _judge_call(self, carried: WriteResult) -> None:
         work = self._work
         if carried.outcome in ("written", "disagrees"):
-            work.writes = work.writes.succeeded()
-        elif isinstance(carried.failure, Rejected):
+            work.writes = work.writes.record_success()
+        elif isinstance(carried.failure, RequestRejected):
             self._judge_rejection(carried.mark, carried.failure)
         elif carried.failure is not None:
-            work.writes = work.writes.failed(now_ms=work.turn.now_ms, customer=str(carried.mark.customer))
+            work.writes = work.writes.record_failure(
+                now_ms=work.turn.now_ms, customer=str(carried.mark.customer)
+            )
 
-    def _judge_rejection(self, mark: Mark, failure: Rejected) -> None:
+    def _judge_rejection(self, mark: Mark, failure: RequestRejected) -> None:
         """The same refusal for customer after customer is the shop's: all its writes rest."""
         work = self._work
         row = work.journal.rejected(str(failure), mark.customer)
         if row >= REJECTED_IN_A_ROW:
-            work.writes = Breaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL)
+            work.writes = CircuitBreaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL_CUSTOMERS)
             work.alerts.raise_alert(
                 "writes_rejected", f"{row} customers in a row: {failure}", org=work.turn.org
             )
@@ -139,7 +141,7 @@ class Writing:
     async def _alert_removals_paused(self) -> None:
         """If the removal guard paused them; whoever else pauses removals sends an alert itself."""
         org = self._work.turn.org
-        if (await self._work.shops.require(org)).removals_paused != GUARD:
+        if (await self._work.shops.get_or_raise(org)).removals_paused != GUARD:
             return
         self._work.alerts.raise_alert(
             "removal_guard_tripped",
@@ -151,16 +153,16 @@ class Writing:
 
 def _fresh(packed: bytes, now_ms: int) -> WritePlan | None:
     try:
-        plan = plans.unpack_plan(packed)
+        plan = plans.decode_plan(packed)
     except msgspec.MsgspecError:
         return None
     return plan if now_ms - plan.decided_ms <= PLAN_MS else None
 
 
-def _telling(carried: Sequence[Carried]) -> list[Carried]:
+def _telling(carried: Sequence[WriteResult]) -> list[WriteResult]:
     """What says how the calls go: of failures of the shop one, since a single cut connection fails all that are out
     together, and a success has the last word."""
     failures = [each for each in carried if each.failure is not None]
-    shops = [each for each in failures if not isinstance(each.failure, Rejected)]
-    rejections = [each for each in failures if isinstance(each.failure, Rejected)]
+    shops = [each for each in failures if not isinstance(each.failure, RequestRejected)]
+    rejections = [each for each in failures if isinstance(each.failure, RequestRejected)]
     return [*rejections, *shops[:1], *(each for each in carried if each.failure is None)]

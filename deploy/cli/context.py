@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from service.domain.customers import CustomerId, OrgId
     from service.settings import Settings
     from service.store.shop import Shop
-    from service.store.shops import Shops
+    from service.store.shops import ShopRepository
     from service.store.versions import Versions
     from workers.haravan.calls import Call
     from workers.haravan.client import Haravan
@@ -42,7 +42,7 @@ class CliContext:
 
     settings: Settings
     redis: ArqRedis
-    shops: Shops
+    shops: ShopRepository
     versions: Versions
 
     @property
@@ -83,7 +83,7 @@ async def open_context() -> AsyncIterator[CliContext]:
     from service.settings import read_settings
     from service.store.cipher import Cipher
     from service.store.connection import connect
-    from service.store.shops import Shops
+    from service.store.shops import ShopRepository
     from service.store.versions import Versions
 
     _log_only_warnings()
@@ -96,7 +96,9 @@ async def open_context() -> AsyncIterator[CliContext]:
     redis = connect(settings.redis_url, retries=1)
     try:
         await _check_connection(redis)
-        yield CliContext(settings, redis, Shops(redis, Cipher(settings.secret_keys)), Versions(redis))
+        yield CliContext(
+            settings, redis, ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis)
+        )
     finally:
         await redis.aclose()
 
@@ -105,7 +107,7 @@ async def open_context() -> AsyncIterator[CliContext]:
 async def open_shop_api(org: str) -> AsyncIterator[ShopApi]:
     """Open Redis and the API of a stored shop. Raises NotFound, StoreAway."""
     async with open_context() as cli:
-        shop = await cli.shops.require(parse_org_id(org))
+        shop = await cli.shops.get_or_raise(parse_org_id(org))
         async with open_api(cli, shop) as api:
             yield api
 
@@ -113,12 +115,12 @@ async def open_shop_api(org: str) -> AsyncIterator[ShopApi]:
 @asynccontextmanager
 async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
     """Open the API of a shop, which need not be stored yet."""
-    from service.store.bucket import Bucket
+    from service.store.bucket import RateLimiter
     from workers.haravan.client import Haravan, open_session
     from workers.haravan.rate_limit import WaitingPermits
 
     async with open_session() as session:
-        pacer = WaitingPermits(Bucket(cli.redis), shop.org, lane="live", reserve=shop.reserve)
+        pacer = WaitingPermits(RateLimiter(cli.redis), shop.org, lane="live", reserve=shop.reserve)
         yield ShopApi(cli, shop, Haravan.for_shop(shop, session), pacer)
 
 
@@ -161,12 +163,12 @@ def parse_org_id(text: str) -> OrgId:
 
 def parse_customer_id(text: str) -> CustomerId:
     """Raises Refused if the text is not a customer id."""
-    from service.domain.customers import read_id
-    from service.errors import Refused, Unreadable
+    from service.domain.customers import parse_customer_id
+    from service.errors import MalformedData, Refused
 
     try:
-        return read_id(text.strip())
-    except Unreadable as exc:
+        return parse_customer_id(text.strip())
+    except MalformedData as exc:
         raise Refused(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
 
 
@@ -185,11 +187,11 @@ def _log_only_warnings() -> None:
 async def _check_connection(redis: ArqRedis) -> None:
     from redis.exceptions import RedisError
 
-    from service.errors import StoreAway
+    from service.errors import StoreUnavailable
 
     try:
         await redis.ping()
     except (RedisError, OSError) as exc:
-        raise StoreAway(
+        raise StoreUnavailable(
             "Redis does not answer. Is REDIS_URL correct, and is the server running? `tagger up` starts its own server"
         ) from exc

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from enum import IntEnum
 
-from service.errors import BadSettings, HaravanError, StoreAway, TaggerError
+from service.errors import HaravanError, InvalidSettings, StoreUnavailable, TaggerError
 
 
 class Exit(IntEnum):
@@ -26,9 +26,9 @@ def exit_code(error: BaseException) -> Exit:
     match error:
         case KeyboardInterrupt():
             return Exit.INTERRUPTED
-        case BadSettings():
+        case InvalidSettings():
             return Exit.USAGE
-        case StoreAway() | RedisError():
+        case StoreUnavailable() | RedisError():
             return Exit.STORE_AWAY
         case HaravanError():
             return Exit.HARAVAN

@@ -17,7 +17,7 @@ import typer
 
 from deploy.cli.output import PERSONAL_FIELDS
 from deploy.local.console import error_console
-from service.errors import BadSettings, Refused, Unreadable
+from service.errors import InvalidSettings, MalformedData, Refused
 from service.files import read_text
 
 if TYPE_CHECKING:
@@ -43,17 +43,17 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     file = path or Path(".env")
     if not file.is_file():
         if path is not None:
-            raise BadSettings(f"there is no settings file {path}")
+            raise InvalidSettings(f"there is no settings file {path}")
         return
     try:
         text = read_text(file)
-    except Unreadable as exc:
-        raise BadSettings(str(exc)) from exc
+    except MalformedData as exc:
+        raise InvalidSettings(str(exc)) from exc
     for binding in parse_stream(StringIO(text)):
         if binding.key is None and not binding.error:
             continue  # a comment or an empty line
         if binding.key is None or binding.value is None or not binding.key.isidentifier():
-            raise BadSettings(f"{file}, line {binding.original.line}: expected NAME=value")
+            raise InvalidSettings(f"{file}, line {binding.original.line}: expected NAME=value")
         target.setdefault(binding.key, binding.value)
 
 
@@ -117,12 +117,12 @@ def read_secret(label: str, *, from_stdin: bool) -> str:
 def read_rules_file(file: Path) -> RuleSet:
     """Parse a rules file. If it has errors, print all of them and exit with 1."""
     from service.domain.parsing import parse_rules
-    from service.domain.problems import BadRules
+    from service.domain.problems import InvalidRules
 
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:
         return parse_rules(text)
-    except BadRules as exc:
+    except InvalidRules as exc:
         for problem in exc.problems:
             error_console().print(f"{file}: {problem}", soft_wrap=True)
         error_console().print(

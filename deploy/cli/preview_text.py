@@ -9,7 +9,7 @@ from deploy.local.console import console
 
 if TYPE_CHECKING:
     from service.domain.impact import TagPreview, TierPreview
-    from service.domain.words import Words
+    from service.domain.words import Translator
     from service.store.drafts import Draft
 
 ALWAYS = (
@@ -21,11 +21,11 @@ SIGNS = {"added": "+", "removed": "−"}
 EXAMPLES = 2
 
 
-def print_preview(draft: Draft, *, words: Words) -> None:
+def print_preview(draft: Draft, *, words: Translator) -> None:
     """Print everything that a person should see before publishing."""
     shown = draft.shown.preview
     _print_tags(shown.tags, words)
-    titles = {tier.id: tier.title(words.language) for tier in draft.rule_set.tiers}
+    titles = {tier.id: tier.display_name(words.language) for tier in draft.rule_set.tiers}
     for tier in shown.tiers:
         _print_moves(tier, titles.get(tier.id, tier.id), words)
     effort = draft.shown.effort
@@ -44,22 +44,22 @@ def print_preview(draft: Draft, *, words: Words) -> None:
     if draft.shadow:
         _print(words("preview.shadow"))
     if draft.shown.guard.needs_approval:
-        _print(words("preview.approval", why=words.listed(_approval_reasons(draft, words))))
+        _print(words("preview.approval", why=words.join_list(_approval_reasons(draft, words))))
 
 
-def print_warnings(draft: Draft, *, words: Words) -> None:
+def print_warnings(draft: Draft, *, words: Translator) -> None:
     """Print the warnings about the rules, and how many customers are unknown."""
-    from service.domain.warnings import say_warning
+    from service.domain.warnings import describe_warning
 
     for one in draft.shown.warnings:
-        _print(f"⚠ {say_warning(one, words=words, compiled=draft.compiled)}")
+        _print(f"⚠ {describe_warning(one, translator=words, compiled=draft.compiled)}")
 
 
 def _print(text: str) -> None:
     console().print(text, soft_wrap=True)
 
 
-def _print_tags(tags: tuple[TagPreview, ...], words: Words) -> None:
+def _print_tags(tags: tuple[TagPreview, ...], words: Translator) -> None:
     rows = [(one, _counts(one)) for one in tags]
     columns = [name for name in _counts(tags[0]) if _is_shown(name, rows)] if tags else []
     print_table(
@@ -92,7 +92,7 @@ def _is_shown(name: str, rows: list[tuple[TagPreview, dict[str, int]]]) -> bool:
     return name in ALWAYS or any(counts[name] for _, counts in rows)
 
 
-def _cell(name: str, number: int, words: Words) -> str:
+def _cell(name: str, number: int, words: Translator) -> str:
     return f"{SIGNS.get(name, '')}{words.number(number)}" if number else EMPTY
 
 
@@ -101,7 +101,7 @@ def _examples(one: TagPreview) -> str:
     return ", ".join(map(str, some[:EXAMPLES]))
 
 
-def _print_moves(tier: TierPreview, title: str, words: Words) -> None:
+def _print_moves(tier: TierPreview, title: str, words: Translator) -> None:
     """A matrix: moves from the tier in the row to the tier in the column. * waits for `downgrade`."""
     if not tier.moves:
         _print(words("preview.no_moves", tier=title))
@@ -121,7 +121,7 @@ def _print_moves(tier: TierPreview, title: str, words: Words) -> None:
     print_table((words("preview.from"), *headings), rows, empty="")
 
 
-def _approval_reasons(draft: Draft, words: Words) -> list[str]:
+def _approval_reasons(draft: Draft, words: Translator) -> list[str]:
     shown, guard = draft.shown.preview, draft.shown.guard
     most = {"share": guard.most_customers, "removals": guard.most_removed}
     return [
@@ -130,9 +130,9 @@ def _approval_reasons(draft: Draft, words: Words) -> list[str]:
     ]
 
 
-def _format_duration(seconds: int, words: Words) -> str:
+def _format_duration(seconds: int, words: Translator) -> str:
     if seconds < 90:
-        return words.counted("seconds", seconds)
+        return words.plural("seconds", seconds)
     if seconds < 5400:
-        return words.counted("minutes", round(seconds / 60))
-    return words.counted("hours", round(seconds / 3600))
+        return words.plural("minutes", round(seconds / 60))
+    return words.plural("hours", round(seconds / 3600))

@@ -47,7 +47,7 @@ async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
     with progress() as bar:
         task = bar.add_task(f"{started.kind} {started.id}", total=started.total)
         while latest.is_active:
-            bar.update(task, completed=latest.total - latest.left, total=latest.total)
+            bar.update(task, completed=latest.total - latest.remaining, total=latest.total)
             await asyncio.sleep(POLL_INTERVAL_S)
             latest = await runs.get(redis, org, started.id)
     return latest
@@ -77,7 +77,11 @@ def format_run(run: Run) -> str:
     name = f"{run.kind.capitalize()} {run.id}"
     scanned = f"{plural(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
     if run.is_active:
-        to_go = f"{plural(run.left, 'customer')} to go" if run.left else "its customers are being selected"
+        to_go = (
+            f"{plural(run.remaining, 'customer')} to go"
+            if run.remaining
+            else "its customers are being selected"
+        )
         return f"{name} is in progress: {scanned}{to_go}."
     return (
         f"{name}: {scanned}{plural(run.done, 'customer')} processed, {plural(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."

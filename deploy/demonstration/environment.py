@@ -23,12 +23,12 @@ from deploy.local.wait import until
 from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
-from service.errors import Refused, StoreAway
+from service.errors import Refused, StoreUnavailable
 from service.seeding import seed
 from service.settings import Settings, read_settings
 from service.store.cipher import Cipher
 from service.store.connection import connect
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 
 ORG: Final = OrgId("1000000001")
@@ -146,7 +146,7 @@ async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Pa
 
 async def _seed(redis: ArqRedis, settings: Settings, on_ready: OnReady) -> RuleSet:
     """Store the shop and its rules. Raises Refused if the Redis server has data of other shops."""
-    shops, versions = Shops(redis, Cipher(settings.secret_keys)), Versions(redis)
+    shops, versions = ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis)
     others = [org for org in await shops.orgs() if org != ORG]
     if others:
         raise Refused(
@@ -164,7 +164,7 @@ async def _seed(redis: ArqRedis, settings: Settings, on_ready: OnReady) -> RuleS
 
 async def _wait_for_web(port: int) -> None:
     if not await until(lambda: _listens(port), within_s=START_TIMEOUT_S):
-        raise StoreAway(
+        raise StoreUnavailable(
             f"the web process did not start listening on port {port} within {START_TIMEOUT_S:.0f} s"
         )
 

@@ -8,13 +8,13 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from service.domain.compilation import compile_rules
-from service.domain.conditions import comparisons
+from service.domain.conditions import iter_conditions
 from service.domain.customers import Customer
 from service.domain.decision import decide
 from service.domain.money import TEN_THOUSANDTHS
-from service.domain.records import read_record
+from service.domain.records import parse_record
 from service.domain.rules import RuleSet
-from service.domain.standing import Standing
+from service.domain.standing import CustomerState
 from service.domain.tags import fold
 
 
@@ -38,14 +38,14 @@ class ExpectedTags:
 
     def read(self, body: bytes) -> Customer:
         """Parse a record."""
-        return read_record(body).customer
+        return parse_record(body).customer
 
     def wanted(self, customer: Customer, now: datetime) -> frozenset[str]:
         """The tags that the rules give this customer now, case-folded."""
         decision = decide(
-            compiled=self._rules,
+            rules=self._rules,
             customer=customer,
-            standing=Standing(),
+            state=CustomerState(),
             today=now.astimezone(self._zone).toordinal(),
             now_ms=int(now.timestamp() * 1000),
             version=1,
@@ -73,9 +73,11 @@ def _tags(rule_set: RuleSet) -> Iterator[str]:
 
 def _thresholds(rule_set: RuleSet) -> Iterator[int]:
     """The amounts of `total_spent`, in whole đồng, at which tags change."""
-    trees = [rule.when for rule in rule_set.rules] + [tree for tier in rule_set.tiers for tree in tier.trees]
+    trees = [rule.when for rule in rule_set.rules] + [
+        tree for tier in rule_set.tiers for tree in tier.expressions
+    ]
     for tree in trees:
-        for condition in comparisons(tree):
-            compared = condition.compared(rule_set.currency) if condition.field == "total_spent" else None
+        for condition in iter_conditions(tree):
+            compared = condition.operand(rule_set.currency) if condition.field == "total_spent" else None
             if isinstance(compared, int):
                 yield compared // TEN_THOUSANDTHS

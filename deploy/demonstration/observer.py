@@ -12,7 +12,7 @@ from deploy.local.wait import until
 from service.domain.customers import CustomerId
 from service.store import deliveries, keys, ledger
 from service.store.deliveries import Delivery
-from service.store.ledger import Written
+from service.store.ledger import LedgerRow
 from service.store.queue import count_due
 
 RESULT_TIMEOUT_S: Final = 20.0
@@ -29,7 +29,7 @@ class EventResult:
     written; None if neither happened in time.
     """
 
-    written: tuple[Written, ...]
+    written: tuple[LedgerRow, ...]
     after_s: float | None
 
 
@@ -46,7 +46,7 @@ class Stats:
 
     async def update(self, environment: DemoEnvironment) -> None:
         """Count what is new since the last update."""
-        async for each in ledger.since(environment.redis, ORG, after=self._last_written):
+        async for each in ledger.iterate(environment.redis, ORG, after=self._last_written):
             self.added += each.entry.action == "+"
             self.removed += each.entry.action == "-"
             self.customers.add(each.customer)
@@ -67,7 +67,7 @@ async def wait_for_result(environment: DemoEnvironment, customer: int, *, began:
     in_time = await until(is_done, within_s=RESULT_TIMEOUT_S)
     if not in_time:
         return EventResult((), None)
-    entries = await ledger.of_customer(environment.redis, ORG, CustomerId(customer))
+    entries = await ledger.list_for_customer(environment.redis, ORG, CustomerId(customer))
     # the ledger has the time of the Redis server, which has the same clock: it is on this machine
     new = tuple(each for each in reversed(entries) if each.at_ms >= began * 1000 - 1)
     first = first_write(environment, customer, began=began)
@@ -120,7 +120,9 @@ async def _deliveries_since(environment: DemoEnvironment, last: tuple[int, ...])
     found: list[Delivery] = []
     before: str | None = None
     while True:
-        page = await deliveries.by_time(environment.redis, ORG, since_ms=last[0], before=before, limit=1000)
+        page = await deliveries.list_deliveries(
+            environment.redis, ORG, since_ms=last[0], before=before, limit=1000
+        )
         found += page.deliveries
         before = page.before
         if before is None:

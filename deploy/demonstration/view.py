@@ -21,9 +21,9 @@ from deploy.demonstration.observer import EventResult, Stats
 from service.domain.customers import Customer
 from service.domain.money import TEN_THOUSANDTHS
 from service.domain.rules import RuleSet
-from service.domain.words import Words
+from service.domain.words import Translator
 from service.locales import words
-from service.store.ledger import Entry, Written
+from service.store.ledger import LedgerEntry, LedgerRow
 
 INDENT: Final = " " * 10
 NAME_CELLS: Final = 24
@@ -96,7 +96,7 @@ class Screen:
             self._show_write(each, reasons, lead=lead)
             lead = INDENT
 
-    def _show_write(self, written: Written, reasons: Reasons, *, lead: str = INDENT) -> None:
+    def _show_write(self, written: LedgerRow, reasons: Reasons, *, lead: str = INDENT) -> None:
         """Print one tag that was written, and why."""
         entry = written.entry
         sign, style = ("+", "green") if entry.action == "+" else ("−", "red")
@@ -210,7 +210,7 @@ def print_verdict(screen: Screen, mismatches: Sequence[Mismatch], *, customers: 
 
 
 @cache
-def _vietnamese() -> Words:
+def _vietnamese() -> Translator:
     return words("vi")
 
 
@@ -234,7 +234,7 @@ class Reasons:
         rules = {rule.id: _name(rule.name, rule.id) for rule in rule_set.rules}
         self._names = rules | {tier.id: _name(tier.name, tier.id) for tier in rule_set.tiers}
 
-    def why(self, entry: Entry) -> str:
+    def why(self, entry: LedgerEntry) -> str:
         """`VIP customer: spent 10.400.000 ₫`."""
         values = (_value(field, value) for field, value in entry.values.items() if value != [])
         text = ", ".join(values)

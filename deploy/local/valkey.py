@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 
 from deploy.local.aof_repair import repair_aof
 from deploy.local.supervisor import ProcessSpec, Supervisor
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 
 MAX_SOCKET_PATH: Final = 100  # the path of a Unix socket has at most 107 bytes, on macOS 103
 START_TIMEOUT_S: Final = 30.0  # reading a large append-only file takes time
@@ -55,7 +55,7 @@ async def _ready_or_exited(url: str, supervisor: Supervisor, *, log: Path) -> st
         await asyncio.wait((answers, exits), return_when=asyncio.FIRST_COMPLETED)
         if answers.done():
             return answers.result()
-        raise StoreAway(
+        raise StoreUnavailable(
             f"Redis exited at its start; the last lines of {log} have the reason (see deploy/RUNBOOK.md)"
         )
     finally:
@@ -67,7 +67,7 @@ def server_executable() -> str:
     """The bundled server program, otherwise one on PATH. Raises StoreAway."""
     found = _bundled() or shutil.which("valkey-server") or shutil.which("redis-server")
     if not found:
-        raise StoreAway(
+        raise StoreUnavailable(
             "no Redis server was found: there is no bundled Valkey for this system, and no valkey-server or "
             "redis-server on PATH. Install one, or use a running server: REDIS_URL=redis://host:6379/0"
         )
@@ -94,7 +94,7 @@ async def wait_until_ready(url: str, *, within_s: float = START_TIMEOUT_S) -> st
                 except (RedisError, OSError):
                     await asyncio.sleep(0.02)
     except TimeoutError as exc:
-        raise StoreAway(f"Redis did not answer within {within_s:.0f} s") from exc
+        raise StoreUnavailable(f"Redis did not answer within {within_s:.0f} s") from exc
     finally:
         await redis.aclose()
 

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from service.domain.decision import Decision
-from service.domain.standing import Intent, Owned, Standing
+from service.domain.standing import CustomerState, Ownership, WriteIntent
 from service.domain.strikes import RevertHistory, record_reverts
 from service.domain.tags import TagSet, fold
 
@@ -20,14 +20,14 @@ WRITE_GRACE_MS: Final = 600_000  # a slow write may still arrive for ten minutes
 class WriteStatus:
     """What became of our earlier writes, as far as a record shows. Ownership is by folded tag."""
 
-    present: Mapping[str, Owned]  # owned, and in the record
-    recent: Mapping[str, Owned]  # owned, absent, added less than ten minutes ago: the record may be older
-    lost: Mapping[str, Owned]  # owned, absent, older: ownership ends
-    pending: Mapping[str, Intent]  # may still arrive
-    recovered: tuple[Intent, ...] = ()  # arrived although the answer was lost
+    present: Mapping[str, Ownership]  # owned, and in the record
+    recent: Mapping[str, Ownership]  # owned, absent, added less than ten minutes ago: the record may be older
+    lost: Mapping[str, Ownership]  # owned, absent, older: ownership ends
+    pending: Mapping[str, WriteIntent]  # may still arrive
+    recovered: tuple[WriteIntent, ...] = ()  # arrived although the answer was lost
 
     @property
-    def owned(self) -> dict[str, Owned]:
+    def owned(self) -> dict[str, Ownership]:
         """All ownership, whether the record shows the tags or not."""
         return {**self.present, **self.recent, **self.lost}
 
@@ -37,13 +37,13 @@ class WriteStatus:
         return replace(self, recent={key: own for key, own in self.recent.items() if key not in keys})
 
 
-def intent_key(intent: Intent) -> str:
+def intent_key(intent: WriteIntent) -> str:
     """The key of an intent: an addition and a removal of one tag may be under way at once. No tag has a comma."""
-    return ("," if intent.taken else "") + fold(intent.tag)
+    return ("," if intent.is_removal else "") + fold(intent.tag)
 
 
 def resolve_writes(
-    *, owned: Mapping[str, Owned], intents: Mapping[str, Intent], current: TagSet, now_ms: int
+    *, owned: Mapping[str, Ownership], intents: Mapping[str, WriteIntent], current: TagSet, now_ms: int
 ) -> WriteStatus:
     """Compare ownership and intents with the current tags of the record.
 
@@ -51,13 +51,13 @@ def resolve_writes(
     it is ten minutes old, whatever the record shows: a second, slower call for the same tag may still be on its way,
     and would leave a tag that nobody owns.
     """
-    resolved, tags = dict(owned), current.spelled
+    resolved, tags = dict(owned), current.by_key
     for intent in intents.values():
         key = fold(intent.tag)
-        if intent.taken and key not in tags:
+        if intent.is_removal and key not in tags:
             resolved.pop(key, None)
-        elif intent.rule and not intent.taken and key in tags:
-            resolved.setdefault(key, Owned(intent.tag, intent.rule, intent.at_ms, intent.version))
+        elif intent.rule and not intent.is_removal and key in tags:
+            resolved.setdefault(key, Ownership(intent.tag, intent.rule, intent.at_ms, intent.version))
     absent = {key: own for key, own in resolved.items() if key not in tags}
     recent = {key: own for key, own in absent.items() if now_ms - own.since_ms < WRITE_GRACE_MS}
     return WriteStatus(
@@ -69,10 +69,12 @@ def resolve_writes(
     )
 
 
-def _has_arrived(intent: Intent, *, before: Mapping[str, Owned], after: Mapping[str, Owned]) -> bool:
+def _has_arrived(
+    intent: WriteIntent, *, before: Mapping[str, Ownership], after: Mapping[str, Ownership]
+) -> bool:
     """Whether ownership began or ended by this intent, as the record shows."""
     key = fold(intent.tag)
-    return (key in before) is intent.taken and (key in after) is not intent.taken
+    return (key in before) is intent.is_removal and (key in after) is not intent.is_removal
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +107,7 @@ def detect_reverts(
 
 
 def suppress(
-    decision: Decision, suppressed: frozenset[str], before: Standing
+    decision: Decision, suppressed: frozenset[str], before: CustomerState
 ) -> tuple[Decision, tuple[str, ...]]:
     """Leave these (folded) tags out of a decision; return it with the tags that are not written.
 
@@ -116,22 +118,22 @@ def suppress(
     if not tags:
         return decision, ()
     keys = frozenset(map(fold, tags))
-    owned = {key: own for key, own in decision.standing.owned.items() if key not in keys}
-    stays = keys.intersection(map(fold, change.remove)) & before.owned.keys()
-    owned |= {key: before.owned[key] for key in stays}
+    owned = {key: own for key, own in decision.state.ownership.items() if key not in keys}
+    stays = keys.intersection(map(fold, change.remove)) & before.ownership.keys()
+    owned |= {key: before.ownership[key] for key in stays}
     outcomes = tuple(
         one for one in decision.outcomes if one.effect not in ("add", "remove") or fold(one.tag) not in keys
     )
-    state = replace(decision.standing, owned=owned)
-    return msgspec.structs.replace(decision, outcomes=outcomes, standing=state), tags
+    state = replace(decision.state, ownership=owned)
+    return msgspec.structs.replace(decision, outcomes=outcomes, state=state), tags
 
 
-def keep_recent(decision: Decision, recent: Mapping[str, Owned]) -> Decision:
+def keep_recent(decision: Decision, recent: Mapping[str, Ownership]) -> Decision:
     """Keep the ownership of what was just added although the record does not show it.
 
     Otherwise a record that is older than our write would leave the tag there for ever.
     """
     if not recent:
         return decision
-    state = replace(decision.standing, owned={**recent, **decision.standing.owned})
-    return msgspec.structs.replace(decision, standing=state)
+    state = replace(decision.state, ownership={**recent, **decision.state.ownership})
+    return msgspec.structs.replace(decision, state=state)

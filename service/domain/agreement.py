@@ -5,25 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.domain.conditions import AllOf, AnyOf, Condition, Tree, parts
-from service.domain.ordering import find_loop
-from service.domain.problems import Path
-from service.domain.rules import Rule, RuleSet, TierGroup
+from service.domain.conditions import AllOf, AnyOf, Condition, Expression, children
+from service.domain.ordering import find_cycle
+from service.domain.problems import DocumentPath
+from service.domain.rules import Rule, RuleSet, Tier
 from service.domain.tags import fold
-from service.domain.values import BadValue
+from service.domain.values import InvalidOperand
 
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
     """A problem between parts of a document that are valid each by itself."""
 
-    path: Path
+    path: DocumentPath
     kind: str
     message: str
     part: str = ""
 
 
-LocatedRules = Sequence[tuple[Path, Rule | TierGroup]]  # rules and tiers with their places in the document
+LocatedRules = Sequence[tuple[DocumentPath, Rule | Tier]]  # rules and tiers with their places in the document
 
 
 def located_rules(rule_set: RuleSet) -> LocatedRules:
@@ -51,7 +51,7 @@ def _owners(rules: LocatedRules) -> Iterator[Inconsistency]:
     """A tier's tag may have no other owner; several rules may share a tag."""
     owners = {fold(maker.tag): maker.id for _, maker in reversed(rules) if isinstance(maker, Rule)}
     for path, maker in rules:
-        if not isinstance(maker, TierGroup):
+        if not isinstance(maker, Tier):
             continue
         own: set[str] = set()
         for step, tag in enumerate(maker.tags):
@@ -68,29 +68,29 @@ def _owners(rules: LocatedRules) -> Iterator[Inconsistency]:
 def _amounts(rules: LocatedRules, currency: str) -> Iterator[Inconsistency]:
     """Values are looked at again with the document's currency."""
     for path, maker in rules:
-        for step, tree in enumerate(maker.trees):
+        for step, tree in enumerate(maker.expressions):
             start = (*path, "when") if isinstance(maker, Rule) else (*path, "levels", step, "when")
             for place, condition in _walk(start, tree):
                 try:
-                    condition.compared(currency)
-                except BadValue as exc:
+                    condition.operand(currency)
+                except InvalidOperand as exc:
                     yield Inconsistency(place, "bad_value", str(exc), "value")
 
 
-def _walk(path: Path, node: Tree) -> Iterator[tuple[Path, Condition]]:
+def _walk(path: DocumentPath, node: Expression) -> Iterator[tuple[DocumentPath, Condition]]:
     if isinstance(node, Condition):
         yield path, node
         return
     if isinstance(node, AllOf | AnyOf):
         key = "all" if isinstance(node, AllOf) else "any"
-        for at, part in enumerate(parts(node)):
+        for at, part in enumerate(children(node)):
             yield from _walk((*path, key, at), part)
     else:
-        yield from _walk((*path, "not"), parts(node)[0])
+        yield from _walk((*path, "not"), children(node)[0])
 
 
 def _loops(rules: LocatedRules) -> Iterator[Inconsistency]:
-    loop = find_loop([maker for _, maker in rules])
+    loop = find_cycle([maker for _, maker in rules])
     if loop:
         path = next(path for path, maker in rules if maker.id == loop[0])
         yield Inconsistency(path, "loop", f"loop: {' -> '.join(loop)}")

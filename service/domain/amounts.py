@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Final
 
-MOST_DAYS: Final = 36_500
+MAX_DAYS: Final = 36_500
 _SPAN: Final = re.compile(r"([0-9][0-9_]{0,8})\s*([a-z]+)")
 _AMOUNT: Final = re.compile(
     r"(-?[0-9][0-9._,\s]{0,30}?)\s*(trieu|tr|m|nghin|ngan|k|ty|ti)?\s*(?:d|₫|vnd|dong)?"
@@ -28,29 +28,29 @@ _TIMES: Final[Mapping[str, int]] = {
 }
 
 
-def bare(text: str) -> str:
+def strip_accents(text: str) -> str:
     """The text in lower case without accents (đ is d): for reading units, never for matching."""
     decomposed = unicodedata.normalize("NFD", text.strip().casefold())
     kept = "".join(sign for sign in decomposed if not unicodedata.combining(sign))
     return kept.replace("đ", "d")
 
 
-def read_span(text: str) -> int | None:
+def parse_duration_days(text: str) -> int | None:
     """Days in '90 days', '90 ngày', '3 months' (30 days each), '2 tuần', '1 year' (365); None if it is none."""
-    found = _SPAN.fullmatch(bare(text)) if len(text) <= 40 else None
+    found = _SPAN.fullmatch(strip_accents(text)) if len(text) <= 40 else None
     if found is None or found[2] not in _DAYS:
         return None
     days = int(found[1].replace("_", "")) * _DAYS[found[2]]
-    return days if days <= MOST_DAYS else None
+    return days if days <= MAX_DAYS else None
 
 
-def read_amount(text: str) -> Decimal | None:
+def parse_amount(text: str) -> Decimal | None:
     """The number in '10.000.000', '10 triệu', '10tr', '1,5 triệu', '500k', '10,000,000 đ'; None if it is none.
 
     For forms: a document writes amounts as numbers. A single separator before exactly three digits
     groups thousands, as Vietnamese readers expect.
     """
-    found = _AMOUNT.fullmatch(bare(text)) if len(text) <= 60 else None
+    found = _AMOUNT.fullmatch(strip_accents(text)) if len(text) <= 60 else None
     if found is None:
         return None
     digits = found[1].strip()
@@ -62,7 +62,7 @@ def read_amount(text: str) -> Decimal | None:
         return None
 
 
-def plain(number: Decimal) -> str:
+def format_plain(number: Decimal) -> str:
     """A number as a document writes it: no exponent, no needless zeros."""
     text = f"{number:f}"
     return text.rstrip("0").rstrip(".") if "." in text else text

@@ -6,22 +6,22 @@ from collections.abc import Mapping
 
 from service.domain.customers import Customer
 from service.domain.decision import Decision
-from service.domain.evaluation import Compiled, CompiledRule, CompiledTier
+from service.domain.evaluation import CompiledRule, CompiledRules, CompiledTier
 from service.domain.tags import after, fold, tag_set
 
 
-def next_changes(
-    *, compiled: Compiled, customer: Customer, decision: Decision, today: int
+def next_change_by_rule(
+    *, compiled: CompiledRules, customer: Customer, decision: Decision, today: int
 ) -> Mapping[str, int | None]:
     """For each live rule and tier the first later day (ordinal) on which it may decide otherwise.
 
     Its own date conditions count, the end of its own hold, and the same of every rule whose tags it
     reads. `customer` and `today` are those of the decision. None: only an event will change it.
     """
-    facts = compiled.facts(customer, today)
-    facts.tags = frozenset(map(fold, after(tag_set(customer.tags), decision.change).listed))
+    facts = compiled.build_facts(customer, today)
+    facts.tags = frozenset(map(fold, after(tag_set(customer.tags), decision.change).names))
     own: dict[str, int] = {}
-    for maker, flip in compiled.flips:
+    for maker, flip in compiled.next_change_by_rule:
         if (on := flip(facts)) is not None:
             own[maker] = on
     for outcome in decision.retained:

@@ -6,60 +6,63 @@ import unicodedata
 from functools import partial
 from graphlib import TopologicalSorter
 
-from service.domain.branches import compile_tree
-from service.domain.conditions import comparisons
-from service.domain.days import calendar
-from service.domain.evaluation import Compiled, CompiledLevel, CompiledRule, CompiledTier, Step, TagStep
+from service.domain.branches import compile_expression
+from service.domain.conditions import iter_conditions
+from service.domain.days import calendar_for
+from service.domain.evaluation import CompiledLevel, CompiledRule, CompiledRules, CompiledTier, Step, TagStep
 from service.domain.facts import build_facts
 from service.domain.fields import FIELDS
-from service.domain.ordering import dependencies
-from service.domain.ownership import NO_PAST, Past
-from service.domain.reasons import inputs_of
-from service.domain.rules import Rule, RuleSet, TierGroup
+from service.domain.ordering import direct_dependencies
+from service.domain.ownership import NO_INHERITANCE, Inheritance
+from service.domain.reasons import collect_inputs
+from service.domain.rules import Rule, RuleSet, Tier
 from service.domain.tags import fold
 
 
-def compile_rules(rule_set: RuleSet, *, past: Past = NO_PAST) -> Compiled:
+def compile_rules(rule_set: RuleSet, *, inheritance: Inheritance = NO_INHERITANCE) -> CompiledRules:
     """Make a rule set ready; `past` is what earlier versions left behind (see ownership.Past)."""
     needs = _all_needs(rule_set)
     currency = rule_set.currency
     rules = tuple(_rule(rule, currency, needs[rule.id]) for rule in rule_set.rules if rule.enabled)
     tiers = tuple(_tier(tier, currency, needs[tier.id]) for tier in rule_set.tiers if tier.enabled)
     live = [maker for maker in rule_set.all if maker.enabled]
-    fields = {leaf.field for maker in live for tree in maker.trees for leaf in comparisons(tree)}
-    zone = calendar(rule_set.timezone)
+    fields = {leaf.field for maker in live for tree in maker.expressions for leaf in iter_conditions(tree)}
+    zone = calendar_for(rule_set.timezone)
     steps = _steps(rules, tiers)
     ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
-    return Compiled(
+    return CompiledRules(
         rule_set=rule_set,
         calendar=zone,
         rules=rules,
         tiers=tiers,
         steps=steps,
-        sets=frozenset(fold(tag) for maker in live for tag in maker.tags),
-        live={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
-        idle=frozenset(one.id for one in ready if not _holds(one)),
-        reads=frozenset({"tags"}).union(*(FIELDS[field].keys for field in fields)),
-        when_gone={**past.gone, **{maker.id: maker.when_gone for maker in rule_set.all}},
-        take_back=past.take_back,
-        undone=past.undone,
-        keeping=tuple(step for step in steps if _keeps(step)),
-        facts=partial(
+        managed_tags=frozenset(fold(tag) for maker in live for tag in maker.tags),
+        tags_by_rule={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
+        rules_without_hold=frozenset(one.id for one in ready if not _holds(one)),
+        required_keys=frozenset({"tags"}).union(*(FIELDS[field].record_keys for field in fields)),
+        orphan_policies={
+            **inheritance.orphan_policies,
+            **{maker.id: maker.when_gone for maker in rule_set.all},
+        },
+        revoked_grants=inheritance.revoked_grants,
+        rolled_back=inheritance.rolled_back,
+        holding_steps=tuple(step for step in steps if _keeps(step)),
+        build_facts=partial(
             build_facts,
             calendar=zone,
-            texts=any(FIELDS[field].personal for field in fields),
+            texts=any(FIELDS[field].is_personal for field in fields),
             birthdays=not fields.isdisjoint({"birthday", "age"}),
         ),
     )
 
 
-def spelled(tag: str) -> str:
+def tag_spelling(tag: str) -> str:
     """A tag as it is written to the record: as typed, in composed characters."""
     return unicodedata.normalize("NFC", tag).strip()
 
 
 def _keeps(step: Step) -> bool:
-    return step.keeps if isinstance(step, TagStep) else bool(step.downgrade_days)
+    return step.has_hold if isinstance(step, TagStep) else bool(step.downgrade_days)
 
 
 def _holds(one: CompiledRule | CompiledTier) -> bool:
@@ -68,26 +71,28 @@ def _holds(one: CompiledRule | CompiledTier) -> bool:
 
 def _rule(rule: Rule, currency: str, needs: frozenset[str]) -> CompiledRule:
     key = fold(rule.tag)
-    when = compile_tree(rule.when, currency=currency, own=frozenset({key}))
+    when = compile_expression(rule.when, currency=currency, own=frozenset({key}))
     return CompiledRule(
         rule,
         rule.id,
-        spelled(rule.tag),
+        tag_spelling(rule.tag),
         key,
         when,
         rule.keep_days,
         rule.owns == "all",
-        inputs_of(rule.trees),
+        collect_inputs(rule.expressions),
         needs,
     )
 
 
-def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier:
+def _tier(tier: Tier, currency: str, needs: frozenset[str]) -> CompiledTier:
     own = frozenset(map(fold, tier.tags))
     levels = []
     for level in tier.levels:
-        when = compile_tree(level.when, currency=currency, own=own)
-        levels.append(CompiledLevel(spelled(level.tag), fold(level.tag), when, inputs_of((level.when,))))
+        when = compile_expression(level.when, currency=currency, own=own)
+        levels.append(
+            CompiledLevel(tag_spelling(level.tag), fold(level.tag), when, collect_inputs((level.when,)))
+        )
     keys = {level.key: at for at, level in enumerate(levels)}
     return CompiledTier(
         tier,
@@ -96,7 +101,7 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
         keys,
         tier.downgrade_days,
         tier.owns == "all",
-        inputs_of(tier.trees),
+        collect_inputs(tier.expressions),
         frozenset({tier.id}),
         needs,
     )
@@ -104,7 +109,7 @@ def _tier(tier: TierGroup, currency: str, needs: frozenset[str]) -> CompiledTier
 
 def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
     """Near and far: whoever sets what a rule reads, and whoever sets what that one reads."""
-    near = dependencies(rule_set.all)
+    near = direct_dependencies(rule_set.all)
     far: dict[str, frozenset[str]] = {}
     for one in TopologicalSorter(near).static_order():
         far[one] = frozenset(near[one]).union(*(far[other] for other in near[one]))

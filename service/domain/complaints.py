@@ -9,10 +9,10 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from service.domain.agreement import Inconsistency
-from service.domain.conditions import AllOf, AnyOf, Condition, Negation
-from service.domain.documents import Document
-from service.domain.problems import Path, Problem, did_you_mean, dotted
-from service.domain.rules import After, Level, Names, Rule, RuleSet, TierGroup
+from service.domain.conditions import AllOf, AnyOf, Condition, Not
+from service.domain.documents import SourceDocument
+from service.domain.problems import DocumentError, DocumentPath, did_you_mean, format_path
+from service.domain.rules import DowngradeAfter, LocalizedName, Rule, RuleSet, Tier, TierLevel
 
 _LIST_NAMES: Final = {
     "rules": "rules",
@@ -23,9 +23,9 @@ _LIST_NAMES: Final = {
 }
 
 
-def problems_of(
-    error: ValidationError | None, inconsistencies: Iterable[Inconsistency], document: Document
-) -> list[Problem]:
+def to_document_errors(
+    error: ValidationError | None, inconsistencies: Iterable[Inconsistency], document: SourceDocument
+) -> list[DocumentError]:
     """All problems of a document, each told once, in the document's order."""
     details = error.errors(include_url=False, include_input=False) if error is not None else []
     paths = [_path(one) for one in details]
@@ -40,7 +40,7 @@ def problems_of(
     return list(dict.fromkeys(found))
 
 
-def _path(error: ErrorDetails) -> Path:
+def _path(error: ErrorDetails) -> DocumentPath:
     """The place in the document: without the names of the models that were tried. A key that nobody knows may look like one."""
     loc, last = error["loc"], len(error["loc"]) - 1
     own = last if error["type"] == "extra_forbidden" else None
@@ -49,7 +49,7 @@ def _path(error: ErrorDetails) -> Path:
     )
 
 
-def _problem(error: ErrorDetails, path: Path, document: Document) -> Problem:
+def _problem(error: ErrorDetails, path: DocumentPath, document: SourceDocument) -> DocumentError:
     context = error.get("ctx") or {}
     if "message" in context:
         return _place(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
@@ -60,39 +60,39 @@ def _problem(error: ErrorDetails, path: Path, document: Document) -> Problem:
     return _place(owner, part, kind, message, document)
 
 
-def _place(path: Path, part: str, kind: str, message: str, document: Document) -> Problem:
+def _place(path: DocumentPath, part: str, kind: str, message: str, document: SourceDocument) -> DocumentError:
     """Find the line: of the key itself for an unknown key, else of the part, else of what is around it."""
     places = document.keys if kind == "unknown_key" else document.values
     full = (*path, part) if part else path
     while full not in places and full:
         full, places = full[:-1], document.values
     line, column = places.get(full, (0, 0))
-    return Problem(line, column, dotted(path), kind, message, part)
+    return DocumentError(line, column, format_path(path), kind, message, part)
 
 
-_Told = tuple[str, Path, str, str]
+_Told = tuple[str, DocumentPath, str, str]
 
 
-def _missing(_: ErrorDetails, path: Path) -> _Told:
+def _missing(_: ErrorDetails, path: DocumentPath) -> _Told:
     return "missing", path[:-1], "", f"'{path[-1]}' is missing"
 
 
-def _unknown_key(error: ErrorDetails, path: Path) -> _Told:
+def _unknown_key(error: ErrorDetails, path: DocumentPath) -> _Told:
     key = str(path[-1])
     near = did_you_mean(key, _known_keys(error["loc"][:-1], path[:-1]))
     return "unknown_key", path, "", f"unknown key '{key[:80]}'{near}"
 
 
-def _literal(error: ErrorDetails, path: Path) -> _Told:
+def _literal(error: ErrorDetails, path: DocumentPath) -> _Told:
     return "bad_value", path, "", f"expected {error.get('ctx', {}).get('expected', 'another value')}"
 
 
-def _too_short(_: ErrorDetails, path: Path) -> _Told:
+def _too_short(_: ErrorDetails, path: DocumentPath) -> _Told:
     key = str(path[-1])
     return "too_few", path, "", f"'{key}' needs at least one of its {_LIST_NAMES.get(key, 'values')}"
 
 
-def _too_long(error: ErrorDetails, path: Path) -> _Told:
+def _too_long(error: ErrorDetails, path: DocumentPath) -> _Told:
     key, context = str(path[-1]), error.get("ctx") or {}
     most, actual = context.get("max_length"), context.get("actual_length")
     return (
@@ -103,11 +103,11 @@ def _too_long(error: ErrorDetails, path: Path) -> _Told:
     )
 
 
-def _expected(what: str) -> Callable[[ErrorDetails, Path], _Told]:
+def _expected(what: str) -> Callable[[ErrorDetails, DocumentPath], _Told]:
     return lambda _, path: ("bad_value", path, "", f"expected {what}")
 
 
-_TOLD: Final[Mapping[str, Callable[[ErrorDetails, Path], _Told]]] = {
+_TOLD: Final[Mapping[str, Callable[[ErrorDetails, DocumentPath], _Told]]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "literal_error": _literal,
@@ -121,18 +121,22 @@ _TOLD: Final[Mapping[str, Callable[[ErrorDetails, Path], _Told]]] = {
 }
 
 
-def _known_keys(loc: tuple[int | str, ...], path: Path) -> list[str]:
+def _known_keys(loc: tuple[int | str, ...], path: DocumentPath) -> list[str]:
     """The keys that the model at a place has."""
     return [field.alias or name for name, field in _model(loc, path).model_fields.items()]
 
 
-def _model(loc: tuple[int | str, ...], path: Path) -> type[BaseModel]:
-    shapes: Mapping[str, type[BaseModel]] = {"<all>": AllOf, "<any>": AnyOf, "<not>": Negation}
+def _model(loc: tuple[int | str, ...], path: DocumentPath) -> type[BaseModel]:
+    shapes: Mapping[str, type[BaseModel]] = {"<all>": AllOf, "<any>": AnyOf, "<not>": Not}
     last = loc[-1] if loc else ""
     if isinstance(last, str) and last[:1] == "<":
         return shapes.get(last, Condition)
-    steps: Mapping[object, type[BaseModel]] = {"name": Names, "downgrade": After, "levels": Level}
-    by_list: Mapping[object, type[BaseModel]] = {"rules": Rule, "tiers": TierGroup, "levels": Level}
+    steps: Mapping[object, type[BaseModel]] = {
+        "name": LocalizedName,
+        "downgrade": DowngradeAfter,
+        "levels": TierLevel,
+    }
+    by_list: Mapping[object, type[BaseModel]] = {"rules": Rule, "tiers": Tier, "levels": TierLevel}
     if not path:
         return RuleSet
     return by_list[path[-2]] if isinstance(path[-1], int) else steps.get(path[-1], RuleSet)

@@ -7,11 +7,11 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, model_validator
 
-from service.domain.authoring import AuthoredValue, Text, wrong
+from service.domain.authoring import AuthoredValue, Text, validation_error
 from service.domain.fields import FIELDS
 from service.domain.operators import OPERATORS, Operator
 from service.domain.problems import did_you_mean
-from service.domain.values import BadValue, Compared, Takes, read_value
+from service.domain.values import InvalidOperand, Operand, OperandType, parse_operand
 
 MAX_CONDITIONS: Final = 50
 MAX_DEPTH: Final = 4
@@ -33,12 +33,12 @@ class Condition(Model):
     @property
     def operator(self) -> Operator:
         """The operator's entry in the table."""
-        return OPERATORS[FIELDS[self.field].kind][self.op]
+        return OPERATORS[FIELDS[self.field].type][self.op]
 
-    def compared(self, currency: str) -> Compared:
+    def operand(self, currency: str) -> Operand:
         """The value as compared; raises BadValue."""
-        return read_value(
-            takes=self.operator.takes, field=FIELDS[self.field], value=self.value, currency=currency
+        return parse_operand(
+            takes=self.operator.operand_type, field=FIELDS[self.field], value=self.value, currency=currency
         )
 
     @model_validator(mode="after")
@@ -47,10 +47,10 @@ class Condition(Model):
         context = info.context if isinstance(info.context, dict) else {}
         try:
             # Without a document around it the currency is not known; the document looks again.
-            self.compared(context.get("currency", "USD"))
-        except BadValue as exc:
-            missing = self.value is None and self.operator.takes is not Takes.NOTHING
-            raise wrong(
+            self.operand(context.get("currency", "USD"))
+        except InvalidOperand as exc:
+            missing = self.value is None and self.operator.operand_type is not OperandType.NONE
+            raise validation_error(
                 "missing" if missing else "bad_value",
                 f"'value' is missing: {exc}" if missing else str(exc),
                 at="" if missing else "value",
@@ -63,11 +63,11 @@ def _check_words(condition: Condition) -> None:
     field = FIELDS.get(condition.field)
     if field is None:
         near = did_you_mean(condition.field, FIELDS) or f"; use one of: {', '.join(FIELDS)}"
-        raise wrong("unknown_field", f"unknown field '{condition.field}'{near}", at="field")
-    known = OPERATORS[field.kind]
+        raise validation_error("unknown_field", f"unknown field '{condition.field}'{near}", at="field")
+    known = OPERATORS[field.type]
     if condition.op not in known:
-        message = f"'{condition.op}' cannot be used with '{field.name}' ({field.kind}); use one of: {', '.join(known)}"
-        raise wrong(
+        message = f"'{condition.op}' cannot be used with '{field.name}' ({field.type}); use one of: {', '.join(known)}"
+        raise validation_error(
             "bad_op",
             message + did_you_mean(condition.op, known),
             at="op",
@@ -86,19 +86,19 @@ class AnyOf(Model):
     any: tuple[Node, ...] = Field(min_length=1)
 
 
-class Negation(Model):
+class Not(Model):
     """The part must not match."""
 
     negated: Node = Field(alias="not")
 
 
-Tree = AllOf | AnyOf | Negation | Condition
-_SHAPES: Final = {AllOf: "<all>", AnyOf: "<any>", Negation: "<not>", Condition: "<condition>"}
+Expression = AllOf | AnyOf | Not | Condition
+_SHAPES: Final = {AllOf: "<all>", AnyOf: "<any>", Not: "<not>", Condition: "<condition>"}
 
 
 def _shape(value: object) -> str | None:
     """Which kind of node was meant, so that the errors told are those that help."""
-    if isinstance(value, Tree):
+    if isinstance(value, Expression):
         return _SHAPES[type(value)]
     if not isinstance(value, dict):
         return None
@@ -108,7 +108,7 @@ def _shape(value: object) -> str | None:
 Node = Annotated[
     Annotated[AllOf, Tag("<all>")]
     | Annotated[AnyOf, Tag("<any>")]
-    | Annotated[Negation, Tag("<not>")]
+    | Annotated[Not, Tag("<not>")]
     | Annotated[Condition, Tag("<condition>")],
     Discriminator(
         _shape,
@@ -117,42 +117,44 @@ Node = Annotated[
     ),
 ]
 
-for _model in (AllOf, AnyOf, Negation):
+for _model in (AllOf, AnyOf, Not):
     _model.model_rebuild()
 
 
-def parts(node: Tree) -> tuple[Tree, ...]:
+def children(node: Expression) -> tuple[Expression, ...]:
     """The nodes directly below a node."""
     match node:
         case AllOf():
             return node.all
         case AnyOf():
             return node.any
-        case Negation():
+        case Not():
             return (node.negated,)
         case _:
             return ()
 
 
-def comparisons(node: Tree) -> Iterator[Condition]:
+def iter_conditions(node: Expression) -> Iterator[Condition]:
     """All comparisons of a tree, in the order written."""
     if isinstance(node, Condition):
         yield node
-    for part in parts(node):
-        yield from comparisons(part)
+    for part in children(node):
+        yield from iter_conditions(part)
 
 
-def depth(node: Tree) -> int:
+def depth(node: Expression) -> int:
     """How many groups (all, any) are inside each other; `not` is counted only under another `not`."""
-    below = max(map(depth, parts(node)), default=0)
-    doubled = isinstance(node, Negation) and isinstance(node.negated, Negation)
+    below = max(map(depth, children(node)), default=0)
+    doubled = isinstance(node, Not) and isinstance(node.negated, Not)
     return below + (isinstance(node, AllOf | AnyOf) or doubled)
 
 
-def check_size(node: Tree) -> Tree:
+def check_limits(node: Expression) -> Expression:
     """Refuse a tree beyond the limits that the editor has too."""
-    if (count := sum(1 for _ in comparisons(node))) > MAX_CONDITIONS:
-        raise wrong("too_many", f"a rule has at most {MAX_CONDITIONS} conditions, this one has {count}")
+    if (count := sum(1 for _ in iter_conditions(node))) > MAX_CONDITIONS:
+        raise validation_error(
+            "too_many", f"a rule has at most {MAX_CONDITIONS} conditions, this one has {count}"
+        )
     if (deep := depth(node)) > MAX_DEPTH:
-        raise wrong("too_deep", f"groups go at most {MAX_DEPTH} deep, here they go {deep} deep")
+        raise validation_error("too_deep", f"groups go at most {MAX_DEPTH} deep, here they go {deep} deep")
     return node

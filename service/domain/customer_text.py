@@ -6,77 +6,89 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 
 from service.domain.tags import fold
-from service.domain.telling import lines, tell
-from service.domain.verdicts import Coming, Explanation, RuleVerdict, TagVerdict, TierVerdict
-from service.domain.words import Words
+from service.domain.telling import trace_line, trace_lines
+from service.domain.verdicts import (
+    Coming,
+    CustomerExplanation,
+    RuleExplanation,
+    TagExplanation,
+    TierExplanation,
+)
+from service.domain.words import Translator
 
 
-def customer_lines(told: Explanation, *, words: Words, tag: str = "") -> list[str]:
+def render_text(explanation: CustomerExplanation, *, translator: Translator, tag: str = "") -> list[str]:
     """Everything, or with `tag` only what concerns that tag."""
-    makers = [*_rules(told, words, tag), *_tiers(told, words, tag)]
-    none = words("customer.no_rule", tag=tag) if tag else words("customer.no_rules")
-    return [*_head(told, words), *_tags(told, words, tag), *(makers or ["", none])]
+    makers = [*_rules(explanation, translator, tag), *_tiers(explanation, translator, tag)]
+    none = translator("customer.no_rule", tag=tag) if tag else translator("customer.no_rules")
+    return [*_head(explanation, translator), *_tags(explanation, translator, tag), *(makers or ["", none])]
 
 
-def say_state(one: RuleVerdict, *, words: Words) -> str:
+def describe_status(one: RuleExplanation, *, translator: Translator) -> str:
     """What a rule says, on one line."""
-    tag = one.source.tag
-    if one.state == "kept":
+    tag = one.rule.tag
+    if one.status == "kept":
         if one.until is None:
-            return words("state.kept.forever", tag=tag)
-        return words("state.kept.until", tag=tag, day=words.day(one.until))
-    return words(f"state.{one.state}", tag=tag)
+            return translator("state.kept.forever", tag=tag)
+        return translator("state.kept.until", tag=tag, day=translator.day(one.until))
+    return translator(f"state.{one.status}", tag=tag)
 
 
-def say_tier(one: TierVerdict, *, words: Words) -> str:
+def describe_tier(one: TierExplanation, *, translator: Translator) -> str:
     """Which level, and where it goes."""
-    names = [level.tag for level in one.source.levels]
-    now = words("tier.no_level") if one.now is None else words("tier.now", level=names[one.now])
+    names = [level.tag for level in one.tier.levels]
+    now = (
+        translator("tier.no_level")
+        if one.current is None
+        else translator("tier.now", level=names[one.current])
+    )
     if one.excluded:
-        return f"{now} · {words('state.excluded')}"
-    earned = words("tier.no_longer") if one.earned is None else names[one.earned]
-    if one.waits and one.until is not None:
-        return f"{now} · {words('tier.waits.until', level=earned, day=words.day(one.until))}"
-    if one.waits:
-        return f"{now} · {words('tier.waits.forever', level=earned)}"
-    if one.earned == one.now:
+        return f"{now} · {translator('state.excluded')}"
+    earned = translator("tier.no_longer") if one.earned is None else names[one.earned]
+    if one.is_waiting and one.until is not None:
+        return f"{now} · {translator('tier.waits.until', level=earned, day=translator.day(one.until))}"
+    if one.is_waiting:
+        return f"{now} · {translator('tier.waits.forever', level=earned)}"
+    if one.earned == one.current:
         return now
-    goes = words("tier.goes_nowhere") if one.earned is None else words("tier.goes", level=earned)
+    goes = translator("tier.goes_nowhere") if one.earned is None else translator("tier.goes", level=earned)
     return f"{now} · {goes}"
 
 
-def say_coming(coming: Coming | None, *, words: Words) -> str:
+def describe_scheduled(scheduled: Coming | None, *, translator: Translator) -> str:
     """What time alone will do; '' for nothing."""
-    if coming is None:
+    if scheduled is None:
         return ""
-    day = words.day(coming.day)
+    day = translator.day(scheduled.day)
     said = [
-        words(f"coming.{what}", tags=words.listed(tags), day=day)
-        for what, tags in (("adds", coming.adds), ("removes", coming.removes))
+        translator(f"coming.{what}", tags=translator.join_list(tags), day=day)
+        for what, tags in (("adds", scheduled.adds), ("removes", scheduled.removes))
         if tags
     ]
-    return " ".join(said) if said else words("coming.nothing", day=day)
+    return " ".join(said) if said else translator("coming.nothing", day=day)
 
 
-def say_whose(one: TagVerdict, told: Explanation, *, words: Words) -> str:
+def describe_origin(one: TagExplanation, explanation: CustomerExplanation, *, translator: Translator) -> str:
     """Who put a tag on."""
-    day = words.day(date.fromordinal(told.compiled.day_of(one.since_ms))) if one.since_ms else ""
-    rule = say_title(told, one.rule, words=words)
-    key = "whose.others.since" if one.whose == "others" and day else f"whose.{one.whose}"
-    said = words(key, rule=rule, day=day, version=one.version)
-    return f"{said} · {words('whose.leaves')}" if one.leaves else said
+    day = (
+        translator.day(date.fromordinal(explanation.rule_set.local_day(one.since_ms))) if one.since_ms else ""
+    )
+    rule = rule_title(explanation, one.rule, translator=translator)
+    key = "whose.others.since" if one.origin == "others" and day else f"whose.{one.origin}"
+    said = translator(key, rule=rule, day=day, version=one.version)
+    return f"{said} · {translator('whose.will_be_removed')}" if one.will_be_removed else said
 
 
-def say_title(told: Explanation, rule: str, *, words: Words) -> str:
+def rule_title(explanation: CustomerExplanation, rule: str, *, translator: Translator) -> str:
     """The name of a rule or tier; its id where nobody knows it any more. What is no rule at all begins with ~."""
-    rule_set = told.compiled.rule_set
-    makers = (*rule_set.all, *told.known.gone.values())
-    named = next((one.title(words.language) for one in makers if one.id == rule), rule)
-    return words(f"title.{rule}") if words.has(f"title.{rule}") else named
+    rule_set = explanation.rule_set.rule_set
+    makers = (*rule_set.all, *explanation.input.former_rules.values())
+    named = next((one.display_name(translator.language) for one in makers if one.id == rule), rule)
+    return translator(f"title.{rule}") if translator.has(f"title.{rule}") else named
 
 
-def _head(told: Explanation, words: Words) -> Iterator[str]:
-    known = told.known
+def _head(told: CustomerExplanation, words: Translator) -> Iterator[str]:
+    known = told.input
     yield words(
         "customer.head", customer=known.customer.id, day=words.day(known.today), version=known.version
     )
@@ -88,61 +100,62 @@ def _head(told: Explanation, words: Words) -> Iterator[str]:
         yield words("customer.next_change", day=words.day(told.next_change))
 
 
-def _tags(told: Explanation, words: Words, tag: str) -> Iterator[str]:
+def _tags(told: CustomerExplanation, words: Translator, tag: str) -> Iterator[str]:
     shown = [one for one in told.tags if not tag or fold(one.tag) == fold(tag)]
     if not told.tags or shown:
         yield ""
         yield words("customer.tags" if shown else "customer.no_tags")
     for one in shown:
-        yield f"  {one.tag}: {say_whose(one, told, words=words)}"
+        yield f"  {one.tag}: {describe_origin(one, told, translator=words)}"
 
 
-def _rules(told: Explanation, words: Words, tag: str) -> Iterator[str]:
-    shown = [one for one in told.rules if not tag or one.source.key == fold(tag)]
+def _rules(told: CustomerExplanation, words: Translator, tag: str) -> Iterator[str]:
+    shown = [one for one in told.rules if not tag or one.rule.key == fold(tag)]
     if shown:
         yield ""
         yield words("customer.rules")
     for one in shown:
-        yield f"  {one.source.source.title(words.language)} — {say_state(one, words=words)}"
+        yield f"  {one.rule.rule.display_name(words.language)} — {describe_status(one, translator=words)}"
         yield from (
-            f"    {line}" for line in lines(one.found, words=words, currency=told.compiled.rule_set.currency)
+            f"    {line}"
+            for line in trace_lines(one.trace, translator=words, currency=told.rule_set.rule_set.currency)
         )
-        yield from _taken_off(told, [one.source.key], words)
-        if coming := say_coming(one.coming, words=words):
+        yield from _taken_off(told, [one.rule.key], words)
+        if coming := describe_scheduled(one.scheduled, translator=words):
             yield f"    {coming}"
 
 
-def _taken_off(told: Explanation, keys: Iterable[str], words: Words) -> Iterator[str]:
+def _taken_off(told: CustomerExplanation, keys: Iterable[str], words: Translator) -> Iterator[str]:
     """Tags that are not there because somebody took them off."""
     there = {fold(one.tag) for one in told.tags}
     for key in keys:
-        touch = told.known.touches.get(key)
+        touch = told.input.external_changes.get(key)
         if touch is not None and not touch.added and key not in there:
-            day = words.day(told.compiled.day_of(touch.at_ms))
+            day = words.day(told.rule_set.local_day(touch.at_ms))
             yield f"    {words('touch.removed', tag=touch.tag, day=day)}"
 
 
-def _tiers(told: Explanation, words: Words, tag: str) -> Iterator[str]:
-    shown = [one for one in told.tiers if not tag or fold(tag) in one.source.keys]
+def _tiers(told: CustomerExplanation, words: Translator, tag: str) -> Iterator[str]:
+    shown = [one for one in told.tiers if not tag or fold(tag) in one.tier.level_by_tag]
     if shown:
         yield ""
         yield words("customer.tiers")
     for one in shown:
-        yield f"  {one.source.source.title(words.language)} — {say_tier(one, words=words)}"
+        yield f"  {one.tier.tier.display_name(words.language)} — {describe_tier(one, translator=words)}"
         yield from (f"    {line}" for line in _levels(told, one, words))
-        yield from _taken_off(told, one.source.keys, words)
-        if coming := say_coming(one.coming, words=words):
+        yield from _taken_off(told, one.tier.level_by_tag, words)
+        if coming := describe_scheduled(one.scheduled, translator=words):
             yield f"    {coming}"
 
 
-def _levels(told: Explanation, one: TierVerdict, words: Words) -> Iterator[str]:
+def _levels(told: CustomerExplanation, one: TierExplanation, words: Translator) -> Iterator[str]:
     """The level that was earned, and what is missing to the one above it."""
-    currency, levels = told.compiled.rule_set.currency, one.source.levels
+    currency, levels = told.rule_set.rule_set.currency, one.tier.levels
     if one.earned is not None:
-        yield f"{levels[one.earned].tag}: {tell(one.found[one.earned], words=words, currency=currency)}"
+        yield f"{levels[one.earned].tag}: {trace_line(one.traces[one.earned], translator=words, currency=currency)}"
     above = len(levels) - 1 if one.earned is None else one.earned - 1
     if above < 0:
         yield words("tier.top")
     else:
-        missing = tell(one.found[above], words=words, currency=currency)
+        missing = trace_line(one.traces[above], translator=words, currency=currency)
         yield f"{words('tier.next', level=levels[above].tag)}: {missing}"

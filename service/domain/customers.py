@@ -9,7 +9,7 @@ from typing import Final, NewType
 import msgspec
 
 from service.domain.tags import fold
-from service.errors import Unreadable
+from service.errors import MalformedData
 
 OrgId = NewType("OrgId", str)
 CustomerId = NewType("CustomerId", int)
@@ -49,12 +49,12 @@ class Customer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
     note: str | None = None
 
 
-def read_id(value: object) -> CustomerId:
+def parse_customer_id(value: object) -> CustomerId:
     """A positive 64-bit customer id, as a number or as its decimal text; else Unreadable."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_ID:
-        raise Unreadable("'id' is missing or is not a positive 64-bit number")
+        raise MalformedData("'id' is missing or is not a positive 64-bit number")
     return CustomerId(value)
 
 
@@ -72,17 +72,17 @@ def _as_set(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(map(fold, tags)))
 
 
-def pack(customer: Customer) -> bytes:
+def encode_snapshot(customer: Customer) -> bytes:
     """The snapshot's bytes."""
     return _PACKER.encode(customer)
 
 
-def unpack(snapshot: bytes) -> Customer:
+def decode_snapshot(snapshot: bytes) -> Customer:
     """The customer of a snapshot; raises Unreadable."""
     try:
         return _UNPACKER.decode(snapshot)
     except msgspec.MsgspecError as exc:
-        raise Unreadable("the snapshot cannot be read; fetch the customer again") from exc
+        raise MalformedData("the snapshot cannot be read; fetch the customer again") from exc
 
 
 _PACKER = msgspec.msgpack.Encoder()

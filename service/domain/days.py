@@ -24,14 +24,14 @@ class Day:
     year: int
     month: int
     next_month: int
-    edges: tuple[
+    month_boundaries: tuple[
         int, ...
     ]  # by month (0: December too), the next day on which it begins, or ends while it lasts
-    birthdays: frozenset[tuple[int, int]]  # (month, day) of those who celebrate today
+    celebrated: frozenset[tuple[int, int]]  # (month, day) of those who celebrate today
 
 
 @lru_cache(maxsize=1024)
-def day(ordinal: int) -> Day:
+def make_day(ordinal: int) -> Day:
     """Take a day apart; 29 February is celebrated on the 28th in common years."""
     on = date.fromordinal(ordinal)
     tomorrow = on + timedelta(days=1) if ordinal < LAST_DAY else on
@@ -39,11 +39,13 @@ def day(ordinal: int) -> Day:
     if (on.month, on.day) == (2, 28) and tomorrow.month == 3:
         here.add((2, 29))
     following = on.month % 12 + 1
-    edges = [first_of(following if month == on.month else month, ordinal) for month in range(1, 13)]
+    edges = [
+        next_first_of_month(following if month == on.month else month, ordinal) for month in range(1, 13)
+    ]
     return Day(ordinal, on.year, on.month, following, (edges[-1], *edges), frozenset(here))
 
 
-def first_of(month: int, after: int) -> int:
+def next_first_of_month(month: int, after: int) -> int:
     """The ordinal of the next first of `month` that is later than the day `after`."""
     year = date.fromordinal(after).year
     first = _ordinal(year, month, 1)
@@ -63,13 +65,13 @@ def next_anniversary(born: date, today: Day) -> int:
     return this if this >= today.ordinal else anniversary(born, today.year + 1)
 
 
-def nearing(born: date, today: Day, days: int) -> int:
+def window_boundary(born: date, today: Day, days: int) -> int:
     """The day after the anniversary while it is at most so many days ahead, else the day on which it comes so near."""
     coming = next_anniversary(born, today)
     return coming + 1 if coming - today.ordinal <= days else coming - days
 
 
-def age_reached(born: date, ages: Iterable[int], today: Day) -> int:
+def next_age_change(born: date, ages: Iterable[int], today: Day) -> int:
     """The first day after today on which one of the ages is reached; a day beyond the calendar when none will be."""
     days = (anniversary(born, born.year + age) for age in ages if 0 < age <= 9999 - born.year)
     return min((on for on in days if on > today.ordinal), default=LAST_DAY + 1)
@@ -89,7 +91,7 @@ class Calendar:
     """
 
     zone: ZoneInfo
-    shifts: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
+    offsets: dict[int, int | None] = field(default_factory=dict, compare=False, repr=False)
 
     def day_of(self, ms: int) -> int:
         """The ordinal of the local day on which a moment (ms since 1970, UTC) falls.
@@ -99,14 +101,14 @@ class Calendar:
         """
         chunk = ms // CHUNK_MS
         try:
-            shift = self.shifts[chunk]
+            shift = self.offsets[chunk]
         except KeyError:
-            shift = self.shifts[chunk] = _steady_shift(self.zone, chunk * CHUNK_MS)
+            shift = self.offsets[chunk] = _steady_shift(self.zone, chunk * CHUNK_MS)
         return _slow_day(self.zone, ms) if shift is None else (ms + shift) // DAY_MS
 
 
 @lru_cache(maxsize=64)
-def calendar(zone: str) -> Calendar:
+def calendar_for(zone: str) -> Calendar:
     """The calendar of a zone by its IANA name; raises ZoneInfoNotFoundError or ValueError."""
     return Calendar(ZoneInfo(zone))
 

@@ -10,10 +10,10 @@ import msgspec
 
 from service.domain.customers import Customer
 from service.domain.decisions.fast_path import fast_path
-from service.domain.evaluation import Compiled, CompiledTier, FastResult
+from service.domain.evaluation import CompiledRules, CompiledTier, FastResult
 from service.domain.facts import Facts
 from service.domain.reasons import NO_INPUTS, Cause, TagOutcome, evidence
-from service.domain.standing import Owned, Standing, Stood
+from service.domain.standing import CustomerState, Ownership, UndoRecord
 from service.domain.tag_steps import decide_orphans, decide_tag
 from service.domain.tags import TagChange, fold
 from service.domain.tier_steps import decide_tier
@@ -29,7 +29,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
     on which the decision could be another without any event.
     """
 
-    standing: Standing
+    state: CustomerState
     outcomes: tuple[TagOutcome, ...]
     next_change: int | None
 
@@ -59,7 +59,7 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
 
 def decide(
-    *, compiled: Compiled, customer: Customer, standing: Standing, today: int, now_ms: int, version: int
+    *, rules: CompiledRules, customer: Customer, state: CustomerState, today: int, now_ms: int, version: int
 ) -> Decision:
     """Decide for one customer. What a roll-back is to restore plays no part, see `rollback.decide_with_restores`.
 
@@ -67,26 +67,32 @@ def decide(
     (ordinal). Deciding again with the record and the standing that this gives changes nothing. The record
     must have had all of `compiled.reads`.
     """
-    facts = compiled.facts(customer, today)
-    fast = fast_path(compiled, facts, standing)
+    facts = rules.build_facts(customer, today)
+    fast = fast_path(rules, facts, state)
     if fast is None:
         return decide_by_steps(
-            compiled=compiled,
+            compiled=rules,
             customer=customer,
-            standing=standing,
+            standing=state,
             facts=facts,
             now_ms=now_ms,
             version=version,
         )
     if not (fast.missing or fast.unwanted or fast.orphans):
-        flip = compiled.flip
+        flip = rules.next_change
         outcomes = tuple([TagOutcome("have", tag, "matched") for tag in fast.wanted])
-        return Decision(standing, outcomes, flip(facts) if flip is not None else None)
-    return _apply_fast_path(fast, compiled, customer, standing, facts=facts, now_ms=now_ms, version=version)
+        return Decision(state, outcomes, flip(facts) if flip is not None else None)
+    return _apply_fast_path(fast, rules, customer, state, facts=facts, now_ms=now_ms, version=version)
 
 
 def decide_by_steps(
-    *, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts, now_ms: int, version: int
+    *,
+    compiled: CompiledRules,
+    customer: Customer,
+    standing: CustomerState,
+    facts: Facts,
+    now_ms: int,
+    version: int,
 ) -> Decision:
     """Decide step by step. It is the whole decision; the fast path gives the same outcomes where it answers."""
     builder = DecisionBuilder(
@@ -99,9 +105,9 @@ def decide_by_steps(
         else:
             decide_tag(builder, step)
     held = builder.final_holds()
-    same = builder.ownership == standing.owned and held == standing.held
+    same = builder.ownership == standing.ownership and held == standing.holds
     return Decision(
-        standing if same else replace(standing, owned=builder.ownership, held=held),
+        standing if same else replace(standing, ownership=builder.ownership, holds=held),
         tuple(builder.outcomes),
         _next_change(builder),
     )
@@ -111,7 +117,7 @@ def _next_change(builder: DecisionBuilder) -> int | None:
     """The first day on which a rule's answer or a hold may end by itself."""
     days = [
         day
-        for rule, flip in builder.compiled.flips
+        for rule, flip in builder.compiled.next_change_by_rule
         if rule not in builder.excluded and (day := flip(builder.facts)) is not None
     ]
     days += [outcome.until for outcome in builder.outcomes if outcome.until is not None]
@@ -120,9 +126,9 @@ def _next_change(builder: DecisionBuilder) -> int | None:
 
 def _apply_fast_path(
     fast: FastResult,
-    compiled: Compiled,
+    compiled: CompiledRules,
     customer: Customer,
-    standing: Standing,
+    standing: CustomerState,
     *,
     facts: Facts,
     now_ms: int,
@@ -140,23 +146,25 @@ def _apply_fast_path(
     ]
     facts.tags = facts.tags.union(missing) - fast.lost
     if fast.lost or missing:
-        owned = {key: own for key, own in standing.owned.items() if key not in fast.lost}
+        owned = {key: own for key, own in standing.ownership.items() if key not in fast.lost}
         owned |= {
-            fold(one.tag): Owned(one.tag, one.rule, now_ms, version) for one in wanted if one.effect == "add"
+            fold(one.tag): Ownership(one.tag, one.rule, now_ms, version)
+            for one in wanted
+            if one.effect == "add"
         }
         held = {
             rule: hold
-            for rule, hold in standing.held.items()
-            if hold.tag not in fast.lost or rule not in compiled.idle
+            for rule, hold in standing.holds.items()
+            if hold.tag_key not in fast.lost or rule not in compiled.rules_without_hold
         }
-        if owned != standing.owned or held != standing.held:
-            standing = Standing(owned, held, standing.excluded)
-    flip = compiled.flip
+        if owned != standing.ownership or held != standing.holds:
+            standing = CustomerState(owned, held, standing.excluded_rules)
+    flip = compiled.next_change
     return Decision(standing, (*unwanted, *wanted), flip(facts) if flip is not None else None)
 
 
 def _unwanted_outcomes(
-    fast: FastResult, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts
+    fast: FastResult, compiled: CompiledRules, customer: Customer, standing: CustomerState, facts: Facts
 ) -> Iterator[TagOutcome]:
     """What becomes of the tags that are there and that no rule gives."""
     spelled = {fold(tag): tag for tag in customer.tags}
@@ -164,7 +172,7 @@ def _unwanted_outcomes(
         if key in fast.lost:
             yield _removal(key, spelled[key], compiled, customer, standing, facts)
         else:
-            yield TagOutcome("retain", spelled[key], "left", standing.owned[key].rule)
+            yield TagOutcome("retain", spelled[key], "left", standing.ownership[key].rule)
     for key in fast.unwanted:
         if key in fast.lost:
             yield _removal(key, spelled[key], compiled, customer, standing, facts)
@@ -172,10 +180,12 @@ def _unwanted_outcomes(
             yield TagOutcome("retain", spelled[key], "not_ours", _first_rule(compiled, key))
 
 
-def _addition(key: str, compiled: Compiled, fast: FastResult, customer: Customer, facts: Facts) -> TagOutcome:
+def _addition(
+    key: str, compiled: CompiledRules, fast: FastResult, customer: Customer, facts: Facts
+) -> TagOutcome:
     step = compiled.step_by_tag[key]
     if isinstance(step, CompiledTier):
-        level = step.levels[step.keys[key]]
+        level = step.levels[step.level_by_tag[key]]
         tag, rule, inputs = level.tag, step.id, level.inputs
     else:
         grantor = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
@@ -184,12 +194,12 @@ def _addition(key: str, compiled: Compiled, fast: FastResult, customer: Customer
 
 
 def _removal(
-    key: str, tag: str, compiled: Compiled, customer: Customer, standing: Standing, facts: Facts
+    key: str, tag: str, compiled: CompiledRules, customer: Customer, standing: CustomerState, facts: Facts
 ) -> TagOutcome:
-    own, step = standing.owned.get(key), compiled.step_by_tag.get(key)
+    own, step = standing.ownership.get(key), compiled.step_by_tag.get(key)
     rule, inputs = own.rule if own else "", NO_INPUTS
     cause: Cause = "gone"
-    undo = Stood(tag, own, {rule: hold for rule, hold in standing.held.items() if hold.tag == key})
+    undo = UndoRecord(tag, own, {rule: hold for rule, hold in standing.holds.items() if hold.tag_key == key})
     if isinstance(step, CompiledTier):
         rule, inputs, cause = rule or step.id, step.inputs, "outranked"
     elif step is not None:
@@ -199,6 +209,6 @@ def _removal(
     return TagOutcome("remove", tag, cause, rule, None, seen, undo)
 
 
-def _first_rule(compiled: Compiled, key: str) -> str:
+def _first_rule(compiled: CompiledRules, key: str) -> str:
     step = compiled.step_by_tag[key]
     return step.id if isinstance(step, CompiledTier) else step.rules[0].id

@@ -13,20 +13,22 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from service.domain.customers import read_id
+from service.domain.customers import parse_customer_id
 from service.domain.money import exact_decimal
-from service.domain.records import Record, read_quickly, record_of
-from service.errors import Unreadable
+from service.domain.records import CustomerRecord, parse_typed_record, record_from_mapping
+from service.errors import MalformedData
 
 SIGNATURE: Final = re.compile(rb"[A-Za-z0-9+/]{43}=")
 SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1 have other lengths
 MAX_BODY: Final = 1024 * 1024
 MAX_TOPIC: Final = 64
 DELETED: Final = "customers/delete"
-MAX_MOMENT_MS: Final = 4_102_444_800_000  # 2100: a later `updated_at` is nonsense and must not make us wait
+MAX_TIMESTAMP_MS: Final = (
+    4_102_444_800_000  # 2100: a later `updated_at` is nonsense and must not make us wait
+)
 
 
-class Reason(StrEnum):
+class IgnoredReason(StrEnum):
     """Why a signed delivery marks nobody; each is answered 200, since no retry could mend it."""
 
     NO_ORG = "ignored:no_org"
@@ -38,7 +40,7 @@ class Reason(StrEnum):
     UNINSTALLED = "ignored:uninstalled"
 
 
-class Refusal(StrEnum):
+class RejectionReason(StrEnum):
     """Why a request is answered 401 or 415: it is counted, and nothing of it is kept."""
 
     NO_SIGNATURE = "no_signature"
@@ -49,16 +51,16 @@ class Refusal(StrEnum):
     )
 
 
-class Verdict(NamedTuple):
+class DeliveryContent(NamedTuple):
     """What a signed body says. With a `note` nobody is marked, and the note is the recorded outcome."""
 
     customer: str = ""  # "" = the body names none
     digest: str = ""  # of the visible fields; "" = not all of them were there to be seen
     updated_ms: str = "0"
-    note: str = ""
+    ignored_reason: str = ""
 
 
-class Kept(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class DeliveryRecord(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """What is stored of a delivery, as msgpack: digests, never the body. New fields go to the end."""
 
     topic: str
@@ -68,7 +70,7 @@ class Kept(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     org: str = ""  # as the header had it, where that is not the shop it is recorded under
 
 
-def looks_signed(given: bytes) -> bool:
+def has_signature_format(given: bytes) -> bool:
     """Whether this is base64 of 32 bytes; what is not is refused without any reckoning."""
     return SIGNATURE.fullmatch(given) is not None
 
@@ -88,7 +90,7 @@ def signature_digest(body: bytes, signature: bytes, secrets: Iterable[bytes]) ->
     return None
 
 
-def identity(*, org: str, topic: str, digest: bytes) -> bytes:
+def delivery_id(*, org: str, topic: str, digest: bytes) -> bytes:
     """The identity of a delivery, to label duplicates: Haravan sends neither an id nor a time (haravan.md, Webhooks).
 
     `digest` is that of the signature. Six bytes of the identity stand for org and topic, ten for the body: enough, and
@@ -103,20 +105,20 @@ def _whence(org: str, topic: str) -> bytes:
     return hashlib.sha256(f"{org}\n{topic}".encode()).digest()[:6]
 
 
-def keep(kept: Kept) -> bytes:
+def encode_delivery(record: DeliveryRecord) -> bytes:
     """The bytes that are stored of a delivery."""
-    return _ENCODER.encode(kept)
+    return _ENCODER.encode(record)
 
 
-def read_kept(blob: bytes) -> Kept:
+def decode_delivery(blob: bytes) -> DeliveryRecord:
     """What `keep` stored; raises Unreadable."""
     try:
         return _KEPT.decode(blob)
     except msgspec.MsgspecError as exc:
-        raise Unreadable("the stored delivery cannot be read") from exc
+        raise MalformedData("the stored delivery cannot be read") from exc
 
 
-def tidy_topic(header: bytes) -> str:
+def normalize_topic(header: bytes) -> str:
     """The topic as we compare, count and store it; it is unsigned, so it may be anything."""
     return _tidy(header[:MAX_TOPIC])
 
@@ -127,7 +129,7 @@ def _tidy(header: bytes) -> str:
     return text if text.isprintable() else ""
 
 
-def judge(*, topic: str, body: bytes, test: bool) -> Verdict:
+def parse_delivery(*, topic: str, body: bytes, test: bool) -> DeliveryContent:
     """Read a signed body: whom to look at, or why nobody.
 
     Topics are hints, since only the body is signed: `customers/*` says that the bare object is a customer,
@@ -135,57 +137,59 @@ def judge(*, topic: str, body: bytes, test: bool) -> Verdict:
     was last would pass for an echo.
     """
     if test:
-        return Verdict(note=Reason.TEST)
+        return DeliveryContent(ignored_reason=IgnoredReason.TEST)
     if topic.startswith("customers/"):
-        record = read_quickly(body)
+        record = parse_typed_record(body)
         if record is not None:
             digest = "" if topic == DELETED else _digest(record)
-            return Verdict(str(record.customer.id), digest, _updated(record))
+            return DeliveryContent(str(record.customer.id), digest, _updated(record))
     try:
         told = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return Verdict(note=Reason.UNREADABLE)
+        return DeliveryContent(ignored_reason=IgnoredReason.UNREADABLE)
     if topic == "app/uninstalled":
-        return Verdict(note=Reason.UNINSTALLED)
+        return DeliveryContent(ignored_reason=IgnoredReason.UNINSTALLED)
     nested, about_one = told.get("customer"), topic.startswith("customers/")
     whole = about_one and topic != DELETED
     if isinstance(nested, dict):
         return _customer(nested, whole=whole)
     if about_one:
         return _customer(told, whole=whole)
-    return Verdict(note=Reason.NO_CUSTOMER)
+    return DeliveryContent(ignored_reason=IgnoredReason.NO_CUSTOMER)
 
 
-def cause_of(topic: str) -> str:
+def mark_cause(topic: str) -> str:
     """Why a delivery marks its customer: an announced deletion is no reason to doubt a 404."""
     return "deletion" if topic == DELETED else "delivery"
 
 
-def _customer(told: Mapping[str, object], *, whole: bool) -> Verdict:
+def _customer(told: Mapping[str, object], *, whole: bool) -> DeliveryContent:
     """Mark whoever has a good id, however odd the other fields are: we fetch the record anyway.
 
     An order's copy of its customer is not that customer's present state, so only a whole one has a digest.
     """
     try:
-        customer = str(read_id(told.get("id")))
-    except Unreadable:
-        return Verdict(note=Reason.BAD_ID if "id" in told else Reason.NO_CUSTOMER)
+        customer = str(parse_customer_id(told.get("id")))
+    except MalformedData:
+        return DeliveryContent(
+            ignored_reason=IgnoredReason.BAD_ID if "id" in told else IgnoredReason.NO_CUSTOMER
+        )
     try:
-        record = record_of(told)
-        return Verdict(customer, _digest(record) if whole else "", _updated(record))
-    except (Unreadable, UnicodeError):
-        return Verdict(customer)
+        record = record_from_mapping(told)
+        return DeliveryContent(customer, _digest(record) if whole else "", _updated(record))
+    except (MalformedData, UnicodeError):
+        return DeliveryContent(customer)
 
 
-def _digest(record: Record) -> str:
+def _digest(record: CustomerRecord) -> str:
     return record.digest or ""
 
 
-def _updated(record: Record) -> str:
+def _updated(record: CustomerRecord) -> str:
     moment = record.customer.updated_ms or 0
-    return str(moment) if 0 < moment <= MAX_MOMENT_MS else "0"
+    return str(moment) if 0 < moment <= MAX_TIMESTAMP_MS else "0"
 
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=exact_decimal)
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_KEPT: Final = msgspec.msgpack.Decoder(Kept)
+_KEPT: Final = msgspec.msgpack.Decoder(DeliveryRecord)

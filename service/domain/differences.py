@@ -7,94 +7,103 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from service.domain.rules import Rule, RuleSet, TierGroup
-from service.domain.sentences import say, say_downgrade, say_gone, say_keep, say_levels, say_owns
-from service.domain.words import Words
-from service.domain.writing import dump_yaml
+from service.domain.rules import Rule, RuleSet, Tier
+from service.domain.sentences import (
+    describe,
+    describe_downgrade,
+    describe_keep,
+    describe_levels,
+    describe_orphan_policy,
+    describe_ownership_scope,
+)
+from service.domain.words import Translator
+from service.domain.writing import to_yaml
 
-Maker = Rule | TierGroup
-How = Literal["added", "removed", "changed", "moved"]
+RuleOrTier = Rule | Tier
+ChangeKind = Literal["added", "removed", "changed", "moved"]
 SIGNS = {"added": "+", "removed": "−", "changed": "~", "moved": "↕"}
 
 
 @dataclass(frozen=True, slots=True)
-class Difference:
+class RuleChange:
     """What became of one rule or tier. `before` and `after` are None where it was, or is, not there."""
 
     id: str
-    how: How
-    before: Maker | None
-    after: Maker | None
+    how: ChangeKind
+    before: RuleOrTier | None
+    after: RuleOrTier | None
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class DiffLine:
     """One line of a difference: `sign` is '-', '+' or ' '."""
 
     sign: str
     text: str
 
 
-def differences(before: RuleSet, after: RuleSet) -> tuple[Difference, ...]:
+def diff_rules(before: RuleSet, after: RuleSet) -> tuple[RuleChange, ...]:
     """Every rule and tier that is new, gone, changed or only stands elsewhere; in the new order, then what is gone.
 
     The order matters only among rules that set the same tag, and within a tier: "moved" is not a change of tags.
     """
     old, new = ({rule.id: rule for rule in each.all} for each in (before, after))
     moved = _moved([one for one in old if one in new], [one for one in new if one in old])
-    found: list[Difference] = []
+    found: list[RuleChange] = []
     for one, maker in new.items():
         if one not in old:
-            found.append(Difference(one, "added", None, maker))
+            found.append(RuleChange(one, "added", None, maker))
         elif old[one] != maker:
-            found.append(Difference(one, "changed", old[one], maker))
+            found.append(RuleChange(one, "changed", old[one], maker))
         elif one in moved:
-            found.append(Difference(one, "moved", old[one], maker))
+            found.append(RuleChange(one, "moved", old[one], maker))
     return (
         *found,
-        *(Difference(one, "removed", maker, None) for one, maker in old.items() if one not in new),
+        *(RuleChange(one, "removed", maker, None) for one, maker in old.items() if one not in new),
     )
 
 
-def same_frame(before: RuleSet, after: RuleSet) -> bool:
+def same_settings(before: RuleSet, after: RuleSet) -> bool:
     """Whether zone and currency are the same."""
     return (before.timezone, before.currency) == (after.timezone, after.currency)
 
 
-def in_sentences(one: Difference, *, words: Words, before: RuleSet, after: RuleSet) -> list[Line]:
+def describe_change(
+    one: RuleChange, *, translator: Translator, before: RuleSet, after: RuleSet
+) -> list[DiffLine]:
     """A difference as lines of sentences, also those that stayed the same."""
-    old = list(_sentences(one.before, words, before.currency)) if one.before is not None else []
-    new = list(_sentences(one.after, words, after.currency)) if one.after is not None else []
+    old = list(_sentences(one.before, translator, before.currency)) if one.before is not None else []
+    new = list(_sentences(one.after, translator, after.currency)) if one.after is not None else []
     return _lines(old, new)
 
 
-def headline(one: Difference, *, words: Words) -> str:
+def summarize_change(one: RuleChange, *, translator: Translator) -> str:
     """`~ Khách VIP (đã sửa)`."""
     maker = one.after if one.after is not None else one.before
-    title = maker.title(words.language) if maker is not None else one.id
-    return f"{SIGNS[one.how]} {title} ({words(f'difference.{one.how}')})"
+    title = maker.display_name(translator.language) if maker is not None else one.id
+    return f"{SIGNS[one.how]} {title} ({translator(f'difference.{one.how}')})"
 
 
-def in_words(before: RuleSet, after: RuleSet, *, words: Words) -> list[str]:
+def describe_changes(before: RuleSet, after: RuleSet, *, translator: Translator) -> list[str]:
     """The whole difference as text, without what stayed the same; one line that says so when there is none."""
     told: list[str] = []
-    if not same_frame(before, after):
+    if not same_settings(before, after):
         old, new = (f"{each.timezone}, {each.currency}" for each in (before, after))
-        told.append(words("difference.frame", old=old, new=new))
-    for one in differences(before, after):
-        told.append(headline(one, words=words))
+        told.append(translator("difference.frame", old=old, new=new))
+    for one in diff_rules(before, after):
+        told.append(summarize_change(one, translator=translator))
         if one.how != "moved":
             told += [
                 f"  {line.sign} {line.text}"
-                for line in in_sentences(one, words=words, before=before, after=after)
+                for line in describe_change(one, translator=translator, before=before, after=after)
                 if line.sign != " "
             ]
-    return told or [words("difference.none")]
+    return told or [translator("difference.none")]
 
 
-def in_yaml(before: RuleSet, after: RuleSet, *, names: tuple[str, str]) -> str:
+def yaml_diff(before: RuleSet, after: RuleSet, *, names: tuple[str, str]) -> str:
     """The difference of both documents as YAML, unified."""
-    old, new = (dump_yaml(each).splitlines(keepends=True) for each in (before, after))
+    old, new = (to_yaml(each).splitlines(keepends=True) for each in (before, after))
     return "".join(difflib.unified_diff(old, new, *names))
 
 
@@ -105,23 +114,23 @@ def _moved(old: list[str], new: list[str]) -> set[str]:
     return set(new) - staying
 
 
-def _sentences(maker: Maker, words: Words, currency: str) -> Iterator[str]:
+def _sentences(maker: RuleOrTier, words: Translator, currency: str) -> Iterator[str]:
     """All that a rule says, one fact a line."""
-    yield words("difference.name", name=maker.title(words.language))
+    yield words("difference.name", name=maker.display_name(words.language))
     if not maker.enabled:
         yield words("state.disabled")
     if isinstance(maker, Rule):
         yield words("difference.tag", tag=maker.tag)
-        yield say(maker.when, words=words, currency=currency)
-        yield say_keep(maker, words=words)
+        yield describe(maker.when, translator=words, currency=currency)
+        yield describe_keep(maker, translator=words)
     else:
-        yield from say_levels(maker, words=words, currency=currency)
-        yield say_downgrade(maker, words=words)
-    yield say_owns(maker, words=words)
-    yield say_gone(maker, words=words)
+        yield from describe_levels(maker, translator=words, currency=currency)
+        yield describe_downgrade(maker, translator=words)
+    yield describe_ownership_scope(maker, translator=words)
+    yield describe_orphan_policy(maker, translator=words)
     if maker.note:
         yield words("difference.note", note=maker.note)
 
 
-def _lines(old: Iterable[str], new: Iterable[str]) -> list[Line]:
-    return [Line(each[0], each[2:]) for each in difflib.ndiff([*old], [*new]) if each[0] in "+- "]
+def _lines(old: Iterable[str], new: Iterable[str]) -> list[DiffLine]:
+    return [DiffLine(each[0], each[2:]) for each in difflib.ndiff([*old], [*new]) if each[0] in "+- "]

@@ -8,51 +8,51 @@ from typing import Literal
 
 import msgspec
 
-from service.domain.branches import Comparison
+from service.domain.branches import CompiledCondition
 from service.domain.facts import Facts
-from service.domain.fields import Kind
+from service.domain.fields import FieldType
 from service.domain.tags import fold
 
-Way = Literal["lacks", "exceeds", "wait", "lacks_tags", "lacks_any_tag", "exceeds_tags"]
+GapKind = Literal["lacks", "exceeds", "wait", "lacks_tags", "lacks_any_tag", "exceeds_tags"]
 
 
-class Distance(msgspec.Struct, frozen=True, omit_defaults=True):
+class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
     """What must change until a condition's answer is the one that is needed.
 
     `lacks`: the value is too low by `amount` (money in ten-thousandths, dates in days). `exceeds`: too high.
     `wait`: time alone brings it, in `amount` days, on the day `on` (ISO). The others name `tags`.
     """
 
-    way: Way
+    way: GapKind
     amount: int = 0
     on: str = ""
     tags: tuple[str, ...] = ()
 
 
-def distance(
-    test: Comparison,
+def gap_to(
+    test: CompiledCondition,
     facts: Facts,
     *,
     needed: bool = True,
     own: frozenset[str] = frozenset(),
     spelled: Mapping[str, str] | None = None,
-) -> Distance | None:
+) -> Gap | None:
     """The distance of one comparison; None when its answer is the needed one, or nothing can be counted.
 
     `own`: the folded tags that the asking rule sets itself. `spelled`: folded tag -> the record's spelling.
     """
     if test.matches(facts) is needed:
         return None
-    on = test.flip(facts) if test.flip is not None else None
+    on = test.next_change(facts) if test.next_change is not None else None
     if on is not None:
-        return Distance("wait", on - facts.day.ordinal, date.fromordinal(on).isoformat())
-    if test.field.kind is Kind.TAGS:
+        return Gap("wait", on - facts.day.ordinal, date.fromordinal(on).isoformat())
+    if test.field.type is FieldType.TAGS:
         return _of_tags(test, facts, needed=needed, own=own, spelled=spelled or {})
     return _of_number(test, facts, needed=needed)
 
 
-def _of_number(test: Comparison, facts: Facts, *, needed: bool) -> Distance | None:
-    value, interval = getattr(facts, test.field.facts[0]), test.operator.interval
+def _of_number(test: CompiledCondition, facts: Facts, *, needed: bool) -> Gap | None:
+    value, interval = getattr(facts, test.field.fact_names[0]), test.operator.interval
     if interval is None or value is None:
         return None
     low, high = interval(test.value, facts.day.ordinal)
@@ -63,7 +63,7 @@ def _of_number(test: Comparison, facts: Facts, *, needed: bool) -> Distance | No
     if not steps:
         return None
     nearest = min(steps, key=abs)
-    return Distance("lacks", nearest) if nearest > 0 else Distance("exceeds", -nearest)
+    return Gap("lacks", nearest) if nearest > 0 else Gap("exceeds", -nearest)
 
 
 def _steps_out(value: int, low: int | None, high: int | None) -> list[int]:
@@ -77,13 +77,13 @@ def _steps_out(value: int, low: int | None, high: int | None) -> list[int]:
 
 
 def _of_tags(
-    test: Comparison, facts: Facts, *, needed: bool, own: frozenset[str], spelled: Mapping[str, str]
-) -> Distance | None:
-    asked = tuple(map(str, test.source.value)) if isinstance(test.source.value, tuple) else ()
+    test: CompiledCondition, facts: Facts, *, needed: bool, own: frozenset[str], spelled: Mapping[str, str]
+) -> Gap | None:
+    asked = tuple(map(str, test.expression.value)) if isinstance(test.expression.value, tuple) else ()
     there = tuple(tag for tag in asked if fold(tag) in facts.tags)
     absent = tuple(tag for tag in asked if fold(tag) not in facts.tags)
     others = tuple(sorted(spelled.get(key, key) for key in facts.tags - own))
-    found: dict[tuple[str, bool], tuple[Way, tuple[str, ...]]] = {
+    found: dict[tuple[str, bool], tuple[GapKind, tuple[str, ...]]] = {
         ("has_any", True): ("lacks_any_tag", asked),
         ("has_any", False): ("exceeds_tags", there),
         ("has_all", True): ("lacks_tags", absent),
@@ -94,4 +94,4 @@ def _of_tags(
         ("is_not_empty", False): ("exceeds_tags", others),
     }
     way, tags = found.get((test.operator.name, needed), ("lacks_tags", ()))
-    return Distance(way, tags=tags) if tags else None
+    return Gap(way, tags=tags) if tags else None

@@ -7,72 +7,76 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from service.domain.branches import Branch, Comparison
+from service.domain.branches import CompiledCondition, CompiledExpression
 from service.domain.conditions import AllOf, AnyOf, Condition
 from service.domain.customers import Customer
-from service.domain.distance import Distance, distance
+from service.domain.distance import Gap, gap_to
 from service.domain.facts import Facts
-from service.domain.fields import Kind
-from service.domain.reasons import actual
-from service.domain.values import Takes
+from service.domain.fields import FieldType
+from service.domain.reasons import fact_value
+from service.domain.values import OperandType
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ConditionTrace:
     """One comparison and what came of it.
 
     `expected` and `actual`: money in ten-thousandths, lengths of time in days, days as ISO dates; of personal
     fields only whether there is something. `needed`: the answer that the rule needs here (False under `not`).
     """
 
-    source: Condition
+    condition: Condition
     expected: object
     actual: object
     matched: bool
-    needed: bool
-    distance: Distance | None
+    required: bool
+    gap: Gap | None
 
 
 @dataclass(frozen=True, slots=True)
-class Findings:
+class GroupTrace:
     """A group and what came of its parts."""
 
     kind: Literal["all", "any", "not"]
-    parts: tuple[Found, ...]
+    parts: tuple[Trace, ...]
     matched: bool
-    needed: bool
+    required: bool
 
 
-Found = Finding | Findings
+Trace = ConditionTrace | GroupTrace
 
 
-def explain(
-    branch: Branch,
+def trace(
+    branch: CompiledExpression,
     *,
     facts: Facts,
     customer: Customer,
     own: frozenset[str] = frozenset(),
     spelled: Mapping[str, str] | None = None,
     needed: bool = True,
-) -> Found:
+) -> Trace:
     """Walk a compiled tree over one customer's facts.
 
     `own`: the folded tags that the asking rule sets itself; `spelled`: folded tag -> the record's spelling.
     """
-    if isinstance(branch, Comparison):
-        return Finding(
-            source=branch.source,
+    if isinstance(branch, CompiledCondition):
+        return ConditionTrace(
+            condition=branch.expression,
             expected=_expected(branch),
             actual=_seen(branch, facts, customer, spelled or {}),
             matched=branch.matches(facts),
-            needed=needed,
-            distance=distance(branch, facts, needed=needed, own=own, spelled=spelled),
+            required=needed,
+            gap=gap_to(branch, facts, needed=needed, own=own, spelled=spelled),
         )
     kind: Literal["all", "any", "not"] = (
-        "all" if isinstance(branch.source, AllOf) else "any" if isinstance(branch.source, AnyOf) else "not"
+        "all"
+        if isinstance(branch.expression, AllOf)
+        else "any"
+        if isinstance(branch.expression, AnyOf)
+        else "not"
     )
     parts = tuple(
-        explain(
+        trace(
             part,
             facts=facts,
             customer=customer,
@@ -84,25 +88,31 @@ def explain(
     )
     answers = [part.matched for part in parts]
     matched = {"all": all(answers), "any": any(answers), "not": not answers[0]}[kind]
-    return Findings(kind, parts, matched, needed)
+    return GroupTrace(kind, parts, matched, needed)
 
 
-def _seen(test: Comparison, facts: Facts, customer: Customer, spelled: Mapping[str, str]) -> object:
-    if test.field.kind is Kind.TAGS:
+def _seen(test: CompiledCondition, facts: Facts, customer: Customer, spelled: Mapping[str, str]) -> object:
+    if test.field.type is FieldType.TAGS:
         return sorted(spelled.get(key, key) for key in facts.tags)
-    return actual(test.field.name, facts=facts, customer=customer)
+    return fact_value(test.field.name, facts=facts, customer=customer)
 
 
-def _expected(test: Comparison) -> object:
+def _expected(test: CompiledCondition) -> object:
     """The value compared with, as plain data: numbers as compared, texts and lists as authored."""
-    match test.operator.takes:
-        case Takes.NOTHING:
+    match test.operator.operand_type:
+        case OperandType.NONE:
             return None
-        case Takes.DAY:
+        case OperandType.DATE:
             return date.fromordinal(test.value).isoformat() if isinstance(test.value, int) else None
-        case Takes.AMOUNT | Takes.COUNT | Takes.SPAN | Takes.MONTH | Takes.FLAG:
+        case (
+            OperandType.MONEY
+            | OperandType.INTEGER
+            | OperandType.DURATION
+            | OperandType.MONTH
+            | OperandType.BOOLEAN
+        ):
             return test.value
-        case Takes.AMOUNTS | Takes.COUNTS:
+        case OperandType.MONEY_RANGE | OperandType.INTEGER_RANGE:
             return list(test.value) if isinstance(test.value, tuple) else None
-    authored = test.source.value
+    authored = test.expression.value
     return list(authored) if isinstance(authored, tuple) else authored

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 
 from service.domain.customers import Customer
-from service.domain.days import Calendar, Day, age, day
+from service.domain.days import Calendar, Day, age, make_day
 from service.domain.tags import fold, fold_uncached
 
 
@@ -53,7 +53,7 @@ def build_facts(
     Without `texts` the personal texts stay empty, without `birthdays` birthday and age: half of the cost, which is
     about that of twenty rules.
     """
-    on, day_of = day(today), calendar.day_of
+    on, day_of = make_day(today), calendar.day_of
     spent, orders = customer.total_spent, customer.orders_count
     ordered, created, born = customer.last_order_ms, customer.created_ms, customer.birthday_ms
     birthday = None if born is None or not birthdays else date.fromordinal(day_of(born))

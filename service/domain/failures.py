@@ -5,55 +5,55 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-MOST_TRIES: Final = 8  # then a dead letter, about an hour after the first
-MOST_REJECTIONS: Final = 3  # a 422 can be transient: twice more, then a dead letter
+MAX_ATTEMPTS: Final = 8  # then a dead letter, about an hour after the first
+MAX_REJECTIONS: Final = 3  # a 422 can be transient: twice more, then a dead letter
 FIRST_RETRY_S: Final = 5.0
 RETRY_GROWTH: Final = 3.0
-LONGEST_RETRY_S: Final = 3600.0
+MAX_RETRY_S: Final = 3600.0
 
 BREAKER_AFTER: Final = 5  # failures in a row
-BREAKER_FIRST_S: Final = 10.0
-BREAKER_LONGEST_S: Final = 300.0
-OUTAGE_LONGEST_S: Final = 86_400.0
-SEVERAL: Final = "several"
+BREAKER_MIN_S: Final = 10.0
+BREAKER_MAX_S: Final = 300.0
+OUTAGE_MAX_S: Final = 86_400.0
+SEVERAL_CUSTOMERS: Final = "several"
 
-GONE_CONFIRM_S: Final = 600.0
-GONE_SHARE: Final = 0.2
-GONE_LEAST: Final = 5
+DELETION_CONFIRM_S: Final = 600.0
+MASS_DELETION_SHARE: Final = 0.2
+MIN_MASS_DELETION: Final = 5
 
-LAG_WAITS_S: Final = (2.0, 10.0, 60.0)
-LAG_LOOK_AGAIN_S: Final = 600.0
+STALE_READ_BACKOFF_S: Final = (2.0, 10.0, 60.0)
+STALE_READ_RECHECK_S: Final = 600.0
 
-PROBE_EVERY_S: Final = 300.0
+AUTH_PROBE_INTERVAL_S: Final = 300.0
 
-REBUILD_FIRST_S: Final = 0.25
-REBUILD_LONGEST_S: Final = 2.0
+RECONNECT_MIN_S: Final = 0.25
+RECONNECT_MAX_S: Final = 2.0
 
 
-def retry_delay_s(tries: int, dice: float) -> float:
+def retry_delay_s(attempts: int, jitter: float) -> float:
     """How long the customer waits after its `tries`-th failure: exponential, full jitter (`dice` in 0..1)."""
-    return min(LONGEST_RETRY_S, FIRST_RETRY_S * RETRY_GROWTH ** (tries - 1)) * dice
+    return min(MAX_RETRY_S, FIRST_RETRY_S * RETRY_GROWTH ** (attempts - 1)) * jitter
 
 
-def rebuild_delay_s(attempts: int, dice: float) -> float:
+def reconnect_delay_s(attempts: int, jitter: float) -> float:
     """How long a worker waits after its store went away, before it tries for the `attempts`-th time (from 1).
 
     Never so short that it does nothing but try, never longer than somebody would notice once the store is back; and
     not all workers at once (`dice` in 0..1).
     """
-    return min(REBUILD_LONGEST_S, REBUILD_FIRST_S * 2.0 ** min(attempts, 10)) * (0.5 + 0.5 * dice)
+    return min(RECONNECT_MAX_S, RECONNECT_MIN_S * 2.0 ** min(attempts, 10)) * (0.5 + 0.5 * jitter)
 
 
-def batch_size(tries: int, *, most: int) -> int:
+def batch_size(attempts: int, *, maximum: int) -> int:
     """How many customers that failed `tries` times are fetched together.
 
     Halving with each try leaves a record that spoils its batch alone long before its neighbours give up.
     """
-    return max(1, most >> tries)
+    return max(1, maximum >> attempts)
 
 
 @dataclass(frozen=True, slots=True)
-class Breaker:
+class CircuitBreaker:
     """Calls of one kind, `read` or `write`, to one shop: how many failed in a row, and until when they rest.
 
     `failing`: the only customer that they were for, or SEVERAL. One customer that always fails is at fault itself:
@@ -62,36 +62,36 @@ class Breaker:
 
     failures: int = 0
     open_until_ms: int = 0
-    failing: str = ""
+    failing_customer: str = ""
 
     @property
-    def tripped(self) -> bool:
+    def is_tripped(self) -> bool:
         """Are failures the shop's, and no longer counted against a customer?"""
-        return self.failures >= BREAKER_AFTER and self.failing == SEVERAL
+        return self.failures >= BREAKER_AFTER and self.failing_customer == SEVERAL_CUSTOMERS
 
-    def counts(self, *, first_ms: int, now_ms: int) -> bool:
+    def blames_customer(self, *, first_ms: int, now_ms: int) -> bool:
         """Is a failure of a customer that was first marked at `first_ms` its own?
 
         After a day it is, whatever the shop does: else two customers that always fail would never be given up.
         """
-        return not self.tripped or now_ms - first_ms > OUTAGE_LONGEST_S * 1000
+        return not self.is_tripped or now_ms - first_ms > OUTAGE_MAX_S * 1000
 
-    def failed(self, *, now_ms: int, customer: str = SEVERAL) -> Breaker:
-        failing = customer if self.failing in ("", customer) else SEVERAL
-        failed = Breaker(self.failures + 1, self.open_until_ms, failing)
-        if not failed.tripped:
+    def record_failure(self, *, now_ms: int, customer: str = SEVERAL_CUSTOMERS) -> CircuitBreaker:
+        failing = customer if self.failing_customer in ("", customer) else SEVERAL_CUSTOMERS
+        failed = CircuitBreaker(self.failures + 1, self.open_until_ms, failing)
+        if not failed.is_tripped:
             return failed
-        rest_s = min(BREAKER_LONGEST_S, BREAKER_FIRST_S * 2 ** min(10, failed.failures - BREAKER_AFTER))
+        rest_s = min(BREAKER_MAX_S, BREAKER_MIN_S * 2 ** min(10, failed.failures - BREAKER_AFTER))
         return replace(failed, open_until_ms=now_ms + int(rest_s * 1000))
 
-    def succeeded(self) -> Breaker:
-        return Breaker()
+    def record_success(self) -> CircuitBreaker:
+        return CircuitBreaker()
 
 
-def too_many_gone(*, gone: int, asked: int) -> bool:
+def too_many_deletions(*, gone: int, asked: int) -> bool:
     """So many first 404s in one turn are a wrong token or address, not deletions: of customers whose deletion nobody
     announced.
 
     A second 404 is no news: a person has looked since, or there were few at first.
     """
-    return gone >= GONE_LEAST and gone > asked * GONE_SHARE
+    return gone >= MIN_MASS_DELETION and gone > asked * MASS_DELETION_SHARE

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 
-class Kind(StrEnum):
+class FieldType(StrEnum):
     """The type of a field; it decides which operators and values a condition may use."""
 
     MONEY = "money"
@@ -29,38 +29,40 @@ class Field:
     """
 
     name: str
-    kind: Kind
-    facts: tuple[str, ...]
-    keys: frozenset[str]
-    personal: bool = False  # its value must not leave the customer's own page
+    type: FieldType
+    fact_names: tuple[str, ...]
+    record_keys: frozenset[str]
+    is_personal: bool = False  # its value must not leave the customer's own page
 
 
-def _field(name: str, kind: Kind, *keys: str, facts: tuple[str, ...] = (), personal: bool = False) -> Field:
+def _field(
+    name: str, kind: FieldType, *keys: str, facts: tuple[str, ...] = (), personal: bool = False
+) -> Field:
     return Field(name, kind, facts or (name,), frozenset(keys or (name,)), personal)
 
 
 _ALL: Final = (
-    _field("total_spent", Kind.MONEY),
-    _field("avg_order_value", Kind.MONEY, "total_spent", "orders_count"),
-    _field("orders_count", Kind.INT),
-    _field("age", Kind.INT, "birthday"),
-    _field("last_order_date", Kind.DATE),
-    _field("created_at", Kind.DATE),
-    _field("birthday", Kind.ANNIVERSARY),
-    _field("accepts_marketing", Kind.BOOL),
-    _field("verified_email", Kind.BOOL),
-    _field("gender", Kind.CHOICE),
-    _field("state", Kind.CHOICE),
-    _field("group", Kind.CHOICE, "group_name"),
-    _field("province", Kind.CHOICE, "default_address", facts=("province", "province_code")),
-    _field("district", Kind.CHOICE, "default_address"),
-    _field("ward", Kind.CHOICE, "default_address"),
-    _field("email", Kind.TEXT, personal=True),
-    _field("phone", Kind.TEXT, personal=True),
-    _field("note", Kind.TEXT, personal=True),
-    _field("first_name", Kind.TEXT, personal=True),
-    _field("last_name", Kind.TEXT, personal=True),
-    _field("tags", Kind.TAGS),
+    _field("total_spent", FieldType.MONEY),
+    _field("avg_order_value", FieldType.MONEY, "total_spent", "orders_count"),
+    _field("orders_count", FieldType.INT),
+    _field("age", FieldType.INT, "birthday"),
+    _field("last_order_date", FieldType.DATE),
+    _field("created_at", FieldType.DATE),
+    _field("birthday", FieldType.ANNIVERSARY),
+    _field("accepts_marketing", FieldType.BOOL),
+    _field("verified_email", FieldType.BOOL),
+    _field("gender", FieldType.CHOICE),
+    _field("state", FieldType.CHOICE),
+    _field("group", FieldType.CHOICE, "group_name"),
+    _field("province", FieldType.CHOICE, "default_address", facts=("province", "province_code")),
+    _field("district", FieldType.CHOICE, "default_address"),
+    _field("ward", FieldType.CHOICE, "default_address"),
+    _field("email", FieldType.TEXT, personal=True),
+    _field("phone", FieldType.TEXT, personal=True),
+    _field("note", FieldType.TEXT, personal=True),
+    _field("first_name", FieldType.TEXT, personal=True),
+    _field("last_name", FieldType.TEXT, personal=True),
+    _field("tags", FieldType.TAGS),
 )
 
 FIELDS: Final[Mapping[str, Field]] = {field.name: field for field in _ALL}

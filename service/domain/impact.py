@@ -11,7 +11,7 @@ import msgspec
 
 from service.domain.decision import Decision
 from service.domain.decisions.fast_path import fast_path
-from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, FastResult, TagStep
+from service.domain.evaluation import CompiledRules, CompiledTier, FastResult, TagStep
 from service.domain.facts import Facts
 from service.domain.population import Population
 from service.domain.rollback import decide_with_restores
@@ -112,21 +112,21 @@ class PublishGuard(msgspec.Struct, frozen=True):
     most_removed: int = MAX_REMOVED
 
 
-def preview(population: Population, compiled: Compiled, *, version: int = 0) -> Preview:
+def preview(population: Population, compiled: CompiledRules, *, version: int = 0) -> Preview:
     """Count what deciding for each customer gives."""
     return _count(population, compiled, _impacts(population, compiled, version))
 
 
-def publish_plan(population: Population, compiled: Compiled, *, version: int = 0) -> PublishPlan:
+def publish_plan(population: Population, compiled: CompiledRules, *, version: int = 0) -> PublishPlan:
     """Decide for each customer; return whom a publish must mark, and the calendar."""
     plan = PublishPlan([], [], [])
     for index, customer in enumerate(population.customers):
-        before = population.standings[index]
+        before = population.states[index]
         decision = _decide(population, compiled, index, version)
-        stopped = population.stopped.get(index, _NO_TAGS)
+        stopped = population.suppressed.get(index, _NO_TAGS)
         if any(fold(tag) not in stopped for tag in (*decision.change.add, *decision.change.remove)):
             plan.tag_changes.append(customer.id)
-        if decision.standing is not before and not before.restores:
+        if decision.state is not before and not before.restores:
             plan.state_changes.append(customer.id)
         if decision.next_change is not None:
             plan.next_change_days.append((customer.id, decision.next_change))
@@ -168,12 +168,12 @@ class _Impact(NamedTuple):
     moves: tuple[tuple[str, Move], ...]
 
 
-def _impacts(population: Population, compiled: Compiled, version: int) -> dict[_Impact, list[int]]:
+def _impacts(population: Population, compiled: CompiledRules, version: int) -> dict[_Impact, list[int]]:
     """The indexes of the customers to whom the same happens."""
     plain: dict[FastResult, list[int]] = {}
     impacts: dict[_Impact, list[int]] = {}
-    build_facts, today, stopped = compiled.facts, population.today, population.stopped
-    for index, (customer, state) in enumerate(zip(population.customers, population.standings, strict=True)):
+    build_facts, today, stopped = compiled.build_facts, population.today, population.suppressed
+    for index, (customer, state) in enumerate(zip(population.customers, population.states, strict=True)):
         facts = build_facts(customer, today)
         result = fast_path(compiled, facts, state, tags_only=True)
         if result is None or index in stopped:
@@ -188,7 +188,7 @@ def _impacts(population: Population, compiled: Compiled, version: int) -> dict[_
     return impacts
 
 
-def _fast_impact(compiled: Compiled, result: FastResult) -> _Impact:
+def _fast_impact(compiled: CompiledRules, result: FastResult) -> _Impact:
     """The impact of what the fast path gives."""
     missing, wanted = frozenset(result.missing), {fold(tag): tag for tag in result.wanted}
     effects = [(key, "added" if key in missing else "unchanged") for key in wanted]
@@ -208,9 +208,14 @@ def _fast_impact(compiled: Compiled, result: FastResult) -> _Impact:
     return _Impact(tuple(effects), tuple(matched), tuple(moves))
 
 
-def _impact_of(population: Population, compiled: Compiled, index: int, facts: Facts, version: int) -> _Impact:
+def _impact_of(
+    population: Population, compiled: CompiledRules, index: int, facts: Facts, version: int
+) -> _Impact:
     """The impact of the whole decision."""
-    decision, stopped = _decide(population, compiled, index, version), population.stopped.get(index, _NO_TAGS)
+    decision, stopped = (
+        _decide(population, compiled, index, version),
+        population.suppressed.get(index, _NO_TAGS),
+    )
     effects: dict[tuple[str, str], None] = {}
     waiting: set[str] = set()
     for key, effect, rule in _effects_of(decision):
@@ -231,18 +236,18 @@ def _impact_of(population: Population, compiled: Compiled, index: int, facts: Fa
         target = _earned_level(tier, after)
         if target < len(tier.levels):
             matched.append(f"{tier.id}:{tier.levels[target].tag}")
-        if tier.id not in population.standings[index].excluded:
-            if written & tier.keys.keys() != after.tags & tier.keys.keys():
+        if tier.id not in population.states[index].excluded_rules:
+            if written & tier.level_by_tag.keys() != after.tags & tier.level_by_tag.keys():
                 target = _highest_level(tier, written)
             moves.append((tier.id, (_highest_level(tier, facts.tags), target, tier.id in waiting)))
     return _Impact(tuple(effects), tuple(matched), tuple(moves))
 
 
-def _decide(population: Population, compiled: Compiled, index: int, version: int) -> Decision:
+def _decide(population: Population, compiled: CompiledRules, index: int, version: int) -> Decision:
     return decide_with_restores(
-        compiled=compiled,
+        rules=compiled,
         customer=population.customers[index],
-        standing=population.standings[index],
+        state=population.states[index],
         today=population.today,
         now_ms=population.now_ms,
         version=version,
@@ -270,7 +275,7 @@ def _earned_level(tier: CompiledTier, facts: Facts) -> int:
 
 
 def _highest_level(tier: CompiledTier, tags: frozenset[str]) -> int:
-    return min((tier.keys[key] for key in tags & tier.keys.keys()), default=len(tier.levels))
+    return min((tier.level_by_tag[key] for key in tags & tier.level_by_tag.keys()), default=len(tier.levels))
 
 
 class _Counts(NamedTuple):
@@ -282,7 +287,9 @@ class _Counts(NamedTuple):
     moves: dict[str, dict[Move, list[int]]]
 
 
-def _count(population: Population, compiled: Compiled, impacts: Mapping[_Impact, Sequence[int]]) -> Preview:
+def _count(
+    population: Population, compiled: CompiledRules, impacts: Mapping[_Impact, Sequence[int]]
+) -> Preview:
     counts = _Counts(defaultdict(list), Counter(), Counter(), defaultdict(lambda: defaultdict(list)))
     touched = adding = removing = 0
     for impact, indexes in impacts.items():
@@ -315,7 +322,7 @@ def _count(population: Population, compiled: Compiled, impacts: Mapping[_Impact,
     )
 
 
-def _matchable(compiled: Compiled) -> Iterator[str]:
+def _matchable(compiled: CompiledRules) -> Iterator[str]:
     for step in compiled.steps:
         if isinstance(step, TagStep):
             yield from (rule.id for rule in step.rules)
@@ -323,15 +330,14 @@ def _matchable(compiled: Compiled) -> Iterator[str]:
             yield from (f"{step.id}:{level.tag}" for level in step.levels)
 
 
-def _tags(population: Population, compiled: Compiled, counts: _Counts) -> Iterator[TagPreview]:
+def _tags(population: Population, compiled: CompiledRules, counts: _Counts) -> Iterator[TagPreview]:
     """Tags that no live rule sets come first."""
-    rules: tuple[CompiledRule | CompiledTier, ...] = (*compiled.rules, *compiled.tiers)
-    live = {fold(tag): tag for rule in rules for tag in rule.source.tags}
+    live = {fold(tag): tag for rule in compiled.rule_set.all if rule.enabled for tag in rule.tags}
     for key, tag in {**_orphans(population, counts, live), **live}.items():
         found = {effect: indexes for effect in _EFFECTS if (indexes := counts.effects.get((key, effect), []))}
         yield TagPreview(
             tag=tag,
-            rules=tuple(rule for rule, keys in compiled.live.items() if key in keys),
+            rules=tuple(rule for rule, keys in compiled.tags_by_rule.items() if key in keys),
             unchanged=counts.unchanged[key],
             samples={
                 effect: population.examples(indexes, most=MAX_SAMPLES) for effect, indexes in found.items()
@@ -344,8 +350,8 @@ def _orphans(population: Population, counts: _Counts, live: Mapping[str, str]) -
     """Tags that no live rule sets, but that are ours or restored: folded tag -> as it was given."""
     found: dict[str, str] = {}
     for (key, _), indexes in sorted(counts.effects.items()):
-        state = population.standings[indexes[0]]
-        own = state.owned.get(key) or state.restores.get(key)
+        state = population.states[indexes[0]]
+        own = state.ownership.get(key) or state.restores.get(key)
         if key not in live and own is not None:
             found[key] = own.tag
     return found

@@ -6,48 +6,48 @@ from collections.abc import Iterator
 
 import msgspec
 
-from service.domain.coming import next_changes
+from service.domain.coming import next_change_by_rule
 from service.domain.customers import Customer
 from service.domain.decision import Decision
-from service.domain.evaluation import Compiled, CompiledRule, CompiledTier, TagStep
-from service.domain.explanation import explain
+from service.domain.evaluation import CompiledRule, CompiledRules, CompiledTier, TagStep
+from service.domain.explanation import trace
 from service.domain.facts import Facts, build_facts
 from service.domain.reasons import TagOutcome
 from service.domain.rollback import decide_with_restores
-from service.domain.standing import Owned, Standing
+from service.domain.standing import CustomerState, Ownership
 from service.domain.tags import after, fold, tag_set
 from service.domain.verdicts import (
     Coming,
-    Explanation,
-    Known,
-    RuleVerdict,
-    State,
-    TagVerdict,
-    TierVerdict,
-    Whose,
+    CustomerExplanation,
+    ExplainInput,
+    RuleExplanation,
+    RuleStatus,
+    TagExplanation,
+    TagOrigin,
+    TierExplanation,
 )
 
 
-def explain_customer(compiled: Compiled, known: Known) -> Explanation:
+def explain_customer(compiled: CompiledRules, known: ExplainInput) -> CustomerExplanation:
     """Decide and explain, for today or for any other day. Nothing is written."""
-    decision = _decide(compiled, known.customer, known.standing, known, known.today)
-    scene = _Scene(compiled, known, decision)
-    return Explanation(
-        known=known,
-        compiled=compiled,
+    decision = _decide(compiled, known.customer, known.state, known, known.today)
+    scene = _Explanation(compiled, known, decision)
+    return CustomerExplanation(
+        input=known,
+        rule_set=compiled,
         tags=tuple(_tag(scene, tag) for tag in known.customer.tags),
         rules=tuple(_rule(scene, rule) for rule in compiled.rules),
         tiers=tuple(_tier(scene, tier) for tier in compiled.tiers),
-        add=tuple(tag for tag in decision.change.add if fold(tag) not in known.stopped),
-        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in known.stopped),
+        add=tuple(tag for tag in decision.change.add if fold(tag) not in known.suppressed),
+        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in known.suppressed),
         next_change=decision.next_change,
     )
 
 
-class _Scene:
+class _Explanation:
     """The decision, its outcomes by tag, and the facts as each step saw them."""
 
-    def __init__(self, compiled: Compiled, known: Known, decision: Decision) -> None:
+    def __init__(self, compiled: CompiledRules, known: ExplainInput, decision: Decision) -> None:
         self.compiled, self.known, self.decision = compiled, known, decision
         self.there = {fold(tag): tag for tag in known.customer.tags}
         self.outcomes: dict[str, list[TagOutcome]] = {}  # by folded tag
@@ -55,7 +55,7 @@ class _Scene:
             self.outcomes.setdefault(fold(outcome.tag), []).append(outcome)
         self.spelled = {fold(outcome.tag): outcome.tag for outcome in decision.changes} | self.there
         self.facts = dict(_facts_by_step(compiled, known, decision))
-        self.next = next_changes(
+        self.next = next_change_by_rule(
             compiled=compiled, customer=known.customer, decision=decision, today=known.today
         )
         self._coming: dict[int, Decision] = {}
@@ -71,8 +71,8 @@ class _Scene:
             return None
         if day not in self._coming:
             known, then = self.known, after(tag_set(self.known.customer.tags), self.decision.change)
-            customer = msgspec.structs.replace(known.customer, tags=then.listed)
-            self._coming[day] = _decide(self.compiled, customer, self.decision.standing, known, day)
+            customer = msgspec.structs.replace(known.customer, tags=then.names)
+            self._coming[day] = _decide(self.compiled, customer, self.decision.state, known, day)
         change = self._coming[day].change
         return Coming(
             day,
@@ -81,26 +81,30 @@ class _Scene:
         )
 
 
-def _decide(compiled: Compiled, customer: Customer, standing: Standing, known: Known, day: int) -> Decision:
+def _decide(
+    compiled: CompiledRules, customer: Customer, standing: CustomerState, known: ExplainInput, day: int
+) -> Decision:
     return decide_with_restores(
-        compiled=compiled,
+        rules=compiled,
         customer=customer,
-        standing=standing,
+        state=standing,
         today=day,
         now_ms=known.now_ms,
         version=known.version,
     )
 
 
-def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iterator[tuple[str, Facts]]:
+def _facts_by_step(
+    compiled: CompiledRules, known: ExplainInput, decision: Decision
+) -> Iterator[tuple[str, Facts]]:
     """For each rule and tier the facts that it was decided with: earlier steps have changed the tags already."""
     tags = frozenset(map(fold, known.customer.tags))
     changes = {fold(one.tag): one.effect == "add" for one in decision.changes}
-    tags -= {key for key, added in changes.items() if key not in compiled.sets and not added}
+    tags -= {key for key, added in changes.items() if key not in compiled.managed_tags and not added}
     for step in compiled.steps:
         facts = build_facts(known.customer, known.today, calendar=compiled.calendar)
         facts.tags = tags
-        keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
+        keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.level_by_tag)
         for one in step.rule_ids:
             yield one, facts
         tags = (tags | {key for key in keys if changes.get(key) is True}) - {
@@ -108,25 +112,25 @@ def _facts_by_step(compiled: Compiled, known: Known, decision: Decision) -> Iter
         }
 
 
-def _tag(scene: _Scene, tag: str) -> TagVerdict:
+def _tag(scene: _Explanation, tag: str) -> TagExplanation:
     key, known = fold(tag), scene.known
-    own: Owned | None = known.standing.owned.get(key)
+    own: Ownership | None = known.state.ownership.get(key)
     change = scene.change(key)
-    leaves = change is not None and change.effect == "remove" and key not in known.stopped
+    leaves = change is not None and change.effect == "remove" and key not in known.suppressed
     if own is not None:
-        whose: Whose = "adopted" if own.adopted else "ours"
-        return TagVerdict(tag, whose, own.rule, own.version, own.since_ms, leaves)
+        whose: TagOrigin = "adopted" if own.adopted else "ours"
+        return TagExplanation(tag, whose, own.rule, own.version, own.since_ms, leaves)
     intent = known.intents.get(key)
     if intent is not None:
-        return TagVerdict(tag, "under_way", intent.rule, intent.version, intent.at_ms, leaves)
-    touch = known.touches.get(key)
+        return TagExplanation(tag, "under_way", intent.rule, intent.version, intent.at_ms, leaves)
+    touch = known.external_changes.get(key)
     since_ms = touch.at_ms if touch is not None and touch.added else 0
-    return TagVerdict(tag, "others", since_ms=since_ms, leaves=leaves)
+    return TagExplanation(tag, "others", since_ms=since_ms, will_be_removed=leaves)
 
 
-def _rule(scene: _Scene, rule: CompiledRule) -> RuleVerdict:
+def _rule(scene: _Explanation, rule: CompiledRule) -> RuleExplanation:
     keys = frozenset({rule.key})
-    found = explain(
+    found = trace(
         rule.when,
         facts=scene.facts[rule.id],
         customer=scene.known.customer,
@@ -134,17 +138,17 @@ def _rule(scene: _Scene, rule: CompiledRule) -> RuleVerdict:
         spelled=scene.spelled,
     )
     state, until = _state(scene, rule, found.matched)
-    hold = scene.decision.standing.held.get(rule.id)
+    hold = scene.decision.state.holds.get(rule.id)
     coming = None if state == "excluded" else scene.coming(rule.id, keys)
-    return RuleVerdict(rule, found, state, until, hold, coming)
+    return RuleExplanation(rule, found, state, until, hold, coming)
 
 
-def _state(scene: _Scene, rule: CompiledRule, matched: bool) -> tuple[State, int | None]:
+def _state(scene: _Explanation, rule: CompiledRule, matched: bool) -> tuple[RuleStatus, int | None]:
     """What the decision says of a rule's tag, as seen by this rule, and until when."""
-    if rule.id in scene.known.standing.excluded:
+    if rule.id in scene.known.state.excluded_rules:
         return "excluded", None
     outcomes = scene.outcomes.get(rule.key, [])
-    change, stopped = scene.change(rule.key), rule.key in scene.known.stopped
+    change, stopped = scene.change(rule.key), rule.key in scene.known.suppressed
     if change is not None and change.effect == "remove":
         return "stopped" if stopped else "loses", None
     if change is not None:
@@ -157,27 +161,27 @@ def _state(scene: _Scene, rule: CompiledRule, matched: bool) -> tuple[State, int
     if mine is not None and mine.cause == "kept":
         return "kept", mine.until
     causes = {outcome.cause for outcome in outcomes}
-    states: tuple[State, ...] = ("left", "not_ours", "excluded")
+    states: tuple[RuleStatus, ...] = ("left", "not_ours", "excluded")
     return next((state for state in states if state in causes), "other_rule"), None
 
 
-def _tier(scene: _Scene, tier: CompiledTier) -> TierVerdict:
-    keys, facts = frozenset(tier.keys), scene.facts[tier.id]
+def _tier(scene: _Explanation, tier: CompiledTier) -> TierExplanation:
+    keys, facts = frozenset(tier.level_by_tag), scene.facts[tier.id]
     found = tuple(
-        explain(level.when, facts=facts, customer=scene.known.customer, own=keys, spelled=scene.spelled)
+        trace(level.when, facts=facts, customer=scene.known.customer, own=keys, spelled=scene.spelled)
         for level in tier.levels
     )
     held = next(
         (one for one in scene.decision.retained if one.rule == tier.id and one.cause == "downgrade"), None
     )
-    excluded = tier.id in scene.known.standing.excluded
-    return TierVerdict(
-        source=tier,
-        found=found,
-        now=min((at for key, at in tier.keys.items() if key in scene.there), default=None),
+    excluded = tier.id in scene.known.state.excluded_rules
+    return TierExplanation(
+        tier=tier,
+        traces=found,
+        current=min((at for key, at in tier.level_by_tag.items() if key in scene.there), default=None),
         earned=next((at for at, one in enumerate(found) if one.matched), None),
-        waits=held is not None,
+        is_waiting=held is not None,
         until=held.until if held is not None else None,
         excluded=excluded,
-        coming=None if excluded else scene.coming(tier.id, keys),
+        scheduled=None if excluded else scene.coming(tier.id, keys),
     )

@@ -19,11 +19,11 @@ from service.domain.aftermath import (
 )
 from service.domain.customers import Customer, digest
 from service.domain.decision import Decision
-from service.domain.evaluation import Compiled
-from service.domain.failures import GONE_CONFIRM_S, LAG_LOOK_AGAIN_S, LAG_WAITS_S
-from service.domain.records import Record
+from service.domain.evaluation import CompiledRules
+from service.domain.failures import DELETION_CONFIRM_S, STALE_READ_BACKOFF_S, STALE_READ_RECHECK_S
+from service.domain.records import CustomerRecord
 from service.domain.rollback import decide_with_restores, late_restores
-from service.domain.standing import Intent, Owned, Standing, Stood
+from service.domain.standing import CustomerState, Ownership, UndoRecord, WriteIntent
 from service.domain.strikes import RevertHistory, suppressed_tags
 from service.domain.tags import after, tag_set
 
@@ -32,7 +32,7 @@ from service.domain.tags import after, tag_set
 class BatchContext:
     """What a whole batch is evaluated with: the rules, their version, the moment, and the shop's day (ordinal)."""
 
-    compiled: Compiled
+    rules: CompiledRules
     version: int
     now_ms: int
     today: int
@@ -43,8 +43,8 @@ class BatchContext:
 class StoredState:
     """What is stored about a customer besides the record."""
 
-    standing: Standing = field(default_factory=Standing)
-    intents: Mapping[str, Intent] = field(default_factory=dict)
+    state: CustomerState = field(default_factory=CustomerState)
+    intents: Mapping[str, WriteIntent] = field(default_factory=dict)
     reverts: RevertHistory = field(default_factory=dict)
 
 
@@ -73,11 +73,11 @@ class UpToDate:
     customer: Customer
     stored: StoredState
     decision: Decision
-    recovered_writes: tuple[Intent, ...] = ()
+    recovered_writes: tuple[WriteIntent, ...] = ()
     reverted_tags: tuple[str, ...] = ()
     suppressed_tags: tuple[str, ...] = ()
     recheck_at_ms: int | None = None
-    restores: Mapping[str, Stood] = field(default_factory=dict)
+    restores: Mapping[str, UndoRecord] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +90,8 @@ class WriteNeeded:
     """
 
     result: UpToDate
-    owned: Mapping[str, Owned]
-    intents: Mapping[str, Intent]
+    owned: Mapping[str, Ownership]
+    intents: Mapping[str, WriteIntent]
     expected_digest: str
 
 
@@ -125,7 +125,7 @@ ALWAYS_REQUIRED: Final = frozenset({"tags"})  # without this key nobody knows wh
 
 def evaluate_missing(mark: MarkContext, *, now_ms: int) -> RetryLater | Deleted:
     """Believe a 404 when it is seen again at least ten minutes later: only the body of a webhook is signed."""
-    confirm_ms = int(GONE_CONFIRM_S * 1000)
+    confirm_ms = int(DELETION_CONFIRM_S * 1000)
     if mark.missing_since_ms and now_ms - mark.missing_since_ms >= confirm_ms:
         return Deleted()
     # A first 404 in the future: the clock was set back.
@@ -142,28 +142,30 @@ def is_stale(mark: MarkContext, customer: Customer) -> bool:
     return bool(expected_ms and shown_ms is not None and shown_ms // 1000 < expected_ms // 1000)
 
 
-def evaluate_customer(mark: MarkContext, record: Record, stored: StoredState, batch: BatchContext) -> Outcome:
+def evaluate_customer(
+    mark: MarkContext, record: CustomerRecord, stored: StoredState, batch: BatchContext
+) -> Outcome:
     """Evaluate a customer whose record was fetched."""
     customer, now_ms = record.customer, batch.now_ms
-    missing = record.missing & (batch.compiled.reads | ALWAYS_REQUIRED)
+    missing = record.missing_keys & (batch.rules.required_keys | ALWAYS_REQUIRED)
     if missing:
         names = ", ".join(sorted(missing))
         return Unprocessable(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
-    if is_stale(mark, customer) and mark.stale_reads < len(LAG_WAITS_S):
-        wait_ms = int(LAG_WAITS_S[mark.stale_reads] * 1000)
+    if is_stale(mark, customer) and mark.stale_reads < len(STALE_READ_BACKOFF_S):
+        wait_ms = int(STALE_READ_BACKOFF_S[mark.stale_reads] * 1000)
         fields = {"stale_reads": str(mark.stale_reads + 1), "missing_since_ms": "0"}
         return RetryLater(now_ms + wait_ms, "lag", fields)
 
-    before = stored.standing
+    before = stored.state
     writes = resolve_writes(
-        owned=before.owned, intents=stored.intents, current=tag_set(customer.tags), now_ms=now_ms
+        owned=before.ownership, intents=stored.intents, current=tag_set(customer.tags), now_ms=now_ms
     )
-    restores = late_restores(before, writes.recovered, rolled_back=batch.compiled.undone)
-    state = replace(before, owned=writes.owned, restores=restores)
+    restores = late_restores(before, writes.recovered, rolled_back=batch.rules.rolled_back)
+    state = replace(before, ownership=writes.owned, restores=restores)
     decision = decide_with_restores(
-        compiled=batch.compiled,
+        rules=batch.rules,
         customer=customer,
-        standing=state,
+        state=state,
         today=batch.today,
         now_ms=now_ms,
         version=batch.version,
@@ -174,7 +176,7 @@ def evaluate_customer(mark: MarkContext, record: Record, stored: StoredState, ba
     decision = keep_recent(decision, writes.recent)
     result = UpToDate(
         customer=customer,
-        stored=StoredState(decision.standing, writes.pending, reverts.history),
+        stored=StoredState(decision.state, writes.pending, reverts.history),
         decision=decision,
         recovered_writes=writes.recovered,
         reverted_tags=reverts.tags,
@@ -186,19 +188,21 @@ def evaluate_customer(mark: MarkContext, record: Record, stored: StoredState, ba
         return result
     owned = {**writes.recent, **writes.present}
     return (
-        shadowed(result, replace(state, owned=owned)) if batch.shadow else write_needed(result, owned, batch)
+        shadowed(result, replace(state, ownership=owned))
+        if batch.shadow
+        else write_needed(result, owned, batch)
     )
 
 
-def shadowed(result: UpToDate, state: Standing) -> UpToDate:
+def shadowed(result: UpToDate, state: CustomerState) -> UpToDate:
     """In shadow mode nothing is written: the state stays as the record shows it, and the restores wait on."""
-    return replace(result, stored=replace(result.stored, standing=state), restores={})
+    return replace(result, stored=replace(result.stored, state=state), restores={})
 
 
-def write_needed(result: UpToDate, owned: Mapping[str, Owned], batch: BatchContext) -> WriteNeeded:
+def write_needed(result: UpToDate, owned: Mapping[str, Ownership], batch: BatchContext) -> WriteNeeded:
     """The decision's changes are to be written, each with an intent that is stored first."""
     intents = [
-        Intent(
+        WriteIntent(
             outcome.tag,
             outcome.rule,
             batch.now_ms,
@@ -215,7 +219,7 @@ def write_needed(result: UpToDate, owned: Mapping[str, Owned], batch: BatchConte
         result=result,
         owned=owned,
         intents={**result.stored.intents, **{intent_key(intent): intent for intent in intents}},
-        expected_digest=digest(msgspec.structs.replace(result.customer, tags=written.listed)),
+        expected_digest=digest(msgspec.structs.replace(result.customer, tags=written.names)),
     )
 
 
@@ -224,5 +228,5 @@ def _recheck_at_ms(mark: MarkContext, customer: Customer, writes: WriteStatus, *
     moments = [intent.at_ms + WRITE_GRACE_MS for intent in writes.pending.values()]
     moments += [own.since_ms + WRITE_GRACE_MS for own in writes.recent.values()]
     if is_stale(mark, customer):
-        moments.append(now_ms + int(LAG_LOOK_AGAIN_S * 1000))
+        moments.append(now_ms + int(STALE_READ_RECHECK_S * 1000))
     return max(moments, default=None)

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from service.domain.fields import Kind
-from service.domain.values import Takes
+from service.domain.fields import FieldType
+from service.domain.values import OperandType
 
 Interval = tuple[int | None, int | None]  # both ends belong to it; None: no end
 
@@ -27,12 +27,12 @@ class Operator:
     in it, or, if the operator `is_negative`, for all others. `matches_empty`: the test holds for an empty fact.
     """
 
-    kind: Kind
+    kind: FieldType
     name: str
-    takes: Takes
-    test: str
-    twin: str | None = None
-    flip: str | None = None
+    operand_type: OperandType
+    template: str
+    complement: str | None = None
+    changes_on: str | None = None
     interval: Callable[[Any, int], Interval] | None = None
     is_negative: bool = False
     matches_empty: bool = False
@@ -42,14 +42,14 @@ _GIVEN: Final = "(it := facts.{fact}) is not None and "
 
 
 def _positive(
-    kind: Kind, name: str, takes: Takes, test: str, interval: Callable[[Any, int], Interval]
+    kind: FieldType, name: str, takes: OperandType, test: str, interval: Callable[[Any, int], Interval]
 ) -> Operator:
     """A comparison that does not hold for an empty fact."""
     return Operator(kind, name, takes, _GIVEN + test, interval=interval)
 
 
 def _twins(
-    kind: Kind, names: tuple[str, str], takes: Takes, tests: tuple[str, str], **rest: Any
+    kind: FieldType, names: tuple[str, str], takes: OperandType, tests: tuple[str, str], **rest: Any
 ) -> tuple[Operator, Operator]:
     """A comparison that does not hold for an empty fact, and its exact complement, which does."""
     positive, negative = names
@@ -59,7 +59,7 @@ def _twins(
     )
 
 
-def _numbers(kind: Kind, one: Takes, two: Takes) -> tuple[Operator, ...]:
+def _numbers(kind: FieldType, one: OperandType, two: OperandType) -> tuple[Operator, ...]:
     return (
         _positive(kind, "at_least", one, "it >= {value}", lambda n, _: (n, None)),
         _positive(kind, "more_than", one, "it > {value}", lambda n, _: (n + 1, None)),
@@ -72,70 +72,70 @@ def _numbers(kind: Kind, one: Takes, two: Takes) -> tuple[Operator, ...]:
 
 
 def _emptiness(
-    kind: Kind, empty: str = "facts.{fact} is None", given: str = "facts.{fact} is not None"
+    kind: FieldType, empty: str = "facts.{fact} is None", given: str = "facts.{fact} is not None"
 ) -> tuple[Operator, ...]:
     return (
-        Operator(kind, "is_empty", Takes.NOTHING, empty, "is_not_empty", matches_empty=True),
-        Operator(kind, "is_not_empty", Takes.NOTHING, given, "is_empty"),
+        Operator(kind, "is_empty", OperandType.NONE, empty, "is_not_empty", matches_empty=True),
+        Operator(kind, "is_not_empty", OperandType.NONE, given, "is_empty"),
     )
 
 
 def _dates() -> tuple[Operator, ...]:
-    kind, over = Kind.DATE, "it + {value} + 1"  # a window changes once: on the day after its last
+    kind, over = FieldType.DATE, "it + {value} + 1"  # a window changes once: on the day after its last
     return (
         Operator(
             kind,
             "within_last",
-            Takes.SPAN,
+            OperandType.DURATION,
             _GIVEN + "it >= facts.day.ordinal - {value}",
-            flip=over,
+            changes_on=over,
             interval=lambda days, today: (today - days, None),
         ),
         Operator(
             kind,
             "more_than_ago",
-            Takes.SPAN,
+            OperandType.DURATION,
             _GIVEN + "it < facts.day.ordinal - {value}",
-            flip=over,
+            changes_on=over,
             interval=lambda days, today: (None, today - days - 1),
         ),
-        _positive(kind, "before", Takes.DAY, "it < {value}", lambda day, _: (None, day - 1)),
-        _positive(kind, "after", Takes.DAY, "it > {value}", lambda day, _: (day + 1, None)),
+        _positive(kind, "before", OperandType.DATE, "it < {value}", lambda day, _: (None, day - 1)),
+        _positive(kind, "after", OperandType.DATE, "it > {value}", lambda day, _: (day + 1, None)),
         *_emptiness(kind),
     )
 
 
 def _anniversaries() -> tuple[Operator, ...]:
-    kind = Kind.ANNIVERSARY
+    kind = FieldType.ANNIVERSARY
     return (
         Operator(
             kind,
             "this_month",
-            Takes.NOTHING,
+            OperandType.NONE,
             _GIVEN + "it.month == facts.day.month",
-            flip="facts.day.edges[it.month]",
+            changes_on="facts.day.edges[it.month]",
         ),
         Operator(
             kind,
             "next_month",
-            Takes.NOTHING,
+            OperandType.NONE,
             _GIVEN + "it.month == facts.day.next_month",
-            flip="facts.day.edges[it.month - 1]",
+            changes_on="facts.day.edges[it.month - 1]",
         ),
-        Operator(kind, "month_is", Takes.MONTH, _GIVEN + "it.month == {value}"),
+        Operator(kind, "month_is", OperandType.MONTH, _GIVEN + "it.month == {value}"),
         Operator(
             kind,
             "today",
-            Takes.NOTHING,
+            OperandType.NONE,
             _GIVEN + "(it.month, it.day) in facts.day.birthdays",
-            flip="nearing(it, facts.day, 0)",
+            changes_on="nearing(it, facts.day, 0)",
         ),
         Operator(
             kind,
             "in_next",
-            Takes.SPAN,
+            OperandType.DURATION,
             _GIVEN + "next_anniversary(it, facts.day) - facts.day.ordinal <= {value}",
-            flip="nearing(it, facts.day, {value})",
+            changes_on="nearing(it, facts.day, {value})",
         ),
         *_emptiness(kind),
     )
@@ -146,25 +146,25 @@ _AMONG: Final = ("facts.{fact} in {value}", "facts.{fact} not in {value}")
 _CONTAINS: Final = (_GIVEN + "{value} in it", "(it := facts.{fact}) is None or {value} not in it")
 _SHARES: Final = ("not {value}.isdisjoint(facts.{fact})", "{value}.isdisjoint(facts.{fact})")
 _ALL: Final = (
-    *_numbers(Kind.MONEY, Takes.AMOUNT, Takes.AMOUNTS),
-    *_numbers(Kind.INT, Takes.COUNT, Takes.COUNTS),
+    *_numbers(FieldType.MONEY, OperandType.MONEY, OperandType.MONEY_RANGE),
+    *_numbers(FieldType.INT, OperandType.INTEGER, OperandType.INTEGER_RANGE),
     *_dates(),
     *_anniversaries(),
-    Operator(Kind.BOOL, "is", Takes.FLAG, "facts.{fact} is {value}"),
-    *_twins(Kind.CHOICE, ("is", "is_not"), Takes.CHOICE, _AMONG),
-    *_twins(Kind.CHOICE, ("in", "not_in"), Takes.CHOICES, _AMONG),
-    *_emptiness(Kind.CHOICE),
-    *_twins(Kind.TEXT, ("contains", "not_contains"), Takes.TEXT, _CONTAINS),
-    Operator(Kind.TEXT, "starts_with", Takes.TEXT, _GIVEN + "it.startswith({value})"),
-    Operator(Kind.TEXT, "ends_with", Takes.TEXT, _GIVEN + "it.endswith({value})"),
-    *_twins(Kind.TEXT, ("is", "is_not"), Takes.TEXT, _SAME),
-    *_emptiness(Kind.TEXT),
-    *_twins(Kind.TAGS, ("has_any", "has_none"), Takes.TAGS, _SHARES),
-    Operator(Kind.TAGS, "has_all", Takes.TAGS, "{value} <= facts.{fact}"),
+    Operator(FieldType.BOOL, "is", OperandType.BOOLEAN, "facts.{fact} is {value}"),
+    *_twins(FieldType.CHOICE, ("is", "is_not"), OperandType.CHOICE, _AMONG),
+    *_twins(FieldType.CHOICE, ("in", "not_in"), OperandType.CHOICE_LIST, _AMONG),
+    *_emptiness(FieldType.CHOICE),
+    *_twins(FieldType.TEXT, ("contains", "not_contains"), OperandType.TEXT, _CONTAINS),
+    Operator(FieldType.TEXT, "starts_with", OperandType.TEXT, _GIVEN + "it.startswith({value})"),
+    Operator(FieldType.TEXT, "ends_with", OperandType.TEXT, _GIVEN + "it.endswith({value})"),
+    *_twins(FieldType.TEXT, ("is", "is_not"), OperandType.TEXT, _SAME),
+    *_emptiness(FieldType.TEXT),
+    *_twins(FieldType.TAGS, ("has_any", "has_none"), OperandType.TAG_LIST, _SHARES),
+    Operator(FieldType.TAGS, "has_all", OperandType.TAG_LIST, "{value} <= facts.{fact}"),
     # The operand is the tags that the asking rule sets itself: it sees none of them, or it would undo itself.
-    *_emptiness(Kind.TAGS, "facts.{fact} <= {value}", "not facts.{fact} <= {value}"),
+    *_emptiness(FieldType.TAGS, "facts.{fact} <= {value}", "not facts.{fact} <= {value}"),
 )
 
-OPERATORS: Final[Mapping[Kind, Mapping[str, Operator]]] = {
-    kind: {operator.name: operator for operator in _ALL if operator.kind is kind} for kind in Kind
+OPERATORS: Final[Mapping[FieldType, Mapping[str, Operator]]] = {
+    kind: {operator.name: operator for operator in _ALL if operator.kind is kind} for kind in FieldType
 }

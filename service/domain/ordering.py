@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from service.domain.conditions import comparisons
-from service.domain.rules import Rule, TierGroup
+from service.domain.conditions import iter_conditions
+from service.domain.rules import Rule, Tier
 from service.domain.tags import fold
 
-Maker = Rule | TierGroup
+RuleOrTier = Rule | Tier
 
 
-def dependencies(makers: Iterable[Maker]) -> dict[str, set[str]]:
+def direct_dependencies(rules: Iterable[RuleOrTier]) -> dict[str, set[str]]:
     """For each rule and tier, the ids of those that must be decided before it."""
-    makers = tuple(makers)
+    rules = tuple(rules)
     setters: dict[str, set[str]] = {}
-    for maker in makers:
+    for maker in rules:
         for tag in maker.tags:
             setters.setdefault(fold(tag), set()).add(maker.id)
-    return {maker.id: _needs(maker, setters) for maker in makers}
+    return {maker.id: _needs(maker, setters) for maker in rules}
 
 
-def _needs(maker: Maker, setters: Mapping[str, set[str]]) -> set[str]:
+def _needs(maker: RuleOrTier, setters: Mapping[str, set[str]]) -> set[str]:
     """`is_empty` looks at every tag but the rule's own, which it would undo itself by."""
     own = {fold(tag) for tag in maker.tags}
     found: set[str] = set()
-    for tree in maker.trees:
-        for condition in comparisons(tree):
+    for tree in maker.expressions:
+        for condition in iter_conditions(tree):
             if condition.field != "tags":
                 continue
             named = condition.value if isinstance(condition.value, tuple) else None
@@ -36,10 +36,10 @@ def _needs(maker: Maker, setters: Mapping[str, set[str]]) -> set[str]:
     return found
 
 
-def find_loop(makers: Iterable[Maker]) -> tuple[str, ...]:
+def find_cycle(rules: Iterable[RuleOrTier]) -> tuple[str, ...]:
     """The ids of one loop, first and last the same; empty when there is none."""
     try:
-        TopologicalSorter(dependencies(makers)).prepare()
+        TopologicalSorter(direct_dependencies(rules)).prepare()
     except CycleError as exc:
         return tuple(exc.args[1])
     return ()

@@ -9,12 +9,12 @@ from typing import Final
 
 import msgspec
 
-from service.domain.ordering import Maker, dependencies
-from service.domain.rules import RuleSet, WhenGone
+from service.domain.ordering import RuleOrTier, direct_dependencies
+from service.domain.rules import OrphanPolicy, RuleSet
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
+class Inheritance:
     """What a version inherits from those before it; stored beside the version, not in the document.
 
     `gone`: the last `when_gone` of every rule and tier that is no longer in the document, so that its
@@ -23,29 +23,37 @@ class Past:
     whose removals it puts back.
     """
 
-    gone: Mapping[str, WhenGone] = field(default_factory=dict)
-    take_back: frozenset[tuple[str, int]] = frozenset()
-    undone: frozenset[int] = frozenset()
+    orphan_policies: Mapping[str, OrphanPolicy] = field(default_factory=dict)
+    revoked_grants: frozenset[tuple[str, int]] = frozenset()
+    rolled_back: frozenset[int] = frozenset()
 
-    def just_undone(self, number: int) -> frozenset[int]:
+    def rolled_back_by(self, number: int) -> frozenset[int]:
         """Which versions the version of this number undid itself: those right before it. None if it is no roll-back."""
         first = number
-        while first - 1 in self.undone:
+        while first - 1 in self.rolled_back:
             first -= 1
         return frozenset(range(first, number))
 
 
-NO_PAST: Final = Past()
+NO_INHERITANCE: Final = Inheritance()
 
 
-def succeed(past: Past, *, before: RuleSet, after: RuleSet) -> Past:
+def inherit(inheritance: Inheritance, *, before: RuleSet, after: RuleSet) -> Inheritance:
     """The past of the version that follows `before`: rules that left speak for the last time."""
     staying = {maker.id for maker in after.all}
-    gone = {**past.gone, **{maker.id: maker.when_gone for maker in before.all}}
-    return replace(past, gone={one: wish for one, wish in gone.items() if one not in staying})
+    gone = {**inheritance.orphan_policies, **{maker.id: maker.when_gone for maker in before.all}}
+    return replace(
+        inheritance, orphan_policies={one: wish for one, wish in gone.items() if one not in staying}
+    )
 
 
-def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet, target: Past = NO_PAST) -> Past:
+def inherit_rollback(
+    inheritance: Inheritance,
+    *,
+    undone: Mapping[int, RuleSet],
+    restored: RuleSet,
+    target: Inheritance = NO_INHERITANCE,
+) -> Inheritance:
     """What a roll-back inherits, if `past` is what any publish would: it takes back the gifts of rules that the
     undone versions had otherwise, and puts back what these removed.
 
@@ -54,10 +62,10 @@ def undo(past: Past, *, undone: Mapping[int, RuleSet], restored: RuleSet, target
     stays under that rule.
     """
     wrong = {(one, version) for version, rule_set in undone.items() for one in _otherwise(rule_set, restored)}
-    return Past(
-        gone={**past.gone, **target.gone},
-        take_back=target.take_back | wrong,
-        undone=target.undone | undone.keys(),
+    return Inheritance(
+        orphan_policies={**inheritance.orphan_policies, **target.orphan_policies},
+        revoked_grants=target.revoked_grants | wrong,
+        rolled_back=target.rolled_back | undone.keys(),
     )
 
 
@@ -68,37 +76,39 @@ def _otherwise(rule_set: RuleSet, restored: RuleSet) -> set[str]:
         return {maker.id for maker in makers}
     right = {maker.id: maker for maker in restored.all}
     found = {maker.id for maker in makers if not _gives_the_same(maker, right.get(maker.id))}
-    near = dependencies(makers)
+    near = direct_dependencies(makers)
     for one in TopologicalSorter(near).static_order():
         if near[one] & found:
             found.add(one)
     return found
 
 
-def _gives_the_same(one: Maker, other: Maker | None) -> bool:
+def _gives_the_same(one: RuleOrTier, other: RuleOrTier | None) -> bool:
     """Whether two rules give the same tags to the same customers (names and notes do not matter)."""
-    return other is not None and (one.tags, one.trees, one.enabled) == (
+    return other is not None and (one.tags, one.expressions, one.enabled) == (
         other.tags,
-        other.trees,
+        other.expressions,
         other.enabled,
     )
 
 
-class _StoredPast(msgspec.Struct, array_like=True):
-    gone: dict[str, WhenGone]
+class _StoredInheritance(msgspec.Struct, array_like=True):
+    gone: dict[str, OrphanPolicy]
     take_back: list[tuple[str, int]]
     undone: list[int] = []
 
 
-def pack_past(past: Past) -> bytes:
+def encode_inheritance(past: Inheritance) -> bytes:
     """The bytes of a version's past (JSON)."""
-    stored = _StoredPast(dict(sorted(past.gone.items())), sorted(past.take_back), sorted(past.undone))
+    stored = _StoredInheritance(
+        dict(sorted(past.orphan_policies.items())), sorted(past.revoked_grants), sorted(past.rolled_back)
+    )
     return msgspec.json.encode(stored)
 
 
-def unpack_past(packed: bytes) -> Past:
+def decode_inheritance(packed: bytes) -> Inheritance:
     """The reverse; empty bytes are no past."""
     if not packed:
-        return NO_PAST
-    stored = msgspec.json.decode(packed, type=_StoredPast)
-    return Past(stored.gone, frozenset(stored.take_back), frozenset(stored.undone))
+        return NO_INHERITANCE
+    stored = msgspec.json.decode(packed, type=_StoredInheritance)
+    return Inheritance(stored.gone, frozenset(stored.take_back), frozenset(stored.undone))

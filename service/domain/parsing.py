@@ -9,38 +9,38 @@ from typing import cast
 from pydantic import BaseModel, ValidationError
 
 from service.domain.agreement import check_consistency, located_rules
-from service.domain.complaints import problems_of
-from service.domain.documents import MAX_BYTES, MAX_PROBLEMS, Document, read_yaml
+from service.domain.complaints import to_document_errors
+from service.domain.documents import MAX_BYTES, MAX_ERRORS, SourceDocument, parse_yaml
 from service.domain.money import exact_decimal
-from service.domain.problems import BadRules, Path, Problem
-from service.domain.rules import Rule, RuleSet, TierGroup
+from service.domain.problems import DocumentError, DocumentPath, InvalidRules
+from service.domain.rules import Rule, RuleSet, Tier
 
 
 def parse_rules(text: str) -> RuleSet:
     """Read a document, YAML or JSON; raises BadRules with every problem found, as far as can be seen."""
-    document = read_yaml(text)
+    document = parse_yaml(text)
     if text.lstrip()[:1] == "{" and len(text) <= MAX_BYTES:
         document = _as_json(text, document)
     if document.data is None and not document.problems:
-        raise BadRules([Problem(1, 1, "", "empty", "the document is empty")])
+        raise InvalidRules([DocumentError(1, 1, "", "empty", "the document is empty")])
     found = [*document.problems]
     if document.data is not None:
         rule_set, problems = _checked(document)
         found += problems
         if rule_set is not None and not found:
             return rule_set
-    raise BadRules(found[:MAX_PROBLEMS])
+    raise InvalidRules(found[:MAX_ERRORS])
 
 
-def check_rules(data: object) -> RuleSet:
+def validate_rules(data: object) -> RuleSet:
     """The same for data that is already decoded (a form, a stored draft); its problems have no line."""
-    rule_set, problems = _checked(Document(data, {}, {}, ()))
+    rule_set, problems = _checked(SourceDocument(data, {}, {}, ()))
     if rule_set is None:
-        raise BadRules(problems)
+        raise InvalidRules(problems)
     return rule_set
 
 
-def _checked(document: Document) -> tuple[RuleSet | None, list[Problem]]:
+def _checked(document: SourceDocument) -> tuple[RuleSet | None, list[DocumentError]]:
     """Validate a document and check its consistency, of a broken one among the rules that are valid."""
     currency = _currency(document.data)
     rule_set, error = None, None
@@ -49,7 +49,7 @@ def _checked(document: Document) -> tuple[RuleSet | None, list[Problem]]:
         rules = located_rules(rule_set)
     except ValidationError as exc:
         error, rules = exc, tuple(_valid_rules(document.data, currency))
-    problems = problems_of(error, check_consistency(rules, currency=currency), document)
+    problems = to_document_errors(error, check_consistency(rules, currency=currency), document)
     return (None if problems else rule_set), problems
 
 
@@ -59,22 +59,22 @@ def _currency(data: object) -> str:
     return currency if isinstance(currency, str) else "VND"
 
 
-def _valid_rules(data: object, currency: str) -> Iterator[tuple[Path, Rule | TierGroup]]:
+def _valid_rules(data: object, currency: str) -> Iterator[tuple[DocumentPath, Rule | Tier]]:
     """The rules and tiers of a broken document that are valid by themselves, with their places."""
-    models: tuple[tuple[str, type[BaseModel]], ...] = (("rules", Rule), ("tiers", TierGroup))
+    models: tuple[tuple[str, type[BaseModel]], ...] = (("rules", Rule), ("tiers", Tier))
     for key, model in models:
         entries = data.get(key) if isinstance(data, dict) else None
         for at, entry in enumerate(entries if isinstance(entries, list) else ()):
             try:
                 yield (
                     (key, at),
-                    cast("Rule | TierGroup", model.model_validate(entry, context={"currency": currency})),
+                    cast("Rule | Tier", model.model_validate(entry, context={"currency": currency})),
                 )
             except ValidationError:
                 continue  # already told by the document's own validation
 
 
-def _as_json(text: str, document: Document) -> Document:
+def _as_json(text: str, document: SourceDocument) -> SourceDocument:
     """Take the data of a text that is JSON as JSON has it; YAML, which folds some texts, tells the lines."""
     twice: list[str] = []
 
@@ -91,5 +91,5 @@ def _as_json(text: str, document: Document) -> Document:
     except (ValueError, RecursionError):
         return document
     told = tuple(one for one in document.problems if one.kind != "syntax")
-    unplaced = tuple(Problem(0, 0, "", "duplicate_key", f"'{key}' is written twice") for key in twice)
-    return Document(data, document.values, document.keys, told or unplaced)
+    unplaced = tuple(DocumentError(0, 0, "", "duplicate_key", f"'{key}' is written twice") for key in twice)
+    return SourceDocument(data, document.values, document.keys, told or unplaced)

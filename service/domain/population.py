@@ -8,7 +8,7 @@ from heapq import nsmallest
 from typing import Final
 
 from service.domain.customers import Customer
-from service.domain.standing import Standing
+from service.domain.standing import CustomerState
 
 _ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: neighbours land far apart
 _MASK: Final = 2**64 - 1
@@ -21,10 +21,10 @@ class Population:
     """All customers of a shop, each with its state at the same index, on a day (ordinal) at a moment."""
 
     customers: Sequence[Customer]
-    standings: Sequence[Standing]
+    states: Sequence[CustomerState]
     today: int
     now_ms: int
-    stopped: Mapping[
+    suppressed: Mapping[
         int, frozenset[str]
     ]  # index -> folded tags that people reverted too often to be written now
 
@@ -34,11 +34,11 @@ class Population:
     def examples(self, places: Sequence[int], *, most: int) -> tuple[int, ...]:
         """Return ids of some customers out of these: scattered, and the same ones every time."""
         customers = self.customers
-        return tuple(nsmallest(most, (customers[place].id for place in places), key=rank))
+        return tuple(nsmallest(most, (customers[place].id for place in places), key=sample_rank))
 
 
-def population(
-    known: Iterable[tuple[Customer, Standing]],
+def make_population(
+    known: Iterable[tuple[Customer, CustomerState]],
     *,
     today: int,
     now_ms: int,
@@ -49,7 +49,7 @@ def population(
     `stopped`: customer id -> folded tags that are not written for a day, because people keep reverting them.
     """
     customers: list[Customer] = []
-    standings: list[Standing] = []
+    standings: list[CustomerState] = []
     for customer, standing in known:
         customers.append(customer)
         standings.append(standing)
@@ -57,6 +57,6 @@ def population(
     return Population(customers, standings, today, now_ms, held)
 
 
-def rank(customer: int) -> int:
+def sample_rank(customer: int) -> int:
     """The position of a customer in the order of examples."""
     return customer * _ODD & _MASK

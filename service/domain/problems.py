@@ -7,13 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
-from service.errors import Unreadable
+from service.errors import MalformedData
 
-Path = tuple[str | int, ...]
+DocumentPath = tuple[str | int, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class DocumentError:
     """One problem of a document.
 
     `line` and `column` count from 1; both are 0 when the document did not come as text. `path` leads to
@@ -34,15 +34,15 @@ class Problem:
         return f"{place}{where}{self.message}"
 
 
-class BadRules(Unreadable):
+class InvalidRules(MalformedData):
     """A rules document with problems: all of them, in the document's order; the text has one a line."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[DocumentError]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
         super().__init__("\n".join(map(str, self.problems)))
 
 
-def dotted(path: Path) -> str:
+def format_path(path: DocumentPath) -> str:
     """A path as people read it: rules.0.when."""
     return ".".join(map(str, path))
 

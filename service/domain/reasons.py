@@ -9,11 +9,11 @@ from typing import Final, Literal
 
 import msgspec
 
-from service.domain.conditions import Tree, comparisons
+from service.domain.conditions import Expression, iter_conditions
 from service.domain.customers import Customer
 from service.domain.facts import Facts
-from service.domain.fields import FIELDS, Kind
-from service.domain.standing import Stood
+from service.domain.fields import FIELDS, FieldType
+from service.domain.standing import UndoRecord
 from service.domain.tags import fold
 
 Effect = Literal["add", "remove", "retain", "have", "withhold"]
@@ -53,55 +53,55 @@ class TagOutcome(msgspec.Struct, frozen=True, gc=False):
     rule: str = ""
     until: int | None = None
     evidence: dict[str, object] = {}  # msgspec copies an empty default
-    undo: Stood | None = None
+    undo: UndoRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class RuleInputs:
     """What a rule's conditions read: fields (the first eight), and the tags that they name."""
 
     fields: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
 
 
-NO_INPUTS: Final = Inputs()
+NO_INPUTS: Final = RuleInputs()
 
 
-def inputs_of(trees: Iterable[Tree]) -> Inputs:
+def collect_inputs(trees: Iterable[Expression]) -> RuleInputs:
     """Collect what some trees read."""
     fields: dict[str, None] = {}
     named: set[str] = set()
-    for condition in (one for tree in trees for one in comparisons(tree)):
+    for condition in (one for tree in trees for one in iter_conditions(tree)):
         if condition.field == "tags" and isinstance(condition.value, tuple):
             named.update(fold(str(tag)) for tag in condition.value)
         else:
             fields[condition.field] = None
-    return Inputs(tuple(fields)[:_MOST_FIELDS], frozenset(named))
+    return RuleInputs(tuple(fields)[:_MOST_FIELDS], frozenset(named))
 
 
-def evidence(inputs: Inputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
+def evidence(inputs: RuleInputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
     """The fields that a rule reads, as they are: money in ten-thousandths, days as ISO dates.
 
     Texts are cut at 40 characters; of the tags only those that the rule names; what a person wrote or can
     be reached by (email, phone, note, names) only says whether it is there.
     """
-    found = {name: actual(name, facts=facts, customer=customer) for name in inputs.fields}
+    found = {name: fact_value(name, facts=facts, customer=customer) for name in inputs.fields}
     if inputs.tags and "tags" not in found:
         found["tags"] = sorted(inputs.tags & facts.tags)
     return found
 
 
-def actual(name: str, *, facts: Facts, customer: Customer) -> object:
+def fact_value(name: str, *, facts: Facts, customer: Customer) -> object:
     """One field's value on the day of the facts, fit to be kept and shown."""
     field = FIELDS[name]
-    value = getattr(facts, field.facts[0])
-    if field.kind is Kind.TAGS:
+    value = getattr(facts, field.fact_names[0])
+    if field.type is FieldType.TAGS:
         return sorted(facts.tags)[:_MOST_FIELDS]
-    if field.personal:
+    if field.is_personal:
         return value is not None
     if value is None:
         return None
-    if field.kind is Kind.DATE:
+    if field.type is FieldType.DATE:
         return date.fromordinal(value).isoformat()
     if isinstance(value, date):
         return value.isoformat()

@@ -15,49 +15,49 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from service.domain.customers import MAX_ID, Customer, digest, read_id
+from service.domain.customers import MAX_ID, Customer, digest, parse_customer_id
 from service.domain.money import exact_decimal, to_ten_thousandths
-from service.domain.tags import split_tags
-from service.errors import Unreadable
+from service.domain.tags import parse_tags
+from service.errors import MalformedData
 
 
-class Record(msgspec.Struct, frozen=True):
+class CustomerRecord(msgspec.Struct, frozen=True):
     """A customer as read, and the visible keys that the record did not have at all.
 
     A missing key is not an empty value: a rule that reads it must not be evaluated.
     """
 
     customer: Customer
-    missing: frozenset[str]
+    missing_keys: frozenset[str]
 
     @property
     def digest(self) -> str | None:
         """The digest of all visible fields; None if a key is missing."""
-        return digest(self.customer) if not self.missing else None
+        return digest(self.customer) if not self.missing_keys else None
 
 
-def read_record(source: bytes | memoryview | msgspec.Raw) -> Record:
+def parse_record(source: bytes | memoryview | msgspec.Raw) -> CustomerRecord:
     """Read one customer object; raises Unreadable, which names the field and never its value."""
-    record = read_quickly(source)
+    record = parse_typed_record(source)
     if record is not None:
         return record
     try:
         body = _LENIENT.decode(source)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as exc:
-        raise Unreadable("the record is not a JSON object") from exc
-    return record_of(body)
+        raise MalformedData("the record is not a JSON object") from exc
+    return record_from_mapping(body)
 
 
-def read_quickly(source: bytes | memoryview | msgspec.Raw) -> Record | None:
+def parse_typed_record(source: bytes | memoryview | msgspec.Raw) -> CustomerRecord | None:
     """Read an object that has every visible key, each with its documented type; None for any other."""
     try:
         fields = _TYPED.decode(source)
-        return Record(_customer(fields), _NO_KEYS) if fields.customer is UNSET else None
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unreadable):
+        return CustomerRecord(_customer(fields), _NO_KEYS) if fields.customer is UNSET else None
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MalformedData):
         return None
 
 
-def record_of(body: Mapping[str, object]) -> Record:
+def record_from_mapping(body: Mapping[str, object]) -> CustomerRecord:
     """Read an object that is already decoded, its fractions as Decimal or float; raises Unreadable as `read_record` does.
 
     Numbers and flags may be texts, texts may be numbers, and an empty text is an empty value.
@@ -67,8 +67,8 @@ def record_of(body: Mapping[str, object]) -> Record:
     try:
         fields = msgspec.convert(values, _Fields)
     except msgspec.ValidationError as exc:
-        raise Unreadable(f"the record cannot be read: {exc}") from exc
-    return Record(_customer(fields), VISIBLE_KEYS - body.keys())
+        raise MalformedData(f"the record cannot be read: {exc}") from exc
+    return CustomerRecord(_customer(fields), RECORD_KEYS - body.keys())
 
 
 Integer = Annotated[int, msgspec.Meta(ge=-MAX_ID, le=MAX_ID)]
@@ -106,7 +106,7 @@ class _Fields(msgspec.Struct, kw_only=True):
     customer: msgspec.Raw | UnsetType = UNSET  # the object is an envelope around a customer
 
 
-VISIBLE_KEYS: Final = frozenset(_Fields.__struct_fields__) - {
+RECORD_KEYS: Final = frozenset(_Fields.__struct_fields__) - {
     "id",
     "updated_at",
     "customer",
@@ -148,7 +148,7 @@ def _amount(spent: Decimal | None) -> int | None:
     try:
         return None if spent is None else to_ten_thousandths(spent)
     except ValueError as exc:
-        raise Unreadable("'total_spent' is not an amount that fits") from exc
+        raise MalformedData("'total_spent' is not an amount that fits") from exc
 
 
 def _clean(text: str | None) -> str | None:
@@ -172,7 +172,7 @@ def _ms(moment: datetime | None) -> int | None:
 
 @lru_cache(maxsize=4096)  # most customers have one of a few lists of tags
 def _split(text: str) -> tuple[str, ...]:
-    return split_tags(text)
+    return parse_tags(text)
 
 
 # A normalizer turns what an old or odd dialect sends into what the struct takes. It leaves everything else as it is:
@@ -221,7 +221,7 @@ def _address(value: object) -> object:
 
 
 _NORMALIZERS: Final[Mapping[str, Callable[[object], object]]] = {
-    "id": read_id,
+    "id": parse_customer_id,
     "tags": _as_is,
     "total_spent": _unless_blank,
     "default_address": _address,
@@ -234,7 +234,7 @@ _LENIENT: Final = msgspec.json.Decoder(dict[str, object], float_hook=exact_decim
 _TYPED: Final[msgspec.json.Decoder[_Fields]] = msgspec.json.Decoder(
     msgspec.defstruct(
         "_Complete",
-        [(field.name, field.type) for field in msgspec.structs.fields(_Fields) if field.name in VISIBLE_KEYS],
+        [(field.name, field.type) for field in msgspec.structs.fields(_Fields) if field.name in RECORD_KEYS],
         bases=(_Fields,),
         kw_only=True,
     )

@@ -9,45 +9,45 @@ import msgspec
 
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import Compiled, TagStep
+from service.domain.evaluation import CompiledRules, TagStep
 from service.domain.facts import Facts
-from service.domain.reasons import NO_INPUTS, Inputs, TagOutcome, evidence
-from service.domain.standing import Hold, Intent, Owned, Standing, Stood
+from service.domain.reasons import NO_INPUTS, RuleInputs, TagOutcome, evidence
+from service.domain.standing import CustomerState, Hold, Ownership, UndoRecord, WriteIntent
 from service.domain.tags import fold
-from service.domain.touches import Touches, touched_since
+from service.domain.touches import ExternalChanges, changed_since
 
-RestoresByCustomer = Mapping[int, Mapping[str, Stood]]  # customer -> folded tag -> undo record
+RestoresByCustomer = Mapping[int, Mapping[str, UndoRecord]]  # customer -> folded tag -> undo record
 
 
 def decide_with_restores(
-    *, compiled: Compiled, customer: Customer, standing: Standing, today: int, now_ms: int, version: int
+    *, rules: CompiledRules, customer: Customer, state: CustomerState, today: int, now_ms: int, version: int
 ) -> Decision:
     """Decide as if the tags in `standing.restores` had never been removed.
 
     Assume that they are there, with the ownership and the holds recorded when they were removed; decide; then turn
     the result into a difference to the real record. The state that results has no restores: they are settled.
     """
-    assumption = assume_restored(compiled, customer, standing)
+    assumption = assume_restored(rules, customer, state)
     decision = decide(
-        compiled=compiled,
+        rules=rules,
         customer=assumption.customer,
-        standing=assumption.standing,
+        state=assumption.standing,
         today=today,
         now_ms=now_ms,
         version=version,
     )
-    if not standing.restores:
+    if not state.restores:
         return decision
     owned = _owned_by_live_rules(
-        compiled, decision.standing, standing, assumption.restores, now_ms=now_ms, version=version
+        rules, decision.state, state, assumption.restores, now_ms=now_ms, version=version
     )
-    facts = compiled.facts(assumption.customer, today)
+    facts = rules.build_facts(assumption.customer, today)
     facts.tags = facts.tags.union(map(fold, decision.change.add)).difference(
         map(fold, decision.change.remove)
     )
-    outcomes = _against_record(compiled, decision, assumption, owned, facts=facts)
+    outcomes = _against_record(rules, decision, assumption, owned, facts=facts)
     return Decision(
-        Standing(owned, decision.standing.held, standing.excluded), outcomes, decision.next_change
+        CustomerState(owned, decision.state.holds, state.excluded_rules), outcomes, decision.next_change
     )
 
 
@@ -55,12 +55,12 @@ class Assumption(NamedTuple):
     """A customer as if removed tags had stayed. `restores`: the undo records that apply; `absent`: folded tags."""
 
     customer: Customer
-    standing: Standing
-    restores: Mapping[str, Stood]
+    standing: CustomerState
+    restores: Mapping[str, UndoRecord]
     absent: frozenset[str]
 
 
-def assume_restored(compiled: Compiled, customer: Customer, standing: Standing) -> Assumption:
+def assume_restored(compiled: CompiledRules, customer: Customer, standing: CustomerState) -> Assumption:
     """Assume that the tags to be restored are there, as they were when they were removed."""
     if not standing.restores:
         return Assumption(customer, standing, {}, frozenset())
@@ -68,31 +68,33 @@ def assume_restored(compiled: Compiled, customer: Customer, standing: Standing) 
     restores = {
         key: undo for key, undo in standing.restores.items() if _applies(compiled, standing, key, present)
     }
-    owned = {key: own for key, own in standing.owned.items() if key not in restores}
-    held = dict(standing.held)
+    owned = {key: own for key, own in standing.ownership.items() if key not in restores}
+    held = dict(standing.holds)
     for key, undo in restores.items():
         held |= undo.holds
-        if undo.own is not None:
-            owned[key] = undo.own
+        if undo.ownership is not None:
+            owned[key] = undo.ownership
     absent = {key: undo.tag for key, undo in restores.items() if key not in present}
     assumed = msgspec.structs.replace(customer, tags=(*customer.tags, *absent.values()))
-    return Assumption(assumed, Standing(owned, held, standing.excluded), restores, frozenset(absent))
+    return Assumption(
+        assumed, CustomerState(owned, held, standing.excluded_rules), restores, frozenset(absent)
+    )
 
 
-def responsible_rule(compiled: Compiled, held: Mapping[str, Hold], key: str, own: Owned) -> str:
+def responsible_rule(compiled: CompiledRules, held: Mapping[str, Hold], key: str, own: Ownership) -> str:
     """The id of the rule that owns a restored tag.
 
     Its previous owner if that rule still sets the tag, else a live rule with a hold on it, else the previous owner,
     although it is gone.
     """
-    live = compiled.live
+    live = compiled.tags_by_rule
     if key in live.get(own.rule, ()):
         return own.rule
-    holders = (rule for rule, hold in held.items() if hold.tag == key and key in live.get(rule, ()))
+    holders = (rule for rule, hold in held.items() if hold.tag_key == key and key in live.get(rule, ()))
     return next(holders, own.rule)
 
 
-def inputs_of_rule(compiled: Compiled, key: str, rule: str) -> Inputs:
+def inputs_of_rule(compiled: CompiledRules, key: str, rule: str) -> RuleInputs:
     """What a rule or tier reads that sets this (folded) tag; nothing if it does not set it."""
     for step in compiled.steps:
         if isinstance(step, TagStep):
@@ -104,29 +106,29 @@ def inputs_of_rule(compiled: Compiled, key: str, rule: str) -> Inputs:
 
 
 def late_restores(
-    standing: Standing, recovered: Iterable[Intent], *, rolled_back: frozenset[int]
-) -> Mapping[str, Stood]:
+    standing: CustomerState, recovered: Iterable[WriteIntent], *, rolled_back: frozenset[int]
+) -> Mapping[str, UndoRecord]:
     """The customer's restores, and the removals by rolled-back versions whose answer was lost until now.
 
     `standing`: as it was before these writes were known. A tag that we own since a later moment than the removal
     was removed by a person after that: it is not restored.
     """
     late = {
-        fold(intent.tag): intent.stood
+        fold(intent.tag): intent.undo
         for intent in recovered
-        if intent.taken
+        if intent.is_removal
         and intent.version in rolled_back
-        and intent.stood is not None
-        and standing.owned[fold(intent.tag)].since_ms < intent.at_ms
+        and intent.undo is not None
+        and standing.ownership[fold(intent.tag)].since_ms < intent.at_ms
     }
     return {**late, **standing.restores} if late else standing.restores
 
 
 def merge_restores(
-    waiting: Mapping[str, Stood], new: Mapping[str, Stood], *, undone: frozenset[int]
-) -> dict[str, Stood]:
+    waiting: Mapping[str, UndoRecord], new: Mapping[str, UndoRecord], *, undone: frozenset[int]
+) -> dict[str, UndoRecord]:
     """A customer's restores: the new ones, and those of earlier roll-backs unless these are undone themselves."""
-    return {**new, **{key: undo for key, undo in waiting.items() if undo.by not in undone}}
+    return {**new, **{key: undo for key, undo in waiting.items() if undo.restored_by not in undone}}
 
 
 class LedgerChange(NamedTuple):
@@ -137,7 +139,7 @@ class LedgerChange(NamedTuple):
     version: int
     at_ms: int
     cause: str
-    undo: Stood | None = None
+    undo: UndoRecord | None = None
     is_retraction: bool = False  # a person took back what we had added
 
 
@@ -168,13 +170,15 @@ class RollbackCollector:
         """The customers whose tags may have to be restored."""
         return [*dict.fromkeys(change.customer for change in self._removals())]
 
-    def restores(self, touches: Mapping[int, Touches], *, after_ms: int = 0) -> dict[int, dict[str, Stood]]:
+    def restores(
+        self, touches: Mapping[int, ExternalChanges], *, after_ms: int = 0
+    ) -> dict[int, dict[str, UndoRecord]]:
         """The removals since a moment that are to be restored, given what people did to these customers' tags."""
-        restores: dict[int, dict[str, Stood]] = {}
+        restores: dict[int, dict[str, UndoRecord]] = {}
         for change in self._removals():
-            touched = touched_since(touches.get(change.customer, {}), change.tag, after_ms=change.at_ms)
+            touched = changed_since(touches.get(change.customer, {}), change.tag, after_ms=change.at_ms)
             if change.undo is not None and not touched and change.at_ms >= after_ms:
-                undo = msgspec.structs.replace(change.undo, by=self._by)
+                undo = msgspec.structs.replace(change.undo, restored_by=self._by)
                 restores.setdefault(change.customer, {})[fold(change.tag)] = undo
         return restores
 
@@ -182,47 +186,49 @@ class RollbackCollector:
         return (change for change in self._first.values() if change is not None)
 
 
-def _applies(compiled: Compiled, standing: Standing, key: str, present: frozenset[str]) -> bool:
+def _applies(compiled: CompiledRules, standing: CustomerState, key: str, present: frozenset[str]) -> bool:
     """Whether an undo record applies: not if a person added or removed the tag meanwhile, or excluded the customer."""
     undo = standing.restores[key]
-    if undo.by in compiled.undone or (undo.own is not None and undo.own.rule in standing.excluded):
+    if undo.restored_by in compiled.rolled_back or (
+        undo.ownership is not None and undo.ownership.rule in standing.excluded_rules
+    ):
         return False
-    return (key in present) is (key in standing.owned)
+    return (key in present) is (key in standing.ownership)
 
 
 def _owned_by_live_rules(
-    compiled: Compiled,
-    decided: Standing,
-    standing: Standing,
-    restores: Mapping[str, Stood],
+    compiled: CompiledRules,
+    decided: CustomerState,
+    standing: CustomerState,
+    restores: Mapping[str, UndoRecord],
     *,
     now_ms: int,
     version: int,
-) -> Mapping[str, Owned]:
+) -> Mapping[str, Ownership]:
     """The ownership after the decision, with each restored tag owned by the rule that is responsible for it now.
 
     A tag that is in the record keeps the moment of its adding; one that is added again is owned from now on.
     """
-    owned = dict(decided.owned)
-    held = {rule: hold for rule, hold in decided.held.items() if rule not in compiled.idle}
+    owned = dict(decided.ownership)
+    held = {rule: hold for rule, hold in decided.holds.items() if rule not in compiled.rules_without_hold}
     for key in restores.keys() & owned.keys():
-        own, before = owned[key], standing.owned.get(key)
+        own, before = owned[key], standing.ownership.get(key)
         rule = responsible_rule(compiled, held, key, own)
-        owned[key] = Owned(
+        owned[key] = Ownership(
             own.tag,
             rule,
             now_ms if before is None else before.since_ms,
-            version if rule in compiled.live else own.version,
+            version if rule in compiled.tags_by_rule else own.version,
             before is not None and before.adopted,
         )
     return owned
 
 
 def _against_record(
-    compiled: Compiled,
+    compiled: CompiledRules,
     decision: Decision,
     assumption: Assumption,
-    owned: Mapping[str, Owned],
+    owned: Mapping[str, Ownership],
     *,
     facts: Facts,
 ) -> tuple[TagOutcome, ...]:

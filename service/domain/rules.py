@@ -6,9 +6,18 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from service.domain.amounts import read_span
-from service.domain.authoring import Currency, Keep, Slug, Span, TagText, Text, Zone, wrong
-from service.domain.conditions import Model, Node, Tree, check_size
+from service.domain.amounts import parse_duration_days
+from service.domain.authoring import (
+    Currency,
+    Duration,
+    KeepPolicy,
+    Slug,
+    TagText,
+    Text,
+    TimeZoneName,
+    validation_error,
+)
+from service.domain.conditions import Expression, Model, Node, check_limits
 from service.domain.problems import did_you_mean
 
 MAX_RULES: Final = 200
@@ -16,12 +25,12 @@ MAX_TIERS: Final = 20
 MAX_LEVELS: Final = 20
 FOREVER: Final = -1
 
-Owns = Literal["added", "all"]
-WhenGone = Literal["leave", "remove"]
-When = Annotated[Node, AfterValidator(check_size)]
+OwnershipScope = Literal["added", "all"]
+OrphanPolicy = Literal["leave", "remove"]
+When = Annotated[Node, AfterValidator(check_limits)]
 
 
-class Names(Model):
+class LocalizedName(Model):
     """A name in the languages of the pages."""
 
     vi: Text | None = None
@@ -29,15 +38,15 @@ class Names(Model):
 
 
 def _a_name(value: object) -> object:
-    if value is not None and not isinstance(value, str | dict | Names):
-        raise wrong("bad_name", "expected a text, or {vi: …, en: …}")
-    return Names.model_validate(value) if isinstance(value, dict) else value
+    if value is not None and not isinstance(value, str | dict | LocalizedName):
+        raise validation_error("bad_name", "expected a text, or {vi: …, en: …}")
+    return LocalizedName.model_validate(value) if isinstance(value, dict) else value
 
 
-Name = Annotated[Names | Text | None, BeforeValidator(_a_name)]
+Name = Annotated[LocalizedName | Text | None, BeforeValidator(_a_name)]
 
 
-class Named(Model):
+class RuleBase(Model):
     """What rules and tiers share: an id that is stable for ever, a name, a note, and whether it is live."""
 
     id: Slug
@@ -45,15 +54,15 @@ class Named(Model):
     note: Text | None = None
     enabled: StrictBool = True
 
-    def title(self, language: str) -> str:
+    def display_name(self, language: str) -> str:
         """The name in a language ('vi', 'en'), or in the other one, or the id."""
-        if isinstance(self.name, Names):
+        if isinstance(self.name, LocalizedName):
             both = (self.name.en, self.name.vi) if language == "en" else (self.name.vi, self.name.en)
             return both[0] or both[1] or self.id
         return self.name or self.id
 
 
-class Rule(Named):
+class Rule(RuleBase):
     """One tag and when a customer has it.
 
     `keep`: what happens when the customer no longer matches. `owns`: which copies of the tag may be
@@ -62,9 +71,9 @@ class Rule(Named):
     """
 
     tag: TagText
-    keep: Keep = "while_matching"
-    owns: Owns = "added"
-    when_gone: WhenGone = "leave"
+    keep: KeepPolicy = "while_matching"
+    owns: OwnershipScope = "added"
+    when_gone: OrphanPolicy = "leave"
     when: When
 
     @property
@@ -72,55 +81,57 @@ class Rule(Named):
         """0 for while_matching, FOREVER, or the days that a given tag stays at least."""
         if self.keep == "forever":
             return FOREVER
-        return 0 if self.keep == "while_matching" else read_span(self.keep) or 0
+        return 0 if self.keep == "while_matching" else parse_duration_days(self.keep) or 0
 
     @property
     def tags(self) -> tuple[str, ...]:
         return (self.tag,)
 
     @property
-    def trees(self) -> tuple[Tree, ...]:
+    def expressions(self) -> tuple[Expression, ...]:
         return (self.when,)
 
 
-class After(Model):
+class DowngradeAfter(Model):
     """Going down waits: `{after: 90 days}`."""
 
-    after: Span
+    after: Duration
 
 
 def _downgrade(value: object) -> object:
     if isinstance(value, str) and value not in {"at_once", "never"}:
         near = did_you_mean(value, ("at_once", "never"))
-        raise wrong("bad_downgrade", f"expected at_once, never or {{after: 90 days}}, got {value!r}{near}")
+        raise validation_error(
+            "bad_downgrade", f"expected at_once, never or {{after: 90 days}}, got {value!r}{near}"
+        )
     if isinstance(value, dict):
-        return After.model_validate(value)
+        return DowngradeAfter.model_validate(value)
     return value
 
 
-Downgrade = Annotated[Literal["at_once", "never"] | After, BeforeValidator(_downgrade)]
+Downgrade = Annotated[Literal["at_once", "never"] | DowngradeAfter, BeforeValidator(_downgrade)]
 
 
-class Level(Model):
+class TierLevel(Model):
     """One step of a tier."""
 
     tag: TagText
     when: When
 
 
-class TierGroup(Named):
+class Tier(RuleBase):
     """Tags that exclude each other: the first level from the top that matches wins."""
 
-    owns: Owns = "all"  # exclusive means exclusive
-    when_gone: WhenGone = "leave"
+    owns: OwnershipScope = "all"  # exclusive means exclusive
+    when_gone: OrphanPolicy = "leave"
     downgrade: Downgrade = "at_once"
-    levels: tuple[Level, ...] = Field(min_length=1, max_length=MAX_LEVELS)
+    levels: tuple[TierLevel, ...] = Field(min_length=1, max_length=MAX_LEVELS)
 
     @property
     def downgrade_days(self) -> int:
         """0 for at_once, FOREVER for never, or the days that a level stays after it is lost."""
-        if isinstance(self.downgrade, After):
-            return read_span(self.downgrade.after) or 0
+        if isinstance(self.downgrade, DowngradeAfter):
+            return parse_duration_days(self.downgrade.after) or 0
         return FOREVER if self.downgrade == "never" else 0
 
     @property
@@ -128,7 +139,7 @@ class TierGroup(Named):
         return tuple(level.tag for level in self.levels)
 
     @property
-    def trees(self) -> tuple[Tree, ...]:
+    def expressions(self) -> tuple[Expression, ...]:
         return tuple(level.when for level in self.levels)
 
 
@@ -139,12 +150,12 @@ class RuleSet(Model):
     """
 
     version: Literal[1] = 1
-    timezone: Zone = "Asia/Ho_Chi_Minh"
+    timezone: TimeZoneName = "Asia/Ho_Chi_Minh"
     currency: Currency = "VND"
     rules: tuple[Rule, ...] = Field(default=(), max_length=MAX_RULES)
-    tiers: tuple[TierGroup, ...] = Field(default=(), max_length=MAX_TIERS)
+    tiers: tuple[Tier, ...] = Field(default=(), max_length=MAX_TIERS)
 
     @property
-    def all(self) -> tuple[Rule | TierGroup, ...]:
+    def all(self) -> tuple[Rule | Tier, ...]:
         """Rules and tiers, live or not, in the document's order."""
         return (*self.rules, *self.tiers)

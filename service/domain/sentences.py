@@ -5,91 +5,99 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from service.domain.conditions import AllOf, AnyOf, Condition, Negation, Tree
-from service.domain.fields import FIELDS, Kind
-from service.domain.rules import FOREVER, Rule, TierGroup
+from service.domain.conditions import AllOf, AnyOf, Condition, Expression, Not
+from service.domain.fields import FIELDS, FieldType
+from service.domain.rules import FOREVER, Rule, Tier
 from service.domain.tags import fold
-from service.domain.values import Takes
-from service.domain.words import Words
+from service.domain.values import OperandType
+from service.domain.words import Translator
 
 
-def say(tree: Tree, *, words: Words, currency: str) -> str:
+def describe(expression: Expression, *, translator: Translator, currency: str) -> str:
     """What a tree of conditions means, on one line."""
-    match tree:
+    match expression:
         case Condition():
-            return say_condition(tree, words=words, currency=currency)
-        case Negation(negated=Condition() as one) if one.operator.twin is not None:
-            return say_condition(one, words=words, currency=currency, negated=True)
-        case Negation():
-            return words("not", part=_inside(tree.negated, words, currency))
+            return describe_condition(expression, translator=translator, currency=currency)
+        case Not(negated=Condition() as one) if one.operator.complement is not None:
+            return describe_condition(one, translator=translator, currency=currency, negated=True)
+        case Not():
+            return translator("not", part=_inside(expression.negated, translator, currency))
         case AllOf():
-            return f" {words('joint.and')} ".join(_inside(part, words, currency) for part in tree.all)
+            return f" {translator('joint.and')} ".join(
+                _inside(part, translator, currency) for part in expression.all
+            )
         case AnyOf():
-            return f" {words('joint.or')} ".join(_inside(part, words, currency) for part in tree.any)
+            return f" {translator('joint.or')} ".join(
+                _inside(part, translator, currency) for part in expression.any
+            )
 
 
-def say_condition(condition: Condition, *, words: Words, currency: str, negated: bool = False) -> str:
+def describe_condition(
+    condition: Condition, *, translator: Translator, currency: str, negated: bool = False
+) -> str:
     """One comparison as a sentence; `negated`: the opposite, which the operator must have."""
-    kind, takes = FIELDS[condition.field].kind, condition.operator.takes
+    kind, takes = FIELDS[condition.field].type, condition.operator.operand_type
     gaps: dict[str, str] = {}
-    if takes is not Takes.NOTHING:
-        gaps = _VALUES[takes](condition, condition.compared(currency), words, currency)
-    op = condition.operator.twin if negated else condition.op
-    return words(f"op.{kind}.{op}", field=words(f"field.{condition.field}"), **gaps)
+    if takes is not OperandType.NONE:
+        gaps = _VALUES[takes](condition, condition.operand(currency), translator, currency)
+    op = condition.operator.complement if negated else condition.op
+    return translator(f"op.{kind}.{op}", field=translator(f"field.{condition.field}"), **gaps)
 
 
-def say_keep(rule: Rule, *, words: Words) -> str:
+def describe_keep(rule: Rule, *, translator: Translator) -> str:
     """What happens when the customer no longer matches."""
     if rule.keep_days == FOREVER:
-        return words("rule.keep.forever")
+        return translator("rule.keep.forever")
     if rule.keep_days:
-        return words("rule.keep.days", days=words.days(rule.keep_days))
-    return words("rule.keep.while_matching")
+        return translator("rule.keep.days", days=translator.days(rule.keep_days))
+    return translator("rule.keep.while_matching")
 
 
-def say_owns(maker: Rule | TierGroup, *, words: Words) -> str:
+def describe_ownership_scope(maker: Rule | Tier, *, translator: Translator) -> str:
     """Which copies of the tag we may remove."""
-    return words(f"rule.owns.{maker.owns}")
+    return translator(f"rule.owns.{maker.owns}")
 
 
-def say_gone(maker: Rule | TierGroup, *, words: Words) -> str:
+def describe_orphan_policy(maker: Rule | Tier, *, translator: Translator) -> str:
     """What happens to the tags once the rule is deleted, disabled or renamed."""
-    return words(f"rule.when_gone.{maker.when_gone}")
+    return translator(f"rule.when_gone.{maker.when_gone}")
 
 
-def say_downgrade(tier: TierGroup, *, words: Words) -> str:
+def describe_downgrade(tier: Tier, *, translator: Translator) -> str:
     """What happens when a level is lost."""
     if tier.downgrade_days == FOREVER:
-        return words("tier.downgrade.never")
+        return translator("tier.downgrade.never")
     if tier.downgrade_days:
-        return words("tier.downgrade.after", days=words.days(tier.downgrade_days))
-    return words("tier.downgrade.at_once")
+        return translator("tier.downgrade.after", days=translator.days(tier.downgrade_days))
+    return translator("tier.downgrade.at_once")
 
 
-def say_levels(tier: TierGroup, *, words: Words, currency: str) -> tuple[str, ...]:
+def describe_levels(tier: Tier, *, translator: Translator, currency: str) -> tuple[str, ...]:
     """One sentence for each level, from the top."""
     return tuple(
-        words("tier.level", tag=level.tag, when=say(level.when, words=words, currency=currency))
+        translator(
+            "tier.level", tag=level.tag, when=describe(level.when, translator=translator, currency=currency)
+        )
         for level in tier.levels
     )
 
 
-def say_value(name: str, value: object, *, words: Words, currency: str) -> str:
+def format_value(name: str, value: object, *, translator: Translator, currency: str) -> str:
     """A field's value as kept in an explanation or a ledger entry (see reasons.actual)."""
     field = FIELDS.get(name)
     if field is None or value is None or value in ("", [], ()):
-        return words(f"empty.{name}") if words.has(f"empty.{name}") else words("empty")
-    if field.personal:
-        return words("actual.personal") if value else words("empty")
-    return _SHOWN[field.kind](name, value, words, currency)
+        return translator(f"empty.{name}") if translator.has(f"empty.{name}") else translator("empty")
+    if field.is_personal:
+        return translator("actual.personal") if value else translator("empty")
+    return _SHOWN[field.type](name, value, translator, currency)
 
 
-def _inside(part: Tree, words: Words, currency: str) -> str:
-    said = say(part, words=words, currency=currency)
+def _inside(part: Expression, words: Translator, currency: str) -> str:
+    said = describe(part, translator=words, currency=currency)
     return f"({said})" if isinstance(part, AllOf | AnyOf) else said
 
 
-def _choice(field: str, value: object, words: Words) -> str:
+def _choice(field: str, value: object, words: Translator) -> str:
     if field == "gender":
         number = value if isinstance(value, int) else {"male": 1, "nam": 1}.get(fold(str(value)), 0)
         key = f"gender.{number}"
@@ -99,54 +107,54 @@ def _choice(field: str, value: object, words: Words) -> str:
 
 
 _CHOICES: Final[Mapping[str, str]] = {"state": "account"}  # field -> where its values' names stand
-Gaps = Callable[[Condition, Any, Words, str], dict[str, str]]
+Gaps = Callable[[Condition, Any, Translator, str], dict[str, str]]
 
 
-def _money(_: Condition, value: int, words: Words, currency: str) -> dict[str, str]:
+def _money(_: Condition, value: int, words: Translator, currency: str) -> dict[str, str]:
     return {"value": words.money(value, currency)}
 
 
-def _moneys(_: Condition, ends: tuple[int, int], words: Words, currency: str) -> dict[str, str]:
+def _moneys(_: Condition, ends: tuple[int, int], words: Translator, currency: str) -> dict[str, str]:
     return {"low": words.money(ends[0], currency), "high": words.money(ends[1], currency)}
 
 
-def _count(_: Condition, value: int, words: Words, __: str) -> dict[str, str]:
+def _count(_: Condition, value: int, words: Translator, __: str) -> dict[str, str]:
     return {"value": words.number(value)}
 
 
-def _counts(_: Condition, ends: tuple[int, int], words: Words, __: str) -> dict[str, str]:
+def _counts(_: Condition, ends: tuple[int, int], words: Translator, __: str) -> dict[str, str]:
     return {"low": words.number(ends[0]), "high": words.number(ends[1])}
 
 
-def _listed(condition: Condition, _: Any, words: Words, __: str) -> dict[str, str]:
+def _listed(condition: Condition, _: Any, words: Translator, __: str) -> dict[str, str]:
     values = condition.value if isinstance(condition.value, tuple) else (condition.value,)
-    return {"value": words.shortened([_choice(condition.field, each, words) for each in values])}
+    return {"value": words.truncate_list([_choice(condition.field, each, words) for each in values])}
 
 
-_VALUES: Final[Mapping[Takes, Gaps]] = {
-    Takes.AMOUNT: _money,
-    Takes.AMOUNTS: _moneys,
-    Takes.COUNT: _count,
-    Takes.COUNTS: _counts,
-    Takes.SPAN: lambda _, days, words, __: {"value": words.days(days)},
-    Takes.DAY: lambda _, day, words, __: {"value": words.day(day)},
-    Takes.MONTH: lambda _, month, words, __: {"value": words.month(month)},
-    Takes.FLAG: lambda _, flag, words, __: {"value": words("yes" if flag else "no")},
-    Takes.CHOICE: _listed,
-    Takes.CHOICES: _listed,
-    Takes.TEXT: lambda condition, _, words, __: {"value": words("quoted", text=condition.value)},
-    Takes.TAGS: _listed,
+_VALUES: Final[Mapping[OperandType, Gaps]] = {
+    OperandType.MONEY: _money,
+    OperandType.MONEY_RANGE: _moneys,
+    OperandType.INTEGER: _count,
+    OperandType.INTEGER_RANGE: _counts,
+    OperandType.DURATION: lambda _, days, words, __: {"value": words.days(days)},
+    OperandType.DATE: lambda _, day, words, __: {"value": words.day(day)},
+    OperandType.MONTH: lambda _, month, words, __: {"value": words.month(month)},
+    OperandType.BOOLEAN: lambda _, flag, words, __: {"value": words("yes" if flag else "no")},
+    OperandType.CHOICE: _listed,
+    OperandType.CHOICE_LIST: _listed,
+    OperandType.TEXT: lambda condition, _, words, __: {"value": words("quoted", text=condition.value)},
+    OperandType.TAG_LIST: _listed,
 }
 
-_SHOWN: Final[Mapping[Kind, Callable[[str, Any, Words, str], str]]] = {
-    Kind.MONEY: lambda _, value, words, currency: words.money(value, currency),
-    Kind.INT: lambda name, value, words, _: (
-        words.counted("years", value) if name == "age" else words.number(value)
+_SHOWN: Final[Mapping[FieldType, Callable[[str, Any, Translator, str], str]]] = {
+    FieldType.MONEY: lambda _, value, words, currency: words.money(value, currency),
+    FieldType.INT: lambda name, value, words, _: (
+        words.plural("years", value) if name == "age" else words.number(value)
     ),
-    Kind.DATE: lambda _, value, words, __: words.day(value),
-    Kind.ANNIVERSARY: lambda _, value, words, __: words.anniversary(value),
-    Kind.BOOL: lambda _, value, words, __: words("yes" if value else "no"),
-    Kind.CHOICE: lambda name, value, words, _: _choice(name, value, words),
-    Kind.TEXT: lambda _, __, words, ___: words("actual.personal"),
-    Kind.TAGS: lambda _, value, words, __: words.shortened(list(value)),
+    FieldType.DATE: lambda _, value, words, __: words.day(value),
+    FieldType.ANNIVERSARY: lambda _, value, words, __: words.anniversary(value),
+    FieldType.BOOL: lambda _, value, words, __: words("yes" if value else "no"),
+    FieldType.CHOICE: lambda name, value, words, _: _choice(name, value, words),
+    FieldType.TEXT: lambda _, __, words, ___: words("actual.personal"),
+    FieldType.TAGS: lambda _, value, words, __: words.truncate_list(list(value)),
 }

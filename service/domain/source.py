@@ -5,19 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from service.domain.days import LAST_DAY, age_reached, nearing, next_anniversary
+from service.domain.days import LAST_DAY, next_age_change, next_anniversary, window_boundary
 
 _HELPERS: Final[Mapping[str, object]] = {
-    "age_reached": age_reached,
+    "age_reached": next_age_change,
     "len": len,
-    "nearing": nearing,
+    "nearing": window_boundary,
     "never": LAST_DAY + 1,
     "next_anniversary": next_anniversary,
     "tuple": tuple,
 }
 
 
-class Source:
+class FunctionBuilder:
     """A function of a customer's facts under way: its lines, and the values that it knows by name."""
 
     def __init__(self) -> None:
@@ -30,16 +30,16 @@ class Source:
         self._known[name] = value
         return name
 
-    def line(self, text: str, *, depth: int = 0) -> None:
+    def add_line(self, text: str, *, depth: int = 0) -> None:
         """Add a line inside so many blocks."""
         self._lines.append("    " * depth + text)
 
-    def function(self) -> Any:
+    def build(self) -> Any:
         """The function itself."""
-        return function("facts", self._lines, {**self._known, **_HELPERS})
+        return exec_function("facts", self._lines, {**self._known, **_HELPERS})
 
 
-def function(parameters: str, lines: Iterable[str], known: Mapping[str, object]) -> Any:
+def exec_function(parameters: str, lines: Iterable[str], known: Mapping[str, object]) -> Any:
     """Make a function of its lines; `known`: what these name besides. Nothing else is within their reach."""
     text = "\n    ".join((f"def made({parameters}):", *lines))
     space = {"__builtins__": {}, **known}

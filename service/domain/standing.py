@@ -9,12 +9,12 @@ from typing import Final, Generic, TypeVar
 import msgspec
 from msgspec.msgpack import Decoder, Encoder
 
-from service.errors import Unreadable
+from service.errors import MalformedData
 
 T = TypeVar("T")
 
 
-class Owned(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class Ownership(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A tag that we added: as we spelled it, for which rule or tier id, when, under which version.
 
     `adopted`: somebody else had added it, and it became ours then.
@@ -26,9 +26,9 @@ class Owned(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     version: int = 0
     adopted: bool = False
 
-    def transferred(self, *, rule: str, version: int) -> Owned:
+    def transferred(self, *, rule: str, version: int) -> Ownership:
         """The same ownership, held by another rule or tier from now on."""
-        return Owned(self.tag, rule, self.since_ms, version, self.adopted)
+        return Ownership(self.tag, rule, self.since_ms, version, self.adopted)
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -38,25 +38,25 @@ class Hold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     `below` the day on which a tier was first seen lower, None while it is not, and `by` the version that saw it.
     """
 
-    tag: str
-    since: int
-    below: int | None = None
-    by: int = 0
+    tag_key: str
+    since_day: int
+    below_since: int | None = None
+    observed_by: int = 0
 
 
-class Stood(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class UndoRecord(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """How a tag stood when we removed it: whose it was (None: not ours), and the holds on it by rule or tier id.
 
     `by`: the version that puts it back, where one does.
     """
 
     tag: str  # as the record spelled it
-    own: Owned | None = None
+    ownership: Ownership | None = None
     holds: dict[str, Hold] = {}  # msgspec copies an empty default
-    by: int = 0
+    restored_by: int = 0
 
 
-class Intent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class WriteIntent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """An addition, or with `taken` a removal, that was about to be sent at `at_ms`; the record tells if it arrived.
 
     Without a `rule` it will not be ours. The rest is for the ledger, in case the answer is lost.
@@ -66,26 +66,26 @@ class Intent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     rule: str
     at_ms: int
     version: int = 0
-    taken: bool = False
-    why: str = ""
-    values: dict[str, object] = {}
-    stood: Stood | None = None
+    is_removal: bool = False
+    cause: str = ""
+    evidence: dict[str, object] = {}
+    undo: UndoRecord | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class CustomerState:
     """What we keep about one customer besides the record.
 
     `restores`: tags that an undone version removed, to be decided on as if they had stayed; for one decision.
     """
 
-    owned: Mapping[str, Owned] = field(default_factory=dict)  # by folded tag
-    held: Mapping[str, Hold] = field(default_factory=dict)  # by rule or tier id
-    excluded: frozenset[str] = frozenset()  # rule and tier ids
-    restores: Mapping[str, Stood] = field(default_factory=dict)  # by folded tag
+    ownership: Mapping[str, Ownership] = field(default_factory=dict)  # by folded tag
+    holds: Mapping[str, Hold] = field(default_factory=dict)  # by rule or tier id
+    excluded_rules: frozenset[str] = frozenset()  # rule and tier ids
+    restores: Mapping[str, UndoRecord] = field(default_factory=dict)  # by folded tag
 
 
-NOTHING: Final = Standing()
+EMPTY_STATE: Final = CustomerState()
 
 
 class Codec(Generic[T]):
@@ -107,12 +107,12 @@ class Codec(Generic[T]):
         try:
             return self._decoder.decode(data)
         except msgspec.MsgspecError as exc:
-            raise Unreadable("what is kept about a customer cannot be read") from exc
+            raise MalformedData("what is kept about a customer cannot be read") from exc
 
 
 _ENCODER: Final = Encoder(order="deterministic")
 
-OWNERSHIP_CODEC: Final = Codec(Owned)  # by folded tag
+OWNERSHIP_CODEC: Final = Codec(Ownership)  # by folded tag
 HOLDS_CODEC: Final = Codec(Hold)  # by id of the rule or tier
-INTENTS_CODEC: Final = Codec(Intent)  # by `intent_key`
-RESTORES_CODEC: Final = Codec(Stood)  # by folded tag
+INTENTS_CODEC: Final = Codec(WriteIntent)  # by `intent_key`
+RESTORES_CODEC: Final = Codec(UndoRecord)  # by folded tag

@@ -9,9 +9,9 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from service.domain.evaluation import CompiledRule, TagStep
-from service.domain.reasons import NO_INPUTS, Cause, Effect, Inputs
+from service.domain.reasons import NO_INPUTS, Cause, Effect, RuleInputs
 from service.domain.rules import FOREVER
-from service.domain.standing import Hold, Owned
+from service.domain.standing import Hold, Ownership
 from service.domain.turns import MOVES_OWNERSHIP, OWNER_REMOVES, DecisionBuilder, OwnershipStatus
 
 _LONGEST: Final = 1 << 30
@@ -102,7 +102,7 @@ class TagSituation:
     present: bool
     holds: Mapping[str, tuple[Hold, int | None]]  # and the day on which each ends
     renamed: CompiledRule | None
-    owner: Owned | None
+    owner: Ownership | None
     status: OwnershipStatus
     owns_all: CompiledRule | None
 
@@ -126,7 +126,7 @@ class TagSituation:
 def decide_orphans(builder: DecisionBuilder) -> None:
     """Decide the tags that we own and that no live rule sets any more."""
     for key, own in [*builder.ownership.items()]:
-        if key in builder.compiled.sets:
+        if key in builder.compiled.managed_tags:
             continue  # its own step decides
         match builder.ownership_status(key, frozenset()):
             case OwnershipStatus.REVOKED:
@@ -141,7 +141,7 @@ def decide_orphans(builder: DecisionBuilder) -> None:
 
 def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
     """Decide one tag. The first lines settle the many that are as they should be."""
-    if not (step.keeps or step.key in builder.ownership or builder.excluded):
+    if not (step.has_hold or step.key in builder.ownership or builder.excluded):
         matches = step.matches(builder.facts)
         if matches is (step.key in builder.facts.tags):
             if matches:
@@ -207,7 +207,7 @@ def _retain_held(builder: DecisionBuilder, key: str, situation: TagSituation) ->
         builder.retain(key=key, rule=rule_id, cause="kept", until=until)
 
 
-def _remover(situation: TagSituation) -> tuple[str, Inputs]:
+def _remover(situation: TagSituation) -> tuple[str, RuleInputs]:
     """The rule that removes the tag, and what it reads: its owner if that may, else the one that owns all copies."""
     owner, owns_all = situation.owner, situation.owns_all
     if owner is not None and situation.status in OWNER_REMOVES:
@@ -226,12 +226,12 @@ def _update_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituati
     if situation.matching:
         _start_holds(builder, step, situation)
     elif situation.renamed is not None:
-        holds[situation.renamed.id] = Hold(key, holds[situation.renamed.id].since)
+        holds[situation.renamed.id] = Hold(key, holds[situation.renamed.id].since_day)
     holds |= {rule_id: hold for rule_id, (hold, _) in situation.holds.items()}
     present = key in builder.facts.tags
     for rule in situation.rules if holds else ():
         hold = holds.get(rule.id)
-        if hold is not None and not (present and hold.tag == key):
+        if hold is not None and not (present and hold.tag_key == key):
             del holds[rule.id]
 
 
@@ -240,10 +240,10 @@ def _start_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituatio
     holds, owner = builder.holds, situation.owner
     if situation.status is OwnershipStatus.REVOKED and owner is not None:
         hold = holds.get(owner.rule)
-        if hold is not None and hold.tag == step.key:
+        if hold is not None and hold.tag_key == step.key:
             del holds[owner.rule]  # it came with what is taken back
     ours = not situation.present or situation.status not in {OwnershipStatus.NONE, OwnershipStatus.EXCLUDED}
-    for rule in situation.matching if step.keeps else ():
+    for rule in situation.matching if step.has_hold else ():
         if rule.keep_days:
             hold = _known_hold(builder, step, rule)
             if hold is None and (ours or rule.owns_all):
@@ -260,11 +260,11 @@ def _known_hold(builder: DecisionBuilder, step: TagStep, rule: CompiledRule) -> 
     if _owner_is_revoked(builder, step, rule):
         return None
     hold = builder.holds.get(rule.id)
-    if hold is not None and hold.tag == step.key:
+    if hold is not None and hold.tag_key == step.key:
         return hold
     owner = builder.ownership.get(step.key)
     if owner is not None and owner.rule == rule.id:
-        return Hold(step.key, min(builder.compiled.day_of(owner.since_ms), builder.today))
+        return Hold(step.key, min(builder.compiled.local_day(owner.since_ms), builder.today))
     return None
 
 
@@ -277,11 +277,11 @@ def _active_holds(
         if not rule.keep_days:
             continue
         if rule is renamed and not _owner_is_revoked(builder, step, rule):
-            hold: Hold | None = Hold(step.key, builder.holds[rule.id].since)
+            hold: Hold | None = Hold(step.key, builder.holds[rule.id].since_day)
         else:
             hold = _known_hold(builder, step, rule)
         if hold is not None and builder.hold_is_active(hold, rule.keep_days):
-            active[rule.id] = hold, None if rule.keep_days == FOREVER else hold.since + rule.keep_days
+            active[rule.id] = hold, None if rule.keep_days == FOREVER else hold.since_day + rule.keep_days
     return active
 
 
@@ -296,9 +296,9 @@ def _renamed_rule(
     """A rule that keeps a tag under its older name: with `when_gone: remove` the new name takes its place."""
     for rule in rules if builder.holds else ():
         hold = builder.holds.get(rule.id)
-        if hold is None or hold.tag == step.key or rule.source.when_gone != "remove":
+        if hold is None or hold.tag_key == step.key or rule.rule.when_gone != "remove":
             continue
-        owner = builder.original_owner(hold.tag)
+        owner = builder.original_owner(hold.tag_key)
         owns = owner is not None and owner.rule == rule.id and not builder.is_revoked(owner)
         if owns and builder.hold_is_active(hold, rule.keep_days):
             return rule

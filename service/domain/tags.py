@@ -39,15 +39,15 @@ fold: Final[Callable[[str], str]] = _Cache().__getitem__
 class TagSet:
     """A customer's tags in the record's own spelling and order, at most one for each folded key."""
 
-    spelled: Mapping[str, str]  # folded key -> the spelling in the record
+    by_key: Mapping[str, str]  # folded key -> the spelling in the record
 
     @property
     def keys(self) -> frozenset[str]:
-        return frozenset(self.spelled)
+        return frozenset(self.by_key)
 
     @property
-    def listed(self) -> tuple[str, ...]:
-        return tuple(self.spelled.values())
+    def names(self) -> tuple[str, ...]:
+        return tuple(self.by_key.values())
 
 
 def tag_set(tags: Iterable[str]) -> TagSet:
@@ -60,12 +60,12 @@ def tag_set(tags: Iterable[str]) -> TagSet:
     return TagSet(spelled)
 
 
-def split_tags(text: str | None) -> tuple[str, ...]:
+def parse_tags(text: str | None) -> tuple[str, ...]:
     """Split Haravan's comma-joined string; `null` and `""` are no tags (seeds: Customer properties, tags)."""
-    return tag_set((text or "").split(",")).listed
+    return tag_set((text or "").split(",")).names
 
 
-def join_tags(tags: Iterable[str]) -> str:
+def format_tags(tags: Iterable[str]) -> str:
     """Join tags the way the API writes them: by a comma, without a space."""
     return ",".join(tags)
 
@@ -84,4 +84,4 @@ class TagChange:
 def after(current: TagSet, change: TagChange) -> TagSet:
     """The tags that the record will have once the change is made."""
     removed = {fold(tag) for tag in change.remove}
-    return tag_set([*(tag for key, tag in current.spelled.items() if key not in removed), *change.add])
+    return tag_set([*(tag for key, tag in current.by_key.items() if key not in removed), *change.add])

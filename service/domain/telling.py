@@ -7,96 +7,104 @@ from typing import Any, Final
 
 import msgspec
 
-from service.domain.explanation import Finding, Findings, Found
-from service.domain.fields import FIELDS, Kind
+from service.domain.explanation import ConditionTrace, GroupTrace, Trace
+from service.domain.fields import FIELDS, FieldType
 from service.domain.money import to_units
-from service.domain.sentences import say_condition, say_value
-from service.domain.values import Takes
-from service.domain.words import Words
+from service.domain.sentences import describe_condition, format_value
+from service.domain.values import OperandType
+from service.domain.words import Translator
 
 YES: Final = "✔"
 NO: Final = "✘"
 
 
-def as_json(found: Found, *, words: Words | None = None, currency: str = "VND") -> dict[str, Any]:
+def trace_data(
+    trace: Trace, *, translator: Translator | None = None, currency: str = "VND"
+) -> dict[str, Any]:
     """The findings as plain data, amounts in units; with `words` each comparison has its sentence too."""
-    if isinstance(found, Findings):
-        parts = [as_json(part, words=words, currency=currency) for part in found.parts]
-        return {found.kind: parts[0] if found.kind == "not" else parts, "matched": found.matched}
+    if isinstance(trace, GroupTrace):
+        parts = [trace_data(part, translator=translator, currency=currency) for part in trace.parts]
+        return {trace.kind: parts[0] if trace.kind == "not" else parts, "matched": trace.matched}
     told: dict[str, Any] = {
-        "field": found.source.field,
-        "op": found.source.op,
-        "expected": value_as_json(found.source.field, found.expected),
-        "actual": value_as_json(found.source.field, found.actual),
-        "matched": found.matched,
+        "field": trace.condition.field,
+        "op": trace.condition.op,
+        "expected": value_as_json(trace.condition.field, trace.expected),
+        "actual": value_as_json(trace.condition.field, trace.actual),
+        "matched": trace.matched,
     }
-    if found.distance is not None:
-        far: dict[str, Any] = msgspec.to_builtins(found.distance)
+    if trace.gap is not None:
+        far: dict[str, Any] = msgspec.to_builtins(trace.gap)
         if "amount" in far:
-            far["amount"] = value_as_json(found.source.field, far["amount"])
+            far["amount"] = value_as_json(trace.condition.field, far["amount"])
         told["distance"] = far
-    if words is not None:
-        told["text"] = tell(found, words=words, currency=currency)
+    if translator is not None:
+        told["text"] = trace_line(trace, translator=translator, currency=currency)
     return told
 
 
 def value_as_json(field: str, value: object) -> object:
     """A field's value as kept in an explanation or a ledger entry, with amounts in units (see `to_units`)."""
-    if field not in FIELDS or FIELDS[field].kind is not Kind.MONEY:
+    if field not in FIELDS or FIELDS[field].type is not FieldType.MONEY:
         return value
     if isinstance(value, list):
         return [value_as_json(field, each) for each in value]
     return to_units(value) if isinstance(value, int) else value
 
 
-def tell(found: Found, *, words: Words, currency: str) -> str:
+def trace_line(trace: Trace, *, translator: Translator, currency: str) -> str:
     """The findings on one line: ✔ what holds, ✘ what does not, with the values and what is missing."""
-    if isinstance(found, Finding):
-        return f"{YES if found.matched else NO} {_told(found, words=words, currency=currency)}"
-    if found.kind == "not":
-        return f"{YES if found.matched else NO} {_negated(found.parts[0], words, currency)}"
-    joint = " · " if found.kind == "all" else f" {words('joint.or')} "
+    if isinstance(trace, ConditionTrace):
+        return f"{YES if trace.matched else NO} {_told(trace, words=translator, currency=currency)}"
+    if trace.kind == "not":
+        return f"{YES if trace.matched else NO} {_negated(trace.parts[0], translator, currency)}"
+    joint = " · " if trace.kind == "all" else f" {translator('joint.or')} "
     return joint.join(
-        f"({tell(part, words=words, currency=currency)})"
-        if isinstance(part, Findings) and part.kind != "not" and len(part.parts) > 1
-        else tell(part, words=words, currency=currency)
-        for part in found.parts
+        f"({trace_line(part, translator=translator, currency=currency)})"
+        if isinstance(part, GroupTrace) and part.kind != "not" and len(part.parts) > 1
+        else trace_line(part, translator=translator, currency=currency)
+        for part in trace.parts
     )
 
 
-def lines(found: Found, *, words: Words, currency: str, indent: str = "") -> list[str]:
+def trace_lines(trace: Trace, *, translator: Translator, currency: str, indent: str = "") -> list[str]:
     """The findings one a line, groups indented: what a terminal shows."""
-    if isinstance(found, Finding) or found.kind == "not":
-        return [indent + tell(found, words=words, currency=currency)]
-    below = indent if found.kind == "all" and not indent else f"{indent}  "
+    if isinstance(trace, ConditionTrace) or trace.kind == "not":
+        return [indent + trace_line(trace, translator=translator, currency=currency)]
+    below = indent if trace.kind == "all" and not indent else f"{indent}  "
     head = (
-        [] if below == indent else [f"{indent}{YES if found.matched else NO} {words(f'group.{found.kind}')}"]
+        []
+        if below == indent
+        else [f"{indent}{YES if trace.matched else NO} {translator(f'group.{trace.kind}')}"]
     )
     return head + [
-        line for part in found.parts for line in lines(part, words=words, currency=currency, indent=below)
+        line
+        for part in trace.parts
+        for line in trace_lines(part, translator=translator, currency=currency, indent=below)
     ]
 
 
-def tell_distance(found: Finding, *, words: Words, currency: str) -> str:
+def describe_gap(gap: ConditionTrace, *, translator: Translator, currency: str) -> str:
     """What is missing, in words; '' when nothing is, or nothing can be counted."""
-    far = found.distance
+    far = gap.gap
     if far is None:
         return ""
     if far.way == "wait":
-        return words("wait", value=words.days(far.amount))
+        return translator("wait", value=translator.days(far.amount))
     if far.tags:
-        return words(_TAG_WAYS[far.way], value=words.shortened(far.tags))
-    kind = found.source.operator.kind
-    name = "window" if found.source.operator.takes is Takes.SPAN else str(kind)
-    if kind is Kind.MONEY:
-        amount = words.money(far.amount, currency, up=True)
-    elif kind is Kind.DATE:
-        amount = words.days(far.amount)
+        return translator(_TAG_WAYS[far.way], value=translator.truncate_list(far.tags))
+    kind = gap.condition.operator.kind
+    name = "window" if gap.condition.operator.operand_type is OperandType.DURATION else str(kind)
+    if kind is FieldType.MONEY:
+        amount = translator.money(far.amount, currency, up=True)
+    elif kind is FieldType.DATE:
+        amount = translator.days(far.amount)
     else:
         amount = (
-            words.counted("years", far.amount) if found.source.field == "age" else words.number(far.amount)
+            translator.plural("years", far.amount)
+            if gap.condition.field == "age"
+            else translator.number(far.amount)
         )
-    return words(f"{far.way}.{name}", value=amount)
+    return translator(f"{far.way}.{name}", value=amount)
 
 
 _TAG_WAYS: Final[Mapping[str, str]] = {
@@ -106,28 +114,28 @@ _TAG_WAYS: Final[Mapping[str, str]] = {
 }
 
 
-def _told(found: Finding, *, words: Words, currency: str, negated: bool = False) -> str:
-    notes = [_actual(found, words, currency), tell_distance(found, words=words, currency=currency)]
+def _told(found: ConditionTrace, *, words: Translator, currency: str, negated: bool = False) -> str:
+    notes = [_actual(found, words, currency), describe_gap(found, translator=words, currency=currency)]
     told = ", ".join(note for note in notes if note)
-    said = say_condition(found.source, words=words, currency=currency, negated=negated)
+    said = describe_condition(found.condition, translator=words, currency=currency, negated=negated)
     return f"{said} ({told})" if told else said
 
 
-def _negated(found: Found, words: Words, currency: str) -> str:
+def _negated(found: Trace, words: Translator, currency: str) -> str:
     """A part under `not`, without a mark of its own; an operator that has an opposite says that."""
-    if isinstance(found, Finding):
-        if found.source.operator.twin is not None:
+    if isinstance(found, ConditionTrace):
+        if found.condition.operator.complement is not None:
             return _told(found, words=words, currency=currency, negated=True)
         return words("not", part=_told(found, words=words, currency=currency))
-    return words("not", part=f"({tell(found, words=words, currency=currency)})")
+    return words("not", part=f"({trace_line(found, translator=words, currency=currency)})")
 
 
-def _actual(found: Finding, words: Words, currency: str) -> str:
-    field, operator = found.source.field, found.source.operator
-    if found.matched is found.needed and (operator.kind is Kind.BOOL or operator.name == "is_empty"):
+def _actual(found: ConditionTrace, words: Translator, currency: str) -> str:
+    field, operator = found.condition.field, found.condition.operator
+    if found.matched is found.required and (operator.kind is FieldType.BOOL or operator.name == "is_empty"):
         return ""  # the sentence has said it
-    value = say_value(field, found.actual, words=words, currency=currency)
-    if found.actual is None or found.actual == [] or operator.kind is Kind.TEXT:
+    value = format_value(field, found.actual, translator=words, currency=currency)
+    if found.actual is None or found.actual == [] or operator.kind is FieldType.TEXT:
         return value
     key = f"actual.{field}"
     return words(key if words.has(key) else "actual", value=value)

@@ -54,7 +54,7 @@ class TierTarget:
 def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
     """Decide one tier: up at once, down as `downgrade` says. The tags of an excluded customer are not touched."""
     if tier.id in builder.excluded:
-        for key in tier.keys:
+        for key in tier.level_by_tag:
             if key in builder.facts.tags:
                 builder.retain(key=key, rule=tier.id, cause="excluded")
         return
@@ -62,7 +62,7 @@ def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
     target = choose_level(situation, downgrade_days=tier.downgrade_days, today=builder.today)
     if target.level < len(tier.levels):
         _apply_target(builder, tier, situation, target)
-    for key, level in tier.keys.items():
+    for key, level in tier.level_by_tag.items():
         if level != target.level and key in builder.facts.tags:
             _apply_other(builder, tier, key)
     _update_hold(builder, tier, situation, target)
@@ -71,8 +71,8 @@ def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
 def observe_tier(builder: DecisionBuilder, tier: CompiledTier) -> TierSituation:
     """Where the customer stands in a tier."""
     hold = builder.holds.get(tier.id)
-    if hold is not None and hold.by in builder.compiled.undone:
-        hold = msgspec.structs.replace(hold, below=None, by=0)
+    if hold is not None and hold.observed_by in builder.compiled.rolled_back:
+        hold = msgspec.structs.replace(hold, below_since=None, observed_by=0)
     held, below_since = _held_level(builder, tier, hold) if tier.downgrade_days else (None, None)
     return TierSituation(earned_level(builder, tier), held, below_since, hold)
 
@@ -101,13 +101,13 @@ def _held_level(
     builder: DecisionBuilder, tier: CompiledTier, hold: Hold | None
 ) -> tuple[int | None, int | None]:
     """The level that the hold names, else the highest that the tier owns, and since when the customer is lower."""
-    if hold is not None and hold.tag in tier.keys and hold.tag in builder.facts.tags:
-        owner = builder.ownership.get(hold.tag)
+    if hold is not None and hold.tag_key in tier.level_by_tag and hold.tag_key in builder.facts.tags:
+        owner = builder.ownership.get(hold.tag_key)
         if owner is None or owner.rule != tier.id or not builder.is_revoked(owner):
-            return tier.keys[hold.tag], hold.below
+            return tier.level_by_tag[hold.tag_key], hold.below_since
     owned = [
         level
-        for key, level in tier.keys.items()
+        for key, level in tier.level_by_tag.items()
         if (owner := builder.ownership.get(key)) is not None
         and owner.rule == tier.id
         and not builder.is_revoked(owner)
@@ -151,9 +151,9 @@ def _update_hold(
     if not tier.downgrade_days or target.level == len(tier.levels):
         return
     key, old, below = tier.levels[target.level].key, situation.hold, target.below_since
-    since = old.since if old is not None and old.tag == key else builder.today
+    since = old.since_day if old is not None and old.tag_key == key else builder.today
     if below is None:
         observed_by = 0
     else:
-        observed_by = old.by if old is not None and old.below == below else builder.version
+        observed_by = old.observed_by if old is not None and old.below_since == below else builder.version
     builder.holds[tier.id] = Hold(key, since, below, observed_by)

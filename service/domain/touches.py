@@ -9,7 +9,7 @@ from service.domain.customers import Customer
 from service.domain.tags import fold
 
 
-class Touch(NamedTuple):
+class ExternalChange(NamedTuple):
     """Somebody other than us put a tag on or took it off; `at_ms` is when we noticed."""
 
     tag: str
@@ -17,30 +17,30 @@ class Touch(NamedTuple):
     at_ms: int
 
 
-Touches = Mapping[str, Touch]  # folded tag -> the last time it was touched
+ExternalChanges = Mapping[str, ExternalChange]  # folded tag -> the last time it was touched
 
 
-def touched_since(touches: Touches, tag: str, *, after_ms: int) -> bool:
+def changed_since(changes: ExternalChanges, tag: str, *, after_ms: int) -> bool:
     """Was this tag changed by somebody else after that moment?"""
-    touch = touches.get(fold(tag))
+    touch = changes.get(fold(tag))
     return touch is not None and touch.at_ms > after_ms
 
 
-def last_touches(touches: Iterable[Touch]) -> dict[str, Touch]:
+def latest_changes(touches: Iterable[ExternalChange]) -> dict[str, ExternalChange]:
     """The last touch of each tag, whatever its spelling."""
     return {fold(one.tag): one for one in sorted(touches, key=lambda one: one.at_ms)}
 
 
-def changed_by_others(*, seen: Customer | None, record: Customer, ours: Collection[str]) -> list[str]:
+def external_changes(*, previous: Customer | None, current: Customer, ignore: Collection[str]) -> list[str]:
     """What others did to the tags since the customer was `seen`: `-VIP`, `+VIP`. The first look (None) tells nothing.
 
     `ours`: folded tags that we own or owned, or whose write is still out: what became of these is known otherwise.
     """
-    if seen is None or not _is_newer(record, seen):
+    if previous is None or not _is_newer(current, previous):
         return []
-    before, after = ({fold(tag): tag for tag in each.tags} for each in (seen, record))
-    gone = sorted(before[key] for key in before.keys() - after.keys() - set(ours))
-    new = sorted(after[key] for key in after.keys() - before.keys() - set(ours))
+    before, after = ({fold(tag): tag for tag in each.tags} for each in (previous, current))
+    gone = sorted(before[key] for key in before.keys() - after.keys() - set(ignore))
+    new = sorted(after[key] for key in after.keys() - before.keys() - set(ignore))
     return [*(f"-{tag}" for tag in gone), *(f"+{tag}" for tag in new)]
 
 

@@ -7,11 +7,11 @@ from enum import StrEnum, auto
 from typing import Final
 
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.facts import Facts
-from service.domain.reasons import Cause, Inputs, TagOutcome, evidence
+from service.domain.reasons import Cause, RuleInputs, TagOutcome, evidence
 from service.domain.rules import FOREVER
-from service.domain.standing import Hold, Owned, Standing, Stood
+from service.domain.standing import CustomerState, Hold, Ownership, UndoRecord
 from service.domain.tags import fold
 
 
@@ -62,28 +62,30 @@ class DecisionBuilder:
     def __init__(
         self,
         *,
-        compiled: Compiled,
+        compiled: CompiledRules,
         customer: Customer,
-        standing: Standing,
+        standing: CustomerState,
         facts: Facts,
         now_ms: int,
         version: int,
     ) -> None:
-        idle = compiled.idle
+        idle = compiled.rules_without_hold
         self.compiled = compiled
         self.facts = copy.copy(facts)
         self.today = facts.day.ordinal
         self.now_ms = now_ms
         self.version = version
-        self.excluded = standing.excluded
+        self.excluded = standing.excluded_rules
         # Ownership ends when the tag is missing from the record.
-        self.ownership: dict[str, Owned] = {
-            key: own for key, own in standing.owned.items() if key in facts.tags
+        self.ownership: dict[str, Ownership] = {
+            key: own for key, own in standing.ownership.items() if key in facts.tags
         }
-        self.holds: dict[str, Hold] = {rule: hold for rule, hold in standing.held.items() if rule not in idle}
+        self.holds: dict[str, Hold] = {
+            rule: hold for rule, hold in standing.holds.items() if rule not in idle
+        }
         # Holds of rules and tiers that hold nothing now: the start of a hold is kept as long as its tag.
         self.inactive_holds: dict[str, Hold] = {
-            rule: hold for rule, hold in standing.held.items() if rule in idle
+            rule: hold for rule, hold in standing.holds.items() if rule in idle
         }
         self.outcomes: list[TagOutcome] = []
         self._customer = customer
@@ -91,18 +93,18 @@ class DecisionBuilder:
         self._original_tags = facts.tags
         self._spellings = {fold(tag): tag for tag in customer.tags}
 
-    def add(self, *, tag: str, key: str, rule: str, cause: Cause, inputs: Inputs) -> None:
+    def add(self, *, tag: str, key: str, rule: str, cause: Cause, inputs: RuleInputs) -> None:
         """Add a tag. We own it from now on."""
         self.outcomes.append(TagOutcome("add", tag, cause, rule, None, self._evidence(inputs)))
         self._spellings[key] = tag
-        self.ownership[key] = Owned(tag, rule, self.now_ms, self.version)
+        self.ownership[key] = Ownership(tag, rule, self.now_ms, self.version)
         self.facts.tags = self.facts.tags | {key}
 
-    def remove(self, *, key: str, rule: str, cause: Cause, inputs: Inputs) -> None:
+    def remove(self, *, key: str, rule: str, cause: Cause, inputs: RuleInputs) -> None:
         """Remove a tag. Ownership ends."""
         tag = self._spellings[key]
-        holds = {holder: hold for holder, hold in self._state.held.items() if hold.tag == key}
-        undo = Stood(tag, self._state.owned.get(key), holds)
+        holds = {holder: hold for holder, hold in self._state.holds.items() if hold.tag_key == key}
+        undo = UndoRecord(tag, self._state.ownership.get(key), holds)
         self.outcomes.append(TagOutcome("remove", tag, cause, rule, None, self._evidence(inputs), undo))
         self.ownership.pop(key, None)
         self.facts.tags = self.facts.tags - {key}
@@ -119,9 +121,9 @@ class DecisionBuilder:
         """Note that a rule would give a tag, were the customer not excluded from it."""
         self.outcomes.append(TagOutcome("withhold", tag, "excluded", rule))
 
-    def original_owner(self, key: str) -> Owned | None:
+    def original_owner(self, key: str) -> Ownership | None:
         """The ownership of a tag before this decision, if the record has the tag."""
-        return self._state.owned.get(key) if key in self._original_tags else None
+        return self._state.ownership.get(key) if key in self._original_tags else None
 
     def ownership_status(self, key: str, setters: frozenset[str]) -> OwnershipStatus:
         """Who owns a tag, given the ids of the rules or of the tier that set it now."""
@@ -134,29 +136,29 @@ class DecisionBuilder:
             return OwnershipStatus.REVOKED
         if own.rule in setters:
             return OwnershipStatus.CURRENT
-        orphans = self.compiled.when_gone
+        orphans = self.compiled.orphan_policies
         return (
             OwnershipStatus.ORPHAN_REMOVE
             if orphans.get(own.rule) == "remove"
             else OwnershipStatus.ORPHAN_KEEP
         )
 
-    def is_revoked(self, own: Owned) -> bool:
+    def is_revoked(self, own: Ownership) -> bool:
         """Whether a roll-back takes back what this rule added under that version."""
-        return (own.rule, own.version) in self.compiled.take_back
+        return (own.rule, own.version) in self.compiled.revoked_grants
 
     def hold_is_active(self, hold: Hold, days: int) -> bool:
         """Whether a hold of so many days, or of FOREVER, still runs today."""
-        return days == FOREVER or self.today < hold.since + days
+        return days == FOREVER or self.today < hold.since_day + days
 
     def final_holds(self) -> dict[str, Hold]:
         """The holds to be stored, with the inactive ones on tags that stay."""
         inactive = {
-            rule: Hold(hold.tag, hold.since)
+            rule: Hold(hold.tag_key, hold.since_day)
             for rule, hold in self.inactive_holds.items()
-            if hold.tag in self.facts.tags
+            if hold.tag_key in self.facts.tags
         }
         return inactive | self.holds
 
-    def _evidence(self, inputs: Inputs) -> dict[str, object]:
+    def _evidence(self, inputs: RuleInputs) -> dict[str, object]:
         return evidence(inputs, facts=self.facts, customer=self._customer)

@@ -9,33 +9,33 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-APART_MS: Final = 3_600_000
-ERASED_AFTER_MS: Final = 7 * 24 * 3_600_000
+MIN_REFUSAL_GAP_MS: Final = 3_600_000
+DELETE_AFTER_MS: Final = 7 * 24 * 3_600_000
 
-Step = Literal["rejected", "paused", "waiting", "erased"]
+UninstallAction = Literal["rejected", "paused", "waiting", "erased"]
 
 
 @dataclass(frozen=True, slots=True)
-class Uninstall:
+class UninstallState:
     """What is known of it. `refused_ms`: of the first refusal; `sure_ms`: of the one that paused the shop; 0 = not yet."""
 
-    told_ms: int
-    refused_ms: int = 0
-    sure_ms: int = 0
-    probe_ms: int = 0
+    announced_ms: int
+    first_refused_ms: int = 0
+    confirmed_ms: int = 0
+    next_probe_ms: int = 0
 
     def is_due(self, now_ms: int) -> bool:
         """Whether Haravan is to be asked now; a moment so far ahead was set before the clock was set back."""
-        return not 0 < self.probe_ms - now_ms <= APART_MS
+        return not 0 < self.next_probe_ms - now_ms <= MIN_REFUSAL_GAP_MS
 
 
-def after_refusal(known: Uninstall, *, now_ms: int) -> tuple[Uninstall, Step]:
+def on_refusal(known: UninstallState, *, now_ms: int) -> tuple[UninstallState, UninstallAction]:
     """What is known once the token was refused again, and what is to be done."""
-    later = replace(known, probe_ms=now_ms + APART_MS)
-    if known.sure_ms:
-        return later, "erased" if now_ms - known.sure_ms >= ERASED_AFTER_MS else "waiting"
-    if not known.refused_ms or known.refused_ms > now_ms:
-        return replace(later, refused_ms=now_ms), "rejected"
-    if now_ms - known.refused_ms < APART_MS:
-        return replace(later, probe_ms=known.refused_ms + APART_MS), "waiting"
-    return replace(later, sure_ms=now_ms), "paused"
+    later = replace(known, next_probe_ms=now_ms + MIN_REFUSAL_GAP_MS)
+    if known.confirmed_ms:
+        return later, "erased" if now_ms - known.confirmed_ms >= DELETE_AFTER_MS else "waiting"
+    if not known.first_refused_ms or known.first_refused_ms > now_ms:
+        return replace(later, first_refused_ms=now_ms), "rejected"
+    if now_ms - known.first_refused_ms < MIN_REFUSAL_GAP_MS:
+        return replace(later, next_probe_ms=known.first_refused_ms + MIN_REFUSAL_GAP_MS), "waiting"
+    return replace(later, confirmed_ms=now_ms), "paused"

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled, CompiledRule, CompiledTier
-from service.domain.explanation import Found
-from service.domain.ordering import Maker
-from service.domain.standing import Hold, Intent, Standing
-from service.domain.touches import Touches
+from service.domain.evaluation import CompiledRule, CompiledRules, CompiledTier
+from service.domain.explanation import Trace
+from service.domain.ordering import RuleOrTier
+from service.domain.standing import CustomerState, Hold, WriteIntent
+from service.domain.touches import ExternalChanges
 
-State = Literal[
+RuleStatus = Literal[
     "has",
     "gets",
     "loses",
@@ -26,11 +26,11 @@ State = Literal[
     "none",
     "disabled",
 ]
-Whose = Literal["ours", "adopted", "others", "under_way"]
+TagOrigin = Literal["ours", "adopted", "others", "under_way"]
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ExplainInput:
     """What is looked at: a customer with all that is kept about it, at a moment, on a day of the shop (ordinal).
 
     `stopped`: folded tags that are not given today, because somebody took them off three times. `touches`: what
@@ -39,18 +39,18 @@ class Known:
     """
 
     customer: Customer
-    standing: Standing
+    state: CustomerState
     today: int
     now_ms: int
     version: int
-    intents: Mapping[str, Intent]
-    stopped: frozenset[str] = frozenset()
-    touches: Touches = field(default_factory=dict)
-    gone: Mapping[str, Maker] = field(default_factory=dict)
+    intents: Mapping[str, WriteIntent]
+    suppressed: frozenset[str] = frozenset()
+    external_changes: ExternalChanges = field(default_factory=dict)
+    former_rules: Mapping[str, RuleOrTier] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
-class TagVerdict:
+class TagExplanation:
     """A tag that the customer has, and who put it on: us, somebody else, or an addition under way.
 
     `adopted`: somebody else did, and it became ours at `since_ms`.
@@ -59,11 +59,11 @@ class TagVerdict:
     """
 
     tag: str
-    whose: Whose
+    origin: TagOrigin
     rule: str = ""
     version: int = 0
     since_ms: int = 0
-    leaves: bool = False
+    will_be_removed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,43 +76,43 @@ class Coming:
 
 
 @dataclass(frozen=True, slots=True)
-class RuleVerdict:
+class RuleExplanation:
     """What one rule says. `until`: the day on which its hold ends; None with `kept`: never."""
 
-    source: CompiledRule
-    found: Found
-    state: State
+    rule: CompiledRule
+    trace: Trace
+    status: RuleStatus
     until: int | None
     hold: Hold | None
-    coming: Coming | None
+    scheduled: Coming | None
 
 
 @dataclass(frozen=True, slots=True)
-class TierVerdict:
+class TierExplanation:
     """What one tier says: levels as their place from the top, None for no level.
 
     `found` has one explanation for each level. `waits`: the level is lost, but `downgrade` holds it until `until`.
     """
 
-    source: CompiledTier
-    found: tuple[Found, ...]
-    now: int | None
+    tier: CompiledTier
+    traces: tuple[Trace, ...]
+    current: int | None
     earned: int | None
-    waits: bool
+    is_waiting: bool
     until: int | None
     excluded: bool
-    coming: Coming | None
+    scheduled: Coming | None
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class CustomerExplanation:
     """The whole of it. `add` and `remove`: what would be written now. `next_change`: see Decision."""
 
-    known: Known
-    compiled: Compiled
-    tags: tuple[TagVerdict, ...]
-    rules: tuple[RuleVerdict, ...]
-    tiers: tuple[TierVerdict, ...]
+    input: ExplainInput
+    rule_set: CompiledRules
+    tags: tuple[TagExplanation, ...]
+    rules: tuple[RuleExplanation, ...]
+    tiers: tuple[TierExplanation, ...]
     add: tuple[str, ...]
     remove: tuple[str, ...]
     next_change: int | None

@@ -6,33 +6,33 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.domain.amounts import bare
-from service.domain.branches import Branch, Comparison, Group
+from service.domain.amounts import strip_accents
+from service.domain.branches import CompiledCondition, CompiledExpression, CompiledGroup
 from service.domain.conditions import AllOf, AnyOf
-from service.domain.evaluation import Compiled, CompiledTier
+from service.domain.evaluation import CompiledRules, CompiledTier
 from service.domain.facts import Facts
 from service.domain.impact import Preview
-from service.domain.sentences import say
+from service.domain.sentences import describe
 from service.domain.tags import fold
-from service.domain.trials import leaves, trials
-from service.domain.words import Words
+from service.domain.trials import boundary_facts, iter_leaves
+from service.domain.words import Translator
 
 MUCH: Final = 0.5  # of the customers
 FAR_DAYS: Final = 36_600  # by then every window has passed every date that is written down
 
 
 @dataclass(frozen=True, slots=True)
-class Warned:
+class LintWarning:
     """One warning. `rule`: the rule's or tier's id, '' for the whole; `tag` names a level; `gaps` fill its sentence."""
 
     kind: str
     rule: str
     tag: str = ""
-    parts: tuple[Branch, ...] = ()  # the conditions that it is about
-    gaps: Mapping[str, str | int] = field(default_factory=dict)
+    expressions: tuple[CompiledExpression, ...] = ()  # the conditions that it is about
+    params: Mapping[str, str | int] = field(default_factory=dict)
 
 
-def warn(compiled: Compiled, *, today: int) -> tuple[Warned, ...]:
+def lint(compiled: CompiledRules, *, today: int) -> tuple[LintWarning, ...]:
     """What shows from the document alone; `today` is the shop's day (ordinal)."""
     found = [one for rule in compiled.rules for one in _of_tree(rule.when, rule.id, "", today)]
     for tier in compiled.tiers:
@@ -42,60 +42,69 @@ def warn(compiled: Compiled, *, today: int) -> tuple[Warned, ...]:
     return (*found, *_own_spellings(compiled))
 
 
-def warn_counts(compiled: Compiled, shown: Preview) -> tuple[Warned, ...]:
+def lint_matches(compiled: CompiledRules, shown: Preview) -> tuple[LintWarning, ...]:
     """What shows from the customers: nobody, everybody, or more than half of them; tags that others put on too."""
-    found: list[Warned] = []
+    found: list[LintWarning] = []
     for rule in compiled.rules:
         count = shown.matched.get(rule.id, 0)
         if shown.customers and (kind := _how_many(count, shown.customers)):
             share = round(100 * count / shown.customers)
-            found.append(Warned(kind, rule.id, gaps={"count": count, "share": share, "all": shown.customers}))
+            found.append(
+                LintWarning(kind, rule.id, params={"count": count, "share": share, "all": shown.customers})
+            )
     found += [
-        Warned("others_too", tag.rules[0], tag.tag, gaps={"count": tag.not_ours})
+        LintWarning("others_too", tag.rules[0], tag.tag, params={"count": tag.not_ours})
         for tag in shown.tags
         if tag.not_ours and tag.rules
     ]
     return tuple(found)
 
 
-def warn_unseen(*, seen: int, customers: int | None, org: str) -> tuple[Warned, ...]:
+def lint_coverage(*, seen: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:
     """Customers of whom nothing is known yet; `customers`: how many the shop has, None where nobody counted."""
     if customers is None:
-        return (Warned("uncounted", "", gaps={"org": org}),)
+        return (LintWarning("uncounted", "", params={"org": org}),)
     if seen >= customers:
         return ()
-    return (Warned("unseen", "", gaps={"count": customers - seen, "all": customers, "org": org}),)
+    return (LintWarning("unseen", "", params={"count": customers - seen, "all": customers, "org": org}),)
 
 
-def warn_spellings(compiled: Compiled, seen: Mapping[str, int]) -> tuple[Warned, ...]:
+def lint_spellings(compiled: CompiledRules, seen: Mapping[str, int]) -> tuple[LintWarning, ...]:
     """Tags that the shop has already in another spelling (case, or only accents); `seen`: spelling -> customers."""
-    found: list[Warned] = []
+    found: list[LintWarning] = []
     for maker in compiled.rule_set.all:
         for tag in maker.tags if maker.enabled else ():
             near = {
-                one: n for one, n in seen.items() if one != tag.strip() and bare_tag(one) == bare_tag(tag)
+                one: n
+                for one, n in seen.items()
+                if one != tag.strip() and accentless_tag(one) == accentless_tag(tag)
             }
             if near:
                 other = max(near, key=lambda one: (near[one], one))
-                found.append(Warned("spelling", maker.id, tag, gaps={"other": other, "count": near[other]}))
+                found.append(
+                    LintWarning("spelling", maker.id, tag, params={"other": other, "count": near[other]})
+                )
     return tuple(found)
 
 
-def say_warning(one: Warned, *, words: Words, compiled: Compiled) -> str:
+def describe_warning(one: LintWarning, *, translator: Translator, compiled: CompiledRules) -> str:
     """A warning and its why, in words."""
     rule_set = compiled.rule_set
-    names = {maker.id: maker.title(words.language) for maker in rule_set.all}
-    said = [say(part.source, words=words, currency=rule_set.currency) for part in one.parts]
-    gaps = {name: words.number(gap) if isinstance(gap, int) else gap for name, gap in one.gaps.items()}
-    part, others = (said[0], words.listed(said[1:])) if said else ("", "")
+    names = {maker.id: maker.display_name(translator.language) for maker in rule_set.all}
+    said = [
+        describe(part.expression, translator=translator, currency=rule_set.currency)
+        for part in one.expressions
+    ]
+    gaps = {name: translator.number(gap) if isinstance(gap, int) else gap for name, gap in one.params.items()}
+    part, others = (said[0], translator.join_list(said[1:])) if said else ("", "")
     kind = "never.alone" if one.kind == "never" and not others else one.kind
-    told = words(f"warning.{kind}", tag=one.tag, part=part, others=others, **gaps)
+    told = translator(f"warning.{kind}", tag=one.tag, part=part, others=others, **gaps)
     return f"{names.get(one.rule, one.rule)}: {told}" if one.rule else told
 
 
-def bare_tag(tag: str) -> str:
+def accentless_tag(tag: str) -> str:
     """A tag without case and accents, as people mistake one for another."""
-    return bare(fold(tag))
+    return strip_accents(fold(tag))
 
 
 def _how_many(count: int, customers: int) -> str:
@@ -106,28 +115,28 @@ def _how_many(count: int, customers: int) -> str:
     return "matches_many" if count > MUCH * customers else ""
 
 
-def _tries(branches: Sequence[Branch], today: int) -> list[Facts] | None:
+def _tries(branches: Sequence[CompiledExpression], today: int) -> list[Facts] | None:
     """Today and far off: what is only true for a while is no contradiction."""
-    now = trials(branches, today=today)
-    if now is None or not any(branch.dated for branch in branches):
+    now = boundary_facts(branches, today=today)
+    if now is None or not any(branch.is_time_dependent for branch in branches):
         return now
-    return [*now, *(trials(branches, today=today + FAR_DAYS) or ())]
+    return [*now, *(boundary_facts(branches, today=today + FAR_DAYS) or ())]
 
 
-def _of_tree(tree: Branch, rule: str, tag: str, today: int) -> list[Warned]:
+def _of_tree(tree: CompiledExpression, rule: str, tag: str, today: int) -> list[LintWarning]:
     """Contradictions, conditions that hold always, and conditions that others imply; the largest part first."""
     tries = _tries([tree], today)
     if tries is not None:
         if not any(map(tree.matches, tries)):
-            return [Warned("never", rule, tag, tuple(_blamed(tree, today)))]
+            return [LintWarning("never", rule, tag, tuple(_blamed(tree, today)))]
         if all(map(tree.matches, tries)):
-            return [Warned("always", rule, tag, (tree,))]
+            return [LintWarning("always", rule, tag, (tree,))]
     return [*_of_group(tree, rule, tag, today)]
 
 
-def _blamed(tree: Branch, today: int) -> Iterator[Branch]:
+def _blamed(tree: CompiledExpression, today: int) -> Iterator[CompiledExpression]:
     """The two parts that contradict each other where there are such, else the whole."""
-    if isinstance(tree, Group) and isinstance(tree.source, AllOf):
+    if isinstance(tree, CompiledGroup) and isinstance(tree.expression, AllOf):
         for at, one in enumerate(tree.parts):
             for other in tree.parts[at + 1 :]:
                 tries = _tries([one, other], today)
@@ -136,19 +145,19 @@ def _blamed(tree: Branch, today: int) -> Iterator[Branch]:
     return iter((tree,))
 
 
-def _of_group(tree: Branch, rule: str, tag: str, today: int) -> Iterator[Warned]:
-    if isinstance(tree, Comparison):
+def _of_group(tree: CompiledExpression, rule: str, tag: str, today: int) -> Iterator[LintWarning]:
+    if isinstance(tree, CompiledCondition):
         return
-    if isinstance(tree.source, AllOf | AnyOf):
+    if isinstance(tree.expression, AllOf | AnyOf):
         yield from _implied(tree, rule, tag, today)
     for part in tree.parts:
-        if not isinstance(part, Comparison):
-            yield from _of_tree(part, rule, tag, today) if isinstance(tree.source, AllOf | AnyOf) else ()
+        if not isinstance(part, CompiledCondition):
+            yield from _of_tree(part, rule, tag, today) if isinstance(tree.expression, AllOf | AnyOf) else ()
 
 
-def _implied(group: Group, rule: str, tag: str, today: int) -> Iterator[Warned]:
+def _implied(group: CompiledGroup, rule: str, tag: str, today: int) -> Iterator[LintWarning]:
     """Parts that say nothing: in `all` what another part makes sure of, in `any` what another part covers."""
-    every = isinstance(group.source, AllOf)
+    every = isinstance(group.expression, AllOf)
     spared: set[int] = set()
     for at, part in enumerate(group.parts):
         for other_at, other in enumerate(group.parts):
@@ -158,15 +167,17 @@ def _implied(group: Group, rule: str, tag: str, today: int) -> Iterator[Warned]:
             strong, weak = (other, part) if every else (part, other)
             if tries and all(weak.matches(facts) for facts in tries if strong.matches(facts)):
                 spared.add(at)
-                yield Warned("implied" if every else "covered", rule, tag, (part, other))
+                yield LintWarning("implied" if every else "covered", rule, tag, (part, other))
                 break
 
 
-def _share_fields(one: Branch, other: Branch) -> bool:
-    return bool({leaf.field.name for leaf in leaves(one)} & {leaf.field.name for leaf in leaves(other)})
+def _share_fields(one: CompiledExpression, other: CompiledExpression) -> bool:
+    return bool(
+        {leaf.field.name for leaf in iter_leaves(one)} & {leaf.field.name for leaf in iter_leaves(other)}
+    )
 
 
-def _levels(tier: CompiledTier, today: int) -> Iterator[Warned]:
+def _levels(tier: CompiledTier, today: int) -> Iterator[LintWarning]:
     """Levels that can never win, because those above them take everybody who would."""
     for at, level in enumerate(tier.levels[1:], start=1):
         above = [one.when for one in tier.levels[:at]]
@@ -175,14 +186,14 @@ def _levels(tier: CompiledTier, today: int) -> Iterator[Warned]:
             continue
         mine = [facts for facts in tries if level.matches(facts)]
         if mine and all(any(one.matches(facts) for one in above) for facts in mine):
-            yield Warned("level_never_wins", tier.id, level.tag, (level.when, *above[-1:]))
+            yield LintWarning("level_never_wins", tier.id, level.tag, (level.when, *above[-1:]))
 
 
-def _own_spellings(compiled: Compiled) -> Iterator[Warned]:
+def _own_spellings(compiled: CompiledRules) -> Iterator[LintWarning]:
     """Two tags of the document that people will take for one."""
     seen: dict[str, str] = {}
     for maker in compiled.rule_set.all:
         for tag in maker.tags:
-            other = seen.setdefault(bare_tag(tag), tag)
+            other = seen.setdefault(accentless_tag(tag), tag)
             if other != tag:
-                yield Warned("own_spelling", maker.id, tag, gaps={"other": other})
+                yield LintWarning("own_spelling", maker.id, tag, params={"other": other})

@@ -22,7 +22,7 @@ _NARROW: Final = str.maketrans(
 )  # one kind of space, so that a text can be found
 
 
-class NotSaid(NullTranslations):
+class StrictTranslations(NullTranslations):
     """The end of a catalogue: what is not in it is a mistake of ours, never a text to be shown."""
 
     def gettext(self, message: str) -> str:
@@ -33,27 +33,27 @@ class NotSaid(NullTranslations):
 
 
 @dataclass(frozen=True, slots=True)
-class Words:
+class Translator:
     """One language. `catalogue` is handed in (reading it is not this module's business) and ends in NotSaid."""
 
     language: Language
-    catalogue: NullTranslations
+    catalog: NullTranslations
 
     def __call__(self, key: str, **values: object) -> str:
         """The sentence of that key with its gaps filled; raises KeyError for a key that is not there."""
-        return self.catalogue.gettext(key).format(**values)
+        return self.catalog.gettext(key).format(**values)
 
     def has(self, key: str) -> bool:
         """Is there a sentence of that key?"""
         try:
-            self.catalogue.gettext(key)
+            self.catalog.gettext(key)
         except KeyError:
             return False
         return True
 
-    def counted(self, key: str, n: int, **values: object) -> str:
+    def plural(self, key: str, n: int, **values: object) -> str:
         """The sentence in the form that goes with `n`, which fills the gap {n}."""
-        return self.catalogue.ngettext(key, f"{key}.many", n).format(n=self.number(n), **values)
+        return self.catalog.ngettext(key, f"{key}.many", n).format(n=self.number(n), **values)
 
     def number(self, n: int | Decimal) -> str:
         """A number with its thousands apart."""
@@ -66,7 +66,7 @@ class Words:
 
     def days(self, n: int) -> str:
         """A length of time."""
-        return self.counted("days", n)
+        return self.plural("days", n)
 
     def day(self, on: date | int | str) -> str:
         """A day: a date, its ordinal, or its ISO form."""
@@ -84,11 +84,11 @@ class Words:
             else str(get_month_names("wide", locale=self.language)[number])
         )
 
-    def listed(self, items: Iterable[str]) -> str:
+    def join_list(self, items: Iterable[str]) -> str:
         """A list as the language writes it: a, b và c."""
         return format_list(list(items), locale=self.language)
 
-    def shortened(self, items: Sequence[str], *, most: int = 5) -> str:
+    def truncate_list(self, items: Sequence[str], *, most: int = 5) -> str:
         """The first few of a long list."""
         shown = ", ".join(items[:most])
         return shown if len(items) <= most else f"{shown}, … (+{len(items) - most})"

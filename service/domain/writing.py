@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import yaml
 
-from service.domain.documents import scalar
+from service.domain.documents import resolve_scalar
 from service.domain.rules import RuleSet
 
 _JSON: Final = msgspec.json.Encoder(order="sorted", decimal_format="number")
@@ -18,17 +18,17 @@ _BREAKS: Final = frozenset("\r\x85\u2028\u2029")
 _GROUPED_FROM: Final = 10_000
 
 
-def canonical(rule_set: RuleSet) -> bytes:
+def canonical_json(rule_set: RuleSet) -> bytes:
     """The stored form: JSON with sorted keys, defaults written out, nothing that is empty."""
     return _JSON.encode(rule_set.model_dump(mode="python", exclude_none=True))
 
 
 def content_id(rule_set: RuleSet) -> str:
     """The sha256 of the stored form: the same content has the same id."""
-    return hashlib.sha256(canonical(rule_set)).hexdigest()
+    return hashlib.sha256(canonical_json(rule_set)).hexdigest()
 
 
-def dump_yaml(rule_set: RuleSet) -> str:
+def to_yaml(rule_set: RuleSet) -> str:
     """The same as YAML, without what is at its default; reading it gives an equal RuleSet."""
     head = {"version": rule_set.version, "timezone": rule_set.timezone, "currency": rule_set.currency}
     body = rule_set.model_dump(mode="python", exclude_none=True, exclude_defaults=True)
@@ -49,7 +49,7 @@ class _Dumper(yaml.SafeDumper):
 
     def resolve(self, kind: type[yaml.Node], value: Any, implicit: Any) -> str:
         if kind is yaml.ScalarNode and implicit[0]:
-            return _TAGS[type(scalar(value))]
+            return _TAGS[type(resolve_scalar(value))]
         return str(super().resolve(kind, value, (False, False)))  # type: ignore[no-untyped-call]
 
 

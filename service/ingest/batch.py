@@ -6,10 +6,10 @@ import asyncio
 from dataclasses import dataclass, field
 
 from service.domain.customers import OrgId
-from service.errors import StoreAway
-from service.store.marks import Event
+from service.errors import StoreUnavailable
+from service.store.marks import DirtyEvent
 
-Acknowledgement = asyncio.Future[StoreAway | None]  # None: the write is confirmed
+Acknowledgement = asyncio.Future[StoreUnavailable | None]  # None: the write is confirmed
 
 
 @dataclass(slots=True)
@@ -18,14 +18,14 @@ class ShopBatch:
 
     org: OrgId
     opened_s: float  # perf_counter() when the first event was added
-    events: list[Event] = field(default_factory=list)
+    events: list[DirtyEvent] = field(default_factory=list)
     topics: list[str] = field(default_factory=list)  # metric label of each event
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
     outcomes: list[str] = field(default_factory=list)  # of each event, once the batch is written
     duplicates: int = 0
     is_settled: bool = False
 
-    def add(self, event: Event, topic: str, loop: asyncio.AbstractEventLoop) -> Acknowledgement:
+    def add(self, event: DirtyEvent, topic: str, loop: asyncio.AbstractEventLoop) -> Acknowledgement:
         """Add an event; the result of the future is None on success, otherwise the error."""
         acknowledgement: Acknowledgement = loop.create_future()
         self.events.append(event)
@@ -33,7 +33,7 @@ class ShopBatch:
         self.acknowledgements.append(acknowledgement)
         return acknowledgement
 
-    def settle(self, error: StoreAway | None) -> None:
+    def settle(self, error: StoreUnavailable | None) -> None:
         """Give every request of the batch its result."""
         self.is_settled = True
         for acknowledgement in self.acknowledgements:
@@ -48,4 +48,4 @@ class Flush:
     batches: list[ShopBatch]
     took_s: float  # from the oldest event to the acknowledgement
     write_s: float  # of it, the round trip
-    error: StoreAway | None = None
+    error: StoreUnavailable | None = None

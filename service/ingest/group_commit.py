@@ -13,11 +13,11 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.ingest.batch import Acknowledgement, Flush, ShopBatch
 from service.ingest.writer import BatchWriter
 from service.store import keys, queue
-from service.store.marks import MOST_EVENTS, Event
+from service.store.marks import MAX_EVENTS, DirtyEvent
 
 # Haravan waits 5 s for an answer. A Redis that is down refuses at once; a slow disk makes us wait: with a deadline of
 # 0.8 s and a disk that takes 0.4 s a write, most events were answered 503 although each of them was written.
@@ -27,7 +27,7 @@ MAX_FLUSH: Final = 512  # events in one round trip
 MIN_BATCH: Final = 16  # events; fewer are not worth a round trip of their own
 
 
-class QueueFull(StoreAway):
+class QueueFull(StoreUnavailable):
     """Too many events wait for Redis; the sender must try again later."""
 
 
@@ -77,7 +77,7 @@ class GroupCommit:
         await asyncio.gather(*self._wakeups, return_exceptions=True)
         await self._writer.close()
 
-    def submit(self, org: OrgId, event: Event, *, topic: str = "") -> Acknowledgement:
+    def submit(self, org: OrgId, event: DirtyEvent, *, topic: str = "") -> Acknowledgement:
         """Queue an event. The result of the future is None once it is written, otherwise the error. Raises QueueFull."""
         if self._queued >= self._max_queued:
             raise QueueFull("too many events wait for Redis")
@@ -90,7 +90,7 @@ class GroupCommit:
         acknowledgement = batch.add(event, topic, loop)
         self._queued += 1
         size = len(batch.events)
-        if size >= MIN_BATCH and size >= min(self._flush_size(), MOST_EVENTS):
+        if size >= MIN_BATCH and size >= min(self._flush_size(), MAX_EVENTS):
             del self._open[org]
         return acknowledgement
 
@@ -128,21 +128,21 @@ class GroupCommit:
         """Write the batches and settle each of them, whatever happens."""
         started_s = perf_counter()  # uvloop's own time has milliseconds only
         waited_s = started_s - batches[0].opened_s
-        error: StoreAway | None = None
+        error: StoreUnavailable | None = None
         try:
             async with asyncio.timeout(self._deadline_s - waited_s):
                 await self._writer.write(batches)
         except (RedisError, OSError, TimeoutError) as exc:
-            error = StoreAway(f"Redis did not confirm the write: {type(exc).__name__}")
+            error = StoreUnavailable(f"Redis did not confirm the write: {type(exc).__name__}")
             await self._writer.close()
         finally:
             for batch in batches:
                 if not batch.is_settled:
-                    batch.settle(error or StoreAway("the service is stopping"))
+                    batch.settle(error or StoreUnavailable("the service is stopping"))
         write_s = perf_counter() - started_s
         self._on_flush(Flush(batches, waited_s + write_s, write_s, error))
 
     def _wake(self, org: OrgId, number: int) -> None:
-        wakeup = asyncio.create_task(queue.ring(self._redis, org, number=number))
+        wakeup = asyncio.create_task(queue.wake_shop(self._redis, org, number=number))
         self._wakeups.add(wakeup)  # the loop keeps only a weak reference
         wakeup.add_done_callback(self._wakeups.discard)

@@ -11,10 +11,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
 from service.domain.customers import OrgId
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.ingest.batch import ShopBatch
 from service.store import keys
-from service.store.marks import arguments
+from service.store.marks import encode_events
 from service.store.script import script_text
 
 
@@ -66,13 +66,13 @@ class BatchWriter:
             except ReadOnlyError:
                 raise  # the server became a replica: this connection is useless
             except ResponseError as exc:
-                batch.settle(StoreAway(f"Redis refused the write: {type(exc).__name__}"))
+                batch.settle(StoreUnavailable(f"Redis refused the write: {type(exc).__name__}"))
             else:
                 self._settle(batch, reply)
         return missing
 
     def _command(self, batch: ShopBatch) -> tuple[Any, ...]:
-        arg = arguments(batch.events, lane="live", retention_s=self._retention_s)
+        arg = encode_events(batch.events, lane="live", retention_s=self._retention_s)
         return (b"EVALSHA", self._sha, 2, *keys.of_script(batch.org), *arg)
 
     def _settle(self, batch: ShopBatch, reply: list[Any]) -> None:

@@ -11,20 +11,20 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from service.domain.words import LANGUAGES, Language, NotSaid, Words
+from service.domain.words import LANGUAGES, Language, StrictTranslations, Translator
 
 DEFAULT: Language = "vi"
 
 
 @cache
-def words(language: Language = DEFAULT) -> Words:
+def words(language: Language = DEFAULT) -> Translator:
     """The words of a language."""
     compiled = io.BytesIO()
     write_mo(compiled, catalogue(language))
     compiled.seek(0)
     translations = GNUTranslations(compiled)
-    translations.add_fallback(NotSaid())
-    return Words(language, translations)
+    translations.add_fallback(StrictTranslations())
+    return Translator(language, translations)
 
 
 @cache

@@ -11,31 +11,31 @@ from service.domain.customers import OrgId
 from service.store import keys
 
 
-class Deed(msgspec.Struct, frozen=True):
+class AuditEntry(msgspec.Struct, frozen=True):
     """One thing that somebody did. `about` never carries a customer's data beyond the id."""
 
     at_ms: int
     by: str
-    what: str  # `publish`, `rollback`, `adopt`, `retract`, `exclude`, `include`, `shadow`, `live`
-    about: dict[str, Any]
+    action: str  # `publish`, `rollback`, `adopt`, `retract`, `exclude`, `include`, `shadow`, `live`
+    details: dict[str, Any]
 
 
-async def record(redis: Redis, org: OrgId, *, by: str, what: str, about: dict[str, Any]) -> None:
+async def append(redis: Redis, org: OrgId, *, by: str, what: str, about: dict[str, Any]) -> None:
     """Write down what was done."""
     client: Any = redis
     await client.xadd(keys.shop(org, "audit"), {"by": by, "what": what, "about": msgspec.json.encode(about)})
 
 
-async def latest(redis: Redis, org: OrgId, *, most: int = 100) -> list[Deed]:
+async def recent(redis: Redis, org: OrgId, *, most: int = 100) -> list[AuditEntry]:
     """The newest first."""
     client: Any = redis
     found = await client.xrevrange(keys.shop(org, "audit"), count=most)
     return [
-        Deed(
+        AuditEntry(
             at_ms=int(name.decode().partition("-")[0]),
             by=fields[b"by"].decode(),
-            what=fields[b"what"].decode(),
-            about=msgspec.json.decode(fields[b"about"]),
+            action=fields[b"what"].decode(),
+            details=msgspec.json.decode(fields[b"about"]),
         )
         for name, fields in found
     ]

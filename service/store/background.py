@@ -4,52 +4,52 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.domain.customers import Customer, unpack
+from service.domain.customers import Customer, decode_snapshot
 from service.domain.judgement import StoredState
-from service.domain.standing import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC, Standing
+from service.domain.standing import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC, CustomerState
 from service.domain.strikes import REVERTS_CODEC
-from service.errors import Unreadable
-from service.store.kept import Kept
+from service.errors import MalformedData
+from service.store.kept import StoredCustomer
 
 
-def background(stored: Kept) -> StoredState:
+def to_stored_state(stored: StoredCustomer) -> StoredState:
     """A customer that was deleted and is back finds what its tombstone kept. Raises Unreadable."""
     owned, held = stored.owned, stored.held
     if stored.tombstone and owned is None and held is None:
         length, _, both = stored.tombstone.partition(b":")
         owned, held = both[: int(length)], both[int(length) :]
     return StoredState(
-        standing=standing(owned=owned, held=held, excluded=stored.excluded, restores=stored.restores),
+        state=to_state(owned=owned, held=held, excluded=stored.excluded, restores=stored.restores),
         intents=INTENTS_CODEC.decode(stored.intents),
         reverts=REVERTS_CODEC.decode(stored.strikes),
     )
 
 
-def last_seen(stored: Kept) -> Customer | None:
+def last_snapshot(stored: StoredCustomer) -> Customer | None:
     """The customer as it was last seen; None before the first look, or where the snapshot cannot be read."""
     try:
-        return unpack(stored.snap) if stored.snap else None
-    except Unreadable:
+        return decode_snapshot(stored.snap) if stored.snap else None
+    except MalformedData:
         return None
 
 
-def standing(
+def to_state(
     *, owned: bytes | None, held: bytes | None, excluded: bytes | None, restores: bytes | None = None
-) -> Standing:
+) -> CustomerState:
     """What is ours, held, excluded and to be put back. Raises Unreadable."""
-    return Standing(
-        owned=OWNERSHIP_CODEC.decode(owned),
-        held=HOLDS_CODEC.decode(held),
-        excluded=unpack_excluded(excluded),
+    return CustomerState(
+        ownership=OWNERSHIP_CODEC.decode(owned),
+        holds=HOLDS_CODEC.decode(held),
+        excluded_rules=decode_exclusions(excluded),
         restores=RESTORES_CODEC.decode(restores),
     )
 
 
-def pack_excluded(rules: Iterable[str]) -> bytes:
+def encode_exclusions(rules: Iterable[str]) -> bytes:
     """Rule and tier ids, comma-joined; nothing is empty bytes."""
     return ",".join(sorted(rules)).encode()
 
 
-def unpack_excluded(packed: bytes | None) -> frozenset[str]:
+def decode_exclusions(packed: bytes | None) -> frozenset[str]:
     """The reverse."""
     return frozenset(packed.decode().split(",")) if packed else frozenset()

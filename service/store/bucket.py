@@ -17,21 +17,21 @@ Lane = Literal["live", "bulk"]
 Permit = NewType("Permit", str)  # opaque; good for one call, and given up after 15 s
 
 LEAK_PER_S: Final = 4.0
-SIZE: Final = 80
-UNSENT: Final = -1  # as a status: the permit was not used
-NO_ANSWER: Final = 0
+BUCKET_SIZE: Final = 80
+NOT_SENT: Final = -1  # as a status: the permit was not used
+NO_RESPONSE: Final = 0
 LEVEL_FIELDS: Final = ["level", "at", "size"]  # of the stored state
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Granted:
     """One call may be made, and must be reported."""
 
     permit: Permit
 
 
 @dataclass(frozen=True, slots=True)
-class Wait:
+class Denied:
     """Not now; ask again after `wait_s`. The reason: `full`, `live first`, `probing` or `blocked` (a 429)."""
 
     wait_s: float
@@ -39,7 +39,7 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
-class Level:
+class Usage:
     """How full a shop's bucket is by our estimate; `in_flight` calls come on top."""
 
     level: float
@@ -48,7 +48,7 @@ class Level:
     blocked_s: float
 
 
-class Bucket:
+class RateLimiter:
     """The buckets of all shops in one Redis; the algorithm is in queue/lua/_rate_limiter.lua.
 
     `clock_ms` is for simulations: 0 stands for the server's own time.
@@ -61,7 +61,7 @@ class Bucket:
         self.leak_per_s = leak_per_s
         self._clock_ms = clock_ms
 
-    async def acquire(self, org: OrgId, *, lane: Lane, reserve: int = 0) -> Grant | Wait:
+    async def acquire(self, org: OrgId, *, lane: Lane, reserve: int = 0) -> Granted | Denied:
         """Ask for one call. `reserve` places are left to the merchant's other apps.
 
         Asking twice by accident (a command tried again) costs one place for 15 s.
@@ -71,8 +71,8 @@ class Bucket:
             self._redis, org, self._clock_ms(), lane, *self.script_args(reserve)
         )
         if granted:
-            return Grant(Permit(permit.decode()))
-        return Wait(wait_ms / 1000, reason.decode())
+            return Granted(Permit(permit.decode()))
+        return Denied(wait_ms / 1000, reason.decode())
 
     def script_args(self, reserve: int = 0) -> list[float]:
         """The arguments of `rate_limit_acquire`, for scripts that call it."""
@@ -81,7 +81,7 @@ class Bucket:
     async def report(
         self,
         org: OrgId,
-        grant: Grant,
+        grant: Granted,
         *,
         status: int | None,
         used: int | None = None,
@@ -98,13 +98,13 @@ class Bucket:
             self._clock_ms(),
             self.leak_per_s,
             grant.permit,
-            NO_ANSWER if status is None else status,
+            NO_RESPONSE if status is None else status,
             -1 if used is None else used,
             -1 if size is None else size,
             math.ceil((retry_after_s or 0) * 1000),
         )
 
-    async def level(self, org: OrgId) -> Level:
+    async def usage(self, org: OrgId) -> Usage:
         """The level now; writes nothing."""
         now = await self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -114,7 +114,7 @@ class Bucket:
             stored, blocked_until, in_flight = await pipe.execute()
         level, size = level_now(stored, now_ms=now, leak_per_s=self.leak_per_s)
         blocked_s = max(0.0, float(blocked_until or 0) - now) / 1000
-        return Level(level=level, size=size, in_flight=in_flight, blocked_s=blocked_s)
+        return Usage(level=level, size=size, in_flight=in_flight, blocked_s=blocked_s)
 
     async def _now_ms(self) -> int:
         if now := self._clock_ms():
@@ -128,4 +128,4 @@ def level_now(
 ) -> tuple[float, int]:
     """The level at this moment and the size, from the values of `LEVEL_FIELDS`."""
     level, at, size = (float(value or 0) for value in stored)
-    return max(0.0, level - leak_per_s * max(0.0, now_ms - at) / 1000), int(size) or SIZE
+    return max(0.0, level - leak_per_s * max(0.0, now_ms - at) / 1000), int(size) or BUCKET_SIZE

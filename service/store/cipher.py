@@ -10,7 +10,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from service.errors import BadSettings, Unreadable
+from service.errors import InvalidSettings, MalformedData
 
 PURPOSE: Final = b"haravan-tagger: tokens and secrets at rest, 1"
 
@@ -25,23 +25,23 @@ class Cipher:
     def __init__(self, keys: Sequence[str]) -> None:
         self._fernet = MultiFernet([Fernet(_derived(key)) for key in keys]) if keys else None
 
-    def seal(self, text: str) -> bytes:
+    def encrypt(self, text: str) -> bytes:
         """The sealed bytes, different each time; raises BadSettings where there is no key."""
         return self._keys().encrypt(text.encode())
 
-    def open(self, sealed: bytes) -> str:
+    def decrypt(self, sealed: bytes) -> str:
         """What was sealed; raises Unreadable when no key fits, BadSettings where there is none."""
         try:
             return self._keys().decrypt(sealed).decode()
         except InvalidToken as exc:
-            raise Unreadable(
+            raise MalformedData(
                 "a stored token or secret cannot be opened: the key that sealed it is not in SECRET_KEY any more. "
                 "Put that key back behind the new one, or store the token again: tagger shops token ORG"
             ) from exc
 
     def _keys(self) -> MultiFernet:
         if self._fernet is None:
-            raise BadSettings(
+            raise InvalidSettings(
                 "SECRET_KEY is missing: tokens and secrets are sealed with it before they are stored"
             )
         return self._fernet

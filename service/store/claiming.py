@@ -21,20 +21,20 @@ from service.domain.standing import OWNERSHIP_CODEC
 from service.domain.tags import fold
 from service.errors import Refused, TaggerError
 from service.store import audit, claims, keys, marks, queue, runs
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.claims import Claim, What
 from service.store.jobs import pending
 from service.store.jobs.pending import PendingJob
 from service.store.runs import Run
 from service.store.shop import Shop
-from service.store.stepping import chunks
-from service.store.turns import Turns
+from service.store.stepping import batched
+from service.store.turns import LeaseManager
 
-PATIENCE_S: Final = 20.0  # longer than the lock of a worker that died
-PAUSE_S: Final = 0.02
+LEASE_TIMEOUT_S: Final = 20.0  # longer than the lock of a worker that died
+RETRY_DELAY_S: Final = 0.02
 
 
-class Busy(TaggerError):
+class LeaseUnavailable(TaggerError):
     """The shop's lock could not be had."""
 
 
@@ -47,15 +47,15 @@ class ClaimArgs(msgspec.Struct, frozen=True):
     enrolled: bool = False  # all its customers are in the run
 
 
-async def carry_out(context: Context, shop: Shop, claim: Claim, *, by: str) -> Run | None:
+async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: str) -> Run | None:
     """Start a run for a worker to carry the claim out; None where there is nobody.
 
     The same claim that is still pending is not started twice: its run is the answer.
     """
     redis, org = context.redis, shop.org
-    about: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.owners)}
-    if not claim.owners:
-        await audit.record(redis, org, by=by, what=claim.what, about=about)
+    about: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.new_owners)}
+    if not claim.new_owners:
+        await audit.append(redis, org, by=by, what=claim.what, about=about)
         return None
     if (started := await _pending(redis, org, claim)) is not None:
         return started
@@ -65,12 +65,12 @@ async def carry_out(context: Context, shop: Shop, claim: Claim, *, by: str) -> R
         runs.queue_begin(pipe, org, run_id, kind=claim.what, by=by, reason=reason, now_ms=now_ms, pending=1)
         pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
         await pipe.execute()
-    await audit.record(redis, org, by=by, what=claim.what, about=about | {"run": run_id})
+    await audit.append(redis, org, by=by, what=claim.what, about=about | {"run": run_id})
     return await runs.get(redis, org, run_id)
 
 
 async def execute(
-    context: Context, cpu: CpuRunner, job: PendingJob, *, patience_s: float = PATIENCE_S
+    context: Context, cpu: CpuRunner, job: PendingJob, *, patience_s: float = LEASE_TIMEOUT_S
 ) -> bool:
     """Change the ownership and enqueue these customers; False where the shop is too busy, for another try.
 
@@ -79,13 +79,13 @@ async def execute(
     redis, org = context.redis, job.org
     args = msgspec.convert(job.args, ClaimArgs)
     claim = await cpu.run(_planned_again, org, args)
-    customers = [*claim.owners]
+    customers = [*claim.new_owners]
     if not args.enrolled:
-        await runs.enrol(redis, org, job.id, customers)
+        await runs.add_members(redis, org, job.id, customers)
         args = msgspec.structs.replace(args, enrolled=True)
         await pending.save(redis, msgspec.structs.replace(job, args=msgspec.to_builtins(args)))
     elif not (await runs.get(redis, org, job.id)).ended:  # a publish that came since has ended its books
-        customers = await runs.left(redis, org, job.id)
+        customers = await runs.remaining(redis, org, job.id)
     if not await _hand_over(redis, org, job.id, claim, customers, patience_s=patience_s):
         return False
     async with redis.pipeline() as pipe:
@@ -107,7 +107,7 @@ async def _pending(redis: ArqRedis, org: OrgId, claim: Claim) -> Run | None:
 
 
 async def _planned_again(context: Context, org: OrgId, args: ClaimArgs) -> Claim:
-    shop = await context.shops.require(org)
+    shop = await context.shops.get_or_raise(org)
     try:
         if args.what == "retract":
             return await claims.plan_retraction(context, shop, args.tag)
@@ -127,11 +127,11 @@ async def _hand_over(
 ) -> bool:
     """Chunk by chunk under the lock, so that no drain writes back what it read before; marked before it is given up."""
     try:
-        for chunk in chunks(customers):
+        for chunk in batched(customers):
             async with _locked(redis, org, patience_s):
-                await _own(redis, org, claim, [one for one in chunk if one in claim.owners])
-                await marks.mark_customers(redis, org, chunk, cause=f"{claim.what}:{run_id}")
-    except Busy:
+                await _own(redis, org, claim, [one for one in chunk if one in claim.new_owners])
+                await marks.mark_dirty_customers(redis, org, chunk, cause=f"{claim.what}:{run_id}")
+    except LeaseUnavailable:
         return False
     return True
 
@@ -146,7 +146,7 @@ async def _own(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[Cu
     for name, customer, stored in zip(names, customers, packed, strict=True):
         owned = OWNERSHIP_CODEC.decode(stored)
         if (claim.what == "adopt") is (key not in owned):
-            changed[name] = OWNERSHIP_CODEC.encode({**owned, key: claim.owners[customer]})
+            changed[name] = OWNERSHIP_CODEC.encode({**owned, key: claim.new_owners[customer]})
     if changed:
         await client.hset(keys.shop(org, "owned"), mapping=changed)
 
@@ -154,18 +154,18 @@ async def _own(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[Cu
 @asynccontextmanager
 async def _locked(redis: ArqRedis, org: OrgId, patience_s: float) -> AsyncIterator[None]:
     """The shop's lock; raises Busy."""
-    turns = Turns(redis, bucket=Bucket(redis))
+    turns = LeaseManager(redis, bucket=RateLimiter(redis))
     turn = None
-    for _ in range(int(patience_s / PAUSE_S)):
+    for _ in range(int(patience_s / RETRY_DELAY_S)):
         turn = await turns.acquire(org, token=f"claim-{secrets.token_hex(8)}")
         if turn is not None:
             break
-        await asyncio.sleep(PAUSE_S)
+        await asyncio.sleep(RETRY_DELAY_S)
     if turn is None:
-        raise Busy(f"shop {org} is busy")
+        raise LeaseUnavailable(f"shop {org} is busy")
     try:
         yield
     finally:
         ring = await turn.release(wait_ms=0, state={})
         if ring.number:
-            await queue.ring(redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+            await queue.wake_shop(redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)

@@ -8,15 +8,15 @@ from typing import Literal
 
 from service.context import Context
 from service.domain.customers import Customer, CustomerId
-from service.domain.evaluation import Compiled, CompiledTier, TagStep
+from service.domain.evaluation import CompiledRules, CompiledTier, TagStep
 from service.domain.population import Population
 from service.domain.rollback import decide_with_restores
-from service.domain.standing import Owned, Standing
+from service.domain.standing import CustomerState, Ownership
 from service.domain.tags import fold
 from service.errors import Refused
 from service.store import previews
 from service.store.shop import Shop
-from service.store.versions import RETRACTED
+from service.store.versions import RETRACTED_OWNER
 
 What = Literal["adopt", "retract"]
 
@@ -27,7 +27,7 @@ class Claim:
 
     tag: str
     what: What
-    owners: Mapping[CustomerId, Owned]
+    new_owners: Mapping[CustomerId, Ownership]
     matching_only: bool = False  # of an adoption
 
 
@@ -46,9 +46,9 @@ async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only
         )
     rule = step.rules[0].id if isinstance(step, TagStep) else step.id
     found = {
-        CustomerId(customer.id): Owned(spelled, rule, now_ms, version, adopted=True)
+        CustomerId(customer.id): Ownership(spelled, rule, now_ms, version, adopted=True)
         for customer, standing in _all(people)
-        if key not in standing.owned
+        if key not in standing.ownership
         and (spelled := _spelled(customer, key))
         and (not matching_only or key in _wanted(compiled, customer, standing, now_ms, version))
     }
@@ -59,39 +59,41 @@ async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
     """Who has this tag from us, to have it removed; Refused while a live rule would give it again."""
     compiled, people, _ = await _people(context, shop, await context.now_ms())
     key = fold(tag)
-    setters = sorted(one for one, keys_ in compiled.live.items() if key in keys_)
+    setters = sorted(one for one, keys_ in compiled.tags_by_rule.items() if key in keys_)
     if setters:
         raise Refused(
             f"the rule {', '.join(setters)} would give {tag!r} again: disable or delete it first, then retract"
         )
     found = {
-        CustomerId(customer.id): Owned(standing.owned[key].tag, RETRACTED, standing.owned[key].since_ms)
+        CustomerId(customer.id): Ownership(
+            standing.ownership[key].tag, RETRACTED_OWNER, standing.ownership[key].since_ms
+        )
         for customer, standing in _all(people)
-        if key in standing.owned
+        if key in standing.ownership
     }
     return Claim(tag, "retract", found)
 
 
-async def _people(context: Context, shop: Shop, now_ms: int) -> tuple[Compiled, Population, int]:
+async def _people(context: Context, shop: Shop, now_ms: int) -> tuple[CompiledRules, Population, int]:
     versions = context.versions
     number = await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
-    return compiled, await previews.gather(context.redis, shop.org, compiled, now_ms=now_ms), number
+    return compiled, await previews.load_population(context.redis, shop.org, compiled, now_ms=now_ms), number
 
 
-def _all(people: Population) -> Iterator[tuple[Customer, Standing]]:
-    return zip(people.customers, people.standings, strict=True)
+def _all(people: Population) -> Iterator[tuple[Customer, CustomerState]]:
+    return zip(people.customers, people.states, strict=True)
 
 
 def _wanted(
-    compiled: Compiled, customer: Customer, standing: Standing, now_ms: int, version: int
+    compiled: CompiledRules, customer: Customer, standing: CustomerState, now_ms: int, version: int
 ) -> frozenset[str]:
     """The tags (folded) that the rules would give."""
     decided = decide_with_restores(
-        compiled=compiled,
+        rules=compiled,
         customer=customer,
-        standing=standing,
-        today=compiled.day_of(now_ms),
+        state=standing,
+        today=compiled.local_day(now_ms),
         now_ms=now_ms,
         version=version,
     )
@@ -99,7 +101,7 @@ def _wanted(
 
 
 def _keys(step: TagStep | CompiledTier) -> frozenset[str]:
-    return frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.keys)
+    return frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.level_by_tag)
 
 
 def _spelled(customer: Customer, key: str) -> str:

@@ -14,13 +14,13 @@ from redis.asyncio import Redis
 from service.domain.customers import OrgId
 from service.store import keys
 from service.store.script import load_script
-from service.store.stepping import CHUNK
+from service.store.stepping import BATCH_SIZE
 
-STEP_MS: Final = 2000  # less is no harm
-NOTED_EVERY_MS: Final = 5000  # a write for all workers together
+MIN_STEP_MS: Final = 2000  # less is no harm
+SAVE_INTERVAL_MS: Final = 5000  # a write for all workers together
 
 
-async def mend_step_back(
+async def handle_clock_step_back(
     redis: Redis,
     *,
     now_ms: Callable[[], Awaitable[int]],
@@ -38,14 +38,16 @@ async def mend_step_back(
             pipe.get(name)
         noted = [int(each or 0) for each in await pipe.execute()]
     now = await now_ms()  # after reading: a process that stood still in between must not take that for a step
-    stepped = {number for number, then in enumerate(noted) if then - now > STEP_MS}
+    stepped = {number for number, then in enumerate(noted) if then - now > MIN_STEP_MS}
     if stepped:
         for org in await orgs():
             if keys.partition_of(org) in stepped:
-                while await load_script("queue", "reset_waits")(redis, org, now, CHUNK) == CHUNK:
+                while await load_script("queue", "reset_waits")(redis, org, now, BATCH_SIZE) == BATCH_SIZE:
                     pass
     stale = [
-        name for number, name in enumerate(names) if number in stepped or now - noted[number] > NOTED_EVERY_MS
+        name
+        for number, name in enumerate(names)
+        if number in stepped or now - noted[number] > SAVE_INTERVAL_MS
     ]
     if stale:
         async with client.pipeline(transaction=False) as pipe:

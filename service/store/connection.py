@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store import queue
-from service.store.sentinels import Sentinels
+from service.store.sentinels import EpochAwareSentinel
 
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -47,7 +47,7 @@ def connect(
 
 
 def _arq(pool: ConnectionPool) -> ArqRedis:
-    pool.connection_class = _telling(pool.connection_class)
+    pool.connection_class = _with_connection_errors(pool.connection_class)
     client = ArqRedis(
         pool_or_conn=pool,
         job_serializer=queue.serialize,
@@ -59,7 +59,7 @@ def _arq(pool: ConnectionPool) -> ArqRedis:
     return client
 
 
-def _telling(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+def _with_connection_errors(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """The same kind of connection, which says that it was closed as redis-py expects to be told.
 
     uvloop raises RuntimeError where a connection that the server has closed is written to; redis-py lets it pass, and
@@ -85,7 +85,7 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
     if parts.scheme == "rediss+sentinel":
         options = {**options, "ssl": True}
     sentinel_password = parse_qs(parts.query).get("sentinel_password", [None])[0]
-    sentinel: Any = Sentinels(  # type: ignore[no-untyped-call]
+    sentinel: Any = EpochAwareSentinel(  # type: ignore[no-untyped-call]
         hosts,
         sentinel_kwargs={"password": sentinel_password, "socket_timeout": CONNECT_TIMEOUT_S},
         password=password,
@@ -94,7 +94,7 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
     )
     # who is asked for the primary's address is a server that may go away, too
     for each in sentinel.sentinels:
-        each.connection_pool.connection_class = _telling(each.connection_pool.connection_class)
+        each.connection_pool.connection_class = _with_connection_errors(each.connection_pool.connection_class)
     pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
     return pool
 

@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from service.store import keys
 
-BEAT: Final = "heartbeat"  # the field that says when a worker last stored its counts
+HEARTBEAT: Final = "heartbeat"  # the field that says when a worker last stored its counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Counters:
             async with self._redis.pipeline(transaction=True) as pipe:
                 for name, value in counts.items():
                     pipe.hincrbyfloat(self._key, name, value)
-                pipe.hset(self._key, BEAT, int(self._clock() * 1000))
+                pipe.hset(self._key, HEARTBEAT, int(self._clock() * 1000))
                 await pipe.execute()
         except BaseException:
             self._waiting.update(counts)
@@ -72,16 +72,16 @@ async def read(redis: Redis) -> list[Count]:
     for part in parts:
         for name, value in part.items():
             sums[name] += float(value)  # type: ignore[assignment]  # seconds are counted too
-    del sums[BEAT.encode()]
+    del sums[HEARTBEAT.encode()]
     return [_count(name.decode(), value) for name, value in sums.items()]
 
 
-async def last_beat_ms(redis: Redis) -> int | None:
+async def last_heartbeat_ms(redis: Redis) -> int | None:
     """When a worker last stored its counts, None when none ever did."""
     client: Any = redis
     async with client.pipeline(transaction=False) as pipe:
         for key in keys.of_partitions("counters"):
-            pipe.hget(key, BEAT)
+            pipe.hget(key, HEARTBEAT)
         beats = [int(each) for each in await pipe.execute() if each]
     return max(beats, default=None)
 

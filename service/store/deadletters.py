@@ -10,9 +10,9 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store import keys, marks
-from service.store.stepping import chunks, steps
+from service.store.stepping import batched, scan_hash
 
-RETRY_AFTER_MS = 24 * 3_600_000
+RETRY_INTERVAL_MS = 24 * 3_600_000
 
 
 class DeadLetter(msgspec.Struct, frozen=True):
@@ -35,16 +35,16 @@ class _Stored(msgspec.Struct, frozen=True):
     transient: bool = False
 
 
-async def open_letters(redis: ArqRedis, org: OrgId) -> list[DeadLetter]:
+async def list_open(redis: ArqRedis, org: OrgId) -> list[DeadLetter]:
     """Every open letter of a shop, the oldest first."""
     found: dict[bytes, bytes] = {}
-    async for step in steps(redis, keys.shop(org, "dead_letters")):
+    async for step in scan_hash(redis, keys.shop(org, "dead_letters")):
         found.update(step)
     letters = [each for name, stored in found.items() for each in _letters(CustomerId(int(name)), stored)]
     return sorted(letters, key=lambda letter: letter.first_ms)
 
 
-async def of_customer(redis: ArqRedis, org: OrgId, customer: CustomerId) -> list[DeadLetter]:
+async def for_customer(redis: ArqRedis, org: OrgId, customer: CustomerId) -> list[DeadLetter]:
     """The open letters of one customer."""
     stored = await redis.hget(keys.shop(org, "dead_letters"), str(customer))
     return _letters(customer, stored) if stored else []
@@ -52,21 +52,21 @@ async def of_customer(redis: ArqRedis, org: OrgId, customer: CustomerId) -> list
 
 async def retry(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> None:
     """Look at these customers again; a success closes their letters, and what stopped a tag is forgiven."""
-    for chunk in chunks(customers):
+    for chunk in batched(customers):
         await redis.hdel(keys.shop(org, "reverts"), *[str(customer) for customer in chunk])
-    await marks.mark_customers(redis, org, customers, cause="retry")
+    await marks.mark_dirty_customers(redis, org, customers, cause="retry")
 
 
-async def drop(redis: ArqRedis, org: OrgId, customer: CustomerId) -> None:
+async def discard(redis: ArqRedis, org: OrgId, customer: CustomerId) -> None:
     """Close a customer's letters without doing anything; raises NotFound."""
     if not await redis.hdel(keys.shop(org, "dead_letters"), str(customer)):
         raise NotFound(f"customer {customer} has no open dead letter")
 
 
-async def due_again(redis: ArqRedis, org: OrgId, *, now_ms: int) -> list[CustomerId]:
+async def due_for_retry(redis: ArqRedis, org: OrgId, *, now_ms: int) -> list[CustomerId]:
     """Customers whose transient letter was last tried a day ago."""
-    letters = await open_letters(redis, org)
-    due = {each.customer for each in letters if each.transient and now_ms - each.last_ms >= RETRY_AFTER_MS}
+    letters = await list_open(redis, org)
+    due = {each.customer for each in letters if each.transient and now_ms - each.last_ms >= RETRY_INTERVAL_MS}
     return sorted(due)
 
 

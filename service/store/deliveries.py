@@ -11,17 +11,17 @@ import msgpack
 from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import Kept, read_kept
-from service.errors import Unreadable
+from service.domain.deliveries import DeliveryRecord, decode_delivery
+from service.errors import MalformedData
 from service.store import keys
 
 # Signed deliveries whose shop we do not have. The org header is not signed, so all of them share one bounded place.
-STRANGERS: Final = OrgId("unknown")
-MOST_STRANGERS: Final = 2_000  # records, of up to some hundred deliveries
-MOST: Final = 1000  # in one answer
-AT_ONCE: Final = 100  # records that are read in one step: each may have a hundred deliveries
+UNKNOWN_SHOP: Final = OrgId("unknown")
+MAX_UNKNOWN_SHOP: Final = 2_000  # records, of up to some hundred deliveries
+MAX_PAGE: Final = 1000  # in one answer
+BATCH_SIZE: Final = 100  # records that are read in one step: each may have a hundred deliveries
 CUSTOMER, IDENTITY, RECORD = 0, 3, 6  # places of what is read of an event (marks.py)
-MOST_OF_ONE: Final = 50  # deliveries of one customer
+MAX_PER_CUSTOMER: Final = 50  # deliveries of one customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +48,14 @@ class Page:
     before: str | None
 
 
-async def by_customer(
+async def list_for_customer(
     redis: Redis, org: OrgId, customer: CustomerId, *, since_ms: int = 0, until_ms: int | None = None
 ) -> tuple[Delivery, ...]:
     """The customer's last deliveries (`MOST_OF_ONE` of them) in that span, newest first."""
     client: Any = redis
     stream = keys.shop(org, "deliveries")
     ids: list[bytes] = await client.lrange(
-        keys.shop(org, f"deliveries_by_customer:{customer}"), -MOST_OF_ONE, -1
+        keys.shop(org, f"deliveries_by_customer:{customer}"), -MAX_PER_CUSTOMER, -1
     )
     records = dict.fromkeys(each.partition(b".")[0] for each in ids)
     async with client.pipeline(transaction=False) as pipe:
@@ -71,7 +71,7 @@ async def by_customer(
     )
 
 
-async def by_time(
+async def list_deliveries(
     redis: Redis,
     org: OrgId,
     *,
@@ -87,11 +87,11 @@ async def by_time(
     record, _, place = (before or "").partition(".")
     newest = f"({record}" if record and not place else record
     newest = newest or ("+" if until_ms is None else str(until_ms))
-    size = max(1, min(limit, MOST))
+    size = max(1, min(limit, MAX_PAGE))
     older: list[Delivery] = []
     while len(older) <= size:
         entries = await client.xrevrange(
-            keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=min(size + 1, AT_ONCE)
+            keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=min(size + 1, BATCH_SIZE)
         )
         if not entries:
             break
@@ -111,7 +111,7 @@ async def customers_since(
     stream, newest = keys.shop(org, "deliveries"), "+" if until_ms is None else str(until_ms)
     found: dict[CustomerId, None] = {}
     oldest = str(since_ms)
-    while entries := await client.xrange(stream, min=oldest, max=newest, count=AT_ONCE):
+    while entries := await client.xrange(stream, min=oldest, max=newest, count=BATCH_SIZE):
         for delivery in (each for entry in entries for each in _deliveries(entry)):
             if delivery.customer is not None and (not topics or delivery.topic in topics):
                 found[delivery.customer] = None
@@ -119,10 +119,10 @@ async def customers_since(
     return list(found)
 
 
-async def forget_strangers(redis: Redis) -> None:
+async def trim_unknown_shop(redis: Redis) -> None:
     """Keep the place of unknown shops bounded; nobody's retention reaches it."""
     client: Any = redis
-    await client.xtrim(keys.shop(STRANGERS, "deliveries"), maxlen=MOST_STRANGERS, approximate=True)
+    await client.xtrim(keys.shop(UNKNOWN_SHOP, "deliveries"), maxlen=MAX_UNKNOWN_SHOP, approximate=True)
 
 
 def _deliveries(entry: tuple[bytes, dict[bytes, bytes]]) -> list[Delivery]:
@@ -157,8 +157,8 @@ def _delivery(name: str, event: Sequence[bytes], outcome: str, *, repeat: bool) 
     )
 
 
-def _kept(blob: bytes) -> Kept:
+def _kept(blob: bytes) -> DeliveryRecord:
     try:
-        return read_kept(blob)
-    except Unreadable:
-        return Kept("", b"", 0)
+        return decode_delivery(blob)
+    except MalformedData:
+        return DeliveryRecord("", b"", 0)

@@ -8,18 +8,18 @@ from typing import Any, Final
 import msgspec
 
 from service.context import Context
-from service.domain.differences import differences, headline
-from service.domain.evaluation import Compiled
-from service.domain.ownership import Past, undo
+from service.domain.differences import diff_rules, summarize_change
+from service.domain.evaluation import CompiledRules
+from service.domain.ownership import Inheritance, inherit_rollback
 from service.domain.rollback import RestoresByCustomer
 from service.domain.rules import RuleSet
-from service.domain.warnings import say_warning
-from service.domain.words import Words
+from service.domain.warnings import describe_warning
+from service.domain.words import Translator
 from service.errors import Refused
 from service.store import census, previews, restoring
-from service.store.previews import Shown
+from service.store.previews import PreviewReport
 from service.store.shop import Shop
-from service.store.versions import check_currency, made_ready
+from service.store.versions import check_currency, compile_version
 
 UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
 
@@ -32,25 +32,27 @@ class Draft:
     """
 
     rule_set: RuleSet
-    past: Past
-    compiled: Compiled
+    past: Inheritance
+    compiled: CompiledRules
     parent: int
     before: RuleSet
-    shown: Shown
+    shown: PreviewReport
     shadow: bool = False
 
 
-def changes(drafted: Draft, *, words: Words) -> list[str]:
+def diff_lines(drafted: Draft, *, words: Translator) -> list[str]:
     """What differs from the live rules, a line for each rule and tier."""
-    return [headline(one, words=words) for one in differences(drafted.before, drafted.rule_set)]
+    return [summarize_change(one, translator=words) for one in diff_rules(drafted.before, drafted.rule_set)]
 
 
-def as_data(drafted: Draft, *, words: Words) -> dict[str, Any]:
+def to_dict(drafted: Draft, *, words: Translator) -> dict[str, Any]:
     """All that somebody should see before publishing, as plain data."""
-    warned = [say_warning(one, words=words, compiled=drafted.compiled) for one in drafted.shown.warnings]
-    return previews.as_data(drafted.shown) | {
+    warned = [
+        describe_warning(one, translator=words, compiled=drafted.compiled) for one in drafted.shown.warnings
+    ]
+    return previews.to_dict(drafted.shown) | {
         "parent": drafted.parent,
-        "changes": changes(drafted, words=words),
+        "changes": diff_lines(drafted, words=words),
         "warnings": warned,
         "shadow": drafted.shadow,
     }
@@ -59,8 +61,8 @@ def as_data(drafted: Draft, *, words: Words) -> dict[str, Any]:
 async def draft(context: Context, shop: Shop, rule_set: RuleSet) -> Draft:
     """Look at what publishing these rules now would do; nothing is written."""
     parent = await context.versions.live_number(shop.org)
-    past = await context.versions.inheritance(shop.org, rule_set, parent=parent)
-    return await drafted_as(context, shop, rule_set, past, parent)
+    past = await context.versions.derive_inherited(shop.org, rule_set, parent=parent)
+    return await draft_for(context, shop, rule_set, past, parent)
 
 
 async def draft_rollback(context: Context, shop: Shop, *, to: int) -> Draft:
@@ -74,10 +76,12 @@ async def draft_rollback(context: Context, shop: Shop, *, to: int) -> Draft:
         )
     restored = await versions.document(shop.org, to)
     undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
-    inherited = await versions.inheritance(shop.org, restored, parent=parent)
-    past = undo(inherited, undone=undone, restored=restored, target=await versions.past(shop.org, to))
-    back = await restoring.gather(context.redis, shop.org, undone, by=parent + 1, versions=versions)
-    drafted = await drafted_as(context, shop, restored, past, parent, back)
+    inherited = await versions.derive_inherited(shop.org, restored, parent=parent)
+    past = inherit_rollback(
+        inherited, undone=undone, restored=restored, target=await versions.inherited(shop.org, to)
+    )
+    back = await restoring.collect_restores(context.redis, shop.org, undone, by=parent + 1, versions=versions)
+    drafted = await draft_for(context, shop, restored, past, parent, back)
     published_ms = (await versions.get(shop.org, parent)).at_ms
     if to < parent - 1 or await context.now_ms() - published_ms >= UNDO_MS:
         return drafted
@@ -85,11 +89,11 @@ async def draft_rollback(context: Context, shop: Shop, *, to: int) -> Draft:
     return replace(drafted, shown=replace(drafted.shown, guard=free))
 
 
-async def drafted_as(
+async def draft_for(
     context: Context,
     shop: Shop,
     rule_set: RuleSet,
-    past: Past,
+    past: Inheritance,
     parent: int,
     restores: RestoresByCustomer = previews.NO_RESTORES,
     *,
@@ -97,12 +101,12 @@ async def drafted_as(
 ) -> Draft:
     """What these rules would do to everybody known as version `number`: the one after `parent`, unless it is said."""
     check_currency(rule_set, shop.currency)
-    compiled = made_ready(rule_set, past=past)
+    compiled = compile_version(rule_set, past=past)
     before = await context.versions.document(shop.org, parent) if parent else RuleSet()
-    people = await previews.gather(
+    people = await previews.load_population(
         context.redis, shop.org, compiled, now_ms=await context.now_ms(), restores=restores
     )
-    customers = await census.counted(context.redis, shop.org)
+    customers = await census.get_count(context.redis, shop.org)
     number = parent + 1 if number is None else number
-    shown = previews.show(shop, people, compiled, version=number, customers=customers)
+    shown = previews.build_report(shop, people, compiled, version=number, customers=customers)
     return Draft(rule_set, past, compiled, parent, before, shown, shop.shadow)

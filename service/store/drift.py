@@ -9,13 +9,13 @@ import msgspec
 from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.touches import Touch, last_touches
+from service.domain.touches import ExternalChange, latest_changes
 from service.store import keys
 
 
-async def of_customers(
+async def manual_changes_of(
     redis: Redis, org: OrgId, customers: Sequence[CustomerId]
-) -> dict[CustomerId, dict[str, Touch]]:
+) -> dict[CustomerId, dict[str, ExternalChange]]:
     """What others last did to each tag (folded) of these customers, in one round trip; those untouched are left out."""
     if not customers:
         return {}
@@ -25,15 +25,17 @@ async def of_customers(
     return {customer: _unpacked(packed) for customer, packed in pairs if packed}
 
 
-async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> dict[str, Touch]:
+async def manual_changes_of_customer(
+    redis: Redis, org: OrgId, customer: CustomerId
+) -> dict[str, ExternalChange]:
     """The same for one customer."""
-    return (await of_customers(redis, org, [customer])).get(customer, {})
+    return (await manual_changes_of(redis, org, [customer])).get(customer, {})
 
 
-def _unpacked(packed: bytes) -> dict[str, Touch]:
+def _unpacked(packed: bytes) -> dict[str, ExternalChange]:
     """As settle.lua packs it: tag -> ms, below zero where the tag was taken off."""
-    return last_touches(
-        Touch(tag, added=at > 0, at_ms=abs(at)) for tag, at in _DECODER.decode(packed).items()
+    return latest_changes(
+        ExternalChange(tag, added=at > 0, at_ms=abs(at)) for tag, at in _DECODER.decode(packed).items()
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from redis.asyncio import Redis
 from redis.exceptions import NoPermissionError, ResponseError
 
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.settings import Durability
 
 ASKED: Final = (
@@ -25,7 +25,7 @@ Level = Literal["refused", "warning", "note"]
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class ServerCheck:
     """One thing about the server that a person should know. `refused` stops the boot."""
 
     level: Level
@@ -33,21 +33,21 @@ class Finding:
     text: str
 
 
-async def examine(redis: Redis, durability: Durability) -> list[Finding]:
+async def check_server(redis: Redis, durability: Durability) -> list[ServerCheck]:
     """Ask the server for its settings and judge them; raises redis' errors when it does not answer."""
     client: Any = redis
     try:
         config: Mapping[Any, Any] = await client.config_get(*ASKED)
     except (NoPermissionError, ResponseError):  # a managed Redis has no CONFIG, or does not let us use it
-        return judge(None, durability)
-    return judge({_text(name): _text(value) for name, value in config.items()}, durability)
+        return evaluate_config(None, durability)
+    return evaluate_config({_text(name): _text(value) for name, value in config.items()}, durability)
 
 
-def judge(config: Mapping[str, str] | None, durability: Durability) -> list[Finding]:
+def evaluate_config(config: Mapping[str, str] | None, durability: Durability) -> list[ServerCheck]:
     """What these settings mean for the promise that an acknowledged webhook is not lost."""
     if not config:
         return [
-            Finding(
+            ServerCheck(
                 "note",
                 "config_hidden",
                 "The server does not show its settings: that an acknowledged webhook survives a crash is its "
@@ -57,20 +57,20 @@ def judge(config: Mapping[str, str] | None, durability: Durability) -> list[Find
     return [*_disk(config, durability), *_memory(config)]
 
 
-def refuse(findings: list[Finding]) -> None:
+def require_durable(findings: list[ServerCheck]) -> None:
     """Stop the boot where a finding says so; raises BadSettings."""
     texts = [each.text for each in findings if each.level == "refused"]
     if texts:
-        raise BadSettings("The Redis server will not do:\n" + "\n".join(f"  - {text}" for text in texts))
+        raise InvalidSettings("The Redis server will not do:\n" + "\n".join(f"  - {text}" for text in texts))
 
 
-def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
+def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck]:
     appends = config.get("appendonly") == "yes"
     fsync = config.get("appendfsync", "")
-    found: list[Finding] = []
+    found: list[ServerCheck] = []
     if durability == "fsync" and not (appends and fsync == "always"):
         found.append(
-            Finding(
+            ServerCheck(
                 "refused",
                 "not_durable",
                 f"DURABILITY=fsync promises that a webhook is on disk before its 200, and needs `appendonly yes` "
@@ -82,7 +82,7 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
         )
     if durability == "everysec" and not appends:
         found.append(
-            Finding(
+            ServerCheck(
                 "warning",
                 "no_append_only_file",
                 "The server keeps no append-only file: a restart loses everything since its last snapshot, "
@@ -91,7 +91,7 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
         )
     if durability == "fsync" and config.get("no-appendfsync-on-rewrite") == "yes":
         found.append(
-            Finding(
+            ServerCheck(
                 "refused",
                 "no_fsync_on_rewrite",
                 "`no-appendfsync-on-rewrite yes` stops writing to disk while the append-only file is rewritten: "
@@ -100,7 +100,7 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
         )
     if durability == "fsync" and appends and config.get("aof-load-truncated") == "yes":
         found.append(
-            Finding(
+            ServerCheck(
                 "warning",
                 "cuts_torn_log",
                 "`aof-load-truncated yes` lets the server cut an append-only file that a kill tore in the middle of a "
@@ -111,14 +111,14 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[Finding]:
     return found
 
 
-def _memory(config: Mapping[str, str]) -> list[Finding]:
+def _memory(config: Mapping[str, str]) -> list[ServerCheck]:
     policy = config.get("maxmemory-policy", "noeviction")
     if policy == "noeviction":
         return []
     limit = config.get("maxmemory", "0")
     level: Level = "refused" if limit not in ("", "0") else "warning"
     return [
-        Finding(
+        ServerCheck(
             level,
             "evicts",
             f"`maxmemory-policy {policy}` lets the server throw away marks and ownership when memory is short, "

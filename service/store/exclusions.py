@@ -12,7 +12,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.inquiry import explain_customer
 from service.errors import NotFound
 from service.store import audit, explaining, keys, marks
-from service.store.background import pack_excluded, unpack_excluded
+from service.store.background import decode_exclusions, encode_exclusions
 from service.store.shop import Shop
 from service.store.versions import Versions
 
@@ -27,12 +27,12 @@ class Exclusion:
     customer: CustomerId
     rule: str
     undo: bool
-    news: bool
+    changed: bool
     add: tuple[str, ...] | None
     remove: tuple[str, ...] | None
 
 
-async def plan(
+async def plan_exclusion(
     context: Context, shop: Shop, customer: CustomerId, rule: str, *, undo: bool = False
 ) -> Exclusion:
     """Look at what it would change, and write nothing. Raises NotFound for a rule that is not there."""
@@ -42,18 +42,18 @@ async def plan(
         raise NotFound(f"shop {shop.org} has no rule or tier {rule!r}" + (" excluded there" if undo else ""))
     after = now - {rule} if undo else now | {rule}
     try:
-        compiled, known = await explaining.look(
+        compiled, known = await explaining.load_explanation(
             redis, shop, customer, versions=versions, now_ms=await context.now_ms()
         )
     except NotFound:
         return Exclusion(customer, rule, undo, after != now, None, None)
-    told = explain_customer(compiled, replace(known, standing=replace(known.standing, excluded=after)))
+    told = explain_customer(compiled, replace(known, state=replace(known.state, excluded_rules=after)))
     return Exclusion(customer, rule, undo, after != now, told.add, told.remove)
 
 
-async def carry_out(context: Context, shop: Shop, exclusion: Exclusion, *, by: str) -> None:
+async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *, by: str) -> None:
     """Do it, and have the customer looked at; nothing where it is no news."""
-    if not exclusion.news:
+    if not exclusion.changed:
         return
     redis = context.redis
     client: Any = redis
@@ -62,17 +62,17 @@ async def carry_out(context: Context, shop: Shop, exclusion: Exclusion, *, by: s
     now = await _excluded(redis, shop.org, customer)
     after = now - {rule} if exclusion.undo else now | {rule}
     if after:
-        await client.hset(place, name, pack_excluded(after))
+        await client.hset(place, name, encode_exclusions(after))
     else:
         await client.hdel(place, name)
     what = "include" if exclusion.undo else "exclude"
-    await audit.record(redis, shop.org, by=by, what=what, about={"customer": customer, "rule": rule})
-    await marks.mark_customers(redis, shop.org, [customer], cause="exclude", lane="live")
+    await audit.append(redis, shop.org, by=by, what=what, about={"customer": customer, "rule": rule})
+    await marks.mark_dirty_customers(redis, shop.org, [customer], cause="exclude", lane="live")
 
 
 async def _excluded(redis: ArqRedis, org: OrgId, customer: CustomerId) -> frozenset[str]:
     client: Any = redis
-    return unpack_excluded(await client.hget(keys.shop(org, "exclusions"), str(customer)))
+    return decode_exclusions(await client.hget(keys.shop(org, "exclusions"), str(customer)))
 
 
 async def _known(versions: Versions, org: OrgId) -> set[str]:

@@ -16,16 +16,16 @@ from service.store.shop import Shop
 REASON: Final = "shadow mode ended"
 
 
-async def go_dark(context: Context, shop: Shop, *, by: str) -> bool:
+async def enable_shadow(context: Context, shop: Shop, *, by: str) -> bool:
     """Begin shadow mode: no write is begun from now on, not even of what was decided before. False: it was on."""
     if shop.shadow:
         return False
     await context.shops.set_shadow(shop.org, shadow=True)
-    await audit.record(context.redis, shop.org, by=by, what="shadow", about={})
+    await audit.append(context.redis, shop.org, by=by, what="shadow", about={})
     return True
 
 
-async def draft_live(context: Context, shop: Shop) -> Draft:
+async def draft_disable_shadow(context: Context, shop: Shop) -> Draft:
     """What would be written if shadow mode ended now: the live rules as they are. Raises Refused where it is off."""
     if not shop.shadow:
         raise Refused(f"shop {shop.org} is not in shadow mode: what is decided is written")
@@ -36,12 +36,12 @@ async def draft_live(context: Context, shop: Shop) -> Draft:
         number, rule_set = live.number, await versions.document(shop.org, live.number)
         waiting = await publish_runs.pending_rollouts(context.redis, shop.org, until=number)
         rolled_back = {publish_runs.version_of(job) for job in waiting}
-        back = await restoring.owed(context.redis, shop.org, rolled_back, live, versions=versions)
-    past = await versions.past(shop.org, number)
-    return await drafts.drafted_as(context, shop, rule_set, past, number, back, number=number)
+        back = await restoring.pending(context.redis, shop.org, rolled_back, live, versions=versions)
+    past = await versions.inherited(shop.org, number)
+    return await drafts.draft_for(context, shop, rule_set, past, number, back, number=number)
 
 
-async def go_live(
+async def disable_shadow(
     context: Context, shop: Shop, drafted: Draft, *, by: str, approved: bool = False
 ) -> Run | None:
     """End shadow mode; a worker marks whoever changes by it, under a run. None where the shop has no rules.
@@ -73,5 +73,5 @@ async def go_live(
 
     await context.shops.set_shadow(org, shadow=False, also=roll_out)
     about = {"version": number, **drafted.shown.summary, "approved": approved}
-    await audit.record(redis, org, by=by, what="live", about=about)
+    await audit.append(redis, org, by=by, what="live", about=about)
     return await runs.get(redis, org, run_id) if number else None

@@ -5,28 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from service.domain.customer_text import say_title
-from service.domain.sentences import say_value
+from service.domain.customer_text import rule_title
+from service.domain.sentences import format_value
 from service.domain.tags import fold
-from service.domain.touches import Touch
-from service.domain.verdicts import Explanation
-from service.domain.words import Words
+from service.domain.touches import ExternalChange
+from service.domain.verdicts import CustomerExplanation
+from service.domain.words import Translator
 from service.store.deadletters import DeadLetter
 from service.store.deliveries import Delivery
-from service.store.ledger import Entry, Written
+from service.store.ledger import LedgerEntry, LedgerRow
 
 
-def log_lines(told: Explanation, ledger: Iterable[Written], *, words: Words, tag: str = "") -> list[str]:
+def format_history(
+    told: CustomerExplanation, ledger: Iterable[LedgerRow], *, words: Translator, tag: str = ""
+) -> list[str]:
     """What we wrote, and the last that others did to each tag (or to this one), the newest first."""
     said = [(one.at_ms, _written(told, one, words)) for one in ledger]
-    touches = told.known.touches.items()
+    touches = told.input.external_changes.items()
     said += [
         (touch.at_ms, _touched(told, touch, words)) for key, touch in touches if not tag or key == fold(tag)
     ]
     return [line for _, line in sorted(said, key=lambda each: each[0], reverse=True)]
 
 
-def say_letter(one: DeadLetter, *, words: Words) -> str:
+def format_dead_letter(one: DeadLetter, *, words: Translator) -> str:
     """What is not done, and why; the technical part of it is in English."""
     kind, _, tags = one.cause.partition(":")
     if not words.has(f"letter.{kind}"):
@@ -34,7 +36,9 @@ def say_letter(one: DeadLetter, *, words: Words) -> str:
     return words(f"letter.{kind}", tags=tags, text=one.text)
 
 
-def delivery_lines(told: Explanation, deliveries: Sequence[Delivery], *, words: Words) -> list[str]:
+def format_deliveries(
+    told: CustomerExplanation, deliveries: Sequence[Delivery], *, words: Translator
+) -> list[str]:
     """Which webhooks came, and what became of them."""
     return [
         f"{_moment(told, one.at_ms, words)} {one.topic}: "
@@ -43,13 +47,13 @@ def delivery_lines(told: Explanation, deliveries: Sequence[Delivery], *, words: 
     ]
 
 
-def say_cause(cause: str, *, words: Words) -> str:
+def format_cause(cause: str, *, words: Translator) -> str:
     """Why a customer was looked at, in words: `delivery`, `replay:R1`, …"""
     kind, _, run = cause.partition(":")
     return words(f"cause.{kind}", run=run) if words.has(f"cause.{kind}") else cause
 
 
-def _written(told: Explanation, one: Written, words: Words) -> str:
+def _written(told: CustomerExplanation, one: LedgerRow, words: Translator) -> str:
     entry = one.entry
     why = words(f"why.{entry.why}") if words.has(f"why.{entry.why}") else ""
     values = ", ".join(_values(told, entry, words))
@@ -58,27 +62,27 @@ def _written(told: Explanation, one: Written, words: Words) -> str:
         moment=_moment(told, one.at_ms, words),
         action="+" if entry.action == "+" else "−",
         tag=entry.tag,
-        rule=say_title(told, entry.rule, words=words),
+        rule=rule_title(told, entry.rule, translator=words),
         version=entry.version,
-        cause=say_cause(entry.cause, words=words),
+        cause=format_cause(entry.cause, words=words),
         values="".join(f" · {part}" for part in (why, values) if part),
     )
     return said if entry.written else f"{said} {words('ledger.shadow')}"
 
 
-def _values(told: Explanation, entry: Entry, words: Words) -> Iterator[str]:
+def _values(told: CustomerExplanation, entry: LedgerEntry, words: Translator) -> Iterator[str]:
     """What decided; that none of the tags which a rule names were there is left out."""
-    currency = told.compiled.rule_set.currency
+    currency = told.rule_set.rule_set.currency
     for name, value in entry.values.items():
         if words.has(f"field.{name}") and value != []:
-            yield f"{words(f'field.{name}')}: {say_value(name, value, words=words, currency=currency)}"
+            yield f"{words(f'field.{name}')}: {format_value(name, value, translator=words, currency=currency)}"
 
 
-def _touched(told: Explanation, touch: Touch, words: Words) -> str:
+def _touched(told: CustomerExplanation, touch: ExternalChange, words: Translator) -> str:
     moment, action = _moment(told, touch.at_ms, words), "+" if touch.added else "−"
     return words("ledger.touched", moment=moment, action=action, tag=touch.tag)
 
 
-def _moment(told: Explanation, ms: int, words: Words) -> str:
-    at = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(told.compiled.calendar.zone)
+def _moment(told: CustomerExplanation, ms: int, words: Translator) -> str:
+    at = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(told.rule_set.calendar.zone)
     return f"{words.day(at.date())} {at:%H:%M}"

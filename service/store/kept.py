@@ -11,7 +11,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.store import keys
 
 
-class Kept(NamedTuple):
+class StoredCustomer(NamedTuple):
     """The packed state of one customer, as stored; None = nothing."""
 
     owned: bytes | None
@@ -27,7 +27,9 @@ class Kept(NamedTuple):
 NAMES: Final = ("owned", "intents", "holds", "reverts", "exclusions", "pending_restores", "snapshots")
 
 
-async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> dict[CustomerId, Kept]:
+async def load_states(
+    redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]
+) -> dict[CustomerId, StoredCustomer]:
     """What we keep about these customers, in one round trip."""
     if not customers:
         return {}
@@ -37,4 +39,7 @@ async def kept(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> 
             pipe.hmget(keys.shop(org, name), fields)
         pipe.mget([keys.shop(org, f"tombstone:{field}") for field in fields])
         columns = await pipe.execute()
-    return {customer: Kept(*row) for customer, row in zip(customers, zip(*columns, strict=True), strict=True)}
+    return {
+        customer: StoredCustomer(*row)
+        for customer, row in zip(customers, zip(*columns, strict=True), strict=True)
+    }

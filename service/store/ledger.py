@@ -9,7 +9,7 @@ import msgspec
 from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.standing import Hold, Owned, Stood
+from service.domain.standing import Hold, Ownership, UndoRecord
 from service.domain.tags import fold
 from service.domain.telling import value_as_json
 from service.store import keys
@@ -17,7 +17,7 @@ from service.store import keys
 PAGE: Final = 500
 
 
-class HeldBefore(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class PriorHold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A hold on a removed tag: `one` is the rule's or tier's id, "" stands for the entry's own. See standing.Hold."""
 
     one: str
@@ -26,16 +26,16 @@ class HeldBefore(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tru
     by: int = 0
 
 
-class Before(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class PriorState(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """How a removed tag stood, in few bytes. An empty id stands for the entry's own rule."""
 
     since_ms: int = 0  # 0 = it was not ours
     version: int = 0
     owner: str = ""
-    holds: tuple[HeldBefore, ...] = ()
+    holds: tuple[PriorHold, ...] = ()
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
+class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """One tag given or taken. New fields go to the end: old entries must stay readable."""
 
     action: Literal["+", "-"]
@@ -47,55 +47,56 @@ class Entry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     delivery: str = ""  # the id of the newest delivery that led to it
     why: str = ""  # see TagOutcome.cause
     written: bool = True  # False in shadow mode: decided, not written
-    before: Before | None = None  # of a tag that was taken
+    before: PriorState | None = None  # of a tag that was taken
 
 
-class Written(NamedTuple):
+class LedgerRow(NamedTuple):
     """An entry with its place in the ledger."""
 
     id: str
     at_ms: int
     customer: CustomerId
-    entry: Entry
+    entry: LedgerEntry
 
 
-def before_of(stood: Stood | None, rule: str) -> Before | None:
+def prior_state(stood: UndoRecord | None, rule: str) -> PriorState | None:
     """What an entry of this rule keeps of how a tag stood."""
     if stood is None:
         return None
-    own = stood.own or Owned("", rule, 0)
+    own = stood.ownership or Ownership("", rule, 0)
     holds = tuple(
-        HeldBefore(_short(one, rule), hold.since, hold.below, hold.by) for one, hold in stood.holds.items()
+        PriorHold(_short(one, rule), hold.since_day, hold.below_since, hold.observed_by)
+        for one, hold in stood.holds.items()
     )
-    return Before(own.since_ms, own.version, _short(own.rule, rule), holds)
+    return PriorState(own.since_ms, own.version, _short(own.rule, rule), holds)
 
 
-def stood_of(entry: Entry) -> Stood | None:
+def to_undo_record(entry: LedgerEntry) -> UndoRecord | None:
     """How the entry's tag stood when it was taken; None where it was given, or where nothing was kept."""
     before = entry.before
     if before is None:
         return None
-    own = Owned(entry.tag, before.owner or entry.rule, before.since_ms, before.version)
+    own = Ownership(entry.tag, before.owner or entry.rule, before.since_ms, before.version)
     tag = fold(entry.tag)
     holds = {held.one or entry.rule: Hold(tag, held.since, held.below, held.by) for held in before.holds}
-    return Stood(entry.tag, own if before.since_ms else None, holds)
+    return UndoRecord(entry.tag, own if before.since_ms else None, holds)
 
 
 def _short(one: str, rule: str) -> str:
     return "" if one == rule else one
 
 
-def as_data(entry: Entry) -> dict[str, Any]:
+def to_dict(entry: LedgerEntry) -> dict[str, Any]:
     """Plain data, for people: amounts in units, and without `before`, which only a roll-back needs."""
     data = {name: kept for name, kept in msgspec.structs.asdict(entry).items() if name != "before"}
     return data | {"values": {name: value_as_json(name, value) for name, value in entry.values.items()}}
 
 
-def pack_entry(entry: Entry) -> bytes:
+def encode_entry(entry: LedgerEntry) -> bytes:
     return _PACK(entry)
 
 
-async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[Written]:
+async def list_for_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[LedgerRow]:
     """A customer's last entries, newest first."""
     ids = await redis.hget(keys.shop(org, "ledger_by_customer"), str(customer))
     listed = bytes(ids or b"").decode().split(",") if ids else []
@@ -106,9 +107,9 @@ async def of_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[Wr
     return [_written(*item[0]) for item in reversed(found) if item]
 
 
-async def since(
+async def iterate(
     redis: Redis, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE
-) -> AsyncIterator[Written]:
+) -> AsyncIterator[LedgerRow]:
     """Entries in the order in which they were written, from `after` on (`(id` leaves that one out)."""
     start = after
     while page := await redis.xrange(keys.shop(org, "ledger"), start, until, count=page_size):
@@ -117,12 +118,12 @@ async def since(
         start = f"({page[-1][0].decode()}"
 
 
-def _written(id_: bytes, fields: Mapping[bytes, Any]) -> Written:
+def _written(id_: bytes, fields: Mapping[bytes, Any]) -> LedgerRow:
     text = id_.decode()
-    return Written(
+    return LedgerRow(
         text, int(text.split("-")[0]), CustomerId(int(fields[b"customer"])), _DECODER.decode(fields[b"entry"])
     )
 
 
 _PACK = msgspec.msgpack.Encoder().encode
-_DECODER = msgspec.msgpack.Decoder(Entry)
+_DECODER = msgspec.msgpack.Decoder(LedgerEntry)

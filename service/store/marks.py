@@ -11,13 +11,13 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys, queue
 from service.store.script import load_script
-from service.store.stepping import chunks
+from service.store.stepping import batched
 
 Lane = Literal["live", "bulk"]
-MOST_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
+MAX_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
 
 
-class Event(NamedTuple):
+class DirtyEvent(NamedTuple):
     """One thing that happened, as the mark script wants it (its arguments, in this order)."""
 
     customer: str  # "" = the body names none
@@ -29,7 +29,7 @@ class Event(NamedTuple):
     record: bytes = b""  # what is kept of the delivery, as msgpack: digests, never the body
 
 
-class Marked(NamedTuple):
+class MarkResult(NamedTuple):
     """What became of one event."""
 
     code: str  # `marked`, `echo`, or the event's own note
@@ -37,44 +37,46 @@ class Marked(NamedTuple):
     delivery: str  # its id; "" for a plain mark
 
 
-def arguments(events: Sequence[Event], *, lane: Lane, retention_s: int, now_ms: int = 0) -> list[Any]:
+def encode_events(
+    events: Sequence[DirtyEvent], *, lane: Lane, retention_s: int, now_ms: int = 0
+) -> list[Any]:
     """The script's ARGV for at most MOST_EVENTS events of one shop."""
     return [now_ms, lane, retention_s, msgpack.packb(events, use_bin_type=False)]
 
 
-def answers(events: Sequence[Event], reply: Sequence[Any]) -> list[Marked]:
+def decode_results(events: Sequence[DirtyEvent], reply: Sequence[Any]) -> list[MarkResult]:
     """What became of each event, from the script's reply."""
     recorded, codes, repeats = (each.decode() for each in reply[3:6])
     return [
-        Marked(code, again == "1", f"{recorded}.{place}" if event.identity else "")
+        MarkResult(code, again == "1", f"{recorded}.{place}" if event.identity else "")
         for place, (event, code, again) in enumerate(
             zip(events, codes.split(","), repeats.split(","), strict=True)
         )
     ]
 
 
-async def mark(
+async def mark_dirty(
     redis: ArqRedis,
     org: OrgId,
-    events: Sequence[Event],
+    events: Sequence[DirtyEvent],
     *,
     lane: Lane,
     retention_s: int = 30 * keys.DAY_S,
     now_ms: int = 0,
-) -> list[Marked]:
+) -> list[MarkResult]:
     """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
     mark_dirty = load_script("queue", "mark_dirty")
-    made: list[Marked] = []
-    for chunk in chunks(events, MOST_EVENTS):
-        args = arguments(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
+    made: list[MarkResult] = []
+    for chunk in batched(events, MAX_EVENTS):
+        args = encode_events(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
         reply = await mark_dirty(redis, org, *args)
-        made += answers(chunk, reply)
+        made += decode_results(chunk, reply)
         if reply[0]:
-            await queue.ring(redis, org, number=reply[1])
+            await queue.wake_shop(redis, org, number=reply[1])
     return made
 
 
-async def mark_customers(
+async def mark_dirty_customers(
     redis: ArqRedis,
     org: OrgId,
     customers: Sequence[CustomerId],
@@ -84,13 +86,15 @@ async def mark_customers(
     now_ms: int = 0,
 ) -> None:
     """Mark customers for a reason other than a delivery."""
-    await mark(redis, org, [Event(str(each), cause=cause) for each in customers], lane=lane, now_ms=now_ms)
+    await mark_dirty(
+        redis, org, [DirtyEvent(str(each), cause=cause) for each in customers], lane=lane, now_ms=now_ms
+    )
 
 
-async def marked(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> frozenset[CustomerId]:
+async def marked_among(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> frozenset[CustomerId]:
     """Who of these is to be looked at anyway: the record is known to have changed since we saw it."""
     found: set[CustomerId] = set()
-    for chunk in chunks(customers):
+    for chunk in batched(customers):
         async with redis.pipeline(transaction=False) as pipe:
             for one in chunk:
                 pipe.exists(keys.shop(org, f"mark:{one}"))

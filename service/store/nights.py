@@ -17,7 +17,7 @@ LOCK_TIMEOUT_S: Final = 120  # renewed before each call; after a death another w
 
 
 @dataclass(frozen=True, slots=True)
-class Night:
+class NightlyRun:
     """The last night that was done to its end."""
 
     day: int  # ordinal, in the shop's zone
@@ -25,14 +25,14 @@ class Night:
     subscribed: bool  # Haravan sent us the shop's webhooks then
 
 
-async def last(redis: Redis, org: OrgId) -> Night | None:
+async def last_run(redis: Redis, org: OrgId) -> NightlyRun | None:
     """The last night, None for a shop that had none yet."""
     client: Any = redis
     day, looked, subscribed = await client.hmget(keys.shop(org, "nightly"), "day", "looked_ms", "subscribed")
-    return None if day is None else Night(int(day), int(looked), subscribed == b"1")
+    return None if day is None else NightlyRun(int(day), int(looked), subscribed == b"1")
 
 
-async def done(redis: Redis, org: OrgId, night: Night) -> None:
+async def save_run(redis: Redis, org: OrgId, night: NightlyRun) -> None:
     """Remember a night that was done."""
     client: Any = redis
     fields = {"day": night.day, "looked_ms": night.looked_ms, "subscribed": int(night.subscribed)}

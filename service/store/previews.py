@@ -9,31 +9,31 @@ from typing import Any, Final
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, CustomerId, OrgId, unpack
-from service.domain.evaluation import Compiled
+from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot
+from service.domain.evaluation import CompiledRules
 from service.domain.impact import Preview, PublishGuard, WriteCost, check_guard, estimate_cost, preview
-from service.domain.population import Population, population
+from service.domain.population import Population, make_population
 from service.domain.rollback import RestoresByCustomer, merge_restores
-from service.domain.standing import NOTHING, Standing
+from service.domain.standing import EMPTY_STATE, CustomerState
 from service.domain.strikes import REVERTS_CODEC, suppressed_tags
-from service.domain.warnings import Warned, warn, warn_counts, warn_spellings, warn_unseen
-from service.errors import Unreadable
+from service.domain.warnings import LintWarning, lint, lint_coverage, lint_matches, lint_spellings
+from service.errors import MalformedData
 from service.store import keys
-from service.store.background import standing
+from service.store.background import to_state
 from service.store.shop import Shop
-from service.store.stepping import steps
+from service.store.stepping import scan_hash
 
 NO_RESTORES: Final[RestoresByCustomer] = {}
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
+class PreviewReport:
     """A preview with what it costs, whether it needs approval, and what is odd about the rules."""
 
     preview: Preview
     effort: WriteCost
     guard: PublishGuard
-    warnings: tuple[Warned, ...]
+    warnings: tuple[LintWarning, ...]
     unseen: int | None  # customers of the shop of whom nothing is known yet; None where nobody counted them
 
     @property
@@ -50,10 +50,10 @@ class Shown:
         }
 
 
-async def gather(
+async def load_population(
     redis: ArqRedis,
     org: OrgId,
-    compiled: Compiled,
+    compiled: CompiledRules,
     *,
     now_ms: int,
     restores: RestoresByCustomer = NO_RESTORES,
@@ -62,13 +62,13 @@ async def gather(
 
     `restores`: what these rules, as a roll-back, are to put back.
     """
-    return (await everybody(redis, org, compiled, now_ms=now_ms, restores=restores))[0]
+    return (await load_population_and_unreadable(redis, org, compiled, now_ms=now_ms, restores=restores))[0]
 
 
-async def everybody(
+async def load_population_and_unreadable(
     redis: ArqRedis,
     org: OrgId,
-    compiled: Compiled,
+    compiled: CompiledRules,
     *,
     now_ms: int,
     restores: RestoresByCustomer = NO_RESTORES,
@@ -77,27 +77,27 @@ async def everybody(
     kept = {
         name: await _all(redis, org, name) for name in ("owned", "holds", "exclusions", "pending_restores")
     }
-    known: dict[int, tuple[Customer, Standing]] = {}  # a scan may show a customer twice
+    known: dict[int, tuple[Customer, CustomerState]] = {}  # a scan may show a customer twice
     names: set[int] = set()
-    async for page in steps(redis, keys.shop(org, "snapshots")):
+    async for page in scan_hash(redis, keys.shop(org, "snapshots")):
         known.update((one[0].id, one) for one in _known(page, kept))
         for each in restores.keys() & set(map(int, page)) & known.keys():
             customer, stands = known[each]
-            again = merge_restores(stands.restores, restores[each], undone=compiled.undone)
+            again = merge_restores(stands.restores, restores[each], undone=compiled.rolled_back)
             known[each] = customer, replace(stands, restores=again)
         names.update(map(int, page))
-    people = population(
+    people = make_population(
         known.values(),
-        today=compiled.day_of(now_ms),
+        today=compiled.local_day(now_ms),
         now_ms=now_ms,
         stopped=await _stopped(redis, org, now_ms=now_ms),
     )
     return people, [CustomerId(one) for one in sorted(names - known.keys())]
 
 
-def show(
-    shop: Shop, people: Population, compiled: Compiled, *, version: int, customers: int | None = None
-) -> Shown:
+def build_report(
+    shop: Shop, people: Population, compiled: CompiledRules, *, version: int, customers: int | None = None
+) -> PreviewReport:
     """Compute it: about a second for 100,000 customers.
 
     `customers`: how many the shop has, where somebody counted them.
@@ -107,21 +107,21 @@ def show(
     for customer in people.customers:
         for tag in customer.tags:
             counts[tag] = counts.get(tag, 0) + 1
-    return Shown(
+    return PreviewReport(
         preview=shown,
         effort=estimate_cost(shown, one_call=shop.dialect == "admin"),
         guard=check_guard(shown),
         warnings=(
-            *warn_unseen(seen=len(people), customers=customers, org=shop.org),
-            *warn(compiled, today=people.today),
-            *warn_counts(compiled, shown),
-            *warn_spellings(compiled, counts),
+            *lint_coverage(seen=len(people), customers=customers, org=shop.org),
+            *lint(compiled, today=people.today),
+            *lint_matches(compiled, shown),
+            *lint_spellings(compiled, counts),
         ),
         unseen=None if customers is None else max(0, customers - len(people)),
     )
 
 
-def as_data(shown: Shown) -> dict[str, Any]:
+def to_dict(shown: PreviewReport) -> dict[str, Any]:
     """Plain data, for JSON."""
     return {
         **msgspec.to_builtins(shown.preview),
@@ -133,7 +133,7 @@ def as_data(shown: Shown) -> dict[str, Any]:
 
 async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = {}
-    async for page in steps(redis, keys.shop(org, name)):
+    async for page in scan_hash(redis, keys.shop(org, name)):
         found.update(page)
     return found
 
@@ -150,22 +150,22 @@ async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, fro
 
 def _known(
     page: Mapping[bytes, bytes], kept: Mapping[str, Mapping[bytes, bytes]]
-) -> Iterator[tuple[Customer, Standing]]:
+) -> Iterator[tuple[Customer, CustomerState]]:
     owned, held, excluded, back = (
         kept[name] for name in ("owned", "holds", "exclusions", "pending_restores")
     )
     for name, snapshot in page.items():
         try:
-            customer = unpack(snapshot)
+            customer = decode_snapshot(snapshot)
             if name in owned or name in held or name in excluded or name in back:
-                stands = standing(
+                stands = to_state(
                     owned=owned.get(name),
                     held=held.get(name),
                     excluded=excluded.get(name),
                     restores=back.get(name),
                 )
             else:
-                stands = NOTHING
-        except Unreadable:
+                stands = EMPTY_STATE
+        except MalformedData:
             continue
         yield customer, stands

@@ -19,8 +19,8 @@ from service.store import keys, previews, restoring, runs
 from service.store.jobs import pending
 from service.store.jobs.pending import PendingJob
 from service.store.runs import Run
-from service.store.stepping import chunks
-from service.store.versions import Version, made_ready
+from service.store.stepping import batched
+from service.store.versions import Version, compile_version
 
 
 class RolloutArgs(msgspec.Struct, frozen=True):
@@ -68,7 +68,7 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
     """Enqueue the customers that change under the live version. Executed twice, nothing is written twice."""
     found = await cpu.run(evaluate, job.org)
     if found is not None:
-        await runs.supersede(context.redis, job.org, by=job.id)
+        await runs.supersede_guarded(context.redis, job.org, by=job.id)
         await runs.mark(context.redis, job.org, job.id, found.customers, kind="publish")
     async with context.redis.pipeline() as pipe:
         for done in [job] if found is None else found.jobs:
@@ -96,16 +96,20 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
         return None
     jobs = await pending_rollouts(redis, org, until=version.number)
     numbers = {version_of(job) for job in jobs}
-    past = await versions.past(org, version.number)
-    compiled = made_ready(await versions.document(org, version.number), past=past)
-    back = await restoring.owed(redis, org, numbers, version, versions=versions)
-    people, unreadable = await previews.everybody(redis, org, compiled, now_ms=now_ms, restores=back)
+    past = await versions.inherited(org, version.number)
+    compiled = compile_version(await versions.document(org, version.number), past=past)
+    back = await restoring.pending(redis, org, numbers, version, versions=versions)
+    people, unreadable = await previews.load_population_and_unreadable(
+        redis, org, compiled, now_ms=now_ms, restores=back
+    )
     plan = publish_plan(people, compiled, version=version.number)
     await _move_calendar(redis, org, plan.next_change_days)
-    waiting = await restoring.order(redis, org, back, people, touched=frozenset(plan.tag_changes))
+    waiting = await restoring.assign(redis, org, back, people, touched=frozenset(plan.tag_changes))
     changing = map(CustomerId, (*plan.tag_changes, *plan.state_changes))
     customers = [*dict.fromkeys([*changing, *waiting, *unreadable])]
-    rolled_back = [number for number in numbers if (await versions.past(org, number)).just_undone(number)]
+    rolled_back = [
+        number for number in numbers if (await versions.inherited(org, number)).rolled_back_by(number)
+    ]
     return Evaluation(version, customers, jobs, rolled_back)
 
 
@@ -141,17 +145,19 @@ async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation
     version = await versions.live(org)
     if version is None:
         return None
-    late = await restoring.owed_late(redis, org, number, version, versions=versions)
+    late = await restoring.pending_late(redis, org, number, version, versions=versions)
     if not late:
         return None
-    past = await versions.past(org, version.number)
-    compiled = made_ready(await versions.document(org, version.number), past=past)
-    people = await previews.gather(redis, org, compiled, now_ms=await context.now_ms(), restores=late)
-    customers = await restoring.order(redis, org, late, people, touched=late.keys())
+    past = await versions.inherited(org, version.number)
+    compiled = compile_version(await versions.document(org, version.number), past=past)
+    people = await previews.load_population(
+        redis, org, compiled, now_ms=await context.now_ms(), restores=late
+    )
+    customers = await restoring.assign(redis, org, late, people, touched=late.keys())
     return Evaluation(version, customers, [], [])
 
 
-async def run_of(redis: ArqRedis, org: OrgId, version: Version) -> Run | None:
+async def find_run(redis: ArqRedis, org: OrgId, version: Version) -> Run | None:
     """The run that carries a version out; None where it is older than the runs that are kept."""
     client: Any = redis
     found = [
@@ -176,17 +182,17 @@ async def stop_overruns(redis: ArqRedis, org: OrgId) -> list[str]:
     """Pause removals where a publish takes more tags than its preview said; the ids of such runs."""
     client: Any = redis
     found: list[str] = []
-    for run in await runs.publishes(redis, org):
-        if run.ended or not run.left:
+    for run in await runs.guarded_runs(redis, org):
+        if run.ended or not run.remaining:
             continue
         allowed = await client.hget(keys.shop(org, f"run:{run.id}"), "may_remove")
-        if allowed is not None and run.removed > _with_slack(int(allowed)):
+        if allowed is not None and run.removed > _tolerance(int(allowed)):
             await client.hset(keys.shop(org, "state"), mapping={"removals_paused": f"publish {run.id}"})
             found.append(run.id)
     return found
 
 
-def _with_slack(allowed: int) -> int:
+def _tolerance(allowed: int) -> int:
     """Customers change while a run goes on: a twentieth more, and at least twenty, is no surprise."""
     return allowed + max(20, allowed // 20)
 
@@ -194,6 +200,6 @@ def _with_slack(allowed: int) -> int:
 async def _move_calendar(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, int]]) -> None:
     """The days on which the new rules may change by themselves; an earlier day that stands is no harm."""
     client: Any = redis
-    for chunk in chunks(days):
+    for chunk in batched(days):
         moved = {str(customer): day for customer, day in chunk}
         await client.zadd(keys.shop(org, "schedule"), moved, lt=True)

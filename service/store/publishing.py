@@ -11,7 +11,7 @@ from service.domain.writing import content_id
 from service.errors import Refused
 from service.store import audit, publish_runs, runs
 from service.store.drafts import Draft
-from service.store.previews import Shown
+from service.store.previews import PreviewReport
 from service.store.runs import Run
 from service.store.shop import Shop
 from service.store.versions import Version
@@ -20,7 +20,7 @@ from service.store.versions import Version
 class NeedsApproval(Refused):
     """A publish would touch or remove so much that somebody must say so first; `shown` is what they should look at."""
 
-    def __init__(self, shown: Shown) -> None:
+    def __init__(self, shown: PreviewReport) -> None:
         super().__init__(_needs_approval(shown))
         self.shown = shown
 
@@ -71,11 +71,13 @@ async def publish(
         also=roll_out,
     )
     about = {"version": version.number, "content": version.content, "note": note, **drafted.shown.summary}
-    await audit.record(context.redis, shop.org, by=by, what=what, about=about | {"approved": approved})
+    await audit.append(context.redis, shop.org, by=by, what=what, about=about | {"approved": approved})
     return Published(version, await runs.get(context.redis, shop.org, run_id))
 
 
-def is_live(live: Version, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None) -> bool:
+def already_published(
+    live: Version, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
+) -> bool:
     """Whether this very publish has been made: somebody who has not heard of it asks once more."""
     return (live.content, live.author, live.note) == (content_id(rule_set), by, note) and parent in (
         None,
@@ -88,16 +90,16 @@ async def roll_back(
 ) -> Published:
     """Publish the draft of an earlier version."""
     return await publish(
-        context, shop, drafted, by=by, note=note or back_to(to), approved=approved, what="rollback"
+        context, shop, drafted, by=by, note=note or default_note(to), approved=approved, what="rollback"
     )
 
 
-def back_to(version: int) -> str:
+def default_note(version: int) -> str:
     """The note of a roll-back that was given none."""
     return f"back to version {version}"
 
 
-def _needs_approval(shown: Shown) -> str:
+def _needs_approval(shown: PreviewReport) -> str:
     seen, limits = shown.preview, shown.guard
     said = {
         "share": f"it touches {seen.touched} of {seen.customers} customers (more than {limits.most_customers})",

@@ -17,7 +17,7 @@ class Selection:
     """What a replay would look at: exactly these customers, in this order, each once."""
 
     customers: tuple[CustomerId, ...]
-    said: str  # the selection in words, for the run's record
+    description: str  # the selection in words, for the run's record
 
 
 async def select(
@@ -54,9 +54,9 @@ async def select(
             tuple(found), f"deliveries since {since_ms}" + (f" of {', '.join(topics)}" if topics else "")
         )
     if dead_letters:
-        letters = await deadletters.open_letters(redis, org)
+        letters = await deadletters.list_open(redis, org)
         return Selection(tuple(dict.fromkeys(each.customer for each in letters)), "open dead letters")
-    return Selection(tuple(sorted(await census.known(redis, org, on_found=on_found))), "everybody")
+    return Selection(tuple(sorted(await census.known_ids(redis, org, on_found=on_found))), "everybody")
 
 
 async def start(
@@ -71,14 +71,14 @@ async def start(
 ) -> runs.Run:
     """Mark the selection in the bulk lane; twice makes no second write, since only differences are written."""
     if not selection.customers:
-        raise Refused(f"nothing to replay: no customer matches ({selection.said})")
+        raise Refused(f"nothing to replay: no customer matches ({selection.description})")
     return await runs.start(
         redis,
         org,
         selection.customers,
         kind="replay",
         by=by,
-        reason=reason or selection.said,
+        reason=reason or selection.description,
         now_ms=now_ms,
         on_marked=on_marked,
     )

@@ -10,20 +10,20 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.domain.population import Population
 from service.domain.rollback import LedgerChange, RestoresByCustomer, RollbackCollector
-from service.domain.standing import RESTORES_CODEC, Standing
+from service.domain.standing import RESTORES_CODEC, CustomerState
 from service.domain.tags import fold
-from service.domain.touches import Touches
+from service.domain.touches import ExternalChanges
 from service.store import drift, keys, ledger, marks
-from service.store.ledger import Written, stood_of
-from service.store.stepping import chunks
-from service.store.versions import RETRACTED, Version, Versions
+from service.store.ledger import LedgerRow, to_undo_record
+from service.store.stepping import batched
+from service.store.versions import RETRACTED_OWNER, Version, Versions
 
 PAGE: Final = 1_000  # entries; a millisecond of the store
 EARLIER_MS: Final = 3_600_000  # the store's clock may have been set back since
 LATE_MS: Final = 300_000  # so long after a roll-back no removal of the undone versions can arrive any more
 
 
-async def gather(
+async def collect_restores(
     redis: ArqRedis, org: OrgId, undone: Collection[int], *, by: int, versions: Versions, after_ms: int = 0
 ) -> RestoresByCustomer:
     """What these versions took (after a moment) and nobody has touched since, to be put back by version `by`.
@@ -34,13 +34,13 @@ async def gather(
         return {}
     collector = RollbackCollector(undone=frozenset(undone), by=by)
     began = min([(await versions.get(org, number)).at_ms for number in undone])
-    async for one in ledger.since(redis, org, after=str(began - EARLIER_MS), page_size=PAGE):
+    async for one in ledger.iterate(redis, org, after=str(began - EARLIER_MS), page_size=PAGE):
         if one.entry.written:
             collector.add(_change(one))
     return collector.restores(await _touches(redis, org, collector.customers()), after_ms=after_ms)
 
 
-async def owed(
+async def pending(
     redis: ArqRedis, org: OrgId, rolled_back: Collection[int], live: Version, *, versions: Versions
 ) -> RestoresByCustomer:
     """What roll-backs, which are live or still to be carried out beneath `live`, have not put back yet."""
@@ -50,7 +50,7 @@ async def owed(
     return found
 
 
-async def owed_late(
+async def pending_late(
     redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions
 ) -> RestoresByCustomer:
     """The same of removals whose answers were still out when the roll-back went live."""
@@ -58,7 +58,7 @@ async def owed_late(
     return await _of_version(redis, org, number, live, versions=versions, after_ms=rolled_back.at_ms)
 
 
-async def order(
+async def assign(
     redis: ArqRedis, org: OrgId, found: RestoresByCustomer, people: Population, *, touched: Collection[int]
 ) -> list[CustomerId]:
     """Keep it with the customers for whom it matters; who they are. They are to be marked after this.
@@ -67,13 +67,13 @@ async def order(
     know of them is known to be old.
     """
     known = {customer.id: place for place, customer in enumerate(people.customers)}
-    marked = await marks.marked(redis, org, [CustomerId(one) for one in found if one not in touched])
+    marked = await marks.marked_among(redis, org, [CustomerId(one) for one in found if one not in touched])
     chosen: dict[int, bytes] = {}
     for customer, restores in found.items():
         place = known.get(customer)
         there = frozenset(map(fold, people.customers[place].tags)) if place is not None else frozenset[str]()
         if place is None or customer in touched or customer in marked or there & restores.keys():
-            stands = people.standings[place] if place is not None else Standing(restores=restores)
+            stands = people.states[place] if place is not None else CustomerState(restores=restores)
             chosen[customer] = RESTORES_CODEC.encode(stands.restores)
     await _store(redis, org, chosen)
     return [CustomerId(one) for one in chosen]
@@ -82,13 +82,13 @@ async def order(
 async def _of_version(
     redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions, after_ms: int = 0
 ) -> RestoresByCustomer:
-    if number in (await versions.past(org, live.number)).undone:
+    if number in (await versions.inherited(org, live.number)).rolled_back:
         return {}  # undone itself, by a roll-back that puts back as much
-    undone = (await versions.past(org, number)).just_undone(number)
-    return await gather(redis, org, undone, by=number, versions=versions, after_ms=after_ms)
+    undone = (await versions.inherited(org, number)).rolled_back_by(number)
+    return await collect_restores(redis, org, undone, by=number, versions=versions, after_ms=after_ms)
 
 
-def _change(one: Written) -> LedgerChange:
+def _change(one: LedgerRow) -> LedgerChange:
     entry = one.entry
     return LedgerChange(
         customer=one.customer,
@@ -96,20 +96,22 @@ def _change(one: Written) -> LedgerChange:
         version=entry.version,
         at_ms=one.at_ms,
         cause=entry.why,
-        undo=stood_of(entry),
-        is_retraction=entry.rule == RETRACTED,
+        undo=to_undo_record(entry),
+        is_retraction=entry.rule == RETRACTED_OWNER,
     )
 
 
-async def _touches(redis: ArqRedis, org: OrgId, customers: Sequence[int]) -> Mapping[int, Touches]:
-    found: dict[int, Touches] = {}
-    for chunk in chunks([CustomerId(one) for one in customers]):
-        found |= {int(one): touches for one, touches in (await drift.of_customers(redis, org, chunk)).items()}
+async def _touches(redis: ArqRedis, org: OrgId, customers: Sequence[int]) -> Mapping[int, ExternalChanges]:
+    found: dict[int, ExternalChanges] = {}
+    for chunk in batched([CustomerId(one) for one in customers]):
+        found |= {
+            int(one): touches for one, touches in (await drift.manual_changes_of(redis, org, chunk)).items()
+        }
     return found
 
 
 async def _store(redis: ArqRedis, org: OrgId, packed: Mapping[int, bytes]) -> None:
     client: Any = redis
     fields = [(str(customer), blob) for customer, blob in packed.items() if blob]
-    for chunk in chunks(fields):
+    for chunk in batched(fields):
         await client.hset(keys.shop(org, "pending_restores"), mapping=dict(chunk))

@@ -11,10 +11,10 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store import keys, marks
-from service.store.stepping import STEP, chunks
+from service.store.stepping import SCAN_COUNT, batched
 
 Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "audit"]
-LETTERS: Final[dict[Kind, str]] = {
+ID_PREFIX: Final[dict[Kind, str]] = {
     "replay": "R",
     "publish": "P",
     "adopt": "A",
@@ -35,7 +35,7 @@ class Run(msgspec.Struct, frozen=True):
     reason: str
     started_ms: int
     total: int
-    left: int
+    remaining: int
     done: int = 0  # customers brought right, or found right
     failed: int = 0  # customers that became a dead letter
     added: int = 0  # tags given
@@ -52,10 +52,10 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def is_active(self) -> bool:
         """Whether something is still to come."""
-        return not self.ended and (self.pending or self.left > 0)
+        return not self.ended and (self.pending or self.remaining > 0)
 
 
-async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
+async def create(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str, now_ms: int) -> str:
     """Open a run's books; returns its id. They are opened before the first mark, or a quick one is not counted."""
     run_id = await next_id(redis, org, kind)
     async with redis.pipeline() as pipe:
@@ -66,7 +66,7 @@ async def begin(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: str
 
 async def next_id(redis: ArqRedis, org: OrgId, kind: Kind) -> str:
     """An id for a new run."""
-    return f"{LETTERS[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
+    return f"{ID_PREFIX[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
 
 
 def queue_begin(
@@ -98,17 +98,17 @@ async def mark(
 ) -> None:
     """Mark more customers under a run, in the bulk lane. `on_marked` hears how many of them are marked so far."""
     marked = 0
-    for chunk in chunks(customers):
-        await enrol(redis, org, run_id, chunk)
-        await marks.mark_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
+    for chunk in batched(customers):
+        await add_members(redis, org, run_id, chunk)
+        await marks.mark_dirty_customers(redis, org, chunk, cause=f"{kind}:{run_id}")
         marked += len(chunk)
         on_marked(marked)
 
 
-async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[CustomerId]) -> None:
+async def add_members(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[CustomerId]) -> None:
     """Add customers that are still to come. Marks are made under the run's cause, `kind:id`. Twice adds them once."""
     key = keys.shop(org, f"run:{run_id}")
-    for chunk in chunks(customers):
+    for chunk in batched(customers):
         async with redis.pipeline(transaction=False) as pipe:
             pipe.sadd(f"{key}:remaining", *[str(each) for each in chunk])
             pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
@@ -116,10 +116,10 @@ async def enrol(redis: ArqRedis, org: OrgId, run_id: str, customers: Sequence[Cu
         await cast("Any", redis).hincrby(key, "total", added)
 
 
-async def left(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
+async def remaining(redis: ArqRedis, org: OrgId, run_id: str) -> list[CustomerId]:
     """Who is still to come."""
     key = keys.shop(org, f"run:{run_id}:remaining")
-    return sorted({CustomerId(int(each)) async for each in redis.sscan_iter(key, count=STEP)})
+    return sorted({CustomerId(int(each)) async for each in redis.sscan_iter(key, count=SCAN_COUNT)})
 
 
 async def start(
@@ -134,7 +134,7 @@ async def start(
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Run:
     """Mark these customers under a new run. `on_marked` hears how many are marked so far."""
-    run_id = await begin(redis, org, kind=kind, by=by, reason=reason, now_ms=now_ms)
+    run_id = await create(redis, org, kind=kind, by=by, reason=reason, now_ms=now_ms)
     await mark(redis, org, run_id, customers, kind=kind, on_marked=on_marked)
     return await get(redis, org, run_id)
 
@@ -164,7 +164,7 @@ async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
     return found
 
 
-async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
+async def guarded_runs(redis: ArqRedis, org: OrgId) -> list[Run]:
     """The runs of the latest publish, and of the claims by hand since: those whose removals are watched."""
     found: list[Run] = []
     for each in await cast("Any", redis).smembers(keys.shop(org, "guarded_runs")):
@@ -175,9 +175,9 @@ async def publishes(redis: ArqRedis, org: OrgId) -> list[Run]:
     return found
 
 
-async def supersede(redis: ArqRedis, org: OrgId, *, by: str) -> None:
+async def supersede_guarded(redis: ArqRedis, org: OrgId, *, by: str) -> None:
     """The run of a publish ends the books of all earlier ones that explain removals, never their marks."""
-    for run in await publishes(redis, org):
+    for run in await guarded_runs(redis, org):
         if _number(run.id) < _number(by):
             if run.is_active:
                 await end(redis, org, run.id, why="superseded")

@@ -12,12 +12,12 @@ from redis.exceptions import RedisError
 from service.tasks import cancel_and_wait
 
 # A sentinel that is away must not keep us waiting, once another has answered.
-OTHERS_WITHIN_S: Final = 0.2
+OTHERS_TIMEOUT_S: Final = 0.2
 
-Told = Mapping[str, Any]
+MasterReport = Mapping[str, Any]
 
 
-class Sentinels(Sentinel):
+class EpochAwareSentinel(Sentinel):
     """redis-py's own, which believes the first that answers.
 
     The old primary, started again, takes writes until a sentinel makes it a replica, which throws them away. So all are
@@ -35,17 +35,17 @@ class Sentinels(Sentinel):
             f"none of {len(self.sentinels)} sentinels names a primary {service_name!r} that is up"
         )
 
-    async def _told(self, service_name: str) -> list[Told]:
-        asking: set[asyncio.Task[Mapping[str, Told]]] = {
+    async def _told(self, service_name: str) -> list[MasterReport]:
+        asking: set[asyncio.Task[Mapping[str, MasterReport]]] = {
             asyncio.create_task(each.sentinel_masters())  # type: ignore[no-untyped-call]
             for each in self.sentinels
         }
-        told: list[Told] = []
+        told: list[MasterReport] = []
         try:
             while asking:
                 done, asking = await asyncio.wait(
                     asking,
-                    timeout=OTHERS_WITHIN_S if told else None,
+                    timeout=OTHERS_TIMEOUT_S if told else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if not done:
@@ -58,7 +58,7 @@ class Sentinels(Sentinel):
         return told
 
 
-def _masters(task: asyncio.Task[Mapping[str, Told]]) -> Mapping[str, Told]:
+def _masters(task: asyncio.Task[Mapping[str, MasterReport]]) -> Mapping[str, MasterReport]:
     try:
         return task.result()
     except (RedisError, OSError):

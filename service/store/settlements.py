@@ -29,7 +29,7 @@ class Mark(NamedTuple):
     last_delivery: str = ""  # the id of the last delivery that marked it
 
 
-class Letter(msgspec.Struct, frozen=True):
+class DeadLetterDraft(msgspec.Struct, frozen=True):
     """A dead letter: what a person has to look at. `text` never carries a customer's data."""
 
     cause: str
@@ -63,7 +63,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
     is_answered: bool = False  # a write was answered: what it made ours is saved even if the mark has changed
-    dead_letter: Letter | None = None
+    dead_letter: DeadLetterDraft | None = None
     shadow_digest: str | None = None  # of a decision that is not written; holds in shadow mode only
     shadow_entries: list[bytes] | None = None  # of the ledger, if the decision is not the last one logged
     # for the drain itself:

@@ -13,7 +13,7 @@ from service.errors import Refused
 Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
 DEFAULT_CURRENCY: Final = "VND"
-MOST_RESERVE: Final = 30  # of the bucket's 80 places
+MAX_RESERVE: Final = 30  # of the bucket's 80 places
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -37,7 +37,7 @@ class Shop:
     removals_paused: str = ""
 
 
-def check(shop: Shop) -> None:
+def validate(shop: Shop) -> None:
     """Raises Refused naming every field that is wrong."""
     wrong = [message for message, fine in _findings(shop) if not fine]
     if wrong:
@@ -63,7 +63,7 @@ def _findings(shop: Shop) -> list[tuple[str, bool]]:
             "the currency is written as three capital letters, such as VND",
             len(shop.currency) == 3 and shop.currency.isascii() and shop.currency.isupper(),
         ),
-        (f"the reserve is a number from 0 to {MOST_RESERVE}", 0 <= shop.reserve <= MOST_RESERVE),
+        (f"the reserve is a number from 0 to {MAX_RESERVE}", 0 <= shop.reserve <= MAX_RESERVE),
     ]
 
 

@@ -13,15 +13,15 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.errors import BadSettings, NotFound, Refused, Unreadable
+from service.errors import InvalidSettings, MalformedData, NotFound, Refused
 from service.store import erasing, keys, uninstalling
 from service.store.cipher import Cipher
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
-from service.store.shop import Shop, check
+from service.store.shop import Shop, validate
 from service.store.uninstalling import UNINSTALLED
 
-__all__ = ["TOKEN_REJECTED", "Shop", "Shops"]
+__all__ = ["TOKEN_REJECTED", "Shop", "ShopRepository"]
 
 TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
 
@@ -46,7 +46,7 @@ class WebhookCredentials:
     secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
 
 
-class Shops:
+class ShopRepository:
     """Every read and write of a shop's configuration and of its pause."""
 
     def __init__(self, redis: Redis, cipher: Cipher) -> None:
@@ -75,10 +75,10 @@ class Shops:
             name=stored[b"name"].decode(),
             dialect="admin" if stored[b"dialect"] == b"admin" else "omni",
             api_url=stored[b"api_url"].decode(),
-            token=self._cipher.open(stored[b"token"]),
+            token=self._cipher.decrypt(stored[b"token"]),
             timezone=stored[b"timezone"].decode(),
             currency=stored[b"currency"].decode(),
-            secret=self._cipher.open(stored[b"secret"]) if stored.get(b"secret") else "",
+            secret=self._cipher.decrypt(stored[b"secret"]) if stored.get(b"secret") else "",
             reserve=int(stored.get(b"reserve", 0)),
             shadow=stored.get(b"shadow") == b"1",
             paused=(paused or b"").decode(),
@@ -112,11 +112,11 @@ class Shops:
 
     def _webhook_secret(self, sealed: bytes | None) -> str:
         try:
-            return self._cipher.open(sealed) if sealed else ""
-        except (Unreadable, BadSettings):
+            return self._cipher.decrypt(sealed) if sealed else ""
+        except (MalformedData, InvalidSettings):
             return ""  # the app's secrets still hold
 
-    async def require(self, org: OrgId) -> Shop:
+    async def get_or_raise(self, org: OrgId) -> Shop:
         """The shop; raises NotFound."""
         shop = await self.get(org)
         if shop is None:
@@ -125,7 +125,7 @@ class Shops:
 
     async def add(self, shop: Shop) -> None:
         """Keep a new shop; raises Refused when its fields are wrong or it is there already."""
-        check(shop)
+        validate(shop)
         if not await self._create(shop, seeded=None):
             raise Refused(
                 f"shop {shop.org} is there already; change its token with: tagger shops token {shop.org}"
@@ -136,10 +136,10 @@ class Shops:
         due_ms = await self._now_ms() + erasing.SOON_MS
         job = erasing.erasure(org, everything=True, due_ms=due_ms) if erase else None
         async with self._redis.pipeline() as pipe:
-            erasing.forget(pipe, org, job=job)
+            erasing.queue_delisting(pipe, org, job=job)
             removed, *_ = await pipe.execute()
         if erase:
-            await erasing.erase(self._redis, org, everything=True)
+            await erasing.delete_shop_data(self._redis, org, everything=True)
         if not removed and not erase:
             raise _no_shop(org)
 
@@ -148,22 +148,22 @@ class Shops:
 
         Raises NotFound, Refused.
         """
-        await self.require(org)
+        await self.get_or_raise(org)
         if not token.strip():
             raise Refused("the token is empty")
-        await self._change(org, {"token": self._cipher.seal(token.strip())})
+        await self._change(org, {"token": self._cipher.encrypt(token.strip())})
         paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
         if paused in (TOKEN_REJECTED.encode(), UNINSTALLED.encode()):
             await self.resume(org)
-        await self.is_installed(org)
+        await self.clear_uninstall(org)
 
-    async def is_installed(self, org: OrgId) -> None:
+    async def clear_uninstall(self, org: OrgId) -> None:
         """Forget that the app is said to be uninstalled."""
         await self._redis.hdel(keys.shop(org, "state"), *uninstalling.FIELDS)
 
     async def set_secret(self, org: OrgId, secret: str) -> None:
         """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
-        await self._change(org, {"secret": self._cipher.seal(secret.strip()) if secret.strip() else b""})
+        await self._change(org, {"secret": self._cipher.encrypt(secret.strip()) if secret.strip() else b""})
 
     async def set_shadow(
         self, org: OrgId, *, shadow: bool, also: Callable[[Any], None] = lambda _pipe: None
@@ -174,12 +174,12 @@ class Shops:
         """
         await self._change(org, {"shadow": int(shadow)}, also)
 
-    async def seal_again(self, org: OrgId) -> None:
+    async def reencrypt(self, org: OrgId) -> None:
         """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
-        shop = await self.require(org)
-        sealed: Fields = {"token": self._cipher.seal(shop.token)}
+        shop = await self.get_or_raise(org)
+        sealed: Fields = {"token": self._cipher.encrypt(shop.token)}
         if shop.secret:
-            sealed["secret"] = self._cipher.seal(shop.secret)
+            sealed["secret"] = self._cipher.encrypt(shop.secret)
         await self._change(org, sealed)
 
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
@@ -215,7 +215,7 @@ class Shops:
 
     async def apply_environment(self, shop: Shop) -> Shop | None:
         """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
-        check(shop)
+        validate(shop)
         environment = SeededFrom(shop.token, shop.api_url, shop.reserve)
         if not await self._create(shop, seeded=environment):
             await self._apply(shop.org, environment)
@@ -242,7 +242,7 @@ class Shops:
     async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
         sealed = await self._redis.hget(key, "seeded")
-        before = msgspec.json.decode(self._cipher.open(sealed), type=SeededFrom) if sealed else None
+        before = msgspec.json.decode(self._cipher.decrypt(sealed), type=SeededFrom) if sealed else None
         if before == now:
             return
         changed: Fields = {"seeded": self._sealed(now)}
@@ -273,7 +273,7 @@ class Shops:
                 pending.queue_delete(pipe, erasing.erasure(shop.org, everything=True, due_ms=0))
                 if has_marks:
                     pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
-                for name in erasing.KEPT:
+                for name in erasing.KEPT_KEYS:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()
             except WatchError:
@@ -291,14 +291,14 @@ class Shops:
             "api_url": shop.api_url,
             "timezone": shop.timezone,
             "currency": shop.currency,
-            "token": self._cipher.seal(shop.token),
-            "secret": self._cipher.seal(shop.secret) if shop.secret else b"",
+            "token": self._cipher.encrypt(shop.token),
+            "secret": self._cipher.encrypt(shop.secret) if shop.secret else b"",
             "reserve": shop.reserve,
             "shadow": int(shop.shadow),
         }
 
     def _sealed(self, seeded: SeededFrom) -> bytes:
-        return self._cipher.seal(msgspec.json.encode(seeded).decode())
+        return self._cipher.encrypt(msgspec.json.encode(seeded).decode())
 
 
 def _no_shop(org: OrgId) -> NotFound:

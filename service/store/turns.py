@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import keys
-from service.store.bucket import Bucket, Grant, Permit, Wait
+from service.store.bucket import Denied, Granted, Permit, RateLimiter
 from service.store.marks import Lane
 from service.store.script import load_script
 from service.store.settlements import (
@@ -28,11 +28,11 @@ BATCH_SIZE: Final = 50  # as many as one `ids=` call may ask for
 MAX_LINGER_MS: Final = 2000
 
 
-class LockLost(TaggerError):
+class LeaseLost(TaggerError):
     """The shop's lease is not ours any more: start nothing, write nothing, end the drain."""
 
 
-class Refused(NamedTuple):
+class WriteDenied(NamedTuple):
     """The call may not be made.
 
     `lease_lost`, `superseded`, `version_changed`, `plan_expired`, `write_in_doubt`, `shadow_mode`, `paused` or
@@ -42,21 +42,21 @@ class Refused(NamedTuple):
     why: str
 
 
-class Ring(NamedTuple):
+class NextWakeup(NamedTuple):
     """Whether and when the shop is to be woken again after a drain."""
 
     number: int  # 0 = not at all
     delay_ms: int
 
 
-class Turns:
+class LeaseManager:
     """Acquires leases. `clock_ms` is for simulations and tests: 0 stands for the server's own time."""
 
     def __init__(
         self,
         redis: ArqRedis,
         *,
-        bucket: Bucket,
+        bucket: RateLimiter,
         clock_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self.redis = redis
@@ -69,7 +69,7 @@ class Turns:
         self.settle: Any = load_script("queue", "settle")
         self.lease_release: Any = load_script("queue", "lease_release")
 
-    async def acquire(self, org: OrgId, *, token: str) -> Turn | None:
+    async def acquire(self, org: OrgId, *, token: str) -> ShopLease | None:
         """Acquire the shop's lease, or None where somebody else holds it."""
         acquired, now_ms, version, planned, owners, state = await self.lease_acquire(
             self.redis, org, self.clock_ms(), token, LEASE_MS
@@ -77,7 +77,7 @@ class Turns:
         if not acquired:
             return None
         pairs = {field.decode(): value.decode() for field, value in zip(state[::2], state[1::2], strict=True)}
-        return Turn(
+        return ShopLease(
             self,
             org,
             token,
@@ -89,7 +89,7 @@ class Turns:
         )
 
 
-class Turn:
+class ShopLease:
     """The shop is ours until `release`, or until the lease is lost.
 
     `owners`: how many customers have tags of ours, as the drain began.
@@ -97,7 +97,7 @@ class Turn:
 
     def __init__(
         self,
-        turns: Turns,
+        turns: LeaseManager,
         org: OrgId,
         token: str,
         *,
@@ -134,7 +134,7 @@ class Turn:
             turns.bucket.leak_per_s,
         )
         if reply[0] == b"lease_lost":
-            raise LockLost("the lease was lost before a dequeue")
+            raise LeaseLost("the lease was lost before a dequeue")
         self.now_ms = reply[1]
         return [
             mark_from_reply(cid, flat) for cid, flat in zip(reply[3::2], reply[4::2], strict=True)
@@ -186,7 +186,7 @@ class Turn:
             most,
         )
 
-    async def permit_read(self, *, lane: Lane, reserve: int) -> Grant | Wait | Refused:
+    async def permit_read(self, *, lane: Lane, reserve: int) -> Granted | Denied | WriteDenied:
         """May a read be made for this shop?"""
         return await self._permit(lane, "read", reserve, ["", 0, 0, 0, b"", 0, 0])
 
@@ -200,7 +200,7 @@ class Turn:
         removals: int,
         ours: int,
         reserve: int,
-    ) -> Grant | Wait | Refused:
+    ) -> Granted | Denied | WriteDenied:
         """May a write be made for this customer, and does everything hold that it was decided on?
 
         `version` is the one that decided: the drain's own may be newer. A grant has stored `intents`. `removals` counts
@@ -209,11 +209,13 @@ class Turn:
         """
         guard = [mark.customer, mark.generation, version, decided_ms, intents, removals, ours]
         answer = await self._permit(mark.lane, "write", reserve, guard)
-        if isinstance(answer, Refused):
+        if isinstance(answer, WriteDenied):
             self._forget(mark)
         return answer
 
-    async def _permit(self, lane: Lane, kind: str, reserve: int, guard: list[Any]) -> Grant | Wait | Refused:
+    async def _permit(
+        self, lane: Lane, kind: str, reserve: int, guard: list[Any]
+    ) -> Granted | Denied | WriteDenied:
         turns = self._turns
         reply = await turns.permit(
             turns.redis,
@@ -226,22 +228,22 @@ class Turn:
             *turns.bucket.script_args(reserve),
         )
         if reply[0] == b"granted":
-            return Grant(Permit(reply[1].decode()))
+            return Granted(Permit(reply[1].decode()))
         if reply[0] == b"wait":
-            return Wait(reply[1] / 1000, "no room")
-        return Refused(reply[1].decode())
+            return Denied(reply[1] / 1000, "no room")
+        return WriteDenied(reply[1].decode())
 
     def _forget(self, mark: Mark) -> None:
         self._plans.pop((mark.customer, mark.generation), None)
 
-    async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> Ring:
+    async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> NextWakeup:
         """Release the lease, save the changed fields of the state ("" removes one), and say when to wake the shop."""
         turns = self._turns
         flat = [part for pair in state.items() for part in pair]
         wake, number, delay_ms = await turns.lease_release(
             turns.redis, self.org, turns.clock_ms(), self._token, wait_ms, *flat
         )
-        return Ring(number if wake else 0, delay_ms)
+        return NextWakeup(number if wake else 0, delay_ms)
 
 
 def _share(plans: Iterable[tuple[Mark, bytes]], most: int) -> list[tuple[Mark, bytes]]:

@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.domain.uninstalling import Uninstall
+from service.domain.uninstalling import UninstallState
 from service.store import keys
 
 UNINSTALLED: Final = "uninstalled"  # the reason of the pause
@@ -22,7 +22,7 @@ FIELDS: Final = (
 )
 
 
-async def told(redis: Redis, orgs: Sequence[OrgId]) -> dict[OrgId, Uninstall]:
+async def load_uninstalls(redis: Redis, orgs: Sequence[OrgId]) -> dict[OrgId, UninstallState]:
     """Of which of these shops it was said, and what is known by now."""
     client: Any = redis
     async with client.pipeline(transaction=False) as pipe:
@@ -30,27 +30,27 @@ async def told(redis: Redis, orgs: Sequence[OrgId]) -> dict[OrgId, Uninstall]:
             pipe.hmget(keys.shop(org, "state"), *FIELDS)
         rows = await pipe.execute()
     return {
-        org: Uninstall(*(int(each or 0) for each in row))
+        org: UninstallState(*(int(each or 0) for each in row))
         for org, row in zip(orgs, rows, strict=True)
         if row[0]
     }
 
 
-async def put_off(redis: Redis, org: OrgId, until_ms: int) -> None:
+async def postpone_probe(redis: Redis, org: OrgId, until_ms: int) -> None:
     """Ask Haravan next then."""
     client: Any = redis
     await client.hset(keys.shop(org, "state"), "uninstall_next_probe_ms", until_ms)
 
 
-async def keep(redis: Redis, org: OrgId, known: Uninstall) -> bool:
+async def save_uninstall(redis: Redis, org: OrgId, known: UninstallState) -> bool:
     """Keep what is known by now; False where a new token or a person has ended it meanwhile."""
-    values = (known.told_ms, known.refused_ms, known.sure_ms, known.probe_ms)
+    values = (known.announced_ms, known.first_refused_ms, known.confirmed_ms, known.next_probe_ms)
     client: Any = redis
     state = keys.shop(org, "state")
     async with client.pipeline() as pipe:
         while True:
             await pipe.watch(state)
-            if int(await pipe.hget(state, FIELDS[0]) or 0) != known.told_ms:
+            if int(await pipe.hget(state, FIELDS[0]) or 0) != known.announced_ms:
                 return False
             pipe.multi()
             pipe.hset(state, mapping=dict(zip(FIELDS, values, strict=True)))

@@ -11,7 +11,7 @@ from service.domain.customers import OrgId
 from service.store import keys
 
 
-async def count(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> None:
+async def add_counts(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> None:
     """Add to the minutes' counts: (minute, org or `-`, reason) -> how many."""
     client: Any = redis
     async with client.pipeline(transaction=False) as pipe:
@@ -22,7 +22,9 @@ async def count(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> Non
         await pipe.execute()
 
 
-async def in_a_row(redis: Redis, org: OrgId, *, by: str, ages_ms: Sequence[int], most: int) -> int:
+async def consecutive_failures(
+    redis: Redis, org: OrgId, *, by: str, ages_ms: Sequence[int], most: int
+) -> int:
     """Note refusals of a shop that we have; how many there are since its last webhook that was taken, at most `most`.
 
     `by` is another one for each call of each process. The row is one small key for each shop, forgotten after a day.

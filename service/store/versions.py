@@ -12,29 +12,32 @@ from redis.exceptions import WatchError
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import OrgId
-from service.domain.evaluation import Compiled
-from service.domain.ownership import Past, pack_past, succeed, unpack_past
+from service.domain.evaluation import CompiledRules
+from service.domain.ownership import Inheritance, decode_inheritance, encode_inheritance, inherit
 from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
-from service.domain.writing import canonical, content_id
+from service.domain.writing import canonical_json, content_id
 from service.errors import NotFound, Refused
 from service.store import keys
 
-OF_THE_SHOP: Final = (
+SHOP_SETTINGS: Final = (
     "live_version",
     "owned",
     "snapshots",
 )  # any of these: the shop has a past, RULES_FILE stays out
 
 MAX_DOCUMENTS: Final = 64  # parsed documents kept in memory
-RETRACTED: Final = (
+RETRACTED_OWNER: Final = (
     "~retracted"  # owner of tags that a person takes back: no rule's id, and what it gave is removed
 )
 
 
-def made_ready(rule_set: RuleSet, *, past: Past) -> Compiled:
+def compile_version(rule_set: RuleSet, *, past: Inheritance) -> CompiledRules:
     """The rules of a version, ready to decide with."""
-    return compile_rules(rule_set, past=replace(past, gone={**past.gone, RETRACTED: "remove"}))
+    return compile_rules(
+        rule_set,
+        inheritance=replace(past, orphan_policies={**past.orphan_policies, RETRACTED_OWNER: "remove"}),
+    )
 
 
 def check_currency(rule_set: RuleSet, currency: str) -> None:
@@ -74,7 +77,7 @@ class Versions:
         note: str = "",
         parent: int,
         preview: dict[str, Any] | None = None,
-        past: Past | None = None,
+        past: Inheritance | None = None,
         also: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
         """Store the document and make it live, in one transaction, to which `also` may add commands.
@@ -95,8 +98,8 @@ class Versions:
             parent=parent,
             preview=preview,
         )
-        inherited = await self.inheritance(org, rule_set, parent=parent) if past is None else past
-        if not await self._store(org, version, canonical(rule_set), inherited, also):
+        inherited = await self.derive_inherited(org, rule_set, parent=parent) if past is None else past
+        if not await self._store(org, version, canonical_json(rule_set), inherited, also):
             live = await self.live_number(org)
             raise Refused(
                 f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
@@ -140,33 +143,33 @@ class Versions:
         self._documents[content] = rule_set
         return rule_set
 
-    async def past(self, org: OrgId, number: int) -> Past:
+    async def inherited(self, org: OrgId, number: int) -> Inheritance:
         """What that version inherits from those before it."""
-        return unpack_past(await self._redis.hget(keys.shop(org, "inherited"), number) or b"")
+        return decode_inheritance(await self._redis.hget(keys.shop(org, "inherited"), number) or b"")
 
-    async def inheritance(self, org: OrgId, rule_set: RuleSet, *, parent: int) -> Past:
+    async def derive_inherited(self, org: OrgId, rule_set: RuleSet, *, parent: int) -> Inheritance:
         """The past of a version that would follow `parent`: rules that leave speak for the last time."""
         if not parent:
-            return Past()
+            return Inheritance()
         before = await self.document(org, parent)
-        return succeed(await self.past(org, parent), before=before, after=rule_set)
+        return inherit(await self.inherited(org, parent), before=before, after=rule_set)
 
-    async def compiled(self, org: OrgId, number: int, *, timezone: str, currency: str) -> Compiled:
+    async def compiled(self, org: OrgId, number: int, *, timezone: str, currency: str) -> CompiledRules:
         """The rules of a version, ready; of version 0, before the first, there are none. Raises NotFound."""
         if not number:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
-        return made_ready(await self.document(org, number), past=await self.past(org, number))
+        return compile_version(await self.document(org, number), past=await self.inherited(org, number))
 
     async def is_blank(self, org: OrgId) -> bool:
         """Whether the shop has neither rules nor customer data."""
-        return not await self._redis.exists(*(keys.shop(org, name) for name in OF_THE_SHOP))
+        return not await self._redis.exists(*(keys.shop(org, name) for name in SHOP_SETTINGS))
 
     async def _store(
         self,
         org: OrgId,
         version: Version,
         document: bytes,
-        past: Past,
+        past: Inheritance,
         also: Callable[[Any, Version], None],
     ) -> bool:
         """False when another version went live since `version.parent`."""
@@ -179,7 +182,7 @@ class Versions:
                 pipe.multi()
                 pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
-                pipe.hset(keys.shop(org, "inherited"), version.number, pack_past(past))
+                pipe.hset(keys.shop(org, "inherited"), version.number, encode_inheritance(past))
                 pipe.set(live, version.number)
                 also(pipe, version)
                 await pipe.execute()

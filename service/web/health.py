@@ -18,9 +18,9 @@ from service.errors import TaggerError
 from service.seeding import seed_shop
 from service.settings import Settings
 from service.store.connection import connect
-from service.store.counters import last_beat_ms
-from service.store.durability import Finding, examine, refuse
-from service.store.shops import Shops
+from service.store.counters import last_heartbeat_ms
+from service.store.durability import ServerCheck, check_server, require_durable
+from service.store.shops import ShopRepository
 from service.web.metrics import Metrics
 
 RETRY_DELAY_S: Final = 1.0
@@ -37,7 +37,7 @@ async def check_store(settings: Settings) -> None:
     redis = connect(settings.redis_url, connections=1)
     try:
         async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):
-            refuse(await examine(redis, settings.durability))
+            require_durable(await check_server(redis, settings.durability))
     except (RedisError, OSError):  # a timeout is an OSError
         pass
     finally:
@@ -54,7 +54,7 @@ class ReadinessCheck:
     def __init__(
         self,
         redis: Redis,
-        shops: Shops,
+        shops: ShopRepository,
         settings: Settings,
         *,
         timeout_s: float = FIRST_CHECK_TIMEOUT_S,
@@ -65,7 +65,7 @@ class ReadinessCheck:
         self._settings = settings
         self._timeout_s = timeout_s
         self._on_ready = on_ready
-        self.findings: list[Finding] = []
+        self.findings: list[ServerCheck] = []
         self.is_ready = False
         self._retrying: asyncio.Task[None] | None = None
 
@@ -100,8 +100,8 @@ class ReadinessCheck:
                 structlog.get_logger().error("startup_check", outcome="refused", cause=str(exc))
 
     async def _check(self) -> None:
-        self.findings = await examine(self._redis, self._settings.durability)
-        refuse(self.findings)
+        self.findings = await check_server(self._redis, self._settings.durability)
+        require_durable(self.findings)
         await seed_shop(self._settings, self._shops)
         self.is_ready = True
         self._on_ready()
@@ -160,7 +160,7 @@ class Health:
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._redis.ping()
-                beat_ms = await last_beat_ms(self._redis)
+                beat_ms = await last_heartbeat_ms(self._redis)
         except (RedisError, OSError):  # a timeout is an OSError
             return False, None
         return True, None if beat_ms is None else max(0, int(time.time() - beat_ms / 1000))

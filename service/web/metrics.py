@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 
 from service.store.counters import Count, read
 from service.store.queue import ShopBacklog, load_backlogs
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 
 # Counters and summaries of the workers, with their help texts. Any other counter is not exported.
 WORKER_COUNTERS: Final = {
@@ -33,7 +33,7 @@ WORKER_SUMMARIES: Final = {
 class Metrics:
     """Renders everything in Prometheus' text format."""
 
-    def __init__(self, redis: Redis, shops: Shops, webhooks: Collector) -> None:
+    def __init__(self, redis: Redis, shops: ShopRepository, webhooks: Collector) -> None:
         self._redis = redis
         self._shops = shops
         self._webhooks = webhooks

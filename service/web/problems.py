@@ -13,15 +13,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.domain.problems import BadRules
-from service.errors import NotFound, Overloaded, Refused, StoreAway, TaggerError, Unreadable
+from service.domain.problems import InvalidRules
+from service.errors import MalformedData, NotFound, Overloaded, Refused, StoreUnavailable, TaggerError
 from service.store.publishing import NeedsApproval
 
 STATUS: Final[dict[type[Exception], int]] = {
     NotFound: 404,
     Refused: 409,
-    Unreadable: 400,
-    StoreAway: 503,
+    MalformedData: 400,
+    StoreUnavailable: 503,
     RedisError: 503,
 }
 MEDIA_TYPE: Final = "application/problem+json"
@@ -52,7 +52,7 @@ class Problem(Exception):
         return msgspec.json.encode({**told, **self.more})
 
 
-def problem_of(exc: Exception) -> Problem:
+def to_problem(exc: Exception) -> Problem:
     """The answer to what went wrong; what nobody raises on purpose is logged and tells nothing of the inside."""
     match exc:
         case Problem():
@@ -61,7 +61,7 @@ def problem_of(exc: Exception) -> Problem:
             return Problem(503, "Redis does not answer, or refuses", headers={"Retry-After": "1"})
         case Overloaded():
             return Problem(503, f"{exc}: ask again", headers={"Retry-After": "2"})
-        case BadRules():
+        case InvalidRules():
             return Problem(400, str(exc), more={"problems": exc.problems})
         case NeedsApproval():
             return Problem(409, str(exc), more={"approval": _approval(exc)})
@@ -86,7 +86,7 @@ def _approval(exc: NeedsApproval) -> dict[str, Any]:
 
 async def on_error(_: Request, exc: Exception) -> Response:
     """Whatever a handler raised."""
-    told = problem_of(exc)
+    told = to_problem(exc)
     return Response(told.body, told.status, told.headers, MEDIA_TYPE)
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import uvloop
 
-from service.domain.customers import Customer, OrgId, pack
+from service.domain.customers import Customer, OrgId, encode_snapshot
 from service.store import keys
 from service.store.connection import connect
 from tests.bench.ack import PER_S, told
@@ -28,7 +28,9 @@ async def fill(url: str) -> None:
     redis = connect(url)
     for start in range(1, CUSTOMERS, 5_000):
         some = {
-            str(number): pack(Customer(id=number, total_spent=number * 1_000_0000, orders_count=number % 9))
+            str(number): encode_snapshot(
+                Customer(id=number, total_spent=number * 1_000_0000, orders_count=number % 9)
+            )
             for number in range(start, start + 5_000)
         }
         await redis.hset(keys.shop(OrgId(ORG), "snapshots"), mapping=some)

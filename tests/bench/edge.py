@@ -27,13 +27,13 @@ from service.ingest import GroupCommit
 from service.ingest.batch import Acknowledgement
 from service.log import configure_logging
 from service.settings import read_settings
-from service.store.marks import Event
+from service.store.marks import DirtyEvent
 
 
 class UnwrittenCommit(GroupCommit):
     """Everything except the write: each event is acknowledged at once."""
 
-    def submit(self, org: OrgId, event: Event, *, topic: str = "") -> Acknowledgement:
+    def submit(self, org: OrgId, event: DirtyEvent, *, topic: str = "") -> Acknowledgement:
         acknowledgement: Acknowledgement = asyncio.get_running_loop().create_future()
         acknowledgement.set_result(None)
         return acknowledgement

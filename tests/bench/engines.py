@@ -9,7 +9,7 @@ from typing import Any, Final
 import cel
 import zen
 
-from service.domain.branches import Branch, Comparison
+from service.domain.branches import CompiledCondition, CompiledExpression
 from service.domain.conditions import AllOf, AnyOf
 from service.domain.facts import Facts
 
@@ -37,30 +37,30 @@ def as_mapping(facts: Facts) -> dict[str, Any]:
     }
 
 
-def cel_matcher(branch: Branch) -> Matcher:
+def cel_matcher(branch: CompiledExpression) -> Matcher:
     """A compiled CEL program."""
     program = cel.compile(_expression(branch, "cel"))
     return lambda context: bool(program.execute(context))
 
 
-def zen_matcher(branch: Branch) -> Matcher:
+def zen_matcher(branch: CompiledExpression) -> Matcher:
     """A compiled zen expression."""
     expression = zen.compile_expression(_expression(branch, "zen"))
     return lambda facts: bool(expression.evaluate(facts))
 
 
-def _expression(branch: Branch, engine: str) -> str:
+def _expression(branch: CompiledExpression, engine: str) -> str:
     both, either, negated = ("&&", "||", "!") if engine == "cel" else ("and", "or", "not ")
-    if isinstance(branch, Comparison):
+    if isinstance(branch, CompiledCondition):
         return f"({_comparison(branch, engine, both, either)})"
     parts = [_expression(part, engine) for part in branch.parts]
-    if isinstance(branch.source, AllOf | AnyOf):
-        return "(" + f" {both if isinstance(branch.source, AllOf) else either} ".join(parts) + ")"
+    if isinstance(branch.expression, AllOf | AnyOf):
+        return "(" + f" {both if isinstance(branch.expression, AllOf) else either} ".join(parts) + ")"
     return f"({negated}{parts[0]})"
 
 
-def _comparison(one: Comparison, engine: str, both: str, either: str) -> str:
-    names, op, value = one.field.facts, one.operator.name, one.value
+def _comparison(one: CompiledCondition, engine: str, both: str, either: str) -> str:
+    names, op, value = one.field.fact_names, one.operator.name, one.value
     name = names[0]
     if op in {"is_empty", "is_not_empty"}:
         return f"{name} {'==' if op == 'is_empty' else '!='} null"

@@ -27,12 +27,12 @@ import cel
 import msgspec
 
 from service.domain.compilation import compile_rules
-from service.domain.customers import Customer, pack, unpack
+from service.domain.customers import Customer, decode_snapshot, encode_snapshot
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.facts import Facts
 from service.domain.parsing import parse_rules
-from service.domain.standing import NOTHING, Standing
+from service.domain.standing import EMPTY_STATE, CustomerState
 from service.domain.tags import after, tag_set
 from tests.bench.engines import Matcher, as_mapping, cel_matcher, zen_matcher
 
@@ -83,27 +83,29 @@ def best_of(times: int, work: Callable[[], object]) -> float:
 
 
 def decide_all(
-    compiled: Compiled, crowd: Sequence[Customer], standings: Sequence[Standing]
+    compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
 ) -> list[Decision]:
-    today = compiled.day_of(NOW_MS)
+    today = compiled.local_day(NOW_MS)
     return [
-        decide(compiled=compiled, customer=one, standing=standing, today=today, now_ms=NOW_MS, version=1)
+        decide(rules=compiled, customer=one, state=standing, today=today, now_ms=NOW_MS, version=1)
         for one, standing in zip(crowd, standings, strict=True)
     ]
 
 
-def decide_each(compiled: Compiled, crowd: Sequence[Customer], standings: Sequence[Standing]) -> None:
+def decide_each(
+    compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
+) -> None:
     """The same, keeping nothing, as a preview and a publish do."""
-    today = compiled.day_of(NOW_MS)
+    today = compiled.local_day(NOW_MS)
     for one, standing in zip(crowd, standings, strict=True):
-        decide(compiled=compiled, customer=one, standing=standing, today=today, now_ms=NOW_MS, version=1)
+        decide(rules=compiled, customer=one, state=standing, today=today, now_ms=NOW_MS, version=1)
 
 
-def make_each(compiled: Compiled, crowd: Sequence[Customer]) -> None:
+def make_each(compiled: CompiledRules, crowd: Sequence[Customer]) -> None:
     """The facts alone, keeping nothing."""
-    today = compiled.day_of(NOW_MS)
+    today = compiled.local_day(NOW_MS)
     for one in crowd:
-        compiled.facts(one, today)
+        compiled.build_facts(one, today)
 
 
 def count(matches: Callable[[Facts], bool], crowd: Sequence[Facts]) -> int:
@@ -135,33 +137,33 @@ def main() -> int:
     size, scale = asked.customers, 100_000 / asked.customers
     compiled = compile_rules(parse_rules(RULES.read_text()))
     dice = random.Random(1)
-    snapshots = [pack(customer(number + 1, dice)) for number in range(size)]
-    crowd = [*map(unpack, snapshots)]
-    first = decide_all(compiled, crowd, [NOTHING] * size)
+    snapshots = [encode_snapshot(customer(number + 1, dice)) for number in range(size)]
+    crowd = [*map(decode_snapshot, snapshots)]
+    first = decide_all(compiled, crowd, [EMPTY_STATE] * size)
     settled = [
-        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).listed)
+        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).names)
         for one, decision in zip(crowd, first, strict=True)
     ]
-    standings = [decision.standing for decision in first]
+    standings = [decision.state for decision in first]
     del first
-    today = compiled.day_of(NOW_MS)
+    today = compiled.local_day(NOW_MS)
 
     print(f"{size} customers, {len(compiled.rules)} rules; seconds for 100,000 customers")
-    told("decoding the snapshots", scale * best_of(3, lambda: [*map(unpack, snapshots)]), "s")
+    told("decoding the snapshots", scale * best_of(3, lambda: [*map(decode_snapshot, snapshots)]), "s")
     told("making the facts", scale * best_of(3, lambda: make_each(compiled, settled)), "s")
     whole = scale * best_of(5, lambda: decide_each(compiled, settled, standings))
     good = told("facts, rules, decision, next day: a shop at rest", whole, "s", BAR_S)
-    first_day = scale * best_of(1, lambda: decide_each(compiled, crowd, [NOTHING] * size))
+    first_day = scale * best_of(1, lambda: decide_each(compiled, crowd, [EMPTY_STATE] * size))
     told("the same on the first day, five additions a customer", first_day, "s")
-    facts = [compiled.facts(one, today) for one in settled]
+    facts = [compiled.build_facts(one, today) for one in settled]
     for rule in compiled.rules:
         took = 1000 * scale * best_of(3, partial(count, rule.matches, facts))
         good &= told(f"one rule over ready facts: {rule.id}", took, "ms", BAR_RULE_MS)
-    some = [compiled.facts(one, today) for one in settled[: asked.others]]
+    some = [compiled.build_facts(one, today) for one in settled[: asked.others]]
     return 0 if compare(compiled, some) and good else 1
 
 
-def compare(compiled: Compiled, some: Sequence[Facts]) -> bool:
+def compare(compiled: CompiledRules, some: Sequence[Facts]) -> bool:
     """The conditions alone, in three engines; returns whether all answers agree."""
     plain = [as_mapping(one) for one in some]
     scale = 100_000 / len(some)

@@ -12,13 +12,13 @@ from pathlib import Path
 import uvloop
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, CustomerId, OrgId, pack
+from service.domain.customers import Customer, CustomerId, OrgId, encode_snapshot
 from service.store import keys, marks
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.connection import connect
-from service.store.marks import Event
+from service.store.marks import DirtyEvent
 from service.store.settlements import Settlement
-from service.store.turns import Turns
+from service.store.turns import LeaseManager
 from tests.bench.servers import valkey
 
 SIZES = (1_000, 10_000, 100_000)
@@ -34,7 +34,7 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
     for batch in range(BATCHES):
         org = orgs[batch % len(orgs)]
         events = [
-            Event(
+            DirtyEvent(
                 str(5_000_000 + (batch * 64 + n) * 7919 % 1_000_000),
                 identity=batch.to_bytes(4) + n.to_bytes(12),
                 record=b"x" * 60,
@@ -42,14 +42,14 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
             for n in range(64)
         ]
         began = time.perf_counter()
-        await marks.mark(redis, org, events, lane="live")
+        await marks.mark_dirty(redis, org, events, lane="live")
         took.append((time.perf_counter() - began) / 64)
     return statistics.median(took) * 1e6
 
 
 async def cost_of_a_turn(redis: ArqRedis) -> float:
     """Microseconds for one customer, taken and cleared in batches of 50."""
-    turns = Turns(redis, bucket=Bucket(redis))
+    turns = LeaseManager(redis, bucket=RateLimiter(redis))
     turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     took: list[float] = []
@@ -66,20 +66,25 @@ async def cost_of_a_turn(redis: ArqRedis) -> float:
 async def with_marks(redis: ArqRedis, count: int) -> tuple[float, float]:
     for start in range(0, count, 10_000):
         ids = [CustomerId(each) for each in range(start + 1, min(start + 10_000, count) + 1)]
-        await marks.mark_customers(redis, ORG, ids, cause="replay:R0")
+        await marks.mark_dirty_customers(redis, ORG, ids, cause="replay:R0")
     return await cost_of_marking(redis, [ORG]), await cost_of_a_turn(redis)
 
 
 async def with_customers(redis: ArqRedis, count: int) -> tuple[float, float]:
     for start in range(1, count + 1, 10_000):
-        snaps = {str(each): pack(Customer(id=each)) for each in range(start, min(start + 10_000, count + 1))}
+        snaps = {
+            str(each): encode_snapshot(Customer(id=each))
+            for each in range(start, min(start + 10_000, count + 1))
+        }
         await redis.hset(keys.shop(ORG, "snapshots"), mapping=snaps)
     return await cost_of_marking(redis, [ORG]), await cost_of_a_turn(redis)
 
 
 async def with_shops(redis: ArqRedis, count: int) -> tuple[float, float]:
     orgs = [OrgId(str(1_000_000_001 + n)) for n in range(count)]
-    await marks.mark_customers(redis, ORG, [CustomerId(each) for each in range(1, 5_001)], cause="replay:R0")
+    await marks.mark_dirty_customers(
+        redis, ORG, [CustomerId(each) for each in range(1, 5_001)], cause="replay:R0"
+    )
     return await cost_of_marking(redis, orgs), await cost_of_a_turn(redis)
 
 

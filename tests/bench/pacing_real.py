@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.errors import HaravanError
-from service.store.bucket import Bucket, Lane
+from service.store.bucket import Lane, RateLimiter
 from service.store.connection import connect
 from tests.bench.pacing import CALLS_EACH, LEAK, ORG, PROCESSES, SHARE_BAR, valkey
 from workers.haravan.client import Haravan, open_session
@@ -63,7 +63,7 @@ async def _work(socket: str, url: str, lane: Lane) -> None:
     # whoever kills the bench would leave its callers behind, calling nobody for ever
     asyncio.get_running_loop().add_reader(parent.sentinel, os._exit, 1)
     redis = connect(f"unix://{socket}")
-    pacer = WaitingPermits(Bucket(redis), OrgId(ORG), lane=lane)
+    pacer = WaitingPermits(RateLimiter(redis), OrgId(ORG), lane=lane)
     async with open_session() as session:
         shop = Haravan(session, org=ORG, dialect="omni", address=f"{url}/com", token="token-1")
 

@@ -24,13 +24,13 @@ import msgspec
 from service.domain.compilation import compile_rules
 from service.domain.conditions import Condition
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.impact import preview
-from service.domain.ownership import Past
+from service.domain.ownership import Inheritance
 from service.domain.parsing import parse_rules
-from service.domain.population import Population, population
-from service.domain.rules import WhenGone
-from service.domain.standing import NOTHING, Standing
+from service.domain.population import Population, make_population
+from service.domain.rules import OrphanPolicy
+from service.domain.standing import EMPTY_STATE, CustomerState
 from service.domain.tags import after, tag_set
 from tests.bench.engines import as_mapping, cel_matcher, zen_matcher
 from tests.bench.evaluation import (
@@ -56,12 +56,12 @@ def main() -> int:
     compiled = compile_rules(parse_rules(RULES.read_text()))
     dice = random.Random(1)
     crowd = [customer(number + 1, dice) for number in range(asked.customers)]
-    first = decide_all(compiled, crowd, [NOTHING] * len(crowd))
+    first = decide_all(compiled, crowd, [EMPTY_STATE] * len(crowd))
     settled = [
-        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).listed)
+        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).names)
         for one, decision in zip(crowd, first, strict=True)
     ]
-    standings = [decision.standing for decision in first]
+    standings = [decision.state for decision in first]
     del first
 
     scale = 100_000 / len(crowd)
@@ -70,7 +70,7 @@ def main() -> int:
     told("decisions of a shop at rest", base, "s")
     cold = scale * best_of(3, lambda: preview(gathered(compiled, settled, standings), compiled))
     good = told("preview of a shop at rest", cold / base, "x", BAR)
-    nothing = [NOTHING] * len(crowd)
+    nothing = [EMPTY_STATE] * len(crowd)
     took = scale * best_of(3, lambda: preview(gathered(compiled, crowd, nothing), compiled))
     good &= told("preview of its first day", took / base, "x", BAR)
     for name, rules in edits().items():
@@ -80,7 +80,7 @@ def main() -> int:
     return 0 if good else 1
 
 
-def edits() -> dict[str, Compiled]:
+def edits() -> dict[str, CompiledRules]:
     """The rules with the rule edited whose tag most customers have."""
     whole = parse_rules(RULES.read_text())
     rule = next(one for one in whole.rules if one.id == EDITED)
@@ -95,21 +95,25 @@ def edits() -> dict[str, Compiled]:
         name: compile_rules(whole.model_copy(update={"rules": (*others, edited)}))
         for name, edited in changed.items()
     }
-    gone: tuple[WhenGone, ...] = ("leave", "remove")
+    gone: tuple[OrphanPolicy, ...] = ("leave", "remove")
     for wish in gone:
-        past = Past(gone={EDITED: wish})
-        found[f"deleted, {wish}"] = compile_rules(whole.model_copy(update={"rules": others}), past=past)
+        past = Inheritance(orphan_policies={EDITED: wish})
+        found[f"deleted, {wish}"] = compile_rules(
+            whole.model_copy(update={"rules": others}), inheritance=past
+        )
     return found
 
 
-def gathered(compiled: Compiled, crowd: Sequence[Customer], standings: Sequence[Standing]) -> Population:
-    today = compiled.day_of(NOW_MS)
-    return population(zip(crowd, standings, strict=True), today=today, now_ms=NOW_MS)
+def gathered(
+    compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
+) -> Population:
+    today = compiled.local_day(NOW_MS)
+    return make_population(zip(crowd, standings, strict=True), today=today, now_ms=NOW_MS)
 
 
-def compare(compiled: Compiled, crowd: Sequence[Customer], cold: float) -> None:
+def compare(compiled: CompiledRules, crowd: Sequence[Customer], cold: float) -> None:
     """The other engines' time for nothing but the conditions."""
-    plain = [as_mapping(compiled.facts(one, compiled.day_of(NOW_MS))) for one in crowd]
+    plain = [as_mapping(compiled.build_facts(one, compiled.local_day(NOW_MS))) for one in crowd]
     for name, make, ready in (("CEL", cel_matcher, cel.Context), ("zen", zen_matcher, dict)):
         given = [ready(one) for one in plain]
         matchers = [make(rule.when) for rule in compiled.rules]

@@ -20,7 +20,7 @@ from service.store import keys
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from tests.bench.load import SECRET
 from tests.bench.servers import ROOT, valkey, wait_for
@@ -96,7 +96,7 @@ async def running(
 
 
 async def _connect_shops(redis: ArqRedis, handles: Sequence[ShopHandle], api: str, rules: str) -> None:
-    known, versions, document = Shops(redis, Cipher((KEY,))), Versions(redis), parse_rules(rules)
+    known, versions, document = ShopRepository(redis, Cipher((KEY,))), Versions(redis), parse_rules(rules)
     for handle in handles:
         org = OrgId(handle.org)
         await known.add(Shop(org, f"Shop {org}", "omni", f"{api}/com", handle.token))

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from service.domain.customers import OrgId
 from service.store.cipher import Cipher
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from tests.chaos import canaries
 from tests.chaos.children import Child
 from tests.chaos.posting import ORG
@@ -26,7 +26,7 @@ async def edge(
     folder: Path, redis: Redis, redis_url: str, *, durability: str = "fsync"
 ) -> AsyncIterator[str]:
     """Start the web process with one shop; yields the address for webhooks."""
-    await Shops(redis, Cipher((canaries.KEY,))).add(
+    await ShopRepository(redis, Cipher((canaries.KEY,))).add(
         Shop(OrgId(ORG), "Cửa hàng thử", "omni", "http://127.0.0.1:9/com", canaries.TOKEN)
     )
     port = free_port()

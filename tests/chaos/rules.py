@@ -8,10 +8,10 @@ from msgspec.structs import replace
 
 from service.domain.compilation import compile_rules
 from service.domain.decision import decide
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.parsing import parse_rules
-from service.domain.records import read_record
-from service.domain.standing import NOTHING
+from service.domain.records import parse_record
+from service.domain.standing import EMPTY_STATE
 
 RULES = """
 version: 1
@@ -43,7 +43,7 @@ BY_HAND = ("Khách sỉ", "Báo chí", "Cần gọi lại", "Zalo")
 class Oracle:
     """What the rules give to a record on which nobody has written yet."""
 
-    compiled: Compiled
+    compiled: CompiledRules
 
     @classmethod
     def made(cls) -> Oracle:
@@ -51,8 +51,8 @@ class Oracle:
 
     def wanted(self, body: bytes) -> set[str]:
         """The managed tags that this record (as the sandbox has it) is to have."""
-        customer = replace(read_record(body).customer, tags=())
+        customer = replace(parse_record(body).customer, tags=())
         decision = decide(
-            compiled=self.compiled, customer=customer, standing=NOTHING, today=1, now_ms=1, version=1
+            rules=self.compiled, customer=customer, state=EMPTY_STATE, today=1, now_ms=1, version=1
         )
         return set(decision.wanted)

@@ -19,7 +19,7 @@ from service.domain.customers import OrgId
 from service.domain.parsing import parse_rules
 from service.store.cipher import Cipher
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from tests.chaos import canaries
 from tests.chaos.children import Child, catches
@@ -59,7 +59,7 @@ class Stage:
     webs: list[Child]
     web_ports: list[int]
     workers: list[Child]
-    registry: Shops
+    registry: ShopRepository
 
     @property
     def children(self) -> list[Child]:
@@ -151,7 +151,7 @@ def _built(folder: Path, size: Size, sandbox: Sandbox, shops: list[Shopful]) -> 
         Child(f"worker{n}", [sys.executable, "-m", "tests.chaos.worker"], {}, logs / f"worker{n}.log")
         for n in range(size.workers)
     ]
-    registry = Shops(store.redis, Cipher((canaries.KEY,)))
+    registry = ShopRepository(store.redis, Cipher((canaries.KEY,)))
     return Stage(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers, registry)
 
 

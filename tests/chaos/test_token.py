@@ -7,10 +7,10 @@ from arq.connections import ArqRedis
 
 from service.alerts import Alerts, apprise_sender
 from service.domain.customers import OrgId
-from service.errors import Unauthorised
+from service.errors import TokenRejected
 from service.store.cipher import Cipher
 from service.store.shop import Shop
-from service.store.shops import TOKEN_REJECTED, Shops
+from service.store.shops import TOKEN_REJECTED, ShopRepository
 from workers.pause import pause_for_rejected_token
 
 ORG = OrgId("1000000001")
@@ -26,14 +26,14 @@ ORG = OrgId("1000000001")
 async def test_only_the_token_that_is_stored_can_pause_a_shop(
     redis: ArqRedis, stored: str, paused: str
 ) -> None:
-    shops = Shops(redis, Cipher(("k" * 32,)))
+    shops = ShopRepository(redis, Cipher(("k" * 32,)))
     await shops.add(Shop(ORG, "Cửa hàng thử", "omni", "http://127.0.0.1:9/com", "token-1"))
     await shops.set_token(ORG, stored)
 
     alerts = Alerts(redis, send=apprise_sender(()))
     await pause_for_rejected_token(
-        redis, shops, alerts, ORG, Unauthorised("refused"), token="token-1", now_ms=1
+        redis, shops, alerts, ORG, TokenRejected("refused"), token="token-1", now_ms=1
     )
     await alerts.drain()
 
-    assert (await shops.require(ORG)).paused == paused
+    assert (await shops.get_or_raise(ORG)).paused == paused

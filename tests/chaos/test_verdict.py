@@ -12,9 +12,9 @@ from arq.connections import ArqRedis
 from deploy.sandbox import Sandbox
 from deploy.sandbox.webhooks.signature import sign
 from service.domain.customers import OrgId
-from service.domain.deliveries import Kept, keep
+from service.domain.deliveries import DeliveryRecord, encode_delivery
 from service.store import marks
-from service.store.marks import Event
+from service.store.marks import DirtyEvent
 from tests.chaos import canaries
 from tests.chaos.load import Shopful
 from tests.chaos.verdict import lost, wrong_tags
@@ -38,9 +38,9 @@ async def test_each_acknowledgement_needs_an_entry_of_its_own(
     redis: ArqRedis, acknowledged: int, missing: int
 ) -> None:
     shop = a_shop()
-    record = keep(Kept(TOPIC, b64decode(SIGNATURE), len(BODY)))
-    await marks.mark(
-        redis, OrgId(shop.handle.org), [Event("7", identity=b"a" * 16, record=record)], lane="live"
+    record = encode_delivery(DeliveryRecord(TOPIC, b64decode(SIGNATURE), len(BODY)))
+    await marks.mark_dirty(
+        redis, OrgId(shop.handle.org), [DirtyEvent("7", identity=b"a" * 16, record=record)], lane="live"
     )
 
     shop.witness.answered[TOPIC, SIGNATURE] = acknowledged

@@ -77,7 +77,7 @@ async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, str]]:
     kept: Counter[tuple[str, str]] = Counter()
     before: str | None = None
     while True:
-        page = await deliveries.by_time(redis, org, before=before, limit=deliveries.MOST)
+        page = await deliveries.list_deliveries(redis, org, before=before, limit=deliveries.MAX_PAGE)
         kept.update((each.topic, each.signature) for each in page.deliveries)
         before = page.before
         if before is None:
@@ -115,7 +115,7 @@ async def _letters(stage: Stage, verdict: Verdict) -> None:
     """A dead letter is a customer that somebody has to look at: after these faults there is no reason for one."""
     found: list[str] = []
     for shop in stage.shops:
-        letters = await deadletters.open_letters(stage.store.redis, OrgId(shop.handle.org))
+        letters = await deadletters.list_open(stage.store.redis, OrgId(shop.handle.org))
         found += [
             f"{shop.handle.org} {each.customer} {each.text}"
             for each in letters

@@ -25,7 +25,7 @@ from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
 from service.store import keys
-from service.store.turns import Turn, Turns
+from service.store.turns import LeaseManager, ShopLease
 from workers.drain import Drain
 from workers.main import WorkerProcess
 
@@ -97,15 +97,15 @@ def gist(name: str, args: Sequence[Any], reply: Any) -> list[Any]:
             return ["ok"]
 
 
-class WitnessedTurns(Turns):
+class WitnessedTurns(LeaseManager):
     """Turns whose scripts are noted."""
 
-    def __init__(self, turns: Turns, pen: Pen, standstill: Standstill) -> None:
+    def __init__(self, turns: LeaseManager, pen: Pen, standstill: Standstill) -> None:
         super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
         for name in ("lease_acquire", "dequeue", "permit", "settle", "lease_release"):
             setattr(self, name, Noted(name, getattr(self, name), pen, standstill))
 
-    async def acquire(self, org: OrgId, *, token: str) -> Turn | None:
+    async def acquire(self, org: OrgId, *, token: str) -> ShopLease | None:
         """As it is; and what this task calls from now on belongs to this turn."""
         _turn.set(token)
         return await super().acquire(org, token=token)

@@ -10,13 +10,13 @@ import msgspec
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision
-from service.domain.evaluation import Compiled
-from service.domain.ownership import NO_PAST, Past, succeed, undo
+from service.domain.evaluation import CompiledRules
+from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
 from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
 from service.domain.rules import RuleSet
-from service.domain.standing import Standing
+from service.domain.standing import CustomerState
 from service.domain.tags import after, fold, tag_set
-from service.domain.touches import Touch
+from service.domain.touches import ExternalChange
 from tests.reference.strategies import moment
 
 
@@ -27,12 +27,12 @@ class Life:
     docs: list[RuleSet]
     customer: Customer
     today: date
-    standing: Standing = field(default_factory=Standing)
-    pasts: list[Past] = field(default_factory=lambda: [NO_PAST])
+    standing: CustomerState = field(default_factory=CustomerState)
+    pasts: list[Inheritance] = field(default_factory=lambda: [NO_INHERITANCE])
     ledger: list[LedgerChange] = field(default_factory=list)
-    touches: dict[str, Touch] = field(default_factory=dict)
+    touches: dict[str, ExternalChange] = field(default_factory=dict)
     clock: int = 0
-    compiled: Compiled | None = None
+    compiled: CompiledRules | None = None
 
     @property
     def version(self) -> int:
@@ -48,11 +48,11 @@ class Life:
 
     def look(self) -> Decision:
         """Decide and write; what was to be put back is settled by it."""
-        self.compiled = self.compiled or compile_rules(self.docs[-1], past=self.pasts[-1])
+        self.compiled = self.compiled or compile_rules(self.docs[-1], inheritance=self.pasts[-1])
         decision = decide_with_restores(
-            compiled=self.compiled,
+            rules=self.compiled,
             customer=self.customer,
-            standing=self.standing,
+            state=self.standing,
             today=self.today.toordinal(),
             now_ms=moment(self.today, 12, self.docs[-1].timezone),
             version=self.version,
@@ -60,8 +60,8 @@ class Life:
         for one in decision.changes:
             self.clock += 1
             self.ledger.append(LedgerChange(1, one.tag, self.version, self.clock, one.cause, undo=one.undo))
-        self.retag(*after(tag_set(self.customer.tags), decision.change).listed)
-        self.standing = decision.standing
+        self.retag(*after(tag_set(self.customer.tags), decision.change).names)
+        self.standing = decision.state
         return decision
 
     def retag(self, *tags: str) -> None:
@@ -71,31 +71,31 @@ class Life:
         self.customer = msgspec.structs.replace(self.customer, total_spent=total * 10_000)
 
     def exclude(self, *ids: str) -> None:
-        self.standing = replace(self.standing, excluded=frozenset(ids))
+        self.standing = replace(self.standing, excluded_rules=frozenset(ids))
 
     def take_off(self, tag: str) -> None:
         """A person does, and it is noticed."""
         self.clock += 1
-        self.touches[fold(tag)] = Touch(tag, added=False, at_ms=self.clock)
+        self.touches[fold(tag)] = ExternalChange(tag, added=False, at_ms=self.clock)
         self.retag(*(one for one in self.customer.tags if fold(one) != fold(tag)))
 
     def publish(self, doc: RuleSet) -> None:
-        self._go_live(doc, succeed(self.pasts[-1], before=self.docs[-1], after=doc))
+        self._go_live(doc, inherit(self.pasts[-1], before=self.docs[-1], after=doc))
 
     def roll_back(self, *, to: int) -> None:
         doc, by = self.docs[to - 1], self.version + 1
         undone = {number: self.docs[number - 1] for number in range(to + 1, by)}
-        inherited = succeed(self.pasts[-1], before=self.docs[-1], after=doc)
-        past = undo(inherited, undone=undone, restored=doc, target=self.pasts[to - 1])
+        inherited = inherit(self.pasts[-1], before=self.docs[-1], after=doc)
+        past = inherit_rollback(inherited, undone=undone, restored=doc, target=self.pasts[to - 1])
         collector = RollbackCollector(undone=frozenset(undone), by=by)
         for change in self.ledger:
             collector.add(change)
         new = collector.restores({1: self.touches}).get(1, {})
-        restores = merge_restores(self.standing.restores, new, undone=past.undone)
+        restores = merge_restores(self.standing.restores, new, undone=past.rolled_back)
         self.standing = replace(self.standing, restores=restores)
         self._go_live(doc, past)
 
-    def _go_live(self, doc: RuleSet, past: Past) -> None:
+    def _go_live(self, doc: RuleSet, past: Inheritance) -> None:
         self.docs.append(doc)
         self.pasts.append(past)
         self.compiled = None

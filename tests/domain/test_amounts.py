@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.amounts import read_amount, read_span
+from service.domain.amounts import parse_amount, parse_duration_days
 
 
 @pytest.mark.parametrize(
@@ -31,14 +31,14 @@ from service.domain.amounts import read_amount, read_span
     ],
 )
 def test_a_length_of_time_is_read_with_or_without_accents(text: str, days: int) -> None:
-    assert read_span(text) == days
+    assert parse_duration_days(text) == days
 
 
 @pytest.mark.parametrize(
     "text", ["", "90", "days", "-1 days", "1.5 days", "90 nay", "90 hours", "101 years", "9" * 50]
 )
 def test_what_is_no_length_of_time_is_not_guessed(text: str) -> None:
-    assert read_span(text) is None
+    assert parse_duration_days(text) is None
 
 
 @pytest.mark.parametrize(
@@ -67,15 +67,15 @@ def test_what_is_no_length_of_time_is_not_guessed(text: str) -> None:
     ],
 )
 def test_an_amount_is_read_as_people_in_a_form_type_it(text: str, amount: int | str) -> None:
-    assert read_amount(text) == Decimal(amount)
+    assert parse_amount(text) == Decimal(amount)
 
 
 @pytest.mark.parametrize("text", ["", "triệu", "mười triệu", "1.2.3", "10 apples", "1" * 100, "nan", "inf"])
 def test_what_is_no_amount_is_not_guessed(text: str) -> None:
-    assert read_amount(text) is None
+    assert parse_amount(text) is None
 
 
 @given(st.text(max_size=80))
 def test_no_text_makes_the_readers_fail(text: str) -> None:
-    read_amount(text)
-    read_span(text)
+    parse_amount(text)
+    parse_duration_days(text)

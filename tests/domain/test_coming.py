@@ -3,12 +3,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from service.domain.coming import next_changes
+from service.domain.coming import next_change_by_rule
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import decide
-from service.domain.parsing import check_rules
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.parsing import validate_rules
+from service.domain.standing import CustomerState, Hold, Ownership
 from tests.reference.strategies import moment
 
 ZONE = "Asia/Ho_Chi_Minh"
@@ -17,19 +17,19 @@ FRESH = {"field": "last_order_date", "op": "within_last", "value": "30 days"}
 
 
 def changes(
-    *rules: dict[str, Any], customer: Customer, standing: Standing | None = None
+    *rules: dict[str, Any], customer: Customer, standing: CustomerState | None = None
 ) -> dict[str, date | None]:
-    compiled = compile_rules(check_rules({"rules": [*rules]}))
+    compiled = compile_rules(validate_rules({"rules": [*rules]}))
     today = TODAY.toordinal()
     decision = decide(
-        compiled=compiled,
+        rules=compiled,
         customer=customer,
-        standing=standing or Standing(),
+        state=standing or CustomerState(),
         today=today,
         now_ms=moment(TODAY, 9, ZONE),
         version=1,
     )
-    found = next_changes(compiled=compiled, customer=customer, decision=decision, today=today)
+    found = next_change_by_rule(compiled=compiled, customer=customer, decision=decision, today=today)
     return {one: None if on is None else date.fromordinal(on) for one, on in found.items()}
 
 
@@ -52,8 +52,9 @@ def test_the_end_of_a_hold_is_a_day_on_which_the_rule_may_change() -> None:
         "when": {"field": "orders_count", "op": "is", "value": 1},
     }
     given = date(2026, 1, 1)
-    standing = Standing(
-        {"kept": Owned("Kept", "kept", moment(given, 9, ZONE), 1)}, {"kept": Hold("kept", given.toordinal())}
+    standing = CustomerState(
+        {"kept": Ownership("Kept", "kept", moment(given, 9, ZONE), 1)},
+        {"kept": Hold("kept", given.toordinal())},
     )
 
     found = changes(kept, customer=Customer(id=1, orders_count=2, tags=("Kept",)), standing=standing)

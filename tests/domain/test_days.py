@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.days import age, anniversary, calendar, day, first_of, next_anniversary
+from service.domain.days import (
+    age,
+    anniversary,
+    calendar_for,
+    make_day,
+    next_anniversary,
+    next_first_of_month,
+)
 
 EARLIEST, LATEST = datetime(1900, 1, 1), datetime(2090, 1, 1)  # noqa: DTZ001 - hypothesis adds the zone
 ZONES = [
@@ -27,7 +34,7 @@ ZONES = [
 def test_a_moment_falls_on_the_day_that_the_zones_own_clocks_showed(zone: str, moment: datetime) -> None:
     ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
-    assert date.fromordinal(calendar(zone).day_of(ms)) == moment.astimezone(ZoneInfo(zone)).date()
+    assert date.fromordinal(calendar_for(zone).day_of(ms)) == moment.astimezone(ZoneInfo(zone)).date()
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Pacific/Apia"])
@@ -35,7 +42,7 @@ def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: st
     start = datetime(2011, 1, 1, tzinfo=UTC)
     for hour in range(366 * 24):
         moment = start + timedelta(hours=hour, minutes=-1)
-        day = calendar(zone).day_of(int(moment.timestamp()) * 1000)
+        day = calendar_for(zone).day_of(int(moment.timestamp()) * 1000)
         assert date.fromordinal(day) == moment.astimezone(ZoneInfo(zone)).date()
 
 
@@ -48,13 +55,13 @@ def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: st
     ],
 )
 def test_moments_beyond_the_calendar_fall_on_its_ends(ms: int, expected: date) -> None:
-    assert date.fromordinal(calendar("America/New_York").day_of(ms)) == expected
+    assert date.fromordinal(calendar_for("America/New_York").day_of(ms)) == expected
 
 
 def test_a_birthday_stored_as_the_evening_before_in_utc_is_the_local_day() -> None:
     moment = datetime(1990, 5, 31, 17, tzinfo=UTC)
 
-    day = calendar("Asia/Ho_Chi_Minh").day_of(int(moment.timestamp()) * 1000)
+    day = calendar_for("Asia/Ho_Chi_Minh").day_of(int(moment.timestamp()) * 1000)
     assert date.fromordinal(day) == date(1990, 6, 1)
 
 
@@ -70,24 +77,24 @@ def test_29_february_is_celebrated_on_the_28th_in_common_years(year: int, expect
     born = date(1992, 2, 29)
 
     assert anniversary(born, year) == expected.toordinal()
-    assert (born.month, born.day) in day(expected.toordinal()).birthdays
+    assert (born.month, born.day) in make_day(expected.toordinal()).celebrated
 
 
 def test_29_february_is_not_celebrated_on_the_28th_of_a_leap_year() -> None:
-    assert (2, 29) not in day(date(2024, 2, 28).toordinal()).birthdays
+    assert (2, 29) not in make_day(date(2024, 2, 28).toordinal()).celebrated
 
 
 @given(born=st.dates(), today=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
 def test_the_next_anniversary_is_the_first_that_is_not_over(born: date, today: date) -> None:
-    found = next_anniversary(born, day(today.toordinal()))
+    found = next_anniversary(born, make_day(today.toordinal()))
 
     assert today.toordinal() <= found <= today.toordinal() + 366
-    assert (born.month, born.day) in day(found).birthdays
+    assert (born.month, born.day) in make_day(found).celebrated
 
 
 @given(month=st.integers(1, 12), after=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
 def test_the_first_of_a_month_is_the_next_one(month: int, after: date) -> None:
-    found = date.fromordinal(first_of(month, after.toordinal()))
+    found = date.fromordinal(next_first_of_month(month, after.toordinal()))
 
     assert (found.month, found.day) == (month, 1)
     assert after < found <= after + timedelta(days=366)
@@ -98,7 +105,7 @@ def test_a_months_edge_is_the_next_day_on_which_it_begins_or_ends(month: int, to
     ahead = (today + timedelta(days=days) for days in range(1, 367))
     edge = next(on for on in ahead if (on.month == month) is not (today.month == month))
 
-    assert date.fromordinal(day(today.toordinal()).edges[month % 12]) == edge
+    assert date.fromordinal(make_day(today.toordinal()).month_boundaries[month % 12]) == edge
 
 
 @pytest.mark.parametrize(
@@ -110,4 +117,4 @@ def test_a_months_edge_is_the_next_day_on_which_it_begins_or_ends(month: int, to
     ],
 )
 def test_age_turns_on_the_birthday(today: date, expected: int) -> None:
-    assert age(date(1992, 2, 29), day(today.toordinal())) == expected
+    assert age(date(1992, 2, 29), make_day(today.toordinal())) == expected

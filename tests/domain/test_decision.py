@@ -11,10 +11,10 @@ import pytest
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.ownership import NO_PAST, Past, succeed, undo
-from service.domain.parsing import check_rules
+from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
+from service.domain.parsing import validate_rules
 from service.domain.reasons import NO_INPUTS
-from service.domain.standing import Owned, Standing
+from service.domain.standing import CustomerState, Ownership
 from service.domain.tags import after, tag_set
 from service.domain.turns import DecisionBuilder
 from tests.reference.strategies import moment
@@ -32,25 +32,25 @@ class Shop:
     ) -> None:
         self.doc: dict[str, Any] = {"rules": [*rules], "tiers": [*tiers]}
         self.customer = Customer(id=1, total_spent=0, orders_count=1, tags=tags)
-        self.standing = Standing()
+        self.standing = CustomerState()
         self.today = START
         self.version = 1
-        self.past = NO_PAST
+        self.past = NO_INHERITANCE
 
     def look(self, *, spent: int | None = None, days: int = 0) -> Decision:
         if spent is not None:
             self.customer = msgspec.structs.replace(self.customer, total_spent=spent * 10_000)
         self.today += timedelta(days=days)
         decision = decide(
-            compiled=compile_rules(check_rules(self.doc), past=self.past),
+            rules=compile_rules(validate_rules(self.doc), inheritance=self.past),
             customer=self.customer,
-            standing=self.standing,
+            state=self.standing,
             today=self.today.toordinal(),
             now_ms=moment(self.today, 10, ZONE),
             version=self.version,
         )
-        self.retag(*after(tag_set(self.customer.tags), decision.change).listed)
-        self.standing = decision.standing
+        self.retag(*after(tag_set(self.customer.tags), decision.change).names)
+        self.standing = decision.state
         return decision
 
     def retag(self, *tags: str) -> None:
@@ -58,13 +58,15 @@ class Shop:
 
     def publish(self, *rules: dict[str, Any], undone: bool = False) -> None:
         before, doc = self.doc, {"rules": [*rules], "tiers": self.doc["tiers"]}
-        self.past = succeed(self.past, before=check_rules(before), after=check_rules(doc))
+        self.past = inherit(self.past, before=validate_rules(before), after=validate_rules(doc))
         if undone:
-            self.past = undo(self.past, undone={self.version: check_rules(before)}, restored=check_rules(doc))
+            self.past = inherit_rollback(
+                self.past, undone={self.version: validate_rules(before)}, restored=validate_rules(doc)
+            )
         self.doc, self.version = doc, self.version + 1
 
     def exclude(self, *ids: str) -> None:
-        self.standing = Standing(self.standing.owned, self.standing.held, frozenset(ids))
+        self.standing = CustomerState(self.standing.ownership, self.standing.holds, frozenset(ids))
 
     @property
     def tags(self) -> set[str]:
@@ -95,7 +97,7 @@ def test_a_tag_comes_and_goes_with_its_rule() -> None:
     assert shop.tags == {"VIP"}
     shop.look(spent=99)
     assert shop.tags == set()
-    assert shop.standing.owned == {}
+    assert shop.standing.ownership == {}
 
 
 def test_a_tag_that_a_person_put_on_is_left_and_said_to_be_so() -> None:
@@ -132,7 +134,7 @@ def test_a_tag_removed_by_hand_stays_away_when_only_keep_held_it() -> None:
     shop.look()
 
     assert shop.tags == set()
-    assert shop.standing.held == {}
+    assert shop.standing.holds == {}
 
 
 @pytest.mark.parametrize(
@@ -381,11 +383,11 @@ def test_each_tag_has_one_outcome() -> None:
 
 
 def test_a_decision_leaves_the_facts_that_others_share_as_they_are() -> None:
-    compiled = compile_rules(check_rules({"rules": [rule()]}))
+    compiled = compile_rules(validate_rules({"rules": [rule()]}))
     customer = Customer(id=1, total_spent=100_0000)
-    facts = compiled.facts(customer, START.toordinal())
+    facts = compiled.build_facts(customer, START.toordinal())
     builder = DecisionBuilder(
-        compiled=compiled, customer=customer, standing=Standing(), facts=facts, now_ms=0, version=1
+        compiled=compiled, customer=customer, standing=CustomerState(), facts=facts, now_ms=0, version=1
     )
 
     builder.add(tag="VIP", key="vip", rule="vip", cause="matched", inputs=NO_INPUTS)
@@ -404,13 +406,13 @@ def test_what_can_reach_a_person_is_not_kept_with_a_reason() -> None:
 def test_the_keys_that_must_not_be_missing_are_those_that_live_rules_read() -> None:
     doc = {"rules": [rule(), rule("off", "Off", {"field": "birthday", "op": "today"}, enabled=False)]}
 
-    assert compile_rules(check_rules(doc)).reads == {"tags", "total_spent"}
+    assert compile_rules(validate_rules(doc)).required_keys == {"tags", "total_spent"}
 
 
 def test_an_owner_unknown_to_the_rules_is_left_alone() -> None:
     shop = Shop(tags=("Old",))
-    shop.standing = Standing({"old": Owned("Old", "nobody", 0, 1)})
+    shop.standing = CustomerState({"old": Ownership("Old", "nobody", 0, 1)})
 
     assert not shop.look().change
-    shop.past = Past({"nobody": "remove"})
+    shop.past = Inheritance({"nobody": "remove"})
     assert shop.look().change.remove == ("Old",)

@@ -13,17 +13,17 @@ from hypothesis import strategies as st
 
 from service.domain.customers import digest
 from service.domain.deliveries import (
-    Kept,
-    Reason,
-    cause_of,
-    identity,
-    judge,
-    keep,
-    read_kept,
+    DeliveryRecord,
+    IgnoredReason,
+    decode_delivery,
+    delivery_id,
+    encode_delivery,
+    mark_cause,
+    normalize_topic,
+    parse_delivery,
     signature_digest,
-    tidy_topic,
 )
-from service.domain.records import read_record
+from service.domain.records import parse_record
 
 VIETNAMESE = (
     '{"id":1037889951,"first_name":"Nguyễn Thị Ánh","tags":"Khách VIP","total_spent":261380000.0000}'.encode()
@@ -92,37 +92,40 @@ def test_a_body_that_was_written_again_is_not_signed() -> None:
         pytest.param("refunds/create", b'{"id": 5, "customer": {"id": 7}}', "7", "", id="a refund's customer"),
         pytest.param("never/heard-of", b'{"customer": {"id": 7}}', "7", "", id="unknown topic that names one"),
         pytest.param("", b'{"customer": {"id": 7}}', "7", "", id="no topic, but a name"),
-        pytest.param("", b'{"id": 7}', "", Reason.NO_CUSTOMER, id="no topic and bare"),
-        pytest.param("orders/create", b'{"id": 5}', "", Reason.NO_CUSTOMER, id="an order of nobody"),
-        pytest.param("orders/create", b'{"id": 5, "customer": null}', "", Reason.NO_CUSTOMER, id="customer null"),
-        pytest.param("orders/create", b'{"customer": {"email": "a@example.com"}}', "", Reason.NO_CUSTOMER, id="no id inside"),
-        pytest.param("customers/update", b'{"first_name": "x"}', "", Reason.NO_CUSTOMER, id="id missing"),
-        pytest.param("customers/update", b'{"id": -7}', "", Reason.BAD_ID, id="id negative"),
-        pytest.param("customers/update", b'{"id": 0}', "", Reason.BAD_ID, id="id zero"),
-        pytest.param("customers/update", b'{"id": null}', "", Reason.BAD_ID, id="id null"),
-        pytest.param("customers/update", b'{"id": true}', "", Reason.BAD_ID, id="id true"),
-        pytest.param("customers/update", b'{"id": 7.0}', "", Reason.BAD_ID, id="id with a fraction"),
-        pytest.param("customers/update", b'{"id": "seven"}', "", Reason.BAD_ID, id="id a word"),
-        pytest.param("customers/update", b'{"id": 9223372036854775808}', "", Reason.BAD_ID, id="id 2^63"),
-        pytest.param("customers/update", b'{"id": 1' + b"0" * 400 + b"}", "", Reason.BAD_ID, id="id with 400 digits"),
-        pytest.param("customers/update", b"", "", Reason.UNREADABLE, id="empty"),
-        pytest.param("customers/update", b"id=7", "", Reason.UNREADABLE, id="not JSON"),
-        pytest.param("customers/update", b'[{"id": 7}]', "", Reason.UNREADABLE, id="an array"),
-        pytest.param("customers/update", b"7", "", Reason.UNREADABLE, id="a number"),
-        pytest.param("customers/update", b'{"id": 7', "", Reason.UNREADABLE, id="cut off"),
-        pytest.param("customers/update", b'{"id": 7, "note": "\xff"}', "", Reason.UNREADABLE, id="not UTF-8"),
-        pytest.param("customers/update", b"[" * 200_000, "", Reason.UNREADABLE, id="nested without end"),
-        pytest.param("app/uninstalled", b'{"id": 7}', "", Reason.UNINSTALLED, id="uninstalled"),
+        pytest.param("", b'{"id": 7}', "", IgnoredReason.NO_CUSTOMER, id="no topic and bare"),
+        pytest.param("orders/create", b'{"id": 5}', "", IgnoredReason.NO_CUSTOMER, id="an order of nobody"),
+        pytest.param("orders/create", b'{"id": 5, "customer": null}', "", IgnoredReason.NO_CUSTOMER, id="customer null"),
+        pytest.param("orders/create", b'{"customer": {"email": "a@example.com"}}', "", IgnoredReason.NO_CUSTOMER, id="no id inside"),
+        pytest.param("customers/update", b'{"first_name": "x"}', "", IgnoredReason.NO_CUSTOMER, id="id missing"),
+        pytest.param("customers/update", b'{"id": -7}', "", IgnoredReason.BAD_ID, id="id negative"),
+        pytest.param("customers/update", b'{"id": 0}', "", IgnoredReason.BAD_ID, id="id zero"),
+        pytest.param("customers/update", b'{"id": null}', "", IgnoredReason.BAD_ID, id="id null"),
+        pytest.param("customers/update", b'{"id": true}', "", IgnoredReason.BAD_ID, id="id true"),
+        pytest.param("customers/update", b'{"id": 7.0}', "", IgnoredReason.BAD_ID, id="id with a fraction"),
+        pytest.param("customers/update", b'{"id": "seven"}', "", IgnoredReason.BAD_ID, id="id a word"),
+        pytest.param("customers/update", b'{"id": 9223372036854775808}', "", IgnoredReason.BAD_ID, id="id 2^63"),
+        pytest.param("customers/update", b'{"id": 1' + b"0" * 400 + b"}", "", IgnoredReason.BAD_ID, id="id with 400 digits"),
+        pytest.param("customers/update", b"", "", IgnoredReason.UNREADABLE, id="empty"),
+        pytest.param("customers/update", b"id=7", "", IgnoredReason.UNREADABLE, id="not JSON"),
+        pytest.param("customers/update", b'[{"id": 7}]', "", IgnoredReason.UNREADABLE, id="an array"),
+        pytest.param("customers/update", b"7", "", IgnoredReason.UNREADABLE, id="a number"),
+        pytest.param("customers/update", b'{"id": 7', "", IgnoredReason.UNREADABLE, id="cut off"),
+        pytest.param("customers/update", b'{"id": 7, "note": "\xff"}', "", IgnoredReason.UNREADABLE, id="not UTF-8"),
+        pytest.param("customers/update", b"[" * 200_000, "", IgnoredReason.UNREADABLE, id="nested without end"),
+        pytest.param("app/uninstalled", b'{"id": 7}', "", IgnoredReason.UNINSTALLED, id="uninstalled"),
     ],
 )  # fmt: skip
 def test_a_signed_body_is_judged(topic: str, body: bytes, customer: str, note: str) -> None:
-    verdict = judge(topic=topic, body=body, test=False)
+    verdict = parse_delivery(topic=topic, body=body, test=False)
 
-    assert (verdict.customer, verdict.note) == (customer, note)
+    assert (verdict.customer, verdict.ignored_reason) == (customer, note)
 
 
 def test_a_test_delivery_marks_nobody() -> None:
-    assert judge(topic="customers/update", body=b'{"id": 7}', test=True).note == Reason.TEST
+    assert (
+        parse_delivery(topic="customers/update", body=b'{"id": 7}', test=True).ignored_reason
+        == IgnoredReason.TEST
+    )
 
 
 WHOLE = {
@@ -136,9 +139,9 @@ WHOLE = {
 def test_a_whole_customer_has_the_digest_that_the_drain_would_leave() -> None:
     body = json.dumps(WHOLE).encode()
 
-    verdict = judge(topic="customers/update", body=body, test=False)
+    verdict = parse_delivery(topic="customers/update", body=body, test=False)
 
-    assert verdict.digest == digest(read_record(body).customer)
+    assert verdict.digest == digest(parse_record(body).customer)
     assert verdict.updated_ms == "1772323200000"
 
 
@@ -146,20 +149,20 @@ def test_a_whole_customer_has_the_digest_that_the_drain_would_leave() -> None:
 def test_a_missing_field_leaves_no_digest(key: str) -> None:
     body = json.dumps({name: value for name, value in WHOLE.items() if name != key}).encode()
 
-    assert judge(topic="customers/update", body=body, test=False).digest == ""
+    assert parse_delivery(topic="customers/update", body=body, test=False).digest == ""
 
 
 @pytest.mark.parametrize(
     "body", [WHOLE, {"customer": WHOLE}, WHOLE | {"odd": [1]}], ids=["bare", "nested", "odd"]
 )
 def test_a_deletion_that_shows_the_last_record_is_no_echo_of_it(body: dict[str, object]) -> None:
-    told = judge(topic="customers/delete", body=json.dumps(body).encode(), test=False)
+    told = parse_delivery(topic="customers/delete", body=json.dumps(body).encode(), test=False)
 
     assert (told.customer, told.digest) == (str(WHOLE["id"]), "")
 
 
 def test_an_orders_copy_of_its_customer_is_not_its_present_state() -> None:
-    verdict = judge(topic="orders/create", body=json.dumps({"customer": WHOLE}).encode(), test=False)
+    verdict = parse_delivery(topic="orders/create", body=json.dumps({"customer": WHOLE}).encode(), test=False)
 
     assert (verdict.customer, verdict.digest) == ("7", "")
 
@@ -167,7 +170,7 @@ def test_an_orders_copy_of_its_customer_is_not_its_present_state() -> None:
 def test_a_moment_that_cannot_be_makes_nobody_wait() -> None:
     body = json.dumps({**WHOLE, "updated_at": "9999-12-31T00:00:00Z"}).encode()
 
-    assert judge(topic="customers/update", body=body, test=False).updated_ms == "0"
+    assert parse_delivery(topic="customers/update", body=body, test=False).updated_ms == "0"
 
 
 HUGE = [
@@ -186,14 +189,14 @@ def test_a_number_that_fits_nowhere_is_no_fault_of_ours(topic: str, key: str, nu
     one = json.dumps({**WHOLE, key: None}).replace(f'"{key}": null', f'"{key}": {number}')
     body = one if topic == "customers/update" else f'{{"total_price": {number}, "customer": {one}}}'
 
-    assert judge(topic=topic, body=body.encode(), test=False).customer == "7"
+    assert parse_delivery(topic=topic, body=body.encode(), test=False).customer == "7"
 
 
 @given(st.binary(max_size=300) | st.recursive(st.none() | st.booleans() | st.floats(allow_nan=False) | st.text() | st.integers(), lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(sorted(WHOLE)) | st.just("customer"), inner)).map(lambda value: json.dumps(value).encode()))  # fmt: skip
 def test_no_body_is_too_odd_to_be_judged(body: bytes) -> None:
-    verdict = judge(topic="customers/update", body=body, test=False)
+    verdict = parse_delivery(topic="customers/update", body=body, test=False)
 
-    assert bool(verdict.customer) != bool(verdict.note)
+    assert bool(verdict.customer) != bool(verdict.ignored_reason)
 
 
 @pytest.mark.parametrize(
@@ -207,25 +210,25 @@ def test_no_body_is_too_odd_to_be_judged(body: bytes) -> None:
     ],
 )
 def test_a_topic_is_tidied(header: bytes, topic: str) -> None:
-    assert tidy_topic(header) == topic
+    assert normalize_topic(header) == topic
 
 
 def test_org_topic_and_body_each_change_the_identity() -> None:
-    one = identity(org="1", topic="a", digest=b"a" * 32)
+    one = delivery_id(org="1", topic="a", digest=b"a" * 32)
 
-    assert one == identity(org="1", topic="a", digest=b"a" * 32)
+    assert one == delivery_id(org="1", topic="a", digest=b"a" * 32)
     others = {
-        identity(org="2", topic="a", digest=b"a" * 32),
-        identity(org="1", topic="b", digest=b"a" * 32),
-        identity(org="1", topic="a", digest=b"b" * 32),
+        delivery_id(org="2", topic="a", digest=b"a" * 32),
+        delivery_id(org="1", topic="b", digest=b"a" * 32),
+        delivery_id(org="1", topic="a", digest=b"b" * 32),
     }
     assert len(others | {one}) == 4
 
 
 def test_what_is_kept_can_be_read_again() -> None:
-    what = Kept("customers/update", b"a" * 32, 2, test=True, org="9")
+    what = DeliveryRecord("customers/update", b"a" * 32, 2, test=True, org="9")
 
-    assert read_kept(keep(what)) == what
+    assert decode_delivery(encode_delivery(what)) == what
 
 
 @pytest.mark.parametrize(
@@ -233,4 +236,4 @@ def test_what_is_kept_can_be_read_again() -> None:
     [("customers/delete", "deletion"), ("customers/update", "delivery"), ("orders/delete", "delivery"), ("", "delivery")],
 )  # fmt: skip
 def test_an_announced_deletion_is_a_reason_of_its_own(topic: str, cause: str) -> None:
-    assert cause_of(topic) == cause
+    assert mark_cause(topic) == cause

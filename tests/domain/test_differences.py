@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.differences import differences, in_words, in_yaml
+from service.domain.differences import describe_changes, diff_rules, yaml_diff
 from service.domain.parsing import parse_rules
 from service.domain.rules import RuleSet
 from service.locales import words
@@ -34,7 +34,7 @@ BEFORE = rules(VIP % 20_000_000, FAN)
     ids=["changed", "added", "removed", "moved", "all at once", "the same"],
 )
 def test_each_rule_is_said_to_be_new_gone_changed_or_moved(after: RuleSet, expected: dict[str, str]) -> None:
-    found = {one.id: one.how for one in differences(BEFORE, after)}
+    found = {one.id: one.how for one in diff_rules(BEFORE, after)}
 
     if "moved" in expected.values():  # which of two swapped rules moved is a matter of taste
         assert sorted(found.values()) == sorted(expected.values()) or found == expected
@@ -43,7 +43,7 @@ def test_each_rule_is_said_to_be_new_gone_changed_or_moved(after: RuleSet, expec
 
 
 def test_a_changed_rule_shows_what_it_said_and_what_it_says() -> None:
-    assert in_words(BEFORE, rules(VIP % 10_000_000, FAN), words=words("vi")) == [
+    assert describe_changes(BEFORE, rules(VIP % 10_000_000, FAN), translator=words("vi")) == [
         "~ Khách VIP (đã sửa)",
         "  - Tổng chi tiêu từ 20.000.000 ₫ trở lên",
         "  + Tổng chi tiêu từ 10.000.000 ₫ trở lên",
@@ -51,20 +51,20 @@ def test_a_changed_rule_shows_what_it_said_and_what_it_says() -> None:
 
 
 def test_a_moved_rule_is_one_line_and_nothing_is_said_to_differ_where_nothing_does() -> None:
-    assert len(in_words(BEFORE, rules(FAN, VIP % 20_000_000), words=words("en"))) == 1
-    assert in_words(BEFORE, BEFORE, words=words("en")) == ["Nothing differs."]
+    assert len(describe_changes(BEFORE, rules(FAN, VIP % 20_000_000), translator=words("en"))) == 1
+    assert describe_changes(BEFORE, BEFORE, translator=words("en")) == ["Nothing differs."]
 
 
 def test_another_zone_or_currency_is_said_first() -> None:
     other = rules(VIP % 20_000_000, FAN, head="timezone: Asia/Tokyo\n")
 
-    assert in_words(BEFORE, other, words=words("vi")) == [
+    assert describe_changes(BEFORE, other, translator=words("vi")) == [
         "Múi giờ và tiền tệ: Asia/Ho_Chi_Minh, VND → Asia/Tokyo, VND"
     ]
 
 
 def test_as_yaml_the_difference_is_a_unified_one() -> None:
-    told = in_yaml(BEFORE, rules(VIP % 10_000_000, FAN), names=("v1", "v2"))
+    told = yaml_diff(BEFORE, rules(VIP % 10_000_000, FAN), names=("v1", "v2"))
 
     assert told.startswith("--- v1\n+++ v2\n")
     assert "-  when: {field: total_spent, op: at_least, value: 20_000_000}" in told

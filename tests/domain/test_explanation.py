@@ -13,18 +13,18 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from service.domain.branches import Comparison, compile_tree
+from service.domain.branches import CompiledCondition, compile_expression
 from service.domain.compilation import compile_rules
 from service.domain.conditions import Condition
 from service.domain.customers import Customer
-from service.domain.days import calendar
-from service.domain.distance import Distance, distance
-from service.domain.explanation import Found, explain
+from service.domain.days import calendar_for
+from service.domain.distance import Gap, gap_to
+from service.domain.explanation import Trace, trace
 from service.domain.facts import Facts, build_facts
 from service.domain.fields import FIELDS
-from service.domain.parsing import check_rules
+from service.domain.parsing import validate_rules
 from service.domain.tags import fold
-from service.domain.telling import as_json, lines, tell
+from service.domain.telling import trace_data, trace_line, trace_lines
 from service.domain.words import LANGUAGES
 from service.locales import words
 from tests.domain.test_sentences import CONDITIONS
@@ -33,7 +33,7 @@ from tests.reference import strategies
 RANDOMLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ZONE = "Asia/Ho_Chi_Minh"
 TODAY = date(2026, 11, 20)
-make = partial(build_facts, calendar=calendar(ZONE))
+make = partial(build_facts, calendar=calendar_for(ZONE))
 
 
 def on(day: date) -> int:
@@ -89,11 +89,11 @@ def test_the_example_of_the_specification_reads_as_specified() -> None:
     }
     found = explained(tree, Customer(id=1, orders_count=2, last_order_ms=on(date(2026, 8, 30))))
 
-    assert tell(found, words=words("vi"), currency="VND") == (
+    assert trace_line(found, translator=words("vi"), currency="VND") == (
         "✔ Số đơn hàng từ 1 trở lên (đang là 2) · "
         "✘ Lần mua gần nhất cách đây hơn 90 ngày (mua ngày 30/08/2026, còn 9 ngày nữa)"
     )
-    assert as_json(found) == {
+    assert trace_data(found) == {
         "all": [
             {"field": "orders_count", "op": "at_least", "expected": 1, "actual": 2, "matched": True},
             {
@@ -109,10 +109,10 @@ def test_the_example_of_the_specification_reads_as_specified() -> None:
     }
 
 
-def explained(tree: dict[str, Any], customer: Customer) -> Found:
+def explained(tree: dict[str, Any], customer: Customer) -> Trace:
     rule = {"id": "r", "tag": "Ours", "when": tree}
-    (ready,) = compile_rules(check_rules({"version": 1, "rules": [rule]})).rules
-    return explain(
+    (ready,) = compile_rules(validate_rules({"version": 1, "rules": [rule]})).rules
+    return trace(
         ready.when,
         facts=make(customer, TODAY.toordinal()),
         customer=customer,
@@ -127,22 +127,22 @@ def test_explanation_and_closure_agree_on_random_trees(data: st.DataObject) -> N
     tree = data.draw(strategies.trees(("X", "y", "A")))
     customer, day = data.draw(strategies.customers(ZONE)), data.draw(strategies.DAYS)
     (rule,) = compile_rules(
-        check_rules({"version": 1, "rules": [{"id": "r", "tag": "Z", "when": tree}]})
+        validate_rules({"version": 1, "rules": [{"id": "r", "tag": "Z", "when": tree}]})
     ).rules
     facts = make(customer, day.toordinal())
 
-    found = explain(rule.when, facts=facts, customer=customer)
+    found = trace(rule.when, facts=facts, customer=customer)
 
     assert found.matched is rule.matches(facts)
-    assert msgspec.json.Encoder(decimal_format="number").encode(as_json(found, words=words("en")))
+    assert msgspec.json.Encoder(decimal_format="number").encode(trace_data(found, translator=words("en")))
     for language in ("vi", "en"):
-        assert "{" not in tell(found, words=words(language), currency="VND")
-        assert all(lines(found, words=words(language), currency="VND"))
+        assert "{" not in trace_line(found, translator=words(language), currency="VND")
+        assert all(trace_lines(found, translator=words(language), currency="VND"))
 
 
-def bridged(far: Distance, test: Comparison, facts: Facts, *, short_by: int = 0) -> Facts:
+def bridged(far: Gap, test: CompiledCondition, facts: Facts, *, short_by: int = 0) -> Facts:
     """The facts once the distance is covered, but for the last `short_by` of it."""
-    names = test.field.facts[0]
+    names = test.field.fact_names[0]
     if far.way == "wait":
         customer_day = facts.day.ordinal + far.amount - short_by
         moved = msgspec.structs.replace(facts, day=make(Customer(id=1), customer_day).day)
@@ -166,10 +166,10 @@ def years(born: date, today: date) -> int:
 def test_covering_the_distance_and_nothing_less_gives_the_needed_answer(data: st.DataObject) -> None:
     leaf = data.draw(strategies.leaves(("X", "y", "A")))
     needed = data.draw(st.booleans())
-    test = compile_tree(Condition.model_validate(leaf), currency="VND")
-    assert isinstance(test, Comparison)
+    test = compile_expression(Condition.model_validate(leaf), currency="VND")
+    assert isinstance(test, CompiledCondition)
     facts = make(data.draw(strategies.customers(ZONE)), data.draw(strategies.DAYS).toordinal())
-    far = distance(test, facts, needed=needed)
+    far = gap_to(test, facts, needed=needed)
     assume(far is not None)
     assert far is not None
 
@@ -225,14 +225,16 @@ def test_the_nearest_miss_is_said_in_both_languages(
     leaf = {"field": field, "op": op} | ({"value": value} if value is not None else {})
     found = explained(leaf, Customer(id=1, **customer))
 
-    assert tell(found, words=words("vi"), currency="VND").endswith(f", {vi})")
-    assert tell(found, words=words("en"), currency="VND").endswith(f", {en})")
+    assert trace_line(found, translator=words("vi"), currency="VND").endswith(f", {vi})")
+    assert trace_line(found, translator=words("en"), currency="VND").endswith(f", {en})")
 
 
 def test_amounts_are_given_in_units_and_exactly() -> None:
     tree = {"field": "total_spent", "op": "between", "value": [10, 20]}
 
-    short, over = (as_json(explained(tree, Customer(id=1, total_spent=spent))) for spent in (9_5000, 30_0000))
+    short, over = (
+        trace_data(explained(tree, Customer(id=1, total_spent=spent))) for spent in (9_5000, 30_0000)
+    )
 
     assert (short["expected"], short["actual"]) == ([10, 20], Decimal("9.5"))
     assert short["distance"] == {"way": "lacks", "amount": Decimal("0.5")}
@@ -248,24 +250,26 @@ def as_written(condition: Condition) -> dict[str, Any]:
 @pytest.mark.parametrize("customer", CUSTOMERS, ids=["full", "other", "empty"])
 def test_every_operator_explains_itself(condition: Condition, customer: Customer) -> None:
     found = explained(as_written(condition), customer)
-    told = as_json(found, words=words("en"))
-    test = compile_tree(condition, currency="VND", own=frozenset({"ours"}))
+    told = trace_data(found, translator=words("en"))
+    test = compile_expression(condition, currency="VND", own=frozenset({"ours"}))
 
     assert (told["field"], told["op"]) == (condition.field, condition.op)
     assert told["matched"] is test.matches(make(customer, TODAY.toordinal()))
     assert (told["expected"] is None) is (condition.value is None)
     assert "actual" in told
     for language in LANGUAGES:
-        assert tell(found, words=words(language), currency="VND").startswith("✔" if told["matched"] else "✘")
+        assert trace_line(found, translator=words(language), currency="VND").startswith(
+            "✔" if told["matched"] else "✘"
+        )
 
 
 def test_every_operator_that_knows_how_far_a_customer_is_has_its_nearest_miss_in_the_table() -> None:
-    told = {(FIELDS[field].kind, op) for field, op, *_ in NEAREST}
+    told = {(FIELDS[field].type, op) for field, op, *_ in NEAREST}
     known = {
-        (FIELDS[condition.field].kind, condition.op)
+        (FIELDS[condition.field].type, condition.op)
         for condition in CONDITIONS.values()
         for customer in CUSTOMERS
-        if (as_json(explained(as_written(condition), customer), words=words("en"))).get("distance")
+        if (trace_data(explained(as_written(condition), customer), translator=words("en"))).get("distance")
     }
 
     assert known - told == set()
@@ -280,7 +284,7 @@ def test_every_operator_that_knows_how_far_a_customer_is_has_its_nearest_miss_in
     ids=["is_not", "not is"],
 )
 def test_whoever_is_to_be_anything_else_lacks_nothing(tree: dict[str, Any]) -> None:
-    said = tell(explained(tree, Customer(id=1, orders_count=3)), words=words("en"), currency="VND")
+    said = trace_line(explained(tree, Customer(id=1, orders_count=3)), translator=words("en"), currency="VND")
 
     assert said.endswith("(is 3)")
 
@@ -290,7 +294,7 @@ def test_under_not_the_distance_is_that_of_the_opposite() -> None:
 
     found = explained(tree, Customer(id=1, total_spent=12_000_000_0000))
 
-    assert tell(found, words=words("vi"), currency="VND") == (
+    assert trace_line(found, translator=words("vi"), currency="VND") == (
         "✘ KHÔNG phải: Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 12.000.000 ₫, vượt 2.000.001 ₫)"
     )
 
@@ -306,7 +310,7 @@ def test_what_can_reach_a_person_is_never_in_an_explanation() -> None:
 
     found = explained(tree, msgspec.structs.replace(Customer(id=1), **personal))
 
-    told = json.dumps(as_json(found, words=words("vi")), ensure_ascii=False)
+    told = json.dumps(trace_data(found, translator=words("vi")), ensure_ascii=False)
     assert [value for value in personal.values() if f'"{value}"' in told or f" {value}" in told] == []
     assert "đã có, không hiện ở đây" in told
 
@@ -321,4 +325,4 @@ def test_an_empty_value_says_so(customer: dict[str, Any], said: str) -> None:
         {"field": "last_order_date", "op": "more_than_ago", "value": "90 days"}, Customer(id=1, **customer)
     )
 
-    assert f"({said})" in tell(found, words=words("vi"), currency="VND")
+    assert f"({said})" in trace_line(found, translator=words("vi"), currency="VND")

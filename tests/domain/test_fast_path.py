@@ -13,10 +13,10 @@ from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide, decide_by_steps
 from service.domain.decisions.fast_path import fast_path
-from service.domain.evaluation import Compiled
-from service.domain.ownership import NO_PAST, Past, succeed
-from service.domain.parsing import check_rules, parse_rules
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.evaluation import CompiledRules
+from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit
+from service.domain.parsing import parse_rules, validate_rules
+from service.domain.standing import CustomerState, Hold, Ownership
 from service.domain.tags import after, tag_set
 from tests.reference import strategies
 from tests.reference.strategies import likely
@@ -27,14 +27,12 @@ LIKELY = strategies.documents(whens=likely)
 
 
 def decided_both_ways(
-    compiled: Compiled, customer: Customer, standing: Standing, today: date
+    compiled: CompiledRules, customer: Customer, standing: CustomerState, today: date
 ) -> tuple[Decision, Decision]:
     now_ms = strategies.moment(today, 12, compiled.rule_set.timezone)
     day = today.toordinal()
-    quick = decide(
-        compiled=compiled, customer=customer, standing=standing, today=day, now_ms=now_ms, version=4
-    )
-    facts = compiled.facts(customer, day)
+    quick = decide(rules=compiled, customer=customer, state=standing, today=day, now_ms=now_ms, version=4)
+    facts = compiled.build_facts(customer, day)
     whole = decide_by_steps(
         compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=4
     )
@@ -47,11 +45,11 @@ def by_tag(decision: Decision) -> Decision:
     return msgspec.structs.replace(decision, outcomes=tuple(ordered))
 
 
-def check(compiled: Compiled, customer: Customer, standing: Standing, today: date) -> Decision:
+def check(compiled: CompiledRules, customer: Customer, standing: CustomerState, today: date) -> Decision:
     quick, whole = decided_both_ways(compiled, customer, standing, today)
 
     assert by_tag(quick) == by_tag(whole)
-    assert (quick.standing is standing) is (whole.standing is standing)
+    assert (quick.state is standing) is (whole.state is standing)
     return quick
 
 
@@ -59,8 +57,8 @@ def check(compiled: Compiled, customer: Customer, standing: Standing, today: dat
 @given(st.data())
 def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
-    standing = data.draw(st.one_of(st.just(Standing()), strategies.standings(doc["timezone"], today)))
-    compiled = compile_rules(check_rules(doc), past=data.draw(strategies.PASTS))
+    standing = data.draw(st.one_of(st.just(CustomerState()), strategies.standings(doc["timezone"], today)))
+    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.PASTS))
 
     check(compiled, data.draw(strategies.customers(doc["timezone"])), standing, today)
 
@@ -69,17 +67,21 @@ def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
 @given(st.data())
 def test_a_customer_at_rest_is_decided_alike_both_ways_after_one_edit(data: st.DataObject) -> None:
     doc, today = data.draw(LIKELY), data.draw(strategies.DAYS)
-    customer, standing, past = data.draw(strategies.customers(doc["timezone"])), Standing(), NO_PAST
-    rule_set = check_rules(doc)
+    customer, standing, past = (
+        data.draw(strategies.customers(doc["timezone"])),
+        CustomerState(),
+        NO_INHERITANCE,
+    )
+    rule_set = validate_rules(doc)
     for _ in range(3):
-        compiled = compile_rules(rule_set, past=past)
+        compiled = compile_rules(rule_set, inheritance=past)
         decision = check(compiled, customer, standing, today)
-        tags = after(tag_set(customer.tags), decision.change).listed
-        customer, standing = msgspec.structs.replace(customer, tags=tags), decision.standing
+        tags = after(tag_set(customer.tags), decision.change).names
+        customer, standing = msgspec.structs.replace(customer, tags=tags), decision.state
         check(compiled, customer, standing, today)
         doc = data.draw(strategies.edited(doc))
-        before, rule_set = rule_set, check_rules(doc)
-        past = succeed(past, before=before, after=rule_set)
+        before, rule_set = rule_set, validate_rules(doc)
+        past = inherit(past, before=before, after=rule_set)
 
 
 RULES = """
@@ -93,23 +95,23 @@ tiers:
     levels:
       - {tag: Gold, when: {field: total_spent, op: at_least, value: 50}}
 """
-OWNED_GOLD = {"gold": Owned("Gold", "t", 0, 1)}
-OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
+OWNED_GOLD = {"gold": Ownership("Gold", "t", 0, 1)}
+OWNED_VIP = {"vip": Ownership("VIP", "vip", 0, 1)}
 
 
 @pytest.mark.parametrize(
     ("customer", "standing", "expected"),
     [
-        (Customer(id=1, total_spent=0), Standing(), True),
-        (Customer(id=1, total_spent=50_0000, tags=("VIP",)), Standing(OWNED_VIP), True),
-        (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(), True),
-        (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "deleted", 0, 1)}), True),
-        (Customer(id=1, total_spent=0, tags=("X", "Gold")), Standing(OWNED_GOLD), True),
-        (Customer(id=1, tags=("Old",)), Standing({"old": Owned("Old", "removed", 0, 1)}), True),
-        (Customer(id=1, total_spent=10_0000), Standing(), False),
-        (Customer(id=1, total_spent=0, tags=("VIP",)), Standing(OWNED_VIP), False),
-        (Customer(id=1, total_spent=0, orders_count=3), Standing(), False),
-        (Customer(id=1, total_spent=0), Standing(held={"fan": Hold("fan", 1)}), False),
+        (Customer(id=1, total_spent=0), CustomerState(), True),
+        (Customer(id=1, total_spent=50_0000, tags=("VIP",)), CustomerState(OWNED_VIP), True),
+        (Customer(id=1, total_spent=0, tags=("X", "Gold")), CustomerState(), True),
+        (Customer(id=1, tags=("Old",)), CustomerState({"old": Ownership("Old", "deleted", 0, 1)}), True),
+        (Customer(id=1, total_spent=0, tags=("X", "Gold")), CustomerState(OWNED_GOLD), True),
+        (Customer(id=1, tags=("Old",)), CustomerState({"old": Ownership("Old", "removed", 0, 1)}), True),
+        (Customer(id=1, total_spent=10_0000), CustomerState(), False),
+        (Customer(id=1, total_spent=0, tags=("VIP",)), CustomerState(OWNED_VIP), False),
+        (Customer(id=1, total_spent=0, orders_count=3), CustomerState(), False),
+        (Customer(id=1, total_spent=0), CustomerState(holds={"fan": Hold("fan", 1)}), False),
     ],
     ids=[
         "nothing to do",
@@ -125,10 +127,12 @@ OWNED_VIP = {"vip": Owned("VIP", "vip", 0, 1)}
     ],
 )
 def test_the_fast_path_answers_where_no_hold_changes_and_no_rule_reads_a_change(
-    customer: Customer, standing: Standing, *, expected: bool
+    customer: Customer, standing: CustomerState, *, expected: bool
 ) -> None:
-    compiled = compile_rules(parse_rules(RULES), past=Past(gone={"deleted": "leave", "removed": "remove"}))
-    facts = compiled.facts(customer, TODAY.toordinal())
+    compiled = compile_rules(
+        parse_rules(RULES), inheritance=Inheritance(orphan_policies={"deleted": "leave", "removed": "remove"})
+    )
+    facts = compiled.build_facts(customer, TODAY.toordinal())
 
     assert (fast_path(compiled, facts, standing) is not None) is expected
     check(compiled, customer, standing, TODAY)

@@ -23,8 +23,8 @@ from service.domain.judgement import (
     evaluate_missing,
 )
 from service.domain.parsing import parse_rules
-from service.domain.records import Record
-from service.domain.standing import Intent, Owned, Standing
+from service.domain.records import CustomerRecord
+from service.domain.standing import CustomerState, Ownership, WriteIntent
 
 NOW = 1_800_000_000_000
 RULES = """
@@ -32,17 +32,17 @@ version: 1
 rules:
   - {id: vip, tag: VIP, when: {field: total_spent, op: at_least, value: 10}}
 """
-BATCH = BatchContext(compiled=compile_rules(parse_rules(RULES)), version=3, now_ms=NOW, today=740_000)
-VIP = {"vip": Owned("VIP", "vip", NOW - 5)}
+BATCH = BatchContext(rules=compile_rules(parse_rules(RULES)), version=3, now_ms=NOW, today=740_000)
+VIP = {"vip": Ownership("VIP", "vip", NOW - 5)}
 
 
-def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, lacks: str = "") -> Record:
+def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, lacks: str = "") -> CustomerRecord:
     customer = Customer(id=CustomerId(7), total_spent=spent * 10_000, tags=tags, updated_ms=updated_ms)
-    return Record(customer, frozenset({lacks} - {""}))
+    return CustomerRecord(customer, frozenset({lacks} - {""}))
 
 
-def _kept(owned: Mapping[str, Owned] | None = None, **intents: Intent) -> StoredState:
-    return StoredState(Standing(owned=owned or {}), intents)
+def _kept(owned: Mapping[str, Ownership] | None = None, **intents: WriteIntent) -> StoredState:
+    return StoredState(CustomerState(ownership=owned or {}), intents)
 
 
 def test_an_addition_is_ours_only_once_it_is_written_and_its_intent_is_stored_before() -> None:
@@ -52,32 +52,32 @@ def test_an_addition_is_ours_only_once_it_is_written_and_its_intent_is_stored_be
     assert due.result.decision.change.add == ("VIP",)
     assert due.owned == {}
     assert set(due.intents) == {"vip"}
-    assert set(due.result.stored.standing.owned) == {"vip"}
+    assert set(due.result.stored.state.ownership) == {"vip"}
 
 
 def test_a_removal_stores_its_intent_too() -> None:
     due = evaluate_customer(MarkContext(), _record("VIP", spent=1), _kept(VIP), BATCH)
 
     assert isinstance(due, WriteNeeded)
-    assert due.intents[",vip"].taken
+    assert due.intents[",vip"].is_removal
 
 
 @pytest.mark.parametrize("age_ms", [1, WRITE_GRACE_MS - 1, WRITE_GRACE_MS + 1])
 def test_a_lost_removal_that_the_record_shows_is_ours_and_no_drift(age_ms: int) -> None:
-    begun = Intent("VIP", "vip", NOW - age_ms, 3, True)
+    begun = WriteIntent("VIP", "vip", NOW - age_ms, 3, True)
 
     settled = evaluate_customer(MarkContext(), _record(spent=1), _kept(VIP, **{",vip": begun}), BATCH)
 
     assert isinstance(settled, UpToDate)
     assert settled.recovered_writes == (begun,)
     assert settled.reverted_tags == ()
-    assert settled.stored.standing.owned == {}
+    assert settled.stored.state.ownership == {}
     assert settled.recheck_at_ms == (begun.at_ms + WRITE_GRACE_MS if age_ms < WRITE_GRACE_MS else None)
 
 
 def test_a_lost_addition_that_is_not_there_is_looked_for_once_more_when_it_can_no_longer_land() -> None:
     settled = evaluate_customer(
-        MarkContext(), _record(spent=1), _kept(vip=Intent("VIP", "vip", NOW - 1000, 3)), BATCH
+        MarkContext(), _record(spent=1), _kept(vip=WriteIntent("VIP", "vip", NOW - 1000, 3)), BATCH
     )
 
     assert isinstance(settled, UpToDate)
@@ -132,7 +132,7 @@ def test_a_tag_that_was_undone_is_given_again_and_counted_but_never_in_shadow() 
     assert given.result.stored.reverts == {"vip": (VIP["vip"].since_ms,)}
     assert isinstance(shown, UpToDate)
     assert shown.stored.reverts == {}
-    assert shown.stored.standing.owned == VIP  # given a moment ago: the record may be older than that
+    assert shown.stored.state.ownership == VIP  # given a moment ago: the record may be older than that
 
 
 @pytest.mark.parametrize("later_ms", [1, -20_000], ids=["read again", "the clock was set back"])
@@ -154,10 +154,10 @@ def test_a_record_without_our_tag_may_be_older_than_our_write_so_it_stays_ours_f
     )
 
     assert isinstance(lagging, UpToDate)
-    assert lagging.stored.standing.owned == VIP
+    assert lagging.stored.state.ownership == VIP
     assert lagging.recheck_at_ms == VIP["vip"].since_ms + WRITE_GRACE_MS
     assert isinstance(late, UpToDate)
-    assert late.stored.standing.owned == {}
+    assert late.stored.state.ownership == {}
 
 
 def test_the_third_time_the_tag_is_given_up() -> None:
@@ -167,4 +167,4 @@ def test_the_third_time_the_tag_is_given_up() -> None:
 
     assert isinstance(settled, UpToDate)
     assert settled.suppressed_tags == ("VIP",)
-    assert settled.stored.standing.owned == {}
+    assert settled.stored.state.ownership == {}

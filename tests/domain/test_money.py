@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.money import MAX_AMOUNT, exact_decimal, rounded, to_ten_thousandths, to_units
-from service.domain.words import Words
+from service.domain.words import Translator
 from service.locales import words
 
 
@@ -71,5 +71,5 @@ def test_an_amount_in_units_is_exact_and_an_integer_if_it_is_whole(value: int) -
 
 
 @pytest.mark.parametrize(("language", "shown"), [(words("vi"), "9.999.999 ₫"), (words("en"), "₫9,999,999")])
-def test_an_amount_is_never_shown_as_the_limit_that_it_misses(language: Words, shown: str) -> None:
+def test_an_amount_is_never_shown_as_the_limit_that_it_misses(language: Translator, shown: str) -> None:
     assert language.money(9_999_999_9999, "VND") == shown

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from service.domain.branches import compile_tree
-from service.domain.conditions import Tree
+from service.domain.branches import compile_expression
+from service.domain.conditions import Expression
 from service.domain.customers import Customer
-from service.domain.days import calendar
+from service.domain.days import calendar_for
 from service.domain.facts import build_facts
-from service.domain.parsing import check_rules
+from service.domain.parsing import validate_rules
 from tests.reference.strategies import moment
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")
@@ -53,8 +53,8 @@ BIRTHDAYS = [
 ]
 
 
-def when(tree: dict[str, Any]) -> Tree:
-    return check_rules({"rules": [{"id": "a", "tag": "A", "when": tree}]}).rules[0].when
+def when(tree: dict[str, Any]) -> Expression:
+    return validate_rules({"rules": [{"id": "a", "tag": "A", "when": tree}]}).rules[0].when
 
 
 def crowd(zone: str, size: int, dice: random.Random) -> Iterator[Customer]:
@@ -75,14 +75,14 @@ def crowd(zone: str, size: int, dice: random.Random) -> Iterator[Customer]:
 def count_checks(*, zone: str, size: int, days: int, seed: int) -> int:
     """Compare every tree's answer on every day before its promised day; returns how many were compared."""
     dice = random.Random(seed)
-    make = partial(build_facts, calendar=calendar(zone))
-    trees = [compile_tree(when(tree), currency="VND") for tree in TREES]
+    make = partial(build_facts, calendar=calendar_for(zone))
+    trees = [compile_expression(when(tree), currency="VND") for tree in TREES]
     checks = 0
     for customer in crowd(zone, size, dice):
         start = dice.randrange(date(2023, 12, 1).toordinal(), date(2025, 3, 1).toordinal())
         facts = [make(customer, start + ahead) for ahead in range(days)]
         for source, tree in zip(TREES, trees, strict=True):
-            on = tree.flip(facts[0]) if tree.flip is not None else None
+            on = tree.next_change(facts[0]) if tree.next_change is not None else None
             assert on is None or on > start
             end = min(days, on - start if on is not None else days)
             answer = tree.matches(facts[0])
@@ -134,9 +134,9 @@ def test_the_promised_day_is_the_first_on_which_the_answer_can_change(
         last_order_ms=moment(date(2026, 8, 30), 3, zone),
         birthday_ms=moment(date(1992, 2, 29), 0, zone),
     )
-    flip = compile_tree(when(tree), currency="VND").flip
+    flip = compile_expression(when(tree), currency="VND").next_change
     assert flip is not None
 
-    on = flip(build_facts(customer, today.toordinal(), calendar=calendar(zone)))
+    on = flip(build_facts(customer, today.toordinal(), calendar=calendar_for(zone)))
 
     assert on == (expected.toordinal() if expected else None)

@@ -11,49 +11,49 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.branches import compile_tree
+from service.domain.branches import compile_expression
 from service.domain.conditions import Condition
 from service.domain.customers import Customer
-from service.domain.days import calendar
+from service.domain.days import calendar_for
 from service.domain.facts import build_facts
-from service.domain.fields import FIELDS, Kind
+from service.domain.fields import FIELDS, FieldType
 from service.domain.operators import OPERATORS, Operator
-from service.domain.values import Takes
+from service.domain.values import OperandType
 from tests.reference.strategies import customers
 
 ZONE = "Asia/Ho_Chi_Minh"
 TODAY = date(2024, 2, 28).toordinal()
 EMPTY = Customer(id=1)
-EXAMPLES: dict[Takes, Any] = {
-    Takes.NOTHING: None,
-    Takes.AMOUNT: 3,
-    Takes.AMOUNTS: [1, 5],
-    Takes.COUNT: 3,
-    Takes.COUNTS: [1, 5],
-    Takes.SPAN: "30 days",
-    Takes.DAY: "2024-02-01",
-    Takes.MONTH: 2,
-    Takes.FLAG: True,
-    Takes.CHOICE: "Hồ Chí Minh",
-    Takes.CHOICES: ["Hồ Chí Minh", "HN"],
-    Takes.TEXT: "an",
-    Takes.TAGS: ["A", "x"],
+EXAMPLES: dict[OperandType, Any] = {
+    OperandType.NONE: None,
+    OperandType.MONEY: 3,
+    OperandType.MONEY_RANGE: [1, 5],
+    OperandType.INTEGER: 3,
+    OperandType.INTEGER_RANGE: [1, 5],
+    OperandType.DURATION: "30 days",
+    OperandType.DATE: "2024-02-01",
+    OperandType.MONTH: 2,
+    OperandType.BOOLEAN: True,
+    OperandType.CHOICE: "Hồ Chí Minh",
+    OperandType.CHOICE_LIST: ["Hồ Chí Minh", "HN"],
+    OperandType.TEXT: "an",
+    OperandType.TAG_LIST: ["A", "x"],
 }
-EVERY = [(field, operator) for field in FIELDS.values() for operator in OPERATORS[field.kind].values()]
+EVERY = [(field, operator) for field in FIELDS.values() for operator in OPERATORS[field.type].values()]
 IDS = [f"{field.name}-{operator.name}" for field, operator in EVERY]
 NEGATIVE = {"is_not", "not_in", "not_contains", "has_none", "is_empty"}
 
 
 def condition(field: str, operator: Operator) -> Condition:
-    value = EXAMPLES[operator.takes]
-    if field == "gender" and operator.takes in {Takes.CHOICE, Takes.CHOICES}:
-        value = "male" if operator.takes is Takes.CHOICE else ["male", 0]
+    value = EXAMPLES[operator.operand_type]
+    if field == "gender" and operator.operand_type in {OperandType.CHOICE, OperandType.CHOICE_LIST}:
+        value = "male" if operator.operand_type is OperandType.CHOICE else ["male", 0]
     return Condition.model_validate({"field": field, "op": operator.name, "value": value})
 
 
 def answer(tree: Condition, customer: Customer) -> bool:
-    facts = build_facts(customer, TODAY, calendar=calendar(ZONE))
-    return compile_tree(tree, currency="VND").matches(facts)
+    facts = build_facts(customer, TODAY, calendar=calendar_for(ZONE))
+    return compile_expression(tree, currency="VND").matches(facts)
 
 
 def asked(field: str, op: str, value: Any, customer: Customer) -> bool:
@@ -62,16 +62,16 @@ def asked(field: str, op: str, value: Any, customer: Customer) -> bool:
 
 @pytest.mark.parametrize(
     ("field", "operator"),
-    [(f.name, o) for f, o in EVERY if o.twin],
-    ids=[i for i, (_, o) in zip(IDS, EVERY, strict=True) if o.twin],
+    [(f.name, o) for f, o in EVERY if o.complement],
+    ids=[i for i, (_, o) in zip(IDS, EVERY, strict=True) if o.complement],
 )
 @given(customer=customers(ZONE))
 @settings(max_examples=15, deadline=None)
 def test_an_operators_twin_is_its_exact_complement(
     field: str, operator: Operator, customer: Customer
 ) -> None:
-    twin = OPERATORS[operator.kind][operator.twin or ""]
-    assert twin.twin == operator.name
+    twin = OPERATORS[operator.kind][operator.complement or ""]
+    assert twin.complement == operator.name
 
     assert answer(condition(field, operator), customer) is not answer(condition(field, twin), customer)
 
@@ -99,28 +99,30 @@ def test_a_test_holds_exactly_for_the_values_in_its_operators_interval(
 ) -> None:
     small = st.integers(-3, 40)
     operand = {
-        Takes.AMOUNTS: st.tuples(small, small).map(sorted),
-        Takes.COUNTS: st.tuples(small, small).map(sorted),
-        Takes.SPAN: st.integers(0, 60).map("{} days".format),
-        Takes.DAY: st.integers(TODAY - 60, TODAY + 60).map(lambda day: date.fromordinal(day).isoformat()),
-    }.get(operator.takes, small)
+        OperandType.MONEY_RANGE: st.tuples(small, small).map(sorted),
+        OperandType.INTEGER_RANGE: st.tuples(small, small).map(sorted),
+        OperandType.DURATION: st.integers(0, 60).map("{} days".format),
+        OperandType.DATE: st.integers(TODAY - 60, TODAY + 60).map(
+            lambda day: date.fromordinal(day).isoformat()
+        ),
+    }.get(operator.operand_type, small)
     tree = Condition.model_validate({"field": field, "op": operator.name, "value": data.draw(operand)})
-    compared = tree.compared("VND")
+    compared = tree.operand("VND")
     assert operator.interval is not None
     low, high = operator.interval(compared, TODAY)
     near = [end + step for end in (low, high) if end is not None for step in (-1, 0, 1)]
     value = data.draw(st.sampled_from(near) | st.integers(min(near) - 9, max(near) + 9))
-    facts = build_facts(EMPTY, TODAY, calendar=calendar(ZONE))
-    setattr(facts, FIELDS[field].facts[0], value)
+    facts = build_facts(EMPTY, TODAY, calendar=calendar_for(ZONE))
+    setattr(facts, FIELDS[field].fact_names[0], value)
 
     inside = (low is None or low <= value) and (high is None or value <= high)
-    assert compile_tree(tree, currency="VND").matches(facts) is (inside is not operator.is_negative)
+    assert compile_expression(tree, currency="VND").matches(facts) is (inside is not operator.is_negative)
 
 
 def test_every_comparison_of_numbers_and_days_has_an_interval() -> None:
-    counted = [one for field, one in EVERY if field.kind in {Kind.MONEY, Kind.INT, Kind.DATE}]
+    counted = [one for field, one in EVERY if field.type in {FieldType.MONEY, FieldType.INT, FieldType.DATE}]
 
-    assert all(one.interval is not None for one in counted if one.takes is not Takes.NOTHING)
+    assert all(one.interval is not None for one in counted if one.operand_type is not OperandType.NONE)
 
 
 def test_an_amount_just_below_the_limit_does_not_reach_it() -> None:
@@ -131,8 +133,8 @@ def test_an_amount_just_below_the_limit_does_not_reach_it() -> None:
     assert not asked("avg_order_value", "at_least", 10_000_000, below)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
-def test_every_type_of_field_has_operators_and_every_one_its_table_entry(kind: Kind) -> None:
+@pytest.mark.parametrize("kind", list(FieldType))
+def test_every_type_of_field_has_operators_and_every_one_its_table_entry(kind: FieldType) -> None:
     assert OPERATORS[kind]
     assert all(operator.kind is kind for operator in OPERATORS[kind].values())
 
@@ -192,6 +194,6 @@ def test_values_that_look_like_nothing_are_told_from_nothing(
 
 def test_money_is_written_in_whole_units_and_compared_in_the_smallest() -> None:
     tree = Condition.model_validate({"field": "total_spent", "op": "at_least", "value": 41.94})
-    facts = build_facts(Customer(id=1, total_spent=41_9400), TODAY, calendar=calendar(ZONE))
+    facts = build_facts(Customer(id=1, total_spent=41_9400), TODAY, calendar=calendar_for(ZONE))
 
-    assert compile_tree(tree, currency="USD").matches(facts)
+    assert compile_expression(tree, currency="USD").matches(facts)

@@ -5,19 +5,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.domain.aftermath import WRITE_GRACE_MS, resolve_writes
-from service.domain.ownership import Past, pack_past, unpack_past
+from service.domain.ownership import Inheritance, decode_inheritance, encode_inheritance
 from service.domain.standing import (
     HOLDS_CODEC,
     INTENTS_CODEC,
     OWNERSHIP_CODEC,
     Hold,
-    Intent,
-    Owned,
+    Ownership,
+    WriteIntent,
 )
 from service.domain.tags import tag_set
-from service.errors import Unreadable
+from service.errors import MalformedData
 
-INTENT = Intent("VIP", "vip", 1_000, 3)
+INTENT = WriteIntent("VIP", "vip", 1_000, 3)
 WORDS = st.text(st.characters(codec="utf-8"), max_size=6)
 COUNTS = st.integers(0, 2**53)
 
@@ -25,7 +25,7 @@ COUNTS = st.integers(0, 2**53)
 def test_an_addition_that_arrived_is_ours_since_it_was_sent() -> None:
     writes = resolve_writes(owned={}, intents={"vip": INTENT}, current=tag_set(["vip"]), now_ms=2_000)
 
-    assert writes.present == {"vip": Owned("VIP", "vip", 1_000, 3)}
+    assert writes.present == {"vip": Ownership("VIP", "vip", 1_000, 3)}
     assert writes.pending == {"vip": INTENT}  # a second call for it may still be out
 
 
@@ -37,7 +37,7 @@ def test_an_addition_that_arrived_is_ours_since_it_was_sent() -> None:
     ],
 )
 def test_an_addition_that_is_not_there_is_waited_for_ten_minutes(
-    age_ms: int, left: dict[str, Intent]
+    age_ms: int, left: dict[str, WriteIntent]
 ) -> None:
     writes = resolve_writes(
         owned={}, intents={"vip": INTENT}, current=tag_set([]), now_ms=INTENT.at_ms + age_ms
@@ -48,14 +48,14 @@ def test_an_addition_that_is_not_there_is_waited_for_ten_minutes(
 
 
 def test_a_tag_that_another_rule_takes_over_is_as_old_and_as_adopted_as_it_was() -> None:
-    adopted = Owned("VIP", "first", 1_000, 1, adopted=True)
+    adopted = Ownership("VIP", "first", 1_000, 1, adopted=True)
 
-    assert adopted.transferred(rule="second", version=2) == Owned("VIP", "second", 1_000, 2, adopted=True)
+    assert adopted.transferred(rule="second", version=2) == Ownership("VIP", "second", 1_000, 2, adopted=True)
     assert OWNERSHIP_CODEC.decode(OWNERSHIP_CODEC.encode({"vip": adopted})) == {"vip": adopted}
 
 
 def test_an_older_ownership_is_not_overwritten_by_an_intent() -> None:
-    before = {"vip": Owned("VIP", "first", 1, 1)}
+    before = {"vip": Ownership("VIP", "first", 1, 1)}
 
     writes = resolve_writes(owned=before, intents={"vip": INTENT}, current=tag_set(["VIP"]), now_ms=2_000)
 
@@ -63,12 +63,12 @@ def test_an_older_ownership_is_not_overwritten_by_an_intent() -> None:
 
 
 @given(
-    st.dictionaries(WORDS, st.builds(Owned, WORDS, WORDS, COUNTS, COUNTS)),
+    st.dictionaries(WORDS, st.builds(Ownership, WORDS, WORDS, COUNTS, COUNTS)),
     st.dictionaries(WORDS, st.builds(Hold, WORDS, COUNTS, st.none() | COUNTS)),
-    st.dictionaries(WORDS, st.builds(Intent, WORDS, WORDS, COUNTS, COUNTS)),
+    st.dictionaries(WORDS, st.builds(WriteIntent, WORDS, WORDS, COUNTS, COUNTS)),
 )
 def test_what_is_kept_reads_back_as_it_was(
-    owned: dict[str, Owned], held: dict[str, Hold], intents: dict[str, Intent]
+    owned: dict[str, Ownership], held: dict[str, Hold], intents: dict[str, WriteIntent]
 ) -> None:
     assert OWNERSHIP_CODEC.decode(OWNERSHIP_CODEC.encode(owned)) == owned
     assert HOLDS_CODEC.decode(HOLDS_CODEC.encode(held)) == held
@@ -81,12 +81,12 @@ def test_nothing_kept_takes_no_bytes() -> None:
 
 
 def test_damaged_bytes_are_refused() -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(MalformedData):
         OWNERSHIP_CODEC.decode(b"\xc1nonsense")
 
 
 def test_a_versions_past_reads_back_as_it_was() -> None:
-    past = Past({"a": "remove", "b": "leave"}, frozenset({("a", 2), ("b", 3)}))
+    past = Inheritance({"a": "remove", "b": "leave"}, frozenset({("a", 2), ("b", 3)}))
 
-    assert unpack_past(pack_past(past)) == past
-    assert unpack_past(b"") == Past()
+    assert decode_inheritance(encode_inheritance(past)) == past
+    assert decode_inheritance(b"") == Inheritance()

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.documents import MAX_BYTES, read_yaml, scalar
-from service.domain.parsing import check_rules, parse_rules
-from service.domain.problems import BadRules, Problem
+from service.domain.documents import MAX_BYTES, parse_yaml, resolve_scalar
+from service.domain.parsing import parse_rules, validate_rules
+from service.domain.problems import DocumentError, InvalidRules
 from service.domain.rules import RuleSet
-from service.errors import Unreadable
+from service.errors import MalformedData
 
 SAMPLE = (Path(__file__).parents[1] / "payloads/rules/sample.yaml").read_text()
 
@@ -62,8 +62,8 @@ TOLD = [
 ]
 
 
-def problems(text: str) -> tuple[Problem, ...]:
-    with pytest.raises(BadRules) as caught:
+def problems(text: str) -> tuple[DocumentError, ...]:
+    with pytest.raises(InvalidRules) as caught:
         parse_rules(text)
     return caught.value.problems
 
@@ -87,14 +87,14 @@ def tier(*tags: str, tier_id: str = "t") -> dict[str, Any]:
 
 
 def kinds(doc: object) -> list[str]:
-    with pytest.raises(BadRules) as caught:
-        check_rules(doc)
+    with pytest.raises(InvalidRules) as caught:
+        validate_rules(doc)
     return [problem.kind for problem in caught.value.problems]
 
 
 def messages(doc: object) -> list[str]:
-    with pytest.raises(BadRules) as caught:
-        check_rules(doc)
+    with pytest.raises(InvalidRules) as caught:
+        validate_rules(doc)
     return [str(problem) for problem in caught.value.problems]
 
 
@@ -110,7 +110,7 @@ def test_the_sample_document_is_read_whole() -> None:
         "founding",
     ]
     assert [level.tag for level in found.tiers[0].levels] == ["Platinum", "Gold", "Silver"]
-    assert found.rules[1].title("en") == "No order for 90 days"
+    assert found.rules[1].display_name("en") == "No order for 90 days"
 
 
 def test_every_mistake_is_told_at_once_with_its_place_and_what_was_meant() -> None:
@@ -118,7 +118,7 @@ def test_every_mistake_is_told_at_once_with_its_place_and_what_was_meant() -> No
 
 
 def test_the_error_is_an_unreadable_document_and_its_text_has_one_problem_a_line() -> None:
-    with pytest.raises(Unreadable) as caught:
+    with pytest.raises(MalformedData) as caught:
         parse_rules(MANY_MISTAKES)
 
     assert str(caught.value).splitlines() == TOLD
@@ -192,12 +192,12 @@ def test_ten_thousand_references_do_not_grow() -> None:
     ],
 )  # fmt: skip
 def test_plain_scalars_are_read_as_in_yaml_1_2(text: str, meant: object) -> None:
-    assert scalar(text) == meant
-    assert type(scalar(text)) is type(meant)
+    assert resolve_scalar(text) == meant
+    assert type(resolve_scalar(text)) is type(meant)
 
 
 def test_quoted_scalars_are_texts() -> None:
-    assert read_yaml("['1', \"true\", 'null', '']").data == ["1", "true", "null", ""]
+    assert parse_yaml("['1', \"true\", 'null', '']").data == ["1", "true", "null", ""]
 
 
 def test_json_is_read_too_with_lines() -> None:
@@ -215,7 +215,7 @@ def test_json_with_escaped_characters_beyond_the_first_plane_is_read() -> None:
 def test_json_with_a_number_that_fits_nowhere_is_refused() -> None:
     text = json.dumps(document(rule())).replace('"when": ', '"odd": 1e99999999999999999999, "when": ')
 
-    with pytest.raises(BadRules, match="unknown key 'odd'"):
+    with pytest.raises(InvalidRules, match="unknown key 'odd'"):
         parse_rules(text)
 
 
@@ -272,7 +272,7 @@ def test_a_document_that_contradicts_itself_is_refused(doc: dict[str, Any], told
 def test_emptiness_of_tags_leaves_out_the_rules_own_tag_so_it_is_no_loop() -> None:
     doc = document(rule("a", "A", when={"field": "tags", "op": "is_empty"}))
 
-    assert check_rules(doc).rules[0].id == "a"
+    assert validate_rules(doc).rules[0].id == "a"
 
 
 def test_two_rules_that_both_ask_for_no_tags_are_a_loop() -> None:
@@ -305,14 +305,14 @@ LEAF = nested(0)
 def test_limits_are_where_they_are_promised(
     allowed: dict[str, Any], refused: dict[str, Any], kind: str
 ) -> None:
-    assert isinstance(check_rules(allowed), RuleSet)
+    assert isinstance(validate_rules(allowed), RuleSet)
     assert kinds(refused) == [kind]
 
 
 @given(st.binary(max_size=300))
 @settings(max_examples=150, deadline=None)
 def test_random_bytes_neither_crash_nor_hang(noise: bytes) -> None:
-    with suppress(BadRules):  # `{}` is a document, if one without rules
+    with suppress(InvalidRules):  # `{}` is a document, if one without rules
         assert isinstance(parse_rules(noise.decode(errors="replace")), RuleSet)
 
 
@@ -322,7 +322,7 @@ YAMLISH = st.lists(st.sampled_from(["- ", "{", "}", "[", "]", ": ", "\n", "  ", 
 @given(YAMLISH.map("".join))
 @settings(max_examples=100, deadline=None)
 def test_random_pieces_of_yaml_neither_crash_nor_hang(noise: str) -> None:
-    with pytest.raises(BadRules):
+    with pytest.raises(InvalidRules):
         parse_rules("rules:\n" + noise + "\nx: 1")
 
 
@@ -339,8 +339,8 @@ PLAIN = st.recursive(
 @given(PLAIN)
 @settings(max_examples=100, deadline=None)
 def test_random_data_is_read_or_refused_with_problems(data: object) -> None:
-    with contextlib.suppress(BadRules):
-        assert isinstance(check_rules({"rules": [data], "version": 1}), RuleSet)
+    with contextlib.suppress(InvalidRules):
+        assert isinstance(validate_rules({"rules": [data], "version": 1}), RuleSet)
 
 
 @pytest.mark.parametrize(

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision
-from service.domain.evaluation import Compiled, CompiledTier
+from service.domain.evaluation import CompiledRules, CompiledTier
 from service.domain.facts import Facts
 from service.domain.impact import Preview, PublishPlan, preview, publish_plan
-from service.domain.parsing import check_rules, parse_rules
-from service.domain.population import Population, population, rank
+from service.domain.parsing import parse_rules, validate_rules
+from service.domain.population import Population, make_population, sample_rank
 from service.domain.rollback import decide_with_restores
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.standing import CustomerState, Hold, Ownership
 from service.domain.tags import TagChange, after, fold, tag_set
 from tests.reference import strategies
 from tests.reference.strategies import PASTS, restores, standings
@@ -50,21 +50,21 @@ class Decided(NamedTuple):
         return [tag for tag in self.decision.change.remove if fold(tag) not in self.stopped]
 
 
-def decided(people: Population, compiled: Compiled) -> list[Decided]:
+def decided(people: Population, compiled: CompiledRules) -> list[Decided]:
     return [
         Decided(
             customer,
             decide_with_restores(
-                compiled=compiled,
+                rules=compiled,
                 customer=customer,
-                standing=standing,
+                state=standing,
                 today=people.today,
                 now_ms=people.now_ms,
                 version=4,
             ),
-            people.stopped.get(place, frozenset()),
+            people.suppressed.get(place, frozenset()),
         )
-        for place, (customer, standing) in enumerate(zip(people.customers, people.standings, strict=True))
+        for place, (customer, standing) in enumerate(zip(people.customers, people.states, strict=True))
     ]
 
 
@@ -97,29 +97,27 @@ def counted(shown: Preview) -> Counter[tuple[str, str]]:
 
 
 def check_plan(plan: PublishPlan, decisions: Sequence[Decided], people: Population) -> None:
-    pairs = [*zip(decisions, people.standings, strict=True)]
+    pairs = [*zip(decisions, people.states, strict=True)]
     assert plan.tag_changes == [one.customer.id for one in decisions if one.add or one.remove]
     assert plan.state_changes == [
-        one.customer.id
-        for one, before in pairs
-        if not before.restores and one.decision.standing is not before
+        one.customer.id for one, before in pairs if not before.restores and one.decision.state is not before
     ]
     assert plan.next_change_days == [
         (one.customer.id, day) for one in decisions if (day := one.decision.next_change) is not None
     ]
 
 
-def facts_after(one: Decided, people: Population, compiled: Compiled) -> Facts:
+def facts_after(one: Decided, people: Population, compiled: CompiledRules) -> Facts:
     """The customer once everything is done that is decided: what later rules saw of earlier ones."""
-    tags = after(tag_set(one.customer.tags), one.decision.change).listed
-    return compiled.facts(msgspec.structs.replace(one.customer, tags=tags), people.today)
+    tags = after(tag_set(one.customer.tags), one.decision.change).names
+    return compiled.build_facts(msgspec.structs.replace(one.customer, tags=tags), people.today)
 
 
 def earned(facts: Facts, tier: CompiledTier) -> str | None:
     return next((level.tag for level in tier.levels if level.matches(facts)), None)
 
 
-def matched(decisions: Sequence[Decided], people: Population, compiled: Compiled) -> dict[str, int]:
+def matched(decisions: Sequence[Decided], people: Population, compiled: CompiledRules) -> dict[str, int]:
     found = Counter({rule.id: 0 for rule in compiled.rules})
     found |= Counter({f"{tier.id}:{level.tag}": 0 for tier in compiled.tiers for level in tier.levels})
     for one in decisions:
@@ -136,27 +134,27 @@ Moves = dict[tuple[str | None, str | None, bool], tuple[int, ...]]
 
 
 def tier_moves(
-    decisions: Sequence[Decided], people: Population, compiled: Compiled, tier: CompiledTier
+    decisions: Sequence[Decided], people: Population, compiled: CompiledRules, tier: CompiledTier
 ) -> tuple[Moves, tuple[int, ...]]:
     """From which level each customer goes to which, and how many stay on each level and on none."""
     moves: dict[tuple[str | None, str | None, bool], list[int]] = {}
     names = [*(level.tag for level in tier.levels), None]
     stay: Counter[str | None] = Counter()
-    for one, standing in zip(decisions, people.standings, strict=True):
-        if tier.id in standing.excluded:
+    for one, standing in zip(decisions, people.states, strict=True):
+        if tier.id in standing.excluded_rules:
             continue
         changes = {fold(tag) for tag in (*one.decision.change.add, *one.decision.change.remove)}
         source = level_of(one.customer.tags, tier)
         target = earned(facts_after(one, people, compiled), tier)
-        if one.stopped & changes & tier.keys.keys():
+        if one.stopped & changes & tier.level_by_tag.keys():
             written = TagChange(add=tuple(one.add), remove=tuple(one.remove))
-            target = level_of(after(tag_set(one.customer.tags), written).listed, tier)
+            target = level_of(after(tag_set(one.customer.tags), written).names, tier)
         waits = any(held.cause == "downgrade" and held.rule == tier.id for held in one.decision.retained)
         if source == target:
             stay[source] += 1
         else:
             moves.setdefault((source, target, waits), []).append(one.customer.id)
-    samples = {move: tuple(sorted(ids, key=rank)) for move, ids in moves.items()}
+    samples = {move: tuple(sorted(ids, key=sample_rank)) for move, ids in moves.items()}
     return samples, tuple(stay[name] for name in names)
 
 
@@ -166,7 +164,7 @@ def level_of(tags: Sequence[str], tier: CompiledTier) -> str | None:
     return next((level.tag for level in tier.levels if level.key in there), None)
 
 
-def check(people: Population, compiled: Compiled) -> None:
+def check(people: Population, compiled: CompiledRules) -> None:
     decisions = decided(people, compiled)
 
     shown = preview(people, compiled, version=4)
@@ -185,7 +183,7 @@ def check(people: Population, compiled: Compiled) -> None:
 
 
 @st.composite
-def restoring(draw: st.DrawFn, zone: str, today: date) -> Standing:
+def restoring(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
     """A standing with tags that a roll-back restores."""
     return replace(draw(standings(zone, today)), restores=draw(restores(zone, today)))
 
@@ -195,7 +193,7 @@ def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
     some = [
         (
             msgspec.structs.replace(draw(strategies.customers(zone)), id=at + 1),
-            draw(st.one_of(st.just(Standing()), standings(zone, today), restoring(zone, today))),
+            draw(st.one_of(st.just(CustomerState()), standings(zone, today), restoring(zone, today))),
         )
         for at in range(draw(st.integers(1, 4)))
     ]
@@ -206,7 +204,7 @@ def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
         for one, _ in some
         if draw(st.booleans())
     }
-    return population(
+    return make_population(
         some, today=today.toordinal(), now_ms=strategies.moment(today, 12, zone), stopped=stopped
     )
 
@@ -217,7 +215,7 @@ def test_a_preview_counts_what_deciding_for_each_customer_does(data: st.DataObje
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
     people = data.draw(peoples(doc["timezone"], today))
 
-    check(people, compile_rules(check_rules(doc), past=data.draw(PASTS)))
+    check(people, compile_rules(validate_rules(doc), inheritance=data.draw(PASTS)))
 
 
 READS_TAGS = """
@@ -236,16 +234,16 @@ tiers:
 @pytest.mark.parametrize(
     ("tags", "standing"),
     [
-        ((), Standing()),
-        ((), Standing(excluded=frozenset({"x"}))),
-        (("Old",), Standing({"old": Owned("Old", "deleted", 0, 1)})),
+        ((), CustomerState()),
+        ((), CustomerState(excluded_rules=frozenset({"x"}))),
+        (("Old",), CustomerState({"old": Ownership("Old", "deleted", 0, 1)})),
     ],
     ids=["plain", "excluded from another rule", "a tag of a deleted rule"],
 )
 def test_rules_that_read_a_tag_see_it_as_an_earlier_rule_has_decided(
-    tags: tuple[str, ...], standing: Standing
+    tags: tuple[str, ...], standing: CustomerState
 ) -> None:
-    people = population([(person(1, 5, *tags), standing)], today=TODAY, now_ms=0)
+    people = make_population([(person(1, 5, *tags), standing)], today=TODAY, now_ms=0)
 
     shown = preview(people, compile_rules(parse_rules(READS_TAGS)))
 
@@ -272,19 +270,22 @@ def person(number: int, spent: int, *tags: str, orders: int = 1) -> Customer:
     return Customer(id=number, total_spent=spent * 10_000, orders_count=orders, tags=tags)
 
 
-def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Owned]:
-    return {fold(tag): Owned(tag, rule, (since - date(1970, 1, 1).toordinal()) * 86_400_000, 1)}
+def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Ownership]:
+    return {fold(tag): Ownership(tag, rule, (since - date(1970, 1, 1).toordinal()) * 86_400_000, 1)}
 
 
 def test_each_tag_says_what_comes_what_goes_and_what_is_left_alone_with_examples() -> None:
-    people = population(
+    people = make_population(
         [
-            (person(1, 12_000_000), Standing()),
-            (person(2, 12_000_000, "VIP", "Silver"), Standing()),
-            (person(3, 5, "VIP"), Standing()),
-            (person(4, 5, "VIP"), Standing(ours("VIP", "vip"))),
-            (person(5, 5, "Fan"), Standing(ours("Fan", "fan", TODAY - 3), {"fan": Hold("fan", TODAY - 3)})),
-            (person(6, 5), Standing(excluded=frozenset({"vip"}))),
+            (person(1, 12_000_000), CustomerState()),
+            (person(2, 12_000_000, "VIP", "Silver"), CustomerState()),
+            (person(3, 5, "VIP"), CustomerState()),
+            (person(4, 5, "VIP"), CustomerState(ours("VIP", "vip"))),
+            (
+                person(5, 5, "Fan"),
+                CustomerState(ours("Fan", "fan", TODAY - 3), {"fan": Hold("fan", TODAY - 3)}),
+            ),
+            (person(6, 5), CustomerState(excluded_rules=frozenset({"vip"}))),
         ],
         today=TODAY,
         now_ms=0,
@@ -299,15 +300,15 @@ def test_each_tag_says_what_comes_what_goes_and_what_is_left_alone_with_examples
 
 
 def test_tier_moves_are_a_matrix_that_tells_waiting_from_going() -> None:
-    people = population(
+    people = make_population(
         [
-            (person(1, 60_000_000, "Silver"), Standing()),
-            (person(2, 60_000_000), Standing()),
+            (person(1, 60_000_000, "Silver"), CustomerState()),
+            (person(2, 60_000_000), CustomerState()),
             (
                 person(3, 20_000_000, "Gold"),
-                Standing(ours("Gold", "hang"), {"hang": Hold("gold", TODAY - 5, TODAY - 1)}),
+                CustomerState(ours("Gold", "hang"), {"hang": Hold("gold", TODAY - 5, TODAY - 1)}),
             ),
-            (person(4, 20_000_000, "Silver"), Standing()),
+            (person(4, 20_000_000, "Silver"), CustomerState()),
         ],
         today=TODAY,
         now_ms=0,
@@ -324,10 +325,10 @@ def test_tier_moves_are_a_matrix_that_tells_waiting_from_going() -> None:
 
 
 def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming() -> None:
-    people = population(
+    people = make_population(
         [
-            (person(1, 60_000_000, "Silver"), Standing(ours("Silver", "hang"))),
-            (person(2, 12_000_000), Standing()),
+            (person(1, 60_000_000, "Silver"), CustomerState(ours("Silver", "hang"))),
+            (person(2, 12_000_000), CustomerState()),
         ],
         today=TODAY,
         now_ms=0,
@@ -347,8 +348,12 @@ def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming() -> None:
 
 def test_examples_are_twenty_scattered_and_the_same_whoever_else_is_there() -> None:
     compiled = compile_rules(parse_rules(SHOP))
-    few = population([(person(n, 11_000_000), Standing()) for n in range(1, 400)], today=TODAY, now_ms=0)
-    many = population([(person(n, 11_000_000), Standing()) for n in range(1, 4000)], today=TODAY, now_ms=0)
+    few = make_population(
+        [(person(n, 11_000_000), CustomerState()) for n in range(1, 400)], today=TODAY, now_ms=0
+    )
+    many = make_population(
+        [(person(n, 11_000_000), CustomerState()) for n in range(1, 4000)], today=TODAY, now_ms=0
+    )
 
     first, second = (preview(each, compiled).tags[0].samples["added"] for each in (few, many))
 
@@ -359,7 +364,7 @@ def test_examples_are_twenty_scattered_and_the_same_whoever_else_is_there() -> N
 
 def test_tags_of_a_rule_that_went_are_shown_although_no_rule_sets_them() -> None:
     doc = "version: 1\nrules:\n  - {id: old, tag: Cũ, enabled: false, when_gone: remove, when: {field: tags, op: is_empty}}"
-    people = population([(person(1, 5, "Cũ"), Standing(ours("Cũ", "old")))], today=TODAY, now_ms=0)
+    people = make_population([(person(1, 5, "Cũ"), CustomerState(ours("Cũ", "old")))], today=TODAY, now_ms=0)
 
     (tag,) = preview(people, compile_rules(parse_rules(doc))).tags
 

@@ -9,15 +9,15 @@ import pytest
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.parsing import check_rules
+from service.domain.parsing import validate_rules
 from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
 from service.domain.rules import RuleSet
-from service.domain.standing import Hold, Owned, Standing, Stood
-from service.domain.touches import Touch
+from service.domain.standing import CustomerState, Hold, Ownership, UndoRecord
+from service.domain.touches import ExternalChange
 from tests.domain.lives import Life
 
 START = date(2026, 1, 1)
-STOOD = Stood("VIP", Owned("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})
+STOOD = UndoRecord("VIP", Ownership("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})
 TAKEN = LedgerChange(7, "VIP", 2, 10, "unmatched", STOOD)
 GIVEN = LedgerChange(7, "VIP", 2, 20, "matched")
 
@@ -45,15 +45,21 @@ def test_the_first_deed_of_the_undone_versions_decides(deeds: list[LedgerChange]
 
     found = collector.restores({})
 
-    assert found == ({7: {"vip": Stood("VIP", STOOD.own, STOOD.holds, by=3)}} if there else {})
+    assert found == (
+        {7: {"vip": UndoRecord("VIP", STOOD.ownership, STOOD.holds, restored_by=3)}} if there else {}
+    )
 
 
 @pytest.mark.parametrize(
     ("touch", "there"),
-    [(Touch("vip", False, 11), False), (Touch("vip", True, 11), False), (Touch("vip", False, 9), True)],
+    [
+        (ExternalChange("vip", False, 11), False),
+        (ExternalChange("vip", True, 11), False),
+        (ExternalChange("vip", False, 9), True),
+    ],
     ids=["taken off since", "put on since", "touched before"],
 )
-def test_what_a_person_touched_since_stays_as_it_is(touch: Touch, there: bool) -> None:
+def test_what_a_person_touched_since_stays_as_it_is(touch: ExternalChange, there: bool) -> None:
     collector = RollbackCollector(undone=frozenset({2}), by=3)
     collector.add(TAKEN)
 
@@ -61,7 +67,7 @@ def test_what_a_person_touched_since_stays_as_it_is(touch: Touch, there: bool) -
 
 
 def test_what_waits_for_an_earlier_roll_back_waits_on_unless_that_is_undone() -> None:
-    old, new = Stood("VIP", by=3), Stood("VIP", by=5)
+    old, new = UndoRecord("VIP", restored_by=3), UndoRecord("VIP", restored_by=5)
 
     assert merge_restores({"vip": old}, {"vip": new}, undone=frozenset({4})) == {"vip": old}
     assert merge_restores({"vip": old}, {"vip": new}, undone=frozenset({3, 4})) == {"vip": new}
@@ -72,7 +78,7 @@ def spent(least: int, **more: Any) -> dict[str, Any]:
 
 
 def doc(*rules: dict[str, Any], tiers: tuple[dict[str, Any], ...] = ()) -> RuleSet:
-    return check_rules({"rules": [{"id": "vip", **one} for one in rules], "tiers": [*tiers]})
+    return validate_rules({"rules": [{"id": "vip", **one} for one in rules], "tiers": [*tiers]})
 
 
 def tier(**more: Any) -> dict[str, Any]:
@@ -152,9 +158,9 @@ def test_a_tag_that_is_put_back_is_ours_by_the_restored_rule_and_says_why() -> N
     (change,) = decision.changes
     assert (change.effect, change.tag, change.rule, change.cause) == ("add", "VIP", "vip", "restored")
     assert change.evidence == {"total_spent": 12_0000}
-    own = life.standing.owned["vip"]
+    own = life.standing.ownership["vip"]
     assert (own.rule, own.version) == ("vip", 3)
-    assert life.standing.held["vip"] == Hold("vip", START.toordinal())
+    assert life.standing.holds["vip"] == Hold("vip", START.toordinal())
 
 
 def test_a_persons_tag_that_was_taken_is_put_back_as_theirs() -> None:
@@ -164,25 +170,25 @@ def test_a_persons_tag_that_was_taken_is_put_back_as_theirs() -> None:
     decision = life.look()
 
     assert decision.change.add == ("vip",)
-    assert life.standing.owned == {}
+    assert life.standing.ownership == {}
 
 
 def test_a_tag_of_a_persons_that_is_ours_by_now_is_removed_as_theirs() -> None:
     """As if it had never been removed: then we would not own it."""
-    ours = Owned("VIP", "vip", 1_000, 2)
+    ours = Ownership("VIP", "vip", 1_000, 2)
 
     decision = decide_with_restores(
-        compiled=compile_rules(doc(spent(50, owns="all"))),
+        rules=compile_rules(doc(spent(50, owns="all"))),
         customer=Customer(id=1, total_spent=0, tags=("VIP",)),
-        standing=Standing({"vip": ours}, restores={"vip": Stood("VIP")}),
+        state=CustomerState({"vip": ours}, restores={"vip": UndoRecord("VIP")}),
         today=START.toordinal(),
         now_ms=2_000,
         version=3,
     )
 
     (change,) = decision.changes
-    assert (change.effect, change.cause, change.undo) == ("remove", "unmatched", Stood("VIP"))
-    assert decision.standing == Standing()
+    assert (change.effect, change.cause, change.undo) == ("remove", "unmatched", UndoRecord("VIP"))
+    assert decision.state == CustomerState()
 
 
 def test_a_tag_that_a_person_put_on_meanwhile_is_theirs() -> None:
@@ -190,7 +196,7 @@ def test_a_tag_that_a_person_put_on_meanwhile_is_theirs() -> None:
     life.retag("VIP")
 
     assert not life.look().change
-    assert life.standing.owned == {}
+    assert life.standing.ownership == {}
 
 
 def test_a_customer_excluded_meanwhile_is_left_alone() -> None:
@@ -216,7 +222,7 @@ def test_a_person_who_took_off_what_the_undone_rules_gave_again_has_the_last_wor
 
 def silver(**when: Any) -> RuleSet:
     level = {"tag": "Silver", "when": when}
-    return check_rules(
+    return validate_rules(
         {"version": 1, "tiers": [{"id": "t", "downgrade": {"after": "5 days"}, "levels": [level]}]}
     )
 

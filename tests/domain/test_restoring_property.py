@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.domain.parsing import check_rules
-from service.domain.standing import Standing
+from service.domain.parsing import validate_rules
+from service.domain.standing import CustomerState
 from tests.domain.lives import Life
 from tests.reference import strategies
 
@@ -18,17 +18,21 @@ DAYS = st.sampled_from((0, 1, 4, 5, 29, 31))
 
 
 def state(life: Life) -> tuple[Any, ...]:
-    return life.tags, dict(life.standing.held), {key: own.rule for key, own in life.standing.owned.items()}
+    return (
+        life.tags,
+        dict(life.standing.holds),
+        {key: own.rule for key, own in life.standing.ownership.items()},
+    )
 
 
-def nobody_waits(standing: Standing) -> bool:
+def nobody_waits(standing: CustomerState) -> bool:
     """How long a lower level has waited is forgotten where the undone rules saw no lower level."""
-    return all(hold.below is None for hold in standing.held.values())
+    return all(hold.below_since is None for hold in standing.holds.values())
 
 
 def nobody_took_over(undone: Life, without: Life) -> bool:
     """Whose a tag was before an undone rule took it over is not kept."""
-    ours, theirs = undone.standing.owned, without.standing.owned
+    ours, theirs = undone.standing.ownership, without.standing.ownership
     return all(ours[key].rule == theirs[key].rule for key in ours.keys() & theirs.keys())
 
 
@@ -51,7 +55,7 @@ def any_undoing(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     other = {**data.draw(strategies.documents()), "timezone": doc["timezone"], "currency": doc["currency"]}
     with_b = Life(
-        [check_rules(doc)], data.draw(strategies.customers(doc["timezone"])), data.draw(strategies.DAYS)
+        [validate_rules(doc)], data.draw(strategies.customers(doc["timezone"])), data.draw(strategies.DAYS)
     )
     for _ in range(data.draw(st.integers(1, 2))):
         with_b.look()
@@ -61,7 +65,7 @@ def any_undoing(data: st.DataObject) -> None:
     before = state(without)
     assume(nobody_waits(without.standing))
 
-    with_b.publish(check_rules(other))
+    with_b.publish(validate_rules(other))
     for _ in range(data.draw(st.integers(1, 3))):
         with_b.look()
         without.look()

@@ -10,52 +10,52 @@ from typing import Any, get_args
 import pytest
 
 from service.domain.conditions import Condition
-from service.domain.fields import FIELDS, Field, Kind
+from service.domain.fields import FIELDS, Field, FieldType
 from service.domain.operators import OPERATORS
 from service.domain.parsing import parse_rules
 from service.domain.reasons import ChangeCause
 from service.domain.sentences import (
-    say,
-    say_condition,
-    say_downgrade,
-    say_gone,
-    say_keep,
-    say_levels,
-    say_owns,
+    describe,
+    describe_condition,
+    describe_downgrade,
+    describe_keep,
+    describe_levels,
+    describe_orphan_policy,
+    describe_ownership_scope,
 )
-from service.domain.values import Takes
-from service.domain.verdicts import State
+from service.domain.values import OperandType
+from service.domain.verdicts import RuleStatus
 from service.domain.words import LANGUAGES, Language
 from service.locales import catalogue, language_of, words
-from service.store.runs import LETTERS
+from service.store.runs import ID_PREFIX
 
-SAMPLES: dict[Takes, Any] = {
-    Takes.NOTHING: None,
-    Takes.AMOUNT: 10_000_000,
-    Takes.AMOUNTS: (1_000_000, 5_000_000),
-    Takes.COUNT: 3,
-    Takes.COUNTS: (1, 5),
-    Takes.SPAN: "90 ngày",
-    Takes.DAY: "2026-07-01",
-    Takes.MONTH: 5,
-    Takes.FLAG: True,
-    Takes.CHOICE: "Hồ Chí Minh",
-    Takes.CHOICES: ("Hồ Chí Minh", "Hà Nội"),
-    Takes.TEXT: "an",
-    Takes.TAGS: ("Khách sỉ", "blacklist"),
+SAMPLES: dict[OperandType, Any] = {
+    OperandType.NONE: None,
+    OperandType.MONEY: 10_000_000,
+    OperandType.MONEY_RANGE: (1_000_000, 5_000_000),
+    OperandType.INTEGER: 3,
+    OperandType.INTEGER_RANGE: (1, 5),
+    OperandType.DURATION: "90 ngày",
+    OperandType.DATE: "2026-07-01",
+    OperandType.MONTH: 5,
+    OperandType.BOOLEAN: True,
+    OperandType.CHOICE: "Hồ Chí Minh",
+    OperandType.CHOICE_LIST: ("Hồ Chí Minh", "Hà Nội"),
+    OperandType.TEXT: "an",
+    OperandType.TAG_LIST: ("Khách sỉ", "blacklist"),
 }
 
 
 def every_condition() -> Iterator[tuple[str, Condition]]:
     for field in FIELDS.values():
-        for op in OPERATORS[field.kind].values():
-            value = _sample(field, op.takes)
+        for op in OPERATORS[field.type].values():
+            value = _sample(field, op.operand_type)
             yield f"{field.name} {op.name}", Condition(field=field.name, op=op.name, value=value)
 
 
-def _sample(field: Field, takes: Takes) -> Any:
-    if field.name == "gender" and takes in {Takes.CHOICE, Takes.CHOICES}:
-        return "female" if takes is Takes.CHOICE else ("female",)
+def _sample(field: Field, takes: OperandType) -> Any:
+    if field.name == "gender" and takes in {OperandType.CHOICE, OperandType.CHOICE_LIST}:
+        return "female" if takes is OperandType.CHOICE else ("female",)
     return SAMPLES[takes]
 
 
@@ -65,13 +65,13 @@ CONDITIONS = dict(every_condition())
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_every_operator_of_every_field_has_its_sentence(condition: Condition, language: Language) -> None:
-    said = say_condition(condition, words=words(language), currency="VND")
+    said = describe_condition(condition, translator=words(language), currency="VND")
 
     assert said
     assert "{" not in said
-    negated = condition.operator.twin
+    negated = condition.operator.complement
     if negated is not None:
-        assert say_condition(condition, words=words(language), currency="VND", negated=True) != said
+        assert describe_condition(condition, translator=words(language), currency="VND", negated=True) != said
 
 
 def test_both_languages_have_the_same_sentences_with_the_same_gaps() -> None:
@@ -97,9 +97,11 @@ def filled(text: object) -> bool:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_that_a_decision_can_say_has_its_words(language: Language) -> None:
     said = words(language)
-    keys = [f"state.{one}" for one in get_args(State) if one != "kept"]
+    keys = [f"state.{one}" for one in get_args(RuleStatus) if one != "kept"]
     keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(ChangeCause))]
-    keys += [f"cause.{kind}" for kind in ("delivery", "schedule", "requeue", "retry", "recovered", *LETTERS)]
+    keys += [
+        f"cause.{kind}" for kind in ("delivery", "schedule", "requeue", "retry", "recovered", *ID_PREFIX)
+    ]
 
     assert [key for key in keys if not said.has(key)] == []
 
@@ -134,8 +136,8 @@ def test_a_key_that_nobody_wrote_is_an_error_not_a_text() -> None:
 def test_a_condition_reads_as_people_would_say_it(field: str, op: str, value: Any, vi: str, en: str) -> None:
     condition = Condition(field=field, op=op, value=value)
 
-    assert say_condition(condition, words=words("vi"), currency="VND") == vi
-    assert say_condition(condition, words=words("en"), currency="VND") == en
+    assert describe_condition(condition, translator=words("vi"), currency="VND") == vi
+    assert describe_condition(condition, translator=words("en"), currency="VND") == en
 
 
 DOCUMENT = """
@@ -162,7 +164,7 @@ tiers:
 def test_conditions_read_as_one_sentence_with_their_groups_in_brackets() -> None:
     (rule,) = parse_rules(DOCUMENT).rules
 
-    assert say(rule.when, words=words("vi"), currency="VND") == (
+    assert describe(rule.when, translator=words("vi"), currency="VND") == (
         "Số đơn hàng từ 3 trở lên VÀ (Nhận tin tiếp thị: có HOẶC Nhãn không có: Khách sỉ "
         "HOẶC KHÔNG phải: (Số đơn hàng từ 9 trở xuống VÀ Email để trống))"
     )
@@ -174,12 +176,12 @@ def test_what_else_a_rule_says_is_said_too(language: Language) -> None:
     rule, tier = rule_set.rules[0], rule_set.tiers[0]
 
     told = [
-        say_keep(rule, words=said),
-        say_owns(rule, words=said),
-        say_gone(rule, words=said),
-        say_downgrade(tier, words=said),
-        *say_levels(tier, words=said, currency="VND"),
-        say(rule.when, words=said, currency="VND"),
+        describe_keep(rule, translator=said),
+        describe_ownership_scope(rule, translator=said),
+        describe_orphan_policy(rule, translator=said),
+        describe_downgrade(tier, translator=said),
+        *describe_levels(tier, translator=said, currency="VND"),
+        describe(rule.when, translator=said, currency="VND"),
     ]
 
     assert all(told)
@@ -191,4 +193,4 @@ def test_a_language_that_we_do_not_have_is_vietnamese() -> None:
 
 
 def test_every_field_and_kind_is_walked() -> None:
-    assert {FIELDS[one.field].kind for one in CONDITIONS.values()} == set(Kind)
+    assert {FIELDS[one.field].type for one in CONDITIONS.values()} == set(FieldType)

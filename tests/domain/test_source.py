@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.branches import Branch, Comparison
+from service.domain.branches import CompiledCondition, CompiledExpression
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import decide
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.facts import Facts
-from service.domain.fields import FIELDS, Kind
+from service.domain.fields import FIELDS, FieldType
 from service.domain.operators import OPERATORS
-from service.domain.parsing import check_rules
-from service.domain.standing import NOTHING
+from service.domain.parsing import validate_rules
+from service.domain.standing import EMPTY_STATE
 from service.domain.tags import fold
-from service.domain.values import Takes
+from service.domain.values import OperandType
 
 
 def tagged(text: str) -> str:
@@ -56,12 +56,12 @@ def comparisons(text: str) -> Iterator[dict[str, Any]]:
     for field in FIELDS.values():
         if field.name == "gender":
             continue  # its values are numbers
-        for operator in OPERATORS[field.kind].values():
-            if operator.takes in {Takes.TEXT, Takes.CHOICE}:
+        for operator in OPERATORS[field.type].values():
+            if operator.operand_type in {OperandType.TEXT, OperandType.CHOICE}:
                 yield leaf(field.name, operator.name, text)
-            elif operator.takes is Takes.CHOICES:
+            elif operator.operand_type is OperandType.CHOICE_LIST:
                 yield leaf(field.name, operator.name, [text, "other"])
-            elif operator.takes is Takes.TAGS and field.kind is Kind.TAGS:
+            elif operator.operand_type is OperandType.TAG_LIST and field.type is FieldType.TAGS:
                 yield leaf(field.name, operator.name, [tagged(text), "other"])
 
 
@@ -91,19 +91,23 @@ def document(text: str) -> dict[str, Any]:
     }
 
 
-def nodes(branch: Branch) -> Iterator[Branch]:
+def nodes(branch: CompiledExpression) -> Iterator[CompiledExpression]:
     yield branch
-    if not isinstance(branch, Comparison):
+    if not isinstance(branch, CompiledCondition):
         for part in branch.parts:
             yield from nodes(part)
 
 
-def functions(compiled: Compiled) -> list[FunctionType]:
+def functions(compiled: CompiledRules) -> list[FunctionType]:
     """All that a rule set is compiled to."""
     trees = (*(rule.when for rule in compiled.rules), *(one.when for one in compiled.tiers[0].levels))
     every = [node for tree in trees for node in nodes(tree)]
-    flips = (compiled.flip, *(flip for _, flip in compiled.flips), *(node.flip for node in every))
-    made = (compiled.facts, compiled.fast_path, *flips, *(node.matches for node in every))
+    flips = (
+        compiled.next_change,
+        *(flip for _, flip in compiled.next_change_by_rule),
+        *(node.next_change for node in every),
+    )
+    made = (compiled.build_facts, compiled.fast_path, *flips, *(node.matches for node in every))
     return [one for one in made if isinstance(one, FunctionType)]
 
 
@@ -121,11 +125,11 @@ def code(function: FunctionType) -> Code:
     return Code(made.co_code, made.co_names, made.co_varnames, made.co_consts)
 
 
-CODE = [code(function) for function in functions(compile_rules(check_rules(document(TAME))))]
+CODE = [code(function) for function in functions(compile_rules(validate_rules(document(TAME))))]
 
 
 def check(text: str) -> None:
-    assert [code(function) for function in functions(compile_rules(check_rules(document(text))))] == CODE
+    assert [code(function) for function in functions(compile_rules(validate_rules(document(text))))] == CODE
 
 
 @pytest.mark.parametrize("text", HOSTILE)
@@ -148,7 +152,7 @@ def test_the_code_has_no_names_but_ours_and_no_texts_at_all() -> None:
 
 
 def test_what_is_compiled_reaches_nothing_but_what_was_bound_to_it() -> None:
-    for function in functions(compile_rules(check_rules(document(TAME)))):
+    for function in functions(compile_rules(validate_rules(document(TAME)))):
         assert function.__globals__["__builtins__"] == {}
 
 
@@ -170,9 +174,9 @@ def test_a_text_is_compared_as_it_was_written(text: str) -> None:
     }
 
     decision = decide(
-        compiled=compile_rules(check_rules(doc)),
+        rules=compile_rules(validate_rules(doc)),
         customer=customer,
-        standing=NOTHING,
+        state=EMPTY_STATE,
         today=TODAY,
         now_ms=0,
         version=1,

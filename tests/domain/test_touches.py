@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from service.domain.customers import Customer
-from service.domain.touches import Touch, changed_by_others, last_touches, touched_since
+from service.domain.touches import ExternalChange, changed_since, external_changes, latest_changes
 
 
 def _customer(*tags: str, updated_ms: int | None = 1_000) -> Customer:
@@ -32,7 +32,7 @@ def test_what_others_did_to_the_tags_is_told(
 ) -> None:
     before = None if seen is None else _customer(*seen)
 
-    found = changed_by_others(seen=before, record=_customer(*record, updated_ms=2_000), ours=ours)
+    found = external_changes(previous=before, current=_customer(*record, updated_ms=2_000), ignore=ours)
 
     assert found == told
 
@@ -44,19 +44,21 @@ def test_what_others_did_to_the_tags_is_told(
 def test_a_record_that_is_not_newer_may_lag_behind_our_own_write(
     before_ms: int | None, after_ms: int, believed: bool
 ) -> None:
-    found = changed_by_others(
-        seen=_customer(updated_ms=before_ms),
-        record=_customer("VIP", updated_ms=after_ms),
-        ours=(),
+    found = external_changes(
+        previous=_customer(updated_ms=before_ms),
+        current=_customer("VIP", updated_ms=after_ms),
+        ignore=(),
     )
 
     assert found == (["+VIP"] if believed else [])
 
 
 def test_a_touch_counts_after_a_moment_and_whatever_the_spelling() -> None:
-    touches = last_touches([Touch("VIP", added=False, at_ms=50), Touch("vip", added=True, at_ms=40)])
+    touches = latest_changes(
+        [ExternalChange("VIP", added=False, at_ms=50), ExternalChange("vip", added=True, at_ms=40)]
+    )
 
-    assert touches == {"vip": Touch("VIP", added=False, at_ms=50)}
-    assert touched_since(touches, "Vip", after_ms=49)
-    assert not touched_since(touches, "VIP", after_ms=50)
-    assert not touched_since(touches, "Khác", after_ms=0)
+    assert touches == {"vip": ExternalChange("VIP", added=False, at_ms=50)}
+    assert changed_since(touches, "Vip", after_ms=49)
+    assert not changed_since(touches, "VIP", after_ms=50)
+    assert not changed_since(touches, "Khác", after_ms=0)

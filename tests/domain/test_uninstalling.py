@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.uninstalling import Step, Uninstall, after_refusal
+from service.domain.uninstalling import UninstallAction, UninstallState, on_refusal
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_800_000_000_000
@@ -13,35 +13,45 @@ NOW = 1_800_000_000_000
 @pytest.mark.parametrize(
     ("known", "after", "step"),
     [
-        pytest.param(Uninstall(NOW), Uninstall(NOW, NOW, 0, NOW + HOUR), "rejected", id="for the first time"),
         pytest.param(
-            Uninstall(1, NOW - HOUR + 1),
-            Uninstall(1, NOW - HOUR + 1, 0, NOW + 1),
+            UninstallState(NOW), UninstallState(NOW, NOW, 0, NOW + HOUR), "rejected", id="for the first time"
+        ),
+        pytest.param(
+            UninstallState(1, NOW - HOUR + 1),
+            UninstallState(1, NOW - HOUR + 1, 0, NOW + 1),
             "waiting",
             id="within the hour",
         ),
         pytest.param(
-            Uninstall(1, NOW - HOUR), Uninstall(1, NOW - HOUR, NOW, NOW + HOUR), "paused", id="an hour later"
+            UninstallState(1, NOW - HOUR),
+            UninstallState(1, NOW - HOUR, NOW, NOW + HOUR),
+            "paused",
+            id="an hour later",
         ),
         pytest.param(
-            Uninstall(1, NOW + DAY), Uninstall(1, NOW, 0, NOW + HOUR), "rejected", id="the clock was set back"
+            UninstallState(1, NOW + DAY),
+            UninstallState(1, NOW, 0, NOW + HOUR),
+            "rejected",
+            id="the clock was set back",
         ),
         pytest.param(
-            Uninstall(1, 2, NOW - 7 * DAY + 1),
-            Uninstall(1, 2, NOW - 7 * DAY + 1, NOW + HOUR),
+            UninstallState(1, 2, NOW - 7 * DAY + 1),
+            UninstallState(1, 2, NOW - 7 * DAY + 1, NOW + HOUR),
             "waiting",
             id="within the week",
         ),
         pytest.param(
-            Uninstall(1, 2, NOW - 7 * DAY),
-            Uninstall(1, 2, NOW - 7 * DAY, NOW + HOUR),
+            UninstallState(1, 2, NOW - 7 * DAY),
+            UninstallState(1, 2, NOW - 7 * DAY, NOW + HOUR),
             "erased",
             id="a week later",
         ),
     ],
 )
-def test_what_follows_from_a_refusal(known: Uninstall, after: Uninstall, step: Step) -> None:
-    assert after_refusal(known, now_ms=NOW) == (after, step)
+def test_what_follows_from_a_refusal(
+    known: UninstallState, after: UninstallState, step: UninstallAction
+) -> None:
+    assert on_refusal(known, now_ms=NOW) == (after, step)
 
 
 @pytest.mark.parametrize(
@@ -55,4 +65,4 @@ def test_what_follows_from_a_refusal(known: Uninstall, after: Uninstall, step: S
     ],
 )
 def test_haravan_is_asked_when_it_is_time(probe_ms: int, due: bool) -> None:
-    assert Uninstall(1, probe_ms=probe_ms).is_due(NOW) is due
+    assert UninstallState(1, next_probe_ms=probe_ms).is_due(NOW) is due

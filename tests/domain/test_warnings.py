@@ -10,12 +10,19 @@ from hypothesis import strategies as st
 
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
-from service.domain.evaluation import Compiled
+from service.domain.evaluation import CompiledRules
 from service.domain.impact import preview
-from service.domain.parsing import check_rules, parse_rules
-from service.domain.population import population
-from service.domain.standing import Standing
-from service.domain.warnings import Warned, say_warning, warn, warn_counts, warn_spellings, warn_unseen
+from service.domain.parsing import parse_rules, validate_rules
+from service.domain.population import make_population
+from service.domain.standing import CustomerState
+from service.domain.warnings import (
+    LintWarning,
+    describe_warning,
+    lint,
+    lint_coverage,
+    lint_matches,
+    lint_spellings,
+)
 from service.domain.words import LANGUAGES
 from service.locales import catalogue, words
 from tests.reference import strategies
@@ -23,13 +30,13 @@ from tests.reference import strategies
 TODAY = date(2026, 11, 20).toordinal()
 
 
-def rule(when: str, tag: str = "Fan") -> Compiled:
+def rule(when: str, tag: str = "Fan") -> CompiledRules:
     return compile_rules(
         parse_rules(f"version: 1\nrules:\n  - {{id: fan, name: Quen, tag: {tag}, when: {when}}}")
     )
 
 
-def tier(*thresholds: int) -> Compiled:
+def tier(*thresholds: int) -> CompiledRules:
     levels = "".join(
         f"\n      - {{tag: T{at}, when: {{field: total_spent, op: at_least, value: {one}}}}}"
         for at, one in enumerate(thresholds)
@@ -74,9 +81,9 @@ def tier(*thresholds: int) -> Compiled:
 def test_conditions_that_cannot_be_meant_are_named(when: str, said: str) -> None:
     compiled = rule(when)
 
-    (one,) = warn(compiled, today=TODAY)
+    (one,) = lint(compiled, today=TODAY)
 
-    assert say_warning(one, words=words("vi"), compiled=compiled) == said
+    assert describe_warning(one, translator=words("vi"), compiled=compiled) == said
 
 
 @pytest.mark.parametrize(
@@ -91,18 +98,18 @@ def test_conditions_that_cannot_be_meant_are_named(when: str, said: str) -> None
     ids=["a span", "or never", "true only later", "two ends of a text", "a birthday"],
 )
 def test_what_may_be_meant_is_not_warned_of(when: str) -> None:
-    assert warn(rule(when), today=TODAY) == ()
+    assert lint(rule(when), today=TODAY) == ()
 
 
 @settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_what_is_said_of_conditions_is_so_for_every_customer(data: st.DataObject) -> None:
     doc = {"version": 1, "rules": [{"id": "r", "tag": "Z", "when": data.draw(strategies.trees(("X", "y")))}]}
-    compiled, today = compile_rules(check_rules(doc)), data.draw(strategies.DAYS).toordinal()
-    facts = compiled.facts(data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today)
+    compiled, today = compile_rules(validate_rules(doc)), data.draw(strategies.DAYS).toordinal()
+    facts = compiled.build_facts(data.draw(strategies.customers("Asia/Ho_Chi_Minh")), today)
 
-    for one in warn(compiled, today=today):
-        answers = [part.matches(facts) for part in one.parts]
+    for one in lint(compiled, today=today):
+        answers = [part.matches(facts) for part in one.expressions]
         refuted = {
             "never": all(answers),
             "always": not answers[0],
@@ -115,13 +122,13 @@ def test_what_is_said_of_conditions_is_so_for_every_customer(data: st.DataObject
 def test_a_level_below_an_easier_one_can_never_win() -> None:
     compiled = tier(50_000_000, 10_000_000, 20_000_000)
 
-    (one,) = warn(compiled, today=TODAY)
+    (one,) = lint(compiled, today=TODAY)
 
     assert (one.kind, one.tag) == ("level_never_wins", "T2")
-    assert warn(tier(50, 20, 10), today=TODAY) == ()
+    assert lint(tier(50, 20, 10), today=TODAY) == ()
 
 
-def kinds(found: tuple[Warned, ...]) -> list[str]:
+def kinds(found: tuple[LintWarning, ...]) -> list[str]:
     return [one.kind for one in found]
 
 
@@ -132,13 +139,13 @@ def kinds(found: tuple[Warned, ...]) -> list[str]:
 )
 def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[int], kind: str) -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
-    people = population(
-        [(Customer(id=at + 1, total_spent=one * 10_000), Standing()) for at, one in enumerate(spent)],
+    people = make_population(
+        [(Customer(id=at + 1, total_spent=one * 10_000), CustomerState()) for at, one in enumerate(spent)],
         today=TODAY,
         now_ms=0,
     )
 
-    assert kinds(warn_counts(compiled, preview(people, compiled))) == [kind]
+    assert kinds(lint_matches(compiled, preview(people, compiled))) == [kind]
 
 
 @pytest.mark.parametrize(
@@ -152,11 +159,11 @@ def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[i
     ids=["nobody counted", "some are unseen", "all are seen", "some are new"],
 )
 def test_customers_of_whom_nothing_is_known_are_warned_of(customers: int | None, said: str) -> None:
-    found = warn_unseen(seen=7, customers=customers, org="1000")
+    found = lint_coverage(seen=7, customers=customers, org="1000")
 
     assert kinds(found) == [said] * bool(said)
     compiled = rule("{field: orders_count, op: at_least, value: 1}")
-    told = [say_warning(one, words=words("vi"), compiled=compiled) for one in found]
+    told = [describe_warning(one, translator=words("vi"), compiled=compiled) for one in found]
     assert all(one.endswith("tagger backfill 1000") for one in told)
     if said == "unseen":
         assert told[0].startswith("Chưa thấy 3 trong 10 khách của cửa hàng")
@@ -169,17 +176,17 @@ def test_a_tag_that_others_put_on_too_is_warned_of() -> None:
         Customer(id=2, total_spent=1_0000),
         Customer(id=3, total_spent=10_0000),
     ]
-    people = population([(one, Standing()) for one in some], today=TODAY, now_ms=0)
+    people = make_population([(one, CustomerState()) for one in some], today=TODAY, now_ms=0)
 
-    assert kinds(warn_counts(compiled, preview(people, compiled))) == ["others_too"]
+    assert kinds(lint_matches(compiled, preview(people, compiled))) == ["others_too"]
 
 
 def test_a_tag_that_differs_only_by_case_or_accents_from_one_in_use_is_warned_of() -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}", tag="Khách sỉ")
 
-    (one,) = warn_spellings(compiled, {"khach si": 40, "Khách Sỉ": 7, "Khách sỉ": 900, "Fan": 3})
+    (one,) = lint_spellings(compiled, {"khach si": 40, "Khách Sỉ": 7, "Khách sỉ": 900, "Fan": 3})
 
-    assert (one.kind, one.gaps["other"], one.gaps["count"]) == ("spelling", "khach si", 40)
+    assert (one.kind, one.params["other"], one.params["count"]) == ("spelling", "khach si", 40)
 
 
 def test_two_tags_of_the_rules_that_look_alike_are_warned_of() -> None:
@@ -189,7 +196,7 @@ rules:
   - {id: a, tag: VIP, when: {field: orders_count, op: at_least, value: 1}}
   - {id: b, tag: Víp, when: {field: orders_count, op: at_least, value: 2}}
 """
-    assert kinds(warn(compile_rules(parse_rules(two)), today=TODAY)) == ["own_spelling"]
+    assert kinds(lint(compile_rules(parse_rules(two)), today=TODAY)) == ["own_spelling"]
 
 
 def test_every_kind_of_warning_has_its_sentence() -> None:
@@ -199,5 +206,5 @@ def test_every_kind_of_warning_has_its_sentence() -> None:
     gaps: dict[str, str | int] = {"count": 1, "share": 2, "all": 3, "other": "x", "org": "1"}
 
     for key in said - {"warning.never.alone"}:
-        one = Warned(key.removeprefix("warning."), "fan", "Fan", (part, part), gaps)
-        assert all(say_warning(one, words=words(each), compiled=compiled) for each in LANGUAGES)
+        one = LintWarning(key.removeprefix("warning."), "fan", "Fan", (part, part), gaps)
+        assert all(describe_warning(one, translator=words(each), compiled=compiled) for each in LANGUAGES)

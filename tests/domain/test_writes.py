@@ -17,27 +17,27 @@ from service.domain.aftermath import (
 )
 from service.domain.decision import Decision
 from service.domain.reasons import Effect, TagOutcome
-from service.domain.standing import Intent, Owned, Standing
+from service.domain.standing import CustomerState, Ownership, WriteIntent
 from service.domain.tags import TagChange, tag_set
 
 NOW = 1_800_000_000_000
 FRESH, OLD = NOW - WRITE_GRACE_MS + 1, NOW - WRITE_GRACE_MS
 
 
-def vip(since_ms: int) -> Owned:
-    return Owned("VIP", "vip", since_ms, 1)
+def vip(since_ms: int) -> Ownership:
+    return Ownership("VIP", "vip", since_ms, 1)
 
 
-def addition(at_ms: int) -> Intent:
-    return Intent("VIP", "vip", at_ms, 1)
+def addition(at_ms: int) -> WriteIntent:
+    return WriteIntent("VIP", "vip", at_ms, 1)
 
 
-def removal(at_ms: int) -> Intent:
-    return Intent("VIP", "vip", at_ms, 1, taken=True)
+def removal(at_ms: int) -> WriteIntent:
+    return WriteIntent("VIP", "vip", at_ms, 1, is_removal=True)
 
 
-def decided(effect: Effect = "add", owned: Mapping[str, Owned] | None = None) -> Decision:
-    return Decision(Standing(owned or {}), (TagOutcome(effect, "VIP", "matched", "vip"),), None)
+def decided(effect: Effect = "add", owned: Mapping[str, Ownership] | None = None) -> Decision:
+    return Decision(CustomerState(owned or {}), (TagOutcome(effect, "VIP", "matched", "vip"),), None)
 
 
 @pytest.mark.parametrize(
@@ -67,7 +67,7 @@ def decided(effect: Effect = "add", owned: Mapping[str, Owned] | None = None) ->
         ),
         pytest.param(
             {},
-            {"vip": Intent("VIP", "", OLD)},
+            {"vip": WriteIntent("VIP", "", OLD)},
             ["VIP"],
             WriteStatus({}, {}, {}, {}),
             id="a restored tag that is not ours",
@@ -75,7 +75,7 @@ def decided(effect: Effect = "add", owned: Mapping[str, Owned] | None = None) ->
     ],
 )
 def test_a_record_shows_what_became_of_our_writes(
-    owned: dict[str, Owned], intents: dict[str, Intent], tags: list[str], status: WriteStatus
+    owned: dict[str, Ownership], intents: dict[str, WriteIntent], tags: list[str], status: WriteStatus
 ) -> None:
     assert resolve_writes(owned=owned, intents=intents, current=tag_set(tags), now_ms=NOW) == status
 
@@ -105,30 +105,30 @@ def test_a_revert_is_seen_but_not_counted_when_nothing_is_to_be_counted() -> Non
 
 
 def test_a_suppressed_addition_is_not_owned() -> None:
-    decision, tags = suppress(decided("add", {"vip": vip(NOW)}), frozenset({"vip"}), Standing())
+    decision, tags = suppress(decided("add", {"vip": vip(NOW)}), frozenset({"vip"}), CustomerState())
 
     assert tags == ("VIP",)
     assert decision.change == TagChange()
-    assert decision.standing.owned == {}
+    assert decision.state.ownership == {}
 
 
 def test_a_suppressed_removal_leaves_the_tag_owned() -> None:
-    before = Standing({"vip": vip(OLD)})
+    before = CustomerState({"vip": vip(OLD)})
 
     decision, tags = suppress(decided("remove"), frozenset({"vip"}), before)
 
     assert tags == ("VIP",)
     assert decision.change == TagChange()
-    assert decision.standing.owned == before.owned
+    assert decision.state.ownership == before.ownership
 
 
 @pytest.mark.parametrize("effect", ["have", "retain"])
 def test_a_tag_that_is_not_written_is_not_suppressed(effect: Effect) -> None:
     decision = decided(effect)
 
-    assert suppress(decision, frozenset({"vip"}), Standing()) == (decision, ())
+    assert suppress(decision, frozenset({"vip"}), CustomerState()) == (decision, ())
 
 
 def test_what_was_just_added_stays_owned_although_the_record_does_not_show_it() -> None:
-    assert keep_recent(decided("withhold"), RECENT.recent).standing.owned == {"vip": vip(FRESH)}
-    assert keep_recent(decided("withhold"), RECENT.without_recent(["VIP"]).recent).standing.owned == {}
+    assert keep_recent(decided("withhold"), RECENT.recent).state.ownership == {"vip": vip(FRESH)}
+    assert keep_recent(decided("withhold"), RECENT.without_recent(["VIP"]).recent).state.ownership == {}

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.parsing import check_rules, parse_rules
-from service.domain.writing import canonical, content_id, dump_yaml
+from service.domain.parsing import parse_rules, validate_rules
+from service.domain.writing import canonical_json, content_id, to_yaml
 from tests.reference import strategies
 
 SAMPLE = (Path(__file__).parents[1] / "payloads/rules/sample.yaml").read_text()
@@ -39,10 +39,10 @@ def test_a_document_written_as_yaml_or_json_reads_as_itself(
     if strategies.publishable(with_texts(doc, note, tag, word)) is None:
         return  # the awkward tag belongs to a tier, or the word folds to nothing
 
-    rule_set = check_rules(with_texts(doc, note, tag, word))
+    rule_set = validate_rules(with_texts(doc, note, tag, word))
 
-    assert parse_rules(dump_yaml(rule_set)) == rule_set
-    assert parse_rules(canonical(rule_set).decode()) == rule_set
+    assert parse_rules(to_yaml(rule_set)) == rule_set
+    assert parse_rules(canonical_json(rule_set).decode()) == rule_set
 
 
 def test_values_stay_as_they_were_authored() -> None:
@@ -55,7 +55,7 @@ def test_values_stay_as_they_were_authored() -> None:
         ],
     }  # fmt: skip
 
-    text = dump_yaml(check_rules(doc))
+    text = to_yaml(validate_rules(doc))
 
     assert "41.90" in text
     assert "3 tháng" in text
@@ -63,7 +63,7 @@ def test_values_stay_as_they_were_authored() -> None:
 
 
 def test_yaml_for_people_keeps_a_condition_on_one_line_and_groups_digits() -> None:
-    text = dump_yaml(parse_rules(SAMPLE))
+    text = to_yaml(parse_rules(SAMPLE))
 
     assert "when: {field: total_spent, op: at_least, value: 10_000_000}" in text
     assert "value: 2026-07-01" in text
@@ -72,7 +72,7 @@ def test_yaml_for_people_keeps_a_condition_on_one_line_and_groups_digits() -> No
 def test_the_same_content_has_the_same_id_however_it_was_written() -> None:
     rule_set = parse_rules(SAMPLE)
 
-    assert content_id(parse_rules(dump_yaml(rule_set))) == content_id(rule_set)
+    assert content_id(parse_rules(to_yaml(rule_set))) == content_id(rule_set)
     assert content_id(parse_rules(SAMPLE.replace("currency: VND", "currency: USD"))) != content_id(rule_set)
 
 
@@ -82,6 +82,6 @@ def test_the_same_content_has_the_same_id_however_it_was_written() -> None:
 def test_a_default_written_out_is_the_same_content(explicit: dict[str, Any]) -> None:
     rule = {"id": "a", "tag": "A", "when": {"field": "orders_count", "op": "is", "value": 1}}
 
-    assert content_id(check_rules({"rules": [{**rule, **explicit}]})) == content_id(
-        check_rules({"rules": [rule]})
+    assert content_id(validate_rules({"rules": [{**rule, **explicit}]})) == content_id(
+        validate_rules({"rules": [rule]})
     )

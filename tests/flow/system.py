@@ -19,7 +19,7 @@ from service.settings import Settings, read_settings
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from workers.main import WorkerProcess
 
@@ -49,7 +49,7 @@ class System:
     redis: ArqRedis
     sandbox: Sandbox
     haravan: ShopHandle
-    shops: Shops
+    shops: ShopRepository
     versions: Versions
     settings: Settings
     url: str
@@ -111,7 +111,7 @@ async def running(
         "DURABILITY": "everysec",
     }
     settings = read_settings(environ)
-    shops, versions = Shops(redis, Cipher((KEY,))), Versions(redis)
+    shops, versions = ShopRepository(redis, Cipher((KEY,))), Versions(redis)
     async with serve(sandbox) as api_url:
         path = "admin" if dialect == "admin" else "com"
         await shops.add(

@@ -40,12 +40,12 @@ async def test_an_echo_ends_by_itself_and_costs_no_api_call(system: System) -> N
 async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: System) -> None:
     customer = system.haravan.create(total_spent=12_000_000)
     await system.settled()
-    shop = await system.shops.require(ORG)
+    shop = await system.shops.get_or_raise(ORG)
 
     system.haravan.uninstall()
     await system.haravan.deliveries.wait_idle()
     await until(lambda: refused(system))
-    assert (await system.shops.require(ORG)).paused == ""
+    assert (await system.shops.get_or_raise(ORG)).paused == ""
     system.clock.advance(3_600)
     await until(lambda: system.shops.is_paused(ORG))
     assert await system.redis.hlen(system.key("snapshots")) == 1

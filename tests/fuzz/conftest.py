@@ -13,14 +13,14 @@ import uvicorn
 
 from service import __main__ as process
 from service.app import create_app
-from service.domain.customers import Customer, pack
+from service.domain.customers import Customer, encode_snapshot
 from service.domain.parsing import parse_rules
 from service.settings import read_settings
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from tests.conftest import valkey
 from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG
@@ -61,13 +61,15 @@ def port(redis_url: str) -> Iterator[int]:
 
 async def _furnish(redis_url: str) -> None:
     redis = connect(redis_url)
-    await Shops(redis, Cipher([KEY])).add(
+    await ShopRepository(redis, Cipher([KEY])).add(
         Shop(org=ORG, name="Một", dialect="omni", api_url="https://apis.haravan.com/com", token="t" * 20)
     )
     versions = Versions(redis)
     for parent, least in enumerate((20_000_000, 10_000_000)):
         await versions.publish(ORG, parse_rules(RULES % least), author="Lan", parent=parent)
     for number in (1, 2):
-        customer = pack(Customer(id=number, total_spent=15_000_000_0000 * number, tags=("Khách sỉ",)))
+        customer = encode_snapshot(
+            Customer(id=number, total_spent=15_000_000_0000 * number, tags=("Khách sỉ",))
+        )
         await redis.hset(keys.shop(ORG, "snapshots"), mapping={str(number): customer})
     await redis.aclose()

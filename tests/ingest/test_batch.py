@@ -5,15 +5,15 @@ from __future__ import annotations
 import asyncio
 
 from service.domain.customers import OrgId
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.ingest import ShopBatch
-from service.store.marks import Event
+from service.store.marks import DirtyEvent
 
 
 async def test_every_request_gets_the_result_whatever_became_of_the_others() -> None:
     loop = asyncio.get_running_loop()
-    batch, error = ShopBatch(OrgId("1"), loop.time()), StoreAway("no")
-    cancelled, waits, asks_later = (batch.add(Event("7"), "t", loop) for _ in range(3))
+    batch, error = ShopBatch(OrgId("1"), loop.time()), StoreUnavailable("no")
+    cancelled, waits, asks_later = (batch.add(DirtyEvent("7"), "t", loop) for _ in range(3))
     waiting = asyncio.ensure_future(_result(waits))
     cancelled.cancel()
 
@@ -25,5 +25,5 @@ async def test_every_request_gets_the_result_whatever_became_of_the_others() -> 
     assert cancelled.cancelled()
 
 
-async def _result(acknowledgement: asyncio.Future[StoreAway | None]) -> StoreAway | None:
+async def _result(acknowledgement: asyncio.Future[StoreUnavailable | None]) -> StoreUnavailable | None:
     return await acknowledgement

@@ -15,26 +15,26 @@ from arq.connections import ArqRedis
 
 from deploy.local.wait import until
 from service.domain.customers import OrgId
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.ingest.batch import Flush
 from service.ingest.group_commit import DEADLINE_S, MIN_BATCH, GroupCommit, QueueFull
 from service.store import keys
 from service.store.connection import connect
-from service.store.deliveries import by_time
-from service.store.marks import MOST_EVENTS, Event
+from service.store.deliveries import list_deliveries
+from service.store.marks import MAX_EVENTS, DirtyEvent
 from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
 
 ORG = OrgId("1000000001")
 
 
-def event(number: int) -> Event:
+def event(number: int) -> DirtyEvent:
     """A delivery of its own, for a customer of its own."""
-    return Event(str(number), identity=number.to_bytes(16), record=b"\x90")
+    return DirtyEvent(str(number), identity=number.to_bytes(16), record=b"\x90")
 
 
 async def recorded(redis: ArqRedis) -> int:
     """How many deliveries are in the shop's record, 1000 at most."""
-    return len((await by_time(redis, ORG, limit=1000)).deliveries)
+    return len((await list_deliveries(redis, ORG, limit=1000)).deliveries)
 
 
 @asynccontextmanager
@@ -130,7 +130,7 @@ async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
         await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 1001)))
 
     sizes = [len(batch.events) for flush in flushes for batch in flush.batches]
-    assert max(sizes) == MOST_EVENTS
+    assert max(sizes) == MAX_EVENTS
     assert sum(sizes) == await recorded(redis) == 1000
     assert [int(each) for each in await redis.zrange(keys.shop(ORG, "ready:live"), 0, -1)] == list(
         range(1, 1001)
@@ -174,7 +174,7 @@ async def test_one_shops_failure_is_not_the_others(redis: ArqRedis) -> None:
     async with writing(redis) as ingest:
         bad, good = ingest.submit(ORG, event(1)), ingest.submit(other, event(2))
 
-        assert isinstance(await bad, StoreAway)
+        assert isinstance(await bad, StoreUnavailable)
         assert await good is None
 
     assert await redis.xlen(keys.shop(other, "deliveries")) == 1
@@ -194,7 +194,7 @@ async def test_one_who_gives_up_does_not_take_the_others_along(redis: ArqRedis) 
     await ingest.stop()
 
 
-async def _wait(ingest: GroupCommit, number: int) -> StoreAway | None:
+async def _wait(ingest: GroupCommit, number: int) -> StoreUnavailable | None:
     return await ingest.submit(ORG, event(number))
 
 
@@ -234,7 +234,7 @@ async def test_a_server_that_hangs_is_not_waited_for(
         await ingest.submit(ORG, event(1))
         server.send_signal(19)
         failure = await ingest.submit(ORG, event(2))
-        assert isinstance(failure, StoreAway)
+        assert isinstance(failure, StoreUnavailable)
         assert flushes[-1].error is failure
         server.send_signal(18)
         assert await _written(ingest, 3)
@@ -249,7 +249,7 @@ async def test_a_server_that_died_is_found_again(
         await ingest.submit(ORG, event(1))
         server.kill()
         server.wait()
-        assert isinstance(await ingest.submit(ORG, event(2)), StoreAway)
+        assert isinstance(await ingest.submit(ORG, event(2)), StoreUnavailable)
 
         again = start(tmp_path / "s")
         await answering(redis)

@@ -10,10 +10,10 @@ from redis.asyncio.client import Pipeline
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys
 from service.store import marks as real
-from service.store.bucket import Bucket, Grant
+from service.store.bucket import Granted, RateLimiter
 from service.store.settlements import Mark as Dequeued
 from service.store.settlements import Settlement
-from service.store.turns import LockLost, Refused, Turn, Turns
+from service.store.turns import LeaseLost, LeaseManager, ShopLease, WriteDenied
 from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
 
 NOW_MS: Final = 1_800_000_000_000
@@ -89,15 +89,15 @@ async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
     """Run the script, and give its answer in the model's words."""
     if isinstance(call, Mark):
         text = digest_text(call.digest) if call.digest is not None else ""
-        event = real.Event(str(CUSTOMER), digest=text, updated_ms=str(call.told))
-        return (await real.mark(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].code
-    turns = Turns(redis, bucket=Bucket(redis, clock_ms=_now), clock_ms=_now)
+        event = real.DirtyEvent(str(CUSTOMER), digest=text, updated_ms=str(call.told))
+        return (await real.mark_dirty(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].code
+    turns = LeaseManager(redis, bucket=RateLimiter(redis, clock_ms=_now), clock_ms=_now)
     version = call.version if isinstance(call, Settle | Permit) else 0
-    turn = Turn(turns, org, TOKEN, version=version, now_ms=NOW_MS, state={})
+    turn = ShopLease(turns, org, TOKEN, version=version, now_ms=NOW_MS, state={})
     if isinstance(call, Take):
         try:
             await turn.dequeue()
-        except LockLost:
+        except LeaseLost:
             return "lease_lost"
         return "done"
     if isinstance(call, Settle):
@@ -109,7 +109,7 @@ def _now() -> int:
     return NOW_MS
 
 
-async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
+async def _permit(turn: ShopLease, call: Permit, lane: real.Lane) -> str:
     n = N if call.stands else OLDER
     mark = Dequeued(CUSTOMER, n, lane, 0)
     answer = await turn.permit_write(
@@ -121,9 +121,9 @@ async def _permit(turn: Turn, call: Permit, lane: real.Lane) -> str:
         ours=0,
         reserve=0,
     )
-    if isinstance(answer, Grant):
+    if isinstance(answer, Granted):
         return "granted"
-    return answer.why if isinstance(answer, Refused) else "wait"
+    return answer.why if isinstance(answer, WriteDenied) else "wait"
 
 
 def _settlement(call: Settle) -> Settlement:

@@ -9,8 +9,8 @@ from types import CoroutineType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from service.domain.customers import CustomerId, unpack
-from service.domain.parsing import check_rules
+from service.domain.customers import CustomerId, decode_snapshot
+from service.domain.parsing import validate_rules
 from service.errors import Refused
 from service.store import claiming, claims, drafts, exclusions, going_live, publishing
 from service.store.drafts import Draft
@@ -122,7 +122,7 @@ class Play:
 
     async def publish(self, doc: Mapping[str, Any]) -> None:
         shop = await self._shop()
-        draft = await drafts.draft(self.stage.context, shop, check_rules(doc))
+        draft = await drafts.draft(self.stage.context, shop, validate_rules(doc))
         await self._publish(shop, draft, "publish")
         self.book.publish(doc)
 
@@ -154,7 +154,7 @@ class Play:
             return
         assert allowed
         people = {customer: self.person(customer) for customer in self.customers}
-        await claiming.carry_out(stage.context, shop, plan, by="Lan")
+        await claiming.apply_claim(stage.context, shop, plan, by="Lan")
         await stage.execute_jobs()
         if what == "adopt":
             self.book.adopt(tag, people, matching_only=matching_only, now_ms=stage.now_ms)
@@ -168,8 +168,10 @@ class Play:
         if not undo and rule not in {one["id"] for one in makers_of(self.book.live)}:
             return
         shop = await self._shop()
-        plan = await exclusions.plan(self.stage.context, shop, CustomerId(customer), rule, undo=undo)
-        await exclusions.carry_out(self.stage.context, shop, plan, by="Lan")
+        plan = await exclusions.plan_exclusion(
+            self.stage.context, shop, CustomerId(customer), rule, undo=undo
+        )
+        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan")
         page.excluded ^= {rule}
 
     async def shade(self) -> None:
@@ -177,14 +179,14 @@ class Play:
         self.book.shadow = not self.book.shadow
         stage, shop = self.stage, await self._shop()
         if self.book.shadow:
-            await going_live.go_dark(stage.context, shop, by="Lan")
+            await going_live.enable_shadow(stage.context, shop, by="Lan")
             return
-        draft = await going_live.draft_live(stage.context, shop)
-        await going_live.go_live(stage.context, shop, draft, by="Lan", approved=True)
+        draft = await going_live.draft_disable_shadow(stage.context, shop)
+        await going_live.disable_shadow(stage.context, shop, draft, by="Lan", approved=True)
         await stage.execute_jobs()
 
     async def _shop(self) -> Shop:
-        return await self.stage.shops.require(ORG)
+        return await self.stage.shops.get_or_raise(ORG)
 
     # time
 
@@ -220,7 +222,7 @@ class Play:
     async def _check_snapshots(self) -> None:
         """Previews and publishes go by what was seen last: everybody who is there as they are, and nobody else."""
         stored = await self.stage.redis.hgetall(self.stage.key("snapshots"))
-        seen = {int(name): unpack(snapshot) for name, snapshot in stored.items()}
+        seen = {int(name): decode_snapshot(snapshot) for name, snapshot in stored.items()}
         assert seen.keys() == set(self.customers), "\n".join(self.history)
         for customer, one in seen.items():
             there = self.person(customer)
@@ -257,7 +259,7 @@ class Play:
             shop=shop,
             api=Haravan.for_shop(shop, drain.session),
             permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
-            compiled=await drain.rulebook.rules(shop, version),
+            compiled=await drain.rulebook.get(shop, version),
             version=version,
         )
         await scan(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)

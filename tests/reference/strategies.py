@@ -11,11 +11,11 @@ from zoneinfo import ZoneInfo
 from hypothesis import strategies as st
 
 from service.domain.customers import Customer
-from service.domain.ownership import Past
-from service.domain.parsing import check_rules
-from service.domain.problems import BadRules
+from service.domain.ownership import Inheritance
+from service.domain.parsing import validate_rules
+from service.domain.problems import InvalidRules
 from service.domain.rules import RuleSet
-from service.domain.standing import Hold, Owned, Standing, Stood
+from service.domain.standing import CustomerState, Hold, Ownership, UndoRecord
 from service.domain.tags import fold, tag_set
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
@@ -186,8 +186,8 @@ def documents(draw: st.DrawFn, *, whens: Whens | None = None) -> dict[str, Any]:
 def publishable(doc: Mapping[str, Any]) -> RuleSet | None:
     """The document as a RuleSet, or None when it has a loop."""
     try:
-        return check_rules(doc)
-    except BadRules:
+        return validate_rules(doc)
+    except InvalidRules:
         return None
 
 
@@ -232,17 +232,17 @@ def customers(draw: st.DrawFn, zone: str) -> Customer:
 
 def unique(tags: list[str]) -> tuple[str, ...]:
     """At most one spelling of each tag, as a record read has them."""
-    return tag_set(tags).listed
+    return tag_set(tags).names
 
 
 @st.composite
-def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
+def standings(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
     """Any standing, also one that no decision would have left."""
     makers = (*IDS, "t0", "old")
     keys = [fold(tag) for tag in (*OURS, *LEVELS, "x")]
     days = st.sampled_from((0, 1, 4, 5, 6, 29, 30, 31)).map(lambda ago: today - timedelta(days=ago))
     owned = {
-        key: Owned(
+        key: Ownership(
             key.title(),
             draw(st.sampled_from(makers)),
             moment(draw(days), 9, zone),
@@ -260,18 +260,18 @@ def standings(draw: st.DrawFn, zone: str, today: date) -> Standing:
         )
         for one in draw(st.lists(st.sampled_from(makers), unique=True, max_size=3))
     }
-    return Standing(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
+    return CustomerState(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
 
 
 @st.composite
-def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, Stood]:
+def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, UndoRecord]:
     """Tags that a roll-back restores, as they stood when an undone version removed them."""
     then = draw(standings(zone, today))
     return {
-        key: Stood(
+        key: UndoRecord(
             key.title(),
-            then.owned.get(key),
-            {maker: hold for maker, hold in then.held.items() if hold.tag == key},
+            then.ownership.get(key),
+            {maker: hold for maker, hold in then.holds.items() if hold.tag_key == key},
             draw(st.integers(1, 4)),
         )
         for key in draw(
@@ -281,7 +281,7 @@ def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, Stood]:
 
 
 PASTS = st.builds(
-    Past,
+    Inheritance,
     st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
     st.frozensets(st.tuples(st.sampled_from((*IDS, "t0", "old")), st.integers(1, 3)), max_size=2),
     st.one_of(st.just(frozenset[int]()), st.frozensets(st.integers(1, 3), max_size=2)),

@@ -14,23 +14,26 @@ from hypothesis import strategies as st
 from service.domain.compilation import compile_rules
 from service.domain.customers import Customer
 from service.domain.decision import Decision, decide
-from service.domain.evaluation import Compiled
-from service.domain.ownership import NO_PAST, Past, succeed, undo
-from service.domain.parsing import check_rules
-from service.domain.standing import Standing
+from service.domain.evaluation import CompiledRules
+from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
+from service.domain.parsing import validate_rules
+from service.domain.standing import CustomerState
 from service.domain.tags import after, fold, tag_set
 from tests.reference import naive, strategies
 from tests.reference.matching import Person, local_day
 from tests.reference.naive import Kept
 
 
-def as_kept(standing: Standing, zone: str) -> Kept:
+def as_kept(standing: CustomerState, zone: str) -> Kept:
     owned = {
         key: [own.tag, own.rule, local_day(own.since_ms, zone).toordinal(), own.version]
-        for key, own in standing.owned.items()
+        for key, own in standing.ownership.items()
     }
-    held = {one: [hold.tag, hold.since, hold.below, hold.by] for one, hold in standing.held.items()}
-    return Kept(owned, held, set(standing.excluded))
+    held = {
+        one: [hold.tag_key, hold.since_day, hold.below_since, hold.observed_by]
+        for one, hold in standing.holds.items()
+    }
+    return Kept(owned, held, set(standing.excluded_rules))
 
 
 def as_person(customer: Customer) -> Person:
@@ -38,7 +41,12 @@ def as_person(customer: Customer) -> Person:
 
 
 def second_opinion(
-    doc: dict[str, Any], customer: Customer, standing: Standing, today: date, version: int, past: Past
+    doc: dict[str, Any],
+    customer: Customer,
+    standing: CustomerState,
+    today: date,
+    version: int,
+    past: Inheritance,
 ) -> naive.Outcome:
     return naive.decide(
         doc=doc,
@@ -46,17 +54,19 @@ def second_opinion(
         kept=as_kept(standing, doc["timezone"]),
         today=today,
         version=version,
-        gone=past.gone,
-        undone=set(past.take_back),
-        blind=set(past.undone),
+        gone=past.orphan_policies,
+        undone=set(past.revoked_grants),
+        blind=set(past.rolled_back),
     )
 
 
-def ask(compiled: Compiled, customer: Customer, standing: Standing, today: date, version: int) -> Decision:
+def ask(
+    compiled: CompiledRules, customer: Customer, standing: CustomerState, today: date, version: int
+) -> Decision:
     return decide(
-        compiled=compiled,
+        rules=compiled,
         customer=customer,
-        standing=standing,
+        state=standing,
         today=today.toordinal(),
         now_ms=strategies.moment(today, 12, compiled.rule_set.timezone),
         version=version,
@@ -65,13 +75,13 @@ def ask(compiled: Compiled, customer: Customer, standing: Standing, today: date,
 
 def check_agreement(
     doc: dict[str, Any],
-    compiled: Compiled,
+    compiled: CompiledRules,
     customer: Customer,
-    standing: Standing,
+    standing: CustomerState,
     today: date,
     version: int,
-    past: Past,
-) -> tuple[Customer, Standing]:
+    past: Inheritance,
+) -> tuple[Customer, CustomerState]:
     """Both agree; deciding again changes nothing; nothing changes before the day that was promised."""
     decision = ask(compiled, customer, standing, today, version)
     second = second_opinion(doc, customer, standing, today, version, past)
@@ -79,31 +89,31 @@ def check_agreement(
     assert {fold(tag) for tag in decision.change.add} == second.add
     assert {fold(tag) for tag in decision.change.remove} == second.remove
     assert {fold(tag) for tag in decision.wanted} == second.wanted
-    assert as_kept(decision.standing, doc["timezone"]) == second.kept
+    assert as_kept(decision.state, doc["timezone"]) == second.kept
     assert set(decision.change.remove) <= set(customer.tags)
-    done = msgspec.structs.replace(customer, tags=after(tag_set(customer.tags), decision.change).listed)
-    again = ask(compiled, done, decision.standing, today, version)
+    done = msgspec.structs.replace(customer, tags=after(tag_set(customer.tags), decision.change).names)
+    again = ask(compiled, done, decision.state, today, version)
     assert not again.change
-    assert again.standing is decision.standing
+    assert again.state is decision.state
     assert again.wanted == decision.wanted
     assert again.next_change == decision.next_change
     assert decision.next_change is None or decision.next_change > today.toordinal()
     check_promise(doc, done, decision, today, version, past)
-    return done, decision.standing
+    return done, decision.state
 
 
 def check_promise(
-    doc: dict[str, Any], customer: Customer, decision: Decision, today: date, version: int, past: Past
+    doc: dict[str, Any], customer: Customer, decision: Decision, today: date, version: int, past: Inheritance
 ) -> None:
     """The second opinion, asked on later days, finds nothing to do before `next_change`."""
     end = decision.next_change or (today.toordinal() + 400)
     spread = sorted({today.toordinal() + 1, today.toordinal() + 28, end - 1, (today.toordinal() + end) // 2})
     for ordinal in spread:
         if today.toordinal() < ordinal < end:
-            later = second_opinion(doc, customer, decision.standing, date.fromordinal(ordinal), version, past)
+            later = second_opinion(doc, customer, decision.state, date.fromordinal(ordinal), version, past)
             assert not later.add | later.remove
             assert later.wanted == {fold(tag) for tag in decision.wanted}
-            assert later.kept == as_kept(decision.standing, doc["timezone"])
+            assert later.kept == as_kept(decision.state, doc["timezone"])
 
 
 def any_customer(data: st.DataObject) -> None:
@@ -112,7 +122,7 @@ def any_customer(data: st.DataObject) -> None:
     customer = data.draw(strategies.customers(doc["timezone"]))
     standing = data.draw(strategies.standings(doc["timezone"], today))
     past = data.draw(strategies.PASTS)
-    compiled = compile_rules(check_rules(doc), past=past)
+    compiled = compile_rules(validate_rules(doc), inheritance=past)
 
     check_agreement(doc, compiled, customer, standing, today, 4, past)
 
@@ -124,22 +134,22 @@ class Shop:
     doc: dict[str, Any]
     customer: Customer
     today: date
-    standing: Standing = field(default_factory=Standing)
+    standing: CustomerState = field(default_factory=CustomerState)
     version: int = 1
-    past: Past = NO_PAST
+    past: Inheritance = NO_INHERITANCE
 
     def publish(self, doc: dict[str, Any]) -> None:
-        before, now = check_rules(self.doc), check_rules(doc)
-        self.past = succeed(self.past, before=before, after=now)
+        before, now = validate_rules(self.doc), validate_rules(doc)
+        self.past = inherit(self.past, before=before, after=now)
         self.doc, self.version = doc, self.version + 1
 
     def roll_back(self, doc: dict[str, Any]) -> None:
-        undone = {self.version: check_rules(self.doc)}
+        undone = {self.version: validate_rules(self.doc)}
         self.publish(doc)
-        self.past = undo(self.past, undone=undone, restored=check_rules(doc))
+        self.past = inherit_rollback(self.past, undone=undone, restored=validate_rules(doc))
 
     def live_a_day(self) -> None:
-        compiled = compile_rules(check_rules(self.doc), past=self.past)
+        compiled = compile_rules(validate_rules(self.doc), inheritance=self.past)
         self.customer, self.standing = check_agreement(
             self.doc, compiled, self.customer, self.standing, self.today, self.version, self.past
         )
@@ -157,7 +167,7 @@ def happen(shop: Shop, data: st.DataObject) -> None:
             shop.customer = msgspec.structs.replace(shop.customer, tags=strategies.unique(tags))
         case "exclude":
             ids = data.draw(st.frozensets(st.sampled_from((*strategies.IDS, "t0")), max_size=1))
-            shop.standing = Standing(shop.standing.owned, shop.standing.held, ids)
+            shop.standing = CustomerState(shop.standing.ownership, shop.standing.holds, ids)
         case "publish":
             shop.publish(same_zone(data.draw(strategies.documents()), zone))
         case "roll back":
@@ -226,4 +236,4 @@ def test_a_tag_that_one_rule_follows_to_and_another_holds_by_itself_is_held_by_b
     shop.live_a_day()
 
     assert shop.customer.tags == ("B",)
-    assert set(shop.standing.held) == {"r0", "r1"}
+    assert set(shop.standing.holds) == {"r0", "r1"}

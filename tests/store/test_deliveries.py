@@ -8,10 +8,16 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import Kept, keep
+from service.domain.deliveries import DeliveryRecord, encode_delivery
 from service.store import keys
-from service.store.deliveries import STRANGERS, by_customer, by_time, customers_since, forget_strangers
-from service.store.marks import Event, mark
+from service.store.deliveries import (
+    UNKNOWN_SHOP,
+    customers_since,
+    list_deliveries,
+    list_for_customer,
+    trim_unknown_shop,
+)
+from service.store.marks import DirtyEvent, mark_dirty
 
 ORG = OrgId("1000000001")
 
@@ -20,8 +26,8 @@ async def deliver(redis: ArqRedis, customer: int, topic: str = "customers/update
     """Record one delivery."""
     body = f"{customer}{topic}".encode()
     digest = hashlib.sha256(body).digest()
-    blob = keep(Kept(topic, digest, len(body)))
-    await mark(redis, ORG, [Event(str(customer), identity=digest[:16], record=blob)], lane="live")
+    blob = encode_delivery(DeliveryRecord(topic, digest, len(body)))
+    await mark_dirty(redis, ORG, [DirtyEvent(str(customer), identity=digest[:16], record=blob)], lane="live")
 
 
 async def test_pages_follow_one_another_without_gap_or_overlap(redis: ArqRedis) -> None:
@@ -31,7 +37,7 @@ async def test_pages_follow_one_another_without_gap_or_overlap(redis: ArqRedis) 
     seen: list[int | None] = []
     before: str | None = None
     while True:
-        page = await by_time(redis, ORG, before=before, limit=10)
+        page = await list_deliveries(redis, ORG, before=before, limit=10)
         seen += [each.customer for each in page.deliveries]
         before = page.before
         if before is None:
@@ -46,15 +52,15 @@ async def test_pages_go_through_records_of_many_deliveries(redis: ArqRedis, limi
     made: list[str] = []
     for size in (1, 5, 2, 20, 3):
         events = [
-            Event(str(number + each + 1), identity=(number + each).to_bytes(16)) for each in range(size)
+            DirtyEvent(str(number + each + 1), identity=(number + each).to_bytes(16)) for each in range(size)
         ]
-        made += [each.delivery for each in await mark(redis, ORG, events, lane="live")]
+        made += [each.delivery for each in await mark_dirty(redis, ORG, events, lane="live")]
         number += size
 
     seen: list[str] = []
     before: str | None = None
     for _ in range(50):
-        page = await by_time(redis, ORG, before=before, limit=limit)
+        page = await list_deliveries(redis, ORG, before=before, limit=limit)
         assert len(page.deliveries) <= limit
         seen += [each.id for each in page.deliveries]
         before = page.before
@@ -73,31 +79,31 @@ async def test_a_record_that_cannot_be_read_hides_no_other(redis: ArqRedis) -> N
     ):
         await redis.xadd(keys.shop(ORG, "deliveries"), fields)  # type: ignore[arg-type]  # it takes bytes
 
-    page = await by_time(redis, ORG, limit=1)
+    page = await list_deliveries(redis, ORG, limit=1)
 
     assert [each.customer for each in page.deliveries] == [7]
     assert await customers_since(redis, ORG, since_ms=0) == [7]
 
 
 async def test_a_plain_mark_in_a_lot_is_no_delivery(redis: ArqRedis) -> None:
-    events = [Event("1", cause="replay:R1"), Event("2", identity=b"2" * 16)]
+    events = [DirtyEvent("1", cause="replay:R1"), DirtyEvent("2", identity=b"2" * 16)]
 
-    made = await mark(redis, ORG, events, lane="live")
+    made = await mark_dirty(redis, ORG, events, lane="live")
 
     assert [bool(each.delivery) for each in made] == [False, True]
-    assert [each.customer for each in (await by_time(redis, ORG)).deliveries] == [2]
+    assert [each.customer for each in (await list_deliveries(redis, ORG)).deliveries] == [2]
 
 
 async def test_a_span_of_time_includes_both_ends(redis: ArqRedis) -> None:
     await deliver(redis, 7)
-    [only] = (await by_time(redis, ORG)).deliveries
+    [only] = (await list_deliveries(redis, ORG)).deliveries
 
-    at = await by_time(redis, ORG, since_ms=only.at_ms, until_ms=only.at_ms)
-    after = await by_time(redis, ORG, since_ms=only.at_ms + 1)
+    at = await list_deliveries(redis, ORG, since_ms=only.at_ms, until_ms=only.at_ms)
+    after = await list_deliveries(redis, ORG, since_ms=only.at_ms + 1)
 
     assert (len(at.deliveries), len(after.deliveries)) == (1, 0)
-    assert len(await by_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms)) == 1
-    assert len(await by_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms + 1)) == 0
+    assert len(await list_for_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms)) == 1
+    assert len(await list_for_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms + 1)) == 0
 
 
 async def test_whoever_was_named_is_found_once_and_by_topic(redis: ArqRedis) -> None:
@@ -113,24 +119,24 @@ async def test_a_delivery_that_the_retention_took_is_left_out(redis: ArqRedis) -
     await deliver(redis, 7)
     await redis.xtrim(keys.shop(ORG, "deliveries"), maxlen=0)
 
-    assert await by_customer(redis, ORG, CustomerId(7)) == ()
+    assert await list_for_customer(redis, ORG, CustomerId(7)) == ()
 
 
 async def test_a_delivery_whose_record_cannot_be_read_is_shown_as_far_as_it_goes(redis: ArqRedis) -> None:
-    await mark(redis, ORG, [Event("7", identity=b"1" * 16, record=b"\xff")], lane="live")
+    await mark_dirty(redis, ORG, [DirtyEvent("7", identity=b"1" * 16, record=b"\xff")], lane="live")
 
-    [delivery] = (await by_time(redis, ORG)).deliveries
+    [delivery] = (await list_deliveries(redis, ORG)).deliveries
 
     assert (delivery.customer, delivery.outcome, delivery.topic) == (7, "marked", "")
 
 
 async def test_strangers_never_fill_the_store(redis: ArqRedis) -> None:
-    stream = keys.shop(STRANGERS, "deliveries")
+    stream = keys.shop(UNKNOWN_SHOP, "deliveries")
     async with redis.pipeline(transaction=False) as pipe:
         for _ in range(2_500):
             pipe.xadd(stream, {"events": b"\x90", "outcomes": "", "repeats": ""})
         await pipe.execute()
 
-    await forget_strangers(redis)
+    await trim_unknown_shop(redis)
 
     assert 2_000 <= await redis.xlen(stream) <= 2_200

@@ -11,11 +11,11 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys
-from service.store.bucket import Bucket
-from service.store.deliveries import MOST_OF_ONE, by_customer
-from service.store.marks import Event, mark
-from service.store.settlements import Letter, Mark, Settlement
-from service.store.turns import Refused, Turn, Turns
+from service.store.bucket import RateLimiter
+from service.store.deliveries import MAX_PER_CUSTOMER, list_for_customer
+from service.store.marks import DirtyEvent, mark_dirty
+from service.store.settlements import DeadLetterDraft, Mark, Settlement
+from service.store.turns import LeaseManager, ShopLease, WriteDenied
 
 ORG = OrgId("1000000001")
 P = keys.shop(ORG)
@@ -39,14 +39,14 @@ class Life:
     open: dict[int, Mark] = field(default_factory=dict)  # taken, and nothing happened to the customer since
     moved: dict[int, Mark] = field(default_factory=dict)  # taken, and something did
 
-    def turns(self) -> Turns:
-        return Turns(
+    def turns(self) -> LeaseManager:
+        return LeaseManager(
             self.redis,
-            bucket=Bucket(self.redis, clock_ms=lambda: self.now_ms),
+            bucket=RateLimiter(self.redis, clock_ms=lambda: self.now_ms),
             clock_ms=lambda: self.now_ms,
         )
 
-    async def turn(self) -> Turn:
+    async def turn(self) -> ShopLease:
         turn = await self.turns().acquire(ORG, token="turn")  # a lock's, not an API's
         if turn is None:
             await self.redis.delete(P + "lease")
@@ -63,13 +63,15 @@ class Life:
             identity = self.number.to_bytes(16) if live else b""
             cause = self.dice.choice(("delivery", "delivery", "deletion")) if live else "replay:R1"
             events.append(
-                Event(str(customer), updated_ms=str(moment if live else 0), identity=identity, cause=cause)
+                DirtyEvent(
+                    str(customer), updated_ms=str(moment if live else 0), identity=identity, cause=cause
+                )
             )
             if live:
                 self.told[customer] = max(moment, self.told.get(customer, 0))
             if customer in self.open:
                 self.moved[customer] = self.open.pop(customer)
-        made = await mark(
+        made = await mark_dirty(
             self.redis,
             ORG,
             events,
@@ -103,7 +105,7 @@ class Life:
             mark=one,
             plan=b"plan" if op == "plan" else None,
             due_ms=self.now_ms + 500 if op == "delay" else None,
-            dead_letter=Letter("rejected", "no") if op == "dead_letter" else None,
+            dead_letter=DeadLetterDraft("rejected", "no") if op == "dead_letter" else None,
         )
         outcome = await (await self.turn()).settle([settlement], today=TODAY)
         assert outcome == ["done" if stands else "superseded"]
@@ -120,7 +122,7 @@ class Life:
             answer = await (await self.turn()).permit_write(
                 one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, ours=0, reserve=0
             )
-            assert (answer == Refused("superseded")) is not stands
+            assert (answer == WriteDenied("superseded")) is not stands
             return
 
     async def passes(self) -> None:
@@ -129,8 +131,8 @@ class Life:
     async def check(self) -> None:
         """The last deliveries of each customer are found, in their order."""
         for customer, made in self.deliveries.items():
-            found = await by_customer(self.redis, ORG, CustomerId(customer))
-            assert [each.id for each in found] == made[-MOST_OF_ONE:][::-1]
+            found = await list_for_customer(self.redis, ORG, CustomerId(customer))
+            assert [each.id for each in found] == made[-MAX_PER_CUSTOMER:][::-1]
             if await self.redis.exists(P + f"deliveries_by_customer:{customer}"):
                 assert 0 < await self.redis.ttl(P + f"deliveries_by_customer:{customer}") <= RETENTION_S
 

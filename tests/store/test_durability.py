@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from arq.connections import ArqRedis
 
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.settings import Durability
-from service.store.durability import examine, judge, refuse
+from service.store.durability import check_server, evaluate_config, require_durable
 
 FIT = {
     "appendonly": "yes",
@@ -40,20 +40,20 @@ FIT = {
 def test_a_server_is_judged(
     changed: dict[str, str], durability: Durability, found: list[tuple[str, str]]
 ) -> None:
-    assert [(each.level, each.name) for each in judge({**FIT, **changed}, durability)] == found
+    assert [(each.level, each.name) for each in evaluate_config({**FIT, **changed}, durability)] == found
 
 
 def test_a_refusal_names_the_opt_out_and_what_it_may_lose() -> None:
-    with pytest.raises(BadSettings, match=r"(?s)appendfsync always.*DURABILITY=everysec.*may lose"):
-        refuse(judge({**FIT, "appendfsync": "everysec"}, "fsync"))
+    with pytest.raises(InvalidSettings, match=r"(?s)appendfsync always.*DURABILITY=everysec.*may lose"):
+        require_durable(evaluate_config({**FIT, "appendfsync": "everysec"}, "fsync"))
 
 
 def test_hidden_settings_make_it_the_providers_promise() -> None:
-    findings = judge(None, "fsync")
+    findings = evaluate_config(None, "fsync")
 
-    refuse(findings)
+    require_durable(findings)
     assert [(each.level, each.name) for each in findings] == [("note", "config_hidden")]
 
 
 async def test_a_real_server_is_examined(redis: ArqRedis) -> None:
-    assert [each.name for each in await examine(redis, "fsync")] == ["not_durable"]
+    assert [each.name for each in await check_server(redis, "fsync")] == ["not_durable"]

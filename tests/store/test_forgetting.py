@@ -9,8 +9,8 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store import drift, keys, ledger
-from service.store.forgetting import PAGE, forget
-from service.store.ledger import Entry, pack_entry
+from service.store.forgetting import PAGE_SIZE, apply_retention
+from service.store.ledger import LedgerEntry, encode_entry
 
 ORG = OrgId("1000000001")
 NOW_MS = 1_800_000_000_000
@@ -23,7 +23,7 @@ async def write(redis: ArqRedis, customer: int, *moments: int) -> None:
     """Entries of those moments, as settle.lua writes them."""
     client: Any = redis
     for at in moments:
-        entry = pack_entry(Entry("+", f"Nhãn {at}", "vip", 1, "delivery"))
+        entry = encode_entry(LedgerEntry("+", f"Nhãn {at}", "vip", 1, "delivery"))
         await client.xadd(keys.shop(ORG, "ledger"), {"customer": customer, "entry": entry}, id=f"{at}-0")
     ids = ",".join(f"{at}-0" for at in moments)
     await client.hset(keys.shop(ORG, "ledger_by_customer"), str(customer), ids)
@@ -37,20 +37,20 @@ async def touch(redis: ArqRedis, customer: int, **tags: int) -> None:
 async def test_entries_older_than_400_days_go_and_younger_ones_stay(redis: ArqRedis) -> None:
     await write(redis, 7, OLD, YOUNG, NOW_MS)
 
-    await forget(redis, ORG, now_ms=NOW_MS)
+    await apply_retention(redis, ORG, now_ms=NOW_MS)
 
-    left = await ledger.of_customer(redis, ORG, SEVEN)
+    left = await ledger.list_for_customer(redis, ORG, SEVEN)
     assert [one.at_ms for one in left] == [NOW_MS, YOUNG]
-    assert [one.at_ms async for one in ledger.since(redis, ORG)] == [YOUNG, NOW_MS]
+    assert [one.at_ms async for one in ledger.iterate(redis, ORG)] == [YOUNG, NOW_MS]
     assert await redis.hget(keys.shop(ORG, "ledger_by_customer"), "7") == f"{YOUNG}-0,{NOW_MS}-0".encode()
 
 
 async def test_of_what_people_changed_the_last_400_days_are_known(redis: ArqRedis) -> None:
     await touch(redis, 7, VIP=-OLD, Sỉ=YOUNG)
 
-    await forget(redis, ORG, now_ms=NOW_MS)
+    await apply_retention(redis, ORG, now_ms=NOW_MS)
 
-    found = await drift.of_customer(redis, ORG, SEVEN)
+    found = await drift.manual_changes_of_customer(redis, ORG, SEVEN)
     assert [(one.tag, one.added, one.at_ms) for one in found.values()] == [("Sỉ", True, YOUNG)]
 
 
@@ -58,7 +58,7 @@ async def test_a_customer_of_whom_all_is_old_leaves_nothing_behind(redis: ArqRed
     await write(redis, 7, OLD)
     await touch(redis, 7, VIP=OLD)
 
-    await forget(redis, ORG, now_ms=NOW_MS)
+    await apply_retention(redis, ORG, now_ms=NOW_MS)
 
     assert not await redis.exists(keys.shop(ORG, "ledger_by_customer"), keys.shop(ORG, "drift_by_customer"))
     assert await redis.xlen(keys.shop(ORG, "ledger")) == 0
@@ -66,19 +66,19 @@ async def test_a_customer_of_whom_all_is_old_leaves_nothing_behind(redis: ArqRed
 
 async def test_a_large_shop_is_done_page_by_page_and_then_again(redis: ArqRedis) -> None:
     client: Any = redis
-    many = {str(number): f"{OLD}-0" for number in range(3 * PAGE)}
+    many = {str(number): f"{OLD}-0" for number in range(3 * PAGE_SIZE)}
     await client.hset(keys.shop(ORG, "ledger_by_customer"), mapping=many)
 
-    await forget(redis, ORG, now_ms=NOW_MS)
+    await apply_retention(redis, ORG, now_ms=NOW_MS)
     left = await client.hlen(keys.shop(ORG, "ledger_by_customer"))
     for _ in range(6):
-        await forget(redis, ORG, now_ms=NOW_MS)
+        await apply_retention(redis, ORG, now_ms=NOW_MS)
 
-    assert 0 < left <= 2 * PAGE
+    assert 0 < left <= 2 * PAGE_SIZE
     assert await client.hlen(keys.shop(ORG, "ledger_by_customer")) == 0
 
 
 async def test_a_shop_without_any_of_it_is_no_matter(redis: ArqRedis) -> None:
-    await forget(redis, ORG, now_ms=NOW_MS)
+    await apply_retention(redis, ORG, now_ms=NOW_MS)
 
-    assert await ledger.of_customer(redis, ORG, SEVEN) == []
+    assert await ledger.list_for_customer(redis, ORG, SEVEN) == []

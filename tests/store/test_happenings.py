@@ -10,16 +10,16 @@ from service.domain.compilation import compile_rules
 from service.domain.customers import Customer, CustomerId
 from service.domain.inquiry import explain_customer
 from service.domain.parsing import parse_rules
-from service.domain.standing import NOTHING
-from service.domain.touches import Touch
-from service.domain.verdicts import Explanation, Known
+from service.domain.standing import EMPTY_STATE
+from service.domain.touches import ExternalChange
+from service.domain.verdicts import CustomerExplanation, ExplainInput
 from service.domain.words import LANGUAGES
 from service.locales import words
 from service.store.deadletters import DeadLetter
 from service.store.deliveries import Delivery
-from service.store.happenings import delivery_lines, log_lines, say_letter
-from service.store.ledger import Entry, Written, as_data
-from service.store.versions import RETRACTED
+from service.store.happenings import format_dead_letter, format_deliveries, format_history
+from service.store.ledger import LedgerEntry, LedgerRow, to_dict
+from service.store.versions import RETRACTED_OWNER
 
 NOON_MS = 1_795_237_200_000  # 21 November 2026, 12:00 in Việt Nam
 HOUR_MS = 3_600_000
@@ -27,23 +27,23 @@ SEVEN = CustomerId(7)
 RULES = "version: 1\nrules: [{id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: 5}}]"
 
 
-def told(**touches: Touch) -> Explanation:
+def told(**touches: ExternalChange) -> CustomerExplanation:
     compiled = compile_rules(parse_rules(RULES))
-    today = compiled.day_of(NOON_MS)
-    known = Known(Customer(id=7), NOTHING, today, NOON_MS, 1, {}, touches=touches)
+    today = compiled.local_day(NOON_MS)
+    known = ExplainInput(Customer(id=7), EMPTY_STATE, today, NOON_MS, 1, {}, external_changes=touches)
     return explain_customer(compiled, known)
 
 
-def written(at_ms: int, entry: Entry) -> Written:
-    return Written(f"{at_ms}-0", at_ms, SEVEN, entry)
+def written(at_ms: int, entry: LedgerEntry) -> LedgerRow:
+    return LedgerRow(f"{at_ms}-0", at_ms, SEVEN, entry)
 
 
 def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first() -> None:
-    given = Entry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10_0000, "tags": []}, why="matched")
-    shadow = Entry("-", "VIP", "gone", 2, "publish:P1", why="gone", written=False)
-    explained = told(vip=Touch("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
+    given = LedgerEntry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10_0000, "tags": []}, why="matched")
+    shadow = LedgerEntry("-", "VIP", "gone", 2, "publish:P1", why="gone", written=False)
+    explained = told(vip=ExternalChange("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
 
-    lines = log_lines(
+    lines = format_history(
         explained, [written(NOON_MS + 2 * HOUR_MS, shadow), written(NOON_MS, given)], words=words("vi")
     )
 
@@ -52,13 +52,13 @@ def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first(
         "21/11/2026 13:00 −VIP · có người đổi bằng tay (không phải hệ thống)",
         "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · khớp quy tắc · Tổng chi tiêu: 10 ₫",
     ]
-    assert log_lines(explained, [], words=words("vi"), tag="Khác") == []
+    assert format_history(explained, [], words=words("vi"), tag="Khác") == []
 
 
 def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
     values: dict[str, object] = {"total_spent": 9_660_000_0000, "avg_order_value": 41_9400, "orders_count": 3}
 
-    data = as_data(Entry("+", "VIP", "vip", 1, "delivery", values, why="matched"))
+    data = to_dict(LedgerEntry("+", "VIP", "vip", 1, "delivery", values, why="matched"))
 
     assert data["values"] == {
         "total_spent": 9_660_000,
@@ -68,9 +68,9 @@ def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
 
 
 def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
-    taken = Entry("-", "VIP", RETRACTED, 1, "retract:A1", why="gone")
+    taken = LedgerEntry("-", "VIP", RETRACTED_OWNER, 1, "retract:A1", why="gone")
 
-    (line,) = log_lines(told(), [written(NOON_MS, taken)], words=words("vi"))
+    (line,) = format_history(told(), [written(NOON_MS, taken)], words=words("vi"))
 
     assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc đã bỏ"
 
@@ -79,7 +79,7 @@ def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
 def test_every_dead_letter_has_its_sentence(cause: str) -> None:
     letter = DeadLetter(SEVEN, cause, "a reason", 0, 0, 1, False)
 
-    vi, en = (say_letter(letter, words=words(each)) for each in LANGUAGES)
+    vi, en = (format_dead_letter(letter, words=words(each)) for each in LANGUAGES)
 
     assert vi != en
     assert cause not in (vi, en)
@@ -92,7 +92,7 @@ def test_what_became_of_a_webhook_is_said_in_words() -> None:
         for outcome in ("marked", "echo", "other")
     ]
 
-    assert delivery_lines(told(), came, words=words("vi")) == [
+    assert format_deliveries(told(), came, words=words("vi")) == [
         "21/11/2026 12:00 orders/paid: đã nhận, xem lại khách",
         "21/11/2026 12:00 orders/paid: không có gì mới",
         "21/11/2026 12:00 orders/paid: other",

@@ -6,34 +6,34 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store import keys
-from service.store.bucket import Bucket
-from service.store.deliveries import by_customer, by_time
-from service.store.marks import Event, Marked, mark
+from service.store.bucket import RateLimiter
+from service.store.deliveries import list_deliveries, list_for_customer
+from service.store.marks import DirtyEvent, MarkResult, mark_dirty
 from service.store.settlements import Mark
-from service.store.turns import Turns
+from service.store.turns import LeaseManager
 
 ORG = OrgId("1000000001")
 P = keys.shop(ORG)
 
 
 async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
-    events = [Event("7", updated_ms=str(i), identity=i.to_bytes(16)) for i in range(1, 51)]
+    events = [DirtyEvent("7", updated_ms=str(i), identity=i.to_bytes(16)) for i in range(1, 51)]
 
-    made = await mark(redis, ORG, events, lane="live")
+    made = await mark_dirty(redis, ORG, events, lane="live")
 
     assert await redis.zrange(P + "ready:live", 0, -1) == [b"7"]
     [one] = await taken(redis)
     assert (one.customer, one.updated_ms, one.last_delivery) == (7, 50, made[-1].delivery)
-    found = await by_customer(redis, ORG, CustomerId(7))
+    found = await list_for_customer(redis, ORG, CustomerId(7))
     assert [each.id for each in found] == [each.delivery for each in reversed(made)]
     assert await redis.zcard("tagger:queue:drain") == 1
 
 
 async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRedis) -> None:
-    event = Event("7", identity=b"a" * 16)
+    event = DirtyEvent("7", identity=b"a" * 16)
 
-    first = await mark(redis, ORG, [event, event], lane="live")
-    later = await mark(redis, ORG, [event], lane="live", now_ms=first_ms(first) + 86_400_000)
+    first = await mark_dirty(redis, ORG, [event, event], lane="live")
+    later = await mark_dirty(redis, ORG, [event], lane="live", now_ms=first_ms(first) + 86_400_000)
 
     assert [(each.code, each.again) for each in first + later] == [
         ("marked", False),
@@ -45,20 +45,22 @@ async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRed
 
 async def taken(redis: ArqRedis) -> list[Mark]:
     """Who is taken by a turn that begins now."""
-    turn = await Turns(redis, bucket=Bucket(redis)).acquire(ORG, token="turn")  # a lock's, not an API's
+    turn = await LeaseManager(redis, bucket=RateLimiter(redis)).acquire(
+        ORG, token="turn"
+    )  # a lock's, not an API's
     assert turn is not None
     marks, _ = await turn.dequeue()
     return marks
 
 
-def first_ms(marked: list[Marked]) -> int:
+def first_ms(marked: list[MarkResult]) -> int:
     return int(marked[0].delivery.split("-")[0])
 
 
 async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: ArqRedis) -> None:
     await redis.hset(P + "echo_digests", "7", "aaaa bbbb")
 
-    marked = await mark(redis, ORG, [Event("7", digest="bbbb", identity=b"1" * 16)], lane="live")
+    marked = await mark_dirty(redis, ORG, [DirtyEvent("7", digest="bbbb", identity=b"1" * 16)], lane="live")
 
     assert marked[0].code == "echo"
     assert not await redis.exists(P + "mark:7")
@@ -66,9 +68,9 @@ async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: 
 
 
 async def test_a_bulk_mark_never_demotes_a_live_one(redis: ArqRedis) -> None:
-    await mark(redis, ORG, [Event("7")], lane="live")
+    await mark_dirty(redis, ORG, [DirtyEvent("7")], lane="live")
 
-    await mark(redis, ORG, [Event("7", cause="replay:R1")], lane="bulk")
+    await mark_dirty(redis, ORG, [DirtyEvent("7", cause="replay:R1")], lane="bulk")
 
     assert await redis.zscore(P + "ready:live", "7") == 1
     assert await redis.zcard(P + "ready:bulk") == 0
@@ -76,20 +78,20 @@ async def test_a_bulk_mark_never_demotes_a_live_one(redis: ArqRedis) -> None:
 
 
 async def test_a_live_mark_lifts_a_bulk_one_and_keeps_its_age(redis: ArqRedis) -> None:
-    await mark(redis, ORG, [Event("7", cause="replay:R1"), Event("8")], lane="bulk")
+    await mark_dirty(redis, ORG, [DirtyEvent("7", cause="replay:R1"), DirtyEvent("8")], lane="bulk")
 
-    await mark(redis, ORG, [Event("7")], lane="live")
+    await mark_dirty(redis, ORG, [DirtyEvent("7")], lane="live")
 
     assert await redis.zrange(P + "ready:live", 0, -1, withscores=True) == [(b"7", 1.0)]
     assert await redis.zrange(P + "ready:bulk", 0, -1) == [b"8"]
 
 
 async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) -> None:
-    event = Event("", identity=b"2" * 16, note="ignored:test", record=b"x")
+    event = DirtyEvent("", identity=b"2" * 16, note="ignored:test", record=b"x")
 
-    await mark(redis, ORG, [event], lane="live")
+    await mark_dirty(redis, ORG, [event], lane="live")
 
-    [delivery] = (await by_time(redis, ORG)).deliveries
+    [delivery] = (await list_deliveries(redis, ORG)).deliveries
     assert (delivery.customer, delivery.outcome, delivery.repeat) == (None, "ignored:test", False)
     assert not await redis.exists(keys.partition_key(ORG, "due_shops"))
 
@@ -97,7 +99,7 @@ async def test_an_ignored_delivery_is_recorded_with_its_reason(redis: ArqRedis) 
 async def test_a_paused_shop_keeps_its_marks_and_is_not_woken(redis: ArqRedis) -> None:
     await redis.hset(P + "state", "paused", "401")
 
-    await mark(redis, ORG, [Event("7")], lane="live")
+    await mark_dirty(redis, ORG, [DirtyEvent("7")], lane="live")
 
     assert await redis.zcard(P + "ready:live") == 1
     assert await redis.zcard("tagger:queue:drain") == 0

@@ -9,10 +9,10 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
-from service.errors import BadSettings, NotFound, Refused, Unreadable
+from service.errors import InvalidSettings, MalformedData, NotFound, Refused
 from service.store import keys
 from service.store.cipher import Cipher
-from service.store.shops import TOKEN_REJECTED, Shop, Shops
+from service.store.shops import TOKEN_REJECTED, Shop, ShopRepository
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")
@@ -20,11 +20,11 @@ GOM = Shop(org=ORG, name="Nhà Gốm", dialect="omni", api_url="https://apis.har
 
 
 @pytest.fixture
-def shops(redis: ArqRedis) -> Shops:
-    return Shops(redis, Cipher([OLD]))
+def shops(redis: ArqRedis) -> ShopRepository:
+    return ShopRepository(redis, Cipher([OLD]))
 
 
-async def test_an_added_shop_comes_back_as_it_was(shops: Shops) -> None:
+async def test_an_added_shop_comes_back_as_it_was(shops: ShopRepository) -> None:
     shop = replace(GOM, secret="secret-one", reserve=10, shadow=True, dialect="admin")
 
     await shops.add(shop)
@@ -32,16 +32,16 @@ async def test_an_added_shop_comes_back_as_it_was(shops: Shops) -> None:
     assert await shops.get(ORG) == shop
 
 
-async def test_a_shop_is_added_once(shops: Shops) -> None:
+async def test_a_shop_is_added_once(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
     with pytest.raises(Refused, match="there already"):
         await shops.add(replace(GOM, token="token-two"))
 
-    assert (await shops.require(ORG)).token == "token-one"
+    assert (await shops.get_or_raise(ORG)).token == "token-one"
 
 
-async def test_nothing_in_the_store_reads_like_a_token(shops: Shops, redis: ArqRedis) -> None:
+async def test_nothing_in_the_store_reads_like_a_token(shops: ShopRepository, redis: ArqRedis) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
     await shops.apply_environment(replace(GOM, org=OrgId("7"), token="token-env"))
 
@@ -73,39 +73,41 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("fields", "message"), [row[1:] for row in WRONG], ids=[row[0] for row in WRONG])
-async def test_a_wrong_field_is_refused_by_name(shops: Shops, fields: dict[str, Any], message: str) -> None:
+async def test_a_wrong_field_is_refused_by_name(
+    shops: ShopRepository, fields: dict[str, Any], message: str
+) -> None:
     with pytest.raises(Refused, match=message):
         await shops.add(replace(GOM, **fields))
 
     assert await shops.orgs() == ()
 
 
-async def test_every_wrong_field_is_named_at_once(shops: Shops) -> None:
+async def test_every_wrong_field_is_named_at_once(shops: ShopRepository) -> None:
     with pytest.raises(Refused, match=r"token is empty; .*capital letters"):
         await shops.add(replace(GOM, token="", currency="dong"))
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]:9000", "sandbox:9000"])
-async def test_plain_http_is_fine_near_by(shops: Shops, host: str) -> None:
+async def test_plain_http_is_fine_near_by(shops: ShopRepository, host: str) -> None:
     await shops.add(replace(GOM, api_url=f"http://{host}/com"))
 
     assert await shops.orgs() == (ORG,)
 
 
-async def test_shops_are_listed_by_their_number(shops: Shops) -> None:
+async def test_shops_are_listed_by_their_number(shops: ShopRepository) -> None:
     for org in ("30", "4", "200"):
         await shops.add(replace(GOM, org=OrgId(org)))
 
     assert await shops.orgs() == ("4", "30", "200")
 
 
-async def test_a_shop_that_we_do_not_keep_is_none(shops: Shops) -> None:
+async def test_a_shop_that_we_do_not_keep_is_none(shops: ShopRepository) -> None:
     assert await shops.get(ORG) is None
     with pytest.raises(NotFound):
-        await shops.require(ORG)
+        await shops.get_or_raise(ORG)
 
 
-async def test_a_removed_shop_leaves_nothing_behind(shops: Shops, redis: ArqRedis) -> None:
+async def test_a_removed_shop_leaves_nothing_behind(shops: ShopRepository, redis: ArqRedis) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")
     await redis.zadd(keys.partition_key(ORG, "due_shops"), {ORG: 1})
@@ -118,7 +120,9 @@ async def test_a_removed_shop_leaves_nothing_behind(shops: Shops, redis: ArqRedi
     }
 
 
-async def test_a_neighbour_with_a_longer_number_survives_the_removal(shops: Shops, redis: ArqRedis) -> None:
+async def test_a_neighbour_with_a_longer_number_survives_the_removal(
+    shops: ShopRepository, redis: ArqRedis
+) -> None:
     await shops.add(GOM)
     await shops.add(replace(GOM, org=OrgId(ORG + "1")))
 
@@ -127,7 +131,9 @@ async def test_a_neighbour_with_a_longer_number_survives_the_removal(shops: Shop
     assert await shops.get(OrgId(ORG + "1")) is not None
 
 
-async def test_what_was_stored_of_a_shop_can_outlive_its_removal(shops: Shops, redis: ArqRedis) -> None:
+async def test_what_was_stored_of_a_shop_can_outlive_its_removal(
+    shops: ShopRepository, redis: ArqRedis
+) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")
 
@@ -137,7 +143,7 @@ async def test_what_was_stored_of_a_shop_can_outlive_its_removal(shops: Shops, r
     assert await redis.hget(keys.shop(ORG, "owned"), "7") == b"x"
 
 
-async def test_removing_a_shop_that_is_not_there_says_so(shops: Shops) -> None:
+async def test_removing_a_shop_that_is_not_there_says_so(shops: ShopRepository) -> None:
     with pytest.raises(NotFound):
         await shops.remove(ORG, erase=False)
 
@@ -145,32 +151,32 @@ async def test_removing_a_shop_that_is_not_there_says_so(shops: Shops) -> None:
 # Pauses
 
 
-async def test_a_pause_says_why_since_when_and_by_whom(shops: Shops) -> None:
+async def test_a_pause_says_why_since_when_and_by_whom(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
     await shops.pause(ORG, reason="tồn kho", by="lan")
 
-    shop = await shops.require(ORG)
+    shop = await shops.get_or_raise(ORG)
     assert (shop.paused, shop.paused_by) == ("tồn kho", "lan")
     assert shop.paused_since_ms > 1_600_000_000_000
 
 
-async def test_a_second_pause_keeps_the_first_reason(shops: Shops) -> None:
+async def test_a_second_pause_keeps_the_first_reason(shops: ShopRepository) -> None:
     await shops.add(GOM)
     await shops.pause(ORG, reason="by hand", by="lan")
 
     await shops.pause(ORG, reason=TOKEN_REJECTED, by="worker")
 
-    assert (await shops.require(ORG)).paused == "by hand"
+    assert (await shops.get_or_raise(ORG)).paused == "by hand"
 
 
-async def test_a_resumed_shop_is_due_at_once(shops: Shops, redis: ArqRedis) -> None:
+async def test_a_resumed_shop_is_due_at_once(shops: ShopRepository, redis: ArqRedis) -> None:
     await shops.add(GOM)
     await shops.pause(ORG, reason="by hand", by="lan")
 
     await shops.resume(ORG)
 
-    assert (await shops.require(ORG)).paused == ""
+    assert (await shops.get_or_raise(ORG)).paused == ""
     assert await redis.zscore(keys.partition_key(ORG, "due_shops"), ORG) is not None
 
 
@@ -179,46 +185,50 @@ async def test_a_resumed_shop_is_due_at_once(shops: Shops, redis: ArqRedis) -> N
     [(TOKEN_REJECTED, ""), ("by hand", "by hand")],
     ids=["a refused token: resumed", "by hand: stays"],
 )
-async def test_a_new_token_ends_only_a_pause_for_the_old_one(shops: Shops, reason: str, left: str) -> None:
+async def test_a_new_token_ends_only_a_pause_for_the_old_one(
+    shops: ShopRepository, reason: str, left: str
+) -> None:
     await shops.add(GOM)
     await shops.pause(ORG, reason=reason, by="worker")
 
     await shops.set_token(ORG, "token-two\n")
 
-    shop = await shops.require(ORG)
+    shop = await shops.get_or_raise(ORG)
     assert (shop.token, shop.paused) == ("token-two", left)
 
 
-async def test_the_brake_on_removals_is_apart_from_the_pause(shops: Shops, redis: ArqRedis) -> None:
+async def test_the_brake_on_removals_is_apart_from_the_pause(shops: ShopRepository, redis: ArqRedis) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "state"), "removals_paused", "61 removals within an hour")
 
     await shops.resume(ORG)
 
-    assert (await shops.require(ORG)).removals_paused == "61 removals within an hour"
+    assert (await shops.get_or_raise(ORG)).removals_paused == "61 removals within an hour"
 
 
 # Keys
 
 
-async def test_after_a_rotation_old_tokens_open_and_are_sealed_anew(redis: ArqRedis, shops: Shops) -> None:
+async def test_after_a_rotation_old_tokens_open_and_are_sealed_anew(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
 
-    await Shops(redis, Cipher([NEW, OLD])).seal_again(ORG)
+    await ShopRepository(redis, Cipher([NEW, OLD])).reencrypt(ORG)
 
-    shop = await Shops(redis, Cipher([NEW])).require(ORG)
+    shop = await ShopRepository(redis, Cipher([NEW])).get_or_raise(ORG)
     assert (shop.token, shop.secret) == ("token-one", "secret-one")
 
 
-async def test_a_token_sealed_with_a_lost_key_says_what_to_do(redis: ArqRedis, shops: Shops) -> None:
+async def test_a_token_sealed_with_a_lost_key_says_what_to_do(redis: ArqRedis, shops: ShopRepository) -> None:
     await shops.add(GOM)
 
-    with pytest.raises(Unreadable, match="tagger shops token"):
-        await Shops(redis, Cipher([NEW])).get(ORG)
+    with pytest.raises(MalformedData, match="tagger shops token"):
+        await ShopRepository(redis, Cipher([NEW])).get(ORG)
 
 
 async def test_without_a_key_no_token_is_stored(redis: ArqRedis) -> None:
-    with pytest.raises(BadSettings, match="SECRET_KEY"):
-        await Shops(redis, Cipher([])).add(GOM)
+    with pytest.raises(InvalidSettings, match="SECRET_KEY"):
+        await ShopRepository(redis, Cipher([])).add(GOM)
 
     assert await redis.keys("*") == []

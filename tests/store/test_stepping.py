@@ -13,14 +13,14 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store import deadletters, keys, marks, replays, runs
-from service.store.clock import mend_step_back
-from service.store.stepping import CHUNK
+from service.store.clock import handle_clock_step_back
+from service.store.stepping import BATCH_SIZE
 
 ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
 EVERYBODY: Final = [CustomerId(each) for each in range(1, MANY + 1)]
 WHOLE: Final = {"hkeys", "hvals", "hgetall", "smembers"}  # commands that ask for all there is
-MOST_GIVEN: Final = CHUNK + 10  # arguments
+MOST_GIVEN: Final = BATCH_SIZE + 10  # arguments
 
 
 @asynccontextmanager
@@ -46,15 +46,15 @@ async def replay_everybody(redis: ArqRedis) -> None:
     run = await replays.start(redis, ORG, selection, by="an", reason="", now_ms=1, on_marked=heard.append)
 
     assert selection.customers == tuple(EVERYBODY)
-    assert (run.total, run.left) == (MANY, MANY)
-    assert len(heard) > MANY / CHUNK
+    assert (run.total, run.remaining) == (MANY, MANY)
+    assert len(heard) > MANY / BATCH_SIZE
     assert heard[-1] == MANY
 
 
 async def mark_in_one_go(redis: ArqRedis) -> None:
-    run = await runs.begin(redis, ORG, kind="audit", by="night", reason="audit", now_ms=1)
+    run = await runs.create(redis, ORG, kind="audit", by="night", reason="audit", now_ms=1)
     await runs.mark(redis, ORG, run, EVERYBODY, kind="audit")
-    assert len(await marks.marked(redis, ORG, EVERYBODY)) == MANY
+    assert len(await marks.marked_among(redis, ORG, EVERYBODY)) == MANY
 
     await runs.end(redis, ORG, run, why="superseded")
 
@@ -62,7 +62,7 @@ async def mark_in_one_go(redis: ArqRedis) -> None:
 
 
 async def retry_all_letters(redis: ArqRedis) -> None:
-    letters = await deadletters.open_letters(redis, ORG)
+    letters = await deadletters.list_open(redis, ORG)
     await deadletters.retry(redis, ORG, [each.customer for each in letters])
 
     assert len(letters) == MANY
@@ -94,6 +94,6 @@ async def test_after_a_step_back_of_the_clock_nobody_waits_however_many_there_ar
     async def orgs() -> list[OrgId]:
         return [ORG]
 
-    await mend_step_back(redis, now_ms=now_ms, orgs=orgs)
+    await handle_clock_step_back(redis, now_ms=now_ms, orgs=orgs)
 
     assert await redis.zcount(later, now, now) == MANY

@@ -18,11 +18,11 @@ from starlette.types import ASGIApp
 
 from service.app import create_app
 from service.domain.customers import OrgId
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.settings import Settings, read_settings
 from service.store.cipher import Cipher
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 
 ORG = OrgId("1000000001")
 OTHER_ORG = OrgId("1000000002")
@@ -83,9 +83,9 @@ def settings(environ: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-async def shops(redis: ArqRedis) -> Shops:
+async def shops(redis: ArqRedis) -> ShopRepository:
     """A store with two shops; the first has a webhook secret of its own."""
-    shops = Shops(redis, Cipher([KEY]))
+    shops = ShopRepository(redis, Cipher([KEY]))
     address = "https://apis.haravan.com/com"
     await shops.add(
         Shop(org=ORG, name="Một", dialect="omni", api_url=address, token="t" * 20, secret=OWN_SECRET)
@@ -105,7 +105,7 @@ async def running(app: ASGIApp) -> AsyncIterator[None]:
     started = await said.get()
     if started["type"] != "lifespan.startup.complete":
         await task
-        raise BadSettings(started["message"])
+        raise InvalidSettings(started["message"])
     try:
         yield
     finally:
@@ -127,7 +127,7 @@ async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 @pytest.fixture
-async def client(shops: Shops, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
+async def client(shops: ShopRepository, settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the application as the fixtures set it up."""
     async with serving(settings) as client:
         yield client

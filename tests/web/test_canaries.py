@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from deploy.local.wait import until
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from tests.ports import free_port
 from tests.web.conftest import KEY, ORG, OWN_SECRET, signature
 
@@ -128,7 +128,7 @@ async def ask_everything(asked: Web) -> None:
 
 
 async def test_nothing_planted_is_said_where_the_store_is_there(
-    tmp_path: Path, shops: Shops, redis_url: str
+    tmp_path: Path, shops: ShopRepository, redis_url: str
 ) -> None:
     async with web(tmp_path, redis_url) as asked:
         await ask_everything(asked)

@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 
 from service.__main__ import KEEP_ALIVE_S, MAX_CONNECTIONS
 from service.settings import Settings
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.web.connections import LimitedProtocol
 from tests.support.http_client import BODY, read_answer, talk, webhook
 from tests.support.web_server import PatientProtocol, serving
@@ -30,14 +30,14 @@ class QuickProtocol(LimitedProtocol):
 
 
 @pytest.fixture
-async def port(shops: Shops, settings: Settings) -> AsyncIterator[int]:
+async def port(shops: ShopRepository, settings: Settings) -> AsyncIterator[int]:
     """The port of a server that gives a request all the time it needs."""
     async with serving(settings) as server:
         yield server.port
 
 
 @pytest.fixture
-async def quick(shops: Shops, settings: Settings) -> AsyncIterator[int]:
+async def quick(shops: ShopRepository, settings: Settings) -> AsyncIterator[int]:
     """The port of a server that does not."""
     async with serving(settings, protocol=QuickProtocol) as server:
         yield server.port
@@ -192,7 +192,7 @@ def test_there_are_files_left_for_redis_when_all_connections_are_taken() -> None
 
 @pytest.mark.parametrize(("host", "there"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
 async def test_who_asks_elsewhere_than_at_the_host_that_was_set_finds_nobody(
-    shops: Shops, settings: Settings, host: str, there: bool
+    shops: ShopRepository, settings: Settings, host: str, there: bool
 ) -> None:
     async with serving(settings, protocol=PatientProtocol, host=host) as server:
         assert [await listens(each, server.port) for each in ("127.0.0.1", "127.0.0.2")] == [True, there]

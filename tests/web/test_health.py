@@ -9,10 +9,10 @@ import pytest
 from arq.connections import ArqRedis
 from prometheus_client.parser import text_string_to_metric_families
 
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.settings import Settings
 from service.store.counters import Counters
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.web.health import check_store
 from tests.web.conftest import ORG, Sender, serving
 
@@ -50,16 +50,16 @@ async def test_without_redis_it_lives_and_is_not_ready(settings: Settings) -> No
     assert "tagger_redis_up 0.0" in shown.text
 
 
-async def test_a_server_that_would_forget_ends_the_start(shops: Shops, settings: Settings) -> None:
-    with pytest.raises(BadSettings, match="DURABILITY=everysec"):
+async def test_a_server_that_would_forget_ends_the_start(shops: ShopRepository, settings: Settings) -> None:
+    with pytest.raises(InvalidSettings, match="DURABILITY=everysec"):
         async with serving(replace(settings, durability="fsync")):
             pass
 
 
 async def test_a_server_that_would_lose_data_is_found_before_anything_is_started(
-    shops: Shops, settings: Settings
+    shops: ShopRepository, settings: Settings
 ) -> None:
-    with pytest.raises(BadSettings, match="DURABILITY=everysec"):
+    with pytest.raises(InvalidSettings, match="DURABILITY=everysec"):
         await check_store(replace(settings, durability="fsync"))
 
 

@@ -9,8 +9,8 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.settings import Settings
-from service.store.deliveries import by_time
-from service.store.shops import Shops
+from service.store.deliveries import list_deliveries
+from service.store.shops import ShopRepository
 from tests.support.http_client import BODY, chunked, talk, webhook
 from tests.support.web_server import serving
 from tests.web.conftest import ORG
@@ -21,14 +21,14 @@ WRONG = webhook(signed="A" * 43 + "=")
 
 
 @pytest.fixture
-async def port(shops: Shops, settings: Settings) -> AsyncIterator[int]:
+async def port(shops: ShopRepository, settings: Settings) -> AsyncIterator[int]:
     async with serving(settings) as server:
         yield server.port
 
 
 async def recorded(redis: ArqRedis) -> list[tuple[int | None, str, int]]:
     """Customer, topic and size of each recorded delivery, oldest first."""
-    page = await by_time(redis, ORG)
+    page = await list_deliveries(redis, ORG)
     return [(each.customer, each.topic, each.size) for each in reversed(page.deliveries)]
 
 
@@ -77,7 +77,7 @@ async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
     answers = await talk(port, sent + webhook(), answers=2)
 
     assert [answer.status for answer in answers] == [200, 200]
-    assert [(each.test, each.outcome) for each in (await by_time(redis, ORG)).deliveries] == [
+    assert [(each.test, each.outcome) for each in (await list_deliveries(redis, ORG)).deliveries] == [
         (False, "marked")
     ] * 2
 
@@ -149,7 +149,7 @@ async def test_who_hangs_up_before_the_answer_is_recorded_all_the_same(redis: Ar
 
 
 async def test_a_process_that_stops_answers_what_it_has_accepted(
-    redis: ArqRedis, shops: Shops, settings: Settings
+    redis: ArqRedis, shops: ShopRepository, settings: Settings
 ) -> None:
     async with serving(settings) as server:
         await talk(server.port, webhook(b'{"id": 1}'))

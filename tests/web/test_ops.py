@@ -10,8 +10,8 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId
 from service.store import keys
-from service.store.deliveries import by_time
-from service.store.shops import Shops
+from service.store.deliveries import list_deliveries
+from service.store.shops import ShopRepository
 from tests.web.conftest import OPS_TOKEN, ORG, OTHER_ORG, Sender
 
 API = f"/ops/v1/shops/{ORG}"
@@ -59,14 +59,14 @@ async def test_shops_are_listed_with_how_their_work_stands(redis: ArqRedis, ops:
     assert not {"token", "secret"} & first.keys()
 
 
-async def test_a_shop_is_paused_and_resumed(ops: httpx2.AsyncClient, shops: Shops) -> None:
+async def test_a_shop_is_paused_and_resumed(ops: httpx2.AsyncClient, shops: ShopRepository) -> None:
     paused = await ops.post(f"{API}/pause", json={"reason": "kiểm tra"})
     assert (paused.json()["paused"], paused.json()["paused_by"]) == ("kiểm tra", "an")
 
     resumed = await ops.post(f"{API}/resume")
 
     assert resumed.json()["paused"] == ""
-    assert (await shops.require(ORG)).paused == ""
+    assert (await shops.get_or_raise(ORG)).paused == ""
 
 
 async def test_deliveries_are_found_by_customer_and_in_pages_by_time(ops: httpx2.AsyncClient) -> None:
@@ -221,7 +221,7 @@ async def test_a_customers_deliveries_never_show_a_body(redis: ArqRedis, ops: ht
     await Sender(ops).deliver(b'{"id": 7, "email": "canary@example.com", "phone": "0900000001"}')
 
     told = (await ops.get(f"{API}/deliveries", params={"customer": 7})).text
-    [delivery] = (await by_time(redis, ORG)).deliveries
+    [delivery] = (await list_deliveries(redis, ORG)).deliveries
 
     assert "canary" not in told
     assert "0900000001" not in told

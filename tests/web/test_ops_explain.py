@@ -8,7 +8,7 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, OrgId, pack
+from service.domain.customers import Customer, OrgId, encode_snapshot
 from service.domain.parsing import parse_rules
 from service.store import keys
 from service.store.versions import Versions
@@ -37,7 +37,7 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
         birthday_ms=636_231_600_000,
         email="an@example.com",
     )
-    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"7": pack(customer)})
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping={"7": encode_snapshot(customer)})
     return client
 
 

@@ -11,11 +11,11 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import InProcess
-from service.domain.customers import Customer, pack
-from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.customers import Customer, encode_snapshot
+from service.domain.standing import OWNERSHIP_CODEC, Ownership
 from service.store import audit, keys
 from service.store.cipher import Cipher
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from tests.web.conftest import KEY, OPS_TOKEN, ORG
 from workers.periodic.pending_jobs import PendingJobs
@@ -39,9 +39,9 @@ async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient
 async def known(redis: ArqRedis, customer: Customer, *, version: int = 0) -> None:
     """A customer as its drain has left it; with `version` its VIP is ours since then."""
     client: Any = redis
-    await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), pack(customer))
+    await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), encode_snapshot(customer))
     if version:
-        owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, version)})
+        owned = OWNERSHIP_CODEC.encode({"vip": Ownership("VIP", "vip", 1_700_000_000_000, version)})
         await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
 
 
@@ -59,12 +59,12 @@ async def got(ops: httpx2.AsyncClient, path: str, *, status: int = 200) -> Any:
 
 async def executed(redis: ArqRedis) -> None:
     """A worker does its part."""
-    context = Context(redis, Shops(redis, Cipher([KEY])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, Cipher([KEY])), Versions(redis))
     await PendingJobs(context, InProcess(context)).run()
 
 
 async def deeds(redis: ArqRedis) -> list[tuple[str, str]]:
-    return [(one.by, one.what) for one in await audit.latest(redis, ORG)]
+    return [(one.by, one.action) for one in await audit.recent(redis, ORG)]
 
 
 async def test_a_preview_shows_what_a_publish_would_do_and_writes_nothing(

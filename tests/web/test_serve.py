@@ -5,9 +5,9 @@ from __future__ import annotations
 import httpx2
 import pytest
 
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 from service.settings import Part, Settings, read_settings
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from tests.web.conftest import OPS_TOKEN, Sender, serving
 
 BOTH: frozenset[Part] = frozenset({"webhooks", "console"})
@@ -33,7 +33,7 @@ async def statuses(client: httpx2.AsyncClient) -> tuple[int, int, int]:
     ],
 )
 async def test_a_process_serves_what_it_is_asked_to(
-    shops: Shops, environ: dict[str, str], serve: str, expected: tuple[int, int, int]
+    shops: ShopRepository, environ: dict[str, str], serve: str, expected: tuple[int, int, int]
 ) -> None:
     async with serving(read_settings({**environ, "SERVE": serve})) as client:
         assert await statuses(client) == expected
@@ -45,5 +45,5 @@ def test_both_are_served_by_default(settings: Settings) -> None:
 
 @pytest.mark.parametrize("serve", ["pages", "webhooks,pages", "webhooks console"])
 def test_an_unknown_part_is_a_wrong_setting(serve: str) -> None:
-    with pytest.raises(BadSettings, match="SERVE: name webhooks, console, or both"):
+    with pytest.raises(InvalidSettings, match="SERVE: name webhooks, console, or both"):
         read_settings({"SERVE": serve})

@@ -17,16 +17,16 @@ from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers import CustomerId, OrgId
 from service.domain.parsing import parse_rules
-from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.standing import OWNERSHIP_CODEC, Ownership
 from service.store import keys, ledger, marks
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.cipher import Cipher
 from service.store.counters import Counters
-from service.store.ledger import Written
-from service.store.marks import Lane, Marked
+from service.store.ledger import LedgerRow
+from service.store.marks import Lane, MarkResult
 from service.store.shop import Shop
-from service.store.shops import Shops
-from service.store.turns import Turns
+from service.store.shops import ShopRepository
+from service.store.turns import LeaseManager
 from service.store.versions import Versions
 from service.web.webhooks.endpoint import build_event, parse_headers
 from service.web.webhooks.shop_cache import WebhookShop
@@ -35,7 +35,7 @@ from workers.haravan.client import open_session
 from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.sweep import Sweep
-from workers.rulebook import Rulebook
+from workers.rulebook import CompiledRulesCache
 
 ORG = OrgId("1000000001")
 VIP = """
@@ -54,7 +54,7 @@ class Stage:
     redis: ArqRedis
     sandbox: Sandbox
     haravan: ShopHandle
-    shops: Shops
+    shops: ShopRepository
     versions: Versions
     drain: Drain
     sweep: Sweep
@@ -74,20 +74,20 @@ class Stage:
         parent = await self.versions.live_number(ORG)
         return (await self.versions.publish(ORG, parse_rules(text), author="test", parent=parent)).number
 
-    async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> Marked:
+    async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> MarkResult:
         """What the web process does with a signed body."""
         headers = parse_headers([(b"x-haravan-topic", topic.encode())])
         shop = WebhookShop(ORG, ())
         event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
-        return (await marks.mark(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
+        return (await marks.mark_dirty(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 
-    async def announce(self, customer: int) -> Marked:
+    async def announce(self, customer: int) -> MarkResult:
         """The webhook that Haravan sends on a customer as it is now."""
         return await self.deliver(self.haravan.body(customer))
 
     async def mark(self, *customers: int, cause: str = "replay:R0", lane: Lane = "bulk") -> None:
         ids = [CustomerId(each) for each in customers]
-        await marks.mark_customers(self.redis, ORG, ids, cause=cause, lane=lane, now_ms=self.now_ms)
+        await marks.mark_dirty_customers(self.redis, ORG, ids, cause=cause, lane=lane, now_ms=self.now_ms)
 
     async def turn(self, times: int = 1, *, rest_s: float = 2.5) -> None:
         """Run some turns, a little time apart."""
@@ -107,18 +107,18 @@ class Stage:
         value = await self.redis.hget(self.key(f"mark:{customer}"), name)
         return value.decode() if value is not None else None
 
-    async def owned(self, customer: int) -> dict[str, Owned]:
+    async def owned(self, customer: int) -> dict[str, Ownership]:
         return OWNERSHIP_CODEC.decode(await self.redis.hget(self.key("owned"), str(customer)) or b"")
 
     async def ledger(self, customer: int) -> list[str]:
         """`+VIP`, `-VIP`, … the oldest first."""
-        found: list[Written] = await ledger.of_customer(self.redis, ORG, CustomerId(customer))
+        found: list[LedgerRow] = await ledger.list_for_customer(self.redis, ORG, CustomerId(customer))
         return [one.entry.action + one.entry.tag for one in reversed(found)]
 
     async def letters(self, customer: int) -> set[str]:
         from service.store import deadletters
 
-        return {one.cause for one in await deadletters.of_customer(self.redis, ORG, CustomerId(customer))}
+        return {one.cause for one in await deadletters.for_customer(self.redis, ORG, CustomerId(customer))}
 
     async def state(self, name: str) -> str:
         return (await self.redis.hget(self.key("state"), name) or b"").decode()
@@ -143,7 +143,7 @@ async def staged(
     clock = Clock(lambda: began)
     sandbox = Sandbox(clock=clock, echo=echo)
     haravan = sandbox.add_shop(org=ORG)
-    shops, versions = Shops(redis, Cipher(("k" * 32,))), Versions(redis)
+    shops, versions = ShopRepository(redis, Cipher(("k" * 32,))), Versions(redis)
     context = Context(redis, shops, versions, _ms(clock))
     async with serve(sandbox) as url, open_session() as session:
         await shops.add(
@@ -177,20 +177,20 @@ async def staged(
 
 def _drain(
     redis: ArqRedis,
-    shops: Shops,
+    shops: ShopRepository,
     versions: Versions,
     session: aiohttp.ClientSession,
     clock: Clock,
     dice: Callable[[], float],
 ) -> Drain:
     return Drain(
-        turns=Turns(redis, bucket=Bucket(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
+        turns=LeaseManager(redis, bucket=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
         shops=shops,
         session=session,
         counters=Counters(redis),
         alerts=Alerts(redis),
         dice=dice,
-        rulebook=Rulebook(versions),
+        rulebook=CompiledRulesCache(versions),
         monotonic=clock,  # a turn takes no time: on a slow machine it would end before its work is done
     )
 

@@ -35,7 +35,7 @@ rules:
 
 
 async def adoption(stage: Stage, tag: str, *, matching_only: bool = False) -> Claim:
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     return await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
 
 
@@ -50,16 +50,16 @@ async def test_of_a_tier_only_the_level_that_it_would_give_counts_as_matching(st
     await stage.publish(TIER)
     golden, silver, _ = await looked_at(stage, 60_000_000, 20_000_000, 1, tags="Bạc, Vàng")
 
-    assert [*(await adoption(stage, "Bạc", matching_only=True)).owners] == [silver]
-    assert [*(await adoption(stage, "Vàng", matching_only=True)).owners] == [golden]
-    assert len((await adoption(stage, "Bạc")).owners) == 3
+    assert [*(await adoption(stage, "Bạc", matching_only=True)).new_owners] == [silver]
+    assert [*(await adoption(stage, "Vàng", matching_only=True)).new_owners] == [golden]
+    assert len((await adoption(stage, "Bạc")).new_owners) == 3
 
 
 async def test_what_follows_from_a_tag_that_is_still_to_be_written_counts_too(redis: ArqRedis) -> None:
     async with staged(redis, rules=CHAIN, shadow=True) as stage:
         rich, _ = await looked_at(stage, 20_000_000, 1, tags="Quà")
 
-        assert [*(await adoption(stage, "Quà", matching_only=True)).owners] == [rich]
+        assert [*(await adoption(stage, "Quà", matching_only=True)).new_owners] == [rich]
 
 
 async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_is_counted(
@@ -78,7 +78,7 @@ async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_i
         where = f"wait {waits} of {steps.seen}"
         [run, *_] = await runs.latest(stage.redis, ORG)
         assert [stage.haravan.tags(each) for each in customers] == [set(), set()], where
-        assert (run.total, run.done, run.removed, run.left) == (2, 2, 2, 0), where
+        assert (run.total, run.done, run.removed, run.remaining) == (2, 2, 2, 0), where
         if steps.seen < waits:
             break
 
@@ -146,7 +146,7 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
     _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
     planned = await adoption(stage, "VIP")
     run = await asked_for(stage, planned)
-    await runs.enrol(stage.redis, ORG, run.id, [*planned.owners])
+    await runs.add_members(stage.redis, ORG, run.id, [*planned.new_owners])
     [job] = await pending.list_jobs(stage.redis)
     await pending.save(stage.redis, msgspec.structs.replace(job, args=job.args | {"enrolled": True}))
     await stage.publish(NOTHING)
@@ -155,8 +155,8 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
     claimed = await runs.get(stage.redis, ORG, run.id)
     await stage.turn(2)
 
-    assert (claimed.total, claimed.left) == (2, 2)
-    assert (await runs.get(stage.redis, ORG, run.id)).left == 0
+    assert (claimed.total, claimed.remaining) == (2, 2)
+    assert (await runs.get(stage.redis, ORG, run.id)).remaining == 0
     assert stage.haravan.tags(poor) == {"VIP"}
 
 
@@ -173,9 +173,9 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     await stage.execute_jobs()
     await stage.turn(2)
 
-    assert (waiting.total, waiting.left, waiting.pending) == (2, 2, True)
+    assert (waiting.total, waiting.remaining, waiting.pending) == (2, 2, True)
     assert stage.haravan.tags(poor) == set()
-    assert (await runs.get(stage.redis, ORG, run.id)).left == 0
+    assert (await runs.get(stage.redis, ORG, run.id)).remaining == 0
 
 
 async def test_the_same_claim_that_is_pending_is_not_started_twice(stage: Stage) -> None:
@@ -203,7 +203,7 @@ async def test_a_claim_is_a_run_of_its_own_kind_and_explains_removals(stage: Sta
     assert cause == "adopt:A1"
     assert stage.haravan.tags(poor) == set()
     assert await stage.redis.hlen(stage.key("unexplained_removals")) == 0
-    assert [one.id for one in await runs.publishes(stage.redis, ORG)] == ["A1"]
+    assert [one.id for one in await runs.guarded_runs(stage.redis, ORG)] == ["A1"]
 
 
 async def cancel(steps: Steps) -> None:
@@ -215,8 +215,8 @@ async def kill(steps: Steps) -> None:
 
 
 async def asked_for(stage: Stage, planned: Claim) -> Run:
-    shop = await stage.shops.require(ORG)
-    run = await claiming.carry_out(stage.context, shop, planned, by="Lan")
+    shop = await stage.shops.get_or_raise(ORG)
+    run = await claiming.apply_claim(stage.context, shop, planned, by="Lan")
     assert run is not None
     return run
 
@@ -235,4 +235,4 @@ async def claim(stage: Stage, planned: Claim) -> None:
 
 
 async def retraction(stage: Stage, tag: str) -> Claim:
-    return await claims.plan_retraction(stage.context, await stage.shops.require(ORG), tag)
+    return await claims.plan_retraction(stage.context, await stage.shops.get_or_raise(ORG), tag)

@@ -6,7 +6,7 @@ import pytest
 
 from service.domain.failures import BREAKER_AFTER
 from service.store import keys
-from service.store.clock import mend_step_back
+from service.store.clock import handle_clock_step_back
 from tests.workers.stage import ORG, Stage
 
 HOUR_S = 3600.0
@@ -146,7 +146,9 @@ async def test_a_step_back_is_seen_once(stage: Stage, steps_s: list[float], seen
     seen = []
     for step_s in steps_s:
         stage.clock.advance(step_s)
-        seen.append(await mend_step_back(stage.redis, now_ms=stage.context.now_ms, orgs=stage.shops.orgs))
+        seen.append(
+            await handle_clock_step_back(stage.redis, now_ms=stage.context.now_ms, orgs=stage.shops.orgs)
+        )
 
     assert [round(each, -2) for each in seen] == seen_ms
     assert await stage.redis.zscore(keys.partition_key(ORG, "due_shops"), ORG) is None

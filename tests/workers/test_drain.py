@@ -145,7 +145,7 @@ async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_m
 
 async def test_a_shop_that_is_not_here_is_not_woken_again_until_it_is_added(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=12_000_000)
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     await stage.shops.remove(ORG, erase=False)
     await stage.announce(customer)
     jobs = await stage.redis.zcard("tagger:queue:drain")

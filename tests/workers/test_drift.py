@@ -6,10 +6,10 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId
-from service.domain.touches import touched_since
+from service.domain.touches import changed_since
 from service.locales import words
 from service.store import drift
-from service.store.explaining import explain
+from service.store.explaining import explain_for_shop
 from tests.workers.stage import ORG, VIP, Stage, staged
 
 TIERS = """
@@ -24,7 +24,7 @@ tiers:
 
 async def noticed(stage: Stage, customer: int) -> set[str]:
     """The last change by hand of each tag: `+VIP`, `-VIP`."""
-    found = await drift.of_customer(stage.redis, ORG, CustomerId(customer))
+    found = await drift.manual_changes_of_customer(stage.redis, ORG, CustomerId(customer))
     return {f"{'+' if one.added else '-'}{one.tag}" for one in found.values()}
 
 
@@ -105,11 +105,11 @@ async def test_a_tag_was_touched_after_one_moment_and_not_after_a_later_one(stag
     stage.haravan.tag_by_hand(vip, "Báo chí")
     await looked_at(stage, vip)
 
-    (found,) = (await drift.of_customers(stage.redis, ORG, [CustomerId(vip), CustomerId(8)])).values()
+    (found,) = (await drift.manual_changes_of(stage.redis, ORG, [CustomerId(vip), CustomerId(8)])).values()
     at_ms = found["báo chí"].at_ms
-    assert touched_since(found, "BÁO CHÍ", after_ms=at_ms - 1)
-    assert not touched_since(found, "BÁO CHÍ", after_ms=at_ms)
-    assert not touched_since(found, "VIP", after_ms=0)
+    assert changed_since(found, "BÁO CHÍ", after_ms=at_ms - 1)
+    assert not changed_since(found, "BÁO CHÍ", after_ms=at_ms)
+    assert not changed_since(found, "VIP", after_ms=0)
 
 
 async def test_of_a_customer_the_fifty_last_tags_are_known(stage: Stage, vip: int) -> None:
@@ -161,9 +161,9 @@ async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_on
     stage.haravan.edit(vip, total_spent=1)
     await looked_at(stage, vip)
 
-    told = await explain(
+    told = await explain_for_shop(
         stage.redis,
-        await stage.shops.require(ORG),
+        await stage.shops.get_or_raise(ORG),
         CustomerId(vip),
         versions=stage.versions,
         now_ms=stage.now_ms,
@@ -184,9 +184,9 @@ async def test_a_rule_that_is_gone_is_named_as_it_last_was(stage: Stage) -> None
     await stage.publish("version: 1")
     await looked_at(stage, customer)
 
-    told = await explain(
+    told = await explain_for_shop(
         stage.redis,
-        await stage.shops.require(ORG),
+        await stage.shops.get_or_raise(ORG),
         CustomerId(customer),
         versions=stage.versions,
         now_ms=stage.now_ms,

@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from arq.connections import ArqRedis
 
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
@@ -176,7 +176,7 @@ async def _drain_with(stage: Stage, customers: list[int], happens: Happening, *,
         await steps.drive(stage.drain(ORG))
         stage.clock.advance(20)
         await stage.redis.delete(stage.key("lease"))  # of a killed one it has expired by now
-        await Shops.resume(stage.shops, ORG)
+        await ShopRepository.resume(stage.shops, ORG)
         await stage.turn(2)
     return steps.seen
 

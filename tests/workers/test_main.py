@@ -22,7 +22,7 @@ from service.store import keys, marks
 from service.store.cipher import Cipher
 from service.store.connection import connect
 from service.store.shop import Shop
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from tests.workers.stage import VIP
 from workers.main import WorkerProcess
@@ -163,9 +163,9 @@ async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_un
 
 async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
     shop = Shop(org, "Cửa hàng thử", "omni", f"http://127.0.0.1:{port}/com", "token")
-    await Shops(redis, Cipher((KEY,))).add(shop)
+    await ShopRepository(redis, Cipher((KEY,))).add(shop)
     await Versions(redis).publish(org, parse_rules(VIP), author="test", parent=0)
-    await marks.mark_customers(redis, org, [CustomerId(7)], cause="replay:R0")
+    await marks.mark_dirty_customers(redis, org, [CustomerId(7)], cause="replay:R0")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from service.domain.parsing import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
 from service.store import audit, claiming, claims, drafts, exclusions, keys, publish_runs, publishing, runs
-from service.store.explaining import Explained, explain
+from service.store.explaining import Explained, explain_for_shop
 from service.store.jobs import pending
 from service.store.publishing import Published
 from service.store.shop import Shop
@@ -32,7 +32,7 @@ def vip(threshold: int, **more: str) -> str:
 
 @pytest.fixture
 async def shop(stage: Stage) -> Shop:
-    return await stage.shops.require(ORG)
+    return await stage.shops.get_or_raise(ORG)
 
 
 async def published(stage: Stage, shop: Shop, text: str, *, approved: bool = True) -> Published:
@@ -73,7 +73,7 @@ async def test_publishing_marks_only_those_whose_tags_change(stage: Stage, shop:
     assert stage.haravan.tags(middling) == {"VIP"}
     assert stage.haravan.tags(poor) == set()
     ended = await runs.get(stage.redis, ORG, done.run.id)
-    assert (ended.done, ended.left, ended.added) == (1, 0, 1)
+    assert (ended.done, ended.remaining, ended.added) == (1, 0, 1)
     assert done.version.preview is not None
     assert (done.version.preview["touched"], done.version.preview["added"]) == (1, 1)
 
@@ -187,7 +187,7 @@ async def test_rolling_back_takes_back_what_the_undone_version_gave_for_ever(
     assert stage.haravan.tags(poor) == set()
     assert stage.haravan.tags(rich) == {"VIP"}
     assert undone.version.content == (await stage.versions.get(ORG, 1)).content
-    assert [deed.what for deed in await audit.latest(stage.redis, ORG)] == ["rollback", "publish"]
+    assert [deed.action for deed in await audit.recent(stage.redis, ORG)] == ["rollback", "publish"]
 
 
 async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a_day(
@@ -279,7 +279,7 @@ async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage
 
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
     for _ in range(30):  # what else goes on meanwhile
-        await runs.begin(stage.redis, ORG, kind="replay", by="Lan", reason="", now_ms=stage.now_ms + 1)
+        await runs.create(stage.redis, ORG, kind="replay", by="Lan", reason="", now_ms=stage.now_ms + 1)
 
     assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
     assert await stage.state("removals_paused") == f"publish {done.run.id}"
@@ -319,7 +319,7 @@ async def test_what_a_run_wrote_counts_also_where_there_is_news_before_the_answe
     await stage.turn(4)
 
     run = await runs.get(stage.redis, ORG, done.run.id)
-    assert (run.done, run.left) == (1, 0)
+    assert (run.done, run.remaining) == (1, 0)
     assert (run.added, run.removed) == counted
 
 
@@ -342,9 +342,9 @@ async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not
 
 async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
     claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
-    await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
-    return len(claim.owners)
+    return len(claim.new_owners)
 
 
 async def test_an_adopted_tag_is_ours_and_goes_where_it_does_not_match(stage: Stage, shop: Shop) -> None:
@@ -382,18 +382,18 @@ async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: S
     assert stage.haravan.tags(ours) == {"VIP"}
 
     claim = await claims.plan_retraction(stage.context, shop, "vip")
-    await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
     await stage.turn(2)
 
-    assert [*claim.owners] == [ours]
+    assert [*claim.new_owners] == [ours]
     assert stage.haravan.tags(ours) == set()
     assert stage.haravan.tags(theirs) == {"VIP"}
 
 
 async def excluded(stage: Stage, shop: Shop, customer: int, *, undo: bool = False) -> exclusions.Exclusion:
-    planned = await exclusions.plan(stage.context, shop, CustomerId(customer), "vip", undo=undo)
-    await exclusions.carry_out(stage.context, shop, planned, by="Lan")
+    planned = await exclusions.plan_exclusion(stage.context, shop, CustomerId(customer), "vip", undo=undo)
+    await exclusions.apply_exclusion(stage.context, shop, planned, by="Lan")
     return planned
 
 
@@ -402,7 +402,7 @@ async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
 ) -> None:
     (customer,) = await settled(stage, 1)
 
-    assert (await excluded(stage, shop, customer)).news
+    assert (await excluded(stage, shop, customer)).changed
     stage.haravan.edit(customer, total_spent=20_000_000)
     await stage.turn(2)
     assert stage.haravan.tags(customer) == set()
@@ -411,7 +411,7 @@ async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
     await stage.turn(2)
     assert (planned.add, planned.remove) == (("VIP",), ())
     assert stage.haravan.tags(customer) == {"VIP"}
-    assert [deed.what for deed in await audit.latest(stage.redis, ORG)][:2] == ["include", "exclude"]
+    assert [deed.action for deed in await audit.recent(stage.redis, ORG)][:2] == ["include", "exclude"]
     with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
         await excluded(stage, shop, customer, undo=True)
 
@@ -422,12 +422,12 @@ async def test_of_a_customer_that_was_never_looked_at_an_exclusion_cannot_say_wh
     planned = await excluded(stage, shop, 404)
     again = await excluded(stage, shop, 404)
 
-    assert (planned.add, planned.remove, planned.news, again.news) == (None, None, True, False)
+    assert (planned.add, planned.remove, planned.changed, again.changed) == (None, None, True, False)
 
 
 async def explained(stage: Stage, customer: int, on: date | None = None) -> Explained:
-    shop = await stage.shops.require(ORG)
-    return await explain(
+    shop = await stage.shops.get_or_raise(ORG)
+    return await explain_for_shop(
         stage.redis, shop, CustomerId(customer), versions=stage.versions, now_ms=stage.now_ms, on=on
     )
 
@@ -460,7 +460,7 @@ async def test_a_customer_whom_nobody_looked_at_cannot_be_explained(stage: Stage
 
 async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_so(redis: ArqRedis) -> None:
     async with staged(redis, shadow=True) as stage:
-        shop = await stage.shops.require(ORG)
+        shop = await stage.shops.get_or_raise(ORG)
         (customer,) = await settled(stage, 6_000_000)
         await published(stage, shop, rules(vip(5_000_000)))
         await stage.turn(2)

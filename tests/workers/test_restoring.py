@@ -16,7 +16,7 @@ from service.domain.parsing import parse_rules
 from service.store import drafts, keys, ledger, publishing
 from service.store.drafts import Draft
 from service.store.jobs import pending
-from service.store.ledger import Written
+from service.store.ledger import LedgerRow
 from service.store.publishing import Published
 from tests.workers.stage import ORG, Stage, staged
 from tests.workers.stepping import Steps
@@ -53,7 +53,7 @@ async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
 
 
 async def drafted(stage: Stage, *, text: str = "", to: int = 0) -> Draft:
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     if to:
         return await drafts.draft_rollback(stage.context, shop, to=to)
     return await drafts.draft(stage.context, shop, parse_rules(text))
@@ -63,7 +63,7 @@ async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
     """Publish a text, or roll back to a version."""
     done = await publishing.publish(
         stage.context,
-        await stage.shops.require(ORG),
+        await stage.shops.get_or_raise(ORG),
         await drafted(stage, text=text, to=to),
         by="Lan",
         note="",
@@ -103,8 +103,8 @@ async def taken(stage: Stage, *customers: int, text: str = STRICT) -> None:
         assert stage.haravan.tags(each) == set()
 
 
-async def entries(stage: Stage, customer: int) -> list[Written]:
-    return await ledger.of_customer(stage.redis, ORG, CustomerId(customer))
+async def entries(stage: Stage, customer: int) -> list[LedgerRow]:
+    return await ledger.list_for_customer(stage.redis, ORG, CustomerId(customer))
 
 
 async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stage) -> None:
@@ -239,9 +239,9 @@ async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
 
     customer = await once_vip(stage)
     await published(stage, text=NONE)
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_retraction(stage.context, shop, "VIP")
-    await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()

@@ -8,9 +8,9 @@ from datetime import datetime
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import unpack
+from service.domain.customers import decode_snapshot
 from service.domain.standing import HOLDS_CODEC
-from service.errors import Unavailable
+from service.errors import ApiUnavailable
 from service.store import census, runs
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.calls import Call
@@ -37,7 +37,7 @@ async def stage(redis: ArqRedis, request: pytest.FixtureRequest) -> AsyncIterato
 
 async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _: None) -> CustomerScan | None:
     """A scan of the stage's shop."""
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     return await build_scan(
         stage.context,
         shop,
@@ -53,7 +53,7 @@ async def scan(stage: Stage, kind: ScanKind, *, since_ms: int | None = None) -> 
     customer_scan = await made(stage)
     assert customer_scan is not None
     run = await customer_scan(kind, by="test", since_ms=since_ms)
-    return run.total, run.left
+    return run.total, run.remaining
 
 
 async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_all_snapshots(
@@ -64,7 +64,7 @@ async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_a
     marked, left = await scan(stage, "backfill")
     assert (marked, left) == (12, 12)
     assert await stage.redis.hlen(stage.key("snapshots")) == 108
-    assert await census.counted(stage.redis, ORG) == 120
+    assert await census.get_count(stage.redis, ORG) == 120
     await stage.turn(12)
 
     assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])
@@ -101,7 +101,10 @@ async def test_a_changed_customer_is_enqueued_even_if_no_tag_changes_because_pub
     assert await scan(stage, "backfill") == (1, 1)
     await stage.turn(2)
 
-    assert unpack(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent == 6_0000
+    assert (
+        decode_snapshot(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent
+        == 6_0000
+    )
     assert await scan(stage, "backfill") == (0, 0)
 
 
@@ -116,7 +119,7 @@ async def test_a_customer_whose_hold_begins_is_enqueued_without_a_tag_change(sta
     await stage.turn(2)
 
     held = HOLDS_CODEC.decode(await stage.redis.hget(stage.key("holds"), str(customer)) or b"")
-    assert held["hang"].below is not None
+    assert held["hang"].below_since is not None
     assert stage.haravan.tags(customer) == {"Gold"}
 
 
@@ -154,7 +157,7 @@ async def test_a_scan_of_an_api_that_ignores_since_id_ends_with_an_error(stage: 
     assert customer_scan is not None
     customer_scan.api.dialect = IgnoresSinceId()
 
-    with pytest.raises(Unavailable, match="returned no customer beyond"):
+    with pytest.raises(ApiUnavailable, match="returned no customer beyond"):
         await customer_scan("backfill", by="test")
 
     [run] = await runs.latest(stage.redis, ORG)
@@ -171,12 +174,12 @@ async def test_the_run_of_a_scan_that_failed_halfway_says_so_and_counts_on(stage
 
     customer_scan = await made(stage, on_page=fail_after)
     assert customer_scan is not None
-    with pytest.raises(Unavailable):
+    with pytest.raises(ApiUnavailable):
         await customer_scan("backfill", by="test")
     await stage.turn(80)
 
     [run] = await runs.latest(stage.redis, ORG)
-    assert (run.scanned, run.total, run.done, run.left, run.ended) == (50, 50, 50, 0, "failed")
+    assert (run.scanned, run.total, run.done, run.remaining, run.ended) == (50, 50, 50, 0, "failed")
 
 
 async def test_a_scan_counts_the_customers_it_reads_not_only_those_it_enqueues(stage: Stage) -> None:

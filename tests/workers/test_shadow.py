@@ -20,11 +20,11 @@ HIGHER = VIP.replace("10_000_000", "50_000_000")
 
 
 async def go_dark(stage: Stage) -> bool:
-    return await going_live.go_dark(stage.context, await stage.shops.require(ORG), by="Lan")
+    return await going_live.enable_shadow(stage.context, await stage.shops.get_or_raise(ORG), by="Lan")
 
 
 async def drafted(stage: Stage) -> Draft:
-    return await going_live.draft_live(stage.context, await stage.shops.require(ORG))
+    return await going_live.draft_disable_shadow(stage.context, await stage.shops.get_or_raise(ORG))
 
 
 async def go_live(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
@@ -35,8 +35,8 @@ async def go_live(stage: Stage, draft: Draft | None = None, *, approved: bool = 
 
 
 async def asked_for(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
-    shop = await stage.shops.require(ORG)
-    return await going_live.go_live(
+    shop = await stage.shops.get_or_raise(ORG)
+    return await going_live.disable_shadow(
         stage.context, shop, draft or await drafted(stage), by="Lan", approved=approved
     )
 
@@ -56,7 +56,7 @@ async def test_when_shadow_mode_ends_everybody_whom_it_concerns_is_written(redis
         assert stage.haravan.tags(rich) == {"VIP"}
         assert stage.haravan.tags(poor) == set()
         assert set(await stage.owned(rich)) == {"vip"}
-        assert [one.what for one in await audit.latest(redis, ORG)] == ["live"]
+        assert [one.action for one in await audit.recent(redis, ORG)] == ["live"]
 
 
 async def test_the_run_may_take_as_many_tags_as_the_preview_of_going_live_said(stage: Stage) -> None:
@@ -85,7 +85,7 @@ async def test_going_live_needs_the_approval_that_a_publish_would_need(redis: Ar
         with pytest.raises(NeedsApproval):
             await go_live(stage, approved=False)
 
-        assert (await stage.shops.require(ORG)).shadow
+        assert (await stage.shops.get_or_raise(ORG)).shadow
 
 
 async def test_going_live_by_an_old_look_is_refused(redis: ArqRedis) -> None:
@@ -104,7 +104,7 @@ async def test_a_shop_without_rules_or_customers_just_goes_live(redis: ArqRedis,
 
         assert (run is not None) is bool(rules)
         assert run is None or (run.total, run.is_active) == (0, False)
-        assert not (await stage.shops.require(ORG)).shadow
+        assert not (await stage.shops.get_or_raise(ORG)).shadow
         assert not await pending.list_jobs(redis)
         with pytest.raises(Refused, match="is not in shadow mode"):
             await go_live(stage)
@@ -113,7 +113,7 @@ async def test_a_shop_without_rules_or_customers_just_goes_live(redis: ArqRedis,
 async def test_shadow_mode_begins_once(stage: Stage) -> None:
     assert await go_dark(stage)
     assert not await go_dark(stage)
-    assert [one.what for one in await audit.latest(stage.redis, ORG)] == ["shadow"]
+    assert [one.action for one in await audit.recent(stage.redis, ORG)] == ["shadow"]
 
 
 async def test_what_was_planned_before_shadow_mode_is_not_written_in_it(stage: Stage) -> None:
@@ -204,7 +204,7 @@ async def test_whoever_ends_shadow_mode_may_die_at_every_await_and_a_worker_goes
         await stage.turn(2)
         steps = Steps(waits, _cancel)
         await steps.drive(_live(stage, await drafted(stage)))
-        dark = (await stage.shops.require(ORG)).shadow
+        dark = (await stage.shops.get_or_raise(ORG)).shadow
 
         await stage.execute_jobs()
         await stage.turn(3)
@@ -230,7 +230,7 @@ async def _live(stage: Stage, draft: Draft | None = None) -> None:
 
 async def _ends_right(stage: Stage, customer: int, steps: Steps, waits: int) -> bool:
     """Live again, the customer has its tag; False when the driven work waited less often than was tried."""
-    if (await stage.shops.require(ORG)).shadow:
+    if (await stage.shops.get_or_raise(ORG)).shadow:
         await go_live(stage)
     stage.clock.advance(20)
     await stage.turn(4)

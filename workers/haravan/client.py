@@ -16,7 +16,7 @@ from redis.exceptions import RedisError
 from yarl import URL
 
 from service.domain.customers import OrgId
-from service.errors import TaggerError, Unauthorised, Unavailable
+from service.errors import ApiUnavailable, TaggerError, TokenRejected
 from service.store.bucket import Permit
 from service.store.shop import Shop
 from service.tasks import BackgroundTasks
@@ -161,9 +161,9 @@ async def send(
             return Response(response.status, response.headers, await response.read())
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         # `from None`: aiohttp's errors may contain headers and URL, hence the token or a search for a name
-        raise Unavailable(f"{request.endpoint} got no answer ({_error_name(exc)})") from None
+        raise ApiUnavailable(f"{request.endpoint} got no answer ({_error_name(exc)})") from None
     except ValueError:
-        raise Unauthorised(f"{request.endpoint} was not sent: no header can carry such a token") from None
+        raise TokenRejected(f"{request.endpoint} was not sent: no header can carry such a token") from None
 
 
 def _error_name(exc: BaseException) -> str:

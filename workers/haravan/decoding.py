@@ -9,11 +9,11 @@ from typing import Any, Final
 
 import msgspec
 
-from service.domain.customers import CustomerId, read_id
+from service.domain.customers import CustomerId, parse_customer_id
 from service.domain.money import exact_decimal
-from service.domain.records import Record, read_record
-from service.domain.tags import split_tags
-from service.errors import Unreadable
+from service.domain.records import CustomerRecord, parse_record
+from service.domain.tags import parse_tags
+from service.errors import MalformedData
 
 Raw = dict[str, Any]
 """A JSON object as the API sent it. Fractions are Decimals; encode them with `msgspec.json.Encoder(decimal_format="number")`."""
@@ -31,7 +31,7 @@ class UnreadableRecord:
 class Batch:
     """The customers of one list response, in its order."""
 
-    records: tuple[Record, ...] = ()
+    records: tuple[CustomerRecord, ...] = ()
     unreadable: tuple[UnreadableRecord, ...] = ()
 
     def __len__(self) -> int:
@@ -119,7 +119,7 @@ _tags = msgspec.json.Decoder(_Tags)
 _id = msgspec.json.Decoder(_Id)
 
 
-def decode_record(body: bytes) -> Record:
+def decode_record(body: bytes) -> CustomerRecord:
     """Decode `{"customer": {…}}`. Raises Unreadable if the record is malformed."""
     try:
         found: JsonSource = _one.decode(body).customer
@@ -130,17 +130,17 @@ def decode_record(body: bytes) -> Record:
         if not objects:
             raise
         found = objects[0][0]
-    return read_record(found)
+    return parse_record(found)
 
 
 def decode_batch(body: bytes) -> Batch:
     """Decode `{"customers": [{…}, …]}`, each record on its own."""
-    records: list[Record] = []
+    records: list[CustomerRecord] = []
     unreadable: list[UnreadableRecord] = []
     for raw, identity in _objects(body):
         try:
-            records.append(read_record(raw))
-        except Unreadable as exc:
+            records.append(parse_record(raw))
+        except MalformedData as exc:
             unreadable.append(UnreadableRecord(_id_of(raw, identity), str(exc)))
     return Batch(tuple(records), tuple(unreadable))
 
@@ -184,7 +184,7 @@ def decode_count(body: bytes) -> int:
 
 def decode_tags(body: bytes) -> tuple[str, ...]:
     """Decode `{"tags": "VIP,a1"}`, the complete list after a change. The key is required."""
-    return split_tags(_tags.decode(body).tags)
+    return parse_tags(_tags.decode(body).tags)
 
 
 def ignore_body(body: bytes) -> None:
@@ -194,8 +194,8 @@ def ignore_body(body: bytes) -> None:
 
 def _id_of(raw: JsonSource, identity: object) -> CustomerId | None:
     try:
-        return read_id(_id.decode(raw).id if identity is None else identity)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, Unreadable):
+        return parse_customer_id(_id.decode(raw).id if identity is None else identity)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, MalformedData):
         return None
 
 

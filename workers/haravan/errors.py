@@ -19,7 +19,14 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from service.errors import Gone, HaravanError, Rejected, Throttled, Unauthorised, Unavailable
+from service.errors import (
+    ApiUnavailable,
+    CustomerNotFound,
+    HaravanError,
+    RateLimited,
+    RequestRejected,
+    TokenRejected,
+)
 from workers.haravan.calls import Call, Request, Response
 from workers.haravan.rate_limit import parse_retry_after
 
@@ -50,7 +57,7 @@ def parse_response(request: Request, response: Response, decode: Callable[[bytes
     try:
         return decode(response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
-        raise Unavailable(
+        raise ApiUnavailable(
             f"{request.endpoint} answered {response.status} with a body that is not what the API promises",
             status=response.status,
         ) from exc
@@ -62,22 +69,24 @@ def to_error(request: Request, response: Response) -> HaravanError:
     summary = error_summary(request, response)
     text = f"{request.endpoint} answered {status}" + (f": {summary}" if summary else "")
     if status == 429:
-        return Throttled(text, retry_after_s=parse_retry_after(response.headers))
+        return RateLimited(text, retry_after_s=parse_retry_after(response.headers))
     if status in (401, 403):
-        return Unauthorised(text, status=status)
+        return TokenRejected(text, status=status)
     if status == 404:
         return _not_found(request, text)
     if status < 400:
-        return Unavailable(f"{text}: a redirection is never followed; check the API address", status=status)
+        return ApiUnavailable(
+            f"{text}: a redirection is never followed; check the API address", status=status
+        )
     if status == 408 or status >= 500:
-        return Unavailable(text, status=status)
-    return Rejected(text, status=status)
+        return ApiUnavailable(text, status=status)
+    return RequestRejected(text, status=status)
 
 
 def _not_found(request: Request, text: str) -> HaravanError:
     if request.customer is not None:
-        return Gone(text, status=404)
-    return Unavailable(f"{text}: there is no such endpoint at this address", status=404)
+        return CustomerNotFound(text, status=404)
+    return ApiUnavailable(f"{text}: there is no such endpoint at this address", status=404)
 
 
 def error_summary(request: Request, response: Response) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from service.domain.customers import OrgId
-from service.store.bucket import Bucket, Grant, Lane, Permit
+from service.store.bucket import Granted, Lane, Permit, RateLimiter
 from workers.haravan.calls import Request, Response
 
 MIN_WAIT_S: Final = 0.01
@@ -117,7 +117,7 @@ class WaitingPermits:
 
     def __init__(
         self,
-        bucket: Bucket,
+        bucket: RateLimiter,
         org: OrgId,
         *,
         lane: Lane,
@@ -140,7 +140,7 @@ class WaitingPermits:
         async with self._queue:
             while True:
                 answer = await self._bucket.acquire(self._org, lane=self._lane, reserve=self._reserve)
-                if isinstance(answer, Grant):
+                if isinstance(answer, Granted):
                     return answer.permit
                 wait_s = max(MIN_WAIT_S, answer.wait_s)
                 if self._max_wait_s is not None and waited_s + wait_s > self._max_wait_s:
@@ -159,5 +159,5 @@ class WaitingPermits:
     ) -> None:
         """Report the call to the bucket."""
         await self._bucket.report(
-            self._org, Grant(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
+            self._org, Granted(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import aiohttp
 import msgspec
 
-from service.errors import Rejected
+from service.errors import RequestRejected
 from workers.haravan.calls import Request, Response
 from workers.haravan.client import CALL_TIMEOUT_S, send
 from workers.haravan.errors import error_summary, parse_response
@@ -65,7 +65,7 @@ def parse_body(request: Request, response: Response) -> object:
     content: object = parse_response(request, response, _decode)
     if isinstance(content, dict) and content.get("error"):
         summary = error_summary(request, response)
-        raise Rejected(f"{request.endpoint} was rejected: {summary}", status=response.status)
+        raise RequestRejected(f"{request.endpoint} was rejected: {summary}", status=response.status)
     return content
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.context import Context
 from service.store import deadletters, keys, marks
-from service.store.forgetting import forget
+from service.store.forgetting import apply_retention
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,8 @@ class Housekeeping:
         oldest_ms = now - self.retention_days * keys.DAY_S * 1000
         for org in await self.context.shops.orgs():
             await redis.xtrim(keys.shop(org, "deliveries"), minid=str(oldest_ms))
-            await forget(redis, org, now_ms=now)
-            customers = await deadletters.due_again(redis, org, now_ms=now)
-            await marks.mark_customers(redis, org, customers, cause="retry", now_ms=self.context.clock_ms())
+            await apply_retention(redis, org, now_ms=now)
+            customers = await deadletters.due_for_retry(redis, org, now_ms=now)
+            await marks.mark_dirty_customers(
+                redis, org, customers, cause="retry", now_ms=self.context.clock_ms()
+            )

@@ -22,17 +22,17 @@ from redis.asyncio.lock import Lock
 from service.alerts import Alerts
 from service.context import Context
 from service.domain.customers import OrgId
-from service.errors import HaravanError, TaggerError, Unauthorised
+from service.errors import HaravanError, TaggerError, TokenRejected
 from service.store import nights
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.counters import Counters
-from service.store.nights import Night
+from service.store.nights import NightlyRun
 from service.store.shop import Shop
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import ThrottledPermits, WaitingPermits
 from workers.haravan.subscription import Subscription
 from workers.pause import pause_for_rejected_token
-from workers.rulebook import Rulebook
+from workers.rulebook import CompiledRulesCache
 from workers.scan import build_scan
 
 START_MIN: Final = 120  # two o'clock in the shop's time zone …
@@ -51,8 +51,8 @@ class NightlyReconcile:
     """The nightly reconcile of all shops. Call `run` regularly."""
 
     context: Context
-    rulebook: Rulebook
-    bucket: Bucket
+    rulebook: CompiledRulesCache
+    bucket: RateLimiter
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
@@ -89,23 +89,23 @@ class NightlyReconcile:
         if shop is None or shop.paused:
             return False
         now = await self.context.now_ms()
-        this = Night(nightly_date(now, shop.timezone, org), now, subscribed=False)
-        last = await nights.last(self.context.redis, org)
+        this = NightlyRun(nightly_date(now, shop.timezone, org), now, subscribed=False)
+        last = await nights.last_run(self.context.redis, org)
         if last is None:  # a new shop starts with a backfill
-            await nights.done(self.context.redis, org, this)
+            await nights.save_run(self.context.redis, org, this)
             return False
         if last.day >= this.day:
             return False
         lock = await nights.acquire(self.context.redis, org)
         return lock is not None and await self._run_locked(shop, last, this, lock)
 
-    async def _run_locked(self, shop: Shop, last: Night, this: Night, lock: Lock) -> bool:
+    async def _run_locked(self, shop: Shop, last: NightlyRun, this: NightlyRun, lock: Lock) -> bool:
         log = structlog.get_logger().bind(org=shop.org)
         started = time.monotonic()
         try:
             subscribed = await self._check_subscription(shop, last)
             await self._scan(shop, last, lock)
-        except Unauthorised as exc:
+        except TokenRejected as exc:
             now = await self.context.now_ms()
             await pause_for_rejected_token(
                 self.context.redis,
@@ -122,12 +122,12 @@ class NightlyReconcile:
             log.warning("nightly", outcome="failed", cause=str(exc), retry_in_s=RETRY_DELAY_S)
             await nights.renew(lock, for_s=RETRY_DELAY_S)
             return False
-        await nights.done(self.context.redis, shop.org, replace(this, subscribed=subscribed))
+        await nights.save_run(self.context.redis, shop.org, replace(this, subscribed=subscribed))
         await nights.release(lock)
         log.info("nightly", outcome="done", duration_ms=round((time.monotonic() - started) * 1000))
         return True
 
-    async def _check_subscription(self, shop: Shop, last: Night) -> bool:
+    async def _check_subscription(self, shop: Shop, last: NightlyRun) -> bool:
         """Whether the shop is subscribed. Haravan drops subscriptions silently: one that existed is made again."""
         subscription = Subscription(self.session, address=self.subscribe_url, token=shop.token)
         try:
@@ -149,7 +149,7 @@ class NightlyReconcile:
         )
         return True
 
-    async def _scan(self, shop: Shop, last: Night, lock: Lock) -> None:
+    async def _scan(self, shop: Shop, last: NightlyRun, lock: Lock) -> None:
         async def pause(seconds: float) -> None:
             if not await nights.renew(lock):
                 raise NightlyStopped("another worker has taken over")

@@ -13,7 +13,7 @@ from service.context import Context
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.store import keys, marks, publish_runs, queue
-from service.store.clock import mend_step_back
+from service.store.clock import handle_clock_step_back
 from service.store.script import load_script
 from service.store.shop import Shop
 
@@ -37,7 +37,7 @@ class Sweep:
     async def handle_clock_step(self) -> None:
         """End all waits if the clock of the store was set back."""
         context = self._context
-        step_ms = await mend_step_back(context.redis, now_ms=context.now_ms, orgs=context.shops.orgs)
+        step_ms = await handle_clock_step_back(context.redis, now_ms=context.now_ms, orgs=context.shops.orgs)
         if step_ms:
             structlog.get_logger().warning("sweep", outcome="clock_set_back", step_s=step_ms / 1000)
 
@@ -54,7 +54,7 @@ class Sweep:
         woken = 0
         for org in (OrgId(each.decode()) for each, _ in due[:MAX_WOKEN]):
             must_wake, number = await wake_due(redis, org, self._context.clock_ms())
-            if must_wake and await queue.ring(redis, org, number=number):
+            if must_wake and await queue.wake_shop(redis, org, number=number):
                 woken += 1
         return woken
 
@@ -81,7 +81,7 @@ class Sweep:
         if due:
             customers = [CustomerId(int(each)) for each in due]
             # Enqueue before removing: a crash between the two enqueues twice, not never.
-            await marks.mark_customers(
+            await marks.mark_dirty_customers(
                 redis, org, customers, cause="schedule", now_ms=self._context.clock_ms()
             )
             await load_script("queue", "schedule_remove_due")(redis, org, today, *due)

@@ -13,11 +13,11 @@ import structlog
 from service.alerts import Alerts
 from service.context import Context
 from service.domain.customers import OrgId
-from service.domain.failures import PROBE_EVERY_S
-from service.domain.uninstalling import ERASED_AFTER_MS, Uninstall, after_refusal
-from service.errors import HaravanError, TaggerError, Unauthorised
+from service.domain.failures import AUTH_PROBE_INTERVAL_S
+from service.domain.uninstalling import DELETE_AFTER_MS, UninstallState, on_refusal
+from service.errors import HaravanError, TaggerError, TokenRejected
 from service.store import erasing, uninstalling
-from service.store.bucket import Bucket
+from service.store.bucket import RateLimiter
 from service.store.shop import Shop
 from service.store.shops import TOKEN_REJECTED
 from service.store.uninstalling import UNINSTALLED
@@ -33,7 +33,7 @@ class UninstallMonitor:
     """One pass a minute in every worker. Concurrent passes are harmless."""
 
     context: Context
-    bucket: Bucket
+    bucket: RateLimiter
     session: aiohttp.ClientSession
     alerts: Alerts
 
@@ -41,12 +41,12 @@ class UninstallMonitor:
         """Check every shop that was reported as uninstalled and is due."""
         now = await self.context.now_ms()
         for org, known in (
-            await uninstalling.told(self.context.redis, await self.context.shops.orgs())
+            await uninstalling.load_uninstalls(self.context.redis, await self.context.shops.orgs())
         ).items():
             if known.is_due(now):
                 await self._check(org, known, now)
 
-    async def _check(self, org: OrgId, known: Uninstall, now_ms: int) -> None:
+    async def _check(self, org: OrgId, known: UninstallState, now_ms: int) -> None:
         try:
             shop = await self.context.shops.get(org)
         except TaggerError:  # its token cannot be decrypted: the drain and the doctor report it
@@ -54,21 +54,21 @@ class UninstallMonitor:
         if shop is None:
             return
         # keeps other workers away, and is the retry if there is no response
-        await uninstalling.put_off(self.context.redis, org, now_ms + int(PROBE_EVERY_S * 1000))
+        await uninstalling.postpone_probe(self.context.redis, org, now_ms + int(AUTH_PROBE_INTERVAL_S * 1000))
         outcome = await self._outcome(shop, known, now_ms)
         structlog.get_logger().info("uninstall_check", org=org, outcome=outcome)
 
-    async def _outcome(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
+    async def _outcome(self, shop: Shop, known: UninstallState, now_ms: int) -> str:
         try:
             await self._probe(shop)
-        except Unauthorised:
+        except TokenRejected:
             return await self._after_rejection(shop, known, now_ms)
         except (HaravanError, RateLimitExceeded):
             return "unknown"
         if shop.paused in (UNINSTALLED, TOKEN_REJECTED):
             await self.context.shops.resume(shop.org)
         else:
-            await self.context.shops.is_installed(shop.org)
+            await self.context.shops.clear_uninstall(shop.org)
         return "installed"
 
     async def _probe(self, shop: Shop) -> None:
@@ -76,9 +76,9 @@ class UninstallMonitor:
         permits = WaitingPermits(self.bucket, shop.org, lane="live", max_wait_s=MAX_WAIT_S)
         await api.perform(api.dialect.count(), permits)
 
-    async def _after_rejection(self, shop: Shop, known: Uninstall, now_ms: int) -> str:
-        known, step = after_refusal(known, now_ms=now_ms)
-        if not await uninstalling.keep(self.context.redis, shop.org, known):
+    async def _after_rejection(self, shop: Shop, known: UninstallState, now_ms: int) -> str:
+        known, step = on_refusal(known, now_ms=now_ms)
+        if not await uninstalling.save_uninstall(self.context.redis, shop.org, known):
             return "installed"
         if step == "erased":
             return await self._erase(shop, now_ms)
@@ -97,7 +97,7 @@ class UninstallMonitor:
         if shop is not None and shop.paused == UNINSTALLED:
             await self.context.shops.resume(shop.org)
         elif shop is not None:
-            await self.context.shops.is_installed(shop.org)
+            await self.context.shops.clear_uninstall(shop.org)
 
     async def _erase(self, shop: Shop, now_ms: int) -> str:
         if not await erasing.erase_uninstalled(
@@ -112,8 +112,8 @@ class UninstallMonitor:
         )
         return "erased"
 
-    def _notify(self, shop: Shop, known: Uninstall) -> None:
-        moment = datetime.fromtimestamp((known.sure_ms + ERASED_AFTER_MS) / 1000, UTC)
+    def _notify(self, shop: Shop, known: UninstallState) -> None:
+        moment = datetime.fromtimestamp((known.confirmed_ms + DELETE_AFTER_MS) / 1000, UTC)
         day = moment.astimezone(ZoneInfo(shop.timezone)).date()
         self.alerts.raise_alert(
             "app_uninstalled",

@@ -78,10 +78,12 @@ def exclude(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
-            planned = await exclusions.plan(cli.context, shop, parse_customer_id(customer), rule, undo=undo)
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            planned = await exclusions.plan_exclusion(
+                cli.context, shop, parse_customer_id(customer), rule, undo=undo
+            )
             if not dry_run:
-                await exclusions.carry_out(cli.context, shop, planned, by=current_user())
+                await exclusions.apply_exclusion(cli.context, shop, planned, by=current_user())
         console().print(_exclusion_text(planned, dry_run=dry_run), soft_wrap=True)
 
     run(work())
@@ -99,7 +101,7 @@ def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
     else:
         changes = [*(f"+{tag}" for tag in planned.add), *(f"−{tag}" for tag in planned.remove)]
         effect = f"tag changes: {', '.join(changes)}" if changes else "no tag changes"
-    return f"Customer {planned.customer} {state}{'' if planned.news else ' already'}; {effect}."
+    return f"Customer {planned.customer} {state}{'' if planned.changed else ' already'}; {effect}."
 
 
 async def _claim(
@@ -108,10 +110,12 @@ async def _claim(
     from service.store import claiming
 
     async with open_context() as cli:
-        shop = await cli.shops.require(parse_org_id(org))
+        shop = await cli.shops.get_or_raise(parse_org_id(org))
         claim = await plan(cli, shop)
-        count = len(claim.owners)
-        some = ", ".join(map(str, [*claim.owners][:MAX_EXAMPLES])) + (" …" if count > MAX_EXAMPLES else "")
+        count = len(claim.new_owners)
+        some = ", ".join(map(str, [*claim.new_owners][:MAX_EXAMPLES])) + (
+            " …" if count > MAX_EXAMPLES else ""
+        )
         many = "copy" if count == 1 else "copies"
         error_console().print(
             f"{count} {many} of {claim.tag!r} {what}{f': customers {some}' if some else ''}"
@@ -120,6 +124,6 @@ async def _claim(
             return
         if not yes:
             typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
-        started = await claiming.carry_out(cli.context, shop, claim, by=current_user())
+        started = await claiming.apply_claim(cli.context, shop, claim, by=current_user())
         if started is not None:
             console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))

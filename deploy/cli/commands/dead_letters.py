@@ -23,8 +23,8 @@ def list_letters(org: Org, as_json: AsJson = False) -> None:
 
     async def work() -> int:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
-            letters = await deadletters.open_letters(cli.redis, shop.org)
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            letters = await deadletters.list_open(cli.redis, shop.org)
         if as_json:
             print_json([_row(each) for each in letters])
         else:
@@ -61,10 +61,10 @@ def retry(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             chosen = [parse_customer_id(each) for each in customers or ()]
             if not chosen:
-                letters = await deadletters.open_letters(cli.redis, shop.org)
+                letters = await deadletters.list_open(cli.redis, shop.org)
                 chosen = sorted({each.customer for each in letters})
             await deadletters.retry(cli.redis, shop.org, chosen)
         console().print(f"{plural(len(chosen), 'customer')} queued.")
@@ -79,8 +79,8 @@ def drop(org: Org, customer: Customer) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
-            await deadletters.drop(cli.redis, shop.org, parse_customer_id(customer))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            await deadletters.discard(cli.redis, shop.org, parse_customer_id(customer))
         console().print(f"The dead letters of customer {customer} are closed.")
 
     run(work())

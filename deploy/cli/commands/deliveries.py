@@ -26,12 +26,12 @@ def deliveries(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             if customer:
-                found = await store.by_customer(cli.redis, shop.org, parse_customer_id(customer))
+                found = await store.list_for_customer(cli.redis, shop.org, parse_customer_id(customer))
             else:
                 since_ms = parse_time_ms(since, now_ms=await server_time_ms(cli))
-                page = await store.by_time(cli.redis, shop.org, since_ms=since_ms, limit=limit)
+                page = await store.list_deliveries(cli.redis, shop.org, since_ms=since_ms, limit=limit)
                 found = page.deliveries
         if as_json:
             print_json([_row(each) for each in found[:limit]])

@@ -61,7 +61,7 @@ def doctor(
 async def check_service(cli: CliContext) -> list[CheckResult]:
     """Check the settings of Redis and the heartbeat of the workers."""
     from service.store import durability
-    from service.store.counters import last_beat_ms
+    from service.store.counters import last_heartbeat_ms
 
     info: dict[str, Any] = await cli.redis.info()
     name = (
@@ -72,9 +72,9 @@ async def check_service(cli: CliContext) -> list[CheckResult]:
     results = [CheckResult("good", "store", f"{name} answers, {info.get('used_memory_human', '?')} in use")]
     results += [
         CheckResult("problem" if finding.level == "refused" else "note", "store", finding.text)
-        for finding in await durability.examine(cli.redis, cli.settings.durability)
+        for finding in await durability.check_server(cli.redis, cli.settings.durability)
     ]
-    heartbeat_ms = await last_beat_ms(cli.redis)
+    heartbeat_ms = await last_heartbeat_ms(cli.redis)
     if heartbeat_ms is None:
         results.append(
             CheckResult("problem", "workers", "no worker has run yet: start one with tagger worker")
@@ -92,11 +92,11 @@ async def check_service(cli: CliContext) -> list[CheckResult]:
 
 async def check_shop(cli: CliContext, org: OrgId) -> list[CheckResult]:
     """Check one shop: its state, token, webhooks, rules, queue and dead letters. Raises NotFound."""
-    from service.errors import Unreadable
+    from service.errors import MalformedData
 
     try:
-        shop = await cli.shops.require(org)
-    except Unreadable as exc:
+        shop = await cli.shops.get_or_raise(org)
+    except MalformedData as exc:
         return [CheckResult("problem", org, str(exc))]
     checks: tuple[Callable[[CliContext, Shop], Awaitable[CheckResult]], ...] = (
         _check_state,

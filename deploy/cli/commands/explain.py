@@ -35,13 +35,13 @@ def explain(
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
     from service.locales import language_of, words
-    from service.store.explaining import explain as explain_customer
+    from service.store.explaining import explain_for_shop as explain_customer
 
     async def work() -> None:
         async with open_context() as cli:
             explanation = await explain_customer(
                 cli.redis,
-                await cli.shops.require(parse_org_id(org)),
+                await cli.shops.get_or_raise(parse_org_id(org)),
                 parse_customer_id(customer),
                 versions=cli.versions,
                 now_ms=await server_time_ms(cli),

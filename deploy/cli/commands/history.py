@@ -27,7 +27,7 @@ def history(org: Org, as_json: AsJson = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             found = await cli.versions.history(shop.org)
         if as_json:
             print_json([msgspec.to_builtins(one) for one in found])
@@ -65,13 +65,13 @@ def diff(
     lang: Lang = "vi",
 ) -> None:
     """Compare two versions, rule by rule, in sentences or as YAML."""
-    from service.domain.differences import in_words, in_yaml
+    from service.domain.differences import describe_changes, yaml_diff
     from service.errors import NotFound
     from service.locales import language_of, words
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             to = second or await cli.versions.live_number(shop.org)
             before_number = first or to - 1
             if to < 1 or before_number < 1:
@@ -81,9 +81,9 @@ def diff(
             before = await cli.versions.document(shop.org, before_number)
             after = await cli.versions.document(shop.org, to)
         if as_yaml:
-            typer.echo(in_yaml(before, after, names=(f"v{before_number}", f"v{to}")), nl=False)
+            typer.echo(yaml_diff(before, after, names=(f"v{before_number}", f"v{to}")), nl=False)
             return
-        for line in in_words(before, after, words=words(language_of(lang))):
+        for line in describe_changes(before, after, translator=words(language_of(lang))):
             console().print(line, soft_wrap=True)
 
     run(work())

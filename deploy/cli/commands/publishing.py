@@ -42,13 +42,13 @@ def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = Fals
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await drafts.draft(cli.context, shop, rule_set)
         sentences = words(language_of(lang))
         if as_json:
-            print_json(drafts.as_data(draft, words=sentences))
+            print_json(drafts.to_dict(draft, words=sentences))
         else:
-            for line in drafts.changes(draft, words=sentences) or [sentences("difference.none")]:
+            for line in drafts.diff_lines(draft, words=sentences) or [sentences("difference.none")]:
                 console().print(line, soft_wrap=True)
             print_preview(draft, words=sentences)
 
@@ -63,7 +63,7 @@ def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await drafts.draft(cli.context, shop, rule_set)
             with preview_if_refused(draft, lang):
                 done = await publishing.publish(
@@ -92,7 +92,7 @@ def rollback(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await drafts.draft_rollback(cli.context, shop, to=version)
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))

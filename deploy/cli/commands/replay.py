@@ -37,7 +37,7 @@ def replay(
 
     async def work() -> int:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             now = await server_time_ms(cli)
             with progress_counter("searching") as on_found:
                 selection = await replays.select(

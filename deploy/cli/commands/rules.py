@@ -39,7 +39,7 @@ def show(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
             number = version or await cli.versions.live_number(shop.org)
             if not number:
                 raise NotFound(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
@@ -71,18 +71,20 @@ def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
     import time
 
     from service.domain.compilation import compile_rules
-    from service.domain.warnings import say_warning, warn
+    from service.domain.warnings import describe_warning, lint
     from service.locales import language_of, words
 
     compiled, sentences = compile_rules(rule_set), words(language_of(lang))
-    today = compiled.day_of(int(time.time() * 1000))
-    return [say_warning(one, words=sentences, compiled=compiled) for one in warn(compiled, today=today)]
+    today = compiled.local_day(int(time.time() * 1000))
+    return [
+        describe_warning(one, translator=sentences, compiled=compiled) for one in lint(compiled, today=today)
+    ]
 
 
 def _yaml(rule_set: RuleSet) -> str:
-    from service.domain.writing import dump_yaml
+    from service.domain.writing import to_yaml
 
-    return dump_yaml(rule_set)
+    return to_yaml(rule_set)
 
 
 def _summary(rule_set: RuleSet) -> str:

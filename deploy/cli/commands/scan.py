@@ -49,9 +49,9 @@ async def _scan(
     api: ShopApi, kind: Literal["backfill", "reconcile"], *, since_ms: int | None, wait: bool
 ) -> Run:
     from service.errors import Refused
-    from service.store.bucket import Bucket
+    from service.store.bucket import RateLimiter
     from workers.haravan.rate_limit import WaitingPermits
-    from workers.rulebook import Rulebook
+    from workers.rulebook import CompiledRulesCache
     from workers.scan import build_scan
 
     org, cli = api.shop.org, api.cli
@@ -65,8 +65,8 @@ async def _scan(
             cli.context,
             api.shop,
             api.client,
-            permits=WaitingPermits(Bucket(cli.redis), org, lane="bulk", reserve=api.shop.reserve),
-            rulebook=Rulebook(cli.versions),
+            permits=WaitingPermits(RateLimiter(cli.redis), org, lane="bulk", reserve=api.shop.reserve),
+            rulebook=CompiledRulesCache(cli.versions),
             on_page=on_page,
         )
         if scan is None:

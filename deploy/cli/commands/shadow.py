@@ -31,8 +31,8 @@ def shadow(org: Org) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
-            news = await going_live.go_dark(cli.context, shop, by=current_user())
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            news = await going_live.enable_shadow(cli.context, shop, by=current_user())
         console().print(
             f"Shop {org} is in shadow mode{'' if news else ' already'}: decisions are recorded, nothing is written. "
             f"Preview the end of shadow mode: tagger shops live {org} --dry-run"
@@ -56,13 +56,13 @@ def live(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.require(parse_org_id(org))
-            draft = await going_live.draft_live(cli.context, shop)
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            draft = await going_live.draft_disable_shadow(cli.context, shop)
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
             with preview_if_refused(draft, lang):
-                begun = await going_live.go_live(
+                begun = await going_live.disable_shadow(
                     cli.context, shop, draft, by=current_user(), approved=approve
                 )
             if begun is not None:

@@ -70,6 +70,6 @@ async def _of(org: str) -> AsyncIterator[Subscription]:
     from workers.haravan.subscription import Subscription
 
     async with open_context() as cli:
-        shop = await cli.shops.require(parse_org_id(org))
+        shop = await cli.shops.get_or_raise(parse_org_id(org))
         async with open_session() as session:
             yield Subscription(session, address=cli.settings.subscribe_url, token=shop.token)

@@ -6,28 +6,28 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Final
 
-from service.domain.evaluation import Compiled, FastResult, Step, TagStep
+from service.domain.evaluation import CompiledRules, FastResult, Step, TagStep
 from service.domain.facts import Facts
-from service.domain.standing import Hold, Owned, Standing
+from service.domain.standing import CustomerState, Hold, Ownership
 
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
 def fast_path(
-    compiled: Compiled, facts: Facts, standing: Standing, *, tags_only: bool = False
+    compiled: CompiledRules, facts: Facts, standing: CustomerState, *, tags_only: bool = False
 ) -> FastResult | None:
     """Return what the rules do to a customer, if no hold starts or ends and no ownership moves; else None.
 
     None means nothing but that the whole decision must be made. `tags_only`: holds may start and end, as long as
     the tags do not depend on it.
     """
-    if standing.excluded or standing.restores:
+    if standing.excluded_rules or standing.restores:
         return None
-    owned = standing.owned
+    owned = standing.ownership
     orphans = _orphans(compiled, facts.tags, owned)
-    if orphans is None or not (tags_only or _holds_are_current(compiled, facts.tags, standing.held)):
+    if orphans is None or not (tags_only or _holds_are_current(compiled, facts.tags, standing.holds)):
         return None
-    lost = [key for key in orphans if compiled.when_gone.get(owned[key].rule) == "remove"]
+    lost = [key for key in orphans if compiled.orphan_policies.get(owned[key].rule) == "remove"]
     if lost:  # they go first: no rule sees them
         facts = copy(facts)
         facts.tags = facts.tags.difference(lost)
@@ -41,43 +41,45 @@ def fast_path(
     return FastResult(*result[:5], tuple(orphans), frozenset(lost))
 
 
-def _orphans(compiled: Compiled, tags: frozenset[str], owned: Mapping[str, Owned]) -> list[str] | None:
+def _orphans(
+    compiled: CompiledRules, tags: frozenset[str], owned: Mapping[str, Ownership]
+) -> list[str] | None:
     """Return the tags that no live rule sets any more; None if any ownership ends or moves."""
-    live, revoked = compiled.live, compiled.take_back
+    live, revoked = compiled.tags_by_rule, compiled.revoked_grants
     orphans: list[str] = []
     for key, own in owned.items():
         if key not in tags or (revoked and (own.rule, own.version) in revoked):
             return None
         if key not in live.get(own.rule, _NO_TAGS):
-            if key in compiled.sets:
+            if key in compiled.managed_tags:
                 return None
             orphans.append(key)
     return orphans
 
 
-def _follows_name(compiled: Compiled, standing: Standing, result: FastResult) -> bool:
+def _follows_name(compiled: CompiledRules, standing: CustomerState, result: FastResult) -> bool:
     """Whether a tag may be held that no rule gives: a hold under its rule's former name."""
-    if not standing.held:
+    if not standing.holds:
         return False
     return any(
-        hold.tag != step.key and step.tag not in result.wanted
-        for step in compiled.keeping
+        hold.tag_key != step.key and step.tag not in result.wanted
+        for step in compiled.holding_steps
         if isinstance(step, TagStep)
         for rule in step.rules
-        if (hold := standing.held.get(rule.id)) is not None
+        if (hold := standing.holds.get(rule.id)) is not None
     )
 
 
-def _holds_are_current(compiled: Compiled, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
+def _holds_are_current(compiled: CompiledRules, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
     """Whether the holds are as they should be where the tags are.
 
     A hold whose rule no longer holds anything stays with its tag: the rule may hold again one day.
     """
-    if not (held or compiled.keeping):
+    if not (held or compiled.holding_steps):
         return True
-    inactive = (held[rule] for rule in held.keys() & compiled.idle)
-    return all(hold.tag in tags and hold.below is None for hold in inactive) and all(
-        _hold_is_current(step, tags, held) for step in compiled.keeping
+    inactive = (held[rule] for rule in held.keys() & compiled.rules_without_hold)
+    return all(hold.tag_key in tags and hold.below_since is None for hold in inactive) and all(
+        _hold_is_current(step, tags, held) for step in compiled.holding_steps
     )
 
 
@@ -86,8 +88,8 @@ def _hold_is_current(step: Step, tags: frozenset[str], held: Mapping[str, Hold])
         if step.key not in tags:
             return not any(rule.id in held for rule in step.rules)
         hold = held.get(step.rules[0].id)
-        return len(step.rules) == 1 and hold is not None and hold.tag == step.key
-    hold, key = held.get(step.id), next((key for key in step.keys if key in tags), None)
+        return len(step.rules) == 1 and hold is not None and hold.tag_key == step.key
+    hold, key = held.get(step.id), next((key for key in step.level_by_tag if key in tags), None)
     if hold is None or key is None:
         return hold is None and key is None
-    return hold.tag == key and hold.below is None
+    return hold.tag_key == key and hold.below_since is None

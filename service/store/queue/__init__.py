@@ -7,23 +7,23 @@ from __future__ import annotations
 
 from service.store.queue.stats import ALL_QUEUES, ShopBacklog, count_due, load_backlogs
 from service.store.queue.wakeup import (
-    DRAIN,
+    DRAIN_JOB,
     DRAIN_QUEUE,
     EXPIRES_EXTRA_MS,
     deserialize,
-    ring,
     serialize,
+    wake_shop,
 )
 
 __all__ = [
     "ALL_QUEUES",
-    "DRAIN",
+    "DRAIN_JOB",
     "DRAIN_QUEUE",
     "EXPIRES_EXTRA_MS",
     "ShopBacklog",
     "count_due",
     "deserialize",
     "load_backlogs",
-    "ring",
     "serialize",
+    "wake_shop",
 ]

@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from service.domain.customers import OrgId
 from service.store import keys
 
-DRAIN: Final = "drain"
+DRAIN_JOB: Final = "drain"
 DRAIN_QUEUE: Final = "tagger:queue:drain"
 EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops what waits longer than this
 
@@ -19,7 +19,7 @@ serialize = msgspec.msgpack.Encoder().encode  # never pickle: whoever can write 
 deserialize = msgspec.msgpack.Decoder().decode
 
 
-async def ring(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) -> bool:
+async def wake_shop(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) -> bool:
     """Wake a shop: enqueue one drain under an id that is never used again.
 
     False when arq did not take it; then the flag is taken back and the sweep rings again. The marks are safe
@@ -27,7 +27,11 @@ async def ring(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) 
     """
     try:
         job = await redis.enqueue_job(
-            DRAIN, org, _job_id=f"drain:{org}:{number}", _queue_name=DRAIN_QUEUE, _defer_by=delay_s or None
+            DRAIN_JOB,
+            org,
+            _job_id=f"drain:{org}:{number}",
+            _queue_name=DRAIN_QUEUE,
+            _defer_by=delay_s or None,
         )
         if job is None:
             await redis.delete(keys.shop(org, "wakeup_pending"))

@@ -94,11 +94,11 @@ class RetryResponse(ResponseModel, frozen=True):
 
 async def list_deliveries(context: Context, request: Request) -> DeliveryList:
     """Recorded deliveries, newest first: of one customer's last 50, or in pages of everybody's."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     asked: DeliveriesQuery = request.model
     if asked.customer is UNSET:
         return await _page(context, request.org, asked)
-    found = await deliveries.by_customer(
+    found = await deliveries.list_for_customer(
         context.redis,
         request.org,
         CustomerId(asked.customer),
@@ -110,21 +110,21 @@ async def list_deliveries(context: Context, request: Request) -> DeliveryList:
 
 async def list_unknown_shop_deliveries(context: Context, request: Request) -> DeliveryList:
     """Correctly signed deliveries for shops that we do not have."""
-    return await _page(context, deliveries.STRANGERS, request.model)
+    return await _page(context, deliveries.UNKNOWN_SHOP, request.model)
 
 
 async def list_dead_letters(context: Context, request: Request) -> DeadLetterList:
     """Open dead letters, the oldest first."""
-    await context.shops.require(request.org)
-    letters = await deadletters.open_letters(context.redis, request.org)
+    await context.shops.get_or_raise(request.org)
+    letters = await deadletters.list_open(context.redis, request.org)
     return DeadLetterList([to_model(letter, DeadLetterModel) for letter in letters[:MAX_DEAD_LETTERS]])
 
 
 async def retry_dead_letters(context: Context, request: Request) -> RetryResponse:
     """Look at customers with dead letters again; a success closes their letters."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     asked: RetryRequest = request.model
-    found = {each.customer for each in await deadletters.open_letters(context.redis, request.org)}
+    found = {each.customer for each in await deadletters.list_open(context.redis, request.org)}
     wanted = found if asked.customers is UNSET else found & {CustomerId(each) for each in asked.customers}
     await deadletters.retry(context.redis, request.org, sorted(wanted))
     return RetryResponse(len(wanted))
@@ -132,13 +132,13 @@ async def retry_dead_letters(context: Context, request: Request) -> RetryRespons
 
 async def drop_dead_letter(context: Context, request: Request) -> RetryResponse:
     """Close a customer's dead letters without doing anything."""
-    await context.shops.require(request.org)
-    await deadletters.drop(context.redis, request.org, CustomerId(request.path["customer"]))
+    await context.shops.get_or_raise(request.org)
+    await deadletters.discard(context.redis, request.org, CustomerId(request.path["customer"]))
     return RetryResponse(0)
 
 
 async def _page(context: Context, org: OrgId, asked: TimeQuery) -> DeliveryList:
-    page = await deliveries.by_time(
+    page = await deliveries.list_deliveries(
         context.redis,
         org,
         since_ms=to_ms(asked.since) or 0,

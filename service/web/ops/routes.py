@@ -17,9 +17,9 @@ from starlette.routing import Route
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers import read_id
+from service.domain.customers import parse_customer_id
 from service.domain.deliveries import MAX_BODY
-from service.errors import Unreadable
+from service.errors import MalformedData
 from service.web.ops import deliveries, rules, runs, shops, tags, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
 from service.web.ops.requests import (
@@ -30,7 +30,7 @@ from service.web.ops.requests import (
     parse,
     problem_response,
 )
-from service.web.problems import Problem, problem_of
+from service.web.problems import Problem, to_problem
 
 ENDPOINTS: Final = (
     *shops.ENDPOINTS,
@@ -99,7 +99,7 @@ async def answer(context: Context, raw: RawRequest) -> RawResponse:
         model = await endpoint.handler(context, parse(endpoint, raw))
         return RawResponse(_ENCODER.encode(model))
     except Exception as exc:  # noqa: BLE001  # the outermost frame of an endpoint; problem_of logs a bug
-        return problem_response(problem_of(exc))
+        return problem_response(to_problem(exc))
 
 
 async def _in_pool(cpu: CpuRunner, endpoint: Endpoint, raw: RawRequest) -> RawResponse:
@@ -136,8 +136,8 @@ def _path(given: Mapping[str, str]) -> dict[str, str | int]:
 
 def _customer(given: str) -> int:
     try:
-        return read_id(given)
-    except Unreadable as exc:
+        return parse_customer_id(given)
+    except MalformedData as exc:
         raise Problem(400, "a customer's id is a positive 64-bit number") from exc
 
 

@@ -14,9 +14,9 @@ from msgspec import UNSET, Meta, UnsetType
 from service.context import Context
 from service.domain.customers import MAX_ID
 from service.domain.impact import Preview, WriteCost
-from service.domain.parsing import check_rules, parse_rules
+from service.domain.parsing import parse_rules, validate_rules
 from service.domain.rules import RuleSet
-from service.domain.words import Words
+from service.domain.words import Translator
 from service.errors import Refused
 from service.locales import words
 from service.store import drafts, publish_runs, publishing
@@ -114,7 +114,7 @@ async def preview_rules(context: Context, request: Request) -> PreviewResponse:
     """What publishing these rules would do to everybody known: tags, tier moves, API calls, warnings."""
     asked: PreviewRequest = request.model
     rule_set = _read(asked.rules)
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     return to_preview(await drafts.draft(context, shop, rule_set), words(asked.lang))
 
 
@@ -127,7 +127,7 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     """
     asked: PublishRequest = request.model
     rule_set = _read(asked.rules)
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     parent = None if asked.parent is UNSET else asked.parent
     live = await _published_already(context, shop, rule_set, by=request.by, note=asked.note, parent=parent)
     if live is not None:
@@ -147,11 +147,11 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     The latest version is undone without approval for a day; anything else obeys the guard like a publish.
     """
     asked: RollbackRequest = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     draft = await drafts.draft_rollback(context, shop, to=asked.to)
     if asked.dry_run:
         return RollbackResponse(to_preview(draft, words(asked.lang)), None)
-    note = asked.note or publishing.back_to(asked.to)
+    note = asked.note or publishing.default_note(asked.to)
     live = await _published_already(context, shop, draft.rule_set, by=request.by, note=note)
     if live is not None:
         return RollbackResponse(None, live)
@@ -161,9 +161,9 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     return RollbackResponse(None, _to_published(done.version, done.run, shop))
 
 
-def to_preview(draft: Draft, said: Words) -> PreviewResponse:
+def to_preview(draft: Draft, said: Translator) -> PreviewResponse:
     """The preview of a draft."""
-    data, limits = drafts.as_data(draft, words=said), draft.shown.guard
+    data, limits = drafts.to_dict(draft, words=said), draft.shown.guard
     guard = {
         "needs_approval": limits.needs_approval,
         "why": limits.why,
@@ -177,13 +177,13 @@ async def _published_already(
     context: Context, shop: Shop, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
 ) -> PublishResponse | None:
     live = await context.versions.live(shop.org)
-    if live is None or not publishing.is_live(live, rule_set, by=by, note=note, parent=parent):
+    if live is None or not publishing.already_published(live, rule_set, by=by, note=note, parent=parent):
         return None
-    return _to_published(live, await publish_runs.run_of(context.redis, shop.org, live), shop)
+    return _to_published(live, await publish_runs.find_run(context.redis, shop.org, live), shop)
 
 
 def _read(document: str | Mapping[str, Any]) -> RuleSet:
-    return parse_rules(document) if isinstance(document, str) else check_rules(document)
+    return parse_rules(document) if isinstance(document, str) else validate_rules(document)
 
 
 def _to_published(version: Version, run: Run | None, shop: Shop) -> PublishResponse:

@@ -52,7 +52,7 @@ class RunModel(ResponseModel, frozen=True):
     reason: str
     started_ms: int
     total: int
-    left: int
+    remaining: int
     done: int
     failed: int
     added: int
@@ -93,7 +93,7 @@ class AuditLog(ResponseModel, frozen=True):
 
 async def start_replay(context: Context, request: Request) -> ReplayResponse:
     """Look at customers again, in the bulk lane. Twice makes no second write: only differences are written."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     asked: ReplayRequest = request.model
     selection = await replays.select(
         context.redis,
@@ -106,7 +106,7 @@ async def start_replay(context: Context, request: Request) -> ReplayResponse:
         everybody=asked.everybody,
     )
     if asked.dry_run:
-        return ReplayResponse(len(selection.customers), selection.said, None)
+        return ReplayResponse(len(selection.customers), selection.description, None)
     run = await replays.start(
         context.redis,
         request.org,
@@ -115,27 +115,27 @@ async def start_replay(context: Context, request: Request) -> ReplayResponse:
         reason=asked.reason,
         now_ms=await context.now_ms(),
     )
-    return ReplayResponse(len(selection.customers), selection.said, to_model(run, RunModel))
+    return ReplayResponse(len(selection.customers), selection.description, to_model(run, RunModel))
 
 
 async def list_runs(context: Context, request: Request) -> RunList:
     """The newest replays, publishes, adoptions and walks."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     return RunList([to_model(run, RunModel) for run in await runs.latest(context.redis, request.org)])
 
 
 async def run_status(context: Context, request: Request) -> RunModel:
     """How far a replay, publish, adoption or walk is."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     return to_model(await runs.get(context.redis, request.org, request.path["run"]), RunModel)
 
 
 async def list_audit_log(context: Context, request: Request) -> AuditLog:
     """What people did to the shop, newest first."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     asked: AuditQuery = request.model
-    found = await audit.latest(context.redis, request.org, most=asked.limit)
-    return AuditLog([AuditEntry(each.at_ms, each.by, each.what, each.about) for each in found])
+    found = await audit.recent(context.redis, request.org, most=asked.limit)
+    return AuditLog([AuditEntry(each.at_ms, each.by, each.action, each.details) for each in found])
 
 
 RUN_EXAMPLE: Final[dict[str, Any]] = {

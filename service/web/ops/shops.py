@@ -81,14 +81,14 @@ async def list_shops(context: Context, _: Request) -> ShopList:
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop and how its work stands."""
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     [state] = await load_backlogs(context.redis, [request.org])
     return _status(shop, state)
 
 
 async def pause(context: Context, request: Request) -> ShopStatus:
     """Stop all work of the shop; its marks stay, deliveries are recorded as before."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     asked: PauseRequest = request.model
     await context.shops.pause(request.org, reason=asked.reason, by=request.by)
     return await shop_status(context, request)
@@ -96,15 +96,15 @@ async def pause(context: Context, request: Request) -> ShopStatus:
 
 async def resume(context: Context, request: Request) -> ShopStatus:
     """Let the shop work again."""
-    await context.shops.require(request.org)
+    await context.shops.get_or_raise(request.org)
     await context.shops.resume(request.org)
     return await shop_status(context, request)
 
 
 async def enable_shadow(context: Context, request: Request) -> ShopStatus:
     """Begin shadow mode: decisions are recorded, no write is begun. Where it is on already, nothing happens."""
-    shop = await context.shops.require(request.org)
-    await going_live.go_dark(context, shop, by=request.by)
+    shop = await context.shops.get_or_raise(request.org)
+    await going_live.enable_shadow(context, shop, by=request.by)
     return await shop_status(context, request)
 
 
@@ -114,11 +114,11 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
     It obeys the guard like a publish, and is refused with 409 where the shop is not in shadow mode.
     """
     asked: DisableShadowRequest = request.model
-    shop = await context.shops.require(request.org)
-    draft = await going_live.draft_live(context, shop)
+    shop = await context.shops.get_or_raise(request.org)
+    draft = await going_live.draft_disable_shadow(context, shop)
     if asked.dry_run:
         return DisableShadowResponse(to_preview(draft, words(asked.lang)), None, shadow=True)
-    run = await going_live.go_live(context, shop, draft, by=request.by, approved=asked.approve)
+    run = await going_live.disable_shadow(context, shop, draft, by=request.by, approved=asked.approve)
     return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
 
 

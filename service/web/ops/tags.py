@@ -112,7 +112,7 @@ async def adopt_tag(context: Context, request: Request) -> ClaimResponse:
     A worker does it; the run is followed at `runs/{run}`. The same adoption that is still pending is not started twice.
     """
     asked: AdoptRequest = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     claim = await claims.plan_adoption(context, shop, asked.tag, matching_only=asked.matching_only)
     return await _claim(context, request, shop, claim, dry_run=asked.dry_run)
 
@@ -123,7 +123,7 @@ async def retract_tag(context: Context, request: Request) -> ClaimResponse:
     A worker does it; the run is followed at `runs/{run}`. The same one that is still pending is not started twice.
     """
     asked: RetractRequest = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     claim = await claims.plan_retraction(context, shop, asked.tag)
     return await _claim(context, request, shop, claim, dry_run=asked.dry_run)
 
@@ -131,16 +131,16 @@ async def retract_tag(context: Context, request: Request) -> ClaimResponse:
 async def exclude_customer(context: Context, request: Request) -> ExcludeResponse:
     """Leave a customer alone with a rule: it neither gives nor removes its tag there."""
     asked: ExcludeRequest = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     customer = CustomerId(request.path["customer"])
-    planned = await exclusions.plan(context, shop, customer, asked.rule, undo=asked.undo)
+    planned = await exclusions.plan_exclusion(context, shop, customer, asked.rule, undo=asked.undo)
     if not asked.dry_run:
-        await exclusions.carry_out(context, shop, planned, by=request.by)
+        await exclusions.apply_exclusion(context, shop, planned, by=request.by)
     return ExcludeResponse(
         planned.customer,
         planned.rule,
         planned.undo,
-        planned.news,
+        planned.changed,
         None if planned.add is None else [*planned.add],
         None if planned.remove is None else [*planned.remove],
     )
@@ -149,9 +149,9 @@ async def exclude_customer(context: Context, request: Request) -> ExcludeRespons
 async def explain_customer(context: Context, request: Request) -> CustomerExplanation:
     """Why a customer has its tags or not, by what we have stored: Haravan is asked nothing."""
     asked: ExplainQuery = request.model
-    explained = await explaining.explain(
+    explained = await explaining.explain_for_shop(
         context.redis,
-        await context.shops.require(request.org),
+        await context.shops.get_or_raise(request.org),
         CustomerId(request.path["customer"]),
         versions=context.versions,
         now_ms=await context.now_ms(),
@@ -166,11 +166,11 @@ async def _claim(
     context: Context, request: Request, shop: Shop, claim: Claim, *, dry_run: bool
 ) -> ClaimResponse:
     run = None
-    if claim.owners and not dry_run:
-        run = await claiming.carry_out(context, shop, claim, by=request.by)
-    samples: list[int] = [int(each) for each in [*claim.owners][:MAX_SAMPLES]]
+    if claim.new_owners and not dry_run:
+        run = await claiming.apply_claim(context, shop, claim, by=request.by)
+    samples: list[int] = [int(each) for each in [*claim.new_owners][:MAX_SAMPLES]]
     model = None if run is None else to_model(run, RunModel)
-    return ClaimResponse(claim.tag, claim.what, len(claim.owners), samples, model)
+    return ClaimResponse(claim.tag, claim.what, len(claim.new_owners), samples, model)
 
 
 def _renamed(tag: dict[str, Any]) -> dict[str, Any]:

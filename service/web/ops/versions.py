@@ -7,10 +7,16 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, UnsetType
 
 from service.context import Context
-from service.domain.differences import differences, headline, in_sentences, in_words, in_yaml
+from service.domain.differences import (
+    describe_change,
+    describe_changes,
+    diff_rules,
+    summarize_change,
+    yaml_diff,
+)
 from service.domain.rules import RuleSet
-from service.domain.words import Words
-from service.domain.writing import dump_yaml
+from service.domain.words import Translator
+from service.domain.writing import to_yaml
 from service.errors import NotFound
 from service.locales import words
 from service.store.shop import Shop
@@ -101,19 +107,19 @@ class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "u
 async def show_rules(context: Context, request: Request) -> RulesResponse:
     """The rules of a shop: what is live, or an earlier version."""
     asked: RulesQuery = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     number = await _live_number(context, shop) if asked.version is UNSET else asked.version
     version = await context.versions.get(shop.org, number)
     rule_set = await context.versions.document(shop.org, number)
     return RulesResponse(
-        to_model(version, VersionModel), rule_set.model_dump(by_alias=True), dump_yaml(rule_set)
+        to_model(version, VersionModel), rule_set.model_dump(by_alias=True), to_yaml(rule_set)
     )
 
 
 async def list_versions(context: Context, request: Request) -> VersionList:
     """Every version of the rules: who, when, why, and what its preview said."""
     asked: HistoryQuery = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     found = await context.versions.history(shop.org)
     return VersionList([to_model(one, VersionModel) for one in found[: asked.limit]])
 
@@ -121,7 +127,7 @@ async def list_versions(context: Context, request: Request) -> VersionList:
 async def compare_versions(context: Context, request: Request) -> DifferenceResponse:
     """What differs between two versions, rule by rule, in sentences and as YAML."""
     asked: DifferenceQuery = request.model
-    shop = await context.shops.require(request.org)
+    shop = await context.shops.get_or_raise(request.org)
     until = await _live_number(context, shop) if asked.until is UNSET else asked.until
     since = until - 1 if asked.since is UNSET else asked.since
     if since < 1:
@@ -132,9 +138,9 @@ async def compare_versions(context: Context, request: Request) -> DifferenceResp
     return DifferenceResponse(
         since=since,
         until=until,
-        text=in_words(before, after, words=said),
+        text=describe_changes(before, after, translator=said),
         rules=_differences(before, after, words=said),
-        yaml=in_yaml(before, after, names=(f"v{since}", f"v{until}")),
+        yaml=yaml_diff(before, after, names=(f"v{since}", f"v{until}")),
     )
 
 
@@ -145,18 +151,18 @@ async def _live_number(context: Context, shop: Shop) -> int:
     return number
 
 
-def _differences(before: RuleSet, after: RuleSet, *, words: Words) -> list[RuleDifference]:
+def _differences(before: RuleSet, after: RuleSet, *, words: Translator) -> list[RuleDifference]:
     return [
         RuleDifference(
             one.id,
             one.how,
-            headline(one, words=words),
+            summarize_change(one, translator=words),
             [
                 DifferenceLine(each.sign, each.text)
-                for each in in_sentences(one, words=words, before=before, after=after)
+                for each in describe_change(one, translator=words, before=before, after=after)
             ],
         )
-        for one in differences(before, after)
+        for one in diff_rules(before, after)
     ]
 
 

@@ -11,22 +11,22 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.domain.deliveries import (
     MAX_BODY,
-    Kept,
-    Reason,
-    Refusal,
-    Verdict,
-    cause_of,
-    identity,
-    judge,
-    keep,
-    looks_signed,
+    DeliveryContent,
+    DeliveryRecord,
+    IgnoredReason,
+    RejectionReason,
+    delivery_id,
+    encode_delivery,
+    has_signature_format,
+    mark_cause,
+    normalize_topic,
+    parse_delivery,
     signature_digest,
-    tidy_topic,
 )
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.ingest import GroupCommit, QueueFull
-from service.store.deliveries import STRANGERS
-from service.store.marks import Event
+from service.store.deliveries import UNKNOWN_SHOP
+from service.store.marks import DirtyEvent
 from service.web.webhooks.metrics import WebhookMetrics, topic_label
 from service.web.webhooks.rejections import RejectionTracker
 from service.web.webhooks.shop_cache import ShopCache, WebhookShop
@@ -62,7 +62,7 @@ class WebhookHeaders(NamedTuple):
 class _Rejected(Exception):
     """The request is answered 401 or 415."""
 
-    def __init__(self, reason: Refusal) -> None:
+    def __init__(self, reason: RejectionReason) -> None:
         self.reason = reason
 
 
@@ -114,7 +114,7 @@ class WebhookEndpoint:
                 body = await self._read_rest(message, receive)
             await self.accept(headers, body)
         except _Rejected as exc:
-            if exc.reason is Refusal.CONTENT_ENCODING:
+            if exc.reason is RejectionReason.CONTENT_ENCODING:
                 await _answer(send, 415, b"send the body without Content-Encoding")
             else:
                 await _answer(send, 401, b"not signed by Haravan")
@@ -122,7 +122,7 @@ class WebhookEndpoint:
             if exc.status:
                 self._metrics.failed.labels(exc.reason).inc()
                 await _answer(send, exc.status, b"the body cannot be accepted", CLOSE, RETRY_AFTER)
-        except StoreAway as exc:
+        except StoreUnavailable as exc:
             self._metrics.failed.labels(
                 "overloaded" if isinstance(exc, QueueFull) else "store_unavailable"
             ).inc()
@@ -148,10 +148,10 @@ class WebhookEndpoint:
             secrets = shop.secrets if shop else self._shops.app_secrets
             digest = signature_digest(body, headers.signature, secrets)
             if digest is None:
-                raise self._rejected(Refusal.BAD_SIGNATURE, shop)
+                raise self._rejected(RejectionReason.BAD_SIGNATURE, shop)
         event = build_event(headers, body, org=org, shop=shop, digest=digest)
         error = await self._ingest.submit(
-            shop.org if shop else STRANGERS, event, topic=topic_label(headers.topic)
+            shop.org if shop else UNKNOWN_SHOP, event, topic=topic_label(headers.topic)
         )
         if error is not None:
             raise error
@@ -159,16 +159,18 @@ class WebhookEndpoint:
     def _check_headers(self, headers: WebhookHeaders) -> None:
         """Raise if the body need not be waited for: anybody may send half a request and hold the rest back."""
         if headers.encoding and headers.encoding != b"identity":
-            raise self._rejected(Refusal.CONTENT_ENCODING, None)
-        if not looks_signed(headers.signature):
-            reason = Refusal.BAD_SIGNATURE if headers.signature else Refusal.NO_SIGNATURE
+            raise self._rejected(RejectionReason.CONTENT_ENCODING, None)
+        if not has_signature_format(headers.signature):
+            reason = RejectionReason.BAD_SIGNATURE if headers.signature else RejectionReason.NO_SIGNATURE
             raise self._rejected(reason, self._shops.get(headers.org))
         if len(headers.length) >= 7 and int(headers.length) > MAX_BODY:
             raise _Unreadable(413, "body_too_large")
 
-    def _rejected(self, reason: Refusal, shop: WebhookShop | None) -> _Rejected:
-        if reason is not Refusal.CONTENT_ENCODING and not (shop.secrets if shop else self._shops.app_secrets):
-            reason = Refusal.NO_SECRET
+    def _rejected(self, reason: RejectionReason, shop: WebhookShop | None) -> _Rejected:
+        if reason is not RejectionReason.CONTENT_ENCODING and not (
+            shop.secrets if shop else self._shops.app_secrets
+        ):
+            reason = RejectionReason.NO_SECRET
         self._rejections.record(reason, org=shop.org if shop else None)
         return _Rejected(reason)
 
@@ -213,7 +215,7 @@ def parse_headers(headers: Sequence[tuple[bytes, bytes]]) -> WebhookHeaders:
     if signature is None:
         signature = found.get(b"x-haravan-hmac-sha256", b"")
     return WebhookHeaders(
-        tidy_topic(found.get(b"x-haravan-topic", b"")),
+        normalize_topic(found.get(b"x-haravan-topic", b"")),
         org.decode() if len(org) <= MAX_ORG_DIGITS and org.isdigit() else "",
         found.get(b"haravan-shop-domain", b"").decode("latin-1"),
         signature.strip(),
@@ -225,21 +227,21 @@ def parse_headers(headers: Sequence[tuple[bytes, bytes]]) -> WebhookHeaders:
 
 def build_event(
     headers: WebhookHeaders, body: bytes, *, org: str, shop: WebhookShop | None, digest: bytes
-) -> Event:
+) -> DirtyEvent:
     """What the mark script stores of a signed delivery. `org` is what the headers say; without a shop nobody is marked."""
     topic = headers.topic
     if shop is None:
-        verdict = Verdict(note=Reason.UNKNOWN_SHOP if org else Reason.NO_ORG)
+        verdict = DeliveryContent(ignored_reason=IgnoredReason.UNKNOWN_SHOP if org else IgnoredReason.NO_ORG)
     else:
-        verdict = judge(topic=topic, body=body, test=headers.is_test)
-    return Event(
+        verdict = parse_delivery(topic=topic, body=body, test=headers.is_test)
+    return DirtyEvent(
         verdict.customer,
         verdict.digest,
         verdict.updated_ms,
-        identity(org=org, topic=topic, digest=digest),
-        verdict.note,
-        cause_of(topic),
-        keep(Kept(topic, digest, len(body), headers.is_test, "" if shop else org)),
+        delivery_id(org=org, topic=topic, digest=digest),
+        verdict.ignored_reason,
+        mark_cause(topic),
+        encode_delivery(DeliveryRecord(topic, digest, len(body), headers.is_test, "" if shop else org)),
     )
 
 

@@ -15,7 +15,7 @@ from redis.exceptions import RedisError
 
 from service.alerts import NO_SHOP, Alerts
 from service.domain.customers import OrgId
-from service.domain.deliveries import Refusal
+from service.domain.deliveries import RejectionReason
 from service.store import unsigned
 from service.web.webhooks.metrics import WebhookMetrics
 
@@ -46,7 +46,7 @@ class RejectionTracker:
         self._counts: Counter[tuple[int, str, str]] = Counter()  # (minute, org, reason), not stored yet
         self._logged: dict[tuple[str, str], int] = {}  # minute of the last line, by org and reason
 
-    def record(self, reason: Refusal, *, org: OrgId | None) -> None:
+    def record(self, reason: RejectionReason, *, org: OrgId | None) -> None:
         """Count a rejected request. `org` is None unless we have that shop: the header is not signed."""
         shop = org or NO_SHOP
         now = self._clock()
@@ -56,7 +56,7 @@ class RejectionTracker:
         if self._logged.get((shop, reason)) != minute:
             self._logged[shop, reason] = minute
             structlog.get_logger().warning("webhook_rejected", org=shop, reason=reason)
-        if reason == Refusal.NO_SECRET:
+        if reason == RejectionReason.NO_SECRET:
             self._alerts.raise_alert(
                 "webhook_secret_missing", "webhooks arrive, and no secret is set to verify them", org=shop
             )
@@ -69,7 +69,7 @@ class RejectionTracker:
         pending, self._pending = self._pending, {}
         try:
             if counts:
-                await unsigned.count(self._redis, counts)
+                await unsigned.add_counts(self._redis, counts)
                 counts = Counter()
             while pending:
                 org, moments = pending.popitem()
@@ -85,7 +85,7 @@ class RejectionTracker:
     async def _check_streak(self, org: OrgId, moments: deque[float]) -> None:
         now = self._clock()
         ages_ms = [max(0, int((now - moment) * 1000)) for moment in moments]
-        streak = await unsigned.in_a_row(
+        streak = await unsigned.consecutive_failures(
             self._redis, org, by=f"{self._process_id}:{next(self._checks)}", ages_ms=ages_ms, most=MAX_STREAK
         )
         if streak >= MAX_STREAK:

@@ -12,8 +12,8 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
-from service.errors import StoreAway
-from service.store.shops import Shops
+from service.errors import StoreUnavailable
+from service.store.shops import ShopRepository
 
 POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at most
 MIN_REFRESH_INTERVAL_S: Final = (
@@ -38,7 +38,7 @@ class ShopCache:
 
     def __init__(
         self,
-        shops: Shops,
+        shops: ShopRepository,
         *,
         app_secrets: tuple[str, ...],
         timeout_s: float = REFRESH_TIMEOUT_S,
@@ -81,7 +81,7 @@ class ShopCache:
         Raises StoreAway if the shops cannot be read, or may not be read yet.
         """
         if self._polling is None:
-            raise StoreAway("the store is not known to be durable yet")
+            raise StoreUnavailable("the store is not known to be durable yet")
         if self._refreshing is None and self._clock() - self._checked_at < MIN_REFRESH_INTERVAL_S:
             return
         if self._refreshing is None:
@@ -91,7 +91,7 @@ class ShopCache:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.shield(self._refreshing)
         except (RedisError, OSError) as exc:  # a timeout is an OSError
-            raise StoreAway("the shops cannot be read") from exc
+            raise StoreUnavailable("the shops cannot be read") from exc
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._refreshing = None
@@ -102,7 +102,7 @@ class ShopCache:
         while True:
             try:
                 await self.refresh()
-            except StoreAway:
+            except StoreUnavailable:
                 pass  # the cached shops stay in use
             except Exception:  # noqa: BLE001  # outermost loop: a revoked secret must not stay valid for ever
                 structlog.get_logger().exception("shop_cache_error")

@@ -22,7 +22,7 @@ from service.cpu_pool import InProcess
 from service.store import keys
 from service.store.cipher import Cipher
 from service.store.counters import Counters
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.store.versions import Versions
 from service.tasks import cancel_and_wait
 from workers.periodic.pending_jobs import PendingJobs
@@ -67,7 +67,7 @@ def typed(words: Sequence[str], stdin: str) -> Said:
 
 @pytest.fixture
 async def place(redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Place]:
-    context = Context(redis, Shops(redis, Cipher(["k" * 32])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
     working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
     sandbox = Sandbox()

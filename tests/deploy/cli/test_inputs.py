@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from deploy.cli.inputs import load_env_file
-from service.errors import BadSettings
+from service.errors import InvalidSettings
 
 
 def loaded(path: Path, text: str, **environ: str) -> dict[str, str]:
@@ -59,7 +59,7 @@ def test_lines_are_read_as_honcho_and_compose_read_them(tmp_path: Path, text: st
     ids=["no value", "no name", "a name with a space", "one quote"],
 )
 def test_an_invalid_line_is_reported_by_its_number_without_its_text(tmp_path: Path, line: str) -> None:
-    with pytest.raises(BadSettings, match=r"\.env, line 2: expected NAME=value$"):
+    with pytest.raises(InvalidSettings, match=r"\.env, line 2: expected NAME=value$"):
         loaded(tmp_path / ".env", f"PORT=1\n{line}")
 
 
@@ -69,10 +69,10 @@ def test_another_encoding_is_refused_and_a_byte_order_mark_is_ignored(
     assert loaded(tmp_path / ".env", "\ufeffPORT=8000") == {"PORT": "8000"}
 
     (tmp_path / ".env").write_text("PORT=8000", encoding="utf-16")
-    with pytest.raises(BadSettings, match="not UTF-8"):
+    with pytest.raises(InvalidSettings, match="not UTF-8"):
         load_env_file(tmp_path / ".env", {})
 
 
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
-    with pytest.raises(BadSettings, match="no settings file"):
+    with pytest.raises(InvalidSettings, match="no settings file"):
         load_env_file(tmp_path / "none", {})

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, CustomerId, OrgId, pack
-from service.domain.standing import OWNERSHIP_CODEC, Owned
+from service.domain.customers import Customer, CustomerId, OrgId, encode_snapshot
+from service.domain.standing import OWNERSHIP_CODEC, Ownership
 from service.domain.strikes import REVERTS_CODEC
 from service.store import census, keys, runs
 from tests.deploy.cli.test_app import ORG, Place, place, shop
@@ -39,9 +39,9 @@ async def known(redis: ArqRedis, *customers: Customer) -> None:
     """Customers as drains have left them."""
     client: Any = redis
     for one in customers:
-        await client.hset(keys.shop(ORG, "snapshots"), str(one.id), pack(one))
+        await client.hset(keys.shop(ORG, "snapshots"), str(one.id), encode_snapshot(one))
         if "VIP" in one.tags:
-            owned = OWNERSHIP_CODEC.encode({"vip": Owned("VIP", "vip", 1_700_000_000_000, 1)})
+            owned = OWNERSHIP_CODEC.encode({"vip": Ownership("VIP", "vip", 1_700_000_000_000, 1)})
             await client.hset(keys.shop(ORG, "owned"), str(one.id), owned)
 
 
@@ -114,7 +114,7 @@ async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
     shop: Place, redis: ArqRedis, rules: Path
 ) -> None:
     await known(redis, RICH, MIDDLING, THEIRS)
-    await census.count(redis, OrgId(ORG), 500)
+    await census.save_count(redis, OrgId(ORG), 500)
 
     said = await shop.tagger("rules", "preview", ORG, str(rules))
     as_json = await shop.tagger("rules", "preview", ORG, str(rules), "--json")

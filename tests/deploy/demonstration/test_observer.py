@@ -10,15 +10,15 @@ from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.demonstration.observer import Stats
 from deploy.sandbox import Sandbox
 from service.domain.parsing import parse_rules
-from service.store.marks import Event, mark
+from service.store.marks import DirtyEvent, mark_dirty
 
 RULES = parse_rules(
     "version: 1\nrules: [{id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}]"
 )
 
 
-def delivery(number: int, outcome: str = "") -> Event:
-    return Event(str(number), identity=number.to_bytes(16), note=outcome)
+def delivery(number: int, outcome: str = "") -> DirtyEvent:
+    return DirtyEvent(str(number), identity=number.to_bytes(16), note=outcome)
 
 
 async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(redis: ArqRedis) -> None:
@@ -32,7 +32,7 @@ async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(re
         [delivery(5)],
     ):
         if batch:
-            await mark(redis, ORG, batch, lane="live")
+            await mark_dirty(redis, ORG, batch, lane="live")
         await stats.update(environment)
         counts.append(stats.echoes)
 

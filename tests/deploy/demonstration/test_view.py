@@ -13,14 +13,14 @@ from deploy.demonstration.observer import EventResult
 from deploy.demonstration.view import Reasons, Screen, format_vnd
 from service.domain.customers import CustomerId
 from service.domain.parsing import parse_rules
-from service.store.ledger import Entry, Written
+from service.store.ledger import LedgerEntry, LedgerRow
 
 RULES = parse_rules((Path(__file__).parents[3] / "deploy/rules/demo.yaml").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)
 
 
-def entry(action: str, tag: str, rule: str, **values: object) -> Entry:
-    return Entry(
+def entry(action: str, tag: str, rule: str, **values: object) -> LedgerEntry:
+    return LedgerEntry(
         action="+" if action == "+" else "-", tag=tag, rule=rule, version=1, cause="delivery", values=values
     )
 
@@ -37,7 +37,7 @@ REASONS = [
 
 
 @pytest.mark.parametrize(("written", "said"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS])
-def test_a_reason_names_the_rule_and_the_values(written: Entry, said: str) -> None:
+def test_a_reason_names_the_rule_and_the_values(written: LedgerEntry, said: str) -> None:
     assert Reasons(RULES).why(written) == said
 
 
@@ -58,7 +58,7 @@ def test_no_line_is_wider_than_the_terminal(width: int) -> None:
     written = entry(
         "+", "Sinh nhật tháng này", "nguoi-quen-ngu-dong", orders_count=3, last_order_date="2026-07-08"
     )
-    screen.show_result(EventResult((Written("1-0", 1, CustomerId(7), written),), 0.08), Reasons(RULES))
+    screen.show_result(EventResult((LedgerRow("1-0", 1, CustomerId(7), written),), 0.08), Reasons(RULES))
 
     assert max(map(len, out.getvalue().splitlines())) <= width
     assert "0.08 s" in out.getvalue()

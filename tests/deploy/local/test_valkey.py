@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from deploy.local import valkey
 from deploy.local.paths import lock_folder
 from deploy.local.supervisor import supervise
-from service.errors import Refused, StoreAway
+from service.errors import Refused, StoreUnavailable
 
 
 async def test_what_was_written_is_there_after_a_restart(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ async def test_a_damaged_append_only_file_is_reported_immediately_and_not_change
     log.write_bytes(damaged)
 
     async with supervise() as running:
-        with pytest.raises(StoreAway, match=r"exited at its start.*store\.log"):
+        with pytest.raises(StoreUnavailable, match=r"exited at its start.*store\.log"):
             async with valkey.start_server(running, tmp_path):
                 pass
 
@@ -61,7 +61,7 @@ async def test_a_path_that_is_too_long_for_a_socket_works(tmp_path: Path) -> Non
 
 
 async def test_a_server_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreAway, match="did not answer"):
+    with pytest.raises(StoreUnavailable, match="did not answer"):
         await valkey.wait_until_ready(f"unix://{tmp_path}/none.sock", within_s=0.1)
 
 

@@ -13,9 +13,9 @@ from redis.exceptions import ResponseError
 from deploy.local.wait import until
 from service.domain.customers import CustomerId, OrgId
 from service.store import erasing, keys
-from service.store.clock import mend_step_back
+from service.store.clock import handle_clock_step_back
 from service.store.connection import connect
-from service.store.forgetting import forget
+from service.store.forgetting import apply_retention
 from service.store.script import load_script
 from tests.conftest import valkey
 from tests.workers.stage import ORG, Stage, staged
@@ -83,10 +83,10 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await stage.drain.turns.bucket.acquire(ORG, lane="live")
         right = [CustomerId(99), b"\x80", ""]
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
-        await forget(strict, ORG, now_ms=stage.now_ms)
+        await apply_retention(strict, ORG, now_ms=stage.now_ms)
         await stage.shops.remove(ORG, erase=True)
         for _ in range(2):
-            stage.clock.advance(erasing.AGAIN_MS / 1000)
+            stage.clock.advance(erasing.RETRY_DELAY_MS / 1000)
             await stage.execute_jobs()
 
     assert strict.__dict__["ran"] == set(SCRIPTS.values())
@@ -121,4 +121,4 @@ async def _sweep(stage: Stage) -> None:
         return stage.now_ms - 3_600_000
 
     await stage.redis.set(keys.partition_key(ORG, "last_server_time"), stage.now_ms)
-    assert await mend_step_back(stage.redis, now_ms=earlier, orgs=stage.shops.orgs) == 3_600_000
+    assert await handle_clock_step_back(stage.redis, now_ms=earlier, orgs=stage.shops.orgs) == 3_600_000

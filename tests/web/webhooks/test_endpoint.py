@@ -12,11 +12,11 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId, digest
-from service.domain.records import read_record
+from service.domain.records import parse_record
 from service.settings import Settings
 from service.store import keys
-from service.store.deliveries import STRANGERS, Delivery, by_customer, by_time
-from service.store.shops import Shops
+from service.store.deliveries import UNKNOWN_SHOP, Delivery, list_deliveries, list_for_customer
+from service.store.shops import ShopRepository
 from tests.web.conftest import ORG, OTHER_ORG, OWN_SECRET, PATH, Sender, serving, signature
 
 CUSTOMER = json.dumps({"id": 7, "first_name": "Ánh", "updated_at": "2026-03-01T00:00:00Z"}).encode()
@@ -25,7 +25,7 @@ P = keys.shop(ORG)
 
 async def recorded(redis: ArqRedis, org: str = ORG) -> list[Delivery]:
     """The shop's deliveries, oldest first."""
-    return list(reversed((await by_time(redis, OrgId(org))).deliveries))
+    return list(reversed((await list_deliveries(redis, OrgId(org))).deliveries))
 
 
 async def marked(redis: ArqRedis, org: str = ORG) -> list[bytes]:
@@ -72,7 +72,7 @@ async def test_a_repeat_is_labelled_and_marks_again(redis: ArqRedis, sender: Sen
 async def test_the_echo_of_a_drain_is_recorded_and_marks_nobody(redis: ArqRedis, sender: Sender) -> None:
     whole = dict.fromkeys(("total_spent", "orders_count", "tags", "created_at", "last_order_date", "birthday", "gender", "state", "accepts_marketing", "verified_email", "group_name", "default_address", "first_name", "last_name", "email", "phone", "note"))  # fmt: skip
     body = json.dumps({"id": 7, **whole}).encode()
-    await redis.hset(P + "echo_digests", "7", digest(read_record(body).customer))
+    await redis.hset(P + "echo_digests", "7", digest(parse_record(body).customer))
 
     answer = await sender.deliver(body)
 
@@ -119,7 +119,7 @@ async def test_a_signed_delivery_for_a_shop_we_do_not_have_is_kept_in_one_place(
     answer = await sender.deliver(CUSTOMER, org=None if org is None else org.encode())  # type: ignore[arg-type]
 
     assert answer.status_code == 200
-    assert [(each.outcome, each.org) for each in await recorded(redis, STRANGERS)] == [(outcome, kept)]
+    assert [(each.outcome, each.org) for each in await recorded(redis, UNKNOWN_SHOP)] == [(outcome, kept)]
     assert not await redis.exists(keys.shop(str(org), "deliveries"))
 
 
@@ -168,7 +168,7 @@ async def test_a_refused_webhook_leaves_nothing(redis: ArqRedis, sender: Sender)
     answer = await sender.deliver(CUSTOMER, secret="wrong")
 
     assert answer.status_code == 401
-    assert await recorded(redis) == await recorded(redis, STRANGERS) == []
+    assert await recorded(redis) == await recorded(redis, UNKNOWN_SHOP) == []
     assert await marked(redis) == []
 
 
@@ -224,7 +224,9 @@ async def test_the_handshake(client: httpx2.AsyncClient, query: str, status: int
     assert answer.headers["content-type"].startswith("text/plain")
 
 
-async def test_without_a_verify_token_no_handshake_is_right(shops: Shops, settings: Settings) -> None:
+async def test_without_a_verify_token_no_handshake_is_right(
+    shops: ShopRepository, settings: Settings
+) -> None:
     async with serving(replace(settings, verify_token="")) as client:
         answer = await client.get(f"{PATH}?hub.mode=subscribe&hub.verify_token=&hub.challenge=abc")
 
@@ -232,7 +234,7 @@ async def test_without_a_verify_token_no_handshake_is_right(shops: Shops, settin
 
 
 async def test_without_any_secret_the_endpoint_is_closed(
-    redis: ArqRedis, shops: Shops, settings: Settings
+    redis: ArqRedis, shops: ShopRepository, settings: Settings
 ) -> None:
     async with serving(replace(settings, webhook_secrets=())) as client:
         sender = Sender(client)
@@ -254,6 +256,6 @@ async def test_a_customers_last_deliveries_are_found_newest_first(redis: ArqRedi
         await sender.deliver(json.dumps({"id": 7, "first_name": name}).encode())
     await sender.deliver(b'{"id": 8}')
 
-    found = await by_customer(redis, ORG, CustomerId(7))
+    found = await list_for_customer(redis, ORG, CustomerId(7))
 
     assert [each.id for each in found] == [each.id for each in reversed((await recorded(redis))[:3])]

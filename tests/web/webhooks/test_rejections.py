@@ -11,10 +11,10 @@ from structlog.testing import capture_logs
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
-from service.domain.deliveries import Refusal
+from service.domain.deliveries import RejectionReason
 from service.store import keys
 from service.store.connection import connect
-from service.store.marks import Event, mark
+from service.store.marks import DirtyEvent, mark_dirty
 from service.web.webhooks.metrics import WebhookMetrics
 from service.web.webhooks.rejections import MAX_STREAK, RejectionTracker
 from tests.web.conftest import ORG, OTHER_ORG
@@ -51,7 +51,7 @@ async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alert
 
     with capture_logs() as lines:
         for number in range(10_000):
-            tracker.record(Refusal.BAD_SIGNATURE, org=None if number % 2 else ORG)
+            tracker.record(RejectionReason.BAD_SIGNATURE, org=None if number % 2 else ORG)
         await tracker.flush()
         await alerts.drain()
 
@@ -71,9 +71,9 @@ async def test_the_next_minute_is_logged_again(redis: ArqRedis, alerts: Alerts) 
     tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=clock)
 
     with capture_logs() as lines:
-        tracker.record(Refusal.NO_SIGNATURE, org=None)
+        tracker.record(RejectionReason.NO_SIGNATURE, org=None)
         clock.now += 60
-        tracker.record(Refusal.NO_SIGNATURE, org=None)
+        tracker.record(RejectionReason.NO_SIGNATURE, org=None)
 
     assert [line["event"] for line in lines] == ["webhook_rejected", "webhook_rejected"]
 
@@ -116,7 +116,7 @@ async def test_tracker_from_before_a_good_one_do_not_count_however_late_they_are
     clock = Clock()
     tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=clock)
     for _ in range(MAX_STREAK):
-        tracker.record(Refusal.BAD_SIGNATURE, org=ORG)
+        tracker.record(RejectionReason.BAD_SIGNATURE, org=ORG)
     clock.now += 5  # the good one below came meanwhile
     await taken(redis)
 
@@ -139,13 +139,13 @@ async def test_a_flood_against_one_shop_is_one_key_of_a_few_bytes(redis: ArqRedi
 async def refuse(tracker: RejectionTracker, *, times: int = 1, org: OrgId = ORG) -> None:
     """So many tracker, and what follows from them every few seconds."""
     for _ in range(times):
-        tracker.record(Refusal.BAD_SIGNATURE, org=org)
+        tracker.record(RejectionReason.BAD_SIGNATURE, org=org)
     await tracker.flush()
 
 
 async def taken(redis: ArqRedis) -> None:
     """A good webhook of the shop, a millisecond or more before whatever comes next."""
-    (marked,) = await mark(redis, ORG, [Event("7", identity=b"a" * 16)], lane="live")
+    (marked,) = await mark_dirty(redis, ORG, [DirtyEvent("7", identity=b"a" * 16)], lane="live")
     at_ms, now_ms = int(marked.delivery.split("-")[0]), 0
     while now_ms <= at_ms:
         seconds, micros = await redis.time()
@@ -158,7 +158,7 @@ async def test_forged_orgs_raise_no_alert(
     tracker = RejectionTracker(redis, alerts, WebhookMetrics())
 
     for _ in range(100):
-        tracker.record(Refusal.BAD_SIGNATURE, org=None)
+        tracker.record(RejectionReason.BAD_SIGNATURE, org=None)
     await alerts.drain()
 
     assert sent == []
@@ -170,10 +170,10 @@ async def test_counts_and_rows_wait_while_redis_is_away(
     away = connect("unix:///nowhere/at/all", retries=0)
     tracker = RejectionTracker(away, alerts, WebhookMetrics(), clock=Clock())
     for _ in range(MAX_STREAK):
-        tracker.record(Refusal.BAD_SIGNATURE, org=ORG)
+        tracker.record(RejectionReason.BAD_SIGNATURE, org=ORG)
 
     await tracker.flush()
-    tracker.record(Refusal.BAD_SIGNATURE, org=None)
+    tracker.record(RejectionReason.BAD_SIGNATURE, org=None)
     tracker._redis = redis
     await tracker.flush()
     await alerts.drain()

@@ -11,10 +11,10 @@ from arq.connections import ArqRedis
 
 from deploy.local.wait import until
 from service.domain.customers import OrgId
-from service.errors import StoreAway
+from service.errors import StoreUnavailable
 from service.store.cipher import Cipher
 from service.store.connection import connect
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from service.web.webhooks.shop_cache import MIN_REFRESH_INTERVAL_S, ShopCache
 from tests.web.conftest import KEY, ORG, OTHER_ORG, OWN_SECRET
 
@@ -30,7 +30,7 @@ class Clock:
 
 
 @asynccontextmanager
-async def started(shops: Shops, **options: Any) -> AsyncIterator[ShopCache]:
+async def started(shops: ShopRepository, **options: Any) -> AsyncIterator[ShopCache]:
     """A cache that has loaded the shops; a busy machine must not look like a slow store."""
     cache = ShopCache(shops, **{"app_secrets": ("app",), "timeout_s": 60, **options})
     cache.start()
@@ -44,7 +44,7 @@ def secrets(cache: ShopCache, org: OrgId) -> tuple[bytes, ...] | None:
     return None if shop is None else shop.secrets
 
 
-async def test_a_shop_has_the_apps_secrets_and_its_own(shops: Shops) -> None:
+async def test_a_shop_has_the_apps_secrets_and_its_own(shops: ShopRepository) -> None:
     async with started(shops) as cache:
         assert secrets(cache, ORG) == (b"app", OWN_SECRET.encode())
         assert secrets(cache, OTHER_ORG) == (b"app",)
@@ -53,16 +53,16 @@ async def test_a_shop_has_the_apps_secrets_and_its_own(shops: Shops) -> None:
         assert cache.org_for_domain("") == ""
 
 
-async def test_it_is_empty_until_the_store_is_known_to_be_durable(shops: Shops) -> None:
+async def test_it_is_empty_until_the_store_is_known_to_be_durable(shops: ShopRepository) -> None:
     cache = ShopCache(shops, app_secrets=("app",))
 
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         await cache.refresh()
 
     assert cache.get(ORG) is None
 
 
-async def test_a_change_is_seen_at_the_next_refresh_and_refreshes_are_bounded(shops: Shops) -> None:
+async def test_a_change_is_seen_at_the_next_refresh_and_refreshes_are_bounded(shops: ShopRepository) -> None:
     clock = Clock()
     async with started(shops, clock=clock) as cache:
         await shops.set_secret(OTHER_ORG, "new")
@@ -76,7 +76,7 @@ async def test_a_change_is_seen_at_the_next_refresh_and_refreshes_are_bounded(sh
 
 
 async def test_a_withdrawn_secret_is_forgotten_without_being_asked_for(
-    shops: Shops, monkeypatch: pytest.MonkeyPatch
+    shops: ShopRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.web.webhooks.shop_cache.POLL_INTERVAL_S", 0.01)
     monkeypatch.setattr("service.web.webhooks.shop_cache.MIN_REFRESH_INTERVAL_S", 0)
@@ -90,11 +90,11 @@ async def test_a_withdrawn_secret_is_forgotten_without_being_asked_for(
 
 
 @pytest.mark.parametrize("change", ["add", "remove", "secret", "erase"])
-async def test_every_change_raises_the_revision(shops: Shops, change: str) -> None:
+async def test_every_change_raises_the_revision(shops: ShopRepository, change: str) -> None:
     before = await shops.revision()
 
     if change == "add":
-        shop = await shops.require(ORG)
+        shop = await shops.get_or_raise(ORG)
         await shops.remove(ORG, erase=False)
         before = await shops.revision()
         await shops.add(shop)
@@ -106,7 +106,7 @@ async def test_every_change_raises_the_revision(shops: Shops, change: str) -> No
     assert await shops.revision() > before
 
 
-async def test_nothing_is_loaded_again_while_nothing_changes(redis: ArqRedis, shops: Shops) -> None:
+async def test_nothing_is_loaded_again_while_nothing_changes(redis: ArqRedis, shops: ShopRepository) -> None:
     clock = Clock()
     async with started(shops, clock=clock) as cache:
         await redis.config_resetstat()
@@ -123,9 +123,9 @@ async def test_nothing_is_loaded_again_while_nothing_changes(redis: ArqRedis, sh
     assert "cmdstat_hmget" in later
 
 
-async def test_no_api_token_is_decrypted(shops: Shops, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_api_token_is_decrypted(shops: ShopRepository, monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[str] = []
-    decrypt = Cipher.open
+    decrypt = Cipher.decrypt
 
     def noted(cipher: Cipher, sealed: bytes) -> str:
         opened.append(decrypt(cipher, sealed))
@@ -138,17 +138,19 @@ async def test_no_api_token_is_decrypted(shops: Shops, monkeypatch: pytest.Monke
     assert opened == [OWN_SECRET]
 
 
-async def test_a_shop_whose_secret_cannot_be_decrypted_keeps_the_apps(redis: ArqRedis, shops: Shops) -> None:
-    async with started(Shops(redis, Cipher(["x" * 32]))) as cache:
+async def test_a_shop_whose_secret_cannot_be_decrypted_keeps_the_apps(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
+    async with started(ShopRepository(redis, Cipher(["x" * 32]))) as cache:
         assert secrets(cache, ORG) == (b"app",)
 
 
-async def test_a_store_that_is_down_is_an_error(shops: Shops) -> None:
+async def test_a_store_that_is_down_is_an_error(shops: ShopRepository) -> None:
     away = connect("unix:///nowhere/at/all", retries=0)
-    cache = ShopCache(Shops(away, Cipher([KEY])), app_secrets=())
+    cache = ShopCache(ShopRepository(away, Cipher([KEY])), app_secrets=())
     cache.start()
 
-    with pytest.raises(StoreAway):
+    with pytest.raises(StoreUnavailable):
         await cache.refresh()
 
     await cache.stop()

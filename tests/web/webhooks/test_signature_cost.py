@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
-from service.store.shops import Shops
+from service.store.shops import ShopRepository
 from tests.support.http_client import BODY, talk, webhook
 from tests.support.web_server import serving
 from tests.web.conftest import OWN_SECRET, signature
@@ -46,7 +46,7 @@ async def cost(settings: Settings, signed: str) -> tuple[int, int]:
 
 
 async def test_a_right_signature_costs_one_computation_for_each_secret_up_to_its_own(
-    shops: Shops, settings: Settings
+    shops: ShopRepository, settings: Settings
 ) -> None:
     assert await cost(settings, signature(BODY, OWN_SECRET)) == (200, SECRETS)
 
@@ -65,12 +65,14 @@ async def test_a_right_signature_costs_one_computation_for_each_secret_up_to_its
         pytest.param("\xff" * 43 + "=", id="no letters at all"),
     ],
 )
-async def test_what_is_no_signature_costs_nothing(shops: Shops, settings: Settings, signed: str) -> None:
+async def test_what_is_no_signature_costs_nothing(
+    shops: ShopRepository, settings: Settings, signed: str
+) -> None:
     assert await cost(settings, signed) == (401, 0)
 
 
 async def test_a_wrong_signature_costs_at_most_two_computations_for_each_secret(
-    shops: Shops, settings: Settings
+    shops: ShopRepository, settings: Settings
 ) -> None:
     status, computations = await cost(settings, "A" * 43 + "=")
 

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from deploy.sandbox import ShopHandle
 from service.domain.customers import CustomerId
-from service.errors import Gone, Rejected, Throttled, Unauthorised, Unavailable
+from service.errors import ApiUnavailable, CustomerNotFound, RateLimited, RequestRejected, TokenRejected
 from service.store.bucket import Permit
 from tests.workers.haravan.conftest import Connect, Odd, OpenGate
 from workers.haravan.calls import Request
@@ -48,13 +48,13 @@ async def test_every_request_of_a_call_has_its_own_permit(
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (401, Unauthorised),
-        (403, Unauthorised),
-        (404, Gone),
-        (422, Rejected),
-        (500, Unavailable),
-        (502, Unavailable),
-        (503, Unavailable),
+        (401, TokenRejected),
+        (403, TokenRejected),
+        (404, CustomerNotFound),
+        (422, RequestRejected),
+        (500, ApiUnavailable),
+        (502, ApiUnavailable),
+        (503, ApiUnavailable),
     ],
 )
 async def test_a_failure_is_settled_and_raised_as_its_error(
@@ -74,7 +74,7 @@ async def test_an_html_page_in_place_of_the_answer_is_unavailable(
 ) -> None:
     shop.faults.fail(502, html=True)
 
-    with pytest.raises(Unavailable, match="GET count answered 502: an HTML page"):
+    with pytest.raises(ApiUnavailable, match="GET count answered 502: an HTML page"):
         await omni.perform(omni.dialect.count(), permits)
 
 
@@ -83,7 +83,7 @@ async def test_a_wrong_token_is_unauthorised_and_not_repeated_in_the_error(
 ) -> None:
     stranger = connect(token="a-token-of-another-shop")
 
-    with pytest.raises(Unauthorised) as caught:
+    with pytest.raises(TokenRejected) as caught:
         await stranger.perform(stranger.dialect.count(), permits)
 
     assert "a-token" not in str(caught.value)
@@ -94,7 +94,7 @@ async def test_a_token_that_no_header_can_carry_is_unauthorised(
 ) -> None:
     broken = connect(token="token-1\r\nX-Other: 1")
 
-    with pytest.raises(Unauthorised, match="no header can carry") as caught:
+    with pytest.raises(TokenRejected, match="no header can carry") as caught:
         await broken.perform(broken.dialect.count(), permits)
 
     assert "X-Other" not in str(caught.value)
@@ -104,7 +104,7 @@ async def test_a_token_that_no_header_can_carry_is_unauthorised(
 async def test_a_429_says_how_long_the_shop_waits(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
     shop.faults.throttle(retry_after=7.5)
 
-    with pytest.raises(Throttled) as caught:
+    with pytest.raises(RateLimited) as caught:
         await omni.perform(omni.dialect.count(), permits)
 
     assert caught.value.retry_after_s == 7.5
@@ -117,7 +117,7 @@ async def test_a_429_between_the_two_requests_of_a_change_keeps_what_was_added(
     seven = customer_of(shop, tags="VIP")
     shop.faults.throttle(endpoint="DELETE tags")
 
-    with pytest.raises(Throttled):
+    with pytest.raises(RateLimited):
         await omni.perform(omni.dialect.change_tags(seven, add=["Vàng"], remove=["VIP"]), permits)
 
     assert shop.tags(seven) == {"VIP", "Vàng"}
@@ -129,7 +129,7 @@ async def test_a_server_that_says_nothing_is_unavailable_after_the_time_limit(
     hasty = connect(call_timeout_s=0.05)
     shop.faults.timeout(seconds=60)
 
-    with pytest.raises(Unavailable, match="GET count got no answer") as caught:
+    with pytest.raises(ApiUnavailable, match="GET count got no answer") as caught:
         await hasty.perform(hasty.dialect.count(), permits)
 
     assert caught.value.status is None
@@ -142,7 +142,7 @@ async def test_a_lost_answer_of_a_write_is_unavailable_though_it_took_effect(
     seven = customer_of(shop)
     shop.faults.lose_answer()
 
-    with pytest.raises(Unavailable):
+    with pytest.raises(ApiUnavailable):
         await omni.perform(omni.dialect.add_tags(seven, ["VIP"]), permits)
 
     assert shop.tags(seven) == {"VIP"}
@@ -155,7 +155,7 @@ async def test_a_lost_answer_is_not_asked_for_again_behind_our_back(
     seven = customer_of(shop, tags="VIP")
     shop.faults.lose_answer(endpoint="*", rate=1.0)
 
-    with pytest.raises(Unavailable, match="ServerDisconnectedError"):
+    with pytest.raises(ApiUnavailable, match="ServerDisconnectedError"):
         await omni.perform(omni.dialect.remove_tags(seven, ["VIP"]), permits)
 
     assert shop.calls.count() == 1
@@ -166,7 +166,7 @@ async def test_a_refused_connection_is_unavailable(connect: Connect, permits: Op
         deaf.bind(("127.0.0.1", 0))
         nowhere = connect(at=f"http://127.0.0.1:{deaf.getsockname()[1]}")
 
-        with pytest.raises(Unavailable, match="got no answer"):
+        with pytest.raises(ApiUnavailable, match="got no answer"):
             await nowhere.perform(nowhere.dialect.search("Nguyễn Thị Ánh"), permits)
 
 
@@ -176,7 +176,7 @@ async def test_an_error_without_an_answer_keeps_the_search_and_the_token_to_itse
     shop.faults.lose_answer(endpoint="GET search")
     omni = connect()
 
-    with pytest.raises(Unavailable) as caught:
+    with pytest.raises(ApiUnavailable) as caught:
         await omni.perform(omni.dialect.search("Nguyễn Thị Ánh"), permits)
 
     assert caught.value.__cause__ is None
@@ -266,7 +266,7 @@ async def test_a_redirection_is_not_followed(odd: Odd, permits: OpenGate, status
         return web.Response(status=status, headers={"Location": "/elsewhere"})
 
     haravan = odd(answer)
-    with pytest.raises(Unavailable, match="check the API address"):
+    with pytest.raises(ApiUnavailable, match="check the API address"):
         await haravan.perform(haravan.dialect.count(), permits)
 
     assert asked == ["/com/customers/count.json"]
@@ -311,7 +311,7 @@ async def test_the_observer_is_told_of_answers_and_of_their_want(
     shop.faults.lose_answer(endpoint="GET search")
 
     await omni.perform(omni.dialect.count(), permits)
-    with pytest.raises(Unavailable):
+    with pytest.raises(ApiUnavailable):
         await omni.perform(omni.dialect.search("Ánh"), permits)
 
     assert told == [("GET count", 200), ("GET search", None)]

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from service.domain.customers import CustomerId
-from service.errors import Unreadable
+from service.errors import MalformedData
 from workers.haravan.decoding import (
     Batch,
     Comparison,
@@ -62,7 +62,7 @@ def test_a_bare_control_character_spoils_nothing() -> None:
 
 
 def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavailable() -> None:
-    with pytest.raises(Unreadable):
+    with pytest.raises(MalformedData):
         decode_record(b'{"customer": {"id": 2, "note": "\\ud83d"}}')
 
 

@@ -10,7 +10,7 @@ from aiohttp import web
 
 from deploy.sandbox import Sandbox, ShopHandle
 from service.domain.customers import CustomerId
-from service.errors import Gone, HaravanError, Refused, Rejected, Unavailable
+from service.errors import ApiUnavailable, CustomerNotFound, HaravanError, Refused, RequestRejected
 from tests.workers.haravan.conftest import ORG, Connect, Odd, OpenGate
 from workers.haravan.calls import Response
 from workers.haravan.client import Haravan
@@ -41,7 +41,7 @@ async def test_a_customer_is_made_changed_read_and_deleted(
     await haravan.perform(api.delete(CustomerId(made["id"])), permits)
 
     assert (record.customer.first_name, record.customer.note) == ("Ánh", "Khách quen")
-    with pytest.raises(Gone):
+    with pytest.raises(CustomerNotFound):
         await haravan.perform(api.get(CustomerId(made["id"])), permits)
 
 
@@ -52,7 +52,7 @@ async def test_a_second_customer_of_the_same_e_mail_is_rejected_without_repeatin
     haravan = connect(name)
     await haravan.perform(haravan.dialect.create(PERSON), permits)
 
-    with pytest.raises(Rejected) as caught:
+    with pytest.raises(RequestRejected) as caught:
         await haravan.perform(haravan.dialect.create(PERSON), permits)
 
     assert "anh@" not in str(caught.value)
@@ -66,7 +66,7 @@ async def test_a_customer_with_orders_is_not_deleted(
     buyer = CustomerId(shop.create())
     shop.order(buyer, 500_000)
 
-    with pytest.raises(Rejected, match="existing orders"):
+    with pytest.raises(RequestRejected, match="existing orders"):
         await haravan.perform(haravan.dialect.delete(buyer), permits)
 
 
@@ -109,7 +109,7 @@ async def test_the_older_api_s_tags_survive_a_record_that_comes_without_them(
     buyer = CustomerId(shop.create(tags="Khách quen"))
     shop.faults.missing_fields = frozenset({"tags"})
 
-    with pytest.raises(Unavailable, match="without tags"):
+    with pytest.raises(ApiUnavailable, match="without tags"):
         await admin.perform(admin.dialect.add_tags(buyer, ["VIP"]), permits)
 
     assert shop.tags(buyer) == {"Khách quen"}
@@ -169,7 +169,7 @@ async def test_fifty_customers_are_read_in_one_call(
     got = await omni.perform(omni.dialect.by_ids(wanted), permits)
 
     assert got.ids == frozenset(wanted)
-    assert all(not record.missing for record in got.records)
+    assert all(not record.missing_keys for record in got.records)
     assert permits.endpoints == ["GET customers"]
 
 
@@ -243,7 +243,7 @@ async def test_chosen_fields_always_come_with_the_id(
     (listed,) = await haravan.perform(haravan.dialect.listing(fields=["tags"]), permits)
     assert set(listed) == {"id", "tags"}
     page = await haravan.perform(haravan.dialect.page(fields=["tags"]), permits)
-    assert "total_spent" in page.records[0].missing
+    assert "total_spent" in page.records[0].missing_keys
 
 
 async def test_customers_are_searched(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
@@ -325,7 +325,7 @@ async def test_other_failures_are_not_taken_for_an_unknown_shop(
 async def test_a_creation_that_answers_with_a_list_did_nothing(odd: Odd, permits: OpenGate) -> None:
     haravan = odd(lambda request, body: web.json_response({"customers": []}))  # as a POST with cookies does
 
-    with pytest.raises(Unavailable, match="not what the API promises"):
+    with pytest.raises(ApiUnavailable, match="not what the API promises"):
         await haravan.perform(haravan.dialect.create(PERSON), permits)
 
 
@@ -333,7 +333,7 @@ def test_a_second_request_is_not_made_when_the_first_one_failed() -> None:
     call = Omni().change_tags(NOBODY, add=["VIP"], remove=["Bạc"])
     next(call)
 
-    with pytest.raises(Rejected):
+    with pytest.raises(RequestRejected):
         call.send(Response(422, {}, b"{}"))
     with pytest.raises(StopIteration):
         next(call)

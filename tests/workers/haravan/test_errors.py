@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from service.domain.customers import CustomerId
-from service.errors import Gone, HaravanError, Rejected, Throttled, Unauthorised, Unavailable
+from service.errors import (
+    ApiUnavailable,
+    CustomerNotFound,
+    HaravanError,
+    RateLimited,
+    RequestRejected,
+    TokenRejected,
+)
 from workers.haravan.calls import Request, Response
 from workers.haravan.decoding import decode_tags
 from workers.haravan.errors import MAX_SUMMARY_CHARS, error_summary, parse_response, to_error
@@ -34,27 +41,27 @@ def response(status: int, body: bytes = b"", **headers: str) -> Response:
 @pytest.mark.parametrize(
     ("request_", "status", "error"),
     [
-        pytest.param(LIST, 301, Unavailable, id="moved"),
-        pytest.param(LIST, 302, Unavailable, id="redirected-to-a-login"),
-        pytest.param(LIST, 304, Unavailable, id="not-modified"),
-        pytest.param(LIST, 400, Rejected, id="bad-request"),
-        pytest.param(LIST, 401, Unauthorised, id="wrong-token"),
-        pytest.param(LIST, 402, Rejected, id="unpaid-shop"),
-        pytest.param(LIST, 403, Unauthorised, id="wrong-scope"),
-        pytest.param(TAGS, 404, Gone, id="no-such-customer"),
-        pytest.param(LIST, 404, Unavailable, id="no-such-address"),
-        pytest.param(TAGS, 405, Rejected, id="wrong-method"),
-        pytest.param(TAGS, 406, Rejected, id="not-acceptable"),
-        pytest.param(TAGS, 408, Unavailable, id="server-gave-up-waiting"),
-        pytest.param(TAGS, 409, Rejected, id="conflict"),
-        pytest.param(TAGS, 410, Rejected, id="endpoint-retired"),
-        pytest.param(TAGS, 422, Rejected, id="unprocessable"),
-        pytest.param(TAGS, 429, Throttled, id="throttled"),
-        pytest.param(TAGS, 500, Unavailable, id="server-error"),
-        pytest.param(TAGS, 502, Unavailable, id="bad-gateway"),
-        pytest.param(TAGS, 503, Unavailable, id="maintenance"),
-        pytest.param(TAGS, 504, Unavailable, id="gateway-timeout"),
-        pytest.param(TAGS, 599, Unavailable, id="unheard-of"),
+        pytest.param(LIST, 301, ApiUnavailable, id="moved"),
+        pytest.param(LIST, 302, ApiUnavailable, id="redirected-to-a-login"),
+        pytest.param(LIST, 304, ApiUnavailable, id="not-modified"),
+        pytest.param(LIST, 400, RequestRejected, id="bad-request"),
+        pytest.param(LIST, 401, TokenRejected, id="wrong-token"),
+        pytest.param(LIST, 402, RequestRejected, id="unpaid-shop"),
+        pytest.param(LIST, 403, TokenRejected, id="wrong-scope"),
+        pytest.param(TAGS, 404, CustomerNotFound, id="no-such-customer"),
+        pytest.param(LIST, 404, ApiUnavailable, id="no-such-address"),
+        pytest.param(TAGS, 405, RequestRejected, id="wrong-method"),
+        pytest.param(TAGS, 406, RequestRejected, id="not-acceptable"),
+        pytest.param(TAGS, 408, ApiUnavailable, id="server-gave-up-waiting"),
+        pytest.param(TAGS, 409, RequestRejected, id="conflict"),
+        pytest.param(TAGS, 410, RequestRejected, id="endpoint-retired"),
+        pytest.param(TAGS, 422, RequestRejected, id="unprocessable"),
+        pytest.param(TAGS, 429, RateLimited, id="throttled"),
+        pytest.param(TAGS, 500, ApiUnavailable, id="server-error"),
+        pytest.param(TAGS, 502, ApiUnavailable, id="bad-gateway"),
+        pytest.param(TAGS, 503, ApiUnavailable, id="maintenance"),
+        pytest.param(TAGS, 504, ApiUnavailable, id="gateway-timeout"),
+        pytest.param(TAGS, 599, ApiUnavailable, id="unheard-of"),
     ],
 )
 def test_a_status_becomes_its_error(request_: Request, status: int, error: type[HaravanError]) -> None:
@@ -150,7 +157,7 @@ def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None
     ],
 )
 def test_a_good_status_with_another_body_is_no_answer(body: bytes) -> None:
-    with pytest.raises(Unavailable, match="not what the API promises") as caught:
+    with pytest.raises(ApiUnavailable, match="not what the API promises") as caught:
         parse_response(TAGS, response(200, body), decode_tags)
 
     assert caught.value.status == 200
@@ -171,5 +178,5 @@ def test_no_tags_left_is_an_answer(body: bytes) -> None:
 def test_a_429_says_how_long_to_wait() -> None:
     error = to_error(TAGS, response(429, b"", Retry_After="3.5"))
 
-    assert isinstance(error, Throttled)
+    assert isinstance(error, RateLimited)
     assert error.retry_after_s == 3.5

@@ -8,7 +8,7 @@ import pytest
 from aiohttp import web
 
 from deploy.sandbox import Sandbox, ShopHandle
-from service.errors import Unavailable
+from service.errors import ApiUnavailable
 from tests.workers.haravan.conftest import Connect, Odd, OpenGate
 from workers.haravan.client import Haravan
 from workers.haravan.dialects import DialectName
@@ -62,7 +62,7 @@ async def test_a_page_without_progress_ends_the_scan_with_an_error(
 ) -> None:
     haravan = odd(lambda request, body: web.json_response({"customers": customers}))
 
-    with pytest.raises(Unavailable, match="returned no customer beyond"):
+    with pytest.raises(ApiUnavailable, match="returned no customer beyond"):
         await scanned(haravan, permits)
 
     assert len(permits.asked) <= 2

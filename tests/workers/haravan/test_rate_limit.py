@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 from multidict import CIMultiDict
 
 from service.domain.customers import OrgId
-from service.store.bucket import Bucket, Grant
+from service.store.bucket import Granted, RateLimiter
 from workers.haravan.calls import Request, Response
 from workers.haravan.rate_limit import RateLimitExceeded, RateLimitHeaders, WaitingPermits, parse_rate_limit
 
@@ -40,13 +40,13 @@ def time() -> Time:
 
 
 @pytest.fixture
-def bucket(redis: ArqRedis, time: Time) -> Bucket:
-    return Bucket(redis, clock_ms=time.clock_ms)
+def bucket(redis: ArqRedis, time: Time) -> RateLimiter:
+    return RateLimiter(redis, clock_ms=time.clock_ms)
 
 
-async def fill(bucket: Bucket, used: int) -> None:
+async def fill(bucket: RateLimiter, used: int) -> None:
     grant = await bucket.acquire(ORG, lane="bulk")
-    assert isinstance(grant, Grant)
+    assert isinstance(grant, Granted)
     await bucket.report(ORG, grant, status=200, used=used, size=80)
 
 
@@ -55,7 +55,7 @@ async def settle(permits: WaitingPermits) -> None:
     await permits.settle(permit, status=200, used=None, size=None, retry_after_s=None)
 
 
-async def test_a_call_waits_until_there_is_room(bucket: Bucket, time: Time) -> None:
+async def test_a_call_waits_until_there_is_room(bucket: RateLimiter, time: Time) -> None:
     await fill(bucket, 41)
     permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
 
@@ -64,7 +64,9 @@ async def test_a_call_waits_until_there_is_room(bucket: Bucket, time: Time) -> N
     assert sum(time.slept) == pytest.approx(0.75)
 
 
-async def test_those_who_wait_are_served_in_the_order_in_which_they_came(bucket: Bucket, time: Time) -> None:
+async def test_those_who_wait_are_served_in_the_order_in_which_they_came(
+    bucket: RateLimiter, time: Time
+) -> None:
     await fill(bucket, 41)
     permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
     served: list[int] = []
@@ -78,7 +80,7 @@ async def test_those_who_wait_are_served_in_the_order_in_which_they_came(bucket:
     assert served == list(range(20))
 
 
-async def test_a_thousand_waiting_calls_ask_no_more_often_than_one(bucket: Bucket, time: Time) -> None:
+async def test_a_thousand_waiting_calls_ask_no_more_often_than_one(bucket: RateLimiter, time: Time) -> None:
     await fill(bucket, 79)
     permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
     waiting = [asyncio.create_task(settle(permits)) for _ in range(1000)]
@@ -91,7 +93,7 @@ async def test_a_thousand_waiting_calls_ask_no_more_often_than_one(bucket: Bucke
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: Bucket, time: Time) -> None:
+async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: RateLimiter, time: Time) -> None:
     await fill(bucket, 41)
     stuck = asyncio.Event()
 
@@ -110,7 +112,9 @@ async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: Bucket, time
     await second
 
 
-async def test_who_does_not_wait_for_long_is_told_that_there_is_no_room(bucket: Bucket, time: Time) -> None:
+async def test_who_does_not_wait_for_long_is_told_that_there_is_no_room(
+    bucket: RateLimiter, time: Time
+) -> None:
     await fill(bucket, 79)
     permits = WaitingPermits(bucket, ORG, lane="bulk", max_wait_s=1.0, sleep=time.sleep)
 
@@ -121,7 +125,7 @@ async def test_who_does_not_wait_for_long_is_told_that_there_is_no_room(bucket: 
     assert sum(time.slept) <= 1.0
 
 
-async def test_a_429_stops_the_shop_as_long_as_it_says(bucket: Bucket, time: Time) -> None:
+async def test_a_429_stops_the_shop_as_long_as_it_says(bucket: RateLimiter, time: Time) -> None:
     permits = WaitingPermits(bucket, ORG, lane="live", sleep=time.sleep)
     permit = await permits.acquire(COUNT)
     await permits.settle(permit, status=429, used=10, size=80, retry_after_s=7.5)
@@ -131,7 +135,7 @@ async def test_a_429_stops_the_shop_as_long_as_it_says(bucket: Bucket, time: Tim
     assert time.slept == [7.5]
 
 
-async def test_the_reserve_is_left_to_other_apps(bucket: Bucket, time: Time) -> None:
+async def test_the_reserve_is_left_to_other_apps(bucket: RateLimiter, time: Time) -> None:
     await fill(bucket, 21)
 
     await settle(WaitingPermits(bucket, ORG, lane="bulk", reserve=20, sleep=time.sleep))

@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 
 from service.domain.customers import CustomerId
-from service.domain.records import Record
-from service.errors import Rejected, Unavailable
+from service.domain.records import CustomerRecord
+from service.errors import ApiUnavailable, RequestRejected
 from workers.haravan.calls import Call, Request, Response
 from workers.haravan.dialects import DialectName, make_dialect
 from workers.haravan.dialects.admin import Admin
@@ -132,12 +132,12 @@ def test_the_answer_is_the_example_s(name: str) -> None:
 
 
 def test_a_count_without_a_body_as_the_omni_document_shows_it_is_not_a_number() -> None:
-    with pytest.raises(Unavailable, match="not what the API promises"):
+    with pytest.raises(ApiUnavailable, match="not what the API promises"):
         answered(call_of("omni-count"), recorded("omni-count"))
 
 
 def test_a_customer_without_a_name_is_rejected_with_the_reason() -> None:
-    with pytest.raises(Rejected, match="base: Customer must have a name or email address") as caught:
+    with pytest.raises(RequestRejected, match="base: Customer must have a name or email address") as caught:
         answered(call_of("admin-create-nameless"), recorded("admin-create-nameless"))
 
     assert caught.value.status == 422
@@ -153,7 +153,7 @@ def test_a_customer_without_a_name_is_rejected_with_the_reason() -> None:
 def test_both_documents_customers_are_read_as_records(
     dialect: DialectName, name: str, spent: int, state: str
 ) -> None:
-    record: Record
+    record: CustomerRecord
     _, record = answered(make_dialect(dialect).get(DEMO), recorded(name))
 
     assert (record.customer.total_spent, record.customer.state, record.customer.tags) == (spent, state, ())

@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from deploy.sandbox import ShopHandle
-from service.errors import HaravanError, Rejected, Unauthorised, Unavailable
+from service.errors import ApiUnavailable, HaravanError, RequestRejected, TokenRejected
 from workers.haravan.calls import Request, Response
 from workers.haravan.subscription import SubscribedEvent, Subscription, parse_body, parse_events
 
@@ -50,24 +50,24 @@ async def test_it_costs_nothing_of_the_shop_s_bucket(
 async def test_a_refusal_with_a_200_is_rejected_with_its_reason(
     subscribe: Callable[..., Subscription],
 ) -> None:
-    with pytest.raises(Rejected, match="The app has no webhook URL"):
+    with pytest.raises(RequestRejected, match="The app has no webhook URL"):
         await subscribe().subscribe()
 
 
 async def test_a_wrong_token_is_unauthorised(subscribe: Callable[..., Subscription]) -> None:
-    with pytest.raises(Unauthorised):
+    with pytest.raises(TokenRejected):
         await subscribe("another").list_events()
 
 
 @pytest.mark.parametrize(
     ("status", "body", "error"),
     [
-        pytest.param(200, b'{"error": true, "message": "no topic"}', Rejected, id="flag"),
-        pytest.param(200, b'{"error": "no topic"}', Rejected, id="text"),
-        pytest.param(200, b"<html>", Unavailable, id="html"),
-        pytest.param(302, b"", Unavailable, id="login-page"),
-        pytest.param(404, b"", Unavailable, id="wrong-address"),
-        pytest.param(503, b"", Unavailable, id="maintenance"),
+        pytest.param(200, b'{"error": true, "message": "no topic"}', RequestRejected, id="flag"),
+        pytest.param(200, b'{"error": "no topic"}', RequestRejected, id="text"),
+        pytest.param(200, b"<html>", ApiUnavailable, id="html"),
+        pytest.param(302, b"", ApiUnavailable, id="login-page"),
+        pytest.param(404, b"", ApiUnavailable, id="wrong-address"),
+        pytest.param(503, b"", ApiUnavailable, id="maintenance"),
     ],
 )
 def test_what_is_not_granted_is_an_error(status: int, body: bytes, error: type[HaravanError]) -> None:

@@ -15,7 +15,7 @@ from service.store.counters import read
 from tests.workers.stage import ORG, VIP, Stage
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile, nightly_date
-from workers.rulebook import Rulebook
+from workers.rulebook import CompiledRulesCache
 
 DAY_S = 86_400
 HOOK = "http://127.0.0.1:9/webhooks/haravan"
@@ -32,7 +32,7 @@ Made = Callable[[], NightlyReconcile]
 async def made(stage: Stage) -> AsyncIterator[Made]:
     """Makes what one worker has."""
     async with open_session() as session:
-        url = (await stage.shops.require(ORG)).api_url.rpartition("/")[0]
+        url = (await stage.shops.get_or_raise(ORG)).api_url.rpartition("/")[0]
 
         def make() -> NightlyReconcile:
             return NightlyReconcile(
@@ -221,7 +221,7 @@ async def test_a_subscription_that_was_dropped_is_made_again(stage: Stage, made:
 
 
 async def _subscribed(stage: Stage) -> bool:
-    night = await nights.last(stage.redis, ORG)
+    night = await nights.last_run(stage.redis, ORG)
     assert night is not None
     return night.subscribed
 
@@ -257,5 +257,5 @@ async def test_rules_that_cannot_be_read_end_the_night_of_their_shop_alone(stage
     await stage.redis.hdel(stage.key("versions"), str(number))
     stage.clock.advance(DAY_S)
 
-    assert await replace(made(), rulebook=Rulebook(stage.versions)).run() == 0
+    assert await replace(made(), rulebook=CompiledRulesCache(stage.versions)).run() == 0
     assert await stage.redis.exists(stage.key("nightly:lock"))  # again, but not at once

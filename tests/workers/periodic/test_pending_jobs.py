@@ -56,7 +56,7 @@ async def known(stage: Stage, *, tags: str = "") -> int:
 
 
 async def published(stage: Stage, text: str = LOWER) -> Run:
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     draft = await drafts.draft(stage.context, shop, parse_rules(text))
     return (await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)).run
 
@@ -70,9 +70,9 @@ async def test_a_rollout_and_a_claim_are_evaluated_in_other_processes(stage: Sta
 
     rollout = await published(stage)
     assert await jobs.run() == 1
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_adoption(stage.context, shop, "VIP", matching_only=False)
-    adoption = await claiming.carry_out(stage.context, shop, claim, by="Lan")
+    adoption = await claiming.apply_claim(stage.context, shop, claim, by="Lan")
     assert await jobs.run() == 1
     await pool.stop()
     await stage.turn(3)

@@ -10,7 +10,7 @@ from structlog.testing import capture_logs
 from service.domain.customers import OrgId
 from service.errors import NotFound
 from service.store import erasing, keys, uninstalling
-from service.store.erasing import KEPT
+from service.store.erasing import KEPT_KEYS
 from service.store.jobs import pending
 from tests.workers.stage import ORG, Stage
 from tests.workers.stepping import Steps
@@ -43,11 +43,11 @@ async def hours(
 
 
 async def paused(stage: Stage) -> str:
-    return (await stage.shops.require(ORG)).paused
+    return (await stage.shops.get_or_raise(ORG)).paused
 
 
 async def known(stage: Stage) -> bool:
-    return ORG in await uninstalling.told(stage.redis, [ORG])
+    return ORG in await uninstalling.load_uninstalls(stage.redis, [ORG])
 
 
 async def alerted(stage: Stage, kind: str) -> bool:
@@ -92,7 +92,7 @@ async def test_whose_shop_comes_back_after_the_erasure_finds_its_rules_and_what_
     customer = stage.haravan.create(total_spent=12_000_000)
     await stage.announce(customer)
     await stage.turn(2)
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     await is_uninstalled(stage)
     await hours(stage, uninstalls, number=8 * 24)
 
@@ -103,7 +103,7 @@ async def test_whose_shop_comes_back_after_the_erasure_finds_its_rules_and_what_
     await stage.turn(2)
 
     assert stage.haravan.tags(customer) == set()
-    assert {await stage.redis.ttl(stage.key(each)) for each in KEPT} <= {-1, -2}
+    assert {await stage.redis.ttl(stage.key(each)) for each in KEPT_KEYS} <= {-1, -2}
 
 
 async def test_a_hint_that_is_not_true_costs_a_call(stage: Stage, uninstalls: UninstallMonitor) -> None:
@@ -201,7 +201,7 @@ async def test_whoever_has_the_shop_work_again_keeps_what_is_stored(
 async def test_at_every_await_of_a_look_a_new_token_may_come(
     stage: Stage, uninstalls: UninstallMonitor, sure: bool
 ) -> None:
-    shop, waits = await stage.shops.require(ORG), 0
+    shop, waits = await stage.shops.get_or_raise(ORG), 0
     stage.haravan.uninstall()
     while True:
         waits += 1
@@ -216,7 +216,7 @@ async def test_at_every_await_of_a_look_a_new_token_may_come(
 
         where = f"wait {waits} of {steps.seen}"
         if came == [True]:
-            assert (await stage.shops.require(ORG)).token == "anew", where
+            assert (await stage.shops.get_or_raise(ORG)).token == "anew", where
             assert await paused(stage) == "", where
             assert not await known(stage), where
         else:
@@ -266,7 +266,7 @@ async def test_what_came_after_the_erasure_is_erased_within_hours(
 
 
 async def test_of_a_shop_that_was_added_again_nothing_more_is_erased(stage: Stage) -> None:
-    shop = await stage.shops.require(ORG)
+    shop = await stage.shops.get_or_raise(ORG)
     await stage.shops.remove(ORG, erase=True)
     [job] = await pending.list_jobs(stage.redis)
     await stage.shops.add(shop)

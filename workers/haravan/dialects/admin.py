@@ -7,9 +7,9 @@ from datetime import datetime
 from typing import Final
 
 from service.domain.customers import CustomerId
-from service.domain.records import Record
-from service.domain.tags import TagChange, after, join_tags, tag_set
-from service.errors import Gone, Refused, Unavailable, Unreadable
+from service.domain.records import CustomerRecord
+from service.domain.tags import TagChange, after, format_tags, tag_set
+from service.errors import ApiUnavailable, CustomerNotFound, MalformedData, Refused
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
 from workers.haravan.decoding import Batch, Raw, UnreadableRecord
@@ -116,14 +116,14 @@ class Admin(BaseDialect):
         return single_request(Request("GET orders", "/orders.json", query), decoding.decode_orders)
 
     def _get_each(self, customers: Sequence[CustomerId]) -> Call[Batch]:
-        found: list[Record] = []
+        found: list[CustomerRecord] = []
         unreadable: list[UnreadableRecord] = []
         for customer in customers:
             try:
                 found.append((yield from self.get(customer)))
-            except Gone:
+            except CustomerNotFound:
                 continue
-            except Unreadable as exc:
+            except MalformedData as exc:
                 unreadable.append(UnreadableRecord(customer, str(exc)))
         return Batch(tuple(found), tuple(unreadable))
 
@@ -132,15 +132,15 @@ class Admin(BaseDialect):
         _require_tags(read)
         current = tag_set(read.customer.tags)
         wanted = after(current, change)
-        if wanted.listed == current.listed:
-            return current.listed
-        request = put_one(customer, {"id": customer, "tags": join_tags(wanted.listed)})
+        if wanted.names == current.names:
+            return current.names
+        request = put_one(customer, {"id": customer, "tags": format_tags(wanted.names)})
         written = yield from single_request(request, decoding.decode_record)
         _require_tags(written)
         return written.customer.tags
 
 
-def _require_tags(record: Record) -> None:
+def _require_tags(record: CustomerRecord) -> None:
     """A record without the key `tags` may have tags: writing the string would erase them all."""
-    if "tags" in record.missing:
-        raise Unavailable("GET customer answered without tags", status=200)
+    if "tags" in record.missing_keys:
+        raise ApiUnavailable("GET customer answered without tags", status=200)

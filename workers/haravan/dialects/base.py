@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Final
 
 from service.domain.customers import CustomerId
-from service.domain.records import Record
-from service.errors import Refused, Unauthorised, Unavailable
+from service.domain.records import CustomerRecord
+from service.errors import ApiUnavailable, Refused, TokenRejected
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
 from workers.haravan.decoding import Batch, Raw
@@ -24,7 +24,7 @@ class BaseDialect:
     Calls for workers return Records; calls for people (`show`, `listing`, `search`, …) return the JSON as sent.
     """
 
-    def get(self, customer: CustomerId) -> Call[Record]:
+    def get(self, customer: CustomerId) -> Call[CustomerRecord]:
         """One full record. Raises Gone, and Unreadable if the record is malformed."""
         return single_request(get_one(customer), decoding.decode_record)
 
@@ -65,10 +65,10 @@ class BaseDialect:
         response = yield request
         try:
             return parse_response(request, response, decoding.decode_shop)
-        except Unauthorised as exc:
+        except TokenRejected as exc:
             if exc.status == 401:
                 raise
-        except Unavailable as exc:
+        except ApiUnavailable as exc:
             if exc.status != 404:
                 raise
         return None

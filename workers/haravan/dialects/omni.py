@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from service.domain.customers import CustomerId
-from service.domain.tags import join_tags
+from service.domain.tags import format_tags
 from service.errors import Refused
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
@@ -131,7 +131,7 @@ class Omni(BaseDialect):
 
 def _tags(endpoint: str, customer: CustomerId, tags: Sequence[str]) -> Request:
     path = f"/customers/{customer}/tags.json"
-    return Request(endpoint, path, json={"tags": join_tags(checked_tags(tags))}, customer=customer)
+    return Request(endpoint, path, json={"tags": format_tags(checked_tags(tags))}, customer=customer)
 
 
 def _send_all(requests: Sequence[Request]) -> Call[tuple[str, ...]]:

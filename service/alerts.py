@@ -12,8 +12,8 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.store import keys
-from service.tasks import BackgroundTasks
+from service.runtime.tasks import BackgroundTasks
+from service.store.client import keys
 
 DEDUP_WINDOW_S: Final = 3600  # the same alert of the same shop is not repeated within this time
 SEND_TIMEOUT_S: Final = 20.0

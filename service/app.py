@@ -19,14 +19,14 @@ from service.context import Context
 from service.cpu_pool import CpuPool, InProcess
 from service.ingest import GroupCommit
 from service.ingest.group_commit import DEADLINE_S
+from service.runtime.tasks import cancel_and_wait
 from service.settings import Settings
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.deliveries import trim_unknown_shop
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
-from service.tasks import cancel_and_wait
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.history.deliveries import trim_unknown_shop
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 from service.web.access_log import AccessLogMiddleware
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics

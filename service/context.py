@@ -8,8 +8,8 @@ from typing import Any, cast
 
 from arq.connections import ArqRedis
 
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.store.rules import Versions
+from service.store.shops.repository import ShopRepository
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,12 @@ import structlog
 
 from service.context import Context
 from service.errors import Overloaded
-from service.log import configure_logging
+from service.runtime.log import configure_logging
 from service.settings import LogFormat, Settings
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.store.client.connection import connect
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 
 P = ParamSpec("P")
 T = TypeVar("T")

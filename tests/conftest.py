@@ -15,7 +15,7 @@ from arq.connections import ArqRedis
 from hypothesis import HealthCheck, settings
 
 from deploy.local.supervisor import die_with_parent
-from service.store.connection import connect
+from service.store.client.connection import connect
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 import structlog
 
-from service.log import configure_logging
+from service.runtime.log import configure_logging
 
 
 @pytest.fixture(autouse=True)

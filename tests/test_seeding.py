@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
-from service.domain.problems import InvalidRules
+from service.domain.customers.customer import OrgId
+from service.domain.documents.errors import InvalidRules
 from service.errors import Refused
 from service.seeding import seed_rules, seed_shop
 from service.settings import Settings
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import TOKEN_REJECTED, ShopRepository
-from service.store.versions import Versions
+from service.store.client import keys
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 
 ORG = OrgId("1000000001")
 KEY = "k" * 32

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 
-from service.tasks import BackgroundTasks, cancel_and_wait
+from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
 
 async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:

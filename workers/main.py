@@ -19,20 +19,21 @@ from redis.exceptions import RedisError
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool
-from service.domain.customers import OrgId
-from service.domain.failures import reconnect_delay_s
+from service.domain.customers.customer import OrgId
+from service.domain.sync.retries import reconnect_delay_s
+from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 from service.seeding import seed_when_available
 from service.settings import Settings
 from service.store import queue
-from service.store.bucket import LEAK_PER_S, RateLimiter
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.counters import Counters
-from service.store.shops import ShopRepository
-from service.store.turns import LeaseManager
-from service.store.versions import Versions
-from service.tasks import BackgroundTasks, cancel_and_wait
-from workers.drain import Drain
+from service.store.client.connection import connect
+from service.store.jobs.worker_metrics import Counters
+from service.store.queue.lease import LeaseManager
+from service.store.queue.rate_limiter import LEAK_PER_S, RateLimiter
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
+from workers.drain.job import Drain
+from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.nightly import NightlyReconcile
@@ -40,7 +41,6 @@ from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.scheduler import run_every
 from workers.periodic.sweep import Sweep
 from workers.periodic.uninstall import UninstallMonitor
-from workers.rulebook import CompiledRulesCache
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine

@@ -15,19 +15,22 @@ from typing import Final, Literal
 import structlog
 
 from service.context import Context
-from service.domain.customers import CustomerId, decode_snapshot, digest, encode_snapshot
-from service.domain.evaluation import CompiledRules
-from service.domain.judgement import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
-from service.domain.records import CustomerRecord
+from service.domain.customers.customer import CustomerId, decode_snapshot, digest, encode_snapshot
+from service.domain.customers.records import CustomerRecord
+from service.domain.engine.compiled import CompiledRules
+from service.domain.sync.evaluate import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.errors import ApiUnavailable, TaggerError
-from service.store import census, kept, keys, marks, runs
-from service.store.background import to_stored_state
-from service.store.script import load_script
-from service.store.shop import Shop
+from service.store.client import keys
+from service.store.client.scripts import load_script
+from service.store.customers import snapshots, state
+from service.store.customers.stored_state import to_stored_state
+from service.store.jobs import runs
+from service.store.queue import dirty
+from service.store.shops.model import Shop
+from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import Haravan
 from workers.haravan.decoding import Batch
 from workers.haravan.rate_limit import Permits
-from workers.rulebook import CompiledRulesCache
 
 ScanKind = Literal["backfill", "reconcile", "audit"]
 OVERLAP_S: Final = 900  # lists may lag
@@ -70,7 +73,7 @@ class CustomerScan:
         if since_ms is not None:
             since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
         expected = await self.api.perform(self.api.dialect.count(), self.permits)
-        await census.save_count(self.context.redis, org, expected)
+        await snapshots.save_count(self.context.redis, org, expected)
         run_id = await runs.create(
             self.context.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.context.now_ms()
         )
@@ -83,7 +86,7 @@ class CustomerScan:
 
     async def _scan(self, kind: ScanKind, run_id: str, *, since: datetime | None, expected: int) -> None:
         org = self.shop.org
-        unlisted = await census.known_ids(self.context.redis, org) if kind == "audit" else set()
+        unlisted = await snapshots.known_ids(self.context.redis, org) if kind == "audit" else set()
         scanned, enqueued = 0, 0
         async for page in pages(self.api, self.permits, updated_min=since):
             causes = await self._find_wrong(page.records)
@@ -110,7 +113,7 @@ class CustomerScan:
 
     async def _count_repairs(self, causes: Mapping[CustomerId, str]) -> None:
         """Report the customers that only this scan found. Those that are queued would be repaired without it."""
-        queued = await marks.marked_among(self.context.redis, self.shop.org, [*causes])
+        queued = await dirty.marked_among(self.context.redis, self.shop.org, [*causes])
         counts = Counter(cause for customer, cause in causes.items() if customer not in queued)
         for cause, count in counts.items():
             self.on_repair(cause, count)
@@ -121,7 +124,7 @@ class CustomerScan:
         A customer with an old snapshot needs the drain, too: previews and publishes evaluate snapshots.
         """
         ids = [CustomerId(record.customer.id) for record in records]
-        stored = await kept.load_states(self.context.redis, self.shop.org, ids)
+        stored = await state.load_states(self.context.redis, self.shop.org, ids)
         snapshots = await self._snapshots(ids)
         now = await self.context.now_ms()
         batch = BatchContext(self.compiled, self.version, now, self.compiled.local_day(now))
@@ -192,7 +195,7 @@ async def pages(
         since_id = last_id
 
 
-def _settled(record: CustomerRecord, stored: kept.StoredCustomer, batch: BatchContext) -> UpToDate | None:
+def _settled(record: CustomerRecord, stored: state.StoredCustomer, batch: BatchContext) -> UpToDate | None:
     """The outcome if there is nothing to write and nothing to store; otherwise None."""
     try:
         known = to_stored_state(stored)

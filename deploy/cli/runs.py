@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
     from rich.progress import Progress
 
-    from service.domain.customers import OrgId
-    from service.store.runs import Run
+    from service.domain.customers.customer import OrgId
+    from service.store.jobs.runs import Run
 
 POLL_INTERVAL_S = 0.5
 SCANS = ("backfill", "reconcile", "audit")
@@ -41,7 +41,7 @@ def progress_counter(label: str, *, total: int | None = None) -> Iterator[Callab
 
 async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
     """Show a progress bar until the run has ended, and return its final state."""
-    from service.store import runs
+    from service.store.jobs import runs
 
     latest = started
     with progress() as bar:
@@ -55,7 +55,7 @@ async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
 
 async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
     """Wait until a worker has added all customers of the run; not for ever, since no worker may be running."""
-    from service.store import runs
+    from service.store.jobs import runs
 
     latest, waited_s = started, 0.0
     with progress() as bar:

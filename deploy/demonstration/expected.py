@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from service.domain.compilation import compile_rules
-from service.domain.conditions import iter_conditions
-from service.domain.customers import Customer
-from service.domain.decision import decide
-from service.domain.money import TEN_THOUSANDTHS
-from service.domain.records import parse_record
-from service.domain.rules import RuleSet
-from service.domain.standing import CustomerState
-from service.domain.tags import fold
+from service.domain.customers.customer import Customer
+from service.domain.customers.money import TEN_THOUSANDTHS
+from service.domain.customers.records import parse_record
+from service.domain.customers.tags import fold
+from service.domain.decisions.decide import decide
+from service.domain.decisions.state import CustomerState
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.conditions import iter_conditions
+from service.domain.rules.document import RuleSet
 
 
 @dataclass(frozen=True, slots=True)

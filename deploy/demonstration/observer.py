@@ -9,10 +9,11 @@ from typing import Any, Final
 
 from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.local.wait import until
-from service.domain.customers import CustomerId
-from service.store import deliveries, keys, ledger
-from service.store.deliveries import Delivery
-from service.store.ledger import LedgerRow
+from service.domain.customers.customer import CustomerId
+from service.store.client import keys
+from service.store.history import deliveries, ledger
+from service.store.history.deliveries import Delivery
+from service.store.history.ledger import LedgerRow
 from service.store.queue import count_due
 
 RESULT_TIMEOUT_S: Final = 20.0

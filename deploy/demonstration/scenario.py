@@ -30,11 +30,10 @@ from deploy.demonstration.view import (
 )
 from deploy.sandbox import ShopHandle
 from deploy.sandbox.shop import fake_data
-from service.domain.customers import Customer, CustomerId
-from service.domain.money import TEN_THOUSANDTHS
-from service.domain.tags import fold
-from service.store import replays
-from service.store.replays import Selection
+from service.domain.customers.customer import Customer, CustomerId
+from service.domain.customers.money import TEN_THOUSANDTHS
+from service.domain.customers.tags import fold
+from service.operations.replay import Selection, create_replay
 
 SAMPLE_SIZE: Final = 400  # how many customers to search for a suitable one
 MAX_DISTANCE: Final = 4_000_000  # from a threshold that one order shall exceed
@@ -222,7 +221,7 @@ class DemoRun:
             "second that Haravan allows. Events in the shop are handled first."
         )
         self.screen.blank()
-        await replays.start(
+        await create_replay(
             self.environment.redis,
             ORG,
             Selection(everybody, "everybody"),

@@ -18,12 +18,12 @@ from rich.text import Text
 from deploy.demonstration.environment import DemoEnvironment
 from deploy.demonstration.expected import Mismatch
 from deploy.demonstration.observer import EventResult, Stats
-from service.domain.customers import Customer
-from service.domain.money import TEN_THOUSANDTHS
-from service.domain.rules import RuleSet
-from service.domain.words import Translator
+from service.domain.customers.customer import Customer
+from service.domain.customers.money import TEN_THOUSANDTHS
+from service.domain.explain.wording import Translator
+from service.domain.rules.document import RuleSet
 from service.locales import words
-from service.store.ledger import LedgerEntry, LedgerRow
+from service.store.history.ledger import LedgerEntry, LedgerRow
 
 INDENT: Final = " " * 10
 NAME_CELLS: Final = 24

@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx2
 import uvloop
 
-from service.domain.customers import Customer, OrgId, encode_snapshot
-from service.store import keys
-from service.store.connection import connect
+from service.domain.customers.customer import Customer, OrgId, encode_snapshot
+from service.store.client import keys
+from service.store.client.connection import connect
 from tests.bench.ack import PER_S, told
 from tests.bench.load import ORG, WARM_UP, Run, closed_loop, open_loop, requests
 from tests.bench.servers import valkey, web

@@ -22,12 +22,12 @@ from starlette.routing import Route
 
 import service.app as root
 from service import __main__ as ours
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.ingest import GroupCommit
 from service.ingest.batch import Acknowledgement
-from service.log import configure_logging
+from service.runtime.log import configure_logging
 from service.settings import read_settings
-from service.store.marks import DirtyEvent
+from service.store.queue.dirty import DirtyEvent
 
 
 class UnwrittenCommit(GroupCommit):

@@ -9,9 +9,9 @@ from typing import Any, Final
 import cel
 import zen
 
-from service.domain.branches import CompiledCondition, CompiledExpression
-from service.domain.conditions import AllOf, AnyOf
-from service.domain.facts import Facts
+from service.domain.engine.facts import Facts
+from service.domain.engine.predicates import CompiledCondition, CompiledExpression
+from service.domain.rules.conditions import AllOf, AnyOf
 
 Matcher = Callable[[Any], bool]  # of facts as the engine wants them
 _COMPARE: Final = {

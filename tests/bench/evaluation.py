@@ -26,14 +26,14 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import cel
 import msgspec
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer, decode_snapshot, encode_snapshot
-from service.domain.decision import Decision, decide
-from service.domain.evaluation import CompiledRules
-from service.domain.facts import Facts
-from service.domain.parsing import parse_rules
-from service.domain.standing import EMPTY_STATE, CustomerState
-from service.domain.tags import after, tag_set
+from service.domain.customers.customer import Customer, decode_snapshot, encode_snapshot
+from service.domain.customers.tags import after, tag_set
+from service.domain.decisions.decide import Decision, decide
+from service.domain.decisions.state import EMPTY_STATE, CustomerState
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.engine.facts import Facts
 from tests.bench.engines import Matcher, as_mapping, cel_matcher, zen_matcher
 
 RULES = Path(__file__).parents[1] / "payloads/rules/twenty.yaml"

@@ -15,8 +15,8 @@ import time
 import uvloop
 
 from deploy.sandbox import ShopHandle
-from service.domain.customers import CustomerId, OrgId
-from service.store import marks
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.queue import dirty
 from tests.bench.load import percentile
 from tests.bench.system import System, running
 
@@ -66,7 +66,7 @@ async def beside_a_giant() -> bool:
         ids = [CustomerId(each) for each in giant.populate(DIRTY, seed=1)]
         giant.deliveries.clear()
         for start in range(0, DIRTY, 5_000):
-            await marks.mark_dirty_customers(
+            await dirty.mark_dirty_customers(
                 system.redis, OrgId(giant.org), ids[start : start + 5_000], cause="replay:R0"
             )
         beside = await latencies(system, dice)
@@ -86,7 +86,7 @@ async def all_busy(shops: int = SHOPS) -> bool:
     async with running(shops=shops, workers=2, leak_per_s=BUSY_LEAK_PER_S, subscribe=False) as system:
         for shop in system.shops:
             ids = [CustomerId(shop.create(total_spent=20_000_000)) for _ in range(120)]
-            await marks.mark_dirty_customers(system.redis, OrgId(shop.org), ids, cause="replay:R0")
+            await dirty.mark_dirty_customers(system.redis, OrgId(shop.org), ids, cause="replay:R0")
         await _full_buckets(system)
         before = [_poured(shop) for shop in system.shops]
         began = time.perf_counter()

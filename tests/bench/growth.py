@@ -12,13 +12,14 @@ from pathlib import Path
 import uvloop
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, CustomerId, OrgId, encode_snapshot
-from service.store import keys, marks
-from service.store.bucket import RateLimiter
-from service.store.connection import connect
-from service.store.marks import DirtyEvent
-from service.store.settlements import Settlement
-from service.store.turns import LeaseManager
+from service.domain.customers.customer import Customer, CustomerId, OrgId, encode_snapshot
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.queue import dirty
+from service.store.queue.dirty import DirtyEvent
+from service.store.queue.lease import LeaseManager
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.queue.settlement import Settlement
 from tests.bench.servers import valkey
 
 SIZES = (1_000, 10_000, 100_000)
@@ -42,7 +43,7 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
             for n in range(64)
         ]
         began = time.perf_counter()
-        await marks.mark_dirty(redis, org, events, lane="live")
+        await dirty.mark_dirty(redis, org, events, lane="live")
         took.append((time.perf_counter() - began) / 64)
     return statistics.median(took) * 1e6
 
@@ -66,7 +67,7 @@ async def cost_of_a_turn(redis: ArqRedis) -> float:
 async def with_marks(redis: ArqRedis, count: int) -> tuple[float, float]:
     for start in range(0, count, 10_000):
         ids = [CustomerId(each) for each in range(start + 1, min(start + 10_000, count) + 1)]
-        await marks.mark_dirty_customers(redis, ORG, ids, cause="replay:R0")
+        await dirty.mark_dirty_customers(redis, ORG, ids, cause="replay:R0")
     return await cost_of_marking(redis, [ORG]), await cost_of_a_turn(redis)
 
 
@@ -82,7 +83,7 @@ async def with_customers(redis: ArqRedis, count: int) -> tuple[float, float]:
 
 async def with_shops(redis: ArqRedis, count: int) -> tuple[float, float]:
     orgs = [OrgId(str(1_000_000_001 + n)) for n in range(count)]
-    await marks.mark_dirty_customers(
+    await dirty.mark_dirty_customers(
         redis, ORG, [CustomerId(each) for each in range(1, 5_001)], cause="replay:R0"
     )
     return await cost_of_marking(redis, orgs), await cost_of_a_turn(redis)

@@ -22,20 +22,27 @@ from typing import Any, NamedTuple
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer, CustomerId, OrgId
-from service.domain.evaluation import CompiledRules
-from service.domain.judgement import BatchContext, MarkContext, StoredState, WriteNeeded, evaluate_customer
-from service.domain.parsing import parse_rules
-from service.domain.records import CustomerRecord
-from service.store import ledger, marks
-from service.store.bucket import RateLimiter
-from service.store.connection import connect
-from service.store.settlements import Mark, Settlement
-from service.store.turns import LeaseManager, ShopLease
+from service.domain.customers.customer import Customer, CustomerId, OrgId
+from service.domain.customers.records import CustomerRecord
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.sync.evaluate import (
+    BatchContext,
+    MarkContext,
+    StoredState,
+    WriteNeeded,
+    evaluate_customer,
+)
+from service.store.client.connection import connect
+from service.store.history import ledger
+from service.store.queue import dirty
+from service.store.queue.lease import LeaseManager, ShopLease
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.queue.settlement import Mark, Settlement
 from tests.bench.evaluation import NOW_MS, customer
 from tests.bench.servers import valkey
-from workers import outcomes, plans
+from workers.drain import plans, settlement
 
 BAR_BYTES = 200.0
 RULES = Path(__file__).parents[2] / "deploy/rules/demo.yaml"
@@ -73,7 +80,7 @@ class Crowd:
             judged = evaluate_customer(MarkContext(), CustomerRecord(changed, frozenset()), background, batch)
             if isinstance(judged, WriteNeeded):
                 self.backgrounds[mark.customer] = judged.result.stored
-                plan = outcomes.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
+                plan = settlement.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
                 yield plans.after_success(mark, plans.decode_plan(plan))
 
     def _changed(self, number: int) -> Customer:
@@ -109,15 +116,15 @@ async def _batch(
 ) -> int:
     if crowd.dice.random() < 0.75:
         events = [
-            marks.DirtyEvent(
+            dirty.DirtyEvent(
                 str(each), identity=each.to_bytes(8) + crowd.now_ms.to_bytes(8), record=b"x" * 60
             )
             for each in ids
         ]
-        await marks.mark_dirty(redis, ORG, events, lane="live", now_ms=crowd.now_ms)
+        await dirty.mark_dirty(redis, ORG, events, lane="live", now_ms=crowd.now_ms)
     else:
         known = [CustomerId(each) for each in ids]
-        await marks.mark_dirty_customers(
+        await dirty.mark_dirty_customers(
             redis, ORG, known, cause=crowd.dice.choice(CAUSES), now_ms=crowd.now_ms
         )
     taken, _ = await turn.dequeue()

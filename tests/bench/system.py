@@ -14,14 +14,14 @@ from pathlib import Path
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox, ShopHandle, serve
-from service.domain.customers import OrgId
-from service.domain.parsing import parse_rules
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.domain.customers.customer import OrgId
+from service.domain.documents.parser import parse_rules
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from tests.bench.load import SECRET
 from tests.bench.servers import ROOT, valkey, wait_for
 from tests.ports import free_port

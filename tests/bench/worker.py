@@ -8,7 +8,7 @@ import signal
 
 import uvloop
 
-from service.log import configure_logging
+from service.runtime.log import configure_logging
 from service.settings import read_settings
 from workers.main import WorkerProcess
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from redis.asyncio import Redis
 
-from service.domain.customers import OrgId
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
+from service.domain.customers.customer import OrgId
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from tests.chaos import canaries
 from tests.chaos.children import Child
 from tests.chaos.posting import ORG

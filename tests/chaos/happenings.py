@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from redis.exceptions import RedisError
 
-from service.domain.customers import OrgId
-from service.store import keys
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
 from tests.chaos import canaries
 from tests.chaos.children import Child
 from tests.chaos.load import Shopful

@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from tests.chaos.children import Pause
-from workers.permits import START_WITHIN_S
+from workers.drain.permits import START_WITHIN_S
 
 AWAKE_S = 0.25
 SLACK_S = 0.05

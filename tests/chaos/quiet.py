@@ -11,8 +11,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from service.domain.customers import CustomerId, OrgId
-from service.store import deadletters, keys, marks
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.client import keys
+from service.store.queue import dead_letters, dirty
 from tests.chaos.load import Shopful
 from tests.chaos.stage import Stage
 
@@ -53,7 +54,7 @@ class Nurse:
         if nudging and waiting:
             self.done["waiting customers told to come"] += len(waiting)
             self._nudged.update((org, each) for each in waiting)
-            await marks.mark_dirty_customers(redis, org, list(waiting), cause="nudge", lane="live")
+            await dirty.mark_dirty_customers(redis, org, list(waiting), cause="nudge", lane="live")
         if not (ready or waiting or pending):
             return await self._letters(shop, org)
         return f"{org}: {ready} ready, {len(waiting)} waiting, {pending} deliveries"
@@ -91,10 +92,10 @@ class Nurse:
 
     async def _letters(self, shop: Shopful, org: OrgId) -> str:
         """Try transient dead letters again, as the service itself would within a day."""
-        letters = await deadletters.list_open(self.stage.store.redis, org)
+        letters = await dead_letters.list_open(self.stage.store.redis, org)
         again = [each.customer for each in letters if each.transient and each.customer not in shop.deleted]
         if not again:
             return ""
         self.done["dead letters tried again"] += len(again)
-        await marks.mark_dirty_customers(self.stage.store.redis, org, again, cause="retry", lane="live")
+        await dirty.mark_dirty_customers(self.stage.store.redis, org, again, cause="retry", lane="live")
         return f"{org}: {len(again)} dead letters"

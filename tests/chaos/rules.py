@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 from msgspec.structs import replace
 
-from service.domain.compilation import compile_rules
-from service.domain.decision import decide
-from service.domain.evaluation import CompiledRules
-from service.domain.parsing import parse_rules
-from service.domain.records import parse_record
-from service.domain.standing import EMPTY_STATE
+from service.domain.customers.records import parse_record
+from service.domain.decisions.decide import decide
+from service.domain.decisions.state import EMPTY_STATE
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
 
 RULES = """
 version: 1

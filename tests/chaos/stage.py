@@ -15,12 +15,12 @@ from typing import Final
 
 from deploy.local.wait import until
 from deploy.sandbox import Sandbox, serve
-from service.domain.customers import OrgId
-from service.domain.parsing import parse_rules
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.domain.customers.customer import OrgId
+from service.domain.documents.parser import parse_rules
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from tests.chaos import canaries
 from tests.chaos.children import Child, catches
 from tests.chaos.load import TOPICS, Shopful

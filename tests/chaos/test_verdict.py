@@ -11,10 +11,10 @@ from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox
 from deploy.sandbox.webhooks.signature import sign
-from service.domain.customers import OrgId
-from service.domain.deliveries import DeliveryRecord, encode_delivery
-from service.store import marks
-from service.store.marks import DirtyEvent
+from service.domain.customers.customer import OrgId
+from service.domain.sync.webhooks import DeliveryRecord, encode_delivery
+from service.store.queue import dirty
+from service.store.queue.dirty import DirtyEvent
 from tests.chaos import canaries
 from tests.chaos.load import Shopful
 from tests.chaos.verdict import lost, wrong_tags
@@ -39,7 +39,7 @@ async def test_each_acknowledgement_needs_an_entry_of_its_own(
 ) -> None:
     shop = a_shop()
     record = encode_delivery(DeliveryRecord(TOPIC, b64decode(SIGNATURE), len(BODY)))
-    await marks.mark_dirty(
+    await dirty.mark_dirty(
         redis, OrgId(shop.handle.org), [DirtyEvent("7", identity=b"a" * 16, record=record)], lane="live"
     )
 

@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from service.domain.customers import OrgId
-from service.store import deadletters, deliveries
+from service.domain.customers.customer import OrgId
+from service.store.history import deliveries
+from service.store.queue import dead_letters
 from tests.chaos import canaries
 from tests.chaos.load import Shopful
 from tests.chaos.locks import Lines, Ruling, rule
@@ -115,7 +116,7 @@ async def _letters(stage: Stage, verdict: Verdict) -> None:
     """A dead letter is a customer that somebody has to look at: after these faults there is no reason for one."""
     found: list[str] = []
     for shop in stage.shops:
-        letters = await deadletters.list_open(stage.store.redis, OrgId(shop.handle.org))
+        letters = await dead_letters.list_open(stage.store.redis, OrgId(shop.handle.org))
         found += [
             f"{shop.handle.org} {each.customer} {each.text}"
             for each in letters

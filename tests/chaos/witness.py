@@ -23,10 +23,10 @@ from arq.connections import ArqRedis
 from arq.worker import Worker
 from redis.asyncio import Redis
 
-from service.domain.customers import OrgId
-from service.store import keys
-from service.store.turns import LeaseManager, ShopLease
-from workers.drain import Drain
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
+from service.store.queue.lease import LeaseManager, ShopLease
+from workers.drain.job import Drain
 from workers.main import WorkerProcess
 
 _encode = msgspec.json.Encoder().encode

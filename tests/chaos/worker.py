@@ -10,7 +10,7 @@ from pathlib import Path
 import structlog
 import uvloop
 
-from service.log import configure_logging
+from service.runtime.log import configure_logging
 from service.settings import Settings, read_settings
 from tests.chaos.witness import Pen, Standstill, WitnessedWorker
 

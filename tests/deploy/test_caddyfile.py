@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from service.__main__ import KEEP_ALIVE_S
-from service.domain.deliveries import MAX_BODY
+from service.domain.sync.webhooks import MAX_BODY
 from service.web.connections import LimitedProtocol
 
 CADDYFILE: Final = (Path(__file__).parents[2] / "deploy/Caddyfile").read_text(encoding="utf-8")

@@ -7,16 +7,21 @@ from datetime import date
 
 import msgspec
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import Decision
-from service.domain.evaluation import CompiledRules
-from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
-from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
-from service.domain.rules import RuleSet
-from service.domain.standing import CustomerState
-from service.domain.tags import after, fold, tag_set
-from service.domain.touches import ExternalChange
+from service.domain.customers.customer import Customer
+from service.domain.customers.drift import ExternalChange
+from service.domain.customers.tags import after, fold, tag_set
+from service.domain.decisions.decide import Decision
+from service.domain.decisions.rollback import (
+    LedgerChange,
+    RollbackCollector,
+    decide_with_restores,
+    merge_restores,
+)
+from service.domain.decisions.state import CustomerState
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.document import RuleSet
+from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
 from tests.reference.strategies import moment
 
 

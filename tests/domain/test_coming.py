@@ -3,12 +3,12 @@ from __future__ import annotations
 from datetime import date
 from typing import Any
 
-from service.domain.coming import next_change_by_rule
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import decide
-from service.domain.parsing import validate_rules
-from service.domain.standing import CustomerState, Hold, Ownership
+from service.domain.customers.customer import Customer
+from service.domain.decisions.decide import decide
+from service.domain.decisions.state import CustomerState, Hold, Ownership
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.compiler import compile_rules
+from service.domain.explain.scheduled import next_change_by_rule
 from tests.reference.strategies import moment
 
 ZONE = "Asia/Ho_Chi_Minh"

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.days import (
+from service.domain.rules.calendar import (
     age,
     anniversary,
     calendar_for,

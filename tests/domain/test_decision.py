@@ -8,15 +8,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import Decision, decide
-from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
-from service.domain.parsing import validate_rules
-from service.domain.reasons import NO_INPUTS
-from service.domain.standing import CustomerState, Ownership
-from service.domain.tags import after, tag_set
-from service.domain.turns import DecisionBuilder
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import after, tag_set
+from service.domain.decisions.builder import DecisionBuilder
+from service.domain.decisions.decide import Decision, decide
+from service.domain.decisions.outcome import NO_INPUTS
+from service.domain.decisions.state import CustomerState, Ownership
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
 from tests.reference.strategies import moment
 
 ZONE = "Asia/Ho_Chi_Minh"

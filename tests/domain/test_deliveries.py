@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.customers import digest
-from service.domain.deliveries import (
+from service.domain.customers.customer import digest
+from service.domain.customers.records import parse_record
+from service.domain.sync.webhooks import (
     DeliveryRecord,
     IgnoredReason,
     decode_delivery,
@@ -23,7 +24,6 @@ from service.domain.deliveries import (
     parse_delivery,
     signature_digest,
 )
-from service.domain.records import parse_record
 
 VIETNAMESE = (
     '{"id":1037889951,"first_name":"Nguyễn Thị Ánh","tags":"Khách VIP","total_spent":261380000.0000}'.encode()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.differences import describe_changes, diff_rules, yaml_diff
-from service.domain.parsing import parse_rules
-from service.domain.rules import RuleSet
+from service.domain.documents.parser import parse_rules
+from service.domain.preview.diff import describe_changes, diff_rules, yaml_diff
+from service.domain.rules.document import RuleSet
 from service.locales import words
 
 VIP = "  - {id: vip, name: {vi: Khách VIP, en: VIP}, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"

@@ -13,19 +13,19 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from service.domain.branches import CompiledCondition, compile_expression
-from service.domain.compilation import compile_rules
-from service.domain.conditions import Condition
-from service.domain.customers import Customer
-from service.domain.days import calendar_for
-from service.domain.distance import Gap, gap_to
-from service.domain.explanation import Trace, trace
-from service.domain.facts import Facts, build_facts
-from service.domain.fields import FIELDS
-from service.domain.parsing import validate_rules
-from service.domain.tags import fold
-from service.domain.telling import trace_data, trace_line, trace_lines
-from service.domain.words import LANGUAGES
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import fold
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.compiler import compile_rules
+from service.domain.engine.facts import Facts, build_facts
+from service.domain.engine.predicates import CompiledCondition, compile_expression
+from service.domain.explain.gap import Gap, gap_to
+from service.domain.explain.trace import Trace, trace
+from service.domain.explain.trace_text import trace_data, trace_line, trace_lines
+from service.domain.explain.wording import LANGUAGES
+from service.domain.rules.calendar import calendar_for
+from service.domain.rules.conditions import Condition
+from service.domain.rules.fields import FIELDS
 from service.locales import words
 from tests.domain.test_sentences import CONDITIONS
 from tests.reference import strategies

@@ -10,18 +10,18 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.compilation import compile_rules
-from service.domain.customer_data import to_data
-from service.domain.customer_text import render_text
-from service.domain.customers import Customer
-from service.domain.decision import decide
-from service.domain.evaluation import CompiledRules
-from service.domain.inquiry import explain_customer
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.standing import EMPTY_STATE, CustomerState, Hold, Ownership, WriteIntent
-from service.domain.tags import fold
-from service.domain.touches import ExternalChange
-from service.domain.verdicts import CustomerExplanation, ExplainInput
+from service.domain.customers.customer import Customer
+from service.domain.customers.drift import ExternalChange
+from service.domain.customers.tags import fold
+from service.domain.decisions.decide import decide
+from service.domain.decisions.state import EMPTY_STATE, CustomerState, Hold, Ownership, WriteIntent
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.explain.customer import explain_customer
+from service.domain.explain.data import to_data
+from service.domain.explain.model import CustomerExplanation, ExplainInput
+from service.domain.explain.text import render_text
 from service.locales import words
 from tests.reference import strategies
 from tests.reference.strategies import PASTS, standings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.failures import (
+from service.domain.sync.retries import (
     MAX_RETRY_S,
     OUTAGE_MAX_S,
     CircuitBreaker,

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import Decision, decide, decide_by_steps
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import after, tag_set
+from service.domain.decisions.decide import Decision, decide, decide_by_steps
 from service.domain.decisions.fast_path import fast_path
-from service.domain.evaluation import CompiledRules
-from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.standing import CustomerState, Hold, Ownership
-from service.domain.tags import after, tag_set
+from service.domain.decisions.state import CustomerState, Hold, Ownership
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit
 from tests.reference import strategies
 from tests.reference.strategies import likely
 

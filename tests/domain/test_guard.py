@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.impact import Preview, check_guard, estimate_cost
+from service.domain.preview.impact import Preview, check_guard, estimate_cost
 
 
 def shown(

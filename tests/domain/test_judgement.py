@@ -7,10 +7,12 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.aftermath import WRITE_GRACE_MS
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer, CustomerId
-from service.domain.judgement import (
+from service.domain.customers.customer import Customer, CustomerId
+from service.domain.customers.records import CustomerRecord
+from service.domain.decisions.state import CustomerState, Ownership, WriteIntent
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiler import compile_rules
+from service.domain.sync.evaluate import (
     BatchContext,
     Deleted,
     MarkContext,
@@ -22,9 +24,7 @@ from service.domain.judgement import (
     evaluate_customer,
     evaluate_missing,
 )
-from service.domain.parsing import parse_rules
-from service.domain.records import CustomerRecord
-from service.domain.standing import CustomerState, Ownership, WriteIntent
+from service.domain.sync.writes import WRITE_GRACE_MS
 
 NOW = 1_800_000_000_000
 RULES = """

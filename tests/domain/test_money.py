@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.money import MAX_AMOUNT, exact_decimal, rounded, to_ten_thousandths, to_units
-from service.domain.words import Translator
+from service.domain.customers.money import MAX_AMOUNT, exact_decimal, rounded, to_ten_thousandths, to_units
+from service.domain.explain.wording import Translator
 from service.locales import words
 
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from service.domain.branches import compile_expression
-from service.domain.conditions import Expression
-from service.domain.customers import Customer
-from service.domain.days import calendar_for
-from service.domain.facts import build_facts
-from service.domain.parsing import validate_rules
+from service.domain.customers.customer import Customer
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.facts import build_facts
+from service.domain.engine.predicates import compile_expression
+from service.domain.rules.calendar import calendar_for
+from service.domain.rules.conditions import Expression
 from tests.reference.strategies import moment
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe")

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.branches import compile_expression
-from service.domain.conditions import Condition
-from service.domain.customers import Customer
-from service.domain.days import calendar_for
-from service.domain.facts import build_facts
-from service.domain.fields import FIELDS, FieldType
-from service.domain.operators import OPERATORS, Operator
-from service.domain.values import OperandType
+from service.domain.customers.customer import Customer
+from service.domain.engine.facts import build_facts
+from service.domain.engine.predicates import compile_expression
+from service.domain.rules.calendar import calendar_for
+from service.domain.rules.conditions import Condition
+from service.domain.rules.fields import FIELDS, FieldType
+from service.domain.rules.operands import OperandType
+from service.domain.rules.operators import OPERATORS, Operator
 from tests.reference.strategies import customers
 
 ZONE = "Asia/Ho_Chi_Minh"

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.aftermath import WRITE_GRACE_MS, resolve_writes
-from service.domain.ownership import Inheritance, decode_inheritance, encode_inheritance
-from service.domain.standing import (
+from service.domain.customers.tags import tag_set
+from service.domain.decisions.state import (
     HOLDS_CODEC,
     INTENTS_CODEC,
     OWNERSHIP_CODEC,
@@ -14,7 +13,8 @@ from service.domain.standing import (
     Ownership,
     WriteIntent,
 )
-from service.domain.tags import tag_set
+from service.domain.rules.inheritance import Inheritance, decode_inheritance, encode_inheritance
+from service.domain.sync.writes import WRITE_GRACE_MS, resolve_writes
 from service.errors import MalformedData
 
 INTENT = WriteIntent("VIP", "vip", 1_000, 3)

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.documents import MAX_BYTES, parse_yaml, resolve_scalar
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.problems import DocumentError, InvalidRules
-from service.domain.rules import RuleSet
+from service.domain.documents.errors import DocumentError, InvalidRules
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.documents.yaml_source import MAX_BYTES, parse_yaml, resolve_scalar
+from service.domain.rules.document import RuleSet
 from service.errors import MalformedData
 
 SAMPLE = (Path(__file__).parents[1] / "payloads/rules/sample.yaml").read_text()

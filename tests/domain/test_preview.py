@@ -13,17 +13,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import Decision
-from service.domain.evaluation import CompiledRules, CompiledTier
-from service.domain.facts import Facts
-from service.domain.impact import Preview, PublishPlan, preview, publish_plan
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.population import Population, make_population, sample_rank
-from service.domain.rollback import decide_with_restores
-from service.domain.standing import CustomerState, Hold, Ownership
-from service.domain.tags import TagChange, after, fold, tag_set
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import TagChange, after, fold, tag_set
+from service.domain.decisions.decide import Decision
+from service.domain.decisions.rollback import decide_with_restores
+from service.domain.decisions.state import CustomerState, Hold, Ownership
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.engine.compiled import CompiledRules, CompiledTier
+from service.domain.engine.compiler import compile_rules
+from service.domain.engine.facts import Facts
+from service.domain.preview.impact import Preview, PublishPlan, preview, publish_plan
+from service.domain.preview.population import Population, make_population, sample_rank
 from tests.reference import strategies
 from tests.reference.strategies import PASTS, restores, standings
 

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.customers import Customer, decode_snapshot, encode_snapshot
-from service.domain.records import (
+from service.domain.customers.customer import Customer, decode_snapshot, encode_snapshot
+from service.domain.customers.records import (
     RECORD_KEYS,
     CustomerRecord,
     parse_record,

@@ -7,13 +7,18 @@ from typing import Any
 
 import pytest
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.parsing import validate_rules
-from service.domain.rollback import LedgerChange, RollbackCollector, decide_with_restores, merge_restores
-from service.domain.rules import RuleSet
-from service.domain.standing import CustomerState, Hold, Ownership, UndoRecord
-from service.domain.touches import ExternalChange
+from service.domain.customers.customer import Customer
+from service.domain.customers.drift import ExternalChange
+from service.domain.decisions.rollback import (
+    LedgerChange,
+    RollbackCollector,
+    decide_with_restores,
+    merge_restores,
+)
+from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoRecord
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.document import RuleSet
 from tests.domain.lives import Life
 
 START = date(2026, 1, 1)

@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from service.domain.parsing import validate_rules
-from service.domain.standing import CustomerState
+from service.domain.decisions.state import CustomerState
+from service.domain.documents.parser import validate_rules
 from tests.domain.lives import Life
 from tests.reference import strategies
 

@@ -9,12 +9,10 @@ from typing import Any, get_args
 
 import pytest
 
-from service.domain.conditions import Condition
-from service.domain.fields import FIELDS, Field, FieldType
-from service.domain.operators import OPERATORS
-from service.domain.parsing import parse_rules
-from service.domain.reasons import ChangeCause
-from service.domain.sentences import (
+from service.domain.decisions.outcome import ChangeCause
+from service.domain.documents.parser import parse_rules
+from service.domain.explain.model import RuleStatus
+from service.domain.explain.sentences import (
     describe,
     describe_condition,
     describe_downgrade,
@@ -23,11 +21,13 @@ from service.domain.sentences import (
     describe_orphan_policy,
     describe_ownership_scope,
 )
-from service.domain.values import OperandType
-from service.domain.verdicts import RuleStatus
-from service.domain.words import LANGUAGES, Language
+from service.domain.explain.wording import LANGUAGES, Language
+from service.domain.rules.conditions import Condition
+from service.domain.rules.fields import FIELDS, Field, FieldType
+from service.domain.rules.operands import OperandType
+from service.domain.rules.operators import OPERATORS
 from service.locales import catalogue, language_of, words
-from service.store.runs import ID_PREFIX
+from service.store.jobs.runs import ID_PREFIX
 
 SAMPLES: dict[OperandType, Any] = {
     OperandType.NONE: None,

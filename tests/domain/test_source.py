@@ -11,18 +11,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.branches import CompiledCondition, CompiledExpression
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import decide
-from service.domain.evaluation import CompiledRules
-from service.domain.facts import Facts
-from service.domain.fields import FIELDS, FieldType
-from service.domain.operators import OPERATORS
-from service.domain.parsing import validate_rules
-from service.domain.standing import EMPTY_STATE
-from service.domain.tags import fold
-from service.domain.values import OperandType
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import fold
+from service.domain.decisions.decide import decide
+from service.domain.decisions.state import EMPTY_STATE
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.engine.facts import Facts
+from service.domain.engine.predicates import CompiledCondition, CompiledExpression
+from service.domain.rules.fields import FIELDS, FieldType
+from service.domain.rules.operands import OperandType
+from service.domain.rules.operators import OPERATORS
 
 
 def tagged(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domain.strikes import (
+from service.domain.sync.reverts import (
     REVERT_WINDOW_MS,
     REVERTS_CODEC,
     RevertHistory,

@@ -6,11 +6,11 @@ from itertools import product
 
 import pytest
 
-from service.domain.rules import FOREVER
-from service.domain.standing import Hold
-from service.domain.tag_steps import TAG_POLICY, HoldStatus, Reach, TagAction
-from service.domain.tier_steps import OTHER_LEVEL_POLICY, TierSituation, TierTarget, choose_level
-from service.domain.turns import OwnershipStatus
+from service.domain.decisions.builder import OwnershipStatus
+from service.domain.decisions.decide_tag import TAG_POLICY, HoldStatus, Reach, TagAction
+from service.domain.decisions.decide_tier import OTHER_LEVEL_POLICY, TierSituation, TierTarget, choose_level
+from service.domain.decisions.state import Hold
+from service.domain.rules.document import FOREVER
 
 ANY_OWNER, ANY_HOLD, ANY_REACH = frozenset(OwnershipStatus), frozenset(HoldStatus), frozenset(Reach)
 CURRENT, NONE = frozenset({OwnershipStatus.CURRENT}), frozenset({OwnershipStatus.NONE})

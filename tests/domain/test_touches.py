@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.customers import Customer
-from service.domain.touches import ExternalChange, changed_since, external_changes, latest_changes
+from service.domain.customers.customer import Customer
+from service.domain.customers.drift import ExternalChange, changed_since, external_changes, latest_changes
 
 
 def _customer(*tags: str, updated_ms: int | None = 1_000) -> Customer:

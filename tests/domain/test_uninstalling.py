@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.uninstalling import UninstallAction, UninstallState, on_refusal
+from service.domain.sync.uninstall import UninstallAction, UninstallState, on_refusal
 
 HOUR, DAY = 3_600_000, 86_400_000
 NOW = 1_800_000_000_000

@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.evaluation import CompiledRules
-from service.domain.impact import preview
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.population import make_population
-from service.domain.standing import CustomerState
-from service.domain.warnings import (
+from service.domain.customers.customer import Customer
+from service.domain.decisions.state import CustomerState
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.explain.wording import LANGUAGES
+from service.domain.preview.impact import preview
+from service.domain.preview.lint import (
     LintWarning,
     describe_warning,
     lint,
@@ -23,7 +23,7 @@ from service.domain.warnings import (
     lint_matches,
     lint_spellings,
 )
-from service.domain.words import LANGUAGES
+from service.domain.preview.population import make_population
 from service.locales import catalogue, words
 from tests.reference import strategies
 

@@ -6,7 +6,11 @@ from collections.abc import Mapping
 
 import pytest
 
-from service.domain.aftermath import (
+from service.domain.customers.tags import TagChange, tag_set
+from service.domain.decisions.decide import Decision
+from service.domain.decisions.outcome import Effect, TagOutcome
+from service.domain.decisions.state import CustomerState, Ownership, WriteIntent
+from service.domain.sync.writes import (
     WRITE_GRACE_MS,
     Reverts,
     WriteStatus,
@@ -15,10 +19,6 @@ from service.domain.aftermath import (
     resolve_writes,
     suppress,
 )
-from service.domain.decision import Decision
-from service.domain.reasons import Effect, TagOutcome
-from service.domain.standing import CustomerState, Ownership, WriteIntent
-from service.domain.tags import TagChange, tag_set
 
 NOW = 1_800_000_000_000
 FRESH, OLD = NOW - WRITE_GRACE_MS + 1, NOW - WRITE_GRACE_MS

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.writing import canonical_json, content_id, to_yaml
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.documents.writer import canonical_json, content_id, to_yaml
 from tests.reference import strategies
 
 SAMPLE = (Path(__file__).parents[1] / "payloads/rules/sample.yaml").read_text()

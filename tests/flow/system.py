@@ -13,14 +13,14 @@ from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.__main__ import uvicorn_config
-from service.domain.customers import OrgId
-from service.domain.parsing import parse_rules
+from service.domain.customers.customer import OrgId
+from service.domain.documents.parser import parse_rules
 from service.settings import Settings, read_settings
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.store.client import keys
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from workers.main import WorkerProcess
 
 ORG = OrgId("1000000001")

@@ -13,15 +13,15 @@ import uvicorn
 
 from service import __main__ as process
 from service.app import create_app
-from service.domain.customers import Customer, encode_snapshot
-from service.domain.parsing import parse_rules
+from service.domain.customers.customer import Customer, encode_snapshot
+from service.domain.documents.parser import parse_rules
 from service.settings import read_settings
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from tests.conftest import valkey
 from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG
 

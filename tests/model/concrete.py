@@ -7,13 +7,13 @@ from typing import Any, Final
 from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 
-from service.domain.customers import CustomerId, OrgId
-from service.store import keys
-from service.store import marks as real
-from service.store.bucket import Granted, RateLimiter
-from service.store.settlements import Mark as Dequeued
-from service.store.settlements import Settlement
-from service.store.turns import LeaseLost, LeaseManager, ShopLease, WriteDenied
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.client import keys
+from service.store.queue import dirty as real
+from service.store.queue.lease import LeaseLost, LeaseManager, ShopLease, WriteDenied
+from service.store.queue.rate_limiter import Granted, RateLimiter
+from service.store.queue.settlement import Mark as Dequeued
+from service.store.queue.settlement import Settlement
 from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
 
 NOW_MS: Final = 1_800_000_000_000

@@ -9,8 +9,8 @@ from functools import cache
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
-from service.store.marks import Lane
+from service.domain.customers.customer import OrgId
+from service.store.queue.dirty import Lane
 from tests.model import concrete
 from tests.model import store as model
 from tests.model.explore import walk

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 from structlog.testing import capture_logs
 
-from service.store.connection import connect
+from service.store.client.connection import connect
 from tests.reference import strategies
 from tests.reference.play import How, Play
 from tests.workers.stage import staged

@@ -9,12 +9,14 @@ from types import CoroutineType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from service.domain.customers import CustomerId, decode_snapshot
-from service.domain.parsing import validate_rules
+from service.domain.customers.customer import CustomerId, decode_snapshot
+from service.domain.documents.parser import validate_rules
 from service.errors import Refused
-from service.store import claiming, claims, drafts, exclusions, going_live, publishing
-from service.store.drafts import Draft
-from service.store.shop import Shop
+from service.operations import claiming, claims, exclusions
+from service.publishing.draft import Draft, create_draft, create_rollback_draft
+from service.publishing.publish import publish_draft
+from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.store.shops.model import Shop
 from tests.reference.book import Book
 from tests.reference.matching import Person, fold, read_person
 from tests.reference.naive import makers_of
@@ -122,18 +124,18 @@ class Play:
 
     async def publish(self, doc: Mapping[str, Any]) -> None:
         shop = await self._shop()
-        draft = await drafts.draft(self.stage.context, shop, validate_rules(doc))
+        draft = await create_draft(self.stage.context, shop, validate_rules(doc))
         await self._publish(shop, draft, "publish")
         self.book.publish(doc)
 
     async def roll_back(self, to: int) -> None:
         shop = await self._shop()
-        draft = await drafts.draft_rollback(self.stage.context, shop, to=to)
+        draft = await create_rollback_draft(self.stage.context, shop, to=to)
         await self._publish(shop, draft, "rollback")
         self.book.roll_back(to)
 
     async def _publish(self, shop: Shop, draft: Draft, what: str) -> None:
-        await publishing.publish(self.stage.context, shop, draft, by="Lan", note="", approved=True, what=what)
+        await publish_draft(self.stage.context, shop, draft, by="Lan", note="", approved=True, what=what)
         await self.stage.execute_jobs()
 
     async def claim(
@@ -179,10 +181,10 @@ class Play:
         self.book.shadow = not self.book.shadow
         stage, shop = self.stage, await self._shop()
         if self.book.shadow:
-            await going_live.enable_shadow(stage.context, shop, by="Lan")
+            await begin_shadow_mode(stage.context, shop, by="Lan")
             return
-        draft = await going_live.draft_disable_shadow(stage.context, shop)
-        await going_live.disable_shadow(stage.context, shop, draft, by="Lan", approved=True)
+        draft = await draft_end_of_shadow_mode(stage.context, shop)
+        await end_shadow_mode(stage.context, shop, draft, by="Lan", approved=True)
         await stage.execute_jobs()
 
     async def _shop(self) -> Shop:

@@ -10,13 +10,13 @@ from zoneinfo import ZoneInfo
 
 from hypothesis import strategies as st
 
-from service.domain.customers import Customer
-from service.domain.ownership import Inheritance
-from service.domain.parsing import validate_rules
-from service.domain.problems import InvalidRules
-from service.domain.rules import RuleSet
-from service.domain.standing import CustomerState, Hold, Ownership, UndoRecord
-from service.domain.tags import fold, tag_set
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import fold, tag_set
+from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoRecord
+from service.domain.documents.errors import InvalidRules
+from service.domain.documents.parser import validate_rules
+from service.domain.rules.document import RuleSet
+from service.domain.rules.inheritance import Inheritance
 
 ZONES = ("Asia/Ho_Chi_Minh", "Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC")
 OURS = ("A", "B", "Đ", "é")

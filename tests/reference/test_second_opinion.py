@@ -11,14 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer
-from service.domain.decision import Decision, decide
-from service.domain.evaluation import CompiledRules
-from service.domain.ownership import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
-from service.domain.parsing import validate_rules
-from service.domain.standing import CustomerState
-from service.domain.tags import after, fold, tag_set
+from service.domain.customers.customer import Customer
+from service.domain.customers.tags import after, fold, tag_set
+from service.domain.decisions.decide import Decision, decide
+from service.domain.decisions.state import CustomerState
+from service.domain.documents.parser import validate_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
 from tests.reference import naive, strategies
 from tests.reference.matching import Person, local_day
 from tests.reference.naive import Kept

@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
-from service.store import keys
-from service.store.bucket import NOT_SENT, Denied, Granted, Lane, RateLimiter, Usage
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
+from service.store.queue.rate_limiter import NOT_SENT, Denied, Granted, Lane, RateLimiter, Usage
 
 ORG = OrgId("1000000001")
 START_MS = 1_700_000_000_000

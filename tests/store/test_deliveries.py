@@ -7,17 +7,17 @@ import hashlib
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId
-from service.domain.deliveries import DeliveryRecord, encode_delivery
-from service.store import keys
-from service.store.deliveries import (
+from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.sync.webhooks import DeliveryRecord, encode_delivery
+from service.store.client import keys
+from service.store.history.deliveries import (
     UNKNOWN_SHOP,
     customers_since,
     list_deliveries,
     list_for_customer,
     trim_unknown_shop,
 )
-from service.store.marks import DirtyEvent, mark_dirty
+from service.store.queue.dirty import DirtyEvent, mark_dirty
 
 ORG = OrgId("1000000001")
 

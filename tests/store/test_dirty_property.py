@@ -9,13 +9,13 @@ from typing import Literal
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId
-from service.store import keys
-from service.store.bucket import RateLimiter
-from service.store.deliveries import MAX_PER_CUSTOMER, list_for_customer
-from service.store.marks import DirtyEvent, mark_dirty
-from service.store.settlements import DeadLetterDraft, Mark, Settlement
-from service.store.turns import LeaseManager, ShopLease, WriteDenied
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.client import keys
+from service.store.history.deliveries import MAX_PER_CUSTOMER, list_for_customer
+from service.store.queue.dirty import DirtyEvent, mark_dirty
+from service.store.queue.lease import LeaseManager, ShopLease, WriteDenied
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.queue.settlement import DeadLetterDraft, Mark, Settlement
 
 ORG = OrgId("1000000001")
 P = keys.shop(ORG)

@@ -7,7 +7,7 @@ from arq.connections import ArqRedis
 
 from service.errors import InvalidSettings
 from service.settings import Durability
-from service.store.durability import check_server, evaluate_config, require_durable
+from service.store.client.durability import check_server, evaluate_config, require_durable
 
 FIT = {
     "appendonly": "yes",

@@ -7,10 +7,11 @@ from typing import Any
 import msgpack
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId
-from service.store import drift, keys, ledger
-from service.store.forgetting import PAGE_SIZE, apply_retention
-from service.store.ledger import LedgerEntry, encode_entry
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.client import keys
+from service.store.history import drift, ledger
+from service.store.history.ledger import LedgerEntry, encode_entry
+from service.store.history.retention import PAGE_SIZE, apply_retention
 
 ORG = OrgId("1000000001")
 NOW_MS = 1_800_000_000_000

@@ -6,20 +6,20 @@ from decimal import Decimal
 
 import pytest
 
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer, CustomerId
-from service.domain.inquiry import explain_customer
-from service.domain.parsing import parse_rules
-from service.domain.standing import EMPTY_STATE
-from service.domain.touches import ExternalChange
-from service.domain.verdicts import CustomerExplanation, ExplainInput
-from service.domain.words import LANGUAGES
+from service.domain.customers.customer import Customer, CustomerId
+from service.domain.customers.drift import ExternalChange
+from service.domain.decisions.state import EMPTY_STATE
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiler import compile_rules
+from service.domain.explain.customer import explain_customer
+from service.domain.explain.model import CustomerExplanation, ExplainInput
+from service.domain.explain.wording import LANGUAGES
 from service.locales import words
-from service.store.deadletters import DeadLetter
-from service.store.deliveries import Delivery
-from service.store.happenings import format_dead_letter, format_deliveries, format_history
-from service.store.ledger import LedgerEntry, LedgerRow, to_dict
-from service.store.versions import RETRACTED_OWNER
+from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
+from service.store.history.deliveries import Delivery
+from service.store.history.ledger import LedgerEntry, LedgerRow, to_dict
+from service.store.queue.dead_letters import DeadLetter
+from service.store.rules import RETRACTED_OWNER
 
 NOON_MS = 1_795_237_200_000  # 21 November 2026, 12:00 in Việt Nam
 HOUR_MS = 3_600_000

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId
-from service.store import keys
-from service.store.bucket import RateLimiter
-from service.store.deliveries import list_deliveries, list_for_customer
-from service.store.marks import DirtyEvent, MarkResult, mark_dirty
-from service.store.settlements import Mark
-from service.store.turns import LeaseManager
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.client import keys
+from service.store.history.deliveries import list_deliveries, list_for_customer
+from service.store.queue.dirty import DirtyEvent, MarkResult, mark_dirty
+from service.store.queue.lease import LeaseManager
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.queue.settlement import Mark
 
 ORG = OrgId("1000000001")
 P = keys.shop(ORG)

@@ -9,20 +9,24 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.context import Context
-from service.domain.compilation import compile_rules
-from service.domain.customers import Customer, OrgId, encode_snapshot
-from service.domain.evaluation import CompiledRules
-from service.domain.ownership import Inheritance
-from service.domain.parsing import parse_rules
-from service.domain.standing import OWNERSHIP_CODEC, Ownership
-from service.domain.strikes import REVERTS_CODEC
+from service.domain.customers.customer import Customer, OrgId, encode_snapshot
+from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.inheritance import Inheritance
+from service.domain.sync.reverts import REVERTS_CODEC
 from service.errors import Refused
-from service.store import audit, census, drafts, keys, previews
-from service.store.background import decode_exclusions, encode_exclusions
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.versions import RETRACTED_OWNER, Versions, compile_version
+from service.publishing import preview
+from service.publishing.draft import create_draft
+from service.store.client import keys
+from service.store.customers import snapshots
+from service.store.customers.stored_state import decode_exclusions, encode_exclusions
+from service.store.history import audit_log
+from service.store.rules import RETRACTED_OWNER, Versions, compile_version
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 
 ORG = OrgId("1000000001")
 SHOP = Shop(org=ORG, name="Thử", dialect="omni", api_url="https://example.com", token="t")
@@ -50,8 +54,8 @@ async def crowd(redis: ArqRedis) -> int:
 
 
 async def test_everybody_is_seen_once_with_what_is_ours(redis: ArqRedis, crowd: int) -> None:
-    people = await previews.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
-    shown = previews.build_report(SHOP, people, compiled(2_001), version=2).preview
+    people = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
+    shown = preview.build_report(SHOP, people, compiled(2_001), version=2).preview
 
     assert len(people) == shown.customers == crowd
     assert (shown.added, shown.removed) == (666, 666)  # of 1,000 above it and of 2,000 below, a third has it
@@ -60,7 +64,7 @@ async def test_everybody_is_seen_once_with_what_is_ours(redis: ArqRedis, crowd: 
 async def test_a_snapshot_that_cannot_be_read_is_left_out_and_named(redis: ArqRedis) -> None:
     await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
-    people, unreadable = await previews.load_population_and_unreadable(redis, ORG, compiled(), now_ms=NOW_MS)
+    people, unreadable = await preview.load_population_and_unreadable(redis, ORG, compiled(), now_ms=NOW_MS)
 
     assert (len(people), unreadable) == (0, [7])
 
@@ -88,10 +92,10 @@ async def test_a_publish_that_lost_a_race_leaves_no_past_behind(redis: ArqRedis)
 
 
 async def test_the_audit_log_tells_who_did_what(redis: ArqRedis) -> None:
-    await audit.append(redis, ORG, by="Lan", what="exclude", about={"customer": 7, "rule": "vip"})
-    await audit.append(redis, ORG, by="Minh", what="publish", about={"version": 2})
+    await audit_log.append(redis, ORG, by="Lan", what="exclude", about={"customer": 7, "rule": "vip"})
+    await audit_log.append(redis, ORG, by="Minh", what="publish", about={"version": 2})
 
-    assert [(one.by, one.action, one.details) for one in await audit.recent(redis, ORG)] == [
+    assert [(one.by, one.action, one.details) for one in await audit_log.recent(redis, ORG)] == [
         ("Minh", "publish", {"version": 2}),
         ("Lan", "exclude", {"customer": 7, "rule": "vip"}),
     ]
@@ -118,13 +122,13 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
     undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
     await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": REVERTS_CODEC.encode(undone)})
 
-    now = await previews.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
-    tomorrow = await previews.load_population(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
+    now = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
+    tomorrow = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
 
-    shown = previews.build_report(SHOP, now, compiled(), version=2)
+    shown = preview.build_report(SHOP, now, compiled(), version=2)
     assert (shown.preview.added, shown.preview.touched, shown.effort.calls) == (0, 0, 0)
     assert shown.preview.tags[0].stopped == 1
-    assert previews.build_report(SHOP, tomorrow, compiled(), version=2).preview.added == 1
+    assert preview.build_report(SHOP, tomorrow, compiled(), version=2).preview.added == 1
 
 
 async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
@@ -133,12 +137,12 @@ async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(
     )
     rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
     context = Context(redis, ShopRepository(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
-    unknown = (await drafts.draft(context, SHOP, rule_set)).shown
+    unknown = (await create_draft(context, SHOP, rule_set)).shown
 
-    await census.save_count(redis, ORG, 12)
-    shown = (await drafts.draft(context, SHOP, rule_set)).shown
+    await snapshots.save_count(redis, ORG, 12)
+    shown = (await create_draft(context, SHOP, rule_set)).shown
 
     assert (unknown.unseen, unknown.warnings[0].kind) == (None, "uncounted")
     assert (shown.unseen, shown.warnings[0].kind) == (11, "unseen")
-    assert previews.to_dict(shown)["unseen"] == 11
+    assert preview.to_dict(shown)["unseen"] == 11
     assert shown.summary["calls"] == 2

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis.asyncio.sentinel import MasterNotFoundError
 
-from service.store.connection import connect
+from service.store.client.connection import connect
 from tests.ports import free_port
 
 OLD, NEW = 1111, 2222

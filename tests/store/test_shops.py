@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.shops import TOKEN_REJECTED, Shop, ShopRepository
+from service.store.client import keys
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import TOKEN_REJECTED, Shop, ShopRepository
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")

@@ -11,10 +11,13 @@ from typing import Any, Final
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId
-from service.store import deadletters, keys, marks, replays, runs
-from service.store.clock import handle_clock_step_back
-from service.store.stepping import BATCH_SIZE
+from service.domain.customers.customer import CustomerId, OrgId
+from service.operations.replay import create_replay, select_customers
+from service.store.client import keys
+from service.store.client.clock import handle_clock_step_back
+from service.store.client.scan import BATCH_SIZE
+from service.store.jobs import runs
+from service.store.queue import dead_letters, dirty
 
 ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
@@ -42,8 +45,8 @@ async def in_steps(redis: ArqRedis) -> AsyncIterator[None]:
 
 async def replay_everybody(redis: ArqRedis) -> None:
     heard: list[int] = []
-    selection = await replays.select(redis, ORG, everybody=True, on_found=heard.append)
-    run = await replays.start(redis, ORG, selection, by="an", reason="", now_ms=1, on_marked=heard.append)
+    selection = await select_customers(redis, ORG, everybody=True, on_found=heard.append)
+    run = await create_replay(redis, ORG, selection, by="an", reason="", now_ms=1, on_marked=heard.append)
 
     assert selection.customers == tuple(EVERYBODY)
     assert (run.total, run.remaining) == (MANY, MANY)
@@ -54,7 +57,7 @@ async def replay_everybody(redis: ArqRedis) -> None:
 async def mark_in_one_go(redis: ArqRedis) -> None:
     run = await runs.create(redis, ORG, kind="audit", by="night", reason="audit", now_ms=1)
     await runs.mark(redis, ORG, run, EVERYBODY, kind="audit")
-    assert len(await marks.marked_among(redis, ORG, EVERYBODY)) == MANY
+    assert len(await dirty.marked_among(redis, ORG, EVERYBODY)) == MANY
 
     await runs.end(redis, ORG, run, why="superseded")
 
@@ -62,8 +65,8 @@ async def mark_in_one_go(redis: ArqRedis) -> None:
 
 
 async def retry_all_letters(redis: ArqRedis) -> None:
-    letters = await deadletters.list_open(redis, ORG)
-    await deadletters.retry(redis, ORG, [each.customer for each in letters])
+    letters = await dead_letters.list_open(redis, ORG)
+    await dead_letters.retry(redis, ORG, [each.customer for each in letters])
 
     assert len(letters) == MANY
     assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == MANY

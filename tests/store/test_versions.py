@@ -7,12 +7,12 @@ import asyncio
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import OrgId
-from service.domain.parsing import parse_rules
-from service.domain.rules import RuleSet
+from service.domain.customers.customer import OrgId
+from service.domain.documents.parser import parse_rules
+from service.domain.rules.document import RuleSet
 from service.errors import NotFound, Refused
-from service.store import keys
-from service.store.versions import Versions
+from service.store.client import keys
+from service.store.rules import Versions
 
 ORG = OrgId("1000000001")
 

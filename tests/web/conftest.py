@@ -17,12 +17,12 @@ from arq.connections import ArqRedis
 from starlette.types import ASGIApp
 
 from service.app import create_app
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings
 from service.settings import Settings, read_settings
-from service.store.cipher import Cipher
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 
 ORG = OrgId("1000000001")
 OTHER_ORG = OrgId("1000000002")

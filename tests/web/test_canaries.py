@@ -15,7 +15,7 @@ import httpx2
 import pytest
 
 from deploy.local.wait import until
-from service.store.shops import ShopRepository
+from service.store.shops.repository import ShopRepository
 from tests.ports import free_port
 from tests.web.conftest import KEY, ORG, OWN_SECRET, signature
 

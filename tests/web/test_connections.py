@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 
 from service.__main__ import KEEP_ALIVE_S, MAX_CONNECTIONS
 from service.settings import Settings
-from service.store.shops import ShopRepository
+from service.store.shops.repository import ShopRepository
 from service.web.connections import LimitedProtocol
 from tests.support.http_client import BODY, read_answer, talk, webhook
 from tests.support.web_server import PatientProtocol, serving

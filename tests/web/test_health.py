@@ -11,8 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from service.errors import InvalidSettings
 from service.settings import Settings
-from service.store.counters import Counters
-from service.store.shops import ShopRepository
+from service.store.jobs.worker_metrics import Counters
+from service.store.shops.repository import ShopRepository
 from service.web.health import check_store
 from tests.web.conftest import ORG, Sender, serving
 

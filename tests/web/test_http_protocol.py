@@ -9,8 +9,8 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.settings import Settings
-from service.store.deliveries import list_deliveries
-from service.store.shops import ShopRepository
+from service.store.history.deliveries import list_deliveries
+from service.store.shops.repository import ShopRepository
 from tests.support.http_client import BODY, chunked, talk, webhook
 from tests.support.web_server import serving
 from tests.web.conftest import ORG

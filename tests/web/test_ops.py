@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId
-from service.store import keys
-from service.store.deliveries import list_deliveries
-from service.store.shops import ShopRepository
+from service.domain.customers.customer import CustomerId
+from service.store.client import keys
+from service.store.history.deliveries import list_deliveries
+from service.store.shops.repository import ShopRepository
 from tests.web.conftest import OPS_TOKEN, ORG, OTHER_ORG, Sender
 
 API = f"/ops/v1/shops/{ORG}"

@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, OrgId, encode_snapshot
-from service.domain.parsing import parse_rules
-from service.store import keys
-from service.store.versions import Versions
+from service.domain.customers.customer import Customer, OrgId, encode_snapshot
+from service.domain.documents.parser import parse_rules
+from service.store.client import keys
+from service.store.rules import Versions
 from tests.web.conftest import OPS_TOKEN, ORG
 
 PATH = f"/ops/v1/shops/{ORG}/customers/7"

@@ -11,12 +11,13 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import InProcess
-from service.domain.customers import Customer, encode_snapshot
-from service.domain.standing import OWNERSHIP_CODEC, Ownership
-from service.store import audit, keys
-from service.store.cipher import Cipher
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.domain.customers.customer import Customer, encode_snapshot
+from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.store.client import keys
+from service.store.history import audit_log
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 from tests.web.conftest import KEY, OPS_TOKEN, ORG
 from workers.periodic.pending_jobs import PendingJobs
 
@@ -64,7 +65,7 @@ async def executed(redis: ArqRedis) -> None:
 
 
 async def deeds(redis: ArqRedis) -> list[tuple[str, str]]:
-    return [(one.by, one.action) for one in await audit.recent(redis, ORG)]
+    return [(one.by, one.action) for one in await audit_log.recent(redis, ORG)]
 
 
 async def test_a_preview_shows_what_a_publish_would_do_and_writes_nothing(

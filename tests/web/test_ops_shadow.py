@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx2
 from arq.connections import ArqRedis
 
-from service.store import keys
+from service.store.client import keys
 from tests.web.conftest import ORG
 from tests.web.test_ops_rules import API, LOW, asked, deeds, executed, got, ops
 

@@ -7,7 +7,7 @@ import pytest
 
 from service.errors import InvalidSettings
 from service.settings import Part, Settings, read_settings
-from service.store.shops import ShopRepository
+from service.store.shops.repository import ShopRepository
 from tests.web.conftest import OPS_TOKEN, Sender, serving
 
 BOTH: frozenset[Part] = frozenset({"webhooks", "console"})

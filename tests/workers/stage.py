@@ -15,27 +15,29 @@ from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import InProcess
-from service.domain.customers import CustomerId, OrgId
-from service.domain.parsing import parse_rules
-from service.domain.standing import OWNERSHIP_CODEC, Ownership
-from service.store import keys, ledger, marks
-from service.store.bucket import RateLimiter
-from service.store.cipher import Cipher
-from service.store.counters import Counters
-from service.store.ledger import LedgerRow
-from service.store.marks import Lane, MarkResult
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.turns import LeaseManager
-from service.store.versions import Versions
+from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.domain.documents.parser import parse_rules
+from service.store.client import keys
+from service.store.history import ledger
+from service.store.history.ledger import LedgerRow
+from service.store.jobs.worker_metrics import Counters
+from service.store.queue import dirty
+from service.store.queue.dirty import Lane, MarkResult
+from service.store.queue.lease import LeaseManager
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from service.web.webhooks.endpoint import build_event, parse_headers
 from service.web.webhooks.shop_cache import WebhookShop
-from workers.drain import Drain
+from workers.drain.job import Drain
+from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.sweep import Sweep
-from workers.rulebook import CompiledRulesCache
 
 ORG = OrgId("1000000001")
 VIP = """
@@ -79,7 +81,7 @@ class Stage:
         headers = parse_headers([(b"x-haravan-topic", topic.encode())])
         shop = WebhookShop(ORG, ())
         event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
-        return (await marks.mark_dirty(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
+        return (await dirty.mark_dirty(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 
     async def announce(self, customer: int) -> MarkResult:
         """The webhook that Haravan sends on a customer as it is now."""
@@ -87,7 +89,7 @@ class Stage:
 
     async def mark(self, *customers: int, cause: str = "replay:R0", lane: Lane = "bulk") -> None:
         ids = [CustomerId(each) for each in customers]
-        await marks.mark_dirty_customers(self.redis, ORG, ids, cause=cause, lane=lane, now_ms=self.now_ms)
+        await dirty.mark_dirty_customers(self.redis, ORG, ids, cause=cause, lane=lane, now_ms=self.now_ms)
 
     async def turn(self, times: int = 1, *, rest_s: float = 2.5) -> None:
         """Run some turns, a little time apart."""
@@ -116,9 +118,9 @@ class Stage:
         return [one.entry.action + one.entry.tag for one in reversed(found)]
 
     async def letters(self, customer: int) -> set[str]:
-        from service.store import deadletters
+        from service.store.queue import dead_letters
 
-        return {one.cause for one in await deadletters.for_customer(self.redis, ORG, CustomerId(customer))}
+        return {one.cause for one in await dead_letters.for_customer(self.redis, ORG, CustomerId(customer))}
 
     async def state(self, name: str) -> str:
         return (await self.redis.hget(self.key("state"), name) or b"").decode()

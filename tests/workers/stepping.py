@@ -7,7 +7,7 @@ import contextvars
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any
 
-from service.tasks import cancel_and_wait
+from service.runtime.tasks import cancel_and_wait
 
 Injection = Callable[["Steps"], Awaitable[None]]
 _inside: contextvars.ContextVar[Steps | None] = contextvars.ContextVar("inside", default=None)

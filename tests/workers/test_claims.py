@@ -7,10 +7,10 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.cpu_pool import InProcess
-from service.store import claiming, claims, runs
-from service.store.claims import Claim
-from service.store.jobs import pending
-from service.store.runs import Run
+from service.operations import claiming, claims
+from service.operations.claims import Claim
+from service.store.jobs import pending, runs
+from service.store.jobs.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 

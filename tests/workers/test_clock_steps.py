@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.failures import BREAKER_AFTER
-from service.store import keys
-from service.store.clock import handle_clock_step_back
+from service.domain.sync.retries import BREAKER_AFTER
+from service.store.client import keys
+from service.store.client.clock import handle_clock_step_back
 from tests.workers.stage import ORG, Stage
 
 HOUR_S = 3600.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from arq.connections import ArqRedis
 
-from service.store import keys
+from service.store.client import keys
 from tests.workers.stage import ORG, Stage, staged
 
 

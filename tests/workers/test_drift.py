@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId
-from service.domain.touches import changed_since
+from service.domain.customers.customer import CustomerId
+from service.domain.customers.drift import changed_since
 from service.locales import words
-from service.store import drift
-from service.store.explaining import explain_for_shop
+from service.operations.explain import explain_for_shop
+from service.store.history import drift
 from tests.workers.stage import ORG, VIP, Stage, staged
 
 TIERS = """

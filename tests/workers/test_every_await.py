@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Iterator
 import pytest
 from arq.connections import ArqRedis
 
-from service.store.shops import ShopRepository
+from service.store.shops.repository import ShopRepository
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 

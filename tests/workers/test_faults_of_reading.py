@@ -7,7 +7,7 @@ import json
 import pytest
 from arq.connections import ArqRedis
 
-from service.store import keys
+from service.store.client import keys
 from tests.workers.stage import ORG, Stage, staged
 
 

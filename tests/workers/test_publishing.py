@@ -8,15 +8,19 @@ from datetime import UTC, date, datetime
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId
-from service.domain.parsing import parse_rules
+from service.domain.customers.customer import CustomerId
+from service.domain.documents.parser import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.store import audit, claiming, claims, drafts, exclusions, keys, publish_runs, publishing, runs
-from service.store.explaining import Explained, explain_for_shop
-from service.store.jobs import pending
-from service.store.publishing import Published
-from service.store.shop import Shop
+from service.operations import claiming, claims, exclusions
+from service.operations.explain import Explained, explain_for_shop
+from service.publishing import rollout
+from service.publishing.draft import create_draft, create_rollback_draft
+from service.publishing.publish import Published, publish_draft, roll_back
+from service.store.client import keys
+from service.store.history import audit_log
+from service.store.jobs import pending, runs
+from service.store.shops.model import Shop
 from tests.workers.stage import ORG, Stage, staged
 
 RULE = "  - {id: %s, tag: %s, %swhen: {field: total_spent, op: at_least, value: %d}}\n"
@@ -36,14 +40,14 @@ async def shop(stage: Stage) -> Shop:
 
 
 async def published(stage: Stage, shop: Shop, text: str, *, approved: bool = True) -> Published:
-    draft = await drafts.draft(stage.context, shop, parse_rules(text))
-    done = await publishing.publish(stage.context, shop, draft, by="Lan", note="thử", approved=approved)
+    draft = await create_draft(stage.context, shop, parse_rules(text))
+    done = await publish_draft(stage.context, shop, draft, by="Lan", note="thử", approved=approved)
     return await rolled_out(stage, done)
 
 
 async def rolled_back(stage: Stage, shop: Shop, to: int) -> Published:
-    draft = await drafts.draft_rollback(stage.context, shop, to=to)
-    done = await publishing.roll_back(stage.context, shop, draft, to=to, by="Lan", note="lùi", approved=True)
+    draft = await create_rollback_draft(stage.context, shop, to=to)
+    done = await roll_back(stage.context, shop, draft, to=to, by="Lan", note="lùi", approved=True)
     return await rolled_out(stage, done)
 
 
@@ -142,11 +146,11 @@ async def test_a_publish_that_touches_more_than_one_in_twenty_needs_an_approval(
 
 
 async def test_publishing_from_an_old_look_is_refused(stage: Stage, shop: Shop) -> None:
-    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5))))
+    draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5))))
     await stage.publish(rules(vip(7)))
 
     with pytest.raises(Refused, match="published meanwhile"):
-        await publishing.publish(stage.context, shop, draft, by="Lan", note="")
+        await publish_draft(stage.context, shop, draft, by="Lan", note="")
 
 
 async def test_a_second_publish_ends_the_books_of_the_first_and_none_of_its_marks(
@@ -187,7 +191,7 @@ async def test_rolling_back_takes_back_what_the_undone_version_gave_for_ever(
     assert stage.haravan.tags(poor) == set()
     assert stage.haravan.tags(rich) == {"VIP"}
     assert undone.version.content == (await stage.versions.get(ORG, 1)).content
-    assert [deed.action for deed in await audit.recent(stage.redis, ORG)] == ["rollback", "publish"]
+    assert [deed.action for deed in await audit_log.recent(stage.redis, ORG)] == ["rollback", "publish"]
 
 
 async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a_day(
@@ -200,7 +204,7 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
 
     async def needs_approval(to: int, later_ms: int = 0) -> bool:
         later = replace(stage.context, clock_ms=lambda: stage.now_ms + later_ms)
-        draft = await drafts.draft_rollback(later, shop, to=to)
+        draft = await create_rollback_draft(later, shop, to=to)
         return draft.shown.guard.needs_approval
 
     assert not await needs_approval(2)
@@ -212,8 +216,8 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
 
 async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: Stage, shop: Shop) -> None:
     (customer,) = await settled(stage, 6_000_000)
-    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
-    done = await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)
+    draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
+    done = await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
     assert not await stage.is_marked(customer)
     [job] = await pending.list_jobs(stage.redis, ORG)
     assert (job.kind, job.id) == ("rollout", done.run.id)
@@ -228,8 +232,8 @@ async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: 
 
 async def test_a_rollout_that_another_worker_holds_waits_for_its_death(stage: Stage, shop: Shop) -> None:
     (customer,) = await settled(stage, 6_000_000)
-    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
-    await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)
+    draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
+    await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
     other = pending.lock(stage.redis, ORG)
     assert await other.acquire()
 
@@ -244,8 +248,8 @@ async def test_two_publishes_that_wait_are_rolled_out_as_one(stage: Stage, shop:
     (customer,) = await settled(stage, 6_000_000)
     done = []
     for threshold in (5_000_000, 4_000_000):
-        draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(threshold))))
-        done.append(await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True))
+        draft = await create_draft(stage.context, shop, parse_rules(rules(vip(threshold))))
+        done.append(await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True))
 
     assert await stage.execute_jobs() == 1
 
@@ -260,8 +264,8 @@ async def test_a_job_that_fails_is_tried_again_later_and_keeps_no_other_from_bei
     stage: Stage, shop: Shop
 ) -> None:
     await settled(stage, 6_000_000)
-    draft = await drafts.draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
-    done = await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)
+    draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
+    done = await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
     document = await stage.redis.hget(stage.key("documents"), done.version.content)
     await stage.redis.hdel(stage.key("documents"), done.version.content)
 
@@ -275,13 +279,13 @@ async def test_a_job_that_fails_is_tried_again_later_and_keeps_no_other_from_bei
 async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage: Stage, shop: Shop) -> None:
     await settled(stage, 6_000_000)
     done = await published(stage, shop, rules(vip(5_000_000)))
-    assert await publish_runs.stop_overruns(stage.redis, ORG) == []
+    assert await rollout.stop_overruns(stage.redis, ORG) == []
 
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
     for _ in range(30):  # what else goes on meanwhile
         await runs.create(stage.redis, ORG, kind="replay", by="Lan", reason="", now_ms=stage.now_ms + 1)
 
-    assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
+    assert await rollout.stop_overruns(stage.redis, ORG) == [done.run.id]
     assert await stage.state("removals_paused") == f"publish {done.run.id}"
 
 
@@ -291,7 +295,7 @@ async def test_a_run_that_is_stopped_takes_no_more_tags_until_removals_are_resum
     (customer,) = await settled(stage, 20_000_000)
     done = await published(stage, shop, rules(vip(50_000_000)))
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "100")
-    assert await publish_runs.stop_overruns(stage.redis, ORG) == [done.run.id]
+    assert await rollout.stop_overruns(stage.redis, ORG) == [done.run.id]
 
     await stage.turn(3)
     assert stage.haravan.tags(customer) == {"VIP"}
@@ -411,7 +415,7 @@ async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
     await stage.turn(2)
     assert (planned.add, planned.remove) == (("VIP",), ())
     assert stage.haravan.tags(customer) == {"VIP"}
-    assert [deed.action for deed in await audit.recent(stage.redis, ORG)][:2] == ["include", "exclude"]
+    assert [deed.action for deed in await audit_log.recent(stage.redis, ORG)][:2] == ["include", "exclude"]
     with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
         await excluded(stage, shop, customer, undo=True)
 

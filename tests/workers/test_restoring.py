@@ -11,13 +11,14 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.cpu_pool import InProcess
-from service.domain.customers import CustomerId
-from service.domain.parsing import parse_rules
-from service.store import drafts, keys, ledger, publishing
-from service.store.drafts import Draft
+from service.domain.customers.customer import CustomerId
+from service.domain.documents.parser import parse_rules
+from service.publishing.draft import Draft, create_draft, create_rollback_draft
+from service.publishing.publish import Published, publish_draft
+from service.store.client import keys
+from service.store.history import ledger
+from service.store.history.ledger import LedgerRow
 from service.store.jobs import pending
-from service.store.ledger import LedgerRow
-from service.store.publishing import Published
 from tests.workers.stage import ORG, Stage, staged
 from tests.workers.stepping import Steps
 from workers.periodic.pending_jobs import PendingJobs
@@ -55,13 +56,13 @@ async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
 async def drafted(stage: Stage, *, text: str = "", to: int = 0) -> Draft:
     shop = await stage.shops.get_or_raise(ORG)
     if to:
-        return await drafts.draft_rollback(stage.context, shop, to=to)
-    return await drafts.draft(stage.context, shop, parse_rules(text))
+        return await create_rollback_draft(stage.context, shop, to=to)
+    return await create_draft(stage.context, shop, parse_rules(text))
 
 
 async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
     """Publish a text, or roll back to a version."""
-    done = await publishing.publish(
+    done = await publish_draft(
         stage.context,
         await stage.shops.get_or_raise(ORG),
         await drafted(stage, text=text, to=to),
@@ -235,7 +236,7 @@ async def test_a_second_roll_back_to_the_same_rules_puts_back_what_is_still_away
 
 
 async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
-    from service.store import claiming, claims
+    from service.operations import claiming, claims
 
     customer = await once_vip(stage)
     await published(stage, text=NONE)

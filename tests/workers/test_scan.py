@@ -8,10 +8,11 @@ from datetime import datetime
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import decode_snapshot
-from service.domain.standing import HOLDS_CODEC
+from service.domain.customers.customer import decode_snapshot
+from service.domain.decisions.state import HOLDS_CODEC
 from service.errors import ApiUnavailable
-from service.store import census, runs
+from service.store.customers import snapshots
+from service.store.jobs import runs
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.calls import Call
 from workers.haravan.client import Haravan
@@ -64,7 +65,7 @@ async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_a
     marked, left = await scan(stage, "backfill")
     assert (marked, left) == (12, 12)
     assert await stage.redis.hlen(stage.key("snapshots")) == 108
-    assert await census.get_count(stage.redis, ORG) == 120
+    assert await snapshots.get_count(stage.redis, ORG) == 120
     await stage.turn(12)
 
     assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])

@@ -6,11 +6,13 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.errors import Refused
-from service.store import audit, going_live, runs
-from service.store.drafts import Draft
-from service.store.jobs import pending
-from service.store.publishing import NeedsApproval
-from service.store.runs import Run
+from service.publishing import shadow
+from service.publishing.draft import Draft
+from service.publishing.publish import NeedsApproval
+from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.store.history import audit_log
+from service.store.jobs import pending, runs
+from service.store.jobs.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
@@ -20,11 +22,11 @@ HIGHER = VIP.replace("10_000_000", "50_000_000")
 
 
 async def go_dark(stage: Stage) -> bool:
-    return await going_live.enable_shadow(stage.context, await stage.shops.get_or_raise(ORG), by="Lan")
+    return await begin_shadow_mode(stage.context, await stage.shops.get_or_raise(ORG), by="Lan")
 
 
 async def drafted(stage: Stage) -> Draft:
-    return await going_live.draft_disable_shadow(stage.context, await stage.shops.get_or_raise(ORG))
+    return await draft_end_of_shadow_mode(stage.context, await stage.shops.get_or_raise(ORG))
 
 
 async def go_live(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
@@ -36,7 +38,7 @@ async def go_live(stage: Stage, draft: Draft | None = None, *, approved: bool = 
 
 async def asked_for(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
     shop = await stage.shops.get_or_raise(ORG)
-    return await going_live.disable_shadow(
+    return await end_shadow_mode(
         stage.context, shop, draft or await drafted(stage), by="Lan", approved=approved
     )
 
@@ -52,11 +54,11 @@ async def test_when_shadow_mode_ends_everybody_whom_it_concerns_is_written(redis
         await stage.turn(2)
 
         assert run is not None
-        assert (run.total, run.by, run.reason) == (1, "Lan", going_live.REASON)
+        assert (run.total, run.by, run.reason) == (1, "Lan", shadow.REASON)
         assert stage.haravan.tags(rich) == {"VIP"}
         assert stage.haravan.tags(poor) == set()
         assert set(await stage.owned(rich)) == {"vip"}
-        assert [one.action for one in await audit.recent(redis, ORG)] == ["live"]
+        assert [one.action for one in await audit_log.recent(redis, ORG)] == ["live"]
 
 
 async def test_the_run_may_take_as_many_tags_as_the_preview_of_going_live_said(stage: Stage) -> None:
@@ -113,7 +115,7 @@ async def test_a_shop_without_rules_or_customers_just_goes_live(redis: ArqRedis,
 async def test_shadow_mode_begins_once(stage: Stage) -> None:
     assert await go_dark(stage)
     assert not await go_dark(stage)
-    assert [one.action for one in await audit.recent(stage.redis, ORG)] == ["shadow"]
+    assert [one.action for one in await audit_log.recent(stage.redis, ORG)] == ["shadow"]
 
 
 async def test_what_was_planned_before_shadow_mode_is_not_written_in_it(stage: Stage) -> None:

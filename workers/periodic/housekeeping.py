@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.context import Context
-from service.store import deadletters, keys, marks
-from service.store.forgetting import apply_retention
+from service.store.client import keys
+from service.store.history.retention import apply_retention
+from service.store.queue import dead_letters, dirty
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Housekeeping:
         for org in await self.context.shops.orgs():
             await redis.xtrim(keys.shop(org, "deliveries"), minid=str(oldest_ms))
             await apply_retention(redis, org, now_ms=now)
-            customers = await deadletters.due_for_retry(redis, org, now_ms=now)
-            await marks.mark_dirty_customers(
+            customers = await dead_letters.due_for_retry(redis, org, now_ms=now)
+            await dirty.mark_dirty_customers(
                 redis, org, customers, cause="retry", now_ms=self.context.clock_ms()
             )

@@ -21,18 +21,18 @@ from redis.asyncio.lock import Lock
 
 from service.alerts import Alerts
 from service.context import Context
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import HaravanError, TaggerError, TokenRejected
-from service.store import nights
-from service.store.bucket import RateLimiter
-from service.store.counters import Counters
-from service.store.nights import NightlyRun
-from service.store.shop import Shop
+from service.store.jobs import nightly
+from service.store.jobs.nightly import NightlyRun
+from service.store.jobs.worker_metrics import Counters
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.shops.model import Shop
+from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import ThrottledPermits, WaitingPermits
 from workers.haravan.subscription import Subscription
 from workers.pause import pause_for_rejected_token
-from workers.rulebook import CompiledRulesCache
 from workers.scan import build_scan
 
 START_MIN: Final = 120  # two o'clock in the shop's time zone …
@@ -90,13 +90,13 @@ class NightlyReconcile:
             return False
         now = await self.context.now_ms()
         this = NightlyRun(nightly_date(now, shop.timezone, org), now, subscribed=False)
-        last = await nights.last_run(self.context.redis, org)
+        last = await nightly.last_run(self.context.redis, org)
         if last is None:  # a new shop starts with a backfill
-            await nights.save_run(self.context.redis, org, this)
+            await nightly.save_run(self.context.redis, org, this)
             return False
         if last.day >= this.day:
             return False
-        lock = await nights.acquire(self.context.redis, org)
+        lock = await nightly.acquire(self.context.redis, org)
         return lock is not None and await self._run_locked(shop, last, this, lock)
 
     async def _run_locked(self, shop: Shop, last: NightlyRun, this: NightlyRun, lock: Lock) -> bool:
@@ -116,14 +116,14 @@ class NightlyReconcile:
                 token=shop.token,
                 now_ms=now,
             )
-            await nights.release(lock)
+            await nightly.release(lock)
             return False
         except TaggerError as exc:
             log.warning("nightly", outcome="failed", cause=str(exc), retry_in_s=RETRY_DELAY_S)
-            await nights.renew(lock, for_s=RETRY_DELAY_S)
+            await nightly.renew(lock, for_s=RETRY_DELAY_S)
             return False
-        await nights.save_run(self.context.redis, shop.org, replace(this, subscribed=subscribed))
-        await nights.release(lock)
+        await nightly.save_run(self.context.redis, shop.org, replace(this, subscribed=subscribed))
+        await nightly.release(lock)
         log.info("nightly", outcome="done", duration_ms=round((time.monotonic() - started) * 1000))
         return True
 
@@ -151,7 +151,7 @@ class NightlyReconcile:
 
     async def _scan(self, shop: Shop, last: NightlyRun, lock: Lock) -> None:
         async def pause(seconds: float) -> None:
-            if not await nights.renew(lock):
+            if not await nightly.renew(lock):
                 raise NightlyStopped("another worker has taken over")
             if await self.context.shops.is_paused(shop.org):
                 raise NightlyStopped("the shop was paused")

@@ -19,21 +19,23 @@ from redis.exceptions import LockError, RedisError
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import Overloaded
-from service.store import claiming, erasing, publish_runs
+from service.operations import claiming
+from service.publishing import rollout
+from service.runtime.tasks import cancel_and_wait
 from service.store.jobs import pending
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
-from service.tasks import cancel_and_wait
+from service.store.shops import deletion
 
 RETRY_DELAY_MS: Final = 30_000  # after a failure that trying at once would not mend
 
 Execute = Callable[[Context, CpuRunner, PendingJob], Awaitable[bool]]
 EXECUTE: Final[dict[JobKind, Execute]] = {
-    "rollout": publish_runs.execute,
-    "late_restores": publish_runs.execute_late,
+    "rollout": rollout.execute,
+    "late_restores": rollout.execute_late,
     "claim": claiming.execute,
-    "erasure": erasing.execute,
+    "erasure": deletion.execute,
 }
 
 

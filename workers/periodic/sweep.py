@@ -10,12 +10,15 @@ import structlog
 
 from service.alerts import Alerts
 from service.context import Context
-from service.domain.customers import CustomerId, OrgId
+from service.domain.customers.customer import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store import keys, marks, publish_runs, queue
-from service.store.clock import handle_clock_step_back
-from service.store.script import load_script
-from service.store.shop import Shop
+from service.publishing import rollout
+from service.store import queue
+from service.store.client import keys
+from service.store.client.clock import handle_clock_step_back
+from service.store.client.scripts import load_script
+from service.store.queue import dirty
+from service.store.shops.model import Shop
 
 MAX_WOKEN: Final = 500  # shops in one pass
 MAX_SCHEDULED: Final = 1000  # customers of a shop in one pass: at midnight, all may become due at once
@@ -81,7 +84,7 @@ class Sweep:
         if due:
             customers = [CustomerId(int(each)) for each in due]
             # Enqueue before removing: a crash between the two enqueues twice, not never.
-            await marks.mark_dirty_customers(
+            await dirty.mark_dirty_customers(
                 redis, org, customers, cause="schedule", now_ms=self._context.clock_ms()
             )
             await load_script("queue", "schedule_remove_due")(redis, org, today, *due)
@@ -103,7 +106,7 @@ class Sweep:
         return known[1]
 
     async def _stop_overruns(self, org: OrgId) -> None:
-        for run_id in await publish_runs.stop_overruns(self._context.redis, org):
+        for run_id in await rollout.stop_overruns(self._context.redis, org):
             self._alerts.raise_alert(
                 "publish_overrun",
                 f"publish {run_id} was about to remove more tags than its preview said. Removals are paused until "

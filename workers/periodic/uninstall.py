@@ -12,15 +12,15 @@ import structlog
 
 from service.alerts import Alerts
 from service.context import Context
-from service.domain.customers import OrgId
-from service.domain.failures import AUTH_PROBE_INTERVAL_S
-from service.domain.uninstalling import DELETE_AFTER_MS, UninstallState, on_refusal
+from service.domain.customers.customer import OrgId
+from service.domain.sync.retries import AUTH_PROBE_INTERVAL_S
+from service.domain.sync.uninstall import DELETE_AFTER_MS, UninstallState, on_refusal
 from service.errors import HaravanError, TaggerError, TokenRejected
-from service.store import erasing, uninstalling
-from service.store.bucket import RateLimiter
-from service.store.shop import Shop
-from service.store.shops import TOKEN_REJECTED
-from service.store.uninstalling import UNINSTALLED
+from service.store.queue.rate_limiter import RateLimiter
+from service.store.shops import deletion, uninstall
+from service.store.shops.model import Shop
+from service.store.shops.repository import TOKEN_REJECTED
+from service.store.shops.uninstall import UNINSTALLED
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import RateLimitExceeded, WaitingPermits
 
@@ -41,7 +41,7 @@ class UninstallMonitor:
         """Check every shop that was reported as uninstalled and is due."""
         now = await self.context.now_ms()
         for org, known in (
-            await uninstalling.load_uninstalls(self.context.redis, await self.context.shops.orgs())
+            await uninstall.load_uninstalls(self.context.redis, await self.context.shops.orgs())
         ).items():
             if known.is_due(now):
                 await self._check(org, known, now)
@@ -54,7 +54,7 @@ class UninstallMonitor:
         if shop is None:
             return
         # keeps other workers away, and is the retry if there is no response
-        await uninstalling.postpone_probe(self.context.redis, org, now_ms + int(AUTH_PROBE_INTERVAL_S * 1000))
+        await uninstall.postpone_probe(self.context.redis, org, now_ms + int(AUTH_PROBE_INTERVAL_S * 1000))
         outcome = await self._outcome(shop, known, now_ms)
         structlog.get_logger().info("uninstall_check", org=org, outcome=outcome)
 
@@ -78,7 +78,7 @@ class UninstallMonitor:
 
     async def _after_rejection(self, shop: Shop, known: UninstallState, now_ms: int) -> str:
         known, step = on_refusal(known, now_ms=now_ms)
-        if not await uninstalling.save_uninstall(self.context.redis, shop.org, known):
+        if not await uninstall.save_uninstall(self.context.redis, shop.org, known):
             return "installed"
         if step == "erased":
             return await self._erase(shop, now_ms)
@@ -100,7 +100,7 @@ class UninstallMonitor:
             await self.context.shops.clear_uninstall(shop.org)
 
     async def _erase(self, shop: Shop, now_ms: int) -> str:
-        if not await erasing.erase_uninstalled(
+        if not await deletion.erase_uninstalled(
             self.context.redis, self.context.shops, shop.org, token=shop.token, now_ms=now_ms
         ):
             return "waiting"  # the shop was changed at this moment

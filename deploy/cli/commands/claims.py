@@ -22,9 +22,9 @@ from deploy.cli.runs import format_run, wait_until_prepared
 from deploy.local.console import console, error_console
 
 if TYPE_CHECKING:
-    from service.store.claims import Claim
-    from service.store.exclusions import Exclusion
-    from service.store.shop import Shop
+    from service.operations.claims import Claim
+    from service.operations.exclusions import Exclusion
+    from service.store.shops.model import Shop
 
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag; case does not matter.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")]
@@ -48,7 +48,7 @@ def adopt(
     yes: Yes = False,
 ) -> None:
     """Take ownership of a tag that others added. From then on its rule also removes it."""
-    from service.store import claims
+    from service.operations import claims
 
     async def plan(cli: CliContext, shop: Shop) -> Claim:
         return await claims.plan_adoption(cli.context, shop, tag, matching_only=matching_only)
@@ -58,7 +58,7 @@ def adopt(
 
 def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> None:
     """Remove a tag from all customers to whom we gave it. Refused while a live rule gives this tag."""
-    from service.store import claims
+    from service.operations import claims
 
     async def plan(cli: CliContext, shop: Shop) -> Claim:
         return await claims.plan_retraction(cli.context, shop, tag)
@@ -74,7 +74,7 @@ def exclude(
     dry_run: DryRun = False,
 ) -> None:
     """Exclude a customer from a rule: the rule neither gives nor removes its tag there."""
-    from service.store import exclusions
+    from service.operations import exclusions
 
     async def work() -> None:
         async with open_context() as cli:
@@ -107,7 +107,7 @@ def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
 async def _claim(
     org: str, plan: Callable[[CliContext, Shop], Awaitable[Claim]], what: str, *, dry_run: bool, yes: bool
 ) -> None:
-    from service.store import claiming
+    from service.operations import claiming
 
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(parse_org_id(org))

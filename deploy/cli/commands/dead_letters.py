@@ -11,7 +11,7 @@ from deploy.cli.output import format_time, plural, print_json, print_table
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.store.deadletters import DeadLetter
+    from service.store.queue.dead_letters import DeadLetter
 
 app = typer.Typer(help="Customers that could not be processed: list, retry, discard.", no_args_is_help=True)
 
@@ -19,12 +19,12 @@ app = typer.Typer(help="Customers that could not be processed: list, retry, disc
 @app.command("list")
 def list_letters(org: Org, as_json: AsJson = False) -> None:
     """List all open dead letters, oldest first. Exits with 1 if there are any."""
-    from service.store import deadletters
+    from service.store.queue import dead_letters
 
     async def work() -> int:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            letters = await deadletters.list_open(cli.redis, shop.org)
+            letters = await dead_letters.list_open(cli.redis, shop.org)
         if as_json:
             print_json([_row(each) for each in letters])
         else:
@@ -57,16 +57,16 @@ def retry(
     ] = None,
 ) -> None:
     """Process these customers again. A success closes their dead letters."""
-    from service.store import deadletters
+    from service.store.queue import dead_letters
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             chosen = [parse_customer_id(each) for each in customers or ()]
             if not chosen:
-                letters = await deadletters.list_open(cli.redis, shop.org)
+                letters = await dead_letters.list_open(cli.redis, shop.org)
                 chosen = sorted({each.customer for each in letters})
-            await deadletters.retry(cli.redis, shop.org, chosen)
+            await dead_letters.retry(cli.redis, shop.org, chosen)
         console().print(f"{plural(len(chosen), 'customer')} queued.")
 
     run(work())
@@ -75,12 +75,12 @@ def retry(
 @app.command()
 def drop(org: Org, customer: Customer) -> None:
     """Close a customer's dead letters without processing it."""
-    from service.store import deadletters
+    from service.store.queue import dead_letters
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            await deadletters.discard(cli.redis, shop.org, parse_customer_id(customer))
+            await dead_letters.discard(cli.redis, shop.org, parse_customer_id(customer))
         console().print(f"The dead letters of customer {customer} are closed.")
 
     run(work())

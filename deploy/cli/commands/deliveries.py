@@ -11,7 +11,7 @@ from deploy.cli.inputs import parse_time_ms
 from deploy.cli.output import format_time, print_json, print_table
 
 if TYPE_CHECKING:
-    from service.store.deliveries import Delivery
+    from service.store.history.deliveries import Delivery
 
 
 def deliveries(
@@ -22,7 +22,7 @@ def deliveries(
     as_json: AsJson = False,
 ) -> None:
     """List received webhooks, newest first, by customer or by time."""
-    from service.store import deliveries as store
+    from service.store.history import deliveries as store
 
     async def work() -> None:
         async with open_context() as cli:

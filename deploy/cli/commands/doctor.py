@@ -14,8 +14,8 @@ from deploy.cli.output import plural, print_json
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.domain.customers import OrgId
-    from service.store.shop import Shop
+    from service.domain.customers.customer import OrgId
+    from service.store.shops.model import Shop
 
 MAX_HEARTBEAT_AGE_S: Final = 60
 MAX_QUEUE_AGE_S: Final = 300
@@ -60,8 +60,8 @@ def doctor(
 
 async def check_service(cli: CliContext) -> list[CheckResult]:
     """Check the settings of Redis and the heartbeat of the workers."""
-    from service.store import durability
-    from service.store.counters import last_heartbeat_ms
+    from service.store.client import durability
+    from service.store.jobs.worker_metrics import last_heartbeat_ms
 
     info: dict[str, Any] = await cli.redis.info()
     name = (
@@ -192,7 +192,7 @@ async def _check_queue(cli: CliContext, shop: Shop) -> CheckResult:
 
 
 async def _check_dead_letters(cli: CliContext, shop: Shop) -> CheckResult:
-    from service.store import keys
+    from service.store.client import keys
 
     client: Any = cli.redis
     count = int(await client.hlen(keys.shop(shop.org, "dead_letters")))

@@ -16,10 +16,10 @@ from deploy.cli.runs import format_run, wait_until_prepared
 from deploy.local.console import console, error_console
 
 if TYPE_CHECKING:
-    from service.domain.words import Language
-    from service.store.drafts import Draft
-    from service.store.runs import Run
-    from service.store.shop import Shop
+    from service.domain.explain.wording import Language
+    from service.publishing.draft import Draft
+    from service.store.jobs.runs import Run
+    from service.store.shops.model import Shop
 
 Note = Annotated[str, typer.Option(help="The reason, shown in the history.")]
 Approve = Annotated[
@@ -36,19 +36,19 @@ def add_to(app: typer.Typer) -> None:
 def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = False) -> None:
     """Show the effect of publishing a file on all known customers: tags, tier moves, API calls, warnings."""
     from service.locales import language_of, words
-    from service.store import drafts
+    from service.publishing.draft import create_draft, draft_diff_lines, draft_to_dict
 
     rule_set = read_rules_file(file)
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            draft = await drafts.draft(cli.context, shop, rule_set)
+            draft = await create_draft(cli.context, shop, rule_set)
         sentences = words(language_of(lang))
         if as_json:
-            print_json(drafts.to_dict(draft, words=sentences))
+            print_json(draft_to_dict(draft, words=sentences))
         else:
-            for line in drafts.diff_lines(draft, words=sentences) or [sentences("difference.none")]:
+            for line in draft_diff_lines(draft, words=sentences) or [sentences("difference.none")]:
                 console().print(line, soft_wrap=True)
             print_preview(draft, words=sentences)
 
@@ -57,16 +57,17 @@ def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = Fals
 
 def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
     """Publish a rules file as the shop's live rules, and queue the customers whose tags change."""
-    from service.store import drafts, publishing
+    from service.publishing.draft import create_draft
+    from service.publishing.publish import publish_draft
 
     rule_set = read_rules_file(file)
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            draft = await drafts.draft(cli.context, shop, rule_set)
+            draft = await create_draft(cli.context, shop, rule_set)
             with preview_if_refused(draft, lang):
-                done = await publishing.publish(
+                done = await publish_draft(
                     cli.context, shop, draft, by=current_user(), note=note, approved=approve
                 )
             started = await wait_until_prepared(cli.redis, shop.org, done.run)
@@ -88,17 +89,18 @@ def rollback(
     The latest version can be undone without approval for one day.
     """
     from service.locales import language_of, words
-    from service.store import drafts, publishing
+    from service.publishing.draft import create_rollback_draft
+    from service.publishing.publish import roll_back
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            draft = await drafts.draft_rollback(cli.context, shop, to=version)
+            draft = await create_rollback_draft(cli.context, shop, to=version)
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
             with preview_if_refused(draft, lang):
-                done = await publishing.roll_back(
+                done = await roll_back(
                     cli.context, shop, draft, to=version, by=current_user(), note=note, approved=approve
                 )
             started = await wait_until_prepared(cli.redis, shop.org, done.run)
@@ -111,7 +113,7 @@ def rollback(
 def preview_if_refused(draft: Draft, lang: Language) -> Iterator[None]:
     """If an approval is needed, print the preview before the error."""
     from service.locales import language_of, words
-    from service.store.publishing import NeedsApproval
+    from service.publishing.publish import NeedsApproval
 
     try:
         yield

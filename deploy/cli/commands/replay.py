@@ -33,14 +33,14 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing."""
-    from service.store import replays
+    from service.operations.replay import create_replay, select_customers
 
     async def work() -> int:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             now = await server_time_ms(cli)
             with progress_counter("searching") as on_found:
-                selection = await replays.select(
+                selection = await select_customers(
                     cli.redis,
                     shop.org,
                     customers=[parse_customer_id(each) for each in customers.split(",") if each.strip()],
@@ -59,7 +59,7 @@ def replay(
                     print_json({"customers": count, "dry_run": True})
                 return 0
             with progress_counter("queueing", total=count) as on_marked:
-                started = await replays.start(
+                started = await create_replay(
                     cli.redis,
                     shop.org,
                     selection,

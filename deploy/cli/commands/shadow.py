@@ -14,9 +14,9 @@ from deploy.cli.runs import wait_until_prepared
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.store.drafts import Draft
-    from service.store.runs import Run
-    from service.store.shop import Shop
+    from service.publishing.draft import Draft
+    from service.store.jobs.runs import Run
+    from service.store.shops.model import Shop
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,12 +27,12 @@ def add_to(app: typer.Typer) -> None:
 
 def shadow(org: Org) -> None:
     """Turn shadow mode on: decisions are recorded, nothing is written. A write in progress is completed."""
-    from service.store import going_live
+    from service.publishing.shadow import begin_shadow_mode
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            news = await going_live.enable_shadow(cli.context, shop, by=current_user())
+            news = await begin_shadow_mode(cli.context, shop, by=current_user())
         console().print(
             f"Shop {org} is in shadow mode{'' if news else ' already'}: decisions are recorded, nothing is written. "
             f"Preview the end of shadow mode: tagger shops live {org} --dry-run"
@@ -52,19 +52,17 @@ def live(
 ) -> None:
     """Turn shadow mode off and write the tags that were only decided, for all known customers."""
     from service.locales import language_of, words
-    from service.store import going_live
+    from service.publishing.shadow import draft_end_of_shadow_mode, end_shadow_mode
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            draft = await going_live.draft_disable_shadow(cli.context, shop)
+            draft = await draft_end_of_shadow_mode(cli.context, shop)
             if dry_run:
                 print_preview(draft, words=words(language_of(lang)))
                 return
             with preview_if_refused(draft, lang):
-                begun = await going_live.disable_shadow(
-                    cli.context, shop, draft, by=current_user(), approved=approve
-                )
+                begun = await end_shadow_mode(cli.context, shop, draft, by=current_user(), approved=approve)
             if begun is not None:
                 begun = await wait_until_prepared(cli.redis, shop.org, begun)
         _print_result(begun, draft, shop)

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from copy import copy
 from typing import Final
 
-from service.domain.evaluation import CompiledRules, FastResult, Step, TagStep
-from service.domain.facts import Facts
-from service.domain.standing import CustomerState, Hold, Ownership
+from service.domain.decisions.state import CustomerState, Hold, Ownership
+from service.domain.engine.compiled import CompiledRules, FastResult, Step, TagStep
+from service.domain.engine.facts import Facts
 
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from service.domain.customers import OrgId
-from service.store import keys
-from service.store.bucket import LEAK_PER_S, LEVEL_FIELDS, level_now
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
+from service.store.queue.rate_limiter import LEAK_PER_S, LEVEL_FIELDS, level_now
 
 QUEUES: Final = ("ready:live", "ready:bulk", "planned:live", "planned:bulk")
 ALL_QUEUES: Final = (*QUEUES, "delayed")

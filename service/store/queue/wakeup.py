@@ -8,8 +8,8 @@ import msgspec
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
-from service.domain.customers import OrgId
-from service.store import keys
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
 
 DRAIN_JOB: Final = "drain"
 DRAIN_QUEUE: Final = "tagger:queue:drain"

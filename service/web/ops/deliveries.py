@@ -7,8 +7,9 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers import CustomerId, OrgId
-from service.store import deadletters, deliveries
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.history import deliveries
+from service.store.queue import dead_letters
 from service.web.ops.requests import (
     CustomerNumber,
     Endpoint,
@@ -116,7 +117,7 @@ async def list_unknown_shop_deliveries(context: Context, request: Request) -> De
 async def list_dead_letters(context: Context, request: Request) -> DeadLetterList:
     """Open dead letters, the oldest first."""
     await context.shops.get_or_raise(request.org)
-    letters = await deadletters.list_open(context.redis, request.org)
+    letters = await dead_letters.list_open(context.redis, request.org)
     return DeadLetterList([to_model(letter, DeadLetterModel) for letter in letters[:MAX_DEAD_LETTERS]])
 
 
@@ -124,16 +125,16 @@ async def retry_dead_letters(context: Context, request: Request) -> RetryRespons
     """Look at customers with dead letters again; a success closes their letters."""
     await context.shops.get_or_raise(request.org)
     asked: RetryRequest = request.model
-    found = {each.customer for each in await deadletters.list_open(context.redis, request.org)}
+    found = {each.customer for each in await dead_letters.list_open(context.redis, request.org)}
     wanted = found if asked.customers is UNSET else found & {CustomerId(each) for each in asked.customers}
-    await deadletters.retry(context.redis, request.org, sorted(wanted))
+    await dead_letters.retry(context.redis, request.org, sorted(wanted))
     return RetryResponse(len(wanted))
 
 
 async def drop_dead_letter(context: Context, request: Request) -> RetryResponse:
     """Close a customer's dead letters without doing anything."""
     await context.shops.get_or_raise(request.org)
-    await deadletters.discard(context.redis, request.org, CustomerId(request.path["customer"]))
+    await dead_letters.discard(context.redis, request.org, CustomerId(request.path["customer"]))
     return RetryResponse(0)
 
 

@@ -12,18 +12,19 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers import MAX_ID
-from service.domain.impact import Preview, WriteCost
-from service.domain.parsing import parse_rules, validate_rules
-from service.domain.rules import RuleSet
-from service.domain.words import Translator
+from service.domain.customers.customer import MAX_ID
+from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.explain.wording import Translator
+from service.domain.preview.impact import Preview, WriteCost
+from service.domain.rules.document import RuleSet
 from service.errors import Refused
 from service.locales import words
-from service.store import drafts, publish_runs, publishing
-from service.store.drafts import Draft
-from service.store.runs import Run
-from service.store.shop import Shop
-from service.store.versions import Version
+from service.publishing import rollout
+from service.publishing.draft import Draft, create_draft, create_rollback_draft, draft_to_dict
+from service.publishing.publish import already_published, default_note, publish_draft, roll_back
+from service.store.jobs.runs import Run
+from service.store.rules import Version
+from service.store.shops.model import Shop
 from service.web.ops.requests import (
     Endpoint,
     Language,
@@ -115,7 +116,7 @@ async def preview_rules(context: Context, request: Request) -> PreviewResponse:
     asked: PreviewRequest = request.model
     rule_set = _read(asked.rules)
     shop = await context.shops.get_or_raise(request.org)
-    return to_preview(await drafts.draft(context, shop, rule_set), words(asked.lang))
+    return to_preview(await create_draft(context, shop, rule_set), words(asked.lang))
 
 
 async def publish_rules(context: Context, request: Request) -> PublishResponse:
@@ -132,12 +133,10 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     live = await _published_already(context, shop, rule_set, by=request.by, note=asked.note, parent=parent)
     if live is not None:
         return live
-    draft = await drafts.draft(context, shop, rule_set)
+    draft = await create_draft(context, shop, rule_set)
     if parent is not None and parent != draft.parent:
         raise Refused(f"version {draft.parent} is live, you began from {parent}: look at what changed")
-    done = await publishing.publish(
-        context, shop, draft, by=request.by, note=asked.note, approved=asked.approve
-    )
+    done = await publish_draft(context, shop, draft, by=request.by, note=asked.note, approved=asked.approve)
     return _to_published(done.version, done.run, shop)
 
 
@@ -148,14 +147,14 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     """
     asked: RollbackRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
-    draft = await drafts.draft_rollback(context, shop, to=asked.to)
+    draft = await create_rollback_draft(context, shop, to=asked.to)
     if asked.dry_run:
         return RollbackResponse(to_preview(draft, words(asked.lang)), None)
-    note = asked.note or publishing.default_note(asked.to)
+    note = asked.note or default_note(asked.to)
     live = await _published_already(context, shop, draft.rule_set, by=request.by, note=note)
     if live is not None:
         return RollbackResponse(None, live)
-    done = await publishing.roll_back(
+    done = await roll_back(
         context, shop, draft, to=asked.to, by=request.by, note=asked.note, approved=asked.approve
     )
     return RollbackResponse(None, _to_published(done.version, done.run, shop))
@@ -163,7 +162,7 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
 
 def to_preview(draft: Draft, said: Translator) -> PreviewResponse:
     """The preview of a draft."""
-    data, limits = drafts.to_dict(draft, words=said), draft.shown.guard
+    data, limits = draft_to_dict(draft, words=said), draft.shown.guard
     guard = {
         "needs_approval": limits.needs_approval,
         "why": limits.why,
@@ -177,9 +176,9 @@ async def _published_already(
     context: Context, shop: Shop, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
 ) -> PublishResponse | None:
     live = await context.versions.live(shop.org)
-    if live is None or not publishing.already_published(live, rule_set, by=by, note=note, parent=parent):
+    if live is None or not already_published(live, rule_set, by=by, note=note, parent=parent):
         return None
-    return _to_published(live, await publish_runs.find_run(context.redis, shop.org, live), shop)
+    return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
 
 
 def _read(document: str | Mapping[str, Any]) -> RuleSet:

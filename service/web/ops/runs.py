@@ -7,8 +7,10 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers import CustomerId
-from service.store import audit, replays, runs
+from service.domain.customers.customer import CustomerId
+from service.operations.replay import create_replay, select_customers
+from service.store.history import audit_log
+from service.store.jobs import runs
 from service.web.ops.requests import (
     CustomerNumber,
     Endpoint,
@@ -95,7 +97,7 @@ async def start_replay(context: Context, request: Request) -> ReplayResponse:
     """Look at customers again, in the bulk lane. Twice makes no second write: only differences are written."""
     await context.shops.get_or_raise(request.org)
     asked: ReplayRequest = request.model
-    selection = await replays.select(
+    selection = await select_customers(
         context.redis,
         request.org,
         customers=[] if asked.customers is UNSET else [CustomerId(each) for each in asked.customers],
@@ -107,7 +109,7 @@ async def start_replay(context: Context, request: Request) -> ReplayResponse:
     )
     if asked.dry_run:
         return ReplayResponse(len(selection.customers), selection.description, None)
-    run = await replays.start(
+    run = await create_replay(
         context.redis,
         request.org,
         selection,
@@ -134,7 +136,7 @@ async def list_audit_log(context: Context, request: Request) -> AuditLog:
     """What people did to the shop, newest first."""
     await context.shops.get_or_raise(request.org)
     asked: AuditQuery = request.model
-    found = await audit.recent(context.redis, request.org, most=asked.limit)
+    found = await audit_log.recent(context.redis, request.org, most=asked.limit)
     return AuditLog([AuditEntry(each.at_ms, each.by, each.action, each.details) for each in found])
 
 

@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from service.context import Context
 from service.locales import words
-from service.store import going_live
+from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
 from service.store.queue import ShopBacklog, load_backlogs
-from service.store.shop import Shop
+from service.store.shops.model import Shop
 from service.web.ops.requests import Endpoint, Language, Request, RequestModel, ResponseModel, to_model
 from service.web.ops.rules import (
     NEEDS_APPROVAL_EXAMPLE,
@@ -104,7 +104,7 @@ async def resume(context: Context, request: Request) -> ShopStatus:
 async def enable_shadow(context: Context, request: Request) -> ShopStatus:
     """Begin shadow mode: decisions are recorded, no write is begun. Where it is on already, nothing happens."""
     shop = await context.shops.get_or_raise(request.org)
-    await going_live.enable_shadow(context, shop, by=request.by)
+    await begin_shadow_mode(context, shop, by=request.by)
     return await shop_status(context, request)
 
 
@@ -115,10 +115,10 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
     """
     asked: DisableShadowRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
-    draft = await going_live.draft_disable_shadow(context, shop)
+    draft = await draft_end_of_shadow_mode(context, shop)
     if asked.dry_run:
         return DisableShadowResponse(to_preview(draft, words(asked.lang)), None, shadow=True)
-    run = await going_live.disable_shadow(context, shop, draft, by=request.by, approved=asked.approve)
+    run = await end_shadow_mode(context, shop, draft, by=request.by, approved=asked.approve)
     return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
 
 

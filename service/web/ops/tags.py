@@ -8,11 +8,11 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers import CustomerId
+from service.domain.customers.customer import CustomerId
 from service.locales import words
-from service.store import claiming, claims, exclusions, explaining
-from service.store.claims import Claim
-from service.store.shop import Shop
+from service.operations import claiming, claims, exclusions, explain
+from service.operations.claims import Claim
+from service.store.shops.model import Shop
 from service.web.ops.requests import (
     Endpoint,
     Language,
@@ -149,7 +149,7 @@ async def exclude_customer(context: Context, request: Request) -> ExcludeRespons
 async def explain_customer(context: Context, request: Request) -> CustomerExplanation:
     """Why a customer has its tags or not, by what we have stored: Haravan is asked nothing."""
     asked: ExplainQuery = request.model
-    explained = await explaining.explain_for_shop(
+    explained = await explain.explain_for_shop(
         context.redis,
         await context.shops.get_or_raise(request.org),
         CustomerId(request.path["customer"]),

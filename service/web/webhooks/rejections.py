@@ -14,9 +14,9 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.alerts import NO_SHOP, Alerts
-from service.domain.customers import OrgId
-from service.domain.deliveries import RejectionReason
-from service.store import unsigned
+from service.domain.customers.customer import OrgId
+from service.domain.sync.webhooks import RejectionReason
+from service.store.history import rejections
 from service.web.webhooks.metrics import WebhookMetrics
 
 MAX_STREAK: Final = 5  # rejections in a row; Haravan deletes the subscription after 19 (haravan.md, Webhooks)
@@ -69,7 +69,7 @@ class RejectionTracker:
         pending, self._pending = self._pending, {}
         try:
             if counts:
-                await unsigned.add_counts(self._redis, counts)
+                await rejections.add_counts(self._redis, counts)
                 counts = Counter()
             while pending:
                 org, moments = pending.popitem()
@@ -85,7 +85,7 @@ class RejectionTracker:
     async def _check_streak(self, org: OrgId, moments: deque[float]) -> None:
         now = self._clock()
         ages_ms = [max(0, int((now - moment) * 1000)) for moment in moments]
-        streak = await unsigned.consecutive_failures(
+        streak = await rejections.consecutive_failures(
             self._redis, org, by=f"{self._process_id}:{next(self._checks)}", ages_ms=ages_ms, most=MAX_STREAK
         )
         if streak >= MAX_STREAK:

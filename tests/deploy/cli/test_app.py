@@ -19,12 +19,12 @@ from deploy.cli.app import run_command
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.context import Context
 from service.cpu_pool import InProcess
-from service.store import keys
-from service.store.cipher import Cipher
-from service.store.counters import Counters
-from service.store.shops import ShopRepository
-from service.store.versions import Versions
-from service.tasks import cancel_and_wait
+from service.runtime.tasks import cancel_and_wait
+from service.store.client import keys
+from service.store.jobs.worker_metrics import Counters
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.scheduler import run_every
 

@@ -10,10 +10,12 @@ import msgspec
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, CustomerId, OrgId, encode_snapshot
-from service.domain.standing import OWNERSHIP_CODEC, Ownership
-from service.domain.strikes import REVERTS_CODEC
-from service.store import census, keys, runs
+from service.domain.customers.customer import Customer, CustomerId, OrgId, encode_snapshot
+from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.domain.sync.reverts import REVERTS_CODEC
+from service.store.client import keys
+from service.store.customers import snapshots
+from service.store.jobs import runs
 from tests.deploy.cli.test_app import ORG, Place, place, shop
 
 __all__ = ["place", "shop"]  # fixtures
@@ -114,7 +116,7 @@ async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
     shop: Place, redis: ArqRedis, rules: Path
 ) -> None:
     await known(redis, RICH, MIDDLING, THEIRS)
-    await census.save_count(redis, OrgId(ORG), 500)
+    await snapshots.save_count(redis, OrgId(ORG), 500)
 
     said = await shop.tagger("rules", "preview", ORG, str(rules))
     as_json = await shop.tagger("rules", "preview", ORG, str(rules), "--json")

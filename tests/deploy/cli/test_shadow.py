@@ -7,7 +7,7 @@ from pathlib import Path
 
 from arq.connections import ArqRedis
 
-from service.store import keys
+from service.store.client import keys
 from tests.deploy.cli.test_app import ORG, Place, place, shop
 from tests.deploy.cli.test_rules import MIDDLING, RICH, known, rules, written
 

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from deploy.demonstration.expected import ExpectedTags
-from service.domain.customers import Customer
-from service.domain.parsing import parse_rules
+from service.domain.customers.customer import Customer
+from service.domain.documents.parser import parse_rules
 
 RULES = parse_rules((Path(__file__).parents[3] / "deploy/rules/demo.yaml").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)

@@ -9,8 +9,8 @@ from arq.connections import ArqRedis
 from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.demonstration.observer import Stats
 from deploy.sandbox import Sandbox
-from service.domain.parsing import parse_rules
-from service.store.marks import DirtyEvent, mark_dirty
+from service.domain.documents.parser import parse_rules
+from service.store.queue.dirty import DirtyEvent, mark_dirty
 
 RULES = parse_rules(
     "version: 1\nrules: [{id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}]"

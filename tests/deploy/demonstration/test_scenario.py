@@ -10,7 +10,7 @@ from random import Random
 from deploy.demonstration.expected import ExpectedTags
 from deploy.demonstration.scenario import Scenario
 from deploy.sandbox import Clock, Sandbox, ShopHandle
-from service.domain.parsing import parse_rules
+from service.domain.documents.parser import parse_rules
 
 RULES = parse_rules((Path(__file__).parents[3] / "deploy/rules/demo.yaml").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)

@@ -11,9 +11,9 @@ from rich.console import Console
 
 from deploy.demonstration.observer import EventResult
 from deploy.demonstration.view import Reasons, Screen, format_vnd
-from service.domain.customers import CustomerId
-from service.domain.parsing import parse_rules
-from service.store.ledger import LedgerEntry, LedgerRow
+from service.domain.customers.customer import CustomerId
+from service.domain.documents.parser import parse_rules
+from service.store.history.ledger import LedgerEntry, LedgerRow
 
 RULES = parse_rules((Path(__file__).parents[3] / "deploy/rules/demo.yaml").read_text(encoding="utf-8"))
 NOW = datetime(2026, 11, 21, 3, 0, tzinfo=UTC)

@@ -11,12 +11,13 @@ from arq.connections import ArqRedis
 from redis.exceptions import ResponseError
 
 from deploy.local.wait import until
-from service.domain.customers import CustomerId, OrgId
-from service.store import erasing, keys
-from service.store.clock import handle_clock_step_back
-from service.store.connection import connect
-from service.store.forgetting import apply_retention
-from service.store.script import load_script
+from service.domain.customers.customer import CustomerId, OrgId
+from service.store.client import keys
+from service.store.client.clock import handle_clock_step_back
+from service.store.client.connection import connect
+from service.store.client.scripts import load_script
+from service.store.history.retention import apply_retention
+from service.store.shops import deletion
 from tests.conftest import valkey
 from tests.workers.stage import ORG, Stage, staged
 
@@ -86,7 +87,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await apply_retention(strict, ORG, now_ms=stage.now_ms)
         await stage.shops.remove(ORG, erase=True)
         for _ in range(2):
-            stage.clock.advance(erasing.RETRY_DELAY_MS / 1000)
+            stage.clock.advance(deletion.RETRY_DELAY_MS / 1000)
             await stage.execute_jobs()
 
     assert strict.__dict__["ran"] == set(SCRIPTS.values())

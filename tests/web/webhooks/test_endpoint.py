@@ -11,12 +11,12 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers import CustomerId, OrgId, digest
-from service.domain.records import parse_record
+from service.domain.customers.customer import CustomerId, OrgId, digest
+from service.domain.customers.records import parse_record
 from service.settings import Settings
-from service.store import keys
-from service.store.deliveries import UNKNOWN_SHOP, Delivery, list_deliveries, list_for_customer
-from service.store.shops import ShopRepository
+from service.store.client import keys
+from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, list_deliveries, list_for_customer
+from service.store.shops.repository import ShopRepository
 from tests.web.conftest import ORG, OTHER_ORG, OWN_SECRET, PATH, Sender, serving, signature
 
 CUSTOMER = json.dumps({"id": 7, "first_name": "Ánh", "updated_at": "2026-03-01T00:00:00Z"}).encode()

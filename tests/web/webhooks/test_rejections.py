@@ -10,11 +10,11 @@ from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from service.alerts import Alerts
-from service.domain.customers import OrgId
-from service.domain.deliveries import RejectionReason
-from service.store import keys
-from service.store.connection import connect
-from service.store.marks import DirtyEvent, mark_dirty
+from service.domain.customers.customer import OrgId
+from service.domain.sync.webhooks import RejectionReason
+from service.store.client import keys
+from service.store.client.connection import connect
+from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.web.webhooks.metrics import WebhookMetrics
 from service.web.webhooks.rejections import MAX_STREAK, RejectionTracker
 from tests.web.conftest import ORG, OTHER_ORG

@@ -10,11 +10,11 @@ import pytest
 from arq.connections import ArqRedis
 
 from deploy.local.wait import until
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
-from service.store.cipher import Cipher
-from service.store.connection import connect
-from service.store.shops import ShopRepository
+from service.store.client.connection import connect
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 from service.web.webhooks.shop_cache import MIN_REFRESH_INTERVAL_S, ShopCache
 from tests.web.conftest import KEY, ORG, OTHER_ORG, OWN_SECRET
 

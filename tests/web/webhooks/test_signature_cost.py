@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from service.settings import Settings
-from service.store.shops import ShopRepository
+from service.store.shops.repository import ShopRepository
 from tests.support.http_client import BODY, talk, webhook
 from tests.support.web_server import serving
 from tests.web.conftest import OWN_SECRET, signature

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from redis.asyncio.connection import AbstractConnection
 
-from service.store.connection import connect
+from service.store.client.connection import connect
 from tests.workers.stage import ORG, VIP, staged
 
 MAX_ROUND_TRIPS = 16

@@ -11,8 +11,8 @@ import pytest
 from aiohttp import web
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
-from service.domain.customers import OrgId
-from service.store.bucket import Permit
+from service.domain.customers.customer import OrgId
+from service.store.queue.rate_limiter import Permit
 from workers.haravan.calls import Request
 from workers.haravan.client import Haravan, open_session
 from workers.haravan.dialects import DialectName

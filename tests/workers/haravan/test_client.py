@@ -10,9 +10,9 @@ import pytest
 from aiohttp import web
 
 from deploy.sandbox import ShopHandle
-from service.domain.customers import CustomerId
+from service.domain.customers.customer import CustomerId
 from service.errors import ApiUnavailable, CustomerNotFound, RateLimited, RequestRejected, TokenRejected
-from service.store.bucket import Permit
+from service.store.queue.rate_limiter import Permit
 from tests.workers.haravan.conftest import Connect, Odd, OpenGate
 from workers.haravan.calls import Request
 from workers.haravan.client import Haravan

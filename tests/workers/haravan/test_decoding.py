@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from service.domain.customers import CustomerId
+from service.domain.customers.customer import CustomerId
 from service.errors import MalformedData
 from workers.haravan.decoding import (
     Batch,

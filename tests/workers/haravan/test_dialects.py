@@ -9,7 +9,7 @@ import pytest
 from aiohttp import web
 
 from deploy.sandbox import Sandbox, ShopHandle
-from service.domain.customers import CustomerId
+from service.domain.customers.customer import CustomerId
 from service.errors import ApiUnavailable, CustomerNotFound, HaravanError, Refused, RequestRejected
 from tests.workers.haravan.conftest import ORG, Connect, Odd, OpenGate
 from workers.haravan.calls import Response

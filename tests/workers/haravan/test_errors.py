@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.domain.customers import CustomerId
+from service.domain.customers.customer import CustomerId
 from service.errors import (
     ApiUnavailable,
     CustomerNotFound,

@@ -8,8 +8,8 @@ import pytest
 from arq.connections import ArqRedis
 from multidict import CIMultiDict
 
-from service.domain.customers import OrgId
-from service.store.bucket import Granted, RateLimiter
+from service.domain.customers.customer import OrgId
+from service.store.queue.rate_limiter import Granted, RateLimiter
 from workers.haravan.calls import Request, Response
 from workers.haravan.rate_limit import RateLimitExceeded, RateLimitHeaders, WaitingPermits, parse_rate_limit
 

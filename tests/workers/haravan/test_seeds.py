@@ -12,8 +12,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from service.domain.customers import CustomerId
-from service.domain.records import CustomerRecord
+from service.domain.customers.customer import CustomerId
+from service.domain.customers.records import CustomerRecord
 from service.errors import ApiUnavailable, RequestRejected
 from workers.haravan.calls import Call, Request, Response
 from workers.haravan.dialects import DialectName, make_dialect

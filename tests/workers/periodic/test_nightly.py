@@ -9,13 +9,13 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from service.domain.customers import OrgId
-from service.store import nights
-from service.store.counters import read
+from service.domain.customers.customer import OrgId
+from service.store.jobs import nightly
+from service.store.jobs.worker_metrics import read
 from tests.workers.stage import ORG, VIP, Stage
+from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile, nightly_date
-from workers.rulebook import CompiledRulesCache
 
 DAY_S = 86_400
 HOOK = "http://127.0.0.1:9/webhooks/haravan"
@@ -221,7 +221,7 @@ async def test_a_subscription_that_was_dropped_is_made_again(stage: Stage, made:
 
 
 async def _subscribed(stage: Stage) -> bool:
-    night = await nights.last_run(stage.redis, ORG)
+    night = await nightly.last_run(stage.redis, ORG)
     assert night is not None
     return night.subscribed
 

@@ -10,12 +10,15 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.cpu_pool import CpuPool, InProcess
-from service.domain.parsing import parse_rules
+from service.domain.documents.parser import parse_rules
 from service.errors import Overloaded
+from service.operations import claiming, claims
+from service.publishing.draft import create_draft
+from service.publishing.publish import publish_draft
 from service.settings import read_settings
-from service.store import claiming, claims, drafts, keys, publishing, runs
-from service.store.jobs import pending
-from service.store.runs import Run
+from service.store.client import keys
+from service.store.jobs import pending, runs
+from service.store.jobs.runs import Run
 from tests.workers.stage import ORG, VIP, Stage, staged
 from workers.periodic.pending_jobs import PendingJobs
 
@@ -57,8 +60,8 @@ async def known(stage: Stage, *, tags: str = "") -> int:
 
 async def published(stage: Stage, text: str = LOWER) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    draft = await drafts.draft(stage.context, shop, parse_rules(text))
-    return (await publishing.publish(stage.context, shop, draft, by="Lan", note="", approved=True)).run
+    draft = await create_draft(stage.context, shop, parse_rules(text))
+    return (await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)).run
 
 
 async def test_a_rollout_and_a_claim_are_evaluated_in_other_processes(stage: Stage, redis_url: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
-from service.tasks import cancel_and_wait
+from service.runtime.tasks import cancel_and_wait
 from workers.periodic.scheduler import run_every
 
 

@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from service.store import keys, runs
+from service.store.client import keys
+from service.store.jobs import runs
 from tests.workers.stage import ORG, Stage
 
 MONTH = """

@@ -7,11 +7,12 @@ from dataclasses import replace
 import pytest
 from structlog.testing import capture_logs
 
-from service.domain.customers import OrgId
+from service.domain.customers.customer import OrgId
 from service.errors import NotFound
-from service.store import erasing, keys, uninstalling
-from service.store.erasing import KEPT_KEYS
+from service.store.client import keys
 from service.store.jobs import pending
+from service.store.shops import deletion, uninstall
+from service.store.shops.deletion import KEPT_KEYS
 from tests.workers.stage import ORG, Stage
 from tests.workers.stepping import Steps
 from workers.periodic.uninstall import UninstallMonitor
@@ -47,7 +48,7 @@ async def paused(stage: Stage) -> str:
 
 
 async def known(stage: Stage) -> bool:
-    return ORG in await uninstalling.load_uninstalls(stage.redis, [ORG])
+    return ORG in await uninstall.load_uninstalls(stage.redis, [ORG])
 
 
 async def alerted(stage: Stage, kind: str) -> bool:
@@ -207,9 +208,7 @@ async def test_at_every_await_of_a_look_a_new_token_may_come(
         waits += 1
         long_ago = stage.now_ms - 8 * DAY_S * 1000
         values = (long_ago, long_ago, long_ago if sure else 0, 0)
-        await stage.redis.hset(
-            stage.key("state"), mapping=dict(zip(uninstalling.FIELDS, values, strict=True))
-        )
+        await stage.redis.hset(stage.key("state"), mapping=dict(zip(uninstall.FIELDS, values, strict=True)))
         came: list[bool] = []
         steps = Steps(waits, lambda _, came=came: installed(stage, came))
         await steps.drive(uninstalls.run())
@@ -288,7 +287,7 @@ async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: 
     await stage.redis.hset(other, "7", "another's")
     await stage.redis.srem(keys.partition_key(ORG, "shops"), ORG)
     await stage.redis.delete(stage.key("shop"))
-    await pending.save(stage.redis, erasing.erasure(ORG, everything=True, due_ms=stage.now_ms + 10_000))
+    await pending.save(stage.redis, deletion.erasure(ORG, everything=True, due_ms=stage.now_ms + 10_000))
     await stage.execute_jobs()
     assert await stage.is_marked(7)  # whoever removes it may still be at it
 

@@ -1,0 +1,232 @@
+"""Evaluating one marked customer: from the fetched record and the stored state to what is to be done, without I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import msgspec
+
+from service.domain.customers.customer import Customer, digest
+from service.domain.customers.records import CustomerRecord
+from service.domain.customers.tags import after, tag_set
+from service.domain.decisions.decide import Decision
+from service.domain.decisions.rollback import decide_with_restores, late_restores
+from service.domain.decisions.state import CustomerState, Ownership, UndoRecord, WriteIntent
+from service.domain.engine.compiled import CompiledRules
+from service.domain.sync.retries import DELETION_CONFIRM_S, STALE_READ_BACKOFF_S, STALE_READ_RECHECK_S
+from service.domain.sync.reverts import RevertHistory, suppressed_tags
+from service.domain.sync.writes import (
+    WRITE_GRACE_MS,
+    WriteStatus,
+    detect_reverts,
+    intent_key,
+    keep_recent,
+    resolve_writes,
+    suppress,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BatchContext:
+    """What a whole batch is evaluated with: the rules, their version, the moment, and the shop's day (ordinal)."""
+
+    rules: CompiledRules
+    version: int
+    now_ms: int
+    today: int
+    shadow: bool = False  # shadow mode: decide and show, write nothing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """What is stored about a customer besides the record."""
+
+    state: CustomerState = field(default_factory=CustomerState)
+    intents: Mapping[str, WriteIntent] = field(default_factory=dict)
+    reverts: RevertHistory = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkContext:
+    """What the customer's mark carries.
+
+    `expected_updated_ms`: newest `updated_at` seen in a webhook, 0 if none. `stale_reads`: reads so far that were
+    older than that. `missing_since_ms`: when the first 404 was seen, 0 if never.
+    """
+
+    expected_updated_ms: int = 0
+    stale_reads: int = 0
+    missing_since_ms: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UpToDate:
+    """Nothing is to be written.
+
+    `stored`: the state to store. `recovered_writes`: writes whose answer was lost, found in the record.
+    `reverted_tags`: tags of ours that somebody removed. `suppressed_tags`: tags that are not written today.
+    `recheck_at_ms`: when to read again, because the record may be stale. `restores`: what this settles.
+    """
+
+    customer: Customer
+    stored: StoredState
+    decision: Decision
+    recovered_writes: tuple[WriteIntent, ...] = ()
+    reverted_tags: tuple[str, ...] = ()
+    suppressed_tags: tuple[str, ...] = ()
+    recheck_at_ms: int | None = None
+    restores: Mapping[str, UndoRecord] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class WriteNeeded:
+    """The changes of the decision are to be written. `result`: what holds once that is done.
+
+    `owned`: the ownership to store before the first call. The intents that it comes from are forgotten by then, and
+    a reverted tag must not be counted twice. `intents`: to be stored before the first call as well.
+    `expected_digest`: of the record once it is written.
+    """
+
+    result: UpToDate
+    owned: Mapping[str, Ownership]
+    intents: Mapping[str, WriteIntent]
+    expected_digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """Read again at `due_ms`; `fields` are stored in the mark."""
+
+    due_ms: int
+    cause: str
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unprocessable:
+    """Trying again does not help: a person has to look. `transient`: it may pass by itself within days."""
+
+    cause: str
+    text: str
+    transient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The customer was deleted: a 404 was seen twice, ten minutes apart."""
+
+
+Outcome = UpToDate | WriteNeeded | RetryLater | Unprocessable | Deleted
+MISSING: Final = "missing"
+ALWAYS_REQUIRED: Final = frozenset({"tags"})  # without this key nobody knows which tags there are
+
+
+def evaluate_missing(mark: MarkContext, *, now_ms: int) -> RetryLater | Deleted:
+    """Believe a 404 when it is seen again at least ten minutes later: only the body of a webhook is signed."""
+    confirm_ms = int(DELETION_CONFIRM_S * 1000)
+    if mark.missing_since_ms and now_ms - mark.missing_since_ms >= confirm_ms:
+        return Deleted()
+    # A first 404 in the future: the clock was set back.
+    first_ms = min(mark.missing_since_ms or now_ms, now_ms)
+    return RetryLater(first_ms + confirm_ms, "gone", {"missing_since_ms": str(first_ms), "lane": "bulk"})
+
+
+def is_stale(mark: MarkContext, customer: Customer) -> bool:
+    """Whether the record is older than a webhook said.
+
+    Whole seconds are compared: the records of the admin dialect have no more, a webhook's body has.
+    """
+    expected_ms, shown_ms = mark.expected_updated_ms, customer.updated_ms
+    return bool(expected_ms and shown_ms is not None and shown_ms // 1000 < expected_ms // 1000)
+
+
+def evaluate_customer(
+    mark: MarkContext, record: CustomerRecord, stored: StoredState, batch: BatchContext
+) -> Outcome:
+    """Evaluate a customer whose record was fetched."""
+    customer, now_ms = record.customer, batch.now_ms
+    missing = record.missing_keys & (batch.rules.required_keys | ALWAYS_REQUIRED)
+    if missing:
+        names = ", ".join(sorted(missing))
+        return Unprocessable(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
+    if is_stale(mark, customer) and mark.stale_reads < len(STALE_READ_BACKOFF_S):
+        wait_ms = int(STALE_READ_BACKOFF_S[mark.stale_reads] * 1000)
+        fields = {"stale_reads": str(mark.stale_reads + 1), "missing_since_ms": "0"}
+        return RetryLater(now_ms + wait_ms, "lag", fields)
+
+    before = stored.state
+    writes = resolve_writes(
+        owned=before.ownership, intents=stored.intents, current=tag_set(customer.tags), now_ms=now_ms
+    )
+    restores = late_restores(before, writes.recovered, rolled_back=batch.rules.rolled_back)
+    state = replace(before, ownership=writes.owned, restores=restores)
+    decision = decide_with_restores(
+        rules=batch.rules,
+        customer=customer,
+        state=state,
+        today=batch.today,
+        now_ms=now_ms,
+        version=batch.version,
+    )
+    reverts = detect_reverts(writes, decision, stored.reverts, count=not batch.shadow, now_ms=now_ms)
+    decision, suppressed = suppress(decision, suppressed_tags(reverts.history, now_ms=now_ms), state)
+    writes = writes.without_recent(suppressed)
+    decision = keep_recent(decision, writes.recent)
+    result = UpToDate(
+        customer=customer,
+        stored=StoredState(decision.state, writes.pending, reverts.history),
+        decision=decision,
+        recovered_writes=writes.recovered,
+        reverted_tags=reverts.tags,
+        suppressed_tags=suppressed,
+        recheck_at_ms=_recheck_at_ms(mark, customer, writes, now_ms=now_ms),
+        restores=restores,
+    )
+    if not decision.change:
+        return result
+    owned = {**writes.recent, **writes.present}
+    return (
+        shadowed(result, replace(state, ownership=owned))
+        if batch.shadow
+        else write_needed(result, owned, batch)
+    )
+
+
+def shadowed(result: UpToDate, state: CustomerState) -> UpToDate:
+    """In shadow mode nothing is written: the state stays as the record shows it, and the restores wait on."""
+    return replace(result, stored=replace(result.stored, state=state), restores={})
+
+
+def write_needed(result: UpToDate, owned: Mapping[str, Ownership], batch: BatchContext) -> WriteNeeded:
+    """The decision's changes are to be written, each with an intent that is stored first."""
+    intents = [
+        WriteIntent(
+            outcome.tag,
+            outcome.rule,
+            batch.now_ms,
+            batch.version,
+            outcome.effect == "remove",
+            outcome.cause,
+            outcome.evidence,
+            outcome.undo,
+        )
+        for outcome in result.decision.changes
+    ]
+    written = after(tag_set(result.customer.tags), result.decision.change)
+    return WriteNeeded(
+        result=result,
+        owned=owned,
+        intents={**result.stored.intents, **{intent_key(intent): intent for intent in intents}},
+        expected_digest=digest(msgspec.structs.replace(result.customer, tags=written.names)),
+    )
+
+
+def _recheck_at_ms(mark: MarkContext, customer: Customer, writes: WriteStatus, *, now_ms: int) -> int | None:
+    """When to read once more without a webhook: the record is stale, or a write may not show yet."""
+    moments = [intent.at_ms + WRITE_GRACE_MS for intent in writes.pending.values()]
+    moments += [own.since_ms + WRITE_GRACE_MS for own in writes.recent.values()]
+    if is_stale(mark, customer):
+        moments.append(now_ms + int(STALE_READ_RECHECK_S * 1000))
+    return max(moments, default=None)

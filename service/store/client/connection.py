@@ -1,0 +1,104 @@
+"""The connection to Redis, with the time-outs and retries that arq's own settings leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Final
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from arq.connections import ArqRedis
+from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
+from redis.asyncio.retry import Retry
+from redis.backoff import ExponentialBackoff
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from service.store import queue
+from service.store.client.sentinel import EpochAwareSentinel
+
+SOCKET_TIMEOUT_S: Final = 5.0
+CONNECT_TIMEOUT_S: Final = 2.0
+
+
+def connect(
+    url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, retries: int = 3, connections: int = 64
+) -> ArqRedis:
+    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host,host/service/db`. Opens nothing yet.
+
+    Answers are bytes. Commands are tried again on connection errors: every script of ours may run twice.
+    """
+    options: dict[str, Any] = {
+        "socket_timeout": timeout_s,
+        "socket_connect_timeout": CONNECT_TIMEOUT_S,
+        "health_check_interval": 15,
+        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries),
+        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
+    }
+    parts = urlsplit(url)
+    if parts.scheme != "unix":
+        options["socket_keepalive"] = True
+    if parts.scheme.endswith("+sentinel"):
+        return _arq(_sentinel_pool(url, options))
+    if parts.scheme == "rediss":
+        options["ssl_check_hostname"] = True  # off by default, which would accept any valid certificate
+    return _arq(
+        BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout_s, **options)
+    )
+
+
+def _arq(pool: ConnectionPool) -> ArqRedis:
+    pool.connection_class = _with_connection_errors(pool.connection_class)
+    client = ArqRedis(
+        pool_or_conn=pool,
+        job_serializer=queue.serialize,
+        job_deserializer=queue.deserialize,
+        default_queue_name=queue.DRAIN_QUEUE,
+        expires_extra_ms=queue.EXPIRES_EXTRA_MS,
+    )
+    client.auto_close_connection_pool = True  # a pool that is handed in would outlive its client
+    return client
+
+
+def _with_connection_errors(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The same kind of connection, which says that it was closed as redis-py expects to be told.
+
+    uvloop raises RuntimeError where a connection that the server has closed is written to; redis-py lets it pass, and
+    nobody who is ready for a store that went away is ready for that.
+    """
+
+    class Telling(kind):  # type: ignore[valid-type]
+        async def _send_packed_command(self, command: Iterable[bytes]) -> None:
+            try:
+                await super()._send_packed_command(command)
+            except RuntimeError as exc:
+                raise ConnectionResetError("the connection was closed") from exc
+
+    return Telling
+
+
+def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
+    """redis-py's own Sentinel: arq's ignores retries, time-outs and TLS files."""
+    parts = urlsplit(url)
+    hosts = [_host(item) for item in parts.netloc.rpartition("@")[2].split(",")]
+    service, _, db = parts.path.strip("/").partition("/")
+    password = unquote(parts.password) if parts.password else None
+    if parts.scheme == "rediss+sentinel":
+        options = {**options, "ssl": True}
+    sentinel_password = parse_qs(parts.query).get("sentinel_password", [None])[0]
+    sentinel: Any = EpochAwareSentinel(  # type: ignore[no-untyped-call]
+        hosts,
+        sentinel_kwargs={"password": sentinel_password, "socket_timeout": CONNECT_TIMEOUT_S},
+        password=password,
+        db=int(db or 0),
+        **options,
+    )
+    # who is asked for the primary's address is a server that may go away, too
+    for each in sentinel.sentinels:
+        each.connection_pool.connection_class = _with_connection_errors(each.connection_pool.connection_class)
+    pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
+    return pool
+
+
+def _host(item: str) -> tuple[str, int]:
+    host, _, port = item.partition(":")
+    return host, int(port or 26379)

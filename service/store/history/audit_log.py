@@ -1,0 +1,41 @@
+"""The audit log: what people did to a shop, and who it was; kept as long as the ledger."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
+
+
+class AuditEntry(msgspec.Struct, frozen=True):
+    """One thing that somebody did. `about` never carries a customer's data beyond the id."""
+
+    at_ms: int
+    by: str
+    action: str  # `publish`, `rollback`, `adopt`, `retract`, `exclude`, `include`, `shadow`, `live`
+    details: dict[str, Any]
+
+
+async def append(redis: Redis, org: OrgId, *, by: str, what: str, about: dict[str, Any]) -> None:
+    """Write down what was done."""
+    client: Any = redis
+    await client.xadd(keys.shop(org, "audit"), {"by": by, "what": what, "about": msgspec.json.encode(about)})
+
+
+async def recent(redis: Redis, org: OrgId, *, most: int = 100) -> list[AuditEntry]:
+    """The newest first."""
+    client: Any = redis
+    found = await client.xrevrange(keys.shop(org, "audit"), count=most)
+    return [
+        AuditEntry(
+            at_ms=int(name.decode().partition("-")[0]),
+            by=fields[b"by"].decode(),
+            action=fields[b"what"].decode(),
+            details=msgspec.json.decode(fields[b"about"]),
+        )
+        for name, fields in found
+    ]

@@ -1,0 +1,131 @@
+"""The API bucket of each shop: who may call now, and what the answers say about how full it is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NewType
+
+from redis.asyncio import Redis
+
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
+from service.store.client.scripts import load_script
+
+Lane = Literal["live", "bulk"]
+Permit = NewType("Permit", str)  # opaque; good for one call, and given up after 15 s
+
+LEAK_PER_S: Final = 4.0
+BUCKET_SIZE: Final = 80
+NOT_SENT: Final = -1  # as a status: the permit was not used
+NO_RESPONSE: Final = 0
+LEVEL_FIELDS: Final = ["level", "at", "size"]  # of the stored state
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """One call may be made, and must be reported."""
+
+    permit: Permit
+
+
+@dataclass(frozen=True, slots=True)
+class Denied:
+    """Not now; ask again after `wait_s`. The reason: `full`, `live first`, `probing` or `blocked` (a 429)."""
+
+    wait_s: float
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How full a shop's bucket is by our estimate; `in_flight` calls come on top."""
+
+    level: float
+    size: int
+    in_flight: int
+    blocked_s: float
+
+
+class RateLimiter:
+    """The buckets of all shops in one Redis; the algorithm is in queue/lua/_rate_limiter.lua.
+
+    `clock_ms` is for simulations: 0 stands for the server's own time.
+    """
+
+    def __init__(
+        self, redis: Redis, *, leak_per_s: float = LEAK_PER_S, clock_ms: Callable[[], int] = lambda: 0
+    ) -> None:
+        self._redis = redis
+        self.leak_per_s = leak_per_s
+        self._clock_ms = clock_ms
+
+    async def acquire(self, org: OrgId, *, lane: Lane, reserve: int = 0) -> Granted | Denied:
+        """Ask for one call. `reserve` places are left to the merchant's other apps.
+
+        Asking twice by accident (a command tried again) costs one place for 15 s.
+        """
+        acquire = load_script("queue", "rate_limiter_acquire")
+        granted, permit, wait_ms, reason = await acquire(
+            self._redis, org, self._clock_ms(), lane, *self.script_args(reserve)
+        )
+        if granted:
+            return Granted(Permit(permit.decode()))
+        return Denied(wait_ms / 1000, reason.decode())
+
+    def script_args(self, reserve: int = 0) -> list[float]:
+        """The arguments of `rate_limit_acquire`, for scripts that call it."""
+        return [self.leak_per_s, reserve]
+
+    async def report(
+        self,
+        org: OrgId,
+        grant: Granted,
+        *,
+        status: int | None,
+        used: int | None = None,
+        size: int | None = None,
+        retry_after_s: float | None = None,
+    ) -> None:
+        """Settle a grant. `status` None: there was no answer, the call counts as spent; UNSENT: it was not made.
+
+        Reporting twice changes nothing.
+        """
+        await load_script("queue", "rate_limiter_report")(
+            self._redis,
+            org,
+            self._clock_ms(),
+            self.leak_per_s,
+            grant.permit,
+            NO_RESPONSE if status is None else status,
+            -1 if used is None else used,
+            -1 if size is None else size,
+            math.ceil((retry_after_s or 0) * 1000),
+        )
+
+    async def usage(self, org: OrgId) -> Usage:
+        """The level now; writes nothing."""
+        now = await self._now_ms()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hmget(keys.shop(org, "rate_limit"), LEVEL_FIELDS)
+            pipe.hget(keys.shop(org, "rate_limit"), "blocked_until")
+            pipe.zcount(keys.shop(org, "in_flight"), f"({now}", "+inf")
+            stored, blocked_until, in_flight = await pipe.execute()
+        level, size = level_now(stored, now_ms=now, leak_per_s=self.leak_per_s)
+        blocked_s = max(0.0, float(blocked_until or 0) - now) / 1000
+        return Usage(level=level, size=size, in_flight=in_flight, blocked_s=blocked_s)
+
+    async def _now_ms(self) -> int:
+        if now := self._clock_ms():
+            return now
+        seconds, micros = await self._redis.time()
+        return int(seconds) * 1000 + int(micros) // 1000
+
+
+def level_now(
+    stored: Sequence[bytes | None], *, now_ms: int, leak_per_s: float = LEAK_PER_S
+) -> tuple[float, int]:
+    """The level at this moment and the size, from the values of `LEVEL_FIELDS`."""
+    level, at, size = (float(value or 0) for value in stored)
+    return max(0.0, level - leak_per_s * max(0.0, now_ms - at) / 1000), int(size) or BUCKET_SIZE

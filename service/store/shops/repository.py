@@ -1,0 +1,306 @@
+"""The shops that we keep: where their API is, the sealed token, and whether their work is paused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from redis.asyncio import Redis
+from redis.exceptions import WatchError
+
+from service.domain.customers.customer import OrgId
+from service.errors import InvalidSettings, MalformedData, NotFound, Refused
+from service.store.client import keys
+from service.store.jobs import pending
+from service.store.queue import ALL_QUEUES
+from service.store.shops import deletion, uninstall
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop, validate
+from service.store.shops.uninstall import UNINSTALLED
+
+__all__ = ["TOKEN_REJECTED", "Shop", "ShopRepository"]
+
+TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
+
+
+Fields = dict[str, bytes | str | int]  # of the shop's hash
+
+
+class SeededFrom(msgspec.Struct, frozen=True):
+    """The values of the environment that were last applied to a shop."""
+
+    token: str
+    api_url: str
+    reserve: int
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookCredentials:
+    """What verifies the webhooks of a shop."""
+
+    org: OrgId
+    domain: str  # of the shop's API: older webhooks name it instead of the org
+    secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
+
+
+class ShopRepository:
+    """Every read and write of a shop's configuration and of its pause."""
+
+    def __init__(self, redis: Redis, cipher: Cipher) -> None:
+        self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
+        self._cipher = cipher
+
+    async def orgs(self) -> tuple[OrgId, ...]:
+        """Every shop that we keep, in the order of their numbers."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops"):
+                pipe.smembers(key)
+            parts: list[set[bytes]] = await pipe.execute()
+        found = sorted((org for part in parts for org in part), key=lambda org: (len(org), org))
+        return tuple(OrgId(org.decode()) for org in found)
+
+    async def get(self, org: OrgId) -> Shop | None:
+        """The shop, or None; raises Unreadable when its token cannot be opened."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            pipe.hgetall(keys.shop(org, "shop"))
+            pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
+            stored, (paused, since, by, removals) = await pipe.execute()
+        if not stored:
+            return None
+        return Shop(
+            org=org,
+            name=stored[b"name"].decode(),
+            dialect="admin" if stored[b"dialect"] == b"admin" else "omni",
+            api_url=stored[b"api_url"].decode(),
+            token=self._cipher.decrypt(stored[b"token"]),
+            timezone=stored[b"timezone"].decode(),
+            currency=stored[b"currency"].decode(),
+            secret=self._cipher.decrypt(stored[b"secret"]) if stored.get(b"secret") else "",
+            reserve=int(stored.get(b"reserve", 0)),
+            shadow=stored.get(b"shadow") == b"1",
+            paused=(paused or b"").decode(),
+            paused_since_ms=int(since or 0),
+            paused_by=(by or b"").decode(),
+            removals_paused=(removals or b"").decode(),
+        )
+
+    async def revision(self) -> int:
+        """A number that grows with every change of a shop's configuration."""
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops_revision"):
+                pipe.get(key)
+            return sum(int(each or 0) for each in await pipe.execute())
+
+    async def webhook_credentials(self) -> list[WebhookCredentials]:
+        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
+        orgs = await self.orgs()
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for org in orgs:
+                pipe.hmget(keys.shop(org, "shop"), "api_url", "secret")
+            rows = await pipe.execute()
+        return [
+            WebhookCredentials(
+                org,
+                urlsplit((api_url or b"").decode()).hostname or "",
+                self._webhook_secret(secret),
+            )
+            for org, (api_url, secret) in zip(orgs, rows, strict=True)
+        ]
+
+    def _webhook_secret(self, sealed: bytes | None) -> str:
+        try:
+            return self._cipher.decrypt(sealed) if sealed else ""
+        except (MalformedData, InvalidSettings):
+            return ""  # the app's secrets still hold
+
+    async def get_or_raise(self, org: OrgId) -> Shop:
+        """The shop; raises NotFound."""
+        shop = await self.get(org)
+        if shop is None:
+            raise _no_shop(org)
+        return shop
+
+    async def add(self, shop: Shop) -> None:
+        """Keep a new shop; raises Refused when its fields are wrong or it is there already."""
+        validate(shop)
+        if not await self._create(shop, seeded=None):
+            raise Refused(
+                f"shop {shop.org} is there already; change its token with: tagger shops token {shop.org}"
+            )
+
+    async def remove(self, org: OrgId, *, erase: bool) -> None:
+        """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
+        due_ms = await self._now_ms() + deletion.SOON_MS
+        job = deletion.erasure(org, everything=True, due_ms=due_ms) if erase else None
+        async with self._redis.pipeline() as pipe:
+            deletion.queue_delisting(pipe, org, job=job)
+            removed, *_ = await pipe.execute()
+        if erase:
+            await deletion.delete_shop_data(self._redis, org, everything=True)
+        if not removed and not erase:
+            raise _no_shop(org)
+
+    async def set_token(self, org: OrgId, token: str) -> None:
+        """Replace the token; a pause for a refused token or an uninstalled app ends, any other stays.
+
+        Raises NotFound, Refused.
+        """
+        await self.get_or_raise(org)
+        if not token.strip():
+            raise Refused("the token is empty")
+        await self._change(org, {"token": self._cipher.encrypt(token.strip())})
+        paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
+        if paused in (TOKEN_REJECTED.encode(), UNINSTALLED.encode()):
+            await self.resume(org)
+        await self.clear_uninstall(org)
+
+    async def clear_uninstall(self, org: OrgId) -> None:
+        """Forget that the app is said to be uninstalled."""
+        await self._redis.hdel(keys.shop(org, "state"), *uninstall.FIELDS)
+
+    async def set_secret(self, org: OrgId, secret: str) -> None:
+        """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
+        await self._change(org, {"secret": self._cipher.encrypt(secret.strip()) if secret.strip() else b""})
+
+    async def set_shadow(
+        self, org: OrgId, *, shadow: bool, also: Callable[[Any], None] = lambda _pipe: None
+    ) -> None:
+        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound.
+
+        `also` may add commands to the transaction.
+        """
+        await self._change(org, {"shadow": int(shadow)}, also)
+
+    async def reencrypt(self, org: OrgId) -> None:
+        """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
+        shop = await self.get_or_raise(org)
+        sealed: Fields = {"token": self._cipher.encrypt(shop.token)}
+        if shop.secret:
+            sealed["secret"] = self._cipher.encrypt(shop.secret)
+        await self._change(org, sealed)
+
+    async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
+        """Stop all work of the shop; its marks stay. An earlier pause keeps its reason and moment."""
+        now_ms = await self._now_ms()
+        state = keys.shop(org, "state")
+        if await self._redis.hsetnx(state, "paused", reason):
+            await self._redis.hset(state, mapping={"paused_since": now_ms, "paused_by": by})
+
+    async def pause_uninstalled(self, org: OrgId, *, by: str) -> None:
+        """The same for an uninstalled app, also where its token was refused before."""
+        await self.pause(org, reason=UNINSTALLED, by=by)
+        state = keys.shop(org, "state")
+        if await self._redis.hget(state, "paused") == TOKEN_REJECTED.encode():
+            await self._redis.hset(state, "paused", UNINSTALLED)
+
+    async def is_paused(self, org: OrgId) -> bool:
+        """Whether all work of the shop rests at this moment."""
+        return bool(await self._redis.hexists(keys.shop(org, "state"), "paused"))
+
+    async def resume(self, org: OrgId) -> None:
+        """Let the shop work again, at once if something is due. An app that is said to be uninstalled is so no more."""
+        now_ms = await self._now_ms()
+        async with self._redis.pipeline() as pipe:
+            pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstall.FIELDS)
+            pipe.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
+            await pipe.execute()
+
+    async def resume_removals(self, org: OrgId) -> None:
+        """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
+        await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
+        await self._redis.delete(keys.shop(org, "unexplained_removals"))
+
+    async def apply_environment(self, shop: Shop) -> Shop | None:
+        """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
+        validate(shop)
+        environment = SeededFrom(shop.token, shop.api_url, shop.reserve)
+        if not await self._create(shop, seeded=environment):
+            await self._apply(shop.org, environment)
+        return await self.get(shop.org)
+
+    async def _change(
+        self, org: OrgId, fields: Fields, also: Callable[[Any], None] = lambda _pipe: None
+    ) -> None:
+        """Raises NotFound, also where the shop is removed in this very moment: half a shop must not come back."""
+        key = keys.shop(org, "shop")
+        async with self._redis.pipeline() as pipe:
+            while True:
+                await pipe.watch(key)
+                if not await pipe.exists(key):
+                    raise _no_shop(org)
+                pipe.multi()
+                pipe.hset(key, mapping=fields)
+                also(pipe)
+                pipe.incr(keys.partition_key(org, "shops_revision"))
+                with suppress(WatchError):
+                    await pipe.execute()
+                    return
+
+    async def _apply(self, org: OrgId, now: SeededFrom) -> None:
+        key = keys.shop(org, "shop")
+        sealed = await self._redis.hget(key, "seeded")
+        before = msgspec.json.decode(self._cipher.decrypt(sealed), type=SeededFrom) if sealed else None
+        if before == now:
+            return
+        changed: Fields = {"seeded": self._sealed(now)}
+        if before is None or before.api_url != now.api_url:
+            changed["api_url"] = now.api_url
+        if before is None or before.reserve != now.reserve:
+            changed["reserve"] = now.reserve
+        await self._change(org, changed)
+        if before is None or before.token != now.token:
+            await self.set_token(org, now.token)
+
+    async def _create(self, shop: Shop, *, seeded: SeededFrom | None) -> bool:
+        key = keys.shop(shop.org, "shop")
+        stored = self._stored(shop)
+        if seeded is not None:
+            stored["seeded"] = self._sealed(seeded)
+        now_ms = await self._now_ms()
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(key)
+                if await pipe.exists(key):
+                    return False
+                has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
+                pipe.multi()
+                pipe.hset(key, mapping=stored)
+                pipe.incr(keys.partition_key(shop.org, "shops_revision"))
+                pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
+                pending.queue_delete(pipe, deletion.erasure(shop.org, everything=True, due_ms=0))
+                if has_marks:
+                    pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
+                for name in deletion.KEPT_KEYS:
+                    pipe.persist(keys.shop(shop.org, name))
+                await pipe.execute()
+            except WatchError:
+                return False  # another process made it a moment ago
+        return True
+
+    async def _now_ms(self) -> int:
+        seconds, _ = await self._redis.time()
+        return int(seconds) * 1000
+
+    def _stored(self, shop: Shop) -> Fields:
+        return {
+            "name": shop.name,
+            "dialect": shop.dialect,
+            "api_url": shop.api_url,
+            "timezone": shop.timezone,
+            "currency": shop.currency,
+            "token": self._cipher.encrypt(shop.token),
+            "secret": self._cipher.encrypt(shop.secret) if shop.secret else b"",
+            "reserve": shop.reserve,
+            "shadow": int(shop.shadow),
+        }
+
+    def _sealed(self, seeded: SeededFrom) -> bytes:
+        return self._cipher.encrypt(msgspec.json.encode(seeded).decode())
+
+
+def _no_shop(org: OrgId) -> NotFound:
+    return NotFound(f"there is no shop {org}; see: tagger shops list")

@@ -110,7 +110,7 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
         "gold": ExternalChange("Gold", added=False, at_ms=ms(date(2026, 11, 16))),
     }
 
-    explained = told(Customer(id=1, total_spent=5_0000, tags=("Khách sỉ", "Báo chí")), touches=touches)
+    explained = told(Customer(id=1, total_spent=5_0000, tags=("Khách sỉ", "Báo chí")), external_changes=touches)
 
     assert [(one.tag, one.since_ms) for one in explained.tags] == [
         ("Khách sỉ", ms(date(2026, 11, 17))),
@@ -130,7 +130,7 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
 def test_a_tag_whose_removal_is_undone_again_and_again_is_not_said_to_leave() -> None:
     standing = CustomerState(ours("VIP", "vip"))
 
-    explained = told(Customer(id=1, total_spent=5_0000, tags=("VIP",)), standing, stopped=frozenset({"vip"}))
+    explained = told(Customer(id=1, total_spent=5_0000, tags=("VIP",)), standing, suppressed=frozenset({"vip"}))
 
     assert (explained.remove, explained.tags[0].will_be_removed) == ((), False)
 
@@ -139,7 +139,7 @@ def test_a_tag_that_is_back_is_not_said_to_be_taken_off() -> None:
     touches = {"vip": ExternalChange("VIP", added=False, at_ms=ms(date(2026, 11, 19)))}
     customer = Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",))
 
-    explained = told(customer, CustomerState(ours("VIP", "vip")), touches=touches)
+    explained = told(customer, CustomerState(ours("VIP", "vip")), external_changes=touches)
 
     assert "có người gỡ" not in "\n".join(render_text(explained, translator=words("vi")))
 

@@ -42,8 +42,8 @@ TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(te
 OURS = {
     *Facts.__struct_fields__, "facts", "today", "it", "on", "tags", "soonest",
     "wanted", "levels", "missing", "unwanted", "matched", "others", "starts_hold", "level", "other",
-    "ordinal", "month", "next_month", "edges", "birthdays",  # of a day
-    "append", "isdisjoint", "startswith", "endswith", "tuple", "len", "never", "nearing", "next_anniversary", "age_reached",
+    "ordinal", "month", "next_month", "month_boundaries", "celebrated",  # of a day
+    "append", "isdisjoint", "startswith", "endswith", "tuple", "len", "never", "window_boundary", "next_anniversary", "next_age_change",
 }  # fmt: skip
 
 

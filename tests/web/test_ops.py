@@ -128,7 +128,7 @@ async def test_a_replay_is_counted_first_and_marks_in_the_bulk_lane(
         "run"
     ]
 
-    assert (run["by"], run["reason"], run["total"], run["left"]) == ("an", "sau sự cố", 2, 2)
+    assert (run["by"], run["reason"], run["total"], run["remaining"]) == ("an", "sau sự cố", 2, 2)
     assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == 2
     assert (await ops.get(f"{API}/runs/{run['id']}")).json() == run
     assert (await ops.get(f"{API}/runs")).json()["runs"] == [run]

@@ -120,7 +120,7 @@ async def test_a_publish_beyond_the_guard_waits_for_an_approval(
     assert (done["version"]["number"], done["version"]["author"], done["version"]["note"]) == (2, "an", "Tết")
     assert await got(ops, f"runs/{done['run']['id']}") == done["run"] | {
         "total": 1,
-        "left": 1,
+        "remaining": 1,
         "pending": False,
     }
     assert await redis.exists(keys.shop(ORG, "mark:2"))

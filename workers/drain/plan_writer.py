@@ -127,10 +127,8 @@ class PlanWriter:
         failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
         now_ms = self._turn.now_ms
         counted = self._breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
-        settlement = settlement.after_failure(
-            mark, failure, counted=counted, now_ms=now_ms, dice=self._dice()
-        )
-        return WriteResult(mark, "failed", settlement, failure)
+        after = settlement.after_failure(mark, failure, counted=counted, now_ms=now_ms, dice=self._dice())
+        return WriteResult(mark, "failed", after, failure)
 
 
 def last_frames(exc: BaseException, *, most: int = 3) -> str:

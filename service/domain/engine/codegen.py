@@ -8,9 +8,9 @@ from typing import Any, Final
 from service.domain.rules.calendar import LAST_DAY, next_age_change, next_anniversary, window_boundary
 
 _HELPERS: Final[Mapping[str, object]] = {
-    "age_reached": next_age_change,
+    "next_age_change": next_age_change,
     "len": len,
-    "nearing": window_boundary,
+    "window_boundary": window_boundary,
     "never": LAST_DAY + 1,
     "next_anniversary": next_anniversary,
     "tuple": tuple,

@@ -83,7 +83,7 @@ class CompiledCondition(_Node):
         if self.operator.changes_on is not None:
             fact, on = self.field.fact_names[0], self.operator.changes_on.format(value=into.bind(self.value))
         else:
-            fact, on = "birthday", f"age_reached(it, {into.bind(self._ages)}, facts.day)"
+            fact, on = "birthday", f"next_age_change(it, {into.bind(self._ages)}, facts.day)"
         into.add_line(f"if (it := facts.{fact}) is not None and today < (on := {on}) < soonest:", depth=depth)
         into.add_line("soonest = on", depth=depth + 1)
 

@@ -76,7 +76,7 @@ def describe_origin(one: TagExplanation, explanation: CustomerExplanation, *, tr
     rule = rule_title(explanation, one.rule, translator=translator)
     key = "whose.others.since" if one.origin == "others" and day else f"whose.{one.origin}"
     said = translator(key, rule=rule, day=day, version=one.version)
-    return f"{said} · {translator('whose.will_be_removed')}" if one.will_be_removed else said
+    return f"{said} · {translator('whose.leaves')}" if one.will_be_removed else said
 
 
 def rule_title(explanation: CustomerExplanation, rule: str, *, translator: Translator) -> str:

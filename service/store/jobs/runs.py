@@ -150,7 +150,7 @@ async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
     if not fields:
         raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
     known = {name.decode(): value.decode() for name, value in fields.items()}
-    return msgspec.convert({**known, "id": run_id, "left": left}, Run, strict=False)
+    return msgspec.convert({**known, "id": run_id, "remaining": left}, Run, strict=False)
 
 
 async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:

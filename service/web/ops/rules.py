@@ -207,7 +207,7 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
             "kept": 0,
             "downgrade": 0,
             "not_ours": 312,
-            "left": 0,
+            "remaining": 0,
             "excluded": 0,
             "stopped": 0,
             "samples": {"added": [1037889951, 1037890001]},

@@ -147,7 +147,7 @@ RUN_EXAMPLE: Final[dict[str, Any]] = {
     "reason": "Hạ ngưỡng VIP cho Tết 2027",
     "started_ms": 1795150801000,
     "total": 4012,
-    "left": 3200,
+    "remaining": 3200,
     "done": 812,
     "failed": 0,
     "added": 812,

@@ -227,7 +227,7 @@ CLAIM_EXAMPLE: Final[dict[str, Any]] = {
     "customers": 312,
     "samples": [1037889951, 1037890001],
     "run": RUN_EXAMPLE
-    | {"id": "A18", "kind": "adopt", "reason": "adopt VIP", "total": 0, "left": 0, "done": 0, "added": 0}
+    | {"id": "A18", "kind": "adopt", "reason": "adopt VIP", "total": 0, "remaining": 0, "done": 0, "added": 0}
     | {"pending": True},
 }
 RULES: Final = "/ops/v1/shops/{org}/rules"

@@ -301,7 +301,7 @@ async def test_a_backfill_scans_all_customers_and_queues_those_with_wrong_tags(
     assert said.code == 0, said.err
     assert await redis.exists(keys.shop(ORG, f"mark:{rich}"))
     marked = len(await redis.keys(keys.shop(ORG, "mark:*")))
-    assert json.loads(said.out)["left"] == marked
+    assert json.loads(said.out)["remaining"] == marked
     assert marked + await redis.hlen(keys.shop(ORG, "snapshots")) == 21
     assert shop.haravan.calls.count("GET customers") == 2  # one page, and the empty one that ends the walk
 

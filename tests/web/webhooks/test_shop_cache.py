@@ -131,7 +131,7 @@ async def test_no_api_token_is_decrypted(shops: ShopRepository, monkeypatch: pyt
         opened.append(decrypt(cipher, sealed))
         return opened[-1]
 
-    monkeypatch.setattr(Cipher, "open", noted)
+    monkeypatch.setattr(Cipher, "decrypt", noted)
     async with started(shops):
         pass
 

@@ -24,11 +24,11 @@ from service.domain.sync.retries import reconnect_delay_s
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 from service.seeding import seed_when_available
 from service.settings import Settings
-from service.store import queue
-from service.store.client.connection import connect
+from service.store.client.connection import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
 from service.store.jobs.worker_metrics import Counters
 from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import LEAK_PER_S, RateLimiter
+from service.store.queue.wakeup import DRAIN_JOB
 from service.store.rules import Versions
 from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
@@ -189,9 +189,9 @@ class WorkerProcess:
                 )
 
         return Worker(
-            functions=[func(cast("WorkerCoroutine", drain_job), name=queue.DRAIN_JOB)],
+            functions=[func(cast("WorkerCoroutine", drain_job), name=DRAIN_JOB)],
             redis_pool=pool,
-            queue_name=queue.DRAIN_QUEUE,
+            queue_name=DRAIN_QUEUE,
             handle_signals=False,
             max_jobs=MAX_JOBS,
             poll_delay=self._poll_s,
@@ -203,9 +203,9 @@ class WorkerProcess:
             health_check_key=f"tagger:worker:{socket.gethostname()}:{os.getpid()}",
             log_results=False,
             allow_abort_jobs=False,
-            expires_extra_ms=queue.EXPIRES_EXTRA_MS,
-            job_serializer=queue.serialize,
-            job_deserializer=queue.deserialize,
+            expires_extra_ms=EXPIRES_EXTRA_MS,
+            job_serializer=serialize,
+            job_deserializer=deserialize,
         )
 
 

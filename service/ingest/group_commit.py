@@ -16,9 +16,9 @@ from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
 from service.ingest.batch import Acknowledgement, Flush, ShopBatch
 from service.ingest.writer import BatchWriter
-from service.store import queue
 from service.store.client import keys
 from service.store.queue.dirty import MAX_EVENTS, DirtyEvent
+from service.store.queue.wakeup import wake_shop
 
 # Haravan waits 5 s for an answer. A Redis that is down refuses at once; a slow disk makes us wait: with a deadline of
 # 0.8 s and a disk that takes 0.4 s a write, most events were answered 503 although each of them was written.
@@ -144,6 +144,6 @@ class GroupCommit:
         self._on_flush(Flush(batches, waited_s + write_s, write_s, error))
 
     def _wake(self, org: OrgId, number: int) -> None:
-        wakeup = asyncio.create_task(queue.wake_shop(self._redis, org, number=number))
+        wakeup = asyncio.create_task(wake_shop(self._redis, org, number=number))
         self._wakeups.add(wakeup)  # the loop keeps only a weak reference
         wakeup.add_done_callback(self._wakeups.discard)

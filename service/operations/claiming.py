@@ -22,7 +22,6 @@ from service.domain.decisions.state import OWNERSHIP_CODEC
 from service.errors import Refused, TaggerError
 from service.operations import claims
 from service.operations.claims import Claim, What
-from service.store import queue
 from service.store.client import keys
 from service.store.client.scan import batched
 from service.store.history import audit_log
@@ -32,6 +31,7 @@ from service.store.jobs.runs import Run
 from service.store.queue import dirty
 from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import RateLimiter
+from service.store.queue.wakeup import wake_shop
 from service.store.shops.model import Shop
 
 LEASE_TIMEOUT_S: Final = 20.0  # longer than the lock of a worker that died
@@ -172,4 +172,4 @@ async def _locked(redis: ArqRedis, org: OrgId, patience_s: float) -> AsyncIterat
     finally:
         ring = await turn.release(wait_ms=0, state={})
         if ring.number:
-            await queue.wake_shop(redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+            await wake_shop(redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)

@@ -110,7 +110,9 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
         "gold": ExternalChange("Gold", added=False, at_ms=ms(date(2026, 11, 16))),
     }
 
-    explained = told(Customer(id=1, total_spent=5_0000, tags=("Khách sỉ", "Báo chí")), external_changes=touches)
+    explained = told(
+        Customer(id=1, total_spent=5_0000, tags=("Khách sỉ", "Báo chí")), external_changes=touches
+    )
 
     assert [(one.tag, one.since_ms) for one in explained.tags] == [
         ("Khách sỉ", ms(date(2026, 11, 17))),
@@ -130,7 +132,9 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
 def test_a_tag_whose_removal_is_undone_again_and_again_is_not_said_to_leave() -> None:
     standing = CustomerState(ours("VIP", "vip"))
 
-    explained = told(Customer(id=1, total_spent=5_0000, tags=("VIP",)), standing, suppressed=frozenset({"vip"}))
+    explained = told(
+        Customer(id=1, total_spent=5_0000, tags=("VIP",)), standing, suppressed=frozenset({"vip"})
+    )
 
     assert (explained.remove, explained.tags[0].will_be_removed) == ((), False)
 
@@ -163,11 +167,11 @@ HELD = {"fan": Hold("fan", DAY - 3)}
             "vip",
             "excluded",
         ),
-        ({"total_spent": 20_000_000_0000}, EMPTY_STATE, {"stopped": frozenset({"vip"})}, "vip", "stopped"),
+        ({"total_spent": 20_000_000_0000}, EMPTY_STATE, {"suppressed": frozenset({"vip"})}, "vip", "stopped"),
         (
             {"total_spent": 5_0000, "tags": ("VIP",)},
             CustomerState(ours("VIP", "vip")),
-            {"stopped": frozenset({"vip"})},
+            {"suppressed": frozenset({"vip"})},
             "vip",
             "stopped",
         ),

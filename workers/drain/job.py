@@ -16,9 +16,9 @@ from redis.exceptions import RedisError
 from service.alerts import Alerts
 from service.domain.customers.customer import OrgId
 from service.errors import RateLimited, TaggerError, TokenRejected
-from service.store import queue
 from service.store.jobs.worker_metrics import Counters
 from service.store.queue.lease import LeaseLost, LeaseManager, ShopLease
+from service.store.queue.wakeup import wake_shop
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
@@ -82,7 +82,7 @@ class Drain:
         finally:
             ring = await turn.release(wait_ms=wait_ms, state=_state_changes(work, outcome))
             if ring.number:
-                await queue.wake_shop(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+                await wake_shop(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
         log.info(
             "drain",

@@ -13,11 +13,11 @@ from service.context import Context
 from service.domain.customers.customer import CustomerId, OrgId
 from service.errors import TaggerError
 from service.publishing import rollout
-from service.store import queue
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.scripts import load_script
 from service.store.queue import dirty
+from service.store.queue.wakeup import wake_shop
 from service.store.shops.model import Shop
 
 MAX_WOKEN: Final = 500  # shops in one pass
@@ -57,7 +57,7 @@ class Sweep:
         woken = 0
         for org in (OrgId(each.decode()) for each, _ in due[:MAX_WOKEN]):
             must_wake, number = await wake_due(redis, org, self._context.clock_ms())
-            if must_wake and await queue.wake_shop(redis, org, number=number):
+            if must_wake and await wake_shop(redis, org, number=number):
                 woken += 1
         return woken
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 from urllib.parse import parse_qs, unquote, urlsplit
 
+import msgspec
 from arq.connections import ArqRedis
 from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
 from redis.asyncio.retry import Retry
@@ -13,11 +14,16 @@ from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from service.store import queue
+from service.store.client import keys
 from service.store.client.sentinel import EpochAwareSentinel
 
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
+DRAIN_QUEUE: Final = "tagger:queue:drain"
+EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops a job that waits longer than this
+
+serialize = msgspec.msgpack.Encoder().encode  # never pickle: everybody who can write to Redis could run code
+deserialize = msgspec.msgpack.Decoder().decode
 
 
 def connect(
@@ -50,10 +56,10 @@ def _arq(pool: ConnectionPool) -> ArqRedis:
     pool.connection_class = _with_connection_errors(pool.connection_class)
     client = ArqRedis(
         pool_or_conn=pool,
-        job_serializer=queue.serialize,
-        job_deserializer=queue.deserialize,
-        default_queue_name=queue.DRAIN_QUEUE,
-        expires_extra_ms=queue.EXPIRES_EXTRA_MS,
+        job_serializer=serialize,
+        job_deserializer=deserialize,
+        default_queue_name=DRAIN_QUEUE,
+        expires_extra_ms=EXPIRES_EXTRA_MS,
     )
     client.auto_close_connection_pool = True  # a pool that is handed in would outlive its client
     return client

@@ -5,15 +5,9 @@ Web process and workers meet here: the one marks and wakes, the others drain.
 
 from __future__ import annotations
 
+from service.store.client.connection import DRAIN_QUEUE, EXPIRES_EXTRA_MS, deserialize, serialize
 from service.store.queue.stats import ALL_QUEUES, ShopBacklog, count_due, load_backlogs
-from service.store.queue.wakeup import (
-    DRAIN_JOB,
-    DRAIN_QUEUE,
-    EXPIRES_EXTRA_MS,
-    deserialize,
-    serialize,
-    wake_shop,
-)
+from service.store.queue.wakeup import DRAIN_JOB, wake_shop
 
 __all__ = [
     "ALL_QUEUES",

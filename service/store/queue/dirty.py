@@ -9,10 +9,10 @@ import msgpack
 from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId, OrgId
-from service.store import queue
 from service.store.client import keys
 from service.store.client.scan import batched
 from service.store.client.scripts import load_script
+from service.store.queue.wakeup import wake_shop
 
 Lane = Literal["live", "bulk"]
 MAX_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
@@ -73,7 +73,7 @@ async def mark_dirty(
         reply = await mark_dirty(redis, org, *args)
         made += decode_results(chunk, reply)
         if reply[0]:
-            await queue.wake_shop(redis, org, number=reply[1])
+            await wake_shop(redis, org, number=reply[1])
     return made
 
 

@@ -1,22 +1,17 @@
-"""The doorbell: the names of the arq jobs and queues, where web and workers meet (see arq.md's conclusions)."""
+"""Waking a shop: one arq job, by name. Web and workers meet here, and neither imports the other."""
 
 from __future__ import annotations
 
 from typing import Final
 
-import msgspec
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from service.domain.customers.customer import OrgId
 from service.store.client import keys
+from service.store.client.connection import DRAIN_QUEUE
 
 DRAIN_JOB: Final = "drain"
-DRAIN_QUEUE: Final = "tagger:queue:drain"
-EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops what waits longer than this
-
-serialize = msgspec.msgpack.Encoder().encode  # never pickle: whoever can write to Redis would run code
-deserialize = msgspec.msgpack.Decoder().decode
 
 
 async def wake_shop(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) -> bool:

@@ -12,10 +12,10 @@ from service.domain.customers.customer import Customer
 from service.domain.customers.tags import after, tag_set
 from service.domain.decisions.builder import DecisionBuilder
 from service.domain.decisions.decide import Decision, decide
-from service.domain.decisions.outcome import NO_INPUTS
 from service.domain.decisions.state import CustomerState, Ownership
 from service.domain.documents.parser import validate_rules
 from service.domain.engine.compiler import compile_rules
+from service.domain.engine.evidence import NO_INPUTS
 from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
 from tests.reference.strategies import moment
 

@@ -8,9 +8,10 @@ from typing import Final
 
 from service.domain.customers.customer import Customer
 from service.domain.customers.tags import fold
-from service.domain.decisions.outcome import Cause, RuleInputs, TagOutcome, evidence
+from service.domain.decisions.outcome import Cause, TagOutcome
 from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoRecord
 from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.evidence import RuleInputs, evidence
 from service.domain.engine.facts import Facts
 from service.domain.rules.document import FOREVER
 
@@ -27,11 +28,11 @@ class OwnershipStatus(StrEnum):
 
 
 # A rule or tier that gives the tag takes over what these own.
-MOVES_OWNERSHIP: Final = frozenset(
+MOVES_OWNERSHIP: Final[frozenset[OwnershipStatus]] = frozenset(
     {OwnershipStatus.ORPHAN_KEEP, OwnershipStatus.ORPHAN_REMOVE, OwnershipStatus.REVOKED}
 )
 # If nothing gives the tag, it is removed in the name of its owner.
-OWNER_REMOVES: Final = frozenset(
+OWNER_REMOVES: Final[frozenset[OwnershipStatus]] = frozenset(
     {OwnershipStatus.CURRENT, OwnershipStatus.ORPHAN_REMOVE, OwnershipStatus.REVOKED}
 )
 

@@ -9,9 +9,10 @@ from itertools import product
 from typing import Final, NamedTuple
 
 from service.domain.decisions.builder import MOVES_OWNERSHIP, OWNER_REMOVES, DecisionBuilder, OwnershipStatus
-from service.domain.decisions.outcome import NO_INPUTS, Cause, Effect, RuleInputs
+from service.domain.decisions.outcome import Cause, Effect
 from service.domain.decisions.state import Hold, Ownership
 from service.domain.engine.compiled import CompiledRule, TagStep
+from service.domain.engine.evidence import NO_INPUTS, RuleInputs
 from service.domain.rules.document import FOREVER
 
 _LONGEST: Final = 1 << 30

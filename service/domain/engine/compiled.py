@@ -8,8 +8,8 @@ from functools import cached_property
 from typing import NamedTuple
 
 from service.domain.customers.customer import Customer
-from service.domain.decisions.outcome import RuleInputs
 from service.domain.engine.codegen import FunctionBuilder
+from service.domain.engine.evidence import RuleInputs
 from service.domain.engine.facts import Facts
 from service.domain.engine.predicates import (
     CompiledExpression,

@@ -7,7 +7,6 @@ from functools import partial
 from graphlib import TopologicalSorter
 
 from service.domain.customers.tags import fold
-from service.domain.decisions.outcome import collect_inputs
 from service.domain.engine.compiled import (
     CompiledLevel,
     CompiledRule,
@@ -16,6 +15,7 @@ from service.domain.engine.compiled import (
     Step,
     TagStep,
 )
+from service.domain.engine.evidence import collect_inputs
 from service.domain.engine.facts import build_facts
 from service.domain.engine.predicates import compile_expression
 from service.domain.rules.calendar import calendar_for

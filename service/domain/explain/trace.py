@@ -8,7 +8,7 @@ from datetime import date
 from typing import Literal
 
 from service.domain.customers.customer import Customer
-from service.domain.decisions.outcome import fact_value
+from service.domain.engine.evidence import fact_value
 from service.domain.engine.facts import Facts
 from service.domain.engine.predicates import CompiledCondition, CompiledExpression
 from service.domain.explain.gap import Gap, gap_to

@@ -11,7 +11,7 @@ from service.errors import TokenRejected
 from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
-from workers.pause import pause_for_rejected_token
+from workers.drain.pause import pause_for_rejected_token
 
 ORG = OrgId("1000000001")
 

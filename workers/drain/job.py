@@ -22,12 +22,12 @@ from service.store.queue.wakeup import wake_shop
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
+from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.plan_writer import last_frames
 from workers.drain.reader import Reader
 from workers.drain.rules_cache import CompiledRulesCache
 from workers.drain.writer import Writer
 from workers.haravan.client import Haravan
-from workers.pause import pause_for_rejected_token, probe_token
 
 TIME_BUDGET_S: Final = (
     1.5  # no round is begun later; arq re-checks every running job at each poll of every worker

@@ -24,10 +24,10 @@ from service.store.queue.settlement import Mark, Settlement
 from workers.drain import settlement
 from workers.drain.context import DrainContext, DrainStopped
 from workers.drain.fetcher import Fetched, Fetcher, merge
+from workers.drain.pause import pause_for_mass_404
 from workers.drain.permits import ReadPermits
 from workers.drain.plan_writer import last_frames
 from workers.haravan.rate_limit import RateLimitExceeded
-from workers.pause import pause_for_mass_404
 
 SINGLES_FOR_MS = 900_000
 SINGLES_TAKEN = 8  # one by one: as many as leak in a turn's time

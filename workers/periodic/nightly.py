@@ -28,11 +28,11 @@ from service.store.jobs.nightly import NightlyRun
 from service.store.jobs.worker_metrics import Counters
 from service.store.queue.rate_limiter import RateLimiter
 from service.store.shops.model import Shop
+from workers.drain.pause import pause_for_rejected_token
 from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import ThrottledPermits, WaitingPermits
 from workers.haravan.subscription import Subscription
-from workers.pause import pause_for_rejected_token
 from workers.scan import build_scan
 
 START_MIN: Final = 120  # two o'clock in the shop's time zone …

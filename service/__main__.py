@@ -12,7 +12,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import InvalidSettings
-from service.runtime.log import configure_logging
+from service.runtime import configure_logging
 from service.settings import Settings, read_settings
 from service.web.connections import LimitedProtocol
 from service.web.health import check_store

@@ -12,7 +12,7 @@ import structlog
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.runtime.tasks import BackgroundTasks
+from service.runtime import BackgroundTasks
 from service.store.client import keys
 
 DEDUP_WINDOW_S: Final = 3600  # the same alert of the same shop is not repeated within this time

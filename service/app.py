@@ -17,31 +17,28 @@ from starlette.routing import Route
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool, InProcess
-from service.ingest import GroupCommit
-from service.ingest.group_commit import DEADLINE_S
-from service.runtime.tasks import cancel_and_wait
+from service.ingest import DEADLINE_S, GroupCommit
+from service.runtime import cancel_and_wait
 from service.settings import Settings
-from service.store.client import keys
-from service.store.client.connection import connect
-from service.store.history.deliveries import trim_unknown_shop
+from service.store.client import connect, keys
+from service.store.history import trim_unknown_shop
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
-from service.store.shops.repository import ShopRepository
+from service.store.shops import Cipher, ShopRepository
 from service.web.access_log import AccessLogMiddleware
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
-from service.web.ops.requests import TokenAuth
-from service.web.ops.routes import routes as ops_routes
+from service.web.ops import TokenAuth
+from service.web.ops import routes as ops_routes
 from service.web.problems import HANDLERS
 from service.web.webhooks import (
     PATH,
+    REFRESH_TIMEOUT_S,
     BatchLogger,
     RejectionTracker,
     ShopCache,
     WebhookEndpoint,
     WebhookMetrics,
 )
-from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
 
 MAX_REDIS_CONNECTIONS: Final = 64
 FLUSH_INTERVAL_S: Final = 5.0

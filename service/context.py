@@ -9,7 +9,7 @@ from typing import Any, cast
 from arq.connections import ArqRedis
 
 from service.store.rules import Versions
-from service.store.shops.repository import ShopRepository
+from service.store.shops import ShopRepository
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,12 +22,11 @@ import structlog
 
 from service.context import Context
 from service.errors import Overloaded
-from service.runtime.log import configure_logging
+from service.runtime import configure_logging
 from service.settings import LogFormat, Settings
-from service.store.client.connection import connect
+from service.store.client import connect
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
-from service.store.shops.repository import ShopRepository
+from service.store.shops import Cipher, ShopRepository
 
 P = ParamSpec("P")
 T = TypeVar("T")

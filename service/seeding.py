@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 import structlog
 from redis.exceptions import RedisError
 
-from service.domain.customers.customer import OrgId
-from service.domain.documents.parser import parse_rules
+from service.domain.customers import OrgId
+from service.domain.documents import parse_rules
 from service.errors import Refused, TaggerError
-from service.runtime.files import read_text
+from service.runtime import read_text
 from service.settings import Settings
 from service.store.rules import Version, Versions, check_currency
-from service.store.shops.model import Shop
-from service.store.shops.repository import ShopRepository
+from service.store.shops import Shop, ShopRepository
 
 RETRY_DELAY_S: Final = 1.0
 

@@ -10,7 +10,7 @@ import structlog
 import uvloop
 
 from service.errors import InvalidSettings
-from service.runtime.log import configure_logging
+from service.runtime import configure_logging
 from service.settings import Settings, read_settings
 from workers.main import build_worker
 

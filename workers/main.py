@@ -19,28 +19,19 @@ from redis.exceptions import RedisError
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool
-from service.domain.customers.customer import OrgId
-from service.domain.sync.retries import reconnect_delay_s
-from service.runtime.tasks import BackgroundTasks, cancel_and_wait
+from service.domain.customers import OrgId
+from service.domain.sync import reconnect_delay_s
+from service.runtime import BackgroundTasks, cancel_and_wait
 from service.seeding import seed_when_available
 from service.settings import Settings
-from service.store.client.connection import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
-from service.store.jobs.worker_metrics import Counters
-from service.store.queue.lease import LeaseManager
-from service.store.queue.rate_limiter import LEAK_PER_S, RateLimiter
-from service.store.queue.wakeup import DRAIN_JOB
+from service.store.client import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
+from service.store.jobs import Counters
+from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, RateLimiter
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
-from service.store.shops.repository import ShopRepository
-from workers.drain.job import Drain
-from workers.drain.rules_cache import CompiledRulesCache
-from workers.haravan.client import open_session
-from workers.periodic.housekeeping import Housekeeping
-from workers.periodic.nightly import NightlyReconcile
-from workers.periodic.pending_jobs import PendingJobs
-from workers.periodic.scheduler import run_every
-from workers.periodic.sweep import Sweep
-from workers.periodic.uninstall import UninstallMonitor
+from service.store.shops import Cipher, ShopRepository
+from workers.drain import CompiledRulesCache, Drain
+from workers.haravan import open_session
+from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine

@@ -15,22 +15,17 @@ from typing import Final, Literal
 import structlog
 
 from service.context import Context
-from service.domain.customers.customer import CustomerId, decode_snapshot, digest, encode_snapshot
-from service.domain.customers.records import CustomerRecord
-from service.domain.engine.compiled import CompiledRules
-from service.domain.sync.evaluate import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
+from service.domain.customers import CustomerId, CustomerRecord, decode_snapshot, digest, encode_snapshot
+from service.domain.engine import CompiledRules
+from service.domain.sync import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.errors import ApiUnavailable, TaggerError
-from service.store.client import keys
-from service.store.client.scripts import load_script
-from service.store.customers import snapshots, state
-from service.store.customers.stored_state import to_stored_state
+from service.store.client import keys, load_script
+from service.store.customers import snapshots, state, to_stored_state
 from service.store.jobs import runs
 from service.store.queue import dirty
-from service.store.shops.model import Shop
-from workers.drain.rules_cache import CompiledRulesCache
-from workers.haravan.client import Haravan
-from workers.haravan.decoding import Batch
-from workers.haravan.rate_limit import Permits
+from service.store.shops import Shop
+from workers.drain import CompiledRulesCache
+from workers.haravan import Batch, Haravan, Permits
 
 ScanKind = Literal["backfill", "reconcile", "audit"]
 OVERLAP_S: Final = 900  # lists may lag

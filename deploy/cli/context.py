@@ -19,15 +19,11 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
     from service.context import Context
-    from service.domain.customers.customer import CustomerId, OrgId
+    from service.domain.customers import CustomerId, OrgId
     from service.settings import Settings
     from service.store.rules import Versions
-    from service.store.shops.model import Shop
-    from service.store.shops.repository import ShopRepository
-    from workers.haravan.calls import Call
-    from workers.haravan.client import Haravan
-    from workers.haravan.dialects import Dialect
-    from workers.haravan.rate_limit import WaitingPermits
+    from service.store.shops import Shop, ShopRepository
+    from workers.haravan import Call, Dialect, Haravan, WaitingPermits
 
 T = TypeVar("T")
 
@@ -81,10 +77,9 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 async def open_context() -> AsyncIterator[CliContext]:
     """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`. Raises StoreAway."""
     from service.settings import read_settings
-    from service.store.client.connection import connect
+    from service.store.client import connect
     from service.store.rules import Versions
-    from service.store.shops.cipher import Cipher
-    from service.store.shops.repository import ShopRepository
+    from service.store.shops import Cipher, ShopRepository
 
     _log_only_warnings()
     environ = dict(os.environ)
@@ -115,9 +110,8 @@ async def open_shop_api(org: str) -> AsyncIterator[ShopApi]:
 @asynccontextmanager
 async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
     """Open the API of a shop, which need not be stored yet."""
-    from service.store.queue.rate_limiter import RateLimiter
-    from workers.haravan.client import Haravan, open_session
-    from workers.haravan.rate_limit import WaitingPermits
+    from service.store.queue import RateLimiter
+    from workers.haravan import Haravan, WaitingPermits, open_session
 
     async with open_session() as session:
         pacer = WaitingPermits(RateLimiter(cli.redis), shop.org, lane="live", reserve=shop.reserve)
@@ -153,7 +147,7 @@ async def server_time_ms(cli: CliContext) -> int:
 
 def parse_org_id(text: str) -> OrgId:
     """Raises Refused if the text is not an org id."""
-    from service.domain.customers.customer import OrgId
+    from service.domain.customers import OrgId
     from service.errors import Refused
 
     if not (text.isascii() and text.isdigit()):
@@ -163,7 +157,7 @@ def parse_org_id(text: str) -> OrgId:
 
 def parse_customer_id(text: str) -> CustomerId:
     """Raises Refused if the text is not a customer id."""
-    from service.domain.customers.customer import parse_customer_id
+    from service.domain.customers import parse_customer_id
     from service.errors import MalformedData, Refused
 
     try:

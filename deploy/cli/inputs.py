@@ -18,10 +18,10 @@ import typer
 from deploy.cli.output import PERSONAL_FIELDS
 from deploy.local.console import error_console
 from service.errors import InvalidSettings, MalformedData, Refused
-from service.runtime.files import read_text
+from service.runtime import read_text
 
 if TYPE_CHECKING:
-    from service.domain.rules.document import RuleSet
+    from service.domain.rules import RuleSet
 
 Lang = Annotated[Literal["vi", "en"], typer.Option(help="The language of the sentences.")]
 RulesFile = Annotated[
@@ -116,8 +116,7 @@ def read_secret(label: str, *, from_stdin: bool) -> str:
 
 def read_rules_file(file: Path) -> RuleSet:
     """Parse a rules file. If it has errors, print all of them and exit with 1."""
-    from service.domain.documents.errors import InvalidRules
-    from service.domain.documents.parser import parse_rules
+    from service.domain.documents import InvalidRules, parse_rules
 
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:

@@ -12,7 +12,7 @@ import typer
 from deploy.local.console import console, visible
 
 if TYPE_CHECKING:
-    from service.store.shops.model import Shop
+    from service.store.shops import Shop
 
 EMPTY: Final = "–"
 PERSONAL_FIELDS: Final = frozenset({"email", "phone", "address1", "address2", "zip", "company"})

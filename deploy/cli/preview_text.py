@@ -8,9 +8,9 @@ from deploy.cli.output import EMPTY, print_table
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.domain.explain.wording import Translator
-    from service.domain.preview.impact import TagPreview, TierPreview
-    from service.publishing.draft import Draft
+    from service.domain.explain import Translator
+    from service.domain.preview import TagPreview, TierPreview
+    from service.publishing import Draft
 
 ALWAYS = (
     "added",
@@ -49,7 +49,7 @@ def print_preview(draft: Draft, *, words: Translator) -> None:
 
 def print_warnings(draft: Draft, *, words: Translator) -> None:
     """Print the warnings about the rules, and how many customers are unknown."""
-    from service.domain.preview.lint import describe_warning
+    from service.domain.preview import describe_warning
 
     for one in draft.shown.warnings:
         _print(f"⚠ {describe_warning(one, translator=words, compiled=draft.compiled)}")

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
     from rich.progress import Progress
 
-    from service.domain.customers.customer import OrgId
-    from service.store.jobs.runs import Run
+    from service.domain.customers import OrgId
+    from service.store.jobs import Run
 
 POLL_INTERVAL_S = 0.5
 SCANS = ("backfill", "reconcile", "audit")

@@ -21,15 +21,14 @@ from deploy.local.supervisor import Supervisor
 from deploy.local.up import service_processes
 from deploy.local.wait import until
 from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
-from service.domain.customers.customer import OrgId
-from service.domain.rules.document import RuleSet
+from service.domain.customers import OrgId
+from service.domain.rules import RuleSet
 from service.errors import Refused, StoreUnavailable
 from service.seeding import seed
 from service.settings import Settings, read_settings
-from service.store.client.connection import connect
+from service.store.client import connect
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
-from service.store.shops.repository import ShopRepository
+from service.store.shops import Cipher, ShopRepository
 
 ORG: Final = OrgId("1000000001")
 RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"

@@ -7,15 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.money import TEN_THOUSANDTHS
-from service.domain.customers.records import parse_record
-from service.domain.customers.tags import fold
-from service.domain.decisions.decide import decide
-from service.domain.decisions.state import CustomerState
-from service.domain.engine.compiler import compile_rules
-from service.domain.rules.conditions import iter_conditions
-from service.domain.rules.document import RuleSet
+from service.domain.customers import TEN_THOUSANDTHS, Customer, fold, parse_record
+from service.domain.decisions import CustomerState, decide
+from service.domain.engine import compile_rules
+from service.domain.rules import RuleSet, iter_conditions
 
 
 @dataclass(frozen=True, slots=True)

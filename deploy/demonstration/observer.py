@@ -9,11 +9,9 @@ from typing import Any, Final
 
 from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.local.wait import until
-from service.domain.customers.customer import CustomerId
+from service.domain.customers import CustomerId
 from service.store.client import keys
-from service.store.history import deliveries, ledger
-from service.store.history.deliveries import Delivery
-from service.store.history.ledger import LedgerRow
+from service.store.history import Delivery, LedgerRow, deliveries, ledger
 from service.store.queue import count_due
 
 RESULT_TIMEOUT_S: Final = 20.0

@@ -30,10 +30,8 @@ from deploy.demonstration.view import (
 )
 from deploy.sandbox import ShopHandle
 from deploy.sandbox.shop import fake_data
-from service.domain.customers.customer import Customer, CustomerId
-from service.domain.customers.money import TEN_THOUSANDTHS
-from service.domain.customers.tags import fold
-from service.operations.replay import Selection, create_replay
+from service.domain.customers import TEN_THOUSANDTHS, Customer, CustomerId, fold
+from service.operations import Selection, create_replay
 
 SAMPLE_SIZE: Final = 400  # how many customers to search for a suitable one
 MAX_DISTANCE: Final = 4_000_000  # from a threshold that one order shall exceed

@@ -18,12 +18,11 @@ from rich.text import Text
 from deploy.demonstration.environment import DemoEnvironment
 from deploy.demonstration.expected import Mismatch
 from deploy.demonstration.observer import EventResult, Stats
-from service.domain.customers.customer import Customer
-from service.domain.customers.money import TEN_THOUSANDTHS
-from service.domain.explain.wording import Translator
-from service.domain.rules.document import RuleSet
+from service.domain.customers import TEN_THOUSANDTHS, Customer
+from service.domain.explain import Translator
+from service.domain.rules import RuleSet
 from service.locales import words
-from service.store.history.ledger import LedgerEntry, LedgerRow
+from service.store.history import LedgerEntry, LedgerRow
 
 INDENT: Final = " " * 10
 NAME_CELLS: Final = 24

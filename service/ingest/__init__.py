@@ -1,9 +1,8 @@
-"""Durable acknowledgement: webhooks are written to Redis in batches, and each is answered after its own write.
+"""Durable acknowledgement: webhooks are written in batches and answered when their batch is on disk.
 
-Only the web process uses this room.
-"""
+The webhook endpoint submits deliveries to a `GroupCommit`."""
 
 from service.ingest.batch import Flush, ShopBatch
-from service.ingest.group_commit import GroupCommit, QueueFull
+from service.ingest.group_commit import DEADLINE_S, GroupCommit, QueueFull
 
-__all__ = ["Flush", "GroupCommit", "QueueFull", "ShopBatch"]
+__all__ = ["DEADLINE_S", "Flush", "GroupCommit", "QueueFull", "ShopBatch"]

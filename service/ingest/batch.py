@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
-from service.store.queue.dirty import DirtyEvent
+from service.store.queue import DirtyEvent
 
 Acknowledgement = asyncio.Future[StoreUnavailable | None]  # None: the write is confirmed
 

@@ -12,13 +12,12 @@ import structlog
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
 from service.ingest.batch import Acknowledgement, Flush, ShopBatch
 from service.ingest.writer import BatchWriter
 from service.store.client import keys
-from service.store.queue.dirty import MAX_EVENTS, DirtyEvent
-from service.store.queue.wakeup import wake_shop
+from service.store.queue import MAX_EVENTS, DirtyEvent, wake_shop
 
 # Haravan waits 5 s for an answer. A Redis that is down refuses at once; a slow disk makes us wait: with a deadline of
 # 0.8 s and a disk that takes 0.4 s a write, most events were answered 503 although each of them was written.

@@ -10,12 +10,11 @@ from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError, ReadOnlyError, ResponseError
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
 from service.ingest.batch import ShopBatch
-from service.store.client import keys
-from service.store.client.scripts import script_text
-from service.store.queue.dirty import encode_events
+from service.store.client import keys, script_text
+from service.store.queue import encode_events
 
 
 class BatchWriter:

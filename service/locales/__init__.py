@@ -11,7 +11,7 @@ from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
-from service.domain.explain.wording import LANGUAGES, Language, StrictTranslations, Translator
+from service.domain.explain import LANGUAGES, Language, StrictTranslations, Translator
 
 DEFAULT: Language = "vi"
 

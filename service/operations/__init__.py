@@ -1,1 +1,22 @@
-"""TODO."""
+"""What people ask for about customers: replay, claims, exclusions, explanations.
+
+The ops API and the command line call these functions."""
+
+from service.operations import claiming, claims, exclusions, explain
+from service.operations.claims import Claim
+from service.operations.exclusions import Exclusion
+from service.operations.explain import explain_for_shop
+from service.operations.replay import Selection, create_replay, select_customers
+
+__all__ = [
+    "Claim",
+    "Exclusion",
+    "Selection",
+    "claiming",
+    "claims",
+    "create_replay",
+    "exclusions",
+    "explain",
+    "explain_for_shop",
+    "select_customers",
+]

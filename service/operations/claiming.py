@@ -16,23 +16,16 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.customers.tags import fold
-from service.domain.decisions.state import OWNERSHIP_CODEC
+from service.domain.customers import CustomerId, OrgId, fold
+from service.domain.decisions import OWNERSHIP_CODEC
 from service.errors import Refused, TaggerError
 from service.operations import claims
 from service.operations.claims import Claim, What
-from service.store.client import keys
-from service.store.client.scan import batched
+from service.store.client import batched, keys
 from service.store.history import audit_log
-from service.store.jobs import pending, runs
-from service.store.jobs.pending import PendingJob
-from service.store.jobs.runs import Run
-from service.store.queue import dirty
-from service.store.queue.lease import LeaseManager
-from service.store.queue.rate_limiter import RateLimiter
-from service.store.queue.wakeup import wake_shop
-from service.store.shops.model import Shop
+from service.store.jobs import PendingJob, Run, pending, runs
+from service.store.queue import LeaseManager, RateLimiter, dirty, wake_shop
+from service.store.shops import Shop
 
 LEASE_TIMEOUT_S: Final = 20.0  # longer than the lock of a worker that died
 RETRY_DELAY_S: Final = 0.02

@@ -7,16 +7,14 @@ from dataclasses import dataclass
 from typing import Literal
 
 from service.context import Context
-from service.domain.customers.customer import Customer, CustomerId
-from service.domain.customers.tags import fold
-from service.domain.decisions.rollback import decide_with_restores
-from service.domain.decisions.state import CustomerState, Ownership
-from service.domain.engine.compiled import CompiledRules, CompiledTier, TagStep
-from service.domain.preview.population import Population
+from service.domain.customers import Customer, CustomerId, fold
+from service.domain.decisions import CustomerState, Ownership, decide_with_restores
+from service.domain.engine import CompiledRules, CompiledTier, TagStep
+from service.domain.preview import Population
 from service.errors import Refused
 from service.publishing import preview
 from service.store.rules import RETRACTED_OWNER
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 
 What = Literal["adopt", "retract"]
 

@@ -8,16 +8,16 @@ from typing import Any
 from arq.connections import ArqRedis
 
 from service.context import Context
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.explain.customer import explain_customer
+from service.domain.customers import CustomerId, OrgId
+from service.domain.explain import explain_customer
 from service.errors import NotFound
 from service.operations import explain
 from service.store.client import keys
-from service.store.customers.stored_state import decode_exclusions, encode_exclusions
+from service.store.customers import decode_exclusions, encode_exclusions
 from service.store.history import audit_log
 from service.store.queue import dirty
 from service.store.rules import Versions
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 
 
 @dataclass(frozen=True, slots=True)

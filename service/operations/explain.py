@@ -10,28 +10,26 @@ from typing import Any
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import Customer, CustomerId, OrgId, decode_snapshot
-from service.domain.customers.tags import fold
-from service.domain.engine.compiled import CompiledRules
-from service.domain.explain.customer import explain_customer
-from service.domain.explain.data import to_data
-from service.domain.explain.model import CustomerExplanation, ExplainInput
-from service.domain.explain.text import render_text
-from service.domain.explain.wording import Translator
-from service.domain.rules.dependencies import RuleOrTier
-from service.domain.sync.reverts import suppressed_tags
+from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot, fold
+from service.domain.engine import CompiledRules
+from service.domain.explain import (
+    CustomerExplanation,
+    ExplainInput,
+    Translator,
+    explain_customer,
+    render_text,
+    to_data,
+)
+from service.domain.rules import RuleOrTier
+from service.domain.sync import suppressed_tags
 from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
 from service.store.client import keys
-from service.store.customers.state import load_states
-from service.store.customers.stored_state import to_stored_state
-from service.store.history import deliveries, drift, ledger
-from service.store.history.deliveries import Delivery
-from service.store.history.ledger import LedgerRow
-from service.store.queue import dead_letters
-from service.store.queue.dead_letters import DeadLetter
+from service.store.customers import load_states, to_stored_state
+from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
+from service.store.queue import DeadLetter, dead_letters
 from service.store.rules import Versions
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 
 RECENT = 10  # deliveries and changes in a text
 

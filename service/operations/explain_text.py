@@ -5,15 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
-from service.domain.customers.drift import ExternalChange
-from service.domain.customers.tags import fold
-from service.domain.explain.model import CustomerExplanation
-from service.domain.explain.sentences import format_value
-from service.domain.explain.text import rule_title
-from service.domain.explain.wording import Translator
-from service.store.history.deliveries import Delivery
-from service.store.history.ledger import LedgerEntry, LedgerRow
-from service.store.queue.dead_letters import DeadLetter
+from service.domain.customers import ExternalChange, fold
+from service.domain.explain import CustomerExplanation, Translator, format_value, rule_title
+from service.store.history import Delivery, LedgerEntry, LedgerRow
+from service.store.queue import DeadLetter
 
 
 def format_history(

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.errors import Refused
 from service.store.customers import snapshots
 from service.store.history import deliveries
 from service.store.jobs import runs
-from service.store.queue.dead_letters import list_open
+from service.store.queue import list_open
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,39 @@
-"""TODO."""
+"""What people ask for about rules: preview, publish, roll back, shadow mode.
+
+The ops API and the command line call these functions."""
+
+from service.publishing import preview, rollout, shadow
+from service.publishing.draft import (
+    Draft,
+    create_draft,
+    create_rollback_draft,
+    draft_diff_lines,
+    draft_to_dict,
+)
+from service.publishing.publish import (
+    NeedsApproval,
+    already_published,
+    default_note,
+    publish_draft,
+    roll_back,
+)
+from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+
+__all__ = [
+    "Draft",
+    "NeedsApproval",
+    "already_published",
+    "begin_shadow_mode",
+    "create_draft",
+    "create_rollback_draft",
+    "default_note",
+    "draft_diff_lines",
+    "draft_end_of_shadow_mode",
+    "draft_to_dict",
+    "end_shadow_mode",
+    "preview",
+    "publish_draft",
+    "roll_back",
+    "rollout",
+    "shadow",
+]

@@ -8,19 +8,17 @@ from typing import Any, Final
 import msgspec
 
 from service.context import Context
-from service.domain.decisions.rollback import RestoresByCustomer
-from service.domain.engine.compiled import CompiledRules
-from service.domain.explain.wording import Translator
-from service.domain.preview.diff import diff_rules, summarize_change
-from service.domain.preview.lint import describe_warning
-from service.domain.rules.document import RuleSet
-from service.domain.rules.inheritance import Inheritance, inherit_rollback
+from service.domain.decisions import RestoresByCustomer
+from service.domain.engine import CompiledRules
+from service.domain.explain import Translator
+from service.domain.preview import describe_warning, diff_rules, summarize_change
+from service.domain.rules import Inheritance, RuleSet, inherit_rollback
 from service.errors import Refused
 from service.publishing import preview, rollback
 from service.publishing.preview import PreviewReport
 from service.store.customers import snapshots
 from service.store.rules import check_currency, compile_version
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 
 UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
 

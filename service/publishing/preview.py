@@ -9,26 +9,29 @@ from typing import Any, Final
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import Customer, CustomerId, OrgId, decode_snapshot
-from service.domain.decisions.rollback import RestoresByCustomer, merge_restores
-from service.domain.decisions.state import EMPTY_STATE, CustomerState
-from service.domain.engine.compiled import CompiledRules
-from service.domain.preview.impact import (
+from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot
+from service.domain.decisions import EMPTY_STATE, CustomerState, RestoresByCustomer, merge_restores
+from service.domain.engine import CompiledRules
+from service.domain.preview import (
+    LintWarning,
+    Population,
     Preview,
     PublishGuard,
     WriteCost,
     check_guard,
     estimate_cost,
+    lint,
+    lint_coverage,
+    lint_matches,
+    lint_spellings,
+    make_population,
     preview,
 )
-from service.domain.preview.lint import LintWarning, lint, lint_coverage, lint_matches, lint_spellings
-from service.domain.preview.population import Population, make_population
-from service.domain.sync.reverts import REVERTS_CODEC, suppressed_tags
+from service.domain.sync import REVERTS_CODEC, suppressed_tags
 from service.errors import MalformedData
-from service.store.client import keys
-from service.store.client.scan import scan_hash
-from service.store.customers.stored_state import to_state
-from service.store.shops.model import Shop
+from service.store.client import keys, scan_hash
+from service.store.customers import to_state
+from service.store.shops import Shop
 
 NO_RESTORES: Final[RestoresByCustomer] = {}
 

@@ -6,17 +6,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.context import Context
-from service.domain.documents.writer import content_id
-from service.domain.rules.document import RuleSet
+from service.domain.documents import content_id
+from service.domain.rules import RuleSet
 from service.errors import Refused
 from service.publishing import rollout
 from service.publishing.draft import Draft
 from service.publishing.preview import PreviewReport
 from service.store.history import audit_log
-from service.store.jobs import runs
-from service.store.jobs.runs import Run
+from service.store.jobs import Run, runs
 from service.store.rules import Version
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 
 
 class NeedsApproval(Refused):

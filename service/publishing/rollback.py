@@ -7,16 +7,17 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.customers.drift import ExternalChanges
-from service.domain.customers.tags import fold
-from service.domain.decisions.rollback import LedgerChange, RestoresByCustomer, RollbackCollector
-from service.domain.decisions.state import RESTORES_CODEC, CustomerState
-from service.domain.preview.population import Population
-from service.store.client import keys
-from service.store.client.scan import batched
-from service.store.history import drift, ledger
-from service.store.history.ledger import LedgerRow, to_undo_record
+from service.domain.customers import CustomerId, ExternalChanges, OrgId, fold
+from service.domain.decisions import (
+    RESTORES_CODEC,
+    CustomerState,
+    LedgerChange,
+    RestoresByCustomer,
+    RollbackCollector,
+)
+from service.domain.preview import Population
+from service.store.client import batched, keys
+from service.store.history import LedgerRow, drift, ledger, to_undo_record
 from service.store.queue import dirty
 from service.store.rules import RETRACTED_OWNER, Version, Versions
 

@@ -13,14 +13,11 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.preview.impact import publish_plan
+from service.domain.customers import CustomerId, OrgId
+from service.domain.preview import publish_plan
 from service.publishing import preview, rollback
-from service.store.client import keys
-from service.store.client.scan import batched
-from service.store.jobs import pending, runs
-from service.store.jobs.pending import PendingJob
-from service.store.jobs.runs import Run
+from service.store.client import batched, keys
+from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.rules import Version, compile_version
 
 

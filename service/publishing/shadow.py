@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 from service.context import Context
-from service.domain.rules.document import RuleSet
+from service.domain.rules import RuleSet
 from service.errors import Refused
 from service.publishing import preview, rollback, rollout
 from service.publishing.draft import Draft, draft_for
 from service.publishing.publish import NeedsApproval
 from service.store.history import audit_log
-from service.store.jobs import runs
-from service.store.jobs.runs import Run
-from service.store.shops.model import Shop
+from service.store.jobs import Run, runs
+from service.store.shops import Shop
 
 REASON: Final = "shadow mode ended"
 

@@ -10,13 +10,10 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from service.domain.customers.customer import OrgId
-from service.domain.documents.parser import parse_rules
-from service.domain.documents.writer import canonical_json, content_id
-from service.domain.engine.compiled import CompiledRules
-from service.domain.engine.compiler import compile_rules
-from service.domain.rules.document import RuleSet
-from service.domain.rules.inheritance import Inheritance, decode_inheritance, encode_inheritance, inherit
+from service.domain.customers import OrgId
+from service.domain.documents import canonical_json, content_id, parse_rules
+from service.domain.engine import CompiledRules, compile_rules
+from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
 from service.store.client import keys
 

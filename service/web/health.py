@@ -17,10 +17,9 @@ from starlette.routing import Route
 from service.errors import TaggerError
 from service.seeding import seed_shop
 from service.settings import Settings
-from service.store.client.connection import connect
-from service.store.client.durability import ServerCheck, check_server, require_durable
-from service.store.jobs.worker_metrics import last_heartbeat_ms
-from service.store.shops.repository import ShopRepository
+from service.store.client import ServerCheck, check_server, connect, require_durable
+from service.store.jobs import last_heartbeat_ms
+from service.store.shops import ShopRepository
 from service.web.metrics import Metrics
 
 RETRY_DELAY_S: Final = 1.0

@@ -11,9 +11,9 @@ from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.store.jobs.worker_metrics import Count, read
+from service.store.jobs import Count, read
 from service.store.queue import ShopBacklog, load_backlogs
-from service.store.shops.repository import ShopRepository
+from service.store.shops import ShopRepository
 
 # Counters and summaries of the workers, with their help texts. Any other counter is not exported.
 WORKER_COUNTERS: Final = {

@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from service.domain.documents.errors import InvalidRules
+from service.domain.documents import InvalidRules
 from service.errors import MalformedData, NotFound, Overloaded, Refused, StoreUnavailable, TaggerError
-from service.publishing.publish import NeedsApproval
+from service.publishing import NeedsApproval
 
 STATUS: Final[dict[type[Exception], int]] = {
     NotFound: 404,

@@ -10,18 +10,14 @@ import structlog
 from arq.connections import ArqRedis
 
 from service.alerts import Alerts
-from service.domain.engine.compiled import CompiledRules
-from service.domain.sync.retries import CircuitBreaker
+from service.domain.engine import CompiledRules
+from service.domain.sync import CircuitBreaker
 from service.errors import TaggerError
-from service.store.jobs.worker_metrics import Counters
-from service.store.queue import dirty
-from service.store.queue.lease import LeaseLost, ShopLease
-from service.store.queue.rate_limiter import RateLimiter
-from service.store.queue.settlement import Mark, Outcome, Settlement
-from service.store.shops.model import Shop
-from service.store.shops.repository import ShopRepository
+from service.store.jobs import Counters
+from service.store.queue import LeaseLost, Mark, Outcome, RateLimiter, Settlement, ShopLease, dirty
+from service.store.shops import Shop, ShopRepository
 from workers.drain.log import DrainLog
-from workers.haravan.client import Haravan
+from workers.haravan import Haravan
 
 LEAKED_CALLS: Final = 8
 LONGEST_REST_MS: Final = 600_000  # of a kind of calls

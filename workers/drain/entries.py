@@ -7,13 +7,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.drift import external_changes
-from service.domain.customers.tags import fold
-from service.domain.decisions.outcome import TagOutcome
-from service.domain.sync.evaluate import UpToDate
-from service.store.history.ledger import LedgerEntry, encode_entry, prior_state
-from service.store.queue.settlement import Mark
+from service.domain.customers import Customer, external_changes, fold
+from service.domain.decisions import TagOutcome
+from service.domain.sync import UpToDate
+from service.store.history import LedgerEntry, encode_entry, prior_state
+from service.store.queue import Mark
 
 
 def cause_of(mark: Mark) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from service.domain.customers.customer import CustomerId
-from service.domain.customers.records import CustomerRecord
-from service.domain.sync.retries import batch_size
+from service.domain.customers import CustomerId, CustomerRecord
+from service.domain.sync import batch_size
 from service.errors import CustomerNotFound, HaravanError, MalformedData, RateLimited, TokenRejected
-from service.store.queue.settlement import Mark
-from workers.haravan.client import Haravan
-from workers.haravan.decoding import Batch, compare
-from workers.haravan.rate_limit import Permits, RateLimitExceeded
+from service.store.queue import Mark
+from workers.haravan import Batch, Haravan, Permits, RateLimitExceeded, compare
 
 
 @dataclass(slots=True)

@@ -14,20 +14,18 @@ import structlog
 from redis.exceptions import RedisError
 
 from service.alerts import Alerts
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import RateLimited, TaggerError, TokenRejected
-from service.store.jobs.worker_metrics import Counters
-from service.store.queue.lease import LeaseLost, LeaseManager, ShopLease
-from service.store.queue.wakeup import wake_shop
-from service.store.shops.model import Shop
-from service.store.shops.repository import ShopRepository
+from service.store.jobs import Counters
+from service.store.queue import LeaseLost, LeaseManager, ShopLease, wake_shop
+from service.store.shops import Shop, ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.plan_writer import last_frames
 from workers.drain.reader import Reader
 from workers.drain.rules_cache import CompiledRulesCache
 from workers.drain.writer import Writer
-from workers.haravan.client import Haravan
+from workers.haravan import Haravan
 
 TIME_BUDGET_S: Final = (
     1.5  # no round is begun later; arq re-checks every running job at each poll of every worker

@@ -8,10 +8,9 @@ from typing import Final
 
 import structlog
 
-from service.domain.customers.customer import CustomerId
-from service.store.jobs.worker_metrics import Counters
-from service.store.queue.lease import ShopLease
-from service.store.queue.settlement import Outcome, Settlement
+from service.domain.customers import CustomerId
+from service.store.jobs import Counters
+from service.store.queue import Outcome, Settlement, ShopLease
 from workers.drain.entries import cause_of
 from workers.drain.plan_writer import WriteResult
 from workers.drain.plans import WRITTEN

@@ -7,16 +7,14 @@ from typing import Any, Final
 from redis.asyncio import Redis
 
 from service.alerts import Alerts
-from service.domain.customers.customer import OrgId
-from service.domain.sync.retries import AUTH_PROBE_INTERVAL_S
+from service.domain.customers import OrgId
+from service.domain.sync import AUTH_PROBE_INTERVAL_S
 from service.errors import HaravanError, TokenRejected
 from service.store.client import keys
-from service.store.queue.lease import ShopLease
-from service.store.queue.rate_limiter import RateLimiter
-from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
+from service.store.queue import RateLimiter, ShopLease
+from service.store.shops import TOKEN_REJECTED, ShopRepository
 from workers.drain.permits import ReadPermits
-from workers.haravan.client import Haravan
-from workers.haravan.rate_limit import RateLimitExceeded
+from workers.haravan import Haravan, RateLimitExceeded
 
 WORKER: Final = "worker"
 MASS_404: Final = "mass_404"

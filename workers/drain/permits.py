@@ -7,13 +7,20 @@ from collections.abc import Callable
 from typing import Final
 
 from service.errors import TaggerError
-from service.store.queue.dirty import Lane
-from service.store.queue.lease import LEASE_MS, LeaseLost, ShopLease, WriteDenied
-from service.store.queue.rate_limiter import NOT_SENT, Denied, Granted, Permit, RateLimiter
-from service.store.queue.settlement import Mark
-from workers.haravan.calls import Request
-from workers.haravan.client import CALL_TIMEOUT_S
-from workers.haravan.rate_limit import RateLimitExceeded
+from service.store.queue import (
+    LEASE_MS,
+    NOT_SENT,
+    Denied,
+    Granted,
+    Lane,
+    LeaseLost,
+    Mark,
+    Permit,
+    RateLimiter,
+    ShopLease,
+    WriteDenied,
+)
+from workers.haravan import CALL_TIMEOUT_S, RateLimitExceeded, Request
 
 # A write may take this long, so it must not be started later than this after the lease was last renewed.
 START_WITHIN_S: Final = LEASE_MS / 1000 - CALL_TIMEOUT_S

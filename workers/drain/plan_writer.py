@@ -9,17 +9,14 @@ from typing import Final
 
 from redis.exceptions import RedisError
 
-from service.domain.customers.tags import fold
-from service.domain.sync.retries import DELETION_CONFIRM_S, CircuitBreaker
+from service.domain.customers import fold
+from service.domain.sync import DELETION_CONFIRM_S, CircuitBreaker
 from service.errors import CustomerNotFound, HaravanError, MalformedData, RateLimited, TokenRejected
-from service.store.queue.lease import LeaseLost, ShopLease
-from service.store.queue.rate_limiter import RateLimiter
-from service.store.queue.settlement import Mark, Settlement
+from service.store.queue import LeaseLost, Mark, RateLimiter, Settlement, ShopLease
 from workers.drain import plans, settlement
 from workers.drain.permits import PermitRefused, WritePermits
 from workers.drain.plans import WRITTEN, WritePlan
-from workers.haravan.client import Haravan
-from workers.haravan.rate_limit import RateLimitExceeded
+from workers.haravan import Haravan, RateLimitExceeded
 
 EXPECTED_CAUSES: Final = (
     -1

@@ -6,9 +6,9 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers.tags import fold
-from service.domain.sync.reverts import REVERTS_CODEC, record_reverts
-from service.store.queue.settlement import DeadLetterDraft, Mark, Settlement
+from service.domain.customers import fold
+from service.domain.sync import REVERTS_CODEC, record_reverts
+from service.store.queue import DeadLetterDraft, Mark, Settlement
 
 
 class WritePlan(msgspec.Struct, frozen=True, array_like=True):

@@ -4,30 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from service.domain.customers.customer import CustomerId
-from service.domain.sync.evaluate import (
+from service.domain.customers import CustomerId
+from service.domain.sync import (
+    STALE_READ_BACKOFF_S,
     BatchContext,
     MarkContext,
     Outcome,
     evaluate_customer,
     evaluate_missing,
     is_stale,
+    too_many_deletions,
 )
-from service.domain.sync.retries import STALE_READ_BACKOFF_S, too_many_deletions
 from service.errors import HaravanError, RateLimited, TokenRejected
-from service.store.customers import state
-from service.store.customers.state import StoredCustomer
-from service.store.customers.stored_state import last_snapshot, to_stored_state
-from service.store.queue.dirty import Lane
-from service.store.queue.lease import BATCH_SIZE
-from service.store.queue.settlement import Mark, Settlement
+from service.store.customers import StoredCustomer, last_snapshot, state, to_stored_state
+from service.store.queue import BATCH_SIZE, Lane, Mark, Settlement
 from workers.drain import settlement
 from workers.drain.context import DrainContext, DrainStopped
 from workers.drain.fetcher import Fetched, Fetcher, merge
 from workers.drain.pause import pause_for_mass_404
 from workers.drain.permits import ReadPermits
 from workers.drain.plan_writer import last_frames
-from workers.haravan.rate_limit import RateLimitExceeded
+from workers.haravan import RateLimitExceeded
 
 SINGLES_FOR_MS = 900_000
 SINGLES_TAKEN = 8  # one by one: as many as leak in a turn's time

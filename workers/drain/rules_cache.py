@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from service.domain.customers.customer import OrgId
-from service.domain.engine.compiled import CompiledRules
+from service.domain.customers import OrgId
+from service.domain.engine import CompiledRules
 from service.store.rules import Versions
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 
 MAX_CACHED: int = 2000  # shops; compiled rules are some hundred kilobytes at worst
 

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import msgspec
 
-from service.domain.customers.customer import Customer, digest, encode_snapshot
-from service.domain.customers.tags import after, tag_set
-from service.domain.decisions.state import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
-from service.domain.sync import evaluate
-from service.domain.sync.evaluate import Deleted, RetryLater, Unprocessable, UpToDate, WriteNeeded
-from service.domain.sync.retries import MAX_ATTEMPTS, MAX_REJECTIONS, retry_delay_s
-from service.domain.sync.reverts import REVERTS_CODEC
+from service.domain.customers import Customer, after, digest, encode_snapshot, tag_set
+from service.domain.decisions import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
+from service.domain.sync import (
+    MAX_ATTEMPTS,
+    MAX_REJECTIONS,
+    REVERTS_CODEC,
+    Deleted,
+    RetryLater,
+    Unprocessable,
+    UpToDate,
+    WriteNeeded,
+    evaluate,
+    retry_delay_s,
+)
 from service.errors import HaravanError, RequestRejected
-from service.store.jobs.runs import EXPLAIN_REMOVALS
-from service.store.queue.settlement import DeadLetterDraft, Mark, Settlement
+from service.store.jobs import EXPLAIN_REMOVALS
+from service.store.queue import DeadLetterDraft, Mark, Settlement
 from workers.drain import entries
 from workers.drain.plans import WritePlan, encode_plan
 

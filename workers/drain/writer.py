@@ -8,15 +8,14 @@ from typing import Final
 
 import msgspec
 
-from service.domain.sync.retries import SEVERAL_CUSTOMERS, CircuitBreaker
+from service.domain.sync import SEVERAL_CUSTOMERS, CircuitBreaker
 from service.errors import RateLimited, RequestRejected, TokenRejected
-from service.store.queue.lease import BATCH_SIZE, LeaseLost
-from service.store.queue.settlement import Mark
+from service.store.queue import BATCH_SIZE, LeaseLost, Mark
 from workers.drain import plans, settlement
 from workers.drain.context import DrainContext, DrainStopped
 from workers.drain.plan_writer import PlanWriter, WriteResult
 from workers.drain.plans import PLAN_MS, WritePlan
-from workers.haravan.rate_limit import RateLimitExceeded
+from workers.haravan import RateLimitExceeded
 
 WRITES: Final = 8  # on the way at once, for one shop
 GUARD: Final = "removal_guard"  # the reason of the pause, as permit.lua sets it

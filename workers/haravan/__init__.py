@@ -1,1 +1,26 @@
-"""Client of Haravan's Customer API: requests, responses, errors and pacing."""
+"""The Haravan API client: requests, answers, errors, rate limit and the two dialects.
+
+Others use `Haravan` with permits."""
+
+from workers.haravan.calls import Call, Request
+from workers.haravan.client import CALL_TIMEOUT_S, Haravan, open_session
+from workers.haravan.decoding import Batch, compare
+from workers.haravan.dialects import Dialect
+from workers.haravan.rate_limit import Permits, RateLimitExceeded, ThrottledPermits, WaitingPermits
+from workers.haravan.subscription import Subscription
+
+__all__ = [
+    "CALL_TIMEOUT_S",
+    "Batch",
+    "Call",
+    "Dialect",
+    "Haravan",
+    "Permits",
+    "RateLimitExceeded",
+    "Request",
+    "Subscription",
+    "ThrottledPermits",
+    "WaitingPermits",
+    "compare",
+    "open_session",
+]

@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, TypeVar
 
-from service.domain.customers.customer import CustomerId
+from service.domain.customers import CustomerId
 
 RequestKind = Literal["read", "write"]
 T = TypeVar("T")

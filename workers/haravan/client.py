@@ -15,11 +15,11 @@ from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 from redis.exceptions import RedisError
 from yarl import URL
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import ApiUnavailable, TaggerError, TokenRejected
-from service.runtime.tasks import BackgroundTasks
-from service.store.queue.rate_limiter import Permit
-from service.store.shops.model import Shop
+from service.runtime import BackgroundTasks
+from service.store.queue import Permit
+from service.store.shops import Shop
 from workers.haravan.calls import Call, Request, Response
 from workers.haravan.dialects import DialectName, make_dialect
 from workers.haravan.rate_limit import Permits, RateLimitHeaders, parse_rate_limit

@@ -9,10 +9,14 @@ from typing import Any, Final
 
 import msgspec
 
-from service.domain.customers.customer import CustomerId, parse_customer_id
-from service.domain.customers.money import exact_decimal
-from service.domain.customers.records import CustomerRecord, parse_record
-from service.domain.customers.tags import parse_tags
+from service.domain.customers import (
+    CustomerId,
+    CustomerRecord,
+    exact_decimal,
+    parse_customer_id,
+    parse_record,
+    parse_tags,
+)
 from service.errors import MalformedData
 
 Raw = dict[str, Any]

@@ -9,8 +9,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from service.domain.customers.customer import OrgId
-from service.store.queue.rate_limiter import Granted, Lane, Permit, RateLimiter
+from service.domain.customers import OrgId
+from service.store.queue import Granted, Permit, RateLimiter
+from service.store.queue.rate_limiter import Lane
 from workers.haravan.calls import Request, Response
 
 MIN_WAIT_S: Final = 0.01

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.context import Context
 from service.store.client import keys
-from service.store.history.retention import apply_retention
+from service.store.history import apply_retention
 from service.store.queue import dead_letters, dirty
 
 

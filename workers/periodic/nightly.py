@@ -21,18 +21,13 @@ from redis.asyncio.lock import Lock
 
 from service.alerts import Alerts
 from service.context import Context
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import HaravanError, TaggerError, TokenRejected
-from service.store.jobs import nightly
-from service.store.jobs.nightly import NightlyRun
-from service.store.jobs.worker_metrics import Counters
-from service.store.queue.rate_limiter import RateLimiter
-from service.store.shops.model import Shop
-from workers.drain.pause import pause_for_rejected_token
-from workers.drain.rules_cache import CompiledRulesCache
-from workers.haravan.client import Haravan
-from workers.haravan.rate_limit import ThrottledPermits, WaitingPermits
-from workers.haravan.subscription import Subscription
+from service.store.jobs import Counters, NightlyRun, nightly
+from service.store.queue import RateLimiter
+from service.store.shops import Shop
+from workers.drain import CompiledRulesCache, pause_for_rejected_token
+from workers.haravan import Haravan, Subscription, ThrottledPermits, WaitingPermits
 from workers.scan import build_scan
 
 START_MIN: Final = 120  # two o'clock in the shop's time zone …

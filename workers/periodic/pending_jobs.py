@@ -19,13 +19,12 @@ from redis.exceptions import LockError, RedisError
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import Overloaded
 from service.operations import claiming
 from service.publishing import rollout
-from service.runtime.tasks import cancel_and_wait
-from service.store.jobs import pending
-from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
+from service.runtime import cancel_and_wait
+from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
 from service.store.shops import deletion
 
 RETRY_DELAY_MS: Final = 30_000  # after a failure that trying at once would not mend

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import structlog
 from redis.exceptions import RedisError
 
-from service.runtime.tasks import BackgroundTasks
+from service.runtime import BackgroundTasks
 
 Job = Callable[[], Awaitable[object]]
 

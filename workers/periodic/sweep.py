@@ -10,15 +10,12 @@ import structlog
 
 from service.alerts import Alerts
 from service.context import Context
-from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
 from service.publishing import rollout
-from service.store.client import keys
-from service.store.client.clock import handle_clock_step_back
-from service.store.client.scripts import load_script
-from service.store.queue import dirty
-from service.store.queue.wakeup import wake_shop
-from service.store.shops.model import Shop
+from service.store.client import handle_clock_step_back, keys, load_script
+from service.store.queue import dirty, wake_shop
+from service.store.shops import Shop
 
 MAX_WOKEN: Final = 500  # shops in one pass
 MAX_SCHEDULED: Final = 1000  # customers of a shop in one pass: at midnight, all may become due at once

@@ -12,17 +12,12 @@ import structlog
 
 from service.alerts import Alerts
 from service.context import Context
-from service.domain.customers.customer import OrgId
-from service.domain.sync.retries import AUTH_PROBE_INTERVAL_S
-from service.domain.sync.uninstall import DELETE_AFTER_MS, UninstallState, on_refusal
+from service.domain.customers import OrgId
+from service.domain.sync import AUTH_PROBE_INTERVAL_S, DELETE_AFTER_MS, UninstallState, on_refusal
 from service.errors import HaravanError, TaggerError, TokenRejected
-from service.store.queue.rate_limiter import RateLimiter
-from service.store.shops import deletion, uninstall
-from service.store.shops.model import Shop
-from service.store.shops.repository import TOKEN_REJECTED
-from service.store.shops.uninstall import UNINSTALLED
-from workers.haravan.client import Haravan
-from workers.haravan.rate_limit import RateLimitExceeded, WaitingPermits
+from service.store.queue import RateLimiter
+from service.store.shops import TOKEN_REJECTED, UNINSTALLED, Shop, deletion, uninstall
+from workers.haravan import Haravan, RateLimitExceeded, WaitingPermits
 
 WORKER: Final = "worker"
 MAX_WAIT_S: Final = 5.0

@@ -22,9 +22,8 @@ from deploy.cli.runs import format_run, wait_until_prepared
 from deploy.local.console import console, error_console
 
 if TYPE_CHECKING:
-    from service.operations.claims import Claim
-    from service.operations.exclusions import Exclusion
-    from service.store.shops.model import Shop
+    from service.operations import Claim, Exclusion
+    from service.store.shops import Shop
 
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag; case does not matter.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")]

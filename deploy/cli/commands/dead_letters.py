@@ -11,7 +11,7 @@ from deploy.cli.output import format_time, plural, print_json, print_table
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.store.queue.dead_letters import DeadLetter
+    from service.store.queue import DeadLetter
 
 app = typer.Typer(help="Customers that could not be processed: list, retry, discard.", no_args_is_help=True)
 

@@ -11,7 +11,7 @@ from deploy.cli.inputs import parse_time_ms
 from deploy.cli.output import format_time, print_json, print_table
 
 if TYPE_CHECKING:
-    from service.store.history.deliveries import Delivery
+    from service.store.history import Delivery
 
 
 def deliveries(

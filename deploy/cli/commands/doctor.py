@@ -14,8 +14,8 @@ from deploy.cli.output import plural, print_json
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.domain.customers.customer import OrgId
-    from service.store.shops.model import Shop
+    from service.domain.customers import OrgId
+    from service.store.shops import Shop
 
 MAX_HEARTBEAT_AGE_S: Final = 60
 MAX_QUEUE_AGE_S: Final = 300
@@ -61,7 +61,7 @@ def doctor(
 async def check_service(cli: CliContext) -> list[CheckResult]:
     """Check the settings of Redis and the heartbeat of the workers."""
     from service.store.client import durability
-    from service.store.jobs.worker_metrics import last_heartbeat_ms
+    from service.store.jobs import last_heartbeat_ms
 
     info: dict[str, Any] = await cli.redis.info()
     name = (
@@ -150,8 +150,7 @@ async def _check_token(cli: CliContext, shop: Shop) -> CheckResult:
 
 
 async def _check_webhooks(cli: CliContext, shop: Shop) -> CheckResult:
-    from workers.haravan.client import open_session
-    from workers.haravan.subscription import Subscription
+    from workers.haravan import Subscription, open_session
 
     async with open_session() as session:
         subscription = Subscription(session, address=cli.settings.subscribe_url, token=shop.token)

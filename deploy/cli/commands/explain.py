@@ -35,7 +35,7 @@ def explain(
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
     from service.locales import language_of, words
-    from service.operations.explain import explain_for_shop as explain_customer
+    from service.operations import explain_for_shop as explain_customer
 
     async def work() -> None:
         async with open_context() as cli:

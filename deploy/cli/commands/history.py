@@ -65,7 +65,7 @@ def diff(
     lang: Lang = "vi",
 ) -> None:
     """Compare two versions, rule by rule, in sentences or as YAML."""
-    from service.domain.preview.diff import describe_changes, yaml_diff
+    from service.domain.preview import describe_changes, yaml_diff
     from service.errors import NotFound
     from service.locales import language_of, words
 

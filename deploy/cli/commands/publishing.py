@@ -16,10 +16,10 @@ from deploy.cli.runs import format_run, wait_until_prepared
 from deploy.local.console import console, error_console
 
 if TYPE_CHECKING:
-    from service.domain.explain.wording import Language
-    from service.publishing.draft import Draft
-    from service.store.jobs.runs import Run
-    from service.store.shops.model import Shop
+    from service.domain.explain import Language
+    from service.publishing import Draft
+    from service.store.jobs import Run
+    from service.store.shops import Shop
 
 Note = Annotated[str, typer.Option(help="The reason, shown in the history.")]
 Approve = Annotated[
@@ -36,7 +36,7 @@ def add_to(app: typer.Typer) -> None:
 def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = False) -> None:
     """Show the effect of publishing a file on all known customers: tags, tier moves, API calls, warnings."""
     from service.locales import language_of, words
-    from service.publishing.draft import create_draft, draft_diff_lines, draft_to_dict
+    from service.publishing import create_draft, draft_diff_lines, draft_to_dict
 
     rule_set = read_rules_file(file)
 
@@ -57,8 +57,7 @@ def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = Fals
 
 def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False, lang: Lang = "vi") -> None:
     """Publish a rules file as the shop's live rules, and queue the customers whose tags change."""
-    from service.publishing.draft import create_draft
-    from service.publishing.publish import publish_draft
+    from service.publishing import create_draft, publish_draft
 
     rule_set = read_rules_file(file)
 
@@ -89,8 +88,7 @@ def rollback(
     The latest version can be undone without approval for one day.
     """
     from service.locales import language_of, words
-    from service.publishing.draft import create_rollback_draft
-    from service.publishing.publish import roll_back
+    from service.publishing import create_rollback_draft, roll_back
 
     async def work() -> None:
         async with open_context() as cli:
@@ -113,7 +111,7 @@ def rollback(
 def preview_if_refused(draft: Draft, lang: Language) -> Iterator[None]:
     """If an approval is needed, print the preview before the error."""
     from service.locales import language_of, words
-    from service.publishing.publish import NeedsApproval
+    from service.publishing import NeedsApproval
 
     try:
         yield

@@ -33,7 +33,7 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing."""
-    from service.operations.replay import create_replay, select_customers
+    from service.operations import create_replay, select_customers
 
     async def work() -> int:
         async with open_context() as cli:

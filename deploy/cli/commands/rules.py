@@ -13,8 +13,8 @@ from deploy.cli.output import plural, print_json
 from deploy.local.console import console, error_console
 
 if TYPE_CHECKING:
-    from service.domain.explain.wording import Language
-    from service.domain.rules.document import RuleSet
+    from service.domain.explain import Language
+    from service.domain.rules import RuleSet
 
 app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.", no_args_is_help=True)
 
@@ -70,8 +70,8 @@ for group in (publishing, history, claims):
 def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
     import time
 
-    from service.domain.engine.compiler import compile_rules
-    from service.domain.preview.lint import describe_warning, lint
+    from service.domain.engine import compile_rules
+    from service.domain.preview import describe_warning, lint
     from service.locales import language_of, words
 
     compiled, sentences = compile_rules(rule_set), words(language_of(lang))
@@ -82,7 +82,7 @@ def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
 
 
 def _yaml(rule_set: RuleSet) -> str:
-    from service.domain.documents.writer import to_yaml
+    from service.domain.documents import to_yaml
 
     return to_yaml(rule_set)
 

@@ -13,7 +13,7 @@ from deploy.cli.runs import format_run, progress, row, wait_for_run
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.store.jobs.runs import Run
+    from service.store.jobs import Run
     from workers.scan import ScanProgress
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the tags are written.")]
@@ -49,9 +49,9 @@ async def _scan(
     api: ShopApi, kind: Literal["backfill", "reconcile"], *, since_ms: int | None, wait: bool
 ) -> Run:
     from service.errors import Refused
-    from service.store.queue.rate_limiter import RateLimiter
-    from workers.drain.rules_cache import CompiledRulesCache
-    from workers.haravan.rate_limit import WaitingPermits
+    from service.store.queue import RateLimiter
+    from workers.drain import CompiledRulesCache
+    from workers.haravan import WaitingPermits
     from workers.scan import build_scan
 
     org, cli = api.shop.org, api.cli

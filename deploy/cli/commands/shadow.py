@@ -14,9 +14,9 @@ from deploy.cli.runs import wait_until_prepared
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from service.publishing.draft import Draft
-    from service.store.jobs.runs import Run
-    from service.store.shops.model import Shop
+    from service.publishing import Draft
+    from service.store.jobs import Run
+    from service.store.shops import Shop
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,7 +27,7 @@ def add_to(app: typer.Typer) -> None:
 
 def shadow(org: Org) -> None:
     """Turn shadow mode on: decisions are recorded, nothing is written. A write in progress is completed."""
-    from service.publishing.shadow import begin_shadow_mode
+    from service.publishing import begin_shadow_mode
 
     async def work() -> None:
         async with open_context() as cli:
@@ -52,7 +52,7 @@ def live(
 ) -> None:
     """Turn shadow mode off and write the tags that were only decided, for all known customers."""
     from service.locales import language_of, words
-    from service.publishing.shadow import draft_end_of_shadow_mode, end_shadow_mode
+    from service.publishing import draft_end_of_shadow_mode, end_shadow_mode
 
     async def work() -> None:
         async with open_context() as cli:

@@ -14,7 +14,7 @@ from deploy.cli.output import format_shop_state, print_json, print_table, shop_r
 from deploy.local.console import console, error_console
 
 if TYPE_CHECKING:
-    from service.store.shops.model import Dialect
+    from service.store.shops import Dialect
 
 app = typer.Typer(
     help="Shops: add, list, remove, replace a token, pause, resume, shadow mode.", no_args_is_help=True
@@ -49,7 +49,7 @@ def add(
     unchecked: Unchecked = False,
 ) -> None:
     """Add a shop. Its access token is read from a prompt or from stdin."""
-    from service.store.shops.model import Shop, validate
+    from service.store.shops import Shop, validate
 
     async def work() -> None:
         shop = Shop(

@@ -13,7 +13,7 @@ from deploy.cli.output import print_json, print_table
 from deploy.local.console import console
 
 if TYPE_CHECKING:
-    from workers.haravan.subscription import Subscription
+    from workers.haravan import Subscription
 
 app = typer.Typer(help="The webhook subscription: show, add, remove.", no_args_is_help=True)
 
@@ -66,8 +66,7 @@ def remove(org: Org) -> None:
 
 @asynccontextmanager
 async def _of(org: str) -> AsyncIterator[Subscription]:
-    from workers.haravan.client import open_session
-    from workers.haravan.subscription import Subscription
+    from workers.haravan import Subscription, open_session
 
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(parse_org_id(org))

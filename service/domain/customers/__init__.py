@@ -1,1 +1,81 @@
-"""TODO."""
+"""Customer records: what Haravan tells of a customer, its tags and its amounts.
+
+Others parse records, compare tags and find what people changed by hand."""
+
+from service.domain.customers.customer import (
+    MAX_ID,
+    Customer,
+    CustomerId,
+    OrgId,
+    decode_snapshot,
+    digest,
+    encode_snapshot,
+    parse_customer_id,
+)
+from service.domain.customers.drift import (
+    ExternalChange,
+    ExternalChanges,
+    changed_since,
+    external_changes,
+    latest_changes,
+)
+from service.domain.customers.money import (
+    CURRENCY_EXPONENTS,
+    DEFAULT_EXPONENT,
+    TEN_THOUSANDTHS,
+    exact_decimal,
+    rounded,
+    to_ten_thousandths,
+    to_units,
+)
+from service.domain.customers.records import (
+    CustomerRecord,
+    parse_record,
+    parse_typed_record,
+    record_from_mapping,
+)
+from service.domain.customers.tags import (
+    TagChange,
+    TagSet,
+    after,
+    fold,
+    fold_uncached,
+    format_tags,
+    parse_tags,
+    tag_set,
+)
+
+__all__ = [
+    "CURRENCY_EXPONENTS",
+    "DEFAULT_EXPONENT",
+    "MAX_ID",
+    "TEN_THOUSANDTHS",
+    "Customer",
+    "CustomerId",
+    "CustomerRecord",
+    "ExternalChange",
+    "ExternalChanges",
+    "OrgId",
+    "TagChange",
+    "TagSet",
+    "after",
+    "changed_since",
+    "decode_snapshot",
+    "digest",
+    "encode_snapshot",
+    "exact_decimal",
+    "external_changes",
+    "fold",
+    "fold_uncached",
+    "format_tags",
+    "latest_changes",
+    "parse_customer_id",
+    "parse_record",
+    "parse_tags",
+    "parse_typed_record",
+    "record_from_mapping",
+    "rounded",
+    "tag_set",
+    "to_ten_thousandths",
+    "to_units",
+]

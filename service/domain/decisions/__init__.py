@@ -1,1 +1,52 @@
-"""Decisions: what one customer's tags should become, and what is stored about that customer."""
+"""Decisions: which tags to add and remove, from facts, stored state, compiled rules and the day.
+
+Others call `decide` or `decide_with_restores` and read the outcomes."""
+
+from service.domain.decisions.decide import Decision, decide
+from service.domain.decisions.fast_path import fast_path
+from service.domain.decisions.outcome import TagOutcome
+from service.domain.decisions.rollback import (
+    LedgerChange,
+    RestoresByCustomer,
+    RollbackCollector,
+    decide_with_restores,
+    late_restores,
+    merge_restores,
+)
+from service.domain.decisions.state import (
+    EMPTY_STATE,
+    HOLDS_CODEC,
+    INTENTS_CODEC,
+    OWNERSHIP_CODEC,
+    RESTORES_CODEC,
+    Codec,
+    CustomerState,
+    Hold,
+    Ownership,
+    UndoRecord,
+    WriteIntent,
+)
+
+__all__ = [
+    "EMPTY_STATE",
+    "HOLDS_CODEC",
+    "INTENTS_CODEC",
+    "OWNERSHIP_CODEC",
+    "RESTORES_CODEC",
+    "Codec",
+    "CustomerState",
+    "Decision",
+    "Hold",
+    "LedgerChange",
+    "Ownership",
+    "RestoresByCustomer",
+    "RollbackCollector",
+    "TagOutcome",
+    "UndoRecord",
+    "WriteIntent",
+    "decide",
+    "decide_with_restores",
+    "fast_path",
+    "late_restores",
+    "merge_restores",
+]

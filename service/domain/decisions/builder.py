@@ -6,14 +6,11 @@ import copy
 from enum import StrEnum, auto
 from typing import Final
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.tags import fold
+from service.domain.customers import Customer, fold
 from service.domain.decisions.outcome import Cause, TagOutcome
 from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoRecord
-from service.domain.engine.compiled import CompiledRules
-from service.domain.engine.evidence import RuleInputs, evidence
-from service.domain.engine.facts import Facts
-from service.domain.rules.document import FOREVER
+from service.domain.engine import CompiledRules, Facts, RuleInputs, evidence
+from service.domain.rules import FOREVER
 
 
 class OwnershipStatus(StrEnum):

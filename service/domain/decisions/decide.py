@@ -8,17 +8,14 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.tags import TagChange, fold
+from service.domain.customers import Customer, TagChange, fold
 from service.domain.decisions.builder import DecisionBuilder
 from service.domain.decisions.decide_tag import decide_orphans, decide_tag
 from service.domain.decisions.decide_tier import decide_tier
 from service.domain.decisions.fast_path import fast_path
 from service.domain.decisions.outcome import Cause, TagOutcome
 from service.domain.decisions.state import CustomerState, Ownership, UndoRecord
-from service.domain.engine.compiled import CompiledRules, CompiledTier, FastResult
-from service.domain.engine.evidence import NO_INPUTS, evidence
-from service.domain.engine.facts import Facts
+from service.domain.engine import NO_INPUTS, CompiledRules, CompiledTier, Facts, FastResult, evidence
 
 _CHANGES: Final = frozenset({"add", "remove"})
 

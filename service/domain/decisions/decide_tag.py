@@ -11,9 +11,8 @@ from typing import Final, NamedTuple
 from service.domain.decisions.builder import MOVES_OWNERSHIP, OWNER_REMOVES, DecisionBuilder, OwnershipStatus
 from service.domain.decisions.outcome import Cause, Effect
 from service.domain.decisions.state import Hold, Ownership
-from service.domain.engine.compiled import CompiledRule, TagStep
-from service.domain.engine.evidence import NO_INPUTS, RuleInputs
-from service.domain.rules.document import FOREVER
+from service.domain.engine import NO_INPUTS, CompiledRule, RuleInputs, TagStep
+from service.domain.rules import FOREVER
 
 _LONGEST: Final = 1 << 30
 

@@ -12,8 +12,8 @@ import msgspec
 from service.domain.decisions.builder import MOVES_OWNERSHIP, OWNER_REMOVES, DecisionBuilder, OwnershipStatus
 from service.domain.decisions.decide_tag import TagAction
 from service.domain.decisions.state import Hold
-from service.domain.engine.compiled import CompiledTier
-from service.domain.rules.document import FOREVER
+from service.domain.engine import CompiledTier
+from service.domain.rules import FOREVER
 
 # A tag of a level that the customer is not to have: by its owner, and whether the tier owns all copies of its tags.
 OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {

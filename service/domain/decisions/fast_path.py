@@ -7,8 +7,7 @@ from copy import copy
 from typing import Final
 
 from service.domain.decisions.state import CustomerState, Hold, Ownership
-from service.domain.engine.compiled import CompiledRules, FastResult, Step, TagStep
-from service.domain.engine.facts import Facts
+from service.domain.engine import CompiledRules, Facts, FastResult, Step, TagStep
 
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 

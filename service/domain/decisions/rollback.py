@@ -7,15 +7,11 @@ from typing import NamedTuple
 
 import msgspec
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.drift import ExternalChanges, changed_since
-from service.domain.customers.tags import fold
+from service.domain.customers import Customer, ExternalChanges, changed_since, fold
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.outcome import TagOutcome
 from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoRecord, WriteIntent
-from service.domain.engine.compiled import CompiledRules, TagStep
-from service.domain.engine.evidence import NO_INPUTS, RuleInputs, evidence
-from service.domain.engine.facts import Facts
+from service.domain.engine import NO_INPUTS, CompiledRules, Facts, RuleInputs, TagStep, evidence
 
 RestoresByCustomer = Mapping[int, Mapping[str, UndoRecord]]  # customer -> folded tag -> undo record
 

@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from service.domain.customers.tags import fold
+from service.domain.customers import fold
 from service.domain.documents.errors import DocumentPath
-from service.domain.rules.conditions import AllOf, AnyOf, Condition, Expression, children
-from service.domain.rules.dependencies import find_cycle
-from service.domain.rules.document import Rule, RuleSet, Tier
-from service.domain.rules.operands import InvalidOperand
+from service.domain.rules import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Expression,
+    InvalidOperand,
+    Rule,
+    RuleSet,
+    Tier,
+    children,
+    find_cycle,
+)
 
 
 @dataclass(frozen=True, slots=True)

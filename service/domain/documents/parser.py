@@ -8,12 +8,12 @@ from typing import cast
 
 from pydantic import BaseModel, ValidationError
 
-from service.domain.customers.money import exact_decimal
+from service.domain.customers import exact_decimal
 from service.domain.documents.consistency import check_consistency, located_rules
 from service.domain.documents.errors import DocumentError, DocumentPath, InvalidRules
 from service.domain.documents.validation import to_document_errors
 from service.domain.documents.yaml_source import MAX_BYTES, MAX_ERRORS, SourceDocument, parse_yaml
-from service.domain.rules.document import Rule, RuleSet, Tier
+from service.domain.rules import Rule, RuleSet, Tier
 
 
 def parse_rules(text: str) -> RuleSet:

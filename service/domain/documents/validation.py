@@ -11,8 +11,18 @@ from pydantic_core import ErrorDetails
 from service.domain.documents.consistency import Inconsistency
 from service.domain.documents.errors import DocumentError, DocumentPath, did_you_mean, format_path
 from service.domain.documents.yaml_source import SourceDocument
-from service.domain.rules.conditions import AllOf, AnyOf, Condition, Not
-from service.domain.rules.document import DowngradeAfter, LocalizedName, Rule, RuleSet, Tier, TierLevel
+from service.domain.rules import (
+    AllOf,
+    AnyOf,
+    Condition,
+    DowngradeAfter,
+    LocalizedName,
+    Not,
+    Rule,
+    RuleSet,
+    Tier,
+    TierLevel,
+)
 
 _LIST_NAMES: Final = {
     "rules": "rules",

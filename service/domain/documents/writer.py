@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from service.domain.documents.yaml_source import resolve_scalar
-from service.domain.rules.document import RuleSet
+from service.domain.rules import RuleSet
 
 _JSON: Final = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _BREAKS: Final = frozenset("\r\x85\u2028\u2029")

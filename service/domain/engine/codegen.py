@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from service.domain.rules.calendar import LAST_DAY, next_age_change, next_anniversary, window_boundary
+from service.domain.rules import LAST_DAY, next_age_change, next_anniversary, window_boundary
 
 _HELPERS: Final[Mapping[str, object]] = {
     "next_age_change": next_age_change,

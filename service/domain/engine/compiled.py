@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
 
-from service.domain.customers.customer import Customer
+from service.domain.customers import Customer
 from service.domain.engine.codegen import FunctionBuilder
 from service.domain.engine.evidence import RuleInputs
 from service.domain.engine.facts import Facts
@@ -18,8 +18,7 @@ from service.domain.engine.predicates import (
     compile_next_change,
     compile_test,
 )
-from service.domain.rules.calendar import Calendar
-from service.domain.rules.document import OrphanPolicy, Rule, RuleSet, Tier
+from service.domain.rules import Calendar, OrphanPolicy, Rule, RuleSet, Tier
 
 
 class FastResult(NamedTuple):

@@ -6,7 +6,7 @@ import unicodedata
 from functools import partial
 from graphlib import TopologicalSorter
 
-from service.domain.customers.tags import fold
+from service.domain.customers import fold
 from service.domain.engine.compiled import (
     CompiledLevel,
     CompiledRule,
@@ -18,12 +18,17 @@ from service.domain.engine.compiled import (
 from service.domain.engine.evidence import collect_inputs
 from service.domain.engine.facts import build_facts
 from service.domain.engine.predicates import compile_expression
-from service.domain.rules.calendar import calendar_for
-from service.domain.rules.conditions import iter_conditions
-from service.domain.rules.dependencies import direct_dependencies
-from service.domain.rules.document import Rule, RuleSet, Tier
-from service.domain.rules.fields import FIELDS
-from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance
+from service.domain.rules import (
+    FIELDS,
+    NO_INHERITANCE,
+    Inheritance,
+    Rule,
+    RuleSet,
+    Tier,
+    calendar_for,
+    direct_dependencies,
+    iter_conditions,
+)
 
 
 def compile_rules(rule_set: RuleSet, *, inheritance: Inheritance = NO_INHERITANCE) -> CompiledRules:

@@ -7,11 +7,9 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.tags import fold
+from service.domain.customers import Customer, fold
 from service.domain.engine.facts import Facts
-from service.domain.rules.conditions import Expression, iter_conditions
-from service.domain.rules.fields import FIELDS, FieldType
+from service.domain.rules import FIELDS, Expression, FieldType, iter_conditions
 
 _MAX_TEXT: Final = 40
 _MAX_FIELDS: Final = 8

@@ -8,9 +8,8 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.tags import fold, fold_uncached
-from service.domain.rules.calendar import Calendar, Day, age, make_day
+from service.domain.customers import Customer, fold, fold_uncached
+from service.domain.rules import Calendar, Day, age, make_day
 
 
 class Facts(msgspec.Struct, gc=False):

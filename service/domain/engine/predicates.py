@@ -9,10 +9,19 @@ from functools import cached_property
 
 from service.domain.engine.codegen import FunctionBuilder
 from service.domain.engine.facts import Facts
-from service.domain.rules.conditions import AllOf, AnyOf, Condition, Expression, Not, children
-from service.domain.rules.fields import FIELDS, Field
-from service.domain.rules.operands import Operand, OperandType
-from service.domain.rules.operators import Operator
+from service.domain.rules import (
+    FIELDS,
+    AllOf,
+    AnyOf,
+    Condition,
+    Expression,
+    Field,
+    Not,
+    Operand,
+    OperandType,
+    Operator,
+    children,
+)
 
 Test = Callable[[Facts], bool]
 NextChange = Callable[[Facts], int | None]

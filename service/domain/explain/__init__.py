@@ -1,1 +1,40 @@
-"""TODO."""
+"""Explanations: why a customer has a tag or has not, as text or data, in Vietnamese and English.
+
+Others call `explain_customer` and render the result."""
+
+from service.domain.explain.customer import explain_customer
+from service.domain.explain.data import to_data
+from service.domain.explain.model import CustomerExplanation, ExplainInput
+from service.domain.explain.sentences import (
+    describe,
+    describe_downgrade,
+    describe_keep,
+    describe_levels,
+    describe_orphan_policy,
+    describe_ownership_scope,
+    format_value,
+)
+from service.domain.explain.text import render_text, rule_title
+from service.domain.explain.trace_text import value_as_json
+from service.domain.explain.wording import LANGUAGES, Language, StrictTranslations, Translator
+
+__all__ = [
+    "LANGUAGES",
+    "CustomerExplanation",
+    "ExplainInput",
+    "Language",
+    "StrictTranslations",
+    "Translator",
+    "describe",
+    "describe_downgrade",
+    "describe_keep",
+    "describe_levels",
+    "describe_orphan_policy",
+    "describe_ownership_scope",
+    "explain_customer",
+    "format_value",
+    "render_text",
+    "rule_title",
+    "to_data",
+    "value_as_json",
+]

@@ -6,14 +6,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, fold, tag_set
-from service.domain.decisions.decide import Decision
-from service.domain.decisions.outcome import TagOutcome
-from service.domain.decisions.rollback import decide_with_restores
-from service.domain.decisions.state import CustomerState, Ownership
-from service.domain.engine.compiled import CompiledRule, CompiledRules, CompiledTier, TagStep
-from service.domain.engine.facts import Facts, build_facts
+from service.domain.customers import Customer, after, fold, tag_set
+from service.domain.decisions import CustomerState, Decision, Ownership, TagOutcome, decide_with_restores
+from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
     Coming,
     CustomerExplanation,

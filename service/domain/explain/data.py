@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from service.domain.customers.tags import fold
+from service.domain.customers import fold
 from service.domain.explain.model import Coming, CustomerExplanation, RuleExplanation, TierExplanation
 from service.domain.explain.text import describe_scheduled, describe_status, describe_tier
 from service.domain.explain.trace_text import trace_data

@@ -8,10 +8,9 @@ from typing import Literal
 
 import msgspec
 
-from service.domain.customers.tags import fold
-from service.domain.engine.facts import Facts
-from service.domain.engine.predicates import CompiledCondition
-from service.domain.rules.fields import FieldType
+from service.domain.customers import fold
+from service.domain.engine import CompiledCondition, Facts
+from service.domain.rules import FieldType
 
 GapKind = Literal["lacks", "exceeds", "wait", "lacks_tags", "lacks_any_tag", "exceeds_tags"]
 

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.drift import ExternalChanges
-from service.domain.decisions.state import CustomerState, Hold, WriteIntent
-from service.domain.engine.compiled import CompiledRule, CompiledRules, CompiledTier
+from service.domain.customers import Customer, ExternalChanges
+from service.domain.decisions import CustomerState, Hold, WriteIntent
+from service.domain.engine import CompiledRule, CompiledRules, CompiledTier
 from service.domain.explain.trace import Trace
-from service.domain.rules.dependencies import RuleOrTier
+from service.domain.rules import RuleOrTier
 
 RuleStatus = Literal[
     "has",

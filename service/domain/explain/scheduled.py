@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, fold, tag_set
-from service.domain.decisions.decide import Decision
-from service.domain.engine.compiled import CompiledRule, CompiledRules, CompiledTier
+from service.domain.customers import Customer, after, fold, tag_set
+from service.domain.decisions import Decision
+from service.domain.engine import CompiledRule, CompiledRules, CompiledTier
 
 
 def next_change_by_rule(

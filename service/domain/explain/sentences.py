@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from service.domain.customers.tags import fold
+from service.domain.customers import fold
 from service.domain.explain.wording import Translator
-from service.domain.rules.conditions import AllOf, AnyOf, Condition, Expression, Not
-from service.domain.rules.document import FOREVER, Rule, Tier
-from service.domain.rules.fields import FIELDS, FieldType
-from service.domain.rules.operands import OperandType
+from service.domain.rules import (
+    FIELDS,
+    FOREVER,
+    AllOf,
+    AnyOf,
+    Condition,
+    Expression,
+    FieldType,
+    Not,
+    OperandType,
+    Rule,
+    Tier,
+)
 
 
 def describe(expression: Expression, *, translator: Translator, currency: str) -> str:

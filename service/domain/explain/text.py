@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import date
 
-from service.domain.customers.tags import fold
+from service.domain.customers import fold
 from service.domain.explain.model import (
     Coming,
     CustomerExplanation,

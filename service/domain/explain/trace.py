@@ -7,14 +7,10 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Literal
 
-from service.domain.customers.customer import Customer
-from service.domain.engine.evidence import fact_value
-from service.domain.engine.facts import Facts
-from service.domain.engine.predicates import CompiledCondition, CompiledExpression
+from service.domain.customers import Customer
+from service.domain.engine import CompiledCondition, CompiledExpression, Facts, fact_value
 from service.domain.explain.gap import Gap, gap_to
-from service.domain.rules.conditions import AllOf, AnyOf, Condition
-from service.domain.rules.fields import FieldType
-from service.domain.rules.operands import OperandType
+from service.domain.rules import AllOf, AnyOf, Condition, FieldType, OperandType
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,12 +7,11 @@ from typing import Any, Final
 
 import msgspec
 
-from service.domain.customers.money import to_units
+from service.domain.customers import to_units
 from service.domain.explain.sentences import describe_condition, format_value
 from service.domain.explain.trace import ConditionTrace, GroupTrace, Trace
 from service.domain.explain.wording import Translator
-from service.domain.rules.fields import FIELDS, FieldType
-from service.domain.rules.operands import OperandType
+from service.domain.rules import FIELDS, FieldType, OperandType
 
 YES: Final = "✔"
 NO: Final = "✘"

@@ -13,7 +13,7 @@ from babel.dates import get_month_names
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 
-from service.domain.customers.money import rounded
+from service.domain.customers import rounded
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")

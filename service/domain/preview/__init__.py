@@ -1,1 +1,56 @@
-"""TODO."""
+"""Previews: what a rule set would change for everybody, what it costs and what looks wrong in it.
+
+Others call `preview`, `publish_plan`, `lint` and `diff_rules`."""
+
+from service.domain.preview.diff import (
+    describe_change,
+    describe_changes,
+    diff_rules,
+    summarize_change,
+    yaml_diff,
+)
+from service.domain.preview.impact import (
+    Preview,
+    PublishGuard,
+    TagPreview,
+    TierPreview,
+    WriteCost,
+    check_guard,
+    estimate_cost,
+    preview,
+    publish_plan,
+)
+from service.domain.preview.lint import (
+    LintWarning,
+    describe_warning,
+    lint,
+    lint_coverage,
+    lint_matches,
+    lint_spellings,
+)
+from service.domain.preview.population import Population, make_population
+
+__all__ = [
+    "LintWarning",
+    "Population",
+    "Preview",
+    "PublishGuard",
+    "TagPreview",
+    "TierPreview",
+    "WriteCost",
+    "check_guard",
+    "describe_change",
+    "describe_changes",
+    "describe_warning",
+    "diff_rules",
+    "estimate_cost",
+    "lint",
+    "lint_coverage",
+    "lint_matches",
+    "lint_spellings",
+    "make_population",
+    "preview",
+    "publish_plan",
+    "summarize_change",
+    "yaml_diff",
+]

@@ -7,11 +7,9 @@ from datetime import date, timedelta
 from itertools import combinations, islice, product
 from typing import Any, Final
 
-from service.domain.customers.tags import fold
-from service.domain.engine.facts import Facts
-from service.domain.engine.predicates import CompiledCondition, CompiledExpression
-from service.domain.rules.calendar import Day, make_day
-from service.domain.rules.fields import FIELDS, FieldType
+from service.domain.customers import fold
+from service.domain.engine import CompiledCondition, CompiledExpression, Facts
+from service.domain.rules import FIELDS, Day, FieldType, make_day
 
 MAX_FACTS: Final = 4_000  # facts in one trial; beyond it we rather say nothing
 MAX_TAGS: Final = 7

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-from service.domain.documents.writer import to_yaml
-from service.domain.explain.sentences import (
+from service.domain.documents import to_yaml
+from service.domain.explain import (
+    Translator,
     describe,
     describe_downgrade,
     describe_keep,
@@ -16,8 +17,7 @@ from service.domain.explain.sentences import (
     describe_orphan_policy,
     describe_ownership_scope,
 )
-from service.domain.explain.wording import Translator
-from service.domain.rules.document import Rule, RuleSet, Tier
+from service.domain.rules import Rule, RuleSet, Tier
 
 RuleOrTier = Rule | Tier
 ChangeKind = Literal["added", "removed", "changed", "moved"]

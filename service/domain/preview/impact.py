@@ -9,12 +9,9 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
-from service.domain.customers.tags import fold
-from service.domain.decisions.decide import Decision
-from service.domain.decisions.fast_path import fast_path
-from service.domain.decisions.rollback import decide_with_restores
-from service.domain.engine.compiled import CompiledRules, CompiledTier, FastResult, TagStep
-from service.domain.engine.facts import Facts
+from service.domain.customers import fold
+from service.domain.decisions import Decision, decide_with_restores, fast_path
+from service.domain.engine import CompiledRules, CompiledTier, Facts, FastResult, TagStep
 from service.domain.preview.population import Population
 
 MAX_SAMPLES: Final = 20

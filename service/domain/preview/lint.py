@@ -6,16 +6,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.domain.customers.tags import fold
-from service.domain.engine.compiled import CompiledRules, CompiledTier
-from service.domain.engine.facts import Facts
-from service.domain.engine.predicates import CompiledCondition, CompiledExpression, CompiledGroup
-from service.domain.explain.sentences import describe
-from service.domain.explain.wording import Translator
+from service.domain.customers import fold
+from service.domain.engine import (
+    CompiledCondition,
+    CompiledExpression,
+    CompiledGroup,
+    CompiledRules,
+    CompiledTier,
+    Facts,
+)
+from service.domain.explain import Translator, describe
 from service.domain.preview.boundaries import boundary_facts, iter_leaves
 from service.domain.preview.impact import Preview
-from service.domain.rules.amounts import strip_accents
-from service.domain.rules.conditions import AllOf, AnyOf
+from service.domain.rules import AllOf, AnyOf, strip_accents
 
 MUCH: Final = 0.5  # of the customers
 FAR_DAYS: Final = 36_600  # by then every window has passed every date that is written down

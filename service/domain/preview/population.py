@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from heapq import nsmallest
 from typing import Final
 
-from service.domain.customers.customer import Customer
-from service.domain.decisions.state import CustomerState
+from service.domain.customers import Customer
+from service.domain.decisions import CustomerState
 
 _ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: neighbours land far apart
 _MASK: Final = 2**64 - 1

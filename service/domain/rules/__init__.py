@@ -1,1 +1,91 @@
-"""TODO."""
+"""The rule language: fields, operators, conditions, rules, tiers and what a new version inherits.
+
+Others read rule sets and walk their conditions; nothing here parses text or evaluates a customer."""
+
+from service.domain.rules.amounts import strip_accents
+from service.domain.rules.calendar import (
+    LAST_DAY,
+    Calendar,
+    Day,
+    age,
+    calendar_for,
+    make_day,
+    next_age_change,
+    next_anniversary,
+    window_boundary,
+)
+from service.domain.rules.conditions import (
+    AllOf,
+    AnyOf,
+    Condition,
+    Expression,
+    Not,
+    children,
+    iter_conditions,
+)
+from service.domain.rules.dependencies import RuleOrTier, direct_dependencies, find_cycle
+from service.domain.rules.document import (
+    FOREVER,
+    DowngradeAfter,
+    LocalizedName,
+    OrphanPolicy,
+    Rule,
+    RuleSet,
+    Tier,
+    TierLevel,
+)
+from service.domain.rules.fields import FIELDS, Field, FieldType
+from service.domain.rules.inheritance import (
+    NO_INHERITANCE,
+    Inheritance,
+    decode_inheritance,
+    encode_inheritance,
+    inherit,
+    inherit_rollback,
+)
+from service.domain.rules.operands import InvalidOperand, Operand, OperandType
+from service.domain.rules.operators import Operator
+
+__all__ = [
+    "FIELDS",
+    "FOREVER",
+    "LAST_DAY",
+    "NO_INHERITANCE",
+    "AllOf",
+    "AnyOf",
+    "Calendar",
+    "Condition",
+    "Day",
+    "DowngradeAfter",
+    "Expression",
+    "Field",
+    "FieldType",
+    "Inheritance",
+    "InvalidOperand",
+    "LocalizedName",
+    "Not",
+    "Operand",
+    "OperandType",
+    "Operator",
+    "OrphanPolicy",
+    "Rule",
+    "RuleOrTier",
+    "RuleSet",
+    "Tier",
+    "TierLevel",
+    "age",
+    "calendar_for",
+    "children",
+    "decode_inheritance",
+    "direct_dependencies",
+    "encode_inheritance",
+    "find_cycle",
+    "inherit",
+    "inherit_rollback",
+    "iter_conditions",
+    "make_day",
+    "next_age_change",
+    "next_anniversary",
+    "strip_accents",
+    "window_boundary",
+]

@@ -7,7 +7,7 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, model_validator
 
-from service.domain.documents.errors import did_you_mean
+from service.domain.documents import did_you_mean
 from service.domain.rules.fields import FIELDS
 from service.domain.rules.operands import InvalidOperand, Operand, OperandType, parse_operand
 from service.domain.rules.operators import OPERATORS, Operator

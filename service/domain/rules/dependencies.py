@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from graphlib import CycleError, TopologicalSorter
 
-from service.domain.customers.tags import fold
+from service.domain.customers import fold
 from service.domain.rules.conditions import iter_conditions
 from service.domain.rules.document import Rule, Tier
 

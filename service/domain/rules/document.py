@@ -6,7 +6,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from service.domain.documents.errors import did_you_mean
+from service.domain.documents import did_you_mean
 from service.domain.rules.amounts import parse_duration_days
 from service.domain.rules.conditions import Expression, Model, Node, check_limits
 from service.domain.rules.scalars import (

@@ -9,9 +9,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
-from service.domain.customers.customer import MAX_ID
-from service.domain.customers.money import CURRENCY_EXPONENTS, DEFAULT_EXPONENT, to_ten_thousandths
-from service.domain.customers.tags import fold
+from service.domain.customers import CURRENCY_EXPONENTS, DEFAULT_EXPONENT, MAX_ID, fold, to_ten_thousandths
 from service.domain.rules.amounts import format_plain, parse_amount, parse_duration_days
 from service.domain.rules.fields import Field
 

@@ -11,8 +11,8 @@ from zoneinfo import ZoneInfoNotFoundError
 from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
-from service.domain.customers.customer import MAX_ID
-from service.domain.documents.errors import did_you_mean
+from service.domain.customers import MAX_ID
+from service.domain.documents import did_you_mean
 from service.domain.rules.amounts import parse_duration_days
 from service.domain.rules.calendar import calendar_for
 from service.domain.rules.operands import RawValue, Scalar

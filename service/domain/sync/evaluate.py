@@ -8,13 +8,17 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers.customer import Customer, digest
-from service.domain.customers.records import CustomerRecord
-from service.domain.customers.tags import after, tag_set
-from service.domain.decisions.decide import Decision
-from service.domain.decisions.rollback import decide_with_restores, late_restores
-from service.domain.decisions.state import CustomerState, Ownership, UndoRecord, WriteIntent
-from service.domain.engine.compiled import CompiledRules
+from service.domain.customers import Customer, CustomerRecord, after, digest, tag_set
+from service.domain.decisions import (
+    CustomerState,
+    Decision,
+    Ownership,
+    UndoRecord,
+    WriteIntent,
+    decide_with_restores,
+    late_restores,
+)
+from service.domain.engine import CompiledRules
 from service.domain.sync.retries import DELETION_CONFIRM_S, STALE_READ_BACKOFF_S, STALE_READ_RECHECK_S
 from service.domain.sync.reverts import RevertHistory, suppressed_tags
 from service.domain.sync.writes import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from service.domain.decisions.state import Codec
+from service.domain.decisions import Codec
 
 REVERT_WINDOW_MS: Final = 24 * 3_600_000
 MAX_REVERTS: Final = 3

@@ -13,9 +13,13 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from service.domain.customers.customer import parse_customer_id
-from service.domain.customers.money import exact_decimal
-from service.domain.customers.records import CustomerRecord, parse_typed_record, record_from_mapping
+from service.domain.customers import (
+    CustomerRecord,
+    exact_decimal,
+    parse_customer_id,
+    parse_typed_record,
+    record_from_mapping,
+)
 from service.errors import MalformedData
 
 SIGNATURE: Final = re.compile(rb"[A-Za-z0-9+/]{43}=")

@@ -8,9 +8,8 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers.tags import TagSet, fold
-from service.domain.decisions.decide import Decision
-from service.domain.decisions.state import CustomerState, Ownership, WriteIntent
+from service.domain.customers import TagSet, fold
+from service.domain.decisions import CustomerState, Decision, Ownership, WriteIntent
 from service.domain.sync.reverts import RevertHistory, record_reverts
 
 WRITE_GRACE_MS: Final = 600_000  # a slow write may still arrive for ten minutes

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.client import keys
 from service.store.client.scan import BATCH_SIZE
 from service.store.client.scripts import load_script

@@ -74,7 +74,7 @@ from __future__ import annotations
 from binascii import crc_hqx
 from typing import Final
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 
 PARTITIONS: Final = range(64)  # for ever: another number would move every shop
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.client import keys
 
 _PARTS: Final = re.compile(r"^-- Parts: (.+)\.$", re.MULTILINE)

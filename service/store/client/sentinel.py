@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel
 from redis.exceptions import RedisError
 
-from service.runtime.tasks import cancel_and_wait
+from service.runtime import cancel_and_wait
 
 # A sentinel that is away must not keep us waiting, once another has answered.
 OTHERS_TIMEOUT_S: Final = 0.2

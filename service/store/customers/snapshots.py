@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
-from service.store.client import keys
-from service.store.client.scan import scan_hash
+from service.domain.customers import CustomerId, OrgId
+from service.store.client import keys, scan_hash
 
 FIELD: Final = "customer_count"  # of the shop's state; settle.lua subtracts deleted customers
 

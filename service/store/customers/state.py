@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.store.client import keys
 
 

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from service.domain.customers.customer import Customer, decode_snapshot
-from service.domain.decisions.state import (
+from service.domain.customers import Customer, decode_snapshot
+from service.domain.decisions import (
     HOLDS_CODEC,
     INTENTS_CODEC,
     OWNERSHIP_CODEC,
     RESTORES_CODEC,
     CustomerState,
 )
-from service.domain.sync.evaluate import StoredState
-from service.domain.sync.reverts import REVERTS_CODEC
+from service.domain.sync import REVERTS_CODEC, StoredState
 from service.errors import MalformedData
 from service.store.customers.state import StoredCustomer
 

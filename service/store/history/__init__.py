@@ -1,1 +1,25 @@
-"""What has happened in a shop: deliveries, changes of tags, what people did, and for how long it is kept."""
+"""What happened: deliveries, the ledger of tag writes, manual changes, the audit log, rejections, and how long each is kept.
+
+Others append and list."""
+
+from service.store.history import audit_log, deliveries, drift, ledger, rejections
+from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, trim_unknown_shop
+from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
+from service.store.history.retention import apply_retention
+
+__all__ = [
+    "UNKNOWN_SHOP",
+    "Delivery",
+    "LedgerEntry",
+    "LedgerRow",
+    "apply_retention",
+    "audit_log",
+    "deliveries",
+    "drift",
+    "encode_entry",
+    "ledger",
+    "prior_state",
+    "rejections",
+    "to_undo_record",
+    "trim_unknown_shop",
+]

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.client import keys
 
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 import msgpack
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.sync.webhooks import DeliveryRecord, decode_delivery
+from service.domain.customers import CustomerId, OrgId
+from service.domain.sync import DeliveryRecord, decode_delivery
 from service.errors import MalformedData
 from service.store.client import keys
 

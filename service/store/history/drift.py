@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.customers.drift import ExternalChange, latest_changes
+from service.domain.customers import CustomerId, ExternalChange, OrgId, latest_changes
 from service.store.client import keys
 
 

@@ -8,10 +8,9 @@ from typing import Any, Final, Literal, NamedTuple
 import msgspec
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import CustomerId, OrgId
-from service.domain.customers.tags import fold
-from service.domain.decisions.state import Hold, Ownership, UndoRecord
-from service.domain.explain.trace_text import value_as_json
+from service.domain.customers import CustomerId, OrgId, fold
+from service.domain.decisions import Hold, Ownership, UndoRecord
+from service.domain.explain import value_as_json
 from service.store.client import keys
 
 PAGE: Final = 500

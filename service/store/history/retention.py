@@ -6,9 +6,8 @@ from typing import Final
 
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import OrgId
-from service.store.client import keys
-from service.store.client.scripts import load_script
+from service.domain.customers import OrgId
+from service.store.client import keys, load_script
 
 PAGE_SIZE: Final = 1_000  # customers a call, a few milliseconds
 

@@ -1,1 +1,25 @@
-"""Long work that is stored: jobs that wait for a worker. Whatever dies, another worker goes on with them."""
+"""Work that outlives a request: runs, pending jobs, the nightly reconcile and the workers' counters.
+
+Others create runs and follow them."""
+
+from service.store.jobs import nightly, pending, runs
+from service.store.jobs.nightly import NightlyRun
+from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
+from service.store.jobs.runs import EXPLAIN_REMOVALS, Run
+from service.store.jobs.worker_metrics import Count, Counters, last_heartbeat_ms, read
+
+__all__ = [
+    "EXPLAIN_REMOVALS",
+    "RENEW_INTERVAL_S",
+    "Count",
+    "Counters",
+    "JobKind",
+    "NightlyRun",
+    "PendingJob",
+    "Run",
+    "last_heartbeat_ms",
+    "nightly",
+    "pending",
+    "read",
+    "runs",
+]

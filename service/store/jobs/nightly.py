@@ -10,7 +10,7 @@ from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.client import keys
 
 LOCK_TIMEOUT_S: Final = 120  # renewed before each call; after a death another worker follows after this

@@ -14,7 +14,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.client import keys
 
 LOCK_TIMEOUT_S: Final = 10  # so long after a worker's death another one goes on

@@ -8,10 +8,9 @@ from typing import Any, Final, Literal, cast
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
-from service.store.client import keys
-from service.store.client.scan import SCAN_COUNT, batched
+from service.store.client import SCAN_COUNT, batched, keys
 from service.store.queue import dirty
 
 Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "audit"]

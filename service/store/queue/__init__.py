@@ -1,23 +1,45 @@
-"""The queue of marked customers: waking a shop, and how much waits.
+"""The queue of dirty customers: marks, leases, wake-ups, the rate limiter, dead letters and the schedule.
 
-Web process and workers meet here: the one marks and wakes, the others drain.
-"""
+Others mark customers dirty and drain a shop under its lease."""
 
-from __future__ import annotations
-
-from service.store.client.connection import DRAIN_QUEUE, EXPIRES_EXTRA_MS, deserialize, serialize
+from service.store.queue import dead_letters, dirty
+from service.store.queue.dead_letters import DeadLetter, list_open
+from service.store.queue.dirty import MAX_EVENTS, DirtyEvent, Lane, encode_events
+from service.store.queue.lease import BATCH_SIZE, LEASE_MS, LeaseLost, LeaseManager, ShopLease, WriteDenied
+from service.store.queue.rate_limiter import LEAK_PER_S, NOT_SENT, Denied, Granted, Permit, RateLimiter
+from service.store.queue.settlement import DeadLetterDraft, Mark, Outcome, Settlement
 from service.store.queue.stats import ALL_QUEUES, ShopBacklog, count_due, load_backlogs
 from service.store.queue.wakeup import DRAIN_JOB, wake_shop
 
 __all__ = [
     "ALL_QUEUES",
+    "BATCH_SIZE",
     "DRAIN_JOB",
-    "DRAIN_QUEUE",
-    "EXPIRES_EXTRA_MS",
+    "LEAK_PER_S",
+    "LEASE_MS",
+    "MAX_EVENTS",
+    "NOT_SENT",
+    "DeadLetter",
+    "DeadLetterDraft",
+    "Denied",
+    "DirtyEvent",
+    "Granted",
+    "Lane",
+    "LeaseLost",
+    "LeaseManager",
+    "Mark",
+    "Outcome",
+    "Permit",
+    "RateLimiter",
+    "Settlement",
     "ShopBacklog",
+    "ShopLease",
+    "WriteDenied",
     "count_due",
-    "deserialize",
+    "dead_letters",
+    "dirty",
+    "encode_events",
+    "list_open",
     "load_backlogs",
-    "serialize",
     "wake_shop",
 ]

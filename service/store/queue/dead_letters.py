@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
-from service.store.client import keys
-from service.store.client.scan import batched, scan_hash
+from service.store.client import batched, keys, scan_hash
 from service.store.queue import dirty
 
 RETRY_INTERVAL_MS = 24 * 3_600_000

@@ -8,10 +8,8 @@ from typing import Any, Final, Literal, NamedTuple
 import msgpack
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
-from service.store.client import keys
-from service.store.client.scan import batched
-from service.store.client.scripts import load_script
+from service.domain.customers import CustomerId, OrgId
+from service.store.client import batched, keys, load_script
 from service.store.queue.wakeup import wake_shop
 
 Lane = Literal["live", "bulk"]

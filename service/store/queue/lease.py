@@ -8,10 +8,9 @@ from typing import Any, Final, NamedTuple
 
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import CustomerId, OrgId
+from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store.client import keys
-from service.store.client.scripts import load_script
+from service.store.client import keys, load_script
 from service.store.queue.dirty import Lane
 from service.store.queue.rate_limiter import Denied, Granted, Permit, RateLimiter
 from service.store.queue.settlement import (

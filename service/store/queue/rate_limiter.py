@@ -9,9 +9,8 @@ from typing import Final, Literal, NewType
 
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import OrgId
-from service.store.client import keys
-from service.store.client.scripts import load_script
+from service.domain.customers import OrgId
+from service.store.client import keys, load_script
 
 Lane = Literal["live", "bulk"]
 Permit = NewType("Permit", str)  # opaque; good for one call, and given up after 15 s

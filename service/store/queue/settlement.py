@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, NamedTuple
 import msgpack
 import msgspec
 
-from service.domain.customers.customer import CustomerId
+from service.domain.customers import CustomerId
 from service.store.queue.dirty import Lane
 
 Outcome = Literal["done", "lease_lost", "version_changed", "superseded", "schedule_passed", "shadow_changed"]

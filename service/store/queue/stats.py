@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.client import keys
 from service.store.queue.rate_limiter import LEAK_PER_S, LEVEL_FIELDS, level_now
 

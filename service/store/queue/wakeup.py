@@ -7,9 +7,8 @@ from typing import Final
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
-from service.domain.customers.customer import OrgId
-from service.store.client import keys
-from service.store.client.connection import DRAIN_QUEUE
+from service.domain.customers import OrgId
+from service.store.client import DRAIN_QUEUE, keys
 
 DRAIN_JOB: Final = "drain"
 

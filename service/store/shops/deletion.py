@@ -8,12 +8,9 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from service.domain.customers.customer import OrgId
-from service.store.client import keys
-from service.store.client.scan import SCAN_COUNT
-from service.store.client.scripts import load_script
-from service.store.jobs import pending
-from service.store.jobs.pending import PendingJob
+from service.domain.customers import OrgId
+from service.store.client import SCAN_COUNT, keys, load_script
+from service.store.jobs import PendingJob, pending
 from service.store.shops import uninstall
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Final, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import Refused
 
 Dialect = Literal["omni", "admin"]

@@ -12,7 +12,7 @@ import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
 from service.store.client import keys
 from service.store.jobs import pending

@@ -9,8 +9,8 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
-from service.domain.customers.customer import OrgId
-from service.domain.sync.uninstall import UninstallState
+from service.domain.customers import OrgId
+from service.domain.sync import UninstallState
 from service.store.client import keys
 
 UNINSTALLED: Final = "uninstalled"  # the reason of the pause

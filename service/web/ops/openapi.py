@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from service.domain.customers.customer import MAX_ID
+from service.domain.customers import MAX_ID
 from service.web.ops.requests import Endpoint, ResponseModel
 from service.web.problems import MEDIA_TYPE
 

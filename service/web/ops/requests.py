@@ -20,8 +20,7 @@ from msgspec import UNSET, Meta, UnsetType
 from starlette.requests import Request as HttpRequest
 
 from service.context import Context
-from service.domain.customers.customer import MAX_ID, OrgId
-from service.domain.customers.money import exact_decimal
+from service.domain.customers import MAX_ID, OrgId, exact_decimal
 from service.web.problems import MEDIA_TYPE, Problem
 
 CustomerNumber = Annotated[int, Meta(ge=1, le=MAX_ID)]

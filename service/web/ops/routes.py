@@ -17,8 +17,8 @@ from starlette.routing import Route
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers.customer import parse_customer_id
-from service.domain.sync.webhooks import MAX_BODY
+from service.domain.customers import parse_customer_id
+from service.domain.sync import MAX_BODY
 from service.errors import MalformedData
 from service.web.ops import deliveries, rules, runs, shops, tags, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document

@@ -12,19 +12,27 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers.customer import MAX_ID
-from service.domain.documents.parser import parse_rules, validate_rules
-from service.domain.explain.wording import Translator
-from service.domain.preview.impact import Preview, WriteCost
-from service.domain.rules.document import RuleSet
+from service.domain.customers import MAX_ID
+from service.domain.documents import parse_rules, validate_rules
+from service.domain.explain import Translator
+from service.domain.preview import Preview, WriteCost
+from service.domain.rules import RuleSet
 from service.errors import Refused
 from service.locales import words
-from service.publishing import rollout
-from service.publishing.draft import Draft, create_draft, create_rollback_draft, draft_to_dict
-from service.publishing.publish import already_published, default_note, publish_draft, roll_back
-from service.store.jobs.runs import Run
+from service.publishing import (
+    Draft,
+    already_published,
+    create_draft,
+    create_rollback_draft,
+    default_note,
+    draft_to_dict,
+    publish_draft,
+    roll_back,
+    rollout,
+)
+from service.store.jobs import Run
 from service.store.rules import Version
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
     Language,

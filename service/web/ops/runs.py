@@ -7,8 +7,8 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers.customer import CustomerId
-from service.operations.replay import create_replay, select_customers
+from service.domain.customers import CustomerId
+from service.operations import create_replay, select_customers
 from service.store.history import audit_log
 from service.store.jobs import runs
 from service.web.ops.requests import (

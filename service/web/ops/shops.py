@@ -8,9 +8,9 @@ from msgspec import Meta
 
 from service.context import Context
 from service.locales import words
-from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.publishing import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
 from service.store.queue import ShopBacklog, load_backlogs
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 from service.web.ops.requests import Endpoint, Language, Request, RequestModel, ResponseModel, to_model
 from service.web.ops.rules import (
     NEEDS_APPROVAL_EXAMPLE,

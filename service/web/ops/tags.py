@@ -8,11 +8,10 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.customers.customer import CustomerId
+from service.domain.customers import CustomerId
 from service.locales import words
-from service.operations import claiming, claims, exclusions, explain
-from service.operations.claims import Claim
-from service.store.shops.model import Shop
+from service.operations import Claim, claiming, claims, exclusions, explain
+from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
     Language,

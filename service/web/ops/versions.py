@@ -7,19 +7,13 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, UnsetType
 
 from service.context import Context
-from service.domain.documents.writer import to_yaml
-from service.domain.explain.wording import Translator
-from service.domain.preview.diff import (
-    describe_change,
-    describe_changes,
-    diff_rules,
-    summarize_change,
-    yaml_diff,
-)
-from service.domain.rules.document import RuleSet
+from service.domain.documents import to_yaml
+from service.domain.explain import Translator
+from service.domain.preview import describe_change, describe_changes, diff_rules, summarize_change, yaml_diff
+from service.domain.rules import RuleSet
 from service.errors import NotFound
 from service.locales import words
-from service.store.shops.model import Shop
+from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
     Language,

@@ -1,11 +1,18 @@
-"""The webhook endpoint: verifies a delivery, stores it durably and answers 200.
+"""The webhook endpoint: signature, shop, delivery, answer.
 
-`WebhookEndpoint` is an ASGI application for Starlette's `Route`; the other modules are what it needs.
-"""
+The app mounts `WebhookEndpoint`."""
 
 from service.web.webhooks.endpoint import PATH, WebhookEndpoint
 from service.web.webhooks.metrics import BatchLogger, WebhookMetrics
 from service.web.webhooks.rejections import RejectionTracker
-from service.web.webhooks.shop_cache import ShopCache
+from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S, ShopCache
 
-__all__ = ["PATH", "BatchLogger", "RejectionTracker", "ShopCache", "WebhookEndpoint", "WebhookMetrics"]
+__all__ = [
+    "PATH",
+    "REFRESH_TIMEOUT_S",
+    "BatchLogger",
+    "RejectionTracker",
+    "ShopCache",
+    "WebhookEndpoint",
+    "WebhookMetrics",
+]

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs
 
 from starlette.types import Message, Receive, Scope, Send
 
-from service.domain.sync.webhooks import (
+from service.domain.sync import (
     MAX_BODY,
     DeliveryContent,
     DeliveryRecord,
@@ -25,8 +25,8 @@ from service.domain.sync.webhooks import (
 )
 from service.errors import StoreUnavailable
 from service.ingest import GroupCommit, QueueFull
-from service.store.history.deliveries import UNKNOWN_SHOP
-from service.store.queue.dirty import DirtyEvent
+from service.store.history import UNKNOWN_SHOP
+from service.store.queue import DirtyEvent
 from service.web.webhooks.metrics import WebhookMetrics, topic_label
 from service.web.webhooks.rejections import RejectionTracker
 from service.web.webhooks.shop_cache import ShopCache, WebhookShop

@@ -14,8 +14,8 @@ from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.alerts import NO_SHOP, Alerts
-from service.domain.customers.customer import OrgId
-from service.domain.sync.webhooks import RejectionReason
+from service.domain.customers import OrgId
+from service.domain.sync import RejectionReason
 from service.store.history import rejections
 from service.web.webhooks.metrics import WebhookMetrics
 

@@ -11,9 +11,9 @@ from typing import Final
 import structlog
 from redis.exceptions import RedisError
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
-from service.store.shops.repository import ShopRepository
+from service.store.shops import ShopRepository
 
 POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at most
 MIN_REFRESH_INTERVAL_S: Final = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from service.store.shops.model import Dialect as DialectName
+from service.store.shops import Dialect as DialectName
 from workers.haravan.dialects.admin import Admin
 from workers.haravan.dialects.omni import Omni
 

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from service.domain.customers.customer import CustomerId
-from service.domain.customers.records import CustomerRecord
-from service.domain.customers.tags import TagChange, after, format_tags, tag_set
+from service.domain.customers import CustomerId, CustomerRecord, TagChange, after, format_tags, tag_set
 from service.errors import ApiUnavailable, CustomerNotFound, MalformedData, Refused
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from service.domain.customers.customer import CustomerId
-from service.domain.customers.tags import format_tags
+from service.domain.customers import CustomerId, format_tags
 from service.errors import Refused
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request

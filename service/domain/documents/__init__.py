@@ -2,7 +2,7 @@
 
 Others call `parse_rules`, `validate_rules`, `canonical_json` and `to_yaml`."""
 
-from service.domain.documents.errors import InvalidRules, did_you_mean
+from service.domain.documents.errors import InvalidRules
 from service.domain.documents.parser import parse_rules, validate_rules
 from service.domain.documents.writer import canonical_json, content_id, to_yaml
 
@@ -10,7 +10,6 @@ __all__ = [
     "InvalidRules",
     "canonical_json",
     "content_id",
-    "did_you_mean",
     "parse_rules",
     "to_yaml",
     "validate_rules",

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import lru_cache
 
 from service.errors import MalformedData
 
@@ -45,14 +43,3 @@ class InvalidRules(MalformedData):
 def format_path(path: DocumentPath) -> str:
     """A path as people read it: rules.0.when."""
     return ".".join(map(str, path))
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """`; did you mean 'x'?`, or nothing when no known word is near."""
-    near = _nearest(word[:80], tuple(known))
-    return f"; did you mean '{near}'?" if near else ""
-
-
-@lru_cache(maxsize=256)  # a mistake made in every rule is looked up once
-def _nearest(word: str, known: tuple[str, ...]) -> str | None:
-    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), None)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from service.domain.documents.consistency import Inconsistency
-from service.domain.documents.errors import DocumentError, DocumentPath, did_you_mean, format_path
+from service.domain.documents.errors import DocumentError, DocumentPath, format_path
 from service.domain.documents.yaml_source import SourceDocument
 from service.domain.rules import (
     AllOf,
@@ -23,6 +23,7 @@ from service.domain.rules import (
     Tier,
     TierLevel,
 )
+from service.domain.rules.scalars import did_you_mean
 
 _LIST_NAMES: Final = {
     "rules": "rules",

@@ -7,11 +7,10 @@ from typing import Annotated, Final
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, model_validator
 
-from service.domain.documents import did_you_mean
 from service.domain.rules.fields import FIELDS
 from service.domain.rules.operands import InvalidOperand, Operand, OperandType, parse_operand
 from service.domain.rules.operators import OPERATORS, Operator
-from service.domain.rules.scalars import AuthoredValue, Text, validation_error
+from service.domain.rules.scalars import AuthoredValue, Text, did_you_mean, validation_error
 
 MAX_CONDITIONS: Final = 50
 MAX_DEPTH: Final = 4

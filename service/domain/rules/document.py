@@ -6,7 +6,6 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from service.domain.documents import did_you_mean
 from service.domain.rules.amounts import parse_duration_days
 from service.domain.rules.conditions import Expression, Model, Node, check_limits
 from service.domain.rules.scalars import (
@@ -17,6 +16,7 @@ from service.domain.rules.scalars import (
     TagText,
     Text,
     TimeZoneName,
+    did_you_mean,
     validation_error,
 )
 

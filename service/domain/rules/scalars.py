@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
+from collections.abc import Iterable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Annotated, Final
 from zoneinfo import ZoneInfoNotFoundError
 
@@ -12,7 +15,6 @@ from pydantic import AfterValidator, BeforeValidator, PlainValidator
 from pydantic_core import PydanticCustomError
 
 from service.domain.customers import MAX_ID
-from service.domain.documents import did_you_mean
 from service.domain.rules.amounts import parse_duration_days
 from service.domain.rules.calendar import calendar_for
 from service.domain.rules.operands import RawValue, Scalar
@@ -137,3 +139,14 @@ KeepPolicy = Annotated[str, BeforeValidator(_keep)]
 TimeZoneName = Annotated[Text, AfterValidator(_zone)]
 Currency = Annotated[Text, AfterValidator(_currency)]
 AuthoredValue = Annotated[RawValue, PlainValidator(_authored)]
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """`; did you mean 'x'?`, or nothing when no known word is near."""
+    near = _nearest(word[:80], tuple(known))
+    return f"; did you mean '{near}'?" if near else ""
+
+
+@lru_cache(maxsize=256)  # a mistake made in every rule is looked up once
+def _nearest(word: str, known: tuple[str, ...]) -> str | None:
+    return next(iter(difflib.get_close_matches(word, known, n=1, cutoff=0.6)), None)

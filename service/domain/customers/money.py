@@ -33,7 +33,7 @@ def to_ten_thousandths(amount: Decimal) -> int:
     return value
 
 
-def rounded(value: int, currency: str, *, up: bool = False) -> Decimal:
+def round_for_display(value: int, currency: str, *, up: bool = False) -> Decimal:
     """Round ten-thousandths to the decimals that people write, for display.
 
     Amounts are rounded down, because 9,999,999.9999 must not be shown as ten million. A difference to a limit is

@@ -81,7 +81,7 @@ class TagChange:
         return bool(self.add or self.remove)
 
 
-def after(current: TagSet, change: TagChange) -> TagSet:
+def apply_change(current: TagSet, change: TagChange) -> TagSet:
     """The tags that the record will have once the change is made."""
     removed = {fold(tag) for tag in change.remove}
     return tag_set([*(tag for key, tag in current.by_key.items() if key not in removed), *change.add])

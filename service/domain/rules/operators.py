@@ -27,7 +27,7 @@ class Operator:
     in it, or, if the operator `is_negative`, for all others. `matches_empty`: the test holds for an empty fact.
     """
 
-    kind: FieldType
+    field_type: FieldType
     name: str
     operand_type: OperandType
     template: str
@@ -166,5 +166,6 @@ _ALL: Final = (
 )
 
 OPERATORS: Final[Mapping[FieldType, Mapping[str, Operator]]] = {
-    kind: {operator.name: operator for operator in _ALL if operator.kind is kind} for kind in FieldType
+    field_type: {operator.name: operator for operator in _ALL if operator.field_type is field_type}
+    for field_type in FieldType
 }

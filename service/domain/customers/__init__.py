@@ -1,6 +1,6 @@
-"""Customer records: what Haravan tells of a customer, its tags and its amounts.
+"""Customer records: the fields that rules can see, tags, and amounts of money.
 
-Others parse records, compare tags and find what people changed by hand."""
+Other rooms parse records here, compare tags, and find what people or other apps changed."""
 
 from service.domain.customers.customer import (
     MAX_ID,

@@ -122,7 +122,7 @@ class TierLevel(Model):
 class Tier(RuleBase):
     """Levels with tags that exclude each other. The first level in the list that matches wins."""
 
-    owns: OwnershipScope = "all"  # its tags exclude each other, even those that people added
+    owns: OwnershipScope = "all"  # tags that people added break the exclusion too
     when_gone: OrphanPolicy = "leave"
     downgrade: Downgrade = "at_once"
     levels: tuple[TierLevel, ...] = Field(min_length=1, max_length=MAX_LEVELS)

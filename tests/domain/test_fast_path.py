@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.decide import Decision, decide, decide_by_steps
 from service.domain.decisions.fast_path import fast_path
 from service.domain.decisions.state import CustomerState, Hold, Ownership
@@ -76,7 +76,7 @@ def test_a_customer_at_rest_is_decided_alike_both_ways_after_one_edit(data: st.D
     for _ in range(3):
         compiled = compile_rules(rule_set, inheritance=past)
         decision = check(compiled, customer, standing, today)
-        tags = after(tag_set(customer.tags), decision.change).names
+        tags = apply_change(tag_set(customer.tags), decision.change).names
         customer, standing = msgspec.structs.replace(customer, tags=tags), decision.state
         check(compiled, customer, standing, today)
         doc = data.draw(strategies.edited(doc))

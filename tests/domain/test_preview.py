@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import TagChange, after, fold, tag_set
+from service.domain.customers.tags import TagChange, apply_change, fold, tag_set
 from service.domain.decisions.decide import Decision
 from service.domain.decisions.rollback import decide_with_restores
 from service.domain.decisions.state import CustomerState, Hold, Ownership
@@ -109,7 +109,7 @@ def check_plan(plan: PublishPlan, decisions: Sequence[Decided], people: Populati
 
 def facts_after(one: Decided, people: Population, compiled: CompiledRules) -> Facts:
     """The customer once everything is done that is decided: what later rules saw of earlier ones."""
-    tags = after(tag_set(one.customer.tags), one.decision.change).names
+    tags = apply_change(tag_set(one.customer.tags), one.decision.change).names
     return compiled.build_facts(msgspec.structs.replace(one.customer, tags=tags), people.today)
 
 
@@ -148,7 +148,7 @@ def tier_moves(
         target = earned(facts_after(one, people, compiled), tier)
         if one.stopped & changes & tier.level_by_tag.keys():
             written = TagChange(add=tuple(one.add), remove=tuple(one.remove))
-            target = level_of(after(tag_set(one.customer.tags), written).names, tier)
+            target = level_of(apply_change(tag_set(one.customer.tags), written).names, tier)
         waits = any(held.cause == "downgrade" and held.rule == tier.id for held in one.decision.retained)
         if source == target:
             stay[source] += 1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from service.domain.customers import Customer, after, digest, encode_snapshot, tag_set
+from service.domain.customers import Customer, apply_change, digest, encode_snapshot, tag_set
 from service.domain.decisions import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
 from service.domain.sync import (
     MAX_ATTEMPTS,
@@ -106,7 +106,7 @@ def _write_needed(
     mark: Mark, needed: WriteNeeded, *, version: int, now_ms: int, seen: Customer | None
 ) -> Settlement:
     result, change = needed.result, needed.result.decision.change
-    expected = after(tag_set(result.customer.tags), change)
+    expected = apply_change(tag_set(result.customer.tags), change)
     plan = WritePlan(
         version=version,
         decided_ms=now_ms,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from service.domain.customers import Customer, after, fold, tag_set
+from service.domain.customers import Customer, apply_change, fold, tag_set
 from service.domain.decisions import CustomerState, Decision, Ownership, TagOutcome, decide_with_restores
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
@@ -65,7 +65,7 @@ class _Explanation:
         if day is None:
             return None
         if day not in self._coming:
-            known, then = self.known, after(tag_set(self.known.customer.tags), self.decision.change)
+            known, then = self.known, apply_change(tag_set(self.known.customer.tags), self.decision.change)
             customer = msgspec.structs.replace(known.customer, tags=then.names)
             self._coming[day] = _decide(self.compiled, customer, self.decision.state, known, day)
         change = self._coming[day].change

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers import Customer, CustomerRecord, after, digest, tag_set
+from service.domain.customers import Customer, CustomerRecord, apply_change, digest, tag_set
 from service.domain.decisions import (
     CustomerState,
     Decision,
@@ -218,7 +218,7 @@ def write_needed(result: UpToDate, owned: Mapping[str, Ownership], batch: BatchC
         )
         for outcome in result.decision.changes
     ]
-    written = after(tag_set(result.customer.tags), result.decision.change)
+    written = apply_change(tag_set(result.customer.tags), result.decision.change)
     return WriteNeeded(
         result=result,
         owned=owned,

@@ -43,7 +43,7 @@ class DrainContext:
     shops: ShopRepository
     counters: Counters
     alerts: Alerts
-    dice: Callable[[], float]
+    jitter: Callable[[], float]
     journal: DrainLog = field(init=False)
     reads: CircuitBreaker = field(init=False)
     writes: CircuitBreaker = field(init=False)

@@ -37,19 +37,19 @@ FAILED_WAIT_MS: Final = 60_000  # a shop that cannot be drained must not be woke
 class Drain:
     """Everything that a drain needs, built once a process."""
 
-    turns: LeaseManager
+    leases: LeaseManager
     shops: ShopRepository
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
-    dice: Callable[[], float]
-    rulebook: CompiledRulesCache
+    jitter: Callable[[], float]
+    rules_cache: CompiledRulesCache
     monotonic: Callable[[], float] = time.monotonic
 
     async def __call__(self, org: OrgId) -> None:
         """One turn of a shop, if nobody else has it. Failures of customers and of the shop are settled here."""
         started = self.monotonic()
-        turn = await self.turns.acquire(org, token=secrets.token_hex(8))
+        turn = await self.leases.acquire(org, token=secrets.token_hex(8))
         if turn is None:
             self.counters.add("drains", outcome="lease_held")
             return
@@ -61,7 +61,7 @@ class Drain:
                 outcome, wait_ms = "shop_not_found", FAILED_WAIT_MS
             elif turn.state.get("paused"):
                 outcome = await probe_token(
-                    turn, self.shops, self._api(shop), self.turns.bucket, self.turns.redis
+                    turn, self.shops, self._api(shop), self.leases.bucket, self.leases.redis
                 )
             else:
                 work = await self._work(turn, shop)
@@ -80,7 +80,7 @@ class Drain:
         finally:
             ring = await turn.release(wait_ms=wait_ms, state=_state_changes(work, outcome))
             if ring.number:
-                await wake_shop(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+                await wake_shop(self.leases.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
         log.info(
             "drain",
@@ -103,13 +103,13 @@ class Drain:
             turn=turn,
             shop=shop,
             api=self._api(shop),
-            compiled=await self.rulebook.get(shop, turn.version),
-            redis=self.turns.redis,
-            bucket=self.turns.bucket,
+            compiled=await self.rules_cache.get(shop, turn.version),
+            redis=self.leases.redis,
+            bucket=self.leases.bucket,
             shops=self.shops,
             counters=self.counters,
             alerts=self.alerts,
-            dice=self.dice,
+            jitter=self.jitter,
         )
 
     async def _loop(self, work: DrainContext, started: float) -> tuple[str, int]:
@@ -138,7 +138,7 @@ class Drain:
             if errors:
                 return str(errors[0]), 0
             if not any(each is True for each in results):
-                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.turns.bucket))
+                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.leases.bucket))
             if self.monotonic() - started > TIME_BUDGET_S:
                 return "time_budget_spent", 0
 

@@ -51,7 +51,7 @@ class PlanWriter:
         ours: int,
         reserve: int,
         breaker: CircuitBreaker,
-        dice: Callable[[], float],
+        jitter: Callable[[], float],
     ) -> None:
         self._turn = turn
         self._api = api
@@ -59,7 +59,7 @@ class PlanWriter:
         self._ours = ours
         self._reserve = reserve
         self._breaker = breaker
-        self._dice = dice
+        self._jitter = jitter
 
     async def execute(self, mark: Mark, plan: WritePlan) -> WriteResult:
         """Write one customer's difference. The halves of a swap are two calls: if the second may not be made
@@ -124,7 +124,7 @@ class PlanWriter:
         failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
         now_ms = self._turn.now_ms
         counted = self._breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
-        after = settlement.after_failure(mark, failure, counted=counted, now_ms=now_ms, dice=self._dice())
+        after = settlement.after_failure(mark, failure, counted=counted, now_ms=now_ms, jitter=self._jitter())
         return WriteResult(mark, "failed", after, failure)
 
 

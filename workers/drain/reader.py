@@ -169,7 +169,7 @@ class Reader:
             fetched.failed[mark.customer],
             counted=self._work.reads.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms),
             now_ms=now_ms,
-            dice=self._work.dice(),
+            jitter=self._work.jitter(),
             alone=mark.customer not in fetched.batched,
         )
 

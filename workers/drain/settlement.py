@@ -44,7 +44,7 @@ def settlement_for(
 
 
 def after_failure(
-    mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, dice: float, alone: bool = True
+    mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, jitter: float, alone: bool = True
 ) -> Settlement:
     """A call failed: a retry later, or a dead letter once there were enough. What is not `counted` is the shop's.
 
@@ -56,7 +56,7 @@ def after_failure(
         cause = "rejected" if rejected else "unavailable"
         letter = DeadLetterDraft(cause, f"{exc} ({attempts} tries)", transient=not rejected)
         return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=str(exc))
-    due = now_ms + int(retry_delay_s(max(1, attempts), dice) * 1000)
+    due = now_ms + int(retry_delay_s(max(1, attempts), jitter) * 1000)
     return Settlement(
         op="delay", mark=mark, due_ms=due, mark_fields={"attempts": str(attempts)}, note=str(exc)
     )

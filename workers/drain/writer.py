@@ -79,7 +79,7 @@ class Writer:
             ours=work.turn.owners,
             reserve=work.shop.reserve,
             breaker=work.writes,
-            dice=work.dice,
+            jitter=work.jitter,
         )
 
     async def _settle(self, carried: Sequence[WriteResult]) -> None:

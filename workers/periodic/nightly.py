@@ -46,7 +46,7 @@ class NightlyReconcile:
     """The nightly reconcile of all shops. Call `run` regularly."""
 
     context: Context
-    rulebook: CompiledRulesCache
+    rules_cache: CompiledRulesCache
     bucket: RateLimiter
     session: aiohttp.ClientSession
     counters: Counters
@@ -158,7 +158,7 @@ class NightlyReconcile:
             shop,
             Haravan.for_shop(shop, self.session),
             permits=ThrottledPermits(permits, interval_s=REQUEST_INTERVAL_S, sleep=pause),
-            rulebook=self.rulebook,
+            rules_cache=self.rules_cache,
             on_repair=lambda cause, count: self.counters.add("reconcile_repairs", count, cause=cause),
         )
         if scan is not None:

@@ -90,12 +90,12 @@ class WorkerProcess:
             stack.push_async_callback(alerts.drain)
             cpu = CpuPool(settings)
             stack.push_async_callback(cpu.stop)
-            bucket = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
+            rate_limiter = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
             rules_cache = CompiledRulesCache(context.versions)
             drain = Drain(
                 leases=LeaseManager(
                     redis,
-                    bucket=bucket,
+                    bucket=rate_limiter,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,
@@ -109,13 +109,13 @@ class WorkerProcess:
             nightly = NightlyReconcile(
                 context=context,
                 rules_cache=rules_cache,
-                bucket=bucket,
+                rate_limiter=rate_limiter,
                 session=session,
                 counters=counters,
                 alerts=alerts,
                 subscribe_url=settings.subscribe_url,
             )
-            uninstalls = UninstallMonitor(context, bucket, session, alerts)
+            uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
             jobs = PendingJobs(context, cpu)
             housekeeping = Housekeeping(context, settings.retention_days)
             periodic = BackgroundTasks()

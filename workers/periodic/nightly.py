@@ -47,7 +47,7 @@ class NightlyReconcile:
 
     context: Context
     rules_cache: CompiledRulesCache
-    bucket: RateLimiter
+    rate_limiter: RateLimiter
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
@@ -152,7 +152,7 @@ class NightlyReconcile:
                 raise NightlyStopped("the shop was paused")
             await self.sleep(seconds)
 
-        permits = WaitingPermits(self.bucket, shop.org, lane="bulk", reserve=shop.reserve)
+        permits = WaitingPermits(self.rate_limiter, shop.org, lane="bulk", reserve=shop.reserve)
         scan = await build_scan(
             self.context,
             shop,

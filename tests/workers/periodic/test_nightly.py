@@ -38,7 +38,7 @@ async def made(stage: Stage) -> AsyncIterator[Made]:
             return NightlyReconcile(
                 context=stage.context,
                 rules_cache=stage.drain.rules_cache,
-                bucket=stage.drain.leases.bucket,
+                rate_limiter=stage.drain.leases.bucket,
                 session=session,
                 counters=stage.drain.counters,
                 alerts=stage.drain.alerts,

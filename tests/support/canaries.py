@@ -15,13 +15,7 @@ PHONE: Final = "0900099999"
 EMAIL: Final = "canary.99@example.com"
 NAME: Final = "Hoàng Yến Chim"
 NOTE: Final = "canary-note-2b6e"
-CANARIES: Final = (
-    "canary",
-    PHONE,
-    NAME,
-    "@example.com",
-    "Bearer ",
-)  # whatever contains one of them has leaked
+CANARIES: Final = ("canary", PHONE, NAME, "@example.com")  # parts of all the above
 
 
 def find_in_texts(texts: Iterable[str], more: Iterable[str] = ()) -> list[str]:

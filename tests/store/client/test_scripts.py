@@ -18,7 +18,7 @@ from service.store.client.connection import connect
 from service.store.client.scripts import load_script
 from service.store.history.retention import apply_retention
 from service.store.shops import deletion
-from tests.conftest import valkey
+from tests.support.valkey import valkey
 from tests.workers.stage import ORG, Stage, staged
 
 STORE = resources.files("service.store")

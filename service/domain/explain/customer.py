@@ -10,11 +10,11 @@ from service.domain.customers import Customer, after, fold, tag_set
 from service.domain.decisions import CustomerState, Decision, Ownership, TagOutcome, decide_with_restores
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
-    ScheduledChange,
     CustomerExplanation,
     ExplainInput,
     RuleExplanation,
     RuleStatus,
+    ScheduledChange,
     TagExplanation,
     TagOrigin,
     TierExplanation,

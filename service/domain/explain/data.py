@@ -9,9 +9,9 @@ import msgspec
 
 from service.domain.customers import fold
 from service.domain.explain.model import (
-    ScheduledChange,
     CustomerExplanation,
     RuleExplanation,
+    ScheduledChange,
     TierExplanation,
 )
 from service.domain.explain.text import describe_scheduled, describe_status, describe_tier

@@ -7,9 +7,9 @@ from datetime import date
 
 from service.domain.customers import fold
 from service.domain.explain.model import (
-    ScheduledChange,
     CustomerExplanation,
     RuleExplanation,
+    ScheduledChange,
     TagExplanation,
     TierExplanation,
 )

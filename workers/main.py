@@ -95,7 +95,7 @@ class WorkerProcess:
             drain = Drain(
                 turns=LeaseManager(
                     redis,
-                    bucket=bucket,
+                    rate_limiter=bucket,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,

@@ -260,7 +260,7 @@ class Play:
             context=self.stage.context,
             shop=shop,
             api=Haravan.for_shop(shop, drain.session),
-            permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
+            permits=WaitingPermits(drain.turns.rate_limiter, ORG, lane="bulk"),
             compiled=await drain.rulebook.get(shop, version),
             version=version,
         )

@@ -186,7 +186,7 @@ def _drain(
     dice: Callable[[], float],
 ) -> Drain:
     return Drain(
-        turns=LeaseManager(redis, bucket=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
+        turns=LeaseManager(redis, rate_limiter=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
         shops=shops,
         session=session,
         counters=Counters(redis),

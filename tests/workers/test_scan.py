@@ -43,7 +43,7 @@ async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _:
         stage.context,
         shop,
         Haravan.for_shop(shop, stage.drain.session),
-        permits=WaitingPermits(stage.drain.turns.bucket, ORG, lane="bulk"),
+        permits=WaitingPermits(stage.drain.turns.rate_limiter, ORG, lane="bulk"),
         rulebook=stage.drain.rulebook,
         on_page=on_page,
     )

@@ -32,7 +32,7 @@ def ledger_entry(mark: Mark, outcome: TagOutcome, version: int, *, written: bool
             delivery=mark.last_delivery,
             why=outcome.cause,
             written=written,
-            before=prior_state(outcome.undo, outcome.rule),
+            prior=prior_state(outcome.undo, outcome.rule),
         )
     )
 
@@ -55,7 +55,7 @@ def recovered_writes(result: UpToDate) -> list[bytes]:
                 cause="recovered",
                 values=one.evidence,
                 why=one.cause or "recovered",
-                before=prior_state(one.undo, one.rule),
+                prior=prior_state(one.undo, one.rule),
             )
         )
         for one in result.recovered_writes

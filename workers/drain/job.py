@@ -61,7 +61,7 @@ class Drain:
                 outcome, wait_ms = "shop_not_found", FAILED_WAIT_MS
             elif turn.state.get("paused"):
                 outcome = await probe_token(
-                    turn, self.shops, self._api(shop), self.turns.bucket, self.turns.redis
+                    turn, self.shops, self._api(shop), self.turns.rate_limiter, self.turns.redis
                 )
             else:
                 work = await self._work(turn, shop)
@@ -105,7 +105,7 @@ class Drain:
             api=self._api(shop),
             compiled=await self.rulebook.get(shop, turn.version),
             redis=self.turns.redis,
-            bucket=self.turns.bucket,
+            bucket=self.turns.rate_limiter,
             shops=self.shops,
             counters=self.counters,
             alerts=self.alerts,
@@ -138,7 +138,7 @@ class Drain:
             if errors:
                 return str(errors[0]), 0
             if not any(each is True for each in results):
-                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.turns.bucket))
+                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.turns.rate_limiter))
             if self.monotonic() - started > TIME_BUDGET_S:
                 return "time_budget_spent", 0
 

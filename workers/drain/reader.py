@@ -46,7 +46,7 @@ class Reader:
         work = self._work
         if work.rests(work.reads) or (work.reads.is_tripped and not await self._is_back()):
             return False
-        taken, linger_ms = await work.turn.dequeue(most=self._most())
+        taken, linger_ms = await work.turn.dequeue(limit=self._most())
         lives = sum(mark.lane == "live" for mark in taken)
         work.live_backlog = lives * 10 >= BATCH_SIZE * 9  # a tenth is bulk's
         if not taken:

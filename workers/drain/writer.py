@@ -58,7 +58,7 @@ class Writer:
         """The oldest plans; None stands for one that is stale, that another release has made, or that was made
         before shadow mode began."""
         work = self._work
-        planned = await work.turn.planned_writes(most=most)
+        planned = await work.turn.planned_writes(limit=most)
         return [
             (mark, None if work.shop.shadow else _fresh(plan, work.turn.now_ms)) for mark, plan in planned
         ]

@@ -91,7 +91,7 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
     """Settle until there were so many entries; `kept`: they are sent along. The number of them."""
     dice = random.Random(SEED)  # the same crowd each time
     crowd = Crowd(compile_rules(parse_rules(RULES.read_text())), dice, {})
-    turns = LeaseManager(redis, bucket=RateLimiter(redis), clock_ms=lambda: crowd.now_ms)
+    turns = LeaseManager(redis, rate_limiter=RateLimiter(redis), clock_ms=lambda: crowd.now_ms)
     turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     written, at = 0, 0

@@ -101,7 +101,7 @@ class WitnessedTurns(LeaseManager):
     """Turns whose scripts are noted."""
 
     def __init__(self, turns: LeaseManager, pen: Pen, standstill: Standstill) -> None:
-        super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
+        super().__init__(turns.redis, rate_limiter=turns.rate_limiter, clock_ms=turns.clock_ms)
         for name in ("lease_acquire", "dequeue", "permit", "settle", "lease_release"):
             setattr(self, name, Noted(name, getattr(self, name), pen, standstill))
 

@@ -260,7 +260,7 @@ class Play:
             context=self.stage.context,
             shop=shop,
             api=Haravan.for_shop(shop, drain.session),
-            permits=WaitingPermits(drain.leases.bucket, ORG, lane="bulk"),
+            permits=WaitingPermits(drain.leases.rate_limiter, ORG, lane="bulk"),
             compiled=await drain.rules_cache.get(shop, version),
             version=version,
         )

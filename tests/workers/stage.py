@@ -186,7 +186,7 @@ def _drain(
     jitter: Callable[[], float],
 ) -> Drain:
     return Drain(
-        leases=LeaseManager(redis, bucket=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
+        leases=LeaseManager(redis, rate_limiter=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
         shops=shops,
         session=session,
         counters=Counters(redis),

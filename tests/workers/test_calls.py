@@ -67,7 +67,7 @@ async def test_the_last_echo_of_a_swap_costs_nothing(redis: ArqRedis) -> None:
 
         echo = await stage.announce(customer)
 
-        assert echo.code == "echo"
+        assert echo.outcome == "echo"
 
 
 async def test_a_flood_of_live_work_leaves_bulk_its_share(stage: Stage) -> None:

@@ -43,7 +43,7 @@ async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _:
         stage.context,
         shop,
         Haravan.for_shop(shop, stage.drain.session),
-        permits=WaitingPermits(stage.drain.leases.bucket, ORG, lane="bulk"),
+        permits=WaitingPermits(stage.drain.leases.rate_limiter, ORG, lane="bulk"),
         rules_cache=stage.drain.rules_cache,
         on_page=on_page,
     )

@@ -62,7 +62,7 @@ class Drain:
                 outcome, wait_ms = "shop_not_found", FAILED_WAIT_MS
             elif lease.state.get("paused"):
                 outcome = await probe_token(
-                    lease, self.shops, self._api(shop), self.leases.bucket, self.leases.redis
+                    lease, self.shops, self._api(shop), self.leases.rate_limiter, self.leases.redis
                 )
             else:
                 context = await self._context(lease, shop)
@@ -106,7 +106,7 @@ class Drain:
             api=self._api(shop),
             rules=await self.rules_cache.get(shop, lease.version),
             redis=self.leases.redis,
-            rate_limiter=self.leases.bucket,
+            rate_limiter=self.leases.rate_limiter,
             shops=self.shops,
             counters=self.counters,
             alerts=self.alerts,

@@ -102,7 +102,7 @@ class WritePermits(ReadPermits):
             decided_ms=self._decided_ms,
             intents=self._intents,
             removals=self._removals if has_removals else 0,
-            ours=self._owners,
+            owners=self._owners,
             reserve=self._reserve,
         )
         permit = _permit(answer)
@@ -118,6 +118,6 @@ def _permit(answer: Granted | Denied | WriteDenied) -> Permit:
         return answer.permit
     if isinstance(answer, Denied):
         raise RateLimitExceeded(answer.wait_s, answer.reason)
-    if answer.why == "lease_lost":
+    if answer.reason == "lease_lost":
         raise LeaseLost("the lease was lost before a call")
-    raise PermitRefused(answer.why)
+    raise PermitRefused(answer.reason)

@@ -51,7 +51,7 @@ class Reader:
             return False
         if context.read_breaker.is_tripped and not await self._probe_api():
             return False
-        marks, linger_ms = await context.lease.dequeue(most=self._batch_size())
+        marks, linger_ms = await context.lease.dequeue(limit=self._batch_size())
         context.live_backlog = sum(mark.lane == "live" for mark in marks) >= LIVE_BACKLOG_SIZE
         if not marks:
             context.wait(linger_ms)

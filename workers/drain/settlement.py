@@ -295,7 +295,7 @@ def _ledger_entry(mark: Mark, change: TagOutcome, version: int, *, written: bool
             delivery=mark.last_delivery,
             why=change.cause,
             written=written,
-            before=prior_state(change.undo, change.rule),
+            prior=prior_state(change.undo, change.rule),
         )
     )
 
@@ -315,7 +315,7 @@ def _recovered_entry(intent: WriteIntent) -> bytes:
             cause="recovered",
             values=intent.evidence,
             why=intent.cause or "recovered",
-            before=prior_state(intent.undo, intent.rule),
+            prior=prior_state(intent.undo, intent.rule),
         )
     )
 

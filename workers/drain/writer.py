@@ -99,7 +99,7 @@ class Writer:
     async def _load_plans(self, limit: int) -> list[tuple[Mark, WritePlan | None]]:
         """The oldest plans. None for a plan that is too old, unreadable, or older than shadow mode."""
         context = self._context
-        planned = await context.lease.planned_writes(most=limit)
+        planned = await context.lease.planned_writes(limit=limit)
         return [
             (mark, None if context.shop.shadow else _decode_plan(packed, now_ms=context.lease.now_ms))
             for mark, packed in planned

@@ -57,8 +57,10 @@ def check(compiled: CompiledRules, customer: Customer, standing: CustomerState, 
 @given(st.data())
 def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
-    standing = data.draw(st.one_of(st.just(CustomerState()), strategies.standings(doc["timezone"], today)))
-    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.PASTS))
+    standing = data.draw(
+        st.one_of(st.just(CustomerState()), strategies.customer_states(doc["timezone"], today))
+    )
+    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.INHERITANCES))
 
     check(compiled, data.draw(strategies.customers(doc["timezone"])), standing, today)
 

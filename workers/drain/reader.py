@@ -62,7 +62,7 @@ class Reader:
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         """So many customers gone at once: believe no deletion until a person has looked."""
-        doubted = too_many_deletions(gone=self._gone, asked=self._asked)
+        doubted = too_many_deletions(missing=self._gone, requested=self._asked)
         await self._work.settle([each for each in settlements if not (doubted and each.op == "delete")])
         if doubted:
             work = self._work

@@ -11,11 +11,11 @@ from service.domain.sync import (
     MAX_REJECTIONS,
     REVERTS_CODEC,
     Deleted,
+    Outcome,
     RetryLater,
     Unprocessable,
     UpToDate,
     WriteNeeded,
-    evaluate,
     retry_delay_s,
 )
 from service.errors import HaravanError, RequestRejected
@@ -26,7 +26,7 @@ from workers.drain.plans import WritePlan, encode_plan
 
 
 def settlement_for(
-    mark: Mark, outcome: evaluate.Outcome, *, version: int, now_ms: int, seen: Customer | None = None
+    mark: Mark, outcome: Outcome, *, version: int, now_ms: int, seen: Customer | None = None
 ) -> Settlement:
     """The settlement of an evaluated customer, who was last `seen` like that."""
     match outcome:

@@ -20,15 +20,16 @@ from service.domain.decisions import (
 )
 from service.domain.engine import CompiledRules
 from service.domain.sync.retries import DELETION_CONFIRM_S, STALE_READ_BACKOFF_S, STALE_READ_RECHECK_S
-from service.domain.sync.reverts import RevertHistory, suppressed_tags
 from service.domain.sync.writes import (
     WRITE_GRACE_MS,
+    RevertHistory,
     WriteStatus,
     detect_reverts,
     intent_key,
     keep_recent,
     resolve_writes,
     suppress,
+    suppressed_tags,
 )
 
 

@@ -88,10 +88,10 @@ class CircuitBreaker:
         return CircuitBreaker()
 
 
-def too_many_deletions(*, gone: int, asked: int) -> bool:
-    """So many first 404s in one turn are a wrong token or address, not deletions: of customers whose deletion nobody
-    announced.
+def too_many_deletions(*, missing: int, requested: int) -> bool:
+    """Whether so many 404s among the requested customers mean a wrong token or address rather than deletions.
 
-    A second 404 is no news: a person has looked since, or there were few at first.
+    `missing` counts first 404s without an announced deletion. A second 404 counts for nothing: either there were few
+    first ones, or a person has resumed the shop since.
     """
-    return gone >= MIN_MASS_DELETION and gone > asked * MASS_DELETION_SHARE
+    return missing >= MIN_MASS_DELETION and missing > requested * MASS_DELETION_SHARE

@@ -34,7 +34,7 @@ def decided_both_ways(
     quick = decide(rules=compiled, customer=customer, state=standing, today=day, now_ms=now_ms, version=4)
     facts = compiled.build_facts(customer, day)
     whole = decide_by_steps(
-        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=4
+        rules=compiled, customer=customer, state=standing, facts=facts, now_ms=now_ms, version=4
     )
     return quick, whole
 

@@ -95,7 +95,7 @@ class WorkerProcess:
             drain = Drain(
                 leases=LeaseManager(
                     redis,
-                    bucket=rate_limiter,
+                    rate_limiter=rate_limiter,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,

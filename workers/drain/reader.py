@@ -67,7 +67,7 @@ class Reader:
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         """Settle the batch. After too many 404s, believe no deletion and pause the shop: a person must check."""
         context = self._context
-        if not too_many_deletions(gone=self._missing, asked=self._requested):
+        if not too_many_deletions(missing=self._missing, requested=self._requested):
             await context.settle(settlements)
             return
         await context.settle([settlement for settlement in settlements if settlement.op != "delete"])

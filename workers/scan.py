@@ -178,7 +178,7 @@ async def pages(
 ) -> AsyncIterator[Batch]:
     """All pages of a shop's customers by id. Only an empty page is the last, not a short one (haravan.md, API).
 
-    Raises Unavailable if a page has no id beyond the previous page: an API that ignores `since_id` would be
+    Raises ApiUnavailable if a page has no id beyond the previous page: an API that ignores `since_id` would be
     scanned for ever.
     """
     since_id = 0

@@ -1,4 +1,4 @@
-"""The processes of a chaos run: started, killed, stopped, and watched for any end that nobody asked for."""
+"""The processes of a chaos run: they are started, killed and stopped, and their unexpected ends are recorded."""
 
 from __future__ import annotations
 
@@ -14,32 +14,32 @@ from pathlib import Path
 
 from deploy.local.wait import until
 
-ARMED_S = 15.0
+STOP_POINT_TIMEOUT_S = 15.0
 PR_SET_PDEATHSIG = 1
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @dataclass(slots=True)
 class Pause:
-    """A process stood still for a while (monotonic seconds)."""
+    """A time in which a process was stopped (seconds of the monotonic clock)."""
 
     pid: int
-    since: float
-    until: float = float("inf")
+    started_s: float
+    ended_s: float = float("inf")
 
 
 @dataclass(slots=True)
-class Child:
-    """One part of the system, in whatever process it lives at the moment."""
+class ChildProcess:
+    """One part of the system. Its process changes when it is killed and started again."""
 
     name: str
     command: Sequence[str]
     environ: Mapping[str, str] = field(repr=False)  # carries secrets
     log: Path
-    died: list[str] = field(default_factory=list)  # ends that nobody asked for
+    deaths: list[str] = field(default_factory=list)  # unexpected ends
     pauses: list[Pause] = field(default_factory=list)
     kills: int = 0
-    busy: bool = False  # something is being done to it
+    busy: bool = False  # a fault is being injected
     _process: asyncio.subprocess.Process | None = None
     _ending: bool = False
     _watching: asyncio.Task[None] | None = None
@@ -52,7 +52,7 @@ class Child:
     async def start(
         self, *, stdin: int | None = asyncio.subprocess.DEVNULL, stdout: int | None = None
     ) -> None:
-        """Start it, in a session of its own; it dies with this process."""
+        """Start it in its own session. It dies with this process."""
         self._ending = False
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -63,7 +63,7 @@ class Child:
                 env={"PATH": os.environ["PATH"], **self.environ},
                 cwd=ROOT,
                 start_new_session=True,
-                preexec_fn=_dying_with_parent,
+                preexec_fn=_die_with_parent,
             )
         self._watching = asyncio.create_task(self._watch(self._process))
 
@@ -73,41 +73,41 @@ class Child:
         return self._process
 
     async def kill(self) -> None:
-        """kill -9; returns when it is gone."""
+        """kill -9, and wait until it is gone."""
         self.kills += 1
         await self._end(signal.SIGKILL)
 
-    async def stop(self, *, within_s: float) -> int | None:
-        """Ask it to end; the exit code, or None when it had to be killed."""
+    async def stop(self, *, timeout_s: float) -> int | None:
+        """SIGTERM, then SIGKILL after the timeout. The exit code, or None if it had to be killed."""
         try:
-            async with asyncio.timeout(within_s):
+            async with asyncio.timeout(timeout_s):
                 return await self._end(signal.SIGTERM)
         except TimeoutError:
             await self._end(signal.SIGKILL)
             return None
 
     async def pause(self, seconds: float, *, arm: signal.Signals | None = None) -> bool:
-        """SIGSTOP, and SIGCONT after so long. With `arm` it is told to stop itself at a moment that it knows.
+        """SIGSTOP, and SIGCONT after some seconds. `arm` makes the process stop itself at its next stop point.
 
-        False when that moment did not come.
+        False if it did not reach that point in time.
         """
         if arm is None:
             self.process.send_signal(signal.SIGSTOP)
         else:
             self.process.send_signal(arm)
-            if not await until(self._stands_still, within_s=ARMED_S):
+            if not await until(self._is_stopped, within_s=STOP_POINT_TIMEOUT_S):
                 return False
         pause = Pause(self.pid, time.monotonic())
         self.pauses.append(pause)
         try:
             await asyncio.sleep(seconds)
         finally:
-            pause.until = time.monotonic()
+            pause.ended_s = time.monotonic()
             if self.process.returncode is None:
                 self.process.send_signal(signal.SIGCONT)
         return True
 
-    async def _stands_still(self) -> bool:
+    async def _is_stopped(self) -> bool:
         return self.process.returncode is None and _state(self.pid) == "T"
 
     async def _end(self, number: signal.Signals) -> int | None:
@@ -125,21 +125,21 @@ class Child:
     async def _watch(self, process: asyncio.subprocess.Process) -> None:
         code = await process.wait()
         if not self._ending:
-            self.died.append(f"{self.name} ended by itself with {code}")
+            self.deaths.append(f"{self.name} ended by itself with {code}")
 
 
-def _dying_with_parent() -> None:
+def _die_with_parent() -> None:
     if sys.platform.startswith("linux"):
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _state(pid: int) -> str:
-    """As Linux has it: `T` is stopped; "" when it is gone."""
+    """The state in /proc: `T` is stopped, "" is gone."""
     return next((line.split()[1] for line in _status(pid) if line.startswith("State:")), "")
 
 
 def catches(pid: int, number: signal.Signals) -> bool:
-    """Has the process set up its handler for this signal? Before that the signal would end it."""
+    """Whether the process has a handler for this signal. Without one the signal would end it."""
     masks = [int(line.split()[1], 16) for line in _status(pid) if line.startswith("SigCgt:")]
     return bool(masks and masks[0] >> (number - 1) & 1)
 

@@ -1,4 +1,4 @@
-"""Haravan's side of the promise: which deliveries were answered 200, each by its identity."""
+"""Haravan's side of the promise: every delivery that was answered 200, by topic and signature."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from deploy.sandbox.webhooks.outbox import Delivery
 from deploy.sandbox.webhooks.signature import sign
 
 
-class Witness(Deliveries):
-    """Deliveries as they are, with a book kept of every 200."""
+class RecordedDeliveries(Deliveries):
+    """A shop's deliveries, which also count every answer."""
 
     def __init__(self, instead_of: Deliveries) -> None:
         super().__init__(
@@ -22,24 +22,22 @@ class Witness(Deliveries):
             rng=instead_of.rng,
         )
         self.pushed = 0
-        self.attempts = 0
-        self.answered: Counter[tuple[str, str]] = Counter()  # topic and signature
+        self.acknowledged: Counter[tuple[str, str]] = Counter()  # answered 200, by topic and signature
         self.refused: Counter[int] = Counter()  # other answers by status; 0 = none
 
     def push(self, delivery: Delivery) -> None:
-        """Take on a delivery."""
+        """Queue a delivery, and count it."""
         self.pushed += 1
         super().push(delivery)
 
     async def _send(self, session: aiohttp.ClientSession, delivery: Delivery) -> None:
         before, target = self.log[-1] if self.log else None, self.target()
         await super()._send(session, delivery)
-        sent = self.log[-1] if self.log else None  # nothing else runs between its note and this line
+        sent = self.log[-1] if self.log else None  # no other task runs between its log entry and this line
         if sent is None or sent is before or target is None:
             return
-        self.attempts += 1
         if sent.status == 200:
             signature = delivery.signature or sign(delivery.body, target.secret)
-            self.answered[delivery.topic, signature] += 1
+            self.acknowledged[delivery.topic, signature] += 1
         else:
             self.refused[sent.status or 0] += 1

@@ -1,4 +1,4 @@
-"""The decision agrees with the second opinion, day after day, whatever happens to the customer in between."""
+"""The decision agrees with the independent evaluator, day after day, whatever happens in between."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ from service.domain.documents.parser import validate_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
-from tests.reference import naive, strategies
-from tests.reference.matching import Person, local_day
-from tests.reference.naive import Kept
+from tests.reference import evaluator, strategies
+from tests.reference.conditions import Record, local_day
+from tests.reference.evaluator import State
 
 
-def as_kept(standing: CustomerState, zone: str) -> Kept:
-    owned = {
+def plain_state(state: CustomerState, zone: str) -> State:
+    ownership = {
         key: [own.tag, own.rule, local_day(own.since_ms, zone).toordinal(), own.version]
-        for key, own in standing.ownership.items()
+        for key, own in state.ownership.items()
     }
-    held = {
-        one: [hold.tag_key, hold.since_day, hold.below_since, hold.observed_by]
-        for one, hold in standing.holds.items()
+    holds = {
+        rule: [hold.tag_key, hold.since_day, hold.below_since, hold.observed_by]
+        for rule, hold in state.holds.items()
     }
-    return Kept(owned, held, set(standing.excluded_rules))
+    return State(ownership, holds, set(state.excluded_rules))
 
 
-def as_person(customer: Customer) -> Person:
-    return Person(**{one.name: getattr(customer, one.name) for one in fields(Person)})
+def plain_record(customer: Customer) -> Record:
+    return Record(**{field.name: getattr(customer, field.name) for field in fields(Record)})
 
 
-def second_opinion(
+def evaluate(
     doc: dict[str, Any],
     customer: Customer,
-    standing: CustomerState,
+    state: CustomerState,
     today: date,
     version: int,
-    past: Inheritance,
-) -> naive.Outcome:
-    return naive.decide(
+    inheritance: Inheritance,
+) -> evaluator.Expected:
+    return evaluator.decide(
         doc=doc,
-        customer=as_person(customer),
-        kept=as_kept(standing, doc["timezone"]),
+        customer=plain_record(customer),
+        state=plain_state(state, doc["timezone"]),
         today=today,
         version=version,
-        gone=past.orphan_policies,
-        undone=set(past.revoked_grants),
-        blind=set(past.rolled_back),
+        orphan_policies=inheritance.orphan_policies,
+        revoked=set(inheritance.revoked_grants),
+        rolled_back=set(inheritance.rolled_back),
     )
 
 
-def ask(
-    compiled: CompiledRules, customer: Customer, standing: CustomerState, today: date, version: int
+def decide_on(
+    compiled: CompiledRules, customer: Customer, state: CustomerState, today: date, version: int
 ) -> Decision:
     return decide(
         rules=compiled,
         customer=customer,
-        state=standing,
+        state=state,
         today=today.toordinal(),
         now_ms=strategies.moment(today, 12, compiled.rule_set.timezone),
         version=version,
@@ -77,81 +77,88 @@ def check_agreement(
     doc: dict[str, Any],
     compiled: CompiledRules,
     customer: Customer,
-    standing: CustomerState,
+    state: CustomerState,
     today: date,
     version: int,
-    past: Inheritance,
+    inheritance: Inheritance,
 ) -> tuple[Customer, CustomerState]:
-    """Both agree; deciding again changes nothing; nothing changes before the day that was promised."""
-    decision = ask(compiled, customer, standing, today, version)
-    second = second_opinion(doc, customer, standing, today, version, past)
+    """Both agree, deciding again changes nothing, and nothing changes before `next_change`."""
+    decision = decide_on(compiled, customer, state, today, version)
+    expected = evaluate(doc, customer, state, today, version, inheritance)
 
-    assert {fold(tag) for tag in decision.change.add} == second.add
-    assert {fold(tag) for tag in decision.change.remove} == second.remove
-    assert {fold(tag) for tag in decision.wanted} == second.wanted
-    assert as_kept(decision.state, doc["timezone"]) == second.kept
+    assert {fold(tag) for tag in decision.change.add} == expected.add
+    assert {fold(tag) for tag in decision.change.remove} == expected.remove
+    assert {fold(tag) for tag in decision.wanted} == expected.wanted
+    assert plain_state(decision.state, doc["timezone"]) == expected.state
     assert set(decision.change.remove) <= set(customer.tags)
     done = msgspec.structs.replace(customer, tags=apply_change(tag_set(customer.tags), decision.change).names)
-    again = ask(compiled, done, decision.state, today, version)
+    again = decide_on(compiled, done, decision.state, today, version)
     assert not again.change
     assert again.state is decision.state
     assert again.wanted == decision.wanted
     assert again.next_change == decision.next_change
     assert decision.next_change is None or decision.next_change > today.toordinal()
-    check_promise(doc, done, decision, today, version, past)
+    check_next_change(doc, done, decision, today, version, inheritance)
     return done, decision.state
 
 
-def check_promise(
-    doc: dict[str, Any], customer: Customer, decision: Decision, today: date, version: int, past: Inheritance
+def check_next_change(
+    doc: dict[str, Any],
+    customer: Customer,
+    decision: Decision,
+    today: date,
+    version: int,
+    inheritance: Inheritance,
 ) -> None:
-    """The second opinion, asked on later days, finds nothing to do before `next_change`."""
+    """The evaluator changes nothing on any later day before `next_change`."""
     end = decision.next_change or (today.toordinal() + 400)
-    spread = sorted({today.toordinal() + 1, today.toordinal() + 28, end - 1, (today.toordinal() + end) // 2})
-    for ordinal in spread:
+    later_days = sorted(
+        {today.toordinal() + 1, today.toordinal() + 28, end - 1, (today.toordinal() + end) // 2}
+    )
+    for ordinal in later_days:
         if today.toordinal() < ordinal < end:
-            later = second_opinion(doc, customer, decision.state, date.fromordinal(ordinal), version, past)
+            later = evaluate(doc, customer, decision.state, date.fromordinal(ordinal), version, inheritance)
             assert not later.add | later.remove
             assert later.wanted == {fold(tag) for tag in decision.wanted}
-            assert later.kept == as_kept(decision.state, doc["timezone"])
+            assert later.state == plain_state(decision.state, doc["timezone"])
 
 
-def any_customer(data: st.DataObject) -> None:
+def check_any_customer(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     today = data.draw(strategies.DAYS)
     customer = data.draw(strategies.customers(doc["timezone"]))
-    standing = data.draw(strategies.customer_states(doc["timezone"], today))
-    past = data.draw(strategies.INHERITANCES)
-    compiled = compile_rules(validate_rules(doc), inheritance=past)
+    state = data.draw(strategies.customer_states(doc["timezone"], today))
+    inheritance = data.draw(strategies.INHERITANCES)
+    compiled = compile_rules(validate_rules(doc), inheritance=inheritance)
 
-    check_agreement(doc, compiled, customer, standing, today, 4, past)
+    check_agreement(doc, compiled, customer, state, today, 4, inheritance)
 
 
 @dataclass
 class Shop:
-    """A shop with one customer, living through days and versions."""
+    """A shop with one customer, through days and versions."""
 
     doc: dict[str, Any]
     customer: Customer
     today: date
-    standing: CustomerState = field(default_factory=CustomerState)
+    state: CustomerState = field(default_factory=CustomerState)
     version: int = 1
-    past: Inheritance = NO_INHERITANCE
+    inheritance: Inheritance = NO_INHERITANCE
 
     def publish(self, doc: dict[str, Any]) -> None:
         before, now = validate_rules(self.doc), validate_rules(doc)
-        self.past = inherit(self.past, before=before, after=now)
+        self.inheritance = inherit(self.inheritance, before=before, after=now)
         self.doc, self.version = doc, self.version + 1
 
     def roll_back(self, doc: dict[str, Any]) -> None:
         undone = {self.version: validate_rules(self.doc)}
         self.publish(doc)
-        self.past = inherit_rollback(self.past, undone=undone, restored=validate_rules(doc))
+        self.inheritance = inherit_rollback(self.inheritance, undone=undone, restored=validate_rules(doc))
 
-    def live_a_day(self) -> None:
-        compiled = compile_rules(validate_rules(self.doc), inheritance=self.past)
-        self.customer, self.standing = check_agreement(
-            self.doc, compiled, self.customer, self.standing, self.today, self.version, self.past
+    def check_day(self) -> None:
+        compiled = compile_rules(validate_rules(self.doc), inheritance=self.inheritance)
+        self.customer, self.state = check_agreement(
+            self.doc, compiled, self.customer, self.state, self.today, self.version, self.inheritance
         )
 
 
@@ -167,7 +174,7 @@ def happen(shop: Shop, data: st.DataObject) -> None:
             shop.customer = msgspec.structs.replace(shop.customer, tags=strategies.unique(tags))
         case "exclude":
             ids = data.draw(st.frozensets(st.sampled_from((*strategies.IDS, "t0")), max_size=1))
-            shop.standing = CustomerState(shop.standing.ownership, shop.standing.holds, ids)
+            shop.state = CustomerState(shop.state.ownership, shop.state.holds, ids)
         case "publish":
             shop.publish(same_zone(data.draw(strategies.documents()), zone))
         case "roll back":
@@ -180,44 +187,44 @@ def same_zone(doc: dict[str, Any], zone: str) -> dict[str, Any]:
     return {**doc, "timezone": zone}
 
 
-def a_life(data: st.DataObject) -> None:
+def check_any_history(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     shop = Shop(doc, data.draw(strategies.customers(doc["timezone"])), data.draw(strategies.DAYS))
 
     for _ in range(data.draw(st.integers(2, 7))):
-        shop.live_a_day()
+        shop.check_day()
         happen(shop, data)
 
 
 @given(data=st.data())
 @settings(max_examples=60, deadline=None)
-def test_any_customer_with_any_standing_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
-    any_customer(data)
+def test_the_evaluator_agrees_for_any_customer_in_any_state(data: st.DataObject) -> None:
+    check_any_customer(data)
 
 
 @given(data=st.data())
 @settings(max_examples=20, deadline=None)
-def test_a_customers_life_is_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
-    a_life(data)
+def test_the_evaluator_agrees_for_any_history(data: st.DataObject) -> None:
+    check_any_history(data)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @given(data=st.data())
 @settings(max_examples=2000, deadline=None)
-def test_two_thousand_customers_are_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
-    any_customer(data)
+def test_the_evaluator_agrees_for_two_thousand_customers(data: st.DataObject) -> None:
+    check_any_customer(data)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @given(data=st.data())
 @settings(max_examples=500, deadline=None)
-def test_five_hundred_lives_are_decided_as_the_second_opinion_says(data: st.DataObject) -> None:
-    a_life(data)
+def test_the_evaluator_agrees_for_five_hundred_histories(data: st.DataObject) -> None:
+    check_any_history(data)
 
 
-def test_a_tag_that_one_rule_follows_to_and_another_holds_by_itself_is_held_by_both() -> None:
+def test_a_tag_with_a_renamed_hold_and_a_hold_of_its_own_keeps_both() -> None:
     spent: dict[str, Any] = {"field": "total_spent", "op": "at_least", "value": 0}
     head: dict[str, Any] = {
         "version": 1,
@@ -230,10 +237,10 @@ def test_a_tag_that_one_rule_follows_to_and_another_holds_by_itself_is_held_by_b
     moved = {"id": "r0", "tag": "B", "when": spent, "keep": "forever", "when_gone": "remove"}
     kept = {"id": "r1", "tag": "B", "when": spent, "keep": "forever"}
     shop = Shop({**head, "rules": [gives_a, gives_b]}, Customer(id=1), date(2047, 12, 1))
-    shop.live_a_day()
+    shop.check_day()
 
     shop.publish({**head, "rules": [moved, kept]})
-    shop.live_a_day()
+    shop.check_day()
 
     assert shop.customer.tags == ("B",)
-    assert set(shop.standing.holds) == {"r0", "r1"}
+    assert set(shop.state.holds) == {"r0", "r1"}

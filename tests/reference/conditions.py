@@ -1,4 +1,4 @@
-"""The naive reading of one customer and of conditions: dates by the standard library, nothing made ready before."""
+"""Conditions, evaluated in the most literal way: dates by the standard library, nothing compiled."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from zoneinfo import ZoneInfo
 
 
 @dataclass(frozen=True)
-class Person:
-    """One customer's record as conditions see it. Moments in ms, money in ten-thousandths, as records have them; None is empty."""
+class Record:
+    """The record of one customer as conditions see it. Moments are in ms, money is in ten-thousandths, None is empty."""
 
     total_spent: int | None = None
     orders_count: int | None = None
@@ -37,22 +37,22 @@ class Person:
     note: str | None = None
 
 
-def read_person(record: Mapping[str, Any]) -> Person:
-    """From the JSON of an Omni record (rules.md, The customer record)."""
-    place = record["default_address"] or {}
-    return Person(
+def parse_record(record: Mapping[str, Any]) -> Record:
+    """Parse the JSON of an Omni record (rules.md, The customer record)."""
+    address = record["default_address"] or {}
+    return Record(
         total_spent=None if record["total_spent"] is None else money(record["total_spent"]),
         tags=tuple(tag.strip() for tag in (record["tags"] or "").split(",") if tag.strip()),
         created_ms=milliseconds(record["created_at"]),
         last_order_ms=milliseconds(record["last_order_date"]),
         birthday_ms=milliseconds(record["birthday"]),
         group=record["group_name"],
-        **{name: place.get(name) for name in ("province", "province_code", "district", "ward")},
-        **{name: record[name] for name in AS_THEY_ARE},
+        **{name: address.get(name) for name in ("province", "province_code", "district", "ward")},
+        **{name: record[name] for name in COPIED_KEYS},
     )
 
 
-AS_THEY_ARE = (
+COPIED_KEYS = (
     "orders_count",
     "gender",
     "state",
@@ -73,7 +73,7 @@ def milliseconds(text: str | None) -> int | None:
 
 
 def fold(text: str) -> str:
-    """Compared without case, outer spaces, or the way that accents are stored."""
+    """The text as it is compared: without case, outer spaces and differences of composition."""
     return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
 
 
@@ -88,21 +88,21 @@ def celebrated(born: date, year: int) -> date:
         return date(year, 2, 28)
 
 
-def span(text: str) -> int:
+def duration_days(text: str) -> int:
     number, unit = text.split()
     return int(number) * {"days": 1, "ngày": 1, "ngay": 1, "weeks": 7, "months": 30, "tháng": 30}[unit]
 
 
 def money(value: Any) -> int:
-    """Moved by four places, as text."""
+    """The ten-thousandths of an amount, by moving the point of its text."""
     whole, _, fraction = f"{Decimal(str(value)):f}".partition(".")
     return int(whole + fraction.ljust(4, "0")[:4])
 
 
-def leaf(
-    node: Mapping[str, Any], customer: Person, tags: set[str], own: set[str], doc: Any, today: date
+def matches_condition(
+    node: Mapping[str, Any], customer: Record, tags: set[str], own: set[str], doc: Any, today: date
 ) -> bool:
-    """One comparison."""
+    """Evaluate one comparison."""
     name, op, value = node["field"], node["op"], node.get("value")
     zone = doc["timezone"]
     if name == "tags":
@@ -130,7 +130,7 @@ def tag_test(op: str, value: Any, tags: set[str], own: set[str]) -> bool:
     return {"has_any": bool(wanted & tags), "has_all": wanted <= tags, "has_none": not wanted & tags}[op]
 
 
-def number(name: str, customer: Person, zone: str, today: date) -> int | None:
+def number(name: str, customer: Record, zone: str, today: date) -> int | None:
     spent, orders = customer.total_spent, customer.orders_count
     if name == "avg_order_value":
         return spent // orders if orders and spent is not None else None
@@ -168,7 +168,7 @@ def date_test(op: str, value: Any, actual: date | None, today: date) -> bool:
     if actual is None:
         return False
     if op in {"within_last", "more_than_ago"}:
-        within = (today - actual).days <= span(value)
+        within = (today - actual).days <= duration_days(value)
         return within if op == "within_last" else not within
     fixed = date.fromisoformat(value)
     return actual < fixed if op == "before" else actual > fixed
@@ -185,16 +185,16 @@ def birthday_test(op: str, value: Any, born: date | None, today: date) -> bool:
         return born.month == (1 if today.month == 12 else today.month + 1)
     if op == "month_is":
         return bool(born.month == value)
-    ahead = 0 if op == "today" else span(value)
-    days = (today + timedelta(days=one) for one in range(ahead + 1))
-    return any(celebrated(born, one.year) == one for one in days)
+    ahead = 0 if op == "today" else duration_days(value)
+    days = (today + timedelta(days=offset) for offset in range(ahead + 1))
+    return any(celebrated(born, day.year) == day for day in days)
 
 
-def choices(name: str, customer: Person) -> set[Any]:
+def choices(name: str, customer: Record) -> set[Any]:
     if name == "gender":
         return set() if customer.gender is None else {customer.gender}
-    found = [getattr(customer, name), customer.province_code if name == "province" else None]
-    return {fold(one) for one in found if one is not None and fold(one)}
+    texts = [getattr(customer, name), customer.province_code if name == "province" else None]
+    return {fold(text) for text in texts if text is not None and fold(text)}
 
 
 def choice_test(op: str, value: Any, actual: set[Any]) -> bool:
@@ -207,8 +207,10 @@ def choice_test(op: str, value: Any, actual: set[Any]) -> bool:
     return bool(
         actual
         & {
-            genders.get(one, one) if one in genders else (one if isinstance(one, int) else fold(one))
-            for one in listed
+            genders.get(choice, choice)
+            if choice in genders
+            else (choice if isinstance(choice, int) else fold(choice))
+            for choice in listed
         }
     )
 
@@ -229,22 +231,22 @@ def text_test(op: str, value: Any, actual: str | None) -> bool:
     }[op]
 
 
-def holds(node: Mapping[str, Any], *rest: Any) -> bool:
-    """A tree of conditions."""
+def matches(node: Mapping[str, Any], *rest: Any) -> bool:
+    """Evaluate a tree of conditions."""
     if "all" in node:
-        return all(holds(one, *rest) for one in node["all"])
+        return all(matches(part, *rest) for part in node["all"])
     if "any" in node:
-        return any(holds(one, *rest) for one in node["any"])
+        return any(matches(part, *rest) for part in node["any"])
     if "not" in node:
-        return not holds(node["not"], *rest)
-    return leaf(node, *rest)
+        return not matches(node["not"], *rest)
+    return matches_condition(node, *rest)
 
 
-def read_tags(node: Mapping[str, Any]) -> set[str] | None:
-    """The tags that a tree names; None when it asks about all of them."""
+def tags_read_by(node: Mapping[str, Any]) -> set[str] | None:
+    """The folded tags that a tree names. None if it reads all tags."""
     if "field" in node:
         if node["field"] != "tags":
             return set()
         return None if node["op"] in {"is_empty", "is_not_empty"} else {fold(tag) for tag in node["value"]}
-    below = [read_tags(one) for one in node.get("all") or node.get("any") or [node["not"]]]
-    return None if None in below else {tag for one in below if one for tag in one}
+    parts = [tags_read_by(part) for part in node.get("all") or node.get("any") or [node["not"]]]
+    return None if None in parts else {tag for tags in parts if tags for tag in tags}

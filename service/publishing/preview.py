@@ -169,9 +169,9 @@ def _known(
             if name in owned or name in held or name in excluded or name in back:
                 stands = to_state(
                     owned=owned.get(name),
-                    held=held.get(name),
-                    excluded=excluded.get(name),
-                    restores=back.get(name),
+                    holds=held.get(name),
+                    exclusions=excluded.get(name),
+                    pending_restores=back.get(name),
                 )
             else:
                 stands = EMPTY_STATE

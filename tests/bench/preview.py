@@ -22,7 +22,7 @@ import cel
 import msgspec
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.state import EMPTY_STATE, CustomerState
 from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
@@ -58,7 +58,7 @@ def main() -> int:
     crowd = [customer(number + 1, dice) for number in range(asked.customers)]
     first = decide_all(compiled, crowd, [EMPTY_STATE] * len(crowd))
     settled = [
-        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).names)
+        msgspec.structs.replace(one, tags=apply_change(tag_set(one.tags), decision.change).names)
         for one, decision in zip(crowd, first, strict=True)
     ]
     standings = [decision.state for decision in first]

@@ -253,7 +253,7 @@ def as_written(condition: Condition) -> dict[str, Any]:
 def test_every_operator_explains_itself(condition: Condition, customer: Customer) -> None:
     found = explained(as_written(condition), customer)
     told = trace_data(found, translator=translator_for("en"))
-    test = compile_expression(condition, currency="VND", own=frozenset({"ours"}))
+    test = compile_expression(condition, currency="VND", own_tags=frozenset({"ours"}))
 
     assert (told["field"], told["op"]) == (condition.field, condition.op)
     assert told["matched"] is test.matches(make(customer, TODAY.toordinal()))

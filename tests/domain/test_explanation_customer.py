@@ -24,7 +24,7 @@ from service.domain.explain.model import CustomerExplanation, ExplainInput
 from service.domain.explain.text import render_text
 from service.locales import translator_for
 from tests.reference import strategies
-from tests.reference.strategies import PASTS, standings
+from tests.reference.strategies import INHERITANCES, customer_states
 
 JSON = msgspec.json.Encoder(decimal_format="number")
 TODAY = date(2026, 11, 20)
@@ -272,10 +272,10 @@ def test_an_explanation_agrees_with_the_decision_whatever_the_rules_and_the_stan
 ) -> None:
     doc = data.draw(strategies.documents().filter(lambda one: strategies.publishable(one) is not None))
     today, zone = data.draw(strategies.DAYS), doc["timezone"]
-    compiled: CompiledRules = compile_rules(validate_rules(doc), inheritance=data.draw(PASTS))
+    compiled: CompiledRules = compile_rules(validate_rules(doc), inheritance=data.draw(INHERITANCES))
     known = ExplainInput(
         customer=data.draw(strategies.customers(zone)),
-        state=data.draw(standings(zone, today)),
+        state=data.draw(customer_states(zone, today)),
         today=today.toordinal(),
         now_ms=strategies.moment(today, 12, zone),
         version=4,

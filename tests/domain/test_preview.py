@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import TagChange, after, fold, tag_set
+from service.domain.customers.tags import TagChange, apply_change, fold, tag_set
 from service.domain.decisions.decide import Decision
 from service.domain.decisions.rollback import decide_with_restores
 from service.domain.decisions.state import CustomerState, Hold, Ownership
@@ -25,7 +25,7 @@ from service.domain.engine.facts import Facts
 from service.domain.preview.impact import Preview, PublishPlan, preview, publish_plan
 from service.domain.preview.population import Population, sample_rank
 from tests.reference import strategies
-from tests.reference.strategies import PASTS, restores, standings
+from tests.reference.strategies import INHERITANCES, customer_states, restores
 
 TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -109,7 +109,7 @@ def check_plan(plan: PublishPlan, decisions: Sequence[Decided], people: Populati
 
 def facts_after(one: Decided, people: Population, compiled: CompiledRules) -> Facts:
     """The customer once everything is done that is decided: what later rules saw of earlier ones."""
-    tags = after(tag_set(one.customer.tags), one.decision.change).names
+    tags = apply_change(tag_set(one.customer.tags), one.decision.change).names
     return compiled.build_facts(msgspec.structs.replace(one.customer, tags=tags), people.today)
 
 
@@ -148,7 +148,7 @@ def tier_moves(
         target = earned(facts_after(one, people, compiled), tier)
         if one.stopped & changes & tier.level_by_tag.keys():
             written = TagChange(add=tuple(one.add), remove=tuple(one.remove))
-            target = level_of(after(tag_set(one.customer.tags), written).names, tier)
+            target = level_of(apply_change(tag_set(one.customer.tags), written).names, tier)
         waits = any(held.cause == "downgrade" and held.rule == tier.id for held in one.decision.retained)
         if source == target:
             stay[source] += 1
@@ -185,7 +185,7 @@ def check(people: Population, compiled: CompiledRules) -> None:
 @st.composite
 def restoring(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
     """A standing with tags that a roll-back restores."""
-    return replace(draw(standings(zone, today)), restores=draw(restores(zone, today)))
+    return replace(draw(customer_states(zone, today)), restores=draw(restores(zone, today)))
 
 
 @st.composite
@@ -193,7 +193,7 @@ def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
     some = [
         (
             msgspec.structs.replace(draw(strategies.customers(zone)), id=at + 1),
-            draw(st.one_of(st.just(CustomerState()), standings(zone, today), restoring(zone, today))),
+            draw(st.one_of(st.just(CustomerState()), customer_states(zone, today), restoring(zone, today))),
         )
         for at in range(draw(st.integers(1, 4)))
     ]
@@ -215,7 +215,7 @@ def test_a_preview_counts_what_deciding_for_each_customer_does(data: st.DataObje
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
     people = data.draw(peoples(doc["timezone"], today))
 
-    check(people, compile_rules(validate_rules(doc), inheritance=data.draw(PASTS)))
+    check(people, compile_rules(validate_rules(doc), inheritance=data.draw(INHERITANCES)))
 
 
 READS_TAGS = """

@@ -18,7 +18,7 @@ from deploy.cli.context import (
 )
 from deploy.cli.inputs import Lang, parse_date
 from deploy.cli.output import print_json
-from deploy.local.console import console
+from deploy.local import console
 
 
 def explain(
@@ -53,6 +53,6 @@ def explain(
             print_json(explanation.data(words=sentences, tag=tag))
         else:
             for line in explanation.lines(words=sentences, tag=tag):
-                console().print(line, soft_wrap=True)
+                console().print(line)
 
     run(work())

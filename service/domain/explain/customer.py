@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from service.domain.customers import Customer, after, fold, tag_set
+from service.domain.customers import Customer, apply_change, fold, tag_set
 from service.domain.decisions import CustomerState, Decision, TagOutcome, decide_with_restores
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
@@ -47,7 +47,7 @@ def next_change_by_rule(
     reads. `customer` and `today` are those of the decision. None: no day changes it.
     """
     facts = compiled.build_facts(customer, today)
-    facts.tags = frozenset(map(fold, after(tag_set(customer.tags), decision.change).names))
+    facts.tags = frozenset(map(fold, apply_change(tag_set(customer.tags), decision.change).names))
     own_days: dict[str, int] = {}
     for rule_id, next_change in compiled.next_change_by_rule:
         if (day := next_change(facts)) is not None:
@@ -89,7 +89,7 @@ class _Context:
         if day is None:
             return None
         if day not in self._later:
-            inputs, tags = self.inputs, after(tag_set(self.inputs.customer.tags), self.decision.change)
+            inputs, tags = self.inputs, apply_change(tag_set(self.inputs.customer.tags), self.decision.change)
             customer = msgspec.structs.replace(inputs.customer, tags=tags.names)
             self._later[day] = _decide(self.compiled, customer, self.decision.state, inputs, day)
         change = self._later[day].change

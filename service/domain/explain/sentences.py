@@ -52,7 +52,11 @@ def describe_condition(
         params = _OPERANDS[operand_type](condition, condition.operand(currency), translator, currency)
     op = condition.operator.complement if negated else condition.op
     key = f"op.{field_type}.{op}"
-    if operand_type is OperandType.TAG_LIST and isinstance(condition.value, tuple) and len(condition.value) == 1:
+    if (
+        operand_type is OperandType.TAG_LIST
+        and isinstance(condition.value, tuple)
+        and len(condition.value) == 1
+    ):
         key = f"{key}.single"
     return translator(key, field=translator(f"field.{condition.field}"), **params)
 

@@ -143,10 +143,10 @@ def describe_gap(trace: ConditionTrace, *, translator: Translator, currency: str
     if gap.tags:
         return translator(_TAG_GAPS[gap.kind], value=translator.truncate_list(gap.tags))
     operator = trace.condition.operator
-    unit = "window" if operator.operand_type is OperandType.DURATION else str(operator.kind)
-    if operator.kind is FieldType.MONEY:
+    unit = "window" if operator.operand_type is OperandType.DURATION else str(operator.field_type)
+    if operator.field_type is FieldType.MONEY:
         amount = translator.money(gap.amount, currency, up=True)
-    elif operator.kind is FieldType.DATE:
+    elif operator.field_type is FieldType.DATE:
         amount = translator.days(gap.amount)
     elif trace.condition.field == "age":
         amount = translator.plural("years", gap.amount)
@@ -176,10 +176,12 @@ def _negated(trace: Trace, translator: Translator, currency: str) -> str:
 
 def _actual(trace: ConditionTrace, translator: Translator, currency: str) -> str:
     field, operator = trace.condition.field, trace.condition.operator
-    if trace.matched is trace.required and (operator.kind is FieldType.BOOL or operator.name == "is_empty"):
+    if trace.matched is trace.required and (
+        operator.field_type is FieldType.BOOL or operator.name == "is_empty"
+    ):
         return ""  # the sentence has said it
     value = format_value(field, trace.actual, translator=translator, currency=currency)
-    if trace.actual is None or trace.actual == [] or operator.kind is FieldType.TEXT:
+    if trace.actual is None or trace.actual == [] or operator.field_type is FieldType.TEXT:
         return value
     key = f"actual.{field}"
     return translator(key if translator.has(key) else "actual", value=value)

@@ -8,7 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.customers.money import MAX_AMOUNT, exact_decimal, rounded, to_ten_thousandths, to_units
+from service.domain.customers.money import (
+    MAX_AMOUNT,
+    exact_decimal,
+    round_for_display,
+    to_ten_thousandths,
+    to_units,
+)
 from service.domain.explain.wording import Translator
 from service.locales import translator_for
 
@@ -56,7 +62,7 @@ def test_a_number_beyond_every_decimal_is_no_number() -> None:
 def test_amounts_are_shown_rounded_down_and_differences_up(
     value: int, currency: str, amount: str, difference: str
 ) -> None:
-    assert (rounded(value, currency), rounded(value, currency, up=True)) == (
+    assert (round_for_display(value, currency), round_for_display(value, currency, up=True)) == (
         Decimal(amount),
         Decimal(difference),
     )

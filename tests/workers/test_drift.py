@@ -170,8 +170,8 @@ async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_on
     )
 
     lines = told.lines(words=translator_for("vi"), tag="vip")
-    log = lines[lines.index("Nhật ký nhãn") + 1 :]
-    assert ["có người đổi bằng tay (không phải hệ thống)" in line for line in log] == [True, False]
+    log = lines[lines.index("Lịch sử nhãn") + 1 :]
+    assert ["do người khác thay đổi (nhân viên hoặc ứng dụng khác)" in line for line in log] == [True, False]
     assert [line.split()[2] for line in log] == ["−VIP", "+VIP"]
     (touch,) = told.data(words=translator_for("vi"))["changed_by_others"]
     assert (touch["tag"], touch["added"]) == ("VIP", False)

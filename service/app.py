@@ -29,7 +29,7 @@ from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, R
 from service.web.metrics import Metrics
 from service.web.ops import TokenAuth
 from service.web.ops import routes as ops_routes
-from service.web.problems import HANDLERS
+from service.web.problems import EXCEPTION_HANDLERS
 from service.web.webhooks import (
     PATH,
     REFRESH_TIMEOUT_S,
@@ -54,7 +54,9 @@ class _Part:
     on_ready: Callable[[], None] = lambda: None
 
 
-def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: bool = True) -> Starlette:
+def create_app(
+    settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True
+) -> Starlette:
     """Build the web process's application: webhooks, console, or both. Opens nothing before its lifespan starts.
 
     `patience` multiplies the time for which a slow Redis is waited for. Without `use_process_pool` this process itself
@@ -65,7 +67,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
     metrics = WebhookMetrics()
     parts: list[_Part] = []
     if "webhooks" in settings.serve:
-        parts.append(_webhooks(redis, shops, metrics, settings, patience=patience))
+        parts.append(_webhooks(redis, shops, metrics, settings, patience=timeout_factor))
     if "console" in settings.serve:
         parts.append(_console(redis, shops, settings, use_process_pool=use_process_pool))
 
@@ -74,10 +76,10 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
             part.on_ready()
 
     readiness = ReadinessCheck(
-        redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * patience, on_ready=on_ready
+        redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * timeout_factor, on_ready=on_ready
     )
     health = Health(
-        redis, readiness, Metrics(redis, shops, metrics.registry), timeout_s=PROBE_TIMEOUT_S * patience
+        redis, readiness, Metrics(redis, shops, metrics.registry), timeout_s=PROBE_TIMEOUT_S * timeout_factor
     )
 
     @asynccontextmanager
@@ -93,7 +95,7 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
     return Starlette(
         routes=[*(route for part in parts for route in part.routes), *health.routes()],
         middleware=[Middleware(AccessLogMiddleware, unlogged=frozenset(WEBHOOK_PATHS))],
-        exception_handlers=HANDLERS,
+        exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
 

@@ -31,29 +31,29 @@ class Draft:
     """
 
     rule_set: RuleSet
-    past: Inheritance
+    inherited: Inheritance
     compiled: CompiledRules
     parent: int
-    before: RuleSet
-    shown: PreviewReport
+    live_rules: RuleSet
+    report: PreviewReport
     shadow: bool = False
 
 
-def draft_diff_lines(drafted: Draft, *, words: Translator) -> list[str]:
+def draft_diff_lines(draft: Draft, *, words: Translator) -> list[str]:
     """What differs from the live rules, a line for each rule and tier."""
-    return [summarize_change(one, translator=words) for one in diff_rules(drafted.before, drafted.rule_set)]
+    return [summarize_change(one, translator=words) for one in diff_rules(draft.live_rules, draft.rule_set)]
 
 
-def draft_to_dict(drafted: Draft, *, words: Translator) -> dict[str, Any]:
+def draft_to_dict(draft: Draft, *, words: Translator) -> dict[str, Any]:
     """All that somebody should see before publishing, as plain data."""
     warned = [
-        describe_warning(one, translator=words, compiled=drafted.compiled) for one in drafted.shown.warnings
+        describe_warning(one, translator=words, compiled=draft.compiled) for one in draft.report.warnings
     ]
-    return preview.to_dict(drafted.shown) | {
-        "parent": drafted.parent,
-        "changes": draft_diff_lines(drafted, words=words),
+    return preview.to_dict(draft.report) | {
+        "parent": draft.parent,
+        "changes": draft_diff_lines(draft, words=words),
         "warnings": warned,
-        "shadow": drafted.shadow,
+        "shadow": draft.shadow,
     }
 
 
@@ -84,8 +84,8 @@ async def create_rollback_draft(context: Context, shop: Shop, *, to: int) -> Dra
     published_ms = (await versions.get(shop.org, parent)).at_ms
     if to < parent - 1 or await context.now_ms() - published_ms >= UNDO_MS:
         return drafted
-    free = msgspec.structs.replace(drafted.shown.guard, needs_approval=False, why=())
-    return replace(drafted, shown=replace(drafted.shown, guard=free))
+    free = msgspec.structs.replace(drafted.report.guard, needs_approval=False, why=())
+    return replace(drafted, report=replace(drafted.report, guard=free))
 
 
 async def draft_for(

@@ -41,10 +41,12 @@ class PreviewReport:
     """A preview with what it costs, whether it needs approval, and what is odd about the rules."""
 
     preview: Preview
-    effort: WriteCost
+    cost: WriteCost
     guard: PublishGuard
     warnings: tuple[LintWarning, ...]
-    unseen: int | None  # customers of the shop of whom nothing is known yet; None where nobody counted them
+    unscanned: (
+        int | None
+    )  # customers of the shop of whom nothing is known yet; None where nobody counted them
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -55,8 +57,8 @@ class PreviewReport:
             "touched": shown.touched,
             "added": shown.added,
             "removed": shown.removed,
-            "calls": self.effort.calls,
-            "seconds": self.effort.seconds,
+            "calls": self.cost.calls,
+            "seconds": self.cost.seconds,
         }
 
 
@@ -119,7 +121,7 @@ def build_report(
             counts[tag] = counts.get(tag, 0) + 1
     return PreviewReport(
         preview=shown,
-        effort=estimate_cost(shown, one_call=shop.dialect == "admin"),
+        cost=estimate_cost(shown, one_call=shop.dialect == "admin"),
         guard=check_guard(shown),
         warnings=(
             *lint_coverage(seen=len(people), customers=customers, org=shop.org),
@@ -127,7 +129,7 @@ def build_report(
             *lint_matches(compiled, shown),
             *lint_spellings(compiled, counts),
         ),
-        unseen=None if customers is None else max(0, customers - len(people)),
+        unscanned=None if customers is None else max(0, customers - len(people)),
     )
 
 
@@ -135,9 +137,9 @@ def to_dict(shown: PreviewReport) -> dict[str, Any]:
     """Plain data, for JSON."""
     return {
         **msgspec.to_builtins(shown.preview),
-        "effort": msgspec.to_builtins(shown.effort),
+        "effort": msgspec.to_builtins(shown.cost),
         "guard": msgspec.to_builtins(shown.guard),
-        "unseen": shown.unseen,
+        "unscanned": shown.unscanned,
     }
 
 

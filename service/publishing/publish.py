@@ -23,7 +23,7 @@ class NeedsApproval(Refused):
 
     def __init__(self, shown: PreviewReport) -> None:
         super().__init__(_needs_approval(shown))
-        self.shown = shown
+        self.report = shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,16 +37,16 @@ class Published:
 async def publish_draft(
     context: Context,
     shop: Shop,
-    drafted: Draft,
+    draft: Draft,
     *,
     by: str,
     note: str,
     approved: bool = False,
-    what: str = "publish",
+    action: str = "publish",
 ) -> Published:
     """Make the draft live; a worker marks whoever changes. Raises NeedsApproval, or Refused where another was quicker."""
-    if drafted.shown.guard.needs_approval and not approved:
-        raise NeedsApproval(drafted.shown)
+    if draft.report.guard.needs_approval and not approved:
+        raise NeedsApproval(draft.report)
     run_id, now_ms = await runs.next_id(context.redis, shop.org, "publish"), await context.now_ms()
 
     def roll_out(pipe: Any, version: Version) -> None:
@@ -57,22 +57,22 @@ async def publish_draft(
             version=version.number,
             by=by,
             reason=rollout.reason_of(version),
-            may_remove=drafted.shown.preview.removed,
+            may_remove=draft.report.preview.removed,
             now_ms=now_ms,
         )
 
     version = await context.versions.publish(
         shop.org,
-        drafted.rule_set,
+        draft.rule_set,
         author=by,
         note=note,
-        parent=drafted.parent,
-        preview=drafted.shown.summary,
-        past=drafted.past,
+        parent=draft.parent,
+        preview=draft.report.summary,
+        past=draft.inherited,
         also=roll_out,
     )
-    about = {"version": version.number, "content": version.content, "note": note, **drafted.shown.summary}
-    await audit_log.append(context.redis, shop.org, by=by, what=what, about=about | {"approved": approved})
+    about = {"version": version.number, "content": version.content, "note": note, **draft.report.summary}
+    await audit_log.append(context.redis, shop.org, by=by, what=action, about=about | {"approved": approved})
     return Published(version, await runs.get(context.redis, shop.org, run_id))
 
 
@@ -87,11 +87,11 @@ def already_published(
 
 
 async def roll_back(
-    context: Context, shop: Shop, drafted: Draft, *, to: int, by: str, note: str, approved: bool = False
+    context: Context, shop: Shop, draft: Draft, *, to: int, by: str, note: str, approved: bool = False
 ) -> Published:
     """Publish the draft of an earlier version."""
     return await publish_draft(
-        context, shop, drafted, by=by, note=note or default_note(to), approved=approved, what="rollback"
+        context, shop, draft, by=by, note=note or default_note(to), approved=approved, action="rollback"
     )
 
 

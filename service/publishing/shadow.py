@@ -14,7 +14,7 @@ from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.shops import Shop
 
-REASON: Final = "shadow mode ended"
+RUN_REASON: Final = "shadow mode ended"
 
 
 async def begin_shadow_mode(context: Context, shop: Shop, *, by: str) -> bool:
@@ -43,19 +43,19 @@ async def draft_end_of_shadow_mode(context: Context, shop: Shop) -> Draft:
 
 
 async def end_shadow_mode(
-    context: Context, shop: Shop, drafted: Draft, *, by: str, approved: bool = False
+    context: Context, shop: Shop, draft: Draft, *, by: str, approved: bool = False
 ) -> Run | None:
     """End shadow mode; a worker marks whoever changes by it, under a run. None where the shop has no rules.
 
     Raises NeedsApproval, or Refused where other rules went live since the draft.
     """
-    if drafted.shown.guard.needs_approval and not approved:
-        raise NeedsApproval(drafted.shown)
+    if draft.report.guard.needs_approval and not approved:
+        raise NeedsApproval(draft.report)
     redis, org = context.redis, shop.org
     number = await context.versions.live_number(org)
-    if number != drafted.parent:
+    if number != draft.parent:
         raise Refused(
-            f"version {number} is live, you looked at {drafted.parent}: look at what would be written now"
+            f"version {number} is live, you looked at {draft.parent}: look at what would be written now"
         )
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
@@ -67,12 +67,12 @@ async def end_shadow_mode(
                 run_id,
                 version=number,
                 by=by,
-                reason=REASON,
-                may_remove=drafted.shown.preview.removed,
+                reason=RUN_REASON,
+                may_remove=draft.report.preview.removed,
                 now_ms=now_ms,
             )
 
     await context.shops.set_shadow(org, shadow=False, also=roll_out)
-    about = {"version": number, **drafted.shown.summary, "approved": approved}
+    about = {"version": number, **draft.report.summary, "approved": approved}
     await audit_log.append(redis, org, by=by, what="live", about=about)
     return await runs.get(redis, org, run_id) if number else None

@@ -48,7 +48,7 @@ def port(redis_url: str) -> Iterator[int]:
     }
     settings = replace(read_settings(environ), host="127.0.0.1", port=0)
     config = process.uvicorn_config(settings)
-    config.app = create_app(settings, patience=20)  # a busy machine must not look like a slow store
+    config.app = create_app(settings, timeout_factor=20)  # a busy machine must not look like a slow store
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
     thread.start()

@@ -126,7 +126,7 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
     tomorrow = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
 
     shown = preview.build_report(SHOP, now, compiled(), version=2)
-    assert (shown.preview.added, shown.preview.touched, shown.effort.calls) == (0, 0, 0)
+    assert (shown.preview.added, shown.preview.touched, shown.cost.calls) == (0, 0, 0)
     assert shown.preview.tags[0].stopped == 1
     assert preview.build_report(SHOP, tomorrow, compiled(), version=2).preview.added == 1
 
@@ -137,12 +137,12 @@ async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(
     )
     rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
     context = Context(redis, ShopRepository(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
-    unknown = (await create_draft(context, SHOP, rule_set)).shown
+    unknown = (await create_draft(context, SHOP, rule_set)).report
 
     await snapshots.save_count(redis, ORG, 12)
-    shown = (await create_draft(context, SHOP, rule_set)).shown
+    shown = (await create_draft(context, SHOP, rule_set)).report
 
-    assert (unknown.unseen, unknown.warnings[0].kind) == (None, "uncounted")
-    assert (shown.unseen, shown.warnings[0].kind) == (11, "unseen")
-    assert preview.to_dict(shown)["unseen"] == 11
+    assert (unknown.unscanned, unknown.warnings[0].kind) == (None, "uncounted")
+    assert (shown.unscanned, shown.warnings[0].kind) == (11, "unseen")
+    assert preview.to_dict(shown)["unscanned"] == 11
     assert shown.summary["calls"] == 2

@@ -52,7 +52,7 @@ async def serving(
 ) -> AsyncIterator[TestServer]:
     """The server while it runs; `patience` keeps a busy machine from looking like a slow Redis."""
     config = process.uvicorn_config(replace(settings, port=0, host=host))
-    config.app = create_app(settings, patience=patience, use_process_pool=False)
+    config.app = create_app(settings, timeout_factor=patience, use_process_pool=False)
     config.http, config.loop = protocol, "none"
     server = TestServer(config)
     task = asyncio.create_task(server.serve())

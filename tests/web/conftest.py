@@ -118,7 +118,7 @@ async def running(app: ASGIApp) -> AsyncIterator[None]:
 async def serving(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the running application, without a socket between."""
     app = create_app(
-        settings, patience=20, use_process_pool=False
+        settings, timeout_factor=20, use_process_pool=False
     )  # a busy machine must not look like a slow store
     async with running(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)

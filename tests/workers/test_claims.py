@@ -7,7 +7,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.cpu_pool import InProcess
-from service.operations import claiming, claims
+from service.operations import claims
 from service.operations.claims import Claim
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
@@ -167,7 +167,7 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     run = await asked_for(stage, await adoption(stage, "VIP"))
     [job] = await pending.list_jobs(stage.redis)
 
-    assert not await claiming.execute(stage.context, InProcess(stage.context), job, patience_s=0.02)
+    assert not await claims.execute(stage.context, InProcess(stage.context), job, lease_timeout_s=0.02)
     waiting = await runs.get(stage.redis, ORG, run.id)
     await stage.redis.delete(stage.key("lease"))
     await stage.execute_jobs()
@@ -216,7 +216,7 @@ async def kill(steps: Steps) -> None:
 
 async def asked_for(stage: Stage, planned: Claim) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    run = await claiming.apply_claim(stage.context, shop, planned, by="Lan")
+    run = await claims.apply_claim(stage.context, shop, planned, by="Lan")
     assert run is not None
     return run
 

@@ -12,7 +12,7 @@ from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import parse_rules
 from service.errors import NotFound, Refused
 from service.locales import words
-from service.operations import claiming, claims, exclusions
+from service.operations import claims, exclusions
 from service.operations.explain import Explained, explain_for_shop
 from service.publishing import rollout
 from service.publishing.draft import create_draft, create_rollback_draft
@@ -205,7 +205,7 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
     async def needs_approval(to: int, later_ms: int = 0) -> bool:
         later = replace(stage.context, clock_ms=lambda: stage.now_ms + later_ms)
         draft = await create_rollback_draft(later, shop, to=to)
-        return draft.shown.guard.needs_approval
+        return draft.report.guard.needs_approval
 
     assert not await needs_approval(2)
     assert await needs_approval(1)
@@ -346,7 +346,7 @@ async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not
 
 async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
     claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
-    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
     return len(claim.new_owners)
 
@@ -386,7 +386,7 @@ async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: S
     assert stage.haravan.tags(ours) == {"VIP"}
 
     claim = await claims.plan_retraction(stage.context, shop, "vip")
-    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
     await stage.turn(2)
 
@@ -431,9 +431,7 @@ async def test_of_a_customer_that_was_never_looked_at_an_exclusion_cannot_say_wh
 
 async def explained(stage: Stage, customer: int, on: date | None = None) -> Explained:
     shop = await stage.shops.get_or_raise(ORG)
-    return await explain_for_shop(
-        stage.redis, shop, CustomerId(customer), versions=stage.versions, now_ms=stage.now_ms, on=on
-    )
+    return await explain_for_shop(stage.context, shop, CustomerId(customer), on=on)
 
 
 async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_and_why(
@@ -445,8 +443,8 @@ async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_
     await stage.turn(2)
 
     told = await explained(stage, customer)
-    said = "\n".join(told.lines(words=words("vi")))
-    data = told.data(words=words("en"), tag="VIP")
+    said = "\n".join(told.to_lines(words=words("vi")))
+    data = told.to_dict(words=words("en"), tag="VIP")
 
     assert "Khách sỉ: do người khác gắn" in said
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in said
@@ -458,7 +456,7 @@ async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_
 
 
 async def test_a_customer_whom_nobody_looked_at_cannot_be_explained(stage: Stage, shop: Shop) -> None:
-    with pytest.raises(NotFound, match="was never looked at"):
+    with pytest.raises(NotFound, match="was never evaluated"):
         await explained(stage, 4711)
 
 
@@ -470,5 +468,5 @@ async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_s
         await stage.turn(2)
 
         assert stage.wrote() == 0
-        assert "chế độ thử" in "\n".join((await explained(stage, customer)).lines(words=words("vi")))
+        assert "chế độ thử" in "\n".join((await explained(stage, customer)).to_lines(words=words("vi")))
         assert await redis.hlen(keys.shop(ORG, "owned")) == 0

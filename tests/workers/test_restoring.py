@@ -69,7 +69,7 @@ async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
         by="Lan",
         note="",
         approved=True,
-        what="rollback" if to else "publish",
+        action="rollback" if to else "publish",
     )
     await stage.execute_jobs()
     return done
@@ -113,7 +113,7 @@ async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stag
     held = await stage.redis.hget(stage.key("holds"), str(customer))
     await taken(stage, customer)
 
-    shown = (await drafted(stage, to=1)).shown
+    shown = (await drafted(stage, to=1)).report
     done = await published(stage, to=1)
     await stage.turn(3)
 
@@ -187,7 +187,7 @@ async def test_a_persons_tag_that_a_rule_took_is_put_back_and_is_not_ours(stage:
     )
     await taken(stage, customer, text=text)
 
-    shown = (await drafted(stage, to=1)).shown
+    shown = (await drafted(stage, to=1)).report
     await published(stage, to=1)
     await stage.turn(3)
 
@@ -236,13 +236,13 @@ async def test_a_second_roll_back_to_the_same_rules_puts_back_what_is_still_away
 
 
 async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
-    from service.operations import claiming, claims
+    from service.operations import claims
 
     customer = await once_vip(stage)
     await published(stage, text=NONE)
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_retraction(stage.context, shop, "VIP")
-    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()

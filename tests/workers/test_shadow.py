@@ -54,7 +54,7 @@ async def test_when_shadow_mode_ends_everybody_whom_it_concerns_is_written(redis
         await stage.turn(2)
 
         assert run is not None
-        assert (run.total, run.by, run.reason) == (1, "Lan", shadow.REASON)
+        assert (run.total, run.by, run.reason) == (1, "Lan", shadow.RUN_REASON)
         assert stage.haravan.tags(rich) == {"VIP"}
         assert stage.haravan.tags(poor) == set()
         assert set(await stage.owned(rich)) == {"vip"}

@@ -168,16 +168,16 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     return RollbackResponse(None, _to_published(done.version, done.run, shop))
 
 
-def to_preview(draft: Draft, said: Translator) -> PreviewResponse:
+def to_preview(draft: Draft, words: Translator) -> PreviewResponse:
     """The preview of a draft."""
-    data, limits = draft_to_dict(draft, words=said), draft.shown.guard
+    data, limits = draft_to_dict(draft, words=words), draft.report.guard
     guard = {
         "needs_approval": limits.needs_approval,
         "why": limits.why,
         "max_customers": limits.most_customers,
         "max_removed": limits.most_removed,
     }
-    return msgspec.convert(data | {"guard": guard, "unscanned": draft.shown.unseen}, PreviewResponse)
+    return msgspec.convert(data | {"guard": guard}, PreviewResponse)
 
 
 async def _published_already(

@@ -98,7 +98,7 @@ async def start_replay(context: Context, request: Request) -> ReplayResponse:
     await context.shops.get_or_raise(request.org)
     asked: ReplayRequest = request.model
     selection = await select_customers(
-        context.redis,
+        context,
         request.org,
         customers=[] if asked.customers is UNSET else [CustomerId(each) for each in asked.customers],
         since_ms=to_ms(asked.since),
@@ -110,12 +110,11 @@ async def start_replay(context: Context, request: Request) -> ReplayResponse:
     if asked.dry_run:
         return ReplayResponse(len(selection.customers), selection.description, None)
     run = await create_replay(
-        context.redis,
+        context,
         request.org,
         selection,
         by=request.by,
         reason=asked.reason,
-        now_ms=await context.now_ms(),
     )
     return ReplayResponse(len(selection.customers), selection.description, to_model(run, RunModel))
 

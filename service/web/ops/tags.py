@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from service.context import Context
 from service.domain.customers import CustomerId
 from service.locales import words
-from service.operations import Claim, claiming, claims, exclusions, explain
+from service.operations import Claim, claims, exclusions, explain_for_shop
 from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
@@ -148,16 +148,14 @@ async def exclude_customer(context: Context, request: Request) -> ExcludeRespons
 async def explain_customer(context: Context, request: Request) -> CustomerExplanation:
     """Why a customer has its tags or not, by what we have stored: Haravan is asked nothing."""
     asked: ExplainQuery = request.model
-    explained = await explain.explain_for_shop(
-        context.redis,
+    explained = await explain_for_shop(
+        context,
         await context.shops.get_or_raise(request.org),
         CustomerId(request.path["customer"]),
-        versions=context.versions,
-        now_ms=await context.now_ms(),
         on=None if asked.on is UNSET else asked.on,
-        number=0 if asked.version is UNSET else asked.version,
+        version=0 if asked.version is UNSET else asked.version,
     )
-    data = explained.data(words=words(asked.lang), tag=asked.tag)
+    data = explained.to_dict(words=words(asked.lang), tag=asked.tag)
     return CustomerExplanation(**data | {"tags": [_renamed(tag) for tag in data["tags"]]})
 
 
@@ -166,10 +164,10 @@ async def _claim(
 ) -> ClaimResponse:
     run = None
     if claim.new_owners and not dry_run:
-        run = await claiming.apply_claim(context, shop, claim, by=request.by)
+        run = await claims.apply_claim(context, shop, claim, by=request.by)
     samples: list[int] = [int(each) for each in [*claim.new_owners][:MAX_SAMPLES]]
     model = None if run is None else to_model(run, RunModel)
-    return ClaimResponse(claim.tag, claim.what, len(claim.new_owners), samples, model)
+    return ClaimResponse(claim.tag, claim.action, len(claim.new_owners), samples, model)
 
 
 def _renamed(tag: dict[str, Any]) -> dict[str, Any]:

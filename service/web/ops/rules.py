@@ -215,7 +215,7 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
             "kept": 0,
             "downgrade": 0,
             "not_ours": 312,
-            "remaining": 0,
+            "left": 0,
             "excluded": 0,
             "stopped": 0,
             "samples": {"added": [1037889951, 1037890001]},

@@ -17,10 +17,12 @@ import pytest
 from deploy.local.wait import until
 from service.store.shops.repository import ShopRepository
 from tests.ports import free_port
-from tests.web.conftest import KEY, ORG, OWN_SECRET, signature
+from tests.web.conftest import KEY, ORG, OWN_SECRET, environ, settings, shops, signature
+
+__all__ = ["environ", "settings", "shops"]  # fixtures
 
 pytestmark = pytest.mark.timeout(600)  # each starts processes
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 SECRETS = {
     "HARAVAN_WEBHOOK_SECRETS": "canary-app-secret-1f",
     "HARAVAN_VERIFY_TOKEN": "canary-verify-token-2e",

@@ -1,4 +1,4 @@
-"""The edge as a whole: nothing odd makes it fail, and nothing secret or personal leaves it."""
+"""The web process: what it serves, what it logs, and that nothing secret or personal leaves it."""
 
 from __future__ import annotations
 
@@ -11,24 +11,81 @@ from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from deploy.local.wait import until
-from service.settings import Settings
-from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET, PATH, Sender, signature
+from service.errors import InvalidSettings
+from service.settings import Part, Settings, read_settings
+from service.store.shops.repository import ShopRepository
+from tests.web.conftest import (
+    APP_SECRET,
+    KEY,
+    OPS_TOKEN,
+    ORG,
+    OWN_SECRET,
+    PATH,
+    Sender,
+    client,
+    environ,
+    serving,
+    settings,
+    shops,
+    signature,
+)
+
+__all__ = ["client", "environ", "settings", "shops"]  # fixtures
+
+BOTH: frozenset[Part] = frozenset({"webhooks", "console"})
+
+
+async def statuses(client: httpx2.AsyncClient) -> tuple[int, int, int]:
+    """Of a webhook, of the console, and of the readiness that both have."""
+    ops = {"Authorization": f"Bearer {OPS_TOKEN}"}
+    return (
+        (await Sender(client).deliver(b'{"id": 7}')).status_code,
+        (await client.get("/ops/v1/shops", headers=ops)).status_code,
+        (await client.get("/readyz")).status_code,
+    )
+
+
+@pytest.mark.parametrize(
+    ("serve", "expected"),
+    [
+        pytest.param("", (200, 200, 200), id="both by default"),
+        pytest.param("webhooks,console", (200, 200, 200), id="both"),
+        pytest.param("webhooks", (200, 404, 200), id="the webhooks alone"),
+        pytest.param("console", (404, 200, 200), id="the console alone"),
+    ],
+)
+async def test_a_process_serves_what_it_is_asked_to(
+    shops: ShopRepository, environ: dict[str, str], serve: str, expected: tuple[int, int, int]
+) -> None:
+    async with serving(read_settings({**environ, "SERVE": serve})) as client:
+        assert await statuses(client) == expected
+
+
+def test_both_are_served_by_default(settings: Settings) -> None:
+    assert settings.serve == BOTH
+
+
+@pytest.mark.parametrize("serve", ["pages", "webhooks,pages", "webhooks console"])
+def test_an_unknown_part_is_a_wrong_setting(serve: str) -> None:
+    with pytest.raises(InvalidSettings, match="SERVE: name webhooks, console, or both"):
+        read_settings({"SERVE": serve})
+
 
 CANARIES = (APP_SECRET, OWN_SECRET, OPS_TOKEN, KEY, "a-verify-token", "canary@example.com", "0900000001", "Chim Hoàng Yến")  # fmt: skip
 
 
 async def test_nothing_odd_is_a_500(client: httpx2.AsyncClient) -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
     names = ["X-Haravan-Topic", "X-Haravan-Org-Id", "X-Haravan-HmacSha256", "X-Haravan-Hmac-Sha256", "X-Haravan-Test", "Haravan-Shop-Domain"]  # fmt: skip
     seen: set[int] = set()
     for _ in range(300):
-        body = dice.choice(
-            [dice.randbytes(dice.randrange(60)), b'{"id": 7}', b'{"customer": {"id": "x"}}', b"[]"]
+        body = rng.choice(
+            [rng.randbytes(rng.randrange(60)), b'{"id": 7}', b'{"customer": {"id": "x"}}', b"[]"]
         )
-        headers = {name: dice.randbytes(dice.randrange(50)).hex() for name in names if dice.random() < 0.5}
-        if dice.random() < 0.5:
+        headers = {name: rng.randbytes(rng.randrange(50)).hex() for name in names if rng.random() < 0.5}
+        if rng.random() < 0.5:
             headers["X-Haravan-HmacSha256"] = signature(body)
-        if dice.random() < 0.5:
+        if rng.random() < 0.5:
             headers["X-Haravan-Org-Id"] = ORG
         seen.add((await client.post(PATH, content=body, headers=headers)).status_code)
 

@@ -127,7 +127,7 @@ async def test_a_publish_from_an_old_look_is_refused(rules_ops: httpx2.AsyncClie
 
     refused = await post(rules_ops, "rules/publish", rules=HIGH, parent=1, status=409)
 
-    assert "version 2 is live, you began from 1" in refused["detail"]
+    assert "version 2 is live, your rules are based on 1" in refused["detail"]
 
 
 async def test_wrong_rules_are_refused_with_every_error_and_its_place(rules_ops: httpx2.AsyncClient) -> None:

@@ -54,7 +54,7 @@ async def statuses(client: httpx2.AsyncClient) -> tuple[int, int, int]:
         pytest.param("console", (404, 200, 200), id="the console alone"),
     ],
 )
-async def test_a_process_serves_what_it_is_asked_to(
+async def test_a_process_serves_the_parts_of_its_setting(
     shops: ShopRepository, environ: dict[str, str], serve: str, expected: tuple[int, int, int]
 ) -> None:
     async with serving(read_settings({**environ, "SERVE": serve})) as client:
@@ -74,7 +74,7 @@ def test_an_unknown_part_is_a_wrong_setting(serve: str) -> None:
 CANARIES = (APP_SECRET, OWN_SECRET, OPS_TOKEN, KEY, "a-verify-token", "canary@example.com", "0900000001", "Chim Hoàng Yến")  # fmt: skip
 
 
-async def test_nothing_odd_is_a_500(client: httpx2.AsyncClient) -> None:
+async def test_random_requests_never_cause_a_500(client: httpx2.AsyncClient) -> None:
     rng = random.Random(7)
     names = ["X-Haravan-Topic", "X-Haravan-Org-Id", "X-Haravan-HmacSha256", "X-Haravan-Hmac-Sha256", "X-Haravan-Test", "Haravan-Shop-Domain"]  # fmt: skip
     seen: set[int] = set()
@@ -92,7 +92,7 @@ async def test_nothing_odd_is_a_500(client: httpx2.AsyncClient) -> None:
     assert seen == {200, 401}
 
 
-async def test_no_secret_and_nobodys_data_is_in_logs_answers_or_metrics(
+async def test_no_secret_or_personal_data_is_in_logs_answers_or_metrics(
     redis: ArqRedis, client: httpx2.AsyncClient, settings: Settings
 ) -> None:
     body = json.dumps(
@@ -121,7 +121,7 @@ async def test_no_secret_and_nobodys_data_is_in_logs_answers_or_metrics(
 
 
 @pytest.mark.parametrize("path", ["/webhooks", "/webhooks/haravan/x", "//webhooks/haravan"])
-async def test_only_the_one_path_takes_webhooks(client: httpx2.AsyncClient, path: str) -> None:
+async def test_only_the_webhook_path_accepts_webhooks(client: httpx2.AsyncClient, path: str) -> None:
     body = b'{"id": 7}'
 
     answer = await client.post(path, content=body, headers={"X-Haravan-HmacSha256": signature(body)})
@@ -129,7 +129,7 @@ async def test_only_the_one_path_takes_webhooks(client: httpx2.AsyncClient, path
     assert answer.status_code == 404
 
 
-async def test_each_request_is_one_line_and_a_batch_of_webhooks_is_one(client: httpx2.AsyncClient) -> None:
+async def test_each_request_and_each_batch_of_webhooks_is_one_log_line(client: httpx2.AsyncClient) -> None:
     async def told() -> bool:
         return bool(lines)
 

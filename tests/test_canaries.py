@@ -129,7 +129,7 @@ async def ask_everything(asked: Web) -> None:
         await asked.get(path)
 
 
-async def test_nothing_planted_is_said_where_the_store_is_there(
+async def test_no_canary_leaks_while_redis_is_up(
     tmp_path: Path, shops: ShopRepository, redis_url: str
 ) -> None:
     async with web(tmp_path, redis_url) as asked:
@@ -141,7 +141,7 @@ async def test_nothing_planted_is_said_where_the_store_is_there(
     assert planted(asked.log.read_text(), *asked.heard, *arguments) == []
 
 
-async def test_nothing_planted_is_said_where_the_store_is_away(tmp_path: Path) -> None:
+async def test_no_canary_leaks_while_redis_is_down(tmp_path: Path) -> None:
     async with web(tmp_path, AWAY) as asked:
         await ask_everything(asked)
         arguments = asked.arguments()

@@ -46,7 +46,7 @@ async def check_store(settings: Settings) -> None:
 class ReadinessCheck:
     """Checks that Redis is durable and seeds the environment's shop, then calls `on_ready` once.
 
-    The check is repeated while Redis is down. If Redis then is not durable, the process keeps answering 503.
+    The check is repeated while Redis is down. If Redis then is not durable, the process still answers 503.
     """
 
     def __init__(

@@ -42,7 +42,7 @@ async def adoption(stage: Stage, tag: str, *, matching_only: bool = False) -> Cl
     return await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
 
 
-async def test_of_a_tier_only_the_level_that_it_would_give_counts_as_matching(stage: Stage) -> None:
+async def test_in_a_tier_only_customers_on_the_level_match(stage: Stage) -> None:
     await stage.publish(TIER)
     golden, silver, _ = await evaluate_customers(stage, 60_000_000, 20_000_000, 1, tags="Bạc, Vàng")
 
@@ -51,14 +51,14 @@ async def test_of_a_tier_only_the_level_that_it_would_give_counts_as_matching(st
     assert len((await adoption(stage, "Bạc")).new_owners) == 3
 
 
-async def test_what_follows_from_a_tag_that_is_still_to_be_written_counts_too(redis: ArqRedis) -> None:
+async def test_tags_that_depend_on_an_unwritten_tag_match_too(redis: ArqRedis) -> None:
     async with staged(redis, rules=CHAIN, shadow=True) as stage:
         rich, _ = await evaluate_customers(stage, 20_000_000, 1, tags="Quà")
 
         assert [*(await adoption(stage, "Quà", matching_only=True)).new_owners] == [rich]
 
 
-async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_is_counted(
+async def test_a_drain_at_any_await_of_a_claim_is_counted_in_its_run(
     stage: Stage,
 ) -> None:
     waits = 0
@@ -79,7 +79,7 @@ async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_i
             break
 
 
-async def test_whoever_asks_for_a_claim_may_die_at_every_await_and_no_half_of_it_stays(stage: Stage) -> None:
+async def test_a_claim_is_all_or_nothing_if_the_caller_dies_at_any_await(stage: Stage) -> None:
     waits = 0
     while True:
         waits += 1
@@ -102,7 +102,7 @@ async def test_whoever_asks_for_a_claim_may_die_at_every_await_and_no_half_of_it
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["is cancelled", "is killed"])
-async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
+async def test_another_worker_completes_a_claim_if_the_first_dies_at_any_await(
     stage: Stage, killed: bool
 ) -> None:
     waits = 0
@@ -120,7 +120,7 @@ async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
             await stage.redis.delete(stage.key("lease"))  # its time is up
             await stage.execute_jobs()
             await stage.turn(2)
-        await stage.redis.delete(stage.key("lock"))  # one that only stood still may have gone on for a moment
+        await stage.redis.delete(stage.key("lease"))  # a killed worker may have gone on for a moment
         for _ in range(2):
             stage.clock.advance(700)
             await stage.turn(2)
@@ -137,7 +137,7 @@ async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
             break
 
 
-async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stage: Stage) -> None:
+async def test_a_claim_whose_rule_was_deleted_only_evaluates_its_customers(stage: Stage) -> None:
     await stage.publish(VIP)
     _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
     planned = await adoption(stage, "VIP")
@@ -156,7 +156,7 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
     assert stage.haravan.tags(poor) == {"VIP"}
 
 
-async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage) -> None:
+async def test_a_claim_is_retried_while_the_lease_is_taken(stage: Stage) -> None:
     await stage.publish(VIP)
     _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
     await stage.redis.set(stage.key("lease"), "a drain's")
@@ -174,7 +174,7 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     assert (await runs.get(stage.redis, ORG, run.id)).remaining == 0
 
 
-async def test_the_same_claim_that_is_pending_is_not_started_twice(stage: Stage) -> None:
+async def test_a_pending_claim_is_not_started_twice(stage: Stage) -> None:
     await stage.publish(VIP)
     await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
 
@@ -241,7 +241,9 @@ async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = F
     return len(claim.new_owners)
 
 
-async def test_an_adopted_tag_is_ours_and_goes_where_it_does_not_match(stage: Stage, shop: Shop) -> None:
+async def test_an_adopted_tag_is_ours_and_is_removed_where_it_does_not_match(
+    stage: Stage, shop: Shop
+) -> None:
     rich, poor = await evaluate_customers(stage, 20_000_000, 1, tags="vip")
 
     assert await adopted(stage, shop, "VIP") == 2
@@ -252,7 +254,7 @@ async def test_an_adopted_tag_is_ours_and_goes_where_it_does_not_match(stage: St
     assert (await stage.owned(rich))["vip"].rule == "vip"
 
 
-async def test_adopting_only_what_matches_leaves_the_others_copies_alone(stage: Stage, shop: Shop) -> None:
+async def test_adopting_only_matching_copies_leaves_the_others_alone(stage: Stage, shop: Shop) -> None:
     _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
 
     assert await adopted(stage, shop, "VIP", matching_only=True) == 1
@@ -266,7 +268,7 @@ async def test_a_tag_that_no_rule_sets_cannot_be_adopted(stage: Stage, shop: Sho
         await adopted(stage, shop, "Khách sỉ")
 
 
-async def test_a_retracted_tag_goes_from_those_who_have_it_from_us_only(stage: Stage, shop: Shop) -> None:
+async def test_a_retraction_removes_only_our_copies_of_a_tag(stage: Stage, shop: Shop) -> None:
     (ours,) = await evaluate_customers(stage, 20_000_000)
     (theirs,) = await evaluate_customers(stage, 20_000_000, tags="VIP")
     with pytest.raises(Refused, match="would give 'VIP' again"):

@@ -33,12 +33,12 @@ async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
     await stage.turn(2)
     assert (planned.add, planned.remove) == (("VIP",), ())
     assert stage.haravan.tags(customer) == {"VIP"}
-    assert [deed.action for deed in await audit_log.recent(stage.redis, ORG)][:2] == ["include", "exclude"]
+    assert [entry.action for entry in await audit_log.recent(stage.redis, ORG)][:2] == ["include", "exclude"]
     with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
         await excluded(stage, shop, customer, undo=True)
 
 
-async def test_of_a_customer_that_was_never_looked_at_an_exclusion_cannot_say_what_it_changes(
+async def test_the_changes_of_an_exclusion_are_unknown_for_a_customer_without_a_snapshot(
     stage: Stage, shop: Shop
 ) -> None:
     planned = await excluded(stage, shop, 404)

@@ -22,7 +22,7 @@ async def explained(stage: Stage, customer: int, on: date | None = None) -> Expl
     return await explain_for_shop(stage.context, shop, CustomerId(customer), on=on)
 
 
-async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_and_why(
+async def test_an_explanation_has_the_owner_of_each_tag_and_the_history_with_reasons(
     stage: Stage, shop: Shop
 ) -> None:
     (customer,) = await evaluate_customers(stage, 20_000_000, tags="Khách sỉ")
@@ -43,7 +43,7 @@ async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_
     assert data["rules"][0]["state"] == "none"
 
 
-async def test_a_customer_whom_nobody_looked_at_cannot_be_explained(stage: Stage, shop: Shop) -> None:
+async def test_a_customer_without_a_snapshot_cannot_be_explained(stage: Stage, shop: Shop) -> None:
     with pytest.raises(NotFound, match="was never evaluated"):
         await explained(stage, 4711)
 

@@ -17,7 +17,7 @@ from tests.support.publishing import RULE, evaluate_customers, publish, roll_bac
 from tests.workers.stage import ORG, Stage
 
 
-async def test_publishing_marks_only_those_whose_tags_change(stage: Stage, shop: Shop) -> None:
+async def test_publishing_enqueues_only_customers_whose_tags_change(stage: Stage, shop: Shop) -> None:
     rich, middling, poor = await evaluate_customers(stage, 20_000_000, 6_000_000, 1)
 
     done = await publish(stage, shop, rules(vip(5_000_000)))
@@ -43,7 +43,7 @@ tiers:
 """
 
 
-async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publish_on(
+async def test_the_downgrade_period_starts_at_the_publish_that_makes_a_level_too_high(
     stage: Stage, shop: Shop
 ) -> None:
     await publish(stage, shop, TIER % 5)
@@ -59,7 +59,9 @@ async def test_a_level_that_a_publish_makes_too_high_is_waited_for_from_the_publ
     assert stage.haravan.tags(customer) == set()
 
 
-async def test_a_level_that_a_person_gave_counts_from_the_publish_on(stage: Stage, shop: Shop) -> None:
+async def test_a_level_that_a_person_gave_has_its_downgrade_period_from_the_publish_on(
+    stage: Stage, shop: Shop
+) -> None:
     await publish(stage, shop, rules())
     (customer,) = await evaluate_customers(stage, 9, tags="Gold")
 
@@ -71,9 +73,7 @@ async def test_a_level_that_a_person_gave_counts_from_the_publish_on(stage: Stag
     assert stage.haravan.tags(customer) == {"Gold"}
 
 
-async def test_who_answers_for_a_tag_changes_with_the_publish_not_with_the_next_look(
-    stage: Stage, shop: Shop
-) -> None:
+async def test_the_responsible_rule_of_a_tag_changes_with_the_publish(stage: Stage, shop: Shop) -> None:
     await publish(stage, shop, rules(vip(5)))
     (customer,) = await evaluate_customers(stage, 9)
 
@@ -97,7 +97,7 @@ async def test_a_publish_that_touches_more_than_one_in_twenty_needs_an_approval(
     assert await stage.versions.live_number(ORG) == 1
 
 
-async def test_publishing_from_an_old_look_is_refused(stage: Stage, shop: Shop) -> None:
+async def test_publishing_an_outdated_draft_is_refused(stage: Stage, shop: Shop) -> None:
     draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5))))
     await stage.publish(rules(vip(7)))
 
@@ -105,7 +105,7 @@ async def test_publishing_from_an_old_look_is_refused(stage: Stage, shop: Shop) 
         await publish_draft(stage.context, shop, draft, by="Lan", note="")
 
 
-async def test_a_rule_that_is_deleted_takes_its_tags_along_when_it_said_so(stage: Stage, shop: Shop) -> None:
+async def test_a_deleted_rule_with_when_gone_remove_removes_its_tags(stage: Stage, shop: Shop) -> None:
     await publish(stage, shop, rules(vip(10_000_000, when_gone="remove")))
     (customer,) = await evaluate_customers(stage, 20_000_000)
 
@@ -115,7 +115,7 @@ async def test_a_rule_that_is_deleted_takes_its_tags_along_when_it_said_so(stage
     assert stage.haravan.tags(customer) == set()
 
 
-async def test_rolling_back_takes_back_what_the_undone_version_gave_for_ever(
+async def test_a_roll_back_revokes_tags_that_the_undone_version_gave_for_ever(
     stage: Stage, shop: Shop
 ) -> None:
     rich, poor = await evaluate_customers(stage, 20_000_000, 1_000_000)
@@ -129,7 +129,7 @@ async def test_rolling_back_takes_back_what_the_undone_version_gave_for_ever(
     assert stage.haravan.tags(poor) == set()
     assert stage.haravan.tags(rich) == {"VIP"}
     assert undone.version.content == (await stage.versions.get(ORG, 1)).content
-    assert [deed.action for deed in await audit_log.recent(stage.redis, ORG)] == ["rollback", "publish"]
+    assert [entry.action for entry in await audit_log.recent(stage.redis, ORG)] == ["rollback", "publish"]
 
 
 async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a_day(

@@ -17,7 +17,7 @@ from tests.support.publishing import evaluate_customers, publish, rules, vip
 from tests.workers.stage import ORG, Stage
 
 
-async def test_a_second_publish_ends_the_books_of_the_first_and_none_of_its_marks(
+async def test_a_second_publish_supersedes_the_first_run_and_keeps_its_marks(
     stage: Stage, shop: Shop
 ) -> None:
     (customer,) = await evaluate_customers(stage, 6_000_000)
@@ -47,7 +47,9 @@ async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: 
     assert await stage.execute_jobs() == 0
 
 
-async def test_a_rollout_that_another_worker_holds_waits_for_its_death(stage: Stage, shop: Shop) -> None:
+async def test_a_rollout_locked_by_another_worker_waits_until_the_lock_expires(
+    stage: Stage, shop: Shop
+) -> None:
     (customer,) = await evaluate_customers(stage, 6_000_000)
     draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
     await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
@@ -61,7 +63,7 @@ async def test_a_rollout_that_another_worker_holds_waits_for_its_death(stage: St
     assert await stage.is_marked(customer)
 
 
-async def test_two_publishes_that_wait_are_rolled_out_as_one(stage: Stage, shop: Shop) -> None:
+async def test_two_pending_publishes_are_rolled_out_as_one(stage: Stage, shop: Shop) -> None:
     (customer,) = await evaluate_customers(stage, 6_000_000)
     done = []
     for threshold in (5_000_000, 4_000_000):
@@ -77,9 +79,7 @@ async def test_two_publishes_that_wait_are_rolled_out_as_one(stage: Stage, shop:
     assert await pending.list_jobs(stage.redis) == []
 
 
-async def test_a_job_that_fails_is_tried_again_later_and_keeps_no_other_from_being_executed(
-    stage: Stage, shop: Shop
-) -> None:
+async def test_a_failed_job_is_retried_later_and_blocks_no_other(stage: Stage, shop: Shop) -> None:
     await evaluate_customers(stage, 6_000_000)
     draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
     done = await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
@@ -93,7 +93,7 @@ async def test_a_job_that_fails_is_tried_again_later_and_keeps_no_other_from_bei
     assert await stage.execute_jobs() == 1
 
 
-async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage: Stage, shop: Shop) -> None:
+async def test_a_run_that_removes_more_than_its_preview_pauses_removals(stage: Stage, shop: Shop) -> None:
     await evaluate_customers(stage, 6_000_000)
     done = await publish(stage, shop, rules(vip(5_000_000)))
     assert await rollout.stop_overruns(stage.redis, ORG) == []
@@ -106,9 +106,7 @@ async def test_a_run_that_takes_more_than_its_preview_said_pauses_removals(stage
     assert await stage.state("removals_paused") == f"publish {done.run.id}"
 
 
-async def test_a_run_that_is_stopped_takes_no_more_tags_until_removals_are_resumed(
-    stage: Stage, shop: Shop
-) -> None:
+async def test_a_stopped_run_removes_no_tags_until_removals_are_resumed(stage: Stage, shop: Shop) -> None:
     (customer,) = await evaluate_customers(stage, 20_000_000)
     done = await publish(stage, shop, rules(vip(50_000_000)))
     await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "100")
@@ -126,7 +124,7 @@ async def test_a_run_that_is_stopped_takes_no_more_tags_until_removals_are_resum
 @pytest.mark.parametrize(
     ("call", "threshold", "counted"), [("POST tags", 5_000_000, (1, 0)), ("DELETE tags", 50_000_000, (0, 1))]
 )
-async def test_what_a_run_wrote_counts_also_where_there_is_news_before_the_answer(
+async def test_writes_of_a_run_count_also_if_a_webhook_arrives_before_the_answer(
     stage: Stage, shop: Shop, call: str, threshold: int, counted: tuple[int, int]
 ) -> None:
     (customer,) = await evaluate_customers(stage, 20_000_000 if counted[1] else 6_000_000)
@@ -144,7 +142,7 @@ async def test_what_a_run_wrote_counts_also_where_there_is_news_before_the_answe
     assert (run.added, run.removed) == counted
 
 
-async def test_publishing_a_rule_of_dates_tells_the_calendar_of_those_who_do_not_change_yet(
+async def test_publishing_a_rule_on_dates_schedules_customers_that_change_later(
     stage: Stage, shop: Shop
 ) -> None:
     day = datetime.fromtimestamp(stage.now_ms / 1000, UTC).date().isoformat()

@@ -142,9 +142,7 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
         return live
     draft = await create_draft(context, shop, rule_set)
     if parent is not None and parent != draft.parent:
-        raise Refused(
-            f"version {draft.parent} is live, your rules are based on {parent}: look at what changed"
-        )
+        raise Refused(f"version {draft.parent} is live, you began from {parent}: look at what changed")
     published = await publish_draft(
         context, shop, draft, by=request.by, note=body.note, approved=body.approve
     )

@@ -64,7 +64,7 @@ async def test_dead_letters_are_listed_retried_and_dropped(redis: ArqRedis, ops:
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])
-async def test_the_first_and_the_last_moment_can_be_asked_for(ops: httpx2.AsyncClient, moment: str) -> None:
+async def test_the_earliest_and_the_latest_time_are_accepted(ops: httpx2.AsyncClient, moment: str) -> None:
     for name in ("since", "until"):
         assert (await ops.get(f"{API}/deliveries?{name}={moment}")).status_code == 200
 

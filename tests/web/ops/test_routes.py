@@ -21,7 +21,9 @@ from tests.web.ops.conftest import API
         pytest.param(f"Bearer {OPS_TOKEN}x", id="longer"),
     ],
 )
-async def test_without_a_token_nothing_is_told(client: httpx2.AsyncClient, authorization: str) -> None:
+async def test_without_a_valid_token_every_request_is_refused(
+    client: httpx2.AsyncClient, authorization: str
+) -> None:
     answer = await client.get("/ops/v1/shops", headers={"Authorization": authorization})
 
     assert answer.status_code == 401
@@ -75,7 +77,7 @@ async def test_without_a_token_nothing_is_told(client: httpx2.AsyncClient, autho
         pytest.param("PUT", f"{API}/pause", None, 405, id="no such method"),
     ],
 )
-async def test_a_mistake_is_told_as_a_problem(
+async def test_a_wrong_request_is_answered_with_a_problem(
     ops: httpx2.AsyncClient, method: str, path: str, body: bytes | None, status: int
 ) -> None:
     headers = {"Content-Type": "application/json"}
@@ -87,7 +89,7 @@ async def test_a_mistake_is_told_as_a_problem(
     assert len(answer.json()["detail"]) > 5
 
 
-async def test_redis_away_is_a_503(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_an_error_of_redis_is_a_503(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
     await redis.set(keys.partition_key(ORG, "shops") + "x", 1)
     await redis.delete(keys.partition_key(ORG, "shops"))
     await redis.set(keys.partition_key(ORG, "shops"), "not a set")

@@ -46,7 +46,7 @@ async def test_rules_are_taken_as_yaml_as_json_text_and_as_an_object(rules_ops: 
     assert shown[0] == shown[1] == shown[2]
 
 
-async def test_a_publish_beyond_the_guard_waits_for_an_approval(
+async def test_a_publish_that_exceeds_the_guard_needs_an_approval(
     redis: ArqRedis, rules_ops: httpx2.AsyncClient
 ) -> None:
     refused = await post(rules_ops, "rules/publish", rules=LOW, status=409)
@@ -75,7 +75,7 @@ async def test_a_publish_beyond_the_guard_waits_for_an_approval(
     assert (newest["by"], newest["action"], newest["details"]["approved"]) == ("an", "publish", True)
 
 
-async def test_the_same_publish_and_the_same_roll_back_asked_once_more_are_not_made_twice(
+async def test_a_repeated_publish_or_roll_back_returns_the_first_version(
     rules_ops: httpx2.AsyncClient,
 ) -> None:
     asked_for: dict[str, Any] = {"rules": LOW, "note": "Tết", "approve": True, "parent": 1}
@@ -114,7 +114,7 @@ async def test_money_in_an_object_is_as_exact_as_in_a_text(
 
 
 @pytest.mark.parametrize("path", ["rules/preview", "rules/publish"])
-async def test_amounts_of_another_currency_than_the_shops_are_compared_with_nothing(
+async def test_rules_in_another_currency_than_the_shop_are_refused(
     rules_ops: httpx2.AsyncClient, path: str
 ) -> None:
     refused = await post(rules_ops, path, rules=f"currency: USD\n{LOW}", status=409)
@@ -122,12 +122,12 @@ async def test_amounts_of_another_currency_than_the_shops_are_compared_with_noth
     assert "the rules are in USD, the shop's amounts in VND: write `currency: VND`" in refused["detail"]
 
 
-async def test_a_publish_from_an_old_look_is_refused(rules_ops: httpx2.AsyncClient) -> None:
+async def test_a_publish_based_on_an_older_version_is_refused(rules_ops: httpx2.AsyncClient) -> None:
     await post(rules_ops, "rules/publish", rules=LOW, approve=True)
 
     refused = await post(rules_ops, "rules/publish", rules=HIGH, parent=1, status=409)
 
-    assert "version 2 is live, your rules are based on 1" in refused["detail"]
+    assert "version 2 is live, you began from 1" in refused["detail"]
 
 
 async def test_wrong_rules_are_refused_with_every_error_and_its_place(rules_ops: httpx2.AsyncClient) -> None:
@@ -147,7 +147,7 @@ async def test_wrong_rules_are_refused_with_every_error_and_its_place(rules_ops:
     assert "did you mean 'total_spent'" in problem["message"]
 
 
-async def test_rolling_back_is_looked_at_first_and_the_latest_is_undone_freely(
+async def test_a_roll_back_is_previewed_and_the_latest_version_needs_no_approval(
     redis: ArqRedis, rules_ops: httpx2.AsyncClient
 ) -> None:
     await post(rules_ops, "rules/publish", rules=LOW, approve=True)
@@ -190,7 +190,7 @@ async def test_there_is_nothing_to_roll_forward_to(rules_ops: httpx2.AsyncClient
         pytest.param("customers/2/exclusions", {}, 400, id="no rule"),
     ],
 )
-async def test_a_mistake_is_told_as_a_problem(
+async def test_a_wrong_request_is_answered_with_a_problem(
     rules_ops: httpx2.AsyncClient, path: str, body: dict[str, Any], status: int
 ) -> None:
     answer = await rules_ops.post(f"{API}/{path}", json=body)

@@ -27,7 +27,9 @@ async def test_a_replay_is_counted_first_and_marks_in_the_bulk_lane(
     assert (await ops.get(f"{API}/runs")).json()["runs"] == [run]
 
 
-async def test_a_replay_of_a_span_of_time_finds_whom_deliveries_named(ops: httpx2.AsyncClient) -> None:
+async def test_a_replay_of_a_time_span_selects_the_customers_of_its_deliveries(
+    ops: httpx2.AsyncClient,
+) -> None:
     await Sender(ops).deliver(b'{"id": 7}')
     await Sender(ops).deliver(b'{"customer": {"id": 8}}', topic="orders/create")
 

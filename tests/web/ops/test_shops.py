@@ -11,7 +11,7 @@ from tests.web.conftest import ORG, OTHER_ORG, Sender
 from tests.web.ops.conftest import API, LOW, audit_entries, execute_jobs, get, post, store_dead_letter
 
 
-async def test_shops_are_listed_with_how_their_work_stands(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+async def test_shops_are_listed_with_their_backlog(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
     await Sender(ops).deliver(b'{"id": 7}')
     await store_dead_letter(redis, 9)
 
@@ -36,7 +36,7 @@ async def begin_shadow(rules_ops: httpx2.AsyncClient) -> httpx2.Response:
     return await rules_ops.post(f"{API}/shadow")
 
 
-async def test_shadow_mode_is_begun_looked_at_and_ended(
+async def test_shadow_mode_is_enabled_previewed_and_disabled(
     redis: ArqRedis, rules_ops: httpx2.AsyncClient
 ) -> None:
     begun, again = await begin_shadow(rules_ops), await begin_shadow(rules_ops)
@@ -63,7 +63,7 @@ async def test_shadow_mode_is_begun_looked_at_and_ended(
     assert (newest["by"], newest["details"]["version"], newest["details"]["approved"]) == ("an", 2, True)
 
 
-async def test_a_shop_that_is_not_in_shadow_mode_cannot_go_live(rules_ops: httpx2.AsyncClient) -> None:
+async def test_disabling_shadow_mode_is_refused_if_it_is_off(rules_ops: httpx2.AsyncClient) -> None:
     refused = await post(rules_ops, "shadow/disable", dry_run=True, status=409)
 
     assert "is not in shadow mode" in refused["detail"]

@@ -30,7 +30,7 @@ async def test_copies_are_counted_then_adopted(redis: ArqRedis, rules_ops: httpx
     assert (await audit_entries(redis))[0] == ("an", "adopt")
 
 
-async def test_a_tag_that_a_live_rule_gives_is_not_retracted_and_another_is(
+async def test_only_a_tag_that_no_live_rule_gives_is_retracted(
     redis: ArqRedis, rules_ops: httpx2.AsyncClient
 ) -> None:
     refused = await post(rules_ops, "rules/retract", tag="VIP", status=409)
@@ -46,7 +46,7 @@ async def test_a_tag_that_a_live_rule_gives_is_not_retracted_and_another_is(
     assert (await audit_entries(redis))[0] == ("an", "retract")
 
 
-async def test_an_exclusion_is_looked_at_then_made_and_undone(
+async def test_an_exclusion_is_previewed_applied_and_undone(
     redis: ArqRedis, rules_ops: httpx2.AsyncClient
 ) -> None:
     looked = await post(rules_ops, "customers/2/exclusions", rule="vip", dry_run=True)
@@ -62,7 +62,7 @@ async def test_an_exclusion_is_looked_at_then_made_and_undone(
     await post(rules_ops, "customers/2/exclusions", rule="nope", status=404)
 
 
-async def test_a_tag_of_digits_can_be_asked_about(rules_ops: httpx2.AsyncClient) -> None:
+async def test_a_tag_of_digits_is_accepted_in_a_query(rules_ops: httpx2.AsyncClient) -> None:
     assert (await get(rules_ops, "customers/1?tag=2026"))["tags"] == []
 
 
@@ -101,7 +101,7 @@ async def test_a_customer_is_explained_with_what_is_missing(explain_ops: httpx2.
     assert told["tags"] == []
 
 
-async def test_without_a_tag_everything_is_told_and_nothing_that_reaches_a_person(
+async def test_without_a_tag_all_tags_are_explained_without_contact_data(
     explain_ops: httpx2.AsyncClient,
 ) -> None:
     told = await get(explain_ops, "customers/7", on="2030-01-01", version="1")
@@ -113,7 +113,7 @@ async def test_without_a_tag_everything_is_told_and_nothing_that_reaches_a_perso
 
 
 @pytest.mark.parametrize("day", ["0001-01-01", "9999-12-31", "2028-02-29"])
-async def test_any_day_can_be_asked_for(explain_ops: httpx2.AsyncClient, day: str) -> None:
+async def test_any_day_can_be_explained(explain_ops: httpx2.AsyncClient, day: str) -> None:
     assert (await get(explain_ops, "customers/7", on=day))["day"] == day
 
 
@@ -128,7 +128,5 @@ async def test_any_day_can_be_asked_for(explain_ops: httpx2.AsyncClient, day: st
     ],
     ids=["never looked at", "no such version", "version 0", "no day", "no such language"],
 )
-async def test_what_cannot_be_explained_is_refused(
-    explain_ops: httpx2.AsyncClient, path: str, status: int
-) -> None:
+async def test_a_wrong_question_is_refused(explain_ops: httpx2.AsyncClient, path: str, status: int) -> None:
     assert (await explain_ops.get(path)).status_code == status

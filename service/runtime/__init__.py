@@ -1,6 +1,6 @@
 """What every process needs: logging, background tasks, files.
 
-Nothing here knows customers, shops or Redis."""
+It knows nothing of customers, shops or Redis."""
 
 from service.runtime.files import read_text
 from service.runtime.log import configure_logging

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from service.domain.customers.customer import CustomerId, decode_snapshot
 from service.domain.documents.parser import validate_rules
 from service.errors import Refused
-from service.operations import claiming, claims, exclusions
+from service.operations import claims, exclusions
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
 from service.publishing.publish import publish_draft
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
@@ -141,7 +141,7 @@ class Scenario:
         self.expected.roll_back(to)
 
     async def _publish(self, shop: Shop, draft: Draft, what: str) -> None:
-        await publish_draft(self.stage.context, shop, draft, by="Lan", note="", approved=True, what=what)
+        await publish_draft(self.stage.context, shop, draft, by="Lan", note="", approved=True, action=what)
         await self.stage.execute_jobs()
 
     async def claim(
@@ -162,7 +162,7 @@ class Scenario:
             return
         assert allowed
         records = {customer: self.record(customer) for customer in self.customers}
-        await claiming.apply_claim(stage.context, shop, plan, by="Lan")
+        await claims.apply_claim(stage.context, shop, plan, by="Lan")
         await stage.execute_jobs()
         if what == "adopt":
             self.expected.adopt(tag, records, matching_only=matching_only, now_ms=stage.now_ms)

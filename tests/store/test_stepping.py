@@ -11,6 +11,7 @@ from typing import Any, Final
 import pytest
 from arq.connections import ArqRedis
 
+from service.context import Context
 from service.domain.customers.customer import CustomerId, OrgId
 from service.operations.replay import create_replay, select_customers
 from service.store.client import keys
@@ -18,6 +19,9 @@ from service.store.client.clock import handle_clock_step_back
 from service.store.client.scan import BATCH_SIZE
 from service.store.jobs import runs
 from service.store.queue import dead_letters, dirty
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 
 ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
@@ -45,8 +49,9 @@ async def in_steps(redis: ArqRedis) -> AsyncIterator[None]:
 
 async def replay_everybody(redis: ArqRedis) -> None:
     heard: list[int] = []
-    selection = await select_customers(redis, ORG, everybody=True, on_found=heard.append)
-    run = await create_replay(redis, ORG, selection, by="an", reason="", now_ms=1, on_marked=heard.append)
+    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
+    selection = await select_customers(context, ORG, everybody=True, on_found=heard.append)
+    run = await create_replay(context, ORG, selection, by="an", reason="", on_marked=heard.append)
 
     assert selection.customers == tuple(EVERYBODY)
     assert (run.total, run.remaining) == (MANY, MANY)

@@ -162,18 +162,16 @@ async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_on
     await looked_at(stage, vip)
 
     told = await explain_for_shop(
-        stage.redis,
+        stage.context,
         await stage.shops.get_or_raise(ORG),
         CustomerId(vip),
-        versions=stage.versions,
-        now_ms=stage.now_ms,
     )
 
-    lines = told.lines(words=translator_for("vi"), tag="vip")
+    lines = told.to_lines(words=translator_for("vi"), tag="vip")
     log = lines[lines.index("Lịch sử nhãn") + 1 :]
     assert ["do người khác thay đổi (nhân viên hoặc ứng dụng khác)" in line for line in log] == [True, False]
     assert [line.split()[2] for line in log] == ["−VIP", "+VIP"]
-    (touch,) = told.data(words=translator_for("vi"))["changed_by_others"]
+    (touch,) = told.to_dict(words=translator_for("vi"))["changed_by_others"]
     assert (touch["tag"], touch["added"]) == ("VIP", False)
 
 
@@ -185,13 +183,11 @@ async def test_a_rule_that_is_gone_is_named_as_it_last_was(stage: Stage) -> None
     await looked_at(stage, customer)
 
     told = await explain_for_shop(
-        stage.redis,
+        stage.context,
         await stage.shops.get_or_raise(ORG),
         CustomerId(customer),
-        versions=stage.versions,
-        now_ms=stage.now_ms,
     )
 
-    lines = told.lines(words=translator_for("vi"))
+    lines = told.to_lines(words=translator_for("vi"))
     assert any(line.startswith("  VIP: do quy tắc “Khách quý” gắn từ") for line in lines)
     assert any("+VIP · quy tắc “Khách quý” v2" in line for line in lines)

@@ -21,7 +21,7 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.errors import Overloaded
-from service.operations import claiming
+from service.operations import claims
 from service.publishing import rollout
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
@@ -33,7 +33,7 @@ Execute = Callable[[Context, CpuRunner, PendingJob], Awaitable[bool]]
 EXECUTE: Final[dict[JobKind, Execute]] = {
     "rollout": rollout.execute,
     "late_restores": rollout.execute_late,
-    "claim": claiming.execute,
+    "claim": claims.execute,
     "erasure": deletion.execute,
 }
 

@@ -82,7 +82,10 @@ async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothi
     as_json = await shop.tagger("rules", "preview", ORG, str(written(tmp_path, 9_000_000)), "--json")
 
     assert (said.code, as_json.code) == (0, 0), said.err
-    assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi ở 1 trong 3 khách hàng đã biết. Cần 2 lần gọi API, khoảng" in said.out
+    assert (
+        "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi ở 1 trong 3 khách hàng đã biết. Cần 2 lần gọi API, khoảng"
+        in said.out
+    )
     assert "Cần duyệt trước khi xuất bản (--approve): hơn 0 khách hàng thay đổi." in said.out
     assert "~ Khách VIP (đã sửa)" in said.out
     assert "2 khách hàng thỏa điều kiện, 67% tổng số" in said.out
@@ -123,7 +126,7 @@ async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
 
     assert "⚠ 497 trong 500 khách hàng của cửa hàng chưa được quét" in said.out
     assert f"tagger backfill {ORG}" in said.out
-    assert json.loads(as_json.out)["unseen"] == 497
+    assert json.loads(as_json.out)["unscanned"] == 497
 
 
 async def test_a_large_publish_prints_its_preview_and_needs_an_approval(
@@ -269,7 +272,7 @@ async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in vi.out
     assert "as of 1 Dec 2026" in en.out
     assert json.loads(as_json.out)["rules"][0]["when"]["matched"] is False
-    assert (unknown.code, "was never looked at" in unknown.err) == (1, True)
+    assert (unknown.code, "was never evaluated" in unknown.err) == (1, True)
 
 
 async def test_checking_a_file_prints_warnings(shop: Place, tmp_path: Path) -> None:

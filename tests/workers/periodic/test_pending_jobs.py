@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from service.cpu_pool import CpuPool, InProcess
 from service.domain.documents.parser import parse_rules
 from service.errors import Overloaded
-from service.operations import claiming, claims
+from service.operations import claims
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
 from service.settings import read_settings
@@ -75,7 +75,7 @@ async def test_a_rollout_and_a_claim_are_evaluated_in_other_processes(stage: Sta
     assert await jobs.run() == 1
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_adoption(stage.context, shop, "VIP", matching_only=False)
-    adoption = await claiming.apply_claim(stage.context, shop, claim, by="Lan")
+    adoption = await claims.apply_claim(stage.context, shop, claim, by="Lan")
     assert await jobs.run() == 1
     await pool.stop()
     await stage.turn(3)

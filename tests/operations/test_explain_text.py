@@ -38,7 +38,7 @@ def written(at_ms: int, entry: LedgerEntry) -> LedgerRow:
     return LedgerRow(f"{at_ms}-0", at_ms, SEVEN, entry)
 
 
-def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first() -> None:
+def test_our_writes_and_external_changes_are_one_history_newest_first() -> None:
     given = LedgerEntry("+", "VIP", "vip", 1, "delivery", {"total_spent": 10_0000, "tags": []}, why="matched")
     shadow = LedgerEntry("-", "VIP", "gone", 2, "publish:P1", why="gone", written=False)
     explained = told(vip=ExternalChange("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
@@ -69,12 +69,15 @@ def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
     }
 
 
-def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
+def test_a_retraction_is_not_attributed_to_a_rule() -> None:
     taken = LedgerEntry("-", "VIP", RETRACTED_OWNER, 1, "retract:A1", why="gone")
 
     (line,) = format_history(told(), [written(NOON_MS, taken)], words=translator_for("vi"))
 
-    assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc không còn áp dụng"
+    assert (
+        line
+        == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc không còn áp dụng"
+    )
 
 
 @pytest.mark.parametrize("cause", ["undone:VIP", "rejected", "unavailable", "missing", "unreadable", "bug"])
@@ -88,7 +91,7 @@ def test_every_dead_letter_has_its_sentence(cause: str) -> None:
     assert ("VIP" if ":" in cause else "a reason") in vi
 
 
-def test_what_became_of_a_webhook_is_said_in_words() -> None:
+def test_the_outcome_of_a_delivery_is_a_sentence() -> None:
     came = [
         Delivery("1-0", NOON_MS, SEVEN, outcome, False, "orders/paid", "", 2, False, "")
         for outcome in ("marked", "echo", "other")

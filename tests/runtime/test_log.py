@@ -33,7 +33,7 @@ def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixtur
     assert line["customer"] == 7
 
 
-def test_a_librarys_traceback_is_a_text_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_traceback_of_a_library_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
     configure_logging("json")
 
     try:
@@ -46,7 +46,7 @@ def test_a_librarys_traceback_is_a_text_in_one_line(capsys: pytest.CaptureFixtur
     assert "RuntimeError: broken" in json.loads(lines[0])["exception"]
 
 
-def test_a_flood_of_what_is_no_http_is_one_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_flood_of_invalid_requests_is_one_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
     moments = iter([1.0, 1.0, 2.0, 2.0, 60.0, 60.0, 61.0, 61.0, 62.0, 62.0])
     configure_logging("json", clock=lambda: next(moments))
     server = logging.getLogger("uvicorn.error")

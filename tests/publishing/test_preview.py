@@ -53,7 +53,7 @@ async def crowd(redis: ArqRedis) -> int:
     return size
 
 
-async def test_everybody_is_seen_once_with_what_is_ours(redis: ArqRedis, crowd: int) -> None:
+async def test_every_customer_is_loaded_once_with_its_ownership(redis: ArqRedis, crowd: int) -> None:
     people = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
     shown = preview.build_report(SHOP, people, compiled(2_001), version=2).preview
 
@@ -61,7 +61,7 @@ async def test_everybody_is_seen_once_with_what_is_ours(redis: ArqRedis, crowd: 
     assert (shown.added, shown.removed) == (666, 666)  # of 1,000 above it and of 2,000 below, a third has it
 
 
-async def test_a_snapshot_that_cannot_be_read_is_left_out_and_named(redis: ArqRedis) -> None:
+async def test_an_unreadable_snapshot_is_left_out_and_reported(redis: ArqRedis) -> None:
     await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
     people, unreadable = await preview.load_population_and_unreadable(redis, ORG, compiled(), now_ms=NOW_MS)
@@ -69,7 +69,7 @@ async def test_a_snapshot_that_cannot_be_read_is_left_out_and_named(redis: ArqRe
     assert (len(people), unreadable) == (0, [7])
 
 
-async def test_a_version_inherits_the_last_wish_of_rules_that_left(redis: ArqRedis) -> None:
+async def test_a_version_inherits_when_gone_of_removed_rules(redis: ArqRedis) -> None:
     versions = Versions(redis)
     await versions.publish(ORG, parse_rules(RULE % ("remove", 1)), author="Lan", parent=0)
     await versions.publish(ORG, parse_rules("version: 1"), author="Lan", parent=1)
@@ -80,7 +80,7 @@ async def test_a_version_inherits_the_last_wish_of_rules_that_left(redis: ArqRed
     assert ready.orphan_policies == {"vip": "remove", RETRACTED_OWNER: "remove"}
 
 
-async def test_a_publish_that_lost_a_race_leaves_no_past_behind(redis: ArqRedis) -> None:
+async def test_a_publish_that_lost_a_race_stores_no_inheritance(redis: ArqRedis) -> None:
     versions = Versions(redis)
     await versions.publish(ORG, parse_rules(RULE % ("remove", 1)), author="Lan", parent=0)
     await versions.publish(ORG, parse_rules(RULE % ("leave", 2)), author="Lan", parent=1)
@@ -91,7 +91,7 @@ async def test_a_publish_that_lost_a_race_leaves_no_past_behind(redis: ArqRedis)
     assert (await versions.inherited(ORG, 2)).orphan_policies == {}
 
 
-async def test_the_audit_log_tells_who_did_what(redis: ArqRedis) -> None:
+async def test_the_audit_log_has_author_and_action(redis: ArqRedis) -> None:
     await audit_log.append(redis, ORG, by="Lan", action="exclude", details={"customer": 7, "rule": "vip"})
     await audit_log.append(redis, ORG, by="Minh", action="publish", details={"version": 2})
 
@@ -101,19 +101,19 @@ async def test_the_audit_log_tells_who_did_what(redis: ArqRedis) -> None:
     ]
 
 
-def test_exclusions_are_kept_and_read_back() -> None:
+def test_exclusions_survive_encoding() -> None:
     assert decode_exclusions(encode_exclusions({"vip", "hang"})) == {"vip", "hang"}
     assert decode_exclusions(encode_exclusions(())) == frozenset()
 
 
-def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
+def test_a_retracted_tag_is_removed_regardless_of_the_rules() -> None:
     assert (
         compile_version(parse_rules("version: 1"), inherited=Inheritance()).orphan_policies[RETRACTED_OWNER]
         == "remove"
     )
 
 
-async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the_day_is_over(
+async def test_a_suppressed_tag_is_not_counted_as_added_until_the_day_is_over(
     redis: ArqRedis,
 ) -> None:
     await redis.hset(
@@ -126,23 +126,23 @@ async def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming_until_the
     tomorrow = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
 
     shown = preview.build_report(SHOP, now, compiled(), version=2)
-    assert (shown.preview.added, shown.preview.touched, shown.effort.calls) == (0, 0, 0)
+    assert (shown.preview.added, shown.preview.touched, shown.cost.calls) == (0, 0, 0)
     assert shown.preview.tags[0].stopped == 1
     assert preview.build_report(SHOP, tomorrow, compiled(), version=2).preview.added == 1
 
 
-async def test_customers_of_whom_nothing_is_known_yet_are_counted_and_warned_of(redis: ArqRedis) -> None:
+async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: ArqRedis) -> None:
     await redis.hset(
         keys.shop(ORG, "snapshots"), mapping={"1": encode_snapshot(Customer(id=1, total_spent=50_0000))}
     )
     rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
     context = Context(redis, ShopRepository(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
-    unknown = (await create_draft(context, SHOP, rule_set)).shown
+    unknown = (await create_draft(context, SHOP, rule_set)).report
 
     await snapshots.save_count(redis, ORG, 12)
-    shown = (await create_draft(context, SHOP, rule_set)).shown
+    shown = (await create_draft(context, SHOP, rule_set)).report
 
-    assert (unknown.unseen, unknown.warnings[0].kind) == (None, "uncounted")
-    assert (shown.unseen, shown.warnings[0].kind) == (11, "unseen")
-    assert preview.to_dict(shown)["unseen"] == 11
+    assert (unknown.unscanned, unknown.warnings[0].kind) == (None, "uncounted")
+    assert (shown.unscanned, shown.warnings[0].kind) == (11, "unseen")
+    assert preview.to_dict(shown)["unscanned"] == 11
     assert shown.summary["calls"] == 2

@@ -69,7 +69,7 @@ async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
         by="Lan",
         note="",
         approved=True,
-        what="rollback" if to else "publish",
+        action="rollback" if to else "publish",
     )
     await stage.execute_jobs()
     return done
@@ -108,12 +108,12 @@ async def entries(stage: Stage, customer: int) -> list[LedgerRow]:
     return await ledger.list_for_customer(stage.redis, ORG, CustomerId(customer))
 
 
-async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stage) -> None:
+async def test_a_tag_kept_for_ever_is_restored_with_the_reason(stage: Stage) -> None:
     customer = await once_vip(stage)
     held = await stage.redis.hget(stage.key("holds"), str(customer))
     await taken(stage, customer)
 
-    shown = (await drafted(stage, to=1)).shown
+    shown = (await drafted(stage, to=1)).report
     done = await published(stage, to=1)
     await stage.turn(3)
 
@@ -129,7 +129,9 @@ async def test_a_tag_that_was_kept_for_ever_is_put_back_and_says_why(stage: Stag
 
 
 @pytest.mark.parametrize(("days", "there"), [(20, {"VIP"}), (40, set())])
-async def test_a_tag_is_kept_as_long_as_if_it_had_stayed(redis: ArqRedis, days: int, there: set[str]) -> None:
+async def test_a_restored_tag_is_kept_as_long_as_if_it_was_never_removed(
+    redis: ArqRedis, days: int, there: set[str]
+) -> None:
     async with staged(redis, rules=THIRTY_DAYS) as stage:
         customer = await once_vip(stage)
         stage.clock.advance(10 * DAY_S)
@@ -146,7 +148,7 @@ async def test_a_tag_is_kept_as_long_as_if_it_had_stayed(redis: ArqRedis, days: 
         assert stage.haravan.tags(customer) == set()
 
 
-async def test_what_a_person_took_off_since_stays_off(stage: Stage) -> None:
+async def test_a_tag_that_a_person_removed_since_is_not_restored(stage: Stage) -> None:
     customer = await once_vip(stage)
     await taken(stage, customer)
     stage.haravan.edit(customer, total_spent=60)
@@ -163,7 +165,7 @@ async def test_what_a_person_took_off_since_stays_off(stage: Stage) -> None:
     assert stage.haravan.tags(customer) == set()
 
 
-async def test_what_a_person_put_on_since_is_theirs(stage: Stage) -> None:
+async def test_a_tag_that_a_person_added_since_belongs_to_that_person(stage: Stage) -> None:
     customer = await once_vip(stage)
     await taken(stage, customer)
     stage.haravan.tag_by_hand(customer, "VIP")
@@ -177,7 +179,7 @@ async def test_what_a_person_put_on_since_is_theirs(stage: Stage) -> None:
     assert await stage.owned(customer) == {}
 
 
-async def test_a_persons_tag_that_a_rule_took_is_put_back_and_is_not_ours(stage: Stage) -> None:
+async def test_a_persons_tag_that_a_rule_removed_is_restored_and_is_not_ours(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=1, tags="Khách sỉ")
     await stage.announce(customer)
     await stage.turn()
@@ -187,7 +189,7 @@ async def test_a_persons_tag_that_a_rule_took_is_put_back_and_is_not_ours(stage:
     )
     await taken(stage, customer, text=text)
 
-    shown = (await drafted(stage, to=1)).shown
+    shown = (await drafted(stage, to=1)).report
     await published(stage, to=1)
     await stage.turn(3)
 
@@ -197,7 +199,7 @@ async def test_a_persons_tag_that_a_rule_took_is_put_back_and_is_not_ours(stage:
     assert await stage.ledger(customer) == ["-Khách sỉ", "+Khách sỉ"]
 
 
-async def test_a_later_publish_decides_on_those_who_still_wait_as_if_the_tag_had_stayed(stage: Stage) -> None:
+async def test_a_later_publish_decides_pending_restores_as_if_the_tag_was_never_removed(stage: Stage) -> None:
     customer = await once_vip(stage)
     await taken(stage, customer)
 
@@ -208,7 +210,7 @@ async def test_a_later_publish_decides_on_those_who_still_wait_as_if_the_tag_had
     assert stage.haravan.tags(customer) == {"VIP"}
 
 
-async def test_a_roll_back_that_is_rolled_back_before_anybody_was_looked_at_puts_nothing_back(
+async def test_a_roll_back_that_is_itself_rolled_back_at_once_restores_nothing(
     stage: Stage,
 ) -> None:
     customer = await once_vip(stage)
@@ -222,7 +224,7 @@ async def test_a_roll_back_that_is_rolled_back_before_anybody_was_looked_at_puts
     assert await stage.redis.hlen(stage.key("pending_restores")) == 0
 
 
-async def test_a_second_roll_back_to_the_same_rules_puts_back_what_is_still_away(stage: Stage) -> None:
+async def test_a_second_roll_back_to_the_same_rules_restores_what_is_still_missing(stage: Stage) -> None:
     first, second = await once_vip(stage), await once_vip(stage)
     await taken(stage, first, second)
     await published(stage, to=1)
@@ -235,14 +237,14 @@ async def test_a_second_roll_back_to_the_same_rules_puts_back_what_is_still_away
     assert [stage.haravan.tags(each) for each in (first, second)] == [{"VIP"}, {"VIP"}]
 
 
-async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
-    from service.operations import claiming, claims
+async def test_a_retracted_tag_is_not_restored(stage: Stage) -> None:
+    from service.operations import claims
 
     customer = await once_vip(stage)
     await published(stage, text=NONE)
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_retraction(stage.context, shop, "VIP")
-    await claiming.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan")
     await stage.execute_jobs()
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()
@@ -254,7 +256,7 @@ async def test_a_retracted_tag_is_not_put_back(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("stride", [4, pytest.param(1, marks=pytest.mark.slow)])
-async def test_a_roll_back_may_be_killed_at_every_wait(stage: Stage, stride: int) -> None:
+async def test_a_roll_back_killed_at_any_await_is_completed(stage: Stage, stride: int) -> None:
     waits, times, customer = 1, 0, await once_vip(stage)
     while True:
         live = await stage.versions.live_number(ORG)
@@ -288,7 +290,7 @@ async def _is_killed(steps: Steps) -> None:
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["goes on", "is killed"])
-async def test_at_every_wait_of_a_drain_that_takes_a_tag_its_rules_may_be_rolled_back(
+async def test_a_tag_is_restored_if_its_rules_are_rolled_back_at_any_await_of_the_drain_that_removes_it(
     redis: ArqRedis, killed: bool
 ) -> None:
     async def is_rolled_back(stage: Stage, steps: Steps) -> None:
@@ -299,7 +301,7 @@ async def test_at_every_wait_of_a_drain_that_takes_a_tag_its_rules_may_be_rolled
     await _at_every_wait_of_a_drain(redis, is_rolled_back, undone=True)
 
 
-async def test_a_drain_that_puts_back_may_be_killed_at_every_wait(redis: ArqRedis) -> None:
+async def test_a_restoring_drain_killed_at_any_await_is_completed(redis: ArqRedis) -> None:
     async def is_killed(_: Stage, steps: Steps) -> None:
         steps.kill()
 

@@ -7,10 +7,13 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.cpu_pool import InProcess
-from service.operations import claiming, claims
+from service.errors import Refused
+from service.operations import claims
 from service.operations.claims import Claim
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
+from service.store.shops.model import Shop
+from tests.support.publishing import evaluate_customers, publish, rules
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
@@ -39,37 +42,30 @@ async def adoption(stage: Stage, tag: str, *, matching_only: bool = False) -> Cl
     return await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
 
 
-async def looked_at(stage: Stage, *spent: int, tags: str) -> list[int]:
-    customers = [stage.haravan.create(total_spent=each, tags=tags) for each in spent]
-    await stage.mark(*customers)
-    await stage.turn(2)
-    return customers
-
-
-async def test_of_a_tier_only_the_level_that_it_would_give_counts_as_matching(stage: Stage) -> None:
+async def test_in_a_tier_only_customers_on_the_level_match(stage: Stage) -> None:
     await stage.publish(TIER)
-    golden, silver, _ = await looked_at(stage, 60_000_000, 20_000_000, 1, tags="Bạc, Vàng")
+    golden, silver, _ = await evaluate_customers(stage, 60_000_000, 20_000_000, 1, tags="Bạc, Vàng")
 
     assert [*(await adoption(stage, "Bạc", matching_only=True)).new_owners] == [silver]
     assert [*(await adoption(stage, "Vàng", matching_only=True)).new_owners] == [golden]
     assert len((await adoption(stage, "Bạc")).new_owners) == 3
 
 
-async def test_what_follows_from_a_tag_that_is_still_to_be_written_counts_too(redis: ArqRedis) -> None:
+async def test_tags_that_depend_on_an_unwritten_tag_match_too(redis: ArqRedis) -> None:
     async with staged(redis, rules=CHAIN, shadow=True) as stage:
-        rich, _ = await looked_at(stage, 20_000_000, 1, tags="Quà")
+        rich, _ = await evaluate_customers(stage, 20_000_000, 1, tags="Quà")
 
         assert [*(await adoption(stage, "Quà", matching_only=True)).new_owners] == [rich]
 
 
-async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_is_counted(
+async def test_a_drain_at_any_await_of_a_claim_is_counted_in_its_run(
     stage: Stage,
 ) -> None:
     waits = 0
     while True:
         waits += 1
         await stage.publish(VIP)
-        customers = await looked_at(stage, 20_000_000, 20_000_000, tags="")
+        customers = await evaluate_customers(stage, 20_000_000, 20_000_000, tags="")
         await stage.publish(NOTHING)
         steps = Steps(waits, lambda _: stage.turn())
         await steps.drive(claim(stage, await retraction(stage, "VIP")))
@@ -83,12 +79,12 @@ async def test_at_every_await_of_a_claim_a_drain_may_come_and_whom_it_looks_at_i
             break
 
 
-async def test_whoever_asks_for_a_claim_may_die_at_every_await_and_no_half_of_it_stays(stage: Stage) -> None:
+async def test_a_claim_is_all_or_nothing_if_the_caller_dies_at_any_await(stage: Stage) -> None:
     waits = 0
     while True:
         waits += 1
         await stage.publish(VIP)
-        rich, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+        rich, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
         steps = Steps(waits, cancel)
         await steps.drive(_asks_for(stage, await adoption(stage, "VIP")))
         stored = await pending.list_jobs(stage.redis, ORG)
@@ -106,14 +102,14 @@ async def test_whoever_asks_for_a_claim_may_die_at_every_await_and_no_half_of_it
 
 
 @pytest.mark.parametrize("killed", [False, True], ids=["is cancelled", "is killed"])
-async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
+async def test_another_worker_completes_a_claim_if_the_first_dies_at_any_await(
     stage: Stage, killed: bool
 ) -> None:
     waits = 0
     while True:
         waits += 1
         await stage.publish(VIP)
-        rich, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+        rich, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
         await asked_for(stage, await adoption(stage, "VIP"))
         async with Steps(waits, kill if killed else cancel) as steps:
             await steps.drive(executed(stage))
@@ -124,7 +120,7 @@ async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
             await stage.redis.delete(stage.key("lease"))  # its time is up
             await stage.execute_jobs()
             await stage.turn(2)
-        await stage.redis.delete(stage.key("lock"))  # one that only stood still may have gone on for a moment
+        await stage.redis.delete(stage.key("lease"))  # a killed worker may have gone on for a moment
         for _ in range(2):
             stage.clock.advance(700)
             await stage.turn(2)
@@ -141,9 +137,9 @@ async def test_a_worker_that_claims_may_die_at_every_await_and_another_goes_on(
             break
 
 
-async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stage: Stage) -> None:
+async def test_a_claim_whose_rule_was_deleted_only_evaluates_its_customers(stage: Stage) -> None:
     await stage.publish(VIP)
-    _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+    _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
     planned = await adoption(stage, "VIP")
     run = await asked_for(stage, planned)
     await runs.add_members(stage.redis, ORG, run.id, [*planned.new_owners])
@@ -160,14 +156,14 @@ async def test_what_is_left_of_a_claim_whose_rule_is_gone_is_only_looked_at(stag
     assert stage.haravan.tags(poor) == {"VIP"}
 
 
-async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage) -> None:
+async def test_a_claim_is_retried_while_the_lease_is_taken(stage: Stage) -> None:
     await stage.publish(VIP)
-    _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+    _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
     await stage.redis.set(stage.key("lease"), "a drain's")
     run = await asked_for(stage, await adoption(stage, "VIP"))
     [job] = await pending.list_jobs(stage.redis)
 
-    assert not await claiming.execute(stage.context, InProcess(stage.context), job, patience_s=0.02)
+    assert not await claims.execute(stage.context, InProcess(stage.context), job, lease_timeout_s=0.02)
     waiting = await runs.get(stage.redis, ORG, run.id)
     await stage.redis.delete(stage.key("lease"))
     await stage.execute_jobs()
@@ -178,9 +174,9 @@ async def test_a_claim_goes_on_by_itself_where_the_shop_is_too_busy(stage: Stage
     assert (await runs.get(stage.redis, ORG, run.id)).remaining == 0
 
 
-async def test_the_same_claim_that_is_pending_is_not_started_twice(stage: Stage) -> None:
+async def test_a_pending_claim_is_not_started_twice(stage: Stage) -> None:
     await stage.publish(VIP)
-    await looked_at(stage, 20_000_000, 1, tags="VIP")
+    await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
 
     first = await asked_for(stage, await adoption(stage, "VIP"))
     again = await asked_for(stage, await adoption(stage, "vip"))
@@ -193,7 +189,7 @@ async def test_the_same_claim_that_is_pending_is_not_started_twice(stage: Stage)
 
 async def test_a_claim_is_a_run_of_its_own_kind_and_explains_removals(stage: Stage) -> None:
     await stage.publish(VIP)
-    _, poor = await looked_at(stage, 20_000_000, 1, tags="VIP")
+    _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
     run = await asked_for(stage, await adoption(stage, "VIP"))
     await stage.execute_jobs()
     cause = await stage.field(poor, "reasons")
@@ -216,7 +212,7 @@ async def kill(steps: Steps) -> None:
 
 async def asked_for(stage: Stage, planned: Claim) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    run = await claiming.apply_claim(stage.context, shop, planned, by="Lan")
+    run = await claims.apply_claim(stage.context, shop, planned, by="Lan")
     assert run is not None
     return run
 
@@ -236,3 +232,56 @@ async def claim(stage: Stage, planned: Claim) -> None:
 
 async def retraction(stage: Stage, tag: str) -> Claim:
     return await claims.plan_retraction(stage.context, await stage.shops.get_or_raise(ORG), tag)
+
+
+async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
+    claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
+    await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    await stage.execute_jobs()
+    return len(claim.new_owners)
+
+
+async def test_an_adopted_tag_is_ours_and_is_removed_where_it_does_not_match(
+    stage: Stage, shop: Shop
+) -> None:
+    rich, poor = await evaluate_customers(stage, 20_000_000, 1, tags="vip")
+
+    assert await adopted(stage, shop, "VIP") == 2
+    await stage.turn(2)
+
+    assert stage.haravan.tags(rich) == {"vip"}
+    assert stage.haravan.tags(poor) == set()
+    assert (await stage.owned(rich))["vip"].rule == "vip"
+
+
+async def test_adopting_only_matching_copies_leaves_the_others_alone(stage: Stage, shop: Shop) -> None:
+    _, poor = await evaluate_customers(stage, 20_000_000, 1, tags="VIP")
+
+    assert await adopted(stage, shop, "VIP", matching_only=True) == 1
+    await stage.turn(2)
+
+    assert stage.haravan.tags(poor) == {"VIP"}
+
+
+async def test_a_tag_that_no_rule_sets_cannot_be_adopted(stage: Stage, shop: Shop) -> None:
+    with pytest.raises(Refused, match="no live rule"):
+        await adopted(stage, shop, "Khách sỉ")
+
+
+async def test_a_retraction_removes_only_our_copies_of_a_tag(stage: Stage, shop: Shop) -> None:
+    (ours,) = await evaluate_customers(stage, 20_000_000)
+    (theirs,) = await evaluate_customers(stage, 20_000_000, tags="VIP")
+    with pytest.raises(Refused, match="would give 'VIP' again"):
+        await claims.plan_retraction(stage.context, shop, "VIP")
+    await publish(stage, shop, rules())
+    await stage.turn(2)
+    assert stage.haravan.tags(ours) == {"VIP"}
+
+    claim = await claims.plan_retraction(stage.context, shop, "vip")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    await stage.execute_jobs()
+    await stage.turn(2)
+
+    assert [*claim.new_owners] == [ours]
+    assert stage.haravan.tags(ours) == set()
+    assert stage.haravan.tags(theirs) == {"VIP"}

@@ -21,7 +21,7 @@ def described(endpoint: Endpoint) -> dict[str, Any]:
     return found
 
 
-async def test_who_has_a_token_may_read_it(client: httpx2.AsyncClient) -> None:
+async def test_the_document_needs_a_token(client: httpx2.AsyncClient) -> None:
     refused = await client.get("/ops/openapi.json")
     told = await client.get("/ops/openapi.json", headers={"Authorization": f"Bearer {OPS_TOKEN}"})
 
@@ -48,14 +48,14 @@ def test_every_endpoint_is_described_with_an_answer_and_its_errors(endpoint: End
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
-def test_what_it_shows_as_an_answer_is_one(endpoint: Endpoint) -> None:
+def test_every_example_of_an_answer_is_valid(endpoint: Endpoint) -> None:
     told = msgspec.convert(endpoint.example, endpoint.response)
 
     assert msgspec.json.decode(msgspec.json.encode(told)) == endpoint.example
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
-def test_what_it_shows_as_a_body_is_taken(endpoint: Endpoint) -> None:
+def test_every_example_of_a_body_is_valid(endpoint: Endpoint) -> None:
     assert bool(endpoint.request_examples) is (endpoint.method == "POST" and endpoint.request is not None)
 
     for example in endpoint.request_examples.values():
@@ -64,13 +64,13 @@ def test_what_it_shows_as_a_body_is_taken(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
-def test_what_it_shows_as_an_error_is_one(endpoint: Endpoint) -> None:
+def test_every_example_of_an_error_is_valid(endpoint: Endpoint) -> None:
     for status, example in endpoint.problem_examples.items():
         assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, ProblemDetails))) == example
         assert status in error_statuses(endpoint)
 
 
-def test_whatever_reads_rules_or_looks_at_everybody_is_done_in_the_cpu_pool() -> None:
+def test_endpoints_that_parse_rules_or_evaluate_customers_run_in_the_cpu_pool() -> None:
     light = {endpoint.name for endpoint in ENDPOINTS if not endpoint.cpu_bound}
 
     assert light == {

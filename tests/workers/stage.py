@@ -47,6 +47,14 @@ rules:
     tag: VIP
     when: {field: total_spent, op: at_least, value: 10_000_000}
 """
+TIERS = """
+version: 1
+tiers:
+  - id: hang
+    levels:
+      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}
+      - {tag: Silver, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
 
 
 @dataclass(slots=True)
@@ -86,6 +94,12 @@ class Stage:
     async def announce(self, customer: int) -> MarkResult:
         """The webhook that Haravan sends on a customer as it is now."""
         return await self.deliver(self.haravan.body(customer))
+
+    async def delete_and_announce(self, *customers: int) -> None:
+        """Delete customers in the shop, and deliver the webhooks that Haravan sends for it."""
+        for customer in customers:
+            self.haravan.delete(customer)
+            await self.deliver(b'{"id":%d}' % customer, topic="customers/delete")
 
     async def mark(self, *customers: int, cause: str = "replay:R0", lane: Lane = "bulk") -> None:
         ids = [CustomerId(each) for each in customers]
@@ -128,6 +142,16 @@ class Stage:
     def wrote(self) -> int:
         calls = self.haravan.calls
         return calls.count("POST tags") + calls.count("DELETE tags") + calls.count("PUT customer")
+
+
+async def drain_all(stage: Stage, lane: Lane, *, max_drains: int) -> None:
+    """Drain until no customer of the lane waits."""
+    names = [stage.key(name) for name in (f"ready:{lane}", f"planned:{lane}", "delayed")]
+    for _ in range(max_drains):
+        if not await stage.redis.exists(*names):
+            return
+        await stage.turn(rest_s=2)
+    raise AssertionError("customers are still waiting")
 
 
 @asynccontextmanager

@@ -1,4 +1,4 @@
-"""The worker process as a whole: its store goes away and comes back, it is told to stop, it cannot read its rules."""
+"""The worker process as a whole: Redis goes away and comes back, it is stopped, its rules file is invalid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ KEY = "k" * 32
 
 
 class Server:
-    """A Valkey of the test's own, to be killed and started again."""
+    """A Valkey that the test kills and starts again."""
 
     def __init__(self, folder: Path) -> None:
         self.url = f"unix://{folder / 's'}"
@@ -60,25 +60,25 @@ def server(tmp_path: Path) -> Iterator[Server]:
 
 
 @pytest.fixture
-def unheard() -> list[str]:
-    """What asyncio says of exceptions that nobody retrieved."""
+def unretrieved() -> list[str]:
+    """Messages of asyncio about exceptions that were never retrieved."""
     return []
 
 
-def _settings(server: Server, **more: str) -> Settings:
-    return read_settings({"REDIS_URL": server.url, "SECRET_KEY": KEY, "DURABILITY": "everysec", **more})
+def _settings(server: Server, **variables: str) -> Settings:
+    return read_settings({"REDIS_URL": server.url, "SECRET_KEY": KEY, "DURABILITY": "everysec", **variables})
 
 
 async def _until_logged(logged: list[Any], **fields: str) -> None:
     async with asyncio.timeout(60):
         while True:
-            if any(fields.items() <= each.items() for each in logged):
+            if any(fields.items() <= line.items() for line in logged):
                 return
             await asyncio.sleep(0.01)
 
 
-async def _until_seen(server: Server) -> None:
-    """Until a worker has written something: it is at work."""
+async def _until_running(server: Server) -> None:
+    """Wait until a worker has stored its counters."""
     async with asyncio.timeout(60), connect(server.url) as client:
         while True:
             if await client.exists(*keys.of_partitions("counters")):
@@ -86,61 +86,61 @@ async def _until_seen(server: Server) -> None:
             await asyncio.sleep(0.01)
 
 
-def _listen(unheard: list[str]) -> None:
-    asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(str(told)))
+def _collect_unretrieved(unretrieved: list[str]) -> None:
+    asyncio.get_running_loop().set_exception_handler(lambda _, details: unretrieved.append(str(details)))
 
 
-async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list[str]) -> None:
-    _listen(unheard)
+async def test_a_worker_reconnects_when_redis_is_back(server: Server, unretrieved: list[str]) -> None:
+    _collect_unretrieved(unretrieved)
     await server.start()
     process = WorkerProcess(_settings(server), jitter=lambda: 0.0, sweep_interval_s=0.05)
     running = asyncio.create_task(process.run())
-    await _until_seen(server)
+    await _until_running(server)
     with structlog.testing.capture_logs() as logged:
         server.kill()
         await _until_logged(logged, event="worker", outcome="rebuilt")
         await server.start()
-        await _until_seen(server)
+        await _until_running(server)
         process.stop()
         await running
 
     gc.collect()
-    assert unheard == []
+    assert unretrieved == []
 
 
-async def test_a_worker_that_is_told_to_stop_ends_between_two_looks_at_its_queue(server: Server) -> None:
+async def test_a_stopped_worker_ends_between_two_polls_of_its_queue(server: Server) -> None:
     await server.start()
     process = WorkerProcess(_settings(server), sweep_interval_s=0.05)
     with structlog.testing.capture_logs():
         running = asyncio.create_task(process.run())
-        await _until_seen(server)
-        [arq] = _arqs()
+        await _until_running(server)
+        [arq] = _arq_tasks()
         process.stop()
         await running
 
     assert not arq.cancelled()
 
 
-def _arqs() -> list[asyncio.Task[Any]]:
-    return [each for each in asyncio.all_tasks() if "Worker.async_run" in repr(each)]
+def _arq_tasks() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if "Worker.async_run" in repr(task)]
 
 
 async def _until_arq_ends() -> None:
     async with asyncio.timeout(60):
-        while _arqs():  # noqa: ASYNC110  # that it ends is told by nothing else
+        while _arq_tasks():  # noqa: ASYNC110  # there is no event for it
             await asyncio.sleep(0.01)
 
 
-async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_unheard(
-    server: Server, unheard: list[str]
+async def test_a_worker_whose_redis_dies_between_its_last_jobs_leaves_no_exception_unretrieved(
+    server: Server, unretrieved: list[str]
 ) -> None:
-    _listen(unheard)
+    _collect_unretrieved(unretrieved)
     await server.start()
-    held: list[asyncio.StreamWriter] = []
+    connections: list[asyncio.StreamWriter] = []
     called = asyncio.Semaphore(0)
 
     async def hold(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        held.append(writer)
+        connections.append(writer)
         called.release()
 
     async with await asyncio.start_server(hold, "127.0.0.1", 0) as api, connect(server.url) as client:
@@ -153,13 +153,13 @@ async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_un
                 await called.acquire()
             process.stop()
             server.kill()
-            held[0].close()
+            connections[0].close()
             await _until_arq_ends()
-            held[1].close()
+            connections[1].close()
             await running
 
     gc.collect()
-    assert unheard == []
+    assert unretrieved == []
 
 
 async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
@@ -170,9 +170,9 @@ async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "rules", [b"rules: [{id: vip}]", "# khách".encode("latin-1")], ids=["wrong", "not UTF-8"]
+    "rules", [b"rules: [{id: vip}]", "# khách".encode("latin-1")], ids=["invalid", "not UTF-8"]
 )
-async def test_rules_that_cannot_be_read_are_told_and_the_worker_works_on(
+async def test_an_invalid_rules_file_is_logged_and_the_worker_continues(
     server: Server, tmp_path: Path, rules: bytes
 ) -> None:
     (tmp_path / "rules.yaml").write_bytes(rules)
@@ -187,6 +187,6 @@ async def test_rules_that_cannot_be_read_are_told_and_the_worker_works_on(
     with structlog.testing.capture_logs() as logged:
         running = asyncio.create_task(process.run())
         await _until_logged(logged, event="seed", outcome="failed")
-        await _until_seen(server)
+        await _until_running(server)
         process.stop()
         await running

@@ -18,7 +18,7 @@ from workers.haravan.client import Haravan, open_session
 from workers.haravan.dialects import DialectName
 
 ORG = OrgId("1000000001")
-Settled = tuple[str, int | None, int | None, int | None, float | None]
+SettledPermit = tuple[str, int | None, int | None, int | None, float | None]
 Connect = Callable[..., Haravan]
 Handler = Callable[[web.Request, bytes], web.StreamResponse]
 FakeServer = Callable[[Handler], Haravan]
@@ -29,7 +29,7 @@ class RecordingPermits:
     """Grants every permit, and records the requests and the settlements."""
 
     requests: list[Request] = field(default_factory=list)
-    settled: list[Settled] = field(default_factory=list)
+    settled: list[SettledPermit] = field(default_factory=list)
 
     async def acquire(self, request: Request) -> Permit:
         self.requests.append(request)

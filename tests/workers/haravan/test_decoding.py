@@ -31,7 +31,7 @@ def ids(*numbers: int) -> frozenset[CustomerId]:
     ("body", "unreadable"),
     [
         pytest.param(b'{"id": 2, "total_spent": "viel"}', UnreadableRecord(CustomerId(2), "the record cannot be read: Invalid decimal string - at `$.total_spent`"), id="money"),
-        pytest.param(b'{"id": 2, "tags": ["VIP"]}', UnreadableRecord(CustomerId(2), "the record cannot be read: Expected `str | null`, response `array` - at `$.tags`"), id="tags"),
+        pytest.param(b'{"id": 2, "tags": ["VIP"]}', UnreadableRecord(CustomerId(2), "the record cannot be read: Expected `str | null`, got `array` - at `$.tags`"), id="tags"),
         pytest.param(b'{"id": 2, "birthday": "31/12"}', UnreadableRecord(CustomerId(2), "the record cannot be read: Invalid RFC3339 encoded datetime - at `$.birthday`"), id="date"),
         pytest.param(b'{"tags": "VIP"}', UnreadableRecord(None, "'id' is missing or is not a positive 64-bit number"), id="no-id"),
         pytest.param(b'{"id": -2}', UnreadableRecord(None, "'id' is missing or is not a positive 64-bit number"), id="negative-id"),

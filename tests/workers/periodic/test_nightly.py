@@ -65,7 +65,7 @@ async def repairs(stage: Stage) -> dict[str, float]:
     }
 
 
-async def test_customers_with_a_missed_webhook_are_repaired(stage: Stage, made: MakeNightly) -> None:
+async def test_customers_with_a_missed_webhook_are_repaired(stage: Stage, make_nightly: MakeNightly) -> None:
     await make_nightly().run()
     created = stage.haravan.create(total_spent=12_000_000)
     changed = stage.haravan.create(total_spent=5)
@@ -80,7 +80,9 @@ async def test_customers_with_a_missed_webhook_are_repaired(stage: Stage, made: 
     assert await repairs(stage) == {"unknown_customer": 1, "missed_webhook": 1}
 
 
-async def test_the_audit_repairs_wrong_tags_of_unchanged_customers(stage: Stage, made: MakeNightly) -> None:
+async def test_the_audit_repairs_wrong_tags_of_unchanged_customers(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
     await make_nightly().run()
     customer = stage.haravan.create(total_spent=5_000_000)
     await stage.announce(customer)
@@ -127,12 +129,12 @@ async def test_all_workers_together_run_once_a_night(stage: Stage, make_nightly:
     assert await make_nightly().run() == 0
 
 
-async def test_a_new_shop_has_no_run_in_its_first_night(stage: Stage, made: MakeNightly) -> None:
+async def test_a_new_shop_has_no_run_in_its_first_night(stage: Stage, make_nightly: MakeNightly) -> None:
     assert await make_nightly().run() == 0
     assert stage.haravan.calls.count() == 0
 
 
-async def test_one_run_catches_up_all_missed_nights(stage: Stage, made: MakeNightly) -> None:
+async def test_one_run_catches_up_all_missed_nights(stage: Stage, make_nightly: MakeNightly) -> None:
     await make_nightly().run()
     customer = stage.haravan.create(total_spent=12_000_000)
     stage.clock.advance(5 * DAY_S)
@@ -143,7 +145,7 @@ async def test_one_run_catches_up_all_missed_nights(stage: Stage, made: MakeNigh
     assert stage.haravan.tags(customer) == {"VIP"}
 
 
-async def test_a_paused_shop_catches_up_when_it_is_resumed(stage: Stage, made: MakeNightly) -> None:
+async def test_a_paused_shop_catches_up_when_it_is_resumed(stage: Stage, make_nightly: MakeNightly) -> None:
     await make_nightly().run()
     await stage.shops.pause(ORG, reason="by hand", by="test")
     assert await the_next_night(stage, make_nightly) == 0
@@ -154,7 +156,7 @@ async def test_a_paused_shop_catches_up_when_it_is_resumed(stage: Stage, made: M
     assert await make_nightly().run() == 1
 
 
-async def test_a_run_stops_when_the_shop_is_paused(stage: Stage, made: MakeNightly) -> None:
+async def test_a_run_stops_when_the_shop_is_paused(stage: Stage, make_nightly: MakeNightly) -> None:
     await make_nightly().run()
     stage.haravan.populate(120)
     stage.clock.advance(DAY_S)
@@ -167,7 +169,7 @@ async def test_a_run_stops_when_the_shop_is_paused(stage: Stage, made: MakeNight
     assert stage.haravan.calls.count() <= 3
 
 
-async def test_a_failed_run_is_retried_after_ten_minutes(stage: Stage, made: MakeNightly) -> None:
+async def test_a_failed_run_is_retried_after_ten_minutes(stage: Stage, make_nightly: MakeNightly) -> None:
     await make_nightly().run()
     stage.haravan.faults.fail(502, endpoint="GET *", rate=1)
     assert await the_next_night(stage, make_nightly) == 0
@@ -179,7 +181,9 @@ async def test_a_failed_run_is_retried_after_ten_minutes(stage: Stage, made: Mak
     assert await make_nightly().run() == 1
 
 
-async def test_a_rejected_token_pauses_the_shop_until_it_is_replaced(stage: Stage, made: MakeNightly) -> None:
+async def test_a_rejected_token_pauses_the_shop_until_it_is_replaced(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
     await make_nightly().run()
     stage.haravan.replace_token("another")
     assert await the_next_night(stage, make_nightly) == 0
@@ -203,7 +207,7 @@ async def test_a_run_stops_when_another_worker_has_the_lock(stage: Stage, make_n
     assert await stage.redis.get(stage.key("nightly:lock")) == b"another's"
 
 
-async def test_a_dropped_subscription_is_made_again(stage: Stage, made: MakeNightly) -> None:
+async def test_a_dropped_subscription_is_made_again(stage: Stage, make_nightly: MakeNightly) -> None:
     stage.haravan.app(HOOK)
     await make_nightly().run()
     await the_next_night(stage, make_nightly)
@@ -251,7 +255,9 @@ def test_the_shops_start_at_different_times() -> None:
     assert len(dates) == 2
 
 
-async def test_unreadable_rules_fail_only_the_run_of_their_shop(stage: Stage, made: MakeNightly) -> None:
+async def test_unreadable_rules_fail_only_the_run_of_their_shop(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
     await make_nightly().run()
     number = await stage.versions.live_number(ORG)
     await stage.redis.hdel(stage.key("versions"), str(number))

@@ -87,7 +87,7 @@ class CustomerScan:
             causes = await self._find_wrong(page.records)
             if kind != "backfill":
                 await self._count_repairs(causes)
-            wrong = [*causes, *(each.customer for each in page.unreadable if each.customer)]
+            wrong = [*causes, *(record.customer for record in page.unreadable if record.customer)]
             await runs.mark(self.context.redis, org, run_id, wrong, kind=kind)
             unlisted -= page.ids
             scanned, enqueued = scanned + len(page), enqueued + len(wrong)
@@ -141,10 +141,10 @@ class CustomerScan:
     async def _snapshots(self, ids: Sequence[CustomerId]) -> dict[CustomerId, bytes | None]:
         if not ids:
             return {}
-        found = await self.context.redis.hmget(
-            keys.shop(self.shop.org, "snapshots"), [str(each) for each in ids]
+        packed = await self.context.redis.hmget(
+            keys.shop(self.shop.org, "snapshots"), [str(cid) for cid in ids]
         )
-        return dict(zip(ids, found, strict=True))
+        return dict(zip(ids, packed, strict=True))
 
 
 async def build_scan(

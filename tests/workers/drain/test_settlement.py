@@ -1,4 +1,4 @@
-"""What people do to tags by hand is noticed, and never taken for our own doing or the other way about."""
+"""Settlements record manual changes of tags, and never confuse them with our own writes."""
 
 from __future__ import annotations
 
@@ -10,25 +10,16 @@ from service.domain.customers.drift import changed_since
 from service.locales import translator_for
 from service.operations.explain import explain_for_shop
 from service.store.history import drift
-from tests.workers.stage import ORG, VIP, Stage, staged
-
-TIERS = """
-version: 1
-tiers:
-  - id: hang
-    levels:
-      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}
-      - {tag: Silver, when: {field: total_spent, op: at_least, value: 10_000_000}}
-"""
+from tests.workers.stage import ORG, TIERS, VIP, Stage, staged
 
 
-async def noticed(stage: Stage, customer: int) -> set[str]:
-    """The last change by hand of each tag: `+VIP`, `-VIP`."""
-    found = await drift.manual_changes_of_customer(stage.redis, ORG, CustomerId(customer))
-    return {f"{'+' if one.added else '-'}{one.tag}" for one in found.values()}
+async def manual_changes(stage: Stage, customer: int) -> set[str]:
+    """The last manual change of each tag: `+VIP`, `-VIP`."""
+    changes = await drift.manual_changes_of_customer(stage.redis, ORG, CustomerId(customer))
+    return {f"{'+' if change.added else '-'}{change.tag}" for change in changes.values()}
 
 
-async def looked_at(stage: Stage, customer: int) -> None:
+async def announce_and_drain(stage: Stage, customer: int) -> None:
     stage.clock.advance(5)
     await stage.announce(customer)
     await stage.turn(3)
@@ -36,55 +27,55 @@ async def looked_at(stage: Stage, customer: int) -> None:
 
 @pytest.fixture
 async def vip(stage: Stage) -> int:
-    """A customer to whom we gave VIP."""
+    """A customer with our tag VIP."""
     customer: int = stage.haravan.create(total_spent=12_000_000, tags="Sỉ")
-    await looked_at(stage, customer)
+    await announce_and_drain(stage, customer)
     return customer
 
 
-async def test_what_we_write_is_not_drift(stage: Stage, vip: int) -> None:
+async def test_our_own_writes_are_no_drift(stage: Stage, vip: int) -> None:
     stage.clock.advance(5)
     stage.haravan.edit(vip, total_spent=1)
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
 
     assert await stage.ledger(vip) == ["+VIP", "-VIP"]
-    assert await noticed(stage, vip) == set()
+    assert await manual_changes(stage, vip) == set()
 
 
-async def test_a_tag_of_ours_that_a_person_takes_off_is_noticed_also_when_it_comes_back(
+async def test_a_manual_removal_of_our_tag_is_drift_even_though_the_tag_comes_back(
     stage: Stage, vip: int
 ) -> None:
     stage.clock.advance(700)
     stage.haravan.untag_by_hand(vip, "VIP")
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
 
     assert stage.haravan.tags(vip) == {"Sỉ", "VIP"}
-    assert await noticed(stage, vip) == {"-VIP"}
+    assert await manual_changes(stage, vip) == {"-VIP"}
 
 
-async def test_tags_of_others_that_come_and_go_are_noticed(stage: Stage, vip: int) -> None:
+async def test_manual_changes_of_other_tags_are_drift(stage: Stage, vip: int) -> None:
     stage.clock.advance(5)
     stage.haravan.untag_by_hand(vip, "Sỉ")
     stage.haravan.tag_by_hand(vip, "Báo chí")
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
 
-    assert await noticed(stage, vip) == {"-Sỉ", "+Báo chí"}
+    assert await manual_changes(stage, vip) == {"-Sỉ", "+Báo chí"}
 
 
-async def test_a_tag_put_on_by_hand_that_a_tier_takes_off_at_once_was_noticed(redis: ArqRedis) -> None:
+async def test_a_manual_tag_that_a_tier_removes_at_once_is_drift(redis: ArqRedis) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000)
-        await looked_at(stage, customer)
+        await announce_and_drain(stage, customer)
         stage.clock.advance(700)
 
         stage.haravan.tag_by_hand(customer, "Silver")
-        await looked_at(stage, customer)
+        await announce_and_drain(stage, customer)
 
         assert stage.haravan.tags(customer) == {"Gold"}
-        assert await noticed(stage, customer) == {"+Silver"}
+        assert await manual_changes(stage, customer) == {"+Silver"}
 
 
-async def test_a_removal_of_ours_that_was_settled_too_late_is_not_drift(stage: Stage, vip: int) -> None:
+async def test_our_removal_is_no_drift_even_if_its_settlement_is_refused(stage: Stage, vip: int) -> None:
     stage.clock.advance(5)
     stage.haravan.edit(vip, total_spent=1)
 
@@ -93,40 +84,42 @@ async def test_a_removal_of_ours_that_was_settled_too_late_is_not_drift(stage: S
         await stage.announce(vip)
 
     stage.haravan.on_call("DELETE tags", meanwhile)
-    await looked_at(stage, vip)
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
+    await announce_and_drain(stage, vip)
 
     assert await stage.ledger(vip) == ["+VIP", "-VIP"]
-    assert await noticed(stage, vip) == set()
+    assert await manual_changes(stage, vip) == set()
 
 
-async def test_a_tag_was_touched_after_one_moment_and_not_after_a_later_one(stage: Stage, vip: int) -> None:
+async def test_a_tag_is_changed_since_any_moment_before_its_last_manual_change(
+    stage: Stage, vip: int
+) -> None:
     stage.clock.advance(5)
     stage.haravan.tag_by_hand(vip, "Báo chí")
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
 
-    (found,) = (await drift.manual_changes_of(stage.redis, ORG, [CustomerId(vip), CustomerId(8)])).values()
-    at_ms = found["báo chí"].at_ms
-    assert changed_since(found, "BÁO CHÍ", after_ms=at_ms - 1)
-    assert not changed_since(found, "BÁO CHÍ", after_ms=at_ms)
-    assert not changed_since(found, "VIP", after_ms=0)
+    (changes,) = (await drift.manual_changes_of(stage.redis, ORG, [CustomerId(vip), CustomerId(8)])).values()
+    at_ms = changes["báo chí"].at_ms
+    assert changed_since(changes, "BÁO CHÍ", after_ms=at_ms - 1)
+    assert not changed_since(changes, "BÁO CHÍ", after_ms=at_ms)
+    assert not changed_since(changes, "VIP", after_ms=0)
 
 
-async def test_of_a_customer_the_fifty_last_tags_are_known(stage: Stage, vip: int) -> None:
+async def test_the_last_fifty_manually_changed_tags_of_a_customer_are_stored(stage: Stage, vip: int) -> None:
     for first in range(0, 60, 20):
         for number in range(first, first + 20):
             stage.haravan.tag_by_hand(vip, f"Nhãn {number}")
-        await looked_at(stage, vip)
+        await announce_and_drain(stage, vip)
 
-    found = await noticed(stage, vip)
-    assert len(found) == 50
-    assert {f"+Nhãn {number}" for number in range(20, 60)} <= found
+    changes = await manual_changes(stage, vip)
+    assert len(changes) == 50
+    assert {f"+Nhãn {number}" for number in range(20, 60)} <= changes
 
 
-async def test_what_a_deleted_customer_was_given_and_had_changed_is_forgotten(stage: Stage, vip: int) -> None:
+async def test_ledger_and_drift_of_a_deleted_customer_are_deleted(stage: Stage, vip: int) -> None:
     stage.clock.advance(5)
     stage.haravan.tag_by_hand(vip, "Báo chí")
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
     assert await stage.redis.xlen(stage.key("ledger")) == 1
 
     stage.haravan.delete(vip)
@@ -138,28 +131,28 @@ async def test_what_a_deleted_customer_was_given_and_had_changed_is_forgotten(st
     assert await stage.redis.xlen(stage.key("ledger")) == 0
 
 
-async def test_after_400_days_the_ledger_and_what_people_changed_are_forgotten(
+async def test_after_400_days_ledger_and_drift_are_deleted_and_the_ownership_stays(
     stage: Stage, vip: int
 ) -> None:
     stage.clock.advance(5)
     stage.haravan.tag_by_hand(vip, "Báo chí")
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
 
     stage.clock.advance(401 * 86_400)
     await stage.housekeeping.run()
 
     assert await stage.ledger(vip) == []
-    assert await noticed(stage, vip) == set()
+    assert await manual_changes(stage, vip) == set()
     assert set(await stage.owned(vip)) == {"vip"}
 
 
-async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_one_log(
+async def test_the_explanation_has_our_writes_and_the_manual_changes_in_one_log(
     stage: Stage, vip: int
 ) -> None:
     stage.clock.advance(700)
     stage.haravan.untag_by_hand(vip, "VIP")
     stage.haravan.edit(vip, total_spent=1)
-    await looked_at(stage, vip)
+    await announce_and_drain(stage, vip)
 
     told = await explain_for_shop(
         stage.context,
@@ -175,12 +168,12 @@ async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_on
     assert (touch["tag"], touch["added"]) == ("VIP", False)
 
 
-async def test_a_rule_that_is_gone_is_named_as_it_last_was(stage: Stage) -> None:
+async def test_the_explanation_names_a_deleted_rule_by_its_last_name(stage: Stage) -> None:
     await stage.publish(VIP.replace("id: vip", "id: vip\n    name: Khách quý"))
     customer = stage.haravan.create(total_spent=12_000_000)
-    await looked_at(stage, customer)
+    await announce_and_drain(stage, customer)
     await stage.publish("version: 1")
-    await looked_at(stage, customer)
+    await announce_and_drain(stage, customer)
 
     told = await explain_for_shop(
         stage.context,

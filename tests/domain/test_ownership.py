@@ -13,7 +13,6 @@ from service.domain.decisions.state import (
     Ownership,
     WriteIntent,
 )
-from service.domain.rules.inheritance import Inheritance, decode_inheritance, encode_inheritance
 from service.domain.sync.writes import WRITE_GRACE_MS, resolve_writes
 from service.errors import MalformedData
 
@@ -83,10 +82,3 @@ def test_nothing_kept_takes_no_bytes() -> None:
 def test_damaged_bytes_are_refused() -> None:
     with pytest.raises(MalformedData):
         OWNERSHIP_CODEC.decode(b"\xc1nonsense")
-
-
-def test_a_versions_past_reads_back_as_it_was() -> None:
-    past = Inheritance({"a": "remove", "b": "leave"}, frozenset({("a", 2), ("b", 3)}))
-
-    assert decode_inheritance(encode_inheritance(past)) == past
-    assert decode_inheritance(b"") == Inheritance()

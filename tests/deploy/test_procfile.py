@@ -43,24 +43,24 @@ async def test_honcho_starts_web_and_worker(tmp_path: Path) -> None:
                 "PORT": str(port),
             },
         )
-        heard: list[str] = []
-        listening = asyncio.create_task(_listen(honcho, heard))
+        lines: list[str] = []
+        collecting = asyncio.create_task(_collect(honcho, lines))
 
         async def both_are_up() -> bool:
-            return await _ready(port) and any('"event": "worker"' in line for line in heard)
+            return await _ready(port) and any('"event": "worker"' in line for line in lines)
 
         try:
-            assert await until(both_are_up, within_s=300, every_s=0.1), "".join(heard)
+            assert await until(both_are_up, within_s=300, every_s=0.1), "".join(lines)
         finally:
             honcho.terminate()
             await honcho.wait()
-            await listening
+            await collecting
 
 
-async def _listen(process: asyncio.subprocess.Process, heard: list[str]) -> None:
+async def _collect(process: asyncio.subprocess.Process, lines: list[str]) -> None:
     assert process.stdout is not None
     async for line in process.stdout:
-        heard.append(line.decode())  # noqa: PERF401  # read by others while it grows
+        lines.append(line.decode())  # noqa: PERF401  # `both_are_up` reads it while it grows
 
 
 async def _ready(port: int) -> bool:

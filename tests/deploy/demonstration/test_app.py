@@ -15,7 +15,7 @@ import pytest
 from deploy.local.wait import until
 from tests.ports import free_port
 
-pytestmark = pytest.mark.timeout(600)  # each starts four processes
+pytestmark = pytest.mark.timeout(600)  # every test starts four processes
 ROOT = Path(__file__).parents[3]
 LINUX = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for children in /proc")
 
@@ -32,13 +32,13 @@ async def started(*words: str, cwd: Path) -> asyncio.subprocess.Process:
 
 async def read_until(process: asyncio.subprocess.Process, word: str) -> str:
     assert process.stdout is not None
-    said = ""
+    output = ""
     async with asyncio.timeout(300):
-        while word not in said:
+        while word not in output:
             line = await process.stdout.readline()
-            assert line, f"the demo ended before it said {word!r}:\n{said}"
-            said += line.decode()
-    return said
+            assert line, f"the demo ended before it printed {word!r}:\n{output}"
+            output += line.decode()
+    return output
 
 
 def children(pid: int) -> Iterator[int]:
@@ -55,7 +55,9 @@ def lives(pid: int) -> bool:
 
 
 @LINUX
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
+@pytest.mark.parametrize(
+    "how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda signal_: signal_.name
+)
 async def test_stopping_the_demo_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
     demo = await started("--customers", "20", cwd=tmp_path)
     await read_until(demo, "webhooks")
@@ -90,8 +92,8 @@ async def test_a_fixed_day_ends_with_every_tag_right(tmp_path: Path) -> None:
 
     out, _ = await asyncio.wait_for(demo.communicate(), 550)
 
-    said = out.decode()
-    assert demo.returncode == 0, said
-    assert re.search(r"The tags of all \d+ customers equal a from-scratch evaluation", said)
-    assert "0 rejected (429)" in said
-    assert max(map(len, said.splitlines())) <= 80
+    output = out.decode()
+    assert demo.returncode == 0, output
+    assert re.search(r"The tags of all \d+ customers equal a from-scratch evaluation", output)
+    assert "0 rejected (429)" in output
+    assert max(map(len, output.splitlines())) <= 80

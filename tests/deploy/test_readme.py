@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from deploy.cli.app import app
+from deploy.sandbox.__main__ import app as sandbox_app
 
 ROOT: Final = Path(__file__).parents[2]
 DOCUMENTS: Final = (
@@ -51,6 +52,8 @@ def test_a_documented_selection_of_tests_selects_something(arguments: str) -> No
 def test_a_documented_command_exists_with_its_options(words: str) -> None:
     command: Any = typer.main.get_command(app)
     rest = words.split()
+    if rest[0] == "sandbox":
+        command, rest = typer.main.get_command(sandbox_app), rest[1:]
     while rest and rest[0] in getattr(command, "commands", {}):
         command, rest = command.commands[rest[0]], rest[1:]
 

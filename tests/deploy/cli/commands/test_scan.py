@@ -47,7 +47,9 @@ async def test_a_backfill_applies_when_gone_of_deleted_rules(
     await shop.tagger("rules", "publish", ORG, str(empty), "--approve")
     customer = shop.haravan.create(total_spent=20_000_000, tags="VIP")
     await store_customers(redis, Customer(id=customer, tags=("VIP",)))
-    await redis.delete(keys.shop(ORG, "snapshots"))  # or the backfill would evaluate the customer because of its snapshot
+    await redis.delete(
+        keys.shop(ORG, "snapshots")
+    )  # or the backfill would evaluate the customer because of its snapshot
 
     await shop.tagger("backfill", ORG)
 

@@ -122,12 +122,12 @@ def format_name(record: Mapping[str, Any]) -> str:
 def format_amount(value: Any, currency: str) -> str:
     """An amount as Haravan sent it, in the Vietnamese format: `5.559.000 ₫`. Other values are printed as they are."""
     from service.domain.customers import exact_decimal, to_ten_thousandths
-    from service.locales import words
+    from service.locales import translator_for
 
     if value in (None, ""):
         return ""
     try:
-        return words("vi").money(to_ten_thousandths(exact_decimal(str(value))), currency)
+        return translator_for("vi").money(to_ten_thousandths(exact_decimal(str(value))), currency)
     except ValueError:
         return str(value)
 

@@ -21,7 +21,7 @@ from deploy.demonstration.observer import EventResult, Stats
 from service.domain.customers import TEN_THOUSANDTHS, Customer
 from service.domain.explain import Translator
 from service.domain.rules import RuleSet
-from service.locales import words
+from service.locales import translator_for
 from service.store.history import LedgerEntry, LedgerRow
 
 INDENT: Final = " " * 10
@@ -210,7 +210,7 @@ def print_verdict(screen: Screen, mismatches: Sequence[Mismatch], *, customers: 
 
 @cache
 def _vietnamese() -> Translator:
-    return words("vi")
+    return translator_for("vi")
 
 
 def format_vnd(amount: int) -> str:

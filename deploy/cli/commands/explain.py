@@ -34,7 +34,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.operations import explain_for_shop as explain_customer
 
     async def work() -> None:
@@ -48,7 +48,7 @@ def explain(
                 on=parse_date(on) if on else None,
                 number=version,
             )
-        sentences = words(language_of(lang))
+        sentences = translator_for(parse_language(lang))
         if as_json:
             print_json(explanation.data(words=sentences, tag=tag))
         else:

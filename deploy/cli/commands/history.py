@@ -67,7 +67,7 @@ def diff(
     """Compare two versions, rule by rule, in sentences or as YAML."""
     from service.domain.preview import describe_changes, yaml_diff
     from service.errors import NotFound
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
 
     async def work() -> None:
         async with open_context() as cli:
@@ -83,7 +83,9 @@ def diff(
         if as_yaml:
             typer.echo(yaml_diff(rules_before, rules_after, names=(f"v{start}", f"v{to}")), nl=False)
             return
-        for line in describe_changes(rules_before, rules_after, translator=words(language_of(lang))):
+        for line in describe_changes(
+            rules_before, rules_after, translator=translator_for(parse_language(lang))
+        ):
             console().print(line)
 
     run(work())

@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 
 def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = False) -> None:
     """Show the effect of publishing a file on all known customers: tags, tier moves, API calls, warnings."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import create_draft, draft_diff_lines, draft_to_dict
 
     rule_set = read_rules_file(file)
@@ -44,7 +44,7 @@ def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = Fals
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await create_draft(cli.context, shop, rule_set)
-        sentences = words(language_of(lang))
+        sentences = translator_for(parse_language(lang))
         if as_json:
             print_json(draft_to_dict(draft, words=sentences))
         else:
@@ -87,7 +87,7 @@ def rollback(
 
     The latest version can be undone without approval for one day.
     """
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import create_rollback_draft, roll_back
 
     async def work() -> None:
@@ -95,7 +95,7 @@ def rollback(
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await create_rollback_draft(cli.context, shop, to=version)
             if dry_run:
-                print_preview(draft, words=words(language_of(lang)))
+                print_preview(draft, words=translator_for(parse_language(lang)))
                 return
             with preview_if_refused(draft, lang):
                 published = await roll_back(
@@ -110,13 +110,13 @@ def rollback(
 @contextmanager
 def preview_if_refused(draft: Draft, lang: Language) -> Iterator[None]:
     """If an approval is needed, print the preview before the error."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import NeedsApproval
 
     try:
         yield
     except NeedsApproval:
-        print_preview(draft, words=words(language_of(lang)))
+        print_preview(draft, words=translator_for(parse_language(lang)))
         raise
 
 

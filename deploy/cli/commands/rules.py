@@ -74,9 +74,9 @@ def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
 
     from service.domain.engine import compile_rules
     from service.domain.preview import describe_warning, lint
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
 
-    compiled, sentences = compile_rules(rule_set), words(language_of(lang))
+    compiled, sentences = compile_rules(rule_set), translator_for(parse_language(lang))
     today = compiled.local_day(int(time.time() * 1000))
     return [
         describe_warning(warning, translator=sentences, compiled=compiled)

@@ -66,7 +66,7 @@ async def _scan(
             api.shop,
             api.client,
             permits=WaitingPermits(RateLimiter(cli.redis), org, lane="bulk", reserve=api.shop.reserve),
-            rulebook=CompiledRulesCache(cli.versions),
+            rules_cache=CompiledRulesCache(cli.versions),
             on_page=on_page,
         )
         if scan is None:

@@ -51,7 +51,7 @@ def live(
     lang: Lang = "vi",
 ) -> None:
     """Turn shadow mode off and write the tags that were only decided, for all known customers."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import draft_end_of_shadow_mode, end_shadow_mode
 
     async def work() -> None:
@@ -59,7 +59,7 @@ def live(
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await draft_end_of_shadow_mode(cli.context, shop)
             if dry_run:
-                print_preview(draft, words=words(language_of(lang)))
+                print_preview(draft, words=translator_for(parse_language(lang)))
                 return
             with preview_if_refused(draft, lang):
                 started = await end_shadow_mode(cli.context, shop, draft, by=current_user(), approved=approve)

@@ -8,7 +8,7 @@ from pathlib import Path
 from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, OrgId
-from service.domain.sync.reverts import REVERTS_CODEC
+from service.domain.sync import REVERTS_CODEC
 from service.store.client import keys
 from service.store.customers import snapshots
 from service.store.jobs import runs

@@ -1,4 +1,4 @@
-"""Shadow mode on the command line."""
+"""`tagger shops shadow|live`."""
 
 from __future__ import annotations
 
@@ -8,23 +8,27 @@ from pathlib import Path
 from arq.connections import ArqRedis
 
 from service.store.client import keys
-from tests.deploy.cli.test_app import ORG, Place, place, shop
-from tests.deploy.cli.test_rules import MIDDLING, RICH, known, rules, written
-
-__all__ = ["place", "rules", "shop"]  # fixtures
+from tests.deploy.cli.environment import (
+    ABOVE,
+    BELOW,
+    ORG,
+    CliEnvironment,
+    store_customers,
+    write_rules,
+)
 
 
 async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approval(
-    shop: Place, redis: ArqRedis, tmp_path: Path, rules: Path
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
-    await known(redis, RICH, MIDDLING)
+    await store_customers(redis, ABOVE, BELOW)
     begun = await shop.tagger("shops", "shadow", ORG)
     again = await shop.tagger("shops", "shadow", ORG)
-    published = await shop.tagger("rules", "publish", ORG, str(written(tmp_path, 9_000_000)), "--approve")
+    published = await shop.tagger("rules", "publish", ORG, str(write_rules(tmp_path, 9_000_000)), "--approve")
     await redis.delete(keys.shop(ORG, "mark:2"))  # the drain has decided, and written nothing
 
-    looked = await shop.tagger("shops", "live", ORG, "--dry-run")
+    previewed = await shop.tagger("shops", "live", ORG, "--dry-run")
     english = await shop.tagger("shops", "live", ORG, "--dry-run", "--lang", "en")
     refused = await shop.tagger("shops", "live", ORG)
     listed = json.loads((await shop.tagger("shops", "list", "--json")).out)
@@ -33,9 +37,9 @@ async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approva
     assert f"tagger shops live {ORG} --dry-run" in begun.out
     assert "in shadow mode already" in again.out
     assert "nothing is written" in published.err
-    assert "gắn 1 nhãn" in looked.out.lower()
-    assert "chế độ chạy thử" in looked.out
-    assert "no tag is written until it is turned off" in english.out
+    assert "gắn 1 nhãn" in previewed.out.lower()
+    assert "chế độ thử" in previewed.out
+    assert "nothing of this is written until that ends" in english.out
     assert refused.code == 1
     assert "needs an approval: it touches 1 of 2 customers" in refused.err
     assert [row["shadow"] for row in listed] == [True]
@@ -45,7 +49,7 @@ async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approva
     assert await redis.exists(keys.shop(ORG, "mark:2"))
 
 
-async def test_without_rules_the_end_of_shadow_mode_names_the_next_command(shop: Place) -> None:
+async def test_without_rules_the_end_of_shadow_mode_names_the_next_command(shop: CliEnvironment) -> None:
     await shop.tagger("shops", "shadow", ORG)
 
     done = await shop.tagger("shops", "live", ORG)

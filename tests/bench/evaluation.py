@@ -22,7 +22,7 @@ import cel
 import msgspec
 
 from service.domain.customers.customer import Customer, decode_snapshot, encode_snapshot
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.state import EMPTY_STATE, CustomerState
 from service.domain.documents.parser import parse_rules
@@ -129,7 +129,7 @@ def main() -> int:
     customers = [*map(decode_snapshot, snapshots)]
     first = decide_all(compiled, customers, [EMPTY_STATE] * size)
     settled = [
-        msgspec.structs.replace(member, tags=after(tag_set(member.tags), decision.change).names)
+        msgspec.structs.replace(member, tags=apply_change(tag_set(member.tags), decision.change).names)
         for member, decision in zip(customers, first, strict=True)
     ]
     states = [decision.state for decision in first]

@@ -55,7 +55,7 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
 
 async def cost_of_draining(redis: ArqRedis) -> float:
     """Microseconds for one customer, dequeued and settled in batches of 50."""
-    leases = LeaseManager(redis, bucket=RateLimiter(redis))
+    leases = LeaseManager(redis, rate_limiter=RateLimiter(redis))
     lease = await leases.acquire(ORG, token="bench")
     assert lease is not None  # no other process runs
     durations: list[float] = []

@@ -41,7 +41,7 @@ from service.store.queue.settlement import Mark, Settlement
 from tests.bench.evaluation import NOW_MS, customer
 from tests.bench.report import report
 from tests.bench.servers import valkey
-from workers.drain import plans, settlement
+from workers.drain import settlement
 
 BAR_BYTES = 200.0
 RULES = Path(__file__).parents[2] / "deploy/rules/demo.yaml"
@@ -80,7 +80,7 @@ class Population:
             if isinstance(outcome, WriteNeeded):
                 self.states[mark.customer] = outcome.result.stored
                 plan = settlement.settlement_for(mark, outcome, version=7, now_ms=self.now_ms).plan or b""
-                yield plans.after_success(mark, plans.decode_plan(plan))
+                yield settlement.after_success(mark, settlement.decode_plan(plan))
 
     def _changed(self, number: int) -> Customer:
         return msgspec.structs.replace(customer(number, self.rng), updated_ms=self.now_ms)
@@ -90,7 +90,7 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
     """Settle until there are so many entries, and store them if `kept`. The number of entries."""
     rng = random.Random(SEED)  # the same customers in both runs
     population = Population(compile_rules(parse_rules(RULES.read_text())), rng, {})
-    leases = LeaseManager(redis, bucket=RateLimiter(redis), clock_ms=lambda: population.now_ms)
+    leases = LeaseManager(redis, rate_limiter=RateLimiter(redis), clock_ms=lambda: population.now_ms)
     lease = await leases.acquire(ORG, token="bench")
     assert lease is not None  # no other process runs
     written, at = 0, 0

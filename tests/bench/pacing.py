@@ -109,7 +109,7 @@ class Outcome:
     foreign: int = 0
     leaked: float = 0.0
     share: float = 0.0
-    asked: int = 0
+    requests: int = 0
     live_waits_ms: list[float] = field(default_factory=list)
 
     @property
@@ -172,7 +172,7 @@ class Simulation:
         process.asking = False
         if process.dead:
             return
-        self.outcome.asked += 1
+        self.outcome.requests += 1
         answer = await self.bucket.acquire(ORG, lane=process.lane)
         if isinstance(answer, Granted):
             process.out += 1
@@ -251,10 +251,10 @@ def cases() -> list[Case]:
     """Every situation of the bar, and the two lanes together for fairness."""
     lanes: tuple[tuple[Lane, ...], ...] = (("bulk",), ("live",), ("live", "bulk"))
     both = (False, True)
-    steady = [Case(*each) for each in itertools.product(lanes, (0, 100, 800), both, both)]
+    steady = [Case(*options) for options in itertools.product(lanes, (0, 100, 800), both, both)]
     stepped = [Case(lane, 100, shared, stepped=True) for lane in lanes for shared in (False, True)]
     trickle = [Case(("bulk",), 100, shared, trickle=True) for shared in (False, True)]
-    late = [Case(*each, late=True) for each in itertools.product(lanes, (100, 800), both)]
+    late = [Case(*options, late=True) for options in itertools.product(lanes, (100, 800), both)]
     return steady + stepped + trickle + late
 
 
@@ -297,7 +297,7 @@ async def main(seconds: int, only: str, seed: int) -> int:
             print(
                 f"{case.title:34} leak {outcome.share:7.2%}  429 {outcome.refused:3}"
                 f"  live {outcome.calls['live']:5} bulk {outcome.calls['bulk']:5} other {outcome.foreign:4}"
-                f"  live waits {outcome.slowest_live_ms:3.0f} ms  asked {outcome.asked:6} {time.perf_counter() - started:5.1f} s"
+                f"  live waits {outcome.slowest_live_ms:3.0f} ms  requests {outcome.requests:6} {time.perf_counter() - started:5.1f} s"
                 f"  {'FAIL: ' + ', '.join(wrong) if wrong else 'pass'}",
                 flush=True,
             )

@@ -17,13 +17,13 @@ import cel
 import msgspec
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.state import EMPTY_STATE, CustomerState
 from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.preview.impact import preview
-from service.domain.preview.population import Population, make_population
+from service.domain.preview.population import Population
 from service.domain.rules.conditions import Condition
 from service.domain.rules.document import OrphanPolicy
 from service.domain.rules.inheritance import Inheritance
@@ -53,7 +53,7 @@ def main() -> int:
     customers = [customer(number + 1, rng) for number in range(options.customers)]
     first = decide_all(compiled, customers, [EMPTY_STATE] * len(customers))
     settled = [
-        msgspec.structs.replace(member, tags=after(tag_set(member.tags), decision.change).names)
+        msgspec.structs.replace(member, tags=apply_change(tag_set(member.tags), decision.change).names)
         for member, decision in zip(customers, first, strict=True)
     ]
     states = [decision.state for decision in first]
@@ -103,7 +103,7 @@ def population(
     compiled: CompiledRules, customers: Sequence[Customer], states: Sequence[CustomerState]
 ) -> Population:
     today = compiled.local_day(NOW_MS)
-    return make_population(zip(customers, states, strict=True), today=today, now_ms=NOW_MS)
+    return Population.of(zip(customers, states, strict=True), today=today, now_ms=NOW_MS)
 
 
 def compare(compiled: CompiledRules, customers: Sequence[Customer], cold: float) -> None:

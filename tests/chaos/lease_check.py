@@ -1,7 +1,7 @@
 """Reads the workers' traces: was a forbidden write started, and was every overtaken customer read again?
 
 The traces have every tag write that a worker started, and the script calls of its drain run. A write needs:
-- a permit for this customer that this run requested at most START_WITHIN_S before;
+- a permit for this customer that this run requested at most START_TIMEOUT_S before;
 - no answer `lease_lost` to this run before.
 A process that was stopped (SIGSTOP) between its last look at the clock and the write could not know. Its write is
 excused, and counted, if it started within WAKE_S after the process went on.
@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from tests.chaos.processes import Pause
-from workers.drain.permits import START_WITHIN_S
+from workers.drain.permits import START_TIMEOUT_S
 
 WAKE_S = 0.25
 SLACK_S = 0.05
@@ -143,7 +143,7 @@ def _check_start(write: Write, drain: DrainTrace, pauses: Sequence[Pause], repor
         report.wrong.append(f"{write.customer} was written without a permit")
     elif drain.lease_lost_s < write.started_s:
         report.wrong.append(f"{write.customer} was written after the run knew that its lease was lost")
-    elif (age_s := write.started_s - permits[-1]) > START_WITHIN_S + SLACK_S:
+    elif (age_s := write.started_s - permits[-1]) > START_TIMEOUT_S + SLACK_S:
         was_stopped = any(
             pause.pid == drain.pid
             and permits[-1] <= pause.ended_s

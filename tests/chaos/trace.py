@@ -106,7 +106,7 @@ class TracedLeaseManager(LeaseManager):
     """Leases whose scripts are recorded."""
 
     def __init__(self, leases: LeaseManager, trace_file: TraceFile, stop_point: StopPoint) -> None:
-        super().__init__(leases.redis, bucket=leases.bucket, clock_ms=leases.clock_ms)
+        super().__init__(leases.redis, rate_limiter=leases.rate_limiter, clock_ms=leases.clock_ms)
         for name in ("lease_acquire", "dequeue", "permit", "settle", "lease_release"):
             setattr(self, name, TracedScript(name, getattr(self, name), trace_file, stop_point))
 
@@ -127,7 +127,7 @@ class TracedWorker(WorkerProcess):
         if not session.trace_configs:
             session.trace_configs.append(_trace(self.trace_file, self.stop_point))
         return super()._arq(
-            replace(drain, turns=TracedLeaseManager(drain.turns, self.trace_file, self.stop_point)), pool
+            replace(drain, leases=TracedLeaseManager(drain.leases, self.trace_file, self.stop_point)), pool
         )
 
 

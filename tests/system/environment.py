@@ -120,7 +120,7 @@ async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterato
             settings,
             leak_per_s=LEAK_PER_S,
             clock_ms=lambda: int(clock() * 1000),
-            dice=lambda: 0.01,
+            jitter=lambda: 0.01,
             sweep_interval_s=0.2,
             poll_s=0.02,
             uninstall_interval_s=0.2,

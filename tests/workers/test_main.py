@@ -71,7 +71,7 @@ def _listen(unheard: list[str]) -> None:
 async def test_a_store_that_is_back_is_found_again(server: ValkeyServer, unheard: list[str]) -> None:
     _listen(unheard)
     server.start()
-    process = WorkerProcess(_settings(server), dice=lambda: 0.0, sweep_interval_s=0.05)
+    process = WorkerProcess(_settings(server), jitter=lambda: 0.0, sweep_interval_s=0.05)
     running = asyncio.create_task(process.run())
     await _until_seen(server)
     with structlog.testing.capture_logs() as logged:

@@ -30,7 +30,7 @@ async def measure(events: int) -> list[float]:
             written = asyncio.Event()
             system.haravan.on_call("POST tags", written.set, when="before")
             system.haravan.order(customer, 12_000_000)
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(60):
                 await written.wait()
             durations.append(time.perf_counter() - started)
     return durations

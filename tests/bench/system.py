@@ -23,7 +23,7 @@ from tests.bench.servers import valkey
 from tests.support.ports import free_port
 from tests.support.processes import python_process
 from tests.support.shop import KEY, VERIFY_TOKEN
-from tests.support.wait import wait_for_port
+from tests.support.wait import wait_for_port, wait_until
 
 VIP = """
 version: 1
@@ -99,6 +99,8 @@ async def running(
                 stack.enter_context(python_process("-m", "tests.bench.worker", environ=environ, log=log)).pid
                 for _ in range(workers)
             ]
+            counters = keys.of_partitions("counters")
+            await wait_until(lambda: redis.exists(*counters))  # a worker is at work
             if subscribe:
                 for handle in handles:
                     address = f"http://127.0.0.1:{port}/webhooks/haravan"

@@ -1,4 +1,4 @@
-"""The judge of writes is check_promises itself: what must not be is found, what could not be known is excused."""
+"""The check of writes: a forbidden write is found, and a write whose process could not know is excused."""
 
 from __future__ import annotations
 

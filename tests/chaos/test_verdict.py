@@ -1,4 +1,4 @@
-"""The judge of a run is check_promises itself: a lost delivery and a wrong tag are found, and nothing else."""
+"""The checks of a run find a lost delivery, a wrong tag and a leaked secret, and nothing else."""
 
 from __future__ import annotations
 

@@ -14,21 +14,10 @@ from deploy.local.wait import until
 from service.errors import InvalidSettings
 from service.settings import Part, Settings, read_settings
 from service.store.shops.repository import ShopRepository
-from tests.web.conftest import (
-    APP_SECRET,
-    KEY,
-    OPS_TOKEN,
-    ORG,
-    OWN_SECRET,
-    PATH,
-    Sender,
-    client,
-    environ,
-    serving,
-    settings,
-    shops,
-    signature,
-)
+from tests.support.sender import PATH, Sender, signature
+from tests.support.shop import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET
+from tests.support.web_server import app_client
+from tests.web.conftest import client, environ, settings, shops
 
 __all__ = ["client", "environ", "settings", "shops"]  # fixtures
 
@@ -57,7 +46,7 @@ async def statuses(client: httpx2.AsyncClient) -> tuple[int, int, int]:
 async def test_a_process_serves_the_parts_of_its_setting(
     shops: ShopRepository, environ: dict[str, str], serve: str, expected: tuple[int, int, int]
 ) -> None:
-    async with serving(read_settings({**environ, "SERVE": serve})) as client:
+    async with app_client(read_settings({**environ, "SERVE": serve})) as client:
         assert await statuses(client) == expected
 
 

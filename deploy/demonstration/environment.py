@@ -15,11 +15,15 @@ from typing import Final
 
 from arq.connections import ArqRedis
 
-from deploy.local import valkey
-from deploy.local.paths import demo_folder, project_folder
-from deploy.local.supervisor import Supervisor
-from deploy.local.up import service_processes
-from deploy.local.wait import until
+from deploy.local import (
+    Supervisor,
+    demo_folder,
+    project_folder,
+    service_processes,
+    start_server,
+    until,
+    wait_until_ready,
+)
 from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
 from service.context import Context
 from service.domain.customers import OrgId
@@ -141,11 +145,11 @@ def free_port() -> int:
 
 
 async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Path, on_ready: OnReady) -> str:
-    given = os.environ.get("REDIS_URL")
-    if given:
-        on_ready("store", f"{await valkey.wait_until_ready(given, within_s=5)}, from REDIS_URL", "")
-        return given
-    server = await stack.enter_async_context(valkey.start_server(supervisor, folder / "store"))
+    url = os.environ.get("REDIS_URL")
+    if url:
+        on_ready("store", f"{await wait_until_ready(url, within_s=5)}, from REDIS_URL", "")
+        return url
+    server = await stack.enter_async_context(start_server(supervisor, folder / "store"))
     on_ready("store", f"{server.version}, every write is on disk before it is acknowledged", "")
     return server.url
 
@@ -162,9 +166,7 @@ async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> Rule
     await shops.remove(ORG, erase=True)  # of an earlier demo in this store
     await seed(settings, shops, versions)
     rule_set = await versions.document(ORG, 1)
-    on_ready(
-        "rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier group", "deploy/rules/demo.yaml"
-    )
+    on_ready("rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier", "deploy/rules/demo.yaml")
     return rule_set
 
 

@@ -112,17 +112,19 @@ async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: str) ->
     redis, org = context.redis, shop.org
     details: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.new_owners)}
     if not claim.new_owners:
-        await audit_log.append(redis, org, by=by, what=claim.action, about=details)
+        await audit_log.append(redis, org, by=by, action=claim.action, details=details)
         return None
     if (run := await _pending_run(redis, org, claim)) is not None:
         return run
     run_id, now_ms = await runs.next_id(redis, org, claim.action), await context.now_ms()
     reason, args = f"{claim.action} {claim.tag}", ClaimArgs(claim.tag, claim.action, claim.matching_only)
     async with redis.pipeline() as pipe:
-        runs.queue_begin(pipe, org, run_id, kind=claim.action, by=by, reason=reason, now_ms=now_ms, pending=1)
+        runs.queue_create(
+            pipe, org, run_id, kind=claim.action, by=by, reason=reason, now_ms=now_ms, pending=1
+        )
         pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
         await pipe.execute()
-    await audit_log.append(redis, org, by=by, what=claim.action, about=details | {"run": run_id})
+    await audit_log.append(redis, org, by=by, action=claim.action, details=details | {"run": run_id})
     return await runs.get(redis, org, run_id)
 
 
@@ -251,7 +253,7 @@ async def _set_owners(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequ
 @asynccontextmanager
 async def _lease(redis: ArqRedis, org: OrgId, timeout_s: float) -> AsyncIterator[None]:
     """Hold the shop's lease. Raises LeaseUnavailable."""
-    manager = LeaseManager(redis, bucket=RateLimiter(redis))
+    manager = LeaseManager(redis, rate_limiter=RateLimiter(redis))
     lease = None
     for _ in range(int(timeout_s / RETRY_DELAY_S)):
         lease = await manager.acquire(org, token=f"claim-{secrets.token_hex(8)}")

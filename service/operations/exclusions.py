@@ -66,7 +66,9 @@ async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *,
     else:
         await client.hdel(key, field)
     action = "include" if exclusion.undo else "exclude"
-    await audit_log.append(redis, shop.org, by=by, what=action, about={"customer": customer, "rule": rule})
+    await audit_log.append(
+        redis, shop.org, by=by, action=action, details={"customer": customer, "rule": rule}
+    )
     await dirty.mark_dirty_customers(redis, shop.org, [customer], cause="exclude", lane="live")
 
 

@@ -108,7 +108,7 @@ async def draft_for(
 ) -> Draft:
     """Evaluate these rules for all known customers as version `number`, by default the one after `parent`."""
     check_currency(rule_set, shop.currency)
-    compiled = compile_version(rule_set, past=inherited)
+    compiled = compile_version(rule_set, inherited=inherited)
     live_rules = await context.versions.document(shop.org, parent) if parent else RuleSet()
     population = await preview.load_population(
         context.redis, shop.org, compiled, now_ms=await context.now_ms(), restores=restores

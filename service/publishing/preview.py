@@ -25,7 +25,6 @@ from service.domain.preview import (
     lint_coverage,
     lint_matches,
     lint_spellings,
-    make_population,
     preview,
 )
 from service.domain.sync import REVERTS_CODEC, suppressed_tags
@@ -96,11 +95,11 @@ async def load_population_and_unreadable(
             merged = merge_restores(state.restores, restores[customer_id], undone=compiled.rolled_back)
             readable[customer_id] = customer, replace(state, restores=merged)
         ids |= page_ids
-    population = make_population(
+    population = Population.of(
         readable.values(),
         today=compiled.local_day(now_ms),
         now_ms=now_ms,
-        stopped=await _suppressed_tags(redis, org, now_ms=now_ms),
+        suppressed=await _suppressed_tags(redis, org, now_ms=now_ms),
     )
     return population, [CustomerId(customer) for customer in sorted(ids - readable.keys())]
 
@@ -167,9 +166,9 @@ def _decode_page(
             if field in owned or field in held or field in excluded or field in restores:
                 state = to_state(
                     owned=owned.get(field),
-                    held=held.get(field),
-                    excluded=excluded.get(field),
-                    restores=restores.get(field),
+                    holds=held.get(field),
+                    exclusions=excluded.get(field),
+                    pending_restores=restores.get(field),
                 )
             else:
                 state = EMPTY_STATE

@@ -71,12 +71,12 @@ async def publish_draft(
         note=note,
         parent=draft.parent,
         preview=draft.report.summary,
-        past=draft.inherited,
-        also=queue_rollout,
+        inherited=draft.inherited,
+        extend=queue_rollout,
     )
     details = {"version": version.number, "content": version.content, "note": note, **draft.report.summary}
     await audit_log.append(
-        context.redis, shop.org, by=by, what=action, about=details | {"approved": approved}
+        context.redis, shop.org, by=by, action=action, details=details | {"approved": approved}
     )
     return Published(version, await runs.get(context.redis, shop.org, run_id))
 

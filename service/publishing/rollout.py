@@ -50,7 +50,7 @@ def queue_rollout(
 ) -> None:
     """Begin a run and store its job with the commands of a transaction. `may_remove`: removals in the preview."""
     more = {"pending": 1, "version": version, "may_remove": may_remove}
-    runs.queue_begin(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)
+    runs.queue_create(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)
     pending.queue_save(pipe, PendingJob(org, "rollout", run_id, {"version": version}))
 
 
@@ -82,7 +82,7 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
         await pipe.execute()
     for completed in jobs:
         if completed.id != job.id:
-            await runs.end(context.redis, job.org, completed.id, why="superseded")
+            await runs.end(context.redis, job.org, completed.id, reason="superseded")
     return True
 
 
@@ -122,7 +122,7 @@ async def execute_late(context: Context, cpu: CpuRunner, job: PendingJob) -> boo
     if evaluation is not None and evaluation.customers:
         version, run_id = evaluation.version, await runs.next_id(redis, org, "publish")
         async with redis.pipeline() as pipe:
-            runs.queue_begin(
+            runs.queue_create(
                 pipe,
                 org,
                 run_id,
@@ -202,7 +202,7 @@ def _with_tolerance(allowed: int) -> int:
 
 async def _compile(context: Context, org: OrgId, version: Version) -> CompiledRules:
     inherited = await context.versions.inherited(org, version.number)
-    return compile_version(await context.versions.document(org, version.number), past=inherited)
+    return compile_version(await context.versions.document(org, version.number), inherited=inherited)
 
 
 async def _schedule(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, int]]) -> None:

@@ -9,7 +9,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
 from service.errors import NotFound
-from service.locales import words
+from service.locales import translator_for
 from service.operations.explain import Explained, explain_for_shop
 from service.store.client import keys
 from service.store.shops.model import Shop
@@ -31,8 +31,8 @@ async def test_an_explanation_has_the_owner_of_each_tag_and_the_history_with_rea
     await stage.turn(2)
 
     told = await explained(stage, customer)
-    said = "\n".join(told.to_lines(words=words("vi")))
-    data = told.to_dict(words=words("en"), tag="VIP")
+    said = "\n".join(told.to_lines(words=translator_for("vi")))
+    data = told.to_dict(words=translator_for("en"), tag="VIP")
 
     assert "Khách sỉ: do người khác gắn" in said
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in said
@@ -56,5 +56,7 @@ async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_s
         await stage.turn(2)
 
         assert stage.wrote() == 0
-        assert "chế độ thử" in "\n".join((await explained(stage, customer)).to_lines(words=words("vi")))
+        assert "chế độ thử" in "\n".join(
+            (await explained(stage, customer)).to_lines(words=translator_for("vi"))
+        )
         assert await redis.hlen(keys.shop(ORG, "owned")) == 0

@@ -17,7 +17,7 @@ from deploy.cli.context import (
 )
 from deploy.cli.inputs import Lang, parse_date
 from deploy.cli.output import print_json
-from deploy.local.console import console
+from deploy.local import console
 
 
 def explain(
@@ -33,7 +33,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.operations import explain_for_shop
 
     async def work() -> None:
@@ -45,7 +45,7 @@ def explain(
                 on=parse_date(on) if on else None,
                 version=version,
             )
-        sentences = words(language_of(lang))
+        sentences = translator_for(parse_language(lang))
         if as_json:
             print_json(explanation.to_dict(words=sentences, tag=tag))
         else:

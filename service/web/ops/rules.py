@@ -15,7 +15,7 @@ from service.domain.explain import Translator
 from service.domain.preview import Preview, WriteCost
 from service.domain.rules import RuleSet
 from service.errors import Refused
-from service.locales import words
+from service.locales import translator_for
 from service.publishing import (
     Draft,
     already_published,
@@ -123,7 +123,7 @@ async def preview_rules(context: Context, request: Request) -> PreviewResponse:
     body: PreviewRequest = request.model
     rule_set = _parse(body.rules)
     shop = await context.shops.get_or_raise(request.org)
-    return to_preview(await create_draft(context, shop, rule_set), words(body.lang))
+    return to_preview(await create_draft(context, shop, rule_set), translator_for(body.lang))
 
 
 async def publish_rules(context: Context, request: Request) -> PublishResponse:
@@ -158,7 +158,7 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     shop = await context.shops.get_or_raise(request.org)
     draft = await create_rollback_draft(context, shop, to=body.to)
     if body.dry_run:
-        return RollbackResponse(to_preview(draft, words(body.lang)), None)
+        return RollbackResponse(to_preview(draft, translator_for(body.lang)), None)
     note = body.note or default_note(body.to)
     live = await _find_published(context, shop, draft.rule_set, by=request.by, note=note)
     if live is not None:

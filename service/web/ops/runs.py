@@ -135,7 +135,7 @@ async def list_audit_log(context: Context, request: Request) -> AuditLog:
     """The actions of people on the shop, newest first."""
     await context.shops.get_or_raise(request.org)
     query: AuditQuery = request.model
-    entries = await audit_log.recent(context.redis, request.org, most=query.limit)
+    entries = await audit_log.recent(context.redis, request.org, limit=query.limit)
     return AuditLog([AuditEntry(entry.at_ms, entry.by, entry.action, entry.details) for entry in entries])
 
 

@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.customers import CustomerId
-from service.locales import words
+from service.locales import translator_for
 from service.operations import Claim, claims, exclusions, explain_for_shop
 from service.store.shops import Shop
 from service.web.ops.requests import (
@@ -156,7 +156,7 @@ async def explain_customer(context: Context, request: Request) -> CustomerExplan
         on=None if query.on is UNSET else query.on,
         version=0 if query.version is UNSET else query.version,
     )
-    data = explained.to_dict(words=words(query.lang), tag=query.tag)
+    data = explained.to_dict(words=translator_for(query.lang), tag=query.tag)
     return CustomerExplanation(**data | {"tags": [_renamed(tag) for tag in data["tags"]]})
 
 

@@ -11,7 +11,8 @@ from arq.connections import ArqRedis
 from service.domain.customers.customer import CustomerId
 from service.store.client import keys
 from service.store.history.deliveries import list_deliveries
-from tests.web.conftest import ORG, Sender
+from tests.support.sender import Sender
+from tests.support.shop import ORG
 from tests.web.ops.conftest import API, store_dead_letter
 
 

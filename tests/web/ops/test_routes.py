@@ -7,7 +7,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.store.client import keys
-from tests.web.conftest import OPS_TOKEN, ORG
+from tests.support.shop import OPS_TOKEN, ORG
 from tests.web.ops.conftest import API
 
 

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer
 from service.store.client import keys
-from tests.web.conftest import ORG
+from tests.support.shop import ORG
 from tests.web.ops.conftest import API, HIGH, LOW, audit_entries, execute_jobs, get, post, store_customer
 
 

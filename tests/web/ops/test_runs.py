@@ -6,7 +6,8 @@ import httpx2
 from arq.connections import ArqRedis
 
 from service.store.client import keys
-from tests.web.conftest import ORG, Sender
+from tests.support.sender import Sender
+from tests.support.shop import ORG
 from tests.web.ops.conftest import API
 
 

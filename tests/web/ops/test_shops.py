@@ -7,7 +7,8 @@ from arq.connections import ArqRedis
 
 from service.store.client import keys
 from service.store.shops.repository import ShopRepository
-from tests.web.conftest import ORG, OTHER_ORG, Sender
+from tests.support.sender import Sender
+from tests.support.shop import ORG, OTHER_ORG
 from tests.web.ops.conftest import API, LOW, audit_entries, execute_jobs, get, post, store_dead_letter
 
 

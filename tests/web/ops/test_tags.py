@@ -10,7 +10,7 @@ from service.domain.customers.customer import Customer, OrgId, encode_snapshot
 from service.domain.documents.parser import parse_rules
 from service.store.client import keys
 from service.store.rules import Versions
-from tests.web.conftest import ORG
+from tests.support.shop import ORG
 from tests.web.ops.conftest import audit_entries, execute_jobs, get, post
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import httpx2
 
-from tests.web.conftest import ORG
+from tests.support.shop import ORG
 from tests.web.ops.conftest import API, LOW, get, post
 
 

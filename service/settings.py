@@ -7,12 +7,14 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from service.errors import InvalidSettings
 
-Durability = Literal["fsync", "everysec"]
+if TYPE_CHECKING:  # importing redis-py would slow down every command of the CLI
+    from service.store.client import Durability
+
 LogFormat = Literal["json", "console"]
 Part = Literal["webhooks", "console"]  # of the web process
 

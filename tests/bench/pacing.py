@@ -32,7 +32,8 @@ from redis.asyncio import Redis
 
 from service.domain.customers.customer import OrgId
 from service.store.client.connection import connect
-from service.store.queue.rate_limiter import Granted, Lane, RateLimiter
+from service.store.queue.dirty import Lane
+from service.store.queue.rate_limiter import Granted, RateLimiter
 
 ORG: Final = OrgId("1000000001")
 SHARE_BAR: Final = 0.99

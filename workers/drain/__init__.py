@@ -5,6 +5,5 @@ The worker process runs `Drain` for each wake-up."""
 from workers.drain import plans, settlement
 from workers.drain.job import Drain
 from workers.drain.pause import pause_for_rejected_token
-from workers.drain.rules_cache import CompiledRulesCache
 
-__all__ = ["CompiledRulesCache", "Drain", "pause_for_rejected_token", "plans", "settlement"]
+__all__ = ["Drain", "pause_for_rejected_token", "plans", "settlement"]

@@ -18,12 +18,12 @@ from service.domain.customers import OrgId
 from service.errors import RateLimited, TaggerError, TokenRejected
 from service.store.jobs import Counters
 from service.store.queue import LeaseLost, LeaseManager, ShopLease, wake_shop
+from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop, ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.plan_writer import last_frames
 from workers.drain.reader import Reader
-from workers.drain.rules_cache import CompiledRulesCache
 from workers.drain.writer import Writer
 from workers.haravan import Haravan
 
@@ -138,7 +138,11 @@ class Drain:
             if errors:
                 return str(errors[0]), 0
             if not any(each is True for each in results):
-                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.turns.rate_limiter))
+                return (
+                    ("waiting", work.wait_ms)
+                    if work.wait_ms
+                    else ("done", refill_ms(self.turns.rate_limiter))
+                )
             if self.monotonic() - started > TIME_BUDGET_S:
                 return "time_budget_spent", 0
 

@@ -12,8 +12,8 @@ import pytest
 from service.domain.customers.customer import OrgId
 from service.store.jobs import nightly
 from service.store.jobs.worker_metrics import load_counts
+from service.store.rules import CompiledRulesCache
 from tests.workers.stage import ORG, VIP, Stage
-from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile, nightly_date
 

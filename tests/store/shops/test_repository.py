@@ -12,7 +12,8 @@ from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
 from service.store.client import keys
 from service.store.shops.cipher import Cipher
-from service.store.shops.repository import TOKEN_REJECTED, Shop, ShopRepository
+from service.store.shops.model import Shop
+from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")
@@ -35,7 +36,7 @@ async def test_an_added_shop_comes_back_as_it_was(shops: ShopRepository) -> None
 async def test_a_shop_is_added_once(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
-    with pytest.raises(Refused, match="there already"):
+    with pytest.raises(Refused, match="exists already"):
         await shops.add(replace(GOM, token="token-two"))
 
     assert (await shops.get_or_raise(ORG)).token == "token-one"

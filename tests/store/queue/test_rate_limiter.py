@@ -9,7 +9,8 @@ from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
 from service.store.client import keys
-from service.store.queue.rate_limiter import NOT_SENT, Denied, Granted, Lane, RateLimiter, Usage
+from service.store.queue.dirty import Lane
+from service.store.queue.rate_limiter import NOT_SENT, Denied, Granted, RateLimiter, Usage
 
 ORG = OrgId("1000000001")
 START_MS = 1_700_000_000_000

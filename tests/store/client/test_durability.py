@@ -6,8 +6,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.errors import InvalidSettings
-from service.settings import Durability
-from service.store.client.durability import check_server, evaluate_config, require_durable
+from service.store.client.durability import Durability, check_server, evaluate_config, require_durable
 
 FIT = {
     "appendonly": "yes",

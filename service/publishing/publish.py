@@ -72,7 +72,9 @@ async def publish_draft(
         extend=roll_out,
     )
     about = {"version": version.number, "content": version.content, "note": note, **drafted.shown.summary}
-    await audit_log.append(context.redis, shop.org, by=by, action=what, details=about | {"approved": approved})
+    await audit_log.append(
+        context.redis, shop.org, by=by, action=what, details=about | {"approved": approved}
+    )
     return Published(version, await runs.get(context.redis, shop.org, run_id))
 
 

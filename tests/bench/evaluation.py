@@ -27,7 +27,7 @@ import cel
 import msgspec
 
 from service.domain.customers.customer import Customer, decode_snapshot, encode_snapshot
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.state import EMPTY_STATE, CustomerState
 from service.domain.documents.parser import parse_rules
@@ -141,7 +141,7 @@ def main() -> int:
     crowd = [*map(decode_snapshot, snapshots)]
     first = decide_all(compiled, crowd, [EMPTY_STATE] * size)
     settled = [
-        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).names)
+        msgspec.structs.replace(one, tags=apply_change(tag_set(one.tags), decision.change).names)
         for one, decision in zip(crowd, first, strict=True)
     ]
     standings = [decision.state for decision in first]

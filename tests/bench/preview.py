@@ -22,13 +22,13 @@ import cel
 import msgspec
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.state import EMPTY_STATE, CustomerState
 from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.preview.impact import preview
-from service.domain.preview.population import Population, make_population
+from service.domain.preview.population import Population
 from service.domain.rules.conditions import Condition
 from service.domain.rules.document import OrphanPolicy
 from service.domain.rules.inheritance import Inheritance
@@ -58,7 +58,7 @@ def main() -> int:
     crowd = [customer(number + 1, dice) for number in range(asked.customers)]
     first = decide_all(compiled, crowd, [EMPTY_STATE] * len(crowd))
     settled = [
-        msgspec.structs.replace(one, tags=after(tag_set(one.tags), decision.change).names)
+        msgspec.structs.replace(one, tags=apply_change(tag_set(one.tags), decision.change).names)
         for one, decision in zip(crowd, first, strict=True)
     ]
     standings = [decision.state for decision in first]
@@ -108,7 +108,7 @@ def gathered(
     compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
 ) -> Population:
     today = compiled.local_day(NOW_MS)
-    return make_population(zip(crowd, standings, strict=True), today=today, now_ms=NOW_MS)
+    return Population.of(zip(crowd, standings, strict=True), today=today, now_ms=NOW_MS)
 
 
 def compare(compiled: CompiledRules, crowd: Sequence[Customer], cold: float) -> None:

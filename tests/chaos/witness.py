@@ -122,7 +122,7 @@ class WitnessedWorker(WorkerProcess):
         if not session.trace_configs:
             session.trace_configs.append(_trace(self.pen, self.standstill))
         return super()._arq(
-            replace(drain, turns=WitnessedTurns(drain.turns, self.pen, self.standstill)), pool
+            replace(drain, leases=WitnessedTurns(drain.leases, self.pen, self.standstill)), pool
         )
 
 

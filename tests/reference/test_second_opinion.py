@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, fold, tag_set
+from service.domain.customers.tags import apply_change, fold, tag_set
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.state import CustomerState
 from service.domain.documents.parser import validate_rules
@@ -91,7 +91,7 @@ def check_agreement(
     assert {fold(tag) for tag in decision.wanted} == second.wanted
     assert as_kept(decision.state, doc["timezone"]) == second.kept
     assert set(decision.change.remove) <= set(customer.tags)
-    done = msgspec.structs.replace(customer, tags=after(tag_set(customer.tags), decision.change).names)
+    done = msgspec.structs.replace(customer, tags=apply_change(tag_set(customer.tags), decision.change).names)
     again = ask(compiled, done, decision.state, today, version)
     assert not again.change
     assert again.state is decision.state
@@ -120,8 +120,8 @@ def any_customer(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     today = data.draw(strategies.DAYS)
     customer = data.draw(strategies.customers(doc["timezone"]))
-    standing = data.draw(strategies.standings(doc["timezone"], today))
-    past = data.draw(strategies.PASTS)
+    standing = data.draw(strategies.customer_states(doc["timezone"], today))
+    past = data.draw(strategies.INHERITANCES)
     compiled = compile_rules(validate_rules(doc), inheritance=past)
 
     check_agreement(doc, compiled, customer, standing, today, 4, past)

@@ -15,7 +15,7 @@ from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.rules.inheritance import Inheritance
-from service.domain.sync.reverts import REVERTS_CODEC
+from service.domain.sync import REVERTS_CODEC
 from service.errors import Refused
 from service.publishing import preview
 from service.publishing.draft import create_draft

@@ -131,7 +131,7 @@ async def test_when_too_much_would_be_removed_the_removals_stop_and_additions_go
     assert kept == 20
     assert await stage.state("removals_paused") == "removal_guard"
     assert stage.haravan.tags(added) == {"VIP"}
-    assert await stage.redis.exists(stage.key("alert_sent:removals_paused"))
+    assert await stage.redis.exists(stage.key("alert_sent:removal_guard_tripped"))
 
 
 async def _until_done(stage: Stage, lane: str, *, most: int) -> None:

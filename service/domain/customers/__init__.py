@@ -1,6 +1,6 @@
-"""Customer records: what Haravan tells of a customer, its tags and its amounts.
+"""Customer records: the fields that rules can see, tags, and amounts of money.
 
-Others parse records, compare tags and find what people changed by hand."""
+Other rooms parse records here, compare tags, and find what people or other apps changed."""
 
 from service.domain.customers.customer import (
     MAX_ID,
@@ -24,7 +24,7 @@ from service.domain.customers.money import (
     DEFAULT_EXPONENT,
     TEN_THOUSANDTHS,
     exact_decimal,
-    rounded,
+    round_for_display,
     to_ten_thousandths,
     to_units,
 )
@@ -37,7 +37,7 @@ from service.domain.customers.records import (
 from service.domain.customers.tags import (
     TagChange,
     TagSet,
-    after,
+    apply_change,
     fold,
     fold_uncached,
     format_tags,
@@ -58,7 +58,7 @@ __all__ = [
     "OrgId",
     "TagChange",
     "TagSet",
-    "after",
+    "apply_change",
     "changed_since",
     "decode_snapshot",
     "digest",
@@ -74,7 +74,7 @@ __all__ = [
     "parse_tags",
     "parse_typed_record",
     "record_from_mapping",
-    "rounded",
+    "round_for_display",
     "tag_set",
     "to_ten_thousandths",
     "to_units",

@@ -1,4 +1,4 @@
-"""A customer as the rules can see one, and what is stored of it."""
+"""A customer with the fields that rules can see, and its stored snapshot."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ MAX_ID: Final = 2**63 - 1
 
 
 class Customer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """The fields that rules can see; this is also what a snapshot stores (as msgpack, about 100 bytes).
+    """The fields that rules can see. A snapshot is this struct as msgpack, about 100 bytes.
 
-    Money is a whole number of ten-thousandths (see `money`). Moments are milliseconds since 1970, UTC.
-    Texts are NFC without outer spaces; an empty text is None. New fields go to the end: old snapshots
+    Money is a whole number of ten-thousandths (see `money`). Times are milliseconds since 1970, UTC.
+    Texts are NFC without outer spaces; an empty text is None. New fields go to the end, because old snapshots
     must stay readable.
     """
 
@@ -50,7 +50,7 @@ class Customer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
 
 
 def parse_customer_id(value: object) -> CustomerId:
-    """A positive 64-bit customer id, as a number or as its decimal text; else Unreadable."""
+    """Parse a positive 64-bit id, a number or its decimal text; raises MalformedData."""
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 19:
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value <= MAX_ID:
@@ -59,31 +59,31 @@ def parse_customer_id(value: object) -> CustomerId:
 
 
 def digest(customer: Customer) -> str:
-    """The digest of all visible fields: equal for equal customers, whatever dialect they were read from.
+    """Hash all visible fields. Equal customers have equal digests, in either API dialect.
 
-    `updated_at` is left out (a write of our own moves it), tags count as a set.
+    `updated_ms` is left out, because our own writes change it. The order and the spelling of tags do not matter.
     """
-    seen = msgspec.structs.replace(customer, updated_ms=None, tags=_as_set(customer.tags))
-    return hashlib.blake2b(_PACKER.encode(seen), digest_size=12).hexdigest()
+    comparable = msgspec.structs.replace(customer, updated_ms=None, tags=_sorted_keys(customer.tags))
+    return hashlib.blake2b(_ENCODER.encode(comparable), digest_size=12).hexdigest()
 
 
-@lru_cache(maxsize=4096)  # the same few tags come again and again
-def _as_set(tags: tuple[str, ...]) -> tuple[str, ...]:
+@lru_cache(maxsize=4096)  # most customers have one of a few sets of tags
+def _sorted_keys(tags: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(map(fold, tags)))
 
 
 def encode_snapshot(customer: Customer) -> bytes:
-    """The snapshot's bytes."""
-    return _PACKER.encode(customer)
+    """Encode the snapshot of a customer (msgpack)."""
+    return _ENCODER.encode(customer)
 
 
 def decode_snapshot(snapshot: bytes) -> Customer:
-    """The customer of a snapshot; raises Unreadable."""
+    """Decode a snapshot; raises MalformedData."""
     try:
-        return _UNPACKER.decode(snapshot)
+        return _DECODER.decode(snapshot)
     except msgspec.MsgspecError as exc:
         raise MalformedData("the snapshot cannot be read; fetch the customer again") from exc
 
 
-_PACKER = msgspec.msgpack.Encoder()
-_UNPACKER = msgspec.msgpack.Decoder(Customer)
+_ENCODER: Final = msgspec.msgpack.Encoder()
+_DECODER: Final = msgspec.msgpack.Decoder(Customer)

@@ -1,6 +1,6 @@
-"""Amounts of money: whole numbers of ten-thousandths of a currency's unit, which is how exactly Haravan prints them.
+"""Amounts of money as whole numbers of ten-thousandths of a unit: Haravan prints four decimals.
 
-They are compared as they are: `9999999.9999` is below ten million. They are rounded for display only.
+Comparisons are exact: `9999999.9999` is below ten million. Only display rounds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal, InvalidOperation
 from typing import Final
 
-CURRENCY_EXPONENTS: Final[Mapping[str, int]] = {"VND": 0, "JPY": 0, "KRW": 0}  # decimals that people write
+# Decimals that people write in a currency.
+CURRENCY_EXPONENTS: Final[Mapping[str, int]] = {"VND": 0, "JPY": 0, "KRW": 0}
 DEFAULT_EXPONENT: Final = 2
 TEN_THOUSANDTHS: Final = 10_000  # in one unit of any currency
 MAX_AMOUNT: Final = 10**15  # in units
@@ -19,11 +20,11 @@ _LOWEST: Final = -(2**63)  # a snapshot (msgpack) cannot hold less
 
 
 def to_ten_thousandths(amount: Decimal) -> int:
-    """Convert an amount in units; a finer one is rounded down, so that it never reaches a limit by rounding.
+    """Convert an amount in units. Digits beyond the fourth decimal are rounded down, so rounding never reaches a limit.
 
-    Raises ValueError if it is not a number or beyond 10^15.
+    Raises ValueError if the amount is not a finite number, or is beyond 10^15.
     """
-    # Compare before any arithmetic: that would overflow for 1e1000000.
+    # Compare before any arithmetic, which would overflow for 1e1000000.
     if not amount.is_finite() or not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
         raise ValueError("the amount is too large")
     exact = amount.quantize(_STEP, ROUND_FLOOR)
@@ -33,11 +34,11 @@ def to_ten_thousandths(amount: Decimal) -> int:
     return value
 
 
-def rounded(value: int, currency: str, *, up: bool = False) -> Decimal:
-    """Round ten-thousandths to the decimals that people write, for display.
+def round_for_display(value: int, currency: str, *, up: bool = False) -> Decimal:
+    """Round ten-thousandths to the decimals that people write in this currency.
 
-    Amounts are rounded down, because 9,999,999.9999 must not be shown as ten million. A difference to a limit is
-    rounded up: what is missing is never shown as nothing.
+    Amounts round down, because 9,999,999.9999 must not appear as ten million. Use `up` for the difference to a
+    limit, because a missing amount must not appear as zero.
     """
     step = Decimal(1).scaleb(-CURRENCY_EXPONENTS.get(currency, DEFAULT_EXPONENT))
     return Decimal(value).scaleb(_EXPONENT).quantize(step, ROUND_CEILING if up else ROUND_FLOOR)
@@ -50,7 +51,7 @@ def to_units(value: int) -> int | Decimal:
 
 
 def exact_decimal(text: str) -> Decimal:
-    """Parse a JSON number without passing a float; NaN for an exponent that Decimal cannot hold."""
+    """Parse a JSON number without the detour through float; NaN if Decimal cannot hold its exponent."""
     try:
         return Decimal(text)
     except InvalidOperation:

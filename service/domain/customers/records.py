@@ -1,6 +1,6 @@
-"""A customer's JSON, from either API dialect or a webhook's body, as a `Customer`.
+"""Parsing of customer JSON, from either API dialect or a webhook body, into a `Customer`.
 
-Two ways lead to one builder: a typed decoder for objects that are as documented, and a lenient reading for all others.
+A fast typed decoder handles objects that match the documentation. A lenient parser handles all others.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from service.errors import MalformedData
 
 
 class CustomerRecord(msgspec.Struct, frozen=True):
-    """A customer as read, and the visible keys that the record did not have at all.
+    """A parsed customer and the visible keys that were absent from its JSON.
 
     A missing key is not an empty value: a rule that reads it must not be evaluated.
     """
@@ -32,12 +32,12 @@ class CustomerRecord(msgspec.Struct, frozen=True):
 
     @property
     def digest(self) -> str | None:
-        """The digest of all visible fields; None if a key is missing."""
+        """The digest of all visible fields, or None if a key is missing."""
         return digest(self.customer) if not self.missing_keys else None
 
 
 def parse_record(source: bytes | memoryview | msgspec.Raw) -> CustomerRecord:
-    """Read one customer object; raises Unreadable, which names the field and never its value."""
+    """Parse one customer object; raises MalformedData, which names the field and never its value."""
     record = parse_typed_record(source)
     if record is not None:
         return record
@@ -49,7 +49,7 @@ def parse_record(source: bytes | memoryview | msgspec.Raw) -> CustomerRecord:
 
 
 def parse_typed_record(source: bytes | memoryview | msgspec.Raw) -> CustomerRecord | None:
-    """Read an object that has every visible key, each with its documented type; None for any other."""
+    """Parse an object that has every visible key with its documented type; None for any other object."""
     try:
         fields = _TYPED.decode(source)
         return CustomerRecord(_customer(fields), _NO_KEYS) if fields.customer is UNSET else None
@@ -58,12 +58,12 @@ def parse_typed_record(source: bytes | memoryview | msgspec.Raw) -> CustomerReco
 
 
 def record_from_mapping(body: Mapping[str, object]) -> CustomerRecord:
-    """Read an object that is already decoded, its fractions as Decimal or float; raises Unreadable as `read_record` does.
+    """Convert a decoded object, with fractions as Decimal or float; raises MalformedData as `parse_record` does.
 
-    Numbers and flags may be texts, texts may be numbers, and an empty text is an empty value.
+    Numbers and booleans may be texts, texts may be numbers, and an empty text is an empty value.
     """
-    known = {"id": None, **body}
-    values = {key: normalize(known[key]) for key, normalize in _NORMALIZERS.items() if key in known}
+    source = {"id": None, **body}
+    values = {key: normalize(source[key]) for key, normalize in _NORMALIZERS.items() if key in source}
     try:
         fields = msgspec.convert(values, _Fields)
     except msgspec.ValidationError as exc:
@@ -103,27 +103,24 @@ class _Fields(msgspec.Struct, kw_only=True):
     email: str | None = None
     phone: str | None = None
     note: str | None = None
-    customer: msgspec.Raw | UnsetType = UNSET  # the object is an envelope around a customer
+    customer: msgspec.Raw | UnsetType = UNSET  # present: the object is an envelope around a customer
 
 
-RECORD_KEYS: Final = frozenset(_Fields.__struct_fields__) - {
-    "id",
-    "updated_at",
-    "customer",
-}  # of a record: rules can see these
+_NOT_VISIBLE: Final = frozenset({"id", "updated_at", "customer"})
+RECORD_KEYS: Final = frozenset(_Fields.__struct_fields__) - _NOT_VISIBLE  # keys that rules can see
 _NO_KEYS: Final[frozenset[str]] = frozenset()
 _NO_ADDRESS: Final = _Address()
 
 
 def _customer(fields: _Fields) -> Customer:
-    """Build the customer of either reading; raises Unreadable for an amount that is none."""
+    """Build a customer; raises MalformedData if `total_spent` is not an amount."""
     address = fields.default_address or _NO_ADDRESS
     return Customer(
         fields.id,
         _ms(fields.updated_at),
-        _amount(fields.total_spent),
+        _ten_thousandths(fields.total_spent),
         fields.orders_count,
-        _split(fields.tags or ""),
+        _tags(fields.tags or ""),
         _ms(fields.created_at),
         _ms(fields.last_order_date),
         _ms(fields.birthday),
@@ -144,7 +141,7 @@ def _customer(fields: _Fields) -> Customer:
     )
 
 
-def _amount(spent: Decimal | None) -> int | None:
+def _ten_thousandths(spent: Decimal | None) -> int | None:
     try:
         return None if spent is None else to_ten_thousandths(spent)
     except ValueError as exc:
@@ -164,26 +161,26 @@ def _casefolded(text: str | None) -> str | None:
     return clean and clean.casefold()
 
 
-def _ms(moment: datetime | None) -> int | None:
-    if moment is None:
+def _ms(time: datetime | None) -> int | None:
+    if time is None:
         return None
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    return int((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 @lru_cache(maxsize=4096)  # most customers have one of a few lists of tags
-def _split(text: str) -> tuple[str, ...]:
+def _tags(text: str) -> tuple[str, ...]:
     return parse_tags(text)
 
 
-# A normalizer turns what an old or odd dialect sends into what the struct takes. It leaves everything else as it is:
-# the conversion refuses that and names the field.
+# A normalizer turns a value of an older dialect into the documented type. It returns every other value unchanged:
+# msgspec then refuses it and names the field.
 
 
-def _as_is(value: object) -> object:
+def _unchanged(value: object) -> object:
     return value
 
 
-def _unless_blank(value: object) -> object:
+def _blank_to_none(value: object) -> object:
     return None if value == "" else value
 
 
@@ -196,37 +193,37 @@ def _flag(value: object) -> object:
 
 
 def _count(value: object) -> object:
-    """A number or its text; a fraction is cut off."""
+    """A number or its text; the fraction is cut off."""
     if not isinstance(value, float | Decimal | str):
         return value
     try:
         number = Decimal(str(value))
     except InvalidOperation:
-        return _unless_blank(value)
+        return _blank_to_none(value)
     return int(number) if number.is_finite() and -MAX_ID <= number <= MAX_ID else value
 
 
-def _moment(value: object) -> object:
-    """The standard library reads more forms of a date than msgspec does, such as a day alone."""
+def _timestamp(value: object) -> object:
+    """The standard library accepts more date formats than msgspec, such as a date without a time."""
     if not isinstance(value, str):
         return value
     try:
         return datetime.fromisoformat(value)
     except ValueError:
-        return _unless_blank(value)
+        return _blank_to_none(value)
 
 
 def _address(value: object) -> object:
-    return {key: _text(part) for key, part in value.items()} if isinstance(value, dict) else None
+    return {key: _text(field) for key, field in value.items()} if isinstance(value, dict) else None
 
 
 _NORMALIZERS: Final[Mapping[str, Callable[[object], object]]] = {
     "id": parse_customer_id,
-    "tags": _as_is,
-    "total_spent": _unless_blank,
+    "tags": _unchanged,
+    "total_spent": _blank_to_none,
     "default_address": _address,
     **dict.fromkeys(("orders_count", "gender"), _count),
-    **dict.fromkeys(("updated_at", "created_at", "last_order_date", "birthday"), _moment),
+    **dict.fromkeys(("updated_at", "created_at", "last_order_date", "birthday"), _timestamp),
     **dict.fromkeys(("accepts_marketing", "verified_email"), _flag),
     **dict.fromkeys(("state", "group_name", "first_name", "last_name", "email", "phone", "note"), _text),
 }

@@ -1,4 +1,4 @@
-"""Tags: how Haravan's one string becomes a set, when two spellings are one tag, and what is ours to touch."""
+"""Tags: parsing and joining Haravan's string of tags, folding spellings, and changes to a set of tags."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ MAX_CACHED: Final = 65_536
 
 
 def fold_uncached(text: str) -> str:
-    """The key by which two spellings are compared: NFC, no outer spaces, case-folded.
+    """Return the key by which spellings are compared: NFC, no outer spaces, case-folded.
 
-    Folding is repeated over NFC because case-folding can leave decomposed characters behind. Use it for personal
+    NFC is applied twice, because case-folding can leave decomposed characters behind. Use this function for personal
     texts: they are nearly unique, and caching them would only evict tags and places.
     """
     if text.isascii():
@@ -22,7 +22,7 @@ def fold_uncached(text: str) -> str:
 
 
 class _Cache(dict[str, str]):
-    """Texts and their folded keys. A lookup costs less than a call of an lru_cache."""
+    """Folded keys by text. A dict lookup costs less than a call of an lru_cache."""
 
     def __missing__(self, text: str) -> str:
         if len(self) >= MAX_CACHED:
@@ -32,12 +32,12 @@ class _Cache(dict[str, str]):
 
 
 fold: Final[Callable[[str], str]] = _Cache().__getitem__
-"""The same as `fold_uncached`, for tags, places and other texts that come again and again."""
+"""Cached `fold_uncached`, for tags, places and other texts that repeat."""
 
 
 @dataclass(frozen=True, slots=True)
 class TagSet:
-    """A customer's tags in the record's own spelling and order, at most one for each folded key."""
+    """A customer's tags in the spelling and order of the record, one for each folded key."""
 
     by_key: Mapping[str, str]  # folded key -> the spelling in the record
 
@@ -51,28 +51,28 @@ class TagSet:
 
 
 def tag_set(tags: Iterable[str]) -> TagSet:
-    """Make a set of tags, dropping blanks and second spellings."""
-    spelled: dict[str, str] = {}
+    """Build a set of tags without blanks. The first spelling of a tag wins."""
+    by_key: dict[str, str] = {}
     for tag in tags:
         trimmed = tag.strip()
         if trimmed:
-            spelled.setdefault(fold(trimmed), trimmed)
-    return TagSet(spelled)
+            by_key.setdefault(fold(trimmed), trimmed)
+    return TagSet(by_key)
 
 
 def parse_tags(text: str | None) -> tuple[str, ...]:
-    """Split Haravan's comma-joined string; `null` and `""` are no tags (seeds: Customer properties, tags)."""
+    """Split Haravan's comma-joined string; None and `""` mean no tags (seeds: Customer properties, tags)."""
     return tag_set((text or "").split(",")).names
 
 
 def format_tags(tags: Iterable[str]) -> str:
-    """Join tags the way the API writes them: by a comma, without a space."""
+    """Join tags as the API writes them: by a comma without a space."""
     return ",".join(tags)
 
 
 @dataclass(frozen=True, slots=True)
 class TagChange:
-    """What one customer needs: tags to add as the rules spell them, to remove as the record spells them."""
+    """Tags to add, in the spelling of the rules, and tags to remove, in the spelling of the record."""
 
     add: tuple[str, ...] = ()
     remove: tuple[str, ...] = ()
@@ -81,7 +81,7 @@ class TagChange:
         return bool(self.add or self.remove)
 
 
-def after(current: TagSet, change: TagChange) -> TagSet:
-    """The tags that the record will have once the change is made."""
+def apply_change(current: TagSet, change: TagChange) -> TagSet:
+    """Return the tags that the record will have after the change."""
     removed = {fold(tag) for tag in change.remove}
     return tag_set([*(tag for key, tag in current.by_key.items() if key not in removed), *change.add])

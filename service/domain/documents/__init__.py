@@ -1,6 +1,6 @@
-"""Rule documents: YAML or JSON text to a rule set and back, with every error and its position.
+"""Rule documents: parsing YAML or JSON into a rule set, with all errors and their positions, and writing it back.
 
-Others call `parse_rules`, `validate_rules`, `canonical_json` and `to_yaml`."""
+Other rooms parse text with `parse_rules`, decoded data with `validate_rules`, and store the canonical JSON."""
 
 from service.domain.documents.errors import InvalidRules
 from service.domain.documents.parser import parse_rules, validate_rules

@@ -1,4 +1,4 @@
-"""The consistency of a document: ids used twice, tags with two owners, amounts in its currency, loops."""
+"""Consistency of a document: unique ids, one owner for each tier tag, amounts in the document's currency, no cycles."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from service.domain.rules import (
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
-    """A problem between parts of a document that are valid each by itself."""
+    """An error between parts of a document that are each valid by themselves."""
 
     path: DocumentPath
     kind: str
@@ -31,74 +31,79 @@ class Inconsistency:
     part: str = ""
 
 
-LocatedRules = Sequence[tuple[DocumentPath, Rule | Tier]]  # rules and tiers with their places in the document
+LocatedRules = Sequence[tuple[DocumentPath, Rule | Tier]]  # rules and tiers with their paths in the document
 
 
 def located_rules(rule_set: RuleSet) -> LocatedRules:
-    """All rules and tiers of a valid document."""
+    """Return all rules and tiers of a valid document with their paths."""
     return (
-        *((("rules", at), rule) for at, rule in enumerate(rule_set.rules)),
-        *((("tiers", at), tier) for at, tier in enumerate(rule_set.tiers)),
+        *((("rules", index), rule) for index, rule in enumerate(rule_set.rules)),
+        *((("tiers", index), tier) for index, tier in enumerate(rule_set.tiers)),
     )
 
 
 def check_consistency(rules: LocatedRules, *, currency: str) -> list[Inconsistency]:
-    """Find every inconsistency. Of a document that is not valid, pass the rules and tiers that are."""
-    return [*_ids(rules), *_owners(rules), *_amounts(rules, currency), *_loops(rules)]
+    """Find every inconsistency. If a document is invalid, pass its valid rules and tiers."""
+    return [
+        *_check_ids(rules),
+        *_check_owners(rules),
+        *_check_amounts(rules, currency),
+        *_check_cycles(rules),
+    ]
 
 
-def _ids(rules: LocatedRules) -> Iterator[Inconsistency]:
-    seen: set[str] = set()
-    for path, maker in rules:
-        if maker.id in seen:
-            yield Inconsistency(path, "duplicate_id", f"the id '{maker.id}' is used twice", "id")
-        seen.add(maker.id)
+def _check_ids(rules: LocatedRules) -> Iterator[Inconsistency]:
+    ids: set[str] = set()
+    for path, rule in rules:
+        if rule.id in ids:
+            yield Inconsistency(path, "duplicate_id", f"the id '{rule.id}' is used twice", "id")
+        ids.add(rule.id)
 
 
-def _owners(rules: LocatedRules) -> Iterator[Inconsistency]:
-    """A tier's tag may have no other owner; several rules may share a tag."""
-    owners = {fold(maker.tag): maker.id for _, maker in reversed(rules) if isinstance(maker, Rule)}
-    for path, maker in rules:
-        if not isinstance(maker, Tier):
+def _check_owners(rules: LocatedRules) -> Iterator[Inconsistency]:
+    """Several rules may set the same tag, but nothing else may set the tag of a tier."""
+    owners = {fold(rule.tag): rule.id for _, rule in reversed(rules) if isinstance(rule, Rule)}
+    for path, tier in rules:
+        if not isinstance(tier, Tier):
             continue
         own: set[str] = set()
-        for step, tag in enumerate(maker.tags):
-            key, here = fold(tag), (*path, "levels", step)
+        for index, tag in enumerate(tier.tags):
+            key, level_path = fold(tag), (*path, "levels", index)
             if key in own:
-                yield Inconsistency(here, "two_owners", f"the tag '{tag}' stands on two levels", "tag")
+                yield Inconsistency(level_path, "two_owners", f"the tag '{tag}' is used on two levels", "tag")
             elif key in owners:
-                message = f"the tag '{tag}' of a tier may have no other owner; '{owners[key]}' sets it too"
-                yield Inconsistency(here, "two_owners", message, "tag")
+                message = f"only this tier may set the tag '{tag}', but '{owners[key]}' sets it too"
+                yield Inconsistency(level_path, "two_owners", message, "tag")
             own.add(key)
-        owners.update(dict.fromkeys(own - owners.keys(), maker.id))
+        owners.update(dict.fromkeys(own - owners.keys(), tier.id))
 
 
-def _amounts(rules: LocatedRules, currency: str) -> Iterator[Inconsistency]:
-    """Values are looked at again with the document's currency."""
-    for path, maker in rules:
-        for step, tree in enumerate(maker.expressions):
-            start = (*path, "when") if isinstance(maker, Rule) else (*path, "levels", step, "when")
-            for place, condition in _walk(start, tree):
+def _check_amounts(rules: LocatedRules, currency: str) -> Iterator[Inconsistency]:
+    """Parse every operand with the document's currency, which a condition by itself does not know."""
+    for path, rule in rules:
+        for index, expression in enumerate(rule.expressions):
+            start = (*path, "when") if isinstance(rule, Rule) else (*path, "levels", index, "when")
+            for condition_path, condition in _located_conditions(start, expression):
                 try:
                     condition.operand(currency)
                 except InvalidOperand as exc:
-                    yield Inconsistency(place, "bad_value", str(exc), "value")
+                    yield Inconsistency(condition_path, "bad_value", str(exc), "value")
 
 
-def _walk(path: DocumentPath, node: Expression) -> Iterator[tuple[DocumentPath, Condition]]:
+def _located_conditions(path: DocumentPath, node: Expression) -> Iterator[tuple[DocumentPath, Condition]]:
     if isinstance(node, Condition):
         yield path, node
         return
     if isinstance(node, AllOf | AnyOf):
         key = "all" if isinstance(node, AllOf) else "any"
-        for at, part in enumerate(children(node)):
-            yield from _walk((*path, key, at), part)
+        for index, child in enumerate(children(node)):
+            yield from _located_conditions((*path, key, index), child)
     else:
-        yield from _walk((*path, "not"), children(node)[0])
+        yield from _located_conditions((*path, "not"), children(node)[0])
 
 
-def _loops(rules: LocatedRules) -> Iterator[Inconsistency]:
-    loop = find_cycle([maker for _, maker in rules])
-    if loop:
-        path = next(path for path, maker in rules if maker.id == loop[0])
-        yield Inconsistency(path, "loop", f"loop: {' -> '.join(loop)}")
+def _check_cycles(rules: LocatedRules) -> Iterator[Inconsistency]:
+    cycle = find_cycle([rule for _, rule in rules])
+    if cycle:
+        path = next(path for path, rule in rules if rule.id == cycle[0])
+        yield Inconsistency(path, "loop", f"rules depend on each other in a loop: {' -> '.join(cycle)}")

@@ -1,4 +1,4 @@
-"""What is wrong with a rules document: each problem with its place, its kind, and what to do."""
+"""Errors of a rule document: where each error is, what kind it is, and what to write instead."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ DocumentPath = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True)
 class DocumentError:
-    """One problem of a document.
+    """One error of a document.
 
-    `line` and `column` count from 1; both are 0 when the document did not come as text. `path` leads to
-    the rule, group or condition; `part` names the key below it that is wrong ('field', 'op', 'value'), or
-    is empty. `kind` is for telling it in another language; `message` is English.
+    `line` and `column` count from 1; both are 0 if the document was not a text. `path` leads to the rule, group or
+    condition. `part` names the wrong key below it ('field', 'op', 'value'), or is empty. `kind` is a stable name for
+    programs and translations; `message` is English.
     """
 
     line: int
@@ -27,13 +27,13 @@ class DocumentError:
     part: str = ""
 
     def __str__(self) -> str:
-        place = f"line {self.line}, column {self.column}  " if self.line else ""
-        where = f"{self.path}: " if self.path else ""
-        return f"{place}{where}{self.message}"
+        position = f"line {self.line}, column {self.column}  " if self.line else ""
+        path = f"{self.path}: " if self.path else ""
+        return f"{position}{path}{self.message}"
 
 
 class InvalidRules(MalformedData):
-    """A rules document with problems: all of them, in the document's order; the text has one a line."""
+    """An invalid rule document. `problems` holds all errors in document order; the message has one error per line."""
 
     def __init__(self, problems: Iterable[DocumentError]) -> None:
         self.problems = tuple(sorted(problems, key=lambda problem: (problem.line, problem.column)))
@@ -41,5 +41,5 @@ class InvalidRules(MalformedData):
 
 
 def format_path(path: DocumentPath) -> str:
-    """A path as people read it: rules.0.when."""
+    """Format a path for people: rules.0.when."""
     return ".".join(map(str, path))

@@ -1,4 +1,4 @@
-"""From a document's text to a RuleSet, or to every problem at once with its line and column."""
+"""Parsing of a document into a RuleSet, or into all its errors at once with lines and columns."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ from service.domain.rules import Rule, RuleSet, Tier
 
 
 def parse_rules(text: str) -> RuleSet:
-    """Read a document, YAML or JSON; raises BadRules with every problem found, as far as can be seen."""
+    """Parse a YAML or JSON document; raises InvalidRules with all errors, at most MAX_ERRORS."""
     document = parse_yaml(text)
     if text.lstrip()[:1] == "{" and len(text) <= MAX_BYTES:
-        document = _as_json(text, document)
+        document = _with_json_data(text, document)
     if document.data is None and not document.problems:
         raise InvalidRules([DocumentError(1, 1, "", "empty", "the document is empty")])
-    found = [*document.problems]
+    errors = [*document.problems]
     if document.data is not None:
-        rule_set, problems = _checked(document)
-        found += problems
-        if rule_set is not None and not found:
+        rule_set, validation_errors = _validate(document)
+        errors += validation_errors
+        if rule_set is not None and not errors:
             return rule_set
-    raise InvalidRules(found[:MAX_ERRORS])
+    raise InvalidRules(errors[:MAX_ERRORS])
 
 
 def validate_rules(data: object) -> RuleSet:
-    """The same for data that is already decoded (a form, a stored draft); its problems have no line."""
-    rule_set, problems = _checked(SourceDocument(data, {}, {}, ()))
+    """Validate decoded data, such as a form or a stored draft; raises InvalidRules, whose errors have no line."""
+    rule_set, errors = _validate(SourceDocument(data, {}, {}, ()))
     if rule_set is None:
-        raise InvalidRules(problems)
+        raise InvalidRules(errors)
     return rule_set
 
 
-def _checked(document: SourceDocument) -> tuple[RuleSet | None, list[DocumentError]]:
-    """Validate a document and check its consistency, of a broken one among the rules that are valid."""
+def _validate(document: SourceDocument) -> tuple[RuleSet | None, list[DocumentError]]:
+    """Validate a document and check its consistency. In an invalid document, check the rules that are valid."""
     currency = _currency(document.data)
     rule_set, error = None, None
     try:
@@ -49,47 +49,49 @@ def _checked(document: SourceDocument) -> tuple[RuleSet | None, list[DocumentErr
         rules = located_rules(rule_set)
     except ValidationError as exc:
         error, rules = exc, tuple(_valid_rules(document.data, currency))
-    problems = to_document_errors(error, check_consistency(rules, currency=currency), document)
-    return (None if problems else rule_set), problems
+    errors = to_document_errors(error, check_consistency(rules, currency=currency), document)
+    return (None if errors else rule_set), errors
 
 
 def _currency(data: object) -> str:
-    """The currency that amounts are meant in, whatever else is wrong with the document."""
+    """The currency of a document that may be invalid."""
     currency = data.get("currency") if isinstance(data, dict) else None
     return currency if isinstance(currency, str) else "VND"
 
 
 def _valid_rules(data: object, currency: str) -> Iterator[tuple[DocumentPath, Rule | Tier]]:
-    """The rules and tiers of a broken document that are valid by themselves, with their places."""
+    """Yield the valid rules and tiers of an invalid document with their paths."""
     models: tuple[tuple[str, type[BaseModel]], ...] = (("rules", Rule), ("tiers", Tier))
     for key, model in models:
         entries = data.get(key) if isinstance(data, dict) else None
-        for at, entry in enumerate(entries if isinstance(entries, list) else ()):
+        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
             try:
                 yield (
-                    (key, at),
+                    (key, index),
                     cast("Rule | Tier", model.model_validate(entry, context={"currency": currency})),
                 )
             except ValidationError:
-                continue  # already told by the document's own validation
+                continue  # the validation of the whole document reports it
 
 
-def _as_json(text: str, document: SourceDocument) -> SourceDocument:
-    """Take the data of a text that is JSON as JSON has it; YAML, which folds some texts, tells the lines."""
-    twice: list[str] = []
+def _with_json_data(text: str, document: SourceDocument) -> SourceDocument:
+    """If the text is JSON, replace the data by what JSON means: YAML folds some texts. Keep the positions of YAML."""
+    duplicates: list[str] = []
 
-    def pairs(items: list[tuple[str, object]]) -> dict[str, object]:
-        found: dict[str, object] = {}
-        for key, value in items:
-            if key in found:
-                twice.append(key[:80])
-            found[key] = value
-        return found
+    def to_dict(pairs: list[tuple[str, object]]) -> dict[str, object]:
+        mapping: dict[str, object] = {}
+        for key, value in pairs:
+            if key in mapping:
+                duplicates.append(key[:80])
+            mapping[key] = value
+        return mapping
 
     try:
-        data = json.loads(text, parse_float=exact_decimal, parse_constant=str, object_pairs_hook=pairs)
+        data = json.loads(text, parse_float=exact_decimal, parse_constant=str, object_pairs_hook=to_dict)
     except (ValueError, RecursionError):
         return document
-    told = tuple(one for one in document.problems if one.kind != "syntax")
-    unplaced = tuple(DocumentError(0, 0, "", "duplicate_key", f"'{key}' is written twice") for key in twice)
-    return SourceDocument(data, document.values, document.keys, told or unplaced)
+    located = tuple(error for error in document.problems if error.kind != "syntax")
+    unlocated = tuple(
+        DocumentError(0, 0, "", "duplicate_key", f"the key '{key}' appears twice") for key in duplicates
+    )
+    return SourceDocument(data, document.values, document.keys, located or unlocated)

@@ -1,4 +1,4 @@
-"""From pydantic's errors to problems: our own words, the author's path, the line and column."""
+"""Conversion of pydantic's errors into document errors: our own messages, the author's path, line and column."""
 
 from __future__ import annotations
 
@@ -22,103 +22,108 @@ from service.domain.rules import (
     RuleSet,
     Tier,
     TierLevel,
+    did_you_mean,
 )
-from service.domain.rules.scalars import did_you_mean
 
-_LIST_NAMES: Final = {
-    "rules": "rules",
-    "tiers": "tiers",
-    "levels": "levels",
-    "all": "conditions",
-    "any": "conditions",
+_ITEM_NAMES: Final = {
+    "rules": "rule",
+    "tiers": "tier",
+    "levels": "level",
+    "all": "condition",
+    "any": "condition",
 }
 
 
 def to_document_errors(
     error: ValidationError | None, inconsistencies: Iterable[Inconsistency], document: SourceDocument
 ) -> list[DocumentError]:
-    """All problems of a document, each told once, in the document's order."""
+    """Return all errors of a document without duplicates."""
     details = error.errors(include_url=False, include_input=False) if error is not None else []
-    paths = [_path(one) for one in details]
-    # An item that is wrong itself is no reason to say that its list is too short.
-    inside = {path[:size] for path in paths for size in range(len(path))}
-    found = [
-        _problem(one, path, document)
-        for one, path in zip(details, paths, strict=True)
-        if not (one["type"] == "too_short" and path in inside)
+    paths = [_document_path(detail) for detail in details]
+    # If an item of a list is invalid, pydantic also reports that the list is too short. That is no help.
+    parents = {path[:size] for path in paths for size in range(len(path))}
+    errors = [
+        _to_error(detail, path, document)
+        for detail, path in zip(details, paths, strict=True)
+        if not (detail["type"] == "too_short" and path in parents)
     ]
-    found += [_place(one.path, one.part, one.kind, one.message, document) for one in inconsistencies]
-    return list(dict.fromkeys(found))
+    errors += [
+        _locate(problem.path, problem.part, problem.kind, problem.message, document)
+        for problem in inconsistencies
+    ]
+    return list(dict.fromkeys(errors))
 
 
-def _path(error: ErrorDetails) -> DocumentPath:
-    """The place in the document: without the names of the models that were tried. A key that nobody knows may look like one."""
+def _document_path(error: ErrorDetails) -> DocumentPath:
+    """Return pydantic's location without the tags of union members, such as `<all>`.
+
+    The last step of an unknown key is the author's key, even if it looks like a tag.
+    """
     loc, last = error["loc"], len(error["loc"]) - 1
-    own = last if error["type"] == "extra_forbidden" else None
+    unknown_key = last if error["type"] == "extra_forbidden" else None
     return tuple(
-        step for at, step in enumerate(loc) if at == own or not (isinstance(step, str) and step[:1] == "<")
+        step
+        for index, step in enumerate(loc)
+        if index == unknown_key or not (isinstance(step, str) and step[:1] == "<")
     )
 
 
-def _problem(error: ErrorDetails, path: DocumentPath, document: SourceDocument) -> DocumentError:
+def _to_error(error: ErrorDetails, path: DocumentPath, document: SourceDocument) -> DocumentError:
     context = error.get("ctx") or {}
     if "message" in context:
-        return _place(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
-    tell = _TOLD.get(error["type"])
-    if tell is None:
-        return _place(path, "", "bad_value", error["msg"], document)
-    kind, owner, part, message = tell(error, path)
-    return _place(owner, part, kind, message, document)
+        return _locate(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
+    describe = _DESCRIPTIONS.get(error["type"])
+    if describe is None:
+        return _locate(path, "", "bad_value", error["msg"], document)
+    kind, error_path, message = describe(error, path)
+    return _locate(error_path, "", kind, message, document)
 
 
-def _place(path: DocumentPath, part: str, kind: str, message: str, document: SourceDocument) -> DocumentError:
-    """Find the line: of the key itself for an unknown key, else of the part, else of what is around it."""
-    places = document.keys if kind == "unknown_key" else document.values
-    full = (*path, part) if part else path
-    while full not in places and full:
-        full, places = full[:-1], document.values
-    line, column = places.get(full, (0, 0))
+def _locate(
+    path: DocumentPath, part: str, kind: str, message: str, document: SourceDocument
+) -> DocumentError:
+    """Create an error at the position of an unknown key, else of the part's value, else of the nearest parent."""
+    positions = document.keys if kind == "unknown_key" else document.values
+    full_path = (*path, part) if part else path
+    while full_path not in positions and full_path:
+        full_path, positions = full_path[:-1], document.values
+    line, column = positions.get(full_path, (0, 0))
     return DocumentError(line, column, format_path(path), kind, message, part)
 
 
-_Told = tuple[str, DocumentPath, str, str]
+_Description = tuple[str, DocumentPath, str]  # kind, path, message
 
 
-def _missing(_: ErrorDetails, path: DocumentPath) -> _Told:
-    return "missing", path[:-1], "", f"'{path[-1]}' is missing"
+def _missing(_: ErrorDetails, path: DocumentPath) -> _Description:
+    return "missing", path[:-1], f"'{path[-1]}' is missing"
 
 
-def _unknown_key(error: ErrorDetails, path: DocumentPath) -> _Told:
+def _unknown_key(error: ErrorDetails, path: DocumentPath) -> _Description:
     key = str(path[-1])
-    near = did_you_mean(key, _known_keys(error["loc"][:-1], path[:-1]))
-    return "unknown_key", path, "", f"unknown key '{key[:80]}'{near}"
+    suggestion = did_you_mean(key, _known_keys(error["loc"][:-1], path[:-1]))
+    return "unknown_key", path, f"unknown key '{key[:80]}'{suggestion}"
 
 
-def _literal(error: ErrorDetails, path: DocumentPath) -> _Told:
-    return "bad_value", path, "", f"expected {error.get('ctx', {}).get('expected', 'another value')}"
+def _literal(error: ErrorDetails, path: DocumentPath) -> _Description:
+    return "bad_value", path, f"expected {error.get('ctx', {}).get('expected', 'another value')}"
 
 
-def _too_short(_: ErrorDetails, path: DocumentPath) -> _Told:
+def _too_short(_: ErrorDetails, path: DocumentPath) -> _Description:
     key = str(path[-1])
-    return "too_few", path, "", f"'{key}' needs at least one of its {_LIST_NAMES.get(key, 'values')}"
+    return "too_few", path, f"'{key}' needs at least one {_ITEM_NAMES.get(key, 'value')}"
 
 
-def _too_long(error: ErrorDetails, path: DocumentPath) -> _Told:
+def _too_long(error: ErrorDetails, path: DocumentPath) -> _Description:
     key, context = str(path[-1]), error.get("ctx") or {}
-    most, actual = context.get("max_length"), context.get("actual_length")
-    return (
-        "too_many",
-        path,
-        "",
-        f"at most {most} {_LIST_NAMES.get(key, 'values')} are allowed, here are {actual}",
-    )
+    limit, actual = context.get("max_length"), context.get("actual_length")
+    return "too_many", path, f"at most {limit} {_ITEM_NAMES.get(key, 'value')}s are allowed, got {actual}"
 
 
-def _expected(what: str) -> Callable[[ErrorDetails, DocumentPath], _Told]:
-    return lambda _, path: ("bad_value", path, "", f"expected {what}")
+def _expected(expected: str) -> Callable[[ErrorDetails, DocumentPath], _Description]:
+    return lambda _, path: ("bad_value", path, f"expected {expected}")
 
 
-_TOLD: Final[Mapping[str, Callable[[ErrorDetails, DocumentPath], _Told]]] = {
+_DESCRIPTIONS: Final[Mapping[str, Callable[[ErrorDetails, DocumentPath], _Description]]] = {
     "missing": _missing,
     "extra_forbidden": _unknown_key,
     "literal_error": _literal,
@@ -126,23 +131,23 @@ _TOLD: Final[Mapping[str, Callable[[ErrorDetails, DocumentPath], _Told]]] = {
     "too_long": _too_long,
     "bool_type": _expected("true or false"),
     "tuple_type": _expected("a list"),
-    "model_type": _expected("keys and values"),
-    "model_attributes_type": _expected("keys and values"),
-    "bad_condition": lambda error, path: ("bad_condition", path, "", error["msg"]),
+    "model_type": _expected("a mapping (keys and values)"),
+    "model_attributes_type": _expected("a mapping (keys and values)"),
+    "bad_condition": lambda error, path: ("bad_condition", path, error["msg"]),
 }
 
 
 def _known_keys(loc: tuple[int | str, ...], path: DocumentPath) -> list[str]:
-    """The keys that the model at a place has."""
-    return [field.alias or name for name, field in _model(loc, path).model_fields.items()]
+    """Return the keys of the model at a path."""
+    return [field.alias or name for name, field in _model_at(loc, path).model_fields.items()]
 
 
-def _model(loc: tuple[int | str, ...], path: DocumentPath) -> type[BaseModel]:
-    shapes: Mapping[str, type[BaseModel]] = {"<all>": AllOf, "<any>": AnyOf, "<not>": Not}
+def _model_at(loc: tuple[int | str, ...], path: DocumentPath) -> type[BaseModel]:
+    nodes: Mapping[str, type[BaseModel]] = {"<all>": AllOf, "<any>": AnyOf, "<not>": Not}
     last = loc[-1] if loc else ""
     if isinstance(last, str) and last[:1] == "<":
-        return shapes.get(last, Condition)
-    steps: Mapping[object, type[BaseModel]] = {
+        return nodes.get(last, Condition)
+    by_key: Mapping[object, type[BaseModel]] = {
         "name": LocalizedName,
         "downgrade": DowngradeAfter,
         "levels": TierLevel,
@@ -150,4 +155,4 @@ def _model(loc: tuple[int | str, ...], path: DocumentPath) -> type[BaseModel]:
     by_list: Mapping[object, type[BaseModel]] = {"rules": Rule, "tiers": Tier, "levels": TierLevel}
     if not path:
         return RuleSet
-    return by_list[path[-2]] if isinstance(path[-1], int) else steps.get(path[-1], RuleSet)
+    return by_list[path[-2]] if isinstance(path[-1], int) else by_key.get(path[-1], RuleSet)

@@ -1,4 +1,4 @@
-"""A RuleSet written down: YAML for people, sorted JSON for storage, and the id of its content."""
+"""Writing of rule sets: YAML for people, canonical JSON for storage, and the id of the content."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from service.domain.documents.yaml_source import resolve_scalar
 from service.domain.rules import RuleSet
 
 _JSON: Final = msgspec.json.Encoder(order="sorted", decimal_format="number")
-_BREAKS: Final = frozenset("\r\x85\u2028\u2029")
-_GROUPED_FROM: Final = 10_000
+_LINE_BREAKS: Final = frozenset("\r\x85\u2028\u2029")
+_MIN_GROUPED: Final = 10_000  # larger numbers are written with underscores
 
 
 def canonical_json(rule_set: RuleSet) -> bytes:
-    """The stored form: JSON with sorted keys, defaults written out, nothing that is empty."""
+    """Encode the stored form: JSON with sorted keys, with all defaults, without empty values."""
     return _JSON.encode(rule_set.model_dump(mode="python", exclude_none=True))
 
 
 def content_id(rule_set: RuleSet) -> str:
-    """The sha256 of the stored form: the same content has the same id."""
+    """Return the SHA-256 of the stored form: equal rule sets have equal ids."""
     return hashlib.sha256(canonical_json(rule_set)).hexdigest()
 
 
 def to_yaml(rule_set: RuleSet) -> str:
-    """The same as YAML, without what is at its default; reading it gives an equal RuleSet."""
+    """Format as YAML without defaults. Parsing it returns an equal RuleSet."""
     head = {"version": rule_set.version, "timezone": rule_set.timezone, "currency": rule_set.currency}
     body = rule_set.model_dump(mode="python", exclude_none=True, exclude_defaults=True)
     return yaml.dump(
@@ -42,7 +42,7 @@ def to_yaml(rule_set: RuleSet) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Quotes what our own reader would not read as a text, and keeps a condition on one line."""
+    """Quotes texts that `resolve_scalar` would convert, and keeps a condition on one line."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True
@@ -62,33 +62,34 @@ _TAGS: Final[Mapping[type[object], str]] = {
 }
 
 
-def _texts(dumper: _Dumper, text: str) -> yaml.Node:
-    """A text, escaped where YAML would take a character for the end of a line and fold it away."""
-    style = '"' if _BREAKS.intersection(text) else None
+def _represent_text(dumper: _Dumper, text: str) -> yaml.Node:
+    """Escape a text with characters that YAML would fold as line breaks."""
+    style = '"' if _LINE_BREAKS.intersection(text) else None
     return dumper.represent_scalar(_TAGS[str], text, style=style)
 
 
-def _whole(dumper: _Dumper, number: int) -> yaml.Node:
-    text = f"{number:_}" if abs(number) >= _GROUPED_FROM else str(number)
+def _represent_int(dumper: _Dumper, number: int) -> yaml.Node:
+    text = f"{number:_}" if abs(number) >= _MIN_GROUPED else str(number)
     return dumper.represent_scalar(_TAGS[int], text)
 
 
-def _fraction(dumper: _Dumper, number: Decimal) -> yaml.Node:
+def _represent_decimal(dumper: _Dumper, number: Decimal) -> yaml.Node:
     return dumper.represent_scalar(_TAGS[Decimal], str(number))
 
 
-def _mapping(dumper: _Dumper, found: dict[str, object]) -> yaml.Node:
-    short = "field" in found or not any(isinstance(value, dict | list | tuple) for value in found.values())
-    return dumper.represent_mapping("tag:yaml.org,2002:map", found.items(), flow_style=short)
+def _represent_mapping(dumper: _Dumper, mapping: dict[str, object]) -> yaml.Node:
+    is_flat = not any(isinstance(value, dict | list | tuple) for value in mapping.values())
+    on_one_line = is_flat or "field" in mapping
+    return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=on_one_line)
 
 
-def _listing(dumper: _Dumper, found: tuple[object, ...]) -> yaml.Node:
-    short = not any(isinstance(value, dict) for value in found)
-    return dumper.represent_sequence("tag:yaml.org,2002:seq", found, flow_style=short)
+def _represent_list(dumper: _Dumper, values: tuple[object, ...]) -> yaml.Node:
+    on_one_line = not any(isinstance(value, dict) for value in values)
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=on_one_line)
 
 
-_Dumper.add_representer(str, _texts)
-_Dumper.add_representer(int, _whole)
-_Dumper.add_representer(Decimal, _fraction)
-_Dumper.add_representer(dict, _mapping)
-_Dumper.add_representer(tuple, _listing)
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(int, _represent_int)
+_Dumper.add_representer(Decimal, _represent_decimal)
+_Dumper.add_representer(dict, _represent_mapping)
+_Dumper.add_representer(tuple, _represent_list)

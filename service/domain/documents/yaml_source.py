@@ -1,7 +1,7 @@
-"""YAML read safely: plain data and the place of everything in it, refused before it can grow or hang.
+"""Safe parsing of YAML into plain data with the position of every value; limits apply before anything is built.
 
-Scalars are read as in YAML 1.2: yes, no, on, off, dates and 1:30 stay texts. A number that starts with 0
-stays a text too (a phone), a number with a fraction becomes a Decimal, so that it is kept as written.
+Scalars follow YAML 1.2: yes, no, on, off, dates and 1:30 are texts. A number that starts with 0, such as a phone
+number, is a text too. A number with a fraction becomes a Decimal, which keeps it as written.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ import yaml
 from service.domain.documents.errors import DocumentError, DocumentPath, format_path
 
 MAX_BYTES: Final = 256 * 1024
-MAX_NESTING: Final = 24  # four groups, their lists, and what is around them
+MAX_NESTING: Final = 24  # four groups with their lists, and the levels around them
 MAX_ERRORS: Final = 100
 _INT: Final = re.compile(r"[-+]?(?:0|[1-9][0-9_]{0,30})")
 _FRACTION: Final = re.compile(r"-?(?:0|[1-9][0-9_]{0,30})(?:\.[0-9]{1,30})?(?:[eE][-+]?[0-9]{1,3})?")
-_WORDS: Final[dict[str, bool | None]] = {
+_CONSTANTS: Final[dict[str, bool | None]] = {
     "": None,
     "~": None,
     **dict.fromkeys(("null", "Null", "NULL"), None),
@@ -32,7 +32,7 @@ _WORDS: Final[dict[str, bool | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class SourceDocument:
-    """Plain data, where each value and each key stands (line and column from 1), and what was refused."""
+    """Plain data, the positions of its values and keys (line and column from 1), and the errors found."""
 
     data: object
     values: dict[DocumentPath, tuple[int, int]]
@@ -41,31 +41,31 @@ class SourceDocument:
 
 
 def parse_yaml(text: str) -> SourceDocument:
-    """Read one YAML document; never raises for a bad text, the problems say what was wrong."""
+    """Parse one YAML document. An invalid text does not raise: `problems` holds its errors."""
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
         return _refused(
-            DocumentError(0, 0, "", "syntax", "the text has half a character in it (a lone surrogate)")
+            DocumentError(0, 0, "", "syntax", "the text contains an invalid character (a lone surrogate)")
         )
     if size > MAX_BYTES:
         message = f"the document is larger than {MAX_BYTES // 1024} KiB"
         return _refused(DocumentError(0, 0, "", "too_large", message))
-    walk = _Walk(yaml.parse(text, Loader=yaml.CSafeLoader))
+    parser = _EventParser(yaml.parse(text, Loader=yaml.CSafeLoader))
     try:
-        data = walk.document()
-    except _Stop:
+        data = parser.document()
+    except _Abort:
         data = None
     except yaml.YAMLError as exc:
-        walk.problems.append(_syntax(exc))
+        parser.problems.append(_syntax(exc))
         data = None
-    return SourceDocument(data, walk.values, walk.keys, tuple(walk.problems))
+    return SourceDocument(data, parser.values, parser.keys, tuple(parser.problems))
 
 
 def resolve_scalar(text: str) -> object:
-    """What a plain (unquoted) scalar means."""
-    if text in _WORDS:
-        return _WORDS[text]
+    """Return the value of an unquoted scalar."""
+    if text in _CONSTANTS:
+        return _CONSTANTS[text]
     if _INT.fullmatch(text):
         return int(text.replace("_", ""))
     if _FRACTION.fullmatch(text):
@@ -73,13 +73,13 @@ def resolve_scalar(text: str) -> object:
     return text
 
 
-class _Stop(Exception):
-    """The document is not worth reading on."""
+class _Abort(Exception):
+    """Parsing stops here: too many errors, or one that makes the rest meaningless."""
 
 
 @dataclass(slots=True)
-class _Walk:
-    """One pass over the events of a document."""
+class _EventParser:
+    """Builds plain data from the events of a document."""
 
     events: Iterator[yaml.Event]
     values: dict[DocumentPath, tuple[int, int]] = field(default_factory=dict)
@@ -91,14 +91,16 @@ class _Walk:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if () in self.values:
-                    self.stop(event, (), "syntax", "only one document is expected (a second '---')")
+                    self.abort(
+                        event, (), "syntax", "expected one document, but a second one starts here ('---')"
+                    )
                 data = self.node(next(self.events), ())
         return data
 
     def node(self, event: yaml.Event, path: DocumentPath) -> object:
-        self.values[path] = _place(event)
+        self.values[path] = _position(event)
         if len(path) > MAX_NESTING:
-            self.stop(event, path[:3], "too_deep", "the document is nested too deeply")
+            self.abort(event, path[:3], "too_deep", "the document is nested too deeply")
         self.refuse_references(event, path)
         if isinstance(event, yaml.ScalarEvent):
             return resolve_scalar(event.value) if event.implicit[0] else event.value
@@ -106,7 +108,7 @@ class _Walk:
             return self.sequence(path)
         if isinstance(event, yaml.MappingStartEvent):
             return self.mapping(path)
-        return None  # an alias, already refused
+        return None  # an alias: refuse_references has refused it
 
     def sequence(self, path: DocumentPath) -> list[object]:
         items: list[object] = []
@@ -115,39 +117,39 @@ class _Walk:
         return items
 
     def mapping(self, path: DocumentPath) -> dict[str, object]:
-        found: dict[str, object] = {}
+        mapping: dict[str, object] = {}
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.key(event, path)
-            if key in found:
-                self.problem(event, path, "duplicate_key", f"'{key}' is written twice")
-            here = (*path, key)
-            self.keys.setdefault(here, _place(event))
-            found[key] = self.node(next(self.events), here)
-        return found
+            if key in mapping:
+                self.add_error(event, path, "duplicate_key", f"the key '{key}' appears twice")
+            key_path = (*path, key)
+            self.keys.setdefault(key_path, _position(event))
+            mapping[key] = self.node(next(self.events), key_path)
+        return mapping
 
     def key(self, event: yaml.Event, path: DocumentPath) -> str:
         self.refuse_references(event, path)
         if not isinstance(event, yaml.ScalarEvent):
-            self.stop(event, path, "syntax", "a key must be a plain word")
+            self.abort(event, path, "syntax", "a key must be a text")
         return str(getattr(event, "value", ""))[:200]
 
     def refuse_references(self, event: yaml.Event, path: DocumentPath) -> None:
         if getattr(event, "anchor", None) is not None:
-            self.problem(event, path, "anchor", "anchors (&) and aliases (*) are not allowed")
+            self.add_error(event, path, "anchor", "anchors (&) and aliases (*) are not allowed")
         if getattr(event, "tag", None) not in {None, "!"}:
-            self.problem(event, path, "yaml_tag", "YAML tags (!) are not allowed; put the text in quotes")
+            self.add_error(event, path, "yaml_tag", "YAML tags (!) are not allowed; put the text in quotes")
 
-    def problem(self, event: yaml.Event, path: DocumentPath, kind: str, message: str) -> None:
-        self.problems.append(DocumentError(*_place(event), format_path(path), kind, message))
+    def add_error(self, event: yaml.Event, path: DocumentPath, kind: str, message: str) -> None:
+        self.problems.append(DocumentError(*_position(event), format_path(path), kind, message))
         if len(self.problems) >= MAX_ERRORS:
-            raise _Stop
+            raise _Abort
 
-    def stop(self, event: yaml.Event, path: DocumentPath, kind: str, message: str) -> None:
-        self.problem(event, path, kind, message)
-        raise _Stop
+    def abort(self, event: yaml.Event, path: DocumentPath, kind: str, message: str) -> None:
+        self.add_error(event, path, kind, message)
+        raise _Abort
 
 
-def _place(event: yaml.Event) -> tuple[int, int]:
+def _position(event: yaml.Event) -> tuple[int, int]:
     mark = event.start_mark
     return (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
 
@@ -155,9 +157,9 @@ def _place(event: yaml.Event) -> tuple[int, int]:
 def _syntax(error: yaml.YAMLError) -> DocumentError:
     mark = getattr(error, "problem_mark", None)
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be read"
+    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
     return DocumentError(line, column, "", "syntax", f"this is not YAML: {reason}")
 
 
-def _refused(problem: DocumentError) -> SourceDocument:
-    return SourceDocument(None, {}, {}, (problem,))
+def _refused(error: DocumentError) -> SourceDocument:
+    return SourceDocument(None, {}, {}, (error,))

@@ -6,15 +6,15 @@ from collections.abc import Iterator
 
 import msgspec
 
-from service.domain.customers import Customer, after, fold, tag_set
+from service.domain.customers import Customer, apply_change, fold, tag_set
 from service.domain.decisions import CustomerState, Decision, Ownership, TagOutcome, decide_with_restores
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
-    Coming,
     CustomerExplanation,
     ExplainInput,
     RuleExplanation,
     RuleStatus,
+    ScheduledChange,
     TagExplanation,
     TagOrigin,
     TierExplanation,
@@ -59,17 +59,17 @@ class _Explanation:
         """How a tag is added or removed, if it is."""
         return next((one for one in self.outcomes.get(key, ()) if one.effect in ("add", "remove")), None)
 
-    def coming(self, maker: str, keys: frozenset[str]) -> Coming | None:
+    def coming(self, maker: str, keys: frozenset[str]) -> ScheduledChange | None:
         """What happens to these tags on the day on which the rule or tier may change."""
         day = self.next[maker]
         if day is None:
             return None
         if day not in self._coming:
-            known, then = self.known, after(tag_set(self.known.customer.tags), self.decision.change)
+            known, then = self.known, apply_change(tag_set(self.known.customer.tags), self.decision.change)
             customer = msgspec.structs.replace(known.customer, tags=then.names)
             self._coming[day] = _decide(self.compiled, customer, self.decision.state, known, day)
         change = self._coming[day].change
-        return Coming(
+        return ScheduledChange(
             day,
             tuple(tag for tag in change.add if fold(tag) in keys),
             tuple(tag for tag in change.remove if fold(tag) in keys),

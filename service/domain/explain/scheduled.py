@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from service.domain.customers import Customer, after, fold, tag_set
+from service.domain.customers import Customer, apply_change, fold, tag_set
 from service.domain.decisions import Decision
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier
 
@@ -18,7 +18,7 @@ def next_change_by_rule(
     reads. `customer` and `today` are those of the decision. None: only an event will change it.
     """
     facts = compiled.build_facts(customer, today)
-    facts.tags = frozenset(map(fold, after(tag_set(customer.tags), decision.change).names))
+    facts.tags = frozenset(map(fold, apply_change(tag_set(customer.tags), decision.change).names))
     own: dict[str, int] = {}
     for maker, flip in compiled.next_change_by_rule:
         if (on := flip(facts)) is not None:

@@ -91,7 +91,7 @@ def describe_gap(gap: ConditionTrace, *, translator: Translator, currency: str) 
         return translator("wait", value=translator.days(far.amount))
     if far.tags:
         return translator(_TAG_WAYS[far.way], value=translator.truncate_list(far.tags))
-    kind = gap.condition.operator.kind
+    kind = gap.condition.operator.field_type
     name = "window" if gap.condition.operator.operand_type is OperandType.DURATION else str(kind)
     if kind is FieldType.MONEY:
         amount = translator.money(far.amount, currency, up=True)
@@ -131,10 +131,12 @@ def _negated(found: Trace, words: Translator, currency: str) -> str:
 
 def _actual(found: ConditionTrace, words: Translator, currency: str) -> str:
     field, operator = found.condition.field, found.condition.operator
-    if found.matched is found.required and (operator.kind is FieldType.BOOL or operator.name == "is_empty"):
+    if found.matched is found.required and (
+        operator.field_type is FieldType.BOOL or operator.name == "is_empty"
+    ):
         return ""  # the sentence has said it
     value = format_value(field, found.actual, translator=words, currency=currency)
-    if found.actual is None or found.actual == [] or operator.kind is FieldType.TEXT:
+    if found.actual is None or found.actual == [] or operator.field_type is FieldType.TEXT:
         return value
     key = f"actual.{field}"
     return words(key if words.has(key) else "actual", value=value)

@@ -13,7 +13,7 @@ from babel.dates import get_month_names
 from babel.lists import format_list
 from babel.numbers import format_currency, format_decimal
 
-from service.domain.customers import rounded
+from service.domain.customers import round_for_display
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
@@ -60,8 +60,8 @@ class Translator:
         return format_decimal(n, locale=self.language).translate(_NARROW)
 
     def money(self, amount: int, currency: str, *, up: bool = False) -> str:
-        """An amount of ten-thousandths, rounded for display: 340.000 ₫. `up`: it is a difference (see `rounded`)."""
-        shown = rounded(amount, currency, up=up)
+        """An amount of ten-thousandths, rounded for display: 340.000 ₫. `up`: it is a difference (see `round_for_display`)."""
+        shown = round_for_display(amount, currency, up=up)
         return format_currency(shown, currency, locale=self.language).translate(_NARROW)
 
     def days(self, n: int) -> str:

@@ -1,8 +1,7 @@
-"""The rule language: fields, operators, conditions, rules, tiers and what a new version inherits.
+"""The rule language: fields, operators, conditions, rules, tiers, and what a new version inherits.
 
-Others read rule sets and walk their conditions; nothing here parses text or evaluates a customer."""
+Other rooms read rule sets and walk their conditions; parsing documents and evaluating customers happen elsewhere."""
 
-from service.domain.rules.amounts import strip_accents
 from service.domain.rules.calendar import (
     LAST_DAY,
     Calendar,
@@ -43,8 +42,9 @@ from service.domain.rules.inheritance import (
     inherit,
     inherit_rollback,
 )
-from service.domain.rules.operands import InvalidOperand, Operand, OperandType
+from service.domain.rules.operands import InvalidOperand, Operand, OperandType, strip_accents
 from service.domain.rules.operators import Operator
+from service.domain.rules.scalars import did_you_mean
 
 __all__ = [
     "FIELDS",
@@ -77,6 +77,7 @@ __all__ = [
     "calendar_for",
     "children",
     "decode_inheritance",
+    "did_you_mean",
     "direct_dependencies",
     "encode_inheritance",
     "find_cycle",

@@ -1,4 +1,4 @@
-"""In which order rules are decided: who sets a tag comes before whoever reads it."""
+"""Dependencies between rules: the rules that set a tag must be decided before the rules that read it."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ RuleOrTier = Rule | Tier
 
 
 def direct_dependencies(rules: Iterable[RuleOrTier]) -> dict[str, set[str]]:
-    """For each rule and tier, the ids of those that must be decided before it."""
+    """Return, by id, the ids of the rules and tiers that must be decided before each rule and tier."""
     rules = tuple(rules)
     setters: dict[str, set[str]] = {}
-    for maker in rules:
-        for tag in maker.tags:
-            setters.setdefault(fold(tag), set()).add(maker.id)
-    return {maker.id: _needs(maker, setters) for maker in rules}
+    for rule in rules:
+        for tag in rule.tags:
+            setters.setdefault(fold(tag), set()).add(rule.id)
+    return {rule.id: _rules_read_by(rule, setters) for rule in rules}
 
 
-def _needs(maker: RuleOrTier, setters: Mapping[str, set[str]]) -> set[str]:
-    """`is_empty` looks at every tag but the rule's own, which it would undo itself by."""
-    own = {fold(tag) for tag in maker.tags}
-    found: set[str] = set()
-    for tree in maker.expressions:
-        for condition in iter_conditions(tree):
+def _rules_read_by(rule: RuleOrTier, setters: Mapping[str, set[str]]) -> set[str]:
+    """`is_empty` reads every tag except the rule's own tags: otherwise the rule would undo itself."""
+    own = {fold(tag) for tag in rule.tags}
+    ids: set[str] = set()
+    for expression in rule.expressions:
+        for condition in iter_conditions(expression):
             if condition.field != "tags":
                 continue
-            named = condition.value if isinstance(condition.value, tuple) else None
-            wanted = setters.keys() - own if named is None else {fold(str(tag)) for tag in named}
-            found.update(*(setters.get(key, set()) for key in wanted))
-    return found
+            listed = condition.value if isinstance(condition.value, tuple) else None
+            keys = setters.keys() - own if listed is None else {fold(str(tag)) for tag in listed}
+            ids.update(*(setters.get(key, set()) for key in keys))
+    return ids
 
 
 def find_cycle(rules: Iterable[RuleOrTier]) -> tuple[str, ...]:
-    """The ids of one loop, first and last the same; empty when there is none."""
+    """Return the ids of one dependency cycle, starting and ending with the same id; empty if there is none."""
     try:
         TopologicalSorter(direct_dependencies(rules)).prepare()
     except CycleError as exc:

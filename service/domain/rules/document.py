@@ -1,4 +1,4 @@
-"""The rules document as people write it: typed, checked, and kept exactly as authored."""
+"""The rule document: rules, tiers and the rule set, kept exactly as authored."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
 
-from service.domain.rules.amounts import parse_duration_days
 from service.domain.rules.conditions import Expression, Model, Node, check_limits
+from service.domain.rules.operands import parse_duration_days
 from service.domain.rules.scalars import (
     Currency,
     Duration,
@@ -31,23 +31,23 @@ When = Annotated[Node, AfterValidator(check_limits)]
 
 
 class LocalizedName(Model):
-    """A name in the languages of the pages."""
+    """A name in Vietnamese, English, or both."""
 
     vi: Text | None = None
     en: Text | None = None
 
 
-def _a_name(value: object) -> object:
+def _parse_name(value: object) -> object:
     if value is not None and not isinstance(value, str | dict | LocalizedName):
         raise validation_error("bad_name", "expected a text, or {vi: …, en: …}")
     return LocalizedName.model_validate(value) if isinstance(value, dict) else value
 
 
-Name = Annotated[LocalizedName | Text | None, BeforeValidator(_a_name)]
+Name = Annotated[LocalizedName | Text | None, BeforeValidator(_parse_name)]
 
 
 class RuleBase(Model):
-    """What rules and tiers share: an id that is stable for ever, a name, a note, and whether it is live."""
+    """The fields that rules and tiers share. `id` never changes; a rule that is not `enabled` is not decided."""
 
     id: Slug
     name: Name = None
@@ -55,19 +55,19 @@ class RuleBase(Model):
     enabled: StrictBool = True
 
     def display_name(self, language: str) -> str:
-        """The name in a language ('vi', 'en'), or in the other one, or the id."""
+        """Return the name in a language ('vi', 'en'), else in the other language, else the id."""
         if isinstance(self.name, LocalizedName):
-            both = (self.name.en, self.name.vi) if language == "en" else (self.name.vi, self.name.en)
-            return both[0] or both[1] or self.id
+            first, second = (self.name.en, self.name.vi) if language == "en" else (self.name.vi, self.name.en)
+            return first or second or self.id
         return self.name or self.id
 
 
 class Rule(RuleBase):
-    """One tag and when a customer has it.
+    """A tag and the condition under which a customer has it.
 
-    `keep`: what happens when the customer no longer matches. `owns`: which copies of the tag may be
-    removed. `when_gone`: what happens to tags that are ours once the rule is deleted, disabled or its tag
-    renamed.
+    `keep`: how long the tag stays after the customer stops matching. `owns`: whether the rule may remove only tags
+    that we added, or all. `when_gone`: what happens to tags that we added once the rule is deleted or disabled, or
+    its tag is renamed.
     """
 
     tag: TagText
@@ -78,7 +78,7 @@ class Rule(RuleBase):
 
     @property
     def keep_days(self) -> int:
-        """0 for while_matching, FOREVER, or the days that a given tag stays at least."""
+        """0 for while_matching, FOREVER for forever, else the minimum number of days that an added tag stays."""
         if self.keep == "forever":
             return FOREVER
         return 0 if self.keep == "while_matching" else parse_duration_days(self.keep) or 0
@@ -93,43 +93,43 @@ class Rule(RuleBase):
 
 
 class DowngradeAfter(Model):
-    """Going down waits: `{after: 90 days}`."""
+    """A downgrade that happens after a waiting period: `{after: 90 days}`."""
 
     after: Duration
 
 
-def _downgrade(value: object) -> object:
+def _parse_downgrade(value: object) -> object:
     if isinstance(value, str) and value not in {"at_once", "never"}:
-        near = did_you_mean(value, ("at_once", "never"))
+        suggestion = did_you_mean(value, ("at_once", "never"))
         raise validation_error(
-            "bad_downgrade", f"expected at_once, never or {{after: 90 days}}, got {value!r}{near}"
+            "bad_downgrade", f"expected at_once, never or {{after: 90 days}}, got {value!r}{suggestion}"
         )
     if isinstance(value, dict):
         return DowngradeAfter.model_validate(value)
     return value
 
 
-Downgrade = Annotated[Literal["at_once", "never"] | DowngradeAfter, BeforeValidator(_downgrade)]
+Downgrade = Annotated[Literal["at_once", "never"] | DowngradeAfter, BeforeValidator(_parse_downgrade)]
 
 
 class TierLevel(Model):
-    """One step of a tier."""
+    """One level of a tier: its tag and its condition."""
 
     tag: TagText
     when: When
 
 
 class Tier(RuleBase):
-    """Tags that exclude each other: the first level from the top that matches wins."""
+    """Levels with tags that exclude each other. The first level in the list that matches wins."""
 
-    owns: OwnershipScope = "all"  # exclusive means exclusive
+    owns: OwnershipScope = "all"  # tags that people added break the exclusion too
     when_gone: OrphanPolicy = "leave"
     downgrade: Downgrade = "at_once"
     levels: tuple[TierLevel, ...] = Field(min_length=1, max_length=MAX_LEVELS)
 
     @property
     def downgrade_days(self) -> int:
-        """0 for at_once, FOREVER for never, or the days that a level stays after it is lost."""
+        """0 for at_once, FOREVER for never, else the number of days that a level stays after it is lost."""
         if isinstance(self.downgrade, DowngradeAfter):
             return parse_duration_days(self.downgrade.after) or 0
         return FOREVER if self.downgrade == "never" else 0
@@ -144,9 +144,9 @@ class Tier(RuleBase):
 
 
 class RuleSet(Model):
-    """A whole document. `version` is the version of this language, not of the rules.
+    """A whole document. `version` is the version of the rule language, not of the rules.
 
-    Its parts are valid each by itself. Whether they are consistent is for the parser to check.
+    Every part is valid by itself. The parser checks that the parts are consistent with each other.
     """
 
     version: Literal[1] = 1
@@ -157,5 +157,5 @@ class RuleSet(Model):
 
     @property
     def all(self) -> tuple[Rule | Tier, ...]:
-        """Rules and tiers, live or not, in the document's order."""
+        """All rules and tiers in document order, enabled or not."""
         return (*self.rules, *self.tiers)

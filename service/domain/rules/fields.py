@@ -1,4 +1,4 @@
-"""What a rule may ask about a customer: each field, its type, and what it is read from."""
+"""The fields that conditions can use: their types and the record keys that they are read from."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: its name in a document, its type, its attributes in Facts, the record keys behind it.
+    """A field: its name in documents, its type, its attributes in `Facts`, and the record keys behind it.
 
-    A choice with two attributes (a province's name and code) matches by either.
+    A choice with two attributes, such as a province's name and code, matches by either.
     """
 
     name: str
     type: FieldType
     fact_names: tuple[str, ...]
     record_keys: frozenset[str]
-    is_personal: bool = False  # its value must not leave the customer's own page
+    is_personal: bool = False  # only the customer's own page may show its value
 
 
 def _field(
-    name: str, kind: FieldType, *keys: str, facts: tuple[str, ...] = (), personal: bool = False
+    name: str, field_type: FieldType, *keys: str, facts: tuple[str, ...] = (), personal: bool = False
 ) -> Field:
-    return Field(name, kind, facts or (name,), frozenset(keys or (name,)), personal)
+    return Field(name, field_type, facts or (name,), frozenset(keys or (name,)), personal)
 
 
 _ALL: Final = (

@@ -1,4 +1,4 @@
-"""What a version of the rules inherits from the versions before it."""
+"""What a version of the rules inherits from earlier versions."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from service.domain.rules.document import OrphanPolicy, RuleSet
 
 @dataclass(frozen=True, slots=True)
 class Inheritance:
-    """What a version inherits from those before it; stored beside the version, not in the document.
+    """What a version inherits from earlier versions; stored beside the version, not in the document.
 
-    `gone`: the last `when_gone` of every rule and tier that is no longer in the document, so that its
-    wish outlives it. It is kept here and not with each owned tag, because a change of `when_gone` alone
-    visits no customer. `take_back`: (rule id, version) whose gifts an undo takes back. `undone`: the versions
-    whose removals it puts back.
+    `orphan_policies`: the last `when_gone` of every rule and tier that is no longer in the document. It is kept here
+    and not with each owned tag, because publishing a change of `when_gone` alone does not visit customers.
+    `revoked_grants`: pairs of rule id and version; a roll-back removes the tags that the rule added in that version.
+    `rolled_back`: the versions whose removals a roll-back restores.
     """
 
     orphan_policies: Mapping[str, OrphanPolicy] = field(default_factory=dict)
@@ -28,7 +28,10 @@ class Inheritance:
     rolled_back: frozenset[int] = frozenset()
 
     def rolled_back_by(self, number: int) -> frozenset[int]:
-        """Which versions the version of this number undid itself: those right before it. None if it is no roll-back."""
+        """Return the versions that the version `number` rolled back: the unbroken run of rolled-back versions before it.
+
+        Empty if the version is not a roll-back.
+        """
         first = number
         while first - 1 in self.rolled_back:
             first -= 1
@@ -39,11 +42,14 @@ NO_INHERITANCE: Final = Inheritance()
 
 
 def inherit(inheritance: Inheritance, *, before: RuleSet, after: RuleSet) -> Inheritance:
-    """The past of the version that follows `before`: rules that left speak for the last time."""
-    staying = {maker.id for maker in after.all}
-    gone = {**inheritance.orphan_policies, **{maker.id: maker.when_gone for maker in before.all}}
+    """Return what `after` inherits when it is published over `before`, whose own inheritance is `inheritance`.
+
+    The policies of rules and tiers that `after` no longer has are added.
+    """
+    remaining = {rule.id for rule in after.all}
+    policies = {**inheritance.orphan_policies, **{rule.id: rule.when_gone for rule in before.all}}
     return replace(
-        inheritance, orphan_policies={one: wish for one, wish in gone.items() if one not in staying}
+        inheritance, orphan_policies={id_: policy for id_, policy in policies.items() if id_ not in remaining}
     )
 
 
@@ -54,38 +60,42 @@ def inherit_rollback(
     restored: RuleSet,
     target: Inheritance = NO_INHERITANCE,
 ) -> Inheritance:
-    """What a roll-back inherits, if `past` is what any publish would: it takes back the gifts of rules that the
-    undone versions had otherwise, and puts back what these removed.
+    """Return what a roll-back inherits: grants of rules that the undone versions changed are revoked, their removals
+    are restored.
 
-    `undone`: version number -> its content; `target`: what the restored version inherited in its time, whose own
-    wishes and undoings hold again. What a rule gave that is the same in the restored content was no mistake, and
-    stays under that rule.
+    `inheritance`: what an ordinary publish of `restored` would inherit (see `inherit`). `undone`: rule sets by
+    version number. `target`: what the restored version inherited when it was first published; its policies,
+    revocations and restores apply again. Grants of a rule that is the same in `restored` are not revoked.
     """
-    wrong = {(one, version) for version, rule_set in undone.items() for one in _otherwise(rule_set, restored)}
+    revoked = {
+        (rule_id, version)
+        for version, rule_set in undone.items()
+        for rule_id in _rules_with_other_grants(rule_set, restored)
+    }
     return Inheritance(
         orphan_policies={**inheritance.orphan_policies, **target.orphan_policies},
-        revoked_grants=target.revoked_grants | wrong,
+        revoked_grants=target.revoked_grants | revoked,
         rolled_back=target.rolled_back | undone.keys(),
     )
 
 
-def _otherwise(rule_set: RuleSet, restored: RuleSet) -> set[str]:
-    """The ids whose gifts may differ: changed themselves, or reading tags of one that was."""
-    makers = rule_set.all
+def _rules_with_other_grants(rule_set: RuleSet, restored: RuleSet) -> set[str]:
+    """The ids of rules that `restored` has differently, and of rules that read the tags of such a rule."""
+    rules = rule_set.all
     if (rule_set.timezone, rule_set.currency) != (restored.timezone, restored.currency):
-        return {maker.id for maker in makers}
-    right = {maker.id: maker for maker in restored.all}
-    found = {maker.id for maker in makers if not _gives_the_same(maker, right.get(maker.id))}
-    near = direct_dependencies(makers)
-    for one in TopologicalSorter(near).static_order():
-        if near[one] & found:
-            found.add(one)
-    return found
+        return {rule.id for rule in rules}
+    restored_rules = {rule.id: rule for rule in restored.all}
+    changed = {rule.id for rule in rules if not _grants_equal(rule, restored_rules.get(rule.id))}
+    dependencies = direct_dependencies(rules)
+    for rule_id in TopologicalSorter(dependencies).static_order():
+        if dependencies[rule_id] & changed:
+            changed.add(rule_id)
+    return changed
 
 
-def _gives_the_same(one: RuleOrTier, other: RuleOrTier | None) -> bool:
-    """Whether two rules give the same tags to the same customers (names and notes do not matter)."""
-    return other is not None and (one.tags, one.expressions, one.enabled) == (
+def _grants_equal(rule: RuleOrTier, other: RuleOrTier | None) -> bool:
+    """Whether two rules give the same tags to the same customers; names and notes do not matter."""
+    return other is not None and (rule.tags, rule.expressions, rule.enabled) == (
         other.tags,
         other.expressions,
         other.enabled,
@@ -93,22 +103,28 @@ def _gives_the_same(one: RuleOrTier, other: RuleOrTier | None) -> bool:
 
 
 class _StoredInheritance(msgspec.Struct, array_like=True):
-    gone: dict[str, OrphanPolicy]
-    take_back: list[tuple[str, int]]
-    undone: list[int] = []
+    """The stored form: a JSON list in this order."""
+
+    orphan_policies: dict[str, OrphanPolicy]
+    revoked_grants: list[tuple[str, int]]
+    rolled_back: list[int] = []
 
 
-def encode_inheritance(past: Inheritance) -> bytes:
-    """The bytes of a version's past (JSON)."""
+def encode_inheritance(inheritance: Inheritance) -> bytes:
+    """Encode as JSON; equal inheritances have equal bytes."""
     stored = _StoredInheritance(
-        dict(sorted(past.orphan_policies.items())), sorted(past.revoked_grants), sorted(past.rolled_back)
+        dict(sorted(inheritance.orphan_policies.items())),
+        sorted(inheritance.revoked_grants),
+        sorted(inheritance.rolled_back),
     )
     return msgspec.json.encode(stored)
 
 
-def decode_inheritance(packed: bytes) -> Inheritance:
-    """The reverse; empty bytes are no past."""
-    if not packed:
+def decode_inheritance(encoded: bytes) -> Inheritance:
+    """Decode what `encode_inheritance` wrote; empty bytes are NO_INHERITANCE."""
+    if not encoded:
         return NO_INHERITANCE
-    stored = msgspec.json.decode(packed, type=_StoredInheritance)
-    return Inheritance(stored.gone, frozenset(stored.take_back), frozenset(stored.undone))
+    stored = msgspec.json.decode(encoded, type=_StoredInheritance)
+    return Inheritance(
+        stored.orphan_policies, frozenset(stored.revoked_grants), frozenset(stored.rolled_back)
+    )

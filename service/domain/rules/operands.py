@@ -1,28 +1,49 @@
-"""What a condition compares with: from the value as authored to the value as compared."""
+"""Operands: the values of conditions, converted from what an author wrote to what facts are compared with.
+
+Amounts and durations may be texts in Vietnamese or English, with or without accents.
+"""
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
 
 from service.domain.customers import CURRENCY_EXPONENTS, DEFAULT_EXPONENT, MAX_ID, fold, to_ten_thousandths
-from service.domain.rules.amounts import format_plain, parse_amount, parse_duration_days
 from service.domain.rules.fields import Field
 
 Scalar = bool | int | float | Decimal | str
-RawValue = Scalar | tuple[Scalar, ...] | None
+AuthoredValue = Scalar | tuple[Scalar, ...] | None
 Operand = int | tuple[int, int] | frozenset[str] | frozenset[int] | str | None
 
 GENDERS: Final[Mapping[str, int]] = {"male": 1, "nam": 1, "female": 0, "nữ": 0, "nu": 0}
+MAX_DAYS: Final = 36_500  # of a duration
+_DURATION: Final = re.compile(r"([0-9][0-9_]{0,8})\s*([a-z]+)")
+_AMOUNT: Final = re.compile(
+    r"(-?[0-9][0-9._,\s]{0,30}?)\s*(trieu|tr|m|nghin|ngan|k|ty|ti)?\s*(?:d|₫|vnd|dong)?"
+)
+_GROUPED: Final = re.compile(r"-?[0-9]{1,3}(?:([.,\s_])[0-9]{3})(?:\1[0-9]{3})*")
+_DAYS_BY_UNIT: Final[Mapping[str, int]] = {
+    **dict.fromkeys(("day", "days", "ngay"), 1),
+    **dict.fromkeys(("week", "weeks", "tuan"), 7),
+    **dict.fromkeys(("month", "months", "thang"), 30),
+    **dict.fromkeys(("year", "years", "nam"), 365),
+}
+_AMOUNT_MULTIPLIERS: Final[Mapping[str, int]] = {
+    "": 1,
+    **dict.fromkeys(("k", "nghin", "ngan"), 1_000),
+    **dict.fromkeys(("tr", "trieu", "m"), 1_000_000),
+    **dict.fromkeys(("ty", "ti"), 1_000_000_000),
+}
 _ISO_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 class OperandType(StrEnum):
-    """The shape of value that an operator takes."""
+    """The kind of value that an operator takes."""
 
     NONE = "nothing"
     MONEY = "amount"
@@ -40,166 +61,213 @@ class OperandType(StrEnum):
 
 
 class InvalidOperand(ValueError):
-    """A value that its operator cannot compare with; the message says what is expected."""
+    """A value that its operator cannot use; the message says what is expected."""
 
 
-def parse_operand(*, takes: OperandType, field: Field, value: RawValue, currency: str) -> Operand:
-    """Make an authored value comparable; raises BadValue.
+def parse_operand(*, operand_type: OperandType, field: Field, value: AuthoredValue, currency: str) -> Operand:
+    """Convert an authored value to the value that facts are compared with; raises InvalidOperand.
 
-    Money becomes ten-thousandths, lengths of time days, dates ordinals, texts folded keys.
+    Money becomes ten-thousandths, a duration becomes days, a date its ordinal, a text its folded key.
     """
-    if takes is OperandType.NONE:
+    if operand_type is OperandType.NONE:
         if value is not None:
             raise InvalidOperand("this operator takes no value; leave 'value' out")
         return None
-    return _READERS[takes](field, value, currency)
+    return _PARSERS[operand_type](field, value, currency)
 
 
-def _amount(_: Field, value: RawValue, currency: str) -> int:
+def _amount(_: Field, value: AuthoredValue, currency: str) -> int:
     if isinstance(value, str):
-        meant = parse_amount(value)
-        written = "a number" if meant is None else f"a number: {format_plain(meant)}"
-        raise InvalidOperand(f"write the amount as {written} (got the text {value!r})")
+        amount = parse_amount(value)
+        expected = "a number" if amount is None else f"a number: {format_plain(amount)}"
+        raise InvalidOperand(f"write the amount as {expected} (got the text {value!r})")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         raise InvalidOperand("write the amount as a number, such as 10_000_000")
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not isinstance(value, int):
-        _check_fraction(number, CURRENCY_EXPONENTS.get(currency, DEFAULT_EXPONENT), currency)
+        _check_decimals(number, currency)
     try:
         return to_ten_thousandths(number)
     except ValueError as exc:
         raise InvalidOperand(str(exc)) from exc
 
 
-def _check_fraction(number: Decimal, digits: int, currency: str) -> None:
+def _check_decimals(number: Decimal, currency: str) -> None:
+    """Refuse more decimals than the currency has: 10.000 in a VND document probably means ten thousand."""
+    digits = CURRENCY_EXPONENTS.get(currency, DEFAULT_EXPONENT)
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int):
         raise InvalidOperand("write the amount as a number, such as 10_000_000")
     if not digits:
-        meant = f"; did you mean {format_plain(number.scaleb(-exponent))}?" if exponent == -3 else ""
-        raise InvalidOperand(f"{currency} has no decimals: write a whole number without a point{meant}")
+        suggestion = f"; did you mean {format_plain(number.scaleb(-exponent))}?" if exponent == -3 else ""
+        raise InvalidOperand(f"{currency} has no decimals: write a whole number without a point{suggestion}")
     if -exponent > digits:
         raise InvalidOperand(f"{currency} has {digits} decimals, not {-exponent}")
 
 
-def _count(_: Field, value: RawValue, __: str) -> int:
+def _integer(_: Field, value: AuthoredValue, __: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidOperand(f"expected a whole number, got {_shown(value)}")
+        raise InvalidOperand(f"expected a whole number, got {format_authored(value)}")
     if abs(value) > MAX_ID:
         raise InvalidOperand("the number is too large")
     return value
 
 
-def _pair(read: Callable[[Field, RawValue, str], int]) -> Callable[[Field, RawValue, str], tuple[int, int]]:
-    def both(field: Field, value: RawValue, currency: str) -> tuple[int, int]:
+def _range(
+    parse: Callable[[Field, AuthoredValue, str], int],
+) -> Callable[[Field, AuthoredValue, str], tuple[int, int]]:
+    def parse_range(field: Field, value: AuthoredValue, currency: str) -> tuple[int, int]:
         if not isinstance(value, tuple) or len(value) != 2:
-            raise InvalidOperand("expected two numbers, lowest first, such as [1, 5]")
-        low, high = read(field, value[0], currency), read(field, value[1], currency)
+            raise InvalidOperand("expected a list of two numbers, the lower one first, such as [1, 5]")
+        low, high = parse(field, value[0], currency), parse(field, value[1], currency)
         if low > high:
             raise InvalidOperand("the first number is larger than the second")
         return low, high
 
-    return both
+    return parse_range
 
 
-def _span(_: Field, value: RawValue, __: str) -> int:
+def _duration(_: Field, value: AuthoredValue, __: str) -> int:
     days = parse_duration_days(value) if isinstance(value, str) else None
     if days is None:
-        raise InvalidOperand(f"expected a length of time such as '90 days' or '90 ngày', got {_shown(value)}")
+        raise InvalidOperand(
+            f"expected a duration such as '90 days' or '90 ngày', got {format_authored(value)}"
+        )
     return days
 
 
-def _day(_: Field, value: RawValue, __: str) -> int:
+def _date(_: Field, value: AuthoredValue, __: str) -> int:
     try:
         if isinstance(value, str) and _ISO_DAY.fullmatch(value):
             return date.fromisoformat(value).toordinal()
     except ValueError:
-        pass  # the 30th of February: told below, like any other text that is no day
-    raise InvalidOperand(f"expected a date such as 2026-07-01 (year-month-day), got {_shown(value)}")
+        pass  # 30 February: refused below, like any other text that is not a date
+    raise InvalidOperand(f"expected a date such as 2026-07-01 (year-month-day), got {format_authored(value)}")
 
 
-def _month(_: Field, value: RawValue, __: str) -> int:
+def _month(_: Field, value: AuthoredValue, __: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 12:
-        raise InvalidOperand(f"expected a month from 1 to 12, got {_shown(value)}")
+        raise InvalidOperand(f"expected a month from 1 to 12, got {format_authored(value)}")
     return value
 
 
-def _flag(_: Field, value: RawValue, __: str) -> int:
+def _boolean(_: Field, value: AuthoredValue, __: str) -> int:
     if not isinstance(value, bool):
         raise InvalidOperand("expected true or false")
     return value
 
 
-def _choice(field: Field, value: RawValue, _: str) -> frozenset[int] | frozenset[str]:
+def _choice(field: Field, value: AuthoredValue, _: str) -> frozenset[int] | frozenset[str]:
     if isinstance(value, tuple):
-        raise InvalidOperand("expected one value; use 'in' or 'not_in' for a list")
-    return _choices(field, (value,) if value is not None else (), "")
+        raise InvalidOperand("expected a single value; use 'in' or 'not_in' for a list")
+    return _choice_list(field, (value,) if value is not None else (), "")
 
 
-def _choices(field: Field, value: RawValue, _: str) -> frozenset[int] | frozenset[str]:
+def _choice_list(field: Field, value: AuthoredValue, _: str) -> frozenset[int] | frozenset[str]:
     if not isinstance(value, tuple):
-        raise InvalidOperand(f"expected a list, such as [{_shown(value)}]")
+        raise InvalidOperand(f"expected a list, such as [{format_authored(value)}]")
     if not value:
         raise InvalidOperand("expected at least one value")
     if field.name == "gender":
         return frozenset(map(_gender, value))
-    return frozenset(map(_words, value))
+    return frozenset(map(_key, value))
 
 
 def _gender(value: Scalar) -> int:
     if isinstance(value, str) and fold(value) in GENDERS:
         return GENDERS[fold(value)]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 9:
-        raise InvalidOperand(f"expected male (1) or female (0), got {_shown(value)}")
+        raise InvalidOperand(f"expected male (1) or female (0), got {format_authored(value)}")
     return value
 
 
-def _words(value: Scalar) -> str:
+def _key(value: Scalar) -> str:
+    """Fold a text; raises InvalidOperand."""
     if not isinstance(value, str):
-        raise InvalidOperand(f"expected a text, got {_shown(value)}; put it in quotes: '{value}'")
-    if not (folded := fold(value)):
+        raise InvalidOperand(f"expected a text, got {format_authored(value)}; put it in quotes: '{value}'")
+    if not (key := fold(value)):
         raise InvalidOperand("expected a text that is not empty")
-    return folded
+    return key
 
 
-def _text(_: Field, value: RawValue, __: str) -> str:
+def _text(_: Field, value: AuthoredValue, __: str) -> str:
     if isinstance(value, tuple) or value is None:
-        raise InvalidOperand("expected one text")
-    return _words(value)
+        raise InvalidOperand("expected a single text")
+    return _key(value)
 
 
-def _tag_list(_: Field, value: RawValue, __: str) -> frozenset[str]:
+def _tag_list(_: Field, value: AuthoredValue, __: str) -> frozenset[str]:
     if not isinstance(value, tuple):
-        raise InvalidOperand(f"expected a list of tags, such as [{_shown(value)}]")
+        raise InvalidOperand(f"expected a list of tags, such as [{format_authored(value)}]")
     if not value:
         raise InvalidOperand("expected at least one tag")
     if any(isinstance(tag, str) and "," in tag for tag in value):
-        raise InvalidOperand("a tag can never contain a comma: write the tags apart, as a list")
-    return frozenset(map(_words, value))
+        raise InvalidOperand("a tag cannot contain a comma; write the tags as a list")
+    return frozenset(map(_key, value))
 
 
-def _shown(value: RawValue) -> str:
-    """A value short enough for a message, as the author wrote it."""
+def format_authored(value: object) -> str:
+    """Format a value for a message as its author wrote it, shortened."""
     if value is None:
         return "nothing"
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, tuple):
+    if isinstance(value, list | tuple):
         return "a list"
     return repr(value[:40]) if isinstance(value, str) else str(value)[:40]
 
 
-_READERS: Final[Mapping[OperandType, Callable[[Field, RawValue, str], Operand]]] = {
+_PARSERS: Final[Mapping[OperandType, Callable[[Field, AuthoredValue, str], Operand]]] = {
     OperandType.MONEY: _amount,
-    OperandType.MONEY_RANGE: _pair(_amount),
-    OperandType.INTEGER: _count,
-    OperandType.INTEGER_RANGE: _pair(_count),
-    OperandType.DURATION: _span,
-    OperandType.DATE: _day,
+    OperandType.MONEY_RANGE: _range(_amount),
+    OperandType.INTEGER: _integer,
+    OperandType.INTEGER_RANGE: _range(_integer),
+    OperandType.DURATION: _duration,
+    OperandType.DATE: _date,
     OperandType.MONTH: _month,
-    OperandType.BOOLEAN: _flag,
+    OperandType.BOOLEAN: _boolean,
     OperandType.CHOICE: _choice,
-    OperandType.CHOICE_LIST: _choices,
+    OperandType.CHOICE_LIST: _choice_list,
     OperandType.TEXT: _text,
     OperandType.TAG_LIST: _tag_list,
 }
+
+
+def strip_accents(text: str) -> str:
+    """Return the text in lower case without accents (đ becomes d): for parsing units, never for matching."""
+    decomposed = unicodedata.normalize("NFD", text.strip().casefold())
+    unaccented = "".join(character for character in decomposed if not unicodedata.combining(character))
+    return unaccented.replace("đ", "d")
+
+
+def parse_duration_days(text: str) -> int | None:
+    """Parse '90 days', '90 ngày', '3 months' (30 days each), '2 tuần' or '1 year' (365 days); None for other texts."""
+    match = _DURATION.fullmatch(strip_accents(text)) if len(text) <= 40 else None
+    if match is None or match[2] not in _DAYS_BY_UNIT:
+        return None
+    days = int(match[1].replace("_", "")) * _DAYS_BY_UNIT[match[2]]
+    return days if days <= MAX_DAYS else None
+
+
+def parse_amount(text: str) -> Decimal | None:
+    """Parse '10.000.000', '10 triệu', '10tr', '1,5 triệu', '500k' or '10,000,000 đ'; None for other texts.
+
+    Documents must write amounts as numbers; this suggests the number. A separator before exactly three digits
+    groups thousands, as Vietnamese readers expect.
+    """
+    match = _AMOUNT.fullmatch(strip_accents(text)) if len(text) <= 60 else None
+    if match is None:
+        return None
+    digits = match[1].strip()
+    if _GROUPED.fullmatch(digits):
+        digits = re.sub(r"[.,\s_]", "", digits)
+    try:
+        return Decimal(digits.replace("_", "").replace(",", ".")) * _AMOUNT_MULTIPLIERS[match[2] or ""]
+    except InvalidOperation:
+        return None
+
+
+def format_plain(number: Decimal) -> str:
+    """Format a number without an exponent and without trailing zeros."""
+    text = f"{number:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text

@@ -37,8 +37,8 @@ async def made(stage: Stage) -> AsyncIterator[Made]:
         def make() -> NightlyReconcile:
             return NightlyReconcile(
                 context=stage.context,
-                rulebook=stage.drain.rulebook,
-                bucket=stage.drain.turns.rate_limiter,
+                rules_cache=stage.drain.rules_cache,
+                rate_limiter=stage.drain.leases.rate_limiter,
                 session=session,
                 counters=stage.drain.counters,
                 alerts=stage.drain.alerts,
@@ -257,5 +257,5 @@ async def test_rules_that_cannot_be_read_end_the_night_of_their_shop_alone(stage
     await stage.redis.hdel(stage.key("versions"), str(number))
     stage.clock.advance(DAY_S)
 
-    assert await replace(made(), rulebook=CompiledRulesCache(stage.versions)).run() == 0
+    assert await replace(made(), rules_cache=CompiledRulesCache(stage.versions)).run() == 0
     assert await stage.redis.exists(stage.key("nightly:lock"))  # again, but not at once

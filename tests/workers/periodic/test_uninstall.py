@@ -25,7 +25,7 @@ TOLD = b'{"id": 1000000001}'
 @pytest.fixture
 def uninstalls(stage: Stage) -> UninstallMonitor:
     drain = stage.drain
-    return UninstallMonitor(stage.context, drain.turns.rate_limiter, drain.session, drain.alerts)
+    return UninstallMonitor(stage.context, drain.leases.rate_limiter, drain.session, drain.alerts)
 
 
 async def is_uninstalled(stage: Stage) -> None:

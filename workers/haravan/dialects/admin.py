@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from service.domain.customers import CustomerId, CustomerRecord, TagChange, after, format_tags, tag_set
+from service.domain.customers import CustomerId, CustomerRecord, TagChange, apply_change, format_tags, tag_set
 from service.errors import ApiUnavailable, CustomerNotFound, MalformedData, Refused
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
@@ -81,7 +81,7 @@ class Admin(BaseDialect):
         return single_request(put_one(customer, {"id": customer, **fields}), decoding.decode_raw_customer)
 
     def delete(self, customer: CustomerId) -> Call[None]:
-        """Delete a customer. Raises Rejected if there are orders."""
+        """Delete a customer. Raises RequestRejected if there are orders."""
         return single_request(delete_one(customer), decoding.ignore_body)
 
     def change_tags(
@@ -129,7 +129,7 @@ class Admin(BaseDialect):
         read = yield from single_request(get_one(customer), decoding.decode_record)
         _require_tags(read)
         current = tag_set(read.customer.tags)
-        wanted = after(current, change)
+        wanted = apply_change(current, change)
         if wanted.names == current.names:
             return current.names
         request = put_one(customer, {"id": customer, "tags": format_tags(wanted.names)})

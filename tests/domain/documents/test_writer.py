@@ -12,7 +12,7 @@ from service.domain.documents.parser import parse_rules, validate_rules
 from service.domain.documents.writer import canonical_json, content_id, to_yaml
 from tests.reference import strategies
 
-SAMPLE = (Path(__file__).parents[1] / "payloads/rules/sample.yaml").read_text()
+SAMPLE = (Path(__file__).parents[2] / "payloads/rules/sample.yaml").read_text()
 AWKWARD = st.sampled_from(
     ["yes", "null", "~", "1_000", "0900000001", "1e5", "1.50", "true", "- x", "a: b", "#no", "'", '"', "🎂", "Hồ Chí Minh", "é", "\x85x", "\u2028", "*a", "&a", "!x", "{x", "[x", "? x", "|", ">", "%", "@x", "a\nb", "a #b", "-", "=", "<<", "---", "\ufeffx", " x ", "\tx", "\x07", "\u200b"]
 )  # fmt: skip

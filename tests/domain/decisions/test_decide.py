@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.builder import DecisionBuilder
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.state import CustomerState, Ownership
@@ -49,7 +49,7 @@ class Shop:
             now_ms=moment(self.today, 10, ZONE),
             version=self.version,
         )
-        self.retag(*after(tag_set(self.customer.tags), decision.change).names)
+        self.retag(*apply_change(tag_set(self.customer.tags), decision.change).names)
         self.standing = decision.state
         return decision
 
@@ -387,7 +387,7 @@ def test_a_decision_leaves_the_facts_that_others_share_as_they_are() -> None:
     customer = Customer(id=1, total_spent=100_0000)
     facts = compiled.build_facts(customer, START.toordinal())
     builder = DecisionBuilder(
-        compiled=compiled, customer=customer, standing=CustomerState(), facts=facts, now_ms=0, version=1
+        rules=compiled, customer=customer, state=CustomerState(), facts=facts, now_ms=0, version=1
     )
 
     builder.add(tag="VIP", key="vip", rule="vip", cause="matched", inputs=NO_INPUTS)

@@ -8,9 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.customers.money import MAX_AMOUNT, exact_decimal, rounded, to_ten_thousandths, to_units
+from service.domain.customers.money import (
+    MAX_AMOUNT,
+    exact_decimal,
+    round_for_display,
+    to_ten_thousandths,
+    to_units,
+)
 from service.domain.explain.wording import Translator
-from service.locales import words
+from service.locales import translator_for
 
 
 @given(st.integers(-MAX_AMOUNT // 2, MAX_AMOUNT), st.integers(0, 9999))
@@ -56,7 +62,7 @@ def test_a_number_beyond_every_decimal_is_no_number() -> None:
 def test_amounts_are_shown_rounded_down_and_differences_up(
     value: int, currency: str, amount: str, difference: str
 ) -> None:
-    assert (rounded(value, currency), rounded(value, currency, up=True)) == (
+    assert (round_for_display(value, currency), round_for_display(value, currency, up=True)) == (
         Decimal(amount),
         Decimal(difference),
     )
@@ -70,6 +76,8 @@ def test_an_amount_in_units_is_exact_and_an_integer_if_it_is_whole(value: int) -
     assert isinstance(units, int) is (value % 10_000 == 0)
 
 
-@pytest.mark.parametrize(("language", "shown"), [(words("vi"), "9.999.999 ₫"), (words("en"), "₫9,999,999")])
+@pytest.mark.parametrize(
+    ("language", "shown"), [(translator_for("vi"), "9.999.999 ₫"), (translator_for("en"), "₫9,999,999")]
+)
 def test_an_amount_is_never_shown_as_the_limit_that_it_misses(language: Translator, shown: str) -> None:
     assert language.money(9_999_999_9999, "VND") == shown

@@ -9,7 +9,7 @@ import msgspec
 
 from service.domain.customers.customer import Customer
 from service.domain.customers.drift import ExternalChange
-from service.domain.customers.tags import after, fold, tag_set
+from service.domain.customers.tags import apply_change, fold, tag_set
 from service.domain.decisions.decide import Decision
 from service.domain.decisions.rollback import (
     LedgerChange,
@@ -65,7 +65,7 @@ class Life:
         for one in decision.changes:
             self.clock += 1
             self.ledger.append(LedgerChange(1, one.tag, self.version, self.clock, one.cause, undo=one.undo))
-        self.retag(*after(tag_set(self.customer.tags), decision.change).names)
+        self.retag(*apply_change(tag_set(self.customer.tags), decision.change).names)
         self.standing = decision.state
         return decision
 

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
-from service.domain.customers.tags import after, tag_set
+from service.domain.customers.tags import apply_change, tag_set
 from service.domain.decisions.decide import Decision, decide, decide_by_steps
 from service.domain.decisions.fast_path import fast_path
 from service.domain.decisions.state import CustomerState, Hold, Ownership
@@ -34,7 +34,7 @@ def decided_both_ways(
     quick = decide(rules=compiled, customer=customer, state=standing, today=day, now_ms=now_ms, version=4)
     facts = compiled.build_facts(customer, day)
     whole = decide_by_steps(
-        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=4
+        rules=compiled, customer=customer, state=standing, facts=facts, now_ms=now_ms, version=4
     )
     return quick, whole
 
@@ -57,8 +57,10 @@ def check(compiled: CompiledRules, customer: Customer, standing: CustomerState, 
 @given(st.data())
 def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
-    standing = data.draw(st.one_of(st.just(CustomerState()), strategies.standings(doc["timezone"], today)))
-    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.PASTS))
+    standing = data.draw(
+        st.one_of(st.just(CustomerState()), strategies.customer_states(doc["timezone"], today))
+    )
+    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.INHERITANCES))
 
     check(compiled, data.draw(strategies.customers(doc["timezone"])), standing, today)
 
@@ -76,7 +78,7 @@ def test_a_customer_at_rest_is_decided_alike_both_ways_after_one_edit(data: st.D
     for _ in range(3):
         compiled = compile_rules(rule_set, inheritance=past)
         decision = check(compiled, customer, standing, today)
-        tags = after(tag_set(customer.tags), decision.change).names
+        tags = apply_change(tag_set(customer.tags), decision.change).names
         customer, standing = msgspec.structs.replace(customer, tags=tags), decision.state
         check(compiled, customer, standing, today)
         doc = data.draw(strategies.edited(doc))

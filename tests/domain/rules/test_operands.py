@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.domain.rules.amounts import parse_amount, parse_duration_days
+from service.domain.rules.operands import parse_amount, parse_duration_days
 
 
 @pytest.mark.parametrize(

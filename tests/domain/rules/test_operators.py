@@ -70,7 +70,7 @@ def asked(field: str, op: str, value: Any, customer: Customer) -> bool:
 def test_an_operators_twin_is_its_exact_complement(
     field: str, operator: Operator, customer: Customer
 ) -> None:
-    twin = OPERATORS[operator.kind][operator.complement or ""]
+    twin = OPERATORS[operator.field_type][operator.complement or ""]
     assert twin.complement == operator.name
 
     assert answer(condition(field, operator), customer) is not answer(condition(field, twin), customer)
@@ -136,7 +136,7 @@ def test_an_amount_just_below_the_limit_does_not_reach_it() -> None:
 @pytest.mark.parametrize("kind", list(FieldType))
 def test_every_type_of_field_has_operators_and_every_one_its_table_entry(kind: FieldType) -> None:
     assert OPERATORS[kind]
-    assert all(operator.kind is kind for operator in OPERATORS[kind].values())
+    assert all(operator.field_type is kind for operator in OPERATORS[kind].values())
 
 
 SPELLINGS = [

@@ -27,7 +27,7 @@ async def wake_shop(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float 
             _queue_name=DRAIN_QUEUE,
             _defer_by=delay_s or None,
         )
-        if job is None:  # the id was used: without this, no wake-up would be enqueued for some seconds
+        if job is None:  # arq knows the id; the flag would keep other wake-ups away for some seconds
             await redis.delete(keys.shop(org, "wakeup_pending"))
     except (RedisError, OSError):
         return False

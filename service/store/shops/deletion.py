@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import msgspec
-from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.store.client import SCAN_COUNT, RedisClient, keys, load_script
 from service.store.jobs import PendingJob, pending
-from service.store.shops import uninstall
-
-if TYPE_CHECKING:
-    from service.store.shops.repository import ShopRepository
 
 KEPT_KEYS: Final = ("owned", "holds", "exclusions", "live_version", "versions", "inherited", "documents")
 RETENTION_S: Final = 30 * keys.DAY_S
@@ -66,28 +61,6 @@ async def resume_deletion(
             pending.queue_save(pipe, last)
         await pipe.execute()
     return args.is_last
-
-
-async def erase_uninstalled(
-    redis: RedisClient, shops: ShopRepository, org: OrgId, *, token: str, now_ms: int
-) -> bool:
-    """Remove a shop whose app was uninstalled, and delete its credentials and customer details.
-
-    Returns False if the shop has another token by now, or if its uninstall was cleared.
-    """
-    async with redis.pipeline() as pipe:
-        try:
-            await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
-            shop, uninstalls = await shops.get(org), await uninstall.load_uninstalls(redis, [org])
-            if shop is None or shop.token != token or org not in uninstalls:
-                return False
-            pipe.multi()
-            queue_delisting(pipe, org, job=erasure_job(org, everything=False, due_ms=now_ms + SOON_MS))
-            await pipe.execute()
-        except WatchError:
-            return False
-    await delete_shop_data(redis, org, everything=False)
-    return True
 
 
 def queue_delisting(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:

@@ -140,6 +140,27 @@ class ShopRepository:
         if not removed and not erase:
             raise _no_shop(org)
 
+    async def remove_uninstalled(self, org: OrgId, *, token: str, now_ms: int) -> bool:
+        """Remove a shop whose app was uninstalled, and delete its data except the keys that a re-install reuses.
+
+        Returns False if the shop has another token by now, or if its uninstall was cleared.
+        """
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
+                shop, uninstalls = await self.get(org), await uninstall.load_uninstalls(self._redis, [org])
+                if shop is None or shop.token != token or org not in uninstalls:
+                    return False
+                pipe.multi()
+                due_ms = now_ms + deletion.SOON_MS
+                job = deletion.erasure_job(org, everything=False, due_ms=due_ms)
+                deletion.queue_delisting(pipe, org, job=job)
+                await pipe.execute()
+            except WatchError:
+                return False
+        await deletion.delete_shop_data(self._redis, org, everything=False)
+        return True
+
     async def set_token(self, org: OrgId, token: str) -> None:
         """Replace the token. Ends a pause for a rejected token or an uninstalled app, but no other.
 

@@ -27,9 +27,9 @@ from service.settings import Settings
 from service.store.client import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
 from service.store.jobs import Counters
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, RateLimiter
-from service.store.rules import Versions
+from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import Cipher, ShopRepository
-from workers.drain import CompiledRulesCache, Drain
+from workers.drain import Drain
 from workers.haravan import open_session
 from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
 

@@ -23,8 +23,8 @@ from service.store.client import keys, load_script
 from service.store.customers import snapshots, state, to_stored_state
 from service.store.jobs import runs
 from service.store.queue import dirty
+from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop
-from workers.drain import CompiledRulesCache
 from workers.haravan import Batch, Haravan, Permits
 
 ScanKind = Literal["backfill", "reconcile", "audit"]

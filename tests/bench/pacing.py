@@ -26,7 +26,8 @@ from redis.asyncio import Redis
 
 from service.domain.customers.customer import OrgId
 from service.store.client.connection import connect
-from service.store.queue.rate_limiter import Granted, Lane, RateLimiter
+from service.store.queue.dirty import Lane
+from service.store.queue.rate_limiter import Granted, RateLimiter
 from tests.bench.report import percentile
 from tests.support.valkey import valkey
 

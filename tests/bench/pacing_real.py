@@ -19,7 +19,8 @@ from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers.customer import OrgId
 from service.errors import HaravanError
 from service.store.client.connection import connect
-from service.store.queue.rate_limiter import Lane, RateLimiter
+from service.store.queue.dirty import Lane
+from service.store.queue.rate_limiter import RateLimiter
 from tests.bench.pacing import CALLS_EACH, LEAK, ORG, PROCESSES, SHARE_BAR, own_store
 from workers.haravan.client import Haravan, open_session
 from workers.haravan.rate_limit import WaitingPermits

@@ -26,14 +26,13 @@ from service.store.queue import dead_letters, dirty
 from service.store.queue.dirty import Lane, MarkResult
 from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import RateLimiter
-from service.store.rules import Versions
+from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from service.web.webhooks.endpoint import build_event, parse_headers
 from service.web.webhooks.shop_cache import WebhookShop
 from workers.drain.job import Drain
-from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.pending_jobs import PendingJobs

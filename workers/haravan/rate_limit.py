@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from service.domain.customers import OrgId
-from service.store.queue import Granted, Permit, RateLimiter
-from service.store.queue.rate_limiter import Lane
+from service.store.queue import Granted, Lane, Permit, RateLimiter
 from workers.haravan.calls import Request, Response
 
 MIN_WAIT_S: Final = 0.01

@@ -29,12 +29,17 @@ from service.store.shops import deletion
 
 RETRY_DELAY_MS: Final = 30_000  # after a failure that an immediate retry would repeat
 
+
+async def _erase(context: Context, _: CpuRunner, job: PendingJob) -> bool:
+    return await deletion.resume_deletion(context.redis, job, now_ms=context.now_ms)
+
+
 Execute = Callable[[Context, CpuRunner, PendingJob], Awaitable[bool]]
 EXECUTE: Final[dict[JobKind, Execute]] = {
     "rollout": rollout.execute,
     "late_restores": rollout.execute_late,
     "claim": claims.execute,
-    "erasure": deletion.execute,
+    "erasure": _erase,
 }
 
 

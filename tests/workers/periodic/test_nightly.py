@@ -11,8 +11,8 @@ import pytest
 
 from service.domain.customers.customer import OrgId
 from service.store.jobs import load_counts, nightly
+from service.store.rules import CompiledRulesCache
 from tests.workers.stage import ORG, VIP, Stage
-from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile, nightly_date
 

@@ -1,4 +1,4 @@
-"""Rule versions: immutable, numbered, addressed by content, published over what the author saw."""
+"""Rule versions: immutable, numbered, addressed by content, published over the version that the author saw."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def versions(redis: ArqRedis) -> Versions:
     return Versions(redis)
 
 
-async def test_before_the_first_one_nothing_is_live(versions: Versions) -> None:
+async def test_before_the_first_version_nothing_is_live(versions: Versions) -> None:
     assert await versions.live_number(ORG) == 0
     assert await versions.live(ORG) is None
     assert await versions.history(ORG) == ()
@@ -75,7 +75,7 @@ async def test_equal_rules_share_one_content(versions: Versions, redis: ArqRedis
     assert await redis.hlen(keys.shop(ORG, "documents")) == 2
 
 
-async def test_what_somebody_else_published_meanwhile_is_not_overwritten_unseen(versions: Versions) -> None:
+async def test_a_publish_over_a_version_that_the_author_has_not_seen_is_refused(versions: Versions) -> None:
     await versions.publish(ORG, rules(10_000_000), author="lan", parent=0)
 
     with pytest.raises(Refused, match=r"version 1 .* published meanwhile, you began from 0"):
@@ -84,7 +84,7 @@ async def test_what_somebody_else_published_meanwhile_is_not_overwritten_unseen(
     assert await versions.document(ORG, 1) == rules(10_000_000)
 
 
-async def test_of_many_who_publish_at_once_one_wins(versions: Versions) -> None:
+async def test_of_concurrent_publishes_one_succeeds(versions: Versions) -> None:
     tries = (versions.publish(ORG, rules(1_000_000 * n), author=f"a{n}", parent=0) for n in range(1, 21))
 
     made = await asyncio.gather(*tries, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Who else marks: a publish, a page walk, and the daily scrub."""
+"""Other steps that mark: a publish, a scan, and the daily audit."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.model.tools import Step, marked
 
 
 def publish(scope: Scope, world: World) -> Iterator[Step]:
-    """The difference between two versions over the snapshot; whose wanted tags change is marked."""
+    """A publish marks the customer if the two versions decide differently on the snapshot."""
     if not world.publishing:
         return
     ended = world._replace(publishing=False)
@@ -28,26 +28,26 @@ def publish(scope: Scope, world: World) -> Iterator[Step]:
         yield "the publish marks", marked(scope, ended)
 
 
-def page_walk(scope: Scope, world: World) -> Iterator[Step]:
-    """One page walk, at any time: it reads, and later marks what differs."""
-    if world.walk == "before" and not world.shop.gone:
-        yield f"the page walk reads {world.shop.listed}", world._replace(walk=world.shop.listed)
-    elif isinstance(world.walk, Seen):
-        ended = world._replace(walk="after")
-        if _differs(scope, world, world.walk):
-            yield "the page walk marks", marked(scope, ended)
+def scan(scope: Scope, world: World) -> Iterator[Step]:
+    """One scan, at any time: it reads the customer, and later marks it if its tags are not right."""
+    if world.scan == "before" and not world.shop.gone:
+        yield f"the scan reads {world.shop.listed}", world._replace(scan=world.shop.listed)
+    elif isinstance(world.scan, Seen):
+        ended = world._replace(scan="after")
+        if _differs(scope, world, world.scan):
+            yield "the scan marks", marked(scope, ended)
         else:
-            yield "the page walk sees nothing to do", ended
+            yield "the scan sees nothing to do", ended
 
 
-def scrub(scope: Scope, world: World) -> Iterator[Step]:
-    """The daily look: at every record, and at everybody of whom we keep something."""
+def audit(scope: Scope, world: World) -> Iterator[Step]:
+    """The daily audit: it reads every customer, and marks those that are missing although something is stored of them."""
     store = world.store
     if world.shop.gone:
         if store.snap >= 0 or store.owned or store.intent:
-            yield "the daily scrub misses the customer and marks", marked(scope, world)
+            yield "the daily audit misses the customer and marks", marked(scope, world)
     elif _differs(scope, world, world.shop.record):
-        yield "the daily scrub marks", marked(scope, world)
+        yield "the daily audit marks", marked(scope, world)
 
 
 def _differs(scope: Scope, world: World, seen: Seen) -> bool:

@@ -1,4 +1,4 @@
-"""What is older than 400 days is forgotten, in the streams and in what is known of each customer."""
+"""Retention: entries older than 400 days are removed from the streams and from the indexes by customer."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def test_entries_older_than_400_days_go_and_younger_ones_stay(redis: ArqRe
     assert await redis.hget(keys.shop(ORG, "ledger_by_customer"), "7") == f"{YOUNG}-0,{NOW_MS}-0".encode()
 
 
-async def test_of_what_people_changed_the_last_400_days_are_known(redis: ArqRedis) -> None:
+async def test_manual_changes_of_the_last_400_days_stay(redis: ArqRedis) -> None:
     await touch(redis, 7, VIP=-OLD, Sỉ=YOUNG)
 
     await apply_retention(redis, ORG, now_ms=NOW_MS)
@@ -55,7 +55,7 @@ async def test_of_what_people_changed_the_last_400_days_are_known(redis: ArqRedi
     assert [(one.tag, one.added, one.at_ms) for one in found.values()] == [("Sỉ", True, YOUNG)]
 
 
-async def test_a_customer_of_whom_all_is_old_leaves_nothing_behind(redis: ArqRedis) -> None:
+async def test_a_customer_with_only_old_entries_leaves_no_keys(redis: ArqRedis) -> None:
     await write(redis, 7, OLD)
     await touch(redis, 7, VIP=OLD)
 
@@ -65,7 +65,7 @@ async def test_a_customer_of_whom_all_is_old_leaves_nothing_behind(redis: ArqRed
     assert await redis.xlen(keys.shop(ORG, "ledger")) == 0
 
 
-async def test_a_large_shop_is_done_page_by_page_and_then_again(redis: ArqRedis) -> None:
+async def test_a_large_shop_is_trimmed_page_by_page(redis: ArqRedis) -> None:
     client: Any = redis
     many = {str(number): f"{OLD}-0" for number in range(3 * PAGE_SIZE)}
     await client.hset(keys.shop(ORG, "ledger_by_customer"), mapping=many)
@@ -79,7 +79,7 @@ async def test_a_large_shop_is_done_page_by_page_and_then_again(redis: ArqRedis)
     assert await client.hlen(keys.shop(ORG, "ledger_by_customer")) == 0
 
 
-async def test_a_shop_without_any_of_it_is_no_matter(redis: ArqRedis) -> None:
+async def test_a_shop_without_history_is_trimmed_without_an_error(redis: ArqRedis) -> None:
     await apply_retention(redis, ORG, now_ms=NOW_MS)
 
     assert await ledger.list_for_customer(redis, ORG, SEVEN) == []

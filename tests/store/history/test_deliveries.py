@@ -85,7 +85,7 @@ async def test_a_record_that_cannot_be_read_hides_no_other(redis: ArqRedis) -> N
     assert await customers_since(redis, ORG, since_ms=0) == [7]
 
 
-async def test_a_plain_mark_in_a_lot_is_no_delivery(redis: ArqRedis) -> None:
+async def test_a_plain_mark_in_a_batch_is_no_delivery(redis: ArqRedis) -> None:
     events = [DirtyEvent("1", cause="replay:R1"), DirtyEvent("2", identity=b"2" * 16)]
 
     made = await mark_dirty(redis, ORG, events, lane="live")
@@ -106,7 +106,7 @@ async def test_a_span_of_time_includes_both_ends(redis: ArqRedis) -> None:
     assert len(await list_for_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms + 1)) == 0
 
 
-async def test_whoever_was_named_is_found_once_and_by_topic(redis: ArqRedis) -> None:
+async def test_named_customers_are_listed_once_and_by_topic(redis: ArqRedis) -> None:
     for customer in (7, 8, 7):
         await deliver(redis, customer)
     await deliver(redis, 9, "orders/create")
@@ -115,14 +115,14 @@ async def test_whoever_was_named_is_found_once_and_by_topic(redis: ArqRedis) -> 
     assert await customers_since(redis, ORG, since_ms=0, topics=["orders/create"]) == [9]
 
 
-async def test_a_delivery_that_the_retention_took_is_left_out(redis: ArqRedis) -> None:
+async def test_a_trimmed_delivery_is_not_listed(redis: ArqRedis) -> None:
     await deliver(redis, 7)
     await redis.xtrim(keys.shop(ORG, "deliveries"), maxlen=0)
 
     assert await list_for_customer(redis, ORG, CustomerId(7)) == ()
 
 
-async def test_a_delivery_whose_record_cannot_be_read_is_shown_as_far_as_it_goes(redis: ArqRedis) -> None:
+async def test_a_delivery_with_a_malformed_record_is_listed_without_its_topic(redis: ArqRedis) -> None:
     await mark_dirty(redis, ORG, [DirtyEvent("7", identity=b"1" * 16, record=b"\xff")], lane="live")
 
     [delivery] = (await list_deliveries(redis, ORG)).deliveries
@@ -130,7 +130,7 @@ async def test_a_delivery_whose_record_cannot_be_read_is_shown_as_far_as_it_goes
     assert (delivery.customer, delivery.outcome, delivery.topic) == (7, "marked", "")
 
 
-async def test_strangers_never_fill_the_store(redis: ArqRedis) -> None:
+async def test_deliveries_of_unknown_shops_are_bounded(redis: ArqRedis) -> None:
     stream = keys.shop(UNKNOWN_SHOP, "deliveries")
     async with redis.pipeline(transaction=False) as pipe:
         for _ in range(2_500):

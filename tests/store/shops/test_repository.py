@@ -1,4 +1,4 @@
-"""Shops: kept with sealed tokens, seeded from the environment, paused and resumed."""
+"""Shops: stored with encrypted tokens, created from the environment, paused and resumed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
 from service.store.client import keys
 from service.store.shops.cipher import Cipher
-from service.store.shops.repository import TOKEN_REJECTED, Shop, ShopRepository
+from service.store.shops.model import Shop
+from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 
 OLD, NEW = "old-key-" * 5, "new-key-" * 5
 ORG = OrgId("1000000001")
@@ -35,7 +36,7 @@ async def test_an_added_shop_comes_back_as_it_was(shops: ShopRepository) -> None
 async def test_a_shop_is_added_once(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
-    with pytest.raises(Refused, match="there already"):
+    with pytest.raises(Refused, match="exists already"):
         await shops.add(replace(GOM, token="token-two"))
 
     assert (await shops.get_or_raise(ORG)).token == "token-one"
@@ -88,7 +89,7 @@ async def test_every_wrong_field_is_named_at_once(shops: ShopRepository) -> None
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1:9000", "localhost", "[::1]:9000", "sandbox:9000"])
-async def test_plain_http_is_fine_near_by(shops: ShopRepository, host: str) -> None:
+async def test_plain_http_is_accepted_for_local_hosts(shops: ShopRepository, host: str) -> None:
     await shops.add(replace(GOM, api_url=f"http://{host}/com"))
 
     assert await shops.orgs() == (ORG,)
@@ -101,7 +102,7 @@ async def test_shops_are_listed_by_their_number(shops: ShopRepository) -> None:
     assert await shops.orgs() == ("4", "30", "200")
 
 
-async def test_a_shop_that_we_do_not_keep_is_none(shops: ShopRepository) -> None:
+async def test_an_unknown_shop_is_none(shops: ShopRepository) -> None:
     assert await shops.get(ORG) is None
     with pytest.raises(NotFound):
         await shops.get_or_raise(ORG)
@@ -131,9 +132,7 @@ async def test_a_neighbour_with_a_longer_number_survives_the_removal(
     assert await shops.get(OrgId(ORG + "1")) is not None
 
 
-async def test_what_was_stored_of_a_shop_can_outlive_its_removal(
-    shops: ShopRepository, redis: ArqRedis
-) -> None:
+async def test_a_removal_without_erasure_keeps_the_shops_data(shops: ShopRepository, redis: ArqRedis) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")
 
@@ -151,7 +150,7 @@ async def test_removing_a_shop_that_is_not_there_says_so(shops: ShopRepository) 
 # Pauses
 
 
-async def test_a_pause_says_why_since_when_and_by_whom(shops: ShopRepository) -> None:
+async def test_a_pause_has_its_reason_time_and_author(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
     await shops.pause(ORG, reason="tồn kho", by="lan")
@@ -197,7 +196,7 @@ async def test_a_new_token_ends_only_a_pause_for_the_old_one(
     assert (shop.token, shop.paused) == ("token-two", left)
 
 
-async def test_the_brake_on_removals_is_apart_from_the_pause(shops: ShopRepository, redis: ArqRedis) -> None:
+async def test_resuming_a_shop_does_not_resume_its_removals(shops: ShopRepository, redis: ArqRedis) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "state"), "removals_paused", "61 removals within an hour")
 
@@ -209,7 +208,7 @@ async def test_the_brake_on_removals_is_apart_from_the_pause(shops: ShopReposito
 # Keys
 
 
-async def test_after_a_rotation_old_tokens_open_and_are_sealed_anew(
+async def test_after_a_rotation_old_tokens_are_encrypted_with_the_new_key(
     redis: ArqRedis, shops: ShopRepository
 ) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
@@ -220,7 +219,9 @@ async def test_after_a_rotation_old_tokens_open_and_are_sealed_anew(
     assert (shop.token, shop.secret) == ("token-one", "secret-one")
 
 
-async def test_a_token_sealed_with_a_lost_key_says_what_to_do(redis: ArqRedis, shops: ShopRepository) -> None:
+async def test_a_token_encrypted_with_a_lost_key_raises_with_the_remedy(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
     await shops.add(GOM)
 
     with pytest.raises(MalformedData, match="tagger shops token"):

@@ -1,9 +1,9 @@
-"""Random histories of a few customers: a take sees the newest moment and the last delivery, a settlement what moved."""
+"""Random histories of a few customers: no webhook is missed by a dequeue, and no settlement overwrites a newer mark."""
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass, field
+from random import Random
 from typing import Literal
 
 import pytest
@@ -28,47 +28,47 @@ Op = Literal["complete", "plan", "delay", "requeue", "dead_letter"]
 
 @dataclass
 class Life:
-    """What happened so far, and what must follow from it."""
+    """A random history, and what must follow from it."""
 
     redis: ArqRedis
-    dice: random.Random
+    random: Random
     now_ms: int = 1_800_000_000_000
     number: int = 0
-    told: dict[int, int] = field(default_factory=dict)  # the newest moment of each customer's events
+    updated_ms: dict[int, int] = field(default_factory=dict)  # the newest `updated_at` of each customer
     deliveries: dict[int, list[str]] = field(default_factory=dict)
-    open: dict[int, Mark] = field(default_factory=dict)  # taken, and nothing happened to the customer since
-    moved: dict[int, Mark] = field(default_factory=dict)  # taken, and something did
+    open: dict[int, Mark] = field(default_factory=dict)  # dequeued, and unchanged since
+    moved: dict[int, Mark] = field(default_factory=dict)  # dequeued, and marked since
 
-    def turns(self) -> LeaseManager:
+    def leases(self) -> LeaseManager:
         return LeaseManager(
             self.redis,
             rate_limiter=RateLimiter(self.redis, clock_ms=lambda: self.now_ms),
             clock_ms=lambda: self.now_ms,
         )
 
-    async def turn(self) -> ShopLease:
-        turn = await self.turns().acquire(ORG, token="turn")  # a lock's, not an API's
-        if turn is None:
+    async def lease(self) -> ShopLease:
+        lease = await self.leases().acquire(ORG, token="lease")
+        if lease is None:
             await self.redis.delete(P + "lease")
-            turn = await self.turns().acquire(ORG, token="turn")
-        assert turn is not None
-        return turn
+            lease = await self.leases().acquire(ORG, token="lease")
+        assert lease is not None
+        return lease
 
     async def happens(self) -> None:
-        """A lot of webhooks, or of marks by others."""
-        live, events = self.dice.random() < 0.8, []
-        for _ in range(self.dice.choice((1, 1, 2, 30))):
-            customer, moment = self.dice.choice(CROWD), self.dice.randrange(1, 1000)
+        """A batch of webhooks, or of marks by a replay."""
+        live, events = self.random.random() < 0.8, []
+        for _ in range(self.random.choice((1, 1, 2, 30))):
+            customer, moment = self.random.choice(CROWD), self.random.randrange(1, 1000)
             self.number += 1
             identity = self.number.to_bytes(16) if live else b""
-            cause = self.dice.choice(("delivery", "delivery", "deletion")) if live else "replay:R1"
+            cause = self.random.choice(("delivery", "delivery", "deletion")) if live else "replay:R1"
             events.append(
                 DirtyEvent(
                     str(customer), updated_ms=str(moment if live else 0), identity=identity, cause=cause
                 )
             )
             if live:
-                self.told[customer] = max(moment, self.told.get(customer, 0))
+                self.updated_ms[customer] = max(moment, self.updated_ms.get(customer, 0))
             if customer in self.open:
                 self.moved[customer] = self.open.pop(customer)
         made = await mark_dirty(
@@ -83,23 +83,23 @@ class Life:
             if one.delivery:
                 self.deliveries.setdefault(int(event.customer), []).append(one.delivery)
 
-    async def take(self) -> None:
-        marks, _ = await (await self.turn()).dequeue(linger_ms=0)
-        for one in marks:
-            self.moved.pop(one.customer, None)
-            self.open[one.customer] = one
-            assert one.updated_ms == self.told.get(one.customer, 0)
-            last = self.deliveries.get(one.customer, [""])[-1]
-            assert one.last_delivery in (last, "")  # a mark after a clear may be by no delivery at all
+    async def dequeue(self) -> None:
+        marks, _ = await (await self.lease()).dequeue(linger_ms=0)
+        for mark in marks:
+            self.moved.pop(mark.customer, None)
+            self.open[mark.customer] = mark
+            assert mark.updated_ms == self.updated_ms.get(mark.customer, 0)
+            last = self.deliveries.get(mark.customer, [""])[-1]
+            assert mark.last_delivery in (last, "")  # a mark after a settlement may have no delivery
 
     async def settle(self) -> None:
-        """Whoever was taken and left alone since is settled; whoever was not is refused."""
+        """A settlement is executed if nothing happened to the customer since the dequeue, and superseded otherwise."""
         taken = [(one, True) for one in self.open.values()] + [(one, False) for one in self.moved.values()]
         if not taken:
             return
-        one, stands = self.dice.choice(taken)
+        one, stands = self.random.choice(taken)
         ops: tuple[Op, ...] = ("complete", "plan", "delay", "requeue", "dead_letter")
-        op = self.dice.choice(ops)
+        op = self.random.choice(ops)
         settlement = Settlement(
             op=op,
             mark=one,
@@ -107,7 +107,7 @@ class Life:
             due_ms=self.now_ms + 500 if op == "delay" else None,
             dead_letter=DeadLetterDraft("rejected", "no") if op == "dead_letter" else None,
         )
-        outcome = await (await self.turn()).settle([settlement], today=TODAY)
+        outcome = await (await self.lease()).settle([settlement], today=TODAY)
         assert outcome == ["done" if stands else "superseded"]
         if stands and op != "plan":
             del self.open[one.customer]
@@ -119,14 +119,14 @@ class Life:
         ]:
             if await self.redis.hget(P + f"mark:{one.customer}", "state") != b"planned" and stands:
                 continue
-            answer = await (await self.turn()).permit_write(
+            answer = await (await self.lease()).permit_write(
                 one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, owners=0, reserve=0
             )
             assert (answer == WriteDenied("superseded")) is not stands
             return
 
     async def passes(self) -> None:
-        self.now_ms += self.dice.choice((1, 100, 2500, 20_000))
+        self.now_ms += self.random.choice((1, 100, 2500, 20_000))
 
     async def check(self) -> None:
         """The last deliveries of each customer are found, in their order."""
@@ -138,10 +138,10 @@ class Life:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_whatever_happens_nothing_that_was_told_is_missed(redis: ArqRedis, seed: int) -> None:
-    life = Life(redis, random.Random(seed))
-    steps = (life.happens, life.happens, life.take, life.settle, life.write, life.passes)
+async def test_no_delivery_is_missed_and_no_newer_mark_is_settled(redis: ArqRedis, seed: int) -> None:
+    life = Life(redis, Random(seed))
+    steps = (life.happens, life.happens, life.dequeue, life.settle, life.write, life.passes)
 
     for _ in range(60):
-        await life.dice.choice(steps)()
+        await life.random.choice(steps)()
         await life.check()

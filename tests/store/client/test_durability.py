@@ -1,4 +1,4 @@
-"""Which servers are fit to keep a promise."""
+"""Durability checks: which servers keep acknowledged webhooks."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.errors import InvalidSettings
-from service.settings import Durability
-from service.store.client.durability import check_server, evaluate_config, require_durable
+from service.store.client.durability import Durability, check_server, evaluate_config, require_durable
 
 FIT = {
     "appendonly": "yes",
@@ -37,7 +36,7 @@ FIT = {
         ),
     ],
 )  # fmt: skip
-def test_a_server_is_judged(
+def test_the_settings_of_a_server_are_checked(
     changed: dict[str, str], durability: Durability, found: list[tuple[str, str]]
 ) -> None:
     assert [(each.level, each.name) for each in evaluate_config({**FIT, **changed}, durability)] == found
@@ -48,12 +47,12 @@ def test_a_refusal_names_the_opt_out_and_what_it_may_lose() -> None:
         require_durable(evaluate_config({**FIT, "appendfsync": "everysec"}, "fsync"))
 
 
-def test_hidden_settings_make_it_the_providers_promise() -> None:
+def test_hidden_settings_are_a_note() -> None:
     findings = evaluate_config(None, "fsync")
 
     require_durable(findings)
     assert [(each.level, each.name) for each in findings] == [("note", "config_hidden")]
 
 
-async def test_a_real_server_is_examined(redis: ArqRedis) -> None:
+async def test_a_real_server_is_checked(redis: ArqRedis) -> None:
     assert [each.name for each in await check_server(redis, "fsync")] == ["not_durable"]

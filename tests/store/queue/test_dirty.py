@@ -1,4 +1,4 @@
-"""What one call of the mark script promises."""
+"""Marks: the promises of one call of mark_dirty.lua."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ORG = OrgId("1000000001")
 P = keys.shop(ORG)
 
 
-async def test_fifty_updates_are_one_mark_and_one_wake(redis: ArqRedis) -> None:
+async def test_fifty_updates_are_one_mark_and_one_wake_up(redis: ArqRedis) -> None:
     events = [DirtyEvent("7", updated_ms=str(i), identity=i.to_bytes(16)) for i in range(1, 51)]
 
     made = await mark_dirty(redis, ORG, events, lane="live")
@@ -44,10 +44,8 @@ async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRed
 
 
 async def taken(redis: ArqRedis) -> list[Mark]:
-    """Who is taken by a turn that begins now."""
-    turn = await LeaseManager(redis, rate_limiter=RateLimiter(redis)).acquire(
-        ORG, token="turn"
-    )  # a lock's, not an API's
+    """The marks that a drain dequeues now."""
+    turn = await LeaseManager(redis, rate_limiter=RateLimiter(redis)).acquire(ORG, token="lease")
     assert turn is not None
     marks, _ = await turn.dequeue()
     return marks
@@ -57,7 +55,7 @@ def first_ms(marked: list[MarkResult]) -> int:
     return int(marked[0].delivery.split("-")[0])
 
 
-async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: ArqRedis) -> None:
+async def test_an_echo_is_recorded_and_not_marked(redis: ArqRedis) -> None:
     await redis.hset(P + "echo_digests", "7", "aaaa bbbb")
 
     marked = await mark_dirty(redis, ORG, [DirtyEvent("7", digest="bbbb", identity=b"1" * 16)], lane="live")
@@ -77,7 +75,7 @@ async def test_a_bulk_mark_never_demotes_a_live_one(redis: ArqRedis) -> None:
     assert await redis.hget(P + "mark:7", "runs") == b"R1"
 
 
-async def test_a_live_mark_lifts_a_bulk_one_and_keeps_its_age(redis: ArqRedis) -> None:
+async def test_a_live_mark_promotes_a_bulk_one_and_keeps_its_position(redis: ArqRedis) -> None:
     await mark_dirty(redis, ORG, [DirtyEvent("7", cause="replay:R1"), DirtyEvent("8")], lane="bulk")
 
     await mark_dirty(redis, ORG, [DirtyEvent("7")], lane="live")

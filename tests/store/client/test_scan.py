@@ -1,4 +1,4 @@
-"""However many customers a shop has, no single command is about all of them: webhooks wait for it meanwhile."""
+"""No command covers all customers of a large shop, because webhooks would wait for it."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
 EVERYBODY: Final = [CustomerId(each) for each in range(1, MANY + 1)]
 WHOLE: Final = {"hkeys", "hvals", "hgetall", "smembers"}  # commands that ask for all there is
-MOST_GIVEN: Final = BATCH_SIZE + 10  # arguments
+MAX_ARGUMENTS: Final = BATCH_SIZE + 10  # arguments
 
 
 @asynccontextmanager
-async def in_steps(redis: ArqRedis) -> AsyncIterator[None]:
+async def in_batches(redis: ArqRedis) -> AsyncIterator[None]:
     """Fails where a command was given too much, or asked for a whole large key."""
     client: Any = redis
     await client.config_set("slowlog-log-slower-than", 0)
@@ -43,7 +43,7 @@ async def in_steps(redis: ArqRedis) -> AsyncIterator[None]:
     given = {
         one: int(more[1]) for one in said if (more := re.search(r"\.\.\. \((\d+) more arguments\)", one))
     }
-    assert not {one[:60]: more for one, more in given.items() if more > MOST_GIVEN}
+    assert not {one[:60]: more for one, more in given.items() if more > MAX_ARGUMENTS}
     assert not [one for one in said if one.split()[0].lower() in WHOLE and ":run:" not in one]
 
 
@@ -78,7 +78,7 @@ async def retry_all_letters(redis: ArqRedis) -> None:
 
 
 @pytest.mark.parametrize("work", [replay_everybody, mark_in_one_go, retry_all_letters])
-async def test_everybody_is_reached_in_steps(
+async def test_all_customers_of_a_large_shop_are_reached_in_batches(
     redis: ArqRedis, work: Callable[[ArqRedis], Awaitable[None]]
 ) -> None:
     client: Any = redis
@@ -87,11 +87,11 @@ async def test_everybody_is_reached_in_steps(
     await client.hset(keys.shop(ORG, "dead_letters"), mapping={str(each): letter for each in EVERYBODY})
     await client.hset(keys.shop(ORG, "reverts"), mapping={str(each): b"\x80" for each in EVERYBODY})
 
-    async with in_steps(redis):
+    async with in_batches(redis):
         await work(redis)
 
 
-async def test_after_a_step_back_of_the_clock_nobody_waits_however_many_there_are(redis: ArqRedis) -> None:
+async def test_after_a_step_back_of_the_clock_no_customer_of_a_large_shop_waits(redis: ArqRedis) -> None:
     later, now = keys.shop(ORG, "delayed"), 10**12
     await redis.zadd(later, {str(each): now + 3_600_000 for each in EVERYBODY})
     await redis.set(keys.partition_key(ORG, "last_server_time"), now + 3_600_000)

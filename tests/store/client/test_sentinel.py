@@ -1,4 +1,4 @@
-"""Which sentinel is believed when they do not agree."""
+"""The primary if the sentinels disagree."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ async def named(*ports: int) -> int:
     return int(port)
 
 
-async def test_the_newest_word_counts_whoever_is_asked_first() -> None:
+async def test_the_newest_configuration_counts_in_any_order_of_the_sentinels() -> None:
     async with AsyncExitStack() as stack:
         late = [await stack.enter_async_context(sentinel(names=OLD, epoch=3)) for _ in range(2)]
         knows = await stack.enter_async_context(sentinel(names=NEW, epoch=4))
@@ -64,7 +64,7 @@ async def test_the_newest_word_counts_whoever_is_asked_first() -> None:
         assert await named(knows, *late) == NEW
 
 
-async def test_the_old_primary_is_not_fallen_back_on_while_the_new_one_is_down() -> None:
+async def test_the_old_primary_is_not_used_while_the_new_one_is_down() -> None:
     async with (
         sentinel(names=OLD, epoch=3) as late,
         sentinel(names=NEW, epoch=4, flags="master,s_down") as knows,
@@ -73,11 +73,11 @@ async def test_the_old_primary_is_not_fallen_back_on_while_the_new_one_is_down()
             await named(late, knows)
 
 
-async def test_sentinels_that_are_away_are_not_waited_for() -> None:
+async def test_unreachable_sentinels_are_not_waited_for() -> None:
     async with sentinel(names=NEW, epoch=4) as knows:
         assert await named(free_port(), knows, free_port()) == NEW
 
 
-async def test_where_none_answers_there_is_no_primary() -> None:
+async def test_without_a_reachable_sentinel_there_is_no_primary() -> None:
     with pytest.raises(MasterNotFoundError):
         await named(free_port())

@@ -121,7 +121,7 @@ def build_report(
         effort=estimate_cost(shown, one_call=shop.dialect == "admin"),
         guard=check_guard(shown),
         warnings=(
-            *lint_coverage(seen=len(people), customers=customers, org=shop.org),
+            *lint_coverage(known=len(people), customers=customers, org=shop.org),
             *lint(compiled, today=people.today),
             *lint_matches(compiled, shown),
             *lint_spellings(compiled, counts),

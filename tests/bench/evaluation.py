@@ -1,12 +1,11 @@
-"""How long 100,000 customers take: their facts, twenty rules, the decision and the next day to look.
+"""The time to decide for 100,000 customers: facts, twenty rules, the decision and the next change.
 
     python tests/bench/evaluation.py [--customers 100000] [--others 5000]
 
-Bars: at most 1 s of one core from decoded snapshots for everything together, as in a shop at rest; at most
-28 ms for one rule over facts that are ready, as a preview has them and asks it. Figures are processor time, the
-best of five. Beside it the conditions alone, in the same run, in CEL (common-expression-language) and zen-engine,
-which get their facts ready as well; every answer is compared. The exit code is 1 if a bar is missed or an answer
-differs.
+Bars: at most 1 s of one core from decoded snapshots for everything together, as in a shop at rest; at most 28 ms for
+one rule over ready facts, as a preview evaluates it. Figures are processor time, the best of five. In the same run,
+CEL (common-expression-language) and zen-engine evaluate the conditions alone, over ready facts as well; every answer
+is compared. The exit code is 1 if a bar is missed or an answer differs.
 """
 
 from __future__ import annotations
@@ -44,25 +43,25 @@ PLACES = (None, "Hồ Chí Minh", "Hà Nội", "Đà Nẵng", "Hải Phòng", "C
 TAGS = ("Facebook", "Zalo", "Khách sỉ", "hội viên", "dai-ly", "web", "blacklist")
 
 
-def customer(number: int, dice: random.Random) -> Customer:
-    """A made-up customer: a quarter never ordered, half have a birthday, most have a tag or two."""
-    orders = dice.choice((0, 0, 1, 1, 2, 3, 5, 9))
+def customer(number: int, rng: random.Random) -> Customer:
+    """A random customer: a quarter never ordered, half have a birthday, most have a tag or two."""
+    orders = rng.choice((0, 0, 1, 1, 2, 3, 5, 9))
     return Customer(
         id=number,
         updated_ms=NOW_MS,
-        total_spent=orders * dice.randrange(100_000, 3_000_000) * 10_000,
+        total_spent=orders * rng.randrange(100_000, 3_000_000) * 10_000,
         orders_count=orders,
-        tags=tuple(dice.sample(TAGS, dice.randrange(3))),
-        created_ms=NOW_MS - dice.randrange(900 * DAY_MS),
-        last_order_ms=NOW_MS - dice.randrange(400 * DAY_MS) if orders else None,
-        birthday_ms=dice.randrange(-(10**12), 10**12) if dice.random() < 0.5 else None,
-        gender=dice.choice((None, 0, 1)),
+        tags=tuple(rng.sample(TAGS, rng.randrange(3))),
+        created_ms=NOW_MS - rng.randrange(900 * DAY_MS),
+        last_order_ms=NOW_MS - rng.randrange(400 * DAY_MS) if orders else None,
+        birthday_ms=rng.randrange(-(10**12), 10**12) if rng.random() < 0.5 else None,
+        gender=rng.choice((None, 0, 1)),
         state="disabled",
-        accepts_marketing=dice.random() < 0.5,
-        verified_email=dice.random() < 0.5,
-        group=dice.choice((None, "Khách sỉ", "Khách lẻ")),
-        province=dice.choice(PLACES),
-        email=dice.choice((None, f"khach{number}@example.com")),
+        accepts_marketing=rng.random() < 0.5,
+        verified_email=rng.random() < 0.5,
+        group=rng.choice((None, "Khách sỉ", "Khách lẻ")),
+        province=rng.choice(PLACES),
+        email=rng.choice((None, f"khach{number}@example.com")),
         phone="0900000001",
         first_name="An",
         last_name="Lê",
@@ -70,116 +69,121 @@ def customer(number: int, dice: random.Random) -> Customer:
 
 
 def best_of(times: int, work: Callable[[], object]) -> float:
-    """The least processor time that the work took, in seconds."""
+    """Return the least processor time that the work took, in seconds."""
     gc.collect()
-    gc.freeze()  # the crowd is not the work's garbage
-    found = []
+    gc.freeze()  # otherwise each collection walks all customers
+    times_s = []
     for _ in range(times):
-        begun = time.process_time()
+        started = time.process_time()
         work()
-        found.append(time.process_time() - begun)
+        times_s.append(time.process_time() - started)
     gc.unfreeze()
-    return min(found)
+    return min(times_s)
 
 
 def decide_all(
-    compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
+    compiled: CompiledRules, customers: Sequence[Customer], states: Sequence[CustomerState]
 ) -> list[Decision]:
     today = compiled.local_day(NOW_MS)
     return [
-        decide(rules=compiled, customer=one, state=standing, today=today, now_ms=NOW_MS, version=1)
-        for one, standing in zip(crowd, standings, strict=True)
+        decide(rules=compiled, customer=customer, state=state, today=today, now_ms=NOW_MS, version=1)
+        for customer, state in zip(customers, states, strict=True)
     ]
 
 
-def decide_each(
-    compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
+def decide_and_drop(
+    compiled: CompiledRules, customers: Sequence[Customer], states: Sequence[CustomerState]
 ) -> None:
-    """The same, keeping nothing, as a preview and a publish do."""
+    """Decide for all customers without keeping the decisions, as a preview and a publish do."""
     today = compiled.local_day(NOW_MS)
-    for one, standing in zip(crowd, standings, strict=True):
-        decide(rules=compiled, customer=one, state=standing, today=today, now_ms=NOW_MS, version=1)
+    for customer, state in zip(customers, states, strict=True):
+        decide(rules=compiled, customer=customer, state=state, today=today, now_ms=NOW_MS, version=1)
 
 
-def make_each(compiled: CompiledRules, crowd: Sequence[Customer]) -> None:
-    """The facts alone, keeping nothing."""
+def build_facts(compiled: CompiledRules, customers: Sequence[Customer]) -> None:
+    """Build the facts of all customers without keeping them."""
     today = compiled.local_day(NOW_MS)
-    for one in crowd:
-        compiled.build_facts(one, today)
+    for customer in customers:
+        compiled.build_facts(customer, today)
 
 
-def count(matches: Callable[[Facts], bool], crowd: Sequence[Facts]) -> int:
-    """How many match one rule, asked as a preview asks."""
-    return sum(map(matches, crowd))
+def count(matches: Callable[[Facts], bool], facts: Sequence[Facts]) -> int:
+    """Count the facts that match one rule, as a preview does."""
+    return sum(map(matches, facts))
 
 
-def match_all(matchers: Sequence[Callable[[Facts], bool]], crowd: Sequence[Facts]) -> int:
-    return sum(1 for facts in crowd for matches in matchers if matches(facts))
+def match_all(matchers: Sequence[Callable[[Facts], bool]], facts: Sequence[Facts]) -> int:
+    return sum(1 for item in facts for matches in matchers if matches(item))
 
 
-def match_others(matchers: Sequence[Matcher], crowd: Sequence[object]) -> int:
-    return sum(1 for facts in crowd for matches in matchers if matches(facts))
+def match_all_in_engine(matchers: Sequence[Matcher], facts: Sequence[object]) -> int:
+    return sum(1 for item in facts for matches in matchers if matches(item))
 
 
-def told(name: str, figure: float, unit: str, bar: float | None = None) -> bool:
-    """Print one figure; returns whether it is within its bar."""
-    good = bar is None or figure <= bar
-    verdict = "" if bar is None else f"   bar {bar:g} {unit}   {'pass' if good else 'FAIL'}"
+def report(name: str, figure: float, unit: str, bar: float | None = None) -> bool:
+    """Print one figure; return whether it is within its bar."""
+    passed = bar is None or figure <= bar
+    verdict = "" if bar is None else f"   bar {bar:g} {unit}   {'pass' if passed else 'FAIL'}"
     print(f"{name:<58}{figure:9.3f} {unit}{verdict}")
-    return good
+    return passed
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--customers", type=int, default=100_000)
     parser.add_argument("--others", type=int, default=5_000, help="customers for the other engines")
-    asked = parser.parse_args()
-    size, scale = asked.customers, 100_000 / asked.customers
+    args = parser.parse_args()
+    size, scale = args.customers, 100_000 / args.customers
     compiled = compile_rules(parse_rules(RULES.read_text()))
-    dice = random.Random(1)
-    snapshots = [encode_snapshot(customer(number + 1, dice)) for number in range(size)]
-    crowd = [*map(decode_snapshot, snapshots)]
-    first = decide_all(compiled, crowd, [EMPTY_STATE] * size)
-    settled = [
-        msgspec.structs.replace(one, tags=apply_change(tag_set(one.tags), decision.change).names)
-        for one, decision in zip(crowd, first, strict=True)
-    ]
-    standings = [decision.state for decision in first]
+    rng = random.Random(1)
+    snapshots = [encode_snapshot(customer(number + 1, rng)) for number in range(size)]
+    customers = [*map(decode_snapshot, snapshots)]
+    first = decide_all(compiled, customers, [EMPTY_STATE] * size)
+    settled = settle(customers, first)
+    states = [decision.state for decision in first]
     del first
     today = compiled.local_day(NOW_MS)
 
     print(f"{size} customers, {len(compiled.rules)} rules; seconds for 100,000 customers")
-    told("decoding the snapshots", scale * best_of(3, lambda: [*map(decode_snapshot, snapshots)]), "s")
-    told("making the facts", scale * best_of(3, lambda: make_each(compiled, settled)), "s")
-    whole = scale * best_of(5, lambda: decide_each(compiled, settled, standings))
-    good = told("facts, rules, decision, next day: a shop at rest", whole, "s", BAR_S)
-    first_day = scale * best_of(1, lambda: decide_each(compiled, crowd, [EMPTY_STATE] * size))
-    told("the same on the first day, five additions a customer", first_day, "s")
-    facts = [compiled.build_facts(one, today) for one in settled]
+    report("decoding the snapshots", scale * best_of(3, lambda: [*map(decode_snapshot, snapshots)]), "s")
+    report("building the facts", scale * best_of(3, lambda: build_facts(compiled, settled)), "s")
+    at_rest = scale * best_of(5, lambda: decide_and_drop(compiled, settled, states))
+    passed = report("facts, rules, decision, next change: a shop at rest", at_rest, "s", BAR_S)
+    first_day = scale * best_of(1, lambda: decide_and_drop(compiled, customers, [EMPTY_STATE] * size))
+    report("the same on the first day, five additions a customer", first_day, "s")
+    facts = [compiled.build_facts(item, today) for item in settled]
     for rule in compiled.rules:
-        took = 1000 * scale * best_of(3, partial(count, rule.matches, facts))
-        good &= told(f"one rule over ready facts: {rule.id}", took, "ms", BAR_RULE_MS)
-    some = [compiled.build_facts(one, today) for one in settled[: asked.others]]
-    return 0 if compare(compiled, some) and good else 1
+        took_ms = 1000 * scale * best_of(3, partial(count, rule.matches, facts))
+        passed &= report(f"one rule over ready facts: {rule.id}", took_ms, "ms", BAR_RULE_MS)
+    sample = [compiled.build_facts(item, today) for item in settled[: args.others]]
+    return 0 if compare(compiled, sample) and passed else 1
 
 
-def compare(compiled: CompiledRules, some: Sequence[Facts]) -> bool:
-    """The conditions alone, in three engines; returns whether all answers agree."""
-    plain = [as_mapping(one) for one in some]
-    scale = 100_000 / len(some)
+def settle(customers: Sequence[Customer], decisions: Sequence[Decision]) -> list[Customer]:
+    """Return the customers with the tags that the decisions give them."""
+    return [
+        msgspec.structs.replace(item, tags=apply_change(tag_set(item.tags), decision.change).names)
+        for item, decision in zip(customers, decisions, strict=True)
+    ]
+
+
+def compare(compiled: CompiledRules, facts: Sequence[Facts]) -> bool:
+    """Evaluate the conditions alone in three engines; return whether all answers agree."""
+    mappings = [as_mapping(item) for item in facts]
+    scale = 100_000 / len(facts)
     ours = [rule.matches for rule in compiled.rules]
-    base = scale * best_of(3, lambda: match_all(ours, some))
-    told("conditions alone, ours", base, "s")
+    base = scale * best_of(3, lambda: match_all(ours, facts))
+    report("conditions alone, ours", base, "s")
     agree = True
-    for name, make, ready in (("CEL", cel_matcher, cel.Context), ("zen", zen_matcher, dict)):
-        given: list[Any] = [ready(one) for one in plain]
-        theirs = [make(rule.when) for rule in compiled.rules]
-        took = scale * best_of(2, partial(match_others, theirs, given))
-        told(f"conditions alone, {name}: {took / base:.1f} times as long", took, "s")
+    for name, make_matcher, prepare in (("CEL", cel_matcher, cel.Context), ("zen", zen_matcher, dict)):
+        prepared: list[Any] = [prepare(mapping) for mapping in mappings]
+        matchers = [make_matcher(rule.when) for rule in compiled.rules]
+        took = scale * best_of(2, partial(match_all_in_engine, matchers, prepared))
+        report(f"conditions alone, {name}: {took / base:.1f} times as long", took, "s")
         same = all(
-            mine(one) is other(mapping)
-            for mine, other in zip(ours, theirs, strict=True)
-            for one, mapping in zip(some, given, strict=True)
+            matches(item) is engine_matches(mapping)
+            for matches, engine_matches in zip(ours, matchers, strict=True)
+            for item, mapping in zip(facts, prepared, strict=True)
         )
         agree &= same
         print(f"  every answer as ours: {'yes' if same else 'NO'}")

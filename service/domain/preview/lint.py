@@ -67,13 +67,13 @@ def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning
     return tuple(warnings)
 
 
-def lint_coverage(*, seen: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:
+def lint_coverage(*, known: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:
     """Warn of customers without a snapshot. `customers`: how many the shop has, None if they were never counted."""
     if customers is None:
         return (LintWarning("uncounted", "", params={"org": org}),)
-    if seen >= customers:
+    if known >= customers:
         return ()
-    return (LintWarning("unseen", "", params={"count": customers - seen, "all": customers, "org": org}),)
+    return (LintWarning("unseen", "", params={"count": customers - known, "all": customers, "org": org}),)
 
 
 def lint_spellings(compiled: CompiledRules, counts: Mapping[str, int]) -> tuple[LintWarning, ...]:

@@ -162,7 +162,7 @@ def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[i
     ids=["never counted", "some are unseen", "all are seen", "some are new"],
 )
 def test_customers_without_a_snapshot_are_warned_of(customers: int | None, kind: str) -> None:
-    warnings = lint_coverage(seen=7, customers=customers, org="1000")
+    warnings = lint_coverage(known=7, customers=customers, org="1000")
 
     assert kinds(warnings) == [kind] * bool(kind)
     compiled = rule("{field: orders_count, op: at_least, value: 1}")

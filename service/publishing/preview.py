@@ -120,7 +120,7 @@ def build_report(
         cost=estimate_cost(result, one_call=shop.dialect == "admin"),
         guard=check_guard(result),
         warnings=(
-            *lint_coverage(seen=len(population), customers=customers, org=shop.org),
+            *lint_coverage(known=len(population), customers=customers, org=shop.org),
             *lint(compiled, today=population.today),
             *lint_matches(compiled, result),
             *lint_spellings(compiled, tag_counts),

@@ -1,4 +1,4 @@
-"""Shadow mode: nothing is written in it, whatever was decided before; its end leaves nobody behind, whoever dies of it."""
+"""Shadow mode: nothing is written in it, whatever was decided before; its end leaves nobody behind, Everybody who dies of it."""
 
 from __future__ import annotations
 

@@ -179,7 +179,7 @@ def _actual(trace: ConditionTrace, translator: Translator, currency: str) -> str
     if trace.matched is trace.required and (
         operator.field_type is FieldType.BOOL or operator.name == "is_empty"
     ):
-        return ""  # the sentence has said it
+        return ""  # the sentence says it already
     value = format_value(field, trace.actual, translator=translator, currency=currency)
     if trace.actual is None or trace.actual == [] or operator.field_type is FieldType.TEXT:
         return value

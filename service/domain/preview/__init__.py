@@ -1,6 +1,7 @@
-"""Previews: what a rule set would change for everybody, what it costs and what looks wrong in it.
+"""Previews: the effect of a rule set on all customers of a shop, its cost, its warnings and its differences.
 
-Others call `preview`, `publish_plan`, `lint` and `diff_rules`."""
+Others make a `Population` and call `preview`, `publish_plan`, `check_guard`, `lint` and `diff_rules`.
+"""
 
 from service.domain.preview.diff import (
     describe_change,
@@ -9,17 +10,8 @@ from service.domain.preview.diff import (
     summarize_change,
     yaml_diff,
 )
-from service.domain.preview.impact import (
-    Preview,
-    PublishGuard,
-    TagPreview,
-    TierPreview,
-    WriteCost,
-    check_guard,
-    estimate_cost,
-    preview,
-    publish_plan,
-)
+from service.domain.preview.guard import PublishGuard, WriteCost, check_guard, estimate_cost
+from service.domain.preview.impact import Preview, TagPreview, TierPreview, preview, publish_plan
 from service.domain.preview.lint import (
     LintWarning,
     describe_warning,

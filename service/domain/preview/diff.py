@@ -1,4 +1,4 @@
-"""What differs between two sets of rules, by rule id: in sentences, and as YAML."""
+"""The difference between two rule sets, rule by rule: as sentences and as YAML."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from service.domain.explain import (
     describe_orphan_policy,
     describe_ownership_scope,
 )
-from service.domain.rules import Rule, RuleSet, Tier
+from service.domain.rules import Rule, RuleOrTier, RuleSet
 
-RuleOrTier = Rule | Tier
 ChangeKind = Literal["added", "removed", "changed", "moved"]
 SIGNS = {"added": "+", "removed": "−", "changed": "~", "moved": "↕"}
 
 
 @dataclass(frozen=True, slots=True)
 class RuleChange:
-    """What became of one rule or tier. `before` and `after` are None where it was, or is, not there."""
+    """The change of one rule or tier. `before` is None if it is new, `after` is None if it is gone."""
 
     id: str
     kind: ChangeKind
@@ -36,101 +35,99 @@ class RuleChange:
 
 @dataclass(frozen=True, slots=True)
 class DiffLine:
-    """One line of a difference: `sign` is '-', '+' or ' '."""
+    """One line of a difference. `sign` is '-', '+' or ' '."""
 
     sign: str
     text: str
 
 
 def diff_rules(before: RuleSet, after: RuleSet) -> tuple[RuleChange, ...]:
-    """Every rule and tier that is new, gone, changed or only stands elsewhere; in the new order, then what is gone.
+    """Return the changed rules and tiers in their new order, and the removed ones last.
 
-    The order matters only among rules that set the same tag, and within a tier: "moved" is not a change of tags.
+    Order matters only among rules that set the same tag and within a tier, so "moved" alone hardly changes a tag.
     """
-    old, new = ({rule.id: rule for rule in each.all} for each in (before, after))
-    moved = _moved([one for one in old if one in new], [one for one in new if one in old])
-    found: list[RuleChange] = []
-    for one, maker in new.items():
-        if one not in old:
-            found.append(RuleChange(one, "added", None, maker))
-        elif old[one] != maker:
-            found.append(RuleChange(one, "changed", old[one], maker))
-        elif one in moved:
-            found.append(RuleChange(one, "moved", old[one], maker))
-    return (
-        *found,
-        *(RuleChange(one, "removed", maker, None) for one, maker in old.items() if one not in new),
-    )
-
-
-def same_settings(before: RuleSet, after: RuleSet) -> bool:
-    """Whether zone and currency are the same."""
-    return (before.timezone, before.currency) == (after.timezone, after.currency)
+    old, new = ({rule.id: rule for rule in rule_set.all} for rule_set in (before, after))
+    moved = _moved([id_ for id_ in old if id_ in new], [id_ for id_ in new if id_ in old])
+    changes: list[RuleChange] = []
+    for id_, rule in new.items():
+        if id_ not in old:
+            changes.append(RuleChange(id_, "added", None, rule))
+        elif old[id_] != rule:
+            changes.append(RuleChange(id_, "changed", old[id_], rule))
+        elif id_ in moved:
+            changes.append(RuleChange(id_, "moved", old[id_], rule))
+    removed = (RuleChange(id_, "removed", rule, None) for id_, rule in old.items() if id_ not in new)
+    return (*changes, *removed)
 
 
 def describe_change(
-    one: RuleChange, *, translator: Translator, before: RuleSet, after: RuleSet
+    change: RuleChange, *, translator: Translator, before: RuleSet, after: RuleSet
 ) -> list[DiffLine]:
-    """A difference as lines of sentences, also those that stayed the same."""
-    old = list(_sentences(one.before, translator, before.currency)) if one.before is not None else []
-    new = list(_sentences(one.after, translator, after.currency)) if one.after is not None else []
-    return _lines(old, new)
+    """Return a change as sentences, one a line, including the sentences that stayed the same."""
+    old = list(_sentences(change.before, translator, before.currency)) if change.before is not None else []
+    new = list(_sentences(change.after, translator, after.currency)) if change.after is not None else []
+    return _diff_lines(old, new)
 
 
-def summarize_change(one: RuleChange, *, translator: Translator) -> str:
-    """`~ Khách VIP (đã sửa)`."""
-    maker = one.after if one.after is not None else one.before
-    title = maker.display_name(translator.language) if maker is not None else one.id
-    return f"{SIGNS[one.kind]} {title} ({translator(f'difference.{one.kind}')})"
+def summarize_change(change: RuleChange, *, translator: Translator) -> str:
+    """Return a change on one line: `~ Khách VIP (đã sửa)`."""
+    rule = change.after if change.after is not None else change.before
+    title = rule.display_name(translator.language) if rule is not None else change.id
+    return f"{SIGNS[change.kind]} {title} ({translator(f'difference.{change.kind}')})"
 
 
 def describe_changes(before: RuleSet, after: RuleSet, *, translator: Translator) -> list[str]:
-    """The whole difference as text, without what stayed the same; one line that says so when there is none."""
-    told: list[str] = []
-    if not same_settings(before, after):
-        old, new = (f"{each.timezone}, {each.currency}" for each in (before, after))
-        told.append(translator("difference.frame", old=old, new=new))
-    for one in diff_rules(before, after):
-        told.append(summarize_change(one, translator=translator))
-        if one.kind != "moved":
-            told += [
+    """Return the whole difference as lines, without unchanged sentences. No difference is one line that says so."""
+    lines: list[str] = []
+    if not _same_settings(before, after):
+        old, new = (f"{rule_set.timezone}, {rule_set.currency}" for rule_set in (before, after))
+        lines.append(translator("difference.frame", old=old, new=new))
+    for change in diff_rules(before, after):
+        lines.append(summarize_change(change, translator=translator))
+        if change.kind != "moved":
+            lines += [
                 f"  {line.sign} {line.text}"
-                for line in describe_change(one, translator=translator, before=before, after=after)
+                for line in describe_change(change, translator=translator, before=before, after=after)
                 if line.sign != " "
             ]
-    return told or [translator("difference.none")]
+    return lines or [translator("difference.none")]
 
 
 def yaml_diff(before: RuleSet, after: RuleSet, *, names: tuple[str, str]) -> str:
-    """The difference of both documents as YAML, unified."""
-    old, new = (to_yaml(each).splitlines(keepends=True) for each in (before, after))
+    """Return the unified diff of both documents as YAML."""
+    old, new = (to_yaml(rule_set).splitlines(keepends=True) for rule_set in (before, after))
     return "".join(difflib.unified_diff(old, new, *names))
 
 
+def _same_settings(before: RuleSet, after: RuleSet) -> bool:
+    """Return whether time zone and currency are the same."""
+    return (before.timezone, before.currency) == (after.timezone, after.currency)
+
+
 def _moved(old: list[str], new: list[str]) -> set[str]:
-    """The fewest ids whose moving explains the new order (both lists have the same ids)."""
+    """Return the fewest ids whose moving explains the new order. Both lists have the same ids."""
     matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    staying = {one for block in matcher.get_matching_blocks() for one in new[block.b : block.b + block.size]}
+    staying = {id_ for block in matcher.get_matching_blocks() for id_ in new[block.b : block.b + block.size]}
     return set(new) - staying
 
 
-def _sentences(maker: RuleOrTier, words: Translator, currency: str) -> Iterator[str]:
-    """All that a rule says, one fact a line."""
-    yield words("difference.name", name=maker.display_name(words.language))
-    if not maker.enabled:
-        yield words("state.disabled")
-    if isinstance(maker, Rule):
-        yield words("difference.tag", tag=maker.tag)
-        yield describe(maker.when, translator=words, currency=currency)
-        yield describe_keep(maker, translator=words)
+def _sentences(rule: RuleOrTier, translator: Translator, currency: str) -> Iterator[str]:
+    """Yield everything that a rule or tier says, one fact a sentence."""
+    yield translator("difference.name", name=rule.display_name(translator.language))
+    if not rule.enabled:
+        yield translator("state.disabled")
+    if isinstance(rule, Rule):
+        yield translator("difference.tag", tag=rule.tag)
+        yield describe(rule.when, translator=translator, currency=currency)
+        yield describe_keep(rule, translator=translator)
     else:
-        yield from describe_levels(maker, translator=words, currency=currency)
-        yield describe_downgrade(maker, translator=words)
-    yield describe_ownership_scope(maker, translator=words)
-    yield describe_orphan_policy(maker, translator=words)
-    if maker.note:
-        yield words("difference.note", note=maker.note)
+        yield from describe_levels(rule, translator=translator, currency=currency)
+        yield describe_downgrade(rule, translator=translator)
+    yield describe_ownership_scope(rule, translator=translator)
+    yield describe_orphan_policy(rule, translator=translator)
+    if rule.note:
+        yield translator("difference.note", note=rule.note)
 
 
-def _lines(old: Iterable[str], new: Iterable[str]) -> list[DiffLine]:
-    return [DiffLine(each[0], each[2:]) for each in difflib.ndiff([*old], [*new]) if each[0] in "+- "]
+def _diff_lines(old: Iterable[str], new: Iterable[str]) -> list[DiffLine]:
+    return [DiffLine(line[0], line[2:]) for line in difflib.ndiff([*old], [*new]) if line[0] in "+- "]

@@ -1,4 +1,4 @@
-"""What a rules document says that can hardly be meant: it may be published, but somebody should look."""
+"""Warnings about rules that are valid but hardly intended. They never prevent a publish."""
 
 from __future__ import annotations
 
@@ -20,13 +20,16 @@ from service.domain.preview.boundaries import boundary_facts, iter_leaves
 from service.domain.preview.impact import Preview
 from service.domain.rules import AllOf, AnyOf, strip_accents
 
-MUCH: Final = 0.5  # of the customers
-FAR_DAYS: Final = 36_600  # by then every window has passed every date that is written down
+MANY: Final = 0.5  # of the customers
+FAR_DAYS: Final = 36_600  # by then every window has passed every date of a document
 
 
 @dataclass(frozen=True, slots=True)
 class LintWarning:
-    """One warning. `rule`: the rule's or tier's id, '' for the whole; `tag` names a level; `gaps` fill its sentence."""
+    """One warning. Its text has the key `warning.<kind>`, with `params` as placeholders.
+
+    `rule` is the id of a rule or tier, '' for the whole document. `tag` names a level or a tag.
+    """
 
     kind: str
     rule: str
@@ -36,167 +39,171 @@ class LintWarning:
 
 
 def lint(compiled: CompiledRules, *, today: int) -> tuple[LintWarning, ...]:
-    """What shows from the document alone; `today` is the shop's day (ordinal)."""
-    found = [one for rule in compiled.rules for one in _of_tree(rule.when, rule.id, "", today)]
+    """Return the warnings that follow from the document alone. `today` is the shop's day (ordinal)."""
+    warnings = [
+        warning for rule in compiled.rules for warning in _lint_expression(rule.when, rule.id, "", today)
+    ]
     for tier in compiled.tiers:
         for level in tier.levels:
-            found += _of_tree(level.when, tier.id, level.tag, today)
-        found += _levels(tier, today)
-    return (*found, *_own_spellings(compiled))
+            warnings += _lint_expression(level.when, tier.id, level.tag, today)
+        warnings += _unreachable_levels(tier, today)
+    return (*warnings, *_similar_tags(compiled))
 
 
-def lint_matches(compiled: CompiledRules, shown: Preview) -> tuple[LintWarning, ...]:
-    """What shows from the customers: nobody, everybody, or more than half of them; tags that others put on too."""
-    found: list[LintWarning] = []
+def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning, ...]:
+    """Warn of rules that match no, all or most customers, and of tags that others added too."""
+    warnings: list[LintWarning] = []
     for rule in compiled.rules:
-        count = shown.matched.get(rule.id, 0)
-        if shown.customers and (kind := _how_many(count, shown.customers)):
-            share = round(100 * count / shown.customers)
-            found.append(
-                LintWarning(kind, rule.id, params={"count": count, "share": share, "all": shown.customers})
-            )
-    found += [
+        count = preview.matched.get(rule.id, 0)
+        if preview.customers and (kind := _match_warning(count, preview.customers)):
+            share = round(100 * count / preview.customers)
+            params: dict[str, str | int] = {"count": count, "share": share, "all": preview.customers}
+            warnings.append(LintWarning(kind, rule.id, params=params))
+    warnings += [
         LintWarning("others_too", tag.rules[0], tag.tag, params={"count": tag.not_ours})
-        for tag in shown.tags
+        for tag in preview.tags
         if tag.not_ours and tag.rules
     ]
-    return tuple(found)
+    return tuple(warnings)
 
 
-def lint_coverage(*, seen: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:
-    """Customers of whom nothing is known yet; `customers`: how many the shop has, None where nobody counted."""
+def lint_coverage(*, known: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:
+    """Warn of customers without a snapshot. `customers`: how many the shop has, None if they were never counted."""
     if customers is None:
         return (LintWarning("uncounted", "", params={"org": org}),)
-    if seen >= customers:
+    if known >= customers:
         return ()
-    return (LintWarning("unseen", "", params={"count": customers - seen, "all": customers, "org": org}),)
+    return (LintWarning("unseen", "", params={"count": customers - known, "all": customers, "org": org}),)
 
 
-def lint_spellings(compiled: CompiledRules, seen: Mapping[str, int]) -> tuple[LintWarning, ...]:
-    """Tags that the shop has already in another spelling (case, or only accents); `seen`: spelling -> customers."""
-    found: list[LintWarning] = []
-    for maker in compiled.rule_set.all:
-        for tag in maker.tags if maker.enabled else ():
-            near = {
-                one: n
-                for one, n in seen.items()
-                if one != tag.strip() and accentless_tag(one) == accentless_tag(tag)
+def lint_spellings(compiled: CompiledRules, counts: Mapping[str, int]) -> tuple[LintWarning, ...]:
+    """Warn of tags that customers have in another spelling. `counts`: spelling -> customers that have it."""
+    warnings: list[LintWarning] = []
+    for rule in compiled.rule_set.all:
+        for tag in rule.tags if rule.enabled else ():
+            similar = {
+                spelling: count
+                for spelling, count in counts.items()
+                if spelling != tag.strip() and _accentless(spelling) == _accentless(tag)
             }
-            if near:
-                other = max(near, key=lambda one: (near[one], one))
-                found.append(
-                    LintWarning("spelling", maker.id, tag, params={"other": other, "count": near[other]})
-                )
-    return tuple(found)
+            if similar:
+                other = max(similar, key=lambda spelling: (similar[spelling], spelling))
+                params: dict[str, str | int] = {"other": other, "count": similar[other]}
+                warnings.append(LintWarning("spelling", rule.id, tag, params=params))
+    return tuple(warnings)
 
 
-def describe_warning(one: LintWarning, *, translator: Translator, compiled: CompiledRules) -> str:
-    """A warning and its why, in words."""
+def describe_warning(warning: LintWarning, *, translator: Translator, compiled: CompiledRules) -> str:
+    """Return a warning as text, with the name of its rule and the conditions that it is about."""
     rule_set = compiled.rule_set
-    names = {maker.id: maker.display_name(translator.language) for maker in rule_set.all}
-    said = [
+    titles = {rule.id: rule.display_name(translator.language) for rule in rule_set.all}
+    sentences = [
         describe(part.expression, translator=translator, currency=rule_set.currency)
-        for part in one.expressions
+        for part in warning.expressions
     ]
-    gaps = {name: translator.number(gap) if isinstance(gap, int) else gap for name, gap in one.params.items()}
-    part, others = (said[0], translator.join_list(said[1:])) if said else ("", "")
-    kind = "never.alone" if one.kind == "never" and not others else one.kind
-    told = translator(f"warning.{kind}", tag=one.tag, part=part, others=others, **gaps)
-    return f"{names.get(one.rule, one.rule)}: {told}" if one.rule else told
+    params = {
+        name: translator.number(value) if isinstance(value, int) else value
+        for name, value in warning.params.items()
+    }
+    part, others = (sentences[0], translator.join_list(sentences[1:])) if sentences else ("", "")
+    kind = "never.alone" if warning.kind == "never" and not others else warning.kind
+    text = translator(f"warning.{kind}", tag=warning.tag, part=part, others=others, **params)
+    return f"{titles.get(warning.rule, warning.rule)}: {text}" if warning.rule else text
 
 
-def accentless_tag(tag: str) -> str:
-    """A tag without case and accents, as people mistake one for another."""
+def _accentless(tag: str) -> str:
+    """Return a tag without case and accents: people mistake such tags for each other."""
     return strip_accents(fold(tag))
 
 
-def _how_many(count: int, customers: int) -> str:
+def _match_warning(count: int, customers: int) -> str:
+    """Return the kind of warning that a number of matches deserves; '' for none."""
     if not count:
         return "matches_nobody"
     if count == customers:
         return "matches_everybody"
-    return "matches_many" if count > MUCH * customers else ""
+    return "matches_many" if count > MANY * customers else ""
 
 
-def _tries(branches: Sequence[CompiledExpression], today: int) -> list[Facts] | None:
-    """Today and far off: what is only true for a while is no contradiction."""
-    now = boundary_facts(branches, today=today)
-    if now is None or not any(branch.is_time_dependent for branch in branches):
-        return now
-    return [*now, *(boundary_facts(branches, today=today + FAR_DAYS) or ())]
+def _sample(expressions: Sequence[CompiledExpression], today: int) -> list[Facts] | None:
+    """Return sample facts of today and of a day far off: a condition that holds only for a while is no mistake."""
+    facts = boundary_facts(expressions, today=today)
+    if facts is None or not any(expression.is_time_dependent for expression in expressions):
+        return facts
+    return [*facts, *(boundary_facts(expressions, today=today + FAR_DAYS) or ())]
 
 
-def _of_tree(tree: CompiledExpression, rule: str, tag: str, today: int) -> list[LintWarning]:
-    """Contradictions, conditions that hold always, and conditions that others imply; the largest part first."""
-    tries = _tries([tree], today)
-    if tries is not None:
-        if not any(map(tree.matches, tries)):
-            return [LintWarning("never", rule, tag, tuple(_blamed(tree, today)))]
-        if all(map(tree.matches, tries)):
-            return [LintWarning("always", rule, tag, (tree,))]
-    return [*_of_group(tree, rule, tag, today)]
+def _lint_expression(expression: CompiledExpression, rule: str, tag: str, today: int) -> list[LintWarning]:
+    """Warn if an expression never or always matches; otherwise look into its parts."""
+    facts = _sample([expression], today)
+    if facts is not None:
+        if not any(map(expression.matches, facts)):
+            return [LintWarning("never", rule, tag, tuple(_contradicting_pair(expression, today)))]
+        if all(map(expression.matches, facts)):
+            return [LintWarning("always", rule, tag, (expression,))]
+    return [*_lint_parts(expression, rule, tag, today)]
 
 
-def _blamed(tree: CompiledExpression, today: int) -> Iterator[CompiledExpression]:
-    """The two parts that contradict each other where there are such, else the whole."""
-    if isinstance(tree, CompiledGroup) and isinstance(tree.expression, AllOf):
-        for at, one in enumerate(tree.parts):
-            for other in tree.parts[at + 1 :]:
-                tries = _tries([one, other], today)
-                if tries and not any(one.matches(facts) and other.matches(facts) for facts in tries):
-                    return iter((one, other))
-    return iter((tree,))
+def _contradicting_pair(expression: CompiledExpression, today: int) -> Iterator[CompiledExpression]:
+    """Yield two parts that never match together, or the whole expression if there is no such pair."""
+    if isinstance(expression, CompiledGroup) and isinstance(expression.expression, AllOf):
+        for index, part in enumerate(expression.parts):
+            for other in expression.parts[index + 1 :]:
+                sample = _sample([part, other], today)
+                if sample and not any(part.matches(facts) and other.matches(facts) for facts in sample):
+                    return iter((part, other))
+    return iter((expression,))
 
 
-def _of_group(tree: CompiledExpression, rule: str, tag: str, today: int) -> Iterator[LintWarning]:
-    if isinstance(tree, CompiledCondition):
+def _lint_parts(expression: CompiledExpression, rule: str, tag: str, today: int) -> Iterator[LintWarning]:
+    if isinstance(expression, CompiledCondition) or not isinstance(expression.expression, AllOf | AnyOf):
         return
-    if isinstance(tree.expression, AllOf | AnyOf):
-        yield from _implied(tree, rule, tag, today)
-    for part in tree.parts:
+    yield from _redundant_parts(expression, rule, tag, today)
+    for part in expression.parts:
         if not isinstance(part, CompiledCondition):
-            yield from _of_tree(part, rule, tag, today) if isinstance(tree.expression, AllOf | AnyOf) else ()
+            yield from _lint_expression(part, rule, tag, today)
 
 
-def _implied(group: CompiledGroup, rule: str, tag: str, today: int) -> Iterator[LintWarning]:
-    """Parts that say nothing: in `all` what another part makes sure of, in `any` what another part covers."""
-    every = isinstance(group.expression, AllOf)
-    spared: set[int] = set()
-    for at, part in enumerate(group.parts):
-        for other_at, other in enumerate(group.parts):
-            if at == other_at or other_at in spared or not _share_fields(part, other):
+def _redundant_parts(group: CompiledGroup, rule: str, tag: str, today: int) -> Iterator[LintWarning]:
+    """Warn of parts of `all` that another part implies, and of parts of `any` that another part covers."""
+    is_all = isinstance(group.expression, AllOf)
+    redundant: set[int] = set()
+    for index, part in enumerate(group.parts):
+        for other_index, other in enumerate(group.parts):
+            if index == other_index or other_index in redundant or not _share_fields(part, other):
                 continue
-            tries = _tries([part, other], today)
-            strong, weak = (other, part) if every else (part, other)
-            if tries and all(weak.matches(facts) for facts in tries if strong.matches(facts)):
-                spared.add(at)
-                yield LintWarning("implied" if every else "covered", rule, tag, (part, other))
+            sample = _sample([part, other], today)
+            stronger, weaker = (other, part) if is_all else (part, other)
+            if sample and all(weaker.matches(facts) for facts in sample if stronger.matches(facts)):
+                redundant.add(index)
+                yield LintWarning("implied" if is_all else "covered", rule, tag, (part, other))
                 break
 
 
-def _share_fields(one: CompiledExpression, other: CompiledExpression) -> bool:
-    return bool(
-        {leaf.field.name for leaf in iter_leaves(one)} & {leaf.field.name for leaf in iter_leaves(other)}
+def _share_fields(part: CompiledExpression, other: CompiledExpression) -> bool:
+    fields, other_fields = (
+        {leaf.field.name for leaf in iter_leaves(expression)} for expression in (part, other)
     )
+    return not fields.isdisjoint(other_fields)
 
 
-def _levels(tier: CompiledTier, today: int) -> Iterator[LintWarning]:
-    """Levels that can never win, because those above them take everybody who would."""
-    for at, level in enumerate(tier.levels[1:], start=1):
-        above = [one.when for one in tier.levels[:at]]
-        tries = _tries([*above, level.when], today)
-        if tries is None:
+def _unreachable_levels(tier: CompiledTier, today: int) -> Iterator[LintWarning]:
+    """Warn of levels whose customers all earn a higher level."""
+    for index, level in enumerate(tier.levels[1:], start=1):
+        higher = [higher_level.when for higher_level in tier.levels[:index]]
+        sample = _sample([*higher, level.when], today)
+        if sample is None:
             continue
-        mine = [facts for facts in tries if level.matches(facts)]
-        if mine and all(any(one.matches(facts) for one in above) for facts in mine):
-            yield LintWarning("level_never_wins", tier.id, level.tag, (level.when, *above[-1:]))
+        matching = [facts for facts in sample if level.matches(facts)]
+        if matching and all(any(when.matches(facts) for when in higher) for facts in matching):
+            yield LintWarning("level_never_wins", tier.id, level.tag, (level.when, *higher[-1:]))
 
 
-def _own_spellings(compiled: CompiledRules) -> Iterator[LintWarning]:
-    """Two tags of the document that people will take for one."""
-    seen: dict[str, str] = {}
-    for maker in compiled.rule_set.all:
-        for tag in maker.tags:
-            other = seen.setdefault(accentless_tag(tag), tag)
+def _similar_tags(compiled: CompiledRules) -> Iterator[LintWarning]:
+    """Warn of two tags of the document that differ only by case or accents."""
+    first_spelling: dict[str, str] = {}
+    for rule in compiled.rule_set.all:
+        for tag in rule.tags:
+            other = first_spelling.setdefault(_accentless(tag), tag)
             if other != tag:
-                yield LintWarning("own_spelling", maker.id, tag, params={"other": other})
+                yield LintWarning("own_spelling", rule.id, tag, params={"other": other})

@@ -1,4 +1,4 @@
-"""The difference of two sets of rules is told by rule, in sentences and in YAML; what only moved is "moved"."""
+"""The difference of two rule sets names each changed rule, in sentences and in YAML."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ FAN = "  - {id: fan, tag: Fan, when: {field: orders_count, op: at_least, value: 
 NEW = "  - {id: new, tag: Mới, when: {field: orders_count, op: is, value: 1}}\n"
 
 
-def rules(*some: str, head: str = "") -> RuleSet:
-    return parse_rules(f"version: 1\n{head}rules:\n{''.join(some)}")
+def rules(*lines: str, head: str = "") -> RuleSet:
+    return parse_rules(f"version: 1\n{head}rules:\n{''.join(lines)}")
 
 
 BEFORE = rules(VIP % 20_000_000, FAN)
@@ -33,29 +33,36 @@ BEFORE = rules(VIP % 20_000_000, FAN)
     ],
     ids=["changed", "added", "removed", "moved", "all at once", "the same"],
 )
-def test_each_rule_is_said_to_be_new_gone_changed_or_moved(after: RuleSet, expected: dict[str, str]) -> None:
-    found = {one.id: one.kind for one in diff_rules(BEFORE, after)}
+def test_each_rule_is_added_removed_changed_or_moved(after: RuleSet, expected: dict[str, str]) -> None:
+    kinds = {change.id: change.kind for change in diff_rules(BEFORE, after)}
 
-    if "moved" in expected.values():  # which of two swapped rules moved is a matter of taste
-        assert sorted(found.values()) == sorted(expected.values()) or found == expected
+    if "moved" in expected.values():  # either of two swapped rules may count as the moved one
+        assert sorted(kinds.values()) == sorted(expected.values()) or kinds == expected
     else:
-        assert found == expected
+        assert kinds == expected
 
 
-def test_a_changed_rule_shows_what_it_said_and_what_it_says() -> None:
-    assert describe_changes(BEFORE, rules(VIP % 10_000_000, FAN), translator=translator_for("vi")) == [
+def test_a_changed_rule_shows_its_old_and_new_sentences() -> None:
+    after = rules(VIP % 10_000_000, FAN)
+
+    assert describe_changes(BEFORE, after, translator=translator_for("vi")) == [
         "~ Khách VIP (đã sửa)",
         "  - Tổng chi tiêu từ 20.000.000 ₫ trở lên",
         "  + Tổng chi tiêu từ 10.000.000 ₫ trở lên",
     ]
 
 
-def test_a_moved_rule_is_one_line_and_nothing_is_said_to_differ_where_nothing_does() -> None:
-    assert len(describe_changes(BEFORE, rules(FAN, VIP % 20_000_000), translator=translator_for("en"))) == 1
+def test_a_moved_rule_is_one_line() -> None:
+    after = rules(FAN, VIP % 20_000_000)
+
+    assert len(describe_changes(BEFORE, after, translator=translator_for("en"))) == 1
+
+
+def test_equal_rule_sets_differ_in_nothing() -> None:
     assert describe_changes(BEFORE, BEFORE, translator=translator_for("en")) == ["Nothing differs."]
 
 
-def test_another_zone_or_currency_is_said_first() -> None:
+def test_another_time_zone_or_currency_comes_first() -> None:
     other = rules(VIP % 20_000_000, FAN, head="timezone: Asia/Tokyo\n")
 
     assert describe_changes(BEFORE, other, translator=translator_for("vi")) == [
@@ -63,9 +70,9 @@ def test_another_zone_or_currency_is_said_first() -> None:
     ]
 
 
-def test_as_yaml_the_difference_is_a_unified_one() -> None:
-    told = yaml_diff(BEFORE, rules(VIP % 10_000_000, FAN), names=("v1", "v2"))
+def test_the_difference_as_yaml_is_a_unified_diff() -> None:
+    text = yaml_diff(BEFORE, rules(VIP % 10_000_000, FAN), names=("v1", "v2"))
 
-    assert told.startswith("--- v1\n+++ v2\n")
-    assert "-  when: {field: total_spent, op: at_least, value: 20_000_000}" in told
-    assert "+  when: {field: total_spent, op: at_least, value: 10_000_000}" in told
+    assert text.startswith("--- v1\n+++ v2\n")
+    assert "-  when: {field: total_spent, op: at_least, value: 20_000_000}" in text
+    assert "+  when: {field: total_spent, op: at_least, value: 10_000_000}" in text

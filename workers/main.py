@@ -58,7 +58,7 @@ class WorkerProcess:
         *,
         leak_per_s: float = LEAK_PER_S,
         clock_ms: Callable[[], int] = lambda: 0,
-        dice: Callable[[], float] | None = None,
+        jitter: Callable[[], float] | None = None,
         sweep_interval_s: float = SWEEP_INTERVAL_S,
         poll_s: float = POLL_S,
         uninstall_interval_s: float = UNINSTALL_INTERVAL_S,
@@ -66,7 +66,7 @@ class WorkerProcess:
         self._settings = settings
         self._leak_per_s = leak_per_s
         self._clock_ms = clock_ms
-        self._dice = dice or secrets.SystemRandom().random
+        self._jitter = jitter or secrets.SystemRandom().random
         self._sweep_interval_s = sweep_interval_s
         self._poll_s = poll_s
         self._uninstall_interval_s = uninstall_interval_s
@@ -90,32 +90,32 @@ class WorkerProcess:
             stack.push_async_callback(alerts.drain)
             cpu = CpuPool(settings)
             stack.push_async_callback(cpu.stop)
-            bucket = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
-            rulebook = CompiledRulesCache(context.versions)
+            rate_limiter = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
+            rules_cache = CompiledRulesCache(context.versions)
             drain = Drain(
-                turns=LeaseManager(
+                leases=LeaseManager(
                     redis,
-                    bucket=bucket,
+                    rate_limiter=rate_limiter,
                     clock_ms=self._clock_ms,
                 ),
                 shops=shops,
                 session=session,
                 counters=counters,
                 alerts=alerts,
-                dice=self._dice,
-                rulebook=rulebook,
+                jitter=self._jitter,
+                rules_cache=rules_cache,
             )
             sweep = Sweep(context, alerts)
             nightly = NightlyReconcile(
                 context=context,
-                rulebook=rulebook,
-                bucket=bucket,
+                rules_cache=rules_cache,
+                rate_limiter=rate_limiter,
                 session=session,
                 counters=counters,
                 alerts=alerts,
                 subscribe_url=settings.subscribe_url,
             )
-            uninstalls = UninstallMonitor(context, bucket, session, alerts)
+            uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
             jobs = PendingJobs(context, cpu)
             housekeeping = Housekeeping(context, settings.retention_days)
             periodic = BackgroundTasks()
@@ -143,7 +143,7 @@ class WorkerProcess:
                 await self._until_stopped(worker)
             except (TimeoutError, RedisError, OSError) as exc:
                 attempts = 1 if time.monotonic() - started > HEALTHY_AFTER_S else attempts + 1
-                wait_s = reconnect_delay_s(attempts, self._dice())
+                wait_s = reconnect_delay_s(attempts, self._jitter())
                 structlog.get_logger().warning(
                     "worker", outcome="rebuilt", cause=type(exc).__name__, retry_in_s=round(wait_s, 2)
                 )

@@ -153,7 +153,7 @@ async def build_scan(
     api: Haravan,
     *,
     permits: Permits,
-    rulebook: CompiledRulesCache,
+    rules_cache: CompiledRulesCache,
     on_page: Callable[[ScanProgress], None] = lambda _: None,
     on_repair: Callable[[str, int], None] = lambda _cause, _count: None,
 ) -> CustomerScan | None:
@@ -166,7 +166,7 @@ async def build_scan(
         shop=shop,
         api=api,
         permits=permits,
-        compiled=await rulebook.get(shop, version),
+        compiled=await rules_cache.get(shop, version),
         version=version,
         on_page=on_page,
         on_repair=on_repair,
@@ -178,7 +178,7 @@ async def pages(
 ) -> AsyncIterator[Batch]:
     """All pages of a shop's customers by id. Only an empty page is the last, not a short one (haravan.md, API).
 
-    Raises Unavailable if a page has no id beyond the previous page: an API that ignores `since_id` would be
+    Raises ApiUnavailable if a page has no id beyond the previous page: an API that ignores `since_id` would be
     scanned for ever.
     """
     since_id = 0

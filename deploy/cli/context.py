@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from deploy.local.console import error_console
-from deploy.local.paths import local_redis_url, local_secret_key
+from deploy.local import error_console, local_redis_url, local_secret_key
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -43,7 +42,7 @@ class CliContext:
 
     @property
     def context(self) -> Context:
-        """What the use cases work with."""
+        """The same, as the rooms of the service take it."""
         from service.context import Context
 
         return Context(self.redis, self.shops, self.versions)
@@ -56,7 +55,7 @@ class ShopApi:
     cli: CliContext
     shop: Shop
     client: Haravan
-    pacer: WaitingPermits
+    permits: WaitingPermits
 
     @property
     def dialect(self) -> Dialect:
@@ -65,7 +64,7 @@ class ShopApi:
 
     async def perform(self, call: Call[T]) -> T:
         """Make one call as soon as the call limit allows it. Raises HaravanError."""
-        return await self.client.perform(call, self.pacer)
+        return await self.client.perform(call, self.permits)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
@@ -75,7 +74,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 @asynccontextmanager
 async def open_context() -> AsyncIterator[CliContext]:
-    """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`. Raises StoreAway."""
+    """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`. Raises StoreUnavailable."""
     from service.settings import read_settings
     from service.store.client import connect
     from service.store.rules import Versions
@@ -100,7 +99,7 @@ async def open_context() -> AsyncIterator[CliContext]:
 
 @asynccontextmanager
 async def open_shop_api(org: str) -> AsyncIterator[ShopApi]:
-    """Open Redis and the API of a stored shop. Raises NotFound, StoreAway."""
+    """Open Redis and the API of a stored shop. Raises NotFound, StoreUnavailable."""
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(parse_org_id(org))
         async with open_api(cli, shop) as api:
@@ -114,8 +113,8 @@ async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
     from workers.haravan import Haravan, WaitingPermits, open_session
 
     async with open_session() as session:
-        pacer = WaitingPermits(RateLimiter(cli.redis), shop.org, lane="live", reserve=shop.reserve)
-        yield ShopApi(cli, shop, Haravan.for_shop(shop, session), pacer)
+        permits = WaitingPermits(RateLimiter(cli.redis), shop.org, lane="live", reserve=shop.reserve)
+        yield ShopApi(cli, shop, Haravan.for_shop(shop, session), permits)
 
 
 async def check_token(cli: CliContext, shop: Shop) -> None:
@@ -123,14 +122,14 @@ async def check_token(cli: CliContext, shop: Shop) -> None:
     from service.errors import Refused
 
     async with open_api(cli, shop) as api:
-        found = await shop_of_token(api)
-        if not found:
+        owner = await shop_of_token(api)
+        if not owner:
             await api.perform(api.dialect.count())  # fails if the token is not valid
             error_console().print(
                 f"Note: the API does not say to which shop the token belongs. Make sure that it is shop {shop.org}."
             )
-        elif found != shop.org:
-            raise Refused(f"this token belongs to shop {found}, not {shop.org}; nothing was stored")
+        elif owner != shop.org:
+            raise Refused(f"this token belongs to shop {owner}, not {shop.org}; nothing was stored")
 
 
 async def shop_of_token(api: ShopApi) -> str:

@@ -11,10 +11,10 @@ from service.errors import HaravanError, InvalidSettings, StoreUnavailable, Tagg
 class Exit(IntEnum):
     """The exit codes, as documented in the README."""
 
-    DONE = 0
+    SUCCESS = 0
     PROBLEMS = 1  # refused, not found, or a check found problems
     USAGE = 2  # wrong arguments or settings
-    STORE_AWAY = 3  # try again later
+    STORE_UNAVAILABLE = 3  # try again later
     HARAVAN = 4  # Haravan refused or did not answer
     INTERRUPTED = 130
 
@@ -29,7 +29,7 @@ def exit_code(error: BaseException) -> Exit:
         case InvalidSettings():
             return Exit.USAGE
         case StoreUnavailable() | RedisError():
-            return Exit.STORE_AWAY
+            return Exit.STORE_UNAVAILABLE
         case HaravanError():
             return Exit.HARAVAN
         case TaggerError() | OSError():

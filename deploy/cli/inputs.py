@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import typer
 
 from deploy.cli.output import PERSONAL_FIELDS
-from deploy.local.console import error_console
+from deploy.local import error_console
 from service.errors import InvalidSettings, MalformedData, Refused
-from service.runtime import read_text
 
 if TYPE_CHECKING:
     from service.domain.rules import RuleSet
@@ -35,9 +34,11 @@ _AGO: Final = re.compile(r"(\d{1,6})\s*([smhd])")
 def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = None) -> None:
     """Set the variables of a settings file that the environment does not set. Default: `./.env`, if it exists.
 
-    Raises BadSettings, which names the line but never a value.
+    Raises InvalidSettings, which names the line but never a value.
     """
     from dotenv.parser import parse_stream
+
+    from service.runtime import read_text
 
     target = os.environ if environ is None else environ
     file = path or Path(".env")
@@ -117,13 +118,14 @@ def read_secret(label: str, *, from_stdin: bool) -> str:
 def read_rules_file(file: Path) -> RuleSet:
     """Parse a rules file. If it has errors, print all of them and exit with 1."""
     from service.domain.documents import InvalidRules, parse_rules
+    from service.runtime import read_text
 
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:
         return parse_rules(text)
     except InvalidRules as exc:
         for problem in exc.problems:
-            error_console().print(f"{file}: {problem}", soft_wrap=True)
+            error_console().print(f"{file}: {problem}")
         error_console().print(
             f"{file}: {len(exc.problems)} {'error' if len(exc.problems) == 1 else 'errors'}."
         )
@@ -147,6 +149,8 @@ def _json_or_text(text: str) -> Any:
 
 
 def _read_json_object(file: str) -> dict[str, Any]:
+    from service.runtime import read_text
+
     text = sys.stdin.read() if file == "-" else read_text(Path(file))
     try:
         content = json.loads(text)

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from deploy.local.console import console, visible
+from deploy.local import console, visible
 
 if TYPE_CHECKING:
+    from service.domain.rules import RuleSet
     from service.store.shops import Shop
 
 EMPTY: Final = "–"
@@ -54,8 +55,10 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, em
         console().print(empty)
 
 
-def print_records(records: Sequence[dict[str, Any]], *, as_json: bool, show_personal: bool) -> None:
-    """Print customers as a table or as JSON."""
+def print_records(
+    records: Sequence[dict[str, Any]], *, currency: str, as_json: bool, show_personal: bool
+) -> None:
+    """Print customers as a table or as JSON. `currency` is the shop's."""
     shown = [record if show_personal else mask_record(record) for record in records]
     if as_json:
         print_json(shown)
@@ -66,7 +69,7 @@ def print_records(records: Sequence[dict[str, Any]], *, as_json: bool, show_pers
             (
                 record.get("id"),
                 format_name(record),
-                format_amount(record.get("total_spent")),
+                format_amount(record.get("total_spent"), currency),
                 record.get("orders_count"),
                 record.get("tags"),
                 record.get("email"),
@@ -87,12 +90,17 @@ def print_record(record: dict[str, Any], *, as_json: bool, show_personal: bool) 
     width = max(map(len, shown), default=0)
     for key, value in shown.items():
         if value not in (None, "", [], {}):
-            console().print(f"{key:<{width}}  {_format_value(value)}", soft_wrap=True)
+            console().print(f"{key:<{width}}  {_format_value(value)}")
 
 
 def plural(number: int, noun: str) -> str:
     """`1 customer`, `2 customers`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def summary(rule_set: RuleSet) -> str:
+    """`4 rules and 1 tier`."""
+    return f"{plural(len(rule_set.rules), 'rule')} and {plural(len(rule_set.tiers), 'tier')}"
 
 
 def format_time(ms: int | None) -> str:
@@ -107,13 +115,16 @@ def format_name(record: Mapping[str, Any]) -> str:
     return " ".join(str(record[key]) for key in ("last_name", "first_name") if record.get(key))
 
 
-def format_amount(value: Any) -> str:
-    """An amount as Haravan sent it, rounded, with dots between thousands."""
+def format_amount(value: Any, currency: str) -> str:
+    """An amount as Haravan sent it, in the Vietnamese format: `5.559.000 ₫`. Other values are printed as they are."""
+    from service.domain.customers import exact_decimal, to_ten_thousandths
+    from service.locales import translator_for
+
     if value in (None, ""):
         return ""
     try:
-        return f"{float(value):,.0f}".replace(",", ".")
-    except (TypeError, ValueError):
+        return translator_for("vi").money(to_ten_thousandths(exact_decimal(str(value))), currency)
+    except ValueError:
         return str(value)
 
 

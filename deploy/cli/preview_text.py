@@ -5,30 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.cli.output import EMPTY, print_table
-from deploy.local.console import console
+from deploy.local import console
 
 if TYPE_CHECKING:
     from service.domain.explain import Translator
     from service.domain.preview import TagPreview, TierPreview
     from service.publishing import Draft
 
-ALWAYS = (
-    "added",
-    "removed",
-    "unchanged",
-)  # these columns are always shown, the others only if they have a value
+ALWAYS_SHOWN = ("added", "removed", "unchanged")  # the other columns are shown only if they have a value
 SIGNS = {"added": "+", "removed": "−"}
-EXAMPLES = 2
+MAX_EXAMPLES = 2
 
 
 def print_preview(draft: Draft, *, words: Translator) -> None:
-    """Print everything that a person should see before publishing."""
+    """Print what a person should see before publishing."""
     shown = draft.shown.preview
     _print_tags(shown.tags, words)
     titles = {tier.id: tier.display_name(words.language) for tier in draft.rule_set.tiers}
     for tier in shown.tiers:
         _print_moves(tier, titles.get(tier.id, tier.id), words)
-    effort = draft.shown.effort
+    cost = draft.shown.effort
     _print(
         words(
             "preview.sum",
@@ -36,8 +32,8 @@ def print_preview(draft: Draft, *, words: Translator) -> None:
             removed=words.number(shown.removed),
             touched=words.number(shown.touched),
             customers=words.number(shown.customers),
-            calls=words.number(effort.calls),
-            time=_format_duration(effort.seconds, words),
+            calls=words.number(cost.calls),
+            time=_format_duration(cost.seconds, words),
         )
     )
     print_warnings(draft, words=words)
@@ -48,19 +44,19 @@ def print_preview(draft: Draft, *, words: Translator) -> None:
 
 
 def print_warnings(draft: Draft, *, words: Translator) -> None:
-    """Print the warnings about the rules, and how many customers are unknown."""
+    """Print the warnings about the rules and about customers that were never scanned."""
     from service.domain.preview import describe_warning
 
-    for one in draft.shown.warnings:
-        _print(f"⚠ {describe_warning(one, translator=words, compiled=draft.compiled)}")
+    for warning in draft.shown.warnings:
+        _print(f"⚠ {describe_warning(warning, translator=words, compiled=draft.compiled)}")
 
 
 def _print(text: str) -> None:
-    console().print(text, soft_wrap=True)
+    console().print(text)
 
 
 def _print_tags(tags: tuple[TagPreview, ...], words: Translator) -> None:
-    rows = [(one, _counts(one)) for one in tags]
+    rows = [(tag, _counts(tag)) for tag in tags]
     columns = [name for name in _counts(tags[0]) if _is_shown(name, rows)] if tags else []
     print_table(
         (
@@ -69,36 +65,36 @@ def _print_tags(tags: tuple[TagPreview, ...], words: Translator) -> None:
             words("preview.example"),
         ),
         [
-            (one.tag, *(_cell(name, counts[name], words) for name in columns), _examples(one))
-            for one, counts in rows
+            (tag.tag, *(_cell(name, counts[name], words) for name in columns), _examples(tag))
+            for tag, counts in rows
         ],
         empty=words("preview.no_tags"),
     )
 
 
-def _counts(one: TagPreview) -> dict[str, int]:
+def _counts(tag: TagPreview) -> dict[str, int]:
     return {
-        "added": one.added,
-        "removed": one.removed,
-        "unchanged": one.unchanged,
-        "kept": one.kept + one.downgrade,
-        "left": one.not_ours + one.left,
-        "excluded": one.excluded,
-        "stopped": one.stopped,
+        "added": tag.added,
+        "removed": tag.removed,
+        "unchanged": tag.unchanged,
+        "kept": tag.kept + tag.downgrade,
+        "left": tag.not_ours + tag.left,
+        "excluded": tag.excluded,
+        "stopped": tag.stopped,
     }
 
 
 def _is_shown(name: str, rows: list[tuple[TagPreview, dict[str, int]]]) -> bool:
-    return name in ALWAYS or any(counts[name] for _, counts in rows)
+    return name in ALWAYS_SHOWN or any(counts[name] for _, counts in rows)
 
 
 def _cell(name: str, number: int, words: Translator) -> str:
     return f"{SIGNS.get(name, '')}{words.number(number)}" if number else EMPTY
 
 
-def _examples(one: TagPreview) -> str:
-    some = one.samples.get("added") or one.samples.get("removed") or ()
-    return ", ".join(map(str, some[:EXAMPLES]))
+def _examples(tag: TagPreview) -> str:
+    examples = tag.samples.get("added") or tag.samples.get("removed") or ()
+    return ", ".join(map(str, examples[:MAX_EXAMPLES]))
 
 
 def _print_moves(tier: TierPreview, title: str, words: Translator) -> None:
@@ -107,14 +103,16 @@ def _print_moves(tier: TierPreview, title: str, words: Translator) -> None:
         _print(words("preview.no_moves", tier=title))
         return
     names = [*tier.levels, None]
-    counts = {(one.source, one.target, one.waits): one.customers for one in tier.moves}
+    counts = {(move.source, move.target, move.waits): move.customers for move in tier.moves}
     rows: list[tuple[object, ...]] = []
-    for at, source in enumerate(names):
+    for index, source in enumerate(names):
         cells = []
         for target in names:
-            goes, waits = counts.get((source, target, False), 0), counts.get((source, target, True), 0)
-            parts = [words.number(goes)] * bool(goes) + [f"{words.number(waits)}*"] * bool(waits)
-            cells.append(f"({words.number(tier.stay[at])})" if source == target else " ".join(parts) or "·")
+            moving, waiting = counts.get((source, target, False), 0), counts.get((source, target, True), 0)
+            parts = [words.number(moving)] * bool(moving) + [f"{words.number(waiting)}*"] * bool(waiting)
+            cells.append(
+                f"({words.number(tier.stay[index])})" if source == target else " ".join(parts) or "·"
+            )
         rows.append((source or words("preview.no_level"), *cells))
     _print(words("preview.moves", tier=title))
     headings = (f">{name or words('preview.no_level')}" for name in names)
@@ -123,9 +121,9 @@ def _print_moves(tier: TierPreview, title: str, words: Translator) -> None:
 
 def _approval_reasons(draft: Draft, words: Translator) -> list[str]:
     shown, guard = draft.shown.preview, draft.shown.guard
-    most = {"share": guard.most_customers, "removals": guard.most_removed}
+    limits = {"share": guard.most_customers, "removals": guard.most_removed}
     return [
-        words(f"preview.why.{why}", removed=words.number(shown.removed), most=words.number(most[why]))
+        words(f"preview.why.{why}", removed=words.number(shown.removed), most=words.number(limits[why]))
         for why in guard.why
     ]
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from deploy.cli.output import plural
-from deploy.local.console import error_console
+from deploy.local import error_console
 
 if TYPE_CHECKING:
     from arq.connections import ArqRedis
@@ -19,16 +19,17 @@ if TYPE_CHECKING:
 
 POLL_INTERVAL_S = 0.5
 SCANS = ("backfill", "reconcile", "audit")
-PREPARED_POLL_S = 0.1
+PREPARE_POLL_INTERVAL_S = 0.1
 NO_WORKER_TIMEOUT_S = 20.0
 
 
 def progress() -> Progress:
-    """A progress bar on stderr. It disappears when it is done."""
+    """A progress bar on stderr, if that is a terminal. It disappears when it is done."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=error_console(), transient=True)
+    console = error_console()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 @contextmanager
@@ -54,35 +55,35 @@ async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
 
 
 async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
-    """Wait until a worker has added all customers of the run; not for ever, since no worker may be running."""
+    """Wait until a worker has queued all customers of the run. Gives up after 20 s without progress, with a note."""
     from service.store.jobs import runs
 
-    latest, waited_s = started, 0.0
+    latest, idle_s = started, 0.0
     with progress() as bar:
         task = bar.add_task(f"preparing {started.kind} {started.id}", total=None)
-        while latest.pending and not latest.ended and waited_s < NO_WORKER_TIMEOUT_S:
-            await asyncio.sleep(PREPARED_POLL_S)
+        while latest.pending and not latest.ended and idle_s < NO_WORKER_TIMEOUT_S:
+            await asyncio.sleep(PREPARE_POLL_INTERVAL_S)
             before, latest = latest, await runs.get(redis, org, started.id)
-            waited_s = waited_s + PREPARED_POLL_S if latest.total == before.total else 0.0
+            idle_s = idle_s + PREPARE_POLL_INTERVAL_S if latest.total == before.total else 0.0
             bar.update(task, completed=latest.total)
     if latest.pending and not latest.ended:
         error_console().print(
-            "No worker has done its part yet. It goes on by itself once one runs: tagger worker"
+            "No worker has queued the customers yet. Is a worker running? Start one: tagger worker"
         )
     return latest
 
 
 def format_run(run: Run) -> str:
-    """What came of it, or how far it is."""
+    """One sentence: the result of the run, or its progress."""
     name = f"{run.kind.capitalize()} {run.id}"
     scanned = f"{plural(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
     if run.is_active:
-        to_go = (
+        remaining = (
             f"{plural(run.remaining, 'customer')} to go"
             if run.remaining
             else "its customers are being selected"
         )
-        return f"{name} is in progress: {scanned}{to_go}."
+        return f"{name} is in progress: {scanned}{remaining}."
     return (
         f"{name}: {scanned}{plural(run.done, 'customer')} processed, {plural(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
         + (f" It ended early: {run.ended}." if run.ended else "")

@@ -9,8 +9,7 @@ from typing import Final
 from deploy.demonstration.environment import ORG, Options, start
 from deploy.demonstration.scenario import play_for_ever, play_once
 from deploy.demonstration.view import Screen
-from deploy.local.console import console
-from deploy.local.supervisor import ProcessExit, Supervisor, stop_signals, supervise
+from deploy.local import ProcessExit, Supervisor, console, stop_signals, supervise
 
 MAX_LOG_LINES: Final = 6
 INTERRUPTED: Final = 130

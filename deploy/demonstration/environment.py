@@ -15,11 +15,15 @@ from typing import Final
 
 from arq.connections import ArqRedis
 
-from deploy.local import valkey
-from deploy.local.paths import demo_folder, project_folder
-from deploy.local.supervisor import Supervisor
-from deploy.local.up import service_processes
-from deploy.local.wait import until
+from deploy.local import (
+    Supervisor,
+    demo_folder,
+    project_folder,
+    service_processes,
+    start_server,
+    until,
+    wait_until_ready,
+)
 from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
@@ -134,11 +138,11 @@ def free_port() -> int:
 
 
 async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Path, on_ready: OnReady) -> str:
-    given = os.environ.get("REDIS_URL")
-    if given:
-        on_ready("store", f"{await valkey.wait_until_ready(given, within_s=5)}, from REDIS_URL", "")
-        return given
-    server = await stack.enter_async_context(valkey.start_server(supervisor, folder / "store"))
+    url = os.environ.get("REDIS_URL")
+    if url:
+        on_ready("store", f"{await wait_until_ready(url, within_s=5)}, from REDIS_URL", "")
+        return url
+    server = await stack.enter_async_context(start_server(supervisor, folder / "store"))
     on_ready("store", f"{server.version}, every write is on disk before it is acknowledged", "")
     return server.url
 
@@ -146,8 +150,7 @@ async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Pa
 async def _seed(redis: ArqRedis, settings: Settings, on_ready: OnReady) -> RuleSet:
     """Store the shop and its rules. Raises Refused if the Redis server has data of other shops."""
     shops, versions = ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis)
-    others = [org for org in await shops.orgs() if org != ORG]
-    if others:
+    if any(org != ORG for org in await shops.orgs()):
         raise Refused(
             "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "
             "Unset REDIS_URL, and the demo starts its own server"
@@ -155,9 +158,7 @@ async def _seed(redis: ArqRedis, settings: Settings, on_ready: OnReady) -> RuleS
     await shops.remove(ORG, erase=True)  # of an earlier demo in this store
     await seed(settings, shops, versions)
     rule_set = await versions.document(ORG, 1)
-    on_ready(
-        "rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier group", "deploy/rules/demo.yaml"
-    )
+    on_ready("rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier", "deploy/rules/demo.yaml")
     return rule_set
 
 

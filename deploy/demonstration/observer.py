@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from deploy.demonstration.environment import ORG, DemoEnvironment
-from deploy.local.wait import until
+from deploy.local import until
 from service.domain.customers import CustomerId
 from service.store.client import keys
 from service.store.history import Delivery, LedgerRow, deliveries, ledger
@@ -16,7 +16,7 @@ from service.store.queue import count_due
 
 RESULT_TIMEOUT_S: Final = 20.0
 STALL_TIMEOUT_S: Final = 30.0  # without progress for this long, something is wrong
-SOON_MS: Final = 60_000  # customers delayed for longer have their tags already and are only checked again
+SOON_MS: Final = 60_000  # a longer delay is only a later check: the tags are written already
 WRITES: Final = frozenset({"POST tags", "DELETE tags", "PUT customer"})
 
 
@@ -45,11 +45,11 @@ class Stats:
 
     async def update(self, environment: DemoEnvironment) -> None:
         """Count what is new since the last update."""
-        async for each in ledger.iterate(environment.redis, ORG, after=self._last_written):
-            self.added += each.entry.action == "+"
-            self.removed += each.entry.action == "-"
-            self.customers.add(each.customer)
-            self._last_written = f"({each.id}"
+        async for row in ledger.iterate(environment.redis, ORG, after=self._last_written):
+            self.added += row.entry.action == "+"
+            self.removed += row.entry.action == "-"
+            self.customers.add(row.customer)
+            self._last_written = f"({row.id}"
         for delivery in await _deliveries_since(environment, self._last_delivery):
             self.echoes += delivery.outcome == "echo"
             self._last_delivery = max(self._last_delivery, _position(delivery))
@@ -59,29 +59,29 @@ async def wait_for_result(environment: DemoEnvironment, customer: int, *, began:
     """Wait until the webhook about this customer was answered and the customer is no longer in the queue."""
 
     async def is_done() -> bool:
-        return _answered(environment, customer, began=began) is not None and not await _is_queued(
-            environment, customer
-        )
+        if _first_status(environment, customer, began=began) is None:
+            return False
+        return not await _is_queued(environment, customer)
 
     in_time = await until(is_done, within_s=RESULT_TIMEOUT_S)
     if not in_time:
         return EventResult((), None)
     entries = await ledger.list_for_customer(environment.redis, ORG, CustomerId(customer))
     # the ledger has the time of the Redis server, which has the same clock: it is on this machine
-    new = tuple(each for each in reversed(entries) if each.at_ms >= began * 1000 - 1)
+    new = tuple(row for row in reversed(entries) if row.at_ms >= began * 1000 - 1)
     first = first_write(environment, customer, began=began)
     return EventResult(new, (first or environment.haravan.shop.clock()) - began)
 
 
 def first_write(environment: DemoEnvironment, customer: int, *, began: float) -> float | None:
     """The time of the first tag write for this customer since `began`."""
-    found = None
+    first = None
     for call in reversed(environment.haravan.calls.last):
         if call.at < began:
             break
         if call.customer == customer and call.endpoint in WRITES:
-            found = call.at
-    return found
+            first = call.at
+    return first
 
 
 async def queue_length(environment: DemoEnvironment) -> int:
@@ -105,27 +105,27 @@ async def wait_idle(environment: DemoEnvironment, *, stall_timeout_s: float = ST
     """Wait until all webhooks are delivered and the queue is empty. False if there is no progress for too long."""
     changed, before = time.monotonic(), -1
     while True:
-        left = environment.haravan.deliveries.pending + await queue_length(environment)
-        if not left:
+        waiting = environment.haravan.deliveries.pending + await queue_length(environment)
+        if not waiting:
             return True
-        if left != before:
-            changed, before = time.monotonic(), left
+        if waiting != before:
+            changed, before = time.monotonic(), waiting
         elif time.monotonic() - changed > stall_timeout_s:
             return False
         await asyncio.sleep(0.1)
 
 
 async def _deliveries_since(environment: DemoEnvironment, last: tuple[int, ...]) -> list[Delivery]:
-    found: list[Delivery] = []
+    newest_first: list[Delivery] = []
     before: str | None = None
     while True:
         page = await deliveries.list_deliveries(
             environment.redis, ORG, since_ms=last[0], before=before, limit=1000
         )
-        found += page.deliveries
+        newest_first += page.deliveries
         before = page.before
         if before is None:
-            return [delivery for delivery in found if _position(delivery) > last]
+            return [delivery for delivery in newest_first if _position(delivery) > last]
 
 
 def _position(delivery: Delivery) -> tuple[int, ...]:
@@ -133,12 +133,12 @@ def _position(delivery: Delivery) -> tuple[int, ...]:
     return tuple(map(int, delivery.id.replace(".", "-").split("-")))
 
 
-def _answered(environment: DemoEnvironment, customer: int, *, began: float) -> int | None:
+def _first_status(environment: DemoEnvironment, customer: int, *, began: float) -> int | None:
     """The status of the first delivery about this customer since `began`."""
-    found = None
+    status = None
     for sent in reversed(environment.haravan.deliveries.log):
         if sent.when < began:
             break
         if sent.customer == customer and sent.status is not None:
-            found = sent.status
-    return found
+            status = sent.status
+    return status

@@ -28,13 +28,12 @@ from deploy.demonstration.view import (
     print_verdict,
     status_parts,
 )
-from deploy.sandbox import ShopHandle
-from deploy.sandbox.shop import fake_data
+from deploy.sandbox import ShopHandle, fake_data
 from service.domain.customers import TEN_THOUSANDTHS, Customer, CustomerId, fold
 from service.operations import Selection, create_replay
 
 SAMPLE_SIZE: Final = 400  # how many customers to search for a suitable one
-MAX_DISTANCE: Final = 4_000_000  # from a threshold that one order shall exceed
+MAX_DISTANCE: Final = 4_000_000  # đồng between a customer's total and a threshold that one order may exceed
 STATUS_INTERVAL_S: Final = 0.25
 DUPLICATE_RATE: Final = 0.2  # of the webhooks of the fixed day, because Haravan repeats webhooks at times
 
@@ -85,14 +84,14 @@ class Scenario:
         return self._order(self._pick(lambda _: True), round(self._rng.lognormvariate(13.2, 0.9), -4))
 
     def _order_over_threshold(self) -> Event | None:
-        limits = self._expected.thresholds
+        thresholds = self._expected.thresholds
         customer = self._pick(
-            lambda customer: any(0 < limit - total_spent(customer) <= MAX_DISTANCE for limit in limits)
+            lambda customer: any(0 < limit - total_spent(customer) <= MAX_DISTANCE for limit in thresholds)
         )
         if customer is None:
             return None
-        over = min(limit for limit in limits if limit > total_spent(customer))
-        return self._order(customer, over - total_spent(customer) + self._rng.randrange(1, 60) * 10_000)
+        threshold = min(limit for limit in thresholds if limit > total_spent(customer))
+        return self._order(customer, threshold - total_spent(customer) + self._rng.randrange(1, 60) * 10_000)
 
     def _returning_customer(self) -> Event | None:
         return self._order(self._pick(self._has_expected("ngủ đông")), self._rng.randrange(15, 90) * 10_000)
@@ -109,11 +108,11 @@ class Scenario:
         )
 
     def _refund(self) -> Event | None:
-        limits = self._expected.thresholds
-        customer = self._pick(lambda customer: bool(limits) and total_spent(customer) >= limits[0])
+        thresholds = self._expected.thresholds
+        customer = self._pick(lambda customer: bool(thresholds) and total_spent(customer) >= thresholds[0])
         if customer is None:
             return None
-        reached = max(limit for limit in limits if limit <= total_spent(customer))
+        reached = max(limit for limit in thresholds if limit <= total_spent(customer))
         amount = min(
             total_spent(customer), total_spent(customer) - reached + self._rng.randrange(1, 50) * 10_000
         )
@@ -213,16 +212,16 @@ class DemoRun:
 
     async def evaluate_all(self) -> None:
         """Queue all customers, after live webhooks."""
-        everybody = tuple(CustomerId(each) for each in self.environment.haravan.ids())
+        customers = tuple(map(CustomerId, self.environment.haravan.ids()))
         self.screen.plain(
-            f"First, all {len(everybody)} customers are evaluated: read 50 at a time, tags written at the 4 calls a "
+            f"First, all {len(customers)} customers are evaluated: read 50 at a time, tags written at the 4 calls a "
             "second that Haravan allows. Events in the shop are handled first."
         )
         self.screen.blank()
         await create_replay(
             self.environment.redis,
             ORG,
-            Selection(everybody, "everybody"),
+            Selection(customers, "everybody"),
             by="demo",
             reason="first evaluation",
             now_ms=int(time.time() * 1000),
@@ -245,14 +244,14 @@ class DemoRun:
     async def live_status(self) -> AsyncIterator[None]:
         """Keep the statistics and the status line up to date inside this block."""
         with self.screen.status_line():
-            updating = asyncio.create_task(self._update_for_ever())
+            updating = asyncio.create_task(self._keep_status_current())
             try:
                 yield
             finally:
                 updating.cancel()
                 await asyncio.gather(updating, return_exceptions=True)
 
-    async def _update_for_ever(self) -> None:
+    async def _keep_status_current(self) -> None:
         while True:
             waiting = await queue_length(self.environment)
             await self.stats.update(self.environment)
@@ -305,9 +304,9 @@ async def play_once(environment: DemoEnvironment, screen: Screen, options: Optio
             is_idle = await wait_idle(environment)
         await run.stats.update(environment)
     print_summary(screen, environment, run.stats, run.latencies)
-    customers = [run.expected.read(environment.haravan.body(each)) for each in environment.haravan.ids()]
+    customers = [run.expected.read(environment.haravan.body(id_)) for id_ in environment.haravan.ids()]
     now = datetime.now(UTC)
-    mismatches = [found for each in customers if (found := run.expected.check(each, now))]
+    mismatches = [mismatch for customer in customers if (mismatch := run.expected.check(customer, now))]
     code = print_verdict(screen, mismatches, customers=len(customers), is_idle=is_idle)
     if code:
         screen.plain(f"The output of web and worker is in {environment.folder}")

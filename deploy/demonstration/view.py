@@ -21,7 +21,7 @@ from deploy.demonstration.observer import EventResult, Stats
 from service.domain.customers import TEN_THOUSANDTHS, Customer
 from service.domain.explain import Translator
 from service.domain.rules import RuleSet
-from service.locales import words
+from service.locales import translator_for
 from service.store.history import LedgerEntry, LedgerRow
 
 INDENT: Final = " " * 10
@@ -91,13 +91,13 @@ class Screen:
             self._print(Text(lead), Text("is still in the queue", style="yellow"))
         elif not result.written:
             self._print(Text(lead, style="cyan"), Text("nothing to change", style="dim"))
-        for each in result.written:
-            self._show_write(each, reasons, lead=lead)
+        for row in result.written:
+            self._show_write(row, reasons, lead=lead)
             lead = INDENT
 
-    def _show_write(self, written: LedgerRow, reasons: Reasons, *, lead: str = INDENT) -> None:
+    def _show_write(self, row: LedgerRow, reasons: Reasons, *, lead: str = INDENT) -> None:
         """Print one tag that was written, and why."""
-        entry = written.entry
+        entry = row.entry
         sign, style = ("+", "green") if entry.action == "+" else ("−", "red")
         self._print(
             Text(lead, style="cyan"),
@@ -136,8 +136,8 @@ class Screen:
             return
         first, *rest = parts[-1].wrap(self._console, width)
         self._console.print(Text.assemble(*parts[:-1], first))
-        for each in rest:
-            self._console.print(Text.assemble(" " * indent, each))
+        for line in rest:
+            self._console.print(Text.assemble(" " * indent, line))
 
 
 def _padded(text: str) -> str:
@@ -172,7 +172,7 @@ def print_summary(screen: Screen, environment: DemoEnvironment, stats: Stats, la
     screen.fact("Tags", f"{stats.added} added, {stats.removed} removed, on {len(stats.customers)} customers")
     screen.fact(
         "Webhooks",
-        f"{sum(each.status == 200 for each in sent)} of {len(sent)} answered 200; "
+        f"{sum(attempt.status == 200 for attempt in sent)} of {len(sent)} answered 200; "
         f"{stats.echoes} echoes of our own writes, which cost no API call",
     )
     screen.fact(
@@ -194,11 +194,11 @@ def print_verdict(screen: Screen, mismatches: Sequence[Mismatch], *, customers: 
     screen.blank()
     if not is_idle:
         screen.verdict("Not all customers were evaluated: there is no progress any more.", good=False)
-    for each in mismatches[:MAX_MISMATCHES]:
-        missing = f"lacks {', '.join(each.missing)}" if each.missing else ""
-        unexpected = f"must not have {', '.join(each.unexpected)}" if each.unexpected else ""
+    for mismatch in mismatches[:MAX_MISMATCHES]:
+        missing = f"lacks {', '.join(mismatch.missing)}" if mismatch.missing else ""
+        unexpected = f"must not have {', '.join(mismatch.unexpected)}" if mismatch.unexpected else ""
         screen.verdict(
-            f"customer {each.customer} {' and '.join(filter(None, (missing, unexpected)))}", good=False
+            f"customer {mismatch.customer} {' and '.join(filter(None, (missing, unexpected)))}", good=False
         )
     if mismatches:
         screen.verdict(f"{len(mismatches)} of {customers} customers have wrong tags.", good=False)
@@ -210,7 +210,7 @@ def print_verdict(screen: Screen, mismatches: Sequence[Mismatch], *, customers: 
 
 @cache
 def _vietnamese() -> Translator:
-    return words("vi")
+    return translator_for("vi")
 
 
 def format_vnd(amount: int) -> str:

@@ -26,7 +26,7 @@ def service_processes(environ: Mapping[str, str], *, logs: Path | None = None) -
 async def run_all(environ: Mapping[str, str], *, port: int) -> int:
     """Run until Ctrl-C, or until a process exits by itself, which stops the others. Returns an exit code.
 
-    `port` is the port of the web process in `environ`. Raises StoreAway if there is no Redis server to start.
+    `port` is the port of the web process in `environ`. Raises StoreUnavailable if there is no Redis server to start.
     """
     with stop_signals() as stop:
         async with supervise() as supervisor, _redis(supervisor, environ) as url:

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from redis.asyncio import Redis
-from redis.exceptions import RedisError
-
 from deploy.local.aof_repair import repair_aof
 from deploy.local.supervisor import ProcessSpec, Supervisor
 from service.errors import StoreUnavailable
@@ -35,7 +32,7 @@ async def start_server(supervisor: Supervisor, folder: Path) -> AsyncIterator[Ru
     """Start a server with its data in `folder` and wait until it answers. It stops with the supervisor.
 
     It listens on a Unix socket that only this user can open, so it needs no password. Every write is on disk
-    before it is acknowledged. Raises StoreAway.
+    before it is acknowledged. Raises StoreUnavailable.
     """
     with _socket(folder) as socket:
         url = f"unix://{socket}"
@@ -48,7 +45,7 @@ async def start_server(supervisor: Supervisor, folder: Path) -> AsyncIterator[Ru
 
 
 async def _ready_or_exited(url: str, supervisor: Supervisor, *, log: Path) -> str:
-    """The server's name and version. Raises StoreAway, immediately if the server exits; its log has the reason."""
+    """The server's name and version. Raises StoreUnavailable, immediately if the server exits; its log has the reason."""
     answers = asyncio.create_task(wait_until_ready(url))
     exits = asyncio.create_task(supervisor.wait_for_exit())
     try:
@@ -64,14 +61,14 @@ async def _ready_or_exited(url: str, supervisor: Supervisor, *, log: Path) -> st
 
 
 def server_executable() -> str:
-    """The bundled server program, otherwise one on PATH. Raises StoreAway."""
-    found = _bundled() or shutil.which("valkey-server") or shutil.which("redis-server")
-    if not found:
+    """The bundled server program, otherwise one on PATH. Raises StoreUnavailable."""
+    executable = _bundled() or shutil.which("valkey-server") or shutil.which("redis-server")
+    if not executable:
         raise StoreUnavailable(
             "no Redis server was found: there is no bundled Valkey for this system, and no valkey-server or "
             "redis-server on PATH. Install one, or use a running server: REDIS_URL=redis://host:6379/0"
         )
-    return found
+    return executable
 
 
 def _bundled() -> str | None:
@@ -83,7 +80,10 @@ def _bundled() -> str | None:
 
 
 async def wait_until_ready(url: str, *, within_s: float = START_TIMEOUT_S) -> str:
-    """Wait until the server answers; return its name and version. Raises StoreAway."""
+    """Wait until the server answers; return its name and version. Raises StoreUnavailable."""
+    from redis.asyncio import Redis
+    from redis.exceptions import RedisError
+
     redis = Redis.from_url(url, socket_connect_timeout=1, socket_timeout=2)
     try:
         async with asyncio.timeout(within_s):

@@ -11,9 +11,8 @@ from deploy.sandbox.clock import Clock
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.handle import ShopHandle
 from deploy.sandbox.server import run, serve
-from deploy.sandbox.webhooks.delivery import Deliveries, Sent
-from deploy.sandbox.webhooks.signature import sign
-from deploy.sandbox.webhooks.subscription import HandshakeFailed
+from deploy.sandbox.shop import fake_data
+from deploy.sandbox.webhooks import Deliveries, HandshakeFailed, Sent, sign
 
 __all__ = [
     "Call",
@@ -25,6 +24,7 @@ __all__ = [
     "Sandbox",
     "Sent",
     "ShopHandle",
+    "fake_data",
     "run",
     "serve",
     "sign",

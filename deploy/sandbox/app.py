@@ -10,17 +10,14 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Mount, Route
 
-from deploy.sandbox.api import subscription
-from deploy.sandbox.api.endpoints import ADMIN, OMNI, Endpoint
-from deploy.sandbox.api.middleware import ApiMiddleware
+from deploy.sandbox.api import ADMIN, OMNI, ApiMiddleware, Endpoint, subscription
 from deploy.sandbox.clock import Clock
 from deploy.sandbox.control import Control
 from deploy.sandbox.handle import ShopHandle
-from deploy.sandbox.records.models import Dialect
+from deploy.sandbox.records import Dialect
 from deploy.sandbox.registry import ShopRegistry
-from deploy.sandbox.shop import persistence
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.webhooks.subscription import WebhookSession
+from deploy.sandbox.shop import Shop, persistence
+from deploy.sandbox.webhooks import WebhookSession
 
 
 class Sandbox:

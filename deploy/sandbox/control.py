@@ -15,9 +15,8 @@ from starlette.routing import BaseRoute, Route
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.handle import ShopHandle
 from deploy.sandbox.registry import ShopRegistry
-from deploy.sandbox.shop.rate_limiter import Bucket
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.webhooks.delivery import Deliveries
+from deploy.sandbox.shop import Bucket, Shop
+from deploy.sandbox.webhooks import Deliveries
 
 Arguments = dict[str, Any]
 

@@ -11,14 +11,9 @@ import msgspec
 
 from deploy.sandbox.call_log import Call, Calls, Hook, Moment
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.records import money, timestamps
-from deploy.sandbox.records.models import Customer, Group, Metafield
-from deploy.sandbox.shop import editing, fake_data, sales
-from deploy.sandbox.shop.rate_limiter import Bucket
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.webhooks.delivery import Deliveries
-from deploy.sandbox.webhooks.outbox import Delivery
-from deploy.sandbox.webhooks.subscription import HandshakeFailed, WebhookSession
+from deploy.sandbox.records import Customer, Group, Metafield, money, timestamps
+from deploy.sandbox.shop import Bucket, Shop, editing, fake_data, sales
+from deploy.sandbox.webhooks import Deliveries, Delivery, HandshakeFailed, WebhookSession
 
 Amount = int | float | str | Decimal
 

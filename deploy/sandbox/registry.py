@@ -10,9 +10,8 @@ from starlette.requests import Request
 from deploy.sandbox.call_log import Calls
 from deploy.sandbox.clock import Clock
 from deploy.sandbox.handle import ShopHandle
-from deploy.sandbox.shop.rate_limiter import Bucket
-from deploy.sandbox.shop.shop import SCOPES, Shop
-from deploy.sandbox.webhooks.subscription import WebhookSession
+from deploy.sandbox.shop import SCOPES, Bucket, Shop
+from deploy.sandbox.webhooks import WebhookSession
 
 
 class ShopRegistry:

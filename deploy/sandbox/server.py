@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from deploy.sandbox.api.responses import DROP
+from deploy.sandbox.api import DROP
 from deploy.sandbox.app import Sandbox
 
 

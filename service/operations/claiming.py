@@ -52,17 +52,17 @@ async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: str) ->
     redis, org = context.redis, shop.org
     about: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.new_owners)}
     if not claim.new_owners:
-        await audit_log.append(redis, org, by=by, what=claim.what, about=about)
+        await audit_log.append(redis, org, by=by, action=claim.what, details=about)
         return None
     if (started := await _pending(redis, org, claim)) is not None:
         return started
     run_id, now_ms = await runs.next_id(redis, org, claim.what), await context.now_ms()
     reason, args = f"{claim.what} {claim.tag}", ClaimArgs(claim.tag, claim.what, claim.matching_only)
     async with redis.pipeline() as pipe:
-        runs.queue_begin(pipe, org, run_id, kind=claim.what, by=by, reason=reason, now_ms=now_ms, pending=1)
+        runs.queue_create(pipe, org, run_id, kind=claim.what, by=by, reason=reason, now_ms=now_ms, pending=1)
         pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
         await pipe.execute()
-    await audit_log.append(redis, org, by=by, what=claim.what, about=about | {"run": run_id})
+    await audit_log.append(redis, org, by=by, action=claim.what, details=about | {"run": run_id})
     return await runs.get(redis, org, run_id)
 
 
@@ -151,7 +151,7 @@ async def _own(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[Cu
 @asynccontextmanager
 async def _locked(redis: ArqRedis, org: OrgId, patience_s: float) -> AsyncIterator[None]:
     """The shop's lock; raises Busy."""
-    turns = LeaseManager(redis, bucket=RateLimiter(redis))
+    turns = LeaseManager(redis, rate_limiter=RateLimiter(redis))
     turn = None
     for _ in range(int(patience_s / RETRY_DELAY_S)):
         turn = await turns.acquire(org, token=f"claim-{secrets.token_hex(8)}")

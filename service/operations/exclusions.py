@@ -69,7 +69,7 @@ async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *,
     else:
         await client.hdel(place, name)
     what = "include" if exclusion.undo else "exclude"
-    await audit_log.append(redis, shop.org, by=by, what=what, about={"customer": customer, "rule": rule})
+    await audit_log.append(redis, shop.org, by=by, action=what, details={"customer": customer, "rule": rule})
     await dirty.mark_dirty_customers(redis, shop.org, [customer], cause="exclude", lane="live")
 
 

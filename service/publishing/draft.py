@@ -100,7 +100,7 @@ async def draft_for(
 ) -> Draft:
     """What these rules would do to everybody known as version `number`: the one after `parent`, unless it is said."""
     check_currency(rule_set, shop.currency)
-    compiled = compile_version(rule_set, past=past)
+    compiled = compile_version(rule_set, inherited=past)
     before = await context.versions.document(shop.org, parent) if parent else RuleSet()
     people = await preview.load_population(
         context.redis, shop.org, compiled, now_ms=await context.now_ms(), restores=restores

@@ -24,7 +24,6 @@ from service.domain.preview import (
     lint_coverage,
     lint_matches,
     lint_spellings,
-    make_population,
     preview,
 )
 from service.domain.sync import REVERTS_CODEC, suppressed_tags
@@ -96,11 +95,11 @@ async def load_population_and_unreadable(
             again = merge_restores(stands.restores, restores[each], undone=compiled.rolled_back)
             known[each] = customer, replace(stands, restores=again)
         names.update(map(int, page))
-    people = make_population(
+    people = Population.of(
         known.values(),
         today=compiled.local_day(now_ms),
         now_ms=now_ms,
-        stopped=await _stopped(redis, org, now_ms=now_ms),
+        suppressed=await _stopped(redis, org, now_ms=now_ms),
     )
     return people, [CustomerId(one) for one in sorted(names - known.keys())]
 
@@ -170,9 +169,9 @@ def _known(
             if name in owned or name in held or name in excluded or name in back:
                 stands = to_state(
                     owned=owned.get(name),
-                    held=held.get(name),
-                    excluded=excluded.get(name),
-                    restores=back.get(name),
+                    holds=held.get(name),
+                    exclusions=excluded.get(name),
+                    pending_restores=back.get(name),
                 )
             else:
                 stands = EMPTY_STATE

@@ -68,11 +68,13 @@ async def publish_draft(
         note=note,
         parent=drafted.parent,
         preview=drafted.shown.summary,
-        past=drafted.past,
-        also=roll_out,
+        inherited=drafted.past,
+        extend=roll_out,
     )
     about = {"version": version.number, "content": version.content, "note": note, **drafted.shown.summary}
-    await audit_log.append(context.redis, shop.org, by=by, what=what, about=about | {"approved": approved})
+    await audit_log.append(
+        context.redis, shop.org, by=by, action=what, details=about | {"approved": approved}
+    )
     return Published(version, await runs.get(context.redis, shop.org, run_id))
 
 

@@ -49,7 +49,7 @@ def queue_rollout(
 ) -> None:
     """Start a run and store its job with the commands of a transaction; `may_remove`: so many tags were previewed."""
     more = {"pending": 1, "version": version, "may_remove": may_remove}
-    runs.queue_begin(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)
+    runs.queue_create(pipe, org, run_id, kind="publish", by=by, reason=reason, now_ms=now_ms, **more)
     pending.queue_save(pipe, PendingJob(org, "rollout", run_id, {"version": version}))
 
 
@@ -79,7 +79,7 @@ async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
         await pipe.execute()
     for done in [] if found is None else found.jobs:
         if done.id != job.id:
-            await runs.end(context.redis, job.org, done.id, why="superseded")
+            await runs.end(context.redis, job.org, done.id, reason="superseded")
     return True
 
 
@@ -95,7 +95,7 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     jobs = await pending_rollouts(redis, org, until=version.number)
     numbers = {version_of(job) for job in jobs}
     past = await versions.inherited(org, version.number)
-    compiled = compile_version(await versions.document(org, version.number), past=past)
+    compiled = compile_version(await versions.document(org, version.number), inherited=past)
     back = await rollback.pending(redis, org, numbers, version, versions=versions)
     people, unreadable = await preview.load_population_and_unreadable(
         redis, org, compiled, now_ms=now_ms, restores=back
@@ -118,7 +118,7 @@ async def execute_late(context: Context, cpu: CpuRunner, job: PendingJob) -> boo
     if found is not None and found.customers:
         version, run_id = found.version, await runs.next_id(redis, org, "publish")
         async with redis.pipeline() as pipe:
-            runs.queue_begin(
+            runs.queue_create(
                 pipe,
                 org,
                 run_id,
@@ -147,7 +147,7 @@ async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation
     if not late:
         return None
     past = await versions.inherited(org, version.number)
-    compiled = compile_version(await versions.document(org, version.number), past=past)
+    compiled = compile_version(await versions.document(org, version.number), inherited=past)
     people = await preview.load_population(redis, org, compiled, now_ms=await context.now_ms(), restores=late)
     customers = await rollback.assign(redis, org, late, people, touched=late.keys())
     return Evaluation(version, customers, [], [])

@@ -22,7 +22,7 @@ async def begin_shadow_mode(context: Context, shop: Shop, *, by: str) -> bool:
     if shop.shadow:
         return False
     await context.shops.set_shadow(shop.org, shadow=True)
-    await audit_log.append(context.redis, shop.org, by=by, what="shadow", about={})
+    await audit_log.append(context.redis, shop.org, by=by, action="shadow", details={})
     return True
 
 
@@ -72,7 +72,7 @@ async def end_shadow_mode(
                 now_ms=now_ms,
             )
 
-    await context.shops.set_shadow(org, shadow=False, also=roll_out)
+    await context.shops.set_shadow(org, shadow=False, extend=roll_out)
     about = {"version": number, **drafted.shown.summary, "approved": approved}
-    await audit_log.append(redis, org, by=by, what="live", about=about)
+    await audit_log.append(redis, org, by=by, action="live", details=about)
     return await runs.get(redis, org, run_id) if number else None

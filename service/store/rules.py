@@ -17,7 +17,7 @@ from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encod
 from service.errors import NotFound, Refused
 from service.store.client import keys
 
-SHOP_SETTINGS: Final = (
+SHOP_DATA: Final = (
     "live_version",
     "owned",
     "snapshots",
@@ -29,11 +29,13 @@ RETRACTED_OWNER: Final = (
 )
 
 
-def compile_version(rule_set: RuleSet, *, past: Inheritance) -> CompiledRules:
+def compile_version(rule_set: RuleSet, *, inherited: Inheritance) -> CompiledRules:
     """The rules of a version, ready to decide with."""
     return compile_rules(
         rule_set,
-        inheritance=replace(past, orphan_policies={**past.orphan_policies, RETRACTED_OWNER: "remove"}),
+        inheritance=replace(
+            inherited, orphan_policies={**inherited.orphan_policies, RETRACTED_OWNER: "remove"}
+        ),
     )
 
 
@@ -74,8 +76,8 @@ class Versions:
         note: str = "",
         parent: int,
         preview: dict[str, Any] | None = None,
-        past: Inheritance | None = None,
-        also: Callable[[Any, Version], None] = lambda _pipe, _version: None,
+        inherited: Inheritance | None = None,
+        extend: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
         """Store the document and make it live, in one transaction, to which `also` may add commands.
 
@@ -95,8 +97,10 @@ class Versions:
             parent=parent,
             preview=preview,
         )
-        inherited = await self.derive_inherited(org, rule_set, parent=parent) if past is None else past
-        if not await self._store(org, version, canonical_json(rule_set), inherited, also):
+        inherited = (
+            await self.derive_inherited(org, rule_set, parent=parent) if inherited is None else inherited
+        )
+        if not await self._store(org, version, canonical_json(rule_set), inherited, extend):
             live = await self.live_number(org)
             raise Refused(
                 f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
@@ -155,19 +159,19 @@ class Versions:
         """The rules of a version, ready; of version 0, before the first, there are none. Raises NotFound."""
         if not number:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
-        return compile_version(await self.document(org, number), past=await self.inherited(org, number))
+        return compile_version(await self.document(org, number), inherited=await self.inherited(org, number))
 
     async def is_blank(self, org: OrgId) -> bool:
         """Whether the shop has neither rules nor customer data."""
-        return not await self._redis.exists(*(keys.shop(org, name) for name in SHOP_SETTINGS))
+        return not await self._redis.exists(*(keys.shop(org, name) for name in SHOP_DATA))
 
     async def _store(
         self,
         org: OrgId,
         version: Version,
         document: bytes,
-        past: Inheritance,
-        also: Callable[[Any, Version], None],
+        inherited: Inheritance,
+        extend: Callable[[Any, Version], None],
     ) -> bool:
         """False when another version went live since `version.parent`."""
         live = keys.shop(org, "live_version")
@@ -179,9 +183,9 @@ class Versions:
                 pipe.multi()
                 pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
                 pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
-                pipe.hset(keys.shop(org, "inherited"), version.number, encode_inheritance(past))
+                pipe.hset(keys.shop(org, "inherited"), version.number, encode_inheritance(inherited))
                 pipe.set(live, version.number)
-                also(pipe, version)
+                extend(pipe, version)
                 await pipe.execute()
             except WatchError:
                 return False

@@ -11,7 +11,7 @@ from prometheus_client.registry import Collector
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
-from service.store.jobs import Count, read
+from service.store.jobs import Count, load_counts
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import ShopRepository
 
@@ -49,7 +49,7 @@ class Metrics:
         up = GaugeMetricFamily("tagger_redis_up", "1 when Redis answered this scrape.")
         try:
             backlogs = await load_backlogs(self._redis, await self._shops.orgs())
-            counts = await read(self._redis)
+            counts = await load_counts(self._redis)
         except (RedisError, OSError):
             up.add_metric([], 0)
             return [up]

@@ -11,7 +11,7 @@ import typer
 
 from deploy.cli.context import AsJson
 from deploy.cli.output import print_json, print_table
-from deploy.local.console import error_console
+from deploy.local.terminal import error_console
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 # name -> what it measures, in the order of execution

@@ -31,7 +31,7 @@ from deploy.sandbox import Sandbox, ShopHandle, serve
 from tests.bench.load import SECRET
 from tests.bench.servers import valkey, wait_for
 from tests.bench.system import running
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 CUSTOMERS = 400
 EVENTS = 4_000

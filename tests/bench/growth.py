@@ -50,7 +50,7 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
 
 async def cost_of_a_turn(redis: ArqRedis) -> float:
     """Microseconds for one customer, taken and cleared in batches of 50."""
-    turns = LeaseManager(redis, bucket=RateLimiter(redis))
+    turns = LeaseManager(redis, rate_limiter=RateLimiter(redis))
     turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     took: list[float] = []

@@ -42,7 +42,7 @@ from service.store.queue.rate_limiter import RateLimiter
 from service.store.queue.settlement import Mark, Settlement
 from tests.bench.evaluation import NOW_MS, customer
 from tests.bench.servers import valkey
-from workers.drain import plans, settlement
+from workers.drain import settlement
 
 BAR_BYTES = 200.0
 RULES = Path(__file__).parents[2] / "deploy/rules/demo.yaml"
@@ -81,7 +81,7 @@ class Crowd:
             if isinstance(judged, WriteNeeded):
                 self.backgrounds[mark.customer] = judged.result.stored
                 plan = settlement.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
-                yield plans.after_success(mark, plans.decode_plan(plan))
+                yield settlement.after_success(mark, settlement.decode_plan(plan))
 
     def _changed(self, number: int) -> Customer:
         return msgspec.structs.replace(customer(number, self.dice), updated_ms=self.now_ms)
@@ -91,7 +91,7 @@ async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) ->
     """Settle until there were so many entries; `kept`: they are sent along. The number of them."""
     dice = random.Random(SEED)  # the same crowd each time
     crowd = Crowd(compile_rules(parse_rules(RULES.read_text())), dice, {})
-    turns = LeaseManager(redis, bucket=RateLimiter(redis), clock_ms=lambda: crowd.now_ms)
+    turns = LeaseManager(redis, rate_limiter=RateLimiter(redis), clock_ms=lambda: crowd.now_ms)
     turn = await turns.acquire(ORG, token="bench")
     assert turn is not None  # nobody else is here
     written, at = 0, 0

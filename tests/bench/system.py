@@ -24,7 +24,7 @@ from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.bench.load import SECRET
 from tests.bench.servers import ROOT, valkey, wait_for
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 KEY = "k" * 32
 VERIFY = "bench-verify"

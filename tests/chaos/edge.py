@@ -18,7 +18,7 @@ from tests.chaos.children import Child
 from tests.chaos.posting import ORG
 from tests.chaos.stage import answers
 from tests.chaos.verdict import recorded
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 
 @asynccontextmanager

@@ -1,7 +1,7 @@
 """Reads the witnesses' lines: was a write started that must not have been, and was nobody forgotten after a lost lock?
 
 For every tag write that a worker began, its turn's script calls are looked at:
-- a permit for this customer, asked for by this turn at most START_WITHIN_S before (the holder counts from the asking);
+- a permit for this customer, asked for by this turn at most START_TIMEOUT_S before (the holder counts from the asking);
 - no script of this turn had been answered `lease_lost` before.
 A process that stood still (SIGSTOP) between its last look at the clock and the write could not know: its write is
 forgiven when it began within AWAKE_S of the waking, and counted.
@@ -21,7 +21,7 @@ from typing import Any
 import msgspec
 
 from tests.chaos.children import Pause
-from workers.drain.permits import START_WITHIN_S
+from workers.drain.permits import START_TIMEOUT_S
 
 AWAKE_S = 0.25
 SLACK_S = 0.05
@@ -131,7 +131,7 @@ def _judge_start(write: Write, tenure: Tenure, pauses: Sequence[Pause], ruling: 
         ruling.wrong.append(f"{write.customer} was written without a permit")
     elif tenure.lost < write.begun:
         ruling.wrong.append(f"{write.customer} was written after the turn knew that its lock was lost")
-    elif write.begun - asked[-1] > START_WITHIN_S + SLACK_S:
+    elif write.begun - asked[-1] > START_TIMEOUT_S + SLACK_S:
         stood = any(
             each.pid == tenure.pid and asked[-1] <= each.until and 0 <= write.begun - each.until <= AWAKE_S
             for each in pauses

@@ -28,7 +28,7 @@ from deploy.local.wait import until
 from tests.chaos.children import Child
 from tests.chaos.edge import edge, kept
 from tests.chaos.posting import Poster
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 Case = Literal["plain", "stalled", "guarded"]
 CASES: Final[tuple[Case, ...]] = ("plain", "stalled", "guarded")

@@ -28,7 +28,7 @@ from tests.chaos.rules import RULES
 from tests.chaos.shim import built
 from tests.chaos.store import ChaosStore
 from tests.chaos.witnessing import Witness
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 START_WITHIN_S: Final = 120.0
 STOP_WITHIN_S: Final = 60.0

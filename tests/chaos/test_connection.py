@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 
 from deploy.local.valkey import wait_until_ready
 from service.store.client.connection import connect
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 Run = Callable[[Coroutine[Any, Any, None]], None]
 both_loops = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

@@ -101,7 +101,7 @@ class WitnessedTurns(LeaseManager):
     """Turns whose scripts are noted."""
 
     def __init__(self, turns: LeaseManager, pen: Pen, standstill: Standstill) -> None:
-        super().__init__(turns.redis, bucket=turns.bucket, clock_ms=turns.clock_ms)
+        super().__init__(turns.redis, rate_limiter=turns.rate_limiter, clock_ms=turns.clock_ms)
         for name in ("lease_acquire", "dequeue", "permit", "settle", "lease_release"):
             setattr(self, name, Noted(name, getattr(self, name), pen, standstill))
 
@@ -122,7 +122,7 @@ class WitnessedWorker(WorkerProcess):
         if not session.trace_configs:
             session.trace_configs.append(_trace(self.pen, self.standstill))
         return super()._arq(
-            replace(drain, turns=WitnessedTurns(drain.turns, self.pen, self.standstill)), pool
+            replace(drain, leases=WitnessedTurns(drain.leases, self.pen, self.standstill)), pool
         )
 
 

@@ -7,7 +7,7 @@ import pytest
 from service.domain.documents.parser import parse_rules
 from service.domain.preview.diff import describe_changes, diff_rules, yaml_diff
 from service.domain.rules.document import RuleSet
-from service.locales import words
+from service.locales import translator_for
 
 VIP = "  - {id: vip, name: {vi: Khách VIP, en: VIP}, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
 FAN = "  - {id: fan, tag: Fan, when: {field: orders_count, op: at_least, value: 3}}\n"
@@ -34,7 +34,7 @@ BEFORE = rules(VIP % 20_000_000, FAN)
     ids=["changed", "added", "removed", "moved", "all at once", "the same"],
 )
 def test_each_rule_is_said_to_be_new_gone_changed_or_moved(after: RuleSet, expected: dict[str, str]) -> None:
-    found = {one.id: one.how for one in diff_rules(BEFORE, after)}
+    found = {one.id: one.kind for one in diff_rules(BEFORE, after)}
 
     if "moved" in expected.values():  # which of two swapped rules moved is a matter of taste
         assert sorted(found.values()) == sorted(expected.values()) or found == expected
@@ -43,7 +43,7 @@ def test_each_rule_is_said_to_be_new_gone_changed_or_moved(after: RuleSet, expec
 
 
 def test_a_changed_rule_shows_what_it_said_and_what_it_says() -> None:
-    assert describe_changes(BEFORE, rules(VIP % 10_000_000, FAN), translator=words("vi")) == [
+    assert describe_changes(BEFORE, rules(VIP % 10_000_000, FAN), translator=translator_for("vi")) == [
         "~ Khách VIP (đã sửa)",
         "  - Tổng chi tiêu từ 20.000.000 ₫ trở lên",
         "  + Tổng chi tiêu từ 10.000.000 ₫ trở lên",
@@ -51,14 +51,14 @@ def test_a_changed_rule_shows_what_it_said_and_what_it_says() -> None:
 
 
 def test_a_moved_rule_is_one_line_and_nothing_is_said_to_differ_where_nothing_does() -> None:
-    assert len(describe_changes(BEFORE, rules(FAN, VIP % 20_000_000), translator=words("en"))) == 1
-    assert describe_changes(BEFORE, BEFORE, translator=words("en")) == ["Nothing differs."]
+    assert len(describe_changes(BEFORE, rules(FAN, VIP % 20_000_000), translator=translator_for("en"))) == 1
+    assert describe_changes(BEFORE, BEFORE, translator=translator_for("en")) == ["Nothing differs."]
 
 
 def test_another_zone_or_currency_is_said_first() -> None:
     other = rules(VIP % 20_000_000, FAN, head="timezone: Asia/Tokyo\n")
 
-    assert describe_changes(BEFORE, other, translator=words("vi")) == [
+    assert describe_changes(BEFORE, other, translator=translator_for("vi")) == [
         "Múi giờ và tiền tệ: Asia/Ho_Chi_Minh, VND → Asia/Tokyo, VND"
     ]
 

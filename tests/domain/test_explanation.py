@@ -26,7 +26,7 @@ from service.domain.explain.wording import LANGUAGES
 from service.domain.rules.calendar import calendar_for
 from service.domain.rules.conditions import Condition
 from service.domain.rules.fields import FIELDS
-from service.locales import words
+from service.locales import translator_for
 from tests.domain.test_sentences import CONDITIONS
 from tests.reference import strategies
 
@@ -89,7 +89,7 @@ def test_the_example_of_the_specification_reads_as_specified() -> None:
     }
     found = explained(tree, Customer(id=1, orders_count=2, last_order_ms=on(date(2026, 8, 30))))
 
-    assert trace_line(found, translator=words("vi"), currency="VND") == (
+    assert trace_line(found, translator=translator_for("vi"), currency="VND") == (
         "✔ Số đơn hàng từ 1 trở lên (đang là 2) · "
         "✘ Lần mua gần nhất cách đây hơn 90 ngày (mua ngày 30/08/2026, còn 9 ngày nữa)"
     )
@@ -134,10 +134,12 @@ def test_explanation_and_closure_agree_on_random_trees(data: st.DataObject) -> N
     found = trace(rule.when, facts=facts, customer=customer)
 
     assert found.matched is rule.matches(facts)
-    assert msgspec.json.Encoder(decimal_format="number").encode(trace_data(found, translator=words("en")))
+    assert msgspec.json.Encoder(decimal_format="number").encode(
+        trace_data(found, translator=translator_for("en"))
+    )
     for language in ("vi", "en"):
-        assert "{" not in trace_line(found, translator=words(language), currency="VND")
-        assert all(trace_lines(found, translator=words(language), currency="VND"))
+        assert "{" not in trace_line(found, translator=translator_for(language), currency="VND")
+        assert all(trace_lines(found, translator=translator_for(language), currency="VND"))
 
 
 def bridged(far: Gap, test: CompiledCondition, facts: Facts, *, short_by: int = 0) -> Facts:
@@ -225,8 +227,8 @@ def test_the_nearest_miss_is_said_in_both_languages(
     leaf = {"field": field, "op": op} | ({"value": value} if value is not None else {})
     found = explained(leaf, Customer(id=1, **customer))
 
-    assert trace_line(found, translator=words("vi"), currency="VND").endswith(f", {vi})")
-    assert trace_line(found, translator=words("en"), currency="VND").endswith(f", {en})")
+    assert trace_line(found, translator=translator_for("vi"), currency="VND").endswith(f", {vi})")
+    assert trace_line(found, translator=translator_for("en"), currency="VND").endswith(f", {en})")
 
 
 def test_amounts_are_given_in_units_and_exactly() -> None:
@@ -250,15 +252,15 @@ def as_written(condition: Condition) -> dict[str, Any]:
 @pytest.mark.parametrize("customer", CUSTOMERS, ids=["full", "other", "empty"])
 def test_every_operator_explains_itself(condition: Condition, customer: Customer) -> None:
     found = explained(as_written(condition), customer)
-    told = trace_data(found, translator=words("en"))
-    test = compile_expression(condition, currency="VND", own=frozenset({"ours"}))
+    told = trace_data(found, translator=translator_for("en"))
+    test = compile_expression(condition, currency="VND", own_tags=frozenset({"ours"}))
 
     assert (told["field"], told["op"]) == (condition.field, condition.op)
     assert told["matched"] is test.matches(make(customer, TODAY.toordinal()))
     assert (told["expected"] is None) is (condition.value is None)
     assert "actual" in told
     for language in LANGUAGES:
-        assert trace_line(found, translator=words(language), currency="VND").startswith(
+        assert trace_line(found, translator=translator_for(language), currency="VND").startswith(
             "✔" if told["matched"] else "✘"
         )
 
@@ -269,7 +271,9 @@ def test_every_operator_that_knows_how_far_a_customer_is_has_its_nearest_miss_in
         (FIELDS[condition.field].type, condition.op)
         for condition in CONDITIONS.values()
         for customer in CUSTOMERS
-        if (trace_data(explained(as_written(condition), customer), translator=words("en"))).get("distance")
+        if (trace_data(explained(as_written(condition), customer), translator=translator_for("en"))).get(
+            "distance"
+        )
     }
 
     assert known - told == set()
@@ -284,7 +288,9 @@ def test_every_operator_that_knows_how_far_a_customer_is_has_its_nearest_miss_in
     ids=["is_not", "not is"],
 )
 def test_whoever_is_to_be_anything_else_lacks_nothing(tree: dict[str, Any]) -> None:
-    said = trace_line(explained(tree, Customer(id=1, orders_count=3)), translator=words("en"), currency="VND")
+    said = trace_line(
+        explained(tree, Customer(id=1, orders_count=3)), translator=translator_for("en"), currency="VND"
+    )
 
     assert said.endswith("(is 3)")
 
@@ -294,7 +300,7 @@ def test_under_not_the_distance_is_that_of_the_opposite() -> None:
 
     found = explained(tree, Customer(id=1, total_spent=12_000_000_0000))
 
-    assert trace_line(found, translator=words("vi"), currency="VND") == (
+    assert trace_line(found, translator=translator_for("vi"), currency="VND") == (
         "✘ KHÔNG phải: Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 12.000.000 ₫, vượt 2.000.001 ₫)"
     )
 
@@ -310,7 +316,7 @@ def test_what_can_reach_a_person_is_never_in_an_explanation() -> None:
 
     found = explained(tree, msgspec.structs.replace(Customer(id=1), **personal))
 
-    told = json.dumps(trace_data(found, translator=words("vi")), ensure_ascii=False)
+    told = json.dumps(trace_data(found, translator=translator_for("vi")), ensure_ascii=False)
     assert [value for value in personal.values() if f'"{value}"' in told or f" {value}" in told] == []
     assert "đã có, không hiện ở đây" in told
 
@@ -325,4 +331,4 @@ def test_an_empty_value_says_so(customer: dict[str, Any], said: str) -> None:
         {"field": "last_order_date", "op": "more_than_ago", "value": "90 days"}, Customer(id=1, **customer)
     )
 
-    assert f"({said})" in trace_line(found, translator=words("vi"), currency="VND")
+    assert f"({said})" in trace_line(found, translator=translator_for("vi"), currency="VND")

@@ -22,9 +22,9 @@ from service.domain.explain.customer import explain_customer
 from service.domain.explain.data import to_data
 from service.domain.explain.model import CustomerExplanation, ExplainInput
 from service.domain.explain.text import render_text
-from service.locales import words
+from service.locales import translator_for
 from tests.reference import strategies
-from tests.reference.strategies import PASTS, standings
+from tests.reference.strategies import INHERITANCES, customer_states
 
 JSON = msgspec.json.Encoder(decimal_format="number")
 TODAY = date(2026, 11, 20)
@@ -85,7 +85,7 @@ def test_each_tag_says_whether_we_others_or_nobody_yet_put_it_on() -> None:
         ("Khách sỉ", "others", ""),
         ("Silver", "under_way", "hang"),
     ]
-    said = render_text(explained, translator=words("vi"))
+    said = render_text(explained, translator=translator_for("vi"))
     assert "  VIP: do quy tắc “Khách VIP” gắn từ 18/11/2026, bản v2" in said
     assert "  Silver: đang được gắn theo quy tắc “Hạng”" in said
 
@@ -99,7 +99,7 @@ def test_a_tag_that_was_adopted_is_not_said_to_be_put_on_by_a_rule() -> None:
 
     (tag,) = explained.tags
     assert (tag.origin, tag.rule) == ("adopted", "vip")
-    said = render_text(explained, translator=words("vi"))
+    said = render_text(explained, translator=translator_for("vi"))
     assert "  VIP: do người khác gắn; từ 18/11/2026 được nhận cho quy tắc “Khách VIP”, bản v2" in said
 
 
@@ -118,13 +118,13 @@ def test_what_others_did_to_tags_is_told_with_its_day() -> None:
         ("Khách sỉ", ms(date(2026, 11, 17))),
         ("Báo chí", 0),
     ]
-    vi, en = (render_text(explained, translator=words(each)) for each in ("vi", "en"))
+    vi, en = (render_text(explained, translator=translator_for(each)) for each in ("vi", "en"))
     assert "    Nhãn VIP: có người gỡ ngày 19/11/2026 (không phải hệ thống)." in vi
     assert "    Nhãn Gold: có người gỡ ngày 16/11/2026 (không phải hệ thống)." in vi
     assert "  Khách sỉ: do người khác gắn (nhân viên hoặc ứng dụng khác), thấy từ 17/11/2026" in vi
     assert "  Báo chí: do người khác gắn (nhân viên hoặc ứng dụng khác)" in vi
     assert "    Tag VIP: somebody took it off on 19 Nov 2026 (not this service)." in en
-    assert to_data(explained, translator=words("en"), tag="Vip")["changed_by_others"] == [
+    assert to_data(explained, translator=translator_for("en"), tag="Vip")["changed_by_others"] == [
         {"tag": "VIP", "added": False, "at_ms": ms(date(2026, 11, 19))}
     ]
 
@@ -145,7 +145,7 @@ def test_a_tag_that_is_back_is_not_said_to_be_taken_off() -> None:
 
     explained = told(customer, CustomerState(ours("VIP", "vip")), external_changes=touches)
 
-    assert "có người gỡ" not in "\n".join(render_text(explained, translator=words("vi")))
+    assert "có người gỡ" not in "\n".join(render_text(explained, translator=translator_for("vi")))
 
 
 HELD = {"fan": Hold("fan", DAY - 3)}
@@ -186,7 +186,9 @@ def test_each_rule_says_how_it_stands(
 
     assert states(explained)[rule] == state
     assert all(
-        "{" not in line for each in ("vi", "en") for line in render_text(explained, translator=words(each))
+        "{" not in line
+        for each in ("vi", "en")
+        for line in render_text(explained, translator=translator_for(each))
     )
 
 
@@ -195,12 +197,12 @@ def test_a_tag_that_no_live_rule_sets_and_a_shop_without_rules_are_said_to_be_so
     bare = explain_customer(compile_rules(validate_rules({"version": 1})), explained.input)
 
     assert "No live rule sets the tag khách sỉ." in render_text(
-        explained, translator=words("en"), tag="khách sỉ"
+        explained, translator=translator_for("en"), tag="khách sỉ"
     )
     assert "Không có quy tắc nào đang hiệu lực gắn nhãn Vàng." in render_text(
-        explained, translator=words("vi"), tag="Vàng"
+        explained, translator=translator_for("vi"), tag="Vàng"
     )
-    assert "Không có quy tắc nào đang hiệu lực." in render_text(bare, translator=words("vi"))
+    assert "Không có quy tắc nào đang hiệu lực." in render_text(bare, translator=translator_for("vi"))
 
 
 def test_a_kept_tag_says_until_when_or_for_ever() -> None:
@@ -210,7 +212,7 @@ def test_a_kept_tag_says_until_when_or_for_ever() -> None:
         {**HELD, "old": Hold("founding", DAY)},
     )
 
-    said = "\n".join(render_text(told(customer, standing), translator=words("vi")))
+    said = "\n".join(render_text(told(customer, standing), translator=translator_for("vi")))
 
     assert "không còn khớp, nhãn Fan được giữ đến 17/12/2026" in said
     assert "không còn khớp, nhãn Founding đã gắn được giữ mãi" in said
@@ -230,7 +232,7 @@ def test_what_time_alone_will_do_is_said_with_its_day() -> None:
     asleep = next(one for one in explained.rules if one.rule.id == "asleep")
     assert asleep.scheduled is not None
     assert (asleep.scheduled.day, asleep.scheduled.adds) == (date(2026, 11, 29).toordinal(), ("Ngủ đông",))
-    said = render_text(explained, translator=words("vi"), tag="ngủ ĐÔNG")
+    said = render_text(explained, translator=translator_for("vi"), tag="ngủ ĐÔNG")
     assert "    Nếu không có gì mới, sẽ có nhãn Ngủ đông vào 29/11/2026." in said
     assert (
         states(told(Customer(id=1, last_order_ms=ms(date(2026, 8, 30))), today=DAY + 9))["asleep"] == "gets"
@@ -246,17 +248,17 @@ def test_a_tier_says_what_is_missing_to_the_next_level_and_how_long_a_lost_one_s
 
     assert any(
         "Kế tiếp là Gold: ✘" in line and "thiếu 37.700.000 ₫" in line
-        for line in render_text(silver, translator=words("vi"))
+        for line in render_text(silver, translator=translator_for("vi"))
     )
     until = date.fromordinal(DAY + 80)
     assert (
         f"  Hạng — đang ở Gold · chỉ còn đủ điều kiện Silver; giữ hạng đến {until:%d/%m/%Y}"
-        in render_text(falling, translator=words("vi"))
+        in render_text(falling, translator=translator_for("vi"))
     )
 
 
 def test_asked_for_one_tag_nothing_else_is_told() -> None:
-    data = to_data(told(Customer(id=1, tags=("VIP", "X"))), translator=words("en"), tag="vip")
+    data = to_data(told(Customer(id=1, tags=("VIP", "X"))), translator=translator_for("en"), tag="vip")
 
     assert [one["tag"] for one in data["tags"]] == ["VIP"]
     assert [one["id"] for one in data["rules"]] == ["vip"]
@@ -270,10 +272,10 @@ def test_an_explanation_agrees_with_the_decision_whatever_the_rules_and_the_stan
 ) -> None:
     doc = data.draw(strategies.documents().filter(lambda one: strategies.publishable(one) is not None))
     today, zone = data.draw(strategies.DAYS), doc["timezone"]
-    compiled: CompiledRules = compile_rules(validate_rules(doc), inheritance=data.draw(PASTS))
+    compiled: CompiledRules = compile_rules(validate_rules(doc), inheritance=data.draw(INHERITANCES))
     known = ExplainInput(
         customer=data.draw(strategies.customers(zone)),
-        state=data.draw(standings(zone, today)),
+        state=data.draw(customer_states(zone, today)),
         today=today.toordinal(),
         now_ms=strategies.moment(today, 12, zone),
         version=4,
@@ -300,5 +302,5 @@ def test_an_explanation_agrees_with_the_decision_whatever_the_rules_and_the_stan
             assert one.trace.matched
             assert fold(one.rule.tag) in {fold(tag) for tag in decision.wanted}
     for language in ("vi", "en"):
-        assert render_text(explained, translator=words(language))
-        assert JSON.encode(to_data(explained, translator=words(language)))
+        assert render_text(explained, translator=translator_for(language))
+        assert JSON.encode(to_data(explained, translator=translator_for(language)))

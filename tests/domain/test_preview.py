@@ -23,9 +23,9 @@ from service.domain.engine.compiled import CompiledRules, CompiledTier
 from service.domain.engine.compiler import compile_rules
 from service.domain.engine.facts import Facts
 from service.domain.preview.impact import Preview, PublishPlan, preview, publish_plan
-from service.domain.preview.population import Population, make_population, sample_rank
+from service.domain.preview.population import Population, sample_rank
 from tests.reference import strategies
-from tests.reference.strategies import PASTS, restores, standings
+from tests.reference.strategies import INHERITANCES, customer_states, restores
 
 TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -185,7 +185,7 @@ def check(people: Population, compiled: CompiledRules) -> None:
 @st.composite
 def restoring(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
     """A standing with tags that a roll-back restores."""
-    return replace(draw(standings(zone, today)), restores=draw(restores(zone, today)))
+    return replace(draw(customer_states(zone, today)), restores=draw(restores(zone, today)))
 
 
 @st.composite
@@ -193,7 +193,7 @@ def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
     some = [
         (
             msgspec.structs.replace(draw(strategies.customers(zone)), id=at + 1),
-            draw(st.one_of(st.just(CustomerState()), standings(zone, today), restoring(zone, today))),
+            draw(st.one_of(st.just(CustomerState()), customer_states(zone, today), restoring(zone, today))),
         )
         for at in range(draw(st.integers(1, 4)))
     ]
@@ -204,8 +204,8 @@ def peoples(draw: st.DrawFn, zone: str, today: date) -> Population:
         for one, _ in some
         if draw(st.booleans())
     }
-    return make_population(
-        some, today=today.toordinal(), now_ms=strategies.moment(today, 12, zone), stopped=stopped
+    return Population.of(
+        some, today=today.toordinal(), now_ms=strategies.moment(today, 12, zone), suppressed=stopped
     )
 
 
@@ -215,7 +215,7 @@ def test_a_preview_counts_what_deciding_for_each_customer_does(data: st.DataObje
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
     people = data.draw(peoples(doc["timezone"], today))
 
-    check(people, compile_rules(validate_rules(doc), inheritance=data.draw(PASTS)))
+    check(people, compile_rules(validate_rules(doc), inheritance=data.draw(INHERITANCES)))
 
 
 READS_TAGS = """
@@ -243,7 +243,7 @@ tiers:
 def test_rules_that_read_a_tag_see_it_as_an_earlier_rule_has_decided(
     tags: tuple[str, ...], standing: CustomerState
 ) -> None:
-    people = make_population([(person(1, 5, *tags), standing)], today=TODAY, now_ms=0)
+    people = Population.of([(person(1, 5, *tags), standing)], today=TODAY, now_ms=0)
 
     shown = preview(people, compile_rules(parse_rules(READS_TAGS)))
 
@@ -275,7 +275,7 @@ def ours(tag: str, rule: str, since: int = TODAY) -> dict[str, Ownership]:
 
 
 def test_each_tag_says_what_comes_what_goes_and_what_is_left_alone_with_examples() -> None:
-    people = make_population(
+    people = Population.of(
         [
             (person(1, 12_000_000), CustomerState()),
             (person(2, 12_000_000, "VIP", "Silver"), CustomerState()),
@@ -300,7 +300,7 @@ def test_each_tag_says_what_comes_what_goes_and_what_is_left_alone_with_examples
 
 
 def test_tier_moves_are_a_matrix_that_tells_waiting_from_going() -> None:
-    people = make_population(
+    people = Population.of(
         [
             (person(1, 60_000_000, "Silver"), CustomerState()),
             (person(2, 60_000_000), CustomerState()),
@@ -325,14 +325,14 @@ def test_tier_moves_are_a_matrix_that_tells_waiting_from_going() -> None:
 
 
 def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming() -> None:
-    people = make_population(
+    people = Population.of(
         [
             (person(1, 60_000_000, "Silver"), CustomerState(ours("Silver", "hang"))),
             (person(2, 12_000_000), CustomerState()),
         ],
         today=TODAY,
         now_ms=0,
-        stopped={1: frozenset({"vip", "gold"})},
+        suppressed={1: frozenset({"vip", "gold"})},
     )
 
     shown = preview(people, compile_rules(parse_rules(SHOP)))
@@ -348,10 +348,10 @@ def test_a_tag_that_people_keep_undoing_is_not_counted_as_coming() -> None:
 
 def test_examples_are_twenty_scattered_and_the_same_whoever_else_is_there() -> None:
     compiled = compile_rules(parse_rules(SHOP))
-    few = make_population(
+    few = Population.of(
         [(person(n, 11_000_000), CustomerState()) for n in range(1, 400)], today=TODAY, now_ms=0
     )
-    many = make_population(
+    many = Population.of(
         [(person(n, 11_000_000), CustomerState()) for n in range(1, 4000)], today=TODAY, now_ms=0
     )
 
@@ -364,7 +364,7 @@ def test_examples_are_twenty_scattered_and_the_same_whoever_else_is_there() -> N
 
 def test_tags_of_a_rule_that_went_are_shown_although_no_rule_sets_them() -> None:
     doc = "version: 1\nrules:\n  - {id: old, tag: Cũ, enabled: false, when_gone: remove, when: {field: tags, op: is_empty}}"
-    people = make_population([(person(1, 5, "Cũ"), CustomerState(ours("Cũ", "old")))], today=TODAY, now_ms=0)
+    people = Population.of([(person(1, 5, "Cũ"), CustomerState(ours("Cũ", "old")))], today=TODAY, now_ms=0)
 
     (tag,) = preview(people, compile_rules(parse_rules(doc))).tags
 

@@ -26,7 +26,7 @@ from service.domain.rules.conditions import Condition
 from service.domain.rules.fields import FIELDS, Field, FieldType
 from service.domain.rules.operands import OperandType
 from service.domain.rules.operators import OPERATORS
-from service.locales import catalogue, language_of, words
+from service.locales import catalog_for, parse_language, translator_for
 from service.store.jobs.runs import ID_PREFIX
 
 SAMPLES: dict[OperandType, Any] = {
@@ -65,17 +65,20 @@ CONDITIONS = dict(every_condition())
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("condition", CONDITIONS.values(), ids=CONDITIONS.keys())
 def test_every_operator_of_every_field_has_its_sentence(condition: Condition, language: Language) -> None:
-    said = describe_condition(condition, translator=words(language), currency="VND")
+    said = describe_condition(condition, translator=translator_for(language), currency="VND")
 
     assert said
     assert "{" not in said
     negated = condition.operator.complement
     if negated is not None:
-        assert describe_condition(condition, translator=words(language), currency="VND", negated=True) != said
+        assert (
+            describe_condition(condition, translator=translator_for(language), currency="VND", negated=True)
+            != said
+        )
 
 
 def test_both_languages_have_the_same_sentences_with_the_same_gaps() -> None:
-    both = [{message.id: message.string for message in catalogue(one) if message.id} for one in LANGUAGES]
+    both = [{message.id: message.string for message in catalog_for(one) if message.id} for one in LANGUAGES]
 
     assert both[0].keys() == both[1].keys()
     for key in both[0]:
@@ -96,7 +99,7 @@ def filled(text: object) -> bool:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_everything_that_a_decision_can_say_has_its_words(language: Language) -> None:
-    said = words(language)
+    said = translator_for(language)
     keys = [f"state.{one}" for one in get_args(RuleStatus) if one != "kept"]
     keys += ["state.kept.until", "state.kept.forever", *(f"why.{one}" for one in get_args(ChangeCause))]
     keys += [
@@ -108,7 +111,7 @@ def test_everything_that_a_decision_can_say_has_its_words(language: Language) ->
 
 def test_a_key_that_nobody_wrote_is_an_error_not_a_text() -> None:
     with pytest.raises(KeyError):
-        words("vi")("no.such.key")
+        translator_for("vi")("no.such.key")
 
 
 @pytest.mark.parametrize(
@@ -136,8 +139,8 @@ def test_a_key_that_nobody_wrote_is_an_error_not_a_text() -> None:
 def test_a_condition_reads_as_people_would_say_it(field: str, op: str, value: Any, vi: str, en: str) -> None:
     condition = Condition(field=field, op=op, value=value)
 
-    assert describe_condition(condition, translator=words("vi"), currency="VND") == vi
-    assert describe_condition(condition, translator=words("en"), currency="VND") == en
+    assert describe_condition(condition, translator=translator_for("vi"), currency="VND") == vi
+    assert describe_condition(condition, translator=translator_for("en"), currency="VND") == en
 
 
 DOCUMENT = """
@@ -164,7 +167,7 @@ tiers:
 def test_conditions_read_as_one_sentence_with_their_groups_in_brackets() -> None:
     (rule,) = parse_rules(DOCUMENT).rules
 
-    assert describe(rule.when, translator=words("vi"), currency="VND") == (
+    assert describe(rule.when, translator=translator_for("vi"), currency="VND") == (
         "Số đơn hàng từ 3 trở lên VÀ (Nhận tin tiếp thị: có HOẶC Nhãn không có: Khách sỉ "
         "HOẶC KHÔNG phải: (Số đơn hàng từ 9 trở xuống VÀ Email để trống))"
     )
@@ -172,7 +175,7 @@ def test_conditions_read_as_one_sentence_with_their_groups_in_brackets() -> None
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_what_else_a_rule_says_is_said_too(language: Language) -> None:
-    rule_set, said = parse_rules(DOCUMENT), words(language)
+    rule_set, said = parse_rules(DOCUMENT), translator_for(language)
     rule, tier = rule_set.rules[0], rule_set.tiers[0]
 
     told = [
@@ -189,7 +192,7 @@ def test_what_else_a_rule_says_is_said_too(language: Language) -> None:
 
 
 def test_a_language_that_we_do_not_have_is_vietnamese() -> None:
-    assert (language_of("en"), language_of("fr"), language_of(None)) == ("en", "vi", "vi")
+    assert (parse_language("en"), parse_language("fr"), parse_language(None)) == ("en", "vi", "vi")
 
 
 def test_every_field_and_kind_is_walked() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from service.domain.sync.reverts import (
+from service.domain.sync.writes import (
     REVERT_WINDOW_MS,
     REVERTS_CODEC,
     RevertHistory,

@@ -23,8 +23,8 @@ from service.domain.preview.lint import (
     lint_matches,
     lint_spellings,
 )
-from service.domain.preview.population import make_population
-from service.locales import catalogue, words
+from service.domain.preview.population import Population
+from service.locales import catalog_for, translator_for
 from tests.reference import strategies
 
 TODAY = date(2026, 11, 20).toordinal()
@@ -83,7 +83,7 @@ def test_conditions_that_cannot_be_meant_are_named(when: str, said: str) -> None
 
     (one,) = lint(compiled, today=TODAY)
 
-    assert describe_warning(one, translator=words("vi"), compiled=compiled) == said
+    assert describe_warning(one, translator=translator_for("vi"), compiled=compiled) == said
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def kinds(found: tuple[LintWarning, ...]) -> list[str]:
 )
 def test_a_rule_that_matches_nobody_everybody_or_most_is_warned_of(spent: list[int], kind: str) -> None:
     compiled = rule("{field: total_spent, op: at_least, value: 10}")
-    people = make_population(
+    people = Population.of(
         [(Customer(id=at + 1, total_spent=one * 10_000), CustomerState()) for at, one in enumerate(spent)],
         today=TODAY,
         now_ms=0,
@@ -163,7 +163,7 @@ def test_customers_of_whom_nothing_is_known_are_warned_of(customers: int | None,
 
     assert kinds(found) == [said] * bool(said)
     compiled = rule("{field: orders_count, op: at_least, value: 1}")
-    told = [describe_warning(one, translator=words("vi"), compiled=compiled) for one in found]
+    told = [describe_warning(one, translator=translator_for("vi"), compiled=compiled) for one in found]
     assert all(one.endswith("tagger backfill 1000") for one in told)
     if said == "unseen":
         assert told[0].startswith("Chưa thấy 3 trong 10 khách của cửa hàng")
@@ -176,7 +176,7 @@ def test_a_tag_that_others_put_on_too_is_warned_of() -> None:
         Customer(id=2, total_spent=1_0000),
         Customer(id=3, total_spent=10_0000),
     ]
-    people = make_population([(one, CustomerState()) for one in some], today=TODAY, now_ms=0)
+    people = Population.of([(one, CustomerState()) for one in some], today=TODAY, now_ms=0)
 
     assert kinds(lint_matches(compiled, preview(people, compiled))) == ["others_too"]
 
@@ -200,11 +200,13 @@ rules:
 
 
 def test_every_kind_of_warning_has_its_sentence() -> None:
-    said = {str(message.id) for message in catalogue("vi") if str(message.id).startswith("warning.")}
+    said = {str(message.id) for message in catalog_for("vi") if str(message.id).startswith("warning.")}
     compiled = rule("{field: orders_count, op: at_least, value: 1}")
     part = compiled.rules[0].when
     gaps: dict[str, str | int] = {"count": 1, "share": 2, "all": 3, "other": "x", "org": "1"}
 
     for key in said - {"warning.never.alone"}:
         one = LintWarning(key.removeprefix("warning."), "fan", "Fan", (part, part), gaps)
-        assert all(describe_warning(one, translator=words(each), compiled=compiled) for each in LANGUAGES)
+        assert all(
+            describe_warning(one, translator=translator_for(each), compiled=compiled) for each in LANGUAGES
+        )

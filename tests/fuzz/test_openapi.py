@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.schemas import OpenApiSchema
 from service.web.ops.openapi import document
 from service.web.ops.routes import ENDPOINTS
 from service.web.ops.versions import RULES_EXAMPLE, RULES_TEXT_EXAMPLE
-from tests.web.conftest import OPS_TOKEN, ORG
+from tests.support.shop import OPS_TOKEN, ORG
 
 pytestmark = pytest.mark.timeout(900)
 Case = schemathesis.Case[Any]

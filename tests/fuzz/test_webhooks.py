@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.fuzz.wire import Wire
-from tests.web.conftest import ORG, signature
+from tests.support.sender import signature
+from tests.support.shop import ORG
 
 pytestmark = pytest.mark.timeout(900)
 SEEDS: Final = Path(__file__).parents[1] / "payloads/seeds"

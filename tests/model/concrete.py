@@ -90,8 +90,8 @@ async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
     if isinstance(call, Mark):
         text = digest_text(call.digest) if call.digest is not None else ""
         event = real.DirtyEvent(str(CUSTOMER), digest=text, updated_ms=str(call.told))
-        return (await real.mark_dirty(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].code
-    turns = LeaseManager(redis, bucket=RateLimiter(redis, clock_ms=_now), clock_ms=_now)
+        return (await real.mark_dirty(redis, org, [event], lane=lane, now_ms=NOW_MS))[0].outcome
+    turns = LeaseManager(redis, rate_limiter=RateLimiter(redis, clock_ms=_now), clock_ms=_now)
     version = call.version if isinstance(call, Settle | Permit) else 0
     turn = ShopLease(turns, org, TOKEN, version=version, now_ms=NOW_MS, state={})
     if isinstance(call, Take):
@@ -118,12 +118,12 @@ async def _permit(turn: ShopLease, call: Permit, lane: real.Lane) -> str:
         decided_ms=NOW_MS - (PLAN_TOO_OLD_MS if call.stale else 0),
         intents=b"" if call.intent is None else str(call.intent).encode(),
         removals=0,
-        ours=0,
+        owners=0,
         reserve=0,
     )
     if isinstance(answer, Granted):
         return "granted"
-    return answer.why if isinstance(answer, WriteDenied) else "wait"
+    return answer.reason if isinstance(answer, WriteDenied) else "wait"
 
 
 def _settlement(call: Settle) -> Settlement:

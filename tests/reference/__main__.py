@@ -16,9 +16,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.conftest import valkey
 from tests.reference.machine import Theatre, machine
 from tests.reference.test_second_opinion import a_life, any_customer
+from tests.support.valkey import valkey
 
 
 def main() -> int:

@@ -260,8 +260,8 @@ class Play:
             context=self.stage.context,
             shop=shop,
             api=Haravan.for_shop(shop, drain.session),
-            permits=WaitingPermits(drain.turns.bucket, ORG, lane="bulk"),
-            compiled=await drain.rulebook.get(shop, version),
+            permits=WaitingPermits(drain.leases.rate_limiter, ORG, lane="bulk"),
+            compiled=await drain.rules_cache.get(shop, version),
             version=version,
         )
         await scan(kind, by="test", since_ms=self.calm_ms if kind == "reconcile" else None)

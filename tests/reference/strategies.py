@@ -1,4 +1,4 @@
-"""Random documents, customers and standings, drawn from few values so that they meet."""
+"""Random documents, customers and customer states, drawn from few values so that they meet."""
 
 from __future__ import annotations
 
@@ -236,7 +236,7 @@ def unique(tags: list[str]) -> tuple[str, ...]:
 
 
 @st.composite
-def standings(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
+def customer_states(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
     """Any standing, also one that no decision would have left."""
     makers = (*IDS, "t0", "old")
     keys = [fold(tag) for tag in (*OURS, *LEVELS, "x")]
@@ -266,7 +266,7 @@ def standings(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
 @st.composite
 def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, UndoRecord]:
     """Tags that a roll-back restores, as they stood when an undone version removed them."""
-    then = draw(standings(zone, today))
+    then = draw(customer_states(zone, today))
     return {
         key: UndoRecord(
             key.title(),
@@ -280,7 +280,7 @@ def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, UndoRecord]:
     }
 
 
-PASTS = st.builds(
+INHERITANCES = st.builds(
     Inheritance,
     st.dictionaries(st.just("old"), st.sampled_from(("leave", "remove"))),
     st.frozensets(st.tuples(st.sampled_from((*IDS, "t0", "old")), st.integers(1, 3)), max_size=2),

@@ -120,8 +120,8 @@ def any_customer(data: st.DataObject) -> None:
     doc = data.draw(strategies.documents())
     today = data.draw(strategies.DAYS)
     customer = data.draw(strategies.customers(doc["timezone"]))
-    standing = data.draw(strategies.standings(doc["timezone"], today))
-    past = data.draw(strategies.PASTS)
+    standing = data.draw(strategies.customer_states(doc["timezone"], today))
+    past = data.draw(strategies.INHERITANCES)
     compiled = compile_rules(validate_rules(doc), inheritance=past)
 
     check_agreement(doc, compiled, customer, standing, today, 4, past)

@@ -42,7 +42,7 @@ class Life:
     def turns(self) -> LeaseManager:
         return LeaseManager(
             self.redis,
-            bucket=RateLimiter(self.redis, clock_ms=lambda: self.now_ms),
+            rate_limiter=RateLimiter(self.redis, clock_ms=lambda: self.now_ms),
             clock_ms=lambda: self.now_ms,
         )
 
@@ -120,7 +120,7 @@ class Life:
             if await self.redis.hget(P + f"mark:{one.customer}", "state") != b"planned" and stands:
                 continue
             answer = await (await self.turn()).permit_write(
-                one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, ours=0, reserve=0
+                one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, owners=0, reserve=0
             )
             assert (answer == WriteDenied("superseded")) is not stands
             return

@@ -14,7 +14,7 @@ from service.domain.engine.compiler import compile_rules
 from service.domain.explain.customer import explain_customer
 from service.domain.explain.model import CustomerExplanation, ExplainInput
 from service.domain.explain.wording import LANGUAGES
-from service.locales import words
+from service.locales import translator_for
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
 from service.store.history.deliveries import Delivery
 from service.store.history.ledger import LedgerEntry, LedgerRow, to_dict
@@ -44,7 +44,9 @@ def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first(
     explained = told(vip=ExternalChange("VIP", added=False, at_ms=NOON_MS + HOUR_MS))
 
     lines = format_history(
-        explained, [written(NOON_MS + 2 * HOUR_MS, shadow), written(NOON_MS, given)], words=words("vi")
+        explained,
+        [written(NOON_MS + 2 * HOUR_MS, shadow), written(NOON_MS, given)],
+        words=translator_for("vi"),
     )
 
     assert lines == [
@@ -52,7 +54,7 @@ def test_what_we_wrote_and_what_others_changed_is_one_log_with_the_newest_first(
         "21/11/2026 13:00 −VIP · có người đổi bằng tay (không phải hệ thống)",
         "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · khớp quy tắc · Tổng chi tiêu: 10 ₫",
     ]
-    assert format_history(explained, [], words=words("vi"), tag="Khác") == []
+    assert format_history(explained, [], words=translator_for("vi"), tag="Khác") == []
 
 
 def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
@@ -70,7 +72,7 @@ def test_the_values_of_an_entry_are_shown_with_amounts_in_units() -> None:
 def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
     taken = LedgerEntry("-", "VIP", RETRACTED_OWNER, 1, "retract:A1", why="gone")
 
-    (line,) = format_history(told(), [written(NOON_MS, taken)], words=words("vi"))
+    (line,) = format_history(told(), [written(NOON_MS, taken)], words=translator_for("vi"))
 
     assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc đã bỏ"
 
@@ -79,7 +81,7 @@ def test_a_tag_that_a_person_took_back_is_not_said_to_be_a_rules() -> None:
 def test_every_dead_letter_has_its_sentence(cause: str) -> None:
     letter = DeadLetter(SEVEN, cause, "a reason", 0, 0, 1, False)
 
-    vi, en = (format_dead_letter(letter, words=words(each)) for each in LANGUAGES)
+    vi, en = (format_dead_letter(letter, words=translator_for(each)) for each in LANGUAGES)
 
     assert vi != en
     assert cause not in (vi, en)
@@ -92,7 +94,7 @@ def test_what_became_of_a_webhook_is_said_in_words() -> None:
         for outcome in ("marked", "echo", "other")
     ]
 
-    assert format_deliveries(told(), came, words=words("vi")) == [
+    assert format_deliveries(told(), came, words=translator_for("vi")) == [
         "21/11/2026 12:00 orders/paid: đã nhận, xem lại khách",
         "21/11/2026 12:00 orders/paid: không có gì mới",
         "21/11/2026 12:00 orders/paid: other",

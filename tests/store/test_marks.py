@@ -35,7 +35,7 @@ async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRed
     first = await mark_dirty(redis, ORG, [event, event], lane="live")
     later = await mark_dirty(redis, ORG, [event], lane="live", now_ms=first_ms(first) + 86_400_000)
 
-    assert [(each.code, each.again) for each in first + later] == [
+    assert [(each.outcome, each.is_repeat) for each in first + later] == [
         ("marked", False),
         ("marked", True),
         ("marked", True),
@@ -45,7 +45,7 @@ async def test_the_same_delivery_again_is_labelled_and_marks_again(redis: ArqRed
 
 async def taken(redis: ArqRedis) -> list[Mark]:
     """Who is taken by a turn that begins now."""
-    turn = await LeaseManager(redis, bucket=RateLimiter(redis)).acquire(
+    turn = await LeaseManager(redis, rate_limiter=RateLimiter(redis)).acquire(
         ORG, token="turn"
     )  # a lock's, not an API's
     assert turn is not None
@@ -62,7 +62,7 @@ async def test_an_event_that_says_nothing_new_is_recorded_and_not_marked(redis: 
 
     marked = await mark_dirty(redis, ORG, [DirtyEvent("7", digest="bbbb", identity=b"1" * 16)], lane="live")
 
-    assert marked[0].code == "echo"
+    assert marked[0].outcome == "echo"
     assert not await redis.exists(P + "mark:7")
     assert await redis.xlen(P + "deliveries") == 1
 

@@ -15,7 +15,7 @@ from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.rules.inheritance import Inheritance
-from service.domain.sync.reverts import REVERTS_CODEC
+from service.domain.sync import REVERTS_CODEC
 from service.errors import Refused
 from service.publishing import preview
 from service.publishing.draft import create_draft
@@ -92,8 +92,8 @@ async def test_a_publish_that_lost_a_race_leaves_no_past_behind(redis: ArqRedis)
 
 
 async def test_the_audit_log_tells_who_did_what(redis: ArqRedis) -> None:
-    await audit_log.append(redis, ORG, by="Lan", what="exclude", about={"customer": 7, "rule": "vip"})
-    await audit_log.append(redis, ORG, by="Minh", what="publish", about={"version": 2})
+    await audit_log.append(redis, ORG, by="Lan", action="exclude", details={"customer": 7, "rule": "vip"})
+    await audit_log.append(redis, ORG, by="Minh", action="publish", details={"version": 2})
 
     assert [(one.by, one.action, one.details) for one in await audit_log.recent(redis, ORG)] == [
         ("Minh", "publish", {"version": 2}),
@@ -108,7 +108,7 @@ def test_exclusions_are_kept_and_read_back() -> None:
 
 def test_what_is_retracted_is_removed_whatever_the_rules_say() -> None:
     assert (
-        compile_version(parse_rules("version: 1"), past=Inheritance()).orphan_policies[RETRACTED_OWNER]
+        compile_version(parse_rules("version: 1"), inherited=Inheritance()).orphan_policies[RETRACTED_OWNER]
         == "remove"
     )
 

@@ -11,7 +11,7 @@ import pytest
 from redis.asyncio.sentinel import MasterNotFoundError
 
 from service.store.client.connection import connect
-from tests.ports import free_port
+from tests.support.ports import free_port
 
 OLD, NEW = 1111, 2222
 

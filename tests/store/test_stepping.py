@@ -59,7 +59,7 @@ async def mark_in_one_go(redis: ArqRedis) -> None:
     await runs.mark(redis, ORG, run, EVERYBODY, kind="audit")
     assert len(await dirty.marked_among(redis, ORG, EVERYBODY)) == MANY
 
-    await runs.end(redis, ORG, run, why="superseded")
+    await runs.end(redis, ORG, run, reason="superseded")
 
     assert (await runs.get(redis, ORG, run)).total == MANY
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass, field
 
-from tests.web.conftest import ORG, signature
+from tests.support.sender import signature
+from tests.support.shop import ORG
 
 BODY = '{"id": 7, "first_name": "Ánh"}'.encode()
 

@@ -15,8 +15,8 @@ from service.settings import Settings
 from service.store.shops.repository import ShopRepository
 from service.web.connections import LimitedProtocol
 from tests.support.http_client import BODY, read_answer, talk, webhook
+from tests.support.shop import OPS_TOKEN
 from tests.support.web_server import PatientProtocol, serving
-from tests.web.conftest import OPS_TOKEN
 
 HEAD = b"POST /webhooks/haravan HTTP/1.1\r\nHost: x\r\n"
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"

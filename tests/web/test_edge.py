@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from deploy.local.wait import until
 from service.settings import Settings
-from tests.web.conftest import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET, PATH, Sender, signature
+from tests.support.sender import PATH, Sender, signature
+from tests.support.shop import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET
 
 CANARIES = (APP_SECRET, OWN_SECRET, OPS_TOKEN, KEY, "a-verify-token", "canary@example.com", "0900000001", "Chim Hoàng Yến")  # fmt: skip
 

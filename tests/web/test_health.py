@@ -14,7 +14,9 @@ from service.settings import Settings
 from service.store.jobs.worker_metrics import Counters
 from service.store.shops.repository import ShopRepository
 from service.web.health import check_store
-from tests.web.conftest import ORG, Sender, serving
+from tests.support.sender import Sender
+from tests.support.shop import ORG
+from tests.support.web_server import app_client
 
 
 async def numbers(client: httpx2.AsyncClient) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -41,7 +43,7 @@ async def test_a_worker_is_seen_by_its_counts(redis: ArqRedis, client: httpx2.As
 
 
 async def test_without_redis_it_lives_and_is_not_ready(settings: Settings) -> None:
-    async with serving(replace(settings, redis_url="unix:///nowhere/at/all")) as client:
+    async with app_client(replace(settings, redis_url="unix:///nowhere/at/all")) as client:
         lives, ready, shown = [await client.get(path) for path in ("/healthz", "/readyz", "/metrics")]
         answer = await Sender(client).deliver(b'{"id": 7}')
 
@@ -52,7 +54,7 @@ async def test_without_redis_it_lives_and_is_not_ready(settings: Settings) -> No
 
 async def test_a_server_that_would_forget_ends_the_start(shops: ShopRepository, settings: Settings) -> None:
     with pytest.raises(InvalidSettings, match="DURABILITY=everysec"):
-        async with serving(replace(settings, durability="fsync")):
+        async with app_client(replace(settings, durability="fsync")):
             pass
 
 

@@ -12,8 +12,8 @@ from service.settings import Settings
 from service.store.history.deliveries import list_deliveries
 from service.store.shops.repository import ShopRepository
 from tests.support.http_client import BODY, chunked, talk, webhook
+from tests.support.shop import ORG
 from tests.support.web_server import serving
-from tests.web.conftest import ORG
 
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")
 WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket")

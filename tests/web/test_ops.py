@@ -12,7 +12,8 @@ from service.domain.customers.customer import CustomerId
 from service.store.client import keys
 from service.store.history.deliveries import list_deliveries
 from service.store.shops.repository import ShopRepository
-from tests.web.conftest import OPS_TOKEN, ORG, OTHER_ORG, Sender
+from tests.support.sender import Sender
+from tests.support.shop import OPS_TOKEN, ORG, OTHER_ORG
 
 API = f"/ops/v1/shops/{ORG}"
 

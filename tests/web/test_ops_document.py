@@ -11,7 +11,7 @@ import pytest
 from service.web.ops.openapi import ProblemDetails, document, error_statuses
 from service.web.ops.requests import Endpoint, read_body
 from service.web.ops.routes import ENDPOINTS
-from tests.web.conftest import OPS_TOKEN
+from tests.support.shop import OPS_TOKEN
 
 NAMES = [each.name for each in ENDPOINTS]
 

@@ -12,7 +12,7 @@ from service.domain.customers.customer import Customer, OrgId, encode_snapshot
 from service.domain.documents.parser import parse_rules
 from service.store.client import keys
 from service.store.rules import Versions
-from tests.web.conftest import OPS_TOKEN, ORG
+from tests.support.shop import OPS_TOKEN, ORG
 
 PATH = f"/ops/v1/shops/{ORG}/customers/7"
 RULES = """

@@ -18,7 +18,7 @@ from service.store.history import audit_log
 from service.store.rules import Versions
 from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
-from tests.web.conftest import KEY, OPS_TOKEN, ORG
+from tests.support.shop import KEY, OPS_TOKEN, ORG
 from workers.periodic.pending_jobs import PendingJobs
 
 API = f"/ops/v1/shops/{ORG}"

@@ -6,7 +6,7 @@ import httpx2
 from arq.connections import ArqRedis
 
 from service.store.client import keys
-from tests.web.conftest import ORG
+from tests.support.shop import ORG
 from tests.web.test_ops_rules import API, LOW, asked, deeds, executed, got, ops
 
 __all__ = ["ops"]  # a fixture

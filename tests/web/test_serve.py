@@ -8,7 +8,9 @@ import pytest
 from service.errors import InvalidSettings
 from service.settings import Part, Settings, read_settings
 from service.store.shops.repository import ShopRepository
-from tests.web.conftest import OPS_TOKEN, Sender, serving
+from tests.support.sender import Sender
+from tests.support.shop import OPS_TOKEN
+from tests.support.web_server import app_client
 
 BOTH: frozenset[Part] = frozenset({"webhooks", "console"})
 
@@ -35,7 +37,7 @@ async def statuses(client: httpx2.AsyncClient) -> tuple[int, int, int]:
 async def test_a_process_serves_what_it_is_asked_to(
     shops: ShopRepository, environ: dict[str, str], serve: str, expected: tuple[int, int, int]
 ) -> None:
-    async with serving(read_settings({**environ, "SERVE": serve})) as client:
+    async with app_client(read_settings({**environ, "SERVE": serve})) as client:
         assert await statuses(client) == expected
 
 

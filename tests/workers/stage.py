@@ -138,7 +138,7 @@ async def staged(
     rules: str = VIP,
     echo: bool = False,
     shadow: bool = False,
-    dice: Callable[[], float] = lambda: 0.5,
+    jitter: Callable[[], float] = lambda: 0.5,
 ) -> AsyncIterator[Stage]:
     """A shop whose time stands still until the test moves it (it begins at the machine's own)."""
     began = time.time()
@@ -164,7 +164,7 @@ async def staged(
             haravan=haravan,
             shops=shops,
             versions=versions,
-            drain=_drain(redis, shops, versions, session, clock, dice),
+            drain=_drain(redis, shops, versions, session, clock, jitter),
             sweep=Sweep(context, Alerts(redis)),
             housekeeping=Housekeeping(context, retention_days=30),
             context=context,
@@ -183,16 +183,16 @@ def _drain(
     versions: Versions,
     session: aiohttp.ClientSession,
     clock: Clock,
-    dice: Callable[[], float],
+    jitter: Callable[[], float],
 ) -> Drain:
     return Drain(
-        turns=LeaseManager(redis, bucket=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
+        leases=LeaseManager(redis, rate_limiter=RateLimiter(redis, clock_ms=_ms(clock)), clock_ms=_ms(clock)),
         shops=shops,
         session=session,
         counters=Counters(redis),
         alerts=Alerts(redis),
-        dice=dice,
-        rulebook=CompiledRulesCache(versions),
+        jitter=jitter,
+        rules_cache=CompiledRulesCache(versions),
         monotonic=clock,  # a turn takes no time: on a slow machine it would end before its work is done
     )
 

@@ -67,7 +67,7 @@ async def test_the_last_echo_of_a_swap_costs_nothing(redis: ArqRedis) -> None:
 
         echo = await stage.announce(customer)
 
-        assert echo.code == "echo"
+        assert echo.outcome == "echo"
 
 
 async def test_a_flood_of_live_work_leaves_bulk_its_share(stage: Stage) -> None:
@@ -131,7 +131,7 @@ async def test_when_too_much_would_be_removed_the_removals_stop_and_additions_go
     assert kept == 20
     assert await stage.state("removals_paused") == "removal_guard"
     assert stage.haravan.tags(added) == {"VIP"}
-    assert await stage.redis.exists(stage.key("alert_sent:removals_paused"))
+    assert await stage.redis.exists(stage.key("alert_sent:removal_guard_tripped"))
 
 
 async def _until_done(stage: Stage, lane: str, *, most: int) -> None:

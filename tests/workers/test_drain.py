@@ -66,7 +66,7 @@ async def test_the_echo_of_our_own_write_costs_no_call(stage: Stage) -> None:
     echo = await stage.announce(customer)
     await stage.turn()
 
-    assert echo.code == "echo"
+    assert echo.outcome == "echo"
     assert stage.haravan.calls.count() == calls
 
 
@@ -139,7 +139,7 @@ async def test_a_tag_of_ours_that_a_person_takes_off_comes_back_while_the_rule_m
     told = await stage.announce(customer)
     await stage.turn(2)
 
-    assert told.code == "marked"
+    assert told.outcome == "marked"
     assert stage.haravan.tags(customer) == {"VIP"}
 
 

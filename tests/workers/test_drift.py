@@ -7,7 +7,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
 from service.domain.customers.drift import changed_since
-from service.locales import words
+from service.locales import translator_for
 from service.operations.explain import explain_for_shop
 from service.store.history import drift
 from tests.workers.stage import ORG, VIP, Stage, staged
@@ -169,11 +169,11 @@ async def test_the_explanation_tells_what_we_wrote_and_what_people_changed_in_on
         now_ms=stage.now_ms,
     )
 
-    lines = told.lines(words=words("vi"), tag="vip")
+    lines = told.lines(words=translator_for("vi"), tag="vip")
     log = lines[lines.index("Nhật ký nhãn") + 1 :]
     assert ["có người đổi bằng tay (không phải hệ thống)" in line for line in log] == [True, False]
     assert [line.split()[2] for line in log] == ["−VIP", "+VIP"]
-    (touch,) = told.data(words=words("vi"))["changed_by_others"]
+    (touch,) = told.data(words=translator_for("vi"))["changed_by_others"]
     assert (touch["tag"], touch["added"]) == ("VIP", False)
 
 
@@ -192,6 +192,6 @@ async def test_a_rule_that_is_gone_is_named_as_it_last_was(stage: Stage) -> None
         now_ms=stage.now_ms,
     )
 
-    lines = told.lines(words=words("vi"))
+    lines = told.lines(words=translator_for("vi"))
     assert any(line.startswith("  VIP: do quy tắc “Khách quý” gắn từ") for line in lines)
     assert any("+VIP · quy tắc “Khách quý” v2" in line for line in lines)

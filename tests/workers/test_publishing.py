@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import parse_rules
 from service.errors import NotFound, Refused
-from service.locales import words
+from service.locales import translator_for
 from service.operations import claiming, claims, exclusions
 from service.operations.explain import Explained, explain_for_shop
 from service.publishing import rollout
@@ -445,8 +445,8 @@ async def test_an_explanation_knows_whose_each_tag_is_and_what_was_written_when_
     await stage.turn(2)
 
     told = await explained(stage, customer)
-    said = "\n".join(told.lines(words=words("vi")))
-    data = told.data(words=words("en"), tag="VIP")
+    said = "\n".join(told.lines(words=translator_for("vi")))
+    data = told.data(words=translator_for("en"), tag="VIP")
 
     assert "Khách sỉ: do người khác gắn" in said
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in said
@@ -470,5 +470,5 @@ async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_s
         await stage.turn(2)
 
         assert stage.wrote() == 0
-        assert "chế độ thử" in "\n".join((await explained(stage, customer)).lines(words=words("vi")))
+        assert "chế độ thử" in "\n".join((await explained(stage, customer)).lines(words=translator_for("vi")))
         assert await redis.hlen(keys.shop(ORG, "owned")) == 0

@@ -43,8 +43,8 @@ async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _:
         stage.context,
         shop,
         Haravan.for_shop(shop, stage.drain.session),
-        permits=WaitingPermits(stage.drain.turns.bucket, ORG, lane="bulk"),
-        rulebook=stage.drain.rulebook,
+        permits=WaitingPermits(stage.drain.leases.rate_limiter, ORG, lane="bulk"),
+        rules_cache=stage.drain.rules_cache,
         on_page=on_page,
     )
 

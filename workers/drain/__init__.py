@@ -1,10 +1,10 @@
-"""The drain: reads marked customers of one shop, decides, and writes tags under the shop's lease.
+"""The drain of one shop: reads its marked customers, decides, and writes tags under the shop's lease.
 
-The worker process runs `Drain` for each wake-up."""
+A worker process executes `Drain` for each wake-up of a shop.
+"""
 
-from workers.drain import plans, settlement
 from workers.drain.job import Drain
 from workers.drain.pause import pause_for_rejected_token
 from workers.drain.rules_cache import CompiledRulesCache
 
-__all__ = ["CompiledRulesCache", "Drain", "pause_for_rejected_token", "plans", "settlement"]
+__all__ = ["CompiledRulesCache", "Drain", "pause_for_rejected_token"]

@@ -1,4 +1,4 @@
-"""What the reads and the writes of one turn share: the shop, its breakers, settling, and when to come back."""
+"""What the reader and the writer of one drain share: the shop, its circuit breakers, settling, and when to come back."""
 
 from __future__ import annotations
 
@@ -14,130 +14,135 @@ from service.domain.engine import CompiledRules
 from service.domain.sync import CircuitBreaker
 from service.errors import TaggerError
 from service.store.jobs import Counters
-from service.store.queue import LeaseLost, Mark, Outcome, RateLimiter, Settlement, ShopLease, dirty
+from service.store.queue import Lane, LeaseLost, Mark, Outcome, RateLimiter, Settlement, ShopLease, dirty
 from service.store.shops import Shop, ShopRepository
 from workers.drain.log import DrainLog
 from workers.haravan import Haravan
 
-LEAKED_CALLS: Final = 8
-LONGEST_REST_MS: Final = 600_000  # of a kind of calls
+REFILL_CALLS: Final = 8
+MAX_BREAKER_MS: Final = 600_000
+LANES: Final[tuple[Lane, ...]] = ("live", "bulk")
 
 
 class DrainStopped(TaggerError):
-    """The turn ends early, for a reason that is no failure: other rules went live, or the shop was paused.
+    """The drain ends early without a failure. The text is its outcome.
 
-    Or its shadow mode began or ended: the next turn knows.
+    `version_changed`: other rules went live. `shadow_changed`: shadow mode began or ended. `paused`: the shop was
+    paused.
     """
 
 
 @dataclass(slots=True)
 class DrainContext:
-    """One turn: it remembers what the next round must know, and the shop's state for the next turn."""
+    """The state of one drain. `state_changes` is what the next drain of the shop must know of it."""
 
-    turn: ShopLease
+    lease: ShopLease
     shop: Shop
     api: Haravan
-    compiled: CompiledRules
+    rules: CompiledRules
     redis: ArqRedis
-    bucket: RateLimiter
+    rate_limiter: RateLimiter
     shops: ShopRepository
     counters: Counters
     alerts: Alerts
-    dice: Callable[[], float]
-    journal: DrainLog = field(init=False)
-    reads: CircuitBreaker = field(init=False)
-    writes: CircuitBreaker = field(init=False)
+    jitter: Callable[[], float]
+    log: DrainLog = field(init=False)
+    read_breaker: CircuitBreaker = field(init=False)
+    write_breaker: CircuitBreaker = field(init=False)
     single_reads_until_ms: int = field(init=False)
-    wait_ms: int = 0
-    live_backlog: bool = False  # live customers wait in full batches, as the last dequeue saw it
+    wait_ms: int = 0  # until the next drain; 0 = no reason to wait
+    live_backlog: bool = False  # the last dequeue was full of live customers
 
     def __post_init__(self) -> None:
-        state = self.turn.state
-        self.journal = DrainLog(self.turn, self.counters)
-        self.reads = _breaker(state, "read", now_ms=self.turn.now_ms)
-        self.writes = _breaker(state, "write", now_ms=self.turn.now_ms)
+        state = self.lease.state
+        self.log = DrainLog(self.lease, self.counters)
+        self.read_breaker = _load_breaker(state, "read", now_ms=self.lease.now_ms)
+        self.write_breaker = _load_breaker(state, "write", now_ms=self.lease.now_ms)
         self.single_reads_until_ms = int(state.get("single_reads_until", 0))
         self.live_backlog = bool(state.get("live_backlog"))
 
     @property
     def today(self) -> int:
-        """The day in the zone of the rules, as an ordinal."""
-        return self.compiled.local_day(self.turn.now_ms)
+        """The day in the time zone of the rules, as an ordinal."""
+        return self.rules.local_day(self.lease.now_ms)
 
     async def settle(self, settlements: Sequence[Settlement]) -> None:
-        """Carry out what was decided. Raises LockLost and TurnOver when that was refused as a whole.
+        """Store the settlements. Raises LeaseLost or DrainStopped if the store refuses all of them.
 
-        A write that went out and whose settlement is refused is looked at again: somebody may have read the
-        record before it landed, and have cleared the customer since.
+        A customer is requeued if a write went out and its settlement is refused. Another drain may have read the
+        record before the write took effect, and completed the customer since.
         """
-        done = await self.turn.settle(settlements, today=self.today)
-        for each, outcome in zip(settlements, done, strict=True):
-            self.journal.settled(each, outcome)
-        pairs = zip(settlements, done, strict=True)
-        await self.requeue(each.mark for each, outcome in pairs if each.is_sent and outcome != "done")
-        _end_where_refused(done)
+        outcomes = await self.lease.settle(settlements, today=self.today)
+        settled = list(zip(settlements, outcomes, strict=True))
+        for settlement, outcome in settled:
+            self.log.log_settlement(settlement, outcome)
+        await self.requeue(
+            settlement.mark for settlement, outcome in settled if settlement.is_sent and outcome != "done"
+        )
+        _raise_if_refused(outcomes)
 
-    async def requeue(self, lost: Iterable[Mark]) -> None:
-        """A new mark for each, as they are now or with none: only that makes every earlier reading void."""
-        customers = {mark.customer: mark.lane for mark in lost}
-        lanes: tuple[dirty.Lane, ...] = ("live", "bulk")
-        for lane in lanes:
-            of_lane = [one for one, its in customers.items() if its == lane]
-            await dirty.mark_dirty_customers(self.redis, self.turn.org, of_lane, cause="requeue", lane=lane)
-        if customers:
-            structlog.get_logger().info("requeued", org=self.turn.org, customers=len(customers))
+    async def requeue(self, marks: Iterable[Mark]) -> None:
+        """Mark the customers again, even if they are not marked any more: that voids every earlier read."""
+        lane_of = {mark.customer: mark.lane for mark in marks}
+        for lane in LANES:
+            customers = [customer for customer in lane_of if lane_of[customer] == lane]
+            await dirty.mark_dirty_customers(
+                self.redis, self.lease.org, customers, cause="requeue", lane=lane
+            )
+        if lane_of:
+            structlog.get_logger().info("requeued", org=self.lease.org, customers=len(lane_of))
 
-    def rests(self, breaker: CircuitBreaker) -> bool:
-        """Do calls of this kind rest? Then the next turn comes when they do not."""
-        if breaker.open_until_ms <= self.turn.now_ms:
+    def is_blocked(self, breaker: CircuitBreaker) -> bool:
+        """Whether the breaker is open. The next drain then waits until it closes."""
+        if breaker.open_until_ms <= self.lease.now_ms:
             return False
-        self.wait(breaker.open_until_ms - self.turn.now_ms)
+        self.wait(breaker.open_until_ms - self.lease.now_ms)
         return True
 
-    def wait_for_room(self, wait_s: float) -> None:
-        """Come back when some calls have leaked (2 s), not for each single one."""
-        self.wait(max(int(wait_s * 1000), refill_ms(self.bucket)))
+    def wait_for_rate_limit(self, wait_s: float) -> None:
+        """Let the next drain wait until the rate limit has room for several calls (2 s), not only for one."""
+        self.wait(max(int(wait_s * 1000), refill_ms(self.rate_limiter)))
 
     def wait(self, ms: int) -> None:
-        """The next turn is to come in about this time: the soonest of all reasons to wait."""
+        """Let the next drain wait this long. The shortest wait of a drain counts."""
         if ms > 0:
             self.wait_ms = ms if not self.wait_ms else min(self.wait_ms, ms)
 
     def state_changes(self) -> dict[str, str]:
-        """What the shop's state becomes; an empty text removes a field."""
+        """The changed fields of the shop's state. An empty text removes a field."""
         return {
-            **_kept("read", self.reads),
-            **_kept("write", self.writes),
+            **_breaker_fields("read", self.read_breaker),
+            **_breaker_fields("write", self.write_breaker),
             "single_reads_until": str(self.single_reads_until_ms or ""),
             "live_backlog": "1" if self.live_backlog else "",
-            **self.journal.state_changes(),
+            **self.log.state_changes(),
         }
 
 
-def refill_ms(bucket: RateLimiter) -> int:
-    """How long it takes until some calls have leaked."""
-    return int(LEAKED_CALLS / bucket.leak_per_s * 1000)
+def refill_ms(rate_limiter: RateLimiter) -> int:
+    """How long the rate limit takes to make room for several calls."""
+    return int(REFILL_CALLS / rate_limiter.leak_per_s * 1000)
 
 
-def _end_where_refused(done: Sequence[Outcome]) -> None:
-    if "lease_lost" in done:
+def _raise_if_refused(outcomes: Sequence[Outcome]) -> None:
+    if "lease_lost" in outcomes:
         raise LeaseLost("the lease was lost before a settlement")
-    if "version_changed" in done:
+    if "version_changed" in outcomes:
         raise DrainStopped("version_changed")
-    if "shadow_changed" in done:
+    if "shadow_changed" in outcomes:
         raise DrainStopped("shadow_changed")
 
 
-def _breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> CircuitBreaker:
+def _load_breaker(state: Mapping[str, str], kind: str, *, now_ms: int) -> CircuitBreaker:
     return CircuitBreaker(
         failures=int(state.get(f"{kind}_failures", 0)),
-        # the store's clock may have been set back since
-        open_until_ms=min(int(state.get(f"{kind}_open_until", 0)), now_ms + LONGEST_REST_MS),
+        # bounded, because the clock of Redis may have been set back since
+        open_until_ms=min(int(state.get(f"{kind}_open_until", 0)), now_ms + MAX_BREAKER_MS),
         failing_customer=state.get(f"{kind}_failing", ""),
     )
 
 
-def _kept(kind: str, breaker: CircuitBreaker) -> dict[str, str]:
+def _breaker_fields(kind: str, breaker: CircuitBreaker) -> dict[str, str]:
     return {
         f"{kind}_failures": str(breaker.failures or ""),
         f"{kind}_open_until": str(breaker.open_until_ms or ""),

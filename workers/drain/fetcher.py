@@ -1,4 +1,4 @@
-"""Fetching taken customers: fifty in one call, and one by one where a list did not answer what was asked."""
+"""Fetches dequeued customers: fifty in one call, and one by one if the response does not match the request."""
 
 from __future__ import annotations
 
@@ -14,140 +14,127 @@ from workers.haravan import Batch, Haravan, Permits, RateLimitExceeded, compare
 
 @dataclass(slots=True)
 class Fetched:
-    """What came of a fetch. Whoever is in none of these was not asked for: there was no room for a call."""
+    """The results of a fetch by customer. A customer in none of them was not requested: the rate limit had no room."""
 
     records: dict[CustomerId, CustomerRecord] = field(default_factory=dict)
-    absent: set[CustomerId] = field(default_factory=set)  # 404
+    missing: set[CustomerId] = field(default_factory=set)  # 404
     unreadable: dict[CustomerId, str] = field(default_factory=dict)
     failed: dict[CustomerId, HaravanError] = field(default_factory=dict)
-    batched: set[CustomerId] = field(default_factory=set)  # of those that failed: asked for with others
-    listed: set[CustomerId] = field(default_factory=set)  # of the records: from a list, which may lag
-    calls: int = 0  # that were answered as they should be
-    wait_s: float | None = None  # set when there was no room for all
-    stop: HaravanError | None = None  # what concerns the shop ended the fetch
-    mismatched: bool = False  # a list brought somebody who was not asked for
+    batched: set[CustomerId] = field(default_factory=set)  # of `failed`: requested together with others
+    listed: set[CustomerId] = field(default_factory=set)  # of `records`: from a list, which may lag
+    successful_calls: int = 0
+    wait_s: float | None = None  # until the rate limit has room for the rest
+    stop: HaravanError | None = None  # a failure of the whole shop ended the fetch
+    mismatched: bool = False  # a list had a customer that was not requested
+
+    def add_failure(self, customers: Iterable[CustomerId], exc: HaravanError) -> None:
+        """Record the failure of a call. Raises it if it concerns the whole shop."""
+        if isinstance(exc, RateLimited | TokenRejected):
+            raise exc
+        requested = set(customers)
+        self.failed.update(dict.fromkeys(requested, exc))
+        if len(requested) > 1:
+            self.batched |= requested
+
+    def merge(self, other: Fetched) -> None:
+        """Replace the results of all customers that `other` has results for."""
+        for customer in other.records.keys() | other.missing | other.unreadable.keys() | other.failed.keys():
+            self._discard(customer)
+        self.records.update(other.records)
+        self.missing |= other.missing
+        self.unreadable.update(other.unreadable)
+        self.failed.update(other.failed)
+        self.successful_calls += other.successful_calls
+        self.wait_s = other.wait_s if self.wait_s is None else self.wait_s
+        self.stop = self.stop or other.stop
+
+    def _discard(self, customer: CustomerId) -> None:
+        self.records.pop(customer, None)
+        self.unreadable.pop(customer, None)
+        self.failed.pop(customer, None)
+        for customers in (self.missing, self.listed, self.batched):
+            customers.discard(customer)
 
 
 class Fetcher:
-    """Fetches for one turn. `singles`: this shop's lists are not to be trusted for a while."""
+    """Fetches for one drain. With `single_reads`, every customer is requested by itself."""
 
-    def __init__(self, api: Haravan, permits: Permits, *, singles: bool) -> None:
+    def __init__(self, api: Haravan, permits: Permits, *, single_reads: bool) -> None:
         self._api = api
         self._permits = permits
-        self._singles = singles or api.dialect.batch < 2
+        self._batch_size = 1 if single_reads else api.dialect.batch
 
-    async def fetch(self, taken: Sequence[Mark]) -> Fetched:
-        """Fetch all of them as far as there is room and nothing stops the shop; raises only LockLost.
+    async def fetch(self, marks: Sequence[Mark]) -> Fetched:
+        """Fetch until the rate limit has no room or the shop fails. Raises only LeaseLost.
 
-        What was fetched until then is good: no answer is thrown away. Failures stand beside their customer.
+        All results until then are kept. The failure of a customer is one of its results.
         """
-        fetched = Fetched()
-        groups = _groups(taken, most=1 if self._singles else self._api.dialect.batch)
-        await self._all(groups, fetched)
-        return fetched
+        return await self._fetch_groups(_groups(marks, maximum=self._batch_size))
 
     async def refetch(self, customers: Iterable[CustomerId]) -> Fetched:
-        """One single GET each, for whoever looked older in a list than was told."""
-        fetched = Fetched()
-        await self._all([[customer] for customer in customers], fetched)
-        return fetched
+        """Fetch each customer by itself, because its record in the list is older than its webhook."""
+        return await self._fetch_groups([customer] for customer in customers)
 
-    async def _all(self, groups: Iterable[Sequence[CustomerId]], fetched: Fetched) -> None:
+    async def _fetch_groups(self, groups: Iterable[Sequence[CustomerId]]) -> Fetched:
+        fetched = Fetched()
         try:
             for group in groups:
-                await self._group(group, fetched)
+                if len(group) == 1:
+                    await self._fetch_single(group[0], fetched)
+                else:
+                    await self._fetch_batch(group, fetched)
         except RateLimitExceeded as exc:
             fetched.wait_s = exc.wait_s
         except (RateLimited, TokenRejected) as exc:
             fetched.stop = exc
+        return fetched
 
-    async def _group(self, group: Sequence[CustomerId], fetched: Fetched) -> None:
-        if len(group) == 1:
-            await self._single(group[0], fetched)
-            return
+    async def _fetch_batch(self, customers: Sequence[CustomerId], fetched: Fetched) -> None:
         try:
-            batch: Batch = await self._api.perform(self._api.dialect.by_ids(group), self._permits)
+            batch: Batch = await self._api.perform(self._api.dialect.by_ids(customers), self._permits)
         except HaravanError as exc:
-            _sort(exc, group, fetched)
+            fetched.add_failure(customers, exc)
             return
-        fetched.calls += 1
-        found = compare(group, batch)
-        records = {CustomerId(one.customer.id): one for one in batch.records}
-        fetched.records.update((one, records[one]) for one in records.keys() - found.unexpected)
-        fetched.listed |= records.keys() - found.unexpected
-        fetched.unreadable.update(
-            (record.customer, record.reason)
-            for record in batch.unreadable
-            if record.customer is not None and record.customer not in found.unexpected
-        )
-        fetched.mismatched |= found.mismatched
-        for customer in sorted(found.missing):
-            await self._single(customer, fetched)
+        fetched.successful_calls += 1
+        comparison = compare(customers, batch)
+        fetched.mismatched |= comparison.mismatched
+        for record in batch.records:
+            customer = CustomerId(record.customer.id)
+            if customer not in comparison.unexpected:
+                fetched.records[customer] = record
+                fetched.listed.add(customer)
+        for unreadable in batch.unreadable:
+            if unreadable.customer is not None and unreadable.customer not in comparison.unexpected:
+                fetched.unreadable[unreadable.customer] = unreadable.reason
+        for customer in sorted(comparison.missing):
+            await self._fetch_single(customer, fetched)
 
-    async def _single(self, customer: CustomerId, fetched: Fetched) -> None:
+    async def _fetch_single(self, customer: CustomerId, fetched: Fetched) -> None:
         try:
             record = await self._api.perform(self._api.dialect.get(customer), self._permits)
         except CustomerNotFound:
-            fetched.absent.add(customer)
-            fetched.calls += 1
+            fetched.missing.add(customer)
         except MalformedData as exc:
             fetched.unreadable[customer] = str(exc)
-            fetched.calls += 1
         except HaravanError as exc:
-            _sort(exc, [customer], fetched)
+            fetched.add_failure([customer], exc)
+            return
         else:
-            fetched.calls += 1
             if record.customer.id == customer:
                 fetched.records[customer] = record
             else:
                 fetched.unreadable[customer] = "the API answered with another customer"
+        fetched.successful_calls += 1
 
 
-def merge(first: Fetched, second: Fetched) -> None:
-    """Take over what a second look found."""
-    settled = second.records.keys() | second.absent | second.unreadable.keys() | second.failed.keys()
-    for customer in settled:
-        _forget(first, customer)
-    first.records.update(second.records)
-    first.absent |= second.absent
-    first.unreadable.update(second.unreadable)
-    first.failed.update(second.failed)
-    first.calls += second.calls
-    first.wait_s = second.wait_s if first.wait_s is None else first.wait_s
-    first.stop = first.stop or second.stop
+def _groups(marks: Sequence[Mark], *, maximum: int) -> list[list[CustomerId]]:
+    """Groups of one call each. The more often customers failed, the smaller their group.
 
-
-def _forget(fetched: Fetched, customer: CustomerId) -> None:
-    kinds: tuple[
-        dict[CustomerId, CustomerRecord] | dict[CustomerId, str] | dict[CustomerId, HaravanError], ...
-    ]
-    kinds = (fetched.records, fetched.unreadable, fetched.failed)
-    for kind in kinds:
-        kind.pop(customer, None)
-    fetched.absent.discard(customer)
-    fetched.listed.discard(customer)
-    fetched.batched.discard(customer)
-
-
-def _sort(exc: HaravanError, customers: Iterable[CustomerId], fetched: Fetched) -> None:
-    if concerns_the_shop(exc):
-        raise exc
-    asked = set(customers)
-    fetched.failed.update(dict.fromkeys(asked, exc))
-    if len(asked) > 1:
-        fetched.batched |= asked
-
-
-def concerns_the_shop(exc: HaravanError) -> bool:
-    """Is this failure about the shop, and not about the customer that was asked for?"""
-    return isinstance(exc, RateLimited | TokenRejected)
-
-
-def _groups(taken: Sequence[Mark], *, most: int) -> list[list[CustomerId]]:
-    """Those that failed before go in ever smaller groups, so that a record that spoils a batch ends up alone."""
+    So a record that fails its whole batch is soon alone.
+    """
     by_size: dict[int, list[CustomerId]] = {}
-    for mark in taken:
-        by_size.setdefault(batch_size(mark.attempts, maximum=most), []).append(mark.customer)
+    for mark in marks:
+        by_size.setdefault(batch_size(mark.attempts, maximum=maximum), []).append(mark.customer)
     groups: list[list[CustomerId]] = []
     for size, customers in sorted(by_size.items(), reverse=True):
         groups += [customers[start : start + size] for start in range(0, len(customers), size)]

@@ -1,11 +1,11 @@
-"""The drain: one turn of one shop. Read what is ready in batches, decide, write what differs, give way."""
+"""The drain job: one drain of one shop, from acquiring the lease to releasing it and waking the shop again."""
 
 from __future__ import annotations
 
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,74 +21,75 @@ from service.store.queue import LeaseLost, LeaseManager, ShopLease, wake_shop
 from service.store.shops import Shop, ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
-from workers.drain.plan_writer import last_frames
 from workers.drain.reader import Reader
 from workers.drain.rules_cache import CompiledRulesCache
+from workers.drain.settlement import last_frames
 from workers.drain.writer import Writer
 from workers.haravan import Haravan
 
-TIME_BUDGET_S: Final = (
-    1.5  # no round is begun later; arq re-checks every running job at each poll of every worker
-)
-FAILED_WAIT_MS: Final = 60_000  # a shop that cannot be drained must not be woken at once, for ever
+# No round starts later than this. Drains are short because arq checks every running job at each poll of every worker.
+TIME_BUDGET_S: Final = 1.5
+FAILED_WAIT_MS: Final = 60_000  # without it, a shop whose drain fails would be woken again at once, for ever
 
 
 @dataclass(frozen=True, slots=True)
 class Drain:
-    """Everything that a drain needs, built once a process."""
+    """Drains shops. One instance serves a whole process."""
 
-    turns: LeaseManager
+    leases: LeaseManager
     shops: ShopRepository
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
-    dice: Callable[[], float]
-    rulebook: CompiledRulesCache
+    jitter: Callable[[], float]
+    rules_cache: CompiledRulesCache
     monotonic: Callable[[], float] = time.monotonic
 
     async def __call__(self, org: OrgId) -> None:
-        """One turn of a shop, if nobody else has it. Failures of customers and of the shop are settled here."""
+        """Drain the shop unless another worker does.
+
+        All failures of customers and of the shop are handled here. Raises only if Redis is away.
+        """
         started = self.monotonic()
-        turn = await self.turns.acquire(org, token=secrets.token_hex(8))
-        if turn is None:
+        lease = await self.leases.acquire(org, token=secrets.token_hex(8))
+        if lease is None:
             self.counters.add("drains", outcome="lease_held")
             return
-        log = structlog.get_logger().bind(org=org)
-        outcome, wait_ms, work, cause = "done", 0, None, None
+        outcome, wait_ms, context, cause = "done", 0, None, None
         try:
             shop = await self.shops.get(org)
             if shop is None:
                 outcome, wait_ms = "shop_not_found", FAILED_WAIT_MS
-            elif turn.state.get("paused"):
+            elif lease.state.get("paused"):
                 outcome = await probe_token(
-                    turn, self.shops, self._api(shop), self.turns.bucket, self.turns.redis
+                    lease, self.shops, self._api(shop), self.leases.rate_limiter, self.leases.redis
                 )
             else:
-                work = await self._work(turn, shop)
-                outcome, wait_ms = await self._loop(work, started)
+                context = await self._context(lease, shop)
+                outcome, wait_ms = await self._loop(context, started)
         except LeaseLost:
             outcome = "lease_lost"
-        except TaggerError as exc:  # the shop's token cannot be opened, its rules cannot be read
-            outcome, wait_ms = "failed", FAILED_WAIT_MS
-            cause = str(exc)
-            self.alerts.raise_alert("drain_failed", str(exc), org=org)
+        except TaggerError as exc:  # the token cannot be decrypted, or the rules cannot be compiled
+            outcome, wait_ms, cause = "failed", FAILED_WAIT_MS, str(exc)
+            self.alerts.raise_alert("drain_failed", cause, org=org)
         except (RedisError, OSError):
-            raise  # the store is away: arq's worker is built anew, and the sweep rings again
-        except Exception as exc:  # noqa: BLE001  # the job's outermost: else the shop would be rung for at once, for ever
+            raise  # the worker process reconnects, and a sweep wakes the shop again
+        except Exception as exc:  # noqa: BLE001  # the outermost: otherwise the shop would be woken at once, for ever
             outcome, wait_ms, cause = "error", FAILED_WAIT_MS, last_frames(exc)
             self.alerts.raise_alert("drain_failed", cause, org=org)
         finally:
-            ring = await turn.release(wait_ms=wait_ms, state=_state_changes(work, outcome))
-            if ring.number:
-                await wake_shop(self.turns.redis, org, number=ring.number, delay_s=ring.delay_ms / 1000)
+            wakeup = await lease.release(wait_ms=wait_ms, state=_state_changes(context, outcome))
+            if wakeup.number:
+                await wake_shop(self.leases.redis, org, number=wakeup.number, delay_s=wakeup.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
-        log.info(
+        structlog.get_logger().info(
             "drain",
+            org=org,
             outcome=outcome,
             cause=cause,
             duration_ms=round((self.monotonic() - started) * 1000),
-            retry_in_s=ring.delay_ms / 1000 if ring.number else None,
-            **(work.journal.counts if work is not None else {}),
+            retry_in_s=wakeup.delay_ms / 1000 if wakeup.number else None,
+            **(context.log.counts if context is not None else {}),
         )
 
     def _api(self, shop: Shop) -> Haravan:
@@ -98,53 +99,61 @@ class Drain:
         self.counters.add("api_requests", endpoint=endpoint, status=str(status or "none"))
         self.counters.observe("api_request_seconds", seconds, endpoint=endpoint)
 
-    async def _work(self, turn: ShopLease, shop: Shop) -> DrainContext:
+    async def _context(self, lease: ShopLease, shop: Shop) -> DrainContext:
         return DrainContext(
-            turn=turn,
+            lease=lease,
             shop=shop,
             api=self._api(shop),
-            compiled=await self.rulebook.get(shop, turn.version),
-            redis=self.turns.redis,
-            bucket=self.turns.bucket,
+            rules=await self.rules_cache.get(shop, lease.version),
+            redis=self.leases.redis,
+            rate_limiter=self.leases.rate_limiter,
             shops=self.shops,
             counters=self.counters,
             alerts=self.alerts,
-            dice=self.dice,
+            jitter=self.jitter,
         )
 
-    async def _loop(self, work: DrainContext, started: float) -> tuple[str, int]:
-        """Read and write side by side until nothing more can be done now; and when to come back for the rest."""
-        reading, writing = Reader(work), Writer(work)
+    async def _loop(self, context: DrainContext, started: float) -> tuple[str, int]:
+        """Read and write at the same time until nothing more can be done now. Returns the outcome and the wait in ms."""
+        reader, writer = Reader(context), Writer(context)
         while True:
-            # both are let finish: a write that is cancelled on its way is an answer lost
-            results = await asyncio.gather(reading.read_batch(), writing.write(), return_exceptions=True)
-            errors = [each for each in results if isinstance(each, BaseException)]
-            for error in errors:
-                if not isinstance(error, RateLimited | TokenRejected | DrainStopped):
-                    raise error
-            if refusals := [each for each in errors if isinstance(each, TokenRejected)]:
-                await pause_for_rejected_token(
-                    work.redis,
-                    work.shops,
-                    work.alerts,
-                    work.turn.org,
-                    refusals[0],
-                    token=work.shop.token,
-                    now_ms=work.turn.now_ms,
-                )
-                return "token_rejected", 0
-            if throttles := [each for each in errors if isinstance(each, RateLimited)]:
-                return "rate_limited", int(max(each.retry_after_s for each in throttles) * 1000)
+            # Neither cancels the other: the response of a cancelled write would be lost.
+            results = await asyncio.gather(reader.read_batch(), writer.write_batch(), return_exceptions=True)
+            errors = [result for result in results if isinstance(result, BaseException)]
             if errors:
-                return str(errors[0]), 0
-            if not any(each is True for each in results):
-                return ("waiting", work.wait_ms) if work.wait_ms else ("done", refill_ms(self.turns.bucket))
+                return await self._stop(context, errors)
+            if not any(results):
+                if context.wait_ms:
+                    return "waiting", context.wait_ms
+                return "done", refill_ms(context.rate_limiter)
             if self.monotonic() - started > TIME_BUDGET_S:
                 return "time_budget_spent", 0
 
+    async def _stop(self, context: DrainContext, errors: Sequence[BaseException]) -> tuple[str, int]:
+        """The outcome and the wait of a drain that ends early. Raises the first error that is a real failure."""
+        for error in errors:
+            if not isinstance(error, RateLimited | TokenRejected | DrainStopped):
+                raise error
+        for error in errors:
+            if isinstance(error, TokenRejected):
+                await pause_for_rejected_token(
+                    context.redis,
+                    context.shops,
+                    context.alerts,
+                    context.lease.org,
+                    error,
+                    token=context.shop.token,
+                    now_ms=context.lease.now_ms,
+                )
+                return "token_rejected", 0
+        waits_s = [error.retry_after_s for error in errors if isinstance(error, RateLimited)]
+        if waits_s:
+            return "rate_limited", int(max(waits_s) * 1000)
+        return str(errors[0]), 0
 
-def _state_changes(work: DrainContext | None, outcome: str) -> dict[str, str]:
-    if work is not None:
-        return work.state_changes()
-    # a pause by hand has nothing to probe: a moment left of an earlier one would ring for it every few seconds
+
+def _state_changes(context: DrainContext | None, outcome: str) -> dict[str, str]:
+    if context is not None:
+        return context.state_changes()
+    # A manual pause has no probe. The time of an earlier one would wake the shop every few seconds.
     return {"next_probe_ms": ""} if outcome in ("paused", "resumed") else {}

@@ -1,4 +1,4 @@
-"""What a turn did, for the log and the metrics: one line a customer, counts for the turn."""
+"""The log and the metrics of one drain: one line for each customer, and counts for the drain's own line."""
 
 from __future__ import annotations
 
@@ -11,85 +11,83 @@ import structlog
 from service.domain.customers import CustomerId
 from service.store.jobs import Counters
 from service.store.queue import Outcome, Settlement, ShopLease
-from workers.drain.entries import cause_of
-from workers.drain.plan_writer import WriteResult
-from workers.drain.plans import WRITTEN
+from workers.drain.settlement import WRITTEN, cause_of
 
-MAX_REFUSALS: Final = 20
+MAX_REJECTED_IDS: Final = 20
 UPDATED: Final = "updated"
+OUTCOME_OF_OP: Final = {
+    "plan": "planned",
+    "delay": "retry_scheduled",
+    "requeue": "requeued",
+    "dead_letter": "dead_lettered",
+    "delete": "deleted",
+}
 
 
 class DrainLog:
-    """Writes the `customer` lines of one turn."""
+    """Logs and counts the customers of one drain."""
 
-    def __init__(self, turn: ShopLease, counters: Counters) -> None:
-        self._turn = turn
+    def __init__(self, lease: ShopLease, counters: Counters) -> None:
+        self._lease = lease
         self._counters = counters
         self._log = structlog.get_logger()
         self.counts: Counter[str] = Counter()
-        self._rejected = turn.state.get("last_rejection", "")
-        self._refused = [one for one in turn.state.get("last_rejected_ids", "").split(",") if one]
+        self._rejection = lease.state.get("last_rejection", "")
+        self._rejected_ids = [cid for cid in lease.state.get("last_rejected_ids", "").split(",") if cid]
 
-    def settled(self, settlement: Settlement, outcome: Outcome) -> None:
-        """One customer's settlement."""
+    def log_settlement(self, settlement: Settlement, outcome: Outcome) -> None:
+        """Log one customer. A planned write is only counted: its line follows when it is executed."""
         mark, letter = settlement.mark, settlement.dead_letter
-        word = _word(settlement) if outcome == "done" else outcome
-        self.counts[word] += 1
-        if word == "planned":
-            return  # its own line follows when it is written
-        self._counters.add("customers_processed", outcome=word)
-        added, removed = (settlement.added, settlement.removed) if word == UPDATED else ((), ())
-        if word == UPDATED:
-            self._refused = []
+        name = _outcome(settlement) if outcome == "done" else outcome
+        self.counts[name] += 1
+        if name == "planned":
+            return
+        self._counters.add("customers_processed", outcome=name)
+        added, removed = (settlement.added, settlement.removed) if name == UPDATED else ((), ())
+        if name == UPDATED:
+            self._rejected_ids = []
             self._counters.add("tag_writes", len(added), action="added")
             self._counters.add("tag_writes", len(removed), action="removed")
-            self._counters.observe("tag_latency_seconds", (self._turn.now_ms - mark.enqueued_ms) / 1000)
-        line = self._log.warning if letter is not None else self._log.info
-        line(
+            self._counters.observe("tag_latency_seconds", (self._lease.now_ms - mark.enqueued_ms) / 1000)
+        write_line = self._log.warning if letter is not None else self._log.info
+        write_line(
             "customer",
-            org=self._turn.org,
+            org=self._lease.org,
             customer=mark.customer,
-            outcome=word,
+            outcome=name,
             cause=cause_of(mark),
             added=list(added) or None,
             removed=list(removed) or None,
-            tries=mark.attempts or None,
-            queued_ms=max(0, self._turn.now_ms - mark.enqueued_ms),
+            attempts=mark.attempts or None,
+            queued_ms=max(0, self._lease.now_ms - mark.enqueued_ms),
             detail=(letter.text if letter is not None else settlement.note) or None,
             lane=mark.lane,
         )
 
-    def refused(self, carried: Iterable[WriteResult]) -> None:
-        """Plans that no longer stood when they were to be written: their customers are read again."""
-        for each in carried:
-            self.counts[each.outcome] += 1
-            self._counters.add("customers_processed", outcome=each.outcome)
+    def count_denied(self, reasons: Iterable[str]) -> None:
+        """Count planned writes that were denied. Their customers are read again."""
+        for reason in reasons:
+            self.counts[reason] += 1
+            self._counters.add("customers_processed", outcome=reason)
 
-    def rejected(self, text: str, customer: CustomerId) -> int:
-        """How many customers, none of them written meanwhile, were refused for the same reason."""
-        if text != self._rejected:
-            self._refused = []
-        self._rejected = text
-        if str(customer) not in self._refused:
-            self._refused = [*self._refused, str(customer)][-MAX_REFUSALS:]
-        return len(self._refused)
+    def count_rejection(self, text: str, customer: CustomerId) -> int:
+        """How many customers Haravan has rejected with this text since the last successful write."""
+        if text != self._rejection:
+            self._rejected_ids = []
+        self._rejection = text
+        if str(customer) not in self._rejected_ids:
+            self._rejected_ids = [*self._rejected_ids, str(customer)][-MAX_REJECTED_IDS:]
+        return len(self._rejected_ids)
 
     def state_changes(self) -> dict[str, str]:
-        """What the shop's state keeps of it."""
+        """The changed fields of the shop's state."""
         return {
-            "last_rejection": self._rejected if self._refused else "",
-            "last_rejected_ids": ",".join(self._refused),
+            "last_rejection": self._rejection if self._rejected_ids else "",
+            "last_rejected_ids": ",".join(self._rejected_ids),
         }
 
 
-def _word(settlement: Settlement) -> str:
+def _outcome(settlement: Settlement) -> str:
     if settlement.op == "complete":
         return UPDATED if settlement.note == WRITTEN else "unchanged"
-    words = {
-        "plan": "planned",
-        "delay": "retry_scheduled",
-        "requeue": "requeued",
-        "dead_letter": "dead_lettered",
-        "delete": "deleted",
-    }
-    return words[settlement.op]
+    return OUTCOME_OF_OP[settlement.op]

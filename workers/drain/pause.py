@@ -1,4 +1,4 @@
-"""Pauses: when all work of a shop stops, and how it starts again."""
+"""Pauses all work of a shop after failures that concern the whole shop, and resumes it after a rejected token."""
 
 from __future__ import annotations
 
@@ -64,19 +64,19 @@ async def pause_for_mass_404(
 
 
 async def probe_token(
-    turn: ShopLease, shops: ShopRepository, api: Haravan, bucket: RateLimiter, redis: Redis
+    lease: ShopLease, shops: ShopRepository, api: Haravan, rate_limiter: RateLimiter, redis: Redis
 ) -> str:
     """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds."""
-    if turn.state.get("paused") != TOKEN_REJECTED:
+    if lease.state.get("paused") != TOKEN_REJECTED:
         return "paused"
-    if int(turn.state.get("next_probe_ms", "0")) > turn.now_ms:
+    if int(lease.state.get("next_probe_ms", "0")) > lease.now_ms:
         return "still_rejected"
-    await _schedule_probe(redis, turn.org, now_ms=turn.now_ms)
+    await _schedule_probe(redis, lease.org, now_ms=lease.now_ms)
     try:
-        await api.perform(api.dialect.count(), ReadPermits(turn, bucket, lane="live", reserve=0))
+        await api.perform(api.dialect.count(), ReadPermits(lease, rate_limiter, lane="live", reserve=0))
     except (HaravanError, RateLimitExceeded):
         return "still_rejected"
-    await shops.resume(turn.org)
+    await shops.resume(lease.org)
     return "resumed"
 
 

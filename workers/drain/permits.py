@@ -1,4 +1,4 @@
-"""Permits of a turn: they never wait, and a write's asks first whether everything stands that it was decided on."""
+"""Permits of a drain. They never wait. A write gets one only if all that it was decided on still holds."""
 
 from __future__ import annotations
 
@@ -22,31 +22,31 @@ from service.store.queue import (
 )
 from workers.haravan import CALL_TIMEOUT_S, RateLimitExceeded, Request
 
-# A write may take this long, so it must not be started later than this after the lease was last renewed.
-START_WITHIN_S: Final = LEASE_MS / 1000 - CALL_TIMEOUT_S
+# A write may take CALL_TIMEOUT_S. It must end before the lease does, so it must start this soon after the renewal.
+START_TIMEOUT_S: Final = LEASE_MS / 1000 - CALL_TIMEOUT_S
 
 
 class PermitRefused(TaggerError):
-    """The write was not started; `why` is that of `Refused`."""
+    """The write was not started. `reason` is one of those of `WriteDenied`."""
 
-    def __init__(self, why: str) -> None:
-        super().__init__(f"the write was not started: {why}")
-        self.why = why
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"the write was not started: {reason}")
+        self.reason = reason
 
 
 class ReadPermits:
-    """For the reads of a turn."""
+    """Permits for the reads of a drain."""
 
-    def __init__(self, turn: ShopLease, bucket: RateLimiter, *, lane: Lane, reserve: int) -> None:
-        self._turn = turn
-        self._bucket = bucket
+    def __init__(self, lease: ShopLease, rate_limiter: RateLimiter, *, lane: Lane, reserve: int) -> None:
+        self._lease = lease
+        self._rate_limiter = rate_limiter
         self._lane: Lane = lane
         self._reserve = reserve
 
     async def acquire(self, request: Request) -> Permit:
-        """A permit for this read; raises RateLimitExceeded, LockLost."""
+        """A permit for this read. Raises RateLimitExceeded and LeaseLost."""
         del request
-        return _granted(await self._turn.permit_read(lane=self._lane, reserve=self._reserve))
+        return _permit(await self._lease.permit_read(lane=self._lane, reserve=self._reserve))
 
     async def settle(
         self,
@@ -57,67 +57,67 @@ class ReadPermits:
         size: int | None,
         retry_after_s: float | None,
     ) -> None:
-        """Report the call to the bucket."""
-        await self._bucket.report(
-            self._turn.org, Granted(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
+        """Report the call to the rate limiter."""
+        await self._rate_limiter.report(
+            self._lease.org, Granted(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
         )
 
 
 class WritePermits(ReadPermits):
-    """For carrying out one customer's plan; its reads (the admin dialect's) are ordinary ones."""
+    """Permits for the plan of one customer. The admin dialect also reads: its reads get ordinary permits."""
 
     def __init__(
         self,
-        turn: ShopLease,
-        bucket: RateLimiter,
+        lease: ShopLease,
+        rate_limiter: RateLimiter,
         *,
         mark: Mark,
         version: int,
         decided_ms: int,
         intents: bytes,
         removals: int,
-        ours: int,
+        owners: int,
         reserve: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(turn, bucket, lane=mark.lane, reserve=reserve)
+        super().__init__(lease, rate_limiter, lane=mark.lane, reserve=reserve)
         self._mark = mark
         self._version = version
         self._decided_ms = decided_ms
         self._intents = intents
         self._removals = removals
-        self._ours = ours
+        self._owners = owners
         self._clock = clock
-        self.sent = 0  # writes that were permitted, and so may have taken effect
+        self.sent = 0  # permitted writes, which may have taken effect
 
     async def acquire(self, request: Request) -> Permit:
-        """A permit for this request; raises RateLimitExceeded, PermitRefused, LockLost."""
+        """A permit for this request. Raises RateLimitExceeded, PermitRefused and LeaseLost."""
         if request.kind == "read":
             return await super().acquire(request)
-        asked = self._clock()  # the lease is renewed at some time after this, never before
-        removes = "DELETE" in request.endpoint or "PUT" in request.endpoint
-        answer = await self._turn.permit_write(
+        started = self._clock()  # the script renews the lease after this moment, never before
+        has_removals = request.method in ("DELETE", "PUT")
+        answer = await self._lease.permit_write(
             self._mark,
             version=self._version,
             decided_ms=self._decided_ms,
             intents=self._intents,
-            removals=self._removals if removes else 0,
-            ours=self._ours,
+            removals=self._removals if has_removals else 0,
+            owners=self._owners,
             reserve=self._reserve,
         )
-        permit = _granted(answer)
-        if self._clock() - asked > START_WITHIN_S:
-            await self._bucket.report(self._turn.org, Granted(permit), status=NOT_SENT)
-            raise LeaseLost("the process stood still between permit and write")
+        permit = _permit(answer)
+        if self._clock() - started > START_TIMEOUT_S:
+            await self._rate_limiter.report(self._lease.org, Granted(permit), status=NOT_SENT)
+            raise LeaseLost("the process was suspended between permit and write")
         self.sent += 1
         return permit
 
 
-def _granted(answer: Granted | Denied | WriteDenied) -> Permit:
+def _permit(answer: Granted | Denied | WriteDenied) -> Permit:
     if isinstance(answer, Granted):
         return answer.permit
     if isinstance(answer, Denied):
         raise RateLimitExceeded(answer.wait_s, answer.reason)
-    if answer.why == "lease_lost":
+    if answer.reason == "lease_lost":
         raise LeaseLost("the lease was lost before a call")
-    raise PermitRefused(answer.why)
+    raise PermitRefused(answer.reason)

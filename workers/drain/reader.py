@@ -1,8 +1,9 @@
-"""The reading half of a turn: take a batch, fetch it, judge each customer, settle or plan."""
+"""Reads customers: dequeues a batch, fetches it, evaluates each customer, and settles it or makes a plan."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from service.domain.customers import CustomerId
 from service.domain.sync import (
@@ -18,164 +19,179 @@ from service.domain.sync import (
 from service.errors import HaravanError, RateLimited, TokenRejected
 from service.store.customers import StoredCustomer, last_snapshot, state, to_stored_state
 from service.store.queue import BATCH_SIZE, Lane, Mark, Settlement
-from workers.drain import settlement
 from workers.drain.context import DrainContext, DrainStopped
-from workers.drain.fetcher import Fetched, Fetcher, merge
+from workers.drain.fetcher import Fetched, Fetcher
 from workers.drain.pause import pause_for_mass_404
 from workers.drain.permits import ReadPermits
-from workers.drain.plan_writer import last_frames
+from workers.drain.settlement import after_bug, after_failure, after_unreadable, settlement_for
 from workers.haravan import RateLimitExceeded
 
-SINGLES_FOR_MS = 900_000
-SINGLES_TAKEN = 8  # one by one: as many as leak in a turn's time
+SINGLE_READS_MS: Final = (
+    900_000  # how long a shop is read one by one after a list that did not match the request
+)
+SINGLE_READS_BATCH: Final = 8  # as many as the rate limit allows in the time of a drain
+LIVE_BACKLOG_SIZE: Final = BATCH_SIZE * 9 // 10  # a tenth of a batch is for the bulk lane
 
 
 class Reader:
-    """Reads for one turn, batch by batch."""
+    """Reads for one drain, batch by batch."""
 
-    def __init__(self, work: DrainContext) -> None:
-        self._work = work
-        self._asked = 0
-        self._gone = 0
+    def __init__(self, context: DrainContext) -> None:
+        self._context = context
+        self._requested = 0
+        self._missing = 0  # first 404s
 
     async def read_batch(self) -> bool:
-        """Fetch and settle one batch; False when there was nothing to read or no room for it.
+        """Read and settle one batch. False if nothing is ready, or there is no room for a read.
 
-        Raises LockLost, TurnOver, Throttled and Unauthorised, the last two when all that was answered is settled.
+        Raises LeaseLost and DrainStopped. Raises RateLimited and TokenRejected after all that was read is settled.
         """
-        work = self._work
-        if work.rests(work.reads) or (work.reads.is_tripped and not await self._is_back()):
+        context = self._context
+        if context.is_blocked(context.read_breaker):
             return False
-        taken, linger_ms = await work.turn.dequeue(most=self._most())
-        lives = sum(mark.lane == "live" for mark in taken)
-        work.live_backlog = lives * 10 >= BATCH_SIZE * 9  # a tenth is bulk's
-        if not taken:
-            work.wait(linger_ms)
+        if context.read_breaker.is_tripped and not await self._probe_api():
             return False
-        backgrounds = await state.load_states(work.redis, work.turn.org, [mark.customer for mark in taken])
-        fetched = await self._fetch(taken)
-        settlements = self._judge_all(taken, fetched, backgrounds)
+        marks, linger_ms = await context.lease.dequeue(limit=self._batch_size())
+        context.live_backlog = sum(mark.lane == "live" for mark in marks) >= LIVE_BACKLOG_SIZE
+        if not marks:
+            context.wait(linger_ms)
+            return False
+        stored = await state.load_states(context.redis, context.lease.org, [mark.customer for mark in marks])
+        fetched = await self._fetch(marks)
+        settlements = self._evaluate_all(marks, fetched, stored)
         await self._settle(settlements)
         if fetched.stop is not None:
             raise fetched.stop
         return bool(settlements)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
-        """So many customers gone at once: believe no deletion until a person has looked."""
-        doubted = too_many_deletions(gone=self._gone, asked=self._asked)
-        await self._work.settle([each for each in settlements if not (doubted and each.op == "delete")])
-        if doubted:
-            work = self._work
-            await pause_for_mass_404(
-                work.shops, work.alerts, work.turn.org, missing=self._gone, requested=self._asked
-            )
-            raise DrainStopped("paused")
+        """Settle the batch. After too many 404s, believe no deletion and pause the shop: a person must check."""
+        context = self._context
+        if not too_many_deletions(missing=self._missing, requested=self._requested):
+            await context.settle(settlements)
+            return
+        await context.settle([settlement for settlement in settlements if settlement.op != "delete"])
+        await pause_for_mass_404(
+            context.shops,
+            context.alerts,
+            context.lease.org,
+            missing=self._missing,
+            requested=self._requested,
+        )
+        raise DrainStopped("paused")
 
-    async def _is_back(self) -> bool:
-        """After an outage one harmless read goes first: its failure costs no customer a try."""
-        work = self._work
-        permits = ReadPermits(work.turn, work.bucket, lane="live", reserve=work.shop.reserve)
+    async def _probe_api(self) -> bool:
+        """Send one cheap read after an outage. If it fails, no customer loses an attempt."""
+        context = self._context
+        permits = self._permits("live")
         try:
-            await work.api.perform(work.api.dialect.page(limit=1), permits)
+            await context.api.perform(context.api.dialect.page(limit=1), permits)
         except RateLimitExceeded as exc:
-            work.wait_for_room(exc.wait_s)
+            context.wait_for_rate_limit(exc.wait_s)
             return False
         except (RateLimited, TokenRejected):
             raise
         except HaravanError:
-            work.reads = work.reads.record_failure(now_ms=work.turn.now_ms)
-            work.rests(work.reads)
+            context.read_breaker = context.read_breaker.record_failure(now_ms=context.lease.now_ms)
+            context.is_blocked(context.read_breaker)
             return False
-        work.reads = work.reads.record_success()
+        context.read_breaker = context.read_breaker.record_success()
         return True
 
     # fetching
 
-    def _singles(self) -> bool:
-        work = self._work
-        return work.single_reads_until_ms > work.turn.now_ms or work.api.dialect.batch < 2
+    def _single_reads(self) -> bool:
+        context = self._context
+        return context.single_reads_until_ms > context.lease.now_ms or context.api.dialect.batch < 2
 
-    def _most(self) -> int:
-        return SINGLES_TAKEN if self._singles() else BATCH_SIZE
+    def _batch_size(self) -> int:
+        return SINGLE_READS_BATCH if self._single_reads() else BATCH_SIZE
 
-    async def _fetch(self, taken: Sequence[Mark]) -> Fetched:
-        work = self._work
-        lane: Lane = "live" if any(mark.lane == "live" for mark in taken) else "bulk"
-        permits = ReadPermits(work.turn, work.bucket, lane=lane, reserve=work.shop.reserve)
-        fetcher = Fetcher(work.api, permits, singles=self._singles())
-        fetched = await fetcher.fetch(taken)
+    def _permits(self, lane: Lane) -> ReadPermits:
+        context = self._context
+        return ReadPermits(context.lease, context.rate_limiter, lane=lane, reserve=context.shop.reserve)
+
+    async def _fetch(self, marks: Sequence[Mark]) -> Fetched:
+        context = self._context
+        permits = self._permits("live" if any(mark.lane == "live" for mark in marks) else "bulk")
+        fetcher = Fetcher(context.api, permits, single_reads=self._single_reads())
+        fetched = await fetcher.fetch(marks)
         if fetched.stop is None:
-            old = [mark.customer for mark in taken if _is_old(mark, fetched)]
-            merge(fetched, await fetcher.refetch(old))
+            stale = [mark.customer for mark in marks if _needs_single_read(mark, fetched)]
+            fetched.merge(await fetcher.refetch(stale))
         if fetched.mismatched:
-            work.single_reads_until_ms = work.turn.now_ms + SINGLES_FOR_MS
-            work.counters.add("list_mismatches", org=work.turn.org)
+            context.single_reads_until_ms = context.lease.now_ms + SINGLE_READS_MS
+            context.counters.add("list_mismatches", org=context.lease.org)
         if fetched.wait_s is not None:
-            work.wait_for_room(fetched.wait_s)
-        unannounced = [mark for mark in taken if "deletion" not in mark.reasons.split(",")]
-        self._asked += len(unannounced)
-        self._gone += sum(
-            mark.customer in fetched.absent and not mark.missing_since_ms for mark in unannounced
-        )
+            context.wait_for_rate_limit(fetched.wait_s)
+        self._count_missing(marks, fetched)
         return fetched
 
-    # judging
-
-    def _judge_all(
-        self, taken: Sequence[Mark], fetched: Fetched, backgrounds: Mapping[CustomerId, StoredCustomer]
-    ) -> list[Settlement]:
-        work = self._work
-        if fetched.calls:  # some were answered: what failed is not the shop's fault
-            work.reads = work.reads.record_success()
-        elif fetched.failed:
-            work.reads = work.reads.record_failure(now_ms=work.turn.now_ms)
-        batch = BatchContext(
-            rules=work.compiled,
-            version=work.turn.version,
-            now_ms=work.turn.now_ms,
-            today=work.today,
-            shadow=work.shop.shadow,
+    def _count_missing(self, marks: Sequence[Mark], fetched: Fetched) -> None:
+        """Count the first 404s, except those of customers whose deletion a webhook reported."""
+        unreported = [mark for mark in marks if "deletion" not in mark.reasons.split(",")]
+        self._requested += len(unreported)
+        self._missing += sum(
+            mark.customer in fetched.missing and not mark.missing_since_ms for mark in unreported
         )
-        judged = (self._judge(mark, fetched, backgrounds[mark.customer], batch) for mark in taken)
-        return [each for each in judged if each is not None]
 
-    def _judge(
+    # evaluating
+
+    def _evaluate_all(
+        self, marks: Sequence[Mark], fetched: Fetched, stored: Mapping[CustomerId, StoredCustomer]
+    ) -> list[Settlement]:
+        context = self._context
+        if fetched.successful_calls:  # the shop answers: other failures are not its fault
+            context.read_breaker = context.read_breaker.record_success()
+        elif fetched.failed:
+            context.read_breaker = context.read_breaker.record_failure(now_ms=context.lease.now_ms)
+        batch = BatchContext(
+            rules=context.rules,
+            version=context.lease.version,
+            now_ms=context.lease.now_ms,
+            today=context.today,
+            shadow=context.shop.shadow,
+        )
+        evaluated = (self._evaluate(mark, fetched, stored[mark.customer], batch) for mark in marks)
+        return [settlement for settlement in evaluated if settlement is not None]
+
+    def _evaluate(
         self, mark: Mark, fetched: Fetched, stored: StoredCustomer, batch: BatchContext
     ) -> Settlement | None:
-        """One customer's settlement, or None when nobody asked for it: there was no room, or a stop."""
+        """The settlement of one customer; None if it was not requested."""
         if mark.customer in fetched.failed:
             return self._failed(mark, fetched, now_ms=batch.now_ms)
-        if why := fetched.unreadable.get(mark.customer):
-            return settlement.dead_letter(mark, cause="unreadable", text=why)
+        if reason := fetched.unreadable.get(mark.customer):
+            return after_unreadable(mark, reason)
         try:
             outcome: Outcome
-            if mark.customer in fetched.absent:
+            if mark.customer in fetched.missing:
                 outcome = evaluate_missing(_mark_context(mark), now_ms=batch.now_ms)
             elif mark.customer in fetched.records:
-                outcome = evaluate_customer(
-                    _mark_context(mark), fetched.records[mark.customer], to_stored_state(stored), batch
-                )
+                record = fetched.records[mark.customer]
+                outcome = evaluate_customer(_mark_context(mark), record, to_stored_state(stored), batch)
             else:
                 return None
-            return settlement.settlement_for(
-                mark, outcome, version=batch.version, now_ms=batch.now_ms, seen=last_snapshot(stored)
+            return settlement_for(
+                mark, outcome, version=batch.version, now_ms=batch.now_ms, previous=last_snapshot(stored)
             )
-        except Exception as exc:  # noqa: BLE001  # a bug of ours is this customer's dead letter, not the shop's end
-            return settlement.dead_letter(mark, cause="bug", text=last_frames(exc))
+        except Exception as exc:  # noqa: BLE001  # a bug of ours concerns this customer, not the whole shop
+            return after_bug(mark, exc)
 
     def _failed(self, mark: Mark, fetched: Fetched, *, now_ms: int) -> Settlement:
-        return settlement.after_failure(
+        context = self._context
+        return after_failure(
             mark,
             fetched.failed[mark.customer],
-            counted=self._work.reads.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms),
+            counted=context.read_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms),
             now_ms=now_ms,
-            dice=self._work.dice(),
-            alone=mark.customer not in fetched.batched,
+            jitter=context.jitter(),
+            single=mark.customer not in fetched.batched,
         )
 
 
-def _is_old(mark: Mark, fetched: Fetched) -> bool:
-    """Is a second look by a single GET worth its call? At first, and before the record is believed."""
+def _needs_single_read(mark: Mark, fetched: Fetched) -> bool:
+    """Whether a stale record of a list is worth a single read: at the first time, and before the record is believed."""
     if mark.customer not in fetched.listed or mark.stale_reads not in (0, len(STALE_READ_BACKOFF_S)):
         return False
     return is_stale(_mark_context(mark), fetched.records[mark.customer].customer)

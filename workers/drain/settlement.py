@@ -1,75 +1,89 @@
-"""What a judgement becomes in the store: one settlement for each customer, with a plan where tags are to be written."""
+"""What a drain stores for a customer: one settlement, and a write plan if tags must change.
+
+After a read, `settlement_for` turns the outcome of the evaluation into a settlement; that of `WriteNeeded` holds the plan.
+After the write, `after_success` or `after_mismatch` turns the plan into the final settlement.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import traceback
+from collections.abc import Iterable
+from typing import Final
+
 import msgspec
 
-from service.domain.customers import Customer, apply_change, digest, encode_snapshot, tag_set
-from service.domain.decisions import HOLDS_CODEC, INTENTS_CODEC, OWNERSHIP_CODEC, RESTORES_CODEC
+from service.domain.customers import (
+    Customer,
+    apply_change,
+    digest,
+    encode_snapshot,
+    external_changes,
+    fold,
+    tag_set,
+)
+from service.domain.decisions import (
+    HOLDS_CODEC,
+    INTENTS_CODEC,
+    OWNERSHIP_CODEC,
+    RESTORES_CODEC,
+    TagOutcome,
+    WriteIntent,
+)
 from service.domain.sync import (
+    DELETION_CONFIRM_S,
     MAX_ATTEMPTS,
     MAX_REJECTIONS,
     REVERTS_CODEC,
     Deleted,
+    Outcome,
     RetryLater,
     Unprocessable,
     UpToDate,
     WriteNeeded,
-    evaluate,
+    record_reverts,
     retry_delay_s,
 )
 from service.errors import HaravanError, RequestRejected
+from service.store.history import LedgerEntry, encode_entry, prior_state
 from service.store.jobs import EXPLAIN_REMOVALS
 from service.store.queue import DeadLetterDraft, Mark, Settlement
-from workers.drain import entries
-from workers.drain.plans import WritePlan, encode_plan
+
+PLAN_TTL_MS: Final = 30_000  # permit.lua refuses an older plan
+WRITTEN: Final = "written"  # the note of a settlement after a successful write
+MAX_FRAMES: Final = 3
 
 
-def settlement_for(
-    mark: Mark, outcome: evaluate.Outcome, *, version: int, now_ms: int, seen: Customer | None = None
-) -> Settlement:
-    """The settlement of an evaluated customer, who was last `seen` like that."""
-    match outcome:
-        case UpToDate():
-            return _up_to_date(mark, outcome, version=version, seen=seen)
-        case WriteNeeded():
-            return _write_needed(mark, outcome, version=version, now_ms=now_ms, seen=seen)
-        case RetryLater(due_ms, _, fields):
-            return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=dict(fields))
-        case Unprocessable(cause, text, transient):
-            letter = DeadLetterDraft(cause, text, transient=transient)
-            return Settlement(op="dead_letter", mark=mark, dead_letter=letter)
-        case Deleted():
-            return Settlement(op="delete", mark=mark)
+class WritePlan(msgspec.Struct, frozen=True, array_like=True):
+    """The tags to write for one customer, and what to store once they are written."""
+
+    version: int
+    decided_ms: int
+    add: tuple[str, ...]
+    remove: tuple[str, ...]
+    expected: tuple[str, ...]  # all tags after the write, folded and sorted
+    echo_digest: str  # of the record after the write
+    snapshot: bytes
+    owned: bytes
+    holds: bytes
+    intents: bytes  # stored before the first request
+    intents_after: bytes
+    next_change_day: int | None
+    ledger_entries: list[bytes]
+    reverts: bytes
+    recheck_ms: int | None
+    dead_letter: DeadLetterDraft | None = None
+    drift: list[str] = []  # manual changes of the tags; msgspec copies an empty default
+    settled_restores: bytes = b""
 
 
-def after_failure(
-    mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, dice: float, alone: bool = True
-) -> Settlement:
-    """A call failed: a retry later, or a dead letter once there were enough. What is not `counted` is the shop's.
-
-    Not `alone`: others were asked for in the same call, so this customer may not be the one at fault.
-    """
-    attempts = mark.attempts + (1 if counted else 0)
-    rejected = isinstance(exc, RequestRejected)
-    if counted and alone and attempts >= (MAX_REJECTIONS if rejected else MAX_ATTEMPTS):
-        cause = "rejected" if rejected else "unavailable"
-        letter = DeadLetterDraft(cause, f"{exc} ({attempts} tries)", transient=not rejected)
-        return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=str(exc))
-    due = now_ms + int(retry_delay_s(max(1, attempts), dice) * 1000)
-    return Settlement(
-        op="delay", mark=mark, due_ms=due, mark_fields={"attempts": str(attempts)}, note=str(exc)
-    )
+encode_plan = msgspec.msgpack.Encoder().encode
+decode_plan = msgspec.msgpack.Decoder(WritePlan).decode
 
 
-def requeue(mark: Mark, *, note: str = "") -> Settlement:
-    """Read and decide again."""
-    return Settlement(op="requeue", mark=mark, note=note)
-
-
-def dead_letter(mark: Mark, *, cause: str, text: str) -> Settlement:
-    """A dead letter of something that trying again will not mend."""
-    return Settlement(op="dead_letter", mark=mark, dead_letter=DeadLetterDraft(cause, text), note=cause)
+def cause_of(mark: Mark) -> str:
+    """The latest reason for which the customer was marked."""
+    return mark.reasons.rpartition(",")[2]
 
 
 def is_expected_removal(mark: Mark) -> bool:
@@ -80,7 +94,28 @@ def is_expected_removal(mark: Mark) -> bool:
 _EXPECTED = frozenset({*EXPLAIN_REMOVALS, "schedule"})
 
 
-def _up_to_date(mark: Mark, result: UpToDate, *, version: int, seen: Customer | None) -> Settlement:
+# after a read
+
+
+def settlement_for(
+    mark: Mark, outcome: Outcome, *, version: int, now_ms: int, previous: Customer | None = None
+) -> Settlement:
+    """The settlement of an evaluated customer. `previous` is the record at the last read."""
+    match outcome:
+        case UpToDate():
+            return _up_to_date(mark, outcome, version=version, previous=previous)
+        case WriteNeeded():
+            return _write_needed(mark, outcome, version=version, now_ms=now_ms, previous=previous)
+        case RetryLater(due_ms, _, fields):
+            return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=dict(fields))
+        case Unprocessable(cause, text, transient):
+            letter = DeadLetterDraft(cause, text, transient=transient)
+            return Settlement(op="dead_letter", mark=mark, dead_letter=letter)
+        case Deleted():
+            return Settlement(op="delete", mark=mark)
+
+
+def _up_to_date(mark: Mark, result: UpToDate, *, version: int, previous: Customer | None) -> Settlement:
     changes = result.decision.changes
     return Settlement(
         op="complete",
@@ -92,18 +127,18 @@ def _up_to_date(mark: Mark, result: UpToDate, *, version: int, seen: Customer | 
         intents=INTENTS_CODEC.encode(result.stored.intents),
         reverts=REVERTS_CODEC.encode(result.stored.reverts),
         next_change_day=result.decision.next_change,
-        ledger_entries=entries.recovered_writes(result),
-        drift=[*entries.reverted_tags(result), *entries.manual_changes(result, seen)],
+        ledger_entries=_recovered_entries(result),
+        drift=[*_reverted(result), *_manual_changes(result, previous)],
         settled_restores=RESTORES_CODEC.encode(result.restores) or None,
-        dead_letter=_given_up(result),
+        dead_letter=_suppressed(result),
         recheck_ms=result.recheck_at_ms,
-        shadow_digest=entries.digest(changes) if changes else None,
-        shadow_entries=[entries.ledger_entry(mark, outcome, version, written=False) for outcome in changes],
+        shadow_digest=_shadow_digest(changes) if changes else None,
+        shadow_entries=[_ledger_entry(mark, change, version, written=False) for change in changes],
     )
 
 
 def _write_needed(
-    mark: Mark, needed: WriteNeeded, *, version: int, now_ms: int, seen: Customer | None
+    mark: Mark, needed: WriteNeeded, *, version: int, now_ms: int, previous: Customer | None
 ) -> Settlement:
     result, change = needed.result, needed.result.decision.change
     expected = apply_change(tag_set(result.customer.tags), change)
@@ -121,12 +156,12 @@ def _write_needed(
         intents_after=INTENTS_CODEC.encode(result.stored.intents),
         next_change_day=result.decision.next_change,
         ledger_entries=[
-            entries.ledger_entry(mark, one, version, written=True) for one in result.decision.changes
+            _ledger_entry(mark, outcome, version, written=True) for outcome in result.decision.changes
         ],
         reverts=REVERTS_CODEC.encode(result.stored.reverts),
         recheck_ms=result.recheck_at_ms,
-        dead_letter=_given_up(result),
-        drift=entries.manual_changes(result, seen, needed.owned),
+        dead_letter=_suppressed(result),
+        drift=_manual_changes(result, previous, needed.owned),
         settled_restores=RESTORES_CODEC.encode(result.restores),
     )
     return Settlement(
@@ -142,13 +177,169 @@ def _write_needed(
             "missing_since_ms": "0",
             "stale_reads": "0",
         },
-        ledger_entries=entries.recovered_writes(result),
-        drift=entries.reverted_tags(result),
+        ledger_entries=_recovered_entries(result),
+        drift=_reverted(result),
         pending_restores=RESTORES_CODEC.encode(result.restores) or None,
     )
 
 
-def _given_up(result: UpToDate) -> DeadLetterDraft | None:
+# after a write
+
+
+def after_success(mark: Mark, plan: WritePlan) -> Settlement:
+    """The response had the expected tags. From now on, an event with this record is an echo."""
+    return Settlement(
+        op="complete",
+        mark=mark,
+        echo_digests=plan.echo_digest,
+        snapshot=plan.snapshot,
+        owned=plan.owned,
+        holds=plan.holds,
+        intents=plan.intents_after,
+        next_change_day=plan.next_change_day,
+        ledger_entries=plan.ledger_entries,
+        drift=plan.drift,
+        settled_restores=plan.settled_restores or None,
+        added=plan.add,
+        removed=plan.remove,
+        is_answered=True,
+        dead_letter=plan.dead_letter,
+        recheck_ms=plan.recheck_ms,
+        note=WRITTEN,
+    )
+
+
+def after_mismatch(mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms: int) -> Settlement:
+    """The response had other tags than expected (`tags`, folded): read and decide again.
+
+    Somebody may have changed them meanwhile. But an added tag that is missing, or a removed tag that is there, also
+    counts as reverted. Otherwise a tag that Haravan stores with another spelling would be written for ever.
+    """
+    reverted = [tag for tag in map(fold, plan.add) if tag not in tags]
+    reverted += [tag for tag in map(fold, plan.remove) if tag in tags]
+    history = REVERTS_CODEC.decode(plan.reverts)
+    reverts = record_reverts(history, dict.fromkeys(reverted, now_ms), now_ms=now_ms)
+    return Settlement(op="requeue", mark=mark, reverts=REVERTS_CODEC.encode(reverts))
+
+
+def after_not_found(mark: Mark, *, now_ms: int) -> Settlement:
+    """A write got a 404: read the customer again when a second 404 would confirm the deletion."""
+    due_ms = now_ms + int(DELETION_CONFIRM_S * 1000)
+    fields = {"missing_since_ms": str(mark.missing_since_ms or now_ms)}
+    return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=fields)
+
+
+# after either
+
+
+def requeue(mark: Mark, *, note: str = "") -> Settlement:
+    """Read and decide again."""
+    return Settlement(op="requeue", mark=mark, note=note)
+
+
+def after_failure(
+    mark: Mark, exc: HaravanError, *, counted: bool, now_ms: int, jitter: float, single: bool = True
+) -> Settlement:
+    """A retry later, or a dead letter after too many attempts.
+
+    An attempt is not `counted` if the shop is at fault. If the call was not for a `single` customer, another one of
+    the batch may be at fault, so it never leads to a dead letter.
+    """
+    attempts = mark.attempts + (1 if counted else 0)
+    rejected = isinstance(exc, RequestRejected)
+    if counted and single and attempts >= (MAX_REJECTIONS if rejected else MAX_ATTEMPTS):
+        cause = "rejected" if rejected else "unavailable"
+        letter = DeadLetterDraft(cause, f"{exc} ({attempts} attempts)", transient=not rejected)
+        return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=str(exc))
+    due_ms = now_ms + int(retry_delay_s(max(1, attempts), jitter) * 1000)
+    return Settlement(
+        op="delay", mark=mark, due_ms=due_ms, mark_fields={"attempts": str(attempts)}, note=str(exc)
+    )
+
+
+def after_unreadable(mark: Mark, reason: str) -> Settlement:
+    """A dead letter: another attempt would read the same malformed record."""
+    return Settlement(
+        op="dead_letter", mark=mark, dead_letter=DeadLetterDraft("unreadable", reason), note="unreadable"
+    )
+
+
+def after_bug(mark: Mark, exc: Exception) -> Settlement:
+    """A dead letter: a bug of ours concerns this customer, not the whole shop."""
+    return Settlement(
+        op="dead_letter", mark=mark, dead_letter=DeadLetterDraft("bug", last_frames(exc)), note="bug"
+    )
+
+
+def last_frames(exc: BaseException) -> str:
+    """Where an exception was raised: its last frames without any values, which may be personal data."""
+    frames = traceback.extract_tb(exc.__traceback__)[-MAX_FRAMES:]
+    return f"{type(exc).__name__} at " + " < ".join(
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames)
+    )
+
+
+# the parts of a settlement
+
+
+def _ledger_entry(mark: Mark, change: TagOutcome, version: int, *, written: bool) -> bytes:
+    """The entry of one added or removed tag. In shadow mode it is not `written`."""
+    return encode_entry(
+        LedgerEntry(
+            action="+" if change.effect == "add" else "-",
+            tag=change.tag,
+            rule=change.rule,
+            version=version,
+            cause=cause_of(mark),
+            values=change.evidence,
+            delivery=mark.last_delivery,
+            why=change.cause,
+            written=written,
+            prior=prior_state(change.undo, change.rule),
+        )
+    )
+
+
+def _recovered_entries(result: UpToDate) -> list[bytes]:
+    """The entries of writes without a response that turned out to have taken effect."""
+    return [_recovered_entry(intent) for intent in result.recovered_writes]
+
+
+def _recovered_entry(intent: WriteIntent) -> bytes:
+    return encode_entry(
+        LedgerEntry(
+            action="-" if intent.is_removal else "+",
+            tag=intent.tag,
+            rule=intent.rule,
+            version=intent.version,
+            cause="recovered",
+            values=intent.evidence,
+            why=intent.cause or "recovered",
+            prior=prior_state(intent.undo, intent.rule),
+        )
+    )
+
+
+def _shadow_digest(changes: Iterable[TagOutcome]) -> str:
+    """Equal for the same tags by the same rules, whatever amounts and versions led to them."""
+    rows = sorted((change.effect == "add", change.tag, change.rule, change.cause) for change in changes)
+    return hashlib.blake2b(msgspec.json.encode(rows), digest_size=8).hexdigest()
+
+
+def _reverted(result: UpToDate) -> list[str]:
+    """Our tags that somebody removed."""
+    return [f"-{tag}" for tag in result.reverted_tags]
+
+
+def _manual_changes(result: UpToDate, previous: Customer | None, owned: Iterable[str] = ()) -> list[str]:
+    """All other manual changes since `previous`. `owned` are the folded tags that we owned before this decision."""
+    stored = result.stored
+    intents = (fold(intent.tag) for intent in (*stored.intents.values(), *result.recovered_writes))
+    ours = {*stored.state.ownership, *owned, *intents, *map(fold, result.reverted_tags)}
+    return external_changes(previous=previous, current=result.customer, ignore=ours)
+
+
+def _suppressed(result: UpToDate) -> DeadLetterDraft | None:
     if not result.suppressed_tags:
         return None
     tags = ", ".join(result.suppressed_tags)

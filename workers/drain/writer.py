@@ -1,148 +1,183 @@
-"""The writing half of a turn: carry out some plans at once, judge how the calls went, settle their customers."""
+"""Writes tags: executes the plans of one drain, at most one POST and then one DELETE for each customer."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
+from redis.exceptions import RedisError
 
+from service.domain.customers import fold
 from service.domain.sync import SEVERAL_CUSTOMERS, CircuitBreaker
-from service.errors import RateLimited, RequestRejected, TokenRejected
-from service.store.queue import BATCH_SIZE, LeaseLost, Mark
-from workers.drain import plans, settlement
+from service.errors import (
+    CustomerNotFound,
+    HaravanError,
+    MalformedData,
+    RateLimited,
+    RequestRejected,
+    TokenRejected,
+)
+from service.store.queue import BATCH_SIZE, LeaseLost, Mark, Settlement
 from workers.drain.context import DrainContext, DrainStopped
-from workers.drain.plan_writer import PlanWriter, WriteResult
-from workers.drain.plans import PLAN_MS, WritePlan
+from workers.drain.permits import PermitRefused, WritePermits
+from workers.drain.settlement import (
+    PLAN_TTL_MS,
+    WRITTEN,
+    WritePlan,
+    after_bug,
+    after_failure,
+    after_mismatch,
+    after_not_found,
+    after_success,
+    decode_plan,
+    is_expected_removal,
+    requeue,
+)
 from workers.haravan import RateLimitExceeded
 
-WRITES: Final = 8  # on the way at once, for one shop
-GUARD: Final = "removal_guard"  # the reason of the pause, as permit.lua sets it
-REJECTED_IN_A_ROW: Final = 5
-REJECTED_REST_MS: Final = 600_000
+CONCURRENCY: Final = 8  # writes of one shop in flight
+REMOVALS_RETRY_MS: Final = 300_000
+EXPECTED_REMOVAL: Final = (
+    -1
+)  # in place of the number of owners: the removal guard does not count these removals
+REMOVAL_GUARD: Final = "removal_guard"  # the reason of the pause, as permit.lua stores it
+MAX_REJECTED_IN_A_ROW: Final = 5
+REJECTED_WAIT_MS: Final = 600_000
+MISMATCH: Final = "mismatch"
 BY_SEVERITY: Final = (LeaseLost, TokenRejected, RateLimited)
 
 
+@dataclass(frozen=True, slots=True)
+class WriteResult:
+    """The result of one plan. `outcome` is a word for the log.
+
+    `settlement` is None if the plan was denied or stopped: the customer keeps its mark. `is_sent`: a request went out,
+    so the customer must be read again unless it is settled. `stop` ends the whole drain.
+    """
+
+    mark: Mark
+    outcome: str
+    settlement: Settlement | None = None
+    failure: HaravanError | None = None
+    is_sent: bool = False
+    stop: Exception | None = None
+
+
 class Writer:
-    """Writes for one turn, some plans at a time."""
+    """Executes the plans of one drain in small batches."""
 
-    def __init__(self, work: DrainContext) -> None:
-        self._work = work
+    def __init__(self, context: DrainContext) -> None:
+        self._context = context
+        self._plans = PlanWriter(context)
 
-    async def write(self) -> bool:
-        """Carry out some plans; False when there were none or no room for any.
+    async def write_batch(self) -> bool:
+        """Execute and settle some plans. False if there are none, or no room for any.
 
-        Raises LockLost, TurnOver, Throttled and Unauthorised, when everything that was sent is settled.
+        Raises LeaseLost, DrainStopped, RateLimited and TokenRejected, after everything that was sent is settled.
         """
-        work = self._work
-        if work.rests(work.writes):
+        context = self._context
+        if context.is_blocked(context.write_breaker):
             return False
-        # After an outage one goes first. And while live customers wait in full batches, to read fifty tells more.
-        planned = await self._planned(1 if work.writes.is_tripped or work.live_backlog else WRITES)
+        # After an outage, one write goes first. Reads go before writes in a live backlog, because one read serves
+        # fifty customers.
+        one_only = context.write_breaker.is_tripped or context.live_backlog
+        planned = await self._load_plans(1 if one_only else CONCURRENCY)
         if any(plan is None for _, plan in planned):
-            return (
-                not work.live_backlog and await self._read_again()
-            )  # in a crowd reads are for those not yet seen
-        writer = self._writer()
-        results = await asyncio.gather(
-            *(writer.execute(mark, plan) for mark, plan in planned if plan is not None),
+            return not context.live_backlog and await self._requeue_stale()
+        outcomes = await asyncio.gather(
+            *(self._plans.execute(mark, plan) for mark, plan in planned if plan is not None),
             return_exceptions=True,
         )
-        carried = [each for each in results if isinstance(each, WriteResult)]
-        await self._settle(carried)
-        self._end([each.stop for each in carried], results)
-        return any(each.settlement is not None or each.stop is None for each in carried)
+        results = [outcome for outcome in outcomes if isinstance(outcome, WriteResult)]
+        await self._settle(results)
+        self._stop_if_needed(results, [outcome for outcome in outcomes if isinstance(outcome, BaseException)])
+        return any(result.settlement is not None or result.stop is None for result in results)
 
-    async def _planned(self, most: int) -> list[tuple[Mark, WritePlan | None]]:
-        """The oldest plans; None stands for one that is stale, that another release has made, or that was made
-        before shadow mode began."""
-        work = self._work
-        planned = await work.turn.planned_writes(most=most)
+    async def _load_plans(self, limit: int) -> list[tuple[Mark, WritePlan | None]]:
+        """The oldest plans. None for a plan that is too old, unreadable, or older than shadow mode."""
+        context = self._context
+        planned = await context.lease.planned_writes(limit=limit)
         return [
-            (mark, None if work.shop.shadow else _fresh(plan, work.turn.now_ms)) for mark, plan in planned
+            (mark, None if context.shop.shadow else _decode_plan(packed, now_ms=context.lease.now_ms))
+            for mark, packed in planned
         ]
 
-    async def _read_again(self) -> bool:
-        """Have a batch of plans made anew: as many as one call fetches, not one by one as their turn comes."""
-        planned = await self._planned(BATCH_SIZE)
+    async def _requeue_stale(self) -> bool:
+        """Requeue a whole batch of stale plans, so that one call reads their customers."""
+        planned = await self._load_plans(BATCH_SIZE)
         stale = [mark for mark, plan in planned if plan is None]
-        await self._work.settle([settlement.requeue(mark, note="plan_expired") for mark in stale])
+        await self._context.settle([requeue(mark, note="plan_expired") for mark in stale])
         return True
 
-    def _writer(self) -> PlanWriter:
-        work = self._work
-        return PlanWriter(
-            work.turn,
-            work.api,
-            work.bucket,
-            ours=work.turn.owners,
-            reserve=work.shop.reserve,
-            breaker=work.writes,
-            dice=work.dice,
-        )
-
-    async def _settle(self, carried: Sequence[WriteResult]) -> None:
-        for each in _telling(carried):
-            self._judge_call(each)
-        unsettled = [each for each in carried if each.settlement is None]
-        self._work.journal.refused(each for each in unsettled if each.stop is None)
-        await self._work.requeue(each.mark for each in unsettled if each.sent)
-        if any(each.outcome == "removals_paused" for each in carried):
-            await self._alert_removals_paused()
-        await self._work.settle(
+    async def _settle(self, results: Sequence[WriteResult]) -> None:
+        for result in _breaker_signals(results):
+            self._update_breaker(result)
+        unsettled = [result for result in results if result.settlement is None]
+        self._context.log.count_denied(result.outcome for result in unsettled if result.stop is None)
+        await self._context.requeue(result.mark for result in unsettled if result.is_sent)
+        if any(result.outcome == "removals_paused" for result in results):
+            await self._alert_removal_guard()
+        await self._context.settle(
             [
-                msgspec.structs.replace(each.settlement, note=each.outcome, is_sent=each.sent)
-                for each in carried
-                if each.settlement is not None
+                msgspec.structs.replace(
+                    result.settlement,
+                    note=result.settlement.note or result.outcome,
+                    is_sent=result.is_sent,
+                )
+                for result in results
+                if result.settlement is not None
             ]
         )
 
-    def _end(self, stops: Sequence[Exception | None], results: Sequence[object]) -> None:
+    def _stop_if_needed(self, results: Sequence[WriteResult], errors: Sequence[BaseException]) -> None:
+        stops = [result.stop for result in results if result.stop is not None]
         for stop in stops:
             if isinstance(stop, RateLimitExceeded):
-                self._work.wait_for_room(stop.wait_s)
+                self._context.wait_for_rate_limit(stop.wait_s)
         for kind in BY_SEVERITY:
             for stop in stops:
                 if isinstance(stop, kind):
                     raise stop
-        for each in results:
-            if isinstance(each, BaseException):
-                raise each
-            if isinstance(each, WriteResult) and each.outcome == "paused":
+        if errors:
+            raise errors[0]
+        for result in results:
+            if result.outcome == "paused":
                 raise DrainStopped("paused")
-            if isinstance(each, WriteResult) and each.outcome == "shadow_mode":
+            if result.outcome == "shadow_mode":
                 raise DrainStopped("shadow_changed")
 
-    # how the calls went
-
-    def _judge_call(self, carried: WriteResult) -> None:
-        work = self._work
-        if carried.outcome in ("written", "disagrees"):
-            work.writes = work.writes.record_success()
-        elif isinstance(carried.failure, RequestRejected):
-            self._judge_rejection(carried.mark, carried.failure)
-        elif carried.failure is not None:
-            work.writes = work.writes.record_failure(
-                now_ms=work.turn.now_ms, customer=str(carried.mark.customer)
+    def _update_breaker(self, result: WriteResult) -> None:
+        context = self._context
+        if result.outcome in (WRITTEN, MISMATCH):
+            context.write_breaker = context.write_breaker.record_success()
+        elif isinstance(result.failure, RequestRejected):
+            self._count_rejection(result.mark, result.failure)
+        elif result.failure is not None:
+            context.write_breaker = context.write_breaker.record_failure(
+                now_ms=context.lease.now_ms, customer=str(result.mark.customer)
             )
 
-    def _judge_rejection(self, mark: Mark, failure: RequestRejected) -> None:
-        """The same refusal for customer after customer is the shop's: all its writes rest."""
-        work = self._work
-        row = work.journal.rejected(str(failure), mark.customer)
-        if row >= REJECTED_IN_A_ROW:
-            work.writes = CircuitBreaker(row, work.turn.now_ms + REJECTED_REST_MS, SEVERAL_CUSTOMERS)
-            work.alerts.raise_alert(
-                "writes_rejected", f"{row} customers in a row: {failure}", org=work.turn.org
+    def _count_rejection(self, mark: Mark, failure: RequestRejected) -> None:
+        """The same rejection of several customers in a row concerns the shop: all its writes wait."""
+        context = self._context
+        rejected = context.log.count_rejection(str(failure), mark.customer)
+        if rejected >= MAX_REJECTED_IN_A_ROW:
+            until_ms = context.lease.now_ms + REJECTED_WAIT_MS
+            context.write_breaker = CircuitBreaker(rejected, until_ms, SEVERAL_CUSTOMERS)
+            context.alerts.raise_alert(
+                "writes_rejected", f"{rejected} customers in a row: {failure}", org=context.lease.org
             )
 
-    async def _alert_removals_paused(self) -> None:
-        """If the removal guard paused them; whoever else pauses removals sends an alert itself."""
-        org = self._work.turn.org
-        if (await self._work.shops.get_or_raise(org)).removals_paused != GUARD:
+    async def _alert_removal_guard(self) -> None:
+        """Alert if the removal guard paused the removals. Every other pause sends its own alert."""
+        context = self._context
+        org = context.lease.org
+        if (await context.shops.get_or_raise(org)).removals_paused != REMOVAL_GUARD:
             return
-        self._work.alerts.raise_alert(
+        context.alerts.raise_alert(
             "removal_guard_tripped",
             "more tags were about to be removed within an hour than publishing or the schedule explains. Nothing is "
             f"removed until `tagger shops resume {org} --removals`; tags are added as before.",
@@ -150,18 +185,92 @@ class Writer:
         )
 
 
-def _fresh(packed: bytes, now_ms: int) -> WritePlan | None:
+class PlanWriter:
+    """Executes the plan of one customer."""
+
+    def __init__(self, context: DrainContext) -> None:
+        self._context = context
+
+    async def execute(self, mark: Mark, plan: WritePlan) -> WriteResult:
+        """Write the tags. Raises only if Redis is away: all other failures are in the result.
+
+        If a swap stops between its two requests, the customer is read again, so that the first is not sent twice.
+        """
+        permits = self._permits(mark, plan)
+        result = await self._attempt(mark, plan, permits)
+        if result.stop is not None and permits.sent:
+            result = replace(result, settlement=requeue(mark))
+        return replace(result, is_sent=permits.sent > 0)
+
+    async def _attempt(self, mark: Mark, plan: WritePlan, permits: WritePermits) -> WriteResult:
+        api, lease = self._context.api, self._context.lease
+        try:
+            tags = await api.perform(
+                api.dialect.change_tags(mark.customer, add=plan.add, remove=plan.remove), permits
+            )
+        except PermitRefused as exc:
+            return self._denied(mark, exc)
+        except CustomerNotFound:
+            return WriteResult(mark, "not_found", after_not_found(mark, now_ms=lease.now_ms))
+        except (RateLimitExceeded, LeaseLost, RateLimited, TokenRejected) as exc:
+            return WriteResult(mark, "stopped", stop=exc)
+        except (HaravanError, MalformedData) as exc:
+            return self._failed(mark, exc)
+        except (RedisError, OSError):
+            raise
+        except Exception as exc:  # noqa: BLE001  # a bug of ours concerns this customer, not the whole shop
+            return WriteResult(mark, "bug", after_bug(mark, exc))
+        folded = frozenset(map(fold, tags))
+        if folded != frozenset(plan.expected):
+            mismatch = after_mismatch(mark, plan, tags=folded, now_ms=lease.now_ms)
+            return WriteResult(mark, MISMATCH, mismatch)
+        return WriteResult(mark, WRITTEN, after_success(mark, plan))
+
+    def _permits(self, mark: Mark, plan: WritePlan) -> WritePermits:
+        context = self._context
+        return WritePermits(
+            context.lease,
+            context.rate_limiter,
+            mark=mark,
+            version=plan.version,
+            decided_ms=plan.decided_ms,
+            intents=plan.intents,
+            removals=len(plan.remove),
+            owners=EXPECTED_REMOVAL if is_expected_removal(mark) else context.lease.owners,
+            reserve=context.shop.reserve,
+        )
+
+    def _denied(self, mark: Mark, exc: PermitRefused) -> WriteResult:
+        if exc.reason != "removals_paused":
+            return WriteResult(mark, exc.reason)
+        due_ms = self._context.lease.now_ms + REMOVALS_RETRY_MS
+        return WriteResult(mark, exc.reason, Settlement(op="delay", mark=mark, due_ms=due_ms))
+
+    def _failed(self, mark: Mark, exc: HaravanError | MalformedData) -> WriteResult:
+        context = self._context
+        failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
+        now_ms = context.lease.now_ms
+        counted = context.write_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
+        retry = after_failure(mark, failure, counted=counted, now_ms=now_ms, jitter=context.jitter())
+        return WriteResult(mark, "failed", retry, failure)
+
+
+def _decode_plan(packed: bytes, *, now_ms: int) -> WritePlan | None:
+    """None if the plan is too old, or cannot be read because another release made it."""
     try:
-        plan = plans.decode_plan(packed)
+        plan = decode_plan(packed)
     except msgspec.MsgspecError:
         return None
-    return plan if now_ms - plan.decided_ms <= PLAN_MS else None
+    return plan if now_ms - plan.decided_ms <= PLAN_TTL_MS else None
 
 
-def _telling(carried: Sequence[WriteResult]) -> list[WriteResult]:
-    """What says how the calls go: of failures of the shop one, since a single cut connection fails all that are out
-    together, and a success has the last word."""
-    failures = [each for each in carried if each.failure is not None]
-    shops = [each for each in failures if not isinstance(each.failure, RequestRejected)]
-    rejections = [each for each in failures if isinstance(each.failure, RequestRejected)]
-    return [*rejections, *shops[:1], *(each for each in carried if each.failure is None)]
+def _breaker_signals(results: Sequence[WriteResult]) -> list[WriteResult]:
+    """The results that update the circuit breaker, in this order: rejections, one failure of the shop, the others.
+
+    Only one failure counts, because one broken connection fails all requests in flight. A success comes last, because
+    it closes the breaker.
+    """
+    failures = [result for result in results if result.failure is not None]
+    rejections = [result for result in failures if isinstance(result.failure, RequestRejected)]
+    shop_failures = [result for result in failures if not isinstance(result.failure, RequestRejected)]
+    return [*rejections, *shop_failures[:1], *(result for result in results if result.failure is None)]

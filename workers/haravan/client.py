@@ -73,7 +73,7 @@ class Haravan:
     async def perform(self, call: Call[T], permits: Permits) -> T:
         """Execute a call, request by request, and return its value.
 
-        Raises the errors of errors.py, Unavailable without a response, and RateLimitExceeded if `permits` does.
+        Raises the errors of errors.py, ApiUnavailable without a response, and RateLimitExceeded if `permits` does.
         Every permit is settled, also if the response is lost or the task is cancelled.
         """
         try:
@@ -143,9 +143,9 @@ async def send(
     headers: dict[str, str],
     timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109  # aiohttp's own timeout, which also closes the connection
 ) -> Response:
-    """Send one request and read the complete response. Raises Unavailable if there is none.
+    """Send one request and read the complete response. Raises ApiUnavailable if there is none.
 
-    Raises Unauthorised for a token that no header can carry, for example one with a line break.
+    Raises TokenRejected for a token that no header can carry, for example one with a line break.
     """
     query = f"?{urlencode(request.query)}" if request.query else ""
     body = None if request.json is None else _encode(request.json)

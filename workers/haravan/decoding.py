@@ -124,7 +124,7 @@ _id = msgspec.json.Decoder(_Id)
 
 
 def decode_record(body: bytes) -> CustomerRecord:
-    """Decode `{"customer": {…}}`. Raises Unreadable if the record is malformed."""
+    """Decode `{"customer": {…}}`. Raises MalformedData if the record is malformed."""
     try:
         found: JsonSource = _one.decode(body).customer
     except msgspec.ValidationError:

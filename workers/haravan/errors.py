@@ -3,12 +3,12 @@
 | status | result |
 |---|---|
 | 2xx with what the API promises | the value |
-| 2xx with anything else, 3xx, 408, 5xx | Unavailable |
-| 401, 403 | Unauthorised |
-| 404 of a path that names a customer | Gone |
-| 404 of any other path | Unavailable: the API URL is wrong |
-| 429 | Throttled |
-| every other 4xx | Rejected |
+| 2xx with anything else, 3xx, 408, 5xx | ApiUnavailable |
+| 401, 403 | TokenRejected |
+| 404 of a path that names a customer | CustomerNotFound |
+| 404 of any other path | ApiUnavailable: the API URL is wrong |
+| 429 | RateLimited |
+| every other 4xx | RequestRejected |
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def single_request(request: Request, decode: Callable[[bytes], T]) -> Call[T]:
 
 
 def parse_response(request: Request, response: Response, decode: Callable[[bytes], T]) -> T:
-    """The decoded body of a successful response. Raises HaravanError, and Unreadable if `decode` does."""
+    """The decoded body of a successful response. Raises HaravanError, and MalformedData if `decode` does."""
     if not 200 <= response.status < 300:
         raise to_error(request, response)
     try:

@@ -22,7 +22,7 @@ _CALL_LIMIT: Final = re.compile(r"\s*(\d{1,5})(?:\.\d+)?\s*/\s*(\d{1,5})\s*", re
 
 @dataclass(frozen=True, slots=True)
 class RateLimitHeaders:
-    """Usage of the shop's API bucket and, after a 429, how long to wait. None if the response does not say."""
+    """Usage of the shop's call limit and, after a 429, how long to wait. None if the response does not say."""
 
     used: int | None = None
     size: int | None = None
@@ -52,7 +52,7 @@ def parse_retry_after(headers: Mapping[str, str]) -> float:
 
 
 class RateLimitExceeded(Exception):
-    """The call was not started because the bucket is full. Retry after `wait_s` seconds."""
+    """The call was not started because the rate limit leaves no room. Retry after `wait_s` seconds."""
 
     def __init__(self, wait_s: float, reason: str = "full") -> None:
         super().__init__(f"the rate limit leaves no room for {wait_s:.2f} s ({reason})")
@@ -111,14 +111,14 @@ class ThrottledPermits:
 
 
 class WaitingPermits:
-    """Permits that wait for room in the shop's bucket. Create one for each process, shop and lane.
+    """Permits that wait for room in the shop's rate limit. Create one for each process, shop and lane.
 
     Waiters queue in order and only the first one polls Redis, so a thousand waiting calls cost no more than one.
     """
 
     def __init__(
         self,
-        bucket: RateLimiter,
+        rate_limiter: RateLimiter,
         org: OrgId,
         *,
         lane: Lane,
@@ -126,7 +126,7 @@ class WaitingPermits:
         max_wait_s: float | None = None,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self._bucket = bucket
+        self._rate_limiter = rate_limiter
         self._org = org
         self._lane: Lane = lane
         self._reserve = reserve
@@ -140,7 +140,7 @@ class WaitingPermits:
         waited_s = 0.0
         async with self._queue:
             while True:
-                answer = await self._bucket.acquire(self._org, lane=self._lane, reserve=self._reserve)
+                answer = await self._rate_limiter.acquire(self._org, lane=self._lane, reserve=self._reserve)
                 if isinstance(answer, Granted):
                     return answer.permit
                 wait_s = max(MIN_WAIT_S, answer.wait_s)
@@ -158,7 +158,7 @@ class WaitingPermits:
         size: int | None,
         retry_after_s: float | None,
     ) -> None:
-        """Report the call to the bucket."""
-        await self._bucket.report(
+        """Report the call to the rate limiter."""
+        await self._rate_limiter.report(
             self._org, Granted(permit), status=status, used=used, size=size, retry_after_s=retry_after_s
         )

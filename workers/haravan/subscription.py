@@ -25,7 +25,7 @@ class SubscribedEvent:
 class Subscription:
     """GET, POST and DELETE of the subscribe address, with the token of one shop (scope `wh_api`).
 
-    Raises HaravanError: a 200 that says `"error": true` is Rejected.
+    Raises HaravanError: a 200 that says `"error": true` is a RequestRejected.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Subscription:
 
 
 def parse_body(request: Request, response: Response) -> object:
-    """The decoded body. Raises Rejected for a 200 whose body reports an error."""
+    """The decoded body. Raises RequestRejected for a 200 whose body reports an error."""
     content: object = parse_response(request, response, _decode)
     if isinstance(content, dict) and content.get("error"):
         summary = error_summary(request, response)

@@ -46,8 +46,8 @@ class NightlyReconcile:
     """The nightly reconcile of all shops. Call `run` regularly."""
 
     context: Context
-    rulebook: CompiledRulesCache
-    bucket: RateLimiter
+    rules_cache: CompiledRulesCache
+    rate_limiter: RateLimiter
     session: aiohttp.ClientSession
     counters: Counters
     alerts: Alerts
@@ -152,13 +152,13 @@ class NightlyReconcile:
                 raise NightlyStopped("the shop was paused")
             await self.sleep(seconds)
 
-        permits = WaitingPermits(self.bucket, shop.org, lane="bulk", reserve=shop.reserve)
+        permits = WaitingPermits(self.rate_limiter, shop.org, lane="bulk", reserve=shop.reserve)
         scan = await build_scan(
             self.context,
             shop,
             Haravan.for_shop(shop, self.session),
             permits=ThrottledPermits(permits, interval_s=REQUEST_INTERVAL_S, sleep=pause),
-            rulebook=self.rulebook,
+            rules_cache=self.rules_cache,
             on_repair=lambda cause, count: self.counters.add("reconcile_repairs", count, cause=cause),
         )
         if scan is not None:

@@ -28,7 +28,7 @@ class UninstallMonitor:
     """One pass a minute in every worker. Concurrent passes are harmless."""
 
     context: Context
-    bucket: RateLimiter
+    rate_limiter: RateLimiter
     session: aiohttp.ClientSession
     alerts: Alerts
 
@@ -68,7 +68,7 @@ class UninstallMonitor:
 
     async def _probe(self, shop: Shop) -> None:
         api = Haravan.for_shop(shop, self.session)
-        permits = WaitingPermits(self.bucket, shop.org, lane="live", max_wait_s=MAX_WAIT_S)
+        permits = WaitingPermits(self.rate_limiter, shop.org, lane="live", max_wait_s=MAX_WAIT_S)
         await api.perform(api.dialect.count(), permits)
 
     async def _after_rejection(self, shop: Shop, known: UninstallState, now_ms: int) -> str:

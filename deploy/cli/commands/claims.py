@@ -19,7 +19,7 @@ from deploy.cli.context import (
 from deploy.cli.inputs import current_user
 from deploy.cli.output import plural
 from deploy.cli.runs import format_run, wait_until_prepared
-from deploy.local.console import console, error_console
+from deploy.local import console, error_console
 
 if TYPE_CHECKING:
     from service.operations import Claim, Exclusion
@@ -83,7 +83,7 @@ def exclude(
             )
             if not dry_run:
                 await exclusions.apply_exclusion(cli.context, shop, planned, by=current_user())
-        console().print(_exclusion_text(planned, dry_run=dry_run), soft_wrap=True)
+        console().print(_exclusion_text(planned, dry_run=dry_run))
 
     run(work())
 
@@ -104,7 +104,7 @@ def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
 
 
 async def _claim(
-    org: str, plan: Callable[[CliContext, Shop], Awaitable[Claim]], what: str, *, dry_run: bool, yes: bool
+    org: str, plan: Callable[[CliContext, Shop], Awaitable[Claim]], effect: str, *, dry_run: bool, yes: bool
 ) -> None:
     from service.operations import claiming
 
@@ -112,12 +112,11 @@ async def _claim(
         shop = await cli.shops.get_or_raise(parse_org_id(org))
         claim = await plan(cli, shop)
         count = len(claim.new_owners)
-        some = ", ".join(map(str, [*claim.new_owners][:MAX_EXAMPLES])) + (
-            " …" if count > MAX_EXAMPLES else ""
-        )
-        many = "copy" if count == 1 else "copies"
+        examples = ", ".join(map(str, [*claim.new_owners][:MAX_EXAMPLES]))
+        more = " …" if count > MAX_EXAMPLES else ""
+        copies = "1 copy" if count == 1 else f"{count} copies"
         error_console().print(
-            f"{count} {many} of {claim.tag!r} {what}{f': customers {some}' if some else ''}"
+            f"{copies} of {claim.tag!r} {effect}{f': customers {examples}{more}' if count else ''}"
         )
         if dry_run or not count:
             return

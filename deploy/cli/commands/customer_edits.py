@@ -9,7 +9,7 @@ import typer
 from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
 from deploy.cli.inputs import read_fields
 from deploy.cli.output import ShowPersonal, print_json, print_record
-from deploy.local.console import console
+from deploy.local import console
 
 Fields = Annotated[
     list[str] | None,

@@ -10,7 +10,7 @@ import typer
 from deploy.cli.commands import customer_edits
 from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
 from deploy.cli.output import ShowPersonal, mask_record, print_json, print_record, print_records, print_table
-from deploy.local.console import console
+from deploy.local import console
 
 app = typer.Typer(
     help="Customers in Haravan. E-mail, phone and address are masked.",
@@ -39,22 +39,23 @@ def list_customers(
 
     from deploy.cli.inputs import parse_time_ms
 
-    chosen = [parse_customer_id(each) for each in ids.split(",") if each.strip()]
+    chosen = [parse_customer_id(part) for part in ids.split(",") if part.strip()]
     since = (
         datetime.fromtimestamp(parse_time_ms(updated_since, now_ms=int(time.time() * 1000)) / 1000, tz=UTC)
         if updated_since
         else None
     )
 
-    async def work() -> list[dict[str, Any]]:
+    async def work() -> None:
         async with open_shop_api(org) as api:
-            return await api.perform(
+            records = await api.perform(
                 api.dialect.listing(
                     ids=chosen or None, since_id=since_id, updated_at_min=since, limit=limit, page=page
                 )
             )
+        print_records(records, currency=api.shop.currency, as_json=as_json, show_personal=show_personal)
 
-    print_records(run(work()), as_json=as_json, show_personal=show_personal)
+    run(work())
 
 
 @app.command()
@@ -69,11 +70,12 @@ def search(
 
     wanted = sys.stdin.readline().strip() if query == "-" else query  # arguments are visible in process lists
 
-    async def work() -> list[dict[str, Any]]:
+    async def work() -> None:
         async with open_shop_api(org) as api:
-            return await api.perform(api.dialect.search(wanted, limit=limit))
+            records = await api.perform(api.dialect.search(wanted, limit=limit))
+        print_records(records, currency=api.shop.currency, as_json=as_json, show_personal=show_personal)
 
-    print_records(run(work()), as_json=as_json, show_personal=show_personal)
+    run(work())
 
 
 @app.command()
@@ -84,11 +86,11 @@ def count(org: Org, as_json: AsJson = False) -> None:
         async with open_shop_api(org) as api:
             return await api.perform(api.dialect.count())
 
-    found = run(work())
+    customers = run(work())
     if as_json:
-        print_json({"count": found})
+        print_json({"count": customers})
     else:
-        console().print(str(found))
+        console().print(str(customers))
 
 
 @app.command()
@@ -111,13 +113,13 @@ def groups(org: Org, as_json: AsJson = False) -> None:
         async with open_shop_api(org) as api:
             return await api.perform(api.dialect.groups())
 
-    found = run(work())
+    customer_groups = run(work())
     if as_json:
-        print_json(found)
+        print_json(customer_groups)
         return
     print_table(
         (">id", "name", "query"),
-        [(each.get("id"), each.get("name"), each.get("query")) for each in found],
+        [(group.get("id"), group.get("name"), group.get("query")) for group in customer_groups],
         empty="The shop has no customer groups.",
     )
 
@@ -131,21 +133,21 @@ def orders(org: Org, customer: Customer, as_json: AsJson = False) -> None:
         async with open_shop_api(org) as api:
             return await api.perform(api.dialect.orders(chosen))
 
-    found = run(work())
+    customer_orders = run(work())
     if as_json:
-        print_json([mask_record(each) for each in found])
+        print_json([mask_record(order) for order in customer_orders])
         return
     print_table(
         (">id", "name", "created", ">total", "paid"),
         [
             (
-                each.get("id"),
-                each.get("name"),
-                each.get("created_at"),
-                each.get("total_price"),
-                each.get("financial_status"),
+                order.get("id"),
+                order.get("name"),
+                order.get("created_at"),
+                order.get("total_price"),
+                order.get("financial_status"),
             )
-            for each in found
+            for order in customer_orders
         ],
         empty="This customer has no orders.",
     )

@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
 from deploy.cli.output import format_time, plural, print_json, print_table
-from deploy.local.console import console
+from deploy.local import console
 
 if TYPE_CHECKING:
     from service.store.queue import DeadLetter
@@ -17,7 +17,7 @@ app = typer.Typer(help="Customers that could not be processed: list, retry, disc
 
 
 @app.command("list")
-def list_letters(org: Org, as_json: AsJson = False) -> None:
+def list_dead_letters(org: Org, as_json: AsJson = False) -> None:
     """List all open dead letters, oldest first. Exits with 1 if there are any."""
     from service.store.queue import dead_letters
 
@@ -26,20 +26,20 @@ def list_letters(org: Org, as_json: AsJson = False) -> None:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             letters = await dead_letters.list_open(cli.redis, shop.org)
         if as_json:
-            print_json([_row(each) for each in letters])
+            print_json([_row(letter) for letter in letters])
         else:
             print_table(
                 ("customer", "cause", ">times", "since", "last", "what happened"),
                 [
                     (
-                        each.customer,
-                        each.cause,
-                        each.count,
-                        format_time(each.first_ms),
-                        format_time(each.last_ms),
-                        each.text,
+                        letter.customer,
+                        letter.cause,
+                        letter.count,
+                        format_time(letter.first_ms),
+                        format_time(letter.last_ms),
+                        letter.text,
                     )
-                    for each in letters
+                    for letter in letters
                 ],
                 empty="No open dead letters.",
             )
@@ -62,10 +62,10 @@ def retry(
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            chosen = [parse_customer_id(each) for each in customers or ()]
+            chosen = [parse_customer_id(customer) for customer in customers or ()]
             if not chosen:
                 letters = await dead_letters.list_open(cli.redis, shop.org)
-                chosen = sorted({each.customer for each in letters})
+                chosen = sorted({letter.customer for letter in letters})
             await dead_letters.retry(cli.redis, shop.org, chosen)
         console().print(f"{plural(len(chosen), 'customer')} queued.")
 

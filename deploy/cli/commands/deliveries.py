@@ -28,17 +28,17 @@ def deliveries(
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             if customer:
-                found = await store.list_for_customer(cli.redis, shop.org, parse_customer_id(customer))
+                rows = await store.list_for_customer(cli.redis, shop.org, parse_customer_id(customer))
             else:
                 since_ms = parse_time_ms(since, now_ms=await server_time_ms(cli))
                 page = await store.list_deliveries(cli.redis, shop.org, since_ms=since_ms, limit=limit)
-                found = page.deliveries
+                rows = page.deliveries
         if as_json:
-            print_json([_row(each) for each in found[:limit]])
+            print_json([_row(delivery) for delivery in rows[:limit]])
             return
         print_table(
             ("at", "customer", "topic", "outcome", "", "delivery"),
-            [_cells(each) for each in found[:limit]],
+            [_cells(delivery) for delivery in rows[:limit]],
             empty="No deliveries in this time."
             if not customer
             else "There is no delivery record of this customer.",
@@ -62,7 +62,7 @@ def _row(delivery: Delivery) -> dict[str, object]:
 
 
 def _cells(delivery: Delivery) -> tuple[object, ...]:
-    labels = [label for label, is_so in (("repeat", delivery.repeat), ("test", delivery.test)) if is_so]
+    labels = [label for label, applies in (("repeat", delivery.repeat), ("test", delivery.test)) if applies]
     return (
         format_time(delivery.at_ms),
         delivery.customer,

@@ -11,7 +11,7 @@ import typer
 
 from deploy.cli.context import AsJson, CliContext, open_api, open_context, parse_org_id, run, shop_of_token
 from deploy.cli.output import plural, print_json
-from deploy.local.console import console
+from deploy.local import console
 
 if TYPE_CHECKING:
     from service.domain.customers import OrgId
@@ -41,8 +41,8 @@ def doctor(
         async with open_context() as cli:
             results = await check_service(cli)
             orgs = [parse_org_id(org)] if org else await cli.shops.orgs()
-            for each in orgs:
-                results += await check_shop(cli, each)
+            for shop_org in orgs:
+                results += await check_shop(cli, shop_org)
             if not orgs:
                 results.append(
                     CheckResult("problem", "shops", "there is no shop yet; add one: tagger shops add ORG")
@@ -141,9 +141,9 @@ async def _check_state(_: CliContext, shop: Shop) -> CheckResult:
 
 async def _check_token(cli: CliContext, shop: Shop) -> CheckResult:
     async with open_api(cli, shop) as api:
-        found = await shop_of_token(api)
-        if found and found != shop.org:
-            text = f"the token belongs to shop {found}, not to this one. Replace it: tagger shops token {shop.org}"
+        owner = await shop_of_token(api)
+        if owner and owner != shop.org:
+            text = f"the token belongs to shop {owner}, not to this one. Replace it: tagger shops token {shop.org}"
             return CheckResult("problem", shop.org, text)
         count = await api.perform(api.dialect.count())
     return CheckResult("good", shop.org, f"the token works: {plural(count, 'customer')}")

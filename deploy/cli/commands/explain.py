@@ -18,7 +18,7 @@ from deploy.cli.context import (
 )
 from deploy.cli.inputs import Lang, parse_date
 from deploy.cli.output import print_json
-from deploy.local.console import console
+from deploy.local import console
 
 
 def explain(
@@ -34,7 +34,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.operations import explain_for_shop as explain_customer
 
     async def work() -> None:
@@ -48,11 +48,11 @@ def explain(
                 on=parse_date(on) if on else None,
                 number=version,
             )
-        sentences = words(language_of(lang))
+        sentences = translator_for(parse_language(lang))
         if as_json:
             print_json(explanation.data(words=sentences, tag=tag))
         else:
             for line in explanation.lines(words=sentences, tag=tag):
-                console().print(line, soft_wrap=True)
+                console().print(line)
 
     run(work())

@@ -9,7 +9,7 @@ import typer
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang
 from deploy.cli.output import format_time, print_json, print_table
-from deploy.local.console import console
+from deploy.local import console
 
 
 def add_to(app: typer.Typer) -> None:
@@ -28,22 +28,22 @@ def history(org: Org, as_json: AsJson = False) -> None:
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            found = await cli.versions.history(shop.org)
+            versions = await cli.versions.history(shop.org)
         if as_json:
-            print_json([msgspec.to_builtins(one) for one in found])
+            print_json([msgspec.to_builtins(version) for version in versions])
             return
         rows = []
-        for at, one in enumerate(found):
-            shown = one.preview or {}
+        for index, version in enumerate(versions):
+            shown = version.preview or {}
             counts = (f"+{shown.get('added', 0)}", f"−{shown.get('removed', 0)}") if shown else ("", "")
             rows.append(
                 (
-                    f"v{one.number}{' live' if not at else ''}",
-                    format_time(one.at_ms),
-                    one.author,
-                    one.note,
+                    f"v{version.number}{' live' if not index else ''}",
+                    format_time(version.at_ms),
+                    version.author,
+                    version.note,
                     *counts,
-                    one.content[:12],
+                    version.content[:12],
                 )
             )
         print_table(
@@ -57,33 +57,35 @@ def history(org: Org, as_json: AsJson = False) -> None:
 
 def diff(
     org: Org,
-    first: Annotated[
+    before: Annotated[
         int, typer.Argument(metavar="[FROM]", help="A version. Default: the one before TO.")
     ] = 0,
-    second: Annotated[int, typer.Argument(metavar="[TO]", help="A version. Default: the live one.")] = 0,
+    after: Annotated[int, typer.Argument(metavar="[TO]", help="A version. Default: the live one.")] = 0,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a unified diff of the YAML.")] = False,
     lang: Lang = "vi",
 ) -> None:
     """Compare two versions, rule by rule, in sentences or as YAML."""
     from service.domain.preview import describe_changes, yaml_diff
     from service.errors import NotFound
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            to = second or await cli.versions.live_number(shop.org)
-            before_number = first or to - 1
-            if to < 1 or before_number < 1:
+            to = after or await cli.versions.live_number(shop.org)
+            start = before or to - 1
+            if to < 1 or start < 1:
                 raise NotFound(
                     f"shop {org} does not have two versions to compare; see: tagger rules history {org}"
                 )
-            before = await cli.versions.document(shop.org, before_number)
-            after = await cli.versions.document(shop.org, to)
+            rules_before = await cli.versions.document(shop.org, start)
+            rules_after = await cli.versions.document(shop.org, to)
         if as_yaml:
-            typer.echo(yaml_diff(before, after, names=(f"v{before_number}", f"v{to}")), nl=False)
+            typer.echo(yaml_diff(rules_before, rules_after, names=(f"v{start}", f"v{to}")), nl=False)
             return
-        for line in describe_changes(before, after, translator=words(language_of(lang))):
-            console().print(line, soft_wrap=True)
+        for line in describe_changes(
+            rules_before, rules_after, translator=translator_for(parse_language(lang))
+        ):
+            console().print(line)
 
     run(work())

@@ -10,10 +10,10 @@ import typer
 
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang, RulesFile, current_user, read_rules_file
-from deploy.cli.output import plural, print_json
+from deploy.cli.output import plural, print_json, summary
 from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import format_run, wait_until_prepared
-from deploy.local.console import console, error_console
+from deploy.local import console, error_console
 
 if TYPE_CHECKING:
     from service.domain.explain import Language
@@ -35,7 +35,7 @@ def add_to(app: typer.Typer) -> None:
 
 def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = False) -> None:
     """Show the effect of publishing a file on all known customers: tags, tier moves, API calls, warnings."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import create_draft, draft_diff_lines, draft_to_dict
 
     rule_set = read_rules_file(file)
@@ -44,12 +44,12 @@ def preview(org: Org, file: RulesFile, lang: Lang = "vi", as_json: AsJson = Fals
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await create_draft(cli.context, shop, rule_set)
-        sentences = words(language_of(lang))
+        sentences = translator_for(parse_language(lang))
         if as_json:
             print_json(draft_to_dict(draft, words=sentences))
         else:
             for line in draft_diff_lines(draft, words=sentences) or [sentences("difference.none")]:
-                console().print(line, soft_wrap=True)
+                console().print(line)
             print_preview(draft, words=sentences)
 
     run(work())
@@ -66,11 +66,11 @@ def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await create_draft(cli.context, shop, rule_set)
             with preview_if_refused(draft, lang):
-                done = await publish_draft(
+                published = await publish_draft(
                     cli.context, shop, draft, by=current_user(), note=note, approved=approve
                 )
-            started = await wait_until_prepared(cli.redis, shop.org, done.run)
-        _print_result(done.version.number, started, draft, shop)
+            started = await wait_until_prepared(cli.redis, shop.org, published.run)
+        _print_result(published.version.number, started, draft, shop)
 
     run(work())
 
@@ -87,7 +87,7 @@ def rollback(
 
     The latest version can be undone without approval for one day.
     """
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import create_rollback_draft, roll_back
 
     async def work() -> None:
@@ -95,14 +95,14 @@ def rollback(
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await create_rollback_draft(cli.context, shop, to=version)
             if dry_run:
-                print_preview(draft, words=words(language_of(lang)))
+                print_preview(draft, words=translator_for(parse_language(lang)))
                 return
             with preview_if_refused(draft, lang):
-                done = await roll_back(
+                published = await roll_back(
                     cli.context, shop, draft, to=version, by=current_user(), note=note, approved=approve
                 )
-            started = await wait_until_prepared(cli.redis, shop.org, done.run)
-        _print_result(done.version.number, started, draft, shop)
+            started = await wait_until_prepared(cli.redis, shop.org, published.run)
+        _print_result(published.version.number, started, draft, shop)
 
     run(work())
 
@@ -110,21 +110,18 @@ def rollback(
 @contextmanager
 def preview_if_refused(draft: Draft, lang: Language) -> Iterator[None]:
     """If an approval is needed, print the preview before the error."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import NeedsApproval
 
     try:
         yield
     except NeedsApproval:
-        print_preview(draft, words=words(language_of(lang)))
+        print_preview(draft, words=translator_for(parse_language(lang)))
         raise
 
 
 def _print_result(version: int, started: Run, draft: Draft, shop: Shop) -> None:
-    rules = (
-        f"{plural(len(draft.rule_set.rules), 'rule')} and {plural(len(draft.rule_set.tiers), 'tier group')}"
-    )
-    console().print(f"Version {version} is live: {rules}.")
+    console().print(f"Version {version} is live: {summary(draft.rule_set)}.")
     print_run(started, draft, shop)
     if shop.shadow:
         error_console().print(
@@ -134,7 +131,7 @@ def _print_result(version: int, started: Run, draft: Draft, shop: Shop) -> None:
 
 
 def print_run(run: Run | None, draft: Draft, shop: Shop) -> None:
-    """Who is marked by it, and what to do next."""
+    """Print how many customers the run marks, and the next command."""
     if run is not None and (run.total or run.pending):
         console().print(format_run(run))
     elif not draft.shown.preview.customers:

@@ -10,7 +10,7 @@ from deploy.cli.context import AsJson, Org, open_context, parse_customer_id, par
 from deploy.cli.inputs import current_user, parse_time_ms
 from deploy.cli.output import plural, print_json
 from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
-from deploy.local.console import console, error_console
+from deploy.local import console, error_console
 
 
 def replay(
@@ -43,7 +43,7 @@ def replay(
                 selection = await select_customers(
                     cli.redis,
                     shop.org,
-                    customers=[parse_customer_id(each) for each in customers.split(",") if each.strip()],
+                    customers=[parse_customer_id(part) for part in customers.split(",") if part.strip()],
                     since_ms=parse_time_ms(since, now_ms=now) if since else None,
                     until_ms=parse_time_ms(until, now_ms=now) if until else None,
                     topics=topic or (),

@@ -9,8 +9,8 @@ import typer
 from deploy.cli.commands import claims, history, publishing
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang, RulesFile, read_rules_file
-from deploy.cli.output import plural, print_json
-from deploy.local.console import console, error_console
+from deploy.cli.output import print_json, summary
+from deploy.local import console, error_console
 
 if TYPE_CHECKING:
     from service.domain.explain import Language
@@ -23,9 +23,9 @@ app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.",
 def check(file: RulesFile, lang: Lang = "vi") -> None:
     """Check a rules file. Prints every error with line and column, and warnings. Needs no Redis."""
     rule_set = read_rules_file(file)
-    console().print(f"{file}: {_summary(rule_set)}, no errors.")
+    console().print(f"{file}: {summary(rule_set)}, no errors.")
     for line in _warnings(rule_set, lang):
-        console().print(f"⚠ {line}", soft_wrap=True)
+        console().print(f"⚠ {line}")
 
 
 @app.command()
@@ -43,21 +43,23 @@ def show(
             number = version or await cli.versions.live_number(shop.org)
             if not number:
                 raise NotFound(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
-            found = await cli.versions.get(shop.org, number)
+            stored = await cli.versions.get(shop.org, number)
             rule_set = await cli.versions.document(shop.org, number)
         if as_json:
             print_json(
                 {
-                    "number": found.number,
-                    "content": found.content,
-                    "author": found.author,
-                    "note": found.note,
-                    "at_ms": found.at_ms,
+                    "number": stored.number,
+                    "content": stored.content,
+                    "author": stored.author,
+                    "note": stored.note,
+                    "at_ms": stored.at_ms,
                     "rules": rule_set.model_dump(by_alias=True),
                 }
             )
             return
-        error_console().print(f"# version {found.number} by {found.author}", found.note and f"({found.note})")
+        error_console().print(
+            f"# version {stored.number} by {stored.author}", stored.note and f"({stored.note})"
+        )
         typer.echo(_yaml(rule_set), nl=False)
 
     run(work())
@@ -72,12 +74,13 @@ def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
 
     from service.domain.engine import compile_rules
     from service.domain.preview import describe_warning, lint
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
 
-    compiled, sentences = compile_rules(rule_set), words(language_of(lang))
+    compiled, sentences = compile_rules(rule_set), translator_for(parse_language(lang))
     today = compiled.local_day(int(time.time() * 1000))
     return [
-        describe_warning(one, translator=sentences, compiled=compiled) for one in lint(compiled, today=today)
+        describe_warning(warning, translator=sentences, compiled=compiled)
+        for warning in lint(compiled, today=today)
     ]
 
 
@@ -85,7 +88,3 @@ def _yaml(rule_set: RuleSet) -> str:
     from service.domain.documents import to_yaml
 
     return to_yaml(rule_set)
-
-
-def _summary(rule_set: RuleSet) -> str:
-    return f"{plural(len(rule_set.rules), 'rule')} and {plural(len(rule_set.tiers), 'tier group')}"

@@ -30,8 +30,7 @@ def demo(
 
 def up() -> None:
     """Run the whole service: web, worker and, if REDIS_URL is not set, a Redis server."""
-    from deploy.local.paths import local_secret_key
-    from deploy.local.up import run_all
+    from deploy.local import local_secret_key, run_all
     from service.settings import read_settings
 
     environ = dict(os.environ)

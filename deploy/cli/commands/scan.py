@@ -10,7 +10,7 @@ from deploy.cli.context import AsJson, Org, ShopApi, open_shop_api, run, server_
 from deploy.cli.inputs import current_user, parse_time_ms
 from deploy.cli.output import print_json
 from deploy.cli.runs import format_run, progress, row, wait_for_run
-from deploy.local.console import console
+from deploy.local import console
 
 if TYPE_CHECKING:
     from service.store.jobs import Run
@@ -58,19 +58,19 @@ async def _scan(
     with progress() as bar:
         task = bar.add_task(kind, total=None)
 
-        def on_page(at: ScanProgress) -> None:
-            bar.update(task, completed=at.scanned, total=max(at.expected, at.scanned))
+        def on_page(page: ScanProgress) -> None:
+            bar.update(task, completed=page.scanned, total=max(page.expected, page.scanned))
 
         scan = await build_scan(
             cli.context,
             api.shop,
             api.client,
             permits=WaitingPermits(RateLimiter(cli.redis), org, lane="bulk", reserve=api.shop.reserve),
-            rulebook=CompiledRulesCache(cli.versions),
+            rules_cache=CompiledRulesCache(cli.versions),
             on_page=on_page,
         )
         if scan is None:
-            raise Refused(f"shop {org} has no rules yet; publish some: tagger rules publish {org} FILE")
+            raise Refused(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
         started = await scan(kind, by=current_user(), since_ms=since_ms)
     return await wait_for_run(cli.redis, org, started) if wait and not api.shop.paused else started
 

@@ -11,7 +11,7 @@ from deploy.cli.context import Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang, current_user
 from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import wait_until_prepared
-from deploy.local.console import console
+from deploy.local import console
 
 if TYPE_CHECKING:
     from service.publishing import Draft
@@ -32,9 +32,9 @@ def shadow(org: Org) -> None:
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            news = await begin_shadow_mode(cli.context, shop, by=current_user())
+            changed = await begin_shadow_mode(cli.context, shop, by=current_user())
         console().print(
-            f"Shop {org} is in shadow mode{'' if news else ' already'}: decisions are recorded, nothing is written. "
+            f"Shop {org} is in shadow mode{'' if changed else ' already'}: decisions are recorded, nothing is written. "
             f"Preview the end of shadow mode: tagger shops live {org} --dry-run"
         )
 
@@ -51,7 +51,7 @@ def live(
     lang: Lang = "vi",
 ) -> None:
     """Turn shadow mode off and write the tags that were only decided, for all known customers."""
-    from service.locales import language_of, words
+    from service.locales import parse_language, translator_for
     from service.publishing import draft_end_of_shadow_mode, end_shadow_mode
 
     async def work() -> None:
@@ -59,20 +59,20 @@ def live(
             shop = await cli.shops.get_or_raise(parse_org_id(org))
             draft = await draft_end_of_shadow_mode(cli.context, shop)
             if dry_run:
-                print_preview(draft, words=words(language_of(lang)))
+                print_preview(draft, words=translator_for(parse_language(lang)))
                 return
             with preview_if_refused(draft, lang):
-                begun = await end_shadow_mode(cli.context, shop, draft, by=current_user(), approved=approve)
-            if begun is not None:
-                begun = await wait_until_prepared(cli.redis, shop.org, begun)
-        _print_result(begun, draft, shop)
+                started = await end_shadow_mode(cli.context, shop, draft, by=current_user(), approved=approve)
+            if started is not None:
+                started = await wait_until_prepared(cli.redis, shop.org, started)
+        _print_result(started, draft, shop)
 
     run(work())
 
 
-def _print_result(begun: Run | None, draft: Draft, shop: Shop) -> None:
+def _print_result(started: Run | None, draft: Draft, shop: Shop) -> None:
     console().print(f"Shop {shop.org} is no longer in shadow mode: decisions are written.")
     if draft.parent:
-        print_run(begun, draft, shop)
+        print_run(started, draft, shop)
     else:
         console().print(f"It has no rules yet. Publish rules: tagger rules publish {shop.org} FILE")

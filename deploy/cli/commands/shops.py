@@ -11,7 +11,7 @@ from deploy.cli.commands import shadow as shadow_mode
 from deploy.cli.context import AsJson, Org, check_token, open_context, parse_org_id, run
 from deploy.cli.inputs import current_user, read_secret
 from deploy.cli.output import format_shop_state, print_json, print_table, shop_row
-from deploy.local.console import console, error_console
+from deploy.local import console, error_console
 
 if TYPE_CHECKING:
     from service.store.shops import Dialect
@@ -91,7 +91,7 @@ def list_shops(as_json: AsJson = False) -> None:
                 (
                     row["org"],
                     row["name"],
-                    f"{row['dialect']}  {row['api_url']}",
+                    row["dialect"],
                     row["timezone"],
                     row["version"],
                     format_shop_state(row),
@@ -141,10 +141,10 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            given = read_secret("Access token", from_stdin=token_stdin)
+            new_token = read_secret("Access token", from_stdin=token_stdin)
             if not unchecked:
-                await check_token(cli, replace(shop, token=given))
-            await cli.shops.set_token(shop.org, given)
+                await check_token(cli, replace(shop, token=new_token))
+            await cli.shops.set_token(shop.org, new_token)
         console().print(f"Shop {org} has a new token.")
 
     run(work())
@@ -195,10 +195,10 @@ def resume(
             await cli.shops.resume(shop.org)
             if removals:
                 await cli.shops.resume_removals(shop.org)
-            still = shop.removals_paused and not removals
+            removals_still_paused = shop.removals_paused and not removals
         console().print(
             f"Shop {org} is active."
-            + (" Removals are still paused: --removals resumes them." if still else "")
+            + (" Removals are still paused: --removals resumes them." if removals_still_paused else "")
         )
 
     run(work())

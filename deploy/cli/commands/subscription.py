@@ -10,7 +10,7 @@ import typer
 
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.output import print_json, print_table
-from deploy.local.console import console
+from deploy.local import console
 
 if TYPE_CHECKING:
     from workers.haravan import Subscription
@@ -23,14 +23,14 @@ def status(org: Org, as_json: AsJson = False) -> None:
     """List the subscribed topics. Exits with 1 if there is no subscription."""
 
     async def work() -> int:
-        async with _of(org) as subscription:
+        async with _open_subscription(org) as subscription:
             events = await subscription.list_events()
         if as_json:
-            print_json([{"id": each.id, "event": each.event, "url": each.url} for each in events])
+            print_json([{"id": event.id, "event": event.event, "url": event.url} for event in events])
         else:
             print_table(
                 ("event", "delivered to"),
-                [(each.event, each.url) for each in events],
+                [(event.event, event.url) for event in events],
                 empty=f"Shop {org} has no subscription: Haravan sends no webhooks. Subscribe: tagger subscription add {org}",
             )
         return 0 if events else 1
@@ -43,10 +43,10 @@ def add(org: Org) -> None:
     """Subscribe the shop. Topics and address are set in the partner dashboard of the app."""
 
     async def work() -> None:
-        async with _of(org) as subscription:
+        async with _open_subscription(org) as subscription:
             await subscription.subscribe()
             events = await subscription.list_events()
-        topics = ", ".join(each.event for each in events)
+        topics = ", ".join(event.event for event in events)
         console().print(f"Shop {org} is subscribed" + (f" to {topics}." if topics else "."))
 
     run(work())
@@ -57,7 +57,7 @@ def remove(org: Org) -> None:
     """Unsubscribe the shop. Haravan then sends no webhooks."""
 
     async def work() -> None:
-        async with _of(org) as subscription:
+        async with _open_subscription(org) as subscription:
             await subscription.unsubscribe()
         console().print(f"Shop {org} is not subscribed any more.")
 
@@ -65,7 +65,7 @@ def remove(org: Org) -> None:
 
 
 @asynccontextmanager
-async def _of(org: str) -> AsyncIterator[Subscription]:
+async def _open_subscription(org: str) -> AsyncIterator[Subscription]:
     from workers.haravan import Subscription, open_session
 
     async with open_context() as cli:

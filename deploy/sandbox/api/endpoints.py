@@ -15,11 +15,8 @@ from deploy.sandbox.api.responses import (
     json_response,
     parse_body,
 )
-from deploy.sandbox.records import omni
-from deploy.sandbox.records.models import Customer, split_tags
-from deploy.sandbox.records.orders import format_order
-from deploy.sandbox.shop import validation
-from deploy.sandbox.shop.validation import ValidationError
+from deploy.sandbox.records import Customer, format_order, omni, split_tags
+from deploy.sandbox.shop import ValidationError, validation
 
 _SPELLINGS: dict[str, Callable[[str], str]] = {"ok": str, "lower": str.lower, "upper": str.upper}
 

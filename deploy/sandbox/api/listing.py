@@ -7,12 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
-from deploy.sandbox.records import timestamps
-from deploy.sandbox.records.models import Customer, Dialect
-from deploy.sandbox.records.timestamps import Stamp
-from deploy.sandbox.shop.search import find_matching
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.shop.validation import ValidationError
+from deploy.sandbox.records import Customer, Dialect, Stamp, timestamps
+from deploy.sandbox.shop import Shop, ValidationError, find_matching
 
 _LIMITS = {"omni": (50, 50), "admin": (50, 250), "webhook": (50, 50)}
 _FILTERS = ("ids", "since_id", "created_at_min", "created_at_max", "updated_at_min", "updated_at_max")

@@ -23,11 +23,9 @@ from deploy.sandbox.api.responses import (
 )
 from deploy.sandbox.call_log import Call, Moment
 from deploy.sandbox.faults import Fault
-from deploy.sandbox.records import omni
-from deploy.sandbox.records.models import Dialect
+from deploy.sandbox.records import Dialect, omni
 from deploy.sandbox.registry import ShopRegistry
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.shop.validation import ValidationError
+from deploy.sandbox.shop import Shop, ValidationError
 
 
 class Dropped(Exception):

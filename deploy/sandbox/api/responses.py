@@ -11,10 +11,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from deploy.sandbox.records import admin, omni
-from deploy.sandbox.records.models import Customer, Dialect
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.shop.validation import ValidationError
+from deploy.sandbox.records import Customer, Dialect, admin, omni
+from deploy.sandbox.shop import Shop, ValidationError
 
 DROP = "sandbox.drop"
 """The ASGI extension with which the server lets the sandbox close a connection without a response."""

@@ -6,8 +6,8 @@ from typing import Any
 
 from deploy.sandbox.api.endpoints import Endpoint
 from deploy.sandbox.api.responses import ApiRequest, ApiResponse, json_response
-from deploy.sandbox.shop.shop import Shop
-from deploy.sandbox.webhooks.subscription import WebhookSession
+from deploy.sandbox.shop import Shop
+from deploy.sandbox.webhooks import WebhookSession
 
 PATH, SCOPE = "/subscribe", "wh_api"
 

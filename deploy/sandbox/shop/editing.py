@@ -7,8 +7,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from deploy.sandbox.records import geography, money, timestamps
-from deploy.sandbox.records.models import Address, Customer, split_tags
+from deploy.sandbox.records import Address, Customer, geography, money, split_tags, timestamps
 from deploy.sandbox.shop import validation
 from deploy.sandbox.shop.shop import Shop
 

@@ -8,9 +8,7 @@ from random import Random
 
 from msgspec.structs import replace
 
-from deploy.sandbox.records import geography, timestamps
-from deploy.sandbox.records.models import Address, Customer, Order
-from deploy.sandbox.records.timestamps import PER_S, Stamp
+from deploy.sandbox.records import PER_S, Address, Customer, Order, Stamp, geography, timestamps
 from deploy.sandbox.shop.sales import apply_order
 from deploy.sandbox.shop.search import fold_accents
 from deploy.sandbox.shop.shop import Shop

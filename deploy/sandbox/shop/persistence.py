@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from deploy.sandbox.clock import Clock
-from deploy.sandbox.records.models import Customer, Group
+from deploy.sandbox.records import Customer, Group
 from deploy.sandbox.shop.shop import Application, Counters, Shop
 
 

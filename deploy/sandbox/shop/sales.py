@@ -4,10 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from deploy.sandbox.records.models import Customer, Order
-from deploy.sandbox.records.money import Money
-from deploy.sandbox.records.orders import order_body
-from deploy.sandbox.records.timestamps import Stamp
+from deploy.sandbox.records import Customer, Money, Order, Stamp, order_body
 from deploy.sandbox.shop.shop import Shop
 
 

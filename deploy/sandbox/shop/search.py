@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Iterator
 
-from deploy.sandbox.records.models import Customer
+from deploy.sandbox.records import Customer
 from deploy.sandbox.shop.shop import Shop
 
 _ACCENTS = dict.fromkeys(range(768, 880))

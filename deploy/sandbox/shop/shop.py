@@ -14,14 +14,10 @@ from msgspec.structs import replace
 
 from deploy.sandbox.call_log import Calls, Hooks
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.records import omni, timestamps
-from deploy.sandbox.records.models import Customer, Group
-from deploy.sandbox.records.timestamps import Stamp
+from deploy.sandbox.records import Customer, Group, Stamp, omni, timestamps
 from deploy.sandbox.shop.rate_limiter import Bucket
 from deploy.sandbox.shop.store import CustomerStore
-from deploy.sandbox.webhooks.delivery import Deliveries
-from deploy.sandbox.webhooks.outbox import Delivery
-from deploy.sandbox.webhooks.sender import Target
+from deploy.sandbox.webhooks import Deliveries, Delivery, Target
 
 SCOPES = ("com.read_customers", "com.write_customers", "wh_api")
 CUSTOMER_TOPICS = ("customers/create", "customers/update", "customers/delete")

@@ -7,8 +7,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import deque
 from collections.abc import Iterable, Iterator
 
-from deploy.sandbox.records.models import Customer
-from deploy.sandbox.records.timestamps import Stamp
+from deploy.sandbox.records import Customer, Stamp
 
 _MAX_VERSIONS = 16
 _NOT_A_DIGIT = re.compile(r"\D")

@@ -8,8 +8,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
-from deploy.sandbox.records import geography, timestamps
-from deploy.sandbox.records.models import Address, Customer, Dialect, Metafield, split_tags
+from deploy.sandbox.records import Address, Customer, Dialect, Metafield, geography, split_tags, timestamps
 from deploy.sandbox.shop.shop import Shop
 
 _TEXTS = ("first_name", "last_name", "email", "phone", "note", "multipass_identifier")

@@ -1,6 +1,7 @@
-"""Decisions: which tags to add and remove, from facts, stored state, compiled rules and the day.
+"""Decides which tags of a customer to add and to remove, from the record, the stored state, the rules and the day.
 
-Others call `decide` or `decide_with_restores` and read the outcomes."""
+`decide_with_restores` is the decision; `CustomerState` is what the service stores about a customer between decisions.
+"""
 
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.fast_path import fast_path

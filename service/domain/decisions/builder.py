@@ -1,4 +1,4 @@
-"""The decision about one customer in the making: tags, ownership and holds as decided so far, and the outcomes."""
+"""The builder of one decision: tags, ownership and holds as decided so far, and the outcomes."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ class OwnershipStatus(StrEnum):
     EXCLUDED = auto()  # a rule from which the customer is excluded
 
 
-# A rule or tier that gives the tag takes over what these own.
+# With these, ownership moves to the rule or tier that gives the tag.
 MOVES_OWNERSHIP: Final[frozenset[OwnershipStatus]] = frozenset(
     {OwnershipStatus.ORPHAN_KEEP, OwnershipStatus.ORPHAN_REMOVE, OwnershipStatus.REVOKED}
 )
-# If nothing gives the tag, it is removed in the name of its owner.
+# With these, a tag that no rule gives is removed, and its owner is named as the remover.
 OWNER_REMOVES: Final[frozenset[OwnershipStatus]] = frozenset(
     {OwnershipStatus.CURRENT, OwnershipStatus.ORPHAN_REMOVE, OwnershipStatus.REVOKED}
 )
 
 
 class DecisionBuilder:
-    """The state of one decision. Only the steps of `decide` change it.
+    """Collects one decision. Only the steps of `decide` change it.
 
-    `facts` is a copy: its tags move on with the decision, so that later rules see what earlier ones decided.
+    `facts` is a copy. Its tags change with each step, so that later rules see what earlier rules decided.
     """
 
     __slots__ = (
@@ -45,7 +45,6 @@ class DecisionBuilder:
         "_original_tags",
         "_spellings",
         "_state",
-        "compiled",
         "excluded",
         "facts",
         "holds",
@@ -53,6 +52,7 @@ class DecisionBuilder:
         "now_ms",
         "outcomes",
         "ownership",
+        "rules",
         "today",
         "version",
     )
@@ -60,34 +60,34 @@ class DecisionBuilder:
     def __init__(
         self,
         *,
-        compiled: CompiledRules,
+        rules: CompiledRules,
         customer: Customer,
-        standing: CustomerState,
+        state: CustomerState,
         facts: Facts,
         now_ms: int,
         version: int,
     ) -> None:
-        idle = compiled.rules_without_hold
-        self.compiled = compiled
+        without_hold = rules.rules_without_hold
+        self.rules = rules
         self.facts = copy.copy(facts)
         self.today = facts.day.ordinal
         self.now_ms = now_ms
         self.version = version
-        self.excluded = standing.excluded_rules
-        # Ownership ends when the tag is missing from the record.
+        self.excluded = state.excluded_rules
+        # Ownership ends if the record lacks the tag.
         self.ownership: dict[str, Ownership] = {
-            key: own for key, own in standing.ownership.items() if key in facts.tags
+            key: own for key, own in state.ownership.items() if key in facts.tags
         }
         self.holds: dict[str, Hold] = {
-            rule: hold for rule, hold in standing.holds.items() if rule not in idle
+            rule: hold for rule, hold in state.holds.items() if rule not in without_hold
         }
-        # Holds of rules and tiers that hold nothing now: the start of a hold is kept as long as its tag.
+        # Holds of rules and tiers that hold nothing now. The start of a hold is kept as long as its tag stays.
         self.inactive_holds: dict[str, Hold] = {
-            rule: hold for rule, hold in standing.holds.items() if rule in idle
+            rule: hold for rule, hold in state.holds.items() if rule in without_hold
         }
         self.outcomes: list[TagOutcome] = []
         self._customer = customer
-        self._state = standing
+        self._state = state
         self._original_tags = facts.tags
         self._spellings = {fold(tag): tag for tag in customer.tags}
 
@@ -108,7 +108,7 @@ class DecisionBuilder:
         self.facts.tags = self.facts.tags - {key}
 
     def retain(self, *, key: str, rule: str, cause: Cause, until: int | None = None) -> None:
-        """Leave a tag in place that no rule gives; `until` the day on which that may end."""
+        """Leave a tag that no rule gives. `until`: the day (ordinal) on which it may be removed."""
         self.outcomes.append(TagOutcome("retain", self._spellings[key], cause, rule, until))
 
     def have(self, tag: str) -> None:
@@ -116,15 +116,15 @@ class DecisionBuilder:
         self.outcomes.append(TagOutcome("have", tag, "matched"))
 
     def note_exclusion(self, *, tag: str, rule: str) -> None:
-        """Note that a rule would give a tag, were the customer not excluded from it."""
+        """Note that a rule matches from which the customer is excluded."""
         self.outcomes.append(TagOutcome("withhold", tag, "excluded", rule))
 
     def original_owner(self, key: str) -> Ownership | None:
-        """The ownership of a tag before this decision, if the record has the tag."""
+        """The stored ownership of a tag, if the record has the tag."""
         return self._state.ownership.get(key) if key in self._original_tags else None
 
     def ownership_status(self, key: str, setters: frozenset[str]) -> OwnershipStatus:
-        """Who owns a tag, given the ids of the rules or of the tier that set it now."""
+        """Who owns a tag. `setters`: the ids of the rules or of the tier that set it now."""
         own = self.ownership.get(key)
         if own is None:
             return OwnershipStatus.NONE
@@ -134,7 +134,7 @@ class DecisionBuilder:
             return OwnershipStatus.REVOKED
         if own.rule in setters:
             return OwnershipStatus.CURRENT
-        orphans = self.compiled.orphan_policies
+        orphans = self.rules.orphan_policies
         return (
             OwnershipStatus.ORPHAN_REMOVE
             if orphans.get(own.rule) == "remove"
@@ -142,15 +142,15 @@ class DecisionBuilder:
         )
 
     def is_revoked(self, own: Ownership) -> bool:
-        """Whether a roll-back takes back what this rule added under that version."""
-        return (own.rule, own.version) in self.compiled.revoked_grants
+        """Whether a roll-back revokes what this rule added under this version."""
+        return (own.rule, own.version) in self.rules.revoked_grants
 
     def hold_is_active(self, hold: Hold, days: int) -> bool:
-        """Whether a hold of so many days, or of FOREVER, still runs today."""
+        """Whether a hold of so many days, or of FOREVER, is still active today."""
         return days == FOREVER or self.today < hold.since_day + days
 
     def final_holds(self) -> dict[str, Hold]:
-        """The holds to be stored, with the inactive ones on tags that stay."""
+        """The holds to store: the active ones, and the inactive ones on tags that stay."""
         inactive = {
             rule: Hold(hold.tag_key, hold.since_day)
             for rule, hold in self.inactive_holds.items()

@@ -1,4 +1,4 @@
-"""The decision: what one customer's tags should become, as a pure function of all that it depends on."""
+"""The decision: which tags of one customer to add and to remove, as a pure function of everything it depends on."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _CHANGES: Final = frozenset({"add", "remove"})
 
 
 class Decision(msgspec.Struct, frozen=True, gc=False):
-    """What is to be done about one customer, and the state to store once it is done.
+    """What to do with the tags of one customer, and the state to store once that is done.
 
-    `standing` is the very object handed in if nothing about it changed. `next_change`: the first later day (ordinal)
-    on which the decision could be another without any event.
+    `state` is the same object that was passed in if nothing about it changed. `next_change`: the first later day
+    (ordinal) on which the decision may differ without any event.
     """
 
     state: CustomerState
@@ -33,12 +33,12 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def changes(self) -> tuple[TagOutcome, ...]:
-        """The tags that are added and removed."""
+        """The outcomes of the tags that are added or removed."""
         return tuple([outcome for outcome in self.outcomes if outcome.effect in _CHANGES])
 
     @property
     def change(self) -> TagChange:
-        """The names of those tags."""
+        """The names of the tags that are added and removed."""
         return TagChange(
             add=tuple([outcome.tag for outcome in self.outcomes if outcome.effect == "add"]),
             remove=tuple([outcome.tag for outcome in self.outcomes if outcome.effect == "remove"]),
@@ -46,77 +46,76 @@ class Decision(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def retained(self) -> tuple[TagOutcome, ...]:
-        """The tags that no rule gives and that stay all the same."""
+        """The outcomes of the tags that no rule gives and that stay."""
         return tuple([outcome for outcome in self.outcomes if outcome.effect == "retain"])
 
     @property
     def wanted(self) -> frozenset[str]:
-        """The tags that rules and tiers give. A level that waits for its downgrade is given, too."""
-        given = ("matched", "downgrade")
-        return frozenset([outcome.tag for outcome in self.outcomes if outcome.cause in given])
+        """The tags that rules and tiers give, among them the level of a tier that waits for its downgrade."""
+        causes = ("matched", "downgrade")
+        return frozenset([outcome.tag for outcome in self.outcomes if outcome.cause in causes])
 
 
 def decide(
     *, rules: CompiledRules, customer: Customer, state: CustomerState, today: int, now_ms: int, version: int
 ) -> Decision:
-    """Decide for one customer. What a roll-back is to restore plays no part, see `rollback.decide_with_restores`.
+    """Decide for one customer. It ignores `state.restores`; see `decide_with_restores`.
 
-    Never touches an excluded rule's tags, nor a tag that is not ours to touch. `today` is the shop's day
-    (ordinal). Deciding again with the record and the standing that this gives changes nothing. The record
-    must have had all of `compiled.reads`.
+    Tags of an excluded rule and tags that we may not touch stay as they are. Deciding again, with the tags and the
+    state that follow from the decision, changes nothing. `today` is the shop's day (ordinal). The record must have
+    had all of `rules.required_keys`.
     """
     facts = rules.build_facts(customer, today)
     fast = fast_path(rules, facts, state)
     if fast is None:
         return decide_by_steps(
-            compiled=rules,
-            customer=customer,
-            standing=state,
-            facts=facts,
-            now_ms=now_ms,
-            version=version,
+            rules=rules, customer=customer, state=state, facts=facts, now_ms=now_ms, version=version
         )
     if not (fast.missing or fast.unwanted or fast.orphans):
-        flip = rules.next_change
         outcomes = tuple([TagOutcome("have", tag, "matched") for tag in fast.wanted])
-        return Decision(state, outcomes, flip(facts) if flip is not None else None)
+        return Decision(state, outcomes, _next_change(rules, facts))
     return _apply_fast_path(fast, rules, customer, state, facts=facts, now_ms=now_ms, version=version)
 
 
 def decide_by_steps(
     *,
-    compiled: CompiledRules,
+    rules: CompiledRules,
     customer: Customer,
-    standing: CustomerState,
+    state: CustomerState,
     facts: Facts,
     now_ms: int,
     version: int,
 ) -> Decision:
-    """Decide step by step. It is the whole decision; the fast path gives the same outcomes where it answers."""
+    """Decide step by step. Where the fast path has a result, it has the same outcomes."""
     builder = DecisionBuilder(
-        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=version
+        rules=rules, customer=customer, state=state, facts=facts, now_ms=now_ms, version=version
     )
     decide_orphans(builder)
-    for step in compiled.steps:
+    for step in rules.steps:
         if isinstance(step, CompiledTier):
             decide_tier(builder, step)
         else:
             decide_tag(builder, step)
-    held = builder.final_holds()
-    same = builder.ownership == standing.ownership and held == standing.holds
+    holds = builder.final_holds()
+    is_same = builder.ownership == state.ownership and holds == state.holds
     return Decision(
-        standing if same else replace(standing, ownership=builder.ownership, holds=held),
+        state if is_same else replace(state, ownership=builder.ownership, holds=holds),
         tuple(builder.outcomes),
-        _next_change(builder),
+        _next_change_of_steps(builder),
     )
 
 
-def _next_change(builder: DecisionBuilder) -> int | None:
-    """The first day on which a rule's answer or a hold may end by itself."""
+def _next_change(rules: CompiledRules, facts: Facts) -> int | None:
+    next_change = rules.next_change
+    return next_change(facts) if next_change is not None else None
+
+
+def _next_change_of_steps(builder: DecisionBuilder) -> int | None:
+    """The first later day on which the result of a rule or a hold may end by itself. Excluded rules do not count."""
     days = [
         day
-        for rule, flip in builder.compiled.next_change_by_rule
-        if rule not in builder.excluded and (day := flip(builder.facts)) is not None
+        for rule, next_change in builder.rules.next_change_by_rule
+        if rule not in builder.excluded and (day := next_change(builder.facts)) is not None
     ]
     days += [outcome.until for outcome in builder.outcomes if outcome.until is not None]
     return min(days, default=None)
@@ -124,89 +123,88 @@ def _next_change(builder: DecisionBuilder) -> int | None:
 
 def _apply_fast_path(
     fast: FastResult,
-    compiled: CompiledRules,
+    rules: CompiledRules,
     customer: Customer,
-    standing: CustomerState,
+    state: CustomerState,
     *,
     facts: Facts,
     now_ms: int,
     version: int,
 ) -> Decision:
-    """The decision that the fast path has made. Removed and retained tags come first, whatever their steps."""
+    """Turn a fast result into a decision. Retained and removed tags come first, whatever the order of their steps."""
     facts.tags = facts.tags.difference(fast.lost.intersection(fast.orphans))
-    unwanted = [*_unwanted_outcomes(fast, compiled, customer, standing, facts)]
+    unwanted = [*_unwanted_outcomes(fast, rules, customer, state, facts)]
     missing = frozenset(fast.missing)
     wanted = [
-        _addition(key, compiled, fast, customer, facts)
+        _addition(key, rules, fast, customer, facts)
         if (key := fold(tag)) in missing
         else TagOutcome("have", tag, "matched")
         for tag in fast.wanted
     ]
     facts.tags = facts.tags.union(missing) - fast.lost
     if fast.lost or missing:
-        owned = {key: own for key, own in standing.ownership.items() if key not in fast.lost}
-        owned |= {
-            fold(one.tag): Ownership(one.tag, one.rule, now_ms, version)
-            for one in wanted
-            if one.effect == "add"
+        ownership = {key: own for key, own in state.ownership.items() if key not in fast.lost}
+        ownership |= {
+            fold(outcome.tag): Ownership(outcome.tag, outcome.rule, now_ms, version)
+            for outcome in wanted
+            if outcome.effect == "add"
         }
-        held = {
+        holds = {
             rule: hold
-            for rule, hold in standing.holds.items()
-            if hold.tag_key not in fast.lost or rule not in compiled.rules_without_hold
+            for rule, hold in state.holds.items()
+            if hold.tag_key not in fast.lost or rule not in rules.rules_without_hold
         }
-        if owned != standing.ownership or held != standing.holds:
-            standing = CustomerState(owned, held, standing.excluded_rules)
-    flip = compiled.next_change
-    return Decision(standing, (*unwanted, *wanted), flip(facts) if flip is not None else None)
+        if ownership != state.ownership or holds != state.holds:
+            state = CustomerState(ownership, holds, state.excluded_rules)
+    return Decision(state, (*unwanted, *wanted), _next_change(rules, facts))
 
 
 def _unwanted_outcomes(
-    fast: FastResult, compiled: CompiledRules, customer: Customer, standing: CustomerState, facts: Facts
+    fast: FastResult, rules: CompiledRules, customer: Customer, state: CustomerState, facts: Facts
 ) -> Iterator[TagOutcome]:
-    """What becomes of the tags that are there and that no rule gives."""
-    spelled = {fold(tag): tag for tag in customer.tags}
+    """The outcomes of the present tags that no rule gives."""
+    spellings = {fold(tag): tag for tag in customer.tags}
     for key in fast.orphans:
         if key in fast.lost:
-            yield _removal(key, spelled[key], compiled, customer, standing, facts)
+            yield _removal(key, spellings[key], rules, customer, state, facts)
         else:
-            yield TagOutcome("retain", spelled[key], "left", standing.ownership[key].rule)
+            yield TagOutcome("retain", spellings[key], "left", state.ownership[key].rule)
     for key in fast.unwanted:
         if key in fast.lost:
-            yield _removal(key, spelled[key], compiled, customer, standing, facts)
+            yield _removal(key, spellings[key], rules, customer, state, facts)
         else:
-            yield TagOutcome("retain", spelled[key], "not_ours", _first_rule(compiled, key))
+            yield TagOutcome("retain", spellings[key], "not_ours", _first_rule(rules, key))
 
 
 def _addition(
-    key: str, compiled: CompiledRules, fast: FastResult, customer: Customer, facts: Facts
+    key: str, rules: CompiledRules, fast: FastResult, customer: Customer, facts: Facts
 ) -> TagOutcome:
-    step = compiled.step_by_tag[key]
+    step = rules.step_by_tag[key]
     if isinstance(step, CompiledTier):
         level = step.levels[step.level_by_tag[key]]
         tag, rule, inputs = level.tag, step.id, level.inputs
     else:
-        grantor = next((one for one in step.rules if one.id in fast.matched), step.rules[0])
+        grantor = next((rule for rule in step.rules if rule.id in fast.matched), step.rules[0])
         tag, rule, inputs = step.tag, grantor.id, grantor.inputs
     return TagOutcome("add", tag, "matched", rule, None, evidence(inputs, facts=facts, customer=customer))
 
 
 def _removal(
-    key: str, tag: str, compiled: CompiledRules, customer: Customer, standing: CustomerState, facts: Facts
+    key: str, tag: str, rules: CompiledRules, customer: Customer, state: CustomerState, facts: Facts
 ) -> TagOutcome:
-    own, step = standing.ownership.get(key), compiled.step_by_tag.get(key)
+    own, step = state.ownership.get(key), rules.step_by_tag.get(key)
     rule, inputs = own.rule if own else "", NO_INPUTS
     cause: Cause = "gone"
-    undo = UndoRecord(tag, own, {rule: hold for rule, hold in standing.holds.items() if hold.tag_key == key})
+    undo = UndoRecord(tag, own, {holder: hold for holder, hold in state.holds.items() if hold.tag_key == key})
     if isinstance(step, CompiledTier):
         rule, inputs, cause = rule or step.id, step.inputs, "outranked"
     elif step is not None:
-        remover = next(one for one in step.rules if (one.id == own.rule if own else one.owns_all))
+        remover = next(setter for setter in step.rules if (setter.id == own.rule if own else setter.owns_all))
         rule, inputs, cause = remover.id, remover.inputs, "unmatched"
-    seen = evidence(inputs, facts=facts, customer=customer)
-    return TagOutcome("remove", tag, cause, rule, None, seen, undo)
+    values = evidence(inputs, facts=facts, customer=customer)
+    return TagOutcome("remove", tag, cause, rule, None, values, undo)
 
 
-def _first_rule(compiled: CompiledRules, key: str) -> str:
-    step = compiled.step_by_tag[key]
+def _first_rule(rules: CompiledRules, key: str) -> str:
+    step = rules.step_by_tag[key]
     return step.id if isinstance(step, CompiledTier) else step.rules[0].id

@@ -1,4 +1,4 @@
-"""Deciding one tag that rules set: observe its situation, look the policy up, apply it, update the holds."""
+"""The decision on one tag that rules set: observe its situation, look up the policy, apply it, update the holds."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LONGEST: Final = 1 << 30
 
 
 class HoldStatus(StrEnum):
-    """Whether `keep` holds the tag, as far as no rule matches."""
+    """Whether `keep` holds the tag while no rule matches."""
 
     NONE = auto()
-    ACTIVE = auto()  # a hold on this tag still runs
-    RENAMED = auto()  # a hold runs on the older name of a rule with `when_gone: remove`
+    ACTIVE = auto()  # a hold on this tag is active
+    RENAMED = auto()  # a hold is active on the former tag of a rule with `when_gone: remove`
 
 
 class Reach(StrEnum):
@@ -34,18 +34,18 @@ class Reach(StrEnum):
 
 
 class TagAction(NamedTuple):
-    """What the policy says. `moves_ownership`: to the matching rule that keeps the tag longest."""
+    """The policy for one situation."""
 
     effect: Effect
     cause: Cause
-    moves_ownership: bool = False
+    moves_ownership: bool = False  # to the matching rule that keeps the tag longest
 
 
-Situation = tuple[bool, bool, HoldStatus, OwnershipStatus, Reach]  # matches, present, …
+Situation = tuple[bool, bool, HoldStatus, OwnershipStatus, Reach]  # the first two: matches, present
 
 
 class _Row(NamedTuple):
-    """One row of the policy. None stands for any value."""
+    """One row of the policy. None stands for any value; an action of None leaves an absent tag absent."""
 
     action: TagAction | None
     matches: bool | None = None
@@ -90,25 +90,20 @@ TAG_POLICY: Final[Mapping[Situation, TagAction | None]] = {
 
 @dataclass(frozen=True, slots=True)
 class TagSituation:
-    """All that the policy and the holds of one tag depend on.
+    """Everything that the policy and the holds of one tag depend on."""
 
-    `rules`: those from which the customer is not excluded; `matching`: those of them whose conditions hold. `holds`:
-    by rule id, every hold that runs under this tag's name, the renamed rule's too. `renamed`: the rule whose hold
-    runs under an older name.
-    """
-
-    rules: Sequence[CompiledRule]
+    rules: Sequence[CompiledRule]  # those from which the customer is not excluded
     matching: Sequence[CompiledRule]
     present: bool
-    holds: Mapping[str, tuple[Hold, int | None]]  # and the day on which each ends
-    renamed: CompiledRule | None
+    holds: Mapping[str, tuple[Hold, int | None]]  # rule id -> active hold and the day on which it ends
+    renamed: CompiledRule | None  # the rule whose active hold is still on its former tag; `holds` has it, too
     owner: Ownership | None
     status: OwnershipStatus
     owns_all: CompiledRule | None
 
     @property
     def key(self) -> Situation:
-        """The situation's place in the policy."""
+        """The key of the situation in TAG_POLICY."""
         if self.renamed is not None:
             hold = HoldStatus.RENAMED
         else:
@@ -118,16 +113,16 @@ class TagSituation:
 
     @property
     def grantor(self) -> CompiledRule:
-        """The matching rule that keeps the tag longest: it owns what is added."""
+        """The matching rule that keeps the tag longest. It owns the tag if it is added."""
         matching = self.matching
         return matching[0] if len(matching) == 1 else max(matching, key=_hold_duration)
 
 
 def decide_orphans(builder: DecisionBuilder) -> None:
-    """Decide the tags that we own and that no live rule sets any more."""
+    """Decide the tags that we own and that no live rule sets."""
     for key, own in [*builder.ownership.items()]:
-        if key in builder.compiled.managed_tags:
-            continue  # its own step decides
+        if key in builder.rules.managed_tags:
+            continue  # the step of the tag decides
         match builder.ownership_status(key, frozenset()):
             case OwnershipStatus.REVOKED:
                 builder.remove(key=key, rule=own.rule, cause="taken_back", inputs=NO_INPUTS)
@@ -140,7 +135,7 @@ def decide_orphans(builder: DecisionBuilder) -> None:
 
 
 def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
-    """Decide one tag. The first lines settle the many that are as they should be."""
+    """Decide one tag. Most tags need no change and no hold: the first lines decide these."""
     if not (step.has_hold or step.key in builder.ownership or builder.excluded):
         matches = step.matches(builder.facts)
         if matches is (step.key in builder.facts.tags):
@@ -159,7 +154,7 @@ def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
 
 
 def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
-    """The situation of one tag."""
+    """Observe the situation of one tag."""
     excluded = builder.excluded
     rules = [rule for rule in step.rules if rule.id not in excluded] if excluded else step.rules
     matching = [rule for rule in rules if rule.matches(builder.facts)]
@@ -179,7 +174,7 @@ def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
 
 
 def _apply(builder: DecisionBuilder, step: TagStep, situation: TagSituation, action: TagAction) -> None:
-    """Carry the policy out on the tag and its ownership."""
+    """Apply the policy to the tag and its ownership."""
     owner, key = situation.owner, step.key
     match action.effect:
         case "add":
@@ -202,13 +197,13 @@ def _apply(builder: DecisionBuilder, step: TagStep, situation: TagSituation, act
 
 
 def _retain_held(builder: DecisionBuilder, key: str, situation: TagSituation) -> None:
-    """Every rule that keeps the tag says so, and until when."""
+    """Note each hold on the tag as an outcome."""
     for rule_id, (_, until) in situation.holds.items():
         builder.retain(key=key, rule=rule_id, cause="kept", until=until)
 
 
 def _remover(situation: TagSituation) -> tuple[str, RuleInputs]:
-    """The rule that removes the tag, and what it reads: its owner if that may, else the one that owns all copies."""
+    """The id and the inputs of the rule that removes the tag: its owner if allowed, else the rule with `owns: all`."""
     owner, owns_all = situation.owner, situation.owns_all
     if owner is not None and situation.status in OWNER_REMOVES:
         inputs = next((rule.inputs for rule in situation.rules if rule.id == owner.rule), NO_INPUTS)
@@ -217,10 +212,10 @@ def _remover(situation: TagSituation) -> tuple[str, RuleInputs]:
 
 
 def _update_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituation) -> None:
-    """Start, move and end the holds of a tag's rules.
+    """Start, move and end the holds of the rules of a tag.
 
-    A hold ends with its tag or with `keep`, not with its days: while the tag stays, the start of the hold stays too.
-    Otherwise the days for which a tag is kept would depend on whether somebody looked in between.
+    A hold ends with its tag or with `keep`, not after its days: while the tag stays, the start of the hold stays, too.
+    Otherwise the number of days for which a tag is kept would depend on how often the customer is evaluated.
     """
     holds, key = builder.holds, step.key
     if situation.matching:
@@ -236,12 +231,12 @@ def _update_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituati
 
 
 def _start_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituation) -> None:
-    """A hold starts when a rule matches; on a tag of a person's only with `owns: all`."""
+    """Start the holds of the matching rules. On a tag that a person added, only `owns: all` starts one."""
     holds, owner = builder.holds, situation.owner
     if situation.status is OwnershipStatus.REVOKED and owner is not None:
         hold = holds.get(owner.rule)
         if hold is not None and hold.tag_key == step.key:
-            del holds[owner.rule]  # it came with what is taken back
+            del holds[owner.rule]  # it started with the addition that is revoked
     ours = not situation.present or situation.status not in {OwnershipStatus.NONE, OwnershipStatus.EXCLUDED}
     for rule in situation.matching if step.has_hold else ():
         if rule.keep_days:
@@ -253,9 +248,9 @@ def _start_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituatio
 
 
 def _known_hold(builder: DecisionBuilder, step: TagStep, rule: CompiledRule) -> Hold | None:
-    """The hold of a rule on this tag: the stored one, else one that starts with the rule's ownership.
+    """The hold of a rule on this tag: the stored one, else one that starts with the ownership of the rule.
 
-    A hold that came with what a roll-back takes back is none.
+    None if a roll-back revokes the addition by this rule.
     """
     if _owner_is_revoked(builder, step, rule):
         return None
@@ -264,14 +259,14 @@ def _known_hold(builder: DecisionBuilder, step: TagStep, rule: CompiledRule) -> 
         return hold
     owner = builder.ownership.get(step.key)
     if owner is not None and owner.rule == rule.id:
-        return Hold(step.key, min(builder.compiled.local_day(owner.since_ms), builder.today))
+        return Hold(step.key, min(builder.rules.local_day(owner.since_ms), builder.today))
     return None
 
 
 def _active_holds(
     builder: DecisionBuilder, step: TagStep, rules: Sequence[CompiledRule], renamed: CompiledRule | None
 ) -> dict[str, tuple[Hold, int | None]]:
-    """The holds that run today under this tag's name, and the day on which each ends."""
+    """The holds on this tag that are active today, and the day on which each ends."""
     active: dict[str, tuple[Hold, int | None]] = {}
     for rule in rules:
         if not rule.keep_days:
@@ -293,7 +288,7 @@ def _owner_is_revoked(builder: DecisionBuilder, step: TagStep, rule: CompiledRul
 def _renamed_rule(
     builder: DecisionBuilder, step: TagStep, rules: Sequence[CompiledRule]
 ) -> CompiledRule | None:
-    """A rule that keeps a tag under its older name: with `when_gone: remove` the new name takes its place."""
+    """The first rule with an active hold on its former tag and `when_gone: remove`: the new tag replaces the former."""
     for rule in rules if builder.holds else ():
         hold = builder.holds.get(rule.id)
         if hold is None or hold.tag_key == step.key or rule.rule.when_gone != "remove":

@@ -1,4 +1,4 @@
-"""Deciding one tier: observe where the customer stands, choose the level, apply the policy to each level's tag."""
+"""The decision on one tier: observe the levels of the customer, choose one, apply the policy to the tag of each."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from service.domain.decisions.state import Hold
 from service.domain.engine import CompiledTier
 from service.domain.rules import FOREVER
 
-# A tag of a level that the customer is not to have: by its owner, and whether the tier owns all copies of its tags.
+# For the tag of a level that the customer should not have. Key: owner of the tag, and whether the tier has `owns: all`.
 OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {
     **dict.fromkeys(product(OwnershipStatus, (True,)), TagAction("remove", "outranked")),
     (OwnershipStatus.NONE, False): TagAction("retain", "not_ours"),
@@ -29,30 +29,28 @@ OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {
 
 @dataclass(frozen=True, slots=True)
 class TierSituation:
-    """All that the choice of a level depends on. Levels count from the top; their number stands for no level.
+    """Everything that the choice of a level depends on.
 
-    `earned`: the highest level whose conditions hold. `held`: the level on which we hold the customer, None if we
-    hold none. `below_since`: the day on which the customer was first seen lower than that. `hold`: the stored hold,
-    without what a version saw that was rolled back.
+    Levels are numbered from the top. The number of levels stands for no level.
     """
 
-    earned: int
-    held: int | None
-    below_since: int | None
-    hold: Hold | None
+    earned: int  # the highest level whose conditions are true
+    held: int | None  # the level on which the tier holds the customer
+    below_since: int | None  # the day since which the customer has earned less than the held level
+    hold: Hold | None  # the stored hold, without observations by versions that were rolled back
 
 
 @dataclass(frozen=True, slots=True)
 class TierTarget:
-    """The level to have today. `below_since`: the day since which a downgrade waits; `until`: the day it ends."""
+    """The level that the customer should have today."""
 
     level: int
-    below_since: int | None = None
-    until: int | None = None
+    below_since: int | None = None  # the day since which a downgrade waits
+    until: int | None = None  # the day on which the downgrade is due
 
 
 def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
-    """Decide one tier: up at once, down as `downgrade` says. The tags of an excluded customer are not touched."""
+    """Decide one tier: up at once, down as `downgrade` says. If the customer is excluded, all tags stay."""
     if tier.id in builder.excluded:
         for key in tier.level_by_tag:
             if key in builder.facts.tags:
@@ -69,16 +67,16 @@ def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
 
 
 def observe_tier(builder: DecisionBuilder, tier: CompiledTier) -> TierSituation:
-    """Where the customer stands in a tier."""
+    """Observe the levels of the customer."""
     hold = builder.holds.get(tier.id)
-    if hold is not None and hold.observed_by in builder.compiled.rolled_back:
+    if hold is not None and hold.observed_by in builder.rules.rolled_back:
         hold = msgspec.structs.replace(hold, below_since=None, observed_by=0)
     held, below_since = _held_level(builder, tier, hold) if tier.downgrade_days else (None, None)
     return TierSituation(earned_level(builder, tier), held, below_since, hold)
 
 
 def earned_level(builder: DecisionBuilder, tier: CompiledTier) -> int:
-    """The first level from the top whose conditions hold; the number of levels if none does."""
+    """The highest level whose conditions are true; the number of levels if there is none."""
     for index, level in enumerate(tier.levels):
         if level.matches(builder.facts):
             return index
@@ -86,7 +84,7 @@ def earned_level(builder: DecisionBuilder, tier: CompiledTier) -> int:
 
 
 def choose_level(situation: TierSituation, *, downgrade_days: int, today: int) -> TierTarget:
-    """The level to have today: the earned one, or the held one until its downgrade is due."""
+    """The earned level, or the held level until its downgrade is due."""
     earned, held = situation.earned, situation.held
     if held is None or earned <= held:
         return TierTarget(earned)
@@ -100,7 +98,10 @@ def choose_level(situation: TierSituation, *, downgrade_days: int, today: int) -
 def _held_level(
     builder: DecisionBuilder, tier: CompiledTier, hold: Hold | None
 ) -> tuple[int | None, int | None]:
-    """The level that the hold names, else the highest that the tier owns, and since when the customer is lower."""
+    """The held level, and the day since which the customer has earned less.
+
+    The level of the hold, else the highest level whose tag the tier owns. Revoked ownership does not count.
+    """
     if hold is not None and hold.tag_key in tier.level_by_tag and hold.tag_key in builder.facts.tags:
         owner = builder.ownership.get(hold.tag_key)
         if owner is None or owner.rule != tier.id or not builder.is_revoked(owner):
@@ -118,7 +119,7 @@ def _held_level(
 def _apply_target(
     builder: DecisionBuilder, tier: CompiledTier, situation: TierSituation, target: TierTarget
 ) -> None:
-    """The level to have: add its tag, or take the ownership over from a rule that is gone."""
+    """Add the tag of the target level. If it is present, take over the ownership of a rule that is gone."""
     level = tier.levels[target.level]
     if level.key not in builder.facts.tags:
         builder.add(tag=level.tag, key=level.key, rule=tier.id, cause="matched", inputs=level.inputs)
@@ -133,7 +134,7 @@ def _apply_target(
 
 
 def _apply_other(builder: DecisionBuilder, tier: CompiledTier, key: str) -> None:
-    """The tag of another level: remove it if it may be removed."""
+    """Remove the tag of another level, if the policy allows it."""
     owner, status = builder.ownership.get(key), builder.ownership_status(key, frozenset({tier.id}))
     action = OTHER_LEVEL_POLICY[status, tier.owns_all]
     if action.effect == "remove":
@@ -146,7 +147,7 @@ def _apply_other(builder: DecisionBuilder, tier: CompiledTier, key: str) -> None
 def _update_hold(
     builder: DecisionBuilder, tier: CompiledTier, situation: TierSituation, target: TierTarget
 ) -> None:
-    """Store the level, so that a later version knows since when; `at_once` needs no hold."""
+    """Store the level and since when it is held. `downgrade: at_once` needs no hold."""
     builder.holds.pop(tier.id, None)
     if not tier.downgrade_days or target.level == len(tier.levels):
         return

@@ -1,4 +1,4 @@
-"""The fast path of a decision: for nearly everybody no hold starts or ends, and no ownership moves."""
+"""The fast path of a decision, for customers without a hold that starts or ends and without ownership that moves."""
 
 from __future__ import annotations
 
@@ -13,82 +13,80 @@ _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
 def fast_path(
-    compiled: CompiledRules, facts: Facts, standing: CustomerState, *, tags_only: bool = False
+    rules: CompiledRules, facts: Facts, state: CustomerState, *, tags_only: bool = False
 ) -> FastResult | None:
-    """Return what the rules do to a customer, if no hold starts or ends and no ownership moves; else None.
+    """Return what the rules do to the tags of a customer, if no hold starts or ends and no ownership moves.
 
-    None means nothing but that the whole decision must be made. `tags_only`: holds may start and end, as long as
-    the tags do not depend on it.
+    None means that the whole decision must be made. With `tags_only`, holds may start and end as long as the tags do
+    not depend on it.
     """
-    if standing.excluded_rules or standing.restores:
+    if state.excluded_rules or state.restores:
         return None
-    owned = standing.ownership
-    orphans = _orphans(compiled, facts.tags, owned)
-    if orphans is None or not (tags_only or _holds_are_current(compiled, facts.tags, standing.holds)):
+    owned = state.ownership
+    orphans = _orphans(rules, facts.tags, owned)
+    if orphans is None or not (tags_only or _holds_are_current(rules, facts.tags, state.holds)):
         return None
-    lost = [key for key in orphans if compiled.orphan_policies.get(owned[key].rule) == "remove"]
-    if lost:  # they go first: no rule sees them
+    lost = [key for key in orphans if rules.orphan_policies.get(owned[key].rule) == "remove"]
+    if lost:  # the whole decision removes orphans first, so that no rule sees them
         facts = copy(facts)
         facts.tags = facts.tags.difference(lost)
-    result = compiled.fast_path(facts)
-    if result is None or (_follows_name(compiled, standing, result) if tags_only else result.starts_hold):
+    result = rules.fast_path(facts)
+    if result is None or (_hold_was_renamed(rules, state, result) if tags_only else result.starts_hold):
         return None
     if not (orphans or result.unwanted):
         return result
-    steps = compiled.step_by_tag
+    steps = rules.step_by_tag
     lost += [key for key in result.unwanted if key in owned or steps[key].owns_all]
     return FastResult(*result[:5], tuple(orphans), frozenset(lost))
 
 
-def _orphans(
-    compiled: CompiledRules, tags: frozenset[str], owned: Mapping[str, Ownership]
-) -> list[str] | None:
-    """Return the tags that no live rule sets any more; None if any ownership ends or moves."""
-    live, revoked = compiled.tags_by_rule, compiled.revoked_grants
+def _orphans(rules: CompiledRules, tags: frozenset[str], owned: Mapping[str, Ownership]) -> list[str] | None:
+    """Return the owned tags that no live rule sets. None if any ownership ends or moves."""
+    tags_by_rule, revoked = rules.tags_by_rule, rules.revoked_grants
     orphans: list[str] = []
     for key, own in owned.items():
         if key not in tags or (revoked and (own.rule, own.version) in revoked):
             return None
-        if key not in live.get(own.rule, _NO_TAGS):
-            if key in compiled.managed_tags:
+        if key not in tags_by_rule.get(own.rule, _NO_TAGS):
+            if key in rules.managed_tags:
                 return None
             orphans.append(key)
     return orphans
 
 
-def _follows_name(compiled: CompiledRules, standing: CustomerState, result: FastResult) -> bool:
-    """Whether a tag may be held that no rule gives: a hold under its rule's former name."""
-    if not standing.holds:
+def _hold_was_renamed(rules: CompiledRules, state: CustomerState, result: FastResult) -> bool:
+    """Whether a hold under the former name of a rule may hold a tag that no rule gives."""
+    if not state.holds:
         return False
     return any(
         hold.tag_key != step.key and step.tag not in result.wanted
-        for step in compiled.holding_steps
+        for step in rules.holding_steps
         if isinstance(step, TagStep)
         for rule in step.rules
-        if (hold := standing.holds.get(rule.id)) is not None
+        if (hold := state.holds.get(rule.id)) is not None
     )
 
 
-def _holds_are_current(compiled: CompiledRules, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
-    """Whether the holds are as they should be where the tags are.
+def _holds_are_current(rules: CompiledRules, tags: frozenset[str], holds: Mapping[str, Hold]) -> bool:
+    """Whether a decision would store the holds unchanged, provided that it changes no tag.
 
-    A hold whose rule no longer holds anything stays with its tag: the rule may hold again one day.
+    A hold whose rule no longer has `keep` stays with its tag, because the rule may have it again in a later version.
     """
-    if not (held or compiled.holding_steps):
+    if not (holds or rules.holding_steps):
         return True
-    inactive = (held[rule] for rule in held.keys() & compiled.rules_without_hold)
+    inactive = (holds[rule] for rule in holds.keys() & rules.rules_without_hold)
     return all(hold.tag_key in tags and hold.below_since is None for hold in inactive) and all(
-        _hold_is_current(step, tags, held) for step in compiled.holding_steps
+        _hold_is_current(step, tags, holds) for step in rules.holding_steps
     )
 
 
-def _hold_is_current(step: Step, tags: frozenset[str], held: Mapping[str, Hold]) -> bool:
+def _hold_is_current(step: Step, tags: frozenset[str], holds: Mapping[str, Hold]) -> bool:
     if isinstance(step, TagStep):
         if step.key not in tags:
-            return not any(rule.id in held for rule in step.rules)
-        hold = held.get(step.rules[0].id)
+            return not any(rule.id in holds for rule in step.rules)
+        hold = holds.get(step.rules[0].id)
         return len(step.rules) == 1 and hold is not None and hold.tag_key == step.key
-    hold, key = held.get(step.id), next((key for key in step.level_by_tag if key in tags), None)
+    hold, key = holds.get(step.id), next((key for key in step.level_by_tag if key in tags), None)
     if hold is None or key is None:
         return hold is None and key is None
     return hold.tag_key == key and hold.below_since is None

@@ -1,4 +1,4 @@
-"""The outcome of a decision for one tag."""
+"""What a decision does with one tag, and why."""
 
 from __future__ import annotations
 
@@ -19,28 +19,23 @@ class TagOutcome(msgspec.Struct, frozen=True, gc=False):
 
     Effects and their causes:
 
-    - `add`: `matched`; `renamed` (a kept tag follows its rule's new name); `restored` (a roll-back undid its removal).
-    - `remove`: `unmatched` (its rule no longer matches); `outranked` (another level of the tier won); `gone` (its
-      rule was deleted, disabled or renamed); `taken_back` (a roll-back undid what added it).
+    - `add`: `matched`; `renamed` (a kept tag moves to the new name of its rule); `restored` (by a roll-back).
+    - `remove`: `unmatched` (its rule no longer matches); `outranked` (another level of the tier applies); `gone` (its
+      rule was deleted, disabled or renamed); `taken_back` (a roll-back revokes the addition).
     - `retain`: no rule gives the tag, and it stays: `kept` (`keep`), `downgrade`, `not_ours` (a person added it),
       `left` (`when_gone: leave`), `excluded`.
     - `have`: `matched`; the customer has the tag already.
-    - `withhold`: `excluded`; a rule would give the tag, and the customer is excluded from it.
+    - `withhold`: `excluded`; a rule would give the tag, but the customer is excluded from the rule.
 
     A tag has one outcome, with two exceptions. Each hold is an outcome of its own: a tag that two rules keep is
     retained twice, and a tag that is added as `renamed` is also retained. A tag that is added as `restored` also has
-    the outcome that it has as if it had stayed.
-
-    `tag` is spelled as the record has it, or as the rule does if the record has it not. `rule` is the id of the rule
-    or tier; empty for `have`, and for a restored tag that we do not own. `until`: the day (ordinal) on which a
-    retained tag may be removed, None if no day changes that. `evidence`: of an added or removed tag, the values on
-    that day, see `evidence`. `undo`: of a removed tag, what a roll-back needs to restore it.
+    the outcome of the decision that assumes it present.
     """
 
     effect: Effect
-    tag: str
+    tag: str  # as the record spells it, else as the rule does
     cause: Cause
-    rule: str = ""
-    until: int | None = None
-    evidence: dict[str, object] = {}  # msgspec copies an empty default
-    undo: UndoRecord | None = None
+    rule: str = ""  # id of the rule or tier; empty for `have`, and for a restored tag that we do not own
+    until: int | None = None  # the day (ordinal) on which a retained tag may be removed; None: no day is set
+    evidence: dict[str, object] = {}  # of an added or removed tag; msgspec copies an empty default
+    undo: UndoRecord | None = None  # of a removed tag

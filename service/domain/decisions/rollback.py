@@ -1,4 +1,4 @@
-"""Roll-backs: which removals a roll-back restores, and deciding as if these tags had never been removed."""
+"""Roll-backs: which removed tags a roll-back restores, and how to decide as if they had never been removed."""
 
 from __future__ import annotations
 
@@ -19,81 +19,81 @@ RestoresByCustomer = Mapping[int, Mapping[str, UndoRecord]]  # customer -> folde
 def decide_with_restores(
     *, rules: CompiledRules, customer: Customer, state: CustomerState, today: int, now_ms: int, version: int
 ) -> Decision:
-    """Decide as if the tags in `standing.restores` had never been removed.
+    """Decide as if the tags in `state.restores` had never been removed.
 
-    Assume that they are there, with the ownership and the holds recorded when they were removed; decide; then turn
-    the result into a difference to the real record. The state that results has no restores: they are settled.
+    Assume them present, with the ownership and holds recorded when they were removed, decide, and turn the result
+    into a difference to the real record. The resulting state has no restores: they are settled.
     """
     assumption = assume_restored(rules, customer, state)
     decision = decide(
         rules=rules,
         customer=assumption.customer,
-        state=assumption.standing,
+        state=assumption.state,
         today=today,
         now_ms=now_ms,
         version=version,
     )
     if not state.restores:
         return decision
-    owned = _owned_by_live_rules(
+    ownership = _owned_by_live_rules(
         rules, decision.state, state, assumption.restores, now_ms=now_ms, version=version
     )
     facts = rules.build_facts(assumption.customer, today)
     facts.tags = facts.tags.union(map(fold, decision.change.add)).difference(
         map(fold, decision.change.remove)
     )
-    outcomes = _against_record(rules, decision, assumption, owned, facts=facts)
+    outcomes = _against_record(rules, decision, assumption, ownership, facts=facts)
     return Decision(
-        CustomerState(owned, decision.state.holds, state.excluded_rules), outcomes, decision.next_change
+        CustomerState(ownership, decision.state.holds, state.excluded_rules), outcomes, decision.next_change
     )
 
 
 class Assumption(NamedTuple):
-    """A customer as if removed tags had stayed. `restores`: the undo records that apply; `absent`: folded tags."""
+    """A customer as if the removed tags had stayed."""
 
     customer: Customer
-    standing: CustomerState
-    restores: Mapping[str, UndoRecord]
-    absent: frozenset[str]
+    state: CustomerState
+    restores: Mapping[str, UndoRecord]  # those that apply, by folded tag
+    absent: frozenset[str]  # the folded tags of `restores` that the real record lacks
 
 
-def assume_restored(compiled: CompiledRules, customer: Customer, standing: CustomerState) -> Assumption:
-    """Assume that the tags to be restored are there, as they were when they were removed."""
-    if not standing.restores:
-        return Assumption(customer, standing, {}, frozenset())
+def assume_restored(rules: CompiledRules, customer: Customer, state: CustomerState) -> Assumption:
+    """Assume that the tags to restore are present, in the state in which they were removed."""
+    if not state.restores:
+        return Assumption(customer, state, {}, frozenset())
     present = frozenset(map(fold, customer.tags))
-    restores = {
-        key: undo for key, undo in standing.restores.items() if _applies(compiled, standing, key, present)
-    }
-    owned = {key: own for key, own in standing.ownership.items() if key not in restores}
-    held = dict(standing.holds)
+    restores = {key: undo for key, undo in state.restores.items() if _applies(rules, state, key, present)}
+    ownership = {key: own for key, own in state.ownership.items() if key not in restores}
+    holds = dict(state.holds)
     for key, undo in restores.items():
-        held |= undo.holds
+        holds |= undo.holds
         if undo.ownership is not None:
-            owned[key] = undo.ownership
+            ownership[key] = undo.ownership
     absent = {key: undo.tag for key, undo in restores.items() if key not in present}
     assumed = msgspec.structs.replace(customer, tags=(*customer.tags, *absent.values()))
     return Assumption(
-        assumed, CustomerState(owned, held, standing.excluded_rules), restores, frozenset(absent)
+        assumed, CustomerState(ownership, holds, state.excluded_rules), restores, frozenset(absent)
     )
 
 
-def responsible_rule(compiled: CompiledRules, held: Mapping[str, Hold], key: str, own: Ownership) -> str:
+def responsible_rule(rules: CompiledRules, holds: Mapping[str, Hold], key: str, own: Ownership) -> str:
     """The id of the rule that owns a restored tag.
 
-    Its previous owner if that rule still sets the tag, else a live rule with a hold on it, else the previous owner,
+    The previous owner if that rule still sets the tag, else a live rule with a hold on it, else the previous owner,
     although it is gone.
     """
-    live = compiled.tags_by_rule
-    if key in live.get(own.rule, ()):
+    tags_by_rule = rules.tags_by_rule
+    if key in tags_by_rule.get(own.rule, ()):
         return own.rule
-    holders = (rule for rule, hold in held.items() if hold.tag_key == key and key in live.get(rule, ()))
-    return next(holders, own.rule)
+    for rule, hold in holds.items():
+        if hold.tag_key == key and key in tags_by_rule.get(rule, ()):
+            return rule
+    return own.rule
 
 
-def inputs_of_rule(compiled: CompiledRules, key: str, rule: str) -> RuleInputs:
-    """What a rule or tier reads that sets this (folded) tag; nothing if it does not set it."""
-    for step in compiled.steps:
+def inputs_of_rule(rules: CompiledRules, key: str, rule: str) -> RuleInputs:
+    """What the live rule that sets this folded tag reads, or the live tier. NO_INPUTS if there is none of this id."""
+    for step in rules.steps:
         if isinstance(step, TagStep):
             if step.key == key:
                 return next((setter.inputs for setter in step.rules if setter.id == rule), NO_INPUTS)
@@ -103,12 +103,12 @@ def inputs_of_rule(compiled: CompiledRules, key: str, rule: str) -> RuleInputs:
 
 
 def late_restores(
-    standing: CustomerState, recovered: Iterable[WriteIntent], *, rolled_back: frozenset[int]
+    state: CustomerState, recovered: Iterable[WriteIntent], *, rolled_back: frozenset[int]
 ) -> Mapping[str, UndoRecord]:
-    """The customer's restores, and the removals by rolled-back versions whose answer was lost until now.
+    """The restores of a customer, and the removals by rolled-back versions among the recovered writes.
 
-    `standing`: as it was before these writes were known. A tag that we own since a later moment than the removal
-    was removed by a person after that: it is not restored.
+    `state`: without these writes. If we have owned a tag since a moment after the removal, a person removed it later,
+    so it is not restored.
     """
     late = {
         fold(intent.tag): intent.undo
@@ -116,20 +116,23 @@ def late_restores(
         if intent.is_removal
         and intent.version in rolled_back
         and intent.undo is not None
-        and standing.ownership[fold(intent.tag)].since_ms < intent.at_ms
+        and state.ownership[fold(intent.tag)].since_ms < intent.at_ms
     }
-    return {**late, **standing.restores} if late else standing.restores
+    return {**late, **state.restores} if late else state.restores
 
 
 def merge_restores(
     waiting: Mapping[str, UndoRecord], new: Mapping[str, UndoRecord], *, undone: frozenset[int]
 ) -> dict[str, UndoRecord]:
-    """A customer's restores: the new ones, and those of earlier roll-backs unless these are undone themselves."""
+    """The new restores of a customer, and the waiting ones of earlier roll-backs that are not undone themselves.
+
+    A waiting restore of the same tag wins.
+    """
     return {**new, **{key: undo for key, undo in waiting.items() if undo.restored_by not in undone}}
 
 
 class LedgerChange(NamedTuple):
-    """One tag that we added, or that we removed when it stood as `undo` says."""
+    """One tag that we added or removed, as the ledger has it. `undo` is set for a removal."""
 
     customer: int
     tag: str
@@ -144,8 +147,8 @@ class RollbackCollector:
     """Collects what a roll-back must restore. Feed it ledger changes since the first undone version, oldest first.
 
     For each tag only the first change by an undone version counts: a removal is restored to the state recorded with
-    it, an addition is not. Tags that a person changed or retracted since are left alone, and nothing is restored
-    twice by the same roll-back.
+    it, an addition is not. Tags that a person changed or retracted since stay as they are, and nothing is restored
+    twice by the same roll-back. `by`: the version that the roll-back publishes.
     """
 
     def __init__(self, *, undone: frozenset[int], by: int) -> None:
@@ -154,7 +157,7 @@ class RollbackCollector:
         self._first: dict[tuple[int, str], LedgerChange | None] = {}
 
     def add(self, change: LedgerChange) -> None:
-        """Take the next change in."""
+        """Add the next change."""
         key = change.customer, fold(change.tag)
         is_restored = change.version == self._by and change.cause == "restored"
         if key in self._first and (is_restored or change.is_retraction):
@@ -164,17 +167,20 @@ class RollbackCollector:
             self._first.setdefault(key, change if counts else None)
 
     def customers(self) -> list[int]:
-        """The customers whose tags may have to be restored."""
+        """The customers with tags to restore, before external changes are considered."""
         return [*dict.fromkeys(change.customer for change in self._removals())]
 
     def restores(
-        self, touches: Mapping[int, ExternalChanges], *, after_ms: int = 0
+        self, external: Mapping[int, ExternalChanges], *, after_ms: int = 0
     ) -> dict[int, dict[str, UndoRecord]]:
-        """The removals since a moment that are to be restored, given what people did to these customers' tags."""
+        """What to restore, by customer and folded tag. `external`: what people did to the tags of these customers.
+
+        Removals before `after_ms` are left out.
+        """
         restores: dict[int, dict[str, UndoRecord]] = {}
         for change in self._removals():
-            touched = changed_since(touches.get(change.customer, {}), change.tag, after_ms=change.at_ms)
-            if change.undo is not None and not touched and change.at_ms >= after_ms:
+            is_changed = changed_since(external.get(change.customer, {}), change.tag, after_ms=change.at_ms)
+            if change.undo is not None and not is_changed and change.at_ms >= after_ms:
                 undo = msgspec.structs.replace(change.undo, restored_by=self._by)
                 restores.setdefault(change.customer, {})[fold(change.tag)] = undo
         return restores
@@ -183,20 +189,24 @@ class RollbackCollector:
         return (change for change in self._first.values() if change is not None)
 
 
-def _applies(compiled: CompiledRules, standing: CustomerState, key: str, present: frozenset[str]) -> bool:
-    """Whether an undo record applies: not if a person added or removed the tag meanwhile, or excluded the customer."""
-    undo = standing.restores[key]
-    if undo.restored_by in compiled.rolled_back or (
-        undo.ownership is not None and undo.ownership.rule in standing.excluded_rules
+def _applies(rules: CompiledRules, state: CustomerState, key: str, present: frozenset[str]) -> bool:
+    """Whether the undo record of a tag applies.
+
+    It does not if a person added or removed the tag since, if the customer is excluded from its rule, or if the
+    roll-back that restores it was undone.
+    """
+    undo = state.restores[key]
+    if undo.restored_by in rules.rolled_back or (
+        undo.ownership is not None and undo.ownership.rule in state.excluded_rules
     ):
         return False
-    return (key in present) is (key in standing.ownership)
+    return (key in present) is (key in state.ownership)
 
 
 def _owned_by_live_rules(
-    compiled: CompiledRules,
+    rules: CompiledRules,
     decided: CustomerState,
-    standing: CustomerState,
+    before: CustomerState,
     restores: Mapping[str, UndoRecord],
     *,
     now_ms: int,
@@ -204,41 +214,45 @@ def _owned_by_live_rules(
 ) -> Mapping[str, Ownership]:
     """The ownership after the decision, with each restored tag owned by the rule that is responsible for it now.
 
-    A tag that is in the record keeps the moment of its adding; one that is added again is owned from now on.
+    A tag that the record has stays as old as it was. A tag that is added again is owned from now on.
     """
-    owned = dict(decided.ownership)
-    held = {rule: hold for rule, hold in decided.holds.items() if rule not in compiled.rules_without_hold}
-    for key in restores.keys() & owned.keys():
-        own, before = owned[key], standing.ownership.get(key)
-        rule = responsible_rule(compiled, held, key, own)
-        owned[key] = Ownership(
-            own.tag,
-            rule,
-            now_ms if before is None else before.since_ms,
-            version if rule in compiled.tags_by_rule else own.version,
-            before is not None and before.adopted,
+    ownership = dict(decided.ownership)
+    holds = {rule: hold for rule, hold in decided.holds.items() if rule not in rules.rules_without_hold}
+    for key in restores.keys() & ownership.keys():
+        own, earlier = ownership[key], before.ownership.get(key)
+        rule = responsible_rule(rules, holds, key, own)
+        ownership[key] = Ownership(
+            tag=own.tag,
+            rule=rule,
+            since_ms=now_ms if earlier is None else earlier.since_ms,
+            version=version if rule in rules.tags_by_rule else own.version,
+            adopted=earlier is not None and earlier.adopted,
         )
-    return owned
+    return ownership
 
 
 def _against_record(
-    compiled: CompiledRules,
+    rules: CompiledRules,
     decision: Decision,
     assumption: Assumption,
-    owned: Mapping[str, Ownership],
+    ownership: Mapping[str, Ownership],
     *,
     facts: Facts,
 ) -> tuple[TagOutcome, ...]:
-    """The outcomes for the real record: an absent tag is not removed, and it is added if the decision leaves it.
+    """The outcomes for the real record: an absent tag is not removed, and it is added if the decision keeps it.
 
     `facts`: with the tags as decided.
     """
     absent = assumption.absent
-    outcomes = [one for one in decision.outcomes if one.effect != "remove" or fold(one.tag) not in absent]
+    outcomes = [
+        outcome
+        for outcome in decision.outcomes
+        if outcome.effect != "remove" or fold(outcome.tag) not in absent
+    ]
     for key, undo in assumption.restores.items():
         if key in absent and key in facts.tags:
-            rule = owned[key].rule if key in owned else ""
-            inputs = inputs_of_rule(compiled, key, rule)
-            seen = evidence(inputs, facts=facts, customer=assumption.customer)
-            outcomes.append(TagOutcome("add", undo.tag, "restored", rule, None, seen))
+            rule = ownership[key].rule if key in ownership else ""
+            inputs = inputs_of_rule(rules, key, rule)
+            values = evidence(inputs, facts=facts, customer=assumption.customer)
+            outcomes.append(TagOutcome("add", undo.tag, "restored", rule, None, values))
     return tuple(outcomes)

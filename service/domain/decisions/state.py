@@ -1,4 +1,4 @@
-"""What we keep about one customer besides the record: owned tags, holds, exclusions, intents, and their bytes."""
+"""The stored state of one customer besides the record: ownership, holds, exclusions, intents, and their bytes."""
 
 from __future__ import annotations
 
@@ -15,55 +15,48 @@ T = TypeVar("T")
 
 
 class Ownership(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A tag that we added: as we spelled it, for which rule or tier id, when, under which version.
+    """A tag that we own, because we added it or adopted it."""
 
-    `adopted`: somebody else had added it, and it became ours then.
-    """
-
-    tag: str
-    rule: str
+    tag: str  # as we spelled it
+    rule: str  # id of the rule or tier
     since_ms: int
     version: int = 0
-    adopted: bool = False
+    adopted: bool = False  # a person added the tag, and an adoption made it ours
 
     def transferred(self, *, rule: str, version: int) -> Ownership:
-        """The same ownership, held by another rule or tier from now on."""
+        """The same ownership under another rule or tier. The tag is as old as before."""
         return Ownership(self.tag, rule, self.since_ms, version, self.adopted)
 
 
 class Hold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """Why a tag stays although its rule no longer matches.
+    """Why a tag stays although its rule no longer matches: `keep` of a rule, or `downgrade` of a tier.
 
-    `tag` is the folded key that was given, or the tier's level; `since` the day (ordinal) of the giving;
-    `below` the day on which a tier was first seen lower, None while it is not, and `by` the version that saw it.
+    Days are ordinals.
     """
 
-    tag_key: str
-    since_day: int
-    below_since: int | None = None
-    observed_by: int = 0
+    tag_key: str  # the folded tag; for a tier the tag of the level
+    since_day: int  # the day on which the tag was added
+    below_since: int | None = None  # the day since which the customer has earned only a lower level
+    observed_by: int = 0  # the version that first observed the lower level
 
 
 class UndoRecord(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """How a tag stood when we removed it: whose it was (None: not ours), and the holds on it by rule or tier id.
-
-    `by`: the version that puts it back, where one does.
-    """
+    """The state of a tag at the moment we removed it. A roll-back restores it."""
 
     tag: str  # as the record spelled it
-    ownership: Ownership | None = None
-    holds: dict[str, Hold] = {}  # msgspec copies an empty default
-    restored_by: int = 0
+    ownership: Ownership | None = None  # None: we did not own it
+    holds: dict[str, Hold] = {}  # by id of the rule or tier; msgspec copies an empty default
+    restored_by: int = 0  # the version whose publication restores the tag; 0: none does
 
 
 class WriteIntent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """An addition, or with `taken` a removal, that was about to be sent at `at_ms`; the record tells if it arrived.
+    """An addition or a removal, stored before it is sent. If the answer is lost, the next record shows if it arrived.
 
-    Without a `rule` it will not be ours. The rest is for the ledger, in case the answer is lost.
+    `cause`, `evidence` and `undo` are for the ledger entry that the lost answer would have written.
     """
 
     tag: str
-    rule: str
+    rule: str  # empty: we will not own the tag
     at_ms: int
     version: int = 0
     is_removal: bool = False
@@ -74,9 +67,10 @@ class WriteIntent(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
 
 @dataclass(frozen=True, slots=True)
 class CustomerState:
-    """What we keep about one customer besides the record.
+    """What a decision reads and writes about one customer besides the record.
 
-    `restores`: tags that an undone version removed, to be decided on as if they had stayed; for one decision.
+    `restores`: tags that a rolled-back version removed. One decision treats them as if they had stayed; then they
+    are settled.
     """
 
     ownership: Mapping[str, Ownership] = field(default_factory=dict)  # by folded tag
@@ -89,7 +83,7 @@ EMPTY_STATE: Final = CustomerState()
 
 
 class Codec(Generic[T]):
-    """The stored bytes of values by text, such as ownership by folded tag. No values are empty bytes."""
+    """Stored bytes of a mapping from text to values, such as ownership by folded tag. An empty mapping is no bytes."""
 
     __slots__ = ("_decoder",)
 
@@ -97,17 +91,17 @@ class Codec(Generic[T]):
         self._decoder: Final[Decoder[dict[str, T]]] = Decoder(dict[str, value_type])  # type: ignore[valid-type]
 
     def encode(self, values: Mapping[str, T]) -> bytes:
-        """Equal values have equal bytes."""
+        """Equal mappings have equal bytes."""
         return _ENCODER.encode(dict(values)) if values else b""
 
     def decode(self, data: bytes | None) -> dict[str, T]:
-        """Raise Unreadable if the bytes are damaged. None and empty bytes are no values."""
+        """Raise MalformedData if the bytes are damaged. None and empty bytes are an empty mapping."""
         if not data:
             return {}
         try:
             return self._decoder.decode(data)
         except msgspec.MsgspecError as exc:
-            raise MalformedData("what is kept about a customer cannot be read") from exc
+            raise MalformedData("the stored state of a customer cannot be read") from exc
 
 
 _ENCODER: Final = Encoder(order="deterministic")

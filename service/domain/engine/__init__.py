@@ -1,6 +1,7 @@
-"""The rule engine: compiles a rule set into generated functions over a customer's facts.
+"""Compiles a rule set into functions over a customer's facts, and builds these facts.
 
-Others call `compile_rules` and ask the compiled rules."""
+`compile_rules` returns `CompiledRules`, which answers what the live rules say of a customer on a day.
+"""
 
 from service.domain.engine.compiled import (
     CompiledRule,

@@ -1,8 +1,11 @@
-"""Functions made from Python source: in names of our own only, with what a person wrote bound beside it."""
+"""Functions compiled from generated Python source.
+
+The source contains only names of ours. What a person wrote in a rule is bound as a value, never pasted into the text.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from service.domain.rules import LAST_DAY, next_age_change, next_anniversary, window_boundary
@@ -18,30 +21,25 @@ _HELPERS: Final[Mapping[str, object]] = {
 
 
 class FunctionBuilder:
-    """A function of a customer's facts under way: its lines, and the values that it knows by name."""
+    """Collects the lines of a generated function of one parameter, `facts`, and the values that they name."""
 
     def __init__(self) -> None:
-        self._known: dict[str, object] = {}
+        self._values: dict[str, object] = {}
         self._lines: list[str] = []
 
     def bind(self, value: object) -> str:
-        """The name under which the function knows a value, which itself never stands in the source."""
-        name = f"v{len(self._known)}"
-        self._known[name] = value
+        """Return a new name for a value. The source contains the name, never the value."""
+        name = f"v{len(self._values)}"
+        self._values[name] = value
         return name
 
     def add_line(self, text: str, *, depth: int = 0) -> None:
-        """Add a line inside so many blocks."""
+        """Add a line, indented by `depth` blocks."""
         self._lines.append("    " * depth + text)
 
     def build(self) -> Any:
-        """The function itself."""
-        return exec_function("facts", self._lines, {**self._known, **_HELPERS})
-
-
-def exec_function(parameters: str, lines: Iterable[str], known: Mapping[str, object]) -> Any:
-    """Make a function of its lines; `known`: what these name besides. Nothing else is within their reach."""
-    text = "\n    ".join((f"def made({parameters}):", *lines))
-    space = {"__builtins__": {}, **known}
-    exec(compile(text, "<rules>", "exec"), space)  # noqa: S102 - no name and no text of it is an author's
-    return space["made"]
+        """Compile the lines. The function reaches its bound values and the helpers, and no builtins."""
+        text = "\n    ".join(("def generated(facts):", *self._lines))
+        namespace: dict[str, Any] = {"__builtins__": {}, **self._values, **_HELPERS}
+        exec(compile(text, "<rules>", "exec"), namespace)  # noqa: S102 - contains no text of an author
+        return namespace["generated"]

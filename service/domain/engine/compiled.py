@@ -1,4 +1,4 @@
-"""A rule set made ready to be asked about customers. What is asked is compiled when it is first asked."""
+"""Compiled rule sets. Functions are generated lazily, on first use."""
 
 from __future__ import annotations
 
@@ -22,22 +22,18 @@ from service.domain.rules import Calendar, OrphanPolicy, Rule, RuleSet, Tier
 
 
 class FastResult(NamedTuple):
-    """What rules do to a customer's tags, where no hold decides and no ownership moves.
+    """What rules do to the tags of a customer, if no hold decides and no ownership moves.
 
-    `wanted`: the tags that rules give, as they spell them, tiers last. `matched`: ids of the matching rules of tags
-    that several rules set. The others are folded tags. `missing`: wanted and absent, so they are added. `unwanted`:
-    present, although the rules that set them do not match; they are in `lost` too if they are removed. `orphans`:
-    ours, set by no live rule any more; they are in `lost` too if they are removed. `starts_hold`: a tag that is
-    added begins a hold.
+    All tags are folded but those of `wanted`.
     """
 
-    wanted: tuple[str, ...]
-    missing: tuple[str, ...]
-    unwanted: tuple[str, ...]
-    matched: tuple[str, ...]
-    starts_hold: int
-    orphans: tuple[str, ...] = ()
-    lost: frozenset[str] = frozenset()
+    wanted: tuple[str, ...]  # given by rules, as the rules spell them; tiers come last
+    missing: tuple[str, ...]  # wanted and absent: added
+    unwanted: tuple[str, ...]  # present, although the rules that set them do not match
+    matched: tuple[str, ...]  # ids of the matching rules of tags that several rules set
+    starts_hold: int  # 1 if an added tag starts a hold
+    orphans: tuple[str, ...] = ()  # owned, and set by no live rule
+    lost: frozenset[str] = frozenset()  # the unwanted tags and orphans that are removed
 
 
 FastPath = Callable[[Facts], FastResult | None]
@@ -45,7 +41,7 @@ FastPath = Callable[[Facts], FastResult | None]
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule, ready. `depends_on`: the ids of those that are decided before it, directly or not."""
+    """A compiled rule."""
 
     rule: Rule
     id: str
@@ -55,7 +51,7 @@ class CompiledRule:
     keep_days: int
     owns_all: bool
     inputs: RuleInputs
-    depends_on: frozenset[str]
+    depends_on: frozenset[str]  # ids of the rules and tiers to decide before, direct or not
 
     @property
     def matches(self) -> Test:
@@ -68,10 +64,10 @@ class CompiledRule:
 
 @dataclass(frozen=True, slots=True)
 class CompiledLevel:
-    """A step of a tier, ready."""
+    """A compiled level of a tier."""
 
     tag: str
-    key: str
+    key: str  # the folded tag
     when: CompiledExpression
     inputs: RuleInputs
 
@@ -82,17 +78,21 @@ class CompiledLevel:
 
 @dataclass(frozen=True)
 class CompiledTier:
-    """A tier, ready."""
+    """A compiled tier."""
 
     tier: Tier
     id: str
-    levels: tuple[CompiledLevel, ...]
-    level_by_tag: Mapping[str, int]  # folded tag -> level
+    levels: tuple[CompiledLevel, ...]  # from the top
+    level_by_tag: Mapping[str, int]  # folded tag -> index of the level
     downgrade_days: int
     owns_all: bool
     inputs: RuleInputs
-    rule_ids: frozenset[str]  # its own id alone
-    depends_on: frozenset[str]
+    rule_ids: frozenset[str]  # only the tier's own id
+    depends_on: frozenset[str]  # ids of the rules and tiers to decide before, direct or not
+
+    @property
+    def has_hold(self) -> bool:
+        return bool(self.downgrade_days)
 
     @cached_property
     def next_change(self) -> NextChange | None:
@@ -101,13 +101,13 @@ class CompiledTier:
 
 @dataclass(frozen=True)
 class TagStep:
-    """One tag and the live rules that set it: it is there while any of them matches."""
+    """One tag and the live rules that set it. The tag is wanted while any of them matches."""
 
     tag: str
     key: str
     rules: tuple[CompiledRule, ...]
     rule_ids: frozenset[str]
-    depends_on: frozenset[str]  # the ids of those that are decided before one of its rules, directly or not
+    depends_on: frozenset[str]  # ids of the rules and tiers to decide before, direct or not
     has_hold: bool
     owns_all: bool
 
@@ -125,37 +125,36 @@ Step = TagStep | CompiledTier
 
 @dataclass(frozen=True)
 class CompiledRules:
-    """A rule set, ready to be asked about customers.
+    """A compiled rule set. Rules and tiers that are not enabled are left out.
 
-    `rules` and `tiers` are the live ones, in the document's order; `steps` the order of decisions.
-    `reads` are the record's keys that they read (`tags` always): a record without one of them must not be
-    decided on, since a missing key is not an empty value.
+    `required_keys`: the keys of a record that the live rules read, and `tags`. A record that lacks one of them must
+    not be decided on, because a missing key is not an empty value.
     """
 
     rule_set: RuleSet
     calendar: Calendar
-    rules: tuple[CompiledRule, ...]
-    tiers: tuple[CompiledTier, ...]
-    steps: tuple[Step, ...]
+    rules: tuple[CompiledRule, ...]  # in the order of the document
+    tiers: tuple[CompiledTier, ...]  # in the order of the document
+    steps: tuple[Step, ...]  # in the order of decisions
     managed_tags: frozenset[str]  # folded tags that live rules set
     tags_by_rule: Mapping[str, frozenset[str]]  # id of a live rule or tier -> folded tags that it sets
-    rules_without_hold: frozenset[
-        str
-    ]  # ids of live rules and tiers that hold nothing: they keep while matching
+    rules_without_hold: frozenset[str]  # ids of live rules and tiers without `keep` or `downgrade`
     required_keys: frozenset[str]
-    orphan_policies: Mapping[str, OrphanPolicy]  # also of rules that are no longer in the document
-    revoked_grants: frozenset[tuple[str, int]]
-    rolled_back: frozenset[int]  # versions whose removals are put back
-    holding_steps: tuple[Step, ...]  # the steps that hold something after it no longer matches
-    build_facts: Callable[[Customer, int], Facts]  # that the live rules read, on a day (ordinal)
+    orphan_policies: Mapping[
+        str, OrphanPolicy
+    ]  # by rule id, also of rules that are no longer in the document
+    revoked_grants: frozenset[tuple[str, int]]  # (rule id, version): a roll-back revokes what these added
+    rolled_back: frozenset[int]  # versions whose removals a roll-back restores
+    holding_steps: tuple[Step, ...]  # the steps with `keep` or `downgrade`
+    build_facts: Callable[[Customer, int], Facts]  # on a day (ordinal), as far as live rules read them
 
     def local_day(self, ms: int) -> int:
-        """The shop's day (ordinal) of a moment."""
+        """The shop's day (ordinal) at a moment."""
         return self.calendar.day_of(ms)
 
     @cached_property
     def fast_path(self) -> FastPath:
-        """Returns what all steps do to a customer's tags, or None if only the whole decision can tell."""
+        """Returns what all steps do to the tags of a customer, or None if that takes the whole decision."""
         return _compile_fast_path(self.steps, self.tags_by_rule)
 
     @cached_property
@@ -165,13 +164,13 @@ class CompiledRules:
 
     @cached_property
     def next_change_by_rule(self) -> tuple[tuple[str, NextChange], ...]:
-        """By rule or tier, as far as time alone may change what it says."""
-        ready: tuple[CompiledRule | CompiledTier, ...] = (*self.rules, *self.tiers)
-        return tuple((one.id, one.next_change) for one in ready if one.next_change is not None)
+        """Ids and functions of the rules and tiers whose result may change by time alone."""
+        live: tuple[CompiledRule | CompiledTier, ...] = (*self.rules, *self.tiers)
+        return tuple((rule.id, rule.next_change) for rule in live if rule.next_change is not None)
 
     @cached_property
     def next_change(self) -> NextChange | None:
-        """All of them at once: the first later day on which time alone may change what any rule or tier says."""
+        """Returns the first later day (ordinal) on which time alone may change the result of any rule or tier."""
         levels = (level.when for tier in self.tiers for level in tier.levels)
         return compile_next_change([*(rule.when for rule in self.rules), *levels])
 
@@ -180,65 +179,66 @@ def _keys(step: Step) -> frozenset[str]:
     return frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.level_by_tag)
 
 
-def _compile_fast_path(steps: tuple[Step, ...], live: Mapping[str, frozenset[str]]) -> FastPath:
-    """One function for all steps. It gives up at the first step that only the whole decision can settle."""
-    source = FunctionBuilder()
-    result = source.bind(FastResult)
-    source.add_line("tags, starts_hold = facts.tags, 0")
-    source.add_line("wanted, levels, missing, unwanted, matched = [], [], [], [], []")
+def _compile_fast_path(steps: tuple[Step, ...], tags_by_rule: Mapping[str, frozenset[str]]) -> FastPath:
+    """Compile one function for all steps. It returns None at the first step that needs the whole decision."""
+    builder = FunctionBuilder()
+    result = builder.bind(FastResult)
+    builder.add_line("tags, starts_hold = facts.tags, 0")
+    builder.add_line("wanted, levels, missing, unwanted, matched = [], [], [], [], []")
     for step in steps:
-        read = frozenset[str]().union(*(live.get(one, ()) for one in step.depends_on))
-        if read:  # it must see the tags as earlier steps leave them
-            name = source.bind(read)
-            source.add_line(f"if missing and not {name}.isdisjoint(missing): return None")
-            source.add_line(f"if unwanted and not {name}.isdisjoint(unwanted): return None")
+        read = frozenset[str]().union(*(tags_by_rule.get(rule, ()) for rule in step.depends_on))
+        if read:  # the step must see the tags as earlier steps leave them
+            name = builder.bind(read)
+            builder.add_line(f"if missing and not {name}.isdisjoint(missing): return None")
+            builder.add_line(f"if unwanted and not {name}.isdisjoint(unwanted): return None")
         if isinstance(step, TagStep):
-            _fast_tag(step, source)
+            _emit_tag(step, builder)
         else:
-            _fast_tier(step, source)
-    source.add_line(
+            _emit_tier(step, builder)
+    builder.add_line(
         f"return {result}((*wanted, *levels), tuple(missing), tuple(unwanted), tuple(matched), starts_hold)"
     )
-    fast_path: FastPath = source.build()
+    fast_path: FastPath = builder.build()
     return fast_path
 
 
-def _fast_tag(step: TagStep, source: FunctionBuilder) -> None:
-    key, tag = source.bind(step.key), source.bind(step.tag)
+def _emit_tag(step: TagStep, builder: FunctionBuilder) -> None:
+    key, tag = builder.bind(step.key), builder.bind(step.tag)
     if len(step.rules) == 1:
-        source.add_line(f"if {step.rules[0].when.emit_test(source)}:")
+        builder.add_line(f"if {step.rules[0].when.emit_test(builder)}:")
     else:
-        source.add_line("others = len(matched)")
+        builder.add_line("before = len(matched)")
         for rule in step.rules:
-            source.add_line(f"if {rule.when.emit_test(source)}: matched.append({source.bind(rule.id)})")
-        source.add_line("if len(matched) > others:")
-    source.add_line(f"wanted.append({tag})", depth=1)
-    source.add_line(f"if {key} not in tags:", depth=1)
-    source.add_line(f"missing.append({key})", depth=2)
+            builder.add_line(f"if {rule.when.emit_test(builder)}: matched.append({builder.bind(rule.id)})")
+        builder.add_line("if len(matched) > before:")
+    builder.add_line(f"wanted.append({tag})", depth=1)
+    builder.add_line(f"if {key} not in tags:", depth=1)
+    builder.add_line(f"missing.append({key})", depth=2)
     if step.has_hold:
-        source.add_line("starts_hold = 1", depth=2)
-    source.add_line(f"elif {key} in tags: {'return None' if step.has_hold else f'unwanted.append({key})'}")
+        builder.add_line("starts_hold = 1", depth=2)
+    builder.add_line(f"elif {key} in tags: {'return None' if step.has_hold else f'unwanted.append({key})'}")
 
 
-def _fast_tier(tier: CompiledTier, source: FunctionBuilder) -> None:
-    """A hold decides whether a customer keeps a level that is higher than the one earned."""
-    keys, holds = source.bind(frozenset(tier.level_by_tag)), bool(tier.downgrade_days)
-    source.add_line("level = None")
-    for at, level in enumerate(tier.levels):
-        source.add_line(f"{'elif' if at else 'if'} {level.when.emit_test(source)}:")
-        source.add_line(f"level = {source.bind(level.key)}", depth=1)
-        source.add_line(f"levels.append({source.bind(level.tag)})", depth=1)
-        if at and holds:
-            higher = source.bind(frozenset(one.key for one in tier.levels[:at]))
-            source.add_line(f"if not {higher}.isdisjoint(tags): return None", depth=1)
-    if holds:
-        source.add_line(f"elif not {keys}.isdisjoint(tags): return None")
-    source.add_line("if level is not None and level not in tags:")
-    source.add_line("missing.append(level)", depth=1)
-    if holds:
-        source.add_line("starts_hold = 1", depth=1)
-    source.add_line(f"if not {keys}.isdisjoint(tags):")
-    source.add_line(f"for other in {source.bind(tuple(tier.level_by_tag))}:", depth=1)
-    source.add_line("if other in tags and other != level:", depth=2)
-    whole = "tags" in tier.inputs.fields  # the evidence shows each step of a move
-    source.add_line("return None" if whole else "unwanted.append(other)", depth=3)
+def _emit_tier(tier: CompiledTier, builder: FunctionBuilder) -> None:
+    """If the customer has a higher level than the earned one, a hold decides, so the fast path returns None."""
+    keys = builder.bind(frozenset(tier.level_by_tag))
+    builder.add_line("level = None")
+    for index, level in enumerate(tier.levels):
+        builder.add_line(f"{'elif' if index else 'if'} {level.when.emit_test(builder)}:")
+        builder.add_line(f"level = {builder.bind(level.key)}", depth=1)
+        builder.add_line(f"levels.append({builder.bind(level.tag)})", depth=1)
+        if index and tier.has_hold:
+            higher = builder.bind(frozenset(level.key for level in tier.levels[:index]))
+            builder.add_line(f"if not {higher}.isdisjoint(tags): return None", depth=1)
+    if tier.has_hold:
+        builder.add_line(f"elif not {keys}.isdisjoint(tags): return None")
+    builder.add_line("if level is not None and level not in tags:")
+    builder.add_line("missing.append(level)", depth=1)
+    if tier.has_hold:
+        builder.add_line("starts_hold = 1", depth=1)
+    builder.add_line(f"if not {keys}.isdisjoint(tags):")
+    builder.add_line(f"for other in {builder.bind(tuple(tier.level_by_tag))}:", depth=1)
+    builder.add_line("if other in tags and other != level:", depth=2)
+    # Evidence that lists all tags depends on the order of additions and removals.
+    lists_tags = "tags" in tier.inputs.fields
+    builder.add_line("return None" if lists_tags else "unwanted.append(other)", depth=3)

@@ -1,4 +1,4 @@
-"""Making a rule set ready: its conditions as trees, and one step for each tag and tier, in order."""
+"""Compiling a rule set: its conditions, and one step for each tag and each tier in the order of decisions."""
 
 from __future__ import annotations
 
@@ -32,36 +32,46 @@ from service.domain.rules import (
 
 
 def compile_rules(rule_set: RuleSet, *, inheritance: Inheritance = NO_INHERITANCE) -> CompiledRules:
-    """Make a rule set ready; `past` is what earlier versions left behind (see ownership.Past)."""
-    needs = _all_needs(rule_set)
-    currency = rule_set.currency
-    rules = tuple(_rule(rule, currency, needs[rule.id]) for rule in rule_set.rules if rule.enabled)
-    tiers = tuple(_tier(tier, currency, needs[tier.id]) for tier in rule_set.tiers if tier.enabled)
-    live = [maker for maker in rule_set.all if maker.enabled]
-    fields = {leaf.field for maker in live for tree in maker.expressions for leaf in iter_conditions(tree)}
-    zone = calendar_for(rule_set.timezone)
-    steps = _steps(rules, tiers)
-    ready: tuple[CompiledRule | CompiledTier, ...] = (*rules, *tiers)
+    """Compile a rule set. `inheritance`: what it takes over from earlier versions."""
+    depends_on, currency = _transitive_dependencies(rule_set), rule_set.currency
+    rules = tuple(
+        _compile_rule(rule, currency, depends_on[rule.id]) for rule in rule_set.rules if rule.enabled
+    )
+    tiers = tuple(
+        _compile_tier(tier, currency, depends_on[tier.id]) for tier in rule_set.tiers if tier.enabled
+    )
+    live = [rule for rule in rule_set.all if rule.enabled]
+    fields = {
+        condition.field
+        for rule in live
+        for expression in rule.expressions
+        for condition in iter_conditions(expression)
+    }
+    calendar = calendar_for(rule_set.timezone)
+    steps = _order_steps(rules, tiers)
     return CompiledRules(
         rule_set=rule_set,
-        calendar=zone,
+        calendar=calendar,
         rules=rules,
         tiers=tiers,
         steps=steps,
-        managed_tags=frozenset(fold(tag) for maker in live for tag in maker.tags),
-        tags_by_rule={maker.id: frozenset(map(fold, maker.tags)) for maker in live},
-        rules_without_hold=frozenset(one.id for one in ready if not _holds(one)),
+        managed_tags=frozenset(fold(tag) for rule in live for tag in rule.tags),
+        tags_by_rule={rule.id: frozenset(map(fold, rule.tags)) for rule in live},
+        rules_without_hold=frozenset(
+            [rule.id for rule in rules if not rule.keep_days]
+            + [tier.id for tier in tiers if not tier.downgrade_days]
+        ),
         required_keys=frozenset({"tags"}).union(*(FIELDS[field].record_keys for field in fields)),
         orphan_policies={
             **inheritance.orphan_policies,
-            **{maker.id: maker.when_gone for maker in rule_set.all},
+            **{rule.id: rule.when_gone for rule in rule_set.all},
         },
         revoked_grants=inheritance.revoked_grants,
         rolled_back=inheritance.rolled_back,
-        holding_steps=tuple(step for step in steps if _keeps(step)),
+        holding_steps=tuple(step for step in steps if step.has_hold),
         build_facts=partial(
             build_facts,
-            calendar=zone,
+            calendar=calendar,
             texts=any(FIELDS[field].is_personal for field in fields),
             birthdays=not fields.isdisjoint({"birthday", "age"}),
         ),
@@ -69,85 +79,81 @@ def compile_rules(rule_set: RuleSet, *, inheritance: Inheritance = NO_INHERITANC
 
 
 def tag_spelling(tag: str) -> str:
-    """A tag as it is written to the record: as typed, in composed characters."""
+    """The spelling in which we write a tag to a record: as the author typed it, in composed characters (NFC)."""
     return unicodedata.normalize("NFC", tag).strip()
 
 
-def _keeps(step: Step) -> bool:
-    return step.has_hold if isinstance(step, TagStep) else bool(step.downgrade_days)
-
-
-def _holds(one: CompiledRule | CompiledTier) -> bool:
-    return bool(one.keep_days if isinstance(one, CompiledRule) else one.downgrade_days)
-
-
-def _rule(rule: Rule, currency: str, needs: frozenset[str]) -> CompiledRule:
-    key = fold(rule.tag)
-    when = compile_expression(rule.when, currency=currency, own=frozenset({key}))
-    return CompiledRule(
-        rule,
-        rule.id,
-        tag_spelling(rule.tag),
-        key,
-        when,
-        rule.keep_days,
-        rule.owns == "all",
-        collect_inputs(rule.expressions),
-        needs,
-    )
-
-
-def _tier(tier: Tier, currency: str, needs: frozenset[str]) -> CompiledTier:
-    own = frozenset(map(fold, tier.tags))
-    levels = []
-    for level in tier.levels:
-        when = compile_expression(level.when, currency=currency, own=own)
-        levels.append(
-            CompiledLevel(tag_spelling(level.tag), fold(level.tag), when, collect_inputs((level.when,)))
+def _transitive_dependencies(rule_set: RuleSet) -> dict[str, frozenset[str]]:
+    """For each rule and tier, the ids of the rules and tiers whose tags it reads, directly or through others."""
+    direct = direct_dependencies(rule_set.all)
+    transitive: dict[str, frozenset[str]] = {}
+    for rule_id in TopologicalSorter(direct).static_order():
+        transitive[rule_id] = frozenset(direct[rule_id]).union(
+            *(transitive[other] for other in direct[rule_id])
         )
-    keys = {level.key: at for at, level in enumerate(levels)}
-    return CompiledTier(
-        tier,
-        tier.id,
-        tuple(levels),
-        keys,
-        tier.downgrade_days,
-        tier.owns == "all",
-        collect_inputs(tier.expressions),
-        frozenset({tier.id}),
-        needs,
+    return transitive
+
+
+def _compile_rule(rule: Rule, currency: str, depends_on: frozenset[str]) -> CompiledRule:
+    key = fold(rule.tag)
+    return CompiledRule(
+        rule=rule,
+        id=rule.id,
+        tag=tag_spelling(rule.tag),
+        key=key,
+        when=compile_expression(rule.when, currency=currency, own_tags=frozenset({key})),
+        keep_days=rule.keep_days,
+        owns_all=rule.owns == "all",
+        inputs=collect_inputs(rule.expressions),
+        depends_on=depends_on,
     )
 
 
-def _all_needs(rule_set: RuleSet) -> dict[str, frozenset[str]]:
-    """Near and far: whoever sets what a rule reads, and whoever sets what that one reads."""
-    near = direct_dependencies(rule_set.all)
-    far: dict[str, frozenset[str]] = {}
-    for one in TopologicalSorter(near).static_order():
-        far[one] = frozenset(near[one]).union(*(far[other] for other in near[one]))
-    return far
+def _compile_tier(tier: Tier, currency: str, depends_on: frozenset[str]) -> CompiledTier:
+    own_tags = frozenset(map(fold, tier.tags))
+    levels = tuple(
+        CompiledLevel(
+            tag=tag_spelling(level.tag),
+            key=fold(level.tag),
+            when=compile_expression(level.when, currency=currency, own_tags=own_tags),
+            inputs=collect_inputs((level.when,)),
+        )
+        for level in tier.levels
+    )
+    return CompiledTier(
+        tier=tier,
+        id=tier.id,
+        levels=levels,
+        level_by_tag={level.key: index for index, level in enumerate(levels)},
+        downgrade_days=tier.downgrade_days,
+        owns_all=tier.owns == "all",
+        inputs=collect_inputs(tier.expressions),
+        rule_ids=frozenset({tier.id}),
+        depends_on=depends_on,
+    )
 
 
-def _steps(rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...]) -> tuple[Step, ...]:
-    """One step for each tag and tier, so that a tag is settled before anyone reads it."""
+def _order_steps(rules: tuple[CompiledRule, ...], tiers: tuple[CompiledTier, ...]) -> tuple[Step, ...]:
+    """One step for each tag and each tier, so that a tag is decided before any rule reads it."""
     by_tag: dict[str, list[CompiledRule]] = {}
     for rule in rules:
         by_tag.setdefault(rule.key, []).append(rule)
     steps: list[Step] = [*(_tag_step(tuple(group)) for group in by_tag.values()), *tiers]
-    place = {one: at for at, step in enumerate(steps) for one in step.rule_ids}
+    index_by_rule = {rule_id: index for index, step in enumerate(steps) for rule_id in step.rule_ids}
     graph = {
-        at: {place[one] for one in step.depends_on if one in place} - {at} for at, step in enumerate(steps)
+        index: {index_by_rule[rule_id] for rule_id in step.depends_on if rule_id in index_by_rule} - {index}
+        for index, step in enumerate(steps)
     }
-    return tuple(steps[at] for at in TopologicalSorter(graph).static_order())
+    return tuple(steps[index] for index in TopologicalSorter(graph).static_order())
 
 
 def _tag_step(rules: tuple[CompiledRule, ...]) -> TagStep:
     return TagStep(
-        rules[0].tag,
-        rules[0].key,
-        rules,
-        frozenset(rule.id for rule in rules),
-        frozenset[str]().union(*(rule.depends_on for rule in rules)),
-        any(rule.keep_days for rule in rules),
-        any(rule.owns_all for rule in rules),
+        tag=rules[0].tag,
+        key=rules[0].key,
+        rules=rules,
+        rule_ids=frozenset(rule.id for rule in rules),
+        depends_on=frozenset[str]().union(*(rule.depends_on for rule in rules)),
+        has_hold=any(rule.keep_days for rule in rules),
+        owns_all=any(rule.owns_all for rule in rules),
     )

@@ -1,4 +1,4 @@
-"""Evidence: the values that a rule compared, as they are stored with every write and shown."""
+"""Evidence: the values that a rule compared. It is stored with every write and shown to people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MAX_FIELDS: Final = 8
 
 @dataclass(frozen=True, slots=True)
 class RuleInputs:
-    """What a rule's conditions read: fields (the first eight), and the tags that they name."""
+    """What the conditions of a rule read: the first eight fields, and the folded tags that they name."""
 
     fields: tuple[str, ...] = ()
     tags: frozenset[str] = frozenset()
@@ -26,32 +26,36 @@ class RuleInputs:
 NO_INPUTS: Final = RuleInputs()
 
 
-def collect_inputs(trees: Iterable[Expression]) -> RuleInputs:
-    """Collect what some trees read."""
+def collect_inputs(expressions: Iterable[Expression]) -> RuleInputs:
+    """Collect what the expressions of a rule read."""
     fields: dict[str, None] = {}
-    named: set[str] = set()
-    for condition in (one for tree in trees for one in iter_conditions(tree)):
-        if condition.field == "tags" and isinstance(condition.value, tuple):
-            named.update(fold(str(tag)) for tag in condition.value)
-        else:
-            fields[condition.field] = None
-    return RuleInputs(tuple(fields)[:_MAX_FIELDS], frozenset(named))
+    tags: set[str] = set()
+    for expression in expressions:
+        for condition in iter_conditions(expression):
+            if condition.field == "tags" and isinstance(condition.value, tuple):
+                tags.update(fold(str(tag)) for tag in condition.value)
+            else:
+                fields[condition.field] = None
+    return RuleInputs(tuple(fields)[:_MAX_FIELDS], frozenset(tags))
 
 
 def evidence(inputs: RuleInputs, *, facts: Facts, customer: Customer) -> dict[str, object]:
-    """The fields that a rule reads, as they are: money in ten-thousandths, days as ISO dates.
+    """The values of the fields that a rule reads, by field name; see `fact_value`.
 
-    Texts are cut at 40 characters; of the tags only those that the rule names; what a person wrote or can
-    be reached by (email, phone, note, names) only says whether it is there.
+    Of the tags, only those that the rule names are listed, unless it reads all of them.
     """
-    found = {name: fact_value(name, facts=facts, customer=customer) for name in inputs.fields}
-    if inputs.tags and "tags" not in found:
-        found["tags"] = sorted(inputs.tags & facts.tags)
-    return found
+    values = {name: fact_value(name, facts=facts, customer=customer) for name in inputs.fields}
+    if inputs.tags and "tags" not in values:
+        values["tags"] = sorted(inputs.tags & facts.tags)
+    return values
 
 
 def fact_value(name: str, *, facts: Facts, customer: Customer) -> object:
-    """One field's value on the day of the facts, fit to be kept and shown."""
+    """The value of one field on the day of the facts, as it may be stored and shown.
+
+    Money is in ten-thousandths, days are ISO dates, texts are cut at 40 characters, tags are the first eight. A
+    personal field (e-mail, phone, note, names) is only True or False: whether it has a value.
+    """
     field = FIELDS[name]
     value = getattr(facts, field.fact_names[0])
     if field.type is FieldType.TAGS:

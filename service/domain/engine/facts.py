@@ -1,4 +1,4 @@
-"""Facts: what conditions compare, built once for a customer and a day (dates as days, texts folded)."""
+"""Facts: the values that conditions compare, built once for a customer and a day."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from service.domain.rules import Calendar, Day, age, make_day
 
 
 class Facts(msgspec.Struct, gc=False):
-    """One customer on one day, ready to compare: None is empty; 0 and False are values.
+    """One customer on one day. None is an empty field; 0 and False are values.
 
-    Money is in ten-thousandths, dates are ordinals of local days, texts are folded. `tags` are folded
-    keys; the decision moves them on, so that later rules see what earlier ones decided.
+    Money is in ten-thousandths, dates are ordinals of local days, texts and tags are folded. A decision changes
+    `tags` in its own copy of the facts, so that later rules see what earlier rules decided.
     """
 
     day: Day
@@ -47,24 +47,24 @@ class Facts(msgspec.Struct, gc=False):
 def build_facts(
     customer: Customer, today: int, *, calendar: Calendar, texts: bool = True, birthdays: bool = True
 ) -> Facts:
-    """Build a customer's facts on a day (ordinal).
+    """Build the facts of a customer on a day (ordinal).
 
-    Without `texts` the personal texts stay empty, without `birthdays` birthday and age: half of the cost, which is
-    about that of twenty rules.
+    Without `texts` the personal texts stay empty; without `birthdays` birthday and age do. Leaving both out halves the
+    cost, which otherwise equals that of about twenty rules.
     """
-    on, day_of = make_day(today), calendar.day_of
+    day, day_of = make_day(today), calendar.day_of
     spent, orders = customer.total_spent, customer.orders_count
     ordered, created, born = customer.last_order_ms, customer.created_ms, customer.birthday_ms
     birthday = None if born is None or not birthdays else date.fromordinal(day_of(born))
     state, group, province, code = customer.state, customer.group, customer.province, customer.province_code
     district, ward = customer.district, customer.ward
     return Facts(
-        on,
+        day,
         frozenset(map(fold, customer.tags)),
         spent,
         spent // orders if orders and spent is not None else None,
         orders,
-        None if birthday is None else age(birthday, on),
+        None if birthday is None else age(birthday, day),
         None if ordered is None else day_of(ordered),
         None if created is None else day_of(created),
         birthday,
@@ -77,14 +77,13 @@ def build_facts(
         (fold(code) or None) if code else None,
         (fold(district) or None) if district else None,
         (fold(ward) or None) if ward else None,
-        *(map(_folded_once, _personal_texts(customer)) if texts else ()),
+        *(map(_fold_text, _personal_texts(customer)) if texts else ()),
     )
 
 
-_personal_texts: Final = attrgetter(
-    "email", "phone", "note", "first_name", "last_name"
-)  # in the order of Facts
+# In the order of `Facts`.
+_personal_texts: Final = attrgetter("email", "phone", "note", "first_name", "last_name")
 
 
-def _folded_once(text: str | None) -> str | None:
+def _fold_text(text: str | None) -> str | None:
     return (fold_uncached(text) or None) if text else None

@@ -1,4 +1,4 @@
-"""A tree of conditions, ready to be asked: each node knows its source, and can be asked alone."""
+"""Compiled conditions: each node of an expression emits source for the function of its rule, and compiles alone."""
 
 from __future__ import annotations
 
@@ -28,37 +28,47 @@ NextChange = Callable[[Facts], int | None]
 
 
 class _Node(ABC):
-    """What is made of a node is made when it is first asked: most nodes are asked only as part of their rule."""
+    """Base of compiled expressions.
+
+    `matches` and `next_change` are compiled on first access: most nodes are only evaluated as part of the function of
+    their rule.
+    """
 
     @cached_property
     def matches(self) -> Test:
-        """The test itself."""
+        """Whether the expression is true of a customer's facts."""
         return compile_test([self])
 
     @cached_property
     def next_change(self) -> NextChange | None:
-        """Tells the first later day on which time alone may change the answer; None: it never does."""
+        """Returns the first later day (ordinal) on which time alone may change the result, or None if there is none.
+
+        None instead of a function if the expression does not depend on time at all.
+        """
         return compile_next_change([self])
 
     @property
     @abstractmethod
     def is_time_dependent(self) -> bool:
-        """Whether time alone may change the answer."""
+        """Whether time alone may change the result."""
 
     @abstractmethod
     def emit_test(self, into: FunctionBuilder) -> str:
-        """The test as an expression of the source that it goes into."""
+        """Return the test as an expression for the source of `into`."""
 
     @abstractmethod
     def emit_next_change(self, into: FunctionBuilder, depth: int) -> None:
-        """Of a dated node: add lines that move `soonest` to an earlier day if its answer may change on one."""
+        """Add lines that set `soonest` to the day on which the result may change, if that is earlier.
+
+        Only for a node that depends on time.
+        """
 
 
 @dataclass(frozen=True)
 class CompiledCondition(_Node):
-    """A comparison, ready: the source as authored, the value as compared.
+    """A compiled comparison. `value` is the operand; `expression` has it as the author wrote it.
 
-    `own`: the folded tags that the asking rule sets itself.
+    `own_tags`: the folded tags that the rule of the condition sets.
     """
 
     expression: Condition
@@ -73,16 +83,16 @@ class CompiledCondition(_Node):
 
     @property
     def _ages(self) -> tuple[int, ...] | None:
-        """The ages at which a comparison of ages changes."""
+        """The ages at which the result of a comparison of ages changes. None for any other comparison."""
         if self.field.name != "age" or self.operator.interval is None:
             return None
         low, high = self.operator.interval(self.value, 0)
         return tuple(age for age in (low, None if high is None else high + 1) if age is not None)
 
     def emit_test(self, into: FunctionBuilder) -> str:
-        """A field may be two facts, a name and its code: one of them must pass, or both if an empty one passes."""
-        sees_all = self.field.name == "tags" and self.operator.operand_type is OperandType.NONE
-        value = into.bind(self.own_tags if sees_all else self.value)
+        """Some fields have two facts, a name and its code. One of them must pass; both must if an empty fact passes."""
+        reads_all_tags = self.field.name == "tags" and self.operator.operand_type is OperandType.NONE
+        value = into.bind(self.own_tags if reads_all_tags else self.value)
         tests = [
             f"({self.operator.template.format(fact=fact, value=value)})" for fact in self.field.fact_names
         ]
@@ -90,16 +100,18 @@ class CompiledCondition(_Node):
 
     def emit_next_change(self, into: FunctionBuilder, depth: int) -> None:
         if self.operator.changes_on is not None:
-            fact, on = self.field.fact_names[0], self.operator.changes_on.format(value=into.bind(self.value))
+            fact, day = self.field.fact_names[0], self.operator.changes_on.format(value=into.bind(self.value))
         else:
-            fact, on = "birthday", f"next_age_change(it, {into.bind(self._ages)}, facts.day)"
-        into.add_line(f"if (it := facts.{fact}) is not None and today < (on := {on}) < soonest:", depth=depth)
-        into.add_line("soonest = on", depth=depth + 1)
+            fact, day = "birthday", f"next_age_change(it, {into.bind(self._ages)}, facts.day)"
+        into.add_line(
+            f"if (it := facts.{fact}) is not None and today < (day := {day}) < soonest:", depth=depth
+        )
+        into.add_line("soonest = day", depth=depth + 1)
 
 
 @dataclass(frozen=True)
 class CompiledGroup(_Node):
-    """All, any or not, ready; `source` says which."""
+    """A compiled `all`, `any` or `not`."""
 
     expression: AllOf | AnyOf | Not
     parts: tuple[CompiledExpression, ...]
@@ -116,15 +128,15 @@ class CompiledGroup(_Node):
         )
 
     def emit_next_change(self, into: FunctionBuilder, depth: int) -> None:
-        """The first of its parts', unless a part that time cannot change decides it anyway.
+        """The earliest change of a part, unless the parts that do not depend on time already decide the group.
 
-        A part that reads tags may be changed by another rule's day, which is that rule's to tell.
+        A part that reads tags may change because of another rule. That rule's own next change covers the day.
         """
         timeless = [part for part in self.parts if not part.is_time_dependent]
         if timeless:
-            every = isinstance(self.expression, AllOf)
-            steady = emit_all(timeless, into) if every else f"not ({emit_any(timeless, into)})"
-            into.add_line(f"if {steady}:", depth=depth)
+            is_all = isinstance(self.expression, AllOf)
+            undecided = emit_all(timeless, into) if is_all else f"not ({emit_any(timeless, into)})"
+            into.add_line(f"if {undecided}:", depth=depth)
         for part in self.parts:
             if part.is_time_dependent:
                 part.emit_next_change(into, depth + bool(timeless))
@@ -134,43 +146,53 @@ CompiledExpression = CompiledCondition | CompiledGroup
 
 
 def emit_all(nodes: Iterable[_Node], into: FunctionBuilder) -> str:
-    """An expression: all of them match."""
-    return " and ".join(f"({one.emit_test(into)})" for one in nodes)
+    """Return an expression that is true if all nodes match."""
+    return " and ".join(f"({node.emit_test(into)})" for node in nodes)
 
 
 def emit_any(nodes: Iterable[_Node], into: FunctionBuilder) -> str:
-    """An expression: one of them matches."""
-    return " or ".join(f"({one.emit_test(into)})" for one in nodes)
+    """Return an expression that is true if any node matches."""
+    return " or ".join(f"({node.emit_test(into)})" for node in nodes)
 
 
 def compile_test(nodes: Iterable[_Node]) -> Test:
-    """A function: does one of them match?"""
-    source = FunctionBuilder()
-    source.add_line(f"return {emit_any(nodes, source)}")
-    test: Test = source.build()
+    """Compile a function that returns whether any node matches."""
+    builder = FunctionBuilder()
+    builder.add_line(f"return {emit_any(nodes, builder)}")
+    test: Test = builder.build()
     return test
 
 
 def compile_next_change(nodes: Iterable[_Node]) -> NextChange | None:
-    """A function: the first later day on which time alone may change one of them; None when it changes none."""
-    dated = [one for one in nodes if one.is_time_dependent]
-    if not dated:
+    """Compile a function that returns the first later day on which time alone may change the result of any node.
+
+    None instead of a function if no node depends on time.
+    """
+    time_dependent = [node for node in nodes if node.is_time_dependent]
+    if not time_dependent:
         return None
-    source = FunctionBuilder()
-    source.add_line("today, soonest = facts.day.ordinal, never")
-    for one in dated:
-        one.emit_next_change(source, 0)
-    source.add_line("return soonest if soonest < never else None")
-    flip: NextChange = source.build()
-    return flip
+    builder = FunctionBuilder()
+    builder.add_line("today, soonest = facts.day.ordinal, never")
+    for node in time_dependent:
+        node.emit_next_change(builder, 0)
+    builder.add_line("return soonest if soonest < never else None")
+    next_change: NextChange = builder.build()
+    return next_change
 
 
 def compile_expression(
-    node: Expression, *, currency: str, own: frozenset[str] = frozenset()
+    expression: Expression, *, currency: str, own_tags: frozenset[str] = frozenset()
 ) -> CompiledExpression:
-    """Make a tree of conditions ready; `own`: the folded tags that the asking rule sets itself."""
-    if isinstance(node, Condition):
-        return CompiledCondition(node, FIELDS[node.field], node.operator, node.operand(currency), own)
+    """Compile an expression. `own_tags`: the folded tags that its rule sets."""
+    if isinstance(expression, Condition):
+        return CompiledCondition(
+            expression=expression,
+            field=FIELDS[expression.field],
+            operator=expression.operator,
+            value=expression.operand(currency),
+            own_tags=own_tags,
+        )
+    parts = children(expression)
     return CompiledGroup(
-        node, tuple(compile_expression(part, currency=currency, own=own) for part in children(node))
+        expression, tuple(compile_expression(part, currency=currency, own_tags=own_tags) for part in parts)
     )

@@ -10,11 +10,11 @@ from service.domain.customers import Customer, apply_change, fold, tag_set
 from service.domain.decisions import CustomerState, Decision, Ownership, TagOutcome, decide_with_restores
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
-    Coming,
     CustomerExplanation,
     ExplainInput,
     RuleExplanation,
     RuleStatus,
+    ScheduledChange,
     TagExplanation,
     TagOrigin,
     TierExplanation,
@@ -59,7 +59,7 @@ class _Explanation:
         """How a tag is added or removed, if it is."""
         return next((one for one in self.outcomes.get(key, ()) if one.effect in ("add", "remove")), None)
 
-    def coming(self, maker: str, keys: frozenset[str]) -> Coming | None:
+    def coming(self, maker: str, keys: frozenset[str]) -> ScheduledChange | None:
         """What happens to these tags on the day on which the rule or tier may change."""
         day = self.next[maker]
         if day is None:
@@ -69,7 +69,7 @@ class _Explanation:
             customer = msgspec.structs.replace(known.customer, tags=then.names)
             self._coming[day] = _decide(self.compiled, customer, self.decision.state, known, day)
         change = self._coming[day].change
-        return Coming(
+        return ScheduledChange(
             day,
             tuple(tag for tag in change.add if fold(tag) in keys),
             tuple(tag for tag in change.remove if fold(tag) in keys),

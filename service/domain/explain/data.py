@@ -8,7 +8,12 @@ from typing import Any
 import msgspec
 
 from service.domain.customers import fold
-from service.domain.explain.model import Coming, CustomerExplanation, RuleExplanation, TierExplanation
+from service.domain.explain.model import (
+    CustomerExplanation,
+    RuleExplanation,
+    ScheduledChange,
+    TierExplanation,
+)
 from service.domain.explain.text import describe_scheduled, describe_status, describe_tier
 from service.domain.explain.trace_text import trace_data
 from service.domain.explain.wording import Translator
@@ -89,7 +94,7 @@ def _tier(told: CustomerExplanation, one: TierExplanation, words: Translator) ->
     }
 
 
-def _coming(coming: Coming | None, words: Translator) -> dict[str, Any] | None:
+def _coming(coming: ScheduledChange | None, words: Translator) -> dict[str, Any] | None:
     if coming is None:
         return None
     told = {"day": _day(coming.day), "adds": coming.adds, "removes": coming.removes}

@@ -66,7 +66,7 @@ class TagExplanation:
 
 
 @dataclass(frozen=True, slots=True)
-class Coming:
+class ScheduledChange:
     """The day (ordinal) on which something changes by itself, and what then happens to the tags."""
 
     day: int
@@ -83,7 +83,7 @@ class RuleExplanation:
     status: RuleStatus
     until: int | None
     hold: Hold | None
-    scheduled: Coming | None
+    scheduled: ScheduledChange | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class TierExplanation:
     is_waiting: bool
     until: int | None
     excluded: bool
-    scheduled: Coming | None
+    scheduled: ScheduledChange | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,9 +7,9 @@ from datetime import date
 
 from service.domain.customers import fold
 from service.domain.explain.model import (
-    Coming,
     CustomerExplanation,
     RuleExplanation,
+    ScheduledChange,
     TagExplanation,
     TierExplanation,
 )
@@ -55,7 +55,7 @@ def describe_tier(one: TierExplanation, *, translator: Translator) -> str:
     return f"{now} · {goes}"
 
 
-def describe_scheduled(scheduled: Coming | None, *, translator: Translator) -> str:
+def describe_scheduled(scheduled: ScheduledChange | None, *, translator: Translator) -> str:
     """What time alone will do; '' for nothing."""
     if scheduled is None:
         return ""

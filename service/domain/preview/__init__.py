@@ -28,7 +28,7 @@ from service.domain.preview.lint import (
     lint_matches,
     lint_spellings,
 )
-from service.domain.preview.population import Population, make_population
+from service.domain.preview.population import Population
 
 __all__ = [
     "LintWarning",
@@ -48,7 +48,6 @@ __all__ = [
     "lint_coverage",
     "lint_matches",
     "lint_spellings",
-    "make_population",
     "preview",
     "publish_plan",
     "summarize_change",

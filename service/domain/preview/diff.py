@@ -29,7 +29,7 @@ class RuleChange:
     """What became of one rule or tier. `before` and `after` are None where it was, or is, not there."""
 
     id: str
-    how: ChangeKind
+    kind: ChangeKind
     before: RuleOrTier | None
     after: RuleOrTier | None
 
@@ -81,7 +81,7 @@ def summarize_change(one: RuleChange, *, translator: Translator) -> str:
     """`~ Khách VIP (đã sửa)`."""
     maker = one.after if one.after is not None else one.before
     title = maker.display_name(translator.language) if maker is not None else one.id
-    return f"{SIGNS[one.how]} {title} ({translator(f'difference.{one.how}')})"
+    return f"{SIGNS[one.kind]} {title} ({translator(f'difference.{one.kind}')})"
 
 
 def describe_changes(before: RuleSet, after: RuleSet, *, translator: Translator) -> list[str]:
@@ -92,7 +92,7 @@ def describe_changes(before: RuleSet, after: RuleSet, *, translator: Translator)
         told.append(translator("difference.frame", old=old, new=new))
     for one in diff_rules(before, after):
         told.append(summarize_change(one, translator=translator))
-        if one.how != "moved":
+        if one.kind != "moved":
             told += [
                 f"  {line.sign} {line.text}"
                 for line in describe_change(one, translator=translator, before=before, after=after)

@@ -337,7 +337,7 @@ def _tags(population: Population, compiled: CompiledRules, counts: _Counts) -> I
             rules=tuple(rule for rule, keys in compiled.tags_by_rule.items() if key in keys),
             unchanged=counts.unchanged[key],
             samples={
-                effect: population.examples(indexes, most=MAX_SAMPLES) for effect, indexes in found.items()
+                effect: population.sample(indexes, size=MAX_SAMPLES) for effect, indexes in found.items()
             },
             **{effect: len(found.get(effect, ())) for effect in _EFFECTS},
         )
@@ -365,7 +365,7 @@ def _tier(population: Population, tier: CompiledTier, moves: Mapping[Move, Seque
                 names[target],
                 len(indexes),
                 waits,
-                population.examples(indexes, most=MAX_SAMPLES),
+                population.sample(indexes, size=MAX_SAMPLES),
             )
             for (source, target, waits), indexes in sorted(moves.items())
             if source != target

@@ -1,62 +1,65 @@
-"""The population: all customers of a shop with what is stored about each, on one day."""
+"""The population: all known customers of a shop, each with its state, on one day."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nsmallest
-from typing import Final
+from typing import Final, Self
 
 from service.domain.customers import Customer
 from service.domain.decisions import CustomerState
 
-_ODD: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: neighbours land far apart
-_MASK: Final = 2**64 - 1
-
-NOBODY: Final[Mapping[int, frozenset[str]]] = {}
+_GOLDEN_RATIO_64: Final = 0x9E3779B97F4A7C15  # 2**64 divided by the golden ratio: scatters neighbouring ids
+_MASK_64: Final = 2**64 - 1
+_NOTHING_SUPPRESSED: Final[Mapping[int, frozenset[str]]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """All customers of a shop, each with its state at the same index, on a day (ordinal) at a moment."""
+    """All known customers of a shop on one day.
+
+    `states` has each customer's state at the customer's index. `today` is the shop's day (ordinal) at `now_ms`.
+    `suppressed`: index -> folded tags that are not written for a day, because people reverted them three times.
+    """
 
     customers: Sequence[Customer]
     states: Sequence[CustomerState]
     today: int
     now_ms: int
-    suppressed: Mapping[
-        int, frozenset[str]
-    ]  # index -> folded tags that people reverted too often to be written now
+    suppressed: Mapping[int, frozenset[str]]
+
+    @classmethod
+    def of(
+        cls,
+        known: Iterable[tuple[Customer, CustomerState]],
+        *,
+        today: int,
+        now_ms: int,
+        suppressed: Mapping[int, frozenset[str]] = _NOTHING_SUPPRESSED,
+    ) -> Self:
+        """Collect customers with their states. Here, `suppressed` has customer ids as keys."""
+        customers: list[Customer] = []
+        states: list[CustomerState] = []
+        for customer, state in known:
+            customers.append(customer)
+            states.append(state)
+        by_index = {
+            index: suppressed[customer.id]
+            for index, customer in enumerate(customers)
+            if customer.id in suppressed
+        }
+        return cls(customers, states, today, now_ms, by_index)
 
     def __len__(self) -> int:
         return len(self.customers)
 
-    def examples(self, places: Sequence[int], *, most: int) -> tuple[int, ...]:
-        """Return ids of some customers out of these: scattered, and the same ones every time."""
+    def sample(self, indexes: Sequence[int], *, size: int) -> tuple[int, ...]:
+        """Return ids of up to `size` of these customers: scattered, and the same ids every time."""
         customers = self.customers
-        return tuple(nsmallest(most, (customers[place].id for place in places), key=sample_rank))
-
-
-def make_population(
-    known: Iterable[tuple[Customer, CustomerState]],
-    *,
-    today: int,
-    now_ms: int,
-    stopped: Mapping[int, frozenset[str]] = NOBODY,
-) -> Population:
-    """Gather a population. `today` is the shop's day (ordinal) of the moment `now_ms`.
-
-    `stopped`: customer id -> folded tags that are not written for a day, because people keep reverting them.
-    """
-    customers: list[Customer] = []
-    standings: list[CustomerState] = []
-    for customer, standing in known:
-        customers.append(customer)
-        standings.append(standing)
-    held = {index: stopped[one.id] for index, one in enumerate(customers) if one.id in stopped}
-    return Population(customers, standings, today, now_ms, held)
+        return tuple(nsmallest(size, (customers[index].id for index in indexes), key=sample_rank))
 
 
 def sample_rank(customer: int) -> int:
-    """The position of a customer in the order of examples."""
-    return customer * _ODD & _MASK
+    """A customer's position in the order in which samples are taken."""
+    return customer * _GOLDEN_RATIO_64 & _MASK_64

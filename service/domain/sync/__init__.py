@@ -1,8 +1,8 @@
-"""Events and writes: from a webhook to a mark, from a fetched record to the next step.
+"""What follows from a webhook, from a fetched record and from a failed call. Nothing here does I/O.
 
-Others call `parse_delivery` for webhooks and `evaluate_customer` for records."""
+`parse_delivery` names the customer to mark, `evaluate_customer` says what to do about a record.
+"""
 
-from service.domain.sync import evaluate
 from service.domain.sync.evaluate import (
     BatchContext,
     Deleted,
@@ -30,7 +30,6 @@ from service.domain.sync.retries import (
     retry_delay_s,
     too_many_deletions,
 )
-from service.domain.sync.reverts import REVERTS_CODEC, record_reverts, suppressed_tags
 from service.domain.sync.uninstall import DELETE_AFTER_MS, UninstallState, on_refusal
 from service.domain.sync.webhooks import (
     MAX_BODY,
@@ -47,6 +46,7 @@ from service.domain.sync.webhooks import (
     parse_delivery,
     signature_digest,
 )
+from service.domain.sync.writes import REVERTS_CODEC, record_reverts, suppressed_tags
 
 __all__ = [
     "AUTH_PROBE_INTERVAL_S",
@@ -77,7 +77,6 @@ __all__ = [
     "decode_delivery",
     "delivery_id",
     "encode_delivery",
-    "evaluate",
     "evaluate_customer",
     "evaluate_missing",
     "has_signature_format",

@@ -1,4 +1,4 @@
-"""Evaluating one marked customer: from the fetched record and the stored state to what is to be done, without I/O."""
+"""The evaluation of one marked customer: what follows from its record, its stored state and its mark."""
 
 from __future__ import annotations
 
@@ -20,27 +20,28 @@ from service.domain.decisions import (
 )
 from service.domain.engine import CompiledRules
 from service.domain.sync.retries import DELETION_CONFIRM_S, STALE_READ_BACKOFF_S, STALE_READ_RECHECK_S
-from service.domain.sync.reverts import RevertHistory, suppressed_tags
 from service.domain.sync.writes import (
     WRITE_GRACE_MS,
+    RevertHistory,
     WriteStatus,
     detect_reverts,
     intent_key,
     keep_recent,
     resolve_writes,
     suppress,
+    suppressed_tags,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class BatchContext:
-    """What a whole batch is evaluated with: the rules, their version, the moment, and the shop's day (ordinal)."""
+    """What all customers of a batch are evaluated with."""
 
     rules: CompiledRules
     version: int
     now_ms: int
-    today: int
-    shadow: bool = False  # shadow mode: decide and show, write nothing
+    today: int  # the shop's day (ordinal)
+    shadow: bool = False  # shadow mode: decisions are recorded but not written
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +68,37 @@ class MarkContext:
 
 @dataclass(frozen=True, slots=True)
 class UpToDate:
-    """Nothing is to be written.
-
-    `stored`: the state to store. `recovered_writes`: writes whose answer was lost, found in the record.
-    `reverted_tags`: tags of ours that somebody removed. `suppressed_tags`: tags that are not written today.
-    `recheck_at_ms`: when to read again, because the record may be stale. `restores`: what this settles.
-    """
+    """Nothing to write."""
 
     customer: Customer
-    stored: StoredState
+    stored: StoredState  # to be stored
     decision: Decision
-    recovered_writes: tuple[WriteIntent, ...] = ()
-    reverted_tags: tuple[str, ...] = ()
-    suppressed_tags: tuple[str, ...] = ()
-    recheck_at_ms: int | None = None
-    restores: Mapping[str, UndoRecord] = field(default_factory=dict)
+    recovered_writes: tuple[
+        WriteIntent, ...
+    ] = ()  # the answer was lost, and the record shows that they arrived
+    reverted_tags: tuple[str, ...] = ()  # our tags that somebody removed
+    suppressed_tags: tuple[str, ...] = ()  # not written today, because they were reverted too often
+    recheck_at_ms: int | None = None  # when to read again, because the record may be stale
+    restores: Mapping[str, UndoRecord] = field(default_factory=dict)  # settled by this decision
 
 
 @dataclass(frozen=True, slots=True)
 class WriteNeeded:
-    """The changes of the decision are to be written. `result`: what holds once that is done.
+    """The changes of the decision must be written.
 
-    `owned`: the ownership to store before the first call. The intents that it comes from are forgotten by then, and
-    a reverted tag must not be counted twice. `intents`: to be stored before the first call as well.
-    `expected_digest`: of the record once it is written.
+    `owned` is stored before the first call: by then the intents that it comes from are dropped, and a reverted tag
+    must not count twice.
     """
 
-    result: UpToDate
-    owned: Mapping[str, Ownership]
-    intents: Mapping[str, WriteIntent]
-    expected_digest: str
+    result: UpToDate  # the outcome once the writes are done
+    owned: Mapping[str, Ownership]  # by folded tag
+    intents: Mapping[str, WriteIntent]  # by `intent_key`; stored before the first call, too
+    expected_digest: str  # of the record after the writes
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """Read again at `due_ms`; `fields` are stored in the mark."""
+    """Read again at `due_ms`. `fields` are stored in the mark."""
 
     due_ms: int
     cause: str
@@ -110,7 +107,7 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class Unprocessable:
-    """Trying again does not help: a person has to look. `transient`: it may pass by itself within days."""
+    """A retry would not help: this becomes a dead letter. `transient`: it may pass by itself within days."""
 
     cause: str
     text: str
@@ -124,32 +121,38 @@ class Deleted:
 
 Outcome = UpToDate | WriteNeeded | RetryLater | Unprocessable | Deleted
 MISSING: Final = "missing"
-ALWAYS_REQUIRED: Final = frozenset({"tags"})  # without this key nobody knows which tags there are
+ALWAYS_REQUIRED: Final = frozenset({"tags"})  # without this key the present tags are unknown
 
 
 def evaluate_missing(mark: MarkContext, *, now_ms: int) -> RetryLater | Deleted:
-    """Believe a 404 when it is seen again at least ten minutes later: only the body of a webhook is signed."""
+    """Evaluate a customer whose record was answered with a 404.
+
+    Only a second 404, at least ten minutes later, means a deletion.
+    """
     confirm_ms = int(DELETION_CONFIRM_S * 1000)
     if mark.missing_since_ms and now_ms - mark.missing_since_ms >= confirm_ms:
         return Deleted()
-    # A first 404 in the future: the clock was set back.
+    # A first 404 in the future means that the clock was set back.
     first_ms = min(mark.missing_since_ms or now_ms, now_ms)
     return RetryLater(first_ms + confirm_ms, "gone", {"missing_since_ms": str(first_ms), "lane": "bulk"})
 
 
 def is_stale(mark: MarkContext, customer: Customer) -> bool:
-    """Whether the record is older than a webhook said.
+    """Whether the record is older than the newest webhook.
 
-    Whole seconds are compared: the records of the admin dialect have no more, a webhook's body has.
+    Whole seconds are compared: records of the admin dialect have no fractions, bodies of webhooks have.
     """
-    expected_ms, shown_ms = mark.expected_updated_ms, customer.updated_ms
-    return bool(expected_ms and shown_ms is not None and shown_ms // 1000 < expected_ms // 1000)
+    expected_ms, updated_ms = mark.expected_updated_ms, customer.updated_ms
+    return bool(expected_ms and updated_ms is not None and updated_ms // 1000 < expected_ms // 1000)
 
 
 def evaluate_customer(
     mark: MarkContext, record: CustomerRecord, stored: StoredState, batch: BatchContext
 ) -> Outcome:
-    """Evaluate a customer whose record was fetched."""
+    """Evaluate a customer whose record was fetched.
+
+    It resolves earlier writes, decides, counts reverts, and leaves out what was reverted too often.
+    """
     customer, now_ms = record.customer, batch.now_ms
     missing = record.missing_keys & (batch.rules.required_keys | ALWAYS_REQUIRED)
     if missing:
@@ -199,12 +202,12 @@ def evaluate_customer(
 
 
 def shadowed(result: UpToDate, state: CustomerState) -> UpToDate:
-    """In shadow mode nothing is written: the state stays as the record shows it, and the restores wait on."""
+    """The outcome in shadow mode: nothing is written, the state stays as the record shows it, no restore is settled."""
     return replace(result, stored=replace(result.stored, state=state), restores={})
 
 
 def write_needed(result: UpToDate, owned: Mapping[str, Ownership], batch: BatchContext) -> WriteNeeded:
-    """The decision's changes are to be written, each with an intent that is stored first."""
+    """The writes of a decision, each with its intent."""
     intents = [
         WriteIntent(
             outcome.tag,
@@ -228,7 +231,7 @@ def write_needed(result: UpToDate, owned: Mapping[str, Ownership], batch: BatchC
 
 
 def _recheck_at_ms(mark: MarkContext, customer: Customer, writes: WriteStatus, *, now_ms: int) -> int | None:
-    """When to read once more without a webhook: the record is stale, or a write may not show yet."""
+    """When to read again without a webhook: if the record is stale, or may not show a write yet. None: never."""
     moments = [intent.at_ms + WRITE_GRACE_MS for intent in writes.pending.values()]
     moments += [own.since_ms + WRITE_GRACE_MS for own in writes.recent.values()]
     if is_stale(mark, customer):

@@ -1,4 +1,4 @@
-"""How long to wait after a failure, and when a shop's calls of one kind should rest: decisions only."""
+"""Delays after failures, the circuit breaker of a shop, and when to doubt 404s."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 MAX_ATTEMPTS: Final = 8  # then a dead letter, about an hour after the first
-MAX_REJECTIONS: Final = 3  # a 422 can be transient: twice more, then a dead letter
+MAX_REJECTIONS: Final = 3  # a 422 may be transient: two more attempts, then a dead letter
 FIRST_RETRY_S: Final = 5.0
 RETRY_GROWTH: Final = 3.0
 MAX_RETRY_S: Final = 3600.0
@@ -31,48 +31,47 @@ RECONNECT_MAX_S: Final = 2.0
 
 
 def retry_delay_s(attempts: int, jitter: float) -> float:
-    """How long the customer waits after its `tries`-th failure: exponential, full jitter (`dice` in 0..1)."""
+    """Seconds until the retry after the n-th failure of a customer: exponential, full jitter (`jitter` in 0..1)."""
     return min(MAX_RETRY_S, FIRST_RETRY_S * RETRY_GROWTH ** (attempts - 1)) * jitter
 
 
 def reconnect_delay_s(attempts: int, jitter: float) -> float:
-    """How long a worker waits after its store went away, before it tries for the `attempts`-th time (from 1).
+    """Seconds until a worker tries to reach its store for the n-th time (from 1), after the connection was lost.
 
-    Never so short that it does nothing but try, never longer than somebody would notice once the store is back; and
-    not all workers at once (`dice` in 0..1).
+    Between 0.25 and 2 s, so that workers neither try without pause nor stay away once the store is back. `jitter` in
+    0..1 spreads the workers.
     """
     return min(RECONNECT_MAX_S, RECONNECT_MIN_S * 2.0 ** min(attempts, 10)) * (0.5 + 0.5 * jitter)
 
 
 def batch_size(attempts: int, *, maximum: int) -> int:
-    """How many customers that failed `tries` times are fetched together.
+    """How many customers that failed `attempts` times are fetched together.
 
-    Halving with each try leaves a record that spoils its batch alone long before its neighbours give up.
+    Halving the batch with each attempt isolates a poison record long before the other customers reach MAX_ATTEMPTS.
     """
     return max(1, maximum >> attempts)
 
 
 @dataclass(frozen=True, slots=True)
 class CircuitBreaker:
-    """Calls of one kind, `read` or `write`, to one shop: how many failed in a row, and until when they rest.
+    """The circuit breaker for calls of one kind, `read` or `write`, to one shop.
 
-    `failing`: the only customer that they were for, or SEVERAL. One customer that always fails is at fault itself:
-    nobody else has to wait for it.
+    It opens only after failures of several customers: a single customer that always fails must not delay the others.
     """
 
-    failures: int = 0
+    failures: int = 0  # in a row
     open_until_ms: int = 0
-    failing_customer: str = ""
+    failing_customer: str = ""  # the only customer of these calls, or SEVERAL_CUSTOMERS
 
     @property
     def is_tripped(self) -> bool:
-        """Are failures the shop's, and no longer counted against a customer?"""
+        """Whether failures count against the shop rather than a customer."""
         return self.failures >= BREAKER_AFTER and self.failing_customer == SEVERAL_CUSTOMERS
 
     def blames_customer(self, *, first_ms: int, now_ms: int) -> bool:
-        """Is a failure of a customer that was first marked at `first_ms` its own?
+        """Whether a failure counts against the customer, first marked at `first_ms`.
 
-        After a day it is, whatever the shop does: else two customers that always fail would never be given up.
+        After a day it always does. Otherwise two customers that always fail would never become dead letters.
         """
         return not self.is_tripped or now_ms - first_ms > OUTAGE_MAX_S * 1000
 
@@ -88,10 +87,10 @@ class CircuitBreaker:
         return CircuitBreaker()
 
 
-def too_many_deletions(*, gone: int, asked: int) -> bool:
-    """So many first 404s in one turn are a wrong token or address, not deletions: of customers whose deletion nobody
-    announced.
+def too_many_deletions(*, missing: int, requested: int) -> bool:
+    """Whether so many 404s among the requested customers mean a wrong token or address rather than deletions.
 
-    A second 404 is no news: a person has looked since, or there were few at first.
+    `missing` counts first 404s without an announced deletion. A second 404 counts for nothing: either there were few
+    first ones, or a person has resumed the shop since.
     """
-    return gone >= MIN_MASS_DELETION and gone > asked * MASS_DELETION_SHARE
+    return missing >= MIN_MASS_DELETION and missing > requested * MASS_DELETION_SHARE

@@ -1,7 +1,7 @@
-"""An app that may have been uninstalled: when to ask Haravan, and what follows from being refused. Decisions only.
+"""Uninstalled apps: when to probe Haravan, and what follows if it refuses the token.
 
-Only a webhook's body is signed, its topic is not: `app/uninstalled` is a hint. What counts is that Haravan refuses the
-shop's token, twice, an hour apart; and once more before anything is erased.
+The topic of a webhook is not signed, so `app/uninstalled` is only a hint. The shop is paused when Haravan has refused
+its token twice, an hour apart. A week later a third refusal erases its data.
 """
 
 from __future__ import annotations
@@ -17,20 +17,20 @@ UninstallAction = Literal["rejected", "paused", "waiting", "erased"]
 
 @dataclass(frozen=True, slots=True)
 class UninstallState:
-    """What is known of it. `refused_ms`: of the first refusal; `sure_ms`: of the one that paused the shop; 0 = not yet."""
+    """What is known about an uninstall. 0 stands for: not yet."""
 
     announced_ms: int
     first_refused_ms: int = 0
-    confirmed_ms: int = 0
+    confirmed_ms: int = 0  # the refusal that paused the shop
     next_probe_ms: int = 0
 
     def is_due(self, now_ms: int) -> bool:
-        """Whether Haravan is to be asked now; a moment so far ahead was set before the clock was set back."""
+        """Whether to probe now. A probe more than an hour ahead was planned before the clock was set back."""
         return not 0 < self.next_probe_ms - now_ms <= MIN_REFUSAL_GAP_MS
 
 
 def on_refusal(known: UninstallState, *, now_ms: int) -> tuple[UninstallState, UninstallAction]:
-    """What is known once the token was refused again, and what is to be done."""
+    """The state after one more refusal of the token, and what to do."""
     later = replace(known, next_probe_ms=now_ms + MIN_REFUSAL_GAP_MS)
     if known.confirmed_ms:
         return later, "erased" if now_ms - known.confirmed_ms >= DELETE_AFTER_MS else "waiting"

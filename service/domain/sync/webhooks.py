@@ -1,4 +1,4 @@
-"""What a webhook delivery says: whether Haravan signed it, which one it is, and whom it asks us to look at."""
+"""Webhook deliveries: whether Haravan signed one, its identity, and the customer that it marks."""
 
 from __future__ import annotations
 
@@ -27,13 +27,12 @@ SIGNATURE_LENGTH: Final = 44  # base64 of the 32 bytes of SHA-256; hex and SHA-1
 MAX_BODY: Final = 1024 * 1024
 MAX_TOPIC: Final = 64
 DELETED: Final = "customers/delete"
-MAX_TIMESTAMP_MS: Final = (
-    4_102_444_800_000  # 2100: a later `updated_at` is nonsense and must not make us wait
-)
+# The year 2100. A later `updated_at` is nonsense; waiting for a record as new as that would never end.
+MAX_TIMESTAMP_MS: Final = 4_102_444_800_000
 
 
 class IgnoredReason(StrEnum):
-    """Why a signed delivery marks nobody; each is answered 200, since no retry could mend it."""
+    """Why a signed delivery marks no customer. It is answered 200, because a retry would not help."""
 
     NO_ORG = "ignored:no_org"
     UNKNOWN_SHOP = "ignored:unknown_shop"
@@ -45,23 +44,22 @@ class IgnoredReason(StrEnum):
 
 
 class RejectionReason(StrEnum):
-    """Why a request is answered 401 or 415: it is counted, and nothing of it is kept."""
+    """Why a request is answered 401 or 415. It is counted, and nothing of it is stored."""
 
     NO_SIGNATURE = "no_signature"
     BAD_SIGNATURE = "bad_signature"
     NO_SECRET = "no_secret"  # noqa: S105  # the absence of one
-    CONTENT_ENCODING = (
-        "content_encoding"  # answered 415: nobody says whether the signature covers the packed body
-    )
+    # Answered 415: it is not documented whether the signature covers the compressed body.
+    CONTENT_ENCODING = "content_encoding"
 
 
 class DeliveryContent(NamedTuple):
-    """What a signed body says. With a `note` nobody is marked, and the note is the recorded outcome."""
+    """What a signed body says. With an `ignored_reason` no customer is marked."""
 
-    customer: str = ""  # "" = the body names none
-    digest: str = ""  # of the visible fields; "" = not all of them were there to be seen
+    customer: str = ""  # empty: the body names none
+    digest: str = ""  # of the visible fields; empty: the body lacks some of them
     updated_ms: str = "0"
-    ignored_reason: str = ""
+    ignored_reason: str = ""  # recorded as the outcome of the delivery
 
 
 class DeliveryRecord(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -71,19 +69,19 @@ class DeliveryRecord(msgspec.Struct, frozen=True, array_like=True, omit_defaults
     digest: bytes  # HMAC-SHA256 of the raw body: what the signature header spells in base64
     size: int
     test: bool = False
-    org: str = ""  # as the header had it, where that is not the shop it is recorded under
+    org: str = ""  # from the header, if it is not the shop under which the delivery is recorded
 
 
 def has_signature_format(given: bytes) -> bool:
-    """Whether this is base64 of 32 bytes; what is not is refused without any reckoning."""
+    """Whether this is base64 of 32 bytes. Anything else is refused before a digest is computed."""
     return SIGNATURE.fullmatch(given) is not None
 
 
 def signature_digest(body: bytes, signature: bytes, secrets: Iterable[bytes]) -> bytes | None:
     """The HMAC-SHA256 digest of the body if `signature` is its base64 for one of the secrets, else None.
 
-    The comparison takes constant time. Source: haravan.md, Webhooks. A text of another length than base64 of 32 bytes
-    is refused without computing anything, so that a wrong one costs no more than a right one.
+    The comparison takes constant time. A signature of another length is refused without computing a digest.
+    Source: haravan.md, Webhooks.
     """
     if len(signature) != SIGNATURE_LENGTH:
         return None
@@ -95,50 +93,49 @@ def signature_digest(body: bytes, signature: bytes, secrets: Iterable[bytes]) ->
 
 
 def delivery_id(*, org: str, topic: str, digest: bytes) -> bytes:
-    """The identity of a delivery, to label duplicates: Haravan sends neither an id nor a time (haravan.md, Webhooks).
+    """The identity of a delivery, to label duplicates: six bytes for shop and topic, ten for the body.
 
-    `digest` is that of the signature. Six bytes of the identity stand for org and topic, ten for the body: enough, and
-    three days of them stay in memory.
+    Haravan sends neither an id nor a time (haravan.md, Webhooks). `digest` is that of the signature. 16 bytes are
+    enough, and the identities of three days fit in memory.
     """
-    return _whence(org, topic) + digest[:10]
+    return _route_digest(org, topic) + digest[:10]
 
 
 @lru_cache(maxsize=4096)  # a shop's webhooks have the same few topics
-def _whence(org: str, topic: str) -> bytes:
-    """Headers hold no line break, so the two cannot run into one another."""
+def _route_digest(org: str, topic: str) -> bytes:
+    """A header contains no line break, so that two pairs never have the same text."""
     return hashlib.sha256(f"{org}\n{topic}".encode()).digest()[:6]
 
 
 def encode_delivery(record: DeliveryRecord) -> bytes:
-    """The bytes that are stored of a delivery."""
+    """The bytes to store of a delivery."""
     return _ENCODER.encode(record)
 
 
-def decode_delivery(blob: bytes) -> DeliveryRecord:
-    """What `keep` stored; raises Unreadable."""
+def decode_delivery(data: bytes) -> DeliveryRecord:
+    """Decode the stored bytes of a delivery. Raise MalformedData if they are damaged."""
     try:
-        return _KEPT.decode(blob)
+        return _RECORD_DECODER.decode(data)
     except msgspec.MsgspecError as exc:
         raise MalformedData("the stored delivery cannot be read") from exc
 
 
 def normalize_topic(header: bytes) -> str:
-    """The topic as we compare, count and store it; it is unsigned, so it may be anything."""
-    return _tidy(header[:MAX_TOPIC])
+    """The topic as we compare, count and store it: lower case, at most 64 characters. It is unsigned: trust no value."""
+    return _normalize(header[:MAX_TOPIC])
 
 
 @lru_cache(maxsize=256)
-def _tidy(header: bytes) -> str:
+def _normalize(header: bytes) -> str:
     text = header.decode("ascii", "replace").strip().lower()
     return text if text.isprintable() else ""
 
 
 def parse_delivery(*, topic: str, body: bytes, test: bool) -> DeliveryContent:
-    """Read a signed body: whom to look at, or why nobody.
+    """Parse a signed body: the customer to mark, or why there is none.
 
-    Topics are hints, since only the body is signed: `customers/*` says that the bare object is a customer,
-    any other body names one by `customer.id`. A deletion is always news, whatever its body shows: the record as it
-    was last would pass for an echo.
+    A topic is a hint, because only the body is signed. With `customers/*` the body is a customer; any other body names
+    one by `customer.id`. A deletion has no digest: its body shows the last record, so it would pass for an echo.
     """
     if test:
         return DeliveryContent(ignored_reason=IgnoredReason.TEST)
@@ -146,41 +143,41 @@ def parse_delivery(*, topic: str, body: bytes, test: bool) -> DeliveryContent:
         record = parse_typed_record(body)
         if record is not None:
             digest = "" if topic == DELETED else _digest(record)
-            return DeliveryContent(str(record.customer.id), digest, _updated(record))
+            return DeliveryContent(str(record.customer.id), digest, _updated_ms(record))
     try:
-        told = _DECODER.decode(body)
+        content = _DECODER.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return DeliveryContent(ignored_reason=IgnoredReason.UNREADABLE)
     if topic == "app/uninstalled":
         return DeliveryContent(ignored_reason=IgnoredReason.UNINSTALLED)
-    nested, about_one = told.get("customer"), topic.startswith("customers/")
-    whole = about_one and topic != DELETED
+    nested, is_customer_topic = content.get("customer"), topic.startswith("customers/")
+    is_current = is_customer_topic and topic != DELETED
     if isinstance(nested, dict):
-        return _customer(nested, whole=whole)
-    if about_one:
-        return _customer(told, whole=whole)
+        return _parse_customer(nested, is_current=is_current)
+    if is_customer_topic:
+        return _parse_customer(content, is_current=is_current)
     return DeliveryContent(ignored_reason=IgnoredReason.NO_CUSTOMER)
 
 
 def mark_cause(topic: str) -> str:
-    """Why a delivery marks its customer: an announced deletion is no reason to doubt a 404."""
+    """The cause of the mark. After an announced deletion a 404 is expected, so it gives no reason to pause the shop."""
     return "deletion" if topic == DELETED else "delivery"
 
 
-def _customer(told: Mapping[str, object], *, whole: bool) -> DeliveryContent:
-    """Mark whoever has a good id, however odd the other fields are: we fetch the record anyway.
+def _parse_customer(content: Mapping[str, object], *, is_current: bool) -> DeliveryContent:
+    """A valid id is enough to mark the customer, however odd the other fields are: the drain fetches the record.
 
-    An order's copy of its customer is not that customer's present state, so only a whole one has a digest.
+    Only with `is_current` the content has a digest: an order has an older copy of its customer.
     """
     try:
-        customer = str(parse_customer_id(told.get("id")))
+        customer = str(parse_customer_id(content.get("id")))
     except MalformedData:
         return DeliveryContent(
-            ignored_reason=IgnoredReason.BAD_ID if "id" in told else IgnoredReason.NO_CUSTOMER
+            ignored_reason=IgnoredReason.BAD_ID if "id" in content else IgnoredReason.NO_CUSTOMER
         )
     try:
-        record = record_from_mapping(told)
-        return DeliveryContent(customer, _digest(record) if whole else "", _updated(record))
+        record = record_from_mapping(content)
+        return DeliveryContent(customer, _digest(record) if is_current else "", _updated_ms(record))
     except (MalformedData, UnicodeError):
         return DeliveryContent(customer)
 
@@ -189,11 +186,11 @@ def _digest(record: CustomerRecord) -> str:
     return record.digest or ""
 
 
-def _updated(record: CustomerRecord) -> str:
-    moment = record.customer.updated_ms or 0
-    return str(moment) if 0 < moment <= MAX_TIMESTAMP_MS else "0"
+def _updated_ms(record: CustomerRecord) -> str:
+    updated_ms = record.customer.updated_ms or 0
+    return str(updated_ms) if 0 < updated_ms <= MAX_TIMESTAMP_MS else "0"
 
 
 _DECODER: Final = msgspec.json.Decoder(dict[str, object], float_hook=exact_decimal)
 _ENCODER: Final = msgspec.msgpack.Encoder()
-_KEPT: Final = msgspec.msgpack.Decoder(DeliveryRecord)
+_RECORD_DECODER: Final = msgspec.msgpack.Decoder(DeliveryRecord)

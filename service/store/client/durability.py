@@ -12,7 +12,7 @@ from redis.exceptions import NoPermissionError, ResponseError
 from service.errors import InvalidSettings
 from service.settings import Durability
 
-ASKED: Final = (
+CONFIG_NAMES: Final = (
     "appendonly",
     "appendfsync",
     "aof-load-truncated",
@@ -37,7 +37,7 @@ async def check_server(redis: Redis, durability: Durability) -> list[ServerCheck
     """Ask the server for its settings and judge them; raises redis' errors when it does not answer."""
     client: Any = redis
     try:
-        config: Mapping[Any, Any] = await client.config_get(*ASKED)
+        config: Mapping[Any, Any] = await client.config_get(*CONFIG_NAMES)
     except (NoPermissionError, ResponseError):  # a managed Redis has no CONFIG, or does not let us use it
         return evaluate_config(None, durability)
     return evaluate_config({_text(name): _text(value) for name, value in config.items()}, durability)
@@ -57,9 +57,9 @@ def evaluate_config(config: Mapping[str, str] | None, durability: Durability) ->
     return [*_disk(config, durability), *_memory(config)]
 
 
-def require_durable(findings: list[ServerCheck]) -> None:
+def require_durable(checks: list[ServerCheck]) -> None:
     """Stop the boot where a finding says so; raises BadSettings."""
-    texts = [each.text for each in findings if each.level == "refused"]
+    texts = [each.text for each in checks if each.level == "refused"]
     if texts:
         raise InvalidSettings("The Redis server will not do:\n" + "\n".join(f"  - {text}" for text in texts))
 

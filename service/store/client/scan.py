@@ -24,7 +24,7 @@ async def scan_hash(redis: Redis, key: str) -> AsyncIterator[dict[bytes, bytes]]
             return
 
 
-def batched(items: Sequence[T], most: int = BATCH_SIZE) -> Iterator[Sequence[T]]:
+def batched(items: Sequence[T], size: int = BATCH_SIZE) -> Iterator[Sequence[T]]:
     """All items in their order, at most so many at a time."""
-    for start in range(0, len(items), most):
-        yield items[start : start + most]
+    for start in range(0, len(items), size):
+        yield items[start : start + size]

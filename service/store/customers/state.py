@@ -16,15 +16,15 @@ class StoredCustomer(NamedTuple):
 
     owned: bytes | None
     intents: bytes | None
-    held: bytes | None
-    strikes: bytes | None
-    excluded: bytes | None
-    restores: bytes | None  # tags that a roll-back is to put back
-    snap: bytes | None  # the record as it was last seen
+    holds: bytes | None
+    reverts: bytes | None
+    exclusions: bytes | None
+    pending_restores: bytes | None  # tags that a roll-back is to put back
+    snapshot: bytes | None  # the record as it was last seen
     tombstone: bytes | None  # of a customer that was deleted and is back
 
 
-NAMES: Final = ("owned", "intents", "holds", "reverts", "exclusions", "pending_restores", "snapshots")
+HASHES: Final = ("owned", "intents", "holds", "reverts", "exclusions", "pending_restores", "snapshots")
 
 
 async def load_states(
@@ -35,7 +35,7 @@ async def load_states(
         return {}
     fields = [str(customer) for customer in customers]
     async with redis.pipeline(transaction=False) as pipe:
-        for name in NAMES:
+        for name in HASHES:
             pipe.hmget(keys.shop(org, name), fields)
         pipe.mget([keys.shop(org, f"tombstone:{field}") for field in fields])
         columns = await pipe.execute()

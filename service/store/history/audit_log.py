@@ -20,16 +20,18 @@ class AuditEntry(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
-async def append(redis: Redis, org: OrgId, *, by: str, what: str, about: dict[str, Any]) -> None:
+async def append(redis: Redis, org: OrgId, *, by: str, action: str, details: dict[str, Any]) -> None:
     """Write down what was done."""
     client: Any = redis
-    await client.xadd(keys.shop(org, "audit"), {"by": by, "what": what, "about": msgspec.json.encode(about)})
+    await client.xadd(
+        keys.shop(org, "audit"), {"by": by, "what": action, "about": msgspec.json.encode(details)}
+    )
 
 
-async def recent(redis: Redis, org: OrgId, *, most: int = 100) -> list[AuditEntry]:
+async def recent(redis: Redis, org: OrgId, *, limit: int = 100) -> list[AuditEntry]:
     """The newest first."""
     client: Any = redis
-    found = await client.xrevrange(keys.shop(org, "audit"), count=most)
+    found = await client.xrevrange(keys.shop(org, "audit"), count=limit)
     return [
         AuditEntry(
             at_ms=int(name.decode().partition("-")[0]),

@@ -13,16 +13,16 @@ from service.domain.decisions import Hold, Ownership, UndoRecord
 from service.domain.explain import value_as_json
 from service.store.client import keys
 
-PAGE: Final = 500
+PAGE_SIZE: Final = 500
 
 
 class PriorHold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """A hold on a removed tag: `one` is the rule's or tier's id, "" stands for the entry's own. See standing.Hold."""
 
-    one: str
-    since: int
-    below: int | None = None
-    by: int = 0
+    owner: str
+    since_day: int
+    below_since: int | None = None
+    observed_by: int = 0
 
 
 class PriorState(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -46,7 +46,7 @@ class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=Tr
     delivery: str = ""  # the id of the newest delivery that led to it
     why: str = ""  # see TagOutcome.cause
     written: bool = True  # False in shadow mode: decided, not written
-    before: PriorState | None = None  # of a tag that was taken
+    prior: PriorState | None = None  # of a tag that was taken
 
 
 class LedgerRow(NamedTuple):
@@ -58,26 +58,29 @@ class LedgerRow(NamedTuple):
     entry: LedgerEntry
 
 
-def prior_state(stood: UndoRecord | None, rule: str) -> PriorState | None:
+def prior_state(undo: UndoRecord | None, rule: str) -> PriorState | None:
     """What an entry of this rule keeps of how a tag stood."""
-    if stood is None:
+    if undo is None:
         return None
-    own = stood.ownership or Ownership("", rule, 0)
+    own = undo.ownership or Ownership("", rule, 0)
     holds = tuple(
         PriorHold(_short(one, rule), hold.since_day, hold.below_since, hold.observed_by)
-        for one, hold in stood.holds.items()
+        for one, hold in undo.holds.items()
     )
     return PriorState(own.since_ms, own.version, _short(own.rule, rule), holds)
 
 
 def to_undo_record(entry: LedgerEntry) -> UndoRecord | None:
     """How the entry's tag stood when it was taken; None where it was given, or where nothing was kept."""
-    before = entry.before
+    before = entry.prior
     if before is None:
         return None
     own = Ownership(entry.tag, before.owner or entry.rule, before.since_ms, before.version)
     tag = fold(entry.tag)
-    holds = {held.one or entry.rule: Hold(tag, held.since, held.below, held.by) for held in before.holds}
+    holds = {
+        held.owner or entry.rule: Hold(tag, held.since_day, held.below_since, held.observed_by)
+        for held in before.holds
+    }
     return UndoRecord(entry.tag, own if before.since_ms else None, holds)
 
 
@@ -107,7 +110,7 @@ async def list_for_customer(redis: Redis, org: OrgId, customer: CustomerId) -> l
 
 
 async def iterate(
-    redis: Redis, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE
+    redis: Redis, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE_SIZE
 ) -> AsyncIterator[LedgerRow]:
     """Entries in the order in which they were written, from `after` on (`(id` leaves that one out)."""
     start = after

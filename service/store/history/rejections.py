@@ -23,7 +23,7 @@ async def add_counts(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -
 
 
 async def consecutive_failures(
-    redis: Redis, org: OrgId, *, by: str, ages_ms: Sequence[int], most: int
+    redis: Redis, org: OrgId, *, batch: str, ages_ms: Sequence[int], limit: int
 ) -> int:
     """Note refusals of a shop that we have; how many there are since its last webhook that was taken, at most `most`.
 
@@ -37,10 +37,10 @@ async def consecutive_failures(
         (seconds, micros), last = await pipe.execute()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     async with client.pipeline() as pipe:
-        pipe.zadd(row, {f"{by}:{now_ms}:{place}": now_ms - age for place, age in enumerate(ages_ms)})
+        pipe.zadd(row, {f"{batch}:{now_ms}:{place}": now_ms - age for place, age in enumerate(ages_ms)})
         if last:  # an accepted webhook pays nothing for this: its record says when it arrived
             pipe.zremrangebyscore(row, "-inf", int(last[0][0].partition(b"-")[0]))
-        pipe.zremrangebyrank(row, 0, -1 - most)
+        pipe.zremrangebyrank(row, 0, -1 - limit)
         pipe.expire(row, keys.DAY_S)
         pipe.zcard(row)
         *_, count = await pipe.execute()

@@ -6,7 +6,7 @@ from service.store.jobs import nightly, pending, runs
 from service.store.jobs.nightly import NightlyRun
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
 from service.store.jobs.runs import EXPLAIN_REMOVALS, Run
-from service.store.jobs.worker_metrics import Count, Counters, last_heartbeat_ms, read
+from service.store.jobs.worker_metrics import Count, Counters, last_heartbeat_ms, load_counts
 
 __all__ = [
     "EXPLAIN_REMOVALS",
@@ -18,8 +18,8 @@ __all__ = [
     "PendingJob",
     "Run",
     "last_heartbeat_ms",
+    "load_counts",
     "nightly",
     "pending",
-    "read",
     "runs",
 ]

@@ -32,10 +32,10 @@ async def last_run(redis: Redis, org: OrgId) -> NightlyRun | None:
     return None if day is None else NightlyRun(int(day), int(looked), subscribed == b"1")
 
 
-async def save_run(redis: Redis, org: OrgId, night: NightlyRun) -> None:
+async def save_run(redis: Redis, org: OrgId, run: NightlyRun) -> None:
     """Remember a night that was done."""
     client: Any = redis
-    fields = {"day": night.day, "looked_ms": night.looked_ms, "subscribed": int(night.subscribed)}
+    fields = {"day": run.day, "looked_ms": run.looked_ms, "subscribed": int(run.subscribed)}
     await client.hset(keys.shop(org, "nightly"), mapping=fields)
 
 

@@ -59,7 +59,7 @@ async def create(redis: ArqRedis, org: OrgId, *, kind: Kind, by: str, reason: st
     """Open a run's books; returns its id. They are opened before the first mark, or a quick one is not counted."""
     run_id = await next_id(redis, org, kind)
     async with redis.pipeline() as pipe:
-        queue_begin(pipe, org, run_id, kind=kind, by=by, reason=reason, now_ms=now_ms)
+        queue_create(pipe, org, run_id, kind=kind, by=by, reason=reason, now_ms=now_ms)
         await pipe.execute()
     return run_id
 
@@ -69,7 +69,7 @@ async def next_id(redis: ArqRedis, org: OrgId, kind: Kind) -> str:
     return f"{ID_PREFIX[kind]}{await redis.incr(keys.shop(org, 'run_seq'))}"
 
 
-def queue_begin(
+def queue_create(
     pipe: Any, org: OrgId, run_id: str, *, kind: Kind, by: str, reason: str, now_ms: int, **more: str | int
 ) -> None:
     """Open a run's books with the commands of a transaction; `more` fields of its hash."""
@@ -152,9 +152,9 @@ async def get(redis: ArqRedis, org: OrgId, run_id: str) -> Run:
     return msgspec.convert({**known, "id": run_id, "remaining": left}, Run, strict=False)
 
 
-async def latest(redis: ArqRedis, org: OrgId, *, most: int = 20) -> list[Run]:
+async def latest(redis: ArqRedis, org: OrgId, *, limit: int = 20) -> list[Run]:
     """The newest runs first."""
-    ids = await redis.zrevrange(keys.shop(org, "runs"), 0, most - 1)
+    ids = await redis.zrevrange(keys.shop(org, "runs"), 0, limit - 1)
     found: list[Run] = []
     for each in ids:
         try:
@@ -180,7 +180,7 @@ async def supersede_guarded(redis: ArqRedis, org: OrgId, *, by: str) -> None:
     for run in await guarded_runs(redis, org):
         if _number(run.id) < _number(by):
             if run.is_active:
-                await end(redis, org, run.id, why="superseded")
+                await end(redis, org, run.id, reason="superseded")
             await cast("Any", redis).srem(keys.shop(org, "guarded_runs"), run.id)
 
 
@@ -194,11 +194,11 @@ async def fail(redis: ArqRedis, org: OrgId, run_id: str) -> None:
     await cast("Any", redis).hset(keys.shop(org, f"run:{run_id}"), "ended", "failed")
 
 
-async def end(redis: ArqRedis, org: OrgId, run_id: str, *, why: str) -> None:
+async def end(redis: ArqRedis, org: OrgId, run_id: str, *, reason: str) -> None:
     """End a run's bookkeeping; its marks stay, since the tags must come right all the same."""
     key = keys.shop(org, f"run:{run_id}")
     if await redis.exists(key):
-        await redis.hset(key, "ended", why)
+        await redis.hset(key, "ended", reason)
         await redis.hdel(key, "pending")
         await redis.unlink(f"{key}:remaining")  # deleting a large set keeps the store busy
 

@@ -36,11 +36,11 @@ class Counters:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
         self._clock = clock
         self._key = keys.of_partition(secrets.choice(keys.PARTITIONS), "counters")
-        self._waiting: Counter[str] = Counter()
+        self._unsaved: Counter[str] = Counter()
 
     def add(self, name: str, value: float = 1, **labels: str) -> None:
         """Count something; costs no round trip."""
-        self._waiting[field(name, labels)] += value  # type: ignore[assignment]  # seconds are counted too
+        self._unsaved[field(name, labels)] += value  # type: ignore[assignment]  # seconds are counted too
 
     def observe(self, name: str, value: float, **labels: str) -> None:
         """Add an observation to a summary: its sum and its count."""
@@ -49,7 +49,7 @@ class Counters:
 
     async def flush(self) -> None:
         """Store what was counted, and that this process lives. Raises redis' errors; nothing is lost then."""
-        counts, self._waiting = self._waiting, Counter()
+        counts, self._unsaved = self._unsaved, Counter()
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
                 for name, value in counts.items():
@@ -57,11 +57,11 @@ class Counters:
                 pipe.hset(self._key, HEARTBEAT, int(self._clock() * 1000))
                 await pipe.execute()
         except BaseException:
-            self._waiting.update(counts)
+            self._unsaved.update(counts)
             raise
 
 
-async def read(redis: Redis) -> list[Count]:
+async def load_counts(redis: Redis) -> list[Count]:
     """Every counter of all workers since the store began."""
     client: Any = redis
     async with client.pipeline(transaction=False) as pipe:

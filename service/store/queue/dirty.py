@@ -31,8 +31,8 @@ class DirtyEvent(NamedTuple):
 class MarkResult(NamedTuple):
     """What became of one event."""
 
-    code: str  # `marked`, `echo`, or the event's own note
-    again: bool  # this very delivery was seen within the last three days
+    outcome: str  # `marked`, `echo`, or the event's own note
+    is_repeat: bool  # this very delivery was seen within the last three days
     delivery: str  # its id; "" for a plain mark
 
 

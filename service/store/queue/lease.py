@@ -38,7 +38,7 @@ class WriteDenied(NamedTuple):
     `removals_paused`.
     """
 
-    why: str
+    reason: str
 
 
 class NextWakeup(NamedTuple):
@@ -55,11 +55,11 @@ class LeaseManager:
         self,
         redis: ArqRedis,
         *,
-        bucket: RateLimiter,
+        rate_limiter: RateLimiter,
         clock_ms: Callable[[], int] = lambda: 0,
     ) -> None:
         self.redis = redis
-        self.bucket = bucket
+        self.rate_limiter = rate_limiter
         self.clock_ms = clock_ms
         # attributes, so that a witness can wrap them
         self.lease_acquire: Any = load_script("queue", "lease_acquire")
@@ -96,7 +96,7 @@ class ShopLease:
 
     def __init__(
         self,
-        turns: LeaseManager,
+        leases: LeaseManager,
         org: OrgId,
         token: str,
         *,
@@ -106,7 +106,7 @@ class ShopLease:
         planned_before: int = 0,
         owners: int = 0,
     ) -> None:
-        self._turns = turns
+        self._leases = leases
         self._token = token
         # Plans that this drain has made. The stored plans are for the case that it dies; while there are no others,
         # nobody needs to read them.
@@ -119,18 +119,18 @@ class ShopLease:
         self.owners = owners
 
     async def dequeue(
-        self, *, most: int = BATCH_SIZE, linger_ms: int = MAX_LINGER_MS
+        self, *, limit: int = BATCH_SIZE, linger_ms: int = MAX_LINGER_MS
     ) -> tuple[list[Mark], int]:
         """Dequeue ready customers; and how many ms to linger, so that a trickle gathers while calls are scarce."""
-        turns = self._turns
+        turns = self._leases
         reply = await turns.dequeue(
             turns.redis,
             self.org,
             turns.clock_ms(),
             self._token,
-            most,
+            limit,
             linger_ms,
-            turns.bucket.leak_per_s,
+            turns.rate_limiter.leak_per_s,
         )
         if reply[0] == b"lease_lost":
             raise LeaseLost("the lease was lost before a dequeue")
@@ -143,7 +143,7 @@ class ShopLease:
         """Carry out what was decided on each customer; each outcome says whether it was."""
         if not settlements:
             return []
-        turns = self._turns
+        turns = self._leases
         reply: list[bytes] = await turns.settle(
             turns.redis,
             self.org,
@@ -156,21 +156,21 @@ class ShopLease:
         outcomes: list[Any] = [outcome.decode() for outcome in reply]
         for each, outcome in zip(settlements, outcomes, strict=True):
             if each.plan is None:
-                self._forget(each.mark)
+                self._drop_plan(each.mark)
             elif outcome == "done":
                 # the plan settles these fields of the mark
                 mark = each.mark._replace(missing_since_ms=0, stale_reads=0)
                 self._plans[mark.customer, mark.generation] = mark, each.plan
         return outcomes
 
-    async def planned_writes(self, *, most: int) -> list[tuple[Mark, bytes]]:
+    async def planned_writes(self, *, limit: int) -> list[tuple[Mark, bytes]]:
         """Customers with a plan, live first, oldest first; a tenth of them bulk, however many are live."""
         if not self._has_earlier_plans:
-            return _share(self._plans.values(), most)
-        redis = self._turns.redis
+            return _share(self._plans.values(), limit)
+        redis = self._leases.redis
         async with redis.pipeline(transaction=False) as pipe:
-            pipe.zrange(keys.shop(self.org, "planned:live"), 0, most - 1)
-            pipe.zrange(keys.shop(self.org, "planned:bulk"), 0, most - 1)
+            pipe.zrange(keys.shop(self.org, "planned:live"), 0, limit - 1)
+            pipe.zrange(keys.shop(self.org, "planned:bulk"), 0, limit - 1)
             live, bulk = await pipe.execute()
             ids = [*live, *bulk]
             for cid in ids:
@@ -182,7 +182,7 @@ class ShopLease:
                 for cid, fields in zip(ids, marks, strict=True)
                 if fields.get(b"state") == b"planned" and b"plan" in fields
             ],
-            most,
+            limit,
         )
 
     async def permit_read(self, *, lane: Lane, reserve: int) -> Granted | Denied | WriteDenied:
@@ -197,7 +197,7 @@ class ShopLease:
         decided_ms: int,
         intents: bytes,
         removals: int,
-        ours: int,
+        owners: int,
         reserve: int,
     ) -> Granted | Denied | WriteDenied:
         """May a write be made for this customer, and does everything hold that it was decided on?
@@ -206,16 +206,16 @@ class ShopLease:
         the tags to remove that neither a publish nor the schedule explains; `ours` is how many customers have tags of
         ours.
         """
-        guard = [mark.customer, mark.generation, version, decided_ms, intents, removals, ours]
+        guard = [mark.customer, mark.generation, version, decided_ms, intents, removals, owners]
         answer = await self._permit(mark.lane, "write", reserve, guard)
         if isinstance(answer, WriteDenied):
-            self._forget(mark)
+            self._drop_plan(mark)
         return answer
 
     async def _permit(
         self, lane: Lane, kind: str, reserve: int, guard: list[Any]
     ) -> Granted | Denied | WriteDenied:
-        turns = self._turns
+        turns = self._leases
         reply = await turns.permit(
             turns.redis,
             self.org,
@@ -224,7 +224,7 @@ class ShopLease:
             lane,
             kind,
             *guard,
-            *turns.bucket.script_args(reserve),
+            *turns.rate_limiter.script_args(reserve),
         )
         if reply[0] == b"granted":
             return Granted(Permit(reply[1].decode()))
@@ -232,12 +232,12 @@ class ShopLease:
             return Denied(reply[1] / 1000, "no room")
         return WriteDenied(reply[1].decode())
 
-    def _forget(self, mark: Mark) -> None:
+    def _drop_plan(self, mark: Mark) -> None:
         self._plans.pop((mark.customer, mark.generation), None)
 
     async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> NextWakeup:
         """Release the lease, save the changed fields of the state ("" removes one), and say when to wake the shop."""
-        turns = self._turns
+        turns = self._leases
         flat = [part for pair in state.items() for part in pair]
         wake, number, delay_ms = await turns.lease_release(
             turns.redis, self.org, turns.clock_ms(), self._token, wait_ms, *flat
@@ -245,11 +245,11 @@ class ShopLease:
         return NextWakeup(number if wake else 0, delay_ms)
 
 
-def _share(plans: Iterable[tuple[Mark, bytes]], most: int) -> list[tuple[Mark, bytes]]:
+def _share(plans: Iterable[tuple[Mark, bytes]], limit: int) -> list[tuple[Mark, bytes]]:
     """The first of both lanes: live first, but a tenth bulk."""
     live: list[tuple[Mark, bytes]] = []
     bulk: list[tuple[Mark, bytes]] = []
     for each in plans:
         (live if each[0].lane == "live" else bulk).append(each)
-    share = min(len(bulk), math.ceil(most / 10)) if most > 1 else 0
-    return [*live[: most - share], *bulk][:most]
+    share = min(len(bulk), math.ceil(limit / 10)) if limit > 1 else 0
+    return [*live[: limit - share], *bulk][:limit]

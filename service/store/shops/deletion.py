@@ -61,7 +61,7 @@ async def execute(context: Context, _: CpuRunner, job: PendingJob) -> bool:
         else:
             due_ms = await context.now_ms() + RETRY_DELAY_MS
             pending.queue_save(
-                pipe, erasure(job.org, everything=args.everything, due_ms=due_ms, is_last=True)
+                pipe, erasure_job(job.org, everything=args.everything, due_ms=due_ms, is_last=True)
             )
         await pipe.execute()
     return args.is_last
@@ -82,7 +82,7 @@ async def erase_uninstalled(
             if shop is None or shop.token != token or org not in known:
                 return False
             pipe.multi()
-            queue_delisting(pipe, org, job=erasure(org, everything=False, due_ms=now_ms + SOON_MS))
+            queue_delisting(pipe, org, job=erasure_job(org, everything=False, due_ms=now_ms + SOON_MS))
             await pipe.execute()
         except WatchError:
             return False
@@ -100,7 +100,7 @@ def queue_delisting(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
         pending.queue_save(pipe, job)
 
 
-def erasure(org: OrgId, *, everything: bool, due_ms: int, is_last: bool = False) -> PendingJob:
+def erasure_job(org: OrgId, *, everything: bool, due_ms: int, is_last: bool = False) -> PendingJob:
     """The job that erases a removed shop; there is one of each shop."""
     args = msgspec.to_builtins(ErasureArgs(everything, is_last))
     return PendingJob(org, "erasure", "E1", args, due_ms)

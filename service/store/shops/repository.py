@@ -135,7 +135,7 @@ class ShopRepository:
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
         due_ms = await self._now_ms() + deletion.SOON_MS
-        job = deletion.erasure(org, everything=True, due_ms=due_ms) if erase else None
+        job = deletion.erasure_job(org, everything=True, due_ms=due_ms) if erase else None
         async with self._redis.pipeline() as pipe:
             deletion.queue_delisting(pipe, org, job=job)
             removed, *_ = await pipe.execute()
@@ -167,13 +167,13 @@ class ShopRepository:
         await self._change(org, {"secret": self._cipher.encrypt(secret.strip()) if secret.strip() else b""})
 
     async def set_shadow(
-        self, org: OrgId, *, shadow: bool, also: Callable[[Any], None] = lambda _pipe: None
+        self, org: OrgId, *, shadow: bool, extend: Callable[[Any], None] = lambda _pipe: None
     ) -> None:
         """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound.
 
         `also` may add commands to the transaction.
         """
-        await self._change(org, {"shadow": int(shadow)}, also)
+        await self._change(org, {"shadow": int(shadow)}, extend)
 
     async def reencrypt(self, org: OrgId) -> None:
         """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
@@ -223,7 +223,7 @@ class ShopRepository:
         return await self.get(shop.org)
 
     async def _change(
-        self, org: OrgId, fields: Fields, also: Callable[[Any], None] = lambda _pipe: None
+        self, org: OrgId, fields: Fields, extend: Callable[[Any], None] = lambda _pipe: None
     ) -> None:
         """Raises NotFound, also where the shop is removed in this very moment: half a shop must not come back."""
         key = keys.shop(org, "shop")
@@ -234,7 +234,7 @@ class ShopRepository:
                     raise _no_shop(org)
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
-                also(pipe)
+                extend(pipe)
                 pipe.incr(keys.partition_key(org, "shops_revision"))
                 with suppress(WatchError):
                     await pipe.execute()
@@ -271,7 +271,7 @@ class ShopRepository:
                 pipe.hset(key, mapping=stored)
                 pipe.incr(keys.partition_key(shop.org, "shops_revision"))
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
-                pending.queue_delete(pipe, deletion.erasure(shop.org, everything=True, due_ms=0))
+                pending.queue_delete(pipe, deletion.erasure_job(shop.org, everything=True, due_ms=0))
                 if has_marks:
                     pipe.zadd(keys.partition_key(shop.org, "due_shops"), {shop.org: now_ms})
                 for name in deletion.KEPT_KEYS:

@@ -18,7 +18,7 @@ from service.domain.explain import Translator
 from service.domain.preview import Preview, WriteCost
 from service.domain.rules import RuleSet
 from service.errors import Refused
-from service.locales import words
+from service.locales import translator_for
 from service.publishing import (
     Draft,
     already_published,
@@ -124,7 +124,7 @@ async def preview_rules(context: Context, request: Request) -> PreviewResponse:
     asked: PreviewRequest = request.model
     rule_set = _read(asked.rules)
     shop = await context.shops.get_or_raise(request.org)
-    return to_preview(await create_draft(context, shop, rule_set), words(asked.lang))
+    return to_preview(await create_draft(context, shop, rule_set), translator_for(asked.lang))
 
 
 async def publish_rules(context: Context, request: Request) -> PublishResponse:
@@ -157,7 +157,7 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     shop = await context.shops.get_or_raise(request.org)
     draft = await create_rollback_draft(context, shop, to=asked.to)
     if asked.dry_run:
-        return RollbackResponse(to_preview(draft, words(asked.lang)), None)
+        return RollbackResponse(to_preview(draft, translator_for(asked.lang)), None)
     note = asked.note or default_note(asked.to)
     live = await _published_already(context, shop, draft.rule_set, by=request.by, note=note)
     if live is not None:

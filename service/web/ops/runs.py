@@ -136,7 +136,7 @@ async def list_audit_log(context: Context, request: Request) -> AuditLog:
     """What people did to the shop, newest first."""
     await context.shops.get_or_raise(request.org)
     asked: AuditQuery = request.model
-    found = await audit_log.recent(context.redis, request.org, most=asked.limit)
+    found = await audit_log.recent(context.redis, request.org, limit=asked.limit)
     return AuditLog([AuditEntry(each.at_ms, each.by, each.action, each.details) for each in found])
 
 

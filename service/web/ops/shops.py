@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from msgspec import Meta
 
 from service.context import Context
-from service.locales import words
+from service.locales import translator_for
 from service.publishing import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shop
@@ -117,7 +117,7 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
     shop = await context.shops.get_or_raise(request.org)
     draft = await draft_end_of_shadow_mode(context, shop)
     if asked.dry_run:
-        return DisableShadowResponse(to_preview(draft, words(asked.lang)), None, shadow=True)
+        return DisableShadowResponse(to_preview(draft, translator_for(asked.lang)), None, shadow=True)
     run = await end_shadow_mode(context, shop, draft, by=request.by, approved=asked.approve)
     return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
 

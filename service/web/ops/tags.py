@@ -9,7 +9,7 @@ from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.customers import CustomerId
-from service.locales import words
+from service.locales import translator_for
 from service.operations import Claim, claiming, claims, exclusions, explain
 from service.store.shops import Shop
 from service.web.ops.requests import (
@@ -157,7 +157,7 @@ async def explain_customer(context: Context, request: Request) -> CustomerExplan
         on=None if asked.on is UNSET else asked.on,
         number=0 if asked.version is UNSET else asked.version,
     )
-    data = explained.data(words=words(asked.lang), tag=asked.tag)
+    data = explained.data(words=translator_for(asked.lang), tag=asked.tag)
     return CustomerExplanation(**data | {"tags": [_renamed(tag) for tag in data["tags"]]})
 
 

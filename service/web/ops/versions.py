@@ -12,7 +12,7 @@ from service.domain.explain import Translator
 from service.domain.preview import describe_change, describe_changes, diff_rules, summarize_change, yaml_diff
 from service.domain.rules import RuleSet
 from service.errors import NotFound
-from service.locales import words
+from service.locales import translator_for
 from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
@@ -128,7 +128,7 @@ async def compare_versions(context: Context, request: Request) -> DifferenceResp
         raise NotFound(f"shop {shop.org} has no two versions to compare")
     before = await context.versions.document(shop.org, since)
     after = await context.versions.document(shop.org, until)
-    said = words(asked.lang)
+    said = translator_for(asked.lang)
     return DifferenceResponse(
         since=since,
         until=until,
@@ -149,7 +149,7 @@ def _differences(before: RuleSet, after: RuleSet, *, words: Translator) -> list[
     return [
         RuleDifference(
             one.id,
-            one.how,
+            one.kind,
             summarize_change(one, translator=words),
             [
                 DifferenceLine(each.sign, each.text)

@@ -86,7 +86,11 @@ class RejectionTracker:
         now = self._clock()
         ages_ms = [max(0, int((now - moment) * 1000)) for moment in moments]
         streak = await rejections.consecutive_failures(
-            self._redis, org, by=f"{self._process_id}:{next(self._checks)}", ages_ms=ages_ms, most=MAX_STREAK
+            self._redis,
+            org,
+            batch=f"{self._process_id}:{next(self._checks)}",
+            ages_ms=ages_ms,
+            limit=MAX_STREAK,
         )
         if streak >= MAX_STREAK:
             self._alerts.raise_alert(

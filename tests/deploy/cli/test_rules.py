@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, CustomerId, OrgId, encode_snapshot
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
-from service.domain.sync.reverts import REVERTS_CODEC
+from service.domain.sync import REVERTS_CODEC
 from service.store.client import keys
 from service.store.customers import snapshots
 from service.store.jobs import runs

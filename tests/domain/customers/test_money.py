@@ -16,7 +16,7 @@ from service.domain.customers.money import (
     to_units,
 )
 from service.domain.explain.wording import Translator
-from service.locales import words
+from service.locales import translator_for
 
 
 @given(st.integers(-MAX_AMOUNT // 2, MAX_AMOUNT), st.integers(0, 9999))
@@ -76,6 +76,8 @@ def test_an_amount_in_units_is_exact_and_an_integer_if_it_is_whole(value: int) -
     assert isinstance(units, int) is (value % 10_000 == 0)
 
 
-@pytest.mark.parametrize(("language", "shown"), [(words("vi"), "9.999.999 ₫"), (words("en"), "₫9,999,999")])
+@pytest.mark.parametrize(
+    ("language", "shown"), [(translator_for("vi"), "9.999.999 ₫"), (translator_for("en"), "₫9,999,999")]
+)
 def test_an_amount_below_a_limit_is_never_shown_as_the_limit(language: Translator, shown: str) -> None:
     assert language.money(9_999_999_9999, "VND") == shown

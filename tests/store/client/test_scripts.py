@@ -18,7 +18,7 @@ from service.store.client.connection import connect
 from service.store.client.scripts import load_script
 from service.store.history.retention import apply_retention
 from service.store.shops import deletion
-from tests.conftest import valkey
+from tests.support.valkey import valkey
 from tests.workers.stage import ORG, Stage, staged
 
 STORE = resources.files("service.store")
@@ -81,7 +81,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
     async with staged(strict) as stage:
         await _drain(stage)
         await _sweep(stage)
-        await stage.drain.turns.bucket.acquire(ORG, lane="live")
+        await stage.drain.leases.rate_limiter.acquire(ORG, lane="live")
         right = [CustomerId(99), b"\x80", ""]
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
         await apply_retention(strict, ORG, now_ms=stage.now_ms)

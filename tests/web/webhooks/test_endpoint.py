@@ -17,7 +17,9 @@ from service.settings import Settings
 from service.store.client import keys
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, list_deliveries, list_for_customer
 from service.store.shops.repository import ShopRepository
-from tests.web.conftest import ORG, OTHER_ORG, OWN_SECRET, PATH, Sender, serving, signature
+from tests.support.sender import PATH, Sender, signature
+from tests.support.shop import ORG, OTHER_ORG, OWN_SECRET
+from tests.support.web_server import app_client
 
 CUSTOMER = json.dumps({"id": 7, "first_name": "Ánh", "updated_at": "2026-03-01T00:00:00Z"}).encode()
 P = keys.shop(ORG)
@@ -227,7 +229,7 @@ async def test_the_handshake(client: httpx2.AsyncClient, query: str, status: int
 async def test_without_a_verify_token_no_handshake_is_right(
     shops: ShopRepository, settings: Settings
 ) -> None:
-    async with serving(replace(settings, verify_token="")) as client:
+    async with app_client(replace(settings, verify_token="")) as client:
         answer = await client.get(f"{PATH}?hub.mode=subscribe&hub.verify_token=&hub.challenge=abc")
 
     assert answer.status_code == 401
@@ -236,7 +238,7 @@ async def test_without_a_verify_token_no_handshake_is_right(
 async def test_without_any_secret_the_endpoint_is_closed(
     redis: ArqRedis, shops: ShopRepository, settings: Settings
 ) -> None:
-    async with serving(replace(settings, webhook_secrets=())) as client:
+    async with app_client(replace(settings, webhook_secrets=())) as client:
         sender = Sender(client)
         closed = await sender.deliver(CUSTOMER, org=OTHER_ORG, secret="")
         own = await sender.deliver(CUSTOMER, org=ORG, secret=OWN_SECRET)

@@ -17,7 +17,7 @@ from service.store.client.connection import connect
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.web.webhooks.metrics import WebhookMetrics
 from service.web.webhooks.rejections import MAX_STREAK, RejectionTracker
-from tests.web.conftest import ORG, OTHER_ORG
+from tests.support.shop import ORG, OTHER_ORG
 
 
 class Clock:

@@ -16,7 +16,7 @@ from service.store.client.connection import connect
 from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
 from service.web.webhooks.shop_cache import MIN_REFRESH_INTERVAL_S, ShopCache
-from tests.web.conftest import KEY, ORG, OTHER_ORG, OWN_SECRET
+from tests.support.shop import KEY, ORG, OTHER_ORG, OWN_SECRET
 
 
 class Clock:

@@ -13,8 +13,9 @@ import pytest
 from service.settings import Settings
 from service.store.shops.repository import ShopRepository
 from tests.support.http_client import BODY, talk, webhook
+from tests.support.sender import signature
+from tests.support.shop import OWN_SECRET
 from tests.support.web_server import serving
-from tests.web.conftest import OWN_SECRET, signature
 
 SECRETS = 3  # of the shop: two of the app's, and its own, which is tried last
 

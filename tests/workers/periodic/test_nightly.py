@@ -11,7 +11,7 @@ import pytest
 
 from service.domain.customers.customer import OrgId
 from service.store.jobs import nightly
-from service.store.jobs.worker_metrics import read
+from service.store.jobs.worker_metrics import load_counts
 from tests.workers.stage import ORG, VIP, Stage
 from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
@@ -37,8 +37,8 @@ async def made(stage: Stage) -> AsyncIterator[Made]:
         def make() -> NightlyReconcile:
             return NightlyReconcile(
                 context=stage.context,
-                rulebook=stage.drain.rulebook,
-                bucket=stage.drain.turns.bucket,
+                rules_cache=stage.drain.rules_cache,
+                rate_limiter=stage.drain.leases.rate_limiter,
                 session=session,
                 counters=stage.drain.counters,
                 alerts=stage.drain.alerts,
@@ -57,7 +57,7 @@ async def the_next_night(stage: Stage, made: Made) -> int:
 
 async def repairs(stage: Stage) -> dict[str, float]:
     await stage.drain.counters.flush()
-    found = await read(stage.redis)
+    found = await load_counts(stage.redis)
     return {dict(each.labels)["cause"]: each.value for each in found if each.name == "reconcile_repairs"}
 
 
@@ -257,5 +257,5 @@ async def test_rules_that_cannot_be_read_end_the_night_of_their_shop_alone(stage
     await stage.redis.hdel(stage.key("versions"), str(number))
     stage.clock.advance(DAY_S)
 
-    assert await replace(made(), rulebook=CompiledRulesCache(stage.versions)).run() == 0
+    assert await replace(made(), rules_cache=CompiledRulesCache(stage.versions)).run() == 0
     assert await stage.redis.exists(stage.key("nightly:lock"))  # again, but not at once

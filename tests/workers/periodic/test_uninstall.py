@@ -25,7 +25,7 @@ TOLD = b'{"id": 1000000001}'
 @pytest.fixture
 def uninstalls(stage: Stage) -> UninstallMonitor:
     drain = stage.drain
-    return UninstallMonitor(stage.context, drain.turns.bucket, drain.session, drain.alerts)
+    return UninstallMonitor(stage.context, drain.leases.rate_limiter, drain.session, drain.alerts)
 
 
 async def is_uninstalled(stage: Stage) -> None:
@@ -287,7 +287,7 @@ async def test_a_shop_whose_removal_was_interrupted_is_erased_to_its_end(stage: 
     await stage.redis.hset(other, "7", "another's")
     await stage.redis.srem(keys.partition_key(ORG, "shops"), ORG)
     await stage.redis.delete(stage.key("shop"))
-    await pending.save(stage.redis, deletion.erasure(ORG, everything=True, due_ms=stage.now_ms + 10_000))
+    await pending.save(stage.redis, deletion.erasure_job(ORG, everything=True, due_ms=stage.now_ms + 10_000))
     await stage.execute_jobs()
     assert await stage.is_marked(7)  # whoever removes it may still be at it
 

@@ -81,7 +81,7 @@ class Admin(BaseDialect):
         return single_request(put_one(customer, {"id": customer, **fields}), decoding.decode_raw_customer)
 
     def delete(self, customer: CustomerId) -> Call[None]:
-        """Delete a customer. Raises Rejected if there are orders."""
+        """Delete a customer. Raises RequestRejected if there are orders."""
         return single_request(delete_one(customer), decoding.ignore_body)
 
     def change_tags(

@@ -24,7 +24,7 @@ class BaseDialect:
     """
 
     def get(self, customer: CustomerId) -> Call[CustomerRecord]:
-        """One full record. Raises Gone, and Unreadable if the record is malformed."""
+        """One full record. Raises CustomerNotFound, and MalformedData if the record is malformed."""
         return single_request(get_one(customer), decoding.decode_record)
 
     def show(self, customer: CustomerId, *, fields: Sequence[str] | None = None) -> Call[Raw]:
@@ -49,7 +49,7 @@ class BaseDialect:
         return single_request(Request("GET count", "/customers/count.json"), decoding.decode_count)
 
     def create(self, fields: Mapping[str, object]) -> Call[Raw]:
-        """Create a customer and return it as sent. Raises Rejected, for example for a duplicate e-mail or no name."""
+        """Create a customer and return it as sent. Raises RequestRejected, for example for a duplicate e-mail or no name."""
         return single_request(
             Request("POST customers", "/customers.json", json={"customer": dict(fields)}),
             decoding.decode_raw_customer,

@@ -97,7 +97,7 @@ class Omni(BaseDialect):
         return single_request(put_one(customer, fields), decoding.decode_raw_customer)
 
     def delete(self, customer: CustomerId) -> Call[None]:
-        """Delete a customer. Raises Rejected if there are orders. The seed's request has the body `{}`."""
+        """Delete a customer. Raises RequestRejected if there are orders. The seed's request has the body `{}`."""
         return single_request(delete_one(customer, json={}), decoding.ignore_body)
 
     def change_tags(

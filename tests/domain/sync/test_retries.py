@@ -80,8 +80,8 @@ def test_a_failing_batch_is_halved_until_everybody_is_alone_well_before_the_last
 
 
 @pytest.mark.parametrize(
-    ("gone", "asked", "doubted"),
+    ("missing", "requested", "doubted"),
     [(4, 4, False), (5, 24, True), (5, 25, False), (10, 50, False), (11, 50, True)],
 )
-def test_many_404s_are_doubted(gone: int, asked: int, doubted: bool) -> None:
-    assert too_many_deletions(gone=gone, asked=asked) is doubted
+def test_many_404s_are_not_believed_at_once(missing: int, requested: int, doubted: bool) -> None:
+    assert too_many_deletions(missing=missing, requested=requested) is doubted

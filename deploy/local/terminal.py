@@ -32,9 +32,11 @@ def _terminal(*, stderr: bool = False) -> Console:
     from rich.console import Console
 
     class Terminal(Console):
-        """Prints text without markup: names, notes and tags may look like markup."""
+        """Prints text without markup, because names, notes and tags may look like it, and leaves sentences unwrapped."""
 
         def print(self, *objects: Any, **options: Any) -> None:
+            if all(isinstance(item, str) for item in objects):
+                options.setdefault("soft_wrap", True)  # a wrapped command cannot be copied from the terminal
             super().print(*(visible(item) if isinstance(item, str) else item for item in objects), **options)
 
     return Terminal(stderr=stderr, highlight=False, markup=False, emoji=False)

@@ -40,8 +40,8 @@ HOSTILE = (
 )  # fmt: skip
 TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(text))) and "," not in text)
 OURS = {
-    *Facts.__struct_fields__, "facts", "today", "it", "on", "tags", "soonest",
-    "wanted", "levels", "missing", "unwanted", "matched", "others", "starts_hold", "level", "other",
+    *Facts.__struct_fields__, "facts", "today", "it", "day", "tags", "soonest",
+    "wanted", "levels", "missing", "unwanted", "matched", "before", "starts_hold", "level", "other",
     "ordinal", "month", "next_month", "month_boundaries", "celebrated",  # of a day
     "append", "isdisjoint", "startswith", "endswith", "tuple", "len", "never", "window_boundary", "next_anniversary", "next_age_change",
 }  # fmt: skip

@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 import pytest
 from arq.connections import ArqRedis
 
-from tests.flow.system import System, running
+from service.store.shops import ShopRepository
+from tests.support.shop import add_shops
+from tests.system.environment import System, running
 
 
 @pytest.fixture
@@ -15,3 +17,9 @@ async def system(redis: ArqRedis, redis_url: str) -> AsyncIterator[System]:
     """One shop, one web process, one worker."""
     async with running(redis, redis_url) as system:
         yield system
+
+
+@pytest.fixture
+async def shops(redis: ArqRedis) -> ShopRepository:
+    """A store with two shops; the first has its own webhook secret."""
+    return await add_shops(redis)

@@ -387,7 +387,7 @@ def test_a_decision_leaves_the_facts_that_others_share_as_they_are() -> None:
     customer = Customer(id=1, total_spent=100_0000)
     facts = compiled.build_facts(customer, START.toordinal())
     builder = DecisionBuilder(
-        compiled=compiled, customer=customer, standing=CustomerState(), facts=facts, now_ms=0, version=1
+        rules=compiled, customer=customer, state=CustomerState(), facts=facts, now_ms=0, version=1
     )
 
     builder.add(tag="VIP", key="vip", rule="vip", cause="matched", inputs=NO_INPUTS)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.domain.decisions.state import CustomerState
 from service.domain.documents.parser import validate_rules
-from tests.domain.lives import Life
+from tests.domain.decisions.simulated_shop import Life
 from tests.reference import strategies
 
 DAYS = st.sampled_from((0, 1, 4, 5, 29, 31))

@@ -34,7 +34,7 @@ def decided_both_ways(
     quick = decide(rules=compiled, customer=customer, state=standing, today=day, now_ms=now_ms, version=4)
     facts = compiled.build_facts(customer, day)
     whole = decide_by_steps(
-        compiled=compiled, customer=customer, standing=standing, facts=facts, now_ms=now_ms, version=4
+        rules=compiled, customer=customer, state=standing, facts=facts, now_ms=now_ms, version=4
     )
     return quick, whole
 
@@ -57,8 +57,10 @@ def check(compiled: CompiledRules, customer: Customer, standing: CustomerState, 
 @given(st.data())
 def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
-    standing = data.draw(st.one_of(st.just(CustomerState()), strategies.standings(doc["timezone"], today)))
-    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.PASTS))
+    standing = data.draw(
+        st.one_of(st.just(CustomerState()), strategies.customer_states(doc["timezone"], today))
+    )
+    compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.INHERITANCES))
 
     check(compiled, data.draw(strategies.customers(doc["timezone"])), standing, today)
 

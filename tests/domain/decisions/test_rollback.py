@@ -19,7 +19,7 @@ from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoR
 from service.domain.documents.parser import validate_rules
 from service.domain.engine.compiler import compile_rules
 from service.domain.rules.document import RuleSet
-from tests.domain.lives import Life
+from tests.domain.decisions.simulated_shop import Life
 
 START = date(2026, 1, 1)
 STOOD = UndoRecord("VIP", Ownership("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})

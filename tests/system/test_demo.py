@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from deploy.local.wait import until
-from tests.ports import free_port
+from tests.support.ports import free_port
+from tests.support.processes import ROOT
+from tests.support.wait import wait_until
 
-pytestmark = pytest.mark.timeout(600)  # each starts four processes
-ROOT = Path(__file__).parents[3]
+pytestmark = [pytest.mark.process, pytest.mark.timeout(600)]  # each starts four processes
 LINUX = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="looks for children in /proc")
 
 
@@ -32,13 +32,13 @@ async def started(*words: str, cwd: Path) -> asyncio.subprocess.Process:
 
 async def read_until(process: asyncio.subprocess.Process, word: str) -> str:
     assert process.stdout is not None
-    said = ""
+    text = ""
     async with asyncio.timeout(300):
-        while word not in said:
+        while word not in text:
             line = await process.stdout.readline()
-            assert line, f"the demo ended before it said {word!r}:\n{said}"
-            said += line.decode()
-    return said
+            assert line, f"the demo ended before it printed {word!r}:\n{text}"
+            text += line.decode()
+    return text
 
 
 def children(pid: int) -> Iterator[int]:
@@ -55,18 +55,20 @@ def lives(pid: int) -> bool:
 
 
 @LINUX
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda each: each.name)
-async def test_stopping_the_demo_leaves_no_process_behind(tmp_path: Path, how: signal.Signals) -> None:
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda number: number.name
+)
+async def test_stopping_the_demo_leaves_no_process_behind(tmp_path: Path, number: signal.Signals) -> None:
     demo = await started("--customers", "20", cwd=tmp_path)
     await read_until(demo, "webhooks")
-    parts = list(children(demo.pid))
+    pids = list(children(demo.pid))
 
-    demo.send_signal(how)
+    demo.send_signal(number)
     out, _ = await asyncio.wait_for(demo.communicate(), 200)
 
-    assert len(parts) == 3  # store, web, worker
+    assert len(pids) == 3  # store, web, worker
     assert demo.returncode == 0, out.decode()
-    assert not [pid for pid in parts if lives(pid)]
+    assert not [pid for pid in pids if lives(pid)]
     assert b"Traceback" not in out
 
 
@@ -74,15 +76,15 @@ async def test_stopping_the_demo_leaves_no_process_behind(tmp_path: Path, how: s
 async def test_a_demo_that_is_killed_takes_its_processes_with_it(tmp_path: Path) -> None:
     demo = await started("--customers", "20", cwd=tmp_path)
     await read_until(demo, "webhooks")
-    parts = list(children(demo.pid))
+    pids = list(children(demo.pid))
 
     demo.kill()
     await demo.wait()
 
     async def all_gone() -> bool:
-        return not any(map(lives, parts))
+        return not any(map(lives, pids))
 
-    assert await until(all_gone, within_s=60)
+    await wait_until(all_gone)
 
 
 async def test_a_fixed_day_ends_with_every_tag_right(tmp_path: Path) -> None:
@@ -90,8 +92,8 @@ async def test_a_fixed_day_ends_with_every_tag_right(tmp_path: Path) -> None:
 
     out, _ = await asyncio.wait_for(demo.communicate(), 550)
 
-    said = out.decode()
-    assert demo.returncode == 0, said
-    assert re.search(r"The tags of all \d+ customers equal a from-scratch evaluation", said)
-    assert "0 rejected (429)" in said
-    assert max(map(len, said.splitlines())) <= 80
+    text = out.decode()
+    assert demo.returncode == 0, text
+    assert re.search(r"The tags of all \d+ customers equal a from-scratch evaluation", text)
+    assert "0 rejected (429)" in text
+    assert max(map(len, text.splitlines())) <= 80

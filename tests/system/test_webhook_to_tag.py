@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from dataclasses import replace
 
 import pytest
 from arq.connections import ArqRedis
 
-from tests.flow.system import ORG, System, all_wanted, running
+from service.store.shops import Dialect
+from tests.support.shop import ORG, VERIFY_TOKEN
+from tests.support.wait import wait_until
+from tests.system.environment import System, all_expected_tags, running
 
 pytestmark = pytest.mark.timeout(600)
 
@@ -44,67 +45,62 @@ async def test_an_uninstalled_shop_is_paused_erased_and_comes_back(system: Syste
 
     system.haravan.uninstall()
     await system.haravan.deliveries.wait_idle()
-    await until(lambda: refused(system))
+    await wait_until(lambda: was_denied(system))
     assert (await system.shops.get_or_raise(ORG)).paused == ""
     system.clock.advance(3_600)
-    await until(lambda: system.shops.is_paused(ORG))
+    await wait_until(lambda: system.shops.is_paused(ORG))
     assert await system.redis.hlen(system.key("snapshots")) == 1
     system.clock.advance(7 * 86_400)
     for name in ("snapshots", "ledger"):
-        await until(lambda name=name: gone(system, name))
+        await wait_until(lambda name=name: is_erased(system, name))
 
     assert await system.shops.orgs() == ()
-    assert await gone(system, "shop")
+    assert await is_erased(system, "shop")
 
-    system.haravan.install("anew")
-    await system.shops.add(replace(shop, token="anew"))
-    await system.haravan.subscribe(f"{system.url}/webhooks/haravan", verify_token="flow-verify")
+    system.haravan.install("new-token")
+    await system.shops.add(replace(shop, token="new-token"))
+    await system.haravan.subscribe(f"{system.url}/webhooks/haravan", verify_token=VERIFY_TOKEN)
     system.haravan.refund(customer, 12_000_000)
     await system.settled()
     assert system.haravan.tags(customer) == set()  # they were known to be ours
 
 
-async def refused(system: System) -> bool:
+def managed_tags(system: System) -> dict[int, set[str]]:
+    """The tags of every customer that the rules may give."""
+    return {customer: tags & {"VIP", "Vàng", "Bạc"} for customer, tags in system.tags().items()}
+
+
+async def was_denied(system: System) -> bool:
     return bool(await system.redis.hexists(system.key("state"), "uninstall_first_denied_ms"))
 
 
-async def gone(system: System, name: str) -> bool:
+async def is_erased(system: System, name: str) -> bool:
     return not await system.redis.exists(system.key(name))
-
-
-async def until(happens: Callable[[], Awaitable[object]]) -> None:
-    async with asyncio.timeout(60):
-        while not await happens():  # noqa: ASYNC110  # it happens in the worker
-            await asyncio.sleep(0.02)
 
 
 @pytest.mark.parametrize("dialect", ["omni", "admin"])
 async def test_a_busy_day_ends_with_every_customer_right(
-    redis: ArqRedis, redis_url: str, dialect: str
+    redis: ArqRedis, redis_url: str, dialect: Dialect
 ) -> None:
-    dice = random.Random(7)
+    rng = random.Random(7)
     async with running(redis, redis_url, dialect=dialect, workers=2) as system:
         ids = system.haravan.populate(60, seed=3)
         system.haravan.deliveries.duplicate_rate = 0.2
         system.haravan.deliveries.reorder_rate = 0.2
         for _ in range(150):
-            customer = dice.choice(ids)
-            match dice.randrange(4):
+            customer = rng.choice(ids)
+            match rng.randrange(4):
                 case 0:
                     system.haravan.refund(customer, 1_000_000)
                 case 1:
                     system.haravan.tag_by_hand(customer, "Khách sỉ")
                 case _:
-                    system.haravan.order(customer, dice.choice([500_000, 3_000_000, 20_000_000]))
-        touched = {call for call in ids if system.haravan.customer(call)}
-        for customer in touched:  # whoever no event named is announced once, so that all are looked at
+                    system.haravan.order(customer, rng.choice([500_000, 3_000_000, 20_000_000]))
+        for customer in ids:  # some had no event so far: a drain has to see each of them
             system.haravan.edit(customer, note="x")
         await system.settled()
 
-        found = {each: tags - {"Khách sỉ"} for each, tags in system.tags().items()}
-        assert {each: tags & {"VIP", "Vàng", "Bạc"} for each, tags in found.items()} == all_wanted(
-            system.haravan
-        )
+        assert managed_tags(system) == all_expected_tags(system.haravan)
 
 
 async def test_events_keep_coming_while_haravan_fails_and_all_come_right(system: System) -> None:
@@ -116,6 +112,4 @@ async def test_events_keep_coming_while_haravan_fails_and_all_come_right(system:
     await system.settled()
 
     assert system.haravan.calls.count(status=502) == 3
-    assert {each: tags & {"VIP", "Vàng", "Bạc"} for each, tags in system.tags().items()} == all_wanted(
-        system.haravan
-    )
+    assert managed_tags(system) == all_expected_tags(system.haravan)

@@ -22,8 +22,8 @@ import structlog
 
 from service.context import Context
 from service.errors import Overloaded
-from service.runtime import configure_logging
-from service.settings import LogFormat, Settings
+from service.runtime import LogFormat, configure_logging
+from service.settings import Settings
 from service.store.client import connect
 from service.store.rules import Versions
 from service.store.shops import Cipher, ShopRepository

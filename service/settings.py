@@ -7,13 +7,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from service.errors import InvalidSettings
 
-Durability = Literal["fsync", "everysec"]
-LogFormat = Literal["json", "console"]
+if TYPE_CHECKING:  # importing redis-py and structlog would slow down every command of the CLI
+    from service.runtime import LogFormat
+    from service.store.client import Durability
+
 Part = Literal["webhooks", "console"]  # of the web process
 
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"

@@ -157,8 +157,7 @@ async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Pa
 async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> RuleSet:
     """Store the shop and its rules. Raises Refused if the Redis server has data of other shops."""
     shops, versions = context.shops, context.versions
-    others = [org for org in await shops.orgs() if org != ORG]
-    if others:
+    if any(org != ORG for org in await shops.orgs()):
         raise Refused(
             "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "
             "Unset REDIS_URL, and the demo starts its own server"

@@ -13,17 +13,26 @@ import pytest
 import typer.main
 
 from deploy.cli.app import app
+from deploy.sandbox.__main__ import app as sandbox_app
 
 ROOT: Final = Path(__file__).parents[2]
-DOCUMENTS: Final = ("README.md", "deploy/RUNBOOK.md", "deploy/env.example", "deploy/test")
+DOCUMENTS: Final = (
+    "README.md",
+    "deploy/RUNBOOK.md",
+    "deploy/docs/testing.md",
+    "deploy/sandbox/README.md",
+    "deploy/env.example",
+    "deploy/test",
+)
 TEXT: Final = "\n".join((ROOT / name).read_text(encoding="utf-8") for name in DOCUMENTS)
 # in a code block, two or more spaces separate a command from its description
 TAGGER: Final = re.compile(r"(?:(?<=`)|^|(?<=: ))(?:\./deploy/)?tagger (.+?)(?=`|  |$)", re.MULTILINE)
-TESTS: Final = re.compile(r"(?<=\./deploy/test )tests[^`\n]*")
+TESTS: Final = re.compile(r"(?<=\./deploy/test )tests.*?(?=`|  |$)", re.MULTILINE)
+PROGRAMS: Final = re.compile(r"python -m (tests\..+?)(?=`|  |$)", re.MULTILINE)
 
 
 def documented(pattern: re.Pattern[str]) -> list[str]:
-    return sorted({found.strip() for found in pattern.findall(TEXT)})
+    return sorted({match.strip() for match in pattern.findall(TEXT)})
 
 
 @pytest.mark.parametrize("arguments", documented(TESTS))
@@ -43,6 +52,8 @@ def test_a_documented_selection_of_tests_selects_something(arguments: str) -> No
 def test_a_documented_command_exists_with_its_options(words: str) -> None:
     command: Any = typer.main.get_command(app)
     rest = words.split()
+    if rest[0] == "sandbox":
+        command, rest = typer.main.get_command(sandbox_app), rest[1:]
     while rest and rest[0] in getattr(command, "commands", {}):
         command, rest = command.commands[rest[0]], rest[1:]
 
@@ -52,6 +63,17 @@ def test_a_documented_command_exists_with_its_options(words: str) -> None:
     assert {word for word in rest if word.startswith("--")} <= options
 
 
+@pytest.mark.parametrize("words", documented(PROGRAMS))
+def test_a_documented_program_of_the_tests_exists_with_its_options(words: str) -> None:
+    name, *rest = words.split()
+    source = (ROOT / name.replace(".", "/") / "__main__.py").read_text(encoding="utf-8")
+
+    for option in (word for word in rest if word.startswith("--")):
+        assert option in source or option.removeprefix("--").replace("-", "_") in source
+
+
 def test_documented_commands_are_found() -> None:
     assert "deliveries ORG --customer 123" in documented(TAGGER)
     assert "tests/domain -k guard" in documented(TESTS)
+    assert "tests/fuzz -m slow" in documented(TESTS)
+    assert "tests.model --slow" in documented(PROGRAMS)

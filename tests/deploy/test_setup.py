@@ -51,8 +51,8 @@ def copied(folder: Path, path: Path) -> Checkout:
     (folder / "deploy" / "__init__.py").write_text("")
     (folder / "deploy" / "cli" / "__main__.py").write_text("import sys; print('tagger', *sys.argv[1:])\n")
     for tool in TOOLS:
-        if found := shutil.which(tool):
-            (path / tool).symlink_to(found)
+        if program := shutil.which(tool):
+            (path / tool).symlink_to(program)
     return Checkout(folder, path)
 
 
@@ -67,43 +67,43 @@ def ready(tmp_path_factory: pytest.TempPathFactory) -> Checkout:
     base = tmp_path_factory.mktemp("ready")
     checkout = copied(base / "có dấu và cách", base / "bin")
     checkout.offer("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
-    said = checkout.run("shops", "list")
-    assert (said.returncode, said.stdout) == (0, "tagger shops list\n"), said.stderr
-    assert "Setting up" in said.stderr
+    result = checkout.run("shops", "list")
+    assert (result.returncode, result.stdout) == (0, "tagger shops list\n"), result.stderr
+    assert "Setting up" in result.stderr
     return checkout
 
 
 def test_without_any_python_it_says_what_is_needed(checkout: Checkout) -> None:
-    said = checkout.run()
+    result = checkout.run()
 
-    assert said.returncode == 1
-    assert "Python 3.11 or later is needed" in said.stderr
-    assert "there is no python3" in said.stderr
+    assert result.returncode == 1
+    assert "Python 3.11 or later is needed" in result.stderr
+    assert "there is no python3" in result.stderr
 
 
 def test_a_python_that_is_too_old_is_reported(checkout: Checkout) -> None:
     checkout.offer("python3", OLD_PYTHON)
 
-    said = checkout.run()
+    result = checkout.run()
 
-    assert said.returncode == 1
-    assert "Python 3.11 or later is needed, and was not found on PATH (Python 3.9.2)" in said.stderr
+    assert result.returncode == 1
+    assert "Python 3.11 or later is needed, and was not found on PATH (Python 3.9.2)" in result.stderr
 
 
 def test_a_python_without_venv_says_how_to_get_it(checkout: Checkout) -> None:
     checkout.offer("python3", NO_VENV)
 
-    said = checkout.run()
+    result = checkout.run()
 
-    assert said.returncode == 1
-    assert "has no venv module" in said.stderr
-    assert "apt install python3-venv" in said.stderr
+    assert result.returncode == 1
+    assert "has no venv module" in result.stderr
+    assert "apt install python3-venv" in result.stderr
 
 
 def test_the_second_start_does_nothing_but_start_from_any_folder(ready: Checkout, tmp_path: Path) -> None:
-    said = ready.run("--env-file", "a b", cwd=tmp_path)
+    result = ready.run("--env-file", "a b", cwd=tmp_path)
 
-    assert (said.returncode, said.stdout, said.stderr) == (0, "tagger --env-file a b\n", "")
+    assert (result.returncode, result.stdout, result.stderr) == (0, "tagger --env-file a b\n", "")
 
 
 def test_uv_is_used_where_it_is(checkout: Checkout) -> None:
@@ -116,13 +116,13 @@ for last; do :; done
 """,
     )
 
-    said = checkout.run("--help")
+    result = checkout.run("--help")
 
     calls = (checkout.path / "calls").read_text().splitlines()
     assert calls[0].startswith("uv venv --quiet")
     assert calls[1].startswith("uv pip install --quiet --python")
     assert "--require-hashes" in calls[1]
-    assert (said.returncode, said.stdout) == (0, "tagger --help\n"), said.stderr
+    assert (result.returncode, result.stdout) == (0, "tagger --help\n"), result.stderr
 
 
 def test_other_pins_are_installed_and_a_failure_is_not_taken_for_done(ready: Checkout) -> None:
@@ -132,12 +132,12 @@ def test_other_pins_are_installed_and_a_failure_is_not_taken_for_done(ready: Che
     failed = ready.run()
     still_failed = ready.run()
     pins.write_text("")
-    mended = ready.run()
+    repaired = ready.run()
 
-    for said in (failed, still_failed):
-        assert said.returncode == 1
-        assert "could not be installed" in said.stderr
-    assert mended.returncode == 0
+    for result in (failed, still_failed):
+        assert result.returncode == 1
+        assert "could not be installed" in result.stderr
+    assert repaired.returncode == 0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
@@ -145,6 +145,6 @@ def test_a_read_only_folder_is_reported(checkout: Checkout) -> None:
     checkout.offer("python3", f'#!/bin/sh\nexec "{sys.executable}" "$@"\n')
     checkout.folder.chmod(0o555)
 
-    said = checkout.run()
+    result = checkout.run()
 
-    assert said.returncode == 1
+    assert result.returncode == 1

@@ -50,9 +50,9 @@ def test_our_writes_and_external_changes_are_one_history_newest_first() -> None:
     )
 
     assert lines == [
-        "21/11/2026 14:00 −VIP · quy tắc “gone” v2 · xuất bản P1 · quy tắc đã bỏ (chế độ thử, không ghi)",
-        "21/11/2026 13:00 −VIP · có người đổi bằng tay (không phải hệ thống)",
-        "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · khớp quy tắc · Tổng chi tiêu: 10 ₫",
+        "21/11/2026 14:00 −VIP · quy tắc “gone” v2 · xuất bản P1 · quy tắc không còn áp dụng (chạy thử, không gắn hay gỡ)",
+        "21/11/2026 13:00 −VIP · do người khác thay đổi (nhân viên hoặc ứng dụng khác)",
+        "21/11/2026 12:00 +VIP · quy tắc “Khách VIP” v1 · webhook · thỏa điều kiện · Tổng chi tiêu: 10 ₫",
     ]
     assert format_history(explained, [], words=translator_for("vi"), tag="Khác") == []
 
@@ -74,7 +74,10 @@ def test_a_retraction_is_not_attributed_to_a_rule() -> None:
 
     (line,) = format_history(told(), [written(NOON_MS, taken)], words=translator_for("vi"))
 
-    assert line == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc đã bỏ"
+    assert (
+        line
+        == "21/11/2026 12:00 −VIP · quy tắc “(thu hồi nhãn)” v1 · thu hồi nhãn (A1) · quy tắc không còn áp dụng"
+    )
 
 
 @pytest.mark.parametrize("cause", ["undone:VIP", "rejected", "unavailable", "missing", "unreadable", "bug"])
@@ -95,7 +98,7 @@ def test_the_outcome_of_a_delivery_is_a_sentence() -> None:
     ]
 
     assert format_deliveries(told(), came, words=translator_for("vi")) == [
-        "21/11/2026 12:00 orders/paid: đã nhận, xem lại khách",
+        "21/11/2026 12:00 orders/paid: đã nhận, sẽ kiểm tra khách hàng",
         "21/11/2026 12:00 orders/paid: không có gì mới",
         "21/11/2026 12:00 orders/paid: other",
     ]

@@ -21,7 +21,7 @@ from service.publishing import preview
 from service.publishing.draft import create_draft
 from service.store.client import keys
 from service.store.customers import snapshots
-from service.store.customers.stored_state import decode_exclusions, encode_exclusions
+from service.store.customers.state import decode_exclusions, encode_exclusions
 from service.store.history import audit_log
 from service.store.rules import RETRACTED_OWNER, Versions, compile_version
 from service.store.shops.cipher import Cipher

@@ -37,7 +37,7 @@ def deliveries(
             print_json([_row(delivery) for delivery in rows[:limit]])
             return
         print_table(
-            ("at", "customer", "topic", "outcome", "", "delivery"),
+            ("at", "customer", "topic", "outcome", "delivery"),
             [_cells(delivery) for delivery in rows[:limit]],
             empty="No deliveries in this time."
             if not customer
@@ -62,12 +62,11 @@ def _row(delivery: Delivery) -> dict[str, object]:
 
 
 def _cells(delivery: Delivery) -> tuple[object, ...]:
-    labels = [label for label, applies in (("repeat", delivery.repeat), ("test", delivery.test)) if applies]
+    labels = (" repeat" if delivery.repeat else "") + (" test" if delivery.test else "")
     return (
         format_time(delivery.at_ms),
         delivery.customer,
         delivery.topic,
-        delivery.outcome,
-        ", ".join(labels) or " ",
+        f"{delivery.outcome}{labels}",
         delivery.id,
     )

@@ -26,11 +26,11 @@ def played(seed: int, *, with_manual_tags: bool) -> list[tuple[str, str]]:
     haravan = shop(seed)
     scenario = Scenario(haravan, ExpectedTags(RULES), Random(seed))
     scenario.with_manual_tags = with_manual_tags
-    seen: list[tuple[str, str]] = []
+    events: list[tuple[str, str]] = []
     for event in islice(scenario, 30):
         event.act()
-        seen.append((event.who, event.what))
-    return seen
+        events.append((event.who, event.what))
+    return events
 
 
 def test_the_same_seed_makes_the_same_day() -> None:

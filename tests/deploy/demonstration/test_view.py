@@ -36,9 +36,9 @@ REASONS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("written", "said"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS])
-def test_a_reason_names_the_rule_and_the_values(written: LedgerEntry, said: str) -> None:
-    assert Reasons(RULES).why(written) == said
+@pytest.mark.parametrize(("entry", "text"), [row[1:] for row in REASONS], ids=[row[0] for row in REASONS])
+def test_a_reason_names_the_rule_and_the_values(entry: LedgerEntry, text: str) -> None:
+    assert Reasons(RULES).why(entry) == text
 
 
 def test_amounts_have_dots_between_thousands() -> None:

@@ -29,7 +29,7 @@ def lives(pid: int) -> bool:
     return True
 
 
-def said(log: Path) -> str:
+def output_of(log: Path) -> str:
     return log.read_text() if log.is_file() else ""
 
 
@@ -39,9 +39,9 @@ def state_of(pid: int) -> str:
     return stat.read_text().rpartition(")")[2].split()[0] if stat.exists() else "gone"
 
 
-async def has_said(log: Path, word: str) -> bool:
+async def has_printed(log: Path, word: str) -> bool:
     async def there() -> bool:
-        return word in said(log)
+        return word in output_of(log)
 
     return await until(there, within_s=60)
 
@@ -73,7 +73,7 @@ async def test_an_error_inside_the_block_stops_them_too() -> None:
 async def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     async with supervise(grace_s=0.1) as running:
         pid = await running.start(ProcessSpec("one", STUBBORN, log=tmp_path / "log"))
-        assert await has_said(tmp_path / "log", "up")
+        assert await has_printed(tmp_path / "log", "up")
 
     assert not lives(pid)
 
@@ -93,8 +93,8 @@ time.sleep(600)
     async with supervise() as running:
         await running.start(ProcessSpec("store", tells("store"), log=log), stop_last=True)
         await running.start(ProcessSpec("web", tells("web"), log=log))
-        assert await has_said(log, "up web")
-        assert await has_said(log, "up store")
+        assert await has_printed(log, "up web")
+        assert await has_printed(log, "up store")
 
     assert log.read_text().split("\n")[-3:-1] == ["end web", "end store"]
 
@@ -110,10 +110,10 @@ async def test_a_process_that_exits_by_itself_is_reported_with_its_code() -> Non
 
 
 async def test_a_stop_signal_sets_the_event_instead_of_killing_the_process() -> None:
-    with stop_signals() as asked:
+    with stop_signals() as stop:
         os.kill(os.getpid(), signal.SIGTERM)
 
-        await asyncio.wait_for(asked.wait(), 60)
+        await asyncio.wait_for(stop.wait(), 60)
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parent")
@@ -131,7 +131,7 @@ async def test_processes_stop_when_their_parent_is_killed(tmp_path: Path) -> Non
         "        await asyncio.sleep(600)\n"
         "asyncio.run(main())\n",
         stdout=asyncio.subprocess.PIPE,
-        env={"PYTHONPATH": str(Path(__file__).parents[2])},
+        env={"PYTHONPATH": str(Path(__file__).parents[3])},
     )
     assert parent.stdout is not None
     child = int(await parent.stdout.readline())

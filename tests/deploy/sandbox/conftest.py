@@ -14,8 +14,8 @@ from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 
 
 @dataclass
-class Said:
-    """One answer of the API."""
+class ApiResponse:
+    """One response of the API."""
 
     status: int
     text: str
@@ -30,21 +30,21 @@ class Api:
         self.session = session
         self.url = url
 
-    async def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> Said:
+    async def __call__(self, method: str, path: str, body: Any = None, **options: Any) -> ApiResponse:
         options = {"headers": {"Authorization": "Bearer token-1"} | options.pop("headers", {})} | options
-        async with self.session.request(method, self.url + path, json=body, **options) as answer:
-            text = await answer.text()
-            known = await answer.json() if answer.content_type == "application/json" else None
-            return Said(answer.status, text, answer.headers, known)
+        async with self.session.request(method, self.url + path, json=body, **options) as http_response:
+            text = await http_response.text()
+            content = await http_response.json() if http_response.content_type == "application/json" else None
+            return ApiResponse(http_response.status, text, http_response.headers, content)
 
     async def ids(self, path: str) -> list[int]:
-        said = await self("GET", path)
-        return [customer["id"] for customer in said.json["customers"]]
+        response = await self("GET", path)
+        return [customer["id"] for customer in response.json["customers"]]
 
 
 @dataclass
-class Got:
-    """One delivery as it arrived."""
+class ReceivedDelivery:
+    """One delivery as the app received it."""
 
     topic: str
     org: str
@@ -58,16 +58,16 @@ class Receiver:
     """An app's webhook address. `statuses` are answered in turn, then 200; `challenge=False` fails handshakes."""
 
     url: str = ""
-    got: list[Got] = field(default_factory=list)
-    asked: list[dict[str, str]] = field(default_factory=list)
+    received: list[ReceivedDelivery] = field(default_factory=list)
+    handshakes: list[dict[str, str]] = field(default_factory=list)
     statuses: list[int] = field(default_factory=list)
     always: int = 200
     challenge: bool = True
 
     async def post(self, request: web.Request) -> web.Response:
         headers = request.headers
-        self.got.append(
-            Got(
+        self.received.append(
+            ReceivedDelivery(
                 headers["X-Haravan-Topic"],
                 headers["X-Haravan-Org-Id"],
                 headers.get("X-Haravan-HmacSha256"),
@@ -78,12 +78,12 @@ class Receiver:
         return web.Response(status=self.statuses.pop(0) if self.statuses else self.always)
 
     async def get(self, request: web.Request) -> web.Response:
-        self.asked.append(dict(request.query))
+        self.handshakes.append(dict(request.query))
         return web.Response(text=request.query["hub.challenge"] if self.challenge else "no")
 
     @property
     def topics(self) -> list[str]:
-        return [one.topic for one in self.got]
+        return [delivery.topic for delivery in self.received]
 
 
 @pytest.fixture
@@ -111,15 +111,15 @@ async def api(sandbox: Sandbox, shop: ShopHandle) -> AsyncIterator[Api]:
 
 @pytest.fixture
 async def receiver() -> AsyncIterator[Receiver]:
-    here = Receiver()
+    receiver = Receiver()
     app = web.Application()
-    app.router.add_post("/hook", here.post)
-    app.router.add_get("/hook", here.get)
+    app.router.add_post("/hook", receiver.post)
+    app.router.add_get("/hook", receiver.get)
     runner = web.AppRunner(app)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     host, port = runner.addresses[0][:2]
-    here.url = f"http://{host}:{port}/hook"
-    yield here
+    receiver.url = f"http://{host}:{port}/hook"
+    yield receiver
     await runner.cleanup()

@@ -15,9 +15,9 @@ async def _post(api: Any, path: str, **arguments: Any) -> Any:
 
 
 async def test_everything_is_described(api: Any) -> None:
-    said = await api("GET", "/_sandbox/")
+    response = await api("GET", "/_sandbox/")
 
-    described = said.json["commands"]
+    described = response.json["commands"]
     wanted = {f"{part}/{name}".lstrip("/") for part, names in COMMANDS.items() for name in names} | set(
         SWITCHES
     )
@@ -44,9 +44,9 @@ async def test_a_customer_s_life_by_command(api: Any, shop: ShopHandle, clock: C
 
 
 async def test_populate_answers_the_ids(api: Any, shop: ShopHandle) -> None:
-    said = await _post(api, "populate", n=3, seed=5)
+    response = await _post(api, "populate", n=3, seed=5)
 
-    assert said.json["result"] == shop.ids()
+    assert response.json["result"] == shop.ids()
 
 
 async def test_another_shop_is_named_by_its_org(api: Any, sandbox: Sandbox, shop: ShopHandle) -> None:
@@ -56,7 +56,7 @@ async def test_another_shop_is_named_by_its_org(api: Any, sandbox: Sandbox, shop
 
     assert opened.json["org"] == "1000000002"
     assert (len(shop.ids()), len(sandbox.handles["1000000002"].ids())) == (0, 1)
-    assert [one["org"] for one in (await api("GET", "/_sandbox/shops")).json["shops"]] == [
+    assert [shop["org"] for shop in (await api("GET", "/_sandbox/shops")).json["shops"]] == [
         "1000000001",
         "1000000002",
     ]
@@ -116,9 +116,9 @@ async def test_the_call_log_is_returned_and_cleared(api: Any, shop: ShopHandle) 
 async def test_time_can_be_moved(api: Any, clock: Clock) -> None:
     before = clock()
 
-    said = await _post(api, "advance", seconds=60)
+    response = await _post(api, "advance", seconds=60)
 
-    assert said.json == {"now": before + 60}
+    assert response.json == {"now": before + 60}
 
 
 NONSENSE: dict[str, tuple[str, Any, int]] = {
@@ -145,10 +145,10 @@ async def test_a_bad_request_gets_a_clear_error(
 ) -> None:
     shop.create(id=1)
 
-    said = await api("POST", f"/_sandbox/{path}", body)
+    response = await api("POST", f"/_sandbox/{path}", body)
 
-    assert said.status == status
-    assert said.json["error"]
+    assert response.status == status
+    assert response.json["error"]
 
 
 async def test_a_command_is_not_read(api: Any, shop: ShopHandle) -> None:

@@ -17,7 +17,7 @@ LIST = "/com/customers.json"
 async def until_struck(shop: ShopHandle) -> None:
     """Until a call has arrived and met with its fault."""
     async with asyncio.timeout(60):
-        while shop.faults.queue != []:  # noqa: ASYNC110 - it is told by nothing else
+        while shop.faults.queue != []:  # noqa: ASYNC110 - a fault has no event
             await asyncio.sleep(0)
 
 
@@ -30,20 +30,20 @@ async def test_the_next_call_fails_and_the_one_after_does_not(api: Any, shop: Sh
 async def test_a_bad_gateway_is_answered_in_html(api: Any, shop: ShopHandle) -> None:
     shop.faults.fail(502)
 
-    said = await api("GET", LIST)
+    response = await api("GET", LIST)
 
-    assert said.status == 502
-    assert said.headers["content-type"] == "text/html"
-    assert "<h1>502 Bad Gateway</h1>" in said.text
-    assert "x-haravan-api-call-limit" not in said.headers
+    assert response.status == 502
+    assert response.headers["content-type"] == "text/html"
+    assert "<h1>502 Bad Gateway</h1>" in response.text
+    assert "x-haravan-api-call-limit" not in response.headers
 
 
 async def test_a_failure_can_have_any_body(api: Any, shop: ShopHandle) -> None:
     shop.faults.fail(422, body='{"errors":"khách hàng bị khóa"}')
 
-    said = await api("GET", LIST)
+    response = await api("GET", LIST)
 
-    assert (said.status, said.text) == (422, '{"errors":"khách hàng bị khóa"}')
+    assert (response.status, response.text) == (422, '{"errors":"khách hàng bị khóa"}')
 
 
 async def test_a_failed_write_changed_nothing(api: Any, shop: ShopHandle) -> None:
@@ -59,9 +59,9 @@ async def test_a_write_may_work_and_yet_answer_a_failure(api: Any, shop: ShopHan
     customer = shop.create()
     shop.faults.fail(500, effect=True)
 
-    said = await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"})
+    response = await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"})
 
-    assert (said.status, shop.tags(customer)) == (500, {"VIP"})
+    assert (response.status, shop.tags(customer)) == (500, {"VIP"})
 
 
 async def test_a_rate_affects_this_share_of_calls(api: Any, shop: ShopHandle) -> None:
@@ -106,19 +106,19 @@ async def test_a_throttle_refuses_every_call_until_its_time(api: Any, shop: Shop
     clock.advance(3)
     third = await api("GET", LIST)
 
-    assert [said.status for said in (first, second, third)] == [429, 429, 200]
+    assert [response.status for response in (first, second, third)] == [429, 429, 200]
     assert first.headers["retry-after"] == "3.0"
 
 
 async def test_a_timeout_is_silence_until_the_caller_leaves(api: Any, shop: ShopHandle) -> None:
     customer = shop.create()
     shop.faults.timeout(60)
-    asked = asyncio.create_task(api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"}))
+    request = asyncio.create_task(api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"}))
     await until_struck(shop)
 
-    asked.cancel()
+    request.cancel()
     with pytest.raises(asyncio.CancelledError):
-        await asked
+        await request
 
     assert shop.tags(customer) == set()
     assert (await api("GET", LIST)).status == 200
@@ -150,9 +150,9 @@ async def test_the_response_to_a_tag_write_can_be_wrong(api: Any, shop: ShopHand
     customer = shop.create(tags="VIP")
     shop.faults.disagree()
 
-    said = await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "a1"})
+    response = await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "a1"})
 
-    assert (said.json, shop.tags(customer)) == ({"tags": "VIP"}, {"VIP", "a1"})
+    assert (response.json, shop.tags(customer)) == ({"tags": "VIP"}, {"VIP", "a1"})
 
 
 async def test_a_refused_tag_write_stays_refused(api: Any, shop: ShopHandle) -> None:
@@ -218,18 +218,18 @@ async def test_answers_can_lack_fields_or_show_them_as_null(api: Any, shop: Shop
     shop.faults.null_fields = frozenset({"total_spent"})
     shop.faults.missing_fields = frozenset({"note"})
 
-    said = await api("GET", f"/com/customers/{customer}.json?fields=id,total_spent,note")
+    response = await api("GET", f"/com/customers/{customer}.json?fields=id,total_spent,note")
 
-    assert said.json == {"customer": {"id": customer, "total_spent": None}}
+    assert response.json == {"customer": {"id": customer, "total_spent": None}}
 
 
 async def test_reads_can_cut_updated_at_to_milliseconds(api: Any, shop: ShopHandle, clock: Clock) -> None:
     customer = shop.create(updated_at="2021-08-18T06:23:19.5536467Z")
     shop.faults.coarse_updated_at = True
 
-    said = await api("GET", f"/com/customers/{customer}.json?fields=updated_at")
+    response = await api("GET", f"/com/customers/{customer}.json?fields=updated_at")
 
-    assert said.json == {"customer": {"updated_at": "2021-08-18T06:23:19.553Z"}}
+    assert response.json == {"customer": {"updated_at": "2021-08-18T06:23:19.553Z"}}
 
 
 async def test_latency_delays_an_answer(api: Any, shop: ShopHandle) -> None:

@@ -12,18 +12,18 @@ from deploy.sandbox import Clock, Sandbox, ShopHandle
 
 
 def test_the_same_seed_makes_the_same_customers(clock: Clock) -> None:
-    one, two = (Sandbox(clock=clock).add_shop() for _ in range(2))
+    first, second = (Sandbox(clock=clock).add_shop() for _ in range(2))
 
-    assert one.populate(50, seed=7) == two.populate(50, seed=7)
-    assert [one.body(number) for number in one.ids()] == [two.body(number) for number in two.ids()]
+    assert first.populate(50, seed=7) == second.populate(50, seed=7)
+    assert [first.body(number) for number in first.ids()] == [second.body(number) for number in second.ids()]
 
 
 def test_another_seed_makes_others(clock: Clock) -> None:
-    one, two = (Sandbox(clock=clock).add_shop() for _ in range(2))
-    one.populate(5, seed=1)
-    two.populate(5, seed=2)
+    first, second = (Sandbox(clock=clock).add_shop() for _ in range(2))
+    first.populate(5, seed=1)
+    second.populate(5, seed=2)
 
-    assert [one.body(number) for number in one.ids()] != [two.body(number) for number in two.ids()]
+    assert [first.body(number) for number in first.ids()] != [second.body(number) for number in second.ids()]
 
 
 def test_made_up_customers_are_not_real_people(shop: ShopHandle) -> None:

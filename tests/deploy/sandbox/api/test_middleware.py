@@ -12,9 +12,9 @@ _FILLED = "X-Haravan-Api-Call-Limit"
 
 TOKENS = {
     "none": {"Authorization": ""},
-    "an unknown one": {"Authorization": "Bearer token-9"},
+    "an unknown token": {"Authorization": "Bearer token-9"},
     "another scheme": {"Authorization": "Basic token-1"},
-    "the right one at another shop's host": {"Host": "shop-9.myharavan.com"},
+    "the right token at another shop's host": {"Host": "shop-9.myharavan.com"},
 }
 
 
@@ -25,9 +25,9 @@ async def test_a_bad_token_is_unauthorized(api: Any, headers: dict[str, str], pa
 
 
 async def test_the_shop_s_own_host_opens_the_older_api(api: Any) -> None:
-    said = await api("GET", "/admin/customers.json", headers={"Host": "shop-1000000001.myharavan.com"})
+    response = await api("GET", "/admin/customers.json", headers={"Host": "shop-1000000001.myharavan.com"})
 
-    assert said.status == 200
+    assert response.status == 200
 
 
 async def test_a_token_selects_its_shop(api: Any, sandbox: Sandbox, shop: ShopHandle) -> None:
@@ -35,11 +35,11 @@ async def test_a_token_selects_its_shop(api: Any, sandbox: Sandbox, shop: ShopHa
     shop.create(first_name="Một")
     other.create(first_name="Hai")
 
-    said = await api(
+    response = await api(
         "GET", "/com/customers.json?fields=first_name", headers={"Authorization": "Bearer token-2"}
     )
 
-    assert said.json == {"customers": [{"first_name": "Hai"}]}
+    assert response.json == {"customers": [{"first_name": "Hai"}]}
 
 
 async def test_a_replaced_token_is_no_longer_accepted(api: Any, shop: ShopHandle) -> None:
@@ -84,15 +84,15 @@ async def test_a_missing_scope_is_forbidden(
 ) -> None:
     shop.shop.scopes = (scope,)
 
-    said = await api(method, path, body)
+    response = await api(method, path, body)
 
-    assert (said.status, said.text) == (403, "{}")
+    assert (response.status, response.text) == (403, "{}")
 
 
 async def test_every_answer_says_how_full_the_bucket_is(api: Any, shop: ShopHandle) -> None:
-    said = [await api("GET", path) for path in ("/com/customers.json", "/com/customers/9.json")]
+    response = [await api("GET", path) for path in ("/com/customers.json", "/com/customers/9.json")]
 
-    assert [one.headers[_FILLED] for one in said] == ["1/80", "2/80"]
+    assert [answer.headers[_FILLED] for answer in response] == ["1/80", "2/80"]
 
 
 async def test_a_full_bucket_throttles_every_call_until_its_time(
@@ -128,16 +128,16 @@ async def test_a_bucket_can_leak_in_steps(api: Any, shop: ShopHandle, clock: Clo
     clock.advance(0.1)
     after = await api("GET", "/com/customers.json")
 
-    assert [one.headers[_FILLED] for one in (before, after)] == ["42/80", "39/80"]
+    assert [answer.headers[_FILLED] for answer in (before, after)] == ["42/80", "39/80"]
 
 
 async def test_one_shop_s_bucket_is_not_another_s(api: Any, sandbox: Sandbox, shop: ShopHandle) -> None:
     sandbox.add_shop(org="1000000002", token="token-2")
     shop.consume_quota(80)
 
-    said = await api("GET", "/com/customers.json", headers={"Authorization": "Bearer token-2"})
+    response = await api("GET", "/com/customers.json", headers={"Authorization": "Bearer token-2"})
 
-    assert said.status == 200
+    assert response.status == 200
 
 
 async def test_a_bucket_can_be_made_larger_and_faster(clock: Clock) -> None:
@@ -189,7 +189,7 @@ async def test_an_event_can_be_put_right_before_a_call_takes_effect(api: Any, sh
     first = await api("GET", f"/com/customers.json?ids={customer}")
     second = await api("GET", f"/com/customers.json?ids={customer}")
 
-    assert [said.json["customers"][0]["orders_count"] for said in (first, second)] == [1, 1]
+    assert [response.json["customers"][0]["orders_count"] for response in (first, second)] == [1, 1]
 
 
 async def test_an_event_can_be_put_between_effect_and_answer(api: Any, shop: ShopHandle) -> None:
@@ -200,7 +200,7 @@ async def test_an_event_can_be_put_between_effect_and_answer(api: Any, shop: Sho
 
     shop.on_call(lambda call: call.customer == customer, then=by_hand)
 
-    said = await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"})
+    response = await api("POST", f"/com/customers/{customer}/tags.json", {"tags": "VIP"})
 
-    assert said.json == {"tags": "VIP"}
+    assert response.json == {"tags": "VIP"}
     assert shop.tags(customer) == set()

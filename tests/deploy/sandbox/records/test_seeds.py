@@ -156,20 +156,20 @@ async def test_an_example_request_gets_the_example_answer(name: str, shop: ShopH
     example = EXAMPLES[name]
     _given(name, shop)
 
-    said = await api(example["method"], example["path"], example["request"])
+    response = await api(example["method"], example["path"], example["request"])
 
-    assert said.status == example["status"]
+    assert response.status == example["status"]
     if example["answer"]:
         loose = frozenset[str]() if name in _TO_THE_BYTE else _ASSIGNED
-        assert _read(said.text, loose) == _read((SEEDS / f"{name}.json").read_text(), loose)
+        assert _read(response.text, loose) == _read((SEEDS / f"{name}.json").read_text(), loose)
 
 
 async def test_a_count_is_a_number_under_its_name(shop: ShopHandle, api: Any) -> None:
     shop.create(**_HARAVAN)
 
-    said = await api("GET", "/com/customers/count.json")
+    response = await api("GET", "/com/customers/count.json")
 
-    assert said.text == '{"count":1}'
+    assert response.text == '{"count":1}'
 
 
 async def test_an_order_has_the_example_order_s_shape(api: Any, shop: ShopHandle) -> None:
@@ -177,12 +177,12 @@ async def test_an_order_has_the_example_order_s_shape(api: Any, shop: ShopHandle
     shop.order(207119551, "409.94", at="2008-01-10T11:00:00-05:00")
     shop.refund(207119551, "209.00")
 
-    said = await api("GET", EXAMPLES["admin-orders"]["path"])
+    response = await api("GET", EXAMPLES["admin-orders"]["path"])
 
     wanted = json.loads((SEEDS / "admin-orders.json").read_text())
-    assert said.json["orders"][0]["total_price"] == "409.94"
-    assert said.json["orders"][0]["created_at"] == "2008-01-10T11:00:00-05:00"
-    assert list(_unlike(said.json, wanted)) == []
+    assert response.json["orders"][0]["total_price"] == "409.94"
+    assert response.json["orders"][0]["created_at"] == "2008-01-10T11:00:00-05:00"
+    assert list(_unlike(response.json, wanted)) == []
 
 
 def _unlike(ours: Any, theirs: Any, where: str = "") -> Any:

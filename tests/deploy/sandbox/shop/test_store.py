@@ -35,14 +35,14 @@ def test_indexes_agree_with_a_scan(seed: int) -> None:
     plain = _random_life(store, Random(seed))
 
     assert store.ids == sorted(plain)
-    assert {one.id: one for one in store.all()} == plain
+    assert {customer.id: customer for customer in store.all()} == plain
     for since in (0, 37, 99):
         assert store.changed_since(since) == sorted(
-            one.id for one in plain.values() if one.updated_at >= since
+            customer.id for customer in plain.values() if customer.updated_at >= since
         )
-    for one in plain.values():
-        assert one.email is not None
-        assert store.by_email(one.email.upper()) == one.id
+    for customer in plain.values():
+        assert customer.email is not None
+        assert store.by_email(customer.email.upper()) == customer.id
     assert store.by_email("40-0@example.com") is None
 
 
@@ -53,9 +53,9 @@ def test_earlier_versions_are_found_by_time() -> None:
     store.put(second, at=20)
     store.remove(1, at=30)
 
-    seen = [store.as_of(1, at) for at in (9, 10, 19, 20, 29, 30)]
+    versions = [store.as_of(1, at) for at in (9, 10, 19, 20, 29, 30)]
 
-    assert seen == [None, first, first, second, second, None]
+    assert versions == [None, first, first, second, second, None]
     assert (store.ids_as_of(29), store.ids_as_of(30)) == ([1], [])
 
 
@@ -63,7 +63,7 @@ PHONES = {
     "as dialled": ("0900000001", "0900000001"),
     "with blanks": ("090 000 0001", "0900000001"),
     "from abroad": ("+84 900 000 001", "0900000001"),
-    "a short one that begins with 84": ("8412345678", "8412345678"),
+    "a short number that begins with 84": ("8412345678", "8412345678"),
 }
 
 

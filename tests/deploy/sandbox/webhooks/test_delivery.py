@@ -32,14 +32,14 @@ async def test_a_delivery_carries_the_bare_record_and_its_signature(
     customer = shop.create(first_name="Ánh", last_name="Nguyễn Thị", total_spent=261_380_000)
     await shop.deliveries.wait_idle()
 
-    (got,) = receiver.got
-    assert (got.topic, got.org) == ("customers/create", "1000000001")
-    assert got.signature == sign(got.body, "secret-1")
-    assert "Nguyễn Thị".encode() in got.body
-    assert b'"total_spent":261380000.0000' in got.body
-    assert json.loads(got.body) == shop.customer(customer)
-    assert got.headers["Content-Type"] == "application/json; charset=utf-8"
-    assert "X-Haravan-Test" not in got.headers
+    (delivery,) = receiver.received
+    assert (delivery.topic, delivery.org) == ("customers/create", "1000000001")
+    assert delivery.signature == sign(delivery.body, "secret-1")
+    assert "Nguyễn Thị".encode() in delivery.body
+    assert b'"total_spent":261380000.0000' in delivery.body
+    assert json.loads(delivery.body) == shop.customer(customer)
+    assert delivery.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert "X-Haravan-Test" not in delivery.headers
 
 
 EVENTS = {
@@ -76,7 +76,7 @@ async def test_the_webhook_of_a_deletion_has_only_the_id(api: Any, shop: ShopHan
     shop.delete(customer)
     await shop.deliveries.wait_idle()
 
-    assert json.loads(receiver.got[0].body) == {"id": customer}
+    assert json.loads(receiver.received[0].body) == {"id": customer}
 
 
 async def test_order_topics_come_when_switched_on(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -88,7 +88,7 @@ async def test_order_topics_come_when_switched_on(api: Any, shop: ShopHandle, re
     await shop.deliveries.wait_idle()
 
     assert sorted(receiver.topics) == ["orders/create", "orders/paid", "refunds/create"]
-    assert {json.loads(got.body)["customer"]["id"] for got in receiver.got} == {customer}
+    assert {json.loads(delivery.body)["customer"]["id"] for delivery in receiver.received} == {customer}
 
 
 @pytest.mark.parametrize("echo", [True, False])
@@ -123,7 +123,7 @@ async def test_a_test_delivery_says_so(api: Any, shop: ShopHandle, receiver: Any
     shop.resend(customer, test=True)
     await shop.deliveries.wait_idle()
 
-    assert receiver.got[0].headers["X-Haravan-Test"] == "True"
+    assert receiver.received[0].headers["X-Haravan-Test"] == "True"
 
 
 async def test_the_older_header_name_can_be_sent(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -133,7 +133,9 @@ async def test_the_older_header_name_can_be_sent(api: Any, shop: ShopHandle, rec
     shop.create()
     await shop.deliveries.wait_idle()
 
-    assert receiver.got[0].headers["X-Haravan-Hmac-Sha256"] == sign(receiver.got[0].body, "secret-1")
+    assert receiver.received[0].headers["X-Haravan-Hmac-Sha256"] == sign(
+        receiver.received[0].body, "secret-1"
+    )
 
 
 async def test_a_body_can_lack_fields(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -143,7 +145,7 @@ async def test_a_body_can_lack_fields(api: Any, shop: ShopHandle, receiver: Any)
     shop.create()
     await shop.deliveries.wait_idle()
 
-    assert "total_spent" not in json.loads(receiver.got[0].body)
+    assert "total_spent" not in json.loads(receiver.received[0].body)
 
 
 async def test_any_body_can_be_delivered_correctly_signed_or_forged(
@@ -155,9 +157,9 @@ async def test_any_body_can_be_delivered_correctly_signed_or_forged(
     shop.deliver("customers/update", b"{}", signature="forged", org="9")
     await shop.deliveries.wait_idle()
 
-    got = {one.topic: one for one in receiver.got}
-    assert got["carts/update"].signature == sign("không phải JSON".encode(), "secret-1")
-    assert (got["customers/update"].signature, got["customers/update"].org) == ("forged", "9")
+    deliveries = {delivery.topic: delivery for delivery in receiver.received}
+    assert deliveries["carts/update"].signature == sign("không phải JSON".encode(), "secret-1")
+    assert (deliveries["customers/update"].signature, deliveries["customers/update"].org) == ("forged", "9")
 
 
 def test_nothing_is_delivered_without_a_subscription(shop: ShopHandle) -> None:
@@ -172,7 +174,7 @@ async def test_a_replaced_secret_signs_what_follows(api: Any, shop: ShopHandle, 
     shop.create()
     await shop.deliveries.wait_idle()
 
-    assert receiver.got[0].signature == sign(receiver.got[0].body, "secret-new")
+    assert receiver.received[0].signature == sign(receiver.received[0].body, "secret-new")
 
 
 async def test_a_body_sent_in_pieces_is_the_same_body(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -182,8 +184,8 @@ async def test_a_body_sent_in_pieces_is_the_same_body(api: Any, shop: ShopHandle
     customer = shop.create(first_name="Nguyễn Thị Ánh")
     await shop.deliveries.wait_idle()
 
-    assert receiver.got[0].body == shop.body(customer)
-    assert receiver.got[0].headers["Transfer-Encoding"] == "chunked"
+    assert receiver.received[0].body == shop.body(customer)
+    assert receiver.received[0].headers["Transfer-Encoding"] == "chunked"
 
 
 # --- subscription ------------------------------------------------------------------------------
@@ -192,12 +194,12 @@ async def test_a_body_sent_in_pieces_is_the_same_body(api: Any, shop: ShopHandle
 async def test_subscribing_makes_the_handshake(api: Any, shop: ShopHandle, receiver: Any) -> None:
     shop.app(receiver.url, "verify-1")
 
-    said = await api("POST", "/api/subscribe", {})
+    response = await api("POST", "/api/subscribe", {})
 
-    assert said.json == {"error": False, "message": "Subscribed"}
-    assert receiver.asked[0]["hub.mode"] == "subscribe"
-    assert receiver.asked[0]["hub.verify_token"] == "verify-1"
-    assert [one["event"] for one in shop.subscriptions] == [
+    assert response.json == {"error": False, "message": "Subscribed"}
+    assert receiver.handshakes[0]["hub.mode"] == "subscribe"
+    assert receiver.handshakes[0]["hub.verify_token"] == "verify-1"
+    assert [subscription["event"] for subscription in shop.subscriptions] == [
         "customers/create",
         "customers/update",
         "customers/delete",
@@ -222,16 +224,16 @@ async def test_a_failed_handshake_is_an_error_with_status_200(
     receiver.challenge = False
     shop.app(receiver.url, "verify-1")
 
-    said = await api("POST", "/api/subscribe", {})
+    response = await api("POST", "/api/subscribe", {})
 
-    assert (said.status, said.json["error"]) == (200, True)
+    assert (response.status, response.json["error"]) == (200, True)
     assert shop.subscriptions == []
 
 
 async def test_an_app_without_an_address_cannot_subscribe(api: Any) -> None:
-    said = await api("POST", "/api/subscribe", {})
+    response = await api("POST", "/api/subscribe", {})
 
-    assert (said.status, said.json) == (200, {"error": True, "message": "The app has no webhook URL"})
+    assert (response.status, response.json) == (200, {"error": True, "message": "The app has no webhook URL"})
 
 
 async def test_an_awaited_subscription_makes_the_handshake(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -241,7 +243,7 @@ async def test_an_awaited_subscription_makes_the_handshake(api: Any, shop: ShopH
     with pytest.raises(HandshakeFailed):
         await shop.subscribe(receiver.url, "verify-1")
 
-    assert len(receiver.asked) == 2
+    assert len(receiver.handshakes) == 2
     assert shop.subscriptions == []
 
 
@@ -251,7 +253,7 @@ async def test_without_a_subscription_nothing_is_sent(api: Any, shop: ShopHandle
     shop.create()
     await shop.deliveries.wait_idle()
 
-    assert (receiver.got, shop.deliveries.pending) == ([], 0)
+    assert (receiver.received, shop.deliveries.pending) == ([], 0)
 
 
 async def test_subscription_calls_do_not_count_against_the_limit_but_can_fail(
@@ -260,10 +262,10 @@ async def test_subscription_calls_do_not_count_against_the_limit_but_can_fail(
     shop.consume_quota(80)
     shop.faults.fail(503, endpoint="GET subscribe", html=False)
 
-    failed, said = await api("GET", "/api/subscribe"), await api("GET", "/api/subscribe")
+    failed, response = await api("GET", "/api/subscribe"), await api("GET", "/api/subscribe")
 
-    assert (failed.status, said.status) == (503, 200)
-    assert "x-haravan-api-call-limit" not in said.headers
+    assert (failed.status, response.status) == (503, 200)
+    assert "x-haravan-api-call-limit" not in response.headers
     assert shop.calls.by_endpoint() == {"GET subscribe": 2}
 
 
@@ -307,14 +309,14 @@ async def test_every_status_other_than_200_is_retried(
     shop.subscribe(receiver.url)
     shop.create()
     await shop.deliveries.wait_idle()
-    first = len(receiver.got)
+    first = len(receiver.received)
 
     clock.advance(RETRY_AFTER_S[0])
     await shop.deliveries.wait_idle(retries=True)
 
-    assert (first, len(receiver.got)) == (1, 2)
+    assert (first, len(receiver.received)) == (1, 2)
     assert [(sent.status, sent.attempt) for sent in shop.deliveries.log] == [(status, 1), (200, 2)]
-    assert receiver.got[0].body == receiver.got[1].body
+    assert receiver.received[0].body == receiver.received[1].body
 
 
 async def test_a_delivery_without_a_response_in_time_is_retried(api: Any, shop: ShopHandle) -> None:
@@ -384,7 +386,7 @@ async def test_a_pause_holds_everything_back(api: Any, shop: ShopHandle, receive
     shop.deliveries.resume()
     await shop.deliveries.wait_idle()
 
-    assert (held, len(receiver.got), shop.deliveries.pending) == (1, 1, 0)
+    assert (held, len(receiver.received), shop.deliveries.pending) == (1, 1, 0)
 
 
 async def test_deliveries_can_be_doubled(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -394,8 +396,8 @@ async def test_deliveries_can_be_doubled(api: Any, shop: ShopHandle, receiver: A
     shop.create()
     await shop.deliveries.wait_idle()
 
-    assert len({got.body for got in receiver.got}) == 1
-    assert len(receiver.got) == 2
+    assert len({delivery.body for delivery in receiver.received}) == 1
+    assert len(receiver.received) == 2
 
 
 async def test_deliveries_can_be_dropped(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -405,7 +407,7 @@ async def test_deliveries_can_be_dropped(api: Any, shop: ShopHandle, receiver: A
     shop.create()
     await shop.deliveries.wait_idle()
 
-    assert receiver.got == []
+    assert receiver.received == []
     assert [sent.status for sent in shop.deliveries.log] == [None]
 
 
@@ -418,7 +420,7 @@ async def test_deliveries_can_be_late(api: Any, shop: ShopHandle, receiver: Any,
     clock.advance(30)
     await shop.deliveries.wait_idle()
 
-    assert (early, len(receiver.got)) == (0, 1)
+    assert (early, len(receiver.received)) == (0, 1)
 
 
 async def test_deliveries_can_be_reordered(api: Any, shop: ShopHandle, receiver: Any, clock: Clock) -> None:
@@ -430,9 +432,9 @@ async def test_deliveries_can_be_reordered(api: Any, shop: ShopHandle, receiver:
     clock.advance(1)
     await shop.deliveries.wait_idle()
 
-    got = [json.loads(one.body)["id"] for one in receiver.got]
-    assert sorted(got) == made
-    assert got != made
+    delivery = [json.loads(delivery.body)["id"] for delivery in receiver.received]
+    assert sorted(delivery) == made
+    assert delivery != made
 
 
 async def test_a_thousand_deliveries_arrive(api: Any, shop: ShopHandle, receiver: Any) -> None:
@@ -441,7 +443,7 @@ async def test_a_thousand_deliveries_arrive(api: Any, shop: ShopHandle, receiver
     made = [shop.create() for _ in range(1_000)]
     await shop.deliveries.wait_idle()
 
-    assert sorted(json.loads(one.body)["id"] for one in receiver.got) == made
+    assert sorted(json.loads(delivery.body)["id"] for delivery in receiver.received) == made
 
 
 async def test_a_shop_opened_while_serving_sends_too(api: Any, sandbox: Sandbox, receiver: Any) -> None:
@@ -451,9 +453,10 @@ async def test_a_shop_opened_while_serving_sends_too(api: Any, sandbox: Sandbox,
     late.create()
     await late.deliveries.wait_idle()
 
-    assert [(got.org, got.signature == sign(got.body, "secret-2")) for got in receiver.got] == [
-        ("1000000002", True)
-    ]
+    assert [
+        (delivery.org, delivery.signature == sign(delivery.body, "secret-2"))
+        for delivery in receiver.received
+    ] == [("1000000002", True)]
 
 
 async def test_waiting_without_a_server_is_an_error_not_a_hang(shop: ShopHandle) -> None:

@@ -1,0 +1,127 @@
+"""`tagger rules preview|publish|rollback`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from arq.connections import ArqRedis
+
+from service.domain.customers.customer import Customer, OrgId
+from service.domain.sync import REVERTS_CODEC
+from service.store.client import keys
+from service.store.customers import snapshots
+from service.store.jobs import runs
+from tests.deploy.cli.environment import (
+    ABOVE,
+    BELOW,
+    DEMO_RULES,
+    ORG,
+    TAGGED_BY_HAND,
+    TIERS,
+    CliEnvironment,
+    store_customers,
+    write_rules,
+)
+
+
+async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothing(
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
+
+    result = await shop.tagger("rules", "preview", ORG, str(write_rules(tmp_path, 9_000_000)))
+    as_json = await shop.tagger("rules", "preview", ORG, str(write_rules(tmp_path, 9_000_000)), "--json")
+
+    assert (result.code, as_json.code) == (0, 0), result.err
+    assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi 1 trong 3 khách đã biết. Số lần gọi API: 2, khoảng" in result.out
+    assert "Cần có người duyệt (--approve): thay đổi hơn 0 khách." in result.out
+    assert "~ Khách VIP (đã sửa)" in result.out
+    assert "2 khách khớp, 67% tổng số" in result.out
+    shown = json.loads(as_json.out)
+    assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])
+    assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1
+
+
+async def test_a_preview_is_in_the_requested_language_and_shows_stopped_tags(
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+) -> None:
+    tiers = tmp_path / "tiers.yaml"
+    tiers.write_text(TIERS, encoding="utf-8")
+    await store_customers(redis, ABOVE, BELOW)
+    now = 1000 * int((await redis.time())[0])
+    undone = REVERTS_CODEC.encode({"gold": (now - 3_000, now - 2_000, now - 1_000)})
+    await redis.hset(keys.shop(OrgId(ORG), "reverts"), mapping={"1": undone})
+
+    vi = await shop.tagger("rules", "preview", ORG, str(tiers))
+    en = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "en")
+    fr = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "fr")
+
+    assert "Hạng: không ai đổi hạng." in vi.out
+    assert "tạm ngừng" in vi.out
+    assert "Hạng: nobody moves." in en.out
+    assert (fr.code, fr.out) == (2, "")
+    assert "Tags added: 0, removed: 0. Customers touched: 0 of 2 known." in en.out
+
+
+async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
+    shop: CliEnvironment, redis: ArqRedis, rules: Path
+) -> None:
+    await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
+    await snapshots.save_count(redis, OrgId(ORG), 500)
+
+    result = await shop.tagger("rules", "preview", ORG, str(rules))
+    as_json = await shop.tagger("rules", "preview", ORG, str(rules), "--json")
+
+    assert "⚠ Chưa thấy 497 trong 500 khách của cửa hàng" in result.out
+    assert f"tagger backfill {ORG}" in result.out
+    assert json.loads(as_json.out)["unseen"] == 497
+
+
+async def test_a_large_publish_prints_its_preview_and_needs_an_approval(
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
+    lower = str(write_rules(tmp_path, 9_000_000))
+
+    refused = await shop.tagger("rules", "publish", ORG, lower)
+    approved = await shop.tagger("rules", "publish", ORG, lower, "--approve", "--note", "Tết")
+
+    assert refused.code == 1
+    assert "needs an approval: it touches 1 of 3 customers" in refused.err
+    assert approved.code == 0, approved.err
+    assert "Version 2 is live" in approved.out
+    run = (await runs.latest(redis, OrgId(ORG)))[0]
+    assert (run.total, run.reason) == (1, "Tết")
+    assert await redis.exists(keys.shop(ORG, "mark:2"))
+
+
+async def test_publishing_looks_at_everybody_known_again(shop: CliEnvironment, redis: ArqRedis) -> None:
+    await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
+
+    result = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
+
+    assert "1 customer to go" in result.out
+    assert await redis.exists(keys.shop(ORG, "mark:7"))
+
+
+async def test_the_latest_version_is_undone_without_an_approval_and_the_history_shows_equal_contents(
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await shop.tagger("rules", "publish", ORG, str(write_rules(tmp_path, 9_000_000)))
+    await store_customers(redis, ABOVE, Customer(id=2, total_spent=9_660_000_0000, tags=("VIP",)))
+
+    previewed = await shop.tagger("rules", "rollback", ORG, "1", "--dry-run")
+    rolled_back = await shop.tagger("rules", "rollback", ORG, "1")
+    history = json.loads((await shop.tagger("rules", "history", ORG, "--json")).out)
+    table = await shop.tagger("rules", "history", ORG)
+
+    assert "gỡ 1 nhãn" in previewed.out
+    assert "Cần có người duyệt" not in previewed.out
+    assert "Version 3 is live" in rolled_back.out, rolled_back.err
+    assert [version["number"] for version in history] == [3, 2, 1]
+    assert history[0]["content"] == history[2]["content"] != history[1]["content"]
+    assert "v3 live" in table.out

@@ -1,0 +1,80 @@
+"""The command line with a real Redis server and the sandbox as Haravan."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import structlog
+from arq.connections import ArqRedis
+
+from deploy.sandbox import Sandbox, serve
+from service.context import Context
+from service.cpu_pool import InProcess
+from service.runtime.tasks import cancel_and_wait
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
+from tests.deploy.cli.environment import (
+    ORG,
+    TOKEN,
+    CliEnvironment,
+    CommandResult,
+    run_in_process,
+    write_rules,
+)
+from workers.periodic.pending_jobs import PendingJobs
+from workers.periodic.scheduler import run_every
+
+
+@pytest.fixture
+async def environment(
+    redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[CliEnvironment]:
+    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
+    jobs = PendingJobs(context, InProcess(context))
+    working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
+    sandbox = Sandbox()
+    haravan = sandbox.add_shop(org=ORG, token=TOKEN)
+    haravan.populate(20, seed=1)
+    async with serve(sandbox) as url:
+        for name, value in {
+            "REDIS_URL": redis_url,
+            "SECRET_KEY": "k" * 32,
+            "HARAVAN_SUBSCRIBE_URL": f"{url}/api/subscribe",
+            "COLUMNS": "160",
+        }.items():
+            monkeypatch.setenv(name, value)
+
+        async def tagger(*words: str, stdin: str = "") -> CommandResult:
+            return await asyncio.to_thread(run_in_process, words, stdin)
+
+        yield CliEnvironment(haravan, url, tagger)
+    await cancel_and_wait(working)
+    structlog.reset_defaults()  # the commands quieten it
+
+
+@pytest.fixture
+async def shop(environment: CliEnvironment) -> CliEnvironment:
+    """The sandbox's shop, added."""
+    result = await environment.tagger(
+        "shops",
+        "add",
+        ORG,
+        "--name",
+        "Nhà Gốm",
+        "--api-url",
+        f"{environment.url}/com",
+        "--token-stdin",
+        stdin=TOKEN,
+    )
+    assert result.code == 0, result.err
+    return environment
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    """A file with one rule, from 10 million."""
+    return write_rules(tmp_path, 10_000_000)

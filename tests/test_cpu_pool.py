@@ -1,4 +1,4 @@
-"""The pool of processes for CPU work: started when needed, gone when not, and never missed in silence."""
+"""The CPU pool starts its processes at the first call, ends idle ones, and reports every failed call."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shop and the rules of the environment: created once, changed when the environment changes."""
+"""The shop and the rules of the environment are created once, and follow changes of the environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Claims by hand: whose copies of a tag become ours, and that nobody is left behind, whatever dies meanwhile."""
+"""Claims change the owner of a tag's copies, and are completed whichever process dies."""
 
 from __future__ import annotations
 

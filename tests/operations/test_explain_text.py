@@ -1,4 +1,4 @@
-"""What happened to a customer's tags is told in both languages, and nothing technical stands alone."""
+"""A customer's history is a list of sentences in both languages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Previews over what the store has: every snapshot once, the unreadable ones left out."""
+"""Previews load every readable snapshot once, with the customer's state."""
 
 from __future__ import annotations
 

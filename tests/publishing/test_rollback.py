@@ -1,4 +1,4 @@
-"""Rolling back puts back what the undone versions took, on a shop with a real drain; whatever is killed meanwhile."""
+"""A roll-back restores the tags that the undone versions removed, also if a process is killed meanwhile."""
 
 from __future__ import annotations
 

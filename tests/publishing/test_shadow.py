@@ -1,4 +1,4 @@
-"""Shadow mode: nothing is written in it, whatever was decided before; its end leaves nobody behind, Everybody who dies of it."""
+"""Shadow mode writes nothing, and its end writes every pending change, also if its caller dies."""
 
 from __future__ import annotations
 

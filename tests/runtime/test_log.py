@@ -1,4 +1,4 @@
-"""What goes into the log, and what never does."""
+"""Log lines have no forbidden field, and floods are limited."""
 
 from __future__ import annotations
 

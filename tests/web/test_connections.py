@@ -1,4 +1,4 @@
-"""Over real sockets: slow senders and readers, half requests, many requests and many connections are bounded."""
+"""Slow senders, slow readers, pipelined requests and many connections are bounded, over real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether it lives, whether it is ready, and what it counts."""
+"""Liveness, readiness, and the metrics."""
 
 from __future__ import annotations
 

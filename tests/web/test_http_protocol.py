@@ -1,4 +1,4 @@
-"""Over raw sockets: what HTTP allows loses no signed body, adds no header, and mixes up no answers."""
+"""No valid HTTP loses a signed body, adds a header, or mixes up answers, over raw sockets."""
 
 from __future__ import annotations
 

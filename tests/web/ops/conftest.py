@@ -1,4 +1,4 @@
-"""Operators' clients of the ops API, and what they ask for."""
+"""Operators' clients of the ops API, and helpers to fill the shop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document: complete, and its examples are what the API takes and gives."""
+"""The OpenAPI document is complete, and its examples are valid."""
 
 from __future__ import annotations
 

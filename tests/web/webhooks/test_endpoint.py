@@ -1,4 +1,4 @@
-"""What each kind of webhook is answered, and what it leaves in the store."""
+"""The answer to each kind of webhook, and what it stores."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A flood of bad signatures: counted, sampled, told once; and alerts that never make anybody wait."""
+"""A flood of bad signatures is counted, sampled and alerted once; alerts block nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which secrets are known when."""
+"""The shop cache has the right secrets after every change."""
 
 from __future__ import annotations
 

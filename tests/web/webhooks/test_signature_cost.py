@@ -1,4 +1,4 @@
-"""What a forged webhook costs, counted in signatures: no clock is asked."""
+"""The cost of a forged webhook, counted in signature computations."""
 
 from __future__ import annotations
 

@@ -75,5 +75,5 @@ def test_a_documented_program_of_the_tests_exists_with_its_options(words: str) -
 def test_documented_commands_are_found() -> None:
     assert "deliveries ORG --customer 123" in documented(TAGGER)
     assert "tests/domain -k guard" in documented(TESTS)
-    assert "tests/fuzz -m slow" in documented(TESTS)
+    assert "tests/reference -m slow" in documented(TESTS)
     assert "tests.model --slow" in documented(PROGRAMS)

@@ -35,9 +35,9 @@ async def test_an_explanation_has_the_owner_of_each_tag_and_the_history_with_rea
     data = told.to_dict(words=translator_for("en"), tag="VIP")
 
     assert "Khách sỉ: do người khác gắn" in said
-    assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in said
-    assert "+VIP · quy tắc “vip” v1 · chạy lại R0 · khớp quy tắc · Tổng chi tiêu: 20.000.000 ₫" in said
-    assert "−VIP · quy tắc “vip” v1 · webhook · không còn khớp" in said
+    assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, còn thiếu 340.000 ₫)" in said
+    assert "+VIP · quy tắc “vip” v1 · chạy lại R0 · thỏa điều kiện · Tổng chi tiêu: 20.000.000 ₫" in said
+    assert "−VIP · quy tắc “vip” v1 · webhook · không còn thỏa điều kiện" in said
     assert data["rules"][0]["when"]["distance"] == {"way": "lacks", "amount": 340_000}
     assert [entry["action"] for entry in data["ledger"]] == ["-", "+"]
     assert data["rules"][0]["state"] == "none"
@@ -56,7 +56,7 @@ async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_s
         await stage.turn(2)
 
         assert stage.wrote() == 0
-        assert "chế độ thử" in "\n".join(
+        assert "chế độ chạy thử" in "\n".join(
             (await explained(stage, customer)).to_lines(words=translator_for("vi"))
         )
         assert await redis.hlen(keys.shop(ORG, "owned")) == 0

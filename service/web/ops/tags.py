@@ -189,7 +189,7 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
             "name": "Khách VIP",
             "tag": "VIP",
             "state": "none",
-            "text": "Không khớp",
+            "text": "chưa có nhãn VIP: chưa thỏa điều kiện",
             "until": None,
             "since": None,
             "when": {
@@ -199,7 +199,7 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
                 "actual": 9660000,
                 "matched": False,
                 "distance": {"way": "lacks", "amount": 340000},
-                "text": "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)",
+                "text": "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, còn thiếu 340.000 ₫)",
                 "next_change": None,
             },
             "coming": None,

@@ -27,7 +27,7 @@ async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json
     as_json = await shop.tagger("explain", ORG, "2", "--version", "1", "--json")
     unknown = await shop.tagger("explain", ORG, str(CustomerId(99)))
 
-    assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, thiếu 340.000 ₫)" in vi.out
+    assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, còn thiếu 340.000 ₫)" in vi.out
     assert "as of 1 Dec 2026" in en.out
     assert json.loads(as_json.out)["rules"][0]["when"]["matched"] is False
     assert (unknown.code, "was never looked at" in unknown.err) == (1, True)

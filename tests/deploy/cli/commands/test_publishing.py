@@ -35,10 +35,10 @@ async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothi
     as_json = await shop.tagger("rules", "preview", ORG, str(write_rules(tmp_path, 9_000_000)), "--json")
 
     assert (result.code, as_json.code) == (0, 0), result.err
-    assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi 1 trong 3 khách đã biết. Số lần gọi API: 2, khoảng" in result.out
-    assert "Cần có người duyệt (--approve): thay đổi hơn 0 khách." in result.out
+    assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi ở 1 trong 3 khách hàng đã biết. Cần 2 lần gọi API, khoảng" in result.out
+    assert "Cần duyệt trước khi xuất bản (--approve): hơn 0 khách hàng thay đổi." in result.out
     assert "~ Khách VIP (đã sửa)" in result.out
-    assert "2 khách khớp, 67% tổng số" in result.out
+    assert "2 khách hàng thỏa điều kiện, 67% tổng số" in result.out
     shown = json.loads(as_json.out)
     assert (shown["touched"], shown["guard"]["why"]) == (1, ["share"])
     assert int(await redis.get(keys.shop(ORG, "live_version")) or 0) == 1
@@ -58,11 +58,11 @@ async def test_a_preview_is_in_the_requested_language_and_shows_stopped_tags(
     en = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "en")
     fr = await shop.tagger("rules", "preview", ORG, str(tiers), "--lang", "fr")
 
-    assert "Hạng: không ai đổi hạng." in vi.out
+    assert "Hạng: không khách hàng nào đổi hạng." in vi.out
     assert "tạm ngừng" in vi.out
-    assert "Hạng: nobody moves." in en.out
+    assert "Hạng: no customer changes level." in en.out
     assert (fr.code, fr.out) == (2, "")
-    assert "Tags added: 0, removed: 0. Customers touched: 0 of 2 known." in en.out
+    assert "Tags added: 0, removed: 0. Customers changed: 0 of 2 known." in en.out
 
 
 async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
@@ -74,7 +74,7 @@ async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
     result = await shop.tagger("rules", "preview", ORG, str(rules))
     as_json = await shop.tagger("rules", "preview", ORG, str(rules), "--json")
 
-    assert "⚠ Chưa thấy 497 trong 500 khách của cửa hàng" in result.out
+    assert "⚠ 497 trong 500 khách hàng của cửa hàng chưa được quét" in result.out
     assert f"tagger backfill {ORG}" in result.out
     assert json.loads(as_json.out)["unseen"] == 497
 

@@ -38,8 +38,8 @@ async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approva
     assert "in shadow mode already" in again.out
     assert "nothing is written" in published.err
     assert "gắn 1 nhãn" in previewed.out.lower()
-    assert "chế độ thử" in previewed.out
-    assert "nothing of this is written until that ends" in english.out
+    assert "chế độ chạy thử" in previewed.out
+    assert "no tag is written until it is turned off" in english.out
     assert refused.code == 1
     assert "needs an approval: it touches 1 of 2 customers" in refused.err
     assert [row["shadow"] for row in listed] == [True]

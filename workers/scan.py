@@ -20,7 +20,7 @@ from service.domain.engine import CompiledRules
 from service.domain.sync import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.errors import ApiUnavailable, TaggerError
 from service.store.client import keys, load_script
-from service.store.customers import snapshots, state, to_stored_state
+from service.store.customers import StoredCustomer, load_states, snapshots, to_stored_state
 from service.store.jobs import runs
 from service.store.queue import dirty
 from service.store.rules import CompiledRulesCache
@@ -119,7 +119,7 @@ class CustomerScan:
         A customer with an old snapshot needs the drain, too: previews and publishes evaluate snapshots.
         """
         ids = [CustomerId(record.customer.id) for record in records]
-        stored = await state.load_states(self.context.redis, self.shop.org, ids)
+        stored = await load_states(self.context.redis, self.shop.org, ids)
         snapshots = await self._snapshots(ids)
         now = await self.context.now_ms()
         batch = BatchContext(self.compiled, self.version, now, self.compiled.local_day(now))
@@ -190,7 +190,7 @@ async def pages(
         since_id = last_id
 
 
-def _settled(record: CustomerRecord, stored: state.StoredCustomer, batch: BatchContext) -> UpToDate | None:
+def _settled(record: CustomerRecord, stored: StoredCustomer, batch: BatchContext) -> UpToDate | None:
     """The outcome if there is nothing to write and nothing to store; otherwise None."""
     try:
         known = to_stored_state(stored)

@@ -2,7 +2,7 @@
 
 The webhook endpoint submits deliveries to a `GroupCommit`."""
 
-from service.ingest.batch import Flush, ShopBatch
+from service.ingest.batch import Flush
 from service.ingest.group_commit import DEADLINE_S, GroupCommit, QueueFull
 
-__all__ = ["DEADLINE_S", "Flush", "GroupCommit", "QueueFull", "ShopBatch"]
+__all__ = ["DEADLINE_S", "Flush", "GroupCommit", "QueueFull"]

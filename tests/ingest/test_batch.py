@@ -6,7 +6,7 @@ import asyncio
 
 from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
-from service.ingest import ShopBatch
+from service.ingest.batch import ShopBatch
 from service.store.queue.dirty import DirtyEvent
 
 

@@ -17,7 +17,7 @@ from service.domain.sync import (
     too_many_deletions,
 )
 from service.errors import HaravanError, RateLimited, TokenRejected
-from service.store.customers import StoredCustomer, last_snapshot, state, to_stored_state
+from service.store.customers import StoredCustomer, last_snapshot, load_states, to_stored_state
 from service.store.queue import BATCH_SIZE, Lane, Mark, Settlement
 from workers.drain.context import DrainContext, DrainStopped
 from workers.drain.fetcher import Fetched, Fetcher
@@ -54,7 +54,7 @@ class Reader:
         if not marks:
             context.wait(linger_ms)
             return False
-        stored = await state.load_states(context.redis, context.lease.org, [mark.customer for mark in marks])
+        stored = await load_states(context.redis, context.lease.org, [mark.customer for mark in marks])
         fetched = await self._fetch(marks)
         settlements = self._evaluate_all(marks, fetched, stored)
         await self._settle(settlements)

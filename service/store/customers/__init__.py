@@ -2,7 +2,7 @@
 
 Other rooms load and decode states; the scripts of the drain write them."""
 
-from service.store.customers import snapshots, state
+from service.store.customers import snapshots
 from service.store.customers.state import (
     StoredCustomer,
     decode_exclusions,
@@ -20,7 +20,6 @@ __all__ = [
     "last_snapshot",
     "load_states",
     "snapshots",
-    "state",
     "to_state",
     "to_stored_state",
 ]

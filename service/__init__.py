@@ -1,1 +1,1 @@
-"""The floor both processes stand on, and the HTTP shell."""
+"""What the web process and the workers share, and the web process itself."""

@@ -22,18 +22,15 @@ from service.web.health import check_store
 KEEP_ALIVE_S: Final = 120
 MAX_CONNECTIONS: Final = 900  # below the usual limit of 1024 open files, with room for those to Redis
 STOP_TIMEOUT_S: Final = 10
-GC_THRESHOLDS: Final = (
-    50_000,
-    20,
-    100,
-)  # with Python's own 700 the collector caused the slowest acknowledgements
+# With Python's own 700 the garbage collector caused the slowest acknowledgements.
+GC_THRESHOLDS: Final = (50_000, 20, 100)
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with everything that was built at the start hidden from the garbage collector."""
+    """uvicorn, with all objects of the start-up hidden from the garbage collector."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Start, then freeze."""
+        """Start listening, then freeze the collector's generations."""
         await super().startup(sockets)
         gc.collect()
         gc.freeze()
@@ -41,7 +38,7 @@ class Server(uvicorn.Server):
 
 
 def uvicorn_config(settings: Settings) -> uvicorn.Config:
-    """How this project runs uvicorn."""
+    """The configuration with which this project runs uvicorn."""
     return uvicorn.Config(
         create_app(settings),
         host=settings.host,
@@ -53,7 +50,7 @@ def uvicorn_config(settings: Settings) -> uvicorn.Config:
         interface="asgi3",
         access_log=False,  # service/web/access_log.py
         log_config=None,
-        proxy_headers=False,  # nothing asks for the sender's address
+        proxy_headers=False,  # no code uses the sender's address
         server_header=False,
         date_header=False,
         limit_concurrency=MAX_CONNECTIONS,
@@ -63,7 +60,7 @@ def uvicorn_config(settings: Settings) -> uvicorn.Config:
 
 
 def main() -> None:
-    """Serve until stopped; a bad setting, or a store that would lose data, ends it with one clear message."""
+    """Serve until stopped. Exits with one message if a setting is wrong, or if Redis would lose acknowledged data."""
     try:
         settings = read_settings()
         configure_logging(settings.log_format)

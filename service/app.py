@@ -1,4 +1,4 @@
-"""The composition root of the web process: builds everything once, and takes it down again."""
+"""The composition root of the web process: builds everything once, and closes it again."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, R
 from service.web.metrics import Metrics
 from service.web.ops import TokenAuth
 from service.web.ops import routes as ops_routes
-from service.web.problems import HANDLERS
+from service.web.problems import EXCEPTION_HANDLERS
 from service.web.webhooks import (
     PATH,
     REFRESH_TIMEOUT_S,
@@ -47,25 +47,27 @@ WEBHOOK_PATHS: Final = (PATH, f"{PATH}/")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One half of the web process: its routes, what runs behind them, and what may begin once the store is durable."""
+    """One half of the web process. `on_ready` is called once Redis is known to be durable."""
 
     routes: list[Route]
     lifespan: Callable[[], AbstractAsyncContextManager[None]]
     on_ready: Callable[[], None] = lambda: None
 
 
-def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: bool = True) -> Starlette:
+def create_app(
+    settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True
+) -> Starlette:
     """Build the web process's application: webhooks, console, or both. Opens nothing before its lifespan starts.
 
-    `patience` multiplies the time for which a slow Redis is waited for. Without `use_process_pool` this process itself
-    does the CPU work: for where no webhook waits meanwhile.
+    `timeout_factor` multiplies the timeouts for Redis. Without `use_process_pool` this process does the CPU work itself,
+    and webhooks wait meanwhile.
     """
     redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
     shops = ShopRepository(redis, Cipher(settings.secret_keys))
     metrics = WebhookMetrics()
     parts: list[_Part] = []
     if "webhooks" in settings.serve:
-        parts.append(_webhooks(redis, shops, metrics, settings, patience=patience))
+        parts.append(_webhooks(redis, shops, metrics, settings, timeout_factor=timeout_factor))
     if "console" in settings.serve:
         parts.append(_console(redis, shops, settings, use_process_pool=use_process_pool))
 
@@ -74,10 +76,10 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
             part.on_ready()
 
     readiness = ReadinessCheck(
-        redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * patience, on_ready=on_ready
+        redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * timeout_factor, on_ready=on_ready
     )
     health = Health(
-        redis, readiness, Metrics(redis, shops, metrics.registry), timeout_s=PROBE_TIMEOUT_S * patience
+        redis, readiness, Metrics(redis, shops, metrics.registry), timeout_s=PROBE_TIMEOUT_S * timeout_factor
     )
 
     @asynccontextmanager
@@ -93,22 +95,29 @@ def create_app(settings: Settings, *, patience: float = 1.0, use_process_pool: b
     return Starlette(
         routes=[*(route for part in parts for route in part.routes), *health.routes()],
         middleware=[Middleware(AccessLogMiddleware, unlogged=frozenset(WEBHOOK_PATHS))],
-        exception_handlers=HANDLERS,
+        exception_handlers=EXCEPTION_HANDLERS,
         lifespan=lifespan,
     )
 
 
 def _webhooks(
-    redis: ArqRedis, shops: ShopRepository, metrics: WebhookMetrics, settings: Settings, *, patience: float
+    redis: ArqRedis,
+    shops: ShopRepository,
+    metrics: WebhookMetrics,
+    settings: Settings,
+    *,
+    timeout_factor: float,
 ) -> _Part:
     alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
-    cache = ShopCache(shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * patience)
+    cache = ShopCache(
+        shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * timeout_factor
+    )
     rejections = RejectionTracker(redis, alerts, metrics)
     logger = BatchLogger(metrics)
     ingest = GroupCommit(
         redis,
         retention_s=settings.retention_days * keys.DAY_S,
-        deadline_s=DEADLINE_S * patience,
+        deadline_s=DEADLINE_S * timeout_factor,
         on_flush=logger,
     )
     endpoint = WebhookEndpoint(
@@ -149,7 +158,7 @@ def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_
 
 
 async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:
-    """Store the counts of rejections, and trim the record of deliveries for unknown shops."""
+    """Store the counts of rejections, and trim the deliveries of unknown shops, every few seconds."""
     while True:
         await asyncio.sleep(FLUSH_INTERVAL_S)
         await rejections.flush()

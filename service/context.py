@@ -1,4 +1,4 @@
-"""What every use case works with: the store's client, the repositories, and the time."""
+"""What every use case needs: the Redis client, the repositories, and the time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from service.store.shops import ShopRepository
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Built once in each process. `clock_ms` is the clock of a simulation; 0 stands for the server's own time."""
+    """Built once in each process. `clock_ms` is the clock of a simulation; 0 means the Redis server's time."""
 
     redis: ArqRedis
     shops: ShopRepository
@@ -22,8 +22,8 @@ class Context:
     clock_ms: Callable[[], int] = lambda: 0
 
     async def now_ms(self) -> int:
-        """The server's time, or the simulation's."""
-        if given := self.clock_ms():
-            return given
+        """The time of the Redis server, or of the simulation."""
+        if simulated_ms := self.clock_ms():
+            return simulated_ms
         seconds, micros = await cast("Any", self.redis).time()
         return int(seconds) * 1000 + int(micros) // 1000

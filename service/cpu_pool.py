@@ -1,7 +1,7 @@
 """Process pool for CPU work: parsing rules, previews, evaluations of all customers of a shop.
 
-The event loops of this service acknowledge webhooks and drain shops, so CPU work leaves them. A thread would not do: it
-shares the interpreter lock, and an acknowledgement then waits some 5 ms for it, again and again.
+The event loops of this service acknowledge webhooks and drain shops, so CPU work runs in other processes. A thread is
+not enough: it shares the interpreter lock, and each acknowledgement would wait about 5 ms for it.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ import structlog
 
 from service.context import Context
 from service.errors import Overloaded
-from service.runtime import configure_logging
-from service.settings import LogFormat, Settings
+from service.runtime import LogFormat, configure_logging
+from service.settings import Settings
 from service.store.client import connect
 from service.store.rules import Versions
 from service.store.shops import Cipher, ShopRepository
@@ -44,13 +44,13 @@ class CpuRunner(Protocol):
     async def run(
         self, function: Callable[Concatenate[Context, P], Awaitable[T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Call `function` with a Context and these arguments. Raises what it raises, and Overloaded."""
+        """Call `function` with a Context and these arguments. Raises its exceptions, and Overloaded."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class InProcess:
-    """Runs the work in this process: for a process that serves nobody meanwhile, and for simulated clocks."""
+    """Runs the work in this process: for processes that serve no requests, and for simulated clocks."""
 
     context: Context
 
@@ -63,7 +63,7 @@ class InProcess:
 
 @dataclass(frozen=True, slots=True)
 class _StoreSettings:
-    """What a process of the pool needs. It is pickled through a pipe, so no secret stands among its arguments."""
+    """The settings of a process of the pool, pickled through a pipe: arguments of a process are visible to others."""
 
     redis_url: str = field(repr=False)
     secret_keys: tuple[str, ...] = field(repr=False)
@@ -71,7 +71,7 @@ class _StoreSettings:
 
 
 class CpuPool:
-    """Starts its processes when they are first needed, and ends them when nothing was asked for a while.
+    """Starts its processes at the first call, and ends them after a minute without calls.
 
     Functions, arguments, results and exceptions are pickled: functions must be importable by name.
     """
@@ -90,10 +90,10 @@ class CpuPool:
     ) -> T:
         """Call `function` in another process, with the Context of that process.
 
-        Raises what the function raises; Overloaded where too much is waiting, or where the process died.
+        Raises the function's exceptions, or Overloaded if too many calls wait or the process died.
         """
         if self._stopped or self._calls >= MAX_CALLS:
-            raise Overloaded("too much is being evaluated")
+            raise Overloaded("too many evaluations are running")
         self._cancel_idle_timer()
         self._calls += 1
         executor = self._start()
@@ -115,7 +115,7 @@ class CpuPool:
                 )
 
     async def stop(self) -> None:
-        """End the processes and start none any more. A call that runs is given a few seconds."""
+        """End the processes for good. A running call gets a few seconds to finish."""
         self._stopped = True
         self._cancel_idle_timer()
         executor, self._executor = self._executor, None
@@ -151,7 +151,7 @@ class CpuPool:
 
 @dataclass(slots=True)
 class _Process:
-    """What a process of the pool keeps between two calls: one event loop, and the store's client that lives on it."""
+    """State of a process of the pool: one event loop for all calls, and the Redis client that is bound to it."""
 
     runner: asyncio.Runner | None = None
     context: Context | None = None
@@ -175,7 +175,7 @@ async def _open(settings: _StoreSettings) -> Context:
 
 
 def _exit_with_parent() -> None:
-    """A parent that was killed cannot end this process, which would wait for its next call for ever."""
+    """End this process with its parent. A killed parent cannot end it, and it would wait for a call for ever."""
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()
@@ -196,8 +196,8 @@ def _call(function: Callable[..., Awaitable[T]], args: Any, kwargs: Any, bound: 
 
 
 def _require_picklable(exc: Exception) -> None:
-    """An exception that cannot be unpickled would break the whole pool."""
+    """Raise RuntimeError for an exception that cannot be unpickled, because it would break the whole pool."""
     try:
-        pickle.loads(pickle.dumps(exc))  # noqa: S301  # our own
-    except Exception:  # noqa: BLE001  # whatever its __init__ wants
+        pickle.loads(pickle.dumps(exc))  # noqa: S301  # bytes of this process
+    except Exception:  # noqa: BLE001  # an exception's __init__ may raise anything
         raise RuntimeError(f"{type(exc).__name__}: {exc}") from exc

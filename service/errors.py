@@ -1,41 +1,45 @@
-"""Everything that can go wrong, as a tree.
+"""Every exception that this project raises on purpose, as a tree.
 
-Each failure is sorted where it happens; nobody above looks at an HTTP status.
+Each failure is sorted where it happens. The API client turns every HTTP status into one of these; no other code looks
+at a status.
 
     TaggerError
-    ├── BadSettings             the environment is wrong: every problem at once
-    ├── Unreadable              a body, record or document that cannot be understood
-    │   └── BadRules            a rules document, with every error's line and column
-    ├── Refused                 a person asked for something that must not be done
-    │   └── NeedsApproval       a publish that changes so much that somebody must say so first
-    ├── NotFound                no such shop, version, run, customer
-    ├── StoreAway               Redis did not answer in time, or not at all
-    ├── Overloaded              too much CPU work is waiting, or its process died
-    └── HaravanError            an API call that did not give what was asked for
-        ├── Throttled           429: the whole shop waits `retry_after_s`
-        ├── Unauthorised        401, 403: the shop's token or scope is wrong
-        ├── Gone                404: no such customer (to be confirmed)
-        ├── Rejected            422 and other 4xx: this request, as it is, will not do
-        └── Unavailable         timeout, network, 5xx, an answer that is not what the API promises
+    ├── InvalidSettings         the environment is wrong: all problems at once
+    ├── MalformedData           a body, record or document that cannot be parsed
+    │   └── InvalidRules        a rules document, with the line and column of every error
+    ├── Refused                 a person asked for something that is not allowed
+    │   └── NeedsApproval       a publish that changes so much that a person must approve it
+    ├── NotFound                no such shop, version, run or customer
+    ├── StoreUnavailable        Redis did not answer in time, or not at all
+    │   └── QueueFull           too many webhooks wait for Redis
+    ├── Overloaded              too many evaluations are running, or their process died
+    └── HaravanError            an API call failed
+        ├── RateLimited         429: the whole shop waits `retry_after_s`
+        ├── TokenRejected       401, 403: the shop's token or its scope is wrong
+        ├── CustomerNotFound    404: no such customer; a later call confirms it
+        ├── RequestRejected     422 and other 4xx: this request fails however often it is sent
+        └── ApiUnavailable      timeout, network error, 5xx, or a response that breaks the API's contract
+
+A few exceptions are caught in the module or room that raises them, such as LeaseLost; they derive from TaggerError too.
 """
 
 from __future__ import annotations
 
 
 class TaggerError(Exception):
-    """The root: catch this to catch everything that this project raises on purpose."""
+    """The root: everything that this project raises on purpose."""
 
 
 class InvalidSettings(TaggerError):
-    """The environment is wrong; the message names every problem, one a line, never a value."""
+    """The environment is wrong. The message names every problem, one a line, and shows no value."""
 
 
 class MalformedData(TaggerError):
-    """Bytes or a document that cannot be understood; the message says where and why."""
+    """Bytes or a document that cannot be parsed. The message says where and why."""
 
 
 class Refused(TaggerError):
-    """A person asked for something that must not be done; the message says why and what to do."""
+    """A person asked for something that is not allowed. The message says why, and what to do."""
 
 
 class NotFound(TaggerError):
@@ -43,18 +47,17 @@ class NotFound(TaggerError):
 
 
 class StoreUnavailable(TaggerError):
-    """Redis did not answer in time, or not at all: nothing may be promised."""
+    """Redis did not answer in time, or not at all: nothing may be acknowledged."""
 
 
 class Overloaded(TaggerError):
-    """Too much CPU work is waiting, or the process that did it died: ask again."""
+    """Too many evaluations are running, or the process of one died. The same call can be made again."""
 
 
 class HaravanError(TaggerError):
-    """An API call that did not give what was asked for.
+    """An API call failed. `status` is the HTTP status, None without a response.
 
-    `status` is the HTTP status, None when there was no answer. The text never carries a body
-    longer than 200 characters, a token, or a customer's data.
+    The message has at most 200 characters of a body, and never a token or a customer's data.
     """
 
     def __init__(self, message: str, *, status: int | None = None) -> None:
@@ -63,7 +66,7 @@ class HaravanError(TaggerError):
 
 
 class RateLimited(HaravanError):
-    """429: nobody of this shop may call for `retry_after_s` seconds."""
+    """429: no call of this shop may be made for `retry_after_s` seconds."""
 
     def __init__(self, message: str, *, retry_after_s: float) -> None:
         super().__init__(message, status=429)
@@ -75,12 +78,12 @@ class TokenRejected(HaravanError):
 
 
 class CustomerNotFound(HaravanError):
-    """404: no such customer, to be confirmed by a second look later."""
+    """404: no such customer. A later call confirms it."""
 
 
 class RequestRejected(HaravanError):
-    """422 and other 4xx: this request, as it is, will not do."""
+    """422 and other 4xx: this request fails however often it is sent."""
 
 
 class ApiUnavailable(HaravanError):
-    """Timeout, network, 5xx, or an answer that is not what the API promises."""
+    """Timeout, network error, 5xx, or a response that breaks the API's contract."""

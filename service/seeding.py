@@ -1,4 +1,4 @@
-"""Seeding: the shop and the rules that the environment names."""
+"""Seeding: create the shop and publish the rules that the environment names."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ RETRY_DELAY_S: Final = 1.0
 
 
 async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
-    """Create the shop of the environment, or apply what changed in the environment since then; None if it has none.
+    """Create the shop of the environment, or apply what changed in the environment since then. None without a shop.
 
-    A token that was replaced by command therefore stays until the environment has another one. Raises Refused.
+    A token that was replaced by command stays until the environment has another one. Raises Refused.
     """
     if not settings.org_id:
         return None
@@ -43,7 +43,7 @@ async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
 async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Version | None:
     """Publish RULES_FILE as the first version if the shop has neither rules nor customer data.
 
-    Raises Unreadable and Refused.
+    Raises MalformedData and Refused.
     """
     if settings.rules_file is None or not await versions.is_blank(shop.org):
         return None
@@ -58,7 +58,7 @@ async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Vers
 
 
 async def seed(settings: Settings, shops: ShopRepository, versions: Versions) -> Shop | None:
-    """Seed shop and rules. Raises Unreadable and Refused."""
+    """Seed shop and rules. Raises MalformedData and Refused."""
     shop = await seed_shop(settings, shops)
     if shop is not None:
         await seed_rules(settings, versions, shop)

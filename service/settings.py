@@ -1,4 +1,4 @@
-"""The environment, read once: every variable of deploy/env.example becomes a typed setting, or stops the boot."""
+"""The settings: every environment variable of deploy/env.example, read once and checked at the start."""
 
 from __future__ import annotations
 
@@ -7,26 +7,28 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from service.errors import InvalidSettings
 
-Durability = Literal["fsync", "everysec"]
-LogFormat = Literal["json", "console"]
+if TYPE_CHECKING:  # importing redis-py and structlog would slow down every command of the CLI
+    from service.runtime import LogFormat
+    from service.store.client import Durability
+
 Part = Literal["webhooks", "console"]  # of the web process
 
 DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
 DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
-DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is reached from outside of it
+DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is called from outside
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the environment asks for. Secrets are kept out of `repr`."""
+    """All settings. Secrets are left out of `repr`."""
 
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)  # may carry a password
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
@@ -44,12 +46,12 @@ class Settings:
     rules_file: Path | None = None
     durability: Durability = "fsync"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
-    api_reserve: int = 0  # places of the API bucket left to the merchant's other apps
+    api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
     retention_days: int = 30  # of delivery records
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
-    """Read the settings; raises BadSettings naming every problem at once, and no value."""
+    """Read the settings. Raises InvalidSettings, whose message names every problem and shows no value."""
     reader = _Reader(os.environ if environ is None else environ)
     settings = Settings(
         redis_url=reader.url("REDIS_URL", DEFAULT_REDIS_URL, REDIS_SCHEMES),
@@ -82,7 +84,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 class _Reader:
-    """Collects every problem before it complains."""
+    """Reads variables and collects their problems."""
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ

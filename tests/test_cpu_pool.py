@@ -94,7 +94,7 @@ async def running() -> int:
     return int(found[0].pid or 0)
 
 
-async def test_calls_are_made_by_another_process_that_knows_its_place(pool: CpuPool) -> None:
+async def test_calls_run_in_another_process_with_low_priority(pool: CpuPool) -> None:
     structlog.contextvars.bind_contextvars(request="R7")
     first, second = await pool.run(who), await pool.run(who)
 
@@ -108,7 +108,7 @@ async def test_calls_are_made_by_another_process_that_knows_its_place(pool: CpuP
     structlog.contextvars.clear_contextvars()
 
 
-async def test_what_a_function_raises_is_raised_here(pool: CpuPool) -> None:
+async def test_an_exception_of_the_function_is_raised_in_the_caller(pool: CpuPool) -> None:
     with pytest.raises(NotFound, match="there is none"):
         await pool.run(refused)
     with pytest.raises(RuntimeError, match="Odd: a and b"):
@@ -116,7 +116,7 @@ async def test_what_a_function_raises_is_raised_here(pool: CpuPool) -> None:
     assert await pool.run(added, 1, other=2) == 3
 
 
-async def test_when_the_process_is_killed_the_call_is_refused_and_the_next_one_made(pool: CpuPool) -> None:
+async def test_a_call_whose_process_is_killed_is_refused_and_the_next_one_succeeds(pool: CpuPool) -> None:
     pid, *_ = await pool.run(who)
     asked = asyncio.create_task(pool.run(stands_still))
     await asyncio.sleep(0)
@@ -128,7 +128,7 @@ async def test_when_the_process_is_killed_the_call_is_refused_and_the_next_one_m
     assert (await pool.run(who))[0] != pid
 
 
-async def test_the_processes_end_when_nothing_was_asked_for_a_while(settings: Settings) -> None:
+async def test_idle_processes_end(settings: Settings) -> None:
     pool = CpuPool(settings, idle_s=0)
 
     first, *_ = await pool.run(who)
@@ -152,7 +152,7 @@ async def test_too_many_calls_are_refused_at_once(pool: CpuPool) -> None:
     assert {type(each) for each in results} == {Overloaded}
 
 
-async def test_a_process_that_does_not_end_is_ended(
+async def test_a_process_that_does_not_end_is_killed(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.cpu_pool.STOP_TIMEOUT_S", 0.05)
@@ -169,7 +169,7 @@ async def test_a_process_that_does_not_end_is_ended(
     await gone(pid)
 
 
-async def test_without_a_call_there_is_no_process(settings: Settings) -> None:
+async def test_no_process_starts_before_the_first_call(settings: Settings) -> None:
     before = multiprocessing.active_children()
 
     await CpuPool(settings).stop()
@@ -193,7 +193,7 @@ if __name__ == "__main__":
 """
 
 
-async def test_when_its_parent_is_killed_the_process_ends_too(redis_url: str, tmp_path: Path) -> None:
+async def test_the_process_ends_if_its_parent_is_killed(redis_url: str, tmp_path: Path) -> None:
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
     root = str(Path(__file__).parents[1])

@@ -43,7 +43,7 @@ async def test_without_an_org_in_the_environment_nothing_is_seeded(shops: ShopRe
     assert await shops.orgs() == ()
 
 
-async def test_the_environments_shop_is_made_once(shops: ShopRepository) -> None:
+async def test_the_shop_of_the_environment_is_created_once(shops: ShopRepository) -> None:
     first = await seed_shop(environment(api_reserve=10), shops)
     again = await seed_shop(environment(api_reserve=10), shops)
 
@@ -68,7 +68,7 @@ async def test_a_token_replaced_by_command_survives_the_next_start(shops: ShopRe
     assert (await shops.get_or_raise(ORG)).token == "token-by-command"
 
 
-async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(
+async def test_a_changed_environment_is_applied_and_ends_the_pause(
     shops: ShopRepository,
 ) -> None:
     await seed_shop(environment(), shops)
@@ -80,7 +80,7 @@ async def test_what_changed_in_the_environment_is_taken_over_and_ends_the_pause(
     assert (shop.token, shop.reserve, shop.paused) == ("token-env-2", 5, "")
 
 
-async def test_a_shop_added_by_command_takes_the_environments_token(shops: ShopRepository) -> None:
+async def test_a_shop_added_by_command_gets_the_token_of_the_environment(shops: ShopRepository) -> None:
     await shops.add(GOM)
 
     await seed_shop(environment(), shops)
@@ -107,7 +107,7 @@ async def test_the_rules_file_is_published_once(versions: Versions, tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["owned", "snapshots"])
-async def test_a_shop_with_a_past_keeps_its_own(
+async def test_a_shop_with_rules_or_customers_keeps_its_rules(
     versions: Versions, redis: ArqRedis, tmp_path: Path, name: str
 ) -> None:
     file = tmp_path / "rules.yaml"
@@ -118,7 +118,7 @@ async def test_a_shop_with_a_past_keeps_its_own(
     assert await versions.live(ORG) is None
 
 
-async def test_a_broken_rules_file_says_where(versions: Versions, tmp_path: Path) -> None:
+async def test_an_invalid_rules_file_is_reported_with_the_line(versions: Versions, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("rules:\n  - {id: a}\n")
 

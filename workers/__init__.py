@@ -1,1 +1,1 @@
-"""What happens after the 200."""
+"""The worker processes: what happens after the 200. They drain shops and run periodic jobs."""

@@ -16,7 +16,7 @@ from workers.main import build_worker
 
 
 def main() -> int:
-    """Exit codes: 0 told to stop, 2 wrong settings."""
+    """Exit codes: 0 after a stop signal, 2 for invalid settings."""
     try:
         settings = read_settings()
     except InvalidSettings as exc:

@@ -27,9 +27,9 @@ from service.settings import Settings
 from service.store.client import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
 from service.store.jobs import Counters
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, RateLimiter
-from service.store.rules import Versions
+from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import Cipher, ShopRepository
-from workers.drain import CompiledRulesCache, Drain
+from workers.drain import Drain
 from workers.haravan import open_session
 from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
 
@@ -43,7 +43,9 @@ SCHEDULE_INTERVAL_S: Final = 30.0
 HOUSEKEEPING_INTERVAL_S: Final = 3600.0
 UNINSTALL_INTERVAL_S: Final = 60.0
 NIGHTLY_INTERVAL_S: Final = 60.0
-HEALTHY_AFTER_S: Final = 15.0  # a worker that ran this long was connected: its next failure is a first one
+HEALTHY_AFTER_S: Final = (
+    15.0  # a worker that ran this long was connected: its next failure counts as the first
+)
 SHUTDOWN_TIMEOUT_S: Final = 12.0  # a run's 2 s and one call's 8 s
 LAST_POLL_TIMEOUT_S: Final = 2.0
 HEALTH_CHECK_INTERVAL_S: Final = 15

@@ -23,8 +23,8 @@ from service.store.client import keys, load_script
 from service.store.customers import snapshots, state, to_stored_state
 from service.store.jobs import runs
 from service.store.queue import dirty
+from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop
-from workers.drain import CompiledRulesCache
 from workers.haravan import Batch, Haravan, Permits
 
 ScanKind = Literal["backfill", "reconcile", "audit"]
@@ -87,7 +87,7 @@ class CustomerScan:
             causes = await self._find_wrong(page.records)
             if kind != "backfill":
                 await self._count_repairs(causes)
-            wrong = [*causes, *(each.customer for each in page.unreadable if each.customer)]
+            wrong = [*causes, *(record.customer for record in page.unreadable if record.customer)]
             await runs.mark(self.context.redis, org, run_id, wrong, kind=kind)
             unlisted -= page.ids
             scanned, enqueued = scanned + len(page), enqueued + len(wrong)
@@ -141,10 +141,10 @@ class CustomerScan:
     async def _snapshots(self, ids: Sequence[CustomerId]) -> dict[CustomerId, bytes | None]:
         if not ids:
             return {}
-        found = await self.context.redis.hmget(
-            keys.shop(self.shop.org, "snapshots"), [str(each) for each in ids]
+        packed = await self.context.redis.hmget(
+            keys.shop(self.shop.org, "snapshots"), [str(cid) for cid in ids]
         )
-        return dict(zip(ids, found, strict=True))
+        return dict(zip(ids, packed, strict=True))
 
 
 async def build_scan(

@@ -19,12 +19,12 @@ MAX_EXAMPLES = 2
 
 def print_preview(draft: Draft, *, words: Translator) -> None:
     """Print what a person should see before publishing."""
-    shown = draft.shown.preview
+    shown = draft.report.preview
     _print_tags(shown.tags, words)
     titles = {tier.id: tier.display_name(words.language) for tier in draft.rule_set.tiers}
     for tier in shown.tiers:
         _print_moves(tier, titles.get(tier.id, tier.id), words)
-    cost = draft.shown.effort
+    cost = draft.report.cost
     _print(
         words(
             "preview.sum",
@@ -39,7 +39,7 @@ def print_preview(draft: Draft, *, words: Translator) -> None:
     print_warnings(draft, words=words)
     if draft.shadow:
         _print(words("preview.shadow"))
-    if draft.shown.guard.needs_approval:
+    if draft.report.guard.needs_approval:
         _print(words("preview.approval", why=words.join_list(_approval_reasons(draft, words))))
 
 
@@ -47,7 +47,7 @@ def print_warnings(draft: Draft, *, words: Translator) -> None:
     """Print the warnings about the rules and about customers that were never scanned."""
     from service.domain.preview import describe_warning
 
-    for warning in draft.shown.warnings:
+    for warning in draft.report.warnings:
         _print(f"⚠ {describe_warning(warning, translator=words, compiled=draft.compiled)}")
 
 
@@ -120,7 +120,7 @@ def _print_moves(tier: TierPreview, title: str, words: Translator) -> None:
 
 
 def _approval_reasons(draft: Draft, words: Translator) -> list[str]:
-    shown, guard = draft.shown.preview, draft.shown.guard
+    shown, guard = draft.report.preview, draft.report.guard
     limits = {"share": guard.most_customers, "removals": guard.most_removed}
     return [
         words(f"preview.why.{why}", removed=words.number(shown.removed), most=words.number(limits[why]))

@@ -25,6 +25,7 @@ from deploy.local import (
     wait_until_ready,
 )
 from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
+from service.context import Context
 from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
 from service.errors import Refused, StoreUnavailable
@@ -61,9 +62,14 @@ class DemoEnvironment:
     """Everything that runs during the demo."""
 
     haravan: ShopHandle
-    redis: ArqRedis
+    context: Context
     rule_set: RuleSet
     folder: Path
+
+    @property
+    def redis(self) -> ArqRedis:
+        """The client of the demo's Redis."""
+        return self.context.redis
 
     @property
     def settings_file(self) -> str:
@@ -99,7 +105,8 @@ async def start(
         settings = read_settings(environ)
         redis = connect(url)
         stack.push_async_callback(redis.aclose)
-        rule_set = await _seed(redis, settings, on_ready)
+        context = Context(redis, ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis))
+        rule_set = await _seed(context, settings, on_ready)
         for spec in service_processes({**_inherited_environ(), **environ}, logs=folder):
             await supervisor.start(spec)
         stack.push_async_callback(supervisor.stop)  # before the sandbox, which the processes still call
@@ -109,7 +116,7 @@ async def start(
         await _subscribe(haravan, f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}", settings.verify_token)
         on_ready("webhooks", "subscribed; every delivery is signed", "")
         _write_settings(folder / "env", environ)
-        yield DemoEnvironment(haravan, redis, rule_set, folder)
+        yield DemoEnvironment(haravan, context, rule_set, folder)
 
 
 def service_settings(haravan: ShopHandle, *, redis_url: str, sandbox_url: str, port: int) -> dict[str, str]:
@@ -147,9 +154,9 @@ async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Pa
     return server.url
 
 
-async def _seed(redis: ArqRedis, settings: Settings, on_ready: OnReady) -> RuleSet:
+async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> RuleSet:
     """Store the shop and its rules. Raises Refused if the Redis server has data of other shops."""
-    shops, versions = ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis)
+    shops, versions = context.shops, context.versions
     if any(org != ORG for org in await shops.orgs()):
         raise Refused(
             "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "

@@ -7,7 +7,6 @@ day, however fast the service is.
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -219,12 +218,11 @@ class DemoRun:
         )
         self.screen.blank()
         await create_replay(
-            self.environment.redis,
+            self.environment.context,
             ORG,
             Selection(customers, "everybody"),
             by="demo",
             reason="first evaluation",
-            now_ms=int(time.time() * 1000),
         )
 
     async def play(self, event: Event, *, show_first: bool) -> None:

@@ -1,4 +1,4 @@
-"""Durable acknowledgement: webhooks are written in batches and answered when their batch is on disk.
+"""Durable acknowledgement: webhooks are written in batches, and answered when their batch is on disk.
 
 The webhook endpoint submits deliveries to a `GroupCommit`."""
 

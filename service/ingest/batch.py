@@ -1,4 +1,4 @@
-"""What a flush writes: the events of each shop, and the requests that wait for them."""
+"""Batches: the events of one shop in one script call, with the requests that wait for them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
 from service.store.queue import DirtyEvent
 
-Acknowledgement = asyncio.Future[StoreUnavailable | None]  # None: the write is confirmed
+Acknowledgement = asyncio.Future[StoreUnavailable | None]  # None: the server confirmed the write
 
 
 @dataclass(slots=True)
@@ -19,14 +19,14 @@ class ShopBatch:
     org: OrgId
     opened_s: float  # perf_counter() when the first event was added
     events: list[DirtyEvent] = field(default_factory=list)
-    topics: list[str] = field(default_factory=list)  # metric label of each event
+    topics: list[str] = field(default_factory=list)  # the metric label of each event
     acknowledgements: list[Acknowledgement] = field(default_factory=list)
-    outcomes: list[str] = field(default_factory=list)  # of each event, once the batch is written
+    outcomes: list[str] = field(default_factory=list)  # the outcome of each event, once the batch is written
     duplicates: int = 0
     is_settled: bool = False
 
     def add(self, event: DirtyEvent, topic: str, loop: asyncio.AbstractEventLoop) -> Acknowledgement:
-        """Add an event; the result of the future is None on success, otherwise the error."""
+        """Add an event. Its acknowledgement is done when the batch is settled."""
         acknowledgement: Acknowledgement = loop.create_future()
         self.events.append(event)
         self.topics.append(topic)
@@ -34,7 +34,7 @@ class ShopBatch:
         return acknowledgement
 
     def settle(self, error: StoreUnavailable | None) -> None:
-        """Give every request of the batch its result."""
+        """Set the result of every acknowledgement."""
         self.is_settled = True
         for acknowledgement in self.acknowledgements:
             if not acknowledgement.done():  # done: the request was cancelled
@@ -43,9 +43,9 @@ class ShopBatch:
 
 @dataclass(frozen=True, slots=True)
 class Flush:
-    """The batches that went to Redis in one round trip."""
+    """The batches of one round trip."""
 
     batches: list[ShopBatch]
-    took_s: float  # from the oldest event to the acknowledgement
-    write_s: float  # of it, the round trip
+    took_s: float  # from the first event to the acknowledgement
+    write_s: float  # the part of the round trip
     error: StoreUnavailable | None = None

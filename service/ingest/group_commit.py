@@ -1,4 +1,4 @@
-"""Group commit: events that arrive together are written together, and each is acknowledged after its own write."""
+"""Group commit: events that arrive together are written together, and acknowledged after the write."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from service.ingest.writer import BatchWriter
 from service.store.client import keys
 from service.store.queue import MAX_EVENTS, DirtyEvent, wake_shop
 
-# Haravan waits 5 s for an answer. A Redis that is down refuses at once; a slow disk makes us wait: with a deadline of
-# 0.8 s and a disk that takes 0.4 s a write, most events were answered 503 although each of them was written.
+# Haravan waits 5 s for a response. A Redis that is down fails at once, but a slow disk takes time: with a deadline of
+# 0.8 s and a disk that took 0.4 s for a write, most events were answered with 503 although they were written.
 DEADLINE_S: Final = 3.0
 MAX_QUEUED: Final = 4096  # events, about 2 MB
 MAX_FLUSH: Final = 512  # events in one round trip
-MIN_BATCH: Final = 16  # events; fewer are not worth a round trip of their own
+MIN_BATCH: Final = 16  # events; a smaller batch stays open while others are written
 
 
 class QueueFull(StoreUnavailable):
-    """Too many events wait for Redis; the sender must try again later."""
+    """Too many events wait for Redis. The sender must try again later."""
 
 
 class GroupCommit:
-    """Writes batches of events, one round trip at a time; events that arrive meanwhile go into the next one.
+    """Writes batches of events, one round trip at a time. Events that arrive meanwhile go into the next round trip.
 
-    A flush takes at most half of the events that are queued. While Redis writes one half, the senders and this process
-    work on the other half; if a flush took all of them, each side would wait for the other.
+    A flush takes at most half of the queued events. While Redis writes one half, the senders and this process work on
+    the other. If a flush took all events, each side would wait for the other.
 
     Promises: an acknowledgement is None only after the server confirmed the write (on disk with `appendfsync always`).
-    It arrives at most `deadline_s` after the batch was opened. At most `max_queued` events wait. An event that fails
-    may still have been written: the sender repeats it, and a second mark does no harm.
+    It comes at most `deadline_s` after the batch was opened. At most `max_queued` events wait. A failed event may have
+    been written all the same: the sender repeats it, and a second mark does no harm.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class GroupCommit:
         self._deadline_s = deadline_s
         self._max_queued = max_queued
         self._on_flush = on_flush
-        self._open: dict[OrgId, ShopBatch] = {}  # batches that still take events
+        self._open: dict[OrgId, ShopBatch] = {}  # batches that accept more events
         self._ready: deque[ShopBatch] = deque()  # all batches, oldest first
         self._queued = 0
         self._has_work = asyncio.Event()
@@ -65,11 +65,11 @@ class GroupCommit:
         self._wakeups: set[asyncio.Task[bool]] = set()
 
     def start(self) -> None:
-        """Start writing. Redis may be down: the first flush finds out."""
+        """Start writing. Does not need Redis yet."""
         self._task = asyncio.create_task(self._run(), name="group_commit")
 
     async def stop(self) -> None:
-        """Write what is queued, then close the connection."""
+        """Write all queued events, then close the connection."""
         self._stopping = True
         self._has_work.set()
         if self._task is not None:
@@ -78,7 +78,7 @@ class GroupCommit:
         await self._writer.close()
 
     def submit(self, org: OrgId, event: DirtyEvent, *, topic: str = "") -> Acknowledgement:
-        """Queue an event. The result of the future is None once it is written, otherwise the error. Raises QueueFull."""
+        """Queue an event. Its acknowledgement is None after the write, or the error. Raises QueueFull."""
         if self._queued >= self._max_queued:
             raise QueueFull("too many events wait for Redis")
         loop = asyncio.get_running_loop()
@@ -95,7 +95,7 @@ class GroupCommit:
         return acknowledgement
 
     def _flush_size(self) -> int:
-        """How many events one flush takes: half of those that are queued."""
+        """The number of events of one flush: half of the queued ones."""
         return min(max(MIN_BATCH, (self._queued + 1) // 2), MAX_FLUSH)
 
     async def _run(self) -> None:
@@ -105,12 +105,12 @@ class GroupCommit:
                 return  # stopped
             try:
                 await self._flush(self._next_batches())
-            except Exception:  # noqa: BLE001  # outermost loop: the next batches must be written whatever failed here
+            except Exception:  # noqa: BLE001  # outermost loop: the next batches must be written all the same
                 structlog.get_logger().exception("group_commit_error")
                 await self._writer.close()
 
     def _next_batches(self) -> list[ShopBatch]:
-        """The oldest batches, up to the size of a flush; they take no more events."""
+        """Remove the oldest batches from the queue, up to the size of a flush. They accept no more events."""
         taken: list[ShopBatch] = []
         count, size = 0, self._flush_size()
         while self._ready and (not taken or count + len(self._ready[0].events) <= size):
@@ -125,8 +125,8 @@ class GroupCommit:
         return taken
 
     async def _flush(self, batches: list[ShopBatch]) -> None:
-        """Write the batches and settle each of them, whatever happens."""
-        started_s = perf_counter()  # uvloop's own time has milliseconds only
+        """Write the batches. Settles each of them, also if it fails or is cancelled."""
+        started_s = perf_counter()  # loop.time() of uvloop has a resolution of 1 ms
         waited_s = started_s - batches[0].opened_s
         error: StoreUnavailable | None = None
         try:

@@ -1,4 +1,4 @@
-"""Writes batches to Redis: one script call for each shop, all calls of a flush in one round trip."""
+"""The writer of batches: one script call for each shop, and one round trip for all calls of a flush."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from service.store.queue import encode_events
 
 
 class BatchWriter:
-    """Writes batches over a connection of its own. `wake(org, number)` is called for a shop that needs a drain."""
+    """Writes batches over its own connection. Calls `wake(org, number)` for a shop that needs a drain."""
 
     def __init__(self, redis: ArqRedis, *, retention_s: int, wake: Callable[[OrgId, int], None]) -> None:
         self._redis = redis
@@ -28,30 +28,30 @@ class BatchWriter:
         self._sha = b""
 
     async def write(self, batches: Sequence[ShopBatch]) -> None:
-        """Settle every batch that was written or refused by the server.
+        """Write the batches and settle those that the server confirmed or refused.
 
-        Raises redis' errors and OSError if the other batches may not have been written.
+        Raises redis' errors and OSError. The batches that are not settled then may have been written or not.
         """
         try:
             missing = await self._execute(batches)
         except (RedisConnectionError, OSError):  # an idle connection was closed: retry once on a new one
             await self.close()
             missing = await self._execute([batch for batch in batches if not batch.is_settled])
-        if missing:  # the server lost its scripts by a restart or SCRIPT FLUSH
+        if missing:  # a restart or SCRIPT FLUSH removed the server's scripts
             await self.close()
             if await self._execute(missing):
                 raise NoScriptError("the server lost the script again")
 
     async def close(self) -> None:
-        """Close the connection. After a failure a late reply would be taken for a reply to the next flush."""
+        """Close the connection. Needed after a failure: a late reply would be read as a reply to the next flush."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
             await connection.disconnect(nowait=True)
 
     async def _execute(self, batches: Sequence[ShopBatch]) -> list[ShopBatch]:
-        """One round trip; returns the batches for which the server did not have the script.
+        """One round trip. Returns the batches for which the server did not have the script.
 
-        A shop whose call failed gets its own error; the other batches are written.
+        A failed call only fails the batch of its shop.
         """
         connection = await self._connected()
         missing: list[ShopBatch] = []
@@ -63,7 +63,7 @@ class BatchWriter:
             except NoScriptError:
                 missing.append(batch)
             except ReadOnlyError:
-                raise  # the server became a replica: this connection is useless
+                raise  # the server became a replica; connect to the new primary
             except ResponseError as exc:
                 batch.settle(StoreUnavailable(f"Redis refused the write: {type(exc).__name__}"))
             else:
@@ -83,12 +83,12 @@ class BatchWriter:
         batch.settle(None)
 
     async def _connected(self) -> Any:
-        """A connection outside of the pool, which would lend it to others between two flushes."""
+        """The connection. It is not part of the pool, because only one flush may use it."""
         if self._connection is None:
             pool = self._redis.connection_pool
-            # No timeout for each reply, which costs as much as reading the reply: the flush has a deadline.
+            # No timeout for single replies: it would cost as much as reading the reply, and the flush has a deadline.
             connection: Any = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
-            self._connection = connection  # whatever fails from here on, `close` finds it
+            self._connection = connection  # before connecting, so that `close` finds it after an error
             await connection.connect()
             await connection.send_command(
                 "SCRIPT LOAD", script_text("queue", "mark_dirty"), check_health=False

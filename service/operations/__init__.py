@@ -1,8 +1,8 @@
 """What people ask for about customers: replay, claims, exclusions, explanations.
 
-The ops API and the command line call these functions."""
+The ops API and the command line call these functions, and a worker executes claims."""
 
-from service.operations import claiming, claims, exclusions, explain
+from service.operations import claims, exclusions
 from service.operations.claims import Claim
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
@@ -12,11 +12,9 @@ __all__ = [
     "Claim",
     "Exclusion",
     "Selection",
-    "claiming",
     "claims",
     "create_replay",
     "exclusions",
-    "explain",
     "explain_for_shop",
     "select_customers",
 ]

@@ -1,107 +1,270 @@
-"""Claims by hand, planned: adopting tags that are there already, and taking back tags that we gave."""
+"""Claims: adopting tags that others added, and retracting tags that we added.
+
+A claim is planned for a preview, then stored as a pending job with a run. A worker plans it again and changes the
+ownership in chunks, each under the shop's lease.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Final, Literal
+
+import msgspec
+from arq.connections import ArqRedis
 
 from service.context import Context
-from service.domain.customers import Customer, CustomerId, fold
-from service.domain.decisions import CustomerState, Ownership, decide_with_restores
+from service.cpu_pool import CpuRunner
+from service.domain.customers import Customer, CustomerId, OrgId, fold
+from service.domain.decisions import OWNERSHIP_CODEC, CustomerState, Ownership, decide_with_restores
 from service.domain.engine import CompiledRules, CompiledTier, TagStep
 from service.domain.preview import Population
-from service.errors import Refused
-from service.publishing import preview
+from service.errors import Refused, TaggerError
+from service.publishing import load_population
+from service.store.client import batched, keys
+from service.store.history import audit_log
+from service.store.jobs import PendingJob, Run, pending, runs
+from service.store.queue import LeaseManager, RateLimiter, dirty, wake_shop
 from service.store.rules import RETRACTED_OWNER
 from service.store.shops import Shop
 
-What = Literal["adopt", "retract"]
+ClaimAction = Literal["adopt", "retract"]
+
+LEASE_TIMEOUT_S: Final = 20.0  # longer than the lease of a worker that died
+RETRY_DELAY_S: Final = 0.02
+
+
+class LeaseUnavailable(TaggerError):
+    """Another process holds the shop's lease."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Whose ownership of a tag would change, and to what."""
+    """A change of the ownership of one tag: the new owner of each customer's copy."""
 
     tag: str
-    what: What
+    action: ClaimAction
     new_owners: Mapping[CustomerId, Ownership]
     matching_only: bool = False  # of an adoption
 
 
-async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only: bool) -> Claim:
-    """Who has this tag from somebody else, so that it can become ours; Refused when no live rule sets it.
+class ClaimArgs(msgspec.Struct, frozen=True):
+    """Arguments of the job `claim`."""
 
-    `matching_only`: of those to whom the rules would give it now, in a tier as the level that they would give.
+    tag: str
+    action: ClaimAction
+    matching_only: bool
+    enrolled: bool = False  # all its customers are members of the run
+
+
+async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only: bool) -> Claim:
+    """Find the customers whose copy of this tag was added by others. Raises Refused if no live rule sets the tag.
+
+    `matching_only` selects the customers to whom the rules would give the tag now. For a tag of a tier, these are the
+    customers whose level it is.
     """
     now_ms = await context.now_ms()
-    compiled, people, version = await _people(context, shop, now_ms)
+    compiled, population, version = await _load_population(context, shop, now_ms)
     key = fold(tag)
-    step = next((one for one in compiled.steps if key in _keys(one)), None)
+    step = next((step for step in compiled.steps if key in _tag_keys(step)), None)
     if step is None:
         raise Refused(
             f"no live rule of shop {shop.org} sets the tag {tag!r}: there is nothing to adopt it for"
         )
     rule = step.rules[0].id if isinstance(step, TagStep) else step.id
-    found = {
-        CustomerId(customer.id): Ownership(spelled, rule, now_ms, version, adopted=True)
-        for customer, standing in _all(people)
-        if key not in standing.ownership
-        and (spelled := _spelled(customer, key))
-        and (not matching_only or key in _wanted(compiled, customer, standing, now_ms, version))
+    new_owners = {
+        CustomerId(customer.id): Ownership(spelling, rule, now_ms, version, adopted=True)
+        for customer, state in _customers(population)
+        if key not in state.ownership
+        and (spelling := _spelling(customer, key))
+        and (not matching_only or key in _wanted_tags(compiled, customer, state, now_ms, version))
     }
-    return Claim(tag, "adopt", found, matching_only)
+    return Claim(tag, "adopt", new_owners, matching_only)
 
 
 async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
-    """Who has this tag from us, to have it removed; Refused while a live rule would give it again."""
-    compiled, people, _ = await _people(context, shop, await context.now_ms())
+    """Find the customers whose copy of this tag is ours. Raises Refused while a live rule would add the tag again."""
+    compiled, population, _ = await _load_population(context, shop, await context.now_ms())
     key = fold(tag)
-    setters = sorted(one for one, keys_ in compiled.tags_by_rule.items() if key in keys_)
+    setters = sorted(rule for rule, tags in compiled.tags_by_rule.items() if key in tags)
     if setters:
         raise Refused(
             f"the rule {', '.join(setters)} would give {tag!r} again: disable or delete it first, then retract"
         )
-    found = {
+    new_owners = {
         CustomerId(customer.id): Ownership(
-            standing.ownership[key].tag, RETRACTED_OWNER, standing.ownership[key].since_ms
+            state.ownership[key].tag, RETRACTED_OWNER, state.ownership[key].since_ms
         )
-        for customer, standing in _all(people)
-        if key in standing.ownership
+        for customer, state in _customers(population)
+        if key in state.ownership
     }
-    return Claim(tag, "retract", found)
+    return Claim(tag, "retract", new_owners)
 
 
-async def _people(context: Context, shop: Shop, now_ms: int) -> tuple[CompiledRules, Population, int]:
+async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: str) -> Run | None:
+    """Store the claim as a pending job and return its run. None if the claim has no customers.
+
+    If the same claim is still pending, its run is returned and nothing is stored.
+    """
+    redis, org = context.redis, shop.org
+    details: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.new_owners)}
+    if not claim.new_owners:
+        await audit_log.append(redis, org, by=by, action=claim.action, details=details)
+        return None
+    if (run := await _pending_run(redis, org, claim)) is not None:
+        return run
+    run_id, now_ms = await runs.next_id(redis, org, claim.action), await context.now_ms()
+    reason, args = f"{claim.action} {claim.tag}", ClaimArgs(claim.tag, claim.action, claim.matching_only)
+    async with redis.pipeline() as pipe:
+        runs.queue_create(
+            pipe, org, run_id, kind=claim.action, by=by, reason=reason, now_ms=now_ms, pending=1
+        )
+        pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
+        await pipe.execute()
+    await audit_log.append(redis, org, by=by, action=claim.action, details=details | {"run": run_id})
+    return await runs.get(redis, org, run_id)
+
+
+async def execute(
+    context: Context, cpu: CpuRunner, job: PendingJob, *, lease_timeout_s: float = LEASE_TIMEOUT_S
+) -> bool:
+    """Change the ownership and enqueue the customers. False if the lease was not free: the job is tried again.
+
+    The claim is planned again. A customer that is no longer part of it is enqueued, and keeps its ownership.
+    """
+    redis, org = context.redis, job.org
+    args = msgspec.convert(job.args, ClaimArgs)
+    claim = await cpu.run(_plan_again, org, args)
+    customers = [*claim.new_owners]
+    if not args.enrolled:
+        await runs.add_members(redis, org, job.id, customers)
+        args = msgspec.structs.replace(args, enrolled=True)
+        await pending.save(redis, msgspec.structs.replace(job, args=msgspec.to_builtins(args)))
+    elif not (await runs.get(redis, org, job.id)).ended:  # a later publish may have superseded the run
+        customers = await runs.remaining(redis, org, job.id)
+    if not await _apply(redis, org, job.id, claim, customers, lease_timeout_s=lease_timeout_s):
+        return False
+    async with redis.pipeline() as pipe:
+        runs.queue_prepared(pipe, org, job.id)
+        pending.queue_delete(pipe, job)
+        await pipe.execute()
+    return True
+
+
+async def _load_population(
+    context: Context, shop: Shop, now_ms: int
+) -> tuple[CompiledRules, Population, int]:
     versions = context.versions
     number = await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
-    return compiled, await preview.load_population(context.redis, shop.org, compiled, now_ms=now_ms), number
+    return compiled, await load_population(context.redis, shop.org, compiled, now_ms=now_ms), number
 
 
-def _all(people: Population) -> Iterator[tuple[Customer, CustomerState]]:
-    return zip(people.customers, people.states, strict=True)
+def _customers(population: Population) -> Iterator[tuple[Customer, CustomerState]]:
+    return zip(population.customers, population.states, strict=True)
 
 
-def _wanted(
-    compiled: CompiledRules, customer: Customer, standing: CustomerState, now_ms: int, version: int
+def _wanted_tags(
+    compiled: CompiledRules, customer: Customer, state: CustomerState, now_ms: int, version: int
 ) -> frozenset[str]:
     """The tags (folded) that the rules would give."""
-    decided = decide_with_restores(
+    decision = decide_with_restores(
         rules=compiled,
         customer=customer,
-        state=standing,
+        state=state,
         today=compiled.local_day(now_ms),
         now_ms=now_ms,
         version=version,
     )
-    return frozenset(map(fold, decided.wanted))
+    return frozenset(map(fold, decision.wanted))
 
 
-def _keys(step: TagStep | CompiledTier) -> frozenset[str]:
+def _tag_keys(step: TagStep | CompiledTier) -> frozenset[str]:
     return frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.level_by_tag)
 
 
-def _spelled(customer: Customer, key: str) -> str:
-    """The tag as the record has it, "" where it does not."""
+def _spelling(customer: Customer, key: str) -> str:
+    """The tag as the customer has it, "" if the customer does not have it."""
     return next((tag for tag in customer.tags if fold(tag) == key), "")
+
+
+async def _pending_run(redis: ArqRedis, org: OrgId, claim: Claim) -> Run | None:
+    """The run of the same claim, if it is still pending."""
+    for job in await pending.list_jobs(redis, org):
+        if job.kind == "claim":
+            args = msgspec.convert(job.args, ClaimArgs)
+            is_same = fold(args.tag) == fold(claim.tag) and args.action == claim.action
+            if is_same and args.matching_only == claim.matching_only:
+                return await runs.get(redis, org, job.id)
+    return None
+
+
+async def _plan_again(context: Context, org: OrgId, args: ClaimArgs) -> Claim:
+    shop = await context.shops.get_or_raise(org)
+    try:
+        if args.action == "retract":
+            return await plan_retraction(context, shop, args.tag)
+        return await plan_adoption(context, shop, args.tag, matching_only=args.matching_only)
+    except Refused:  # the rules have changed since the request
+        return Claim(args.tag, args.action, {})
+
+
+async def _apply(
+    redis: ArqRedis,
+    org: OrgId,
+    run_id: str,
+    claim: Claim,
+    customers: Sequence[CustomerId],
+    *,
+    lease_timeout_s: float,
+) -> bool:
+    """Change the owners chunk by chunk, each under the lease. False if the lease was not free in time.
+
+    Without the lease, a drain could write back an ownership that it read before the change.
+    """
+    try:
+        for chunk in batched(customers):
+            async with _lease(redis, org, lease_timeout_s):
+                await _set_owners(redis, org, claim, [each for each in chunk if each in claim.new_owners])
+                await dirty.mark_dirty_customers(redis, org, chunk, cause=f"{claim.action}:{run_id}")
+    except LeaseUnavailable:
+        return False
+    return True
+
+
+async def _set_owners(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[CustomerId]) -> None:
+    if not customers:
+        return
+    client: Any = redis
+    key, fields = fold(claim.tag), [str(customer) for customer in customers]
+    stored = await client.hmget(keys.shop(org, "owned"), fields)
+    changed: dict[str, bytes] = {}
+    for customer, packed in zip(customers, stored, strict=True):
+        owned = OWNERSHIP_CODEC.decode(packed)
+        if (claim.action == "adopt") is (key not in owned):
+            changed[str(customer)] = OWNERSHIP_CODEC.encode({**owned, key: claim.new_owners[customer]})
+    if changed:
+        await client.hset(keys.shop(org, "owned"), mapping=changed)
+
+
+@asynccontextmanager
+async def _lease(redis: ArqRedis, org: OrgId, timeout_s: float) -> AsyncIterator[None]:
+    """Hold the shop's lease. Raises LeaseUnavailable."""
+    manager = LeaseManager(redis, rate_limiter=RateLimiter(redis))
+    lease = None
+    for _ in range(int(timeout_s / RETRY_DELAY_S)):
+        lease = await manager.acquire(org, token=f"claim-{secrets.token_hex(8)}")
+        if lease is not None:
+            break
+        await asyncio.sleep(RETRY_DELAY_S)
+    if lease is None:
+        raise LeaseUnavailable(f"another process holds the lease of shop {org}")
+    try:
+        yield
+    finally:
+        wakeup = await lease.release(wait_ms=0, state={})
+        if wakeup.number:
+            await wake_shop(redis, org, number=wakeup.number, delay_s=wakeup.delay_ms / 1000)

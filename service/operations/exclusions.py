@@ -1,4 +1,4 @@
-"""Leaving a customer alone with a rule, by hand: what that would change, and doing it."""
+"""Exclusions: a rule or tier neither adds nor removes its tags at an excluded customer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from service.context import Context
 from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import explain_customer
 from service.errors import NotFound
-from service.operations import explain
+from service.operations.explain import load_explanation
 from service.store.client import keys
 from service.store.customers import decode_exclusions, encode_exclusions
 from service.store.history import audit_log
@@ -22,15 +22,15 @@ from service.store.shops import Shop
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A customer left alone with a rule or tier, or no longer (`undo`); `news` is whether that is not so already.
+    """A customer to be excluded from a rule or tier, or to be included again (`undo`).
 
-    `add` and `remove`: what the customer's next turn would do then; None where we never looked at it.
+    `add` and `remove` are the tags that then change; None if the customer was never evaluated.
     """
 
     customer: CustomerId
     rule: str
     undo: bool
-    changed: bool
+    changed: bool  # False if the customer is already excluded, or already included
     add: tuple[str, ...] | None
     remove: tuple[str, ...] | None
 
@@ -38,50 +38,49 @@ class Exclusion:
 async def plan_exclusion(
     context: Context, shop: Shop, customer: CustomerId, rule: str, *, undo: bool = False
 ) -> Exclusion:
-    """Look at what it would change, and write nothing. Raises NotFound for a rule that is not there."""
-    redis, versions = context.redis, context.versions
-    now = await _excluded(redis, shop.org, customer)
-    if rule not in (now if undo else await _known(versions, shop.org)):
+    """Find out what the exclusion changes; writes nothing. Raises NotFound if there is no such rule or exclusion."""
+    before = await _excluded_rules(context.redis, shop.org, customer)
+    if rule not in (before if undo else await _rule_ids(context.versions, shop.org)):
         raise NotFound(f"shop {shop.org} has no rule or tier {rule!r}" + (" excluded there" if undo else ""))
-    after = now - {rule} if undo else now | {rule}
+    after = before - {rule} if undo else before | {rule}
     try:
-        compiled, known = await explain.load_explanation(
-            redis, shop, customer, versions=versions, now_ms=await context.now_ms()
-        )
+        compiled, given = await load_explanation(context, shop, customer)
     except NotFound:
-        return Exclusion(customer, rule, undo, after != now, None, None)
-    told = explain_customer(compiled, replace(known, state=replace(known.state, excluded_rules=after)))
-    return Exclusion(customer, rule, undo, after != now, told.add, told.remove)
+        return Exclusion(customer, rule, undo, after != before, None, None)
+    explanation = explain_customer(compiled, replace(given, state=replace(given.state, excluded_rules=after)))
+    return Exclusion(customer, rule, undo, after != before, explanation.add, explanation.remove)
 
 
 async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *, by: str) -> None:
-    """Do it, and have the customer looked at; nothing where it is no news."""
+    """Store the exclusion and enqueue the customer. Does nothing if it changes nothing."""
     if not exclusion.changed:
         return
     redis = context.redis
     client: Any = redis
     customer, rule = exclusion.customer, exclusion.rule
-    place, name = keys.shop(shop.org, "exclusions"), str(customer)
-    now = await _excluded(redis, shop.org, customer)
-    after = now - {rule} if exclusion.undo else now | {rule}
+    key, field = keys.shop(shop.org, "exclusions"), str(customer)
+    before = await _excluded_rules(redis, shop.org, customer)
+    after = before - {rule} if exclusion.undo else before | {rule}
     if after:
-        await client.hset(place, name, encode_exclusions(after))
+        await client.hset(key, field, encode_exclusions(after))
     else:
-        await client.hdel(place, name)
-    what = "include" if exclusion.undo else "exclude"
-    await audit_log.append(redis, shop.org, by=by, action=what, details={"customer": customer, "rule": rule})
+        await client.hdel(key, field)
+    action = "include" if exclusion.undo else "exclude"
+    await audit_log.append(
+        redis, shop.org, by=by, action=action, details={"customer": customer, "rule": rule}
+    )
     await dirty.mark_dirty_customers(redis, shop.org, [customer], cause="exclude", lane="live")
 
 
-async def _excluded(redis: ArqRedis, org: OrgId, customer: CustomerId) -> frozenset[str]:
+async def _excluded_rules(redis: ArqRedis, org: OrgId, customer: CustomerId) -> frozenset[str]:
     client: Any = redis
     return decode_exclusions(await client.hget(keys.shop(org, "exclusions"), str(customer)))
 
 
-async def _known(versions: Versions, org: OrgId) -> set[str]:
+async def _rule_ids(versions: Versions, org: OrgId) -> set[str]:
     """The ids of the live rules and tiers."""
     number = await versions.live_number(org)
     if not number:
         return set()
     rule_set = await versions.document(org, number)
-    return {one.id for one in rule_set.all}
+    return {rule.id for rule in rule_set.all}

@@ -1,15 +1,16 @@
-"""Explaining a customer: gathers the snapshot and all that is kept, and lets the rules speak."""
+"""Explaining a customer: loads the snapshot, the state and the history, and explains each tag."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from arq.connections import ArqRedis
 
+from service.context import Context
 from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot, fold
 from service.domain.engine import CompiledRules
 from service.domain.explain import (
@@ -31,91 +32,93 @@ from service.store.queue import DeadLetter, dead_letters
 from service.store.rules import Versions
 from service.store.shops import Shop
 
-RECENT = 10  # deliveries and changes in a text
+MAX_LINES: Final = 10  # of each list in a text
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """Everything that we know about why a customer has its tags. `waiting`: it is marked to be looked at."""
+    """The explanation of a customer with its history. `waiting`: the customer is queued."""
 
     explanation: CustomerExplanation
     ledger: tuple[LedgerRow, ...]  # newest first
-    letters: tuple[DeadLetter, ...]
+    dead_letters: tuple[DeadLetter, ...]
     deliveries: tuple[Delivery, ...]  # newest first
     waiting: bool
     shadow: bool
 
-    def data(self, *, words: Translator, tag: str = "") -> dict[str, Any]:
-        """Plain data, for JSON."""
+    def to_dict(self, *, words: Translator, tag: str = "") -> dict[str, Any]:
+        """Plain data, for JSON. `tag` limits it to one tag."""
         return to_data(self.explanation, translator=words, tag=tag) | {
             "ledger": [
-                {"id": one.id, "at_ms": one.at_ms} | ledger.to_dict(one.entry) for one in self._entries(tag)
+                {"id": row.id, "at_ms": row.at_ms} | ledger.to_dict(row.entry) for row in self._ledger_of(tag)
             ],
-            "dead_letters": [msgspec.to_builtins(one) for one in self.letters],
+            "dead_letters": [msgspec.to_builtins(letter) for letter in self.dead_letters],
             "deliveries": [
-                {"id": one.id, "at_ms": one.at_ms, "topic": one.topic, "outcome": one.outcome}
-                for one in self.deliveries
+                {
+                    "id": delivery.id,
+                    "at_ms": delivery.at_ms,
+                    "topic": delivery.topic,
+                    "outcome": delivery.outcome,
+                }
+                for delivery in self.deliveries
             ],
             "waiting": self.waiting,
             "shadow": self.shadow,
         }
 
-    def lines(self, *, words: Translator, tag: str = "") -> list[str]:
-        """Lines for people."""
-        told = render_text(self.explanation, translator=words, tag=tag)
-        told[1:1] = [words("customer.marked")] if self.waiting else []
-        told[1:1] = [words("customer.shadow")] if self.shadow else []
-        log = format_history(self.explanation, self._entries(tag), words=words, tag=tag)
-        told += ["", words("customer.ledger" if log else "customer.no_ledger"), *_some(log)]
-        if self.letters:
-            letters = [format_dead_letter(one, words=words) for one in self.letters]
-            told += ["", words("customer.letters"), *_some(letters)]
+    def to_lines(self, *, words: Translator, tag: str = "") -> list[str]:
+        """Lines of text for people. `tag` limits it to one tag."""
+        lines = render_text(self.explanation, translator=words, tag=tag)
+        lines[1:1] = [words("customer.marked")] if self.waiting else []
+        lines[1:1] = [words("customer.shadow")] if self.shadow else []
+        history = format_history(self.explanation, self._ledger_of(tag), words=words, tag=tag)
+        lines += ["", words("customer.ledger" if history else "customer.no_ledger"), *_first(history)]
+        if self.dead_letters:
+            letters = [format_dead_letter(letter, words=words) for letter in self.dead_letters]
+            lines += ["", words("customer.letters"), *_first(letters)]
         if self.deliveries and not tag:
-            came = format_deliveries(self.explanation, self.deliveries, words=words)
-            told += ["", words("customer.deliveries"), *_some(came)]
-        return told
+            recent = format_deliveries(self.explanation, self.deliveries, words=words)
+            lines += ["", words("customer.deliveries"), *_first(recent)]
+        return lines
 
-    def _entries(self, tag: str) -> list[LedgerRow]:
-        return [one for one in self.ledger if not tag or fold(one.entry.tag) == fold(tag)]
+    def _ledger_of(self, tag: str) -> list[LedgerRow]:
+        return [row for row in self.ledger if not tag or fold(row.entry.tag) == fold(tag)]
 
 
-def _some(lines: list[str]) -> list[str]:
-    return [f"  {line}" for line in lines[:RECENT]]
+def _first(lines: list[str]) -> list[str]:
+    return [f"  {line}" for line in lines[:MAX_LINES]]
 
 
 async def explain_for_shop(
-    redis: ArqRedis,
-    shop: Shop,
-    customer: CustomerId,
-    *,
-    versions: Versions,
-    now_ms: int,
-    on: date | None = None,
-    number: int = 0,
+    context: Context, shop: Shop, customer: CustomerId, *, on: date | None = None, version: int = 0
 ) -> Explained:
-    """Explain by the live version or another `number`, for the shop's today or another day; raises NotFound.
+    """Explain a customer by the live version or another `version`, for today or another day in the shop's time zone.
 
-    It reads what we have stored and asks Haravan nothing: as fresh as the customer's snapshot.
+    It makes no API call: the explanation is as fresh as the customer's snapshot. Raises NotFound.
     """
-    compiled, known = await load_explanation(
-        redis, shop, customer, versions=versions, now_ms=now_ms, on=on, number=number
+    compiled, given = await load_explanation(context, shop, customer, on=on, version=version)
+    redis, versions = context.redis, context.versions
+    rows = await ledger.list_for_customer(redis, shop.org, customer)
+    given = replace(given, former_rules=await _former_rules(versions, shop.org, compiled, given, rows))
+    return Explained(
+        explanation=explain_customer(compiled, given),
+        ledger=tuple(rows),
+        dead_letters=tuple(await dead_letters.for_customer(redis, shop.org, customer)),
+        deliveries=await deliveries.list_for_customer(redis, shop.org, customer),
+        waiting=bool(await redis.exists(keys.shop(shop.org, f"mark:{customer}"))),
+        shadow=shop.shadow,
     )
-    return await _with_history(redis, shop, compiled, known, versions)
 
 
 async def load_explanation(
-    redis: ArqRedis,
-    shop: Shop,
-    customer: CustomerId,
-    *,
-    versions: Versions,
-    now_ms: int,
-    on: date | None = None,
-    number: int = 0,
+    context: Context, shop: Shop, customer: CustomerId, *, on: date | None = None, version: int = 0
 ) -> tuple[CompiledRules, ExplainInput]:
-    """The rules and all that we know of the customer, ready to be explained; raises NotFound."""
-    number = number or await versions.live_number(shop.org)
-    compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
+    """The rules, and what `explain_customer` needs to know about the customer. Raises NotFound."""
+    redis, now_ms = context.redis, await context.now_ms()
+    number = version or await context.versions.live_number(shop.org)
+    compiled = await context.versions.compiled(
+        shop.org, number, timezone=shop.timezone, currency=shop.currency
+    )
     snapshot = await _snapshot(redis, shop.org, customer)
     stored = to_stored_state((await load_states(redis, shop.org, [customer]))[customer])
     return compiled, ExplainInput(
@@ -130,46 +133,32 @@ async def load_explanation(
     )
 
 
-async def _with_history(
-    redis: ArqRedis, shop: Shop, compiled: CompiledRules, known: ExplainInput, versions: Versions
-) -> Explained:
-    customer = CustomerId(known.customer.id)
-    entries = await ledger.list_for_customer(redis, shop.org, customer)
-    known = replace(known, former_rules=await _gone(versions, shop.org, compiled, known, entries))
-    return Explained(
-        explanation=explain_customer(compiled, known),
-        ledger=tuple(entries),
-        letters=tuple(await dead_letters.for_customer(redis, shop.org, customer)),
-        deliveries=await deliveries.list_for_customer(redis, shop.org, customer),
-        waiting=bool(await redis.exists(keys.shop(shop.org, f"mark:{customer}"))),
-        shadow=shop.shadow,
-    )
-
-
-async def _gone(
-    versions: Versions, org: OrgId, compiled: CompiledRules, known: ExplainInput, entries: Sequence[LedgerRow]
+async def _former_rules(
+    versions: Versions, org: OrgId, compiled: CompiledRules, given: ExplainInput, rows: Iterable[LedgerRow]
 ) -> dict[str, RuleOrTier]:
-    """Rules and tiers that are named and are not in these rules, from the newest version that is named with them."""
-    live = {one.id for one in compiled.rule_set.all}
-    named = {(one.version, one.rule) for one in known.state.ownership.values()}
-    named |= {(one.entry.version, one.entry.rule) for one in entries}
-    wanted = sorted(((number, rule) for number, rule in named if number and rule not in live), reverse=True)
-    found: dict[str, RuleOrTier] = {}
+    """The rules and tiers that own a tag or stand in the ledger and are not in `compiled`, as last published."""
+    present = {rule.id for rule in compiled.rule_set.all}
+    named = {(owner.version, owner.rule) for owner in given.state.ownership.values()}
+    named |= {(row.entry.version, row.entry.rule) for row in rows}
+    missing = sorted(
+        ((number, rule) for number, rule in named if number and rule not in present), reverse=True
+    )
+    former: dict[str, RuleOrTier] = {}
     documents: dict[int, dict[str, RuleOrTier]] = {}
-    for number, rule in wanted:
-        if rule not in found:
+    for number, rule in missing:
+        if rule not in former:
             if number not in documents:
-                then = await versions.document(org, number)
-                documents[number] = {one.id: one for one in then.all}
-            found |= {rule: documents[number][rule]} if rule in documents[number] else {}
-    return found
+                document = await versions.document(org, number)
+                documents[number] = {each.id: each for each in document.all}
+            former |= {rule: documents[number][rule]} if rule in documents[number] else {}
+    return former
 
 
 async def _snapshot(redis: ArqRedis, org: OrgId, customer: CustomerId) -> Customer:
     packed = await redis.hget(keys.shop(org, "snapshots"), str(customer))
     if packed is None:
         raise NotFound(
-            f"customer {customer} of shop {org} was never looked at; do it now: "
+            f"customer {customer} of shop {org} was never evaluated; do it now: "
             f"tagger replay {org} --customers {customer}"
         )
     return decode_snapshot(packed)

@@ -1,4 +1,4 @@
-"""What happened to a customer's tags, as lines for people: what we wrote, what others changed, what is not done."""
+"""A customer's history as lines of text: our writes, the changes by others, dead letters, deliveries."""
 
 from __future__ import annotations
 
@@ -12,72 +12,79 @@ from service.store.queue import DeadLetter
 
 
 def format_history(
-    told: CustomerExplanation, ledger: Iterable[LedgerRow], *, words: Translator, tag: str = ""
+    explanation: CustomerExplanation, ledger: Iterable[LedgerRow], *, words: Translator, tag: str = ""
 ) -> list[str]:
-    """What we wrote, and the last that others did to each tag (or to this one), the newest first."""
-    said = [(one.at_ms, _written(told, one, words)) for one in ledger]
-    touches = told.input.external_changes.items()
-    said += [
-        (touch.at_ms, _touched(told, touch, words)) for key, touch in touches if not tag or key == fold(tag)
+    """Our writes, and the last change by others of each tag (or of `tag`), newest first."""
+    lines = [(row.at_ms, _format_row(explanation, row, words)) for row in ledger]
+    lines += [
+        (change.at_ms, _format_external_change(explanation, change, words))
+        for key, change in explanation.input.external_changes.items()
+        if not tag or key == fold(tag)
     ]
-    return [line for _, line in sorted(said, key=lambda each: each[0], reverse=True)]
+    return [line for _, line in sorted(lines, key=lambda pair: pair[0], reverse=True)]
 
 
-def format_dead_letter(one: DeadLetter, *, words: Translator) -> str:
-    """What is not done, and why; the technical part of it is in English."""
-    kind, _, tags = one.cause.partition(":")
+def format_dead_letter(letter: DeadLetter, *, words: Translator) -> str:
+    """What was not done, and why. The technical text in it is English."""
+    kind, _, tags = letter.cause.partition(":")
     if not words.has(f"letter.{kind}"):
-        return f"{one.cause}: {one.text}"
-    return words(f"letter.{kind}", tags=tags, text=one.text)
+        return f"{letter.cause}: {letter.text}"
+    return words(f"letter.{kind}", tags=tags, text=letter.text)
 
 
 def format_deliveries(
-    told: CustomerExplanation, deliveries: Sequence[Delivery], *, words: Translator
+    explanation: CustomerExplanation, deliveries: Sequence[Delivery], *, words: Translator
 ) -> list[str]:
-    """Which webhooks came, and what became of them."""
+    """Each delivery with its outcome."""
     return [
-        f"{_moment(told, one.at_ms, words)} {one.topic}: "
-        + (words(f"outcome.{one.outcome}") if words.has(f"outcome.{one.outcome}") else one.outcome)
-        for one in deliveries
+        f"{_format_time(explanation, delivery.at_ms, words)} {delivery.topic}: "
+        + _translate(f"outcome.{delivery.outcome}", delivery.outcome, words)
+        for delivery in deliveries
     ]
 
 
 def format_cause(cause: str, *, words: Translator) -> str:
-    """Why a customer was looked at, in words: `delivery`, `replay:R1`, …"""
+    """Why a customer was queued, in words: `delivery`, `replay:R1`, …"""
     kind, _, run = cause.partition(":")
     return words(f"cause.{kind}", run=run) if words.has(f"cause.{kind}") else cause
 
 
-def _written(told: CustomerExplanation, one: LedgerRow, words: Translator) -> str:
-    entry = one.entry
-    why = words(f"why.{entry.why}") if words.has(f"why.{entry.why}") else ""
-    values = ", ".join(_values(told, entry, words))
-    said = words(
+def _format_row(explanation: CustomerExplanation, row: LedgerRow, words: Translator) -> str:
+    entry = row.entry
+    reason = _translate(f"why.{entry.why}", "", words)
+    values = ", ".join(_format_values(explanation, entry, words))
+    line = words(
         "ledger.line",
-        moment=_moment(told, one.at_ms, words),
+        moment=_format_time(explanation, row.at_ms, words),
         action="+" if entry.action == "+" else "−",
         tag=entry.tag,
-        rule=rule_title(told, entry.rule, translator=words),
+        rule=rule_title(explanation, entry.rule, translator=words),
         version=entry.version,
         cause=format_cause(entry.cause, words=words),
-        values="".join(f" · {part}" for part in (why, values) if part),
+        values="".join(f" · {part}" for part in (reason, values) if part),
     )
-    return said if entry.written else f"{said} {words('ledger.shadow')}"
+    return line if entry.written else f"{line} {words('ledger.shadow')}"
 
 
-def _values(told: CustomerExplanation, entry: LedgerEntry, words: Translator) -> Iterator[str]:
-    """What decided; that none of the tags which a rule names were there is left out."""
-    currency = told.rule_set.rule_set.currency
+def _format_values(explanation: CustomerExplanation, entry: LedgerEntry, words: Translator) -> Iterator[str]:
+    """The values that decided. An empty list is left out: it says that the customer had none of the rule's tags."""
+    currency = explanation.rule_set.rule_set.currency
     for name, value in entry.values.items():
         if words.has(f"field.{name}") and value != []:
             yield f"{words(f'field.{name}')}: {format_value(name, value, translator=words, currency=currency)}"
 
 
-def _touched(told: CustomerExplanation, touch: ExternalChange, words: Translator) -> str:
-    moment, action = _moment(told, touch.at_ms, words), "+" if touch.added else "−"
-    return words("ledger.touched", moment=moment, action=action, tag=touch.tag)
+def _format_external_change(
+    explanation: CustomerExplanation, change: ExternalChange, words: Translator
+) -> str:
+    moment = _format_time(explanation, change.at_ms, words)
+    return words("ledger.touched", moment=moment, action="+" if change.added else "−", tag=change.tag)
 
 
-def _moment(told: CustomerExplanation, ms: int, words: Translator) -> str:
-    at = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(told.rule_set.calendar.zone)
-    return f"{words.day(at.date())} {at:%H:%M}"
+def _format_time(explanation: CustomerExplanation, ms: int, words: Translator) -> str:
+    moment = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(explanation.rule_set.calendar.zone)
+    return f"{words.day(moment.date())} {moment:%H:%M}"
+
+
+def _translate(key: str, default: str, words: Translator) -> str:
+    return words(key) if words.has(key) else default

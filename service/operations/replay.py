@@ -1,30 +1,29 @@
-"""Replays: who would be looked at again, and the run that does it. Counts first, marks second."""
+"""Replay: select customers, and enqueue them in the bulk lane as a run."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from arq.connections import ArqRedis
-
+from service.context import Context
 from service.domain.customers import CustomerId, OrgId
 from service.errors import Refused
 from service.store.customers import snapshots
 from service.store.history import deliveries
-from service.store.jobs import runs
+from service.store.jobs import Run, runs
 from service.store.queue import list_open
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a replay would look at: exactly these customers, in this order, each once."""
+    """The customers of a replay, without duplicates, in the order in which they are enqueued."""
 
     customers: tuple[CustomerId, ...]
     description: str  # the selection in words, for the run's record
 
 
 async def select_customers(
-    redis: ArqRedis,
+    context: Context,
     org: OrgId,
     *,
     customers: Sequence[CustomerId] = (),
@@ -35,53 +34,55 @@ async def select_customers(
     everybody: bool = False,
     on_found: Callable[[int], None] = lambda _: None,
 ) -> Selection:
-    """Choose by customers, by the deliveries of a span of time, by open dead letters, or everybody we know.
+    """Select customers by id, by the deliveries of a time span, by open dead letters, or all known customers.
 
-    Exactly one of them; raises Refused. `on_found` hears how many of everybody were found so far.
+    Raises Refused unless exactly one of the four is given. `on_found` gets the number of all customers found so far.
     """
-    asked = [bool(customers), since_ms is not None, dead_letters, everybody]
-    if sum(asked) != 1:
+    criteria = [bool(customers), since_ms is not None, dead_letters, everybody]
+    if sum(criteria) != 1:
         raise Refused(
             "say what to replay: customers, a span of time, dead letters or everybody (one of them)"
         )
     if topics and since_ms is None:
         raise Refused("a topic narrows a span of time: give the time as well")
     if customers:
-        chosen = tuple(dict.fromkeys(customers))
-        return Selection(chosen, f"{len(chosen)} customers by id")
+        unique = tuple(dict.fromkeys(customers))
+        return Selection(unique, f"{len(unique)} customers by id")
     if since_ms is not None:
-        found = await deliveries.customers_since(
-            redis, org, since_ms=since_ms, until_ms=until_ms, topics=topics
+        selected = await deliveries.customers_since(
+            context.redis, org, since_ms=since_ms, until_ms=until_ms, topics=topics
         )
-        return Selection(
-            tuple(found), f"deliveries since {since_ms}" + (f" of {', '.join(topics)}" if topics else "")
-        )
+        of_topics = f" of {', '.join(topics)}" if topics else ""
+        return Selection(tuple(selected), f"deliveries since {since_ms}{of_topics}")
     if dead_letters:
-        letters = await list_open(redis, org)
-        return Selection(tuple(dict.fromkeys(each.customer for each in letters)), "open dead letters")
-    return Selection(tuple(sorted(await snapshots.known_ids(redis, org, on_found=on_found))), "everybody")
+        letters = await list_open(context.redis, org)
+        return Selection(tuple(dict.fromkeys(letter.customer for letter in letters)), "open dead letters")
+    known = await snapshots.known_ids(context.redis, org, on_found=on_found)
+    return Selection(tuple(sorted(known)), "everybody")
 
 
 async def create_replay(
-    redis: ArqRedis,
+    context: Context,
     org: OrgId,
     selection: Selection,
     *,
     by: str,
     reason: str,
-    now_ms: int,
     on_marked: Callable[[int], None] = lambda _: None,
-) -> runs.Run:
-    """Mark the selection in the bulk lane; twice makes no second write, since only differences are written."""
+) -> Run:
+    """Enqueue the selection in the bulk lane, as a run. Only differences are written, so it can be repeated safely.
+
+    Raises Refused if the selection is empty. `on_marked` gets the number of customers enqueued so far.
+    """
     if not selection.customers:
         raise Refused(f"nothing to replay: no customer matches ({selection.description})")
     return await runs.start(
-        redis,
+        context.redis,
         org,
         selection.customers,
         kind="replay",
         by=by,
         reason=reason or selection.description,
-        now_ms=now_ms,
+        now_ms=await context.now_ms(),
         on_marked=on_marked,
     )

@@ -1,8 +1,8 @@
 """What people ask for about rules: preview, publish, roll back, shadow mode.
 
-The ops API and the command line call these functions."""
+The ops API and the command line call these functions, and a worker executes rollouts."""
 
-from service.publishing import preview, rollout, shadow
+from service.publishing import rollout
 from service.publishing.draft import (
     Draft,
     create_draft,
@@ -10,6 +10,7 @@ from service.publishing.draft import (
     draft_diff_lines,
     draft_to_dict,
 )
+from service.publishing.preview import load_population
 from service.publishing.publish import (
     NeedsApproval,
     already_published,
@@ -31,9 +32,8 @@ __all__ = [
     "draft_end_of_shadow_mode",
     "draft_to_dict",
     "end_shadow_mode",
-    "preview",
+    "load_population",
     "publish_draft",
     "roll_back",
     "rollout",
-    "shadow",
 ]

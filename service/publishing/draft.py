@@ -1,4 +1,4 @@
-"""Drafts: rules that may be published, and what they would do; nothing is written here."""
+"""Drafts: rules before they are published, with a report of their effect. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -20,53 +20,59 @@ from service.store.customers import snapshots
 from service.store.rules import check_currency, compile_version
 from service.store.shops import Shop
 
-UNDO_MS: Final = 24 * 3_600_000  # so long the latest version is undone without approval
+FREE_ROLLBACK_MS: Final = (
+    24 * 3_600_000
+)  # the latest version can be rolled back without approval for this long
 
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """Rules that may be published after `parent`, whose rules are `before`, and what they would do.
+    """Rules that can be published after version `parent`, and the report of their effect.
 
-    `shadow`: the shop is in shadow mode, so nothing of it is written until that ends.
+    `shadow`: the shop is in shadow mode, so no tag is written until shadow mode ends.
     """
 
     rule_set: RuleSet
-    past: Inheritance
+    inherited: Inheritance
     compiled: CompiledRules
-    parent: int
-    before: RuleSet
-    shown: PreviewReport
+    parent: int  # 0: the first version
+    live_rules: RuleSet  # those of `parent`
+    report: PreviewReport
     shadow: bool = False
 
 
-def draft_diff_lines(drafted: Draft, *, words: Translator) -> list[str]:
-    """What differs from the live rules, a line for each rule and tier."""
-    return [summarize_change(one, translator=words) for one in diff_rules(drafted.before, drafted.rule_set)]
+def draft_diff_lines(draft: Draft, *, words: Translator) -> list[str]:
+    """The differences from the live rules: one line for each changed rule and tier."""
+    changes = diff_rules(draft.live_rules, draft.rule_set)
+    return [summarize_change(change, translator=words) for change in changes]
 
 
-def draft_to_dict(drafted: Draft, *, words: Translator) -> dict[str, Any]:
-    """All that somebody should see before publishing, as plain data."""
-    warned = [
-        describe_warning(one, translator=words, compiled=drafted.compiled) for one in drafted.shown.warnings
+def draft_to_dict(draft: Draft, *, words: Translator) -> dict[str, Any]:
+    """Everything that a person should see before publishing, as plain data."""
+    warnings = [
+        describe_warning(warning, translator=words, compiled=draft.compiled)
+        for warning in draft.report.warnings
     ]
-    return preview.to_dict(drafted.shown) | {
-        "parent": drafted.parent,
-        "changes": draft_diff_lines(drafted, words=words),
-        "warnings": warned,
-        "shadow": drafted.shadow,
+    return preview.to_dict(draft.report) | {
+        "parent": draft.parent,
+        "changes": draft_diff_lines(draft, words=words),
+        "warnings": warnings,
+        "shadow": draft.shadow,
     }
 
 
 async def create_draft(context: Context, shop: Shop, rule_set: RuleSet) -> Draft:
-    """Look at what publishing these rules now would do; nothing is written."""
+    """Evaluate what publishing these rules would change now."""
     parent = await context.versions.live_number(shop.org)
-    past = await context.versions.derive_inherited(shop.org, rule_set, parent=parent)
-    return await draft_for(context, shop, rule_set, past, parent)
+    inherited = await context.versions.derive_inherited(shop.org, rule_set, parent=parent)
+    return await draft_for(context, shop, rule_set, inherited, parent)
 
 
 async def create_rollback_draft(context: Context, shop: Shop, *, to: int) -> Draft:
-    """The rules of an earlier version, taking back what the versions since gave by mistake, and putting back what
-    they took; the latest is undone without approval for a day. Raises NotFound, Refused."""
+    """Draft the rules of an earlier version. It revokes tags that later versions gave, and restores those they took.
+
+    The latest version is rolled back without approval for a day. Raises NotFound, Refused.
+    """
     versions = context.versions
     parent = await versions.live_number(shop.org)
     if not 0 < to < parent:
@@ -75,37 +81,39 @@ async def create_rollback_draft(context: Context, shop: Shop, *, to: int) -> Dra
         )
     restored = await versions.document(shop.org, to)
     undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
-    inherited = await versions.derive_inherited(shop.org, restored, parent=parent)
-    past = inherit_rollback(
-        inherited, undone=undone, restored=restored, target=await versions.inherited(shop.org, to)
+    inherited = inherit_rollback(
+        await versions.derive_inherited(shop.org, restored, parent=parent),
+        undone=undone,
+        restored=restored,
+        target=await versions.inherited(shop.org, to),
     )
-    back = await rollback.collect_restores(context.redis, shop.org, undone, by=parent + 1, versions=versions)
-    drafted = await draft_for(context, shop, restored, past, parent, back)
+    restores = await rollback.collect_restores(context, shop.org, undone, by=parent + 1)
+    draft = await draft_for(context, shop, restored, inherited, parent, restores)
     published_ms = (await versions.get(shop.org, parent)).at_ms
-    if to < parent - 1 or await context.now_ms() - published_ms >= UNDO_MS:
-        return drafted
-    free = msgspec.structs.replace(drafted.shown.guard, needs_approval=False, why=())
-    return replace(drafted, shown=replace(drafted.shown, guard=free))
+    if to < parent - 1 or await context.now_ms() - published_ms >= FREE_ROLLBACK_MS:
+        return draft
+    guard = msgspec.structs.replace(draft.report.guard, needs_approval=False, why=())
+    return replace(draft, report=replace(draft.report, guard=guard))
 
 
 async def draft_for(
     context: Context,
     shop: Shop,
     rule_set: RuleSet,
-    past: Inheritance,
+    inherited: Inheritance,
     parent: int,
     restores: RestoresByCustomer = preview.NO_RESTORES,
     *,
     number: int | None = None,
 ) -> Draft:
-    """What these rules would do to everybody known as version `number`: the one after `parent`, unless it is said."""
+    """Evaluate these rules for all known customers as version `number`, by default the one after `parent`."""
     check_currency(rule_set, shop.currency)
-    compiled = compile_version(rule_set, inherited=past)
-    before = await context.versions.document(shop.org, parent) if parent else RuleSet()
-    people = await preview.load_population(
+    compiled = compile_version(rule_set, inherited=inherited)
+    live_rules = await context.versions.document(shop.org, parent) if parent else RuleSet()
+    population = await preview.load_population(
         context.redis, shop.org, compiled, now_ms=await context.now_ms(), restores=restores
     )
     customers = await snapshots.get_count(context.redis, shop.org)
     number = parent + 1 if number is None else number
-    shown = preview.build_report(shop, people, compiled, version=number, customers=customers)
-    return Draft(rule_set, past, compiled, parent, before, shown, shop.shadow)
+    report = preview.build_report(shop, population, compiled, version=number, customers=customers)
+    return Draft(rule_set, inherited, compiled, parent, live_rules, report, shop.shadow)

@@ -1,7 +1,8 @@
-"""Previews over all snapshots of a shop: who would change if these rules were published."""
+"""Previews: load all known customers of a shop, and report what rules would change for them."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -33,29 +34,29 @@ from service.store.customers import to_state
 from service.store.shops import Shop
 
 NO_RESTORES: Final[RestoresByCustomer] = {}
+STATE_HASHES: Final = ("owned", "holds", "exclusions", "pending_restores")
 
 
 @dataclass(frozen=True, slots=True)
 class PreviewReport:
-    """A preview with what it costs, whether it needs approval, and what is odd about the rules."""
+    """A preview with its API cost, its guard, and the warnings about the rules."""
 
     preview: Preview
-    effort: WriteCost
+    cost: WriteCost
     guard: PublishGuard
     warnings: tuple[LintWarning, ...]
-    unseen: int | None  # customers of the shop of whom nothing is known yet; None where nobody counted them
+    unscanned: int | None  # customers of the shop without a snapshot; None if the shop was never counted
 
     @property
     def summary(self) -> dict[str, Any]:
-        """What is kept beside a published version."""
-        shown = self.preview
+        """The numbers that are stored with a published version."""
         return {
-            "customers": shown.customers,
-            "touched": shown.touched,
-            "added": shown.added,
-            "removed": shown.removed,
-            "calls": self.effort.calls,
-            "seconds": self.effort.seconds,
+            "customers": self.preview.customers,
+            "touched": self.preview.touched,
+            "added": self.preview.added,
+            "removed": self.preview.removed,
+            "calls": self.cost.calls,
+            "seconds": self.cost.seconds,
         }
 
 
@@ -67,9 +68,9 @@ async def load_population(
     now_ms: int,
     restores: RestoresByCustomer = NO_RESTORES,
 ) -> Population:
-    """Everybody whose snapshot we have; a snapshot that cannot be read is left out (its next look renews it).
+    """All customers with a snapshot, except unreadable ones: the next reading of the customer replaces those.
 
-    `restores`: what these rules, as a roll-back, are to put back.
+    `restores` are the tags that these rules, as a roll-back, restore.
     """
     return (await load_population_and_unreadable(redis, org, compiled, now_ms=now_ms, restores=restores))[0]
 
@@ -82,99 +83,95 @@ async def load_population_and_unreadable(
     now_ms: int,
     restores: RestoresByCustomer = NO_RESTORES,
 ) -> tuple[Population, list[CustomerId]]:
-    """The same, and the customers whose snapshot cannot be read."""
-    kept = {
-        name: await _all(redis, org, name) for name in ("owned", "holds", "exclusions", "pending_restores")
-    }
-    known: dict[int, tuple[Customer, CustomerState]] = {}  # a scan may show a customer twice
-    names: set[int] = set()
+    """The population, and the customers whose snapshot is unreadable."""
+    hashes = {name: await _load_hash(redis, org, name) for name in STATE_HASHES}
+    readable: dict[int, tuple[Customer, CustomerState]] = {}  # by id: a scan may return a customer twice
+    ids: set[int] = set()
     async for page in scan_hash(redis, keys.shop(org, "snapshots")):
-        known.update((one[0].id, one) for one in _known(page, kept))
-        for each in restores.keys() & set(map(int, page)) & known.keys():
-            customer, stands = known[each]
-            again = merge_restores(stands.restores, restores[each], undone=compiled.rolled_back)
-            known[each] = customer, replace(stands, restores=again)
-        names.update(map(int, page))
-    people = Population.of(
-        known.values(),
+        page_ids = set(map(int, page))
+        readable.update((pair[0].id, pair) for pair in _decode_page(page, hashes))
+        for customer_id in restores.keys() & page_ids & readable.keys():
+            customer, state = readable[customer_id]
+            merged = merge_restores(state.restores, restores[customer_id], undone=compiled.rolled_back)
+            readable[customer_id] = customer, replace(state, restores=merged)
+        ids |= page_ids
+    population = Population.of(
+        readable.values(),
         today=compiled.local_day(now_ms),
         now_ms=now_ms,
-        suppressed=await _stopped(redis, org, now_ms=now_ms),
+        suppressed=await _suppressed_tags(redis, org, now_ms=now_ms),
     )
-    return people, [CustomerId(one) for one in sorted(names - known.keys())]
+    return population, [CustomerId(customer) for customer in sorted(ids - readable.keys())]
 
 
 def build_report(
-    shop: Shop, people: Population, compiled: CompiledRules, *, version: int, customers: int | None = None
+    shop: Shop,
+    population: Population,
+    compiled: CompiledRules,
+    *,
+    version: int,
+    customers: int | None = None,
 ) -> PreviewReport:
-    """Compute it: about a second for 100,000 customers.
-
-    `customers`: how many the shop has, where somebody counted them.
-    """
-    shown = preview(people, compiled, version=version)
-    counts: dict[str, int] = {}
-    for customer in people.customers:
-        for tag in customer.tags:
-            counts[tag] = counts.get(tag, 0) + 1
+    """Evaluate all customers: about a second for 100,000. `customers` is the size of the shop, None if unknown."""
+    result = preview(population, compiled, version=version)
+    tag_counts = Counter(tag for customer in population.customers for tag in customer.tags)
     return PreviewReport(
-        preview=shown,
-        effort=estimate_cost(shown, one_call=shop.dialect == "admin"),
-        guard=check_guard(shown),
+        preview=result,
+        cost=estimate_cost(result, one_call=shop.dialect == "admin"),
+        guard=check_guard(result),
         warnings=(
-            *lint_coverage(seen=len(people), customers=customers, org=shop.org),
-            *lint(compiled, today=people.today),
-            *lint_matches(compiled, shown),
-            *lint_spellings(compiled, counts),
+            *lint_coverage(seen=len(population), customers=customers, org=shop.org),
+            *lint(compiled, today=population.today),
+            *lint_matches(compiled, result),
+            *lint_spellings(compiled, tag_counts),
         ),
-        unseen=None if customers is None else max(0, customers - len(people)),
+        unscanned=None if customers is None else max(0, customers - len(population)),
     )
 
 
-def to_dict(shown: PreviewReport) -> dict[str, Any]:
+def to_dict(report: PreviewReport) -> dict[str, Any]:
     """Plain data, for JSON."""
     return {
-        **msgspec.to_builtins(shown.preview),
-        "effort": msgspec.to_builtins(shown.effort),
-        "guard": msgspec.to_builtins(shown.guard),
-        "unseen": shown.unseen,
+        **msgspec.to_builtins(report.preview),
+        "effort": msgspec.to_builtins(report.cost),
+        "guard": msgspec.to_builtins(report.guard),
+        "unscanned": report.unscanned,
     }
 
 
-async def _all(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
+async def _load_hash(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
+    values: dict[bytes, bytes] = {}
     async for page in scan_hash(redis, keys.shop(org, name)):
-        found.update(page)
-    return found
+        values.update(page)
+    return values
 
 
-async def _stopped(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
-    """Whose tags (folded) are not written for now, because people undid them three times."""
-    undone = await _all(redis, org, "reverts")
-    found = {
-        int(each): suppressed_tags(REVERTS_CODEC.decode(packed), now_ms=now_ms)
-        for each, packed in undone.items()
+async def _suppressed_tags(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
+    """The tags (folded) of each customer that are not written now, because people reverted them three times."""
+    reverts = await _load_hash(redis, org, "reverts")
+    suppressed = {
+        int(customer): suppressed_tags(REVERTS_CODEC.decode(packed), now_ms=now_ms)
+        for customer, packed in reverts.items()
     }
-    return {customer: tags for customer, tags in found.items() if tags}
+    return {customer: tags for customer, tags in suppressed.items() if tags}
 
 
-def _known(
-    page: Mapping[bytes, bytes], kept: Mapping[str, Mapping[bytes, bytes]]
+def _decode_page(
+    page: Mapping[bytes, bytes], hashes: Mapping[str, Mapping[bytes, bytes]]
 ) -> Iterator[tuple[Customer, CustomerState]]:
-    owned, held, excluded, back = (
-        kept[name] for name in ("owned", "holds", "exclusions", "pending_restores")
-    )
-    for name, snapshot in page.items():
+    owned, held, excluded, restores = (hashes[name] for name in STATE_HASHES)
+    for field, snapshot in page.items():
         try:
             customer = decode_snapshot(snapshot)
-            if name in owned or name in held or name in excluded or name in back:
-                stands = to_state(
-                    owned=owned.get(name),
-                    holds=held.get(name),
-                    exclusions=excluded.get(name),
-                    pending_restores=back.get(name),
+            if field in owned or field in held or field in excluded or field in restores:
+                state = to_state(
+                    owned=owned.get(field),
+                    holds=held.get(field),
+                    exclusions=excluded.get(field),
+                    pending_restores=restores.get(field),
                 )
             else:
-                stands = EMPTY_STATE
+                state = EMPTY_STATE
         except MalformedData:
             continue
-        yield customer, stands
+        yield customer, state

@@ -1,4 +1,4 @@
-"""Publishing: guard, then version and rollout in one transaction; rolling back is publishing old rules."""
+"""Publishing: check the guard, then store the version and its rollout in one transaction."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from service.store.shops import Shop
 
 
 class NeedsApproval(Refused):
-    """A publish would touch or remove so much that somebody must say so first; `shown` is what they should look at."""
+    """A publish changes so many customers, or removes so many tags, that a person must approve its `report` first."""
 
-    def __init__(self, shown: PreviewReport) -> None:
-        super().__init__(_needs_approval(shown))
-        self.shown = shown
+    def __init__(self, report: PreviewReport) -> None:
+        super().__init__(_approval_message(report))
+        self.report = report
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The new version, and the run that carries it out."""
+    """The new version, and the run of its rollout."""
 
     version: Version
     run: Run
@@ -37,19 +37,22 @@ class Published:
 async def publish_draft(
     context: Context,
     shop: Shop,
-    drafted: Draft,
+    draft: Draft,
     *,
     by: str,
     note: str,
     approved: bool = False,
-    what: str = "publish",
+    action: str = "publish",
 ) -> Published:
-    """Make the draft live; a worker marks whoever changes. Raises NeedsApproval, or Refused where another was quicker."""
-    if drafted.shown.guard.needs_approval and not approved:
-        raise NeedsApproval(drafted.shown)
+    """Make the draft live; a worker then enqueues the customers that change.
+
+    Raises NeedsApproval, or Refused if another version was published since the draft.
+    """
+    if draft.report.guard.needs_approval and not approved:
+        raise NeedsApproval(draft.report)
     run_id, now_ms = await runs.next_id(context.redis, shop.org, "publish"), await context.now_ms()
 
-    def roll_out(pipe: Any, version: Version) -> None:
+    def queue_rollout(pipe: Any, version: Version) -> None:
         rollout.queue_rollout(
             pipe,
             shop.org,
@@ -57,23 +60,23 @@ async def publish_draft(
             version=version.number,
             by=by,
             reason=rollout.reason_of(version),
-            may_remove=drafted.shown.preview.removed,
+            may_remove=draft.report.preview.removed,
             now_ms=now_ms,
         )
 
     version = await context.versions.publish(
         shop.org,
-        drafted.rule_set,
+        draft.rule_set,
         author=by,
         note=note,
-        parent=drafted.parent,
-        preview=drafted.shown.summary,
-        inherited=drafted.past,
-        extend=roll_out,
+        parent=draft.parent,
+        preview=draft.report.summary,
+        inherited=draft.inherited,
+        extend=queue_rollout,
     )
-    about = {"version": version.number, "content": version.content, "note": note, **drafted.shown.summary}
+    details = {"version": version.number, "content": version.content, "note": note, **draft.report.summary}
     await audit_log.append(
-        context.redis, shop.org, by=by, action=what, details=about | {"approved": approved}
+        context.redis, shop.org, by=by, action=action, details=details | {"approved": approved}
     )
     return Published(version, await runs.get(context.redis, shop.org, run_id))
 
@@ -81,7 +84,7 @@ async def publish_draft(
 def already_published(
     live: Version, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
 ) -> bool:
-    """Whether this very publish has been made: somebody who has not heard of it asks once more."""
+    """Whether `live` is the result of this same publish: a client that got no answer asks again."""
     return (live.content, live.author, live.note) == (content_id(rule_set), by, note) and parent in (
         None,
         live.parent,
@@ -89,25 +92,25 @@ def already_published(
 
 
 async def roll_back(
-    context: Context, shop: Shop, drafted: Draft, *, to: int, by: str, note: str, approved: bool = False
+    context: Context, shop: Shop, draft: Draft, *, to: int, by: str, note: str, approved: bool = False
 ) -> Published:
     """Publish the draft of an earlier version."""
     return await publish_draft(
-        context, shop, drafted, by=by, note=note or default_note(to), approved=approved, what="rollback"
+        context, shop, draft, by=by, note=note or default_note(to), approved=approved, action="rollback"
     )
 
 
 def default_note(version: int) -> str:
-    """The note of a roll-back that was given none."""
+    """The note of a roll-back without a note."""
     return f"back to version {version}"
 
 
-def _needs_approval(shown: PreviewReport) -> str:
-    seen, limits = shown.preview, shown.guard
-    said = {
-        "share": f"it touches {seen.touched} of {seen.customers} customers (more than {limits.most_customers})",
-        "removals": f"it removes {seen.removed} tags (more than {limits.most_removed})",
+def _approval_message(report: PreviewReport) -> str:
+    preview, guard = report.preview, report.guard
+    excess = {
+        "share": f"it touches {preview.touched} of {preview.customers} customers "
+        f"(more than {guard.most_customers})",
+        "removals": f"it removes {preview.removed} tags (more than {guard.most_removed})",
     }
-    return (
-        f"this needs an approval: {' and '.join(said[why] for why in limits.why)}; look at the preview first"
-    )
+    reasons = " and ".join(excess[why] for why in guard.why)
+    return f"this needs an approval: {reasons}; look at the preview first"

@@ -1,4 +1,4 @@
-"""Putting back what undone versions took: gathered from the ledger once for a roll-back, kept until each is settled."""
+"""Restoring the tags that undone versions removed: collected from the ledger, stored for each customer."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from arq.connections import ArqRedis
 
+from service.context import Context
 from service.domain.customers import CustomerId, ExternalChanges, OrgId, fold
 from service.domain.decisions import (
     RESTORES_CODEC,
@@ -19,102 +20,112 @@ from service.domain.preview import Population
 from service.store.client import batched, keys
 from service.store.history import LedgerRow, drift, ledger, to_undo_record
 from service.store.queue import dirty
-from service.store.rules import RETRACTED_OWNER, Version, Versions
+from service.store.rules import RETRACTED_OWNER, Version
 
-PAGE: Final = 1_000  # entries; a millisecond of the store
-EARLIER_MS: Final = 3_600_000  # the store's clock may have been set back since
-LATE_MS: Final = 300_000  # so long after a roll-back no removal of the undone versions can arrive any more
+PAGE_SIZE: Final = 1_000  # ledger entries; the server needs a millisecond for a page
+CLOCK_MARGIN_MS: Final = 3_600_000  # the server's clock may have been set back since the publish
+LATE_MS: Final = 300_000  # after this time no removal by the undone versions can arrive any more
 
 
 async def collect_restores(
-    redis: ArqRedis, org: OrgId, undone: Collection[int], *, by: int, versions: Versions, after_ms: int = 0
+    context: Context, org: OrgId, undone: Collection[int], *, by: int, after_ms: int = 0
 ) -> RestoresByCustomer:
-    """What these versions took (after a moment) and nobody has touched since, to be put back by version `by`.
+    """The tags that these versions removed and nobody has changed since. Version `by` restores them.
 
-    One pass over the ledger since the first of them: some seconds for 100,000 entries, no call for each customer.
+    `after_ms` limits it to removals after this time. It reads the ledger once, from the first of the versions on: some
+    seconds for 100,000 entries.
     """
     if not undone:
         return {}
     collector = RollbackCollector(undone=frozenset(undone), by=by)
-    began = min([(await versions.get(org, number)).at_ms for number in undone])
-    async for one in ledger.iterate(redis, org, after=str(began - EARLIER_MS), page_size=PAGE):
-        if one.entry.written:
-            collector.add(_change(one))
-    return collector.restores(await _touches(redis, org, collector.customers()), after_ms=after_ms)
+    published_ms = min([(await context.versions.get(org, number)).at_ms for number in undone])
+    async for row in ledger.iterate(
+        context.redis, org, after=str(published_ms - CLOCK_MARGIN_MS), page_size=PAGE_SIZE
+    ):
+        if row.entry.written:
+            collector.add(_to_change(row))
+    changes = await _external_changes(context.redis, org, collector.customers())
+    return collector.restores(changes, after_ms=after_ms)
 
 
 async def pending(
-    redis: ArqRedis, org: OrgId, rolled_back: Collection[int], live: Version, *, versions: Versions
+    context: Context, org: OrgId, rolled_back: Collection[int], live: Version
 ) -> RestoresByCustomer:
-    """What roll-backs, which are live or still to be carried out beneath `live`, have not put back yet."""
-    found: dict[int, Any] = {}
+    """The tags that these roll-backs still have to restore. `live` is one of them, or was published after them."""
+    restores: dict[int, Any] = {}
     for number in sorted(rolled_back):
-        found |= await _of_version(redis, org, number, live, versions=versions)
-    return found
+        restores |= await _restores_of(context, org, number, live)
+    return restores
 
 
-async def pending_late(
-    redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions
-) -> RestoresByCustomer:
-    """The same of removals whose answers were still out when the roll-back went live."""
-    rolled_back = await versions.get(org, number)
-    return await _of_version(redis, org, number, live, versions=versions, after_ms=rolled_back.at_ms)
+async def pending_late(context: Context, org: OrgId, number: int, live: Version) -> RestoresByCustomer:
+    """The tags that were removed by writes still in progress when the roll-back `number` went live."""
+    published_ms = (await context.versions.get(org, number)).at_ms
+    return await _restores_of(context, org, number, live, after_ms=published_ms)
 
 
 async def assign(
-    redis: ArqRedis, org: OrgId, found: RestoresByCustomer, people: Population, *, touched: Collection[int]
+    redis: ArqRedis,
+    org: OrgId,
+    restores: RestoresByCustomer,
+    population: Population,
+    *,
+    changing: Collection[int],
 ) -> list[CustomerId]:
-    """Keep it with the customers for whom it matters; who they are. They are to be marked after this.
+    """Store the pending restores and return the affected customers, who must be enqueued afterwards.
 
-    It does not matter to who has neither a tag to be given back nor one to be seen as it was, unless what we
-    know of them is known to be old.
+    A customer is not affected if the roll-back changes none of its tags and it has none of the tags to restore, unless
+    its snapshot is known to be old.
     """
-    known = {customer.id: place for place, customer in enumerate(people.customers)}
-    marked = await dirty.marked_among(redis, org, [CustomerId(one) for one in found if one not in touched])
-    chosen: dict[int, bytes] = {}
-    for customer, restores in found.items():
-        place = known.get(customer)
-        there = frozenset(map(fold, people.customers[place].tags)) if place is not None else frozenset[str]()
-        if place is None or customer in touched or customer in marked or there & restores.keys():
-            stands = people.states[place] if place is not None else CustomerState(restores=restores)
-            chosen[customer] = RESTORES_CODEC.encode(stands.restores)
-    await _store(redis, org, chosen)
-    return [CustomerId(one) for one in chosen]
+    index = {customer.id: place for place, customer in enumerate(population.customers)}
+    queued = await dirty.marked_among(
+        redis, org, [CustomerId(customer) for customer in restores if customer not in changing]
+    )
+    packed: dict[int, bytes] = {}
+    for customer, tags in restores.items():
+        place = index.get(customer)
+        present = frozenset(map(fold, population.customers[place].tags)) if place is not None else frozenset()
+        if place is None or customer in changing or customer in queued or present & tags.keys():
+            state = population.states[place] if place is not None else CustomerState(restores=tags)
+            packed[customer] = RESTORES_CODEC.encode(state.restores)
+    await _store(redis, org, packed)
+    return [CustomerId(customer) for customer in packed]
 
 
-async def _of_version(
-    redis: ArqRedis, org: OrgId, number: int, live: Version, *, versions: Versions, after_ms: int = 0
+async def _restores_of(
+    context: Context, org: OrgId, number: int, live: Version, *, after_ms: int = 0
 ) -> RestoresByCustomer:
-    if number in (await versions.inherited(org, live.number)).rolled_back:
-        return {}  # undone itself, by a roll-back that puts back as much
-    undone = (await versions.inherited(org, number)).rolled_back_by(number)
-    return await collect_restores(redis, org, undone, by=number, versions=versions, after_ms=after_ms)
+    if number in (await context.versions.inherited(org, live.number)).rolled_back:
+        return {}  # a later roll-back undoes this one, and restores the same tags
+    undone = (await context.versions.inherited(org, number)).rolled_back_by(number)
+    return await collect_restores(context, org, undone, by=number, after_ms=after_ms)
 
 
-def _change(one: LedgerRow) -> LedgerChange:
-    entry = one.entry
+def _to_change(row: LedgerRow) -> LedgerChange:
+    entry = row.entry
     return LedgerChange(
-        customer=one.customer,
+        customer=row.customer,
         tag=entry.tag,
         version=entry.version,
-        at_ms=one.at_ms,
+        at_ms=row.at_ms,
         cause=entry.why,
         undo=to_undo_record(entry),
         is_retraction=entry.rule == RETRACTED_OWNER,
     )
 
 
-async def _touches(redis: ArqRedis, org: OrgId, customers: Sequence[int]) -> Mapping[int, ExternalChanges]:
-    found: dict[int, ExternalChanges] = {}
-    for chunk in batched([CustomerId(one) for one in customers]):
-        found |= {
-            int(one): touches for one, touches in (await drift.manual_changes_of(redis, org, chunk)).items()
-        }
-    return found
+async def _external_changes(
+    redis: ArqRedis, org: OrgId, customers: Sequence[int]
+) -> Mapping[int, ExternalChanges]:
+    changes: dict[int, ExternalChanges] = {}
+    for chunk in batched([CustomerId(customer) for customer in customers]):
+        page = await drift.manual_changes_of(redis, org, chunk)
+        changes |= {int(customer): of_customer for customer, of_customer in page.items()}
+    return changes
 
 
 async def _store(redis: ArqRedis, org: OrgId, packed: Mapping[int, bytes]) -> None:
     client: Any = redis
-    fields = [(str(customer), blob) for customer, blob in packed.items() if blob]
+    fields = [(str(customer), value) for customer, value in packed.items() if value]
     for chunk in batched(fields):
         await client.hset(keys.shop(org, "pending_restores"), mapping=dict(chunk))

@@ -1,4 +1,4 @@
-"""Shadow mode begins and ends: decided and recorded, not written; when it ends, whoever is to be written is marked."""
+"""Shadow mode: decisions are recorded and not written. At its end, the customers that differ are enqueued."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.shops import Shop
 
-REASON: Final = "shadow mode ended"
+RUN_REASON: Final = "shadow mode ended"
 
 
 async def begin_shadow_mode(context: Context, shop: Shop, *, by: str) -> bool:
-    """Begin shadow mode: no write is begun from now on, not even of what was decided before. False: it was on."""
+    """Begin shadow mode: from now on nothing is written, including earlier decisions. False if it was on already."""
     if shop.shadow:
         return False
     await context.shops.set_shadow(shop.org, shadow=True)
@@ -27,39 +27,39 @@ async def begin_shadow_mode(context: Context, shop: Shop, *, by: str) -> bool:
 
 
 async def draft_end_of_shadow_mode(context: Context, shop: Shop) -> Draft:
-    """What would be written if shadow mode ended now: the live rules as they are. Raises Refused where it is off."""
+    """Evaluate what the live rules would write if shadow mode ended now. Raises Refused if it is off."""
     if not shop.shadow:
-        raise Refused(f"shop {shop.org} is not in shadow mode: what is decided is written")
+        raise Refused(f"shop {shop.org} is not in shadow mode: its decisions are written")
     versions = context.versions
     live = await versions.live(shop.org)
-    number, rule_set, back = 0, RuleSet(), preview.NO_RESTORES
+    number, rule_set, restores = 0, RuleSet(), preview.NO_RESTORES
     if live is not None:
         number, rule_set = live.number, await versions.document(shop.org, live.number)
-        waiting = await rollout.pending_rollouts(context.redis, shop.org, until=number)
-        rolled_back = {rollout.version_of(job) for job in waiting}
-        back = await rollback.pending(context.redis, shop.org, rolled_back, live, versions=versions)
-    past = await versions.inherited(shop.org, number)
-    return await draft_for(context, shop, rule_set, past, number, back, number=number)
+        jobs = await rollout.pending_rollouts(context.redis, shop.org, until=number)
+        rolled_back = {rollout.version_of(job) for job in jobs}
+        restores = await rollback.pending(context, shop.org, rolled_back, live)
+    inherited = await versions.inherited(shop.org, number)
+    return await draft_for(context, shop, rule_set, inherited, number, restores, number=number)
 
 
 async def end_shadow_mode(
-    context: Context, shop: Shop, drafted: Draft, *, by: str, approved: bool = False
+    context: Context, shop: Shop, draft: Draft, *, by: str, approved: bool = False
 ) -> Run | None:
-    """End shadow mode; a worker marks whoever changes by it, under a run. None where the shop has no rules.
+    """End shadow mode; a worker then enqueues the customers that change, as a run. None if the shop has no rules.
 
-    Raises NeedsApproval, or Refused where other rules went live since the draft.
+    Raises NeedsApproval, or Refused if other rules were published since the draft.
     """
-    if drafted.shown.guard.needs_approval and not approved:
-        raise NeedsApproval(drafted.shown)
+    if draft.report.guard.needs_approval and not approved:
+        raise NeedsApproval(draft.report)
     redis, org = context.redis, shop.org
     number = await context.versions.live_number(org)
-    if number != drafted.parent:
+    if number != draft.parent:
         raise Refused(
-            f"version {number} is live, you looked at {drafted.parent}: look at what would be written now"
+            f"version {number} is live, you looked at {draft.parent}: look at what would be written now"
         )
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
-    def roll_out(pipe: Any) -> None:
+    def queue_rollout(pipe: Any) -> None:
         if number:
             rollout.queue_rollout(
                 pipe,
@@ -67,12 +67,12 @@ async def end_shadow_mode(
                 run_id,
                 version=number,
                 by=by,
-                reason=REASON,
-                may_remove=drafted.shown.preview.removed,
+                reason=RUN_REASON,
+                may_remove=draft.report.preview.removed,
                 now_ms=now_ms,
             )
 
-    await context.shops.set_shadow(org, shadow=False, extend=roll_out)
-    about = {"version": number, **drafted.shown.summary, "approved": approved}
-    await audit_log.append(redis, org, by=by, action="live", details=about)
+    await context.shops.set_shadow(org, shadow=False, extend=queue_rollout)
+    details = {"version": number, **draft.report.summary, "approved": approved}
+    await audit_log.append(redis, org, by=by, action="live", details=details)
     return await runs.get(redis, org, run_id) if number else None

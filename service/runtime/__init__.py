@@ -1,9 +1,9 @@
 """What every process needs: logging, background tasks, files.
 
-Nothing here knows customers, shops or Redis."""
+It knows nothing of customers, shops or Redis."""
 
 from service.runtime.files import read_text
-from service.runtime.log import configure_logging
+from service.runtime.log import LogFormat, configure_logging
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
-__all__ = ["BackgroundTasks", "cancel_and_wait", "configure_logging", "read_text"]
+__all__ = ["BackgroundTasks", "LogFormat", "cancel_and_wait", "configure_logging", "read_text"]

@@ -8,7 +8,7 @@ from service.errors import MalformedData
 
 
 def read_text(path: Path) -> str:
-    """The text of a file, without a byte-order mark. Raises Unreadable if it is not UTF-8."""
+    """The text of a file, without a byte-order mark. Raises MalformedData if it is not UTF-8."""
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as exc:

@@ -6,11 +6,12 @@ import logging
 import sys
 import time
 from collections.abc import Callable, MutableMapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import structlog
 
-from service.settings import LogFormat
+LogFormat = Literal["json", "console"]
+
 
 # A field with one of these names is a bug. The line is still logged, without the value.
 REDACTED_FIELDS: Final = frozenset(

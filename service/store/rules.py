@@ -1,4 +1,4 @@
-"""Rule versions: immutable, numbered, addressed by content; one of them is live."""
+"""Versions of a shop's rules: immutable and numbered. One of them is live."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any, Final
 
 import msgspec
-from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
@@ -15,32 +14,22 @@ from service.domain.documents import canonical_json, content_id, parse_rules
 from service.domain.engine import CompiledRules, compile_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
-from service.store.client import keys
+from service.store.client import RedisClient, keys
+from service.store.shops import Shop
 
-SHOP_DATA: Final = (
-    "live_version",
-    "owned",
-    "snapshots",
-)  # any of these: the shop has a past, RULES_FILE stays out
-
-MAX_DOCUMENTS: Final = 64  # parsed documents kept in memory
-RETRACTED_OWNER: Final = (
-    "~retracted"  # owner of tags that a person takes back: no rule's id, and what it gave is removed
-)
+MAX_DOCUMENTS: Final = 64  # parsed documents in memory
+MAX_CACHED: Final = 2000  # shops; the rules of one take some hundred kilobytes at most
+RETRACTED_OWNER: Final = "~retracted"  # owner of tags that a person retracts; not a rule's id
 
 
 def compile_version(rule_set: RuleSet, *, inherited: Inheritance) -> CompiledRules:
-    """The rules of a version, ready to decide with."""
-    return compile_rules(
-        rule_set,
-        inheritance=replace(
-            inherited, orphan_policies={**inherited.orphan_policies, RETRACTED_OWNER: "remove"}
-        ),
-    )
+    """The compiled rules of a version. Retracted tags are removed, whatever the rules say."""
+    policies = {**inherited.orphan_policies, RETRACTED_OWNER: "remove"}
+    return compile_rules(rule_set, inheritance=replace(inherited, orphan_policies=policies))
 
 
 def check_currency(rule_set: RuleSet, currency: str) -> None:
-    """Refused where the rules' amounts would be compared with amounts of another currency (the shop's)."""
+    """Raises Refused if the rules' amounts are in another currency than the shop's."""
     if rule_set.currency != currency:
         raise Refused(
             f"the rules are in {rule_set.currency}, the shop's amounts in {currency}: "
@@ -49,23 +38,23 @@ def check_currency(rule_set: RuleSet, currency: str) -> None:
 
 
 class Version(msgspec.Struct, frozen=True, kw_only=True):
-    """What is known of one published version; never changed after it was stored."""
+    """One published version. It never changes after it was stored."""
 
     number: int
-    content: str  # the document's content id: equal for equal rules, so a roll-back is seen as one
+    content: str  # the document's content id: equal rules have equal ids, which shows a roll-back
     author: str
     note: str
     at_ms: int
-    parent: int  # the number that was live when the author began; 0 for the first
-    preview: dict[str, Any] | None = None  # what the author was shown before publishing
+    parent: int  # the live version when the author began; 0 = none
+    preview: dict[str, Any] | None = None  # the preview that the author saw
 
 
 class Versions:
-    """Every read and write of a shop's rules."""
+    """Reads and writes the versions of all shops."""
 
-    def __init__(self, redis: Redis) -> None:
-        self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
-        self._documents: dict[str, RuleSet] = {}  # by content id: equal ids are equal rules
+    def __init__(self, redis: RedisClient) -> None:
+        self._redis = redis
+        self._documents: dict[str, RuleSet] = {}  # by content id
 
     async def publish(
         self,
@@ -79,13 +68,11 @@ class Versions:
         inherited: Inheritance | None = None,
         extend: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
-        """Store the document and make it live, in one transaction, to which `also` may add commands.
+        """Store a version and make it live, in one transaction. `extend` may add commands to the transaction.
 
-        `past` is what it inherits (see ownership.Past); by default what follows from the parent's, which a
-        roll-back adds to.
-
-        `parent` is the live version's number as the author saw it (0 for none); Refused when another one was
-        published since, so that nobody's work is overwritten unseen.
+        `parent` is the version that was live when the author began (0 for none). Raises Refused if another version was
+        published since, so that no author overwrites the work of another. `inherited` is by default derived from the
+        parent; a roll-back passes more.
         """
         seconds, _ = await self._redis.time()
         version = Version(
@@ -97,9 +84,8 @@ class Versions:
             parent=parent,
             preview=preview,
         )
-        inherited = (
-            await self.derive_inherited(org, rule_set, parent=parent) if inherited is None else inherited
-        )
+        if inherited is None:
+            inherited = await self.derive_inherited(org, rule_set, parent=parent)
         if not await self._store(org, version, canonical_json(rule_set), inherited, extend):
             live = await self.live_number(org)
             raise Refused(
@@ -109,35 +95,35 @@ class Versions:
         return version
 
     async def live_number(self, org: OrgId) -> int:
-        """The number of the live version, 0 for none."""
+        """The number of the live version. 0 = none."""
         return int(await self._redis.get(keys.shop(org, "live_version")) or 0)
 
     async def live(self, org: OrgId) -> Version | None:
-        """The version that is live, or None before the first one."""
+        """The live version. None before the first."""
         number = await self.live_number(org)
         return await self.get(org, number) if number else None
 
     async def get(self, org: OrgId, number: int) -> Version:
-        """One version; raises NotFound."""
+        """One version. Raises NotFound."""
         stored = await self._redis.hget(keys.shop(org, "versions"), number)
         if stored is None:
             raise NotFound(f"shop {org} has no version {number} of its rules")
         return _DECODER.decode(stored)
 
     async def history(self, org: OrgId) -> tuple[Version, ...]:
-        """All versions, the newest first."""
+        """All versions, newest first."""
         stored = await self._redis.hvals(keys.shop(org, "versions"))
         return tuple(sorted(map(_DECODER.decode, stored), key=lambda version: -version.number))
 
     async def document(self, org: OrgId, number: int) -> RuleSet:
-        """The rules of one version; raises NotFound."""
+        """The rules of one version. Raises NotFound."""
         content = (await self.get(org, number)).content
-        known = self._documents.get(content)
-        if known is not None:
-            return known
+        cached = self._documents.get(content)
+        if cached is not None:
+            return cached
         stored = await self._redis.hget(keys.shop(org, "documents"), content)
         if stored is None:
-            raise NotFound(f"the document of version {number} of shop {org} is gone from the store")
+            raise NotFound(f"the document of version {number} of shop {org} is missing in Redis")
         rule_set = parse_rules(stored.decode())
         if len(self._documents) >= MAX_DOCUMENTS:
             self._documents.pop(next(iter(self._documents)))
@@ -145,25 +131,26 @@ class Versions:
         return rule_set
 
     async def inherited(self, org: OrgId, number: int) -> Inheritance:
-        """What that version inherits from those before it."""
+        """What a version inherits from earlier ones."""
         return decode_inheritance(await self._redis.hget(keys.shop(org, "inherited"), number) or b"")
 
     async def derive_inherited(self, org: OrgId, rule_set: RuleSet, *, parent: int) -> Inheritance:
-        """The past of a version that would follow `parent`: rules that leave speak for the last time."""
+        """What a version of these rules inherits if it follows `parent`: the policies of rules that it lacks."""
         if not parent:
             return Inheritance()
         before = await self.document(org, parent)
         return inherit(await self.inherited(org, parent), before=before, after=rule_set)
 
     async def compiled(self, org: OrgId, number: int, *, timezone: str, currency: str) -> CompiledRules:
-        """The rules of a version, ready; of version 0, before the first, there are none. Raises NotFound."""
+        """The compiled rules of a version. Version 0, before the first, has no rules. Raises NotFound."""
         if not number:
             return compile_rules(RuleSet(timezone=timezone, currency=currency))
         return compile_version(await self.document(org, number), inherited=await self.inherited(org, number))
 
     async def is_blank(self, org: OrgId) -> bool:
-        """Whether the shop has neither rules nor customer data."""
-        return not await self._redis.exists(*(keys.shop(org, name) for name in SHOP_DATA))
+        """Whether the shop has neither rules nor customer data, so RULES_FILE may give it its first rules."""
+        names = ("live_version", "owned", "snapshots")
+        return not await self._redis.exists(*(keys.shop(org, name) for name in names))
 
     async def _store(
         self,
@@ -173,7 +160,7 @@ class Versions:
         inherited: Inheritance,
         extend: Callable[[Any, Version], None],
     ) -> bool:
-        """False when another version went live since `version.parent`."""
+        """Returns False if another version was published after `version.parent`."""
         live = keys.shop(org, "live_version")
         async with self._redis.pipeline() as pipe:
             try:
@@ -190,6 +177,27 @@ class Versions:
             except WatchError:
                 return False
         return True
+
+
+class CompiledRulesCache:
+    """The compiled live rules of each shop. Versions never change, so an entry holds until another version is live."""
+
+    def __init__(self, versions: Versions) -> None:
+        self._versions = versions
+        self._compiled: dict[OrgId, tuple[int, CompiledRules]] = {}  # with the version's number
+
+    async def get(self, shop: Shop, version: int) -> CompiledRules:
+        """The compiled rules of a version; of version 0 there are none. Raises NotFound."""
+        cached = self._compiled.get(shop.org)
+        if cached is not None and cached[0] == version:
+            return cached[1]
+        compiled = await self._versions.compiled(
+            shop.org, version, timezone=shop.timezone, currency=shop.currency
+        )
+        if len(self._compiled) >= MAX_CACHED:
+            self._compiled.pop(next(iter(self._compiled)))
+        self._compiled[shop.org] = (version, compiled)
+        return compiled
 
 
 _ENCODER: Final = msgspec.json.Encoder()

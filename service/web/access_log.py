@@ -1,4 +1,4 @@
-"""Access log: gives each request an id, and writes one line when it is answered."""
+"""Access log: gives each request an id, and logs one line when it is answered."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from uuid import uuid4
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # machines ask for them every few seconds
+QUIET_PATHS: Final = frozenset({"/healthz", "/readyz", "/metrics"})  # monitoring calls them every few seconds
 MAX_ID_LENGTH: Final = 64
 
 
 class AccessLogMiddleware:
     """Pure ASGI middleware. Handlers bind fields to structlog's context; `BaseHTTPMiddleware` would lose them.
 
-    `unlogged` are paths that write lines of their own.
+    `unlogged` are the paths that log their own lines.
     """
 
     def __init__(self, app: ASGIApp, *, unlogged: frozenset[str] = frozenset()) -> None:

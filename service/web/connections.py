@@ -1,4 +1,4 @@
-"""Limits of a connection that uvicorn does not have. How many there may be is uvicorn's own `limit_concurrency`."""
+"""Limits of a connection that uvicorn does not have. It bounds the number of connections by `limit_concurrency`."""
 
 from __future__ import annotations
 
@@ -10,10 +10,7 @@ from service.web.http_protocol import HttpProtocol
 
 
 class LimitedProtocol(HttpProtocol):
-    """Closes the connection if a request is not complete in time, or if its answer is not read.
-
-    A request that arrives in one piece, as nearly all webhooks do, costs no timer.
-    """
+    """Closes the connection if a request does not arrive in time, or its answer is not read. One piece needs no timer."""
 
     request_timeout_s = 8.0  # Haravan gives up after 5 (haravan.md, Webhooks)
     read_timeout_s = 30.0
@@ -23,11 +20,11 @@ class LimitedProtocol(HttpProtocol):
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
         self._is_complete, self._size = False, 0
+        self._request_timer = self.loop.call_later(self.request_timeout_s, transport.abort)
         self._read_timer: Any = None
-        self._request_timer: Any = self.loop.call_later(self.request_timeout_s, transport.abort)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.on_request_complete()
+        self._request_timer.cancel()
         self.resume_writing()
         super().connection_lost(exc)
 
@@ -38,13 +35,8 @@ class LimitedProtocol(HttpProtocol):
             self._size += len(data)
             if self._size > self.max_request:
                 self.transport.abort()
-            elif self._request_timer is None:
+            elif self._request_timer.cancelled():
                 self._request_timer = self.loop.call_later(self.request_timeout_s, self.transport.abort)
-        elif (
-            self.cycle.response_complete
-        ):  # the rest of a request that is answered: uvicorn sets no timer again
-            handler = self.timeout_keep_alive_handler
-            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, handler)
 
     def on_message_begin(self) -> None:
         if len(self.pipeline) >= self.max_pipelined:
@@ -54,8 +46,7 @@ class LimitedProtocol(HttpProtocol):
 
     def on_request_complete(self) -> None:
         self._is_complete, self._size = True, 0
-        if self._request_timer is not None:
-            self._request_timer = self._request_timer.cancel()
+        self._request_timer.cancel()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -64,7 +55,4 @@ class LimitedProtocol(HttpProtocol):
     def resume_writing(self) -> None:
         super().resume_writing()
         if self._read_timer is not None:
-            self._read_timer = self._read_timer.cancel()
-
-    def timeout_keep_alive_handler(self) -> None:
-        self.transport.abort()  # `close` would wait for a client that reads nothing
+            self._read_timer.cancel()

@@ -1,4 +1,4 @@
-"""Readiness of the store, and the three endpoints for machines: /healthz, /readyz and /metrics."""
+"""The readiness check of Redis, and the endpoints /healthz, /readyz and /metrics."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from service.web.metrics import Metrics
 RETRY_DELAY_S: Final = 1.0
 FIRST_CHECK_TIMEOUT_S: Final = 3.0
 PROBE_TIMEOUT_S: Final = 0.8
-MAX_WORKER_AGE_S: Final = 60  # since its last sign of life
+MAX_WORKER_AGE_S: Final = 60  # since the last heartbeat
 
 
 async def check_store(settings: Settings) -> None:
-    """Before the server starts: raises BadSettings if Redis would lose what it is given.
+    """Check Redis before the server starts: raises InvalidSettings if Redis would lose acknowledged data.
 
-    Says nothing if Redis is down: then the process starts, answers 503, and goes on checking.
+    If Redis is down it returns: the process starts, answers 503, and repeats the check.
     """
     redis = connect(settings.redis_url, connections=1)
     try:
@@ -44,10 +44,9 @@ async def check_store(settings: Settings) -> None:
 
 
 class ReadinessCheck:
-    """Checks that the store is durable and seeds the environment's shop; then calls `on_ready`, once.
+    """Checks that Redis is durable and seeds the environment's shop, then calls `on_ready` once.
 
-    If Redis is down at the start, the check is repeated. A store that then turns out not to be durable keeps the
-    process at 503.
+    The check is repeated while Redis is down. If Redis then is not durable, the process still answers 503.
     """
 
     def __init__(
@@ -69,7 +68,7 @@ class ReadinessCheck:
         self._retrying: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Check once; go on in the background if Redis is down. Raises BadSettings if the store is not durable."""
+        """Check once, and repeat it in the background if Redis is down. Raises InvalidSettings if Redis is not durable."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._check()
@@ -111,7 +110,7 @@ class ReadinessCheck:
 
 
 class Health:
-    """The three endpoints that machines ask every few seconds."""
+    """The three endpoints that monitoring calls every few seconds."""
 
     def __init__(
         self, redis: Redis, readiness: ReadinessCheck, metrics: Metrics, *, timeout_s: float = PROBE_TIMEOUT_S
@@ -122,7 +121,7 @@ class Health:
         self._timeout_s = timeout_s
 
     def routes(self) -> list[Route]:
-        """Their routes."""
+        """The routes of the endpoints."""
         return [
             Route("/healthz", self.healthz),
             Route("/readyz", self.readyz),
@@ -130,11 +129,11 @@ class Health:
         ]
 
     async def healthz(self, _: Request) -> Response:
-        """200 as long as the process answers, also without Redis: restarting this process would not bring it back."""
+        """200 while the process answers, also without Redis: a restart of this process would not repair Redis."""
         return PlainTextResponse("ok")
 
     async def readyz(self, _: Request) -> Response:
-        """200 if a webhook would be acknowledged now. Missing workers are reported only: events are kept for them."""
+        """200 if a webhook would be acknowledged now. Without workers it is 200 too: Redis keeps the marks for them."""
         answers, age_s = await self._probe()
         durable = self._readiness.is_ready
         facts = {
@@ -144,18 +143,18 @@ class Health:
             "workers": "seen" if age_s is not None and age_s < MAX_WORKER_AGE_S else "not seen",
             "worker_seen_s_ago": age_s,
             "findings": [
-                {"level": each.level, "name": each.name, "text": each.text}
-                for each in self._readiness.findings
+                {"level": finding.level, "name": finding.name, "text": finding.text}
+                for finding in self._readiness.findings
             ],
         }
         return JSONResponse(facts, status_code=200 if facts["ready"] else 503)
 
     async def metrics(self, _: Request) -> Response:
-        """Prometheus' text format."""
+        """All metrics in Prometheus' text format."""
         return Response(await self._metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     async def _probe(self) -> tuple[bool, int | None]:
-        """Whether Redis answers in time, and the age of the workers' last sign of life."""
+        """Whether Redis answers in time, and the age of the workers' last heartbeat."""
         try:
             async with asyncio.timeout(self._timeout_s):
                 await self._redis.ping()

@@ -1,6 +1,6 @@
-"""HTTP/1.1 as uvicorn speaks it, except where it would lose or mix up requests. uvicorn is given the class as `http`.
+"""HTTP/1.1 as uvicorn speaks it, corrected where it loses or mixes up requests. uvicorn gets the class as `http`.
 
-The overridden methods are those of `asyncio.Protocol` and the callbacks that httptools documents.
+The overridden methods are those of `asyncio.Protocol`, the callbacks that httptools documents, and uvicorn's keep-alive.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class HttpProtocol(HttpToolsProtocol):
         while data:
             try:
                 self.parser.feed_data(data)
-                return
+                break
             except httptools.HttpParserUpgrade as exc:
                 if self.parser.get_method() == b"CONNECT":
                     self.send_400_response("CONNECT is not supported.")
@@ -31,11 +31,16 @@ class HttpProtocol(HttpToolsProtocol):
                 else:  # the good request in front of it is answered first
                     self.cycle.keep_alive = False
                 return
+        if self.cycle is not None and self.cycle.response_complete:
+            # The rest of a request that was answered early, or the start of the next one: without this timer an idle
+            # connection would stay open for ever, because uvicorn starts the timer only with an answer.
+            handler = self.timeout_keep_alive_handler
+            self.timeout_keep_alive_task = self.loop.call_later(self.timeout_keep_alive, handler)
 
     def on_headers_complete(self) -> None:
         if not self.parser.should_upgrade():  # otherwise `data_received` starts the request again
             super().on_headers_complete()
-            self.headers = []  # the trailers go here; the request has the list from before
+            self.headers = []  # trailers are added here; the request has its own list
 
     def on_message_complete(self) -> None:
         if not self.parser.should_upgrade():
@@ -45,12 +50,17 @@ class HttpProtocol(HttpToolsProtocol):
     def on_request_complete(self) -> None:
         """Called at the last byte of a request."""
 
+    def timeout_keep_alive_handler(self) -> None:
+        self.transport.abort()  # `close` would wait for a client that reads nothing
+
     def _head_without_upgrade(self) -> bytes:
         """The head of the request, for a new parser: the old one takes its body for bytes of another protocol."""
         lines = [
             b"%b %b HTTP/%b" % (self.parser.get_method(), self.url, self.parser.get_http_version().encode())
         ]
-        lines += [b"%b: %b" % each for each in self.headers if each[0] not in (b"connection", b"upgrade")]
+        lines += [
+            b"%b: %b" % header for header in self.headers if header[0] not in (b"connection", b"upgrade")
+        ]
         self.parser = httptools.HttpRequestParser(self)
         self.parser.set_dangerous_leniencies(lenient_data_after_close=True)  # as uvicorn does
         return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -31,7 +31,7 @@ WORKER_SUMMARIES: Final = {
 
 
 class Metrics:
-    """Renders everything in Prometheus' text format."""
+    """Renders all metrics in Prometheus' text format."""
 
     def __init__(self, redis: Redis, shops: ShopRepository, webhooks: Collector) -> None:
         self._redis = redis
@@ -39,10 +39,10 @@ class Metrics:
         self._webhooks = webhooks
 
     async def render(self) -> bytes:
-        """The whole page. Without Redis it has this process's own metrics and `tagger_redis_up 0`. Never raises RedisError."""
+        """All metrics. Without Redis these are this process's own metrics and `tagger_redis_up 0`. Never raises RedisError."""
         registry = CollectorRegistry(auto_describe=False)
         registry.register(self._webhooks)
-        registry.register(_Ready(await self._from_store()))
+        registry.register(_FamilyCollector(await self._from_store()))
         return generate_latest(registry)
 
     async def _from_store(self) -> list[Metric]:
@@ -57,7 +57,7 @@ class Metrics:
         return [up, *worker_families(counts), *shop_families(backlogs)]
 
 
-class _Ready(Collector):
+class _FamilyCollector(Collector):
     def __init__(self, families: list[Metric]) -> None:
         self._families = families
 
@@ -92,15 +92,15 @@ def _summary_family(name: str, text: str, counts: list[Count]) -> Metric:
 
 def _samples(name: str, counts: list[Count]) -> tuple[list[str], dict[tuple[str, ...], float]]:
     """The labels of a counter, and its values by their label values."""
-    mine = [count for count in counts if count.name == name]
-    labels = sorted({label for count in mine for label, _ in count.labels})
+    matching = [count for count in counts if count.name == name]
+    labels = sorted({label for count in matching for label, _ in count.labels})
     return labels, {
-        tuple(dict(count.labels).get(label, "") for label in labels): count.value for count in mine
+        tuple(dict(count.labels).get(label, "") for label in labels): count.value for count in matching
     }
 
 
 def shop_families(backlogs: list[ShopBacklog]) -> list[Metric]:
-    """The gauges, one sample for each shop."""
+    """Gauges with one sample for each shop."""
     customers = GaugeMetricFamily(
         "tagger_queue_customers",
         "Marked customers by shop and state (live and bulk are ready; planned, delayed).",

@@ -1,4 +1,4 @@
-"""Errors as answers: `application/problem+json` with a text that says what to do (RFC 9457)."""
+"""Errors as responses: `application/problem+json` with a text that says what to do (RFC 9457)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from service.domain.documents import InvalidRules
 from service.errors import MalformedData, NotFound, Overloaded, Refused, StoreUnavailable, TaggerError
 from service.publishing import NeedsApproval
 
-STATUS: Final[dict[type[Exception], int]] = {
+STATUS_BY_ERROR: Final[dict[type[Exception], int]] = {
     NotFound: 404,
     Refused: 409,
     MalformedData: 400,
@@ -28,7 +28,7 @@ MEDIA_TYPE: Final = "application/problem+json"
 
 
 class Problem(Exception):
-    """An answer that is not what was asked for; `more` are members beside RFC 9457's."""
+    """An error response. `members` are added to those of RFC 9457."""
 
     def __init__(
         self,
@@ -36,24 +36,24 @@ class Problem(Exception):
         detail: str,
         *,
         headers: Mapping[str, str] | None = None,
-        more: Mapping[str, Any] | None = None,
+        members: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
         self.detail = detail
         self.headers = headers
-        self.more = more or {}
+        self.members = members or {}
 
     @property
     def body(self) -> bytes:
-        """The JSON."""
+        """The JSON body."""
         title = HTTPStatus(self.status).phrase
-        told = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
-        return msgspec.json.encode({**told, **self.more})
+        standard = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        return msgspec.json.encode({**standard, **self.members})
 
 
 def to_problem(exc: Exception) -> Problem:
-    """The answer to what went wrong; what nobody raises on purpose is logged and tells nothing of the inside."""
+    """The response to an exception. An unexpected one is logged, and its text is not shown."""
     match exc:
         case Problem():
             return exc
@@ -62,42 +62,42 @@ def to_problem(exc: Exception) -> Problem:
         case Overloaded():
             return Problem(503, f"{exc}: ask again", headers={"Retry-After": "2"})
         case InvalidRules():
-            return Problem(400, str(exc), more={"problems": exc.problems})
+            return Problem(400, str(exc), members={"problems": exc.problems})
         case NeedsApproval():
-            return Problem(409, str(exc), more={"approval": _approval(exc)})
-    for kind, status in STATUS.items():
+            return Problem(409, str(exc), members={"approval": _approval(exc)})
+    for kind, status in STATUS_BY_ERROR.items():
         if isinstance(exc, kind):
             return Problem(status, str(exc))
     structlog.get_logger().error("unhandled_exception", error=type(exc).__name__, exc_info=exc)
-    return Problem(500, "a fault of the service; it is in its log")
+    return Problem(500, "an error of the service; its log has the details")
 
 
 def _approval(exc: NeedsApproval) -> dict[str, Any]:
-    seen, guard = exc.shown.preview, exc.shown.guard
+    preview, guard = exc.report.preview, exc.report.guard
     return {
         "why": guard.why,
-        "customers": seen.customers,
-        "touched": seen.touched,
+        "customers": preview.customers,
+        "touched": preview.touched,
         "max_customers": guard.most_customers,
-        "removed": seen.removed,
+        "removed": preview.removed,
         "max_removed": guard.most_removed,
     }
 
 
-async def on_error(_: Request, exc: Exception) -> Response:
-    """Whatever a handler raised."""
-    told = to_problem(exc)
-    return Response(told.body, told.status, told.headers, MEDIA_TYPE)
+async def handle_error(_: Request, exc: Exception) -> Response:
+    """Respond to an exception of a handler."""
+    problem = to_problem(exc)
+    return Response(problem.body, problem.status, problem.headers, MEDIA_TYPE)
 
 
-async def on_http(_: Request, exc: Exception) -> Response:
-    """Starlette's own: no such path, no such method."""
-    assert isinstance(exc, HTTPException)  # noqa: S101  # registered for nothing else
-    told = Problem(exc.status_code, str(exc.detail), headers=exc.headers)
-    return Response(told.body, told.status, told.headers, MEDIA_TYPE)
+async def handle_http_exception(_: Request, exc: Exception) -> Response:
+    """Respond to Starlette's own exceptions: no such path, no such method."""
+    assert isinstance(exc, HTTPException)  # noqa: S101  # the only exception it is registered for
+    problem = Problem(exc.status_code, str(exc.detail), headers=exc.headers)
+    return Response(problem.body, problem.status, problem.headers, MEDIA_TYPE)
 
 
-HANDLERS: Final[dict[Any, Any]] = {
-    HTTPException: on_http,
-    **dict.fromkeys((Problem, *STATUS, TaggerError, Exception), on_error),
+EXCEPTION_HANDLERS: Final[dict[Any, Any]] = {
+    HTTPException: handle_http_exception,
+    **dict.fromkeys((Problem, *STATUS_BY_ERROR, TaggerError, Exception), handle_error),
 }

@@ -16,7 +16,7 @@ from deploy.local.terminal import error_console
 ROOT: Final = Path(__file__).resolve().parents[2]
 # name -> what it measures, in the order of execution
 BENCHES: Final = {
-    "ingest": "acknowledged webhooks, on disk, against what one would write first",
+    "ingest": "acknowledged webhooks, on disk, beside the usual first version",
     "ack": "acknowledgement at 500/s, alone and beside a busy worker",
     "ack_preview": "the same while 100,000 customers are previewed again and again",
     "latency": "webhook to tag call on an idle system",
@@ -25,7 +25,7 @@ BENCHES: Final = {
     "pacing_real": "the same on a real clock, eight cases of two minutes",
     "fairness": "a shop with 100,000 dirty customers beside 199 others; 1,000 busy shops",
     "evaluation": "20 rules over 100,000 customers, beside two other engines",
-    "preview": "a preview of everybody, cold and after an edit",
+    "preview": "a preview of all customers, cold and after an edit",
     "baseline": "API calls and time beside a plain Starlette and arq service",
     "memory": "memory at rest and over a million events",
     "ledger": "what an entry of the ledger costs the store",
@@ -38,11 +38,11 @@ def bench(
     as_json: AsJson = False,
 ) -> None:
     """Run benchmarks on this machine, over loopback only. All of them take about one and a half hours."""
-    wanted = names or list(BENCHES)
-    unknown = [name for name in wanted if name not in BENCHES]
+    selected = names or list(BENCHES)
+    unknown = [name for name in selected if name not in BENCHES]
     if unknown:
         raise typer.BadParameter(f"unknown: {', '.join(unknown)}; known: {', '.join(BENCHES)}")
-    rows = [(name, *_run(name)) for name in wanted]
+    rows = [(name, *_run(name)) for name in selected]
     if as_json:
         print_json([{"bench": name, "passed": code == 0, "figures": lines} for name, code, lines in rows])
     else:
@@ -57,11 +57,11 @@ def bench(
 def _run(name: str) -> tuple[int, list[str]]:
     """The exit code of the benchmark, and its output lines about a bar."""
     error_console().print(f"{name}: {BENCHES[name]} …")
-    done = subprocess.run(  # noqa: S603
+    completed = subprocess.run(  # noqa: S603
         [sys.executable, "-m", f"tests.bench.{name}"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    lines = [line.strip() for line in done.stdout.splitlines() if "bar" in line or "budget" in line]
-    return done.returncode, lines or [(done.stdout or done.stderr).strip()[-300:]]
+    lines = [line.strip() for line in completed.stdout.splitlines() if "bar" in line or "budget" in line]
+    return completed.returncode, lines or [(completed.stdout or completed.stderr).strip()[-300:]]
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The web process in three variants: ours, ours without the write, and what one would write first."""
+"""The web process in three variants: ours, ours without the write, and the usual first version."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from service.store.queue.dirty import DirtyEvent
 
 
 class UnwrittenCommit(GroupCommit):
-    """Everything except the write: each event is acknowledged at once."""
+    """Everything except the write: every event is acknowledged immediately."""
 
     def submit(self, org: OrgId, event: DirtyEvent, *, topic: str = "") -> Acknowledgement:
         acknowledgement: Acknowledgement = asyncio.get_running_loop().create_future()
@@ -64,7 +64,7 @@ def plain() -> uvicorn.Config:
 
 
 def main(variant: str) -> None:
-    """Serve one variant until told to stop."""
+    """Serve one variant until a signal stops it."""
     if variant == "plain":
         uvicorn.Server(plain()).run()
         return

@@ -13,7 +13,7 @@ from service.domain.engine.facts import Facts
 from service.domain.engine.predicates import CompiledCondition, CompiledExpression
 from service.domain.rules.conditions import AllOf, AnyOf
 
-Matcher = Callable[[Any], bool]  # of facts as the engine wants them
+Matcher = Callable[[Any], bool]  # of facts in the form of the engine
 _COMPARE: Final = {
     "at_least": ">=",
     "more_than": ">",
@@ -26,7 +26,7 @@ _COMPARE: Final = {
 
 
 def as_mapping(facts: Facts) -> dict[str, Any]:
-    """The facts that these rules read, as the other engines want them."""
+    """The facts that these rules read, in the form of the other engines."""
     names = [name for name in facts.__struct_fields__ if name not in {"day", "birthday", "tags"}]
     born = facts.birthday
     return {name: getattr(facts, name) for name in names} | {
@@ -59,8 +59,8 @@ def _expression(branch: CompiledExpression, engine: str) -> str:
     return f"({negated}{parts[0]})"
 
 
-def _comparison(one: CompiledCondition, engine: str, both: str, either: str) -> str:
-    names, op, value = one.field.fact_names, one.operator.name, one.value
+def _comparison(condition: CompiledCondition, engine: str, both: str, either: str) -> str:
+    names, op, value = condition.field.fact_names, condition.operator.name, condition.value
     name = names[0]
     if op in {"is_empty", "is_not_empty"}:
         return f"{name} {'==' if op == 'is_empty' else '!='} null"

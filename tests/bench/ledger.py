@@ -1,10 +1,8 @@
 """What an entry of the ledger costs the store: 100,000 of them for 20,000 customers, written by the real settlement.
 
-    python -m tests.bench.ledger [--entries 100000] [--customers 20000]
-
-The demo's rules decide on customers who change at random; three in four entries come of webhooks. The same is done
-twice, once without the entries: what is left is theirs, the index by customer included. Bar: 200 bytes of memory
-an entry. Printed beside it: its share of the append-only file, as it is written and once the file is rewritten.
+The demo's rules decide on customers that change at random; webhooks cause three of four entries. The run is repeated
+without the entries. The difference is theirs, with the index by customer. Bar: 200 bytes of memory for each entry.
+The benchmark also prints their share of the append-only file, as written and after a rewrite.
 """
 
 from __future__ import annotations
@@ -41,6 +39,7 @@ from service.store.queue.lease import LeaseManager, ShopLease
 from service.store.queue.rate_limiter import RateLimiter
 from service.store.queue.settlement import Mark, Settlement
 from tests.bench.evaluation import NOW_MS, customer
+from tests.bench.report import report
 from tests.bench.servers import valkey
 from workers.drain import settlement
 
@@ -54,7 +53,7 @@ SEED = 11
 
 
 class Size(NamedTuple):
-    """What the store holds, in bytes."""
+    """The size of the store in bytes."""
 
     memory: int
     log: int
@@ -62,79 +61,79 @@ class Size(NamedTuple):
 
 
 @dataclass(slots=True)
-class Crowd:
-    """Customers with their background, and the moment, which is moved by the round."""
+class Population:
+    """Customers with their stored state, and a clock that every round moves."""
 
     compiled: CompiledRules
-    dice: random.Random
-    backgrounds: dict[int, StoredState]
+    rng: random.Random
+    states: dict[int, StoredState]
     now_ms: int = NOW_MS
 
-    def items(self, taken: Sequence[Mark]) -> Iterator[Settlement]:
-        """Each customer changed at random, decided on and written."""
+    def items(self, marks: Sequence[Mark]) -> Iterator[Settlement]:
+        """Change every customer at random, decide, and execute the plan."""
         batch = BatchContext(self.compiled, 7, self.now_ms, self.compiled.local_day(self.now_ms))
-        for mark in taken:
-            background = self.backgrounds.get(mark.customer, StoredState())
-            tags = tuple(one.tag for one in background.state.ownership.values())
+        for mark in marks:
+            state = self.states.get(mark.customer, StoredState())
+            tags = tuple(ownership.tag for ownership in state.state.ownership.values())
             changed = msgspec.structs.replace(self._changed(mark.customer), tags=tags)
-            judged = evaluate_customer(MarkContext(), CustomerRecord(changed, frozenset()), background, batch)
-            if isinstance(judged, WriteNeeded):
-                self.backgrounds[mark.customer] = judged.result.stored
-                plan = settlement.settlement_for(mark, judged, version=7, now_ms=self.now_ms).plan or b""
+            outcome = evaluate_customer(MarkContext(), CustomerRecord(changed, frozenset()), state, batch)
+            if isinstance(outcome, WriteNeeded):
+                self.states[mark.customer] = outcome.result.stored
+                plan = settlement.settlement_for(mark, outcome, version=7, now_ms=self.now_ms).plan or b""
                 yield settlement.after_success(mark, settlement.decode_plan(plan))
 
     def _changed(self, number: int) -> Customer:
-        return msgspec.structs.replace(customer(number, self.dice), updated_ms=self.now_ms)
+        return msgspec.structs.replace(customer(number, self.rng), updated_ms=self.now_ms)
 
 
 async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) -> int:
-    """Settle until there were so many entries; `kept`: they are sent along. The number of them."""
-    dice = random.Random(SEED)  # the same crowd each time
-    crowd = Crowd(compile_rules(parse_rules(RULES.read_text())), dice, {})
-    turns = LeaseManager(redis, rate_limiter=RateLimiter(redis), clock_ms=lambda: crowd.now_ms)
-    turn = await turns.acquire(ORG, token="bench")
-    assert turn is not None  # nobody else is here
+    """Settle until there are so many entries, and store them if `kept`. The number of entries."""
+    rng = random.Random(SEED)  # the same customers in both runs
+    population = Population(compile_rules(parse_rules(RULES.read_text())), rng, {})
+    leases = LeaseManager(redis, rate_limiter=RateLimiter(redis), clock_ms=lambda: population.now_ms)
+    lease = await leases.acquire(ORG, token="bench")
+    assert lease is not None  # no other process runs
     written, at = 0, 0
     while written < entries:
         ids = [FIRST + 37 * ((at + n) % customers) for n in range(BATCH)]
-        written += await _batch(redis, turn, crowd, ids, most=entries - written, kept=kept)
+        written += await _batch(redis, lease, population, ids, limit=entries - written, kept=kept)
         at += BATCH
         if at % customers < BATCH:
-            crowd.now_ms += 9 * 86_400_000
-            turn = await _renewed(turns)
+            population.now_ms += 9 * 86_400_000
+            lease = await _acquire(leases)
     return written
 
 
-async def _renewed(turns: LeaseManager) -> ShopLease:
-    turn = await turns.acquire(ORG, token="bench")
-    assert turn is not None  # the lease of the last round ran out days ago
-    return turn
+async def _acquire(leases: LeaseManager) -> ShopLease:
+    lease = await leases.acquire(ORG, token="bench")
+    assert lease is not None  # the lease of the last round expired days ago
+    return lease
 
 
 async def _batch(
-    redis: ArqRedis, turn: ShopLease, crowd: Crowd, ids: Sequence[int], *, most: int, kept: bool
+    redis: ArqRedis, lease: ShopLease, population: Population, ids: Sequence[int], *, limit: int, kept: bool
 ) -> int:
-    if crowd.dice.random() < 0.75:
+    if population.rng.random() < 0.75:
         events = [
             dirty.DirtyEvent(
-                str(each), identity=each.to_bytes(8) + crowd.now_ms.to_bytes(8), record=b"x" * 60
+                str(customer), identity=customer.to_bytes(8) + population.now_ms.to_bytes(8), record=b"x" * 60
             )
-            for each in ids
+            for customer in ids
         ]
-        await dirty.mark_dirty(redis, ORG, events, lane="live", now_ms=crowd.now_ms)
+        await dirty.mark_dirty(redis, ORG, events, lane="live", now_ms=population.now_ms)
     else:
-        known = [CustomerId(each) for each in ids]
+        known = [CustomerId(customer) for customer in ids]
         await dirty.mark_dirty_customers(
-            redis, ORG, known, cause=crowd.dice.choice(CAUSES), now_ms=crowd.now_ms
+            redis, ORG, known, cause=population.rng.choice(CAUSES), now_ms=population.now_ms
         )
-    taken, _ = await turn.dequeue()
-    items = [*crowd.items(taken)]
+    marks, _ = await lease.dequeue()
+    items = [*population.items(marks)]
     count = 0
     for place, item in enumerate(items):
-        some = (item.ledger_entries or [])[: most - count]
-        count += len(some)
-        items[place] = msgspec.structs.replace(item, ledger_entries=some if kept else None)
-    await turn.settle(items, today=0)
+        entries = (item.ledger_entries or [])[: limit - count]
+        count += len(entries)
+        items[place] = msgspec.structs.replace(item, ledger_entries=entries if kept else None)
+    await lease.settle(items, today=0)
     return count
 
 
@@ -145,9 +144,9 @@ async def measure(*, entries: int, customers: int, kept: bool) -> Size:
         await client.config_set("appendfsync", "no")  # how much is written, not how fast
         await write(redis, entries=entries, customers=customers, kept=kept)
         if kept:
-            taken = [one.entry.action == "-" async for one in ledger.iterate(redis, ORG)]
-            assert len(taken) == entries, f"{len(taken)} entries were kept"
-            print(f"  {sum(taken) / len(taken):.0%} of the entries are of tags that were taken")
+            removals = [row.entry.action == "-" async for row in ledger.iterate(redis, ORG)]
+            assert len(removals) == entries, f"{len(removals)} entries were kept"
+            print(f"  {sum(removals) / len(removals):.0%} of the entries are removals")
         log = (await client.info("persistence"))["aof_current_size"]
         memory = (await client.info("memory"))["used_memory"]
         await client.bgrewriteaof()
@@ -161,21 +160,18 @@ async def compare(*, entries: int, customers: int) -> bool:
     bare = await measure(entries=entries, customers=customers, kept=False)
     full = await measure(entries=entries, customers=customers, kept=True)
     memory, log, rewritten = ((more - less) / entries for less, more in zip(bare, full, strict=True))
-    good = memory <= BAR_BYTES
-    print(
-        f"{entries:,} entries of {customers:,} customers: {memory:.0f} bytes of memory each  "
-        f"bar {BAR_BYTES:.0f}  {'pass' if good else 'FAIL'}"
-    )
-    print(f"  in the append-only file {log:.0f} bytes each as written, {rewritten:.0f} once it is rewritten")
-    return good
+    print(f"{entries:,} entries of {customers:,} customers")
+    report("append-only file as written, for each", log, "bytes")
+    report("append-only file after a rewrite, for each", rewritten, "bytes")
+    return report("memory for each", memory, "bytes", at_most=BAR_BYTES)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--entries", type=int, default=100_000)
     parser.add_argument("--customers", type=int, default=20_000)
-    asked = parser.parse_args()
-    return 0 if asyncio.run(compare(entries=asked.entries, customers=asked.customers)) else 1
+    options = parser.parse_args()
+    return 0 if asyncio.run(compare(entries=options.entries, customers=options.customers)) else 1
 
 
 if __name__ == "__main__":

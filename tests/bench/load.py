@@ -1,4 +1,4 @@
-"""A load generator that is not the bottleneck: signed webhooks made beforehand, raw HTTP/1.1 over kept connections."""
+"""A load generator that is not the bottleneck: webhooks signed beforehand, raw HTTP/1.1 over open connections."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ WARM_UP = 2_000
 
 
 def requests(count: int, *, customers: int = 10_000, start: int = 0) -> Iterator[bytes]:
-    """Webhooks as bytes, about 1.4 KB of body each, each a delivery of its own."""
+    """Webhooks as bytes, about 1.4 KB of body each, every one a different delivery."""
     for number in range(start, start + count):
         body = json.dumps(_customer(number, customers), ensure_ascii=False).encode()
         signature = b64encode(hmac.digest(SECRET.encode(), body, hashlib.sha256)).decode()
@@ -70,29 +70,29 @@ def _customer(number: int, customers: int) -> dict[str, Any]:
 
 @dataclass
 class Run:
-    """What a run of requests came to."""
+    """The result of a run of requests."""
 
-    took_s: list[float] = field(default_factory=list)
-    wrong: int = 0  # answers other than 200
+    durations_s: list[float] = field(default_factory=list)
+    errors: int = 0  # answers other than 200
     span_s: float = 0.0
 
     @property
     def per_s(self) -> float:
-        return len(self.took_s) / self.span_s
+        return len(self.durations_s) / self.span_s
 
 
 class _Sender(asyncio.Protocol):
-    """One kept connection: the next request goes out when the last is answered."""
+    """One connection of a closed loop: it sends the next request when the last is answered."""
 
     def __init__(self, source: Iterator[bytes], run: Run) -> None:
         self._source = source
         self._run = run
         self._sent = 0.0
-        self._got = b""
+        self._received = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport: Any = transport  # uvloop's is no asyncio.Transport
+        self._transport: Any = transport  # that of uvloop is no asyncio.Transport
         self.next()
 
     def next(self) -> None:
@@ -105,24 +105,24 @@ class _Sender(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        got = self._got + data if self._got else data
-        if not is_whole(got):
-            self._got = got
+        received = self._received + data if self._received else data
+        if not is_complete(received):
+            self._received = received
             return
-        self._got = b""
-        self._run.took_s.append(perf_counter() - self._sent)
-        if got[9:12] != b"200":
-            self._run.wrong += 1
+        self._received = b""
+        self._run.durations_s.append(perf_counter() - self._sent)
+        if received[9:12] != b"200":
+            self._run.errors += 1
         self.next()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.done.done():
-            self.done.set_exception(exc or ConnectionError("the server hung up"))
+            self.done.set_exception(exc or ConnectionError("the server closed the connection"))
 
 
-@lru_cache(maxsize=64)  # the answers of a run are alike
-def is_whole(answer: bytes) -> bool:
-    """Whether head and body of an answer are all there."""
+@lru_cache(maxsize=64)  # the answers of a run are equal
+def is_complete(answer: bytes) -> bool:
+    """Whether head and body of an answer are complete."""
     end = answer.find(b"\r\n\r\n")
     if end < 0:
         return False
@@ -137,29 +137,23 @@ async def closed_loop(port: int, ready: list[bytes], *, connections: int = 32) -
     run = Run()
     source = iter(ready)
     started = perf_counter()
-    made = [
+    connections_made = [
         await loop.create_connection(lambda: _Sender(source, run), "127.0.0.1", port)
         for _ in range(connections)
     ]
-    await asyncio.gather(*(sender.done for _, sender in made))
+    await asyncio.gather(*(sender.done for _, sender in connections_made))
     run.span_s = perf_counter() - started
     return run
 
 
-def percentile(values: list[float], share: float) -> float:
-    """The value that `share` of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 class _Open(asyncio.Protocol):
-    """One kept connection of an open loop: it is lent out, and comes back with the answer."""
+    """One connection of an open loop: it returns to the idle ones with the answer."""
 
     def __init__(self, idle: asyncio.Queue[_Open], run: Run) -> None:
         self._idle = idle
         self._run = run
         self._due = 0.0
-        self._got = b""
+        self._received = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport: Any = transport
@@ -170,16 +164,16 @@ class _Open(asyncio.Protocol):
         self._transport.write(request)
 
     def data_received(self, data: bytes) -> None:
-        self._got += data
-        if is_whole(self._got):
-            self._run.took_s.append(perf_counter() - self._due)
-            self._run.wrong += self._got[9:12] != b"200"
-            self._got = b""
+        self._received += data
+        if is_complete(self._received):
+            self._run.durations_s.append(perf_counter() - self._due)
+            self._run.errors += self._received[9:12] != b"200"
+            self._received = b""
             self._idle.put_nowait(self)
 
 
 async def open_loop(port: int, ready: list[bytes], *, per_s: int, connections: int = 64) -> Run:
-    """Send at a fixed pace, whatever the answers do; waiting counts from when a request was due."""
+    """Send at a fixed pace, however fast the answers come. A duration counts from when its request was due."""
     loop = asyncio.get_running_loop()
     run = Run()
     idle: asyncio.Queue[_Open] = asyncio.Queue()
@@ -192,6 +186,6 @@ async def open_loop(port: int, ready: list[bytes], *, per_s: int, connections: i
             await asyncio.sleep(early)
         (await idle.get()).send(request, due)
     for _ in range(connections):
-        await idle.get()  # each comes back when it is answered
+        await idle.get()  # wait for the last answers
     run.span_s = perf_counter() - started
     return run

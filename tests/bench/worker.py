@@ -1,4 +1,4 @@
-"""`python -m tests.bench.worker`: a worker whose bucket leaks as fast as the bench's sandbox's."""
+"""`python -m tests.bench.worker`: a worker with the same rate limit as the sandbox of the benchmark."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from workers.main import WorkerProcess
 
 
 async def run() -> None:
-    """Work until told to stop."""
+    """Work until a signal stops it."""
     settings = read_settings()
     configure_logging(settings.log_format)
     worker = WorkerProcess(settings, leak_per_s=float(os.environ["BENCH_LEAK_PER_S"]))

@@ -12,8 +12,8 @@ import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos.environment import Size
 from tests.chaos.run import Plan, Result, run
-from tests.chaos.stage import Size
 
 
 def main(
@@ -25,10 +25,10 @@ def main(
     leak_per_s: Annotated[float, typer.Option(help="Calls that each shop's bucket leaks")] = 200.0,
     mean_gap_s: Annotated[float, typer.Option(help="Between two faults")] = 4.0,
     per_s: Annotated[float, typer.Option(help="Events a second at most; 0 is as fast as they go")] = 0.0,
-    quiet_within_s: float = 300.0,
+    idle_timeout_s: float = 300.0,
     keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
 ) -> None:
-    """Run real processes under load and faults, then compare what was promised with what is there."""
+    """Run real processes under load and faults, then check the promises."""
     console = Console()
     plan = Plan(
         events=events,
@@ -36,15 +36,17 @@ def main(
         size=Size(shops=shops, customers=customers, leak_per_s=leak_per_s),
         per_s=per_s or float("inf"),
         mean_gap_s=mean_gap_s,
-        quiet_within_s=quiet_within_s,
+        idle_timeout_s=idle_timeout_s,
         keep=keep,
     )
     console.print(f"seed {plan.seed}")
-    began = time.monotonic()
+    started_s = time.monotonic()
     result = uvloop.run(
         run(
             plan,
-            tell=lambda text: console.print(f"{time.monotonic() - began:7.1f} s  {text}", highlight=False),
+            report=lambda text: console.print(
+                f"{time.monotonic() - started_s:7.1f} s  {text}", highlight=False
+            ),
         )
     )
     show(console, plan, result)
@@ -56,15 +58,15 @@ def show(console: Console, plan: Plan, result: Result) -> None:
     table = Table(title=f"chaos, seed {plan.seed}")
     table.add_column("what")
     table.add_column("figure", justify="right")
-    for group in (result.verdict.figures, result.faults, result.nursed):
+    for group in (result.verdict.figures, result.faults, result.interventions):
         for name, number in group.items():
             table.add_row(name, f"{number:,}")
         table.add_section()
     for name, took in result.seconds.items():
         table.add_row(name, f"{took:.1f} s")
     console.print(table)
-    for each in result.verdict.wrong:
-        console.print(f"WRONG  {each}", markup=False, highlight=False)
+    for error in result.verdict.wrong:
+        console.print(f"WRONG  {error}", markup=False, highlight=False)
     if result.verdict.wrong:
         console.print(f"logs: {result.folder}")
     else:

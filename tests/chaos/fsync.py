@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.fsync`: what a kill -9 takes away while the disk is slow, with both settings of the store."""
+"""`python -m tests.chaos.fsync`: what a kill -9 loses on a slow disk, with both settings of the store."""
 
 from __future__ import annotations
 
@@ -12,15 +12,16 @@ from pathlib import Path
 
 import uvloop
 
-from tests.chaos.edge import edge, kept
-from tests.chaos.posting import Poster
-from tests.chaos.shim import built, why_not
+from tests.chaos.poster import Poster
+from tests.chaos.shim import build_shim, unavailable_reason
 from tests.chaos.store import ChaosStore
+from tests.chaos.web_process import recorded_signatures, web_process
+from tests.support.valkey import Fsync
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one run."""
+    """The result of one run."""
 
     setting: str
     acknowledged: int
@@ -35,49 +36,48 @@ class Outcome:
         )
 
 
-async def slowed(setting: str, *, fsync_s: float, seconds: float, kills: int = 1) -> Outcome:
-    """Post for so long on a slow disk, kill the store now and then, start it on its files, and count."""
+async def run_with_slow_fsync(setting: Fsync, *, fsync_s: float, seconds: float, kills: int = 1) -> Outcome:
+    """Post webhooks on a slow disk, kill the store and start it on its files several times, and count the losses."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     (folder / "logs").mkdir()
-    store = ChaosStore(folder, fsync=setting, shim=built(folder))
+    store = ChaosStore(folder, fsync=setting, shim=build_shim(folder))
     try:
         await store.start()
         durability = "fsync" if setting == "always" else "everysec"
-        async with edge(folder, store.redis, f"unix://{store.socket}", durability=durability) as url:
+        async with web_process(folder, store.redis, f"unix://{store.socket}", durability=durability) as url:
             poster = Poster(url)
             assert store.shim is not None
             store.shim.slow_fsync(fsync_s)
             posting = asyncio.create_task(poster.run())
             for number in range(kills):
-                await asyncio.sleep(
-                    seconds / kills + 0.13 * number
-                )  # not always at the same moment of its second
+                await asyncio.sleep(seconds / kills + 0.13 * number)  # at different moments of the second
                 await store.child.kill()
                 await store.start()
             poster.stop()
             posted = await posting
         store.shim.slow_fsync(0)
-        there = await kept(store.redis)
+        recorded = await recorded_signatures(store.redis)
     finally:
         await store.redis.aclose()
-        await store.child.stop(within_s=10)
+        await store.child.stop(timeout_s=10)
         shutil.rmtree(folder)
-    lost = len(posted.acknowledged.keys() - there)
-    median = statistics.median(posted.took) * 1000 if posted.took else 0.0
+    lost = len(posted.acknowledged.keys() - recorded)
+    median = statistics.median(posted.durations_s) * 1000 if posted.durations_s else 0.0
     return Outcome(setting, len(posted.acknowledged), lost, posted.refused.total(), median)
 
 
-async def both(*, fsync_s: float = 0.4, seconds: float = 30.0) -> bool:
-    """Show both settings; whether the default kept its promise."""
+async def compare_settings(*, fsync_s: float = 0.4, seconds: float = 30.0) -> bool:
+    """Print both settings. True if the default lost nothing."""
+    settings: tuple[Fsync, ...] = ("always", "everysec")
     outcomes = [
-        await slowed(each, fsync_s=fsync_s, seconds=seconds, kills=10) for each in ("always", "everysec")
+        await run_with_slow_fsync(setting, fsync_s=fsync_s, seconds=seconds, kills=10) for setting in settings
     ]
-    for each in outcomes:
-        sys.stdout.write(f"{each}\n")
+    for outcome in outcomes:
+        sys.stdout.write(f"{outcome}\n")
     return outcomes[0].lost == 0
 
 
 if __name__ == "__main__":
-    if reason := why_not():
-        sys.exit(f"not done: {reason}")
-    sys.exit(0 if uvloop.run(both()) else 1)
+    if reason := unavailable_reason():
+        sys.exit(f"skipped: {reason}")
+    sys.exit(0 if uvloop.run(compare_settings()) else 1)

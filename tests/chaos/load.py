@@ -1,4 +1,4 @@
-"""What happens in the shops: people buy, give back, move, leave; staff tag by hand. All of it from one seed."""
+"""The load of a run, from one seed: customers buy, return and leave, staff edit and tag them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from random import Random
 
 from deploy.sandbox import ShopHandle
+from tests.chaos.recorded_deliveries import RecordedDeliveries
 from tests.chaos.rules import BY_HAND, MANAGED
-from tests.chaos.witnessing import Witness
 
 TOPICS = (
     "customers/create",
@@ -16,108 +16,108 @@ TOPICS = (
     "orders/create",
     "refunds/create",
 )
-MOVES = ("order", "refund", "edit", "create", "delete", "tag", "untag", "undo", "resend")
+ACTIONS = ("order", "refund", "edit", "create", "delete", "tag", "untag", "revert", "resend")
 WEIGHTS = (28, 22, 20, 8, 1, 8, 5, 1, 7)
 
 
 @dataclass(slots=True)
-class Shopful:
-    """One shop, and what a person did to its customers' tags."""
+class ShopUnderLoad:
+    """One shop, and what staff did to its customers' tags."""
 
     handle: ShopHandle
-    witness: Witness
+    deliveries: RecordedDeliveries
     ids: list[int] = field(default_factory=list)
     by_hand: dict[int, set[str]] = field(default_factory=dict)  # tags that no rule gives
-    earlier: dict[int, set[str]] = field(default_factory=dict)  # a rule's tags that staff gave before us
-    undone: set[int] = field(default_factory=set)
+    given_before: dict[int, set[str]] = field(default_factory=dict)  # tags of rules that staff gave before us
+    reverted: set[int] = field(default_factory=set)  # staff removed a tag of ours from them
     deleted: set[int] = field(default_factory=set)
 
-    def populate(self, count: int, seed: int, dice: Random) -> None:
-        """Make customers up; some bear tags of staff's, some of these are called as a rule's."""
+    def populate(self, count: int, seed: int, rng: Random) -> None:
+        """Create customers. Some have tags that staff gave, also with the name of a rule's tag."""
         self.ids = self.handle.populate(count, seed=seed)
-        for each in self.ids:
-            if dice.random() < 0.1:
-                self.handle.edit(each, announce=False, tags=[*self.handle.tags(each), "VIP"])
-            self._look(each)
+        for customer in self.ids:
+            if rng.random() < 0.1:
+                self.handle.edit(customer, announce=False, tags=[*self.handle.tags(customer), "VIP"])
+            self._remember_tags(customer)
 
-    def _look(self, customer: int) -> None:
+    def _remember_tags(self, customer: int) -> None:
         tags = self.handle.tags(customer)
         self.by_hand[customer] = tags - MANAGED
-        self.earlier[customer] = tags & MANAGED
+        self.given_before[customer] = tags & MANAGED
 
 
 class Load:
-    """Makes one thing happen at a time."""
+    """Draws one action after the other."""
 
-    def __init__(self, shops: list[Shopful], dice: Random) -> None:
+    def __init__(self, shops: list[ShopUnderLoad], rng: Random) -> None:
         self._shops = shops
-        self._dice = dice
-        self._unsaid = [(shop, customer) for shop in shops for customer in shop.ids]
-        dice.shuffle(self._unsaid)
+        self._rng = rng
+        self._unannounced = [(shop, customer) for shop in shops for customer in shop.ids]
+        rng.shuffle(self._unannounced)
 
     def step(self) -> None:
-        """One thing, to somebody, in some shop; and now and then a customer of whom nothing was said yet."""
-        if self._unsaid and self._dice.random() < 0.5:
-            self._speak(*self._unsaid.pop())
-        shop = self._dice.choice(self._shops)
-        move = self._dice.choices(MOVES, WEIGHTS)[0]
-        if move == "create":
+        """One action in one shop. Half of the steps also announce a customer that no webhook has named yet."""
+        if self._unannounced and self._rng.random() < 0.5:
+            self._announce(*self._unannounced.pop())
+        shop = self._rng.choice(self._shops)
+        action = self._rng.choices(ACTIONS, WEIGHTS)[0]
+        if action == "create":
             self._create(shop)
         elif shop.ids:
-            getattr(self, f"_{move}")(shop, self._dice.choice(shop.ids))
+            getattr(self, f"_{action}")(shop, self._rng.choice(shop.ids))
 
-    def speak_of_all(self) -> None:
-        """Name whoever was not named yet: a customer of whom nobody speaks is the backfill's affair."""
-        while self._unsaid:
-            self._speak(*self._unsaid.pop())
+    def announce_all(self) -> None:
+        """Announce all other customers: without a webhook only a backfill would read them."""
+        while self._unannounced:
+            self._announce(*self._unannounced.pop())
 
-    def _speak(self, shop: Shopful, customer: int) -> None:
+    def _announce(self, shop: ShopUnderLoad, customer: int) -> None:
         if customer not in shop.deleted:
             shop.handle.resend(customer)
 
-    def _create(self, shop: Shopful) -> None:
+    def _create(self, shop: ShopUnderLoad) -> None:
         new = shop.handle.create(
             email=None,
-            accepts_marketing=self._dice.random() < 0.5,
-            total_spent=self._dice.choice([0, 12_000_000]),
+            accepts_marketing=self._rng.random() < 0.5,
+            total_spent=self._rng.choice([0, 12_000_000]),
         )
         shop.ids.append(new)
-        shop.by_hand[new], shop.earlier[new] = set(), set()
+        shop.by_hand[new], shop.given_before[new] = set(), set()
 
-    def _order(self, shop: Shopful, customer: int) -> None:
-        shop.handle.order(customer, self._dice.choice([300_000, 4_000_000, 11_000_000, 30_000_000]))
+    def _order(self, shop: ShopUnderLoad, customer: int) -> None:
+        shop.handle.order(customer, self._rng.choice([300_000, 4_000_000, 11_000_000, 30_000_000]))
 
-    def _refund(self, shop: Shopful, customer: int) -> None:
-        shop.handle.refund(customer, self._dice.choice([300_000, 11_000_000, 45_000_000]))
+    def _refund(self, shop: ShopUnderLoad, customer: int) -> None:
+        shop.handle.refund(customer, self._rng.choice([300_000, 11_000_000, 45_000_000]))
 
-    def _edit(self, shop: Shopful, customer: int) -> None:
-        if self._dice.random() < 0.5:
-            shop.handle.edit(customer, accepts_marketing=self._dice.random() < 0.5)
+    def _edit(self, shop: ShopUnderLoad, customer: int) -> None:
+        if self._rng.random() < 0.5:
+            shop.handle.edit(customer, accepts_marketing=self._rng.random() < 0.5)
         else:
-            shop.handle.edit(customer, note=f"ghi chú {self._dice.randrange(1000)}")
+            shop.handle.edit(customer, note=f"ghi chú {self._rng.randrange(1000)}")
 
-    def _delete(self, shop: Shopful, customer: int) -> None:
+    def _delete(self, shop: ShopUnderLoad, customer: int) -> None:
         shop.handle.delete(customer)
         shop.ids.remove(customer)
         shop.deleted.add(customer)
 
-    def _tag(self, shop: Shopful, customer: int) -> None:
-        tag = self._dice.choice(BY_HAND)
+    def _tag(self, shop: ShopUnderLoad, customer: int) -> None:
+        tag = self._rng.choice(BY_HAND)
         shop.handle.tag_by_hand(customer, tag)
         shop.by_hand[customer].add(tag)
 
-    def _untag(self, shop: Shopful, customer: int) -> None:
+    def _untag(self, shop: ShopUnderLoad, customer: int) -> None:
         if shop.by_hand[customer]:
             tag = min(shop.by_hand[customer])
             shop.handle.untag_by_hand(customer, tag)
             shop.by_hand[customer].discard(tag)
 
-    def _undo(self, shop: Shopful, customer: int) -> None:
-        """Staff take a tag of ours off: once each, the third time would stop the tag."""
-        ours = (shop.handle.tags(customer) & MANAGED) - shop.earlier[customer]
-        if ours and customer not in shop.undone:
-            shop.undone.add(customer)
+    def _revert(self, shop: ShopUnderLoad, customer: int) -> None:
+        """Staff remove a tag of ours, once for each customer: the third time would stop the tag."""
+        ours = (shop.handle.tags(customer) & MANAGED) - shop.given_before[customer]
+        if ours and customer not in shop.reverted:
+            shop.reverted.add(customer)
             shop.handle.untag_by_hand(customer, min(ours))
 
-    def _resend(self, shop: Shopful, customer: int) -> None:
+    def _resend(self, shop: ShopUnderLoad, customer: int) -> None:
         shop.handle.resend(customer)

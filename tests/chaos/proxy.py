@@ -1,8 +1,8 @@
 """A process between the service and its peers that can cut and hold connections: `python -m tests.chaos.proxy`.
 
 Arguments are `NAME=TARGET`, the target a port of 127.0.0.1 or a socket's path. It writes one line of JSON, name ->
-port, and then obeys lines on stdin: `cut NAME` ends every connection in the middle of whatever it carries,
-`hold NAME SECONDS` lets nothing through for so long. It ends with its stdin.
+port, and then executes lines on stdin: `cut NAME` ends every connection in the middle of its data,
+`hold NAME SECONDS` lets nothing through for that time. It ends with its stdin.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Side(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self._gate.sides.add(self)
-        if self._gate.held:
+        if self._gate.holds:
             self.transport.pause_reading()
 
     def data_received(self, data: bytes) -> None:
@@ -44,7 +44,7 @@ class Side(asyncio.Protocol):
             self.other.transport.close()
 
     def join(self, other: Side) -> None:
-        """From now on the two are one connection."""
+        """Make the two sides one connection."""
         self.other, other.other = other, self
         if self.transport is None or self.transport.is_closing():
             other.abort()
@@ -62,7 +62,7 @@ class Side(asyncio.Protocol):
             self.transport.abort()
 
     def read(self, *, on: bool) -> None:
-        """Go on reading, or stop."""
+        """Start or stop reading."""
         if self.transport is None or self.transport.is_closing():
             return
         if on and not self.transport.is_reading():
@@ -77,7 +77,7 @@ class Gate:
     def __init__(self, target: str) -> None:
         self._target = target
         self.sides: set[Side] = set()
-        self.held = 0
+        self.holds = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def open(self) -> int:
@@ -94,15 +94,15 @@ class Gate:
             side.abort()
 
     def hold(self, seconds: float) -> None:
-        """Let nothing through for so long."""
-        self.held += 1
+        """Let nothing through for that time."""
+        self.holds += 1
         for side in self.sides:
             side.read(on=False)
-        asyncio.get_running_loop().call_later(seconds, self._let_go)
+        asyncio.get_running_loop().call_later(seconds, self._release)
 
-    def _let_go(self) -> None:
-        self.held -= 1
-        if not self.held:
+    def _release(self) -> None:
+        self.holds -= 1
+        if not self.holds:
             for side in list(self.sides):
                 side.read(on=True)
 
@@ -137,11 +137,11 @@ async def run(targets: dict[str, str]) -> None:
         lambda: asyncio.StreamReaderProtocol(lines), sys.stdin.buffer
     )
     while line := await lines.readline():
-        obey(gates, line.decode().split())
+        execute(gates, line.decode().split())
 
 
-def obey(gates: dict[str, Gate], words: list[str]) -> None:
-    """Carry out one command."""
+def execute(gates: dict[str, Gate], words: list[str]) -> None:
+    """Execute one command."""
     match words:
         case ["cut", name]:
             gates[name].cut()

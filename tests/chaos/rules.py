@@ -41,16 +41,17 @@ BY_HAND = ("Khách sỉ", "Báo chí", "Cần gọi lại", "Zalo")
 
 @dataclass(frozen=True, slots=True)
 class Oracle:
-    """What the rules give to a record on which nobody has written yet."""
+    """Evaluates the rules from scratch, without ownership or holds."""
 
     compiled: CompiledRules
 
     @classmethod
-    def made(cls) -> Oracle:
+    def build(cls) -> Oracle:
+        """Compile the rules."""
         return cls(compile_rules(parse_rules(RULES)))
 
     def wanted(self, body: bytes) -> set[str]:
-        """The managed tags that this record (as the sandbox has it) is to have."""
+        """The tags of rules that this record must have."""
         customer = replace(parse_record(body).customer, tags=())
         decision = decide(
             rules=self.compiled, customer=customer, state=EMPTY_STATE, today=1, now_ms=1, version=1

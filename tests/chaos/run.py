@@ -1,4 +1,4 @@
-"""One chaos run from beginning to end: stage, faults and load, quiet, verdict."""
+"""One chaos run: start, load and faults, a wait until the system is idle, the verdict."""
 
 from __future__ import annotations
 
@@ -13,126 +13,130 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from tests.chaos.happenings import Happenings, swing
+from tests.chaos.environment import STOP_TIMEOUT_S, Environment, Size, running
+from tests.chaos.faults import FaultSchedule, switch_targets
 from tests.chaos.load import Load
-from tests.chaos.quiet import Nurse
-from tests.chaos.stage import STOP_WITHIN_S, Size, Stage, staged
-from tests.chaos.verdict import Verdict, judged
+from tests.chaos.on_call import OnCall
+from tests.chaos.verdict import Verdict, check_promises
 
-MOST_PENDING = 600  # deliveries on their way, for each shop: more would only make them late
-LONG = 20_000  # events
+MAX_PENDING = 600  # pending deliveries for each shop: more would only be late
+LONG_RUN = 20_000  # events
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is to be."""
+    """The options of a run."""
 
-    events: int  # webhooks that the shops send of their own accord, echoes included
+    events: int  # webhooks that the shops send, echoes included
     seed: int
     size: Size = field(default_factory=Size)
     per_s: float = float("inf")
     mean_gap_s: float = 3.0
-    quiet_within_s: float = 120.0
+    idle_timeout_s: float = 120.0
     keep: bool = False
 
 
 @dataclass(slots=True)
 class Result:
-    """What a run was."""
+    """The result of a run."""
 
     verdict: Verdict
     faults: Counter[str]
-    nursed: Counter[str]
+    interventions: Counter[str]
     seconds: dict[str, float]
     folder: Path
 
 
-async def run(plan: Plan, *, tell: Callable[[str], None] = lambda _: None) -> Result:
-    """Carry out a run. Its folder is removed if all was good, unless it is to be kept."""
+async def run(plan: Plan, *, report: Callable[[str], None] = lambda _: None) -> Result:
+    """Run it. Its folder is deleted if nothing was wrong, unless the plan keeps it."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
-    result = await _run(plan, folder / "run", tell)
+    result = await _run(plan, folder / "run", report)
     if not result.verdict.wrong and not plan.keep:
         shutil.rmtree(folder)
     return result
 
 
-async def _run(plan: Plan, folder: Path, tell: Callable[[str], None]) -> Result:
+async def _run(plan: Plan, folder: Path, report: Callable[[str], None]) -> Result:
     began = time.monotonic()
     seconds: dict[str, float] = {}
 
     def lap(name: str) -> None:
         seconds[name] = time.monotonic() - began - sum(seconds.values())
-        tell(f"{name}: {seconds[name]:.1f} s")
+        report(f"{name}: {seconds[name]:.1f} s")
 
-    async with staged(folder, plan.size, seed=plan.seed) as stage:
+    async with running(folder, plan.size, seed=plan.seed) as environment:
         lap("start")
-        happenings = Happenings(stage, Random(plan.seed), tell=tell)
-        swinging = asyncio.create_task(swing(stage, Random(plan.seed + 1)))
+        schedule = FaultSchedule(environment, Random(plan.seed), report=report)
+        switching = asyncio.create_task(switch_targets(environment, Random(plan.seed + 1)))
         try:
-            await _storm(plan, stage, happenings, tell)
+            await _run_load_and_faults(plan, environment, schedule, report)
             lap("load and faults")
-            for shop in stage.shops:
+            for shop in environment.shops:
                 shop.handle.faults.clear()
-            nurse = Nurse(stage)
-            calm = await nurse.quiet(within_s=plan.quiet_within_s)
-            lap("until quiet")
+            on_call = OnCall(environment)
+            is_idle = await on_call.wait_until_idle(timeout_s=plan.idle_timeout_s)
+            lap("until idle")
         finally:
-            swinging.cancel()
+            switching.cancel()
             with suppress(asyncio.CancelledError):
-                await swinging
-        verdict = await judged(stage)
-        if not calm:
-            verdict.wrong.append(f"still not quiet after {plan.quiet_within_s:.0f} s: {nurse.left}")
-        verdict.figures["events"] = sum(each.witness.pushed for each in stage.shops)
+                await switching
+        verdict = await check_promises(environment)
+        if not is_idle:
+            verdict.wrong.append(f"not idle after {plan.idle_timeout_s:.0f} s: {on_call.remaining}")
+        verdict.figures["events"] = sum(shop.deliveries.pushed for shop in environment.shops)
         lap("verdict")
-        await _end(stage, verdict)
+        await _stop(environment, verdict)
         lap("end")
-    return Result(verdict, happenings.counts, nurse.done, seconds, folder)
+    return Result(verdict, schedule.counts, on_call.interventions, seconds, folder)
 
 
-async def _storm(plan: Plan, stage: Stage, happenings: Happenings, tell: Callable[[str], None]) -> None:
-    enough = asyncio.Event()
-    happenings.begin_base_faults()
-    loading = asyncio.create_task(_load(plan, stage, enough, tell))
-    storming = asyncio.create_task(
-        happenings.run(mean_gap_s=plan.mean_gap_s, enough=enough, briefly=plan.events < LONG)
+async def _run_load_and_faults(
+    plan: Plan, environment: Environment, schedule: FaultSchedule, report: Callable[[str], None]
+) -> None:
+    load_ended = asyncio.Event()
+    schedule.start_base_faults()
+    loading = asyncio.create_task(_load(plan, environment, load_ended, report))
+    injecting = asyncio.create_task(
+        schedule.run(mean_gap_s=plan.mean_gap_s, load_ended=load_ended, is_short=plan.events < LONG_RUN)
     )
     try:
-        done, _ = await asyncio.wait({loading, storming}, return_when=asyncio.FIRST_EXCEPTION)
+        done, _ = await asyncio.wait({loading, injecting}, return_when=asyncio.FIRST_EXCEPTION)
         for task in done:
             task.result()
     finally:
         loading.cancel()
-        storming.cancel()
-        await asyncio.gather(loading, storming, return_exceptions=True)
+        injecting.cancel()
+        await asyncio.gather(loading, injecting, return_exceptions=True)
 
 
-async def _load(plan: Plan, stage: Stage, enough: asyncio.Event, tell: Callable[[str], None]) -> None:
-    """Let things happen until enough webhooks were sent; never more on their way than can be in time."""
-    load, began, told = Load(stage.shops, Random(plan.seed + 2)), time.monotonic(), 0.0
-    while (pushed := sum(each.witness.pushed for each in stage.shops)) < plan.events:
-        elapsed = time.monotonic() - began
-        if elapsed - told > 10:
-            told = elapsed
-            tell(f"{pushed:,} of {plan.events:,} events, {pushed / elapsed:,.0f}/s")
-        pending = sum(each.witness.pending for each in stage.shops)
-        if pending > MOST_PENDING * len(stage.shops) or pushed > plan.per_s * elapsed:
+async def _load(
+    plan: Plan, environment: Environment, load_ended: asyncio.Event, report: Callable[[str], None]
+) -> None:
+    """Act until the shops have sent as many webhooks as the plan says, with a bounded number of them pending."""
+    load, started_s, reported_s = Load(environment.shops, Random(plan.seed + 2)), time.monotonic(), 0.0
+    while (pushed := sum(shop.deliveries.pushed for shop in environment.shops)) < plan.events:
+        elapsed = time.monotonic() - started_s
+        if elapsed - reported_s > 10:
+            reported_s = elapsed
+            report(f"{pushed:,} of {plan.events:,} events, {pushed / elapsed:,.0f}/s")
+        pending = sum(shop.deliveries.pending for shop in environment.shops)
+        if pending > MAX_PENDING * len(environment.shops) or pushed > plan.per_s * elapsed:
             await asyncio.sleep(0.01)
             continue
         for _ in range(20):
             load.step()
         await asyncio.sleep(0)
-    load.speak_of_all()
-    enough.set()
+    load.announce_all()
+    load_ended.set()
 
 
-async def _end(stage: Stage, verdict: Verdict) -> None:
-    """Told to stop, every process of ours ends in peace (uvicorn then raises the signal that it was sent)."""
+async def _stop(environment: Environment, verdict: Verdict) -> None:
+    """Stop every process: it must end in time by itself. uvicorn ends with the signal that it received."""
     codes = await asyncio.gather(
-        *(each.stop(within_s=STOP_WITHIN_S) for each in (*stage.webs, *stage.workers))
+        *(child.stop(timeout_s=STOP_TIMEOUT_S) for child in (*environment.webs, *environment.workers))
     )
-    names = [each.name for each in (*stage.webs, *stage.workers)]
+    names = [child.name for child in (*environment.webs, *environment.workers)]
     wrong = [
         f"{name} ended with {code}" for name, code in zip(names, codes, strict=True) if code not in (0, -15)
     ]
-    verdict.blame("processes that did not end in peace", wrong)
+    verdict.add("processes that did not stop properly", wrong)

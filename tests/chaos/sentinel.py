@@ -1,10 +1,12 @@
-"""`python -m tests.chaos.sentinel`: the primary is killed under load; what was acknowledged and is gone afterwards?
+"""`python -m tests.chaos.sentinel`: the primary is killed under load. How many acknowledged deliveries are lost?
 
-Replication is asynchronous, so a 200 says "on the primary's disk" and nothing of the replica. Three cases:
-`plain`, as it comes; `stalled`, the replica stood still and was killed too, came back first and was promoted;
-`guarded`, the same with `min-replicas-to-write 1` and `min-replicas-max-lag 1`, which refuses writes once the
-replica has been silent for longer than that, and so bounds the loss without excluding it. The old primary comes
-back as a replica: where two servers are guarded, nothing is acknowledged before that.
+Replication is asynchronous: a 200 says that the delivery is on the primary's disk, and nothing about the replica.
+There are three cases:
+- `plain`: the primary is killed.
+- `stalled`: the replica was stopped before, is killed too, comes back first and is promoted.
+- `guarded`: the same with `min-replicas-to-write 1` and `min-replicas-max-lag 1`. The primary then refuses writes
+  once the replica has been silent for a second, which limits the loss and does not exclude it. With two servers
+  nothing is acknowledged until the old primary is back as a replica.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ from redis.exceptions import RedisError
 
 from deploy.local.valkey import server_executable
 from deploy.local.wait import until
-from tests.chaos.children import Child
-from tests.chaos.edge import edge, kept
-from tests.chaos.posting import Poster
+from tests.chaos.poster import Poster
+from tests.chaos.processes import ChildProcess
+from tests.chaos.web_process import recorded_signatures, web_process
 from tests.support.ports import free_port
+from tests.support.valkey import valkey_command
 
 Case = Literal["plain", "stalled", "guarded"]
 CASES: Final[tuple[Case, ...]] = ("plain", "stalled", "guarded")
@@ -40,15 +43,15 @@ GUARD: Final = ("--min-replicas-to-write", "1", "--min-replicas-max-lag", "1")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of one case."""
+    """The result of one case."""
 
     case: Case
     acknowledged: int
     refused: int
-    lost: int  # acknowledged, and not on the new primary
-    lost_over_s: float  # between the first and the last acknowledgement that was lost
-    acknowledged_after: int  # the failover
-    lost_after: int  # of what was acknowledged after the failover
+    lost: int  # acknowledged, but not on the new primary
+    lost_over_s: float  # from the first to the last lost acknowledgement
+    acknowledged_after: int  # after the failover
+    lost_after: int  # acknowledged after the failover and lost
     away_s: float  # the longest time without an acknowledgement
 
     def __str__(self) -> str:
@@ -60,12 +63,12 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Flock:
+class SentinelSetup:
     """A primary, a replica and three sentinels."""
 
     folder: Path
     ports: list[int] = field(default_factory=lambda: [free_port() for _ in range(5)])
-    children: list[Child] = field(default_factory=list)
+    children: list[ChildProcess] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -76,12 +79,12 @@ class Flock:
         return Redis(host="127.0.0.1", port=self.ports[number], socket_timeout=30)
 
     async def start(self, case: Case) -> None:
-        """Start all five; returns when the sentinels know the replica and it is in step."""
+        """Start all five, and wait until the replica is in sync and the sentinels know it."""
         guard = GUARD if case == "guarded" else ()
         for number, extra in enumerate(((), ("--replicaof", "127.0.0.1", str(self.ports[0])))):
             await self._start(f"store{number}", [*self._store(number), *guard, *extra])
             assert await until(self._answers(number), within_s=60)
-        assert await until(self._in_step, within_s=60)
+        assert await until(self._is_in_sync, within_s=60)
         for number in (2, 3, 4):
             await self._start(
                 f"sentinel{number}", [server_executable(), str(self._config(number)), "--sentinel"]
@@ -94,37 +97,24 @@ class Flock:
             await child.kill()
 
     async def primary(self) -> int:
-        """Which of the two the sentinels name."""
-        found = await self._ask(2, "GET-MASTER-ADDR-BY-NAME")
-        return self.ports.index(int(found[1]))
+        """The number of the server that the sentinels call primary."""
+        address = await self._ask(2, "GET-MASTER-ADDR-BY-NAME")
+        return self.ports.index(int(address[1]))
 
-    async def _ask(self, number: int, question: str) -> Any:
+    async def _ask(self, number: int, command: str) -> Any:
         async with self.client(number) as sentinel:
             client: Any = sentinel
-            return await client.execute_command("SENTINEL", question, NAME)
+            return await client.execute_command("SENTINEL", command, NAME)
 
     async def _start(self, name: str, command: list[str]) -> None:
-        child = Child(name, command, {}, self.folder / "logs" / f"{name}.log")
+        child = ChildProcess(name, command, {}, self.folder / "logs" / f"{name}.log")
         self.children.append(child)
         await child.start()
 
     def _store(self, number: int) -> list[str]:
         folder = self.folder / f"store{number}"
         folder.mkdir()
-        options = {
-            "port": str(self.ports[number]),
-            "bind": "127.0.0.1",
-            "dir": str(folder),
-            "appendonly": "yes",
-            "appendfsync": "always",
-            "save": "",
-            "repl-diskless-sync-delay": "0",
-            "maxmemory-policy": "noeviction",
-        }
-        return [
-            server_executable(),
-            *(word for name, value in options.items() for word in (f"--{name}", value)),
-        ]
+        return valkey_command(folder, port=self.ports[number], fsync="always", repl_diskless_sync_delay="0")
 
     def _config(self, number: int) -> Path:
         folder = self.folder / f"sentinel{number}"
@@ -148,64 +138,64 @@ class Flock:
 
         return answers
 
-    async def _in_step(self) -> bool:
+    async def _is_in_sync(self) -> bool:
         async with self.client(1) as replica:
             return bool((await replica.info("replication"))["master_link_status"] == "up")
 
     def _knows_the_replica(self, number: int) -> Any:
         async def knows() -> bool:
             try:
-                found = await self._ask(number, "MASTER")
+                reply = await self._ask(number, "MASTER")
             except (RedisError, OSError):
                 return False
-            facts = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
-            said = {_text(key): _text(value) for key, value in facts.items()}
-            return said["num-slaves"] == "1" and said["num-other-sentinels"] == "2"
+            pairs = reply if isinstance(reply, dict) else dict(zip(reply[::2], reply[1::2], strict=True))
+            state = {_text(key): _text(value) for key, value in pairs.items()}
+            return state["num-slaves"] == "1" and state["num-other-sentinels"] == "2"
 
         return knows
 
 
-async def failed_over(case: Case) -> Outcome:
-    """Post, kill the primary, post on until the new one acknowledges, and count what it has."""
+async def run_failover(case: Case) -> Outcome:
+    """Post webhooks, kill the primary, post until the new one acknowledges, and count the losses."""
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     (folder / "logs").mkdir()
-    flock = Flock(folder)
+    setup = SentinelSetup(folder)
     try:
-        await flock.start(case)
-        async with flock.client(0) as first, edge(folder, first, flock.url) as url:
+        await setup.start(case)
+        async with setup.client(0) as first, web_process(folder, first, setup.url) as url:
             poster = Poster(url, connections=8)
             posting = asyncio.create_task(poster.run())
             await asyncio.sleep(2)
-            killed = await _kill(flock, case)
-            assert await until(_promoted(flock), within_s=120)
+            killed = await _kill(setup, case)
+            assert await until(_promoted(setup), within_s=120)
             new = time.monotonic()
-            await flock.children[0].start()
+            await setup.children[0].start()
             assert await until(_acknowledges(poster, new), within_s=120)
             await asyncio.sleep(2)
             poster.stop()
             posted = await posting
-        async with flock.client(1) as second:
-            there = await kept(second)
+        async with setup.client(1) as second:
+            recorded = await recorded_signatures(second)
     finally:
-        await flock.end()
+        await setup.end()
         shutil.rmtree(folder)
-    lost = posted.acknowledged.keys() - there
-    moments = sorted(posted.acknowledged[each] for each in lost)
-    all_moments = [killed, *sorted(at for at in posted.acknowledged.values() if at > killed)]
+    lost = posted.acknowledged.keys() - recorded
+    lost_at = sorted(posted.acknowledged[signature] for signature in lost)
+    all_times = [killed, *sorted(at for at in posted.acknowledged.values() if at > killed)]
     return Outcome(
         case,
         len(posted.acknowledged),
         posted.refused.total(),
         len(lost),
-        moments[-1] - moments[0] if moments else 0.0,
-        len(posted.after(new)),
-        len(posted.after(new) & lost),
-        max(b - a for a, b in itertools.pairwise(all_moments)) if all_moments[1:] else 0.0,
+        lost_at[-1] - lost_at[0] if lost_at else 0.0,
+        len(posted.acknowledged_after(new)),
+        len(posted.acknowledged_after(new) & lost),
+        max(b - a for a, b in itertools.pairwise(all_times)) if all_times[1:] else 0.0,
     )
 
 
-async def _kill(flock: Flock, case: Case) -> float:
-    primary, replica = flock.children[:2]
+async def _kill(setup: SentinelSetup, case: Case) -> float:
+    primary, replica = setup.children[:2]
     if case == "plain":
         await primary.kill()
         return time.monotonic()
@@ -213,23 +203,23 @@ async def _kill(flock: Flock, case: Case) -> float:
     await asyncio.sleep(STALL_S)
     await primary.kill()
     killed = time.monotonic()
-    await replica.kill()  # and with it all that its socket had received and it had not read
+    await replica.kill()  # what its socket had received and it had not read is lost with it
     stalling.cancel()
     await asyncio.gather(stalling, return_exceptions=True)
     await replica.start()
     return killed
 
 
-def _promoted(flock: Flock) -> Any:
+def _promoted(setup: SentinelSetup) -> Any:
     async def promoted() -> bool:
-        return await flock.primary() == 1
+        return await setup.primary() == 1
 
     return promoted
 
 
 def _acknowledges(poster: Poster, since: float) -> Any:
     async def acknowledges() -> bool:
-        return bool(poster.posted.after(since))
+        return bool(poster.posted.acknowledged_after(since))
 
     return acknowledges
 
@@ -240,7 +230,7 @@ def _text(value: Any) -> str:
 
 async def _all() -> None:
     for case in CASES:
-        sys.stdout.write(f"{await failed_over(case)}\n")
+        sys.stdout.write(f"{await run_failover(case)}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""A preloaded library that makes the store's disk slow and moves its clock, where there is a C compiler."""
+"""A preloaded library that makes the store's disk slow and moves its clock, if there is a C compiler."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SOURCE = Path(__file__).with_name("shim.c")
 
 
 class Shim:
-    """The library and the page of memory through which it is told what to do."""
+    """The library, and the page of shared memory that controls it."""
 
     def __init__(self, library: Path, page: Path) -> None:
         self._library = library
@@ -24,34 +24,34 @@ class Shim:
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process needs in its environment to be under the shim."""
+        """The environment variables that load it into a process."""
         return {"LD_PRELOAD": str(self._library), "CHAOS_PAGE": str(self._path)}
 
     def slow_fsync(self, seconds: float) -> None:
-        """Every fsync and fdatasync takes so much longer from now on."""
+        """Make every fsync and fdatasync take longer by this."""
         self._page[:8] = struct.pack("q", int(seconds * 1e6))
 
     def move_clock(self, seconds: float) -> None:
-        """The clock is ahead of the machine's by so much from now on."""
+        """Set the clock ahead of the machine's by this."""
         self._page[8:] = struct.pack("q", int(seconds * 1e6))
 
 
-def why_not() -> str:
-    """Why there can be no shim here; "" when there can."""
+def unavailable_reason() -> str:
+    """Why there can be no shim on this machine; empty if there can."""
     if not sys.platform.startswith("linux"):
         return "LD_PRELOAD is Linux's"
     return "" if shutil.which("cc") else "there is no C compiler"
 
 
-def built(folder: Path) -> Shim | None:
-    """Compile the shim into `folder`; None where that cannot be done."""
+def build_shim(folder: Path) -> Shim | None:
+    """Compile the shim into `folder`; None if that is not possible."""
     compiler = shutil.which("cc")
-    if why_not() or compiler is None:
+    if unavailable_reason() or compiler is None:
         return None
     library = folder / "shim.so"
-    done = subprocess.run(  # noqa: S603
+    compiled = subprocess.run(  # noqa: S603
         [compiler, "-shared", "-fPIC", "-O1", "-o", str(library), str(SOURCE), "-ldl"],
         capture_output=True,
         check=False,
     )
-    return Shim(library, folder / "shim.page") if done.returncode == 0 else None
+    return Shim(library, folder / "shim.page") if compiled.returncode == 0 else None

@@ -1,4 +1,4 @@
-"""The store of a chaos run: Valkey on disk before every answer, killed and started again on its own files."""
+"""The store of a chaos run: a Valkey that writes to disk before every answer, and restarts on its files."""
 
 from __future__ import annotations
 
@@ -10,50 +10,36 @@ from arq.connections import ArqRedis
 from deploy.local.aof_repair import repair_aof
 from deploy.local.valkey import server_executable, wait_until_ready
 from service.store.client.connection import connect
-from tests.chaos.children import Child
+from tests.chaos.processes import ChildProcess
 from tests.chaos.shim import Shim
+from tests.support.valkey import Fsync, valkey_command
 
 
 class ChaosStore:
-    """One Valkey and a client of ours that goes to it directly."""
+    """One Valkey, and a client that no proxy can disturb."""
 
-    def __init__(self, folder: Path, *, fsync: str = "always", shim: Shim | None = None) -> None:
+    def __init__(self, folder: Path, *, fsync: Fsync = "always", shim: Shim | None = None) -> None:
         self.folder = folder / "store"
         self.folder.mkdir(exist_ok=True)
         self.socket = folder / "store.sock"
         self.shim = shim
-        self.mended = 0  # kills that tore the log
-        self.child = Child(
-            "store", self._command(fsync), shim.environ if shim else {}, folder / "logs" / "store.log"
+        self.repaired_logs = 0  # kills that left the append-only file incomplete
+        command = valkey_command(self.folder, socket=self.socket, fsync=fsync, aof_load_truncated="no")
+        self.child = ChildProcess(
+            "store", command, shim.environ if shim else {}, folder / "logs" / "store.log"
         )
         self.redis: ArqRedis = connect(f"unix://{self.socket}", retries=20)
 
-    def _command(self, fsync: str) -> list[str]:
-        options = {
-            "port": "0",
-            "unixsocket": str(self.socket),
-            "dir": str(self.folder),
-            "appendonly": "yes",
-            "appendfsync": fsync,
-            "aof-load-truncated": "no",
-            "save": "",
-            "maxmemory-policy": "noeviction",
-        }
-        return [
-            server_executable(),
-            *(word for name, value in options.items() for word in (f"--{name}", value)),
-        ]
-
     async def start(self) -> None:
-        """Start it on its files; returns when it answers."""
+        """Start it on its files, and wait until it answers."""
         self.socket.unlink(missing_ok=True)
         if await asyncio.to_thread(repair_aof, self.folder, server_executable()):
-            self.mended += 1
+            self.repaired_logs += 1
         await self.child.start()
         await wait_until_ready(f"unix://{self.socket}", within_s=60)
 
     async def kill(self, *, away_s: float) -> None:
-        """kill -9, and back after a while."""
+        """kill -9, and start it again after a while."""
         await self.child.kill()
         await asyncio.sleep(away_s)
         await self.start()

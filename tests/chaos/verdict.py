@@ -1,4 +1,4 @@
-"""Judges a run after its end: the record of deliveries, every customer's tags, the writes, the logs, the processes."""
+"""Checks the promises after a run: recorded deliveries, every customer's tags, writes, logs and processes."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 
 from redis.asyncio import Redis
 
-from service.domain.customers.customer import OrgId
+from service.domain.customers import OrgId
 from service.store.history import deliveries
-from service.store.queue import dead_letters
-from tests.chaos import canaries
-from tests.chaos.load import Shopful
-from tests.chaos.locks import Lines, Ruling, rule
+from service.store.queue import list_open
+from tests.chaos.environment import Environment
+from tests.chaos.lease_check import Traces, check_writes
+from tests.chaos.load import ShopUnderLoad
 from tests.chaos.rules import MANAGED, Oracle
-from tests.chaos.stage import Stage
+from tests.support import canaries
 
-MOST_NAMED = 10
+MAX_NAMED = 10
 
-# Log lines that only a bug in our own code writes.
+# log lines that only a bug in our own code writes
 BUGS = (
     '"outcome": "error"',
     '"detail": "bug"',
@@ -30,134 +30,133 @@ BUGS = (
 
 @dataclass(slots=True)
 class Verdict:
-    """What was found; a run is good when `wrong` is empty."""
+    """The result of a run, which is good when `wrong` is empty."""
 
     figures: dict[str, int] = field(default_factory=dict)
     wrong: list[str] = field(default_factory=list)
 
-    def blame(self, what: str, cases: list[str]) -> None:
-        """Note how many cases there are, and the first of them."""
-        self.figures[what] = len(cases)
-        self.wrong += [f"{what}: {each}" for each in cases[:MOST_NAMED]]
+    def add(self, kind: str, cases: list[str]) -> None:
+        """Count the cases, and name the first of them."""
+        self.figures[kind] = len(cases)
+        self.wrong += [f"{kind}: {case}" for case in cases[:MAX_NAMED]]
 
 
-async def judged(stage: Stage) -> Verdict:
-    """Judge everything that can be judged while the store still runs."""
+async def check_promises(environment: Environment) -> Verdict:
+    """Check everything, while the store still runs."""
     verdict = Verdict()
-    await _record(stage, verdict)
-    verdict.figures["kills that tore the store's log"] = stage.store.mended
-    _tags(stage, verdict)
-    await _letters(stage, verdict)
-    _writes(stage, verdict)
-    _logs(stage, verdict)
-    verdict.blame("processes that died", [each for child in stage.children for each in child.died])
+    await _check_deliveries(environment, verdict)
+    verdict.figures["kills that left the append-only file incomplete"] = environment.store.repaired_logs
+    _check_tags(environment, verdict)
+    await _check_dead_letters(environment, verdict)
+    _check_writes(environment, verdict)
+    _check_logs(environment, verdict)
+    verdict.add("processes that died", [death for child in environment.children for death in child.deaths])
     return verdict
 
 
-async def _record(stage: Stage, verdict: Verdict) -> None:
-    verdict.figures["deliveries answered 200"] = sum(each.witness.answered.total() for each in stage.shops)
-    verdict.figures["deliveries answered otherwise"] = sum(
-        each.witness.refused.total() for each in stage.shops
-    )
-    verdict.blame("acknowledged and lost", await lost(stage.store.redis, stage.shops))
+async def _check_deliveries(environment: Environment, verdict: Verdict) -> None:
+    sent = [shop.deliveries for shop in environment.shops]
+    verdict.figures["deliveries answered 200"] = sum(shop.acknowledged.total() for shop in sent)
+    verdict.figures["deliveries answered otherwise"] = sum(shop.refused.total() for shop in sent)
+    verdict.add("acknowledged and lost", await lost_deliveries(environment.store.redis, environment.shops))
 
 
-async def lost(redis: Redis, shops: Sequence[Shopful]) -> list[str]:
-    """Every 200 must have an entry of its own in the record: as many for each topic and body, or more."""
-    found: list[str] = []
+async def lost_deliveries(redis: Redis, shops: Sequence[ShopUnderLoad]) -> list[str]:
+    """The acknowledgements without a recorded delivery. Each needs its own, also for equal topics and bodies."""
+    lost: list[str] = []
     for shop in shops:
-        kept = await recorded(redis, OrgId(shop.handle.org))
-        for (topic, signature), times in shop.witness.answered.items():
-            missing = times - kept[topic, signature]
-            found += [f"{shop.handle.org} {topic} {signature[:12]}"] * max(0, missing)
-    return found
+        recorded = await count_recorded(redis, OrgId(shop.handle.org))
+        for (topic, signature), count in shop.deliveries.acknowledged.items():
+            missing = count - recorded[topic, signature]
+            lost += [f"{shop.handle.org} {topic} {signature[:12]}"] * max(0, missing)
+    return lost
 
 
-async def recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, str]]:
-    """What the record has, by topic and signature."""
-    kept: Counter[tuple[str, str]] = Counter()
+async def count_recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, str]]:
+    """The recorded deliveries of a shop, by topic and signature."""
+    recorded: Counter[tuple[str, str]] = Counter()
     before: str | None = None
     while True:
         page = await deliveries.list_deliveries(redis, org, before=before, limit=deliveries.MAX_PAGE)
-        kept.update((each.topic, each.signature) for each in page.deliveries)
+        recorded.update((delivery.topic, delivery.signature) for delivery in page.deliveries)
         before = page.before
         if before is None:
-            return kept
+            return recorded
 
 
-def _tags(stage: Stage, verdict: Verdict) -> None:
-    verdict.figures["customers"] = sum(len(each.ids) for each in stage.shops)
-    verdict.figures["customers deleted"] = sum(len(each.deleted) for each in stage.shops)
-    verdict.blame("wrong tags", wrong_tags(stage.shops))
+def _check_tags(environment: Environment, verdict: Verdict) -> None:
+    verdict.figures["customers"] = sum(len(shop.ids) for shop in environment.shops)
+    verdict.figures["customers deleted"] = sum(len(shop.deleted) for shop in environment.shops)
+    verdict.add("wrong tags", wrong_tags(environment.shops))
 
 
-def wrong_tags(shops: Sequence[Shopful]) -> list[str]:
-    """Every customer must have what the rules give to its record, and all that staff gave; nothing else."""
-    oracle = Oracle.made()
-    return [each for shop in shops for customer in shop.ids for each in _tags_of(shop, customer, oracle)]
+def wrong_tags(shops: Sequence[ShopUnderLoad]) -> list[str]:
+    """The customers that lack a tag of the rules or of staff, or have another one."""
+    oracle = Oracle.build()
+    return [error for shop in shops for customer in shop.ids for error in _tag_errors(shop, customer, oracle)]
 
 
-def _tags_of(shop: Shopful, customer: int, oracle: Oracle) -> list[str]:
-    found = shop.handle.tags(customer)
-    wanted = oracle.wanted(shop.handle.body(customer)) | shop.earlier[customer]
+def _tag_errors(shop: ShopUnderLoad, customer: int, oracle: Oracle) -> list[str]:
+    tags = shop.handle.tags(customer)
+    wanted = oracle.wanted(shop.handle.body(customer)) | shop.given_before[customer]
     name = f"{shop.handle.org} {customer}"
-    wrong = []
-    if found & MANAGED != wanted:
-        missing, more = sorted(wanted - found), sorted((found & MANAGED) - wanted)
-        wrong.append(f"{name} misses {missing}, has {more} too many")
-    if found - MANAGED != shop.by_hand[customer]:
-        wrong.append(
-            f"{name} has {sorted(found - MANAGED)} by hand, staff gave {sorted(shop.by_hand[customer])}"
-        )
-    return wrong
+    errors = []
+    if tags & MANAGED != wanted:
+        missing, extra = sorted(wanted - tags), sorted((tags & MANAGED) - wanted)
+        errors.append(f"{name} lacks {missing}, has {extra} too many")
+    if tags - MANAGED != shop.by_hand[customer]:
+        staff = sorted(shop.by_hand[customer])
+        errors.append(f"{name} has {sorted(tags - MANAGED)} by hand, staff gave {staff}")
+    return errors
 
 
-async def _letters(stage: Stage, verdict: Verdict) -> None:
-    """A dead letter is a customer that somebody has to look at: after these faults there is no reason for one."""
-    found: list[str] = []
-    for shop in stage.shops:
-        letters = await dead_letters.list_open(stage.store.redis, OrgId(shop.handle.org))
-        found += [
-            f"{shop.handle.org} {each.customer} {each.text}"
-            for each in letters
-            if each.customer not in shop.deleted
+async def _check_dead_letters(environment: Environment, verdict: Verdict) -> None:
+    """No fault of a run is a reason for a dead letter that stays open."""
+    unresolved: list[str] = []
+    for shop in environment.shops:
+        unresolved += [
+            f"{shop.handle.org} {letter.customer} {letter.text}"
+            for letter in await list_open(environment.store.redis, OrgId(shop.handle.org))
+            if letter.customer not in shop.deleted
         ]
-    verdict.blame("dead letters", found)
+    verdict.add("dead letters", unresolved)
 
 
-def _writes(stage: Stage, verdict: Verdict) -> None:
-    pauses = [each for child in stage.children for each in child.pauses]
-    ruling: Ruling = rule(Lines(sorted(stage.folder.glob("*.witness"))), pauses)
-    seen = sum(
+def _check_writes(environment: Environment, verdict: Verdict) -> None:
+    pauses = [pause for child in environment.children for pause in child.pauses]
+    report = check_writes(Traces(sorted(environment.folder.glob("*.trace"))), pauses)
+    arrived = sum(
         number
-        for shop in stage.shops
+        for shop in environment.shops
         for endpoint, number in shop.handle.calls.by_endpoint().items()
         if endpoint.endswith(" tags")
     )
     verdict.figures |= {
-        "turns": ruling.turns,
-        "tag writes begun": ruling.writes,
-        "tag writes that arrived": seen,
-        "of these over after the lock was lost": ruling.overtaken,
-        "of these begun unknowing, after a standstill": ruling.unknowable,
+        "drain runs": report.drains,
+        "tag writes started": report.writes,
+        "tag writes that arrived": arrived,
+        "writes that ended after the lease was lost": report.overtaken,
+        "late writes right after a stop": report.excused,
     }
-    unseen = [f"{seen - ruling.writes} writes arrived that no worker noted"] if seen > ruling.writes else []
-    verdict.blame("writes that must not be", ruling.wrong + unseen)
+    untraced = arrived - report.writes
+    unknown = [f"{untraced} writes arrived that no worker recorded"] if untraced > 0 else []
+    verdict.add("forbidden writes", report.wrong + unknown)
 
 
-def _logs(stage: Stage, verdict: Verdict) -> None:
-    pids = [each.pid for each in stage.children]
-    verdict.blame("secrets found", canaries.found_in_logs(stage.logs) + canaries.found_in_arguments(pids))
-    verdict.blame("bugs logged", _lines(stage, *BUGS))
-    verdict.figures["exceptions that nobody retrieved"] = len(_lines(stage, "never retrieved"))
+def _check_logs(environment: Environment, verdict: Verdict) -> None:
+    pids = [child.pid for child in environment.children]
+    leaks = canaries.find_in_logs(environment.logs) + canaries.find_in_arguments(pids)
+    verdict.add("secrets and personal data that leaked", leaks)
+    verdict.add("bugs logged", _log_lines(environment, *BUGS))
+    verdict.figures["exceptions that were never retrieved"] = len(_log_lines(environment, "never retrieved"))
 
 
-def _lines(stage: Stage, *marks: str) -> list[str]:
-    """The log lines that hold one of these."""
-    found: list[str] = []
-    for path in stage.logs:
+def _log_lines(environment: Environment, *texts: str) -> list[str]:
+    """The log lines that contain one of these texts."""
+    matches: list[str] = []
+    for path in environment.logs:
         with path.open(encoding="utf-8", errors="replace") as log:
-            found += [
-                f"{path.name}: {line[:400].strip()}" for line in log if any(each in line for each in marks)
+            matches += [
+                f"{path.name}: {line[:400].strip()}" for line in log if any(text in line for text in texts)
             ]
-    return found
+    return matches

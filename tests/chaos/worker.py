@@ -1,4 +1,4 @@
-"""`python -m tests.chaos.worker`: a worker whose bucket leaks faster than Haravan's, with a witness beside it."""
+"""`python -m tests.chaos.worker`: a worker with a faster rate limit than Haravan's, which records what it does."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import uvloop
 
 from service.runtime.log import configure_logging
 from service.settings import Settings, read_settings
-from tests.chaos.witness import Pen, Standstill, WitnessedWorker
+from tests.chaos.trace import StopPoint, TracedWorker, TraceFile
 
 
 async def run(settings: Settings) -> None:
-    """Work until told to stop."""
-    worker = WitnessedWorker(settings, leak_per_s=float(os.environ["CHAOS_LEAK_PER_S"]))
-    worker.pen, worker.standstill = Pen(Path(os.environ["CHAOS_WITNESS"])), Standstill()
+    """Work until a signal stops it."""
+    worker = TracedWorker(settings, leak_per_s=float(os.environ["CHAOS_LEAK_PER_S"]))
+    worker.trace_file, worker.stop_point = TraceFile(Path(os.environ["CHAOS_TRACE"])), StopPoint()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, worker.stop)
-    loop.add_signal_handler(signal.SIGUSR1, setattr, worker.standstill, "armed", "permit")
-    loop.add_signal_handler(signal.SIGUSR2, setattr, worker.standstill, "armed", "write")
+    loop.add_signal_handler(signal.SIGUSR1, setattr, worker.stop_point, "armed", "permit")
+    loop.add_signal_handler(signal.SIGUSR2, setattr, worker.stop_point, "armed", "write")
     structlog.get_logger().info("worker", outcome="started")
     await worker.run()
     structlog.get_logger().info("worker", outcome="stopped")

@@ -1,4 +1,4 @@
-"""The ops API keeps what its document promises, whatever is asked: no 500, nothing accepted or answered that it does not describe."""
+"""The ops API does what its OpenAPI document says: no 500, and no request or answer that it does not describe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from tests.support.shop import OPS_TOKEN, ORG
 pytestmark = pytest.mark.timeout(900)
 Case = schemathesis.Case[Any]
 TOKEN: Final = {"Authorization": f"Bearer {OPS_TOKEN}"}
-KNOWN: Final = {  # what is there, so that more than a 404 is seen
+EXISTING: Final = {  # most requests name what exists, or they would only get 404
     "org": {"type": "string", "enum": [ORG, ORG, ORG, "999"]},
     "customer": {"type": "integer", "enum": [1, 2, 404]},
     "run": {"type": "string", "enum": ["R1", "P1", "P2"]},
@@ -27,66 +27,69 @@ KNOWN: Final = {  # what is there, so that more than a 404 is seen
 
 
 def described() -> dict[str, Any]:
+    """The document of the API."""
     return copy.deepcopy(document(ENDPOINTS))
 
 
-def of_what_is_there() -> dict[str, Any]:
-    """The document, its paths narrowed to what exists and its rules to some that are right."""
-    told = described()
-    for path in told["paths"].values():
+def narrowed() -> dict[str, Any]:
+    """The document with paths of what exists and rules that are valid."""
+    description = described()
+    for path in description["paths"].values():
         for operation in path.values():
             for parameter in operation["parameters"]:
                 if parameter["in"] == "path":
-                    parameter["schema"] = KNOWN[parameter["name"]]
+                    parameter["schema"] = EXISTING[parameter["name"]]
     for name in ("PreviewRequest", "PublishRequest"):
-        told["components"]["schemas"][name]["properties"]["rules"] = {
+        description["components"]["schemas"][name]["properties"]["rules"] = {
             "enum": [RULES_EXAMPLE, RULES_TEXT_EXAMPLE]
         }
-    return told
+    return description
 
 
-def asking(told: dict[str, Any], mode: GenerationMode) -> OpenApiSchema:
-    """Requests as the document describes them, or such that break it somewhere."""
-    schema = schemathesis.openapi.from_dict(told)
+def requests_for(description: dict[str, Any], mode: GenerationMode) -> OpenApiSchema:
+    """Requests as the document describes them, or requests that break it somewhere."""
+    schema = schemathesis.openapi.from_dict(description)
     schema.config.generation.update(modes=[mode], with_security_parameters=False, database="none")
     return schema
 
 
 def times(number: int) -> Any:
-    """So many requests of each operation."""
+    """This many requests of every operation."""
     return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-right = asking(of_what_is_there(), GenerationMode.POSITIVE)
-wrong = asking(described(), GenerationMode.NEGATIVE).exclude(operation_id="list_shops")  # asks nothing
+valid = requests_for(narrowed(), GenerationMode.POSITIVE)
+invalid = requests_for(described(), GenerationMode.NEGATIVE).exclude(
+    operation_id="list_shops"
+)  # has no parameters to break
 
 
-def ask(case: Case, port: int) -> None:
-    """Ask, and hold the answer against the document."""
+def send(case: Case, port: int) -> None:
+    """Send the request and compare the answer with the document."""
     case.call_and_validate(base_url=f"http://127.0.0.1:{port}", headers=TOKEN)
 
 
-@right.parametrize()
+@valid.parametrize()
 @times(4)
-def test_what_is_asked_rightly_is_answered_as_described(case: Case, port: int) -> None:
-    ask(case, port)
+def test_valid_requests_are_answered_as_described(case: Case, port: int) -> None:
+    send(case, port)
 
 
-@wrong.parametrize()
+@invalid.parametrize()
 @times(4)
-def test_what_is_asked_wrongly_is_refused_as_described(case: Case, port: int) -> None:
-    ask(case, port)
+def test_invalid_requests_are_refused_as_described(case: Case, port: int) -> None:
+    send(case, port)
 
 
 @pytest.mark.slow
-@right.parametrize()
+@valid.parametrize()
 @times(300)
-def test_the_same_of_many_right_ones(case: Case, port: int) -> None:
-    ask(case, port)
+def test_many_valid_requests_are_answered_as_described(case: Case, port: int) -> None:
+    send(case, port)
 
 
 @pytest.mark.slow
-@wrong.parametrize()
+@invalid.parametrize()
 @times(300)
-def test_the_same_of_many_wrong_ones(case: Case, port: int) -> None:
-    ask(case, port)
+def test_many_invalid_requests_are_refused_as_described(case: Case, port: int) -> None:
+    send(case, port)

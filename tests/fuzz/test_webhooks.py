@@ -1,4 +1,4 @@
-"""The webhook endpoint over the wire: whatever is sent, nothing is a 500, and what is signed rightly is taken."""
+"""The webhook endpoint over real sockets: no bytes give a 500, and every signed webhook is acknowledged."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from tests.support.shop import ORG
 
 pytestmark = pytest.mark.timeout(900)
 SEEDS: Final = Path(__file__).parents[1] / "payloads/seeds"
-WHOLE: Final = json.loads((SEEDS / "admin-get.json").read_text(encoding="utf-8"))
+COMPLETE: Final = json.loads((SEEDS / "admin-get.json").read_text(encoding="utf-8"))
 TOPICS: Final = ["customers/update", "customers/create", "customers/delete", "orders/paid", "refunds/create", "app/uninstalled", "shop/update", ""]  # fmt: skip
 
 
 def times(number: int) -> settings:
-    """So many examples."""
+    """This many examples."""
     return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-def customer_of(told: Any) -> dict[str, Any]:
-    found: dict[str, Any] = told.get("customer", told)
-    return found
+def customer_of(body: Any) -> dict[str, Any]:
+    """The customer in a body, with or without an envelope."""
+    customer: dict[str, Any] = body.get("customer", body)
+    return customer
 
 
 WORDS: Final = st.text(max_size=20) | st.sampled_from(
@@ -40,11 +41,11 @@ JSON: Final = st.recursive(
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(WORDS, inner, max_size=4),
     max_leaves=12,
 )
-FIELDS: Final = sorted(customer_of(WHOLE))
+FIELDS: Final = sorted(customer_of(COMPLETE))
 CUSTOMERS: Final = st.dictionaries(st.sampled_from(FIELDS), JSON, max_size=6).map(
-    lambda odd: customer_of(WHOLE) | odd
+    lambda odd: customer_of(COMPLETE) | odd
 )
-SHAPES: Final = JSON | CUSTOMERS | CUSTOMERS.map(lambda one: {"customer": one}) | JSON.map(lambda one: {"customer": {"id": one}})  # fmt: skip
+SHAPES: Final = JSON | CUSTOMERS | CUSTOMERS.map(lambda customer: {"customer": customer}) | JSON.map(lambda number: {"customer": {"id": number}})  # fmt: skip
 ODD: Final = st.sampled_from(
     [
         b"",
@@ -69,7 +70,7 @@ ODD: Final = st.sampled_from(
 )
 BODIES: Final = st.binary(max_size=200) | ODD | SHAPES.map(lambda shape: json.dumps(shape).encode())
 LINE: Final = st.binary(max_size=60).map(
-    lambda raw: bytes(each for each in raw if each >= 32 and each != 127)
+    lambda raw: bytes(byte for byte in raw if byte >= 32 and byte != 127)
 )
 NAMES: Final = st.sampled_from([b"X-Haravan-Topic", b"X-Haravan-Org-Id", b"X-Haravan-HmacSha256", b"X-Haravan-Hmac-Sha256", b"X-Haravan-Test", b"Haravan-Shop-Domain", b"Content-Type", b"X-Request-Id", b"Cookie"])  # fmt: skip
 MORE: Final = st.lists(st.tuples(NAMES, LINE), max_size=4)
@@ -100,51 +101,55 @@ def signed(body: bytes, topic: str, org: str) -> list[tuple[bytes, bytes]]:
     ]
 
 
-def rightly_signed_is_taken(wire: Wire, body: bytes, topic: str, org: str, more: list[tuple[bytes, bytes]], chunked: bool, last: bool) -> None:  # fmt: skip
+def a_signed_webhook_is_acknowledged(wire: Wire, body: bytes, topic: str, org: str, more: list[tuple[bytes, bytes]], chunked: bool, last: bool) -> None:  # fmt: skip
     ending = [(b"Connection", b"close")] if last else []
-    others = [line for line in more if line[0] != b"X-Haravan-Org-Id"]
-    request = webhook(body, [*signed(body, topic, org), *others, *ending], chunked=chunked)
+    allowed = [line for line in more if line[0] != b"X-Haravan-Org-Id"]
+    request = webhook(body, [*signed(body, topic, org), *allowed, *ending], chunked=chunked)
 
-    assert wire.ask(request) == 200
+    assert wire.request(request) == 200
 
 
-def anything_is_taken_or_refused(wire: Wire, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
-    assert wire.ask(webhook(body, more)) in {200, 401}
+def any_webhook_is_acknowledged_or_refused(wire: Wire, body: bytes, more: list[tuple[bytes, bytes]]) -> None:
+    assert wire.request(webhook(body, more)) in {200, 401}
 
 
 def any_query_is_answered(wire: Wire, query: bytes) -> None:
-    target = bytes(each for each in query if each > 32 and each not in b"#\x7f")
+    target = bytes(byte for byte in query if byte > 32 and byte not in b"#\x7f")
 
-    assert wire.ask(b"GET /webhooks/haravan?" + target + b" HTTP/1.1\r\nHost: x\r\n\r\n") in {200, 400, 401}
+    assert wire.request(b"GET /webhooks/haravan?" + target + b" HTTP/1.1\r\nHost: x\r\n\r\n") in {
+        200,
+        400,
+        401,
+    }
 
 
-def a_lie_about_the_length_is_no_fault(wire: Wire, body: bytes, length: int) -> None:
+def a_wrong_length_is_no_server_error(wire: Wire, body: bytes, length: int) -> None:
     head = b"POST /webhooks/haravan HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % length
 
-    assert wire.shout(head + body) < 500
+    assert wire.send_only(head + body) < 500
 
 
-def noise_is_no_fault(wire: Wire, whole: bytes, at: int, noise: bytes) -> None:
-    place = at % (len(whole) + 1)
+def noise_is_no_server_error(wire: Wire, request: bytes, at: int, noise: bytes) -> None:
+    place = at % (len(request) + 1)
 
-    assert wire.shout(whole[:place] + noise + whole[place:]) < 500
+    assert wire.send_only(request[:place] + noise + request[place:]) < 500
 
 
 PIECES: Final[dict[Callable[..., None], dict[str, st.SearchStrategy[Any]]]] = {
-    rightly_signed_is_taken: {"body": BODIES, "topic": st.sampled_from(TOPICS), "org": ORGS, "more": MORE, "chunked": st.booleans(), "last": st.booleans()},
-    anything_is_taken_or_refused: {"body": BODIES, "more": MORE},
+    a_signed_webhook_is_acknowledged: {"body": BODIES, "topic": st.sampled_from(TOPICS), "org": ORGS, "more": MORE, "chunked": st.booleans(), "last": st.booleans()},
+    any_webhook_is_acknowledged_or_refused: {"body": BODIES, "more": MORE},
     any_query_is_answered: {"query": st.binary(max_size=80) | st.binary(max_size=40).map(lambda raw: b"hub.mode=subscribe&hub.verify_token=" + raw)},
-    a_lie_about_the_length_is_no_fault: {"body": BODIES, "length": st.integers(-5, 10**12) | st.integers(0, 50)},
-    noise_is_no_fault: {"whole": st.just(webhook(b'{"id": 7}', signed(b'{"id": 7}', "customers/update", ORG))), "at": st.integers(0, 400), "noise": st.binary(max_size=30)},
+    a_wrong_length_is_no_server_error: {"body": BODIES, "length": st.integers(-5, 10**12) | st.integers(0, 50)},
+    noise_is_no_server_error: {"request": st.just(webhook(b'{"id": 7}', signed(b'{"id": 7}', "customers/update", ORG))), "at": st.integers(0, 400), "noise": st.binary(max_size=30)},
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("fact", PIECES, ids=lambda fact: fact.__name__.replace("_", " "))
-def test_whatever_is_sent(wire: Wire, fact: Callable[..., None]) -> None:
+def test_examples(wire: Wire, fact: Callable[..., None]) -> None:
     times(100)(given(**PIECES[fact])(lambda **sent: fact(wire, **sent)))()
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("fact", PIECES, ids=lambda fact: fact.__name__.replace("_", " "))
-def test_whatever_is_sent_for_long(wire: Wire, fact: Callable[..., None]) -> None:
+def test_many_examples(wire: Wire, fact: Callable[..., None]) -> None:
     times(4_000)(given(**PIECES[fact])(lambda **sent: fact(wire, **sent)))()

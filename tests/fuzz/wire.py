@@ -1,84 +1,84 @@
-"""A client that sends any bytes over one connection, and reads what HTTP answers it gets."""
+"""A client that sends any bytes over one connection and reads the HTTP answers."""
 
 from __future__ import annotations
 
 import socket
 from typing import Final
 
-WITHIN_S: Final = 60.0
+TIMEOUT_S: Final = 60.0
 
 
 class Wire:
-    """One connection at a time, opened again when the server hung up."""
+    """One connection, opened again after the server closed it."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._socket: socket.socket | None = None
 
-    def ask(self, request: bytes) -> int:
-        """The status of the answer; 0 when the server hung up without one."""
-        for _ in range(2):  # a kept connection may have been closed meanwhile
-            fresh = self._socket is None
-            status = self._ask(self._there(), request)
-            if status or fresh:
+    def request(self, request: bytes) -> int:
+        """The status of the answer; 0 if the server closed the connection without an answer."""
+        for _ in range(2):  # the server may have closed an idle connection
+            is_new = self._socket is None
+            status = self._request(self._connection(), request)
+            if status or is_new:
                 return status
         return 0
 
-    def shout(self, noise: bytes) -> int:
-        """Send bytes and no more; the status of whatever comes back before the server hangs up, 0 for nothing."""
-        with socket.create_connection(("127.0.0.1", self._port), timeout=WITHIN_S) as there:
+    def send_only(self, noise: bytes) -> int:
+        """Send bytes and close the sending side. The status of the answer, 0 without one."""
+        with socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S) as connection:
             try:
-                there.sendall(noise)
-                there.shutdown(socket.SHUT_WR)
+                connection.sendall(noise)
+                connection.shutdown(socket.SHUT_WR)
             except OSError:
                 pass
-            return _status(_rest(there))
+            return _status(_read_rest(connection))
 
     def close(self) -> None:
-        """Hang up."""
+        """Close the connection."""
         if self._socket is not None:
             self._socket.close()
             self._socket = None
 
-    def _there(self) -> socket.socket:
+    def _connection(self) -> socket.socket:
         if self._socket is None:
-            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=WITHIN_S)
+            self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=TIMEOUT_S)
         return self._socket
 
-    def _ask(self, there: socket.socket, request: bytes) -> int:
+    def _request(self, connection: socket.socket, request: bytes) -> int:
         try:
-            there.sendall(request)
-            head = _until(there, b"\r\n\r\n")
+            connection.sendall(request)
+            head = _read_until(connection, b"\r\n\r\n")
         except (BrokenPipeError, ConnectionResetError):
             head = b""
         lines = head.lower().split(b"\r\n")
         length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
         body = head.partition(b"\r\n\r\n")[2]
         while head and len(body) < length:
-            body += there.recv(65536)
+            body += connection.recv(65536)
         if not head or b"connection: close" in lines:
             self.close()
         return _status(head)
 
 
-def _until(there: socket.socket, mark: bytes) -> bytes:
-    got = b""
-    while mark not in got:
-        piece = there.recv(65536)
+def _read_until(connection: socket.socket, end: bytes) -> bytes:
+    received = b""
+    while end not in received:
+        piece = connection.recv(65536)
         if not piece:
             return b""
-        got += piece
-    return got
+        received += piece
+    return received
 
 
-def _rest(there: socket.socket) -> bytes:
-    got = b""
+def _read_rest(connection: socket.socket) -> bytes:
+    received = b""
     try:
-        while piece := there.recv(65536):
-            got += piece
+        while piece := connection.recv(65536):
+            received += piece
     except ConnectionResetError:
         pass
-    return got
+    return received
 
 
 def _status(answer: bytes) -> int:

@@ -1,4 +1,4 @@
-"""Group commit: who is answered when, and what happens when Redis is slow, forgetful or away."""
+"""Group commit and its writer: when a request is answered, and what happens if Redis is slow, restarted or unreachable."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ async def recorded(redis: ArqRedis) -> int:
 
 @asynccontextmanager
 async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[GroupCommit]:
-    """An ingest that runs around the block; a busy machine must not look like a slow store."""
-    ingest = GroupCommit(redis, **{"deadline_s": 60, **options})
-    ingest.start()
+    """A group commit that runs during the block. Its deadline is long, because a busy machine is slow."""
+    commit = GroupCommit(redis, **{"deadline_s": 60, **options})
+    commit.start()
     try:
-        yield ingest
+        yield commit
     finally:
-        await ingest.stop()
+        await commit.stop()
 
 
 @pytest.fixture
@@ -61,9 +61,9 @@ async def own_store(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, ValkeyServe
 
 async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> None:
     flushes: list[Flush] = []
-    async with writing(redis, on_flush=flushes.append) as ingest:
+    async with writing(redis, on_flush=flushes.append) as commit:
         answers = await asyncio.gather(
-            *(ingest.submit(ORG, event(number), topic="t") for number in range(1, MIN_BATCH + 1))
+            *(commit.submit(ORG, event(number), topic="t") for number in range(1, MIN_BATCH + 1))
         )
 
     assert set(answers) == {None}
@@ -73,33 +73,33 @@ async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> Non
     assert flushes[0].batches[0].topics == ["t"] * MIN_BATCH
 
 
-async def test_of_many_half_is_written_while_the_other_half_waits(redis: ArqRedis) -> None:
+async def test_a_flush_takes_half_of_the_queued_events(redis: ArqRedis) -> None:
     flushes: list[Flush] = []
-    async with writing(redis, on_flush=flushes.append) as ingest:
-        await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 33)))
-        await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 101)))
+    async with writing(redis, on_flush=flushes.append) as commit:
+        await asyncio.gather(*(commit.submit(ORG, event(number)) for number in range(1, 33)))
+        await asyncio.gather(*(commit.submit(ORG, event(number)) for number in range(1, 101)))
 
     sizes = [sum(len(batch.events) for batch in flush.batches) for flush in flushes]
     assert sizes == [16, 16, 32, 32, 36]
 
 
-async def test_nobody_is_answered_before_the_write(redis: ArqRedis) -> None:
-    ingest = GroupCommit(redis)
-    waiting = ingest.submit(ORG, event(1))
+async def test_no_request_is_answered_before_the_write(redis: ArqRedis) -> None:
+    commit = GroupCommit(redis)
+    waiting = commit.submit(ORG, event(1))
 
     assert not waiting.done()
 
-    ingest.start()
+    commit.start()
     assert await waiting is None
     assert await redis.exists(keys.shop(ORG, "mark:1"))
-    await ingest.stop()
+    await commit.stop()
 
 
-async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) -> None:
+async def test_the_batches_of_several_shops_share_a_round_trip(redis: ArqRedis) -> None:
     flushes: list[Flush] = []
     orgs = [OrgId(str(number)) for number in range(1, MIN_BATCH + 1)]
-    async with writing(redis, on_flush=flushes.append) as ingest:
-        await asyncio.gather(*(ingest.submit(org, event(int(org))) for org in orgs))
+    async with writing(redis, on_flush=flushes.append) as commit:
+        await asyncio.gather(*(commit.submit(org, event(int(org))) for org in orgs))
 
     assert [len(flush.batches) for flush in flushes] == [MIN_BATCH]
     for org in orgs:
@@ -108,8 +108,8 @@ async def test_shops_share_a_round_trip_and_each_keeps_its_own(redis: ArqRedis) 
 
 async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
     flushes: list[Flush] = []
-    async with writing(redis, on_flush=flushes.append) as ingest:
-        await asyncio.gather(*(ingest.submit(ORG, event(number)) for number in range(1, 1001)))
+    async with writing(redis, on_flush=flushes.append) as commit:
+        await asyncio.gather(*(commit.submit(ORG, event(number)) for number in range(1, 1001)))
 
     sizes = [len(batch.events) for flush in flushes for batch in flush.batches]
     assert max(sizes) == MAX_EVENTS
@@ -119,42 +119,42 @@ async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
     )
 
 
-async def test_beyond_its_bound_it_takes_no_more(redis: ArqRedis) -> None:
-    ingest = GroupCommit(redis, max_queued=10)
+async def test_a_full_queue_refuses_events(redis: ArqRedis) -> None:
+    commit = GroupCommit(redis, max_queued=10)
     for number in range(1, 11):
-        ingest.submit(ORG, event(number))
+        commit.submit(ORG, event(number))
 
     with pytest.raises(QueueFull):
-        ingest.submit(ORG, event(11))
+        commit.submit(ORG, event(11))
 
-    ingest.start()
-    await ingest.stop()
+    commit.start()
+    await commit.stop()
     assert await recorded(redis) == 10
 
 
-async def test_a_server_that_forgot_its_scripts_is_taught_again(redis: ArqRedis) -> None:
-    async with writing(redis) as ingest:
-        assert await ingest.submit(ORG, event(1)) is None
+async def test_a_lost_script_is_loaded_again(redis: ArqRedis) -> None:
+    async with writing(redis) as commit:
+        assert await commit.submit(ORG, event(1)) is None
         await redis.script_flush()
 
-        assert await ingest.submit(ORG, event(2)) is None
+        assert await commit.submit(ORG, event(2)) is None
 
     assert await recorded(redis) == 2
 
 
-async def test_a_closed_connection_is_replaced_without_anybody_noticing(redis: ArqRedis) -> None:
-    async with writing(redis) as ingest:
-        await ingest.submit(ORG, event(1))
+async def test_a_closed_connection_is_replaced_without_an_error(redis: ArqRedis) -> None:
+    async with writing(redis) as commit:
+        await commit.submit(ORG, event(1))
         await redis.client_kill_filter(_type="normal", skipme=True)
 
-        assert await ingest.submit(ORG, event(2)) is None
+        assert await commit.submit(ORG, event(2)) is None
 
 
-async def test_one_shops_failure_is_not_the_others(redis: ArqRedis) -> None:
+async def test_a_failed_call_only_fails_the_batch_of_its_shop(redis: ArqRedis) -> None:
     await redis.set(keys.shop(ORG, "deliveries"), "not a stream")
     other = OrgId("2")
-    async with writing(redis) as ingest:
-        bad, good = ingest.submit(ORG, event(1)), ingest.submit(other, event(2))
+    async with writing(redis) as commit:
+        bad, good = commit.submit(ORG, event(1)), commit.submit(other, event(2))
 
         assert isinstance(await bad, StoreUnavailable)
         assert await good is None
@@ -162,73 +162,73 @@ async def test_one_shops_failure_is_not_the_others(redis: ArqRedis) -> None:
     assert await redis.xlen(keys.shop(other, "deliveries")) == 1
 
 
-async def test_one_who_gives_up_does_not_take_the_others_along(redis: ArqRedis) -> None:
-    ingest = GroupCommit(redis)
-    impatient = asyncio.create_task(_wait(ingest, 1))
-    patient = asyncio.create_task(_wait(ingest, 2))
+async def test_a_cancelled_request_does_not_cancel_the_others(redis: ArqRedis) -> None:
+    commit = GroupCommit(redis)
+    impatient = asyncio.create_task(_wait(commit, 1))
+    patient = asyncio.create_task(_wait(commit, 2))
     await asyncio.sleep(0)
     impatient.cancel()
-    ingest.start()
+    commit.start()
 
     assert await patient is None
     with pytest.raises(asyncio.CancelledError):
         await impatient
-    await ingest.stop()
+    await commit.stop()
 
 
-async def _wait(ingest: GroupCommit, number: int) -> StoreUnavailable | None:
-    return await ingest.submit(ORG, event(number))
+async def _wait(commit: GroupCommit, number: int) -> StoreUnavailable | None:
+    return await commit.submit(ORG, event(number))
 
 
-async def _written(ingest: GroupCommit, number: int) -> bool:
-    """Come again until it is taken, as Haravan does."""
+async def _written(commit: GroupCommit, number: int) -> bool:
+    """Repeat the event until it is written, as Haravan does."""
 
     async def taken() -> bool:
-        return await ingest.submit(ORG, event(number)) is None
+        return await commit.submit(ORG, event(number)) is None
 
     return await until(taken, within_s=60)
 
 
-async def test_stopping_writes_what_waits(redis: ArqRedis) -> None:
-    ingest = GroupCommit(redis)
-    ingest.start()
-    waiting = [ingest.submit(ORG, event(number)) for number in range(1, 301)]
+async def test_stopping_writes_all_queued_events(redis: ArqRedis) -> None:
+    commit = GroupCommit(redis)
+    commit.start()
+    waiting = [commit.submit(ORG, event(number)) for number in range(1, 301)]
 
-    await ingest.stop()
+    await commit.stop()
 
     assert {await each for each in waiting} == {None}
     assert await recorded(redis) == 300
 
 
-def test_the_answer_is_there_before_haravan_gives_up() -> None:
+def test_the_deadline_is_shorter_than_haravans_timeout() -> None:
     haravan_waits_s, on_the_way_s = 5.0, 1.0
 
     assert DEADLINE_S + REFRESH_TIMEOUT_S + on_the_way_s < haravan_waits_s
 
 
-async def test_a_server_that_hangs_is_not_waited_for(
+async def test_a_server_that_hangs_fails_requests_at_the_deadline(
     own_store: tuple[ArqRedis, ValkeyServer],
 ) -> None:
     redis, server = own_store
     flushes: list[Flush] = []
-    async with writing(redis, deadline_s=0.2, on_flush=flushes.append) as ingest:
-        await ingest.submit(ORG, event(1))
+    async with writing(redis, deadline_s=0.2, on_flush=flushes.append) as commit:
+        await commit.submit(ORG, event(1))
         server.send_signal(signal.SIGSTOP)
-        failure = await ingest.submit(ORG, event(2))
+        failure = await commit.submit(ORG, event(2))
         assert isinstance(failure, StoreUnavailable)
         assert flushes[-1].error is failure
         server.send_signal(signal.SIGCONT)
-        assert await _written(ingest, 3)
+        assert await _written(commit, 3)
 
 
-async def test_a_server_that_died_is_found_again(
+async def test_writing_resumes_after_the_server_restarts(
     own_store: tuple[ArqRedis, ValkeyServer],
 ) -> None:
     redis, server = own_store
-    async with writing(redis) as ingest:
-        await ingest.submit(ORG, event(1))
+    async with writing(redis) as commit:
+        await commit.submit(ORG, event(1))
         server.kill()
-        assert isinstance(await ingest.submit(ORG, event(2)), StoreUnavailable)
+        assert isinstance(await commit.submit(ORG, event(2)), StoreUnavailable)
 
         server.start()
-        assert await _written(ingest, 3)
+        assert await _written(commit, 3)

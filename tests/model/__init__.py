@@ -1,1 +1,1 @@
-"""An exhaustive small-scope model of one customer: every interleaving, and what may never come of it."""
+"""An exhaustive model of one customer in small scopes: explores every interleaving and finds lasting faults."""

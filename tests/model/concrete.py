@@ -1,4 +1,4 @@
-"""A state of the model written into Redis, a call made through the service's own code, and the state read back."""
+"""Writes a state of the model into Redis, makes a call through the service's code, and reads the state back."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from service.store.queue.lease import LeaseLost, LeaseManager, ShopLease, WriteD
 from service.store.queue.rate_limiter import Granted, RateLimiter
 from service.store.queue.settlement import Mark as Dequeued
 from service.store.queue.settlement import Settlement
-from tests.model.store import Call, Digest, Mark, Permit, Place, Plan, Settle, Store, Take
+from tests.model.store import Call, Dequeue, Digest, Mark, Permit, Place, Plan, Settle, Store
 
 NOW_MS: Final = 1_800_000_000_000
 TODAY: Final = 739_000
 LONG_MS: Final = 600_000
 CUSTOMER: Final = CustomerId(7)
 TOKEN: Final = "ours"
-N, OLDER, FIRST = 5, 4, 2  # the mark's number, one that is not current, the first one's
+N, OLDER, FIRST = 5, 4, 2  # the generation of the mark, an older one, and the position
 PLAN_TOO_OLD_MS: Final = 30_001
 
 
 def plan_text(plan: Plan) -> bytes:
-    """A plan as bytes; its age is told to the permit, and not kept in it."""
+    """A plan as bytes, without its age, which is an argument of the permit."""
     return repr(tuple(plan._replace(stale=False, begun=False))).encode()
 
 
@@ -36,7 +36,7 @@ def digest_text(digest: Digest) -> str:
 
 
 def write(pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane) -> None:
-    """Put the state into an empty shop, with the lock as the call needs it."""
+    """Write the state into an empty shop, with the lease as the call needs it."""
     P = keys.shop(org)  # noqa: N806  # as in the scripts
     pipe.set(P + "lease", TOKEN if getattr(call, "held", True) else "another's")
     pipe.set(P + "generation_seq", N)
@@ -53,7 +53,9 @@ def write(pipe: Pipeline, org: OrgId, store: Store, call: Call, lane: real.Lane)
     if store.flips:
         pipe.zadd(P + "schedule", {str(CUSTOMER): TODAY + 1})
     if store.place != "none":
-        _write_mark(pipe, P, store, lane, taken_ms=NOW_MS - (1000 if getattr(call, "rests", False) else 9000))
+        _write_mark(
+            pipe, P, store, lane, taken_ms=NOW_MS - (1000 if getattr(call, "in_cooldown", False) else 9000)
+        )
 
 
 def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_ms: int) -> None:  # noqa: N803
@@ -86,7 +88,7 @@ def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_
 
 
 async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
-    """Run the script, and give its answer in the model's words."""
+    """Run the script. Returns its reply in the words of the model."""
     if isinstance(call, Mark):
         text = digest_text(call.digest) if call.digest is not None else ""
         event = real.DirtyEvent(str(CUSTOMER), digest=text, updated_ms=str(call.told))
@@ -94,7 +96,7 @@ async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
     turns = LeaseManager(redis, rate_limiter=RateLimiter(redis, clock_ms=_now), clock_ms=_now)
     version = call.version if isinstance(call, Settle | Permit) else 0
     turn = ShopLease(turns, org, TOKEN, version=version, now_ms=NOW_MS, state={})
-    if isinstance(call, Take):
+    if isinstance(call, Dequeue):
         try:
             await turn.dequeue()
         except LeaseLost:
@@ -110,7 +112,7 @@ def _now() -> int:
 
 
 async def _permit(turn: ShopLease, call: Permit, lane: real.Lane) -> str:
-    n = N if call.stands else OLDER
+    n = N if call.is_current else OLDER
     mark = Dequeued(CUSTOMER, n, lane, 0)
     answer = await turn.permit_write(
         mark,
@@ -133,7 +135,7 @@ def _settlement(call: Settle) -> Settlement:
         remembered["expected_digest"] = digest_text((call.plan.value, call.plan.add))
     return Settlement(
         op=call.op,
-        mark=Dequeued(CUSTOMER, N if call.stands else OLDER, "live", 0),
+        mark=Dequeued(CUSTOMER, N if call.is_current else OLDER, "live", 0),
         echo_digests=None if call.read is None else " ".join(map(digest_text, call.read)),
         snapshot=_blob(call.snap),
         owned=_blob(call.owned, nothing=0),
@@ -154,7 +156,7 @@ def _blob(kept: int | None, *, nothing: int | None = None) -> bytes | None:
 
 
 def ask(pipe: Pipeline, org: OrgId) -> None:
-    """Queue the reads from which `read_back` makes a state."""
+    """Queue the reads that `read_back` needs."""
     P = keys.shop(org)  # noqa: N806
     pipe.hgetall(f"{P}mark:{CUSTOMER}")
     for name in ("echo_digests", "owned", "intents", "snapshots"):
@@ -170,9 +172,9 @@ ANSWERS: Final = 13  # that `ask` queues
 
 
 def read_back(answers: list[Any], before: Store) -> tuple[Store, bool]:
-    """The state in Redis in the model's words, and whether the customer was marked anew.
+    """The state in Redis in the words of the model, and whether the customer got a new generation.
 
-    Raises AssertionError where the customer does not stand in exactly the one place that its mark names.
+    Raises AssertionError unless the customer is in exactly the queue that its mark names.
     """
     fields = {name.decode(): kept.decode() for name, kept in answers[0].items()}
     read, owned, intents, snap = (kept.decode() if kept else "" for kept in answers[1:5])
@@ -201,7 +203,7 @@ def _place(fields: dict[str, str], scores: dict[str, float | None]) -> tuple[Pla
         return "none", None
     lane, named = fields["lane"], fields["state"]
     name = "delayed" if named == "delayed" else f"{named}:{lane}"
-    assert list(there) == [name], f"stands in {there}, and its mark says {named} {lane}"
+    assert list(there) == [name], f"is in {there}, and its mark says {named} {lane}"
     plan = fields.get("plan")
     assert (plan is not None) == (named == "planned"), f"a plan without its place, or the reverse: {fields}"
     if named != "delayed":

@@ -1,4 +1,4 @@
-"""The drain's decision on a record, as small as it can be and still be the design's."""
+"""The drain's decision on a record, reduced to one rule and one tag."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tests.model.store import BOTH_OLD, BOTH_YOUNG, OLD, TAKEN_OLD, TAKEN_YOUNG,
 
 
 class Decision(NamedTuple):
-    """What is to be done, what is ours in the record as it was seen, and what is still open."""
+    """What to write, the ownership according to the record, and the open intents."""
 
     change: bool
     add: bool
@@ -33,7 +33,7 @@ def decide(rules: Rules, seen: Seen, store: Store, *, version: int, day: int) ->
 
 
 def _settled(rules: Rules, seen: Seen, owned: int, intent: int) -> tuple[int, int]:
-    """What a write without an answer has come to, as far as the record tells."""
+    """Ownership and intents after a look at the record, which shows whether a write without a response arrived."""
     young = intent in (YOUNG, TAKEN_YOUNG, BOTH_YOUNG)
     given = intent in (YOUNG, OLD, BOTH_YOUNG, BOTH_OLD)
     taken = intent in (TAKEN_YOUNG, TAKEN_OLD, BOTH_YOUNG, BOTH_OLD)
@@ -48,12 +48,12 @@ def _settled(rules: Rules, seen: Seen, owned: int, intent: int) -> tuple[int, in
 
 
 def begun(rules: Rules, *, add: bool, intent: int) -> int:
-    """What is stored before the call, beside or in place of what is still open."""
+    """The intent that is stored before the call, with or instead of the open one."""
     mine, other = (YOUNG, TAKEN_YOUNG) if add else (TAKEN_YOUNG, YOUNG)
     beside = rules.intents_stand_side_by_side and intent in (other, BOTH_YOUNG)
     return BOTH_YOUNG if beside else mine
 
 
 def owned_after(add: bool) -> int:
-    """What an answered write makes of ownership."""
+    """Ownership after an answered write."""
     return YOUNG if add else 0

@@ -1,4 +1,4 @@
-"""The holder of the lock, step by step: take, fetch, settle, then permit, write, clear."""
+"""The drain, step by step: dequeue, fetch, settle, then permit, write, complete."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from tests.model.decide import Decision, begun, decide
 from tests.model.scope import Rules, Scope
 from tests.model.shop import BY_HAND, EITHER, Seen, flips
 from tests.model.state import IDLE, Drain, World
-from tests.model.store import OLD, YOUNG, Permit, Plan, Settle, Take
+from tests.model.store import OLD, YOUNG, Dequeue, Permit, Plan, Settle
 from tests.model.tools import Step, scripted
 from tests.model.writing import write
 
 
 def steps(scope: Scope, world: World) -> Iterator[Step]:
-    """What the drain does next; from every step on it may also crash."""
+    """The next steps of the drain. It may crash at any step."""
     at = world.drain.at
     if at == "idle":
         if world.store.place not in ("none", "long"):
@@ -25,7 +25,7 @@ def steps(scope: Scope, world: World) -> Iterator[Step]:
         yield f"crash when {at}", world._replace(drain=IDLE, budget=fewer)
     if at == "turn":
         yield from _turn(scope, world)
-    elif at == "taken":
+    elif at == "dequeued":
         yield from _fetch(scope, world)
     elif at == "fetched":
         yield _settle(scope, world)
@@ -39,12 +39,12 @@ def _turn(scope: Scope, world: World) -> Iterator[Step]:
     store, drain, rules = world.store, world.drain, scope.rules
     yield "the turn ends", world._replace(drain=IDLE)
     if store.place in ("ready", "soon"):
-        taken, _ = scripted(scope, world, Take(forgets=rules.take_forgets_read))
-        yield "take", taken._replace(drain=Drain("taken", drain.version, stands=True))
+        taken, _ = scripted(scope, world, Dequeue(forgets=rules.take_forgets_read))
+        yield "dequeue", taken._replace(drain=Drain("dequeued", drain.version, is_current=True))
     elif store.place == "planned" and store.plan is not None:
         yield (
             "a plan is chosen",
-            world._replace(drain=drain._replace(at="chosen", stands=True, plan=store.plan)),
+            world._replace(drain=drain._replace(at="chosen", is_current=True, plan=store.plan)),
         )
 
 
@@ -55,12 +55,12 @@ def _permit(scope: Scope, world: World) -> Step:
     other = rules.plans_are_of_the_live_version and plan.version != drain.version
     twice = rules.plans_are_begun_once and plan.begun
     if other or twice:
-        call = Settle("requeue", stands=drain.stands, version=drain.version)
+        call = Settle("requeue", is_current=drain.is_current, version=drain.version)
         refused, _ = scripted(scope, world, call)
         why = "is of another version" if other else "was begun before"
         return f"the plan {why}: read again", refused._replace(drain=over)
     permit = Permit(
-        stands=drain.stands or not rules.permit_checks_mark,
+        is_current=drain.is_current or not rules.permit_checks_mark,
         version=drain.version,
         stale=plan.stale,
         blind=not rules.permit_checks_mark,
@@ -70,7 +70,9 @@ def _permit(scope: Scope, world: World) -> Step:
     permitted, outcome = scripted(scope, world, permit)
     if outcome != "granted":
         return f"permit refused: {outcome}", permitted._replace(drain=over)
-    if plan.add and world.shop.tag == BY_HAND:  # both asked for it by now, and nobody can tell any more
+    if (
+        plan.add and world.shop.tag == BY_HAND
+    ):  # a person and the service asked for it; its owner is unknown from now on
         permitted = permitted._replace(shop=world.shop._replace(tag=EITHER))
     return "permit", permitted._replace(drain=drain._replace(at="permitted"))
 
@@ -83,7 +85,7 @@ def _fetch(scope: Scope, world: World) -> Iterator[Step]:
     seen = shop.listed
     fetched = drain._replace(at="fetched", seen=seen, day=shop.day)
     yield f"fetch: {seen}", world._replace(drain=fetched)
-    # A wrong 404 that lasts for ten minutes is not told from a deletion.
+    # A wrong 404 that lasts ten minutes looks like a deletion.
     if world.budget.wrong_404 and not (shop.missed and world.store.gone == OLD):
         fewer = world.budget._replace(wrong_404=world.budget.wrong_404 - 1)
         missed = world._replace(shop=shop._replace(missed=True), budget=fewer)
@@ -92,10 +94,10 @@ def _fetch(scope: Scope, world: World) -> Iterator[Step]:
 
 def _settle(scope: Scope, world: World) -> Step:
     drain, rules, store = world.drain, scope.rules, world.store
-    stands = drain.stands or not rules.settle_checks_mark
+    is_current = drain.is_current or not rules.settle_checks_mark
     version = drain.version if rules.settle_checks_version else store.version
     label, call = _settlement(scope, world, drain.seen)
-    settled, outcome = scripted(scope, world, call._replace(stands=stands, version=version))
+    settled, outcome = scripted(scope, world, call._replace(is_current=is_current, version=version))
     if outcome == "done" and drain.seen is not None:
         settled = settled._replace(shop=world.shop._replace(missed=False))
     return f"settle: {label}: {outcome}", settled._replace(drain=Drain("turn", drain.version))
@@ -103,7 +105,7 @@ def _settle(scope: Scope, world: World) -> Step:
 
 def _settlement(scope: Scope, world: World, seen: Seen | None) -> tuple[str, Settle]:
     drain, rules, store = world.drain, scope.rules, world.store
-    blank = Settle("delay", stands=False, version=0, keeps_told=rules.told_outlives_marks)
+    blank = Settle("delay", is_current=False, version=0, keeps_told=rules.updated_at_outlives_marks)
     if seen is None:
         if store.gone == OLD or not rules.gone_needs_two_looks:
             return "delete", blank._replace(op="delete")
@@ -127,7 +129,7 @@ def _clear(scope: Scope, world: World, kept: Settle, seen: Seen, *, again: bool)
 
 
 def by_calendar(scope: Scope, value: int, world: World) -> tuple[bool, bool]:
-    """Does the calendar name a day after the decision's, and has that day come?"""
+    """Whether the schedule has a day after the decision's, and whether that day has come."""
     if "midnight" not in scope.kinds:
         return False, False
     return flips(value=value, day=world.drain.day), world.shop.day > world.drain.day

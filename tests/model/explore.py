@@ -1,4 +1,4 @@
-"""The walk: breadth first through every state, so that the first wrong one found has the shortest history."""
+"""The exploration: breadth first through every state, so the first fault has the shortest history."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from tests.model import drain, people, rims, verdict, writing
+from tests.model import drain, markers, people, verdict, writing
 from tests.model.scope import Scope
 from tests.model.shop import Shop
 from tests.model.state import IDLE, World
@@ -15,16 +15,16 @@ from tests.model.tools import Step
 
 
 @dataclass(frozen=True, slots=True)
-class Walked:
-    """What a walk found: how many states, and the first that is wrong for good with its history."""
+class Exploration:
+    """The result of an exploration: the number of states, and the first lasting fault with its history."""
 
     states: int
     wrong: str = ""
     history: tuple[str, ...] = ()
 
 
-def walk(scope: Scope) -> Walked:
-    """Visit every state of a scope, or stop at the first that is wrong for good, or stuck."""
+def explore(scope: Scope) -> Exploration:
+    """Visit every state of a scope. Stop at the first lasting fault, or where nothing can happen any more."""
     first = begin(scope)
     came: dict[World, World | None] = {first: None}
     waiting = deque([first])
@@ -35,16 +35,16 @@ def walk(scope: Scope) -> Walked:
         ahead = list(successors(scope, world))
         fault = _fault(scope, world, ahead)
         if fault:
-            return Walked(visited, fault, _history(scope, came, world))
+            return Exploration(visited, fault, _history(scope, came, world))
         for _, after in ahead:
             if after not in came:
                 came[after] = world
                 waiting.append(after)
-    return Walked(visited)
+    return Exploration(visited)
 
 
 def begin(scope: Scope) -> World:
-    """Nobody has the tag, and nothing is going on."""
+    """The first state: the customer has no tag, and nothing is in progress."""
     return World(
         shop=Shop(),
         store=Store(snap=0) if scope.known else Store(place="ready"),
@@ -52,30 +52,30 @@ def begin(scope: Scope) -> World:
         drain=IDLE,
         late=None,
         landing=None,
-        walk="before" if scope.page_walk else "after",
+        scan="before" if scope.scan else "after",
         publishing=False,
         budget=scope.budget,
     )
 
 
 def successors(scope: Scope, world: World) -> Iterator[Step]:
-    """Everything that may happen next."""
+    """Every step that may come next."""
     yield from people.acts(scope, world)
     yield from people.deliveries(scope, world)
     yield from people.clocks(scope, world)
     yield from drain.steps(scope, world)
     yield from writing.afterwards(scope, world)
-    yield from rims.publish(scope, world)
-    yield from rims.page_walk(scope, world)
-    if scope.scrub and verdict.is_quiet(world):
-        yield from rims.scrub(scope, world)
+    yield from markers.publish(scope, world)
+    yield from markers.scan(scope, world)
+    if scope.audit and verdict.is_quiet(world):
+        yield from markers.audit(scope, world)
 
 
 def _fault(scope: Scope, world: World, ahead: list[Step]) -> str:
     if world.harm:
         return world.harm
     if verdict.is_quiet(world):
-        heals = scope.scrub and any(label.startswith("the daily scrub") for label, _ in ahead)
+        heals = scope.audit and any(label.startswith("the daily audit") for label, _ in ahead)
         return "" if heals else verdict.wrong(world)
     return "" if ahead else "stuck"
 

@@ -1,4 +1,4 @@
-"""What happens without us: people and clocks change things, bodies are told, lists catch up, minutes pass."""
+"""Steps that are not ours: people and the calendar act, webhooks arrive, lists catch up, minutes pass."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ADDITIONS = (YOUNG, OLD, BOTH_YOUNG, BOTH_OLD)
 
 
 def acts(scope: Scope, world: World) -> Iterator[Step]:
-    """Whatever people may do now; none of it need ever happen."""
+    """The actions of people that may come now. None of them has to."""
     budget = world.budget
     if not budget.acts or world.shop.gone:
         return
@@ -41,7 +41,7 @@ def acts(scope: Scope, world: World) -> Iterator[Step]:
 
 
 def _whose(world: World) -> int:
-    """Where a write or a record of ours says the tag is ours, no look can tell it from a person's."""
+    """While a write or a record of ours claims the tag, it cannot be told from one that a person set."""
     store = world.store
     ours = store.owned or store.intent in _ADDITIONS or world.late or world.landing is not None
     return EITHER if ours else BY_HAND
@@ -52,13 +52,13 @@ def _told(world: World, body: Body) -> World:
 
 
 def deliveries(scope: Scope, world: World) -> Iterator[Step]:
-    """Any body on its way arrives, in any order; some come again."""
+    """Webhooks arrive in any order. Some are repeated."""
     for body in set(world.bodies):
         rest = list(world.bodies)
         rest.remove(body)
         arrived, outcome = scripted(scope, world, marking(scope, body.digest, body.at))
         if outcome == "marked":
-            arrived = arrived._replace(drain=arrived.drain._replace(stands=False))
+            arrived = arrived._replace(drain=arrived.drain._replace(is_current=False))
         yield f"delivered: {body} {outcome}", arrived._replace(bodies=tuple(rest))
         if world.budget.repeats:
             again = world.budget._replace(repeats=world.budget.repeats - 1)
@@ -66,13 +66,13 @@ def deliveries(scope: Scope, world: World) -> Iterator[Step]:
 
 
 def clocks(scope: Scope, world: World) -> Iterator[Step]:
-    """Lists catch up; the sweep marks by the calendar; ten minutes pass."""
+    """Lists catch up, the sweep marks by the schedule, and ten minutes pass."""
     if world.shop.lagging is not None:
         yield "lists catch up", world._replace(shop=world.shop._replace(lagging=None))
     store = world.store
     if store.flips and world.shop.day >= 1 and store.place == "none":
         yield "the sweep marks by the calendar", marked(scope, world)
-    if _rests(world):
+    if _is_calm(world):
         older = store._replace(
             owned=OLD if store.owned == YOUNG else store.owned,
             intent=_OLDER.get(store.intent, store.intent),
@@ -84,8 +84,8 @@ def clocks(scope: Scope, world: World) -> Iterator[Step]:
             yield "ten minutes pass", world._replace(store=older)
 
 
-def _rests(world: World) -> bool:
-    """Within ten minutes calls have ended, lists have caught up, and who stood still has gone on."""
+def _is_calm(world: World) -> bool:
+    """Whether ten minutes may pass: by then calls have ended, lists have caught up, and a stalled holder has gone on."""
     return (
         world.drain.at == "idle"
         and world.late is None

@@ -1,13 +1,11 @@
-"""The walks: what holds with the service's rules, what would with all, and what comes of dropping each."""
+"""The scopes: those without a fault, and for each rule one with a fault if the service drops the rule."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from tests.model.scope import Budget, Rules, Scope
-
-ALL: Final = Rules(**{rule.name: True for rule in fields(Rules)})
 
 HOLDS: Final = (
     Scope(name="a delivery that repeats", budget=Budget(acts=3, crashes=1, repeats=1)),
@@ -16,58 +14,49 @@ HOLDS: Final = (
     Scope(name="publish", budget=Budget(acts=2, crashes=1), kinds=("value", "publish")),
     Scope(name="midnight", budget=Budget(acts=3, crashes=1), kinds=("value", "midnight")),
     Scope(name="deletion", budget=Budget(acts=2, crashes=1, wrong_404=2), kinds=("value", "delete")),
-    Scope(name="a page walk", budget=Budget(acts=2, crashes=1), page_walk=True),
+    Scope(name="a scan", budget=Budget(acts=2, crashes=1), scan=True),
     Scope(
         name="all that people do",
         budget=Budget(acts=2, crashes=1),
         kinds=("value", "hand", "publish", "midnight", "delete"),
     ),
-)
-
-MENDED: Final = (
-    Scope(name="a lost answer", budget=Budget(acts=2, crashes=1, losses=1), rules=ALL),
+    Scope(name="a lost answer", budget=Budget(acts=2, crashes=1, losses=1)),
     Scope(
         name="a lost answer, no echo",
         budget=Budget(acts=3, crashes=1, losses=1),
         echo=False,
-        rules=ALL,
     ),
-    Scope(name="a stalled holder", budget=Budget(acts=2, stalls=1), rules=ALL),
-    Scope(name="a stalled holder, no echo", budget=Budget(acts=3, stalls=1), echo=False, rules=ALL),
+    Scope(name="a stalled holder", budget=Budget(acts=2, stalls=1)),
+    Scope(name="a stalled holder, no echo", budget=Budget(acts=3, stalls=1), echo=False),
     Scope(
         name="a stalled holder that crashes, no echo",
         budget=Budget(acts=3, crashes=1, stalls=1),
         echo=False,
-        scrub=True,
-        rules=ALL,
+        audit=True,
     ),
     Scope(
         name="publish before the first look",
         budget=Budget(acts=2),
         kinds=("value", "publish"),
         known=False,
-        rules=ALL,
     ),
-    Scope(name="lists that lag", budget=Budget(acts=3, lags=1), rules=ALL),
+    Scope(name="lists that lag", budget=Budget(acts=3, lags=1)),
     Scope(
         name="lists that lag, and a publish",
         budget=Budget(acts=2, lags=1),
         kinds=("value", "publish"),
-        rules=ALL,
     ),
     Scope(
         name="lists that lag and a publish, no echo",
         budget=Budget(acts=3, lags=1),
         kinds=("value", "publish"),
         echo=False,
-        scrub=True,
-        rules=ALL,
+        audit=True,
     ),
     Scope(
         name="a lost answer, and tags set by hand",
         budget=Budget(acts=2, losses=1),
         kinds=("value", "hand"),
-        rules=ALL,
     ),
 )
 
@@ -76,18 +65,16 @@ SLOW: Final = (
         name="everything that can fail",
         budget=Budget(acts=3, crashes=1, losses=1, stalls=1),
         kinds=("value", "hand"),
-        rules=ALL,
     ),
     Scope(
         name="all that people do, and a lost answer",
         budget=Budget(acts=3, crashes=1, losses=1),
         kinds=("value", "hand", "publish", "midnight", "delete"),
-        rules=ALL,
     ),
-    Scope(name="lists that lag twice", budget=Budget(acts=4, lags=2), rules=ALL),
+    Scope(name="lists that lag twice", budget=Budget(acts=4, lags=2)),
 )
 
-# Small walks whose script calls, all of them, are run on the real store.
+# Small scopes. All of their script calls are run on a real Valkey.
 REFINED: Final = (
     Scope(name="failures", budget=Budget(acts=2, crashes=1, losses=1, stalls=1)),
     Scope(name="people", budget=Budget(acts=2), kinds=("value", "hand", "publish")),
@@ -98,10 +85,10 @@ REFINED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A rule, the walk that misses it, and what comes of dropping it there."""
+    """A rule, a scope that needs it, and the fault if the rule is dropped."""
 
     rule: str
-    walk: str
+    scope: str
     wrong: str
 
 
@@ -124,10 +111,10 @@ CONTROLS: Final = (
     Control("intents_stand_side_by_side", "a lost answer, no echo", LEFT),
     Control("young_intents_stay", "a lost answer, no echo", LEFT),
     Control("young_ownership_outlives_absence", "lists that lag, and a publish", LEFT),
-    Control("told_outlives_marks", "lists that lag, and a publish", LEFT),
+    Control("updated_at_outlives_marks", "lists that lag, and a publish", LEFT),
 )
 
-# Others behind them catch what these let through: they save calls and time, and no walk ends wrong without one.
+# Other rules catch what these let through. They save calls and time, so no exploration finds a fault without one.
 SECOND_WALLS: Final = (
     "permit_checks_mark",
     "lagging_records_wait",
@@ -137,6 +124,6 @@ SECOND_WALLS: Final = (
 
 
 def without(control: Control) -> Scope:
-    """The control's walk with every rule but that one."""
-    scope = next(each for each in (*MENDED, *HOLDS, *SLOW) if each.name == control.walk)
-    return replace(scope, name=f"without: {control.rule}", rules=replace(ALL, **{control.rule: False}))
+    """The control's scope with every rule but that one."""
+    scope = next(each for each in (*HOLDS, *SLOW) if each.name == control.scope)
+    return replace(scope, name=f"without: {control.rule}", rules=Rules(**{control.rule: False}))

@@ -1,4 +1,4 @@
-"""The truth at Haravan: the customer's record, who put the tag there, and what lists show of it."""
+"""The shop at Haravan: the customer's record, who set the tag, and what lists show."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.model.store import Digest
 ABSENT: Final = 0
 OURS: Final = 1
 BY_HAND: Final = 2
-EITHER: Final = 3  # set by hand while an addition of ours was on its way: nobody can tell whose it is
+EITHER: Final = 3  # set by hand while an addition of ours was in flight: its owner is unknown
 
 
 class Seen(NamedTuple):
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 
 
 class Shop(NamedTuple):
-    """One customer's record. `at` is its `updated_at`, and is counted only where lists may lag."""
+    """One customer's record. `at` is its `updated_at`, which only counts in scopes where lists lag."""
 
     value: int = 0
     tag: int = ABSENT
@@ -33,7 +33,7 @@ class Shop(NamedTuple):
     day: int = 0
     lagging: Seen | None = None
     gone: bool = False
-    missed: bool = False  # the last look that was settled was a 404, although the customer is there
+    missed: bool = False  # the last settled read was a wrong 404
 
     @property
     def record(self) -> Seen:
@@ -45,17 +45,17 @@ class Shop(NamedTuple):
 
 
 class Body(NamedTuple):
-    """A webhook on its way; a deletion has no fields to compare."""
+    """The body of a webhook in flight. A deletion has no digest."""
 
     digest: Digest | None
     at: int
 
 
 def wanted(*, value: int, version: int, day: int) -> bool:
-    """The rule: the first version wants the tag while the value is 1 and until midnight, the next the opposite."""
+    """The rule. Even versions want the tag while the value is 1, until midnight; odd versions want the opposite."""
     return (value == 1 and day == 0) != (version % 2 == 1)
 
 
 def flips(*, value: int, day: int) -> bool:
-    """Whether the rule's answer changes at midnight by itself."""
+    """Whether the rule's result changes at midnight."""
     return value == 1 and day == 0

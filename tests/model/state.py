@@ -1,4 +1,4 @@
-"""A moment of the whole world: the shop, the store, what is on its way, and who is in the middle of what."""
+"""A state of the whole world: the shop, the store, what is in flight, and how far each process is."""
 
 from __future__ import annotations
 
@@ -8,40 +8,42 @@ from tests.model.scope import Budget
 from tests.model.shop import Body, Seen, Shop
 from tests.model.store import Plan, Store
 
-At = Literal["idle", "turn", "taken", "fetched", "chosen", "permitted", "answered"]
+At = Literal["idle", "turn", "dequeued", "fetched", "chosen", "permitted", "answered"]
 
 
 class Drain(NamedTuple):
-    """The holder of the lock. `stands`: the mark that it took is still the current one."""
+    """The drain that holds the lease. `is_current`: the mark that it dequeued has not changed."""
 
     at: At = "idle"
     version: int = 0
-    stands: bool = False
+    is_current: bool = False
     seen: Seen | None = None  # None at `fetched` is a 404
     plan: Plan | None = None
     day: int = 0  # of the decision
 
 
 class Late(NamedTuple):
-    """A holder that stood still at its write, and lost the lock."""
+    """A holder that stalled at its write and lost the lease."""
 
     add: bool
     written: bool = False
 
 
 class World(NamedTuple):
-    """One state of the walk."""
+    """One state of the exploration."""
 
     shop: Shop
     store: Store
     bodies: tuple[Body, ...]
     drain: Drain
     late: Late | None
-    landing: bool | None  # a write without an answer that may still arrive: an addition, or a removal
-    walk: Seen | Literal["before", "after"]
+    landing: (
+        bool | None
+    )  # a write without a response that may still arrive: True = an addition, False = a removal
+    scan: Seen | Literal["before", "after"]
     publishing: bool
     budget: Budget
-    harm: str = ""  # what was done that may never be done
+    harm: str = ""  # a forbidden act that was committed
 
 
 IDLE = Drain()

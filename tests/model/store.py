@@ -1,8 +1,8 @@
-"""What the store keeps of one customer, and the scripts as functions on it; held against the real ones in
-test_scripts.py.
+"""What the store keeps of one customer, and the scripts as functions on it. test_scripts.py compares them with the real
+ones.
 
-Numbers of marks are told apart only as "the current one" and "an older one": a number is never used again, so
-all older ones are alike.
+The model only distinguishes the current generation of a mark from older ones. A generation is never used twice, so all
+older ones are alike.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ Outcome = Literal[
 Digest = tuple[int, bool]  # the value and whether the tag is there
 
 YOUNG, OLD = 1, 2  # younger, older than ten minutes; 0 is none
-TAKEN_YOUNG, TAKEN_OLD = 3, 4  # of an intent: a removal
-BOTH_YOUNG, BOTH_OLD = 5, 6  # of an intent: an addition and a removal
+TAKEN_YOUNG, TAKEN_OLD = 3, 4  # of the intent of a removal
+BOTH_YOUNG, BOTH_OLD = 5, 6  # of the intents of an addition and a removal
 
 
 class Plan(NamedTuple):
-    """What is to be written, and what is to be kept once it is."""
+    """What the drain writes, and what it stores after the write."""
 
     add: bool
     version: int
     value: int
-    flips: bool  # the calendar names a day after that of the decision
+    flips: bool  # the schedule has a day after that of the decision
     day: int
-    intent: int  # what stays open of earlier additions
+    intent: int  # what is still open of earlier additions
     again: bool
     stale: bool = False
-    begun: bool = False  # an intent in the store is this plan's own
+    begun: bool = False  # the stored intent is the one of this plan
 
 
 class Store(NamedTuple):
@@ -48,38 +48,38 @@ class Store(NamedTuple):
 
     place: Place = "none"  # `soon` and `long` are both `delayed`: due at once, or in ten minutes
     plan: Plan | None = None
-    told: int = 0  # the newest `updated_at` of the bodies that marked it
-    gone: int = 0  # since when a 404 is known
+    told: int = 0  # the newest `updated_at` of the webhooks
+    gone: int = 0  # since the first 404
     lag: int = 0
     read: tuple[Digest, ...] = ()
     owned: int = 0
     intent: int = 0
-    snap: int = -1  # the value seen last
+    snap: int = -1  # the value of the snapshot
     flips: bool = False
     version: int = 0
 
 
 class Mark(NamedTuple):
-    """The mark script, for one event; without a digest it always marks."""
+    """mark_dirty.lua for one event. Without a digest it always marks."""
 
     digest: Digest | None = None
     told: int = 0
-    rests: bool = False  # the customer was taken less than two seconds ago
-    keeps_told: bool = False  # also of an echo, and longer than a mark
+    in_cooldown: bool = False  # the customer was dequeued less than two seconds ago
+    keeps_told: bool = False  # keep `told` of an echo, and after the mark is removed
 
 
-class Take(NamedTuple):
-    """The take script."""
+class Dequeue(NamedTuple):
+    """dequeue.lua."""
 
     held: bool = True
     forgets: bool = True
 
 
 class Settle(NamedTuple):
-    """The settle script for one customer; None leaves a thing as it is."""
+    """settle.lua for one customer. None leaves a field as it is."""
 
     op: Op
-    stands: bool  # the mark is still the one that was read
+    is_current: bool  # the generation of the mark is the current one
     version: int
     held: bool = True
     read: tuple[Digest, ...] | None = None
@@ -87,39 +87,39 @@ class Settle(NamedTuple):
     intent: int | None = None
     snap: int | None = None
     flips: bool | None = None
-    due: bool = False  # that day has come already
+    due: bool = False  # the scheduled day has come already
     plan: Plan | None = None
     again: bool = False
     long: bool = False
     gone: int | None = None
     lag: int | None = None
     keeps_told: bool = False
-    rests: bool = False
-    answered: bool = False  # a write was answered: what it made ours is kept even if the mark moved
+    in_cooldown: bool = False
+    answered: bool = False  # a write was answered: its results are stored even if the mark has changed
 
 
 class Permit(NamedTuple):
-    """The permit script for a write."""
+    """permit.lua for a write."""
 
-    stands: bool
+    is_current: bool
     version: int
     held: bool = True
     stale: bool = False
     intent: int | None = None
     read: tuple[Digest, ...] | None = None
-    rests: bool = False
-    blind: bool = False  # does not look at the mark: only a walk that drops that rule asks so
+    in_cooldown: bool = False
+    blind: bool = False  # ignores the mark; only a control does that
 
 
-Call = Mark | Take | Settle | Permit
+Call = Mark | Dequeue | Settle | Permit
 
 
 def run(store: Store, call: Call) -> tuple[Store, Outcome]:
-    """The state after a script, and its answer."""
+    """The state after a script, and its reply."""
     if isinstance(call, Mark):
         return mark(store, call)
-    if isinstance(call, Take):
-        return take(store, call)
+    if isinstance(call, Dequeue):
+        return dequeue(store, call)
     if isinstance(call, Settle):
         return settle(store, call)
     return permit(store, call)
@@ -130,11 +130,11 @@ def mark(store: Store, call: Mark) -> tuple[Store, Outcome]:
         return (store._replace(told=max(store.told, call.told)) if call.keeps_told else store), "echo"
     if store.place == "none":
         return store._replace(place="ready", told=max(store.told, call.told)), "marked"
-    return _ready(store, rests=call.rests)._replace(told=max(store.told, call.told)), "marked"
+    return _ready(store, in_cooldown=call.in_cooldown)._replace(told=max(store.told, call.told)), "marked"
 
 
-def take(store: Store, call: Take) -> tuple[Store, Outcome]:
-    """Due retries become ready; whoever is ready is taken, and what was read of it is forgotten."""
+def dequeue(store: Store, call: Dequeue) -> tuple[Store, Outcome]:
+    """A due retry becomes ready. A ready customer is dequeued and its echo digests are deleted."""
     if not call.held:
         return store, "lease_lost"
     if store.place not in ("ready", "soon"):
@@ -159,18 +159,18 @@ def settle(store: Store, call: Settle) -> tuple[Store, Outcome]:
 def _settled(store: Store, call: Settle) -> tuple[Store, Outcome]:
     if call.version != store.version:
         return store, "version_changed"
-    if store.place == "none" or not call.stands:
+    if store.place == "none" or not call.is_current:
         return store, "superseded"
     return _OPS[call.op](store, call)
 
 
 def permit(store: Store, call: Permit) -> tuple[Store, Outcome]:
-    """A refused customer that has a plan is made ready."""
+    """A customer with a plan becomes ready if the permit is refused."""
     if not call.held:
         return store, "lease_lost"
-    why = _falls(store, call)
+    why = _refusal(store, call)
     if why:
-        return (_ready(store, rests=call.rests) if store.place == "planned" else store), why
+        return (_ready(store, in_cooldown=call.in_cooldown) if store.place == "planned" else store), why
     return store._replace(
         plan=store.plan and store.plan._replace(begun=True),
         intent=store.intent if call.intent is None else call.intent,
@@ -178,20 +178,20 @@ def permit(store: Store, call: Permit) -> tuple[Store, Outcome]:
     ), "granted"
 
 
-def _falls(store: Store, call: Permit) -> Outcome | None:
-    if (store.place != "planned" and not call.blind) or not call.stands:
+def _refusal(store: Store, call: Permit) -> Outcome | None:
+    if (store.place != "planned" and not call.blind) or not call.is_current:
         return "superseded"
     if call.version != store.version:
         return "version_changed"
     return "plan_expired" if call.stale else None
 
 
-def _ready(store: Store, *, rests: bool) -> Store:
-    return store._replace(place="soon" if rests else "ready", plan=None)
+def _ready(store: Store, *, in_cooldown: bool) -> Store:
+    return store._replace(place="soon" if in_cooldown else "ready", plan=None)
 
 
 def _kept(store: Store, call: Settle) -> Store:
-    """What the drain wants to be remembered."""
+    """The fields that the drain stores."""
     return store._replace(
         read=store.read if call.read is None else call.read,
         owned=store.owned if call.owned is None else call.owned,
@@ -222,14 +222,14 @@ def _later(store: Store, call: Settle) -> tuple[Store, Outcome]:
 
 
 def _remembered(store: Store, call: Settle) -> Store:
-    """What the mark remembers of earlier looks."""
+    """The mark's fields about earlier reads."""
     gone = store.gone if call.gone is None else call.gone
     lag = store.lag if call.lag is None else call.lag
     return store._replace(gone=gone, lag=lag)
 
 
 def _again(store: Store, call: Settle) -> tuple[Store, Outcome]:
-    return _ready(store, rests=call.rests)._replace(read=()), "done"
+    return _ready(store, in_cooldown=call.in_cooldown)._replace(read=()), "done"
 
 
 def _purge(store: Store, call: Settle) -> tuple[Store, Outcome]:

@@ -1,4 +1,4 @@
-"""The real scripts do what the model says: every state and call that some walks reach, run on a real Valkey."""
+"""The real scripts do what the model says: every state and call of small scopes, run on a real Valkey."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ from service.domain.customers.customer import OrgId
 from service.store.queue.dirty import Lane
 from tests.model import concrete
 from tests.model import store as model
-from tests.model.explore import walk
+from tests.model.explore import explore
 from tests.model.scopes import REFINED
 from tests.model.store import Call, Mark, Permit, Settle, Store
 
 Pair = tuple[Store, Call]
-AT_ONCE = 500
+BATCH_SIZE = 500
 
 
 @cache
 def reached() -> list[Pair]:
-    """Every distinct state and call of the walks, and with each what refuses it."""
+    """Every distinct state and call of the scopes, with the variants of the call that are refused."""
     pairs: set[Pair] = set()
     for scope in REFINED:
         calls: set[Pair] = set()
-        walk(replace(scope, calls=calls))
-        pairs |= {(_ageless(store), each) for store, call in calls for each in _also(call)}
+        explore(replace(scope, calls=calls))
+        pairs |= {(_ageless(store), each) for store, call in calls for each in _variants(call)}
     return sorted(pairs, key=repr)
 
 
 def _ageless(store: Store) -> Store:
-    """A plan's age is told to the permit and not kept."""
+    """The state without the age of a plan, which is an argument of the permit and not stored."""
     return store._replace(plan=store.plan and store.plan._replace(stale=False, begun=False))
 
 
-def _also(call: Call) -> Iterator[Call]:
+def _variants(call: Call) -> Iterator[Call]:
     yield call
     if isinstance(call, Mark):
-        yield call._replace(rests=True)
+        yield call._replace(in_cooldown=True)
         return
     yield call._replace(held=False)
     if isinstance(call, Settle | Permit):
-        yield call._replace(stands=False)
+        yield call._replace(is_current=False)
         yield call._replace(version=call.version + 1)
-        yield call._replace(rests=True)
+        yield call._replace(in_cooldown=True)
     if isinstance(call, Permit):
         yield call._replace(stale=True)
 
@@ -57,10 +57,10 @@ async def test_the_scripts_do_what_the_model_says(redis: ArqRedis, lane: Lane) -
     pairs = reached()
 
     differ = []
-    for start in range(0, len(pairs), AT_ONCE):
-        differ += await _differences(redis, pairs[start : start + AT_ONCE], lane)
+    for start in range(0, len(pairs), BATCH_SIZE):
+        differ += await _differences(redis, pairs[start : start + BATCH_SIZE], lane)
 
-    assert len(pairs) > 1000, "the walks reach more than that"
+    assert len(pairs) > 1000, "the scopes reach more than that"
     assert not differ, f"{len(differ)} of {len(pairs)}; the first: {differ[0]}"
 
 

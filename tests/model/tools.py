@@ -1,4 +1,4 @@
-"""Steps that many parts of the walk take: a script is run, a record changes, a customer is marked."""
+"""Common steps: a script is run, a record changes, a customer is marked."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ def scripted(scope: Scope, world: World, call: Call) -> tuple[World, Outcome]:
 
 
 def marking(scope: Scope, digest: Digest | None = None, told: int = 0) -> Mark:
-    """The mark script as the scope's rules have it."""
+    """A call of the mark script under the scope's rules."""
     rules = scope.rules
     return Mark(
         digest,
         told,
-        keeps_told=rules.told_outlives_marks,
+        keeps_told=rules.updated_at_outlives_marks,
     )
 
 
 def marked(scope: Scope, world: World) -> World:
-    """A plain mark: whoever read an older one finds that it moved."""
+    """Mark the customer, so that a drain that dequeued the older mark is superseded."""
     after, _ = scripted(scope, world, marking(scope))
-    return after._replace(drain=after.drain._replace(stands=False))
+    return after._replace(drain=after.drain._replace(is_current=False))
 
 
 def changed(scope: Scope, world: World, shop: Shop, label: str, *, told: bool = True) -> Iterator[Step]:
-    """The record changes and a body says so; lists show it at once, or only later."""
+    """The record changes and a webhook is sent. Lists show the change at once, or later."""
     counts = scope.budget.lags > 0
     if counts:
         shop = shop._replace(at=shop.at + 1)

@@ -1,4 +1,4 @@
-"""When nothing is left to happen, and what is wrong for good then."""
+"""Whether a state is final, and what is wrong with a final state."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from tests.model.state import World
 
 
 def is_quiet(world: World) -> bool:
-    """Nothing will happen any more unless people act again."""
+    """Whether nothing happens any more unless people act."""
     return (
         not world.bodies
         and world.store.place == "none"
@@ -16,13 +16,13 @@ def is_quiet(world: World) -> bool:
         and world.landing is None
         and world.shop.lagging is None
         and not world.publishing
-        and not isinstance(world.walk, Seen)
+        and not isinstance(world.scan, Seen)
         and not (world.store.flips and world.shop.day >= 1)
     )
 
 
 def wrong(world: World) -> str:
-    """What is wrong with a quiet world; empty when all is as it should be."""
+    """The fault of a quiet world, or ""."""
     shop, store = world.shop, world.store
     if shop.gone:
         left = store.snap >= 0 or store.owned or store.intent

@@ -1,4 +1,4 @@
-"""The write and what may become of it: answered, lost, arriving later, or sent by a holder that stood still."""
+"""The write and its ends: answered, lost, arriving later, or sent by a stalled holder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.model.tools import Step, changed, marked, scripted
 
 
 def write(scope: Scope, world: World) -> Iterator[Step]:
-    """From a permit to the clear."""
+    """The steps from a permit to the completion."""
     drain, plan = world.drain, world.drain.plan
     assert plan is not None
     if drain.at == "answered":
@@ -31,7 +31,7 @@ def write(scope: Scope, world: World) -> Iterator[Step]:
     if world.budget.stalls and world.late is None:
         fewer = world.budget._replace(stalls=world.budget.stalls - 1)
         late = Late(plan.add, written=drain.at == "answered")
-        yield "the holder stands still", world._replace(drain=IDLE, late=late, budget=fewer)
+        yield "the holder stalls", world._replace(drain=IDLE, late=late, budget=fewer)
 
 
 def arriving(scope: Scope, world: World, *, add: bool) -> Iterator[Step]:
@@ -63,7 +63,7 @@ def _unanswered(scope: Scope, world: World, plan: Plan) -> Iterator[Step]:
 
 def _failed(scope: Scope, world: World, label: str, *, gone: bool = False) -> Step:
     drain = world.drain
-    call = Settle("delay", stands=drain.stands, version=drain.version, long=gone)
+    call = Settle("delay", is_current=drain.is_current, version=drain.version, long=gone)
     if gone:
         call = call._replace(gone=world.store.gone or YOUNG)
     settled, outcome = scripted(scope, world, call)
@@ -78,7 +78,7 @@ def _clear(scope: Scope, world: World, plan: Plan) -> Settle:
     open_still = intent != 0 and rules.open_intents_are_looked_at_again
     return Settle(
         "complete",
-        stands=drain.stands or not rules.settle_checks_mark,
+        is_current=drain.is_current or not rules.settle_checks_mark,
         version=drain.version if rules.settle_checks_version else world.store.version,
         owned=owned_after(plan.add),
         intent=intent,
@@ -86,13 +86,13 @@ def _clear(scope: Scope, world: World, plan: Plan) -> Settle:
         flips=plan.flips,
         due=world.shop.day > plan.day,
         again=plan.again or open_still,
-        keeps_told=rules.told_outlives_marks,
+        keeps_told=rules.updated_at_outlives_marks,
         answered=True,
     )
 
 
 def afterwards(scope: Scope, world: World) -> Iterator[Step]:
-    """What is still on its way to the shop arrives; who stood still goes on, and finds that the lock is lost."""
+    """A write in flight arrives. A stalled holder goes on and notices that the lease is lost."""
     if world.landing is not None:
         ended = world._replace(landing=None)
         if world.shop.gone:
@@ -106,17 +106,17 @@ def afterwards(scope: Scope, world: World) -> Iterator[Step]:
 
 def _late(scope: Scope, world: World, late: Late) -> Iterator[Step]:
     if late.written or world.shop.gone:
-        yield "who stood still finds the lock lost", _noticed(scope, world)
+        yield "the stalled holder notices that the lease is lost", _noticed(scope, world)
     else:
         for label, written in arriving(scope, world, add=late.add):
-            yield f"who stood still: {label}", written._replace(late=late._replace(written=True))
+            yield f"the stalled holder: {label}", written._replace(late=late._replace(written=True))
     if world.budget.crashes:
         fewer = world.budget._replace(crashes=world.budget.crashes - 1)
-        yield "who stood still crashes", world._replace(late=None, budget=fewer)
+        yield "the stalled holder crashes", world._replace(late=None, budget=fewer)
 
 
 def _noticed(scope: Scope, world: World) -> World:
-    """The customer is marked again; the addition's intent is left as it is."""
+    """The customer is marked. The intent of the addition stays."""
     ended = world._replace(late=None)
     if scope.rules.late_writer_marks_again:
         ended = marked(scope, ended)

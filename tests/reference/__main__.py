@@ -1,4 +1,4 @@
-"""`python -m tests.reference --examples N [--steps N] [--seed S]`: the stateful test and the second opinion, deeply."""
+"""`python -m tests.reference --examples N [--steps N] [--seed S]`: the tests against the evaluator, with more examples."""
 
 from __future__ import annotations
 
@@ -16,30 +16,30 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.reference.machine import Theatre, machine
-from tests.reference.test_second_opinion import a_life, any_customer
+from tests.reference.machine import ScenarioRunner, machine
+from tests.reference.test_evaluator import check_any_customer, check_any_history
 from tests.support.valkey import valkey
 
 
 def main() -> int:
-    """The exit code is 1 where a difference was found; hypothesis prints the shortest history that shows it."""
-    asked = _arguments()
-    print(f"seed {asked.seed}")
+    """Exit with 1 if there is a difference. Hypothesis prints the shortest history that shows it."""
+    arguments = _arguments()
+    print(f"seed {arguments.seed}")
     deep = settings(
-        max_examples=asked.examples,
-        stateful_step_count=asked.steps,
+        max_examples=arguments.examples,
+        stateful_step_count=arguments.steps,
         deadline=None,
         database=None,
         print_blob=False,
         suppress_health_check=list(HealthCheck),
     )
-    for check in (any_customer, a_life):
-        _report(check.__name__, hypothesis.seed(asked.seed)(deep(given(data=st.data())(check))))
+    for check in (check_any_customer, check_any_history):
+        _report(check.__name__, hypothesis.seed(arguments.seed)(deep(given(data=st.data())(check))))
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
-        theatre = Theatre(url)
-        shop: Any = hypothesis.seed(asked.seed)(machine(theatre))
-        _report("a_shop", lambda: run_state_machine_as_test(shop, settings=deep))
-        theatre.close()
+        runner = ScenarioRunner(url)
+        shop: Any = hypothesis.seed(arguments.seed)(machine(runner))
+        _report("check_any_shop", lambda: run_state_machine_as_test(shop, settings=deep))
+        runner.close()
     return 0
 
 

@@ -1,4 +1,4 @@
-"""The state machine: anything that may happen to a shop, in any order, and after it the tags of the book."""
+"""The state machine: anything that may happen to a shop, in any order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from service.store.client.connection import connect
 from tests.reference import strategies
-from tests.reference.play import How, Play
+from tests.reference.scenario import DeliveryMode, Scenario
 from tests.workers.stage import staged
 
 IDS = (101, 102, 103)
@@ -23,9 +23,11 @@ CUSTOMERS = st.sampled_from(IDS)
 FIELDS = strategies.FIELDS
 TAGS = st.sampled_from((*strategies.OURS, *strategies.LEVELS, *strategies.FOREIGN, "a", "gold"))
 FEW_TAGS = st.lists(TAGS, max_size=2)
-HOW: st.SearchStrategy[How] = st.sampled_from(("told", "told twice", "told late", "lost"))
+MODES: st.SearchStrategy[DeliveryMode] = st.sampled_from(
+    ("delivered", "delivered twice", "delivered late", "lost")
+)
 DOCUMENTS = strategies.documents(whens=strategies.likely)
-CALM = st.sampled_from((True, True, False))
+SETTLES = st.sampled_from((True, True, False))
 STARTS = (
     date(2047, 12, 20),
     date(2048, 2, 27),
@@ -35,33 +37,33 @@ STARTS = (
 )
 
 
-class Theatre:
-    """What all plays share: an event loop and an empty store for each."""
+class ScenarioRunner:
+    """What all scenarios share: an event loop, and a store that is emptied for each."""
 
     def __init__(self, redis_url: str) -> None:
         self._runner = asyncio.Runner()
         self._url = redis_url
 
-    def run(self, doing: Coroutine[Any, Any, Any]) -> Any:
-        return self._runner.run(doing)
+    def run(self, step: Coroutine[Any, Any, Any]) -> Any:
+        return self._runner.run(step)
 
     def close(self) -> None:
         self._runner.close()
 
-    async def open(self, stack: AsyncExitStack, start: date) -> Play:
+    async def open(self, stack: AsyncExitStack, start: date) -> Scenario:
         redis = connect(self._url)
         stack.push_async_callback(redis.aclose)
         await redis.flushall()
         stage = await stack.enter_async_context(staged(redis, rules=""))
         began = datetime(start.year, start.month, start.day, 3, tzinfo=UTC).timestamp()
         stage.clock.advance(began - stage.clock())
-        return Play(stage)
+        return Scenario(stage)
 
 
-class AShop(RuleBasedStateMachine):
-    """One shop's life. `theatre` is where it is played."""
+class ShopMachine(RuleBasedStateMachine):
+    """Anything that may happen to one shop."""
 
-    theatre: ClassVar[Theatre]
+    runner: ClassVar[ScenarioRunner]
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,105 +72,109 @@ class AShop(RuleBasedStateMachine):
         self._stack = AsyncExitStack()
 
     def teardown(self) -> None:
-        self.theatre.run(self._stack.aclose())
+        self.runner.run(self._stack.aclose())
         self._logs.close()
 
-    def do(self, doing: CoroutineType[Any, Any, None], calm: bool) -> None:
-        self.play.note(doing)
-        self.theatre.run(doing)
-        if calm:
-            self.theatre.run(self.play.calm())
+    def do(self, step: CoroutineType[Any, Any, None], settle: bool) -> None:
+        self.scenario.log_step(step)
+        self.runner.run(step)
+        if settle:
+            self.runner.run(self.scenario.settle())
 
-    def there(self, customer: int) -> bool:
-        return customer in self.play.customers
+    def exists(self, customer: int) -> bool:
+        return customer in self.scenario.customers
 
     @initialize(
         doc=DOCUMENTS,
         start=st.sampled_from(STARTS),
-        crowd=st.lists(st.tuples(FIELDS, FEW_TAGS), min_size=1, max_size=3),
+        customers=st.lists(st.tuples(FIELDS, FEW_TAGS), min_size=1, max_size=3),
     )
-    def opens(self, doc: dict[str, Any], start: date, crowd: list[tuple[dict[str, Any], list[str]]]) -> None:
-        self.play = self.theatre.run(self.theatre.open(self._stack, start))
-        self.do(self.play.publish(in_dong(doc)), calm=False)
-        for customer, (fields, tags) in zip(IDS, crowd, strict=False):
-            self.do(self.play.create(customer, with_tags(fields, tags), "told"), calm=False)
-        self.theatre.run(self.play.calm())
-
-    @rule(customer=CUSTOMERS, fields=FIELDS, how=HOW, calm=CALM)
-    def somebody_changes(self, customer: int, fields: dict[str, Any], how: How, calm: bool) -> None:
-        if self.there(customer):
-            self.do(self.play.edit(customer, fields, how), calm)
-
-    @rule(customer=CUSTOMERS, fields=FIELDS, tags=FEW_TAGS, how=HOW, calm=CALM)
-    def somebody_comes_or_goes(
-        self, customer: int, fields: dict[str, Any], tags: list[str], how: How, calm: bool
+    def start_shop(
+        self, doc: dict[str, Any], start: date, customers: list[tuple[dict[str, Any], list[str]]]
     ) -> None:
-        if self.there(customer):
-            self.do(self.play.delete(customer, how), calm)
+        self.scenario = self.runner.run(self.runner.open(self._stack, start))
+        self.do(self.scenario.publish(in_dong(doc)), settle=False)
+        for customer, (fields, tags) in zip(IDS, customers, strict=False):
+            self.do(self.scenario.create(customer, with_tags(fields, tags), "delivered"), settle=False)
+        self.runner.run(self.scenario.settle())
+
+    @rule(customer=CUSTOMERS, fields=FIELDS, mode=MODES, settle=SETTLES)
+    def a_customer_changes(
+        self, customer: int, fields: dict[str, Any], mode: DeliveryMode, settle: bool
+    ) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.edit(customer, fields, mode), settle)
+
+    @rule(customer=CUSTOMERS, fields=FIELDS, tags=FEW_TAGS, mode=MODES, settle=SETTLES)
+    def a_customer_is_created_or_deleted(
+        self, customer: int, fields: dict[str, Any], tags: list[str], mode: DeliveryMode, settle: bool
+    ) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.delete(customer, mode), settle)
         else:
-            self.do(self.play.create(customer, with_tags(fields, tags), how), calm)
+            self.do(self.scenario.create(customer, with_tags(fields, tags), mode), settle)
 
-    @rule(customer=CUSTOMERS, amount=st.integers(0, 4), how=HOW, calm=CALM)
-    def somebody_orders(self, customer: int, amount: int, how: How, calm: bool) -> None:
-        if self.there(customer):
-            self.do(self.play.order(customer, amount, how), calm)
+    @rule(customer=CUSTOMERS, amount=st.integers(0, 4), mode=MODES, settle=SETTLES)
+    def a_customer_orders(self, customer: int, amount: int, mode: DeliveryMode, settle: bool) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.order(customer, amount, mode), settle)
 
-    @rule(customer=CUSTOMERS, tag=TAGS, how=HOW, calm=CALM)
-    def a_person_puts_a_tag_on(self, customer: int, tag: str, how: How, calm: bool) -> None:
-        if self.there(customer):
-            self.do(self.play.put_on(customer, tag, how), calm)
+    @rule(customer=CUSTOMERS, tag=TAGS, mode=MODES, settle=SETTLES)
+    def a_person_adds_a_tag(self, customer: int, tag: str, mode: DeliveryMode, settle: bool) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.add_by_hand(customer, tag, mode), settle)
 
-    @rule(customer=CUSTOMERS, tag=TAGS, how=HOW, calm=CALM)
-    def a_person_takes_a_tag_off(self, customer: int, tag: str, how: How, calm: bool) -> None:
-        if self.there(customer):
-            self.do(self.play.take_off(customer, tag, how), calm)
+    @rule(customer=CUSTOMERS, tag=TAGS, mode=MODES, settle=SETTLES)
+    def a_person_removes_a_tag(self, customer: int, tag: str, mode: DeliveryMode, settle: bool) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.remove_by_hand(customer, tag, mode), settle)
 
     @rule(customer=CUSTOMERS)
-    def nothing_new_is_told(self, customer: int) -> None:
-        if self.there(customer):
-            self.do(self.play.echo(customer), calm=False)
+    def a_webhook_without_a_change_arrives(self, customer: int) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.echo(customer), settle=False)
 
-    @rule(days=st.sampled_from((0, 1, 4, 5, 29, 30, 40)), hour=st.sampled_from((0, 2, 9, 22)), calm=CALM)
-    def time_passes(self, days: int, hour: int, calm: bool) -> None:
-        self.play.pass_time(days=days, hour=hour)
-        if calm:
-            self.theatre.run(self.play.calm())
+    @rule(days=st.sampled_from((0, 1, 4, 5, 29, 30, 40)), hour=st.sampled_from((0, 2, 9, 22)), settle=SETTLES)
+    def time_passes(self, days: int, hour: int, settle: bool) -> None:
+        self.scenario.pass_time(days=days, hour=hour)
+        if settle:
+            self.runner.run(self.scenario.settle())
 
-    @rule(doc=DOCUMENTS, calm=CALM)
-    def other_rules_are_published(self, doc: dict[str, Any], calm: bool) -> None:
-        self.do(self.play.publish(in_dong(doc)), calm)
+    @rule(doc=DOCUMENTS, settle=SETTLES)
+    def other_rules_are_published(self, doc: dict[str, Any], settle: bool) -> None:
+        self.do(self.scenario.publish(in_dong(doc)), settle)
 
-    @rule(data=st.data(), calm=CALM)
-    def the_rules_are_edited(self, data: st.DataObject, calm: bool) -> None:
-        doc = data.draw(strategies.edited(self.play.book.live))
-        self.do(self.play.publish(in_dong(doc)), calm)
+    @rule(data=st.data(), settle=SETTLES)
+    def the_rules_are_edited(self, data: st.DataObject, settle: bool) -> None:
+        doc = data.draw(strategies.edited(self.scenario.expected.live))
+        self.do(self.scenario.publish(in_dong(doc)), settle)
 
-    @precondition(lambda self: self.play.book.version > 1)
+    @precondition(lambda self: self.scenario.expected.version > 1)
     @rule(back=st.sampled_from((1, 1, 2, 3)))
     def the_rules_are_rolled_back(self, back: int) -> None:
-        self.do(self.play.roll_back(max(1, self.play.book.version - back)), calm=True)
+        self.do(self.scenario.roll_back(max(1, self.scenario.expected.version - back)), settle=True)
 
-    @rule(tag=TAGS, how=st.sampled_from(("adopt", "adopt those that match", "retract")), calm=CALM)
-    def a_person_claims_a_tag(self, tag: str, how: str, calm: bool) -> None:
+    @rule(tag=TAGS, how=st.sampled_from(("adopt", "adopt those that match", "retract")), settle=SETTLES)
+    def a_person_claims_a_tag(self, tag: str, how: str, settle: bool) -> None:
         what: Literal["adopt", "retract"] = "retract" if how == "retract" else "adopt"
         matching = how == "adopt those that match"
-        self.do(self.play.claim(tag, what=what, matching_only=matching), calm)
+        self.do(self.scenario.claim(tag, what=what, matching_only=matching), settle)
 
-    @rule(customer=CUSTOMERS, one=st.sampled_from((*strategies.IDS, "t0")), calm=CALM)
-    def somebody_is_left_alone_or_no_longer(self, customer: int, one: str, calm: bool) -> None:
-        if self.there(customer):
-            self.do(self.play.exclude(customer, one), calm)
+    @rule(customer=CUSTOMERS, rule_id=st.sampled_from((*strategies.IDS, "t0")), settle=SETTLES)
+    def a_customer_is_excluded_or_included(self, customer: int, rule_id: str, settle: bool) -> None:
+        if self.exists(customer):
+            self.do(self.scenario.exclude(customer, rule_id), settle)
 
-    @rule(dice=st.integers(0, 4), calm=CALM)
-    def the_shadow_comes_or_goes(self, dice: int, calm: bool) -> None:
-        """Seldom, and not for long."""
-        if self.play.book.shadow or not dice:
-            self.do(self.play.shade(), calm)
+    @rule(one_in_five=st.integers(0, 4), settle=SETTLES)
+    def shadow_mode_begins_or_ends(self, one_in_five: int, settle: bool) -> None:
+        """It begins seldom and does not last long."""
+        if self.scenario.expected.shadow or not one_in_five:
+            self.do(self.scenario.toggle_shadow_mode(), settle)
 
 
-def machine(theatre: Theatre) -> type[AShop]:
-    """The machine, played there."""
-    return type("AShop", (AShop,), {"theatre": theatre})
+def machine(runner: ScenarioRunner) -> type[ShopMachine]:
+    """The machine with its runner."""
+    return type("ShopMachine", (ShopMachine,), {"runner": runner})
 
 
 def with_tags(fields: dict[str, Any], tags: list[str]) -> dict[str, Any]:
@@ -176,5 +182,5 @@ def with_tags(fields: dict[str, Any], tags: list[str]) -> dict[str, Any]:
 
 
 def in_dong(doc: dict[str, Any]) -> dict[str, Any]:
-    """The shop's currency is that of its records."""
+    """The document with the currency of the records."""
     return {**doc, "currency": "VND"}

@@ -1,4 +1,4 @@
-"""Random documents, customers and customer states, drawn from few values so that they meet."""
+"""Random documents, customers and customer states. They are drawn from few values, so that they interact."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def leaf(
     """One comparison of a field by an operator."""
     if value is None:
         return st.just({"field": field, "op": op})
-    return value.map(lambda one: {"field": field, "op": op, "value": one})
+    return value.map(lambda drawn: {"field": field, "op": op, "value": drawn})
 
 
 def numeric(field: str, values: st.SearchStrategy[int]) -> list[st.SearchStrategy[dict[str, Any]]]:
@@ -59,7 +59,7 @@ def empties(field: str) -> list[st.SearchStrategy[dict[str, Any]]]:
     return [leaf(field, "is_empty"), leaf(field, "is_not_empty")]
 
 
-@cache  # to make a strategy costs more than to draw from it
+@cache  # making a strategy costs more than drawing from it
 def leaves(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
     """Comparisons of every field; `tags` may name the readable ones."""
     tags = st.lists(st.sampled_from(readable), min_size=1, max_size=2)
@@ -116,7 +116,7 @@ def trees(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
 
 @cache
 def likely(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
-    """Comparisons that a few orders or some days make true and false, and now and then any tree."""
+    """Comparisons whose result changes after a few orders or days, and sometimes any tree."""
     often = [
         leaf("orders_count", "at_least", st.integers(1, 4)),
         leaf("orders_count", "less_than", st.integers(1, 4)),
@@ -133,7 +133,7 @@ def likely(readable: tuple[str, ...]) -> st.SearchStrategy[dict[str, Any]]:
 def rules(
     draw: st.DrawFn, rule_id: str, tag: str, readable: tuple[str, ...], whens: Whens = trees
 ) -> dict[str, Any]:
-    """One rule, keys at their default left out now and then."""
+    """One rule. Keys with default values are left out at random."""
     rule: dict[str, Any] = {"id": rule_id, "tag": tag, "when": draw(whens(readable))}
     options = {
         "keep": ("while_matching", "forever", "5 days", "30 days"),
@@ -167,24 +167,28 @@ def tiers(draw: st.DrawFn, whens: Whens = leaves) -> dict[str, Any]:
 def documents(draw: st.DrawFn, *, whens: Whens | None = None) -> dict[str, Any]:
     """A document that can be published."""
     ids = IDS[: draw(st.integers(1, 4))]
-    found = []
+    drawn = []
     for rule_id in draw(st.permutations(ids)):
         readable = (*FOREIGN, *draw(st.sampled_from(((), (), LEVELS, OURS))))
-        found.append(draw(rules(rule_id, draw(st.sampled_from(OURS)), readable, whens or trees)))
+        drawn.append(draw(rules(rule_id, draw(st.sampled_from(OURS)), readable, whens or trees)))
     doc = {
         "version": 1,
         "timezone": draw(st.sampled_from(ZONES)),
         "currency": draw(st.sampled_from(("VND", "USD"))),
     }
-    doc |= {"rules": found, "tiers": [draw(tiers(whens or leaves))] if draw(st.booleans()) else []}
+    doc |= {"rules": drawn, "tiers": [draw(tiers(whens or leaves))] if draw(st.booleans()) else []}
     if publishable(doc) is not None:
         return doc
-    steady = {"field": "orders_count", "op": "at_least", "value": 2}  # a loop: nobody reads tags then
-    return {**doc, "rules": [{**rule, "when": steady} for rule in found]}
+    steady = {
+        "field": "orders_count",
+        "op": "at_least",
+        "value": 2,
+    }  # the tags form a cycle: let no rule read tags
+    return {**doc, "rules": [{**rule, "when": steady} for rule in drawn]}
 
 
 def publishable(doc: Mapping[str, Any]) -> RuleSet | None:
-    """The document as a RuleSet, or None when it has a loop."""
+    """The document as a RuleSet, or None if it has a cycle."""
     try:
         return validate_rules(doc)
     except InvalidRules:
@@ -231,47 +235,47 @@ def customers(draw: st.DrawFn, zone: str) -> Customer:
 
 
 def unique(tags: list[str]) -> tuple[str, ...]:
-    """At most one spelling of each tag, as a record read has them."""
+    """The tags of a record, with one spelling for each tag."""
     return tag_set(tags).names
 
 
 @st.composite
 def customer_states(draw: st.DrawFn, zone: str, today: date) -> CustomerState:
-    """Any standing, also one that no decision would have left."""
-    makers = (*IDS, "t0", "old")
+    """Any state, including states that no decision leads to."""
+    rule_ids = (*IDS, "t0", "old")
     keys = [fold(tag) for tag in (*OURS, *LEVELS, "x")]
     days = st.sampled_from((0, 1, 4, 5, 6, 29, 30, 31)).map(lambda ago: today - timedelta(days=ago))
     owned = {
         key: Ownership(
             key.title(),
-            draw(st.sampled_from(makers)),
+            draw(st.sampled_from(rule_ids)),
             moment(draw(days), 9, zone),
             draw(st.integers(1, 3)),
         )
         for key in draw(st.lists(st.sampled_from(keys), unique=True, max_size=4))
     }
     held = {
-        one: Hold(
+        rule_id: Hold(
             draw(st.sampled_from(keys)),
             draw(days).toordinal(),
             *draw(st.just((None, 0)) | st.tuples(days.map(date.toordinal), st.integers(0, 3)))
-            if one == "t0"
+            if rule_id == "t0"
             else (None, 0),
         )
-        for one in draw(st.lists(st.sampled_from(makers), unique=True, max_size=3))
+        for rule_id in draw(st.lists(st.sampled_from(rule_ids), unique=True, max_size=3))
     }
-    return CustomerState(owned, held, frozenset(draw(st.lists(st.sampled_from(makers), max_size=1))))
+    return CustomerState(owned, held, frozenset(draw(st.lists(st.sampled_from(rule_ids), max_size=1))))
 
 
 @st.composite
 def restores(draw: st.DrawFn, zone: str, today: date) -> dict[str, UndoRecord]:
-    """Tags that a roll-back restores, as they stood when an undone version removed them."""
-    then = draw(customer_states(zone, today))
+    """Tags that a roll-back restores, in the state in rule_id an undone version removed them."""
+    before = draw(customer_states(zone, today))
     return {
         key: UndoRecord(
             key.title(),
-            then.ownership.get(key),
-            {maker: hold for maker, hold in then.holds.items() if hold.tag_key == key},
+            before.ownership.get(key),
+            {rule_id: hold for rule_id, hold in before.holds.items() if hold.tag_key == key},
             draw(st.integers(1, 4)),
         )
         for key in draw(
@@ -296,14 +300,14 @@ def _texts(zone: str, days: st.SearchStrategy[date]) -> st.SearchStrategy[str]:
     )
 
 
-LATELY = st.dates(date(2047, 10, 1), date(2048, 4, 1))
+RECENT_DAYS = st.dates(date(2047, 10, 1), date(2048, 4, 1))
 FIELDS = st.fixed_dictionaries(
     {},
     optional={
         "total_spent": st.one_of(st.none(), st.integers(0, 9), st.sampled_from(("2.9999", "3.0001"))),
         "orders_count": st.integers(0, 6),
-        "created_at": _texts("UTC", LATELY),
-        "last_order_date": st.one_of(st.none(), _texts("Asia/Ho_Chi_Minh", LATELY)),
+        "created_at": _texts("UTC", RECENT_DAYS),
+        "last_order_date": st.one_of(st.none(), _texts("Asia/Ho_Chi_Minh", RECENT_DAYS)),
         "birthday": st.one_of(st.none(), _texts("Asia/Ho_Chi_Minh", BIRTHDAYS)),
         "gender": st.sampled_from((None, 0, 1)),
         "accepts_marketing": st.booleans(),
@@ -315,23 +319,23 @@ FIELDS = st.fixed_dictionaries(
 
 @st.composite
 def edited(draw: st.DrawFn, doc: Mapping[str, Any]) -> dict[str, Any]:
-    """The same document with one rule or tier changed, gone, or back at its beginning."""
-    which = draw(st.sampled_from((*IDS, "t0")))
-    others = [one for one in doc["rules"] if one["id"] != which]
-    how = draw(st.sampled_from(("change", "change", "drop", "flip", "options")))
-    old = next((one for one in (*doc["rules"], *doc["tiers"]) if one["id"] == which), None)
+    """The document with one rule or tier changed, added, disabled or removed."""
+    rule_id = draw(st.sampled_from((*IDS, "t0")))
+    others = [rule for rule in doc["rules"] if rule["id"] != rule_id]
+    edit = draw(st.sampled_from(("change", "change", "drop", "flip", "options")))
+    old = next((rule for rule in (*doc["rules"], *doc["tiers"]) if rule["id"] == rule_id), None)
     new: dict[str, Any] | None
-    if how == "drop" and old:
+    if edit == "drop" and old:
         new = None
-    elif how == "flip" and old:
+    elif edit == "flip" and old:
         new = {**old, "enabled": not old.get("enabled", True)}
     else:
         new = draw(
-            tiers(likely) if which == "t0" else rules(which, draw(st.sampled_from(OURS)), FOREIGN, likely)
+            tiers(likely) if rule_id == "t0" else rules(rule_id, draw(st.sampled_from(OURS)), FOREIGN, likely)
         )
-        if how == "options" and old:
+        if edit == "options" and old:
             kept = {key: old[key] for key in ("tag", "when", "levels") if key in old}
             new = {**new, **kept}
-    found = [] if new is None else [new]
-    changed = {**doc, **({"tiers": found} if which == "t0" else {"rules": [*others, *found]})}
+    drawn = [] if new is None else [new]
+    changed = {**doc, **({"tiers": drawn} if rule_id == "t0" else {"rules": [*others, *drawn]})}
     return changed if publishable(changed) is not None else dict(doc)

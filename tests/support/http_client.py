@@ -1,4 +1,4 @@
-"""HTTP/1.1 over a raw socket: the bytes of a request, in any pieces, and the answers one by one."""
+"""HTTP/1.1 over a raw socket: the bytes of a request in any pieces, and every answer."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ BODY = '{"id": 7, "first_name": "Ánh"}'.encode()
 
 def webhook(
     body: bytes = BODY,
-    *more: str,
+    *headers: str,
     start: str = "POST /webhooks/haravan HTTP/1.1",
     signed: str | None = None,
     org: str = ORG,
     length: bool = True,
 ) -> bytes:
-    """A webhook as it goes over the wire; `signed` replaces its right signature."""
+    """The bytes of a webhook; `signed` replaces its signature."""
     lines = [
         start,
         "Host: x",
@@ -27,14 +27,14 @@ def webhook(
         f"X-Haravan-Org-Id: {org}",
         f"X-Haravan-HmacSha256: {signature(body) if signed is None else signed}",
         *([f"Content-Length: {len(body)}"] if length else []),
-        *more,
+        *headers,
     ]
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
-def chunked(body: bytes, *more: str, trailers: str = "") -> bytes:
+def chunked(body: bytes, *headers: str, trailers: str = "") -> bytes:
     """A webhook whose body is one chunk."""
-    head = webhook(body, "Transfer-Encoding: chunked", *more, length=False).removesuffix(body)
+    head = webhook(body, "Transfer-Encoding: chunked", *headers, length=False).removesuffix(body)
     return head + b"%x\r\n%b\r\n0\r\n%b\r\n" % (len(body), body, trailers.encode())
 
 
@@ -48,7 +48,7 @@ class Answer:
 
 
 async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    """The next answer, 100 Continue included; raises IncompleteReadError if the server hangs up."""
+    """The next answer, 100 Continue included. Raises IncompleteReadError if the server closes the connection."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.strip().splitlines()
     headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -57,7 +57,7 @@ async def read_answer(reader: asyncio.StreamReader) -> Answer:
 
 
 async def talk(port: int, *pieces: bytes, answers: int = 1) -> list[Answer]:
-    """Send the pieces over one connection, each as a packet of its own, and read that many answers."""
+    """Send the pieces over one connection as separate packets, and read this many answers."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     try:
         async with asyncio.timeout(60):

@@ -49,12 +49,18 @@ class ValkeyServer:
     """A server that a test starts, kills and starts again on its files. It ends with this process."""
 
     def __init__(
-        self, folder: Path, *, fsync: Fsync | None = None, on_port: bool = False, cluster: bool = False
+        self,
+        folder: Path,
+        *,
+        fsync: Fsync | None = None,
+        on_port: bool = False,
+        cluster: bool = False,
+        **options: str,
     ) -> None:
         self._port = free_port(partner_offset=CLUSTER_BUS_OFFSET) if on_port or cluster else 0
         # not in `folder`: the path of a socket has at most 107 bytes
         self._socket = Path("/tmp") / f"tagger-test-{os.getpid()}-{next(_numbers)}.sock"  # noqa: S108
-        options = {"cluster_enabled": "yes"} if cluster else {}
+        options |= {"cluster_enabled": "yes"} if cluster else {}
         socket = None if on_port else self._socket
         self._command = valkey_command(folder, socket=socket, port=self._port, fsync=fsync, **options)
         self.url = f"redis://127.0.0.1:{self._port}/0" if on_port else f"unix://{self._socket}"
@@ -88,10 +94,15 @@ class ValkeyServer:
 
 @contextmanager
 def valkey(
-    folder: Path, *, fsync: Fsync | None = None, on_port: bool = False, cluster: bool = False
+    folder: Path,
+    *,
+    fsync: Fsync | None = None,
+    on_port: bool = False,
+    cluster: bool = False,
+    **options: str,
 ) -> Iterator[str]:
     """The URL of a running server. `cluster`: one node, to which no slots are assigned yet."""
-    server = ValkeyServer(folder, fsync=fsync, on_port=on_port, cluster=cluster)
+    server = ValkeyServer(folder, fsync=fsync, on_port=on_port, cluster=cluster, **options)
     server.start()
     try:
         yield server.url

@@ -24,10 +24,12 @@ async def wait_until(
 async def wait_for_port(port: int, *, timeout_s: float = TIMEOUT_S) -> None:
     """Wait until a server accepts connections on this port. Raises TimeoutError."""
 
-    async def accepts() -> bool:
-        return _accepts(port)
+    await wait_until(lambda: accepts(port), timeout_s=timeout_s, interval_s=0.05)
 
-    await wait_until(accepts, timeout_s=timeout_s, interval_s=0.05)
+
+async def accepts(port: int) -> bool:
+    """Whether a server accepts connections on this port."""
+    return _accepts(port)
 
 
 def wait_for_address(address: int | Path, *, timeout_s: float = TIMEOUT_S) -> None:

@@ -21,13 +21,13 @@ from service.errors import InvalidSettings
 from service.settings import Settings
 from service.web.connections import LimitedProtocol
 
-PATIENCE = 20.0  # a busy machine must not look like a slow Redis
+TIMEOUT_FACTOR = 20.0  # a busy machine must not look like a slow Redis
 
 
 @asynccontextmanager
 async def app_client(settings: Settings) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the running application, without a socket between them."""
-    app = create_app(settings, patience=PATIENCE, use_process_pool=False)
+    app = create_app(settings, timeout_factor=TIMEOUT_FACTOR, use_process_pool=False)
     async with _lifespan(app):
         transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
         async with httpx2.AsyncClient(transport=transport, base_url="http://testserver") as client:
@@ -85,13 +85,13 @@ async def serving(
     settings: Settings,
     *,
     protocol: type[LimitedProtocol] = PatientProtocol,
-    patience: float = PATIENCE,
+    timeout_factor: float = TIMEOUT_FACTOR,
     use_process_pool: bool = False,
     host: str = "127.0.0.1",
 ) -> AsyncIterator[WebServer]:
     """The web process's server on a free port, in this event loop."""
     config = process.uvicorn_config(replace(settings, port=0, host=host))
-    config.app = create_app(settings, patience=patience, use_process_pool=use_process_pool)
+    config.app = create_app(settings, timeout_factor=timeout_factor, use_process_pool=use_process_pool)
     config.http, config.loop = protocol, "none"
     server = WebServer(config)
     task = asyncio.create_task(server.serve())

@@ -68,13 +68,13 @@ async def sent_until_closed(port: int, *pieces: bytes) -> bytes:
         ),
     ],
 )
-async def test_a_request_that_never_ends_is_closed(quick: int, sent: bytes) -> None:
+async def test_a_request_that_never_ends_closes_the_connection(quick: int, sent: bytes) -> None:
     async with asyncio.timeout(60):
         assert await sent_until_closed(quick, sent) == b""
 
 
 @pytest.mark.parametrize("rest", [b"", b"\r\n"], ids=["nothing", "an empty line"])
-async def test_the_rest_of_a_refused_request_is_waited_for_no_longer(quick: int, rest: bytes) -> None:
+async def test_the_rest_of_a_refused_request_has_the_same_timeout(quick: int, rest: bytes) -> None:
     async with asyncio.timeout(60):
         got = await sent_until_closed(quick, webhook(signed="")[:-5], rest)
 
@@ -88,13 +88,13 @@ async def test_an_empty_line_does_not_keep_a_connection_for_ever(quick: int) -> 
     assert got.startswith(b"HTTP/1.1 200")
 
 
-async def test_a_body_that_comes_drop_by_drop_is_closed(quick: int) -> None:
+async def test_a_body_sent_byte_by_byte_closes_the_connection(quick: int) -> None:
     whole = webhook(b'{"id": 7}' + b" " * 2000)
 
     assert await sent_before_the_end(quick, whole[:-2000], drop=b" ", most=2000) < 2000
 
 
-async def test_a_head_that_never_ends_is_closed_however_quick_it_is(port: int) -> None:
+async def test_a_head_that_never_ends_closes_the_connection_at_any_speed(port: int) -> None:
     drop = b"X-More: " + b"x" * 8000 + b"\r\n"
     most = 10 * LimitedProtocol.max_request // len(drop)
 
@@ -142,7 +142,7 @@ async def test_some_pipelined_requests_are_answered_one_after_the_other(port: in
     assert {answer.status for answer in answers} == {200}
 
 
-async def test_who_does_not_read_the_answers_is_closed(quick: int) -> None:
+async def test_a_client_that_does_not_read_its_answers_is_disconnected(quick: int) -> None:
     asked = f"GET /ops/openapi.json HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {OPS_TOKEN}\r\n\r\n".encode()
     with socket.create_connection(("127.0.0.1", quick)) as one:
         one.setblocking(False)
@@ -154,7 +154,7 @@ async def test_who_does_not_read_the_answers_is_closed(quick: int) -> None:
                     await asyncio.sleep(0.001)
 
 
-async def test_a_body_that_is_announced_too_large_is_not_read(port: int) -> None:
+async def test_a_body_with_a_too_large_content_length_is_not_read(port: int) -> None:
     [answer] = await talk(port, webhook(BODY, "Content-Length: 99999999999", length=False).removesuffix(BODY))
 
     assert (answer.status, answer.headers["connection"]) == (413, "close")
@@ -184,14 +184,14 @@ def test_a_proxy_closes_an_idle_connection_before_we_do() -> None:
     assert max(usual_proxies_s) < KEEP_ALIVE_S
 
 
-def test_there_are_files_left_for_redis_when_all_connections_are_taken() -> None:
+def test_redis_still_gets_connections_when_all_http_connections_are_in_use() -> None:
     usual_limit, redis_connections = 1024, 64
 
     assert MAX_CONNECTIONS + redis_connections < usual_limit
 
 
 @pytest.mark.parametrize(("host", "there"), [("127.0.0.1", False), ("0.0.0.0", True)])  # noqa: S104
-async def test_who_asks_elsewhere_than_at_the_host_that_was_set_finds_nobody(
+async def test_only_the_configured_host_listens(
     shops: ShopRepository, settings: Settings, host: str, there: bool
 ) -> None:
     async with serving(settings, protocol=PatientProtocol, host=host) as server:

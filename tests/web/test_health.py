@@ -36,7 +36,7 @@ async def test_a_running_process_lives_and_is_ready(client: httpx2.AsyncClient) 
     assert ready.json()["workers"] == "not seen"
 
 
-async def test_a_worker_is_seen_by_its_counts(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+async def test_readiness_reports_the_workers_heartbeat(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
     await Counters(redis).flush()
 
     assert (await client.get("/readyz")).json()["workers"] == "seen"
@@ -52,20 +52,22 @@ async def test_without_redis_it_lives_and_is_not_ready(settings: Settings) -> No
     assert "tagger_redis_up 0.0" in shown.text
 
 
-async def test_a_server_that_would_forget_ends_the_start(shops: ShopRepository, settings: Settings) -> None:
+async def test_a_redis_that_would_lose_data_stops_the_start(
+    shops: ShopRepository, settings: Settings
+) -> None:
     with pytest.raises(InvalidSettings, match="DURABILITY=everysec"):
         async with app_client(replace(settings, durability="fsync")):
             pass
 
 
-async def test_a_server_that_would_lose_data_is_found_before_anything_is_started(
+async def test_a_redis_that_would_lose_data_is_found_before_the_server_starts(
     shops: ShopRepository, settings: Settings
 ) -> None:
     with pytest.raises(InvalidSettings, match="DURABILITY=everysec"):
         await check_store(replace(settings, durability="fsync"))
 
 
-async def test_a_server_that_is_down_does_not_end_the_start(settings: Settings) -> None:
+async def test_a_redis_that_is_down_does_not_stop_the_start(settings: Settings) -> None:
     await check_store(replace(settings, redis_url="unix:///nowhere/at/all"))
 
 
@@ -89,7 +91,7 @@ async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncC
     assert seen["tagger_queue_customers", (("org", ORG), ("state", "live"))] == 1
 
 
-async def test_the_workers_counts_are_shown(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+async def test_metrics_include_the_workers_counters(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
     counters = Counters(redis)
     counters.add("api_requests", endpoint="POST tags", status="200")
     counters.add("api_requests", 2, endpoint="GET customer", status="none")
@@ -108,7 +110,7 @@ async def test_the_workers_counts_are_shown(redis: ArqRedis, client: httpx2.Asyn
     assert not any("unheard" in name for name, _ in seen)
 
 
-async def test_every_metric_explains_itself(client: httpx2.AsyncClient) -> None:
+async def test_every_metric_has_a_help_text(client: httpx2.AsyncClient) -> None:
     text = (await client.get("/metrics")).text
 
     assert all(len(family.documentation) > 20 for family in text_string_to_metric_families(text))

@@ -59,7 +59,7 @@ async def test_a_signed_body_is_recorded(redis: ArqRedis, port: int, pieces: lis
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "after the answer"])
-async def test_who_expects_100_is_told_to_continue_and_recorded(
+async def test_a_client_that_expects_100_gets_it_and_its_webhook_is_recorded(
     redis: ArqRedis, port: int, *, late: bool
 ) -> None:
     asked = webhook(BODY, "Expect: 100-continue")
@@ -82,7 +82,7 @@ async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
     ] * 2
 
 
-async def test_a_signature_in_a_trailer_is_none(redis: ArqRedis, port: int) -> None:
+async def test_a_signature_in_a_trailer_does_not_count(redis: ArqRedis, port: int) -> None:
     sent = chunked(
         BODY, trailers="X-Haravan-HmacSha256: " + webhook().decode().split("Sha256: ")[1][:44] + "\r\n"
     )
@@ -138,7 +138,9 @@ async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None
     assert await recorded(redis) == []
 
 
-async def test_who_hangs_up_before_the_answer_is_recorded_all_the_same(redis: ArqRedis, port: int) -> None:
+async def test_a_webhook_is_recorded_even_if_its_sender_disconnects_before_the_answer(
+    redis: ArqRedis, port: int
+) -> None:
     await talk(port, webhook(b'{"id": 1}'))
     await redis.client_pause(300)
 

@@ -1,4 +1,4 @@
-"""The stage as a fixture."""
+"""The test shop as a fixture."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One shop on a stage: sandbox, real Valkey and real drain, with a clock that the test moves."""
+"""A shop for tests: the sandbox, a real Valkey and the real drain, with a clock that the test advances."""
 
 from __future__ import annotations
 
@@ -22,18 +22,17 @@ from service.store.client import keys
 from service.store.history import ledger
 from service.store.history.ledger import LedgerRow
 from service.store.jobs.worker_metrics import Counters
-from service.store.queue import dirty
+from service.store.queue import dead_letters, dirty
 from service.store.queue.dirty import Lane, MarkResult
 from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import RateLimiter
-from service.store.rules import Versions
+from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from service.web.webhooks.endpoint import build_event, parse_headers
 from service.web.webhooks.shop_cache import WebhookShop
 from workers.drain.job import Drain
-from workers.drain.rules_cache import CompiledRulesCache
 from workers.haravan.client import open_session
 from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.pending_jobs import PendingJobs
@@ -47,11 +46,19 @@ rules:
     tag: VIP
     when: {field: total_spent, op: at_least, value: 10_000_000}
 """
+TIERS = """
+version: 1
+tiers:
+  - id: hang
+    levels:
+      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}
+      - {tag: Silver, when: {field: total_spent, op: at_least, value: 10_000_000}}
+"""
 
 
 @dataclass(slots=True)
 class Stage:
-    """What a test of the drain needs in its hands."""
+    """The parts of the test shop, and shortcuts for the steps and checks of tests."""
 
     redis: ArqRedis
     sandbox: Sandbox
@@ -77,28 +84,34 @@ class Stage:
         return (await self.versions.publish(ORG, parse_rules(text), author="test", parent=parent)).number
 
     async def deliver(self, body: bytes, topic: str = "customers/update", lane: Lane = "live") -> MarkResult:
-        """What the web process does with a signed body."""
+        """Store a webhook as the web process does after checking its signature."""
         headers = parse_headers([(b"x-haravan-topic", topic.encode())])
         shop = WebhookShop(ORG, ())
         event = build_event(headers, body, org=ORG, shop=shop, digest=hashlib.sha256(body).digest())
         return (await dirty.mark_dirty(self.redis, ORG, [event], lane=lane, now_ms=self.now_ms))[0]
 
     async def announce(self, customer: int) -> MarkResult:
-        """The webhook that Haravan sends on a customer as it is now."""
+        """Deliver the webhook that Haravan sends for the customer as it is now."""
         return await self.deliver(self.haravan.body(customer))
 
+    async def delete_and_announce(self, *customers: int) -> None:
+        """Delete customers in the shop, and deliver the webhooks that Haravan sends for it."""
+        for customer in customers:
+            self.haravan.delete(customer)
+            await self.deliver(b'{"id":%d}' % customer, topic="customers/delete")
+
     async def mark(self, *customers: int, cause: str = "replay:R0", lane: Lane = "bulk") -> None:
-        ids = [CustomerId(each) for each in customers]
+        ids = [CustomerId(customer) for customer in customers]
         await dirty.mark_dirty_customers(self.redis, ORG, ids, cause=cause, lane=lane, now_ms=self.now_ms)
 
     async def turn(self, times: int = 1, *, rest_s: float = 2.5) -> None:
-        """Run some turns, a little time apart."""
+        """Drain the shop some times, with a pause after each."""
         for _ in range(times):
             await self.drain(ORG)
             self.clock.advance(rest_s)
 
     async def execute_jobs(self) -> int:
-        """What another worker does with pending jobs, after the death of any that had them before."""
+        """Execute pending jobs as a new worker does after the lock of a dead one has expired."""
         await self.redis.delete(keys.pending_lock(ORG))
         return await PendingJobs(self.context, InProcess(self.context)).run()
 
@@ -113,21 +126,32 @@ class Stage:
         return OWNERSHIP_CODEC.decode(await self.redis.hget(self.key("owned"), str(customer)) or b"")
 
     async def ledger(self, customer: int) -> list[str]:
-        """`+VIP`, `-VIP`, … the oldest first."""
-        found: list[LedgerRow] = await ledger.list_for_customer(self.redis, ORG, CustomerId(customer))
-        return [one.entry.action + one.entry.tag for one in reversed(found)]
+        """`+VIP`, `-VIP`, …, oldest first."""
+        rows: list[LedgerRow] = await ledger.list_for_customer(self.redis, ORG, CustomerId(customer))
+        return [row.entry.action + row.entry.tag for row in reversed(rows)]
 
     async def letters(self, customer: int) -> set[str]:
-        from service.store.queue import dead_letters
-
-        return {one.cause for one in await dead_letters.for_customer(self.redis, ORG, CustomerId(customer))}
+        """The causes of the open dead letters."""
+        letters = await dead_letters.for_customer(self.redis, ORG, CustomerId(customer))
+        return {letter.cause for letter in letters}
 
     async def state(self, name: str) -> str:
         return (await self.redis.hget(self.key("state"), name) or b"").decode()
 
     def wrote(self) -> int:
+        """How many requests have written tags."""
         calls = self.haravan.calls
         return calls.count("POST tags") + calls.count("DELETE tags") + calls.count("PUT customer")
+
+
+async def drain_all(stage: Stage, lane: Lane, *, max_drains: int) -> None:
+    """Drain until no customer of the lane waits."""
+    names = [stage.key(name) for name in (f"ready:{lane}", f"planned:{lane}", "delayed")]
+    for _ in range(max_drains):
+        if not await stage.redis.exists(*names):
+            return
+        await stage.turn(rest_s=2)
+    raise AssertionError("customers are still waiting")
 
 
 @asynccontextmanager
@@ -140,9 +164,9 @@ async def staged(
     shadow: bool = False,
     jitter: Callable[[], float] = lambda: 0.5,
 ) -> AsyncIterator[Stage]:
-    """A shop whose time stands still until the test moves it (it begins at the machine's own)."""
-    began = time.time()
-    clock = Clock(lambda: began)
+    """A shop with the given rules. Its clock starts at the current time and stands still until the test advances it."""
+    start_s = time.time()
+    clock = Clock(lambda: start_s)
     sandbox = Sandbox(clock=clock, echo=echo)
     haravan = sandbox.add_shop(org=ORG)
     shops, versions = ShopRepository(redis, Cipher(("k" * 32,))), Versions(redis)
@@ -193,7 +217,7 @@ def _drain(
         alerts=Alerts(redis),
         jitter=jitter,
         rules_cache=CompiledRulesCache(versions),
-        monotonic=clock,  # a turn takes no time: on a slow machine it would end before its work is done
+        monotonic=clock,  # a drain takes no time: on a slow machine it would exceed its time budget
     )
 
 

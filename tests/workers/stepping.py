@@ -1,4 +1,4 @@
-"""Drives a coroutine and all tasks that it starts, counts where they wait, and lets something happen at one of them."""
+"""Runs a coroutine and all its tasks, counts their awaits, and injects an event at one of them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ _inside: contextvars.ContextVar[Steps | None] = contextvars.ContextVar("inside",
 
 
 class Steps:
-    """One driven run. `seen`: how often it waited; at the wait number `at` the injection runs before it goes on.
+    """One run. `seen` counts its awaits. At await number `at`, the injection runs first.
 
-    Enter it where the injection kills: what was killed is let go of at the end of the block, however that ends. Else
-    the loop of a test that failed meanwhile would wait for the dead for ever.
+    If the injection kills the run, use it as a context manager: the end of the block also ends the killed tasks.
+    Otherwise the event loop of a failed test would wait for them for ever.
     """
 
     def __init__(self, at: int, then: Injection) -> None:
@@ -27,10 +27,10 @@ class Steps:
         self._then = then
         self._main: asyncio.Task[None] | None = None
         self._frozen: asyncio.Event | None = None
-        self._happening: asyncio.Task[None] | None = None
+        self._injected: asyncio.Task[None] | None = None
 
     async def drive(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` to its end, or until it was killed or cancelled by the injection."""
+        """Run `work` to its end, or until the injection kills or cancels it."""
         loop = asyncio.get_running_loop()
         before = loop.get_task_factory()
         loop.set_task_factory(_factory)
@@ -44,18 +44,18 @@ class Steps:
             dead.cancel()
         finally:
             loop.set_task_factory(before)
-        if self._happening is not None:
-            await self._happening
+        if self._injected is not None:
+            await self._injected
         if self._main.done() and not self._main.cancelled():
             self._main.result()
 
     def cancel(self) -> None:
-        """What arq does to a job when its process shuts down."""
+        """Cancel the run, as arq does when its process shuts down."""
         if self._main is not None:
             self._main.cancel()
 
     def kill(self) -> None:
-        """From now on nothing of it goes on, as after kill -9."""
+        """Freeze all its tasks, as kill -9 does."""
         if self._frozen is not None:
             self._frozen.set()
 
@@ -63,16 +63,16 @@ class Steps:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """It may end now, and tidy up with a lock that is long not its own."""
+        """Let the frozen tasks end. Their cleanup uses a lease that is no longer theirs."""
         self._frozen = None
-        # also those that a drain shields, or they would go on as the test's loop closes
+        # shielded tasks as well, because they would continue while the event loop closes
         await cancel_and_wait(*self.tasks)
 
     @property
     def killed(self) -> bool:
         return self._frozen is not None and self._frozen.is_set()
 
-    async def _happens(self) -> None:
+    async def _inject(self) -> None:
         await self._then(self)
 
     async def waited(self) -> None:
@@ -80,34 +80,34 @@ class Steps:
         if self.seen == self._at:
             context = contextvars.copy_context()
             context.run(_inside.set, None)
-            self._happening = asyncio.get_running_loop().create_task(self._happens(), context=context)
-            await asyncio.shield(self._happening)  # it happens whatever becomes of the task that waits here
+            self._injected = asyncio.get_running_loop().create_task(self._inject(), context=context)
+            await asyncio.shield(self._injected)  # it runs even if this task is cancelled
         if self.killed:
             await asyncio.Event().wait()
 
 
 class _Driven:
-    """A coroutine as an awaitable that stops over at each of its waits."""
+    """A coroutine as an awaitable that counts each of its awaits."""
 
     def __init__(self, coroutine: Coroutine[Any, Any, Any], steps: Steps) -> None:
         self._coroutine = coroutine
         self._steps = steps
 
     def __await__(self) -> Generator[Any, Any, Any]:
-        go_on: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
+        resume: Callable[[], Any] = lambda: self._coroutine.send(None)  # noqa: E731
         while True:
             try:
-                waits_for = go_on()
+                awaited = resume()
             except StopIteration as stop:
                 return stop.value
             try:
                 yield from self._steps.waited().__await__()
-                yield waits_for
-            except BaseException as exc:  # noqa: BLE001  # whatever is thrown in is the coroutine's to handle
+                yield awaited
+            except BaseException as exc:  # noqa: BLE001  # the coroutine handles every exception
                 thrown = exc
-                go_on = lambda: self._coroutine.throw(thrown)  # noqa: E731, B023
+                resume = lambda: self._coroutine.throw(thrown)  # noqa: E731, B023
             else:
-                go_on = lambda: self._coroutine.send(None)  # noqa: E731
+                resume = lambda: self._coroutine.send(None)  # noqa: E731
 
 
 def _factory(
@@ -121,7 +121,7 @@ def _factory(
     steps.tasks.add(task)
     task.add_done_callback(
         lambda _: coroutine.close()
-    )  # one that was cancelled before it began was never awaited
+    )  # a task that is cancelled before its start never awaits it
     return task
 
 

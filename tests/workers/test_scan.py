@@ -36,7 +36,9 @@ async def stage(redis: ArqRedis, request: pytest.FixtureRequest) -> AsyncIterato
         yield stage
 
 
-async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _: None) -> CustomerScan | None:
+async def make_scan(
+    stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _: None
+) -> CustomerScan | None:
     """A scan of the stage's shop."""
     shop = await stage.shops.get_or_raise(ORG)
     return await build_scan(
@@ -51,7 +53,7 @@ async def made(stage: Stage, on_page: Callable[[ScanProgress], None] = lambda _:
 
 async def scan(stage: Stage, kind: ScanKind, *, since_ms: int | None = None) -> tuple[int, int]:
     """How many customers the run of a scan has, and how many of them are still to be drained."""
-    customer_scan = await made(stage)
+    customer_scan = await make_scan(stage)
     assert customer_scan is not None
     run = await customer_scan(kind, by="test", since_ms=since_ms)
     return run.total, run.remaining
@@ -62,13 +64,13 @@ async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_a
 ) -> None:
     ids = [stage.haravan.create(total_spent=20_000_000 if n % 10 == 0 else 5) for n in range(120)]
 
-    marked, left = await scan(stage, "backfill")
-    assert (marked, left) == (12, 12)
+    enqueued, remaining = await scan(stage, "backfill")
+    assert (enqueued, remaining) == (12, 12)
     assert await stage.redis.hlen(stage.key("snapshots")) == 108
     assert await snapshots.get_count(stage.redis, ORG) == 120
     await stage.turn(12)
 
-    assert all(stage.haravan.tags(each) == {"VIP"} for each in ids[::10])
+    assert all(stage.haravan.tags(customer) == {"VIP"} for customer in ids[::10])
     assert await stage.redis.hlen(stage.key("snapshots")) == 120
 
 
@@ -125,21 +127,21 @@ async def test_a_customer_whose_hold_begins_is_enqueued_without_a_tag_change(sta
 
 
 async def test_an_audit_enqueues_known_customers_that_the_list_does_not_show(stage: Stage) -> None:
-    gone = stage.haravan.create(total_spent=5)
+    deleted = stage.haravan.create(total_spent=5)
     stage.haravan.create(total_spent=5)
     await scan(stage, "backfill")
-    stage.haravan.delete(gone)
+    stage.haravan.delete(deleted)
 
     assert await scan(stage, "audit") == (1, 1)
     await stage.turn(2)
     stage.clock.advance(601)
     await stage.turn(2)
 
-    assert not await stage.redis.hexists(stage.key("snapshots"), str(gone))
+    assert not await stage.redis.hexists(stage.key("snapshots"), str(deleted))
 
 
 class IgnoresSinceId(Omni):
-    """What an API that ignores `since_id` would make of a scan's requests."""
+    """The requests of a dialect whose API ignores `since_id`."""
 
     def page(
         self,
@@ -154,7 +156,7 @@ class IgnoresSinceId(Omni):
 
 async def test_a_scan_of_an_api_that_ignores_since_id_ends_with_an_error(stage: Stage) -> None:
     stage.haravan.create(total_spent=20_000_000)
-    customer_scan = await made(stage)
+    customer_scan = await make_scan(stage)
     assert customer_scan is not None
     customer_scan.api.dialect = IgnoresSinceId()
 
@@ -173,7 +175,7 @@ async def test_the_run_of_a_scan_that_failed_halfway_says_so_and_counts_on(stage
         assert (at.scanned, at.expected, at.enqueued) == (50, 60, 50)
         stage.haravan.faults.fail(503, endpoint="GET customers")
 
-    customer_scan = await made(stage, on_page=fail_after)
+    customer_scan = await make_scan(stage, on_page=fail_after)
     assert customer_scan is not None
     with pytest.raises(ApiUnavailable):
         await customer_scan("backfill", by="test")
@@ -194,4 +196,4 @@ async def test_a_scan_counts_the_customers_it_reads_not_only_those_it_enqueues(s
 
 async def test_a_shop_without_rules_has_no_scan(redis: ArqRedis) -> None:
     async with staged(redis, rules="") as stage:
-        assert await made(stage) is None
+        assert await make_scan(stage) is None

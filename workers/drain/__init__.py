@@ -5,6 +5,5 @@ A worker process executes `Drain` for each wake-up of a shop.
 
 from workers.drain.job import Drain
 from workers.drain.pause import pause_for_rejected_token
-from workers.drain.rules_cache import CompiledRulesCache
 
-__all__ = ["CompiledRulesCache", "Drain", "pause_for_rejected_token"]
+__all__ = ["Drain", "pause_for_rejected_token"]

@@ -1,4 +1,4 @@
-"""What the reader and the writer of one drain share: the shop, its circuit breakers, settling, and when to come back."""
+"""The shared state of a drain: the shop, its circuit breakers, settling, and when the next drain is due."""
 
 from __future__ import annotations
 

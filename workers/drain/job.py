@@ -18,11 +18,11 @@ from service.domain.customers import OrgId
 from service.errors import RateLimited, TaggerError, TokenRejected
 from service.store.jobs import Counters
 from service.store.queue import LeaseLost, LeaseManager, ShopLease, wake_shop
+from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop, ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.reader import Reader
-from workers.drain.rules_cache import CompiledRulesCache
 from workers.drain.settlement import last_frames
 from workers.drain.writer import Writer
 from workers.haravan import Haravan

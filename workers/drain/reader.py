@@ -26,9 +26,7 @@ from workers.drain.permits import ReadPermits
 from workers.drain.settlement import after_bug, after_failure, after_unreadable, settlement_for
 from workers.haravan import RateLimitExceeded
 
-SINGLE_READS_MS: Final = (
-    900_000  # how long a shop is read one by one after a list that did not match the request
-)
+SINGLE_READS_MS: Final = 900_000  # after a list that did not match the request
 SINGLE_READS_BATCH: Final = 8  # as many as the rate limit allows in the time of a drain
 LIVE_BACKLOG_SIZE: Final = BATCH_SIZE * 9 // 10  # a tenth of a batch is for the bulk lane
 

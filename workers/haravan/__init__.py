@@ -1,6 +1,7 @@
-"""The Haravan API client: requests, answers, errors, rate limit and the two dialects.
+"""The client of the Haravan API: requests, responses, errors, rate limit, subscription, and the two dialects.
 
-Others use `Haravan` with permits."""
+Other rooms execute the calls of a dialect with `Haravan.perform`, under permits of their choice.
+"""
 
 from workers.haravan.calls import Call, Request
 from workers.haravan.client import CALL_TIMEOUT_S, Haravan, open_session

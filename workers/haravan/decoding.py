@@ -44,7 +44,7 @@ class Batch:
     @property
     def ids(self) -> frozenset[CustomerId]:
         """The ids of all records, readable or not."""
-        unreadable = (each.customer for each in self.unreadable if each.customer is not None)
+        unreadable = (record.customer for record in self.unreadable if record.customer is not None)
         return frozenset((*(CustomerId(record.customer.id) for record in self.records), *unreadable))
 
 
@@ -71,19 +71,19 @@ MALFORMED: Final = b""  # replaces an object that is not valid UTF-8; no decoder
 JsonSource = bytes | msgspec.Raw
 
 
-class _One(msgspec.Struct):
+class _Record(msgspec.Struct):
     customer: msgspec.Raw
 
 
-class _Many(msgspec.Struct):
+class _Page(msgspec.Struct):
     customers: list[msgspec.Raw]
 
 
-class _RawOne(msgspec.Struct):
+class _RawRecord(msgspec.Struct):
     customer: Raw
 
 
-class _RawMany(msgspec.Struct):
+class _RawPage(msgspec.Struct):
     customers: list[Raw]
 
 
@@ -111,10 +111,10 @@ class _Id(msgspec.Struct):
     id: int | str
 
 
-_one = msgspec.json.Decoder(_One)
-_many = msgspec.json.Decoder(_Many)
-_raw_one = msgspec.json.Decoder(_RawOne, float_hook=exact_decimal)
-_raw_many = msgspec.json.Decoder(_RawMany, float_hook=exact_decimal)
+_record = msgspec.json.Decoder(_Record)
+_page = msgspec.json.Decoder(_Page)
+_raw_record = msgspec.json.Decoder(_RawRecord, float_hook=exact_decimal)
+_raw_page = msgspec.json.Decoder(_RawPage, float_hook=exact_decimal)
 _groups = msgspec.json.Decoder(_Groups)
 _orders = msgspec.json.Decoder(_Orders, float_hook=exact_decimal)
 _shop = msgspec.json.Decoder(_Shop)
@@ -126,15 +126,15 @@ _id = msgspec.json.Decoder(_Id)
 def decode_record(body: bytes) -> CustomerRecord:
     """Decode `{"customer": {…}}`. Raises MalformedData if the record is malformed."""
     try:
-        found: JsonSource = _one.decode(body).customer
+        record: JsonSource = _record.decode(body).customer
     except msgspec.ValidationError:
         raise  # JSON, but not what the API promises
     except msgspec.DecodeError:
         objects = parse_leniently(body, "customer")
         if not objects:
             raise
-        found = objects[0][0]
-    return parse_record(found)
+        record = objects[0][0]
+    return parse_record(record)
 
 
 def decode_batch(body: bytes) -> Batch:
@@ -152,7 +152,7 @@ def decode_batch(body: bytes) -> Batch:
 def _objects(body: bytes) -> Iterable[tuple[JsonSource, object]]:
     """The JSON of each record, and its id if only the lenient parser could read it."""
     try:
-        return [(raw, None) for raw in _many.decode(body).customers]
+        return [(raw, None) for raw in _page.decode(body).customers]
     except msgspec.ValidationError:
         raise  # JSON, but not what the API promises
     except msgspec.DecodeError:
@@ -163,11 +163,11 @@ def _objects(body: bytes) -> Iterable[tuple[JsonSource, object]]:
 
 
 def decode_raw_customer(body: bytes) -> Raw:
-    return _raw_one.decode(body).customer
+    return _raw_record.decode(body).customer
 
 
 def decode_raw_customers(body: bytes) -> list[Raw]:
-    return _raw_many.decode(body).customers
+    return _raw_page.decode(body).customers
 
 
 def decode_groups(body: bytes) -> list[Raw]:
@@ -213,15 +213,15 @@ def parse_leniently(body: bytes, key: str) -> list[tuple[bytes, object]] | None:
         content = json.loads(body, parse_float=exact_decimal, strict=False)
     except ValueError:
         return None
-    found = content.get(key) if isinstance(content, dict) else None
-    if not isinstance(found, list | dict):
+    value = content.get(key) if isinstance(content, dict) else None
+    if not isinstance(value, list | dict):
         return None
-    objects = found if isinstance(found, list) else [found]
-    return [(_reencode(each), each.get("id") if isinstance(each, dict) else None) for each in objects]
+    objects = value if isinstance(value, list) else [value]
+    return [(_reencode(item), item.get("id") if isinstance(item, dict) else None) for item in objects]
 
 
-def _reencode(each: object) -> bytes:
+def _reencode(item: object) -> bytes:
     try:
-        return json.dumps(each, ensure_ascii=False, default=str).encode()
+        return json.dumps(item, ensure_ascii=False, default=str).encode()
     except UnicodeEncodeError:
         return MALFORMED

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from service.domain.customers import OrgId
-from service.store.queue import Granted, Permit, RateLimiter
-from service.store.queue.rate_limiter import Lane
+from service.store.queue import Granted, Lane, Permit, RateLimiter
 from workers.haravan.calls import Request, Response
 
 MIN_WAIT_S: Final = 0.01
@@ -31,8 +30,8 @@ class RateLimitHeaders:
 
 def parse_rate_limit(response: Response) -> RateLimitHeaders:
     """Parse `X-Haravan-Api-Call-Limit: 32/80` and, for a 429, `Retry-After: 2.0` (haravan.md, API)."""
-    found = _CALL_LIMIT.fullmatch(response.headers.get("X-Haravan-Api-Call-Limit", ""))
-    used, size = (int(found[1]), int(found[2])) if found else (None, None)
+    match = _CALL_LIMIT.fullmatch(response.headers.get("X-Haravan-Api-Call-Limit", ""))
+    used, size = (int(match[1]), int(match[2])) if match else (None, None)
     return RateLimitHeaders(
         used=used,
         size=size,

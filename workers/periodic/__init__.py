@@ -1,6 +1,7 @@
-"""Background loops of a worker: sweep, housekeeping, pending jobs, nightly reconcile, uninstall checks.
+"""Periodic jobs of a worker: sweep, housekeeping, pending jobs, nightly reconcile and uninstall checks.
 
-The worker process starts them with the scheduler."""
+The worker process runs each of them with `run_every`.
+"""
 
 from workers.periodic.housekeeping import Housekeeping
 from workers.periodic.nightly import NightlyReconcile

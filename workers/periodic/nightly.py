@@ -25,8 +25,9 @@ from service.domain.customers import OrgId
 from service.errors import HaravanError, TaggerError, TokenRejected
 from service.store.jobs import Counters, NightlyRun, nightly
 from service.store.queue import RateLimiter
+from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop
-from workers.drain import CompiledRulesCache, pause_for_rejected_token
+from workers.drain import pause_for_rejected_token
 from workers.haravan import Haravan, Subscription, ThrottledPermits, WaitingPermits
 from workers.scan import build_scan
 

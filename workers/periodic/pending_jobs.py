@@ -21,26 +21,31 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.errors import Overloaded
-from service.operations import claiming
+from service.operations import claims
 from service.publishing import rollout
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
 from service.store.shops import deletion
 
-RETRY_DELAY_MS: Final = 30_000  # after a failure that trying at once would not mend
+RETRY_DELAY_MS: Final = 30_000  # after a failure that an immediate retry would repeat
+
+
+async def _erase(context: Context, _: CpuRunner, job: PendingJob) -> bool:
+    return await deletion.resume_deletion(context.redis, job, now_ms=context.now_ms)
+
 
 Execute = Callable[[Context, CpuRunner, PendingJob], Awaitable[bool]]
 EXECUTE: Final[dict[JobKind, Execute]] = {
     "rollout": rollout.execute,
     "late_restores": rollout.execute_late,
-    "claim": claiming.execute,
-    "erasure": deletion.execute,
+    "claim": claims.execute,
+    "erasure": _erase,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class PendingJobs:
-    """One pass a second in every worker. A pass does not wait for the shops that an earlier one is busy with."""
+    """One pass a second in every worker. A pass skips the shops that an earlier pass is still busy with."""
 
     context: Context
     cpu: CpuRunner
@@ -48,7 +53,7 @@ class PendingJobs:
     _busy: set[OrgId] = field(default_factory=set)
 
     async def run(self) -> int:
-        """Execute every job that is due and that no worker is busy with; returns how many were completed."""
+        """Execute every due job of the shops that no worker is busy with. Returns how many were completed."""
         jobs = await self._due(None)
         orgs = sorted({job.org for job in jobs} - self._busy)
         async with asyncio.TaskGroup() as shops:
@@ -78,7 +83,7 @@ class PendingJobs:
             await _release(lock)
 
     async def _renew(self, lock: Lock, work: asyncio.Task[int]) -> None:
-        """Keep the lock; stop working where another worker has it, since this one stood still."""
+        """Renew the lock. If another worker has it, because this process was suspended, cancel the work."""
         while True:
             await asyncio.sleep(self.renew_interval_s)
             try:
@@ -86,7 +91,7 @@ class PendingJobs:
             except LockError:
                 work.cancel()
                 return
-            except (RedisError, OSError):  # the work fails of it as well, or it goes on
+            except (RedisError, OSError):  # Redis is away: the work fails as well, or continues
                 continue
 
     async def _execute_all(self, org: OrgId) -> int:
@@ -106,7 +111,7 @@ class PendingJobs:
         except (RedisError, OSError, Overloaded) as exc:
             log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
             return False
-        except Exception as exc:  # one broken job must not keep the others from being executed
+        except Exception as exc:  # a broken job must not block the next ones
             log.exception("pending_job", outcome="failed", cause=type(exc).__name__)
             due_ms = await self.context.now_ms() + RETRY_DELAY_MS
             await pending.save(self.context.redis, msgspec.structs.replace(job, due_ms=due_ms))
@@ -128,11 +133,11 @@ class PendingJobs:
 
 
 def _order(job: PendingJob) -> tuple[bool, int]:
-    """Rollouts first and the newest of them first, since it completes the older ones; the others as they came."""
+    """Rollouts first, the newest first, because it completes the older ones. Then all other jobs in their order."""
     is_rollout = job.kind == "rollout"
     return (not is_rollout, -job.number if is_rollout else job.number)
 
 
 async def _release(lock: Lock) -> None:
-    with suppress(LockError):  # another worker has it by now
+    with suppress(LockError):  # another worker has it
         await lock.release()

@@ -48,11 +48,11 @@ class Sweep:
         async with redis.pipeline(transaction=False) as pipe:
             for key in keys.of_partitions("due_shops"):
                 pipe.zrangebyscore(key, "-inf", now, start=0, num=MAX_WOKEN, withscores=True)
-            due = [each for partition in await pipe.execute() for each in partition]
-        due.sort(key=lambda each: float(each[1]))
+            due = [entry for partition in await pipe.execute() for entry in partition]
+        due.sort(key=lambda entry: float(entry[1]))
         wake_due = load_script("queue", "wake_due")
         woken = 0
-        for org in (OrgId(each.decode()) for each, _ in due[:MAX_WOKEN]):
+        for org in (OrgId(name.decode()) for name, _ in due[:MAX_WOKEN]):
             must_wake, number = await wake_due(redis, org, self._context.clock_ms())
             if must_wake and await wake_shop(redis, org, number=number):
                 woken += 1
@@ -79,7 +79,7 @@ class Sweep:
         today = _today(await self._context.now_ms(), await self._timezone(shop))
         due = await redis.zrangebyscore(keys.shop(org, "schedule"), "-inf", today, start=0, num=MAX_SCHEDULED)
         if due:
-            customers = [CustomerId(int(each)) for each in due]
+            customers = [CustomerId(int(cid)) for cid in due]
             # Enqueue before removing: a crash between the two enqueues twice, not never.
             await dirty.mark_dirty_customers(
                 redis, org, customers, cause="schedule", now_ms=self._context.clock_ms()

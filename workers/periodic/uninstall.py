@@ -16,7 +16,7 @@ from service.domain.customers import OrgId
 from service.domain.sync import AUTH_PROBE_INTERVAL_S, DELETE_AFTER_MS, UninstallState, on_refusal
 from service.errors import HaravanError, TaggerError, TokenRejected
 from service.store.queue import RateLimiter
-from service.store.shops import TOKEN_REJECTED, UNINSTALLED, Shop, deletion, uninstall
+from service.store.shops import TOKEN_REJECTED, UNINSTALLED, Shop, uninstall
 from workers.haravan import Haravan, RateLimitExceeded, WaitingPermits
 
 WORKER: Final = "worker"
@@ -95,9 +95,7 @@ class UninstallMonitor:
             await self.context.shops.clear_uninstall(shop.org)
 
     async def _erase(self, shop: Shop, now_ms: int) -> str:
-        if not await deletion.erase_uninstalled(
-            self.context.redis, self.context.shops, shop.org, token=shop.token, now_ms=now_ms
-        ):
+        if not await self.context.shops.remove_uninstalled(shop.org, token=shop.token, now_ms=now_ms):
             return "waiting"  # the shop was changed at this moment
         self.alerts.raise_alert(
             "shop_erased",

@@ -106,7 +106,7 @@ def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
 async def _claim(
     org: str, plan: Callable[[CliContext, Shop], Awaitable[Claim]], effect: str, *, dry_run: bool, yes: bool
 ) -> None:
-    from service.operations import claiming
+    from service.operations import claims
 
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(parse_org_id(org))
@@ -122,6 +122,6 @@ async def _claim(
             return
         if not yes:
             typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
-        started = await claiming.apply_claim(cli.context, shop, claim, by=current_user())
+        started = await claims.apply_claim(cli.context, shop, claim, by=current_user())
         if started is not None:
             console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))

@@ -60,7 +60,7 @@ def doctor(
 
 async def check_service(cli: CliContext) -> list[CheckResult]:
     """Check the settings of Redis and the heartbeat of the workers."""
-    from service.store.client import durability
+    from service.store.client import check_server
     from service.store.jobs import last_heartbeat_ms
 
     info: dict[str, Any] = await cli.redis.info()
@@ -72,7 +72,7 @@ async def check_service(cli: CliContext) -> list[CheckResult]:
     results = [CheckResult("good", "store", f"{name} answers, {info.get('used_memory_human', '?')} in use")]
     results += [
         CheckResult("problem" if finding.level == "refused" else "note", "store", finding.text)
-        for finding in await durability.check_server(cli.redis, cli.settings.durability)
+        for finding in await check_server(cli.redis, cli.settings.durability)
     ]
     heartbeat_ms = await last_heartbeat_ms(cli.redis)
     if heartbeat_ms is None:

@@ -14,7 +14,6 @@ from deploy.cli.context import (
     parse_customer_id,
     parse_org_id,
     run,
-    server_time_ms,
 )
 from deploy.cli.inputs import Lang, parse_date
 from deploy.cli.output import print_json
@@ -35,24 +34,22 @@ def explain(
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
     from service.locales import parse_language, translator_for
-    from service.operations import explain_for_shop as explain_customer
+    from service.operations import explain_for_shop
 
     async def work() -> None:
         async with open_context() as cli:
-            explanation = await explain_customer(
-                cli.redis,
+            explanation = await explain_for_shop(
+                cli.context,
                 await cli.shops.get_or_raise(parse_org_id(org)),
                 parse_customer_id(customer),
-                versions=cli.versions,
-                now_ms=await server_time_ms(cli),
                 on=parse_date(on) if on else None,
-                number=version,
+                version=version,
             )
         sentences = translator_for(parse_language(lang))
         if as_json:
-            print_json(explanation.data(words=sentences, tag=tag))
+            print_json(explanation.to_dict(words=sentences, tag=tag))
         else:
-            for line in explanation.lines(words=sentences, tag=tag):
-                console().print(line)
+            for line in explanation.to_lines(words=sentences, tag=tag):
+                console().print(line, soft_wrap=True)
 
     run(work())

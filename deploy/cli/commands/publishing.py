@@ -134,12 +134,12 @@ def print_run(run: Run | None, draft: Draft, shop: Shop) -> None:
     """Print how many customers the run marks, and the next command."""
     if run is not None and (run.total or run.pending):
         console().print(format_run(run))
-    elif not draft.shown.preview.customers:
+    elif not draft.report.preview.customers:
         console().print(f"No customer is known yet. Evaluate all customers: tagger backfill {shop.org}")
     else:
         console().print("No customer's tags change.")
-    if draft.shown.unseen and draft.shown.preview.customers:
+    if draft.report.unscanned and draft.report.preview.customers:
         error_console().print(
-            f"{plural(draft.shown.unseen, 'customer')} of the shop {'was' if draft.shown.unseen == 1 else 'were'} never "
+            f"{plural(draft.report.unscanned, 'customer')} of the shop {'was' if draft.report.unscanned == 1 else 'were'} never "
             f"evaluated. Evaluate all customers: tagger backfill {shop.org}"
         )

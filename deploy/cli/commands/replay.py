@@ -41,7 +41,7 @@ def replay(
             now = await server_time_ms(cli)
             with progress_counter("searching") as on_found:
                 selection = await select_customers(
-                    cli.redis,
+                    cli.context,
                     shop.org,
                     customers=[parse_customer_id(part) for part in customers.split(",") if part.strip()],
                     since_ms=parse_time_ms(since, now_ms=now) if since else None,
@@ -60,12 +60,11 @@ def replay(
                 return 0
             with progress_counter("queueing", total=count) as on_marked:
                 started = await create_replay(
-                    cli.redis,
+                    cli.context,
                     shop.org,
                     selection,
                     by=current_user(),
                     reason=reason,
-                    now_ms=now,
                     on_marked=on_marked,
                 )
             if shop.paused and not as_json:

@@ -50,7 +50,7 @@ async def _scan(
 ) -> Run:
     from service.errors import Refused
     from service.store.queue import RateLimiter
-    from workers.drain import CompiledRulesCache
+    from service.store.rules import CompiledRulesCache
     from workers.haravan import WaitingPermits
     from workers.scan import build_scan
 

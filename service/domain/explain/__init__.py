@@ -1,9 +1,10 @@
-"""Explanations: why a customer has a tag or has not, as text or data, in Vietnamese and English.
+"""Explanations: why a customer has a tag or not, as text or data, in Vietnamese and English.
 
-Others call `explain_customer` and render the result."""
+Others explain a customer with `explain_customer`, and describe rules with the `describe` functions.
+"""
 
 from service.domain.explain.customer import explain_customer
-from service.domain.explain.data import to_data
+from service.domain.explain.data import to_data, value_as_json
 from service.domain.explain.model import CustomerExplanation, ExplainInput
 from service.domain.explain.sentences import (
     describe,
@@ -15,7 +16,6 @@ from service.domain.explain.sentences import (
     format_value,
 )
 from service.domain.explain.text import render_text, rule_title
-from service.domain.explain.trace_text import value_as_json
 from service.domain.explain.wording import LANGUAGES, Language, StrictTranslations, Translator
 
 __all__ = [

@@ -1,13 +1,13 @@
-"""Explaining one customer: the outcomes of the decision, as seen by every tag, rule and tier."""
+"""Explains one customer: folds the outcomes of its decision by tag, by rule and by tier."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
 from service.domain.customers import Customer, apply_change, fold, tag_set
-from service.domain.decisions import CustomerState, Decision, Ownership, TagOutcome, decide_with_restores
+from service.domain.decisions import CustomerState, Decision, TagOutcome, decide_with_restores
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier, Facts, TagStep, build_facts
 from service.domain.explain.model import (
     CustomerExplanation,
@@ -19,164 +19,195 @@ from service.domain.explain.model import (
     TagOrigin,
     TierExplanation,
 )
-from service.domain.explain.scheduled import next_change_by_rule
 from service.domain.explain.trace import trace
 
 
-def explain_customer(compiled: CompiledRules, known: ExplainInput) -> CustomerExplanation:
-    """Decide and explain, for today or for any other day. Nothing is written."""
-    decision = _decide(compiled, known.customer, known.state, known, known.today)
-    scene = _Explanation(compiled, known, decision)
+def explain_customer(compiled: CompiledRules, inputs: ExplainInput) -> CustomerExplanation:
+    """Decide and explain, for today or any other day. Nothing is written."""
+    decision = _decide(compiled, inputs.customer, inputs.state, inputs, inputs.today)
+    context = _Context(compiled, inputs, decision)
     return CustomerExplanation(
-        input=known,
+        input=inputs,
         rule_set=compiled,
-        tags=tuple(_tag(scene, tag) for tag in known.customer.tags),
-        rules=tuple(_rule(scene, rule) for rule in compiled.rules),
-        tiers=tuple(_tier(scene, tier) for tier in compiled.tiers),
-        add=tuple(tag for tag in decision.change.add if fold(tag) not in known.suppressed),
-        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in known.suppressed),
+        tags=tuple(_explain_tag(context, tag) for tag in inputs.customer.tags),
+        rules=tuple(_explain_rule(context, rule) for rule in compiled.rules),
+        tiers=tuple(_explain_tier(context, tier) for tier in compiled.tiers),
+        add=tuple(tag for tag in decision.change.add if fold(tag) not in inputs.suppressed),
+        remove=tuple(tag for tag in decision.change.remove if fold(tag) not in inputs.suppressed),
         next_change=decision.next_change,
     )
 
 
-class _Explanation:
-    """The decision, its outcomes by tag, and the facts as each step saw them."""
+def next_change_by_rule(
+    *, compiled: CompiledRules, customer: Customer, decision: Decision, today: int
+) -> Mapping[str, int | None]:
+    """Return for each live rule and tier the first later day (ordinal) on which its decision may change.
 
-    def __init__(self, compiled: CompiledRules, known: ExplainInput, decision: Decision) -> None:
-        self.compiled, self.known, self.decision = compiled, known, decision
-        self.there = {fold(tag): tag for tag in known.customer.tags}
+    A rule may change by its own dates, at the end of its own hold, and on the days of every rule whose tags it
+    reads. `customer` and `today` are those of the decision. None: no day changes it.
+    """
+    facts = compiled.build_facts(customer, today)
+    facts.tags = frozenset(map(fold, apply_change(tag_set(customer.tags), decision.change).names))
+    own_days: dict[str, int] = {}
+    for rule_id, next_change in compiled.next_change_by_rule:
+        if (day := next_change(facts)) is not None:
+            own_days[rule_id] = day
+    for outcome in decision.retained:
+        if outcome.until is not None:
+            own_days[outcome.rule] = min(outcome.until, own_days.get(outcome.rule, outcome.until))
+    live: tuple[CompiledRule | CompiledTier, ...] = (*compiled.rules, *compiled.tiers)
+    return {
+        rule.id: min((own_days[id_] for id_ in (rule.id, *rule.depends_on) if id_ in own_days), default=None)
+        for rule in live
+    }
+
+
+class _Context:
+    """A decision, its outcomes by tag, and the facts that each rule and tier was decided with."""
+
+    def __init__(self, compiled: CompiledRules, inputs: ExplainInput, decision: Decision) -> None:
+        self.compiled, self.inputs, self.decision = compiled, inputs, decision
+        self.present = {fold(tag): tag for tag in inputs.customer.tags}
         self.outcomes: dict[str, list[TagOutcome]] = {}  # by folded tag
         for outcome in decision.outcomes:
             self.outcomes.setdefault(fold(outcome.tag), []).append(outcome)
-        self.spelled = {fold(outcome.tag): outcome.tag for outcome in decision.changes} | self.there
-        self.facts = dict(_facts_by_step(compiled, known, decision))
-        self.next = next_change_by_rule(
-            compiled=compiled, customer=known.customer, decision=decision, today=known.today
+        self.spelling = {fold(outcome.tag): outcome.tag for outcome in decision.changes} | self.present
+        self.facts = dict(_facts_by_rule(compiled, inputs, decision))
+        self.next_change = next_change_by_rule(
+            compiled=compiled, customer=inputs.customer, decision=decision, today=inputs.today
         )
-        self._coming: dict[int, Decision] = {}
+        self._later: dict[int, Decision] = {}  # by day
 
     def change(self, key: str) -> TagOutcome | None:
-        """How a tag is added or removed, if it is."""
-        return next((one for one in self.outcomes.get(key, ()) if one.effect in ("add", "remove")), None)
+        """The outcome that adds or removes a tag, if there is one."""
+        outcomes = self.outcomes.get(key, ())
+        return next((outcome for outcome in outcomes if outcome.effect in ("add", "remove")), None)
 
-    def coming(self, maker: str, keys: frozenset[str]) -> ScheduledChange | None:
-        """What happens to these tags on the day on which the rule or tier may change."""
-        day = self.next[maker]
+    def scheduled_change(self, rule_id: str, keys: frozenset[str]) -> ScheduledChange | None:
+        """Return what happens to these tags on the day on which the rule or tier may change."""
+        day = self.next_change[rule_id]
         if day is None:
             return None
-        if day not in self._coming:
-            known, then = self.known, apply_change(tag_set(self.known.customer.tags), self.decision.change)
-            customer = msgspec.structs.replace(known.customer, tags=then.names)
-            self._coming[day] = _decide(self.compiled, customer, self.decision.state, known, day)
-        change = self._coming[day].change
+        if day not in self._later:
+            inputs, tags = self.inputs, apply_change(tag_set(self.inputs.customer.tags), self.decision.change)
+            customer = msgspec.structs.replace(inputs.customer, tags=tags.names)
+            self._later[day] = _decide(self.compiled, customer, self.decision.state, inputs, day)
+        change = self._later[day].change
         return ScheduledChange(
             day,
-            tuple(tag for tag in change.add if fold(tag) in keys),
-            tuple(tag for tag in change.remove if fold(tag) in keys),
+            adds=tuple(tag for tag in change.add if fold(tag) in keys),
+            removes=tuple(tag for tag in change.remove if fold(tag) in keys),
         )
 
 
 def _decide(
-    compiled: CompiledRules, customer: Customer, standing: CustomerState, known: ExplainInput, day: int
+    compiled: CompiledRules, customer: Customer, state: CustomerState, inputs: ExplainInput, day: int
 ) -> Decision:
     return decide_with_restores(
         rules=compiled,
         customer=customer,
-        state=standing,
+        state=state,
         today=day,
-        now_ms=known.now_ms,
-        version=known.version,
+        now_ms=inputs.now_ms,
+        version=inputs.version,
     )
 
 
-def _facts_by_step(
-    compiled: CompiledRules, known: ExplainInput, decision: Decision
+def _facts_by_rule(
+    compiled: CompiledRules, inputs: ExplainInput, decision: Decision
 ) -> Iterator[tuple[str, Facts]]:
-    """For each rule and tier the facts that it was decided with: earlier steps have changed the tags already."""
-    tags = frozenset(map(fold, known.customer.tags))
-    changes = {fold(one.tag): one.effect == "add" for one in decision.changes}
-    tags -= {key for key, added in changes.items() if key not in compiled.managed_tags and not added}
+    """Yield for each rule and tier the facts that it was decided with: the tags as earlier steps left them."""
+    tags = frozenset(map(fold, inputs.customer.tags))
+    changes = {fold(outcome.tag): outcome.effect == "add" for outcome in decision.changes}
+    tags -= {key for key, is_added in changes.items() if key not in compiled.managed_tags and not is_added}
     for step in compiled.steps:
-        facts = build_facts(known.customer, known.today, calendar=compiled.calendar)
+        facts = build_facts(inputs.customer, inputs.today, calendar=compiled.calendar)
         facts.tags = tags
         keys = frozenset({step.key}) if isinstance(step, TagStep) else frozenset(step.level_by_tag)
-        for one in step.rule_ids:
-            yield one, facts
+        for rule_id in step.rule_ids:
+            yield rule_id, facts
         tags = (tags | {key for key in keys if changes.get(key) is True}) - {
             key for key in keys if changes.get(key) is False
         }
 
 
-def _tag(scene: _Explanation, tag: str) -> TagExplanation:
-    key, known = fold(tag), scene.known
-    own: Ownership | None = known.state.ownership.get(key)
-    change = scene.change(key)
-    leaves = change is not None and change.effect == "remove" and key not in known.suppressed
-    if own is not None:
-        whose: TagOrigin = "adopted" if own.adopted else "ours"
-        return TagExplanation(tag, whose, own.rule, own.version, own.since_ms, leaves)
-    intent = known.intents.get(key)
+def _explain_tag(context: _Context, tag: str) -> TagExplanation:
+    key, inputs = fold(tag), context.inputs
+    change = context.change(key)
+    will_be_removed = change is not None and change.effect == "remove" and key not in inputs.suppressed
+    owned = inputs.state.ownership.get(key)
+    if owned is not None:
+        origin: TagOrigin = "adopted" if owned.adopted else "ours"
+        return TagExplanation(tag, origin, owned.rule, owned.version, owned.since_ms, will_be_removed)
+    intent = inputs.intents.get(key)
     if intent is not None:
-        return TagExplanation(tag, "under_way", intent.rule, intent.version, intent.at_ms, leaves)
-    touch = known.external_changes.get(key)
-    since_ms = touch.at_ms if touch is not None and touch.added else 0
-    return TagExplanation(tag, "others", since_ms=since_ms, will_be_removed=leaves)
+        return TagExplanation(tag, "under_way", intent.rule, intent.version, intent.at_ms, will_be_removed)
+    external = inputs.external_changes.get(key)
+    since_ms = external.at_ms if external is not None and external.added else 0
+    return TagExplanation(tag, "others", since_ms=since_ms, will_be_removed=will_be_removed)
 
 
-def _rule(scene: _Explanation, rule: CompiledRule) -> RuleExplanation:
+def _explain_rule(context: _Context, rule: CompiledRule) -> RuleExplanation:
     keys = frozenset({rule.key})
-    found = trace(
+    traced = trace(
         rule.when,
-        facts=scene.facts[rule.id],
-        customer=scene.known.customer,
-        own=keys,
-        spelled=scene.spelled,
+        facts=context.facts[rule.id],
+        customer=context.inputs.customer,
+        own_tags=keys,
+        spelling=context.spelling,
     )
-    state, until = _state(scene, rule, found.matched)
-    hold = scene.decision.state.holds.get(rule.id)
-    coming = None if state == "excluded" else scene.coming(rule.id, keys)
-    return RuleExplanation(rule, found, state, until, hold, coming)
+    status, until = _status(context, rule, matched=traced.matched)
+    hold = context.decision.state.holds.get(rule.id)
+    scheduled = None if status == "excluded" else context.scheduled_change(rule.id, keys)
+    return RuleExplanation(rule, traced, status, until, hold, scheduled)
 
 
-def _state(scene: _Explanation, rule: CompiledRule, matched: bool) -> tuple[RuleStatus, int | None]:
-    """What the decision says of a rule's tag, as seen by this rule, and until when."""
-    if rule.id in scene.known.state.excluded_rules:
+def _status(context: _Context, rule: CompiledRule, *, matched: bool) -> tuple[RuleStatus, int | None]:
+    """Return the status of the rule's tag as this rule sees it, and the day on which its hold ends."""
+    if rule.id in context.inputs.state.excluded_rules:
         return "excluded", None
-    outcomes = scene.outcomes.get(rule.key, [])
-    change, stopped = scene.change(rule.key), rule.key in scene.known.suppressed
+    outcomes = context.outcomes.get(rule.key, [])
+    change, is_suppressed = context.change(rule.key), rule.key in context.inputs.suppressed
     if change is not None and change.effect == "remove":
-        return "stopped" if stopped else "loses", None
+        return "stopped" if is_suppressed else "loses", None
     if change is not None:
-        return ("stopped" if stopped else "gets") if matched else "other_rule", None
-    if rule.key not in scene.there:
+        return ("stopped" if is_suppressed else "gets") if matched else "other_rule", None
+    if rule.key not in context.present:
         return "none", None
     if any(outcome.effect == "have" for outcome in outcomes):
         return "has" if matched else "other_rule", None
-    mine = next((outcome for outcome in outcomes if outcome.rule == rule.id), None)
-    if mine is not None and mine.cause == "kept":
-        return "kept", mine.until
+    own = next((outcome for outcome in outcomes if outcome.rule == rule.id), None)
+    if own is not None and own.cause == "kept":
+        return "kept", own.until
     causes = {outcome.cause for outcome in outcomes}
-    states: tuple[RuleStatus, ...] = ("left", "not_ours", "excluded")
-    return next((state for state in states if state in causes), "other_rule"), None
+    statuses: tuple[RuleStatus, ...] = ("left", "not_ours", "excluded")
+    return next((status for status in statuses if status in causes), "other_rule"), None
 
 
-def _tier(scene: _Explanation, tier: CompiledTier) -> TierExplanation:
-    keys, facts = frozenset(tier.level_by_tag), scene.facts[tier.id]
-    found = tuple(
-        trace(level.when, facts=facts, customer=scene.known.customer, own=keys, spelled=scene.spelled)
+def _explain_tier(context: _Context, tier: CompiledTier) -> TierExplanation:
+    keys, facts = frozenset(tier.level_by_tag), context.facts[tier.id]
+    traces = tuple(
+        trace(
+            level.when,
+            facts=facts,
+            customer=context.inputs.customer,
+            own_tags=keys,
+            spelling=context.spelling,
+        )
         for level in tier.levels
     )
-    held = next(
-        (one for one in scene.decision.retained if one.rule == tier.id and one.cause == "downgrade"), None
-    )
-    excluded = tier.id in scene.known.state.excluded_rules
+    retained = context.decision.retained
+    held = next((item for item in retained if item.rule == tier.id and item.cause == "downgrade"), None)
+    is_excluded = tier.id in context.inputs.state.excluded_rules
     return TierExplanation(
         tier=tier,
-        traces=found,
-        current=min((at for key, at in tier.level_by_tag.items() if key in scene.there), default=None),
-        earned=next((at for at, one in enumerate(found) if one.matched), None),
+        traces=traces,
+        current=min(
+            (index for key, index in tier.level_by_tag.items() if key in context.present), default=None
+        ),
+        earned=next((index for index, traced in enumerate(traces) if traced.matched), None),
         is_waiting=held is not None,
         until=held.until if held is not None else None,
-        excluded=excluded,
-        scheduled=None if excluded else scene.coming(tier.id, keys),
+        is_excluded=is_excluded,
+        scheduled=None if is_excluded else context.scheduled_change(tier.id, keys),
     )

@@ -1,4 +1,4 @@
-"""A whole explanation as plain data, for JSON."""
+"""An explanation as plain data, for JSON. Amounts are in units, days are ISO dates, `text` is for people."""
 
 from __future__ import annotations
 
@@ -7,99 +7,140 @@ from typing import Any
 
 import msgspec
 
-from service.domain.customers import fold
+from service.domain.customers import fold, to_units
 from service.domain.explain.model import (
     CustomerExplanation,
     RuleExplanation,
     ScheduledChange,
     TierExplanation,
 )
-from service.domain.explain.text import describe_scheduled, describe_status, describe_tier
-from service.domain.explain.trace_text import trace_data
+from service.domain.explain.text import describe_scheduled, describe_status, describe_tier, trace_line
+from service.domain.explain.trace import GroupTrace, Trace
 from service.domain.explain.wording import Translator
+from service.domain.rules import FIELDS, FieldType
 
 
 def to_data(explanation: CustomerExplanation, *, translator: Translator, tag: str = "") -> dict[str, Any]:
-    """Everything, or with `tag` only what concerns that tag; days are ISO dates, `text` is for people."""
-    key, known = fold(tag), explanation.input
+    """Return the explanation as plain data; with `tag`, only what concerns that tag."""
+    key, inputs = fold(tag), explanation.input
     return {
-        "customer": known.customer.id,
-        "day": _day(known.today),
-        "version": known.version,
+        "customer": inputs.customer.id,
+        "day": _iso_day(inputs.today),
+        "version": inputs.version,
         "tags": [
-            {"tag": one.tag, "whose": one.origin, "leaves": one.will_be_removed}
-            | ({"rule": one.rule, "version": one.version} if one.rule else {})
-            | ({"since_ms": one.since_ms} if one.since_ms else {})
-            for one in explanation.tags
-            if not tag or fold(one.tag) == key
+            {"tag": item.tag, "whose": item.origin, "leaves": item.will_be_removed}
+            | ({"rule": item.rule, "version": item.version} if item.rule else {})
+            | ({"since_ms": item.since_ms} if item.since_ms else {})
+            for item in explanation.tags
+            if not tag or fold(item.tag) == key
         ],
         "add": list(explanation.add),
         "remove": list(explanation.remove),
-        "next_change": _day(explanation.next_change),
+        "next_change": _iso_day(explanation.next_change),
         "rules": [
-            _rule(explanation, one, translator) for one in explanation.rules if not tag or one.rule.key == key
+            _rule(explanation, rule, translator)
+            for rule in explanation.rules
+            if not tag or rule.rule.key == key
         ],
         "tiers": [
-            _tier(explanation, one, translator)
-            for one in explanation.tiers
-            if not tag or key in one.tier.level_by_tag
+            _tier(explanation, tier, translator)
+            for tier in explanation.tiers
+            if not tag or key in tier.tier.level_by_tag
         ],
-        "excluded": sorted(known.state.excluded_rules),
+        "excluded": sorted(inputs.state.excluded_rules),
         "under_way": [
-            {"tag": one.tag, "rule": one.rule, "version": one.version, "since_ms": one.at_ms}
-            for one in known.intents.values()
+            {"tag": intent.tag, "rule": intent.rule, "version": intent.version, "since_ms": intent.at_ms}
+            for intent in inputs.intents.values()
         ],
-        "stopped": sorted(known.suppressed),
+        "stopped": sorted(inputs.suppressed),
         "changed_by_others": [
-            touch._asdict()
-            for key_, touch in sorted(known.external_changes.items())
-            if not tag or key_ == key
+            change._asdict()
+            for changed_key, change in sorted(inputs.external_changes.items())
+            if not tag or changed_key == key
         ],
     }
 
 
-def _rule(told: CustomerExplanation, one: RuleExplanation, words: Translator) -> dict[str, Any]:
-    currency = told.rule_set.rule_set.currency
+def trace_data(
+    trace: Trace, *, translator: Translator | None = None, currency: str = "VND"
+) -> dict[str, Any]:
+    """Return a trace as plain data; with `translator`, each condition has its sentence too."""
+    if isinstance(trace, GroupTrace):
+        parts = [trace_data(part, translator=translator, currency=currency) for part in trace.parts]
+        return {trace.kind: parts[0] if trace.kind == "not" else parts, "matched": trace.matched}
+    field = trace.condition.field
+    data: dict[str, Any] = {
+        "field": field,
+        "op": trace.condition.op,
+        "expected": value_as_json(field, trace.expected),
+        "actual": value_as_json(field, trace.actual),
+        "matched": trace.matched,
+    }
+    if trace.gap is not None:
+        gap: dict[str, Any] = msgspec.to_builtins(trace.gap)
+        if "amount" in gap:
+            gap["amount"] = value_as_json(field, gap["amount"])
+        data["distance"] = gap
+    if translator is not None:
+        data["text"] = trace_line(trace, translator=translator, currency=currency)
+    return data
+
+
+def value_as_json(field: str, value: object) -> object:
+    """Return a field's value, as a trace or the ledger has it, with amounts in units (see `to_units`)."""
+    if field not in FIELDS or FIELDS[field].type is not FieldType.MONEY:
+        return value
+    if isinstance(value, list):
+        return [value_as_json(field, item) for item in value]
+    return to_units(value) if isinstance(value, int) else value
+
+
+def _rule(explanation: CustomerExplanation, rule: RuleExplanation, translator: Translator) -> dict[str, Any]:
+    currency = explanation.rule_set.rule_set.currency
     return {
-        "id": one.rule.id,
-        "name": one.rule.rule.display_name(words.language),
-        "tag": one.rule.tag,
-        "state": one.status,
-        "text": describe_status(one, translator=words),
-        "until": _day(one.until),
-        "since": _day(one.hold.since_day) if one.hold is not None else None,
-        "when": trace_data(one.trace, translator=words, currency=currency)
-        | {"next_change": _day(one.scheduled.day) if one.scheduled is not None else None},
-        "coming": _coming(one.scheduled, words),
+        "id": rule.rule.id,
+        "name": rule.rule.rule.display_name(translator.language),
+        "tag": rule.rule.tag,
+        "state": rule.status,
+        "text": describe_status(rule, translator=translator),
+        "until": _iso_day(rule.until),
+        "since": _iso_day(rule.hold.since_day) if rule.hold is not None else None,
+        "when": trace_data(rule.trace, translator=translator, currency=currency)
+        | {"next_change": _iso_day(rule.scheduled.day) if rule.scheduled is not None else None},
+        "coming": _scheduled(rule.scheduled, translator),
     }
 
 
-def _tier(told: CustomerExplanation, one: TierExplanation, words: Translator) -> dict[str, Any]:
-    names = [level.tag for level in one.tier.levels]
-    currency = told.rule_set.rule_set.currency
+def _tier(explanation: CustomerExplanation, tier: TierExplanation, translator: Translator) -> dict[str, Any]:
+    tags = [level.tag for level in tier.tier.levels]
+    currency = explanation.rule_set.rule_set.currency
     return {
-        "id": one.tier.id,
-        "name": one.tier.tier.display_name(words.language),
-        "now": None if one.current is None else names[one.current],
-        "earned": None if one.earned is None else names[one.earned],
-        "waits": one.is_waiting,
-        "until": _day(one.until),
-        "excluded": one.excluded,
-        "text": describe_tier(one, translator=words),
+        "id": tier.tier.id,
+        "name": tier.tier.tier.display_name(translator.language),
+        "now": None if tier.current is None else tags[tier.current],
+        "earned": None if tier.earned is None else tags[tier.earned],
+        "waits": tier.is_waiting,
+        "until": _iso_day(tier.until),
+        "excluded": tier.is_excluded,
+        "text": describe_tier(tier, translator=translator),
         "levels": [
-            {"tag": name, "when": trace_data(found, translator=words, currency=currency)}
-            for name, found in zip(names, one.traces, strict=True)
+            {"tag": tag, "when": trace_data(trace, translator=translator, currency=currency)}
+            for tag, trace in zip(tags, tier.traces, strict=True)
         ],
-        "coming": _coming(one.scheduled, words),
+        "coming": _scheduled(tier.scheduled, translator),
     }
 
 
-def _coming(coming: ScheduledChange | None, words: Translator) -> dict[str, Any] | None:
-    if coming is None:
+def _scheduled(scheduled: ScheduledChange | None, translator: Translator) -> dict[str, Any] | None:
+    if scheduled is None:
         return None
-    told = {"day": _day(coming.day), "adds": coming.adds, "removes": coming.removes}
-    return {**msgspec.to_builtins(told), "text": describe_scheduled(coming, translator=words)}
+    return {
+        "day": _iso_day(scheduled.day),
+        "adds": list(scheduled.adds),
+        "removes": list(scheduled.removes),
+        "text": describe_scheduled(scheduled, translator=translator),
+    }
 
 
-def _day(ordinal: int | None) -> str | None:
+def _iso_day(ordinal: int | None) -> str | None:
     return None if ordinal is None else date.fromordinal(ordinal).isoformat()

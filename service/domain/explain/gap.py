@@ -1,4 +1,4 @@
-"""How far a customer is from a condition: how much is missing, how many days are left, which tags are in the way."""
+"""The gap between a customer and a condition: an amount, a number of days, or the tags that are missing or in the way."""
 
 from __future__ import annotations
 
@@ -16,46 +16,47 @@ GapKind = Literal["lacks", "exceeds", "wait", "lacks_tags", "lacks_any_tag", "ex
 
 
 class Gap(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What must change until a condition's answer is the one that is needed.
+    """The change that gives a condition the required answer.
 
-    `lacks`: the value is too low by `amount` (money in ten-thousandths, dates in days). `exceeds`: too high.
-    `wait`: time alone brings it, in `amount` days, on the day `on` (ISO). The others name `tags`.
+    - `lacks`: the value is too low by `amount`: money in ten-thousandths, dates in days. `exceeds`: it is too high.
+    - `wait`: time alone brings the answer, in `amount` days, on the day `on` (ISO).
+    - `lacks_tags`, `lacks_any_tag`, `exceeds_tags`: `tags` names them.
     """
 
-    way: GapKind
+    kind: GapKind = msgspec.field(name="way")
     amount: int = 0
     on: str = ""
     tags: tuple[str, ...] = ()
 
 
 def gap_to(
-    test: CompiledCondition,
+    condition: CompiledCondition,
     facts: Facts,
     *,
-    needed: bool = True,
-    own: frozenset[str] = frozenset(),
-    spelled: Mapping[str, str] | None = None,
+    required: bool = True,
+    own_tags: frozenset[str] = frozenset(),
+    spelling: Mapping[str, str] | None = None,
 ) -> Gap | None:
-    """The distance of one comparison; None when its answer is the needed one, or nothing can be counted.
+    """Return the gap, or None if the answer is the required one or nothing can be counted.
 
-    `own`: the folded tags that the asking rule sets itself. `spelled`: folded tag -> the record's spelling.
+    `own_tags`: the folded tags that the condition's rule sets. `spelling`: folded tag -> the record's spelling.
     """
-    if test.matches(facts) is needed:
+    if condition.matches(facts) is required:
         return None
-    on = test.next_change(facts) if test.next_change is not None else None
+    on = condition.next_change(facts) if condition.next_change is not None else None
     if on is not None:
         return Gap("wait", on - facts.day.ordinal, date.fromordinal(on).isoformat())
-    if test.field.type is FieldType.TAGS:
-        return _of_tags(test, facts, needed=needed, own=own, spelled=spelled or {})
-    return _of_number(test, facts, needed=needed)
+    if condition.field.type is FieldType.TAGS:
+        return _tag_gap(condition, facts, required=required, own_tags=own_tags, spelling=spelling or {})
+    return _number_gap(condition, facts, required=required)
 
 
-def _of_number(test: CompiledCondition, facts: Facts, *, needed: bool) -> Gap | None:
-    value, interval = getattr(facts, test.field.fact_names[0]), test.operator.interval
+def _number_gap(condition: CompiledCondition, facts: Facts, *, required: bool) -> Gap | None:
+    value, interval = getattr(facts, condition.field.fact_names[0]), condition.operator.interval
     if interval is None or value is None:
         return None
-    low, high = interval(test.value, facts.day.ordinal)
-    if needed is test.operator.is_negative:
+    low, high = interval(condition.value, facts.day.ordinal)
+    if required is condition.operator.is_negative:
         steps = _steps_out(value, low, high)
     else:
         steps = [end - value for end in (low, high) if end is not None]
@@ -66,7 +67,10 @@ def _of_number(test: CompiledCondition, facts: Facts, *, needed: bool) -> Gap | 
 
 
 def _steps_out(value: int, low: int | None, high: int | None) -> list[int]:
-    """By how much a value in the interval must change to leave it; none where it only has to differ from one number."""
+    """Return by how much a value must change to leave the interval.
+
+    The list is empty if the value only has to differ from one number: neither direction is nearer.
+    """
     if low == high:
         return []
     return [
@@ -75,22 +79,28 @@ def _steps_out(value: int, low: int | None, high: int | None) -> list[int]:
     ]
 
 
-def _of_tags(
-    test: CompiledCondition, facts: Facts, *, needed: bool, own: frozenset[str], spelled: Mapping[str, str]
+def _tag_gap(
+    condition: CompiledCondition,
+    facts: Facts,
+    *,
+    required: bool,
+    own_tags: frozenset[str],
+    spelling: Mapping[str, str],
 ) -> Gap | None:
-    asked = tuple(map(str, test.expression.value)) if isinstance(test.expression.value, tuple) else ()
-    there = tuple(tag for tag in asked if fold(tag) in facts.tags)
-    absent = tuple(tag for tag in asked if fold(tag) not in facts.tags)
-    others = tuple(sorted(spelled.get(key, key) for key in facts.tags - own))
-    found: dict[tuple[str, bool], tuple[GapKind, tuple[str, ...]]] = {
-        ("has_any", True): ("lacks_any_tag", asked),
-        ("has_any", False): ("exceeds_tags", there),
+    authored = condition.expression.value
+    named = tuple(map(str, authored)) if isinstance(authored, tuple) else ()
+    present = tuple(tag for tag in named if fold(tag) in facts.tags)
+    absent = tuple(tag for tag in named if fold(tag) not in facts.tags)
+    other = tuple(sorted(spelling.get(key, key) for key in facts.tags - own_tags))
+    gaps: dict[tuple[str, bool], tuple[GapKind, tuple[str, ...]]] = {
+        ("has_any", True): ("lacks_any_tag", named),
+        ("has_any", False): ("exceeds_tags", present),
         ("has_all", True): ("lacks_tags", absent),
-        ("has_all", False): ("exceeds_tags", there),
-        ("has_none", True): ("exceeds_tags", there),
-        ("has_none", False): ("lacks_any_tag", asked),
-        ("is_empty", True): ("exceeds_tags", others),
-        ("is_not_empty", False): ("exceeds_tags", others),
+        ("has_all", False): ("exceeds_tags", present),
+        ("has_none", True): ("exceeds_tags", present),
+        ("has_none", False): ("lacks_any_tag", named),
+        ("is_empty", True): ("exceeds_tags", other),
+        ("is_not_empty", False): ("exceeds_tags", other),
     }
-    way, tags = found.get((test.operator.name, needed), ("lacks_tags", ()))
-    return Gap(way, tags=tags) if tags else None
+    kind, tags = gaps.get((condition.operator.name, required), ("lacks_tags", ()))
+    return Gap(kind, tags=tags) if tags else None

@@ -1,4 +1,4 @@
-"""One customer explained whole: whose each tag is, what every rule says and why, and when that changes by itself."""
+"""The explanation of one customer: the origin of each tag, and what every rule and tier says about it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ RuleStatus = Literal[
     "stopped",
     "other_rule",
     "none",
-    "disabled",
 ]
 TagOrigin = Literal["ours", "adopted", "others", "under_way"]
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainInput:
-    """What is looked at: a customer with all that is kept about it, at a moment, on a day of the shop (ordinal).
+    """A customer with everything stored about it, on the shop's day `today` (ordinal).
 
-    `stopped`: folded tags that are not given today, because somebody took them off three times. `touches`: what
-    others last did to each tag, as far as that was noticed. `gone`: rules and tiers of earlier versions, as they
-    last were, that tags or entries of the ledger name.
+    `intents`: folded tag -> a write that may be under way. `suppressed`: folded tags that are not written today,
+    because people reverted them three times. `external_changes`: the last change that somebody else made to each
+    tag, as far as we noticed. `former_rules`: by id, the last version of rules and tiers that are no longer live but
+    that a tag or the ledger names.
     """
 
     customer: Customer
@@ -50,11 +50,10 @@ class ExplainInput:
 
 @dataclass(frozen=True, slots=True)
 class TagExplanation:
-    """A tag that the customer has, and who put it on: us, somebody else, or an addition under way.
+    """A tag that the customer has, and who added it.
 
-    `adopted`: somebody else did, and it became ours at `since_ms`.
-
-    `since_ms` is 0 where nobody noticed: the tag was there at the first look.
+    `origin`: `ours`; `adopted` (somebody else added it, and we own it since `since_ms`); `others`; `under_way` (our
+    own addition is being written). `since_ms` is 0 if the tag was there when we first saw the customer.
     """
 
     tag: str
@@ -67,7 +66,7 @@ class TagExplanation:
 
 @dataclass(frozen=True, slots=True)
 class ScheduledChange:
-    """The day (ordinal) on which something changes by itself, and what then happens to the tags."""
+    """The day (ordinal) on which time alone may change something, and what then happens to the tags."""
 
     day: int
     adds: tuple[str, ...] = ()
@@ -76,7 +75,7 @@ class ScheduledChange:
 
 @dataclass(frozen=True, slots=True)
 class RuleExplanation:
-    """What one rule says. `until`: the day on which its hold ends; None with `kept`: never."""
+    """The status of a rule's tag. `until`: the day (ordinal) on which its hold ends; None for `kept` means never."""
 
     rule: CompiledRule
     trace: Trace
@@ -88,9 +87,10 @@ class RuleExplanation:
 
 @dataclass(frozen=True, slots=True)
 class TierExplanation:
-    """What one tier says: levels as their place from the top, None for no level.
+    """A customer's level in a tier. Levels are indexes from the top, None for no level.
 
-    `found` has one explanation for each level. `waits`: the level is lost, but `downgrade` holds it until `until`.
+    `traces` has one trace for each level. `is_waiting`: the level is lost, but `downgrade` holds it until `until`
+    (ordinal; None means for ever).
     """
 
     tier: CompiledTier
@@ -99,13 +99,13 @@ class TierExplanation:
     earned: int | None
     is_waiting: bool
     until: int | None
-    excluded: bool
+    is_excluded: bool
     scheduled: ScheduledChange | None
 
 
 @dataclass(frozen=True, slots=True)
 class CustomerExplanation:
-    """The whole of it. `add` and `remove`: what would be written now. `next_change`: see Decision."""
+    """The whole explanation. `add` and `remove` would be written now. `next_change`: see `Decision`."""
 
     input: ExplainInput
     rule_set: CompiledRules

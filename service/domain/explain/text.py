@@ -1,9 +1,10 @@
-"""A whole explanation as lines for people."""
+"""An explanation as text: lines for a terminal, and traces on one line or one condition a line."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
+from typing import Final
 
 from service.domain.customers import fold
 from service.domain.explain.model import (
@@ -13,149 +14,268 @@ from service.domain.explain.model import (
     TagExplanation,
     TierExplanation,
 )
-from service.domain.explain.trace_text import trace_line, trace_lines
+from service.domain.explain.sentences import describe_condition, format_value
+from service.domain.explain.trace import ConditionTrace, GroupTrace, Trace
 from service.domain.explain.wording import Translator
+from service.domain.rules import FieldType, OperandType
+
+YES: Final = "✔"
+NO: Final = "✘"
+_TAG_GAPS: Final[Mapping[str, str]] = {
+    "lacks_tags": "lacks.tags",
+    "lacks_any_tag": "lacks.any_tag",
+    "exceeds_tags": "exceeds.tags",
+}
 
 
 def render_text(explanation: CustomerExplanation, *, translator: Translator, tag: str = "") -> list[str]:
-    """Everything, or with `tag` only what concerns that tag."""
-    makers = [*_rules(explanation, translator, tag), *_tiers(explanation, translator, tag)]
-    none = translator("customer.no_rule", tag=tag) if tag else translator("customer.no_rules")
-    return [*_head(explanation, translator), *_tags(explanation, translator, tag), *(makers or ["", none])]
+    """Return the explanation as lines; with `tag`, only what concerns that tag."""
+    rules = [*_rules(explanation, translator, tag), *_tiers(explanation, translator, tag)]
+    no_rule = translator("customer.no_rule", tag=tag) if tag else translator("customer.no_rules")
+    return [
+        *_head(explanation, translator),
+        *_tags(explanation, translator, tag),
+        *(rules or ["", no_rule]),
+    ]
 
 
-def describe_status(one: RuleExplanation, *, translator: Translator) -> str:
-    """What a rule says, on one line."""
-    tag = one.rule.tag
-    if one.status == "kept":
-        if one.until is None:
+def describe_status(rule: RuleExplanation, *, translator: Translator) -> str:
+    """Say on one line whether the customer has the rule's tag, and why."""
+    tag = rule.rule.tag
+    if rule.status == "kept":
+        if rule.until is None:
             return translator("state.kept.forever", tag=tag)
-        return translator("state.kept.until", tag=tag, day=translator.day(one.until))
-    return translator(f"state.{one.status}", tag=tag)
+        return translator("state.kept.until", tag=tag, day=translator.day(rule.until))
+    return translator(f"state.{rule.status}", tag=tag)
 
 
-def describe_tier(one: TierExplanation, *, translator: Translator) -> str:
-    """Which level, and where it goes."""
-    names = [level.tag for level in one.tier.levels]
-    now = (
+def describe_tier(tier: TierExplanation, *, translator: Translator) -> str:
+    """Say on one line which level the customer has, and which level comes next."""
+    tags = [level.tag for level in tier.tier.levels]
+    current = (
         translator("tier.no_level")
-        if one.current is None
-        else translator("tier.now", level=names[one.current])
+        if tier.current is None
+        else translator("tier.now", level=tags[tier.current])
     )
-    if one.excluded:
-        return f"{now} · {translator('state.excluded')}"
-    earned = translator("tier.no_longer") if one.earned is None else names[one.earned]
-    if one.is_waiting and one.until is not None:
-        return f"{now} · {translator('tier.waits.until', level=earned, day=translator.day(one.until))}"
-    if one.is_waiting:
-        return f"{now} · {translator('tier.waits.forever', level=earned)}"
-    if one.earned == one.current:
-        return now
-    goes = translator("tier.goes_nowhere") if one.earned is None else translator("tier.goes", level=earned)
-    return f"{now} · {goes}"
+    if tier.is_excluded:
+        return f"{current} · {translator('state.excluded')}"
+    if tier.is_waiting:
+        return f"{current} · {_describe_lost_level(tier, translator)}"
+    if tier.earned == tier.current:
+        return current
+    if tier.earned is None:
+        return f"{current} · {translator('tier.goes_nowhere')}"
+    return f"{current} · {translator('tier.goes', level=tags[tier.earned])}"
 
 
 def describe_scheduled(scheduled: ScheduledChange | None, *, translator: Translator) -> str:
-    """What time alone will do; '' for nothing."""
+    """Say what time alone will change; '' for None."""
     if scheduled is None:
         return ""
     day = translator.day(scheduled.day)
-    said = [
-        translator(f"coming.{what}", tags=translator.join_list(tags), day=day)
-        for what, tags in (("adds", scheduled.adds), ("removes", scheduled.removes))
+    sentences = [
+        translator(f"coming.{effect}", tags=translator.join_list(tags), day=day)
+        for effect, tags in (("adds", scheduled.adds), ("removes", scheduled.removes))
         if tags
     ]
-    return " ".join(said) if said else translator("coming.nothing", day=day)
+    return " ".join(sentences) if sentences else translator("coming.nothing", day=day)
 
 
-def describe_origin(one: TagExplanation, explanation: CustomerExplanation, *, translator: Translator) -> str:
-    """Who put a tag on."""
-    day = (
-        translator.day(date.fromordinal(explanation.rule_set.local_day(one.since_ms))) if one.since_ms else ""
+def describe_origin(tag: TagExplanation, explanation: CustomerExplanation, *, translator: Translator) -> str:
+    """Say who added a tag, when, and whether it will be removed."""
+    local_day = explanation.rule_set.local_day
+    day = translator.day(date.fromordinal(local_day(tag.since_ms))) if tag.since_ms else ""
+    rule = rule_title(explanation, tag.rule, translator=translator)
+    key = "whose.others.since" if tag.origin == "others" and day else f"whose.{tag.origin}"
+    text = translator(key, rule=rule, day=day, version=tag.version)
+    return f"{text} · {translator('whose.leaves')}" if tag.will_be_removed else text
+
+
+def rule_title(explanation: CustomerExplanation, rule_id: str, *, translator: Translator) -> str:
+    """Return the name of a rule or tier, or its id if no known version has it.
+
+    An id that begins with ~ is no rule: the catalog has its title.
+    """
+    if translator.has(f"title.{rule_id}"):
+        return translator(f"title.{rule_id}")
+    rules = (*explanation.rule_set.rule_set.all, *explanation.input.former_rules.values())
+    return next((rule.display_name(translator.language) for rule in rules if rule.id == rule_id), rule_id)
+
+
+def trace_line(trace: Trace, *, translator: Translator, currency: str) -> str:
+    """Return a trace on one line: ✔ or ✘ before each condition, the actual value and the gap behind it."""
+    mark = YES if trace.matched else NO
+    if isinstance(trace, ConditionTrace):
+        return f"{mark} {_condition(trace, translator, currency)}"
+    if trace.kind == "not":
+        return f"{mark} {_negated(trace.parts[0], translator, currency)}"
+    joint = " · " if trace.kind == "all" else f" {translator('joint.or')} "
+    return joint.join(
+        f"({trace_line(part, translator=translator, currency=currency)})"
+        if isinstance(part, GroupTrace) and part.kind != "not" and len(part.parts) > 1
+        else trace_line(part, translator=translator, currency=currency)
+        for part in trace.parts
     )
-    rule = rule_title(explanation, one.rule, translator=translator)
-    key = "whose.others.since" if one.origin == "others" and day else f"whose.{one.origin}"
-    said = translator(key, rule=rule, day=day, version=one.version)
-    return f"{said} · {translator('whose.leaves')}" if one.will_be_removed else said
 
 
-def rule_title(explanation: CustomerExplanation, rule: str, *, translator: Translator) -> str:
-    """The name of a rule or tier; its id where nobody knows it any more. What is no rule at all begins with ~."""
-    rule_set = explanation.rule_set.rule_set
-    makers = (*rule_set.all, *explanation.input.former_rules.values())
-    named = next((one.display_name(translator.language) for one in makers if one.id == rule), rule)
-    return translator(f"title.{rule}") if translator.has(f"title.{rule}") else named
+def trace_lines(trace: Trace, *, translator: Translator, currency: str, indent: str = "") -> list[str]:
+    """Return a trace with one condition a line and indented groups, as a terminal shows it."""
+    if isinstance(trace, ConditionTrace) or trace.kind == "not":
+        return [indent + trace_line(trace, translator=translator, currency=currency)]
+    is_outermost = trace.kind == "all" and not indent
+    parts_indent = indent if is_outermost else f"{indent}  "
+    mark = YES if trace.matched else NO
+    heading = [] if is_outermost else [f"{indent}{mark} {translator(f'group.{trace.kind}')}"]
+    return heading + [
+        line
+        for part in trace.parts
+        for line in trace_lines(part, translator=translator, currency=currency, indent=parts_indent)
+    ]
 
 
-def _head(told: CustomerExplanation, words: Translator) -> Iterator[str]:
-    known = told.input
-    yield words(
-        "customer.head", customer=known.customer.id, day=words.day(known.today), version=known.version
-    )
-    changes = [*(f"+{tag}" for tag in told.add), *(f"−{tag}" for tag in told.remove)]
-    yield words("customer.would_write", changes=", ".join(changes)) if changes else words("customer.nothing")
-    if told.next_change is None:
-        yield words("customer.never_changes")
+def describe_gap(trace: ConditionTrace, *, translator: Translator, currency: str) -> str:
+    """Say what is missing; '' if nothing is, or if it cannot be counted."""
+    gap = trace.gap
+    if gap is None:
+        return ""
+    if gap.kind == "wait":
+        return translator("wait", value=translator.days(gap.amount))
+    if gap.tags:
+        return translator(_TAG_GAPS[gap.kind], value=translator.truncate_list(gap.tags))
+    operator = trace.condition.operator
+    unit = "window" if operator.operand_type is OperandType.DURATION else str(operator.field_type)
+    if operator.field_type is FieldType.MONEY:
+        amount = translator.money(gap.amount, currency, up=True)
+    elif operator.field_type is FieldType.DATE:
+        amount = translator.days(gap.amount)
+    elif trace.condition.field == "age":
+        amount = translator.plural("years", gap.amount)
     else:
-        yield words("customer.next_change", day=words.day(told.next_change))
+        amount = translator.number(gap.amount)
+    return translator(f"{gap.kind}.{unit}", value=amount)
 
 
-def _tags(told: CustomerExplanation, words: Translator, tag: str) -> Iterator[str]:
-    shown = [one for one in told.tags if not tag or fold(one.tag) == fold(tag)]
-    if not told.tags or shown:
+def _condition(trace: ConditionTrace, translator: Translator, currency: str, *, negated: bool = False) -> str:
+    notes = [
+        _actual(trace, translator, currency),
+        describe_gap(trace, translator=translator, currency=currency),
+    ]
+    note = ", ".join(filter(None, notes))
+    text = describe_condition(trace.condition, translator=translator, currency=currency, negated=negated)
+    return f"{text} ({note})" if note else text
+
+
+def _negated(trace: Trace, translator: Translator, currency: str) -> str:
+    """The part of a `not`, without a mark of its own. An operator with a complement is named by it."""
+    if isinstance(trace, ConditionTrace):
+        if trace.condition.operator.complement is not None:
+            return _condition(trace, translator, currency, negated=True)
+        return translator("not", part=_condition(trace, translator, currency))
+    return translator("not", part=f"({trace_line(trace, translator=translator, currency=currency)})")
+
+
+def _actual(trace: ConditionTrace, translator: Translator, currency: str) -> str:
+    field, operator = trace.condition.field, trace.condition.operator
+    if trace.matched is trace.required and (
+        operator.field_type is FieldType.BOOL or operator.name == "is_empty"
+    ):
+        return ""  # the sentence has said it
+    value = format_value(field, trace.actual, translator=translator, currency=currency)
+    if trace.actual is None or trace.actual == [] or operator.field_type is FieldType.TEXT:
+        return value
+    key = f"actual.{field}"
+    return translator(key if translator.has(key) else "actual", value=value)
+
+
+def _head(explanation: CustomerExplanation, translator: Translator) -> Iterator[str]:
+    inputs, next_change = explanation.input, explanation.next_change
+    yield translator(
+        "customer.head",
+        customer=inputs.customer.id,
+        day=translator.day(inputs.today),
+        version=inputs.version,
+    )
+    changes = [*(f"+{tag}" for tag in explanation.add), *(f"−{tag}" for tag in explanation.remove)]
+    if changes:
+        yield translator("customer.would_write", changes=", ".join(changes))
+    else:
+        yield translator("customer.nothing")
+    if next_change is None:
+        yield translator("customer.never_changes")
+    else:
+        yield translator("customer.next_change", day=translator.day(next_change))
+
+
+def _tags(explanation: CustomerExplanation, translator: Translator, tag: str) -> Iterator[str]:
+    shown = [item for item in explanation.tags if not tag or fold(item.tag) == fold(tag)]
+    if not explanation.tags or shown:
         yield ""
-        yield words("customer.tags" if shown else "customer.no_tags")
-    for one in shown:
-        yield f"  {one.tag}: {describe_origin(one, told, translator=words)}"
+        yield translator("customer.tags" if shown else "customer.no_tags")
+    for item in shown:
+        yield f"  {item.tag}: {describe_origin(item, explanation, translator=translator)}"
 
 
-def _rules(told: CustomerExplanation, words: Translator, tag: str) -> Iterator[str]:
-    shown = [one for one in told.rules if not tag or one.rule.key == fold(tag)]
+def _rules(explanation: CustomerExplanation, translator: Translator, tag: str) -> Iterator[str]:
+    shown = [rule for rule in explanation.rules if not tag or rule.rule.key == fold(tag)]
+    currency = explanation.rule_set.rule_set.currency
     if shown:
         yield ""
-        yield words("customer.rules")
-    for one in shown:
-        yield f"  {one.rule.rule.display_name(words.language)} — {describe_status(one, translator=words)}"
-        yield from (
-            f"    {line}"
-            for line in trace_lines(one.trace, translator=words, currency=told.rule_set.rule_set.currency)
-        )
-        yield from _taken_off(told, [one.rule.key], words)
-        if coming := describe_scheduled(one.scheduled, translator=words):
-            yield f"    {coming}"
+        yield translator("customer.rules")
+    for rule in shown:
+        title = rule.rule.rule.display_name(translator.language)
+        yield f"  {title} — {describe_status(rule, translator=translator)}"
+        for line in trace_lines(rule.trace, translator=translator, currency=currency):
+            yield f"    {line}"
+        yield from _removed_by_others(explanation, [rule.rule.key], translator)
+        if scheduled := describe_scheduled(rule.scheduled, translator=translator):
+            yield f"    {scheduled}"
 
 
-def _taken_off(told: CustomerExplanation, keys: Iterable[str], words: Translator) -> Iterator[str]:
-    """Tags that are not there because somebody took them off."""
-    there = {fold(one.tag) for one in told.tags}
+def _tiers(explanation: CustomerExplanation, translator: Translator, tag: str) -> Iterator[str]:
+    shown = [tier for tier in explanation.tiers if not tag or fold(tag) in tier.tier.level_by_tag]
+    if shown:
+        yield ""
+        yield translator("customer.tiers")
+    for tier in shown:
+        title = tier.tier.tier.display_name(translator.language)
+        yield f"  {title} — {describe_tier(tier, translator=translator)}"
+        for line in _levels(explanation, tier, translator):
+            yield f"    {line}"
+        yield from _removed_by_others(explanation, tier.tier.level_by_tag, translator)
+        if scheduled := describe_scheduled(tier.scheduled, translator=translator):
+            yield f"    {scheduled}"
+
+
+def _removed_by_others(
+    explanation: CustomerExplanation, keys: Iterable[str], translator: Translator
+) -> Iterator[str]:
+    """Name the tags that are absent because somebody else removed them."""
+    present = {fold(tag.tag) for tag in explanation.tags}
     for key in keys:
-        touch = told.input.external_changes.get(key)
-        if touch is not None and not touch.added and key not in there:
-            day = words.day(told.rule_set.local_day(touch.at_ms))
-            yield f"    {words('touch.removed', tag=touch.tag, day=day)}"
+        change = explanation.input.external_changes.get(key)
+        if change is not None and not change.added and key not in present:
+            day = translator.day(explanation.rule_set.local_day(change.at_ms))
+            yield f"    {translator('touch.removed', tag=change.tag, day=day)}"
 
 
-def _tiers(told: CustomerExplanation, words: Translator, tag: str) -> Iterator[str]:
-    shown = [one for one in told.tiers if not tag or fold(tag) in one.tier.level_by_tag]
-    if shown:
-        yield ""
-        yield words("customer.tiers")
-    for one in shown:
-        yield f"  {one.tier.tier.display_name(words.language)} — {describe_tier(one, translator=words)}"
-        yield from (f"    {line}" for line in _levels(told, one, words))
-        yield from _taken_off(told, one.tier.level_by_tag, words)
-        if coming := describe_scheduled(one.scheduled, translator=words):
-            yield f"    {coming}"
+def _describe_lost_level(tier: TierExplanation, translator: Translator) -> str:
+    """Say how long a lost level stays, and which lower level is earned."""
+    end = "forever" if tier.until is None else "until"
+    day = "" if tier.until is None else translator.day(tier.until)
+    if tier.earned is None:
+        return translator(f"tier.lost.{end}", day=day)
+    return translator(f"tier.waits.{end}", level=tier.tier.levels[tier.earned].tag, day=day)
 
 
-def _levels(told: CustomerExplanation, one: TierExplanation, words: Translator) -> Iterator[str]:
-    """The level that was earned, and what is missing to the one above it."""
-    currency, levels = told.rule_set.rule_set.currency, one.tier.levels
-    if one.earned is not None:
-        yield f"{levels[one.earned].tag}: {trace_line(one.traces[one.earned], translator=words, currency=currency)}"
-    above = len(levels) - 1 if one.earned is None else one.earned - 1
+def _levels(explanation: CustomerExplanation, tier: TierExplanation, translator: Translator) -> Iterator[str]:
+    """Show why the earned level matches, and what is missing to the level above it."""
+    currency, levels = explanation.rule_set.rule_set.currency, tier.tier.levels
+    if tier.earned is not None:
+        earned = trace_line(tier.traces[tier.earned], translator=translator, currency=currency)
+        yield f"{levels[tier.earned].tag}: {earned}"
+    above = len(levels) - 1 if tier.earned is None else tier.earned - 1
     if above < 0:
-        yield words("tier.top")
+        yield translator("tier.top")
     else:
-        missing = trace_line(one.traces[above], translator=words, currency=currency)
-        yield f"{words('tier.next', level=levels[above].tag)}: {missing}"
+        missing = trace_line(tier.traces[above], translator=translator, currency=currency)
+        yield f"{translator('tier.next', level=levels[above].tag)}: {missing}"

@@ -1,4 +1,4 @@
-"""Why a condition holds or not: the same tree, with what was compared and what is missing at every leaf."""
+"""Traces: a rule's tree of conditions with each answer, the values compared and the gap to the required answer."""
 
 from __future__ import annotations
 
@@ -10,15 +10,18 @@ from typing import Literal
 from service.domain.customers import Customer
 from service.domain.engine import CompiledCondition, CompiledExpression, Facts, fact_value
 from service.domain.explain.gap import Gap, gap_to
-from service.domain.rules import AllOf, AnyOf, Condition, FieldType, OperandType
+from service.domain.rules import AllOf, AnyOf, Condition, Expression, FieldType, OperandType
+
+GroupKind = Literal["all", "any", "not"]
 
 
 @dataclass(frozen=True, slots=True)
 class ConditionTrace:
-    """One comparison and what came of it.
+    """One condition and its answer.
 
-    `expected` and `actual`: money in ten-thousandths, lengths of time in days, days as ISO dates; of personal
-    fields only whether there is something. `needed`: the answer that the rule needs here (False under `not`).
+    `expected` and `actual` are plain data: money in ten-thousandths, lengths of time in days, days as ISO dates. For
+    a personal field, `actual` only says whether there is a value. `required` is the answer that the rule needs here:
+    False under `not`.
     """
 
     condition: Condition
@@ -31,9 +34,9 @@ class ConditionTrace:
 
 @dataclass(frozen=True, slots=True)
 class GroupTrace:
-    """A group and what came of its parts."""
+    """A group of conditions and its answer. `not` has one part."""
 
-    kind: Literal["all", "any", "not"]
+    kind: GroupKind
     parts: tuple[Trace, ...]
     matched: bool
     required: bool
@@ -43,63 +46,66 @@ Trace = ConditionTrace | GroupTrace
 
 
 def trace(
-    branch: CompiledExpression,
+    expression: CompiledExpression,
     *,
     facts: Facts,
     customer: Customer,
-    own: frozenset[str] = frozenset(),
-    spelled: Mapping[str, str] | None = None,
-    needed: bool = True,
+    own_tags: frozenset[str] = frozenset(),
+    spelling: Mapping[str, str] | None = None,
+    required: bool = True,
 ) -> Trace:
-    """Walk a compiled tree over one customer's facts.
+    """Evaluate every condition of a compiled expression for one customer.
 
-    `own`: the folded tags that the asking rule sets itself; `spelled`: folded tag -> the record's spelling.
+    `own_tags`: the folded tags that the expression's rule sets. `spelling`: folded tag -> the record's spelling.
     """
-    if isinstance(branch, CompiledCondition):
+    if isinstance(expression, CompiledCondition):
         return ConditionTrace(
-            condition=branch.expression,
-            expected=_expected(branch),
-            actual=_seen(branch, facts, customer, spelled or {}),
-            matched=branch.matches(facts),
-            required=needed,
-            gap=gap_to(branch, facts, needed=needed, own=own, spelled=spelled),
+            condition=expression.expression,
+            expected=_expected(expression),
+            actual=_actual(expression, facts, customer, spelling or {}),
+            matched=expression.matches(facts),
+            required=required,
+            gap=gap_to(expression, facts, required=required, own_tags=own_tags, spelling=spelling),
         )
-    kind: Literal["all", "any", "not"] = (
-        "all"
-        if isinstance(branch.expression, AllOf)
-        else "any"
-        if isinstance(branch.expression, AnyOf)
-        else "not"
-    )
+    kind = _group_kind(expression.expression)
     parts = tuple(
         trace(
             part,
             facts=facts,
             customer=customer,
-            own=own,
-            spelled=spelled,
-            needed=needed is (kind != "not"),
+            own_tags=own_tags,
+            spelling=spelling,
+            required=required is (kind != "not"),
         )
-        for part in branch.parts
+        for part in expression.parts
     )
     answers = [part.matched for part in parts]
     matched = {"all": all(answers), "any": any(answers), "not": not answers[0]}[kind]
-    return GroupTrace(kind, parts, matched, needed)
+    return GroupTrace(kind, parts, matched, required)
 
 
-def _seen(test: CompiledCondition, facts: Facts, customer: Customer, spelled: Mapping[str, str]) -> object:
-    if test.field.type is FieldType.TAGS:
-        return sorted(spelled.get(key, key) for key in facts.tags)
-    return fact_value(test.field.name, facts=facts, customer=customer)
+def _group_kind(expression: Expression) -> GroupKind:
+    if isinstance(expression, AllOf):
+        return "all"
+    return "any" if isinstance(expression, AnyOf) else "not"
 
 
-def _expected(test: CompiledCondition) -> object:
-    """The value compared with, as plain data: numbers as compared, texts and lists as authored."""
-    match test.operator.operand_type:
+def _actual(
+    condition: CompiledCondition, facts: Facts, customer: Customer, spelling: Mapping[str, str]
+) -> object:
+    if condition.field.type is FieldType.TAGS:
+        return sorted(spelling.get(key, key) for key in facts.tags)
+    return fact_value(condition.field.name, facts=facts, customer=customer)
+
+
+def _expected(condition: CompiledCondition) -> object:
+    """The operand as plain data: numbers as compared, texts and lists as authored."""
+    value = condition.value
+    match condition.operator.operand_type:
         case OperandType.NONE:
             return None
         case OperandType.DATE:
-            return date.fromordinal(test.value).isoformat() if isinstance(test.value, int) else None
+            return date.fromordinal(value).isoformat() if isinstance(value, int) else None
         case (
             OperandType.MONEY
             | OperandType.INTEGER
@@ -107,8 +113,8 @@ def _expected(test: CompiledCondition) -> object:
             | OperandType.MONTH
             | OperandType.BOOLEAN
         ):
-            return test.value
+            return value
         case OperandType.MONEY_RANGE | OperandType.INTEGER_RANGE:
-            return list(test.value) if isinstance(test.value, tuple) else None
-    authored = test.expression.value
+            return list(value) if isinstance(value, tuple) else None
+    authored = condition.expression.value
     return list(authored) if isinstance(authored, tuple) else authored

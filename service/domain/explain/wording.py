@@ -1,4 +1,4 @@
-"""What is said to people, in their language: sentences from a catalogue, amounts, days and lists."""
+"""The translator: texts for people in their language, from a catalog, with amounts, days and lists as they write them."""
 
 from __future__ import annotations
 
@@ -17,13 +17,12 @@ from service.domain.customers import round_for_display
 
 Language = Literal["vi", "en"]
 LANGUAGES: Final[tuple[Language, ...]] = ("vi", "en")
-_NARROW: Final = str.maketrans(
-    {"\u00a0": " ", "\u202f": " "}
-)  # one kind of space, so that a text can be found
+MAX_LISTED: Final = 5  # items of a list in a sentence
+_PLAIN_SPACES: Final = str.maketrans({"\u00a0": " ", "\u202f": " "})  # otherwise a search misses "340.000 ₫"
 
 
 class StrictTranslations(NullTranslations):
-    """The end of a catalogue: what is not in it is a mistake of ours, never a text to be shown."""
+    """The last fallback of a catalog: a key that is not in the catalog is a bug, never a text to show."""
 
     def gettext(self, message: str) -> str:
         raise KeyError(message)
@@ -34,69 +33,68 @@ class StrictTranslations(NullTranslations):
 
 @dataclass(frozen=True, slots=True)
 class Translator:
-    """One language. `catalogue` is handed in (reading it is not this module's business) and ends in NotSaid."""
+    """Texts of one language. `catalog` must fall back to `StrictTranslations`."""
 
     language: Language
     catalog: NullTranslations
 
-    def __call__(self, key: str, **values: object) -> str:
-        """The sentence of that key with its gaps filled; raises KeyError for a key that is not there."""
-        return self.catalog.gettext(key).format(**values)
+    def __call__(self, key: str, **params: object) -> str:
+        """Return the text of a key with its placeholders filled. Raises KeyError for an unknown key."""
+        return self.catalog.gettext(key).format(**params)
 
     def has(self, key: str) -> bool:
-        """Is there a sentence of that key?"""
+        """Return whether the catalog has a text for this key."""
         try:
             self.catalog.gettext(key)
         except KeyError:
             return False
         return True
 
-    def plural(self, key: str, n: int, **values: object) -> str:
-        """The sentence in the form that goes with `n`, which fills the gap {n}."""
-        return self.catalog.ngettext(key, f"{key}.many", n).format(n=self.number(n), **values)
+    def plural(self, key: str, n: int, **params: object) -> str:
+        """Return the text in the plural form of `n`. `n` itself fills the placeholder {n}."""
+        return self.catalog.ngettext(key, f"{key}.many", n).format(n=self.number(n), **params)
 
     def number(self, n: int | Decimal) -> str:
-        """A number with its thousands apart."""
-        return format_decimal(n, locale=self.language).translate(_NARROW)
+        """Format a number with separators for thousands."""
+        return format_decimal(n, locale=self.language).translate(_PLAIN_SPACES)
 
     def money(self, amount: int, currency: str, *, up: bool = False) -> str:
-        """An amount of ten-thousandths, rounded for display: 340.000 ₫. `up`: it is a difference (see `round_for_display`)."""
+        """Format an amount of ten-thousandths, rounded for display: 340.000 ₫. `up`: see `round_for_display`."""
         shown = round_for_display(amount, currency, up=up)
-        return format_currency(shown, currency, locale=self.language).translate(_NARROW)
+        return format_currency(shown, currency, locale=self.language).translate(_PLAIN_SPACES)
 
     def days(self, n: int) -> str:
-        """A length of time."""
+        """Format a length of time in days."""
         return self.plural("days", n)
 
-    def day(self, on: date | int | str) -> str:
-        """A day: a date, its ordinal, or its ISO form."""
-        return self._dated("date", on)
+    def day(self, day: date | int | str) -> str:
+        """Format a day, given as a date, its ordinal or its ISO form."""
+        return self._format_day("date", day)
 
-    def anniversary(self, on: date | int | str) -> str:
-        """A day without its year."""
-        return self._dated("anniversary", on)
+    def anniversary(self, day: date | int | str) -> str:
+        """Format a day without its year."""
+        return self._format_day("anniversary", day)
 
     def month(self, number: int) -> str:
-        """A month by its name."""
-        return (
-            str(get_month_names("wide", context="stand-alone", locale=self.language)[number]).lower()
-            if (self.language == "vi")
-            else str(get_month_names("wide", locale=self.language)[number])
-        )
+        """Return the name of a month (1 to 12)."""
+        if self.language == "vi":
+            names = get_month_names("wide", context="stand-alone", locale=self.language)
+            return str(names[number]).lower()
+        return str(get_month_names("wide", locale=self.language)[number])
 
     def join_list(self, items: Iterable[str]) -> str:
-        """A list as the language writes it: a, b và c."""
+        """Join items as the language does: a, b và c."""
         return format_list(list(items), locale=self.language)
 
-    def truncate_list(self, items: Sequence[str], *, most: int = 5) -> str:
-        """The first few of a long list."""
-        shown = ", ".join(items[:most])
-        return shown if len(items) <= most else f"{shown}, … (+{len(items) - most})"
+    def truncate_list(self, items: Sequence[str]) -> str:
+        """Join the first few items of a list, and count the rest."""
+        shown = ", ".join(items[:MAX_LISTED])
+        return shown if len(items) <= MAX_LISTED else f"{shown}, … (+{len(items) - MAX_LISTED})"
 
-    def _dated(self, key: str, on: date | int | str) -> str:
-        if isinstance(on, str):
-            on = date.fromisoformat(on)
-        elif isinstance(on, int):
-            on = date.fromordinal(on)
+    def _format_day(self, key: str, day: date | int | str) -> str:
+        if isinstance(day, str):
+            day = date.fromisoformat(day)
+        elif isinstance(day, int):
+            day = date.fromordinal(day)
         names = get_month_names("abbreviated", locale=self.language)
-        return self(key, day=on.day, month=on.month, year=on.year, name=names[on.month])
+        return self(key, day=day.day, month=day.month, year=day.year, name=names[day.month])

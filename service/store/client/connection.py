@@ -1,9 +1,9 @@
-"""The connection to Redis, with the time-outs and retries that arq's own settings leave out."""
+"""The connection to Redis, with the timeouts and retries that arq's own settings lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import msgspec
@@ -22,16 +22,20 @@ CONNECT_TIMEOUT_S: Final = 2.0
 DRAIN_QUEUE: Final = "tagger:queue:drain"
 EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops a job that waits longer than this
 
-serialize = msgspec.msgpack.Encoder().encode  # never pickle: everybody who can write to Redis could run code
+# redis-py's asynchronous client. Its annotations say of half of the commands that they return "an awaitable or the
+# value", which no `await` accepts. Functions that enqueue a job take an `ArqRedis`.
+RedisClient: TypeAlias = Any
+
+serialize = msgspec.msgpack.Encoder().encode  # not pickle: anybody who can write to Redis could run code here
 deserialize = msgspec.msgpack.Decoder().decode
 
 
 def connect(
     url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, retries: int = 3, connections: int = 64
 ) -> ArqRedis:
-    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host,host/service/db`. Opens nothing yet.
+    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host,host/service/db`. Connects lazily.
 
-    Answers are bytes. Commands are tried again on connection errors: every script of ours may run twice.
+    Replies are bytes. Commands are repeated after connection errors, so every script must bear to run twice.
     """
     options: dict[str, Any] = {
         "socket_timeout": timeout_s,
@@ -61,29 +65,29 @@ def _arq(pool: ConnectionPool) -> ArqRedis:
         default_queue_name=DRAIN_QUEUE,
         expires_extra_ms=EXPIRES_EXTRA_MS,
     )
-    client.auto_close_connection_pool = True  # a pool that is handed in would outlive its client
+    client.auto_close_connection_pool = True  # redis-py leaves a pool open that was passed in
     return client
 
 
-def _with_connection_errors(kind: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The same kind of connection, which says that it was closed as redis-py expects to be told.
+def _with_connection_errors(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The same class of connection, with an error that redis-py knows when the server has closed it.
 
-    uvloop raises RuntimeError where a connection that the server has closed is written to; redis-py lets it pass, and
-    nobody who is ready for a store that went away is ready for that.
+    uvloop raises RuntimeError when a closed connection is written to. redis-py does not translate it, so code that
+    handles an unreachable server would not handle this.
     """
 
-    class Telling(kind):  # type: ignore[valid-type]
+    class Connection(connection_class):  # type: ignore[valid-type]
         async def _send_packed_command(self, command: Iterable[bytes]) -> None:
             try:
                 await super()._send_packed_command(command)
             except RuntimeError as exc:
                 raise ConnectionResetError("the connection was closed") from exc
 
-    return Telling
+    return Connection
 
 
 def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
-    """redis-py's own Sentinel: arq's ignores retries, time-outs and TLS files."""
+    """A pool that follows the primary. arq's own ignores retries, timeouts and TLS files."""
     parts = urlsplit(url)
     hosts = [_host(item) for item in parts.netloc.rpartition("@")[2].split(",")]
     service, _, db = parts.path.strip("/").partition("/")
@@ -98,9 +102,9 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
         db=int(db or 0),
         **options,
     )
-    # who is asked for the primary's address is a server that may go away, too
-    for each in sentinel.sentinels:
-        each.connection_pool.connection_class = _with_connection_errors(each.connection_pool.connection_class)
+    for client in sentinel.sentinels:  # a sentinel may close its connection, too
+        sentinels = client.connection_pool
+        sentinels.connection_class = _with_connection_errors(sentinels.connection_class)
     pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
     return pool
 

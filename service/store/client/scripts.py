@@ -1,6 +1,6 @@
-"""Lua scripts: read from the `lua` folders of the store's rooms, run by digest, loaded where the server lacks them.
+"""Lua scripts: read from the `lua` folders of the store's rooms and run by digest.
 
-A script names the parts that it needs in a comment, `-- Parts: _time, _queue.`; they are put in front of it.
+A script names the parts that it needs in a comment, `-- Parts: _time, _queue.`; `script_text` puts them before it.
 """
 
 from __future__ import annotations
@@ -11,32 +11,31 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
 from service.domain.customers import OrgId
 from service.store.client import keys
+from service.store.client.connection import RedisClient
 
 _PARTS: Final = re.compile(r"^-- Parts: (.+)\.$", re.MULTILINE)
 _PARTS_ROOM: Final = "queue"
 
 
 class Script:
-    """One script of a shop."""
+    """A script that works on the keys of one shop."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, redis: Redis, org: OrgId, *args: Any) -> Any:
-        """Run it for this shop. Raises redis' errors."""
-        client: Any = redis
+    async def __call__(self, redis: RedisClient, org: OrgId, *args: Any) -> Any:
+        """Run the script for this shop; load it first if the server does not have it. Raises redis' errors."""
         shop = keys.of_script(org)
         try:
-            return await client.evalsha(self.sha, len(shop), *shop, *args)
+            return await redis.evalsha(self.sha, len(shop), *shop, *args)
         except NoScriptError:
-            await client.script_load(self.text)
-            return await client.evalsha(self.sha, len(shop), *shop, *args)
+            await redis.script_load(self.text)
+            return await redis.evalsha(self.sha, len(shop), *shop, *args)
 
 
 @cache
@@ -46,10 +45,10 @@ def load_script(room: str, name: str) -> Script:
 
 
 def script_text(room: str, name: str) -> str:
-    """The text of a script, behind the parts that it needs."""
+    """The text of a script, with the parts that it needs before it."""
     text = _read(room, name)
-    found = _PARTS.search(text)
-    parts = found[1].split(", ") if found else []
+    match = _PARTS.search(text)
+    parts = match[1].split(", ") if match else []
     return "\n".join([*(_read(_PARTS_ROOM, part) for part in parts), text])
 
 

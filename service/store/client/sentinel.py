@@ -1,4 +1,4 @@
-"""Who is the primary, by the sentinels' newest word: one that has not heard of a failover names a server that was replaced."""
+"""Sentinel: the primary according to the newest configuration, since a sentinel may not know of a failover yet."""
 
 from __future__ import annotations
 
@@ -11,51 +11,50 @@ from redis.exceptions import RedisError
 
 from service.runtime import cancel_and_wait
 
-# A sentinel that is away must not keep us waiting, once another has answered.
-OTHERS_TIMEOUT_S: Final = 0.2
+OTHERS_TIMEOUT_S: Final = 0.2  # for the other sentinels, once the first has replied
 
 MasterReport = Mapping[str, Any]
 
 
 class EpochAwareSentinel(Sentinel):
-    """redis-py's own, which believes the first that answers.
+    """Asks all sentinels and uses the reply with the highest configuration epoch.
 
-    The old primary, started again, takes writes until a sentinel makes it a replica, which throws them away. So all are
-    asked, and the word with the highest configuration epoch counts (https://valkey.io/topics/sentinel/, Configuration epochs).
+    redis-py uses the first reply. It may name the old primary, which accepts writes after a restart until a sentinel
+    makes it a replica; then those writes are lost. See https://valkey.io/topics/sentinel/, Configuration epochs.
     """
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
-        """The primary's address; raises MasterNotFoundError where the newest word names none that is up."""
-        told = await self._told(service_name)
-        newest = max((each["config-epoch"] for each in told), default=0)
-        for each in told:
-            if each["config-epoch"] == newest and self.check_master_state(dict(each), service_name):
-                return each["ip"], each["port"]
+        """The primary's address. Raises MasterNotFoundError if the newest configuration has no primary that is up."""
+        reports = await self._reports(service_name)
+        newest = max((report["config-epoch"] for report in reports), default=0)
+        for report in reports:
+            if report["config-epoch"] == newest and self.check_master_state(dict(report), service_name):
+                return report["ip"], report["port"]
         raise MasterNotFoundError(
             f"none of {len(self.sentinels)} sentinels names a primary {service_name!r} that is up"
         )
 
-    async def _told(self, service_name: str) -> list[MasterReport]:
-        asking: set[asyncio.Task[Mapping[str, MasterReport]]] = {
-            asyncio.create_task(each.sentinel_masters())  # type: ignore[no-untyped-call]
-            for each in self.sentinels
+    async def _reports(self, service_name: str) -> list[MasterReport]:
+        pending: set[asyncio.Task[Mapping[str, MasterReport]]] = {
+            asyncio.create_task(sentinel.sentinel_masters())  # type: ignore[no-untyped-call]
+            for sentinel in self.sentinels
         }
-        told: list[MasterReport] = []
+        reports: list[MasterReport] = []
         try:
-            while asking:
-                done, asking = await asyncio.wait(
-                    asking,
-                    timeout=OTHERS_TIMEOUT_S if told else None,
+            while pending:
+                done, pending = await asyncio.wait(
+                    pending,
+                    timeout=OTHERS_TIMEOUT_S if reports else None,
                     return_when=asyncio.FIRST_COMPLETED,
                 )
                 if not done:
                     break
-                told += [
+                reports += [
                     masters[service_name] for task in done if service_name in (masters := _masters(task))
                 ]
         finally:
-            await cancel_and_wait(*asking)
-        return told
+            await cancel_and_wait(*pending)
+        return reports
 
 
 def _masters(task: asyncio.Task[Mapping[str, MasterReport]]) -> Mapping[str, MasterReport]:

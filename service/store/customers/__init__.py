@@ -1,13 +1,14 @@
-"""What the store keeps of each customer: snapshot, ownership, holds, intents.
+"""What the store keeps of each customer besides its mark: snapshot, ownership, intents, holds, reverts, exclusions.
 
-Others load and count stored states."""
+Other rooms load and decode states; the scripts of the drain write them."""
 
 from service.store.customers import snapshots, state
-from service.store.customers.state import StoredCustomer, load_states
-from service.store.customers.stored_state import (
+from service.store.customers.state import (
+    StoredCustomer,
     decode_exclusions,
     encode_exclusions,
     last_snapshot,
+    load_states,
     to_state,
     to_stored_state,
 )

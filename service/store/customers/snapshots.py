@@ -1,37 +1,33 @@
-"""How many customers a shop has, as Haravan said when all of them were last walked through, and whom of them we know."""
+"""Which customers of a shop are known, and how many the shop has."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
-
-from arq.connections import ArqRedis
+from typing import Final
 
 from service.domain.customers import CustomerId, OrgId
-from service.store.client import keys, scan_hash
+from service.store.client import RedisClient, keys, scan_hash
 
-FIELD: Final = "customer_count"  # of the shop's state; settle.lua subtracts deleted customers
-
-
-async def save_count(redis: ArqRedis, org: OrgId, customers: int) -> None:
-    """Keep what `count.json` said."""
-    client: Any = redis
-    await client.hset(keys.shop(org, "state"), FIELD, customers)
+COUNT_FIELD: Final = "customer_count"  # of the shop's state; settle.lua subtracts deleted customers
 
 
-async def get_count(redis: ArqRedis, org: OrgId) -> int | None:
-    """How many there are; None where nobody has ever walked through them."""
-    client: Any = redis
-    found = await client.hget(keys.shop(org, "state"), FIELD)
-    return int(found) if found is not None else None
+async def save_count(redis: RedisClient, org: OrgId, customers: int) -> None:
+    """Save the number of customers that Haravan counted."""
+    await redis.hset(keys.shop(org, "state"), COUNT_FIELD, customers)
+
+
+async def get_count(redis: RedisClient, org: OrgId) -> int | None:
+    """The number of customers in the shop. None before the first scan."""
+    count = await redis.hget(keys.shop(org, "state"), COUNT_FIELD)
+    return int(count) if count is not None else None
 
 
 async def known_ids(
-    redis: ArqRedis, org: OrgId, *, on_found: Callable[[int], None] = lambda _: None
+    redis: RedisClient, org: OrgId, *, on_found: Callable[[int], None] = lambda _: None
 ) -> set[CustomerId]:
-    """Whoever was ever looked at. `on_found` hears how many were found so far."""
-    found: set[CustomerId] = set()
-    async for step in scan_hash(redis, keys.shop(org, "snapshots")):
-        found.update(CustomerId(int(name)) for name in step)
-        on_found(len(found))
-    return found
+    """The customers that were ever read. `on_found` gets the number of ids found so far."""
+    ids: set[CustomerId] = set()
+    async for page in scan_hash(redis, keys.shop(org, "snapshots")):
+        ids.update(CustomerId(int(name)) for name in page)
+        on_found(len(ids))
+    return ids

@@ -1,36 +1,43 @@
-"""What we keep about customers besides their records: ownership, intents, holds, strikes, exclusions."""
+"""The state of customers besides their records: ownership, intents, holds, reverts, exclusions, pending restores."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from arq.connections import ArqRedis
-
-from service.domain.customers import CustomerId, OrgId
-from service.store.client import keys
+from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot
+from service.domain.decisions import (
+    HOLDS_CODEC,
+    INTENTS_CODEC,
+    OWNERSHIP_CODEC,
+    RESTORES_CODEC,
+    CustomerState,
+)
+from service.domain.sync import REVERTS_CODEC, StoredState
+from service.errors import MalformedData
+from service.store.client import RedisClient, keys
 
 
 class StoredCustomer(NamedTuple):
-    """The packed state of one customer, as stored; None = nothing."""
+    """The encoded state of one customer. None = nothing is stored."""
 
     owned: bytes | None
     intents: bytes | None
     holds: bytes | None
     reverts: bytes | None
     exclusions: bytes | None
-    pending_restores: bytes | None  # tags that a roll-back is to put back
-    snapshot: bytes | None  # the record as it was last seen
-    tombstone: bytes | None  # of a customer that was deleted and is back
+    pending_restores: bytes | None
+    snapshot: bytes | None
+    tombstone: bytes | None  # ownership and holds of a customer that was deleted and exists again
 
 
 HASHES: Final = ("owned", "intents", "holds", "reverts", "exclusions", "pending_restores", "snapshots")
 
 
 async def load_states(
-    redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]
+    redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]
 ) -> dict[CustomerId, StoredCustomer]:
-    """What we keep about these customers, in one round trip."""
+    """The encoded states of these customers, in one round trip."""
     if not customers:
         return {}
     fields = [str(customer) for customer in customers]
@@ -43,3 +50,55 @@ async def load_states(
         customer: StoredCustomer(*row)
         for customer, row in zip(customers, zip(*columns, strict=True), strict=True)
     }
+
+
+def to_stored_state(stored: StoredCustomer) -> StoredState:
+    """The decoded state. If a deleted customer exists again, its tombstone counts. Raises MalformedData."""
+    owned, holds = stored.owned, stored.holds
+    if stored.tombstone and owned is None and holds is None:
+        length, _, both = stored.tombstone.partition(b":")  # as settle.lua packs it
+        owned, holds = both[: int(length)], both[int(length) :]
+    return StoredState(
+        state=to_state(
+            owned=owned,
+            holds=holds,
+            exclusions=stored.exclusions,
+            pending_restores=stored.pending_restores,
+        ),
+        intents=INTENTS_CODEC.decode(stored.intents),
+        reverts=REVERTS_CODEC.decode(stored.reverts),
+    )
+
+
+def to_state(
+    *,
+    owned: bytes | None,
+    holds: bytes | None,
+    exclusions: bytes | None,
+    pending_restores: bytes | None = None,
+) -> CustomerState:
+    """The decoded state as far as decisions need it. Raises MalformedData."""
+    return CustomerState(
+        ownership=OWNERSHIP_CODEC.decode(owned),
+        holds=HOLDS_CODEC.decode(holds),
+        excluded_rules=decode_exclusions(exclusions),
+        restores=RESTORES_CODEC.decode(pending_restores),
+    )
+
+
+def last_snapshot(stored: StoredCustomer) -> Customer | None:
+    """The customer when it was last read. None if it never was, or if the snapshot is malformed."""
+    try:
+        return decode_snapshot(stored.snapshot) if stored.snapshot else None
+    except MalformedData:
+        return None
+
+
+def encode_exclusions(rules: Iterable[str]) -> bytes:
+    """The ids of rules and tiers, comma-joined. None of them: empty bytes."""
+    return ",".join(sorted(rules)).encode()
+
+
+def decode_exclusions(packed: bytes | None) -> frozenset[str]:
+    """The ids of the rules and tiers that a customer is excluded from."""
+    return frozenset(packed.decode().split(",")) if packed else frozenset()

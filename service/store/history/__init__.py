@@ -1,6 +1,6 @@
-"""What happened: deliveries, the ledger of tag writes, manual changes, the audit log, rejections, and how long each is kept.
+"""History: deliveries, the ledger of tag writes, manual changes, the audit log, rejections, and their retention.
 
-Others append and list."""
+Other rooms append to it and list it."""
 
 from service.store.history import audit_log, deliveries, drift, ledger, rejections
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, trim_unknown_shop

@@ -1,18 +1,17 @@
-"""The audit log: what people did to a shop, and who it was; kept as long as the ledger."""
+"""The audit log: who did what to a shop; kept as long as the ledger."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """One thing that somebody did. `about` never carries a customer's data beyond the id."""
+    """One action of a person. `details` has no customer data beyond the id."""
 
     at_ms: int
     by: str
@@ -20,24 +19,22 @@ class AuditEntry(msgspec.Struct, frozen=True):
     details: dict[str, Any]
 
 
-async def append(redis: Redis, org: OrgId, *, by: str, action: str, details: dict[str, Any]) -> None:
-    """Write down what was done."""
-    client: Any = redis
-    await client.xadd(
-        keys.shop(org, "audit"), {"by": by, "what": action, "about": msgspec.json.encode(details)}
+async def append(redis: RedisClient, org: OrgId, *, by: str, action: str, details: dict[str, Any]) -> None:
+    """Append an entry."""
+    await redis.xadd(
+        keys.shop(org, "audit"), {"by": by, "action": action, "details": msgspec.json.encode(details)}
     )
 
 
-async def recent(redis: Redis, org: OrgId, *, limit: int = 100) -> list[AuditEntry]:
-    """The newest first."""
-    client: Any = redis
-    found = await client.xrevrange(keys.shop(org, "audit"), count=limit)
+async def recent(redis: RedisClient, org: OrgId, *, limit: int = 100) -> list[AuditEntry]:
+    """The latest entries, newest first."""
+    entries = await redis.xrevrange(keys.shop(org, "audit"), count=limit)
     return [
         AuditEntry(
-            at_ms=int(name.decode().partition("-")[0]),
+            at_ms=int(entry_id.decode().partition("-")[0]),
             by=fields[b"by"].decode(),
-            action=fields[b"what"].decode(),
-            details=msgspec.json.decode(fields[b"about"]),
+            action=fields[b"action"].decode(),
+            details=msgspec.json.decode(fields[b"details"]),
         )
-        for name, fields in found
+        for entry_id, fields in entries
     ]

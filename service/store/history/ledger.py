@@ -1,4 +1,4 @@
-"""The ledger: every tag that we wrote, with the rule, the version and the values that decided; kept 400 days."""
+"""The ledger: every tag that we added or removed, with rule, version and the values that decided; kept 400 days."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
-from redis.asyncio import Redis
 
 from service.domain.customers import CustomerId, OrgId, fold
 from service.domain.decisions import Hold, Ownership, UndoRecord
 from service.domain.explain import value_as_json
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 PAGE_SIZE: Final = 500
 
 
 class PriorHold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """A hold on a removed tag: `one` is the rule's or tier's id, "" stands for the entry's own. See standing.Hold."""
+    """A hold on a removed tag, see `Hold`. `owner` is the id of a rule or tier; "" stands for the entry's rule."""
 
     owner: str
     since_day: int
@@ -26,31 +25,31 @@ class PriorHold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True
 
 
 class PriorState(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """How a removed tag stood, in few bytes. An empty id stands for the entry's own rule."""
+    """The state of a tag before its removal, for a roll-back. An empty `owner` stands for the entry's rule."""
 
-    since_ms: int = 0  # 0 = it was not ours
+    since_ms: int = 0  # 0 = the tag was not ours
     version: int = 0
     owner: str = ""
     holds: tuple[PriorHold, ...] = ()
 
 
 class LedgerEntry(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
-    """One tag given or taken. New fields go to the end: old entries must stay readable."""
+    """One tag added or removed. Entries are stored as arrays, so new fields go to the end."""
 
     action: Literal["+", "-"]
     tag: str
-    rule: str  # the rule's or tier group's id
+    rule: str  # the id of the rule or tier
     version: int
     cause: str  # `delivery`, `replay:R1`, `publish:42`, `schedule`, …
-    values: dict[str, object] = {}  # what decided; msgspec copies an empty default
-    delivery: str = ""  # the id of the newest delivery that led to it
+    values: dict[str, object] = {}  # the compared values by field; msgspec copies an empty default
+    delivery: str = ""  # the id of the last delivery that marked the customer
     why: str = ""  # see TagOutcome.cause
-    written: bool = True  # False in shadow mode: decided, not written
-    prior: PriorState | None = None  # of a tag that was taken
+    written: bool = True  # False in shadow mode: decided, but not written
+    prior: PriorState | None = None  # of a removed tag
 
 
 class LedgerRow(NamedTuple):
-    """An entry with its place in the ledger."""
+    """An entry with its id, time and customer."""
 
     id: str
     at_ms: int
@@ -59,19 +58,19 @@ class LedgerRow(NamedTuple):
 
 
 def prior_state(undo: UndoRecord | None, rule: str) -> PriorState | None:
-    """What an entry of this rule keeps of how a tag stood."""
+    """The state of a tag before its removal, as an entry of this rule stores it."""
     if undo is None:
         return None
     own = undo.ownership or Ownership("", rule, 0)
     holds = tuple(
-        PriorHold(_short(one, rule), hold.since_day, hold.below_since, hold.observed_by)
-        for one, hold in undo.holds.items()
+        PriorHold(_shorten(owner, rule), hold.since_day, hold.below_since, hold.observed_by)
+        for owner, hold in undo.holds.items()
     )
-    return PriorState(own.since_ms, own.version, _short(own.rule, rule), holds)
+    return PriorState(own.since_ms, own.version, _shorten(own.rule, rule), holds)
 
 
 def to_undo_record(entry: LedgerEntry) -> UndoRecord | None:
-    """How the entry's tag stood when it was taken; None where it was given, or where nothing was kept."""
+    """The state of the entry's tag before its removal. None for an addition, or if nothing was stored."""
     before = entry.prior
     if before is None:
         return None
@@ -84,48 +83,47 @@ def to_undo_record(entry: LedgerEntry) -> UndoRecord | None:
     return UndoRecord(entry.tag, own if before.since_ms else None, holds)
 
 
-def _short(one: str, rule: str) -> str:
-    return "" if one == rule else one
+def _shorten(owner: str, rule: str) -> str:
+    return "" if owner == rule else owner
 
 
 def to_dict(entry: LedgerEntry) -> dict[str, Any]:
-    """Plain data, for people: amounts in units, and without `before`, which only a roll-back needs."""
-    data = {name: kept for name, kept in msgspec.structs.asdict(entry).items() if name != "before"}
+    """Plain data for people: amounts in currency units, without `prior`, which only a roll-back needs."""
+    data = {name: value for name, value in msgspec.structs.asdict(entry).items() if name != "prior"}
     return data | {"values": {name: value_as_json(name, value) for name, value in entry.values.items()}}
 
 
 def encode_entry(entry: LedgerEntry) -> bytes:
-    return _PACK(entry)
+    """An entry as settle.lua appends it."""
+    return _ENCODE(entry)
 
 
-async def list_for_customer(redis: Redis, org: OrgId, customer: CustomerId) -> list[LedgerRow]:
+async def list_for_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[LedgerRow]:
     """A customer's last entries, newest first."""
     ids = await redis.hget(keys.shop(org, "ledger_by_customer"), str(customer))
-    listed = bytes(ids or b"").decode().split(",") if ids else []
     async with redis.pipeline(transaction=False) as pipe:
-        for each in listed:
-            pipe.xrange(keys.shop(org, "ledger"), each, each)
-        found = await pipe.execute()
-    return [_written(*item[0]) for item in reversed(found) if item]
+        for entry_id in ids.decode().split(",") if ids else []:
+            pipe.xrange(keys.shop(org, "ledger"), entry_id, entry_id)
+        replies = await pipe.execute()
+    return [_to_row(*entries[0]) for entries in reversed(replies) if entries]
 
 
 async def iterate(
-    redis: Redis, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE_SIZE
+    redis: RedisClient, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE_SIZE
 ) -> AsyncIterator[LedgerRow]:
-    """Entries in the order in which they were written, from `after` on (`(id` leaves that one out)."""
+    """Entries in the order of writing, from the id `after` on; `(id` excludes that entry."""
     start = after
     while page := await redis.xrange(keys.shop(org, "ledger"), start, until, count=page_size):
-        for id_, fields in page:
-            yield _written(id_, fields)
+        for entry_id, fields in page:
+            yield _to_row(entry_id, fields)
         start = f"({page[-1][0].decode()}"
 
 
-def _written(id_: bytes, fields: Mapping[bytes, Any]) -> LedgerRow:
-    text = id_.decode()
-    return LedgerRow(
-        text, int(text.split("-")[0]), CustomerId(int(fields[b"customer"])), _DECODER.decode(fields[b"entry"])
-    )
+def _to_row(entry_id: bytes, fields: Mapping[bytes, Any]) -> LedgerRow:
+    text = entry_id.decode()
+    at_ms = int(text.partition("-")[0])
+    return LedgerRow(text, at_ms, CustomerId(int(fields[b"customer"])), _DECODE(fields[b"entry"]))
 
 
-_PACK = msgspec.msgpack.Encoder().encode
-_DECODER = msgspec.msgpack.Decoder(LedgerEntry)
+_ENCODE: Final = msgspec.msgpack.Encoder().encode
+_DECODE: Final = msgspec.msgpack.Decoder(LedgerEntry).decode

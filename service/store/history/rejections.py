@@ -1,20 +1,16 @@
-"""Webhooks that were refused: counted by the minute, and for each shop those in a row, of all processes together."""
+"""Rejected webhooks of all processes: counts by minute, and for each shop the current streak."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 
-async def add_counts(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -> None:
-    """Add to the minutes' counts: (minute, org or `-`, reason) -> how many."""
-    client: Any = redis
-    async with client.pipeline(transaction=False) as pipe:
+async def add_counts(redis: RedisClient, counts: Mapping[tuple[int, str, str], int]) -> None:
+    """Add counts by minute, org (`-` if unknown) and reason."""
+    async with redis.pipeline(transaction=False) as pipe:
         for (minute, org, reason), number in counts.items():
             key = keys.partition_key(org, f"rejected:{minute}")
             pipe.hincrby(key, f"{org}:{reason}", number)
@@ -23,25 +19,24 @@ async def add_counts(redis: Redis, counts: Mapping[tuple[int, str, str], int]) -
 
 
 async def consecutive_failures(
-    redis: Redis, org: OrgId, *, batch: str, ages_ms: Sequence[int], limit: int
+    redis: RedisClient, org: OrgId, *, batch: str, ages_ms: Sequence[int], limit: int
 ) -> int:
-    """Note refusals of a shop that we have; how many there are since its last webhook that was taken, at most `most`.
+    """Record rejections of a shop, and count those since its last accepted webhook, up to `limit`.
 
-    `by` is another one for each call of each process. The row is one small key for each shop, forgotten after a day.
+    `batch` must be unique for each call of each process. The streak expires after a day.
     """
-    client: Any = redis
-    row = keys.shop(org, "rejection_streak")
-    async with client.pipeline(transaction=False) as pipe:
+    streak = keys.shop(org, "rejection_streak")
+    async with redis.pipeline(transaction=False) as pipe:
         pipe.time()
         pipe.xrevrange(keys.shop(org, "deliveries"), count=1)
         (seconds, micros), last = await pipe.execute()
     now_ms = int(seconds) * 1000 + int(micros) // 1000
-    async with client.pipeline() as pipe:
-        pipe.zadd(row, {f"{batch}:{now_ms}:{place}": now_ms - age for place, age in enumerate(ages_ms)})
-        if last:  # an accepted webhook pays nothing for this: its record says when it arrived
-            pipe.zremrangebyscore(row, "-inf", int(last[0][0].partition(b"-")[0]))
-        pipe.zremrangebyrank(row, 0, -1 - limit)
-        pipe.expire(row, keys.DAY_S)
-        pipe.zcard(row)
+    async with redis.pipeline() as pipe:
+        pipe.zadd(streak, {f"{batch}:{now_ms}:{index}": now_ms - age for index, age in enumerate(ages_ms)})
+        if last:  # the id of an accepted webhook's record has its time, so accepting costs nothing extra
+            pipe.zremrangebyscore(streak, "-inf", int(last[0][0].partition(b"-")[0]))
+        pipe.zremrangebyrank(streak, 0, -1 - limit)
+        pipe.expire(streak, keys.DAY_S)
+        pipe.zcard(streak)
         *_, count = await pipe.execute()
     return int(count)

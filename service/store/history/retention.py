@@ -1,19 +1,17 @@
-"""Forgetting what was kept long enough: the ledger, what people changed by hand, and the audit, after 400 days."""
+"""Retention: trims the ledger, drift and audit log to 400 days."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import OrgId
-from service.store.client import keys, load_script
+from service.store.client import RedisClient, keys, load_script
 
-PAGE_SIZE: Final = 1_000  # customers a call, a few milliseconds
+PAGE_SIZE: Final = 1_000  # customers of one call, which takes a few milliseconds
 
 
-async def apply_retention(redis: ArqRedis, org: OrgId, *, now_ms: int) -> None:
-    """Trim the streams, and one more page of their indexes by customer."""
+async def apply_retention(redis: RedisClient, org: OrgId, *, now_ms: int) -> None:
+    """Trim the streams, and the next page of their indexes by customer."""
     oldest_ms = now_ms - keys.LEDGER_DAYS * keys.DAY_S * 1000
     for name in ("ledger", "drift", "audit"):
         await redis.xtrim(keys.shop(org, name), minid=str(oldest_ms), approximate=False)

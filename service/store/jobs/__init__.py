@@ -1,6 +1,6 @@
 """Work that outlives a request: runs, pending jobs, the nightly reconcile and the workers' counters.
 
-Others create runs and follow them."""
+Other rooms create runs, store pending jobs and follow both."""
 
 from service.store.jobs import nightly, pending, runs
 from service.store.jobs.nightly import NightlyRun

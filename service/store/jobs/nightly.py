@@ -1,46 +1,43 @@
-"""A shop's night: which one was last done, who is at it, and what the next one has to know."""
+"""The nightly reconcile of a shop: its lock, and what the next one needs to know of the last."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError
 
 from service.domain.customers import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
-LOCK_TIMEOUT_S: Final = 120  # renewed before each call; after a death another worker follows after this
+LOCK_TIMEOUT_S: Final = 120  # renewed before each call; when a worker dies, another goes on after this time
 
 
 @dataclass(frozen=True, slots=True)
 class NightlyRun:
-    """The last night that was done to its end."""
+    """The last complete nightly reconcile."""
 
-    day: int  # ordinal, in the shop's zone
-    looked_ms: int  # when it began: what changed since is the next one's
-    subscribed: bool  # Haravan sent us the shop's webhooks then
+    day: int  # ordinal, in the shop's time zone
+    looked_ms: int  # when it began; the next one reads what changed since
+    subscribed: bool  # whether the webhook subscription existed then
 
 
-async def last_run(redis: Redis, org: OrgId) -> NightlyRun | None:
-    """The last night, None for a shop that had none yet."""
-    client: Any = redis
-    day, looked, subscribed = await client.hmget(keys.shop(org, "nightly"), "day", "looked_ms", "subscribed")
+async def last_run(redis: RedisClient, org: OrgId) -> NightlyRun | None:
+    """The last complete nightly reconcile. None before the first."""
+    day, looked, subscribed = await redis.hmget(keys.shop(org, "nightly"), "day", "looked_ms", "subscribed")
     return None if day is None else NightlyRun(int(day), int(looked), subscribed == b"1")
 
 
-async def save_run(redis: Redis, org: OrgId, run: NightlyRun) -> None:
-    """Remember a night that was done."""
-    client: Any = redis
+async def save_run(redis: RedisClient, org: OrgId, run: NightlyRun) -> None:
+    """Save a complete nightly reconcile."""
     fields = {"day": run.day, "looked_ms": run.looked_ms, "subscribed": int(run.subscribed)}
-    await client.hset(keys.shop(org, "nightly"), mapping=fields)
+    await redis.hset(keys.shop(org, "nightly"), mapping=fields)
 
 
-async def acquire(redis: Redis, org: OrgId) -> Lock | None:
-    """The lock of the shop's night, over all workers; None where another worker has it."""
+async def acquire(redis: RedisClient, org: OrgId) -> Lock | None:
+    """The lock of the shop's nightly reconcile. None if another worker holds it."""
     lock = Lock(
         redis, keys.shop(org, "nightly:lock"), timeout=LOCK_TIMEOUT_S, blocking=False, thread_local=False
     )
@@ -48,7 +45,7 @@ async def acquire(redis: Redis, org: OrgId) -> Lock | None:
 
 
 async def renew(lock: Lock, *, for_s: int = LOCK_TIMEOUT_S) -> bool:
-    """Keep the lock for so long from now on; False when another worker has it."""
+    """Hold the lock for `for_s` from now on. False if another worker holds it."""
     try:
         return bool(await lock.extend(for_s, replace_ttl=True))
     except LockError:
@@ -56,6 +53,6 @@ async def renew(lock: Lock, *, for_s: int = LOCK_TIMEOUT_S) -> bool:
 
 
 async def release(lock: Lock) -> None:
-    """Give the lock back, unless another worker has it."""
+    """Release the lock, unless another worker holds it."""
     with suppress(LockError):
         await lock.release()

@@ -1,4 +1,4 @@
-"""The workers' counters: added up in each process, stored in one hash, read by the web process for /metrics."""
+"""Counters of the workers: summed in each process, stored in Redis, and read by the web process for /metrics."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 HEARTBEAT: Final = "heartbeat"  # the field that says when a worker last stored its counts
 
@@ -26,29 +24,29 @@ class Count:
 
 
 class Counters:
-    """Buffered increments. A field is `name|label=value|…`; a count that was not stored waits for the next time.
+    """Counters that are summed in memory until `flush` stores them.
 
-    Each process counts in a partition of its own choice, so that no server of a cluster has all the counting.
-    Labels are names of ours (a rule, an outcome, an endpoint), never a customer: their number must stay small.
+    Each process stores its counts in a random partition, which spreads them over the servers of a cluster. Labels are
+    names such as an outcome or an endpoint, never a customer, because each combination takes a field.
     """
 
-    def __init__(self, redis: Redis, *, clock: Callable[[], float] = time.time) -> None:
-        self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
+    def __init__(self, redis: RedisClient, *, clock: Callable[[], float] = time.time) -> None:
+        self._redis = redis
         self._clock = clock
         self._key = keys.of_partition(secrets.choice(keys.PARTITIONS), "counters")
         self._unsaved: Counter[str] = Counter()
 
     def add(self, name: str, value: float = 1, **labels: str) -> None:
-        """Count something; costs no round trip."""
-        self._unsaved[field(name, labels)] += value  # type: ignore[assignment]  # seconds are counted too
+        """Add to a counter, in memory."""
+        self._unsaved[_field(name, labels)] += value  # type: ignore[assignment]  # seconds are counted too
 
     def observe(self, name: str, value: float, **labels: str) -> None:
-        """Add an observation to a summary: its sum and its count."""
+        """Add an observation to the sum and the count of a summary, in memory."""
         self.add(f"{name}_sum", value, **labels)
         self.add(f"{name}_count", 1, **labels)
 
     async def flush(self) -> None:
-        """Store what was counted, and that this process lives. Raises redis' errors; nothing is lost then."""
+        """Store the counts and a heartbeat. Raises redis' errors; the counts are kept for the next flush then."""
         counts, self._unsaved = self._unsaved, Counter()
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -61,38 +59,36 @@ class Counters:
             raise
 
 
-async def load_counts(redis: Redis) -> list[Count]:
-    """Every counter of all workers since the store began."""
-    client: Any = redis
-    async with client.pipeline(transaction=False) as pipe:
+async def load_counts(redis: RedisClient) -> list[Count]:
+    """Every counter, summed over all workers and all time."""
+    async with redis.pipeline(transaction=False) as pipe:
         for key in keys.of_partitions("counters"):
             pipe.hgetall(key)
-        parts: list[dict[bytes, bytes]] = await pipe.execute()
+        partitions: list[dict[bytes, bytes]] = await pipe.execute()
     sums: Counter[bytes] = Counter()
-    for part in parts:
-        for name, value in part.items():
+    for partition in partitions:
+        for name, value in partition.items():
             sums[name] += float(value)  # type: ignore[assignment]  # seconds are counted too
     del sums[HEARTBEAT.encode()]
-    return [_count(name.decode(), value) for name, value in sums.items()]
+    return [_decode(name.decode(), value) for name, value in sums.items()]
 
 
-async def last_heartbeat_ms(redis: Redis) -> int | None:
-    """When a worker last stored its counts, None when none ever did."""
-    client: Any = redis
-    async with client.pipeline(transaction=False) as pipe:
+async def last_heartbeat_ms(redis: RedisClient) -> int | None:
+    """When a worker last stored its counts. None before the first time."""
+    async with redis.pipeline(transaction=False) as pipe:
         for key in keys.of_partitions("counters"):
             pipe.hget(key, HEARTBEAT)
-        beats = [int(each) for each in await pipe.execute() if each]
-    return max(beats, default=None)
+        heartbeats = [int(value) for value in await pipe.execute() if value]
+    return max(heartbeats, default=None)
 
 
-def field(name: str, labels: dict[str, str]) -> str:
-    """The hash field of a counter; a label's text cannot break out of its place."""
-    parts = [f"{key}={labels[key].replace('|', ' ')}" for key in sorted(labels)]
+def _field(name: str, labels: dict[str, str]) -> str:
+    """The hash field of a counter: `name|label=value|…`."""
+    parts = [f"{label}={labels[label].replace('|', ' ')}" for label in sorted(labels)]
     return "|".join((name, *parts))
 
 
-def _count(stored: str, value: float) -> Count:
-    name, *parts = stored.split("|")
-    labels = tuple((key, text) for key, _, text in (part.partition("=") for part in parts))
+def _decode(stored_field: str, value: float) -> Count:
+    name, *parts = stored_field.split("|")
+    labels = tuple((label, text) for label, _, text in (part.partition("=") for part in parts))
     return Count(name, labels, value)

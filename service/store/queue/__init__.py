@@ -1,6 +1,6 @@
-"""The queue of dirty customers: marks, leases, wake-ups, the rate limiter, dead letters and the schedule.
+"""The queue of dirty customers: marks, leases, wake-ups, the rate limiter, dead letters and backlogs.
 
-Others mark customers dirty and drain a shop under its lease."""
+Other rooms mark customers dirty, and the workers drain a shop under its lease."""
 
 from service.store.queue import dead_letters, dirty
 from service.store.queue.dead_letters import DeadLetter, list_open

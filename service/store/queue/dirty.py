@@ -1,4 +1,4 @@
-"""Marking: a customer is to be looked at. The only thing that webhooks, replays, walks and publishes do."""
+"""Marks: a mark says that a customer must be read and decided on. Webhooks, replays, scans and publishes only mark."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ import msgpack
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
-from service.store.client import batched, keys, load_script
+from service.store.client import RedisClient, batched, keys, load_script
 from service.store.queue.wakeup import wake_shop
 
 Lane = Literal["live", "bulk"]
-MAX_EVENTS: Final = 128  # in one call: a longer script would hold up everybody else
+MAX_EVENTS: Final = 128  # of one call; a longer script would block the server
 
 
 class DirtyEvent(NamedTuple):
-    """One thing that happened, as the mark script wants it (its arguments, in this order)."""
+    """One event for mark_dirty.lua. The order of the fields is the order of the script's arguments."""
 
-    customer: str  # "" = the body names none
-    digest: str = ""  # of the visible fields; "" = not all of them were there
+    customer: str  # "" = the body names no customer
+    digest: str = ""  # of the visible fields; "" = the body lacks some of them
     updated_ms: str = "0"
-    identity: bytes = b""  # of the delivery; b"" = a plain mark, nothing is recorded
-    note: str = ""  # `ignored:reason` is recorded and marks nothing; "" leaves it to the state test
-    cause: str = "delivery"  # `replay:R1`, `publish:42`: what follows the colon is a run's id
-    record: bytes = b""  # what is kept of the delivery, as msgpack: digests, never the body
+    identity: bytes = b""  # of the delivery; b"" = not a delivery, so nothing is recorded
+    note: str = ""  # `ignored:reason`: recorded, but not marked; "" = marked unless it is an echo
+    cause: str = "delivery"  # or `replay:R1`, `publish:P42`; the run's id follows the colon
+    record: bytes = b""  # the delivery's record as msgpack: digests, never the body
 
 
 class MarkResult(NamedTuple):
-    """What became of one event."""
+    """The result of one event."""
 
-    outcome: str  # `marked`, `echo`, or the event's own note
-    is_repeat: bool  # this very delivery was seen within the last three days
-    delivery: str  # its id; "" for a plain mark
+    outcome: str  # `marked`, `echo`, or the event's note
+    is_repeat: bool  # the same delivery arrived within the last three days
+    delivery: str  # its id; "" if the event is not a delivery
 
 
 def encode_events(
     events: Sequence[DirtyEvent], *, lane: Lane, retention_s: int, now_ms: int = 0
 ) -> list[Any]:
-    """The script's ARGV for at most MOST_EVENTS events of one shop."""
+    """The ARGV of mark_dirty.lua for at most `MAX_EVENTS` events of one shop."""
     return [now_ms, lane, retention_s, msgpack.packb(events, use_bin_type=False)]
 
 
 def decode_results(events: Sequence[DirtyEvent], reply: Sequence[Any]) -> list[MarkResult]:
-    """What became of each event, from the script's reply."""
-    recorded, codes, repeats = (each.decode() for each in reply[3:6])
+    """The result of each event, from the reply of mark_dirty.lua."""
+    record, outcomes, repeats = (part.decode() for part in reply[3:6])
+    rows = zip(events, outcomes.split(","), repeats.split(","), strict=True)
     return [
-        MarkResult(code, again == "1", f"{recorded}.{place}" if event.identity else "")
-        for place, (event, code, again) in enumerate(
-            zip(events, codes.split(","), repeats.split(","), strict=True)
-        )
+        MarkResult(outcome, repeat == "1", f"{record}.{index}" if event.identity else "")
+        for index, (event, outcome, repeat) in enumerate(rows)
     ]
 
 
@@ -63,16 +62,17 @@ async def mark_dirty(
     retention_s: int = 30 * keys.DAY_S,
     now_ms: int = 0,
 ) -> list[MarkResult]:
-    """Mark, and wake the shop where that is needed. Raises redis' errors when the marks may not be there."""
-    mark_dirty = load_script("queue", "mark_dirty")
-    made: list[MarkResult] = []
-    for chunk in batched(events, MAX_EVENTS):
-        args = encode_events(chunk, lane=lane, retention_s=retention_s, now_ms=now_ms)
-        reply = await mark_dirty(redis, org, *args)
-        made += decode_results(chunk, reply)
-        if reply[0]:
-            await wake_shop(redis, org, number=reply[1])
-    return made
+    """Mark customers and wake the shop if it needs a drain. Raises redis' errors; the marks may be stored even then."""
+    script = load_script("queue", "mark_dirty")
+    results: list[MarkResult] = []
+    for batch in batched(events, MAX_EVENTS):
+        args = encode_events(batch, lane=lane, retention_s=retention_s, now_ms=now_ms)
+        reply = await script(redis, org, *args)
+        results += decode_results(batch, reply)
+        wake, number, *_ = reply
+        if wake:
+            await wake_shop(redis, org, number=number)
+    return results
 
 
 async def mark_dirty_customers(
@@ -85,18 +85,19 @@ async def mark_dirty_customers(
     now_ms: int = 0,
 ) -> None:
     """Mark customers for a reason other than a delivery."""
-    await mark_dirty(
-        redis, org, [DirtyEvent(str(each), cause=cause) for each in customers], lane=lane, now_ms=now_ms
-    )
+    events = [DirtyEvent(str(customer), cause=cause) for customer in customers]
+    await mark_dirty(redis, org, events, lane=lane, now_ms=now_ms)
 
 
-async def marked_among(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> frozenset[CustomerId]:
-    """Who of these is to be looked at anyway: the record is known to have changed since we saw it."""
-    found: set[CustomerId] = set()
-    for chunk in batched(customers):
+async def marked_among(
+    redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]
+) -> frozenset[CustomerId]:
+    """Those of the customers that are marked, so their snapshots may be outdated."""
+    marked: set[CustomerId] = set()
+    for batch in batched(customers):
         async with redis.pipeline(transaction=False) as pipe:
-            for one in chunk:
-                pipe.exists(keys.shop(org, f"mark:{one}"))
-            there = await pipe.execute()
-        found.update(one for one, yes in zip(chunk, there, strict=True) if yes)
-    return frozenset(found)
+            for customer in batch:
+                pipe.exists(keys.shop(org, f"mark:{customer}"))
+            replies = await pipe.execute()
+        marked.update(customer for customer, is_marked in zip(batch, replies, strict=True) if is_marked)
+    return frozenset(marked)

@@ -1,37 +1,35 @@
-"""The API bucket of each shop: who may call now, and what the answers say about how full it is."""
+"""The rate limiter of each shop: grants API calls and learns the bucket's level from the responses."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NewType
-
-from redis.asyncio import Redis
+from typing import Final, NewType
 
 from service.domain.customers import OrgId
-from service.store.client import keys, load_script
+from service.store.client import RedisClient, keys, load_script
+from service.store.queue.dirty import Lane
 
-Lane = Literal["live", "bulk"]
-Permit = NewType("Permit", str)  # opaque; good for one call, and given up after 15 s
+Permit = NewType("Permit", str)  # opaque; for one call, expires after 15 s
 
 LEAK_PER_S: Final = 4.0
 BUCKET_SIZE: Final = 80
-NOT_SENT: Final = -1  # as a status: the permit was not used
-NO_RESPONSE: Final = 0
+NOT_SENT: Final = -1  # status of a permit that was not used
+NO_RESPONSE: Final = 0  # status of a call without a response
 LEVEL_FIELDS: Final = ["level", "at", "size"]  # of the stored state
 
 
 @dataclass(frozen=True, slots=True)
 class Granted:
-    """One call may be made, and must be reported."""
+    """One call may be made. It must be reported."""
 
     permit: Permit
 
 
 @dataclass(frozen=True, slots=True)
 class Denied:
-    """Not now; ask again after `wait_s`. The reason: `full`, `live first`, `probing` or `blocked` (a 429)."""
+    """Ask again after `wait_s`. Reasons: `full`, `live first`, `probing`, `blocked` (a 429) and `no room`."""
 
     wait_s: float
     reason: str
@@ -39,7 +37,7 @@ class Denied:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """How full a shop's bucket is by our estimate; `in_flight` calls come on top."""
+    """The estimated level of a shop's bucket. Calls in flight are not part of `level`."""
 
     level: float
     size: int
@@ -48,22 +46,22 @@ class Usage:
 
 
 class RateLimiter:
-    """The buckets of all shops in one Redis; the algorithm is in queue/lua/_rate_limiter.lua.
+    """The rate limiters of all shops. The algorithm is in queue/lua/_rate_limiter.lua.
 
-    `clock_ms` is for simulations: 0 stands for the server's own time.
+    `clock_ms` is the clock of a simulation; 0 stands for the server's own time.
     """
 
     def __init__(
-        self, redis: Redis, *, leak_per_s: float = LEAK_PER_S, clock_ms: Callable[[], int] = lambda: 0
+        self, redis: RedisClient, *, leak_per_s: float = LEAK_PER_S, clock_ms: Callable[[], int] = lambda: 0
     ) -> None:
         self._redis = redis
         self.leak_per_s = leak_per_s
         self._clock_ms = clock_ms
 
     async def acquire(self, org: OrgId, *, lane: Lane, reserve: int = 0) -> Granted | Denied:
-        """Ask for one call. `reserve` places are left to the merchant's other apps.
+        """Ask for one call. `reserve` calls of the bucket are left to the merchant's other apps.
 
-        Asking twice by accident (a command tried again) costs one place for 15 s.
+        If a repeated command asks twice, the unused permit occupies the bucket for 15 s.
         """
         acquire = load_script("queue", "rate_limiter_acquire")
         granted, permit, wait_ms, reason = await acquire(
@@ -87,9 +85,10 @@ class RateLimiter:
         size: int | None = None,
         retry_after_s: float | None = None,
     ) -> None:
-        """Settle a grant. `status` None: there was no answer, the call counts as spent; UNSENT: it was not made.
+        """Report the response to a granted call.
 
-        Reporting twice changes nothing.
+        `status` None: there was no response, and the call counts as spent. `NOT_SENT`: the call was not made. A second
+        report has no effect.
         """
         await load_script("queue", "rate_limiter_report")(
             self._redis,
@@ -104,7 +103,7 @@ class RateLimiter:
         )
 
     async def usage(self, org: OrgId) -> Usage:
-        """The level now; writes nothing."""
+        """The usage now. Writes nothing."""
         now = await self._now_ms()
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hmget(keys.shop(org, "rate_limit"), LEVEL_FIELDS)
@@ -125,6 +124,6 @@ class RateLimiter:
 def level_now(
     stored: Sequence[bytes | None], *, now_ms: int, leak_per_s: float = LEAK_PER_S
 ) -> tuple[float, int]:
-    """The level at this moment and the size, from the values of `LEVEL_FIELDS`."""
+    """The level at `now_ms` and the size, from the stored values of `LEVEL_FIELDS`."""
     level, at, size = (float(value or 0) for value in stored)
     return max(0.0, level - leak_per_s * max(0.0, now_ms - at) / 1000), int(size) or BUCKET_SIZE

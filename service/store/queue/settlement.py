@@ -1,4 +1,4 @@
-"""What a drain takes and gives back: a marked customer as it was dequeued, and what becomes of it."""
+"""What a drain receives and returns for a customer: its mark when it was dequeued, and its settlement."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ class Mark(NamedTuple):
     generation: int
     lane: Lane
     enqueued_ms: int
-    updated_ms: int = 0  # the newest `updated_at` of the bodies that marked it; 0 = none named one
+    updated_ms: int = 0  # the newest `updated_at` of the bodies that marked it; 0 = unknown
     attempts: int = 0
-    missing_since_ms: int = 0  # when a 404 was first seen; 0 = never
-    stale_reads: int = 0  # how often the record was older than its webhook
+    missing_since_ms: int = 0  # since the first 404; 0 = not missing
+    stale_reads: int = 0  # how often the record that we read was older than its webhook
     reasons: str = ""  # comma-joined: `delivery`, `replay:R1`, …
     last_delivery: str = ""  # the id of the last delivery that marked it
 
 
 class DeadLetterDraft(msgspec.Struct, frozen=True):
-    """A dead letter: what a person has to look at. `text` never carries a customer's data."""
+    """A new dead letter. `text` explains it to a person and has no customer data."""
 
     cause: str
     text: str
-    transient: bool = False  # tried again daily by itself
+    transient: bool = False  # tried again every day
 
 
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
-    """What becomes of one customer; settle.lua reads these fields.
+    """The result of a drain for one customer. settle.lua reads these fields.
 
-    None leaves a thing as it is, b"" removes it.
+    None leaves a stored value as it is, b"" removes it.
     """
 
     op: Literal["complete", "plan", "delay", "requeue", "dead_letter", "delete"]
@@ -51,7 +51,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     intents: bytes | None = None
     holds: bytes | None = None
     reverts: bytes | None = None
-    next_change_day: int | None = None  # the ordinal day on which the tags may change by themselves
+    next_change_day: int | None = None  # the ordinal day on which the tags may change without an event
     plan: bytes | None = None
     pending_restores: bytes | None = None  # still to be restored
     settled_restores: bytes | None = None  # the restores that are settled; newer ones stay
@@ -62,21 +62,23 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     drift: list[str] | None = None  # `+VIP`, `-VIP`: manual changes of the tags
     added: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
-    is_answered: bool = False  # a write was answered: what it made ours is saved even if the mark has changed
+    is_answered: bool = False  # a write was answered: its results are saved even if the mark has changed
     dead_letter: DeadLetterDraft | None = None
-    shadow_digest: str | None = None  # of a decision that is not written; holds in shadow mode only
-    shadow_entries: list[bytes] | None = None  # of the ledger, if the decision is not the last one logged
-    # for the drain itself:
+    shadow_digest: str | None = None  # of a decision that is not written; only in shadow mode
+    shadow_entries: list[bytes] | None = (
+        None  # of the ledger; logged unless the decision is the last logged one
+    )
+    # only for the drain:
     note: str = ""  # for the log
-    is_sent: bool = False  # a write went out
+    is_sent: bool = False  # a write was sent
 
 
 _DRAIN_ONLY: Final = ("mark", "note", "is_sent")
 
 
 def encode_settlements(settlements: Sequence[Settlement]) -> bytes:
-    """The settlements as Lua's old msgpack reads them: it knows texts only, and takes any bytes for one."""
-    packed: bytes = msgpack.packb([_to_dict(each) for each in settlements], use_bin_type=False)
+    """The settlements for settle.lua. Redis' cmsgpack has no binary type, so bytes are packed as strings."""
+    packed: bytes = msgpack.packb([_to_dict(settlement) for settlement in settlements], use_bin_type=False)
     return packed
 
 
@@ -95,7 +97,7 @@ def _to_dict(settlement: Settlement) -> dict[str, Any]:
 
 
 def mark_from_reply(cid: bytes, flat: list[bytes]) -> Mark:
-    """A mark as dequeue.lua replies it."""
+    """A mark from the reply of dequeue.lua."""
     return mark_from_hash(int(cid), dict(zip(flat[::2], flat[1::2], strict=True)))
 
 

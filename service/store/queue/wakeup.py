@@ -1,4 +1,4 @@
-"""Waking a shop: one arq job, by name. Web and workers meet here, and neither imports the other."""
+"""Wake-ups: one arq job for a shop, enqueued by its name, so that web and workers need not import each other."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ DRAIN_JOB: Final = "drain"
 
 
 async def wake_shop(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) -> bool:
-    """Wake a shop: enqueue one drain under an id that is never used again.
+    """Enqueue one drain of the shop. `number` makes the job's id unique.
 
-    False when arq did not take it; then the flag is taken back and the sweep rings again. The marks are safe
-    either way, so this raises nothing.
+    Returns False if the job was not enqueued; the sweep wakes the shop later. Raises nothing, because the marks are
+    stored already.
     """
     try:
         job = await redis.enqueue_job(
@@ -27,7 +27,7 @@ async def wake_shop(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float 
             _queue_name=DRAIN_QUEUE,
             _defer_by=delay_s or None,
         )
-        if job is None:
+        if job is None:  # arq knows the id; the flag would keep other wake-ups away for some seconds
             await redis.delete(keys.shop(org, "wakeup_pending"))
     except (RedisError, OSError):
         return False

@@ -1,6 +1,6 @@
-"""Shops: settings, sealed credentials, pauses, uninstalls and deletion.
+"""Shops: settings, encrypted credentials, pauses, uninstalls and deletion.
 
-Others use `ShopRepository`."""
+Other rooms use `ShopRepository`."""
 
 from service.store.shops import deletion, uninstall
 from service.store.shops.cipher import Cipher

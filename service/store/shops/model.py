@@ -1,4 +1,4 @@
-"""One shop as the processes use it, and what its fields must look like."""
+"""A shop as the processes use it, and the checks of its fields."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from service.errors import Refused
 Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
 DEFAULT_CURRENCY: Final = "VND"
-MAX_RESERVE: Final = 30  # of the bucket's 80 places
+MAX_RESERVE: Final = 30  # of the bucket's 80 calls
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What is stored of one shop, opened. Token and secret are kept out of `repr`."""
+    """The configuration and the pause of one shop. `repr` shows neither token nor secret."""
 
     org: OrgId
     name: str
@@ -28,32 +28,32 @@ class Shop:
     token: str = field(repr=False)
     timezone: str = DEFAULT_TIMEZONE
     currency: str = DEFAULT_CURRENCY
-    secret: str = field(default="", repr=False)  # of the webhooks made in the shop's own admin
-    reserve: int = 0  # places of the API bucket left to the merchant's other apps
-    shadow: bool = False  # decisions are recorded, nothing is written
-    paused: str = ""  # the reason, or "" while the shop works
+    secret: str = field(default="", repr=False)  # of webhooks that were created in the shop's admin
+    reserve: int = 0  # calls of the API bucket left to the merchant's other apps
+    shadow: bool = False  # decisions are logged, not written
+    paused: str = ""  # the reason, or "" if the shop is not paused
     paused_since_ms: int = 0
     paused_by: str = ""
     removals_paused: str = ""
 
 
 def validate(shop: Shop) -> None:
-    """Raises Refused naming every field that is wrong."""
-    wrong = [message for message, fine in _findings(shop) if not fine]
-    if wrong:
-        raise Refused("; ".join(wrong))
+    """Raises Refused with every wrong field."""
+    errors = [message for message, is_valid in _checks(shop) if not is_valid]
+    if errors:
+        raise Refused("; ".join(errors))
 
 
-def _findings(shop: Shop) -> list[tuple[str, bool]]:
+def _checks(shop: Shop) -> list[tuple[str, bool]]:
     parts = urlsplit(shop.api_url)
     host = parts.hostname or ""
-    near = host in LOOPBACK or "." not in host  # this machine, or a neighbour container such as `sandbox`
-    safe = parts.scheme == "https" or (parts.scheme == "http" and near)
+    is_local = host in LOOPBACK or "." not in host  # this machine, or a container such as `sandbox`
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_local)
     return [
         ("the org id has digits only, as in X-Haravan-Org-Id", shop.org.isascii() and shop.org.isdigit()),
         ("the name is empty", bool(shop.name.strip())),
         ("the dialect is omni or admin", shop.dialect in ("omni", "admin")),
-        ("the API address starts with https:// (http:// only for this machine)", safe and bool(host)),
+        ("the API address starts with https:// (http:// only for this machine)", is_safe and bool(host)),
         ("the token is empty", bool(shop.token.strip())),
         (
             f"there is no time zone {shop.timezone!r}; write one such as {DEFAULT_TIMEZONE}",

@@ -1,4 +1,4 @@
-"""The shops that we keep: where their API is, the sealed token, and whether their work is paused."""
+"""The repository of shops: their configuration with encrypted credentials, and their pauses."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 import msgspec
-from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
@@ -22,10 +21,7 @@ from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop, validate
 from service.store.shops.uninstall import UNINSTALLED
 
-__all__ = ["TOKEN_REJECTED", "Shop", "ShopRepository"]
-
 TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
-
 
 Fields = dict[str, bytes | str | int]  # of the shop's hash
 
@@ -43,28 +39,28 @@ class WebhookCredentials:
     """What verifies the webhooks of a shop."""
 
     org: OrgId
-    domain: str  # of the shop's API: older webhooks name it instead of the org
+    domain: str  # of the shop's API; older webhooks have it instead of the org
     secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
 
 
 class ShopRepository:
-    """Every read and write of a shop's configuration and of its pause."""
+    """Reads and writes the configuration and the pauses of all shops."""
 
-    def __init__(self, redis: Redis, cipher: Cipher) -> None:
-        self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
+    def __init__(self, redis: RedisClient, cipher: Cipher) -> None:
+        self._redis = redis
         self._cipher = cipher
 
     async def orgs(self) -> tuple[OrgId, ...]:
-        """Every shop that we keep, in the order of their numbers."""
+        """Every shop, in the order of their numbers."""
         async with self._redis.pipeline(transaction=False) as pipe:
             for key in keys.of_partitions("shops"):
                 pipe.smembers(key)
-            parts: list[set[bytes]] = await pipe.execute()
-        found = sorted((org for part in parts for org in part), key=lambda org: (len(org), org))
-        return tuple(OrgId(org.decode()) for org in found)
+            partitions: list[set[bytes]] = await pipe.execute()
+        orgs = sorted((org for partition in partitions for org in partition), key=lambda org: (len(org), org))
+        return tuple(OrgId(org.decode()) for org in orgs)
 
     async def get(self, org: OrgId) -> Shop | None:
-        """The shop, or None; raises Unreadable when its token cannot be opened."""
+        """The shop, or None. Raises MalformedData if its token cannot be decrypted."""
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.shop(org, "shop"))
             pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
@@ -93,7 +89,7 @@ class ShopRepository:
         async with self._redis.pipeline(transaction=False) as pipe:
             for key in keys.of_partitions("shops_revision"):
                 pipe.get(key)
-            return sum(int(each or 0) for each in await pipe.execute())
+            return sum(int(value or 0) for value in await pipe.execute())
 
     async def webhook_credentials(self) -> list[WebhookCredentials]:
         """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
@@ -111,29 +107,29 @@ class ShopRepository:
             for org, (api_url, secret) in zip(orgs, rows, strict=True)
         ]
 
-    def _webhook_secret(self, sealed: bytes | None) -> str:
+    def _webhook_secret(self, encrypted: bytes | None) -> str:
         try:
-            return self._cipher.decrypt(sealed) if sealed else ""
+            return self._cipher.decrypt(encrypted) if encrypted else ""
         except (MalformedData, InvalidSettings):
-            return ""  # the app's secrets still hold
+            return ""  # the app's secrets still verify webhooks
 
     async def get_or_raise(self, org: OrgId) -> Shop:
-        """The shop; raises NotFound."""
+        """The shop. Raises NotFound."""
         shop = await self.get(org)
         if shop is None:
             raise _no_shop(org)
         return shop
 
     async def add(self, shop: Shop) -> None:
-        """Keep a new shop; raises Refused when its fields are wrong or it is there already."""
+        """Add a shop. Raises Refused if a field is wrong or the shop exists."""
         validate(shop)
         if not await self._create(shop, seeded=None):
             raise Refused(
-                f"shop {shop.org} is there already; change its token with: tagger shops token {shop.org}"
+                f"shop {shop.org} exists already; change its token with: tagger shops token {shop.org}"
             )
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
-        """Forget the shop. With `erase` everything that was stored of it goes too: ownership, ledger, versions."""
+        """Remove the shop. With `erase`, delete all of its data: ownership, ledger, versions. Raises NotFound."""
         due_ms = await self._now_ms() + deletion.SOON_MS
         job = deletion.erasure_job(org, everything=True, due_ms=due_ms) if erase else None
         async with self._redis.pipeline() as pipe:
@@ -144,8 +140,29 @@ class ShopRepository:
         if not removed and not erase:
             raise _no_shop(org)
 
+    async def remove_uninstalled(self, org: OrgId, *, token: str, now_ms: int) -> bool:
+        """Remove a shop whose app was uninstalled, and delete its data except the keys that a re-install reuses.
+
+        Returns False if the shop has another token by now, or if its uninstall was cleared.
+        """
+        async with self._redis.pipeline() as pipe:
+            try:
+                await pipe.watch(keys.shop(org, "shop"), keys.shop(org, "state"))
+                shop, uninstalls = await self.get(org), await uninstall.load_uninstalls(self._redis, [org])
+                if shop is None or shop.token != token or org not in uninstalls:
+                    return False
+                pipe.multi()
+                due_ms = now_ms + deletion.SOON_MS
+                job = deletion.erasure_job(org, everything=False, due_ms=due_ms)
+                deletion.queue_delisting(pipe, org, job=job)
+                await pipe.execute()
+            except WatchError:
+                return False
+        await deletion.delete_shop_data(self._redis, org, everything=False)
+        return True
+
     async def set_token(self, org: OrgId, token: str) -> None:
-        """Replace the token; a pause for a refused token or an uninstalled app ends, any other stays.
+        """Replace the token. Ends a pause for a rejected token or an uninstalled app, but no other.
 
         Raises NotFound, Refused.
         """
@@ -153,56 +170,55 @@ class ShopRepository:
         if not token.strip():
             raise Refused("the token is empty")
         await self._change(org, {"token": self._cipher.encrypt(token.strip())})
-        paused = await self._redis.hget(keys.shop(org, "state"), "paused")  # after storing: see pausing.py
+        paused = await self._redis.hget(
+            keys.shop(org, "state"), "paused"
+        )  # read after storing, see workers/drain/pause.py
         if paused in (TOKEN_REJECTED.encode(), UNINSTALLED.encode()):
             await self.resume(org)
         await self.clear_uninstall(org)
 
     async def clear_uninstall(self, org: OrgId) -> None:
-        """Forget that the app is said to be uninstalled."""
+        """Clear the uninstall state."""
         await self._redis.hdel(keys.shop(org, "state"), *uninstall.FIELDS)
 
     async def set_secret(self, org: OrgId, secret: str) -> None:
-        """Replace the shop's own webhook secret; an empty one takes it away. Raises NotFound."""
+        """Replace the shop's own webhook secret; "" removes it. Raises NotFound."""
         await self._change(org, {"secret": self._cipher.encrypt(secret.strip()) if secret.strip() else b""})
 
     async def set_shadow(
         self, org: OrgId, *, shadow: bool, extend: Callable[[Any], None] = lambda _pipe: None
     ) -> None:
-        """Start or end shadow mode: decisions are recorded, nothing is written. Raises NotFound.
-
-        `also` may add commands to the transaction.
-        """
+        """Enable or disable shadow mode. `extend` may add commands to the transaction. Raises NotFound."""
         await self._change(org, {"shadow": int(shadow)}, extend)
 
     async def reencrypt(self, org: OrgId) -> None:
-        """Seal token and secret with the first key of SECRET_KEY. Raises NotFound, Unreadable."""
+        """Encrypt token and secret with the first key of SECRET_KEY. Raises NotFound, MalformedData."""
         shop = await self.get_or_raise(org)
-        sealed: Fields = {"token": self._cipher.encrypt(shop.token)}
+        fields: Fields = {"token": self._cipher.encrypt(shop.token)}
         if shop.secret:
-            sealed["secret"] = self._cipher.encrypt(shop.secret)
-        await self._change(org, sealed)
+            fields["secret"] = self._cipher.encrypt(shop.secret)
+        await self._change(org, fields)
 
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
-        """Stop all work of the shop; its marks stay. An earlier pause keeps its reason and moment."""
+        """Pause all work of the shop. Its marks stay. An earlier pause keeps its reason and its time."""
         now_ms = await self._now_ms()
         state = keys.shop(org, "state")
         if await self._redis.hsetnx(state, "paused", reason):
             await self._redis.hset(state, mapping={"paused_since": now_ms, "paused_by": by})
 
     async def pause_uninstalled(self, org: OrgId, *, by: str) -> None:
-        """The same for an uninstalled app, also where its token was refused before."""
+        """Pause a shop whose app was uninstalled. Replaces a pause for a rejected token."""
         await self.pause(org, reason=UNINSTALLED, by=by)
         state = keys.shop(org, "state")
         if await self._redis.hget(state, "paused") == TOKEN_REJECTED.encode():
             await self._redis.hset(state, "paused", UNINSTALLED)
 
     async def is_paused(self, org: OrgId) -> bool:
-        """Whether all work of the shop rests at this moment."""
+        """Whether the shop is paused."""
         return bool(await self._redis.hexists(keys.shop(org, "state"), "paused"))
 
     async def resume(self, org: OrgId) -> None:
-        """Let the shop work again, at once if something is due. An app that is said to be uninstalled is so no more."""
+        """End the pause and clear the uninstall state. The shop is due at once."""
         now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstall.FIELDS)
@@ -210,7 +226,7 @@ class ShopRepository:
             await pipe.execute()
 
     async def resume_removals(self, org: OrgId) -> None:
-        """Take the removal brake off; what was removed until now is approved by that, and counted no more."""
+        """Resume removals after the removal guard tripped. Earlier removals count as approved from now on."""
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
         await self._redis.delete(keys.shop(org, "unexplained_removals"))
 
@@ -225,7 +241,7 @@ class ShopRepository:
     async def _change(
         self, org: OrgId, fields: Fields, extend: Callable[[Any], None] = lambda _pipe: None
     ) -> None:
-        """Raises NotFound, also where the shop is removed in this very moment: half a shop must not come back."""
+        """Raises NotFound, also if the shop is removed meanwhile: the write must not create half a shop."""
         key = keys.shop(org, "shop")
         async with self._redis.pipeline() as pipe:
             while True:
@@ -242,11 +258,11 @@ class ShopRepository:
 
     async def _apply(self, org: OrgId, now: SeededFrom) -> None:
         key = keys.shop(org, "shop")
-        sealed = await self._redis.hget(key, "seeded")
-        before = msgspec.json.decode(self._cipher.decrypt(sealed), type=SeededFrom) if sealed else None
+        encrypted = await self._redis.hget(key, "seeded")
+        before = msgspec.json.decode(self._cipher.decrypt(encrypted), type=SeededFrom) if encrypted else None
         if before == now:
             return
-        changed: Fields = {"seeded": self._sealed(now)}
+        changed: Fields = {"seeded": self._encrypt(now)}
         if before is None or before.api_url != now.api_url:
             changed["api_url"] = now.api_url
         if before is None or before.reserve != now.reserve:
@@ -257,9 +273,9 @@ class ShopRepository:
 
     async def _create(self, shop: Shop, *, seeded: SeededFrom | None) -> bool:
         key = keys.shop(shop.org, "shop")
-        stored = self._stored(shop)
+        fields = self._to_fields(shop)
         if seeded is not None:
-            stored["seeded"] = self._sealed(seeded)
+            fields["seeded"] = self._encrypt(seeded)
         now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             try:
@@ -268,7 +284,7 @@ class ShopRepository:
                     return False
                 has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
-                pipe.hset(key, mapping=stored)
+                pipe.hset(key, mapping=fields)
                 pipe.incr(keys.partition_key(shop.org, "shops_revision"))
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
                 pending.queue_delete(pipe, deletion.erasure_job(shop.org, everything=True, due_ms=0))
@@ -278,14 +294,14 @@ class ShopRepository:
                     pipe.persist(keys.shop(shop.org, name))
                 await pipe.execute()
             except WatchError:
-                return False  # another process made it a moment ago
+                return False  # another process created it meanwhile
         return True
 
     async def _now_ms(self) -> int:
         seconds, _ = await self._redis.time()
         return int(seconds) * 1000
 
-    def _stored(self, shop: Shop) -> Fields:
+    def _to_fields(self, shop: Shop) -> Fields:
         return {
             "name": shop.name,
             "dialect": shop.dialect,
@@ -298,7 +314,7 @@ class ShopRepository:
             "shadow": int(shop.shadow),
         }
 
-    def _sealed(self, seeded: SeededFrom) -> bytes:
+    def _encrypt(self, seeded: SeededFrom) -> bytes:
         return self._cipher.encrypt(msgspec.json.encode(seeded).decode())
 
 

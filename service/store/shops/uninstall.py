@@ -1,17 +1,16 @@
-"""What a shop's state keeps of an uninstalled app; mark_dirty.lua notes the webhook that says so."""
+"""The uninstall state of a shop. mark_dirty.lua saves when the webhook `app/uninstalled` reported it."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any, Final
+from typing import Final
 
-from redis.asyncio import Redis
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.domain.sync import UninstallState
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 UNINSTALLED: Final = "uninstalled"  # the reason of the pause
 FIELDS: Final = (
@@ -22,35 +21,37 @@ FIELDS: Final = (
 )
 
 
-async def load_uninstalls(redis: Redis, orgs: Sequence[OrgId]) -> dict[OrgId, UninstallState]:
-    """Of which of these shops it was said, and what is known by now."""
-    client: Any = redis
-    async with client.pipeline(transaction=False) as pipe:
+async def load_uninstalls(redis: RedisClient, orgs: Sequence[OrgId]) -> dict[OrgId, UninstallState]:
+    """The uninstall states of those shops whose uninstall was reported."""
+    async with redis.pipeline(transaction=False) as pipe:
         for org in orgs:
             pipe.hmget(keys.shop(org, "state"), *FIELDS)
         rows = await pipe.execute()
     return {
-        org: UninstallState(*(int(each or 0) for each in row))
+        org: UninstallState(*(int(value or 0) for value in row))
         for org, row in zip(orgs, rows, strict=True)
         if row[0]
     }
 
 
-async def postpone_probe(redis: Redis, org: OrgId, until_ms: int) -> None:
-    """Ask Haravan next then."""
-    client: Any = redis
-    await client.hset(keys.shop(org, "state"), "uninstall_next_probe_ms", until_ms)
+async def postpone_probe(redis: RedisClient, org: OrgId, until_ms: int) -> None:
+    """Probe the shop's token at `until_ms` at the earliest."""
+    await redis.hset(keys.shop(org, "state"), "uninstall_next_probe_ms", until_ms)
 
 
-async def save_uninstall(redis: Redis, org: OrgId, known: UninstallState) -> bool:
-    """Keep what is known by now; False where a new token or a person has ended it meanwhile."""
-    values = (known.announced_ms, known.first_refused_ms, known.confirmed_ms, known.next_probe_ms)
-    client: Any = redis
+async def save_uninstall(redis: RedisClient, org: OrgId, uninstall: UninstallState) -> bool:
+    """Save the uninstall state. Returns False if a new token or a person has cleared it meanwhile."""
+    values = (
+        uninstall.announced_ms,
+        uninstall.first_refused_ms,
+        uninstall.confirmed_ms,
+        uninstall.next_probe_ms,
+    )
     state = keys.shop(org, "state")
-    async with client.pipeline() as pipe:
+    async with redis.pipeline() as pipe:
         while True:
             await pipe.watch(state)
-            if int(await pipe.hget(state, FIELDS[0]) or 0) != known.announced_ms:
+            if int(await pipe.hget(state, FIELDS[0]) or 0) != uninstall.announced_ms:
                 return False
             pipe.multi()
             pipe.hset(state, mapping=dict(zip(FIELDS, values, strict=True)))

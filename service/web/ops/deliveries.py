@@ -1,4 +1,4 @@
-"""Deliveries and dead letters: what came in, and what could not be settled."""
+"""Deliveries and dead letters: the webhooks that arrived, and the customers whose tags could not be written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DeliveryId = Annotated[str, Meta(pattern=r"^[0-9]{1,15}-[0-9]{1,9}(\.[0-9]{1,4})
 
 
 class TimeQuery(RequestModel, frozen=True):
-    """A span of time; `before` is the last page's, to go on from there."""
+    """A time span. `before` of a page gets the next, older page."""
 
     since: Moment | UnsetType = UNSET
     until: Moment | UnsetType = UNSET
@@ -36,19 +36,19 @@ class TimeQuery(RequestModel, frozen=True):
 
 
 class DeliveriesQuery(TimeQuery, frozen=True):
-    """The same, of one customer where that is given: then its last 50 deliveries are looked at."""
+    """A time span, or with `customer` the last 50 deliveries of one customer in it."""
 
     customer: CustomerNumber | UnsetType = UNSET
 
 
 class RetryRequest(RequestModel, frozen=True):
-    """Whose dead letters are tried again; without customers all of them."""
+    """The customers whose dead letters are retried; without it all of them."""
 
     customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
 
 
 class DeliveryModel(ResponseModel, frozen=True):
-    """One recorded delivery; bodies are never kept."""
+    """One recorded delivery. Bodies are never stored."""
 
     id: str
     at_ms: int
@@ -82,72 +82,73 @@ class DeadLetterModel(ResponseModel, frozen=True):
 
 
 class DeadLetterList(ResponseModel, frozen=True):
-    """The oldest first."""
+    """Oldest first."""
 
     dead_letters: list[DeadLetterModel]
 
 
 class RetryResponse(ResponseModel, frozen=True):
-    """How many customers will be looked at again."""
+    """How many customers were queued."""
 
     customers: int
 
 
 async def list_deliveries(context: Context, request: Request) -> DeliveryList:
-    """Recorded deliveries, newest first: of one customer's last 50, or in pages of everybody's."""
+    """Recorded deliveries, newest first: the last 50 of one customer, or all in pages."""
     await context.shops.get_or_raise(request.org)
-    asked: DeliveriesQuery = request.model
-    if asked.customer is UNSET:
-        return await _page(context, request.org, asked)
-    found = await deliveries.list_for_customer(
+    query: DeliveriesQuery = request.model
+    if query.customer is UNSET:
+        return await _page(context, request.org, query)
+    rows = await deliveries.list_for_customer(
         context.redis,
         request.org,
-        CustomerId(asked.customer),
-        since_ms=to_ms(asked.since) or 0,
-        until_ms=to_ms(asked.until),
+        CustomerId(query.customer),
+        since_ms=to_ms(query.since) or 0,
+        until_ms=to_ms(query.until),
     )
-    return DeliveryList([to_model(each, DeliveryModel) for each in found[: asked.limit]], None)
+    return DeliveryList([to_model(row, DeliveryModel) for row in rows[: query.limit]], None)
 
 
 async def list_unknown_shop_deliveries(context: Context, request: Request) -> DeliveryList:
-    """Correctly signed deliveries for shops that we do not have."""
+    """Correctly signed deliveries for unknown shops, newest first."""
     return await _page(context, deliveries.UNKNOWN_SHOP, request.model)
 
 
 async def list_dead_letters(context: Context, request: Request) -> DeadLetterList:
-    """Open dead letters, the oldest first."""
+    """Open dead letters, oldest first."""
     await context.shops.get_or_raise(request.org)
     letters = await dead_letters.list_open(context.redis, request.org)
     return DeadLetterList([to_model(letter, DeadLetterModel) for letter in letters[:MAX_DEAD_LETTERS]])
 
 
 async def retry_dead_letters(context: Context, request: Request) -> RetryResponse:
-    """Look at customers with dead letters again; a success closes their letters."""
+    """Evaluate customers with dead letters again. A success closes their letters."""
     await context.shops.get_or_raise(request.org)
-    asked: RetryRequest = request.model
-    found = {each.customer for each in await dead_letters.list_open(context.redis, request.org)}
-    wanted = found if asked.customers is UNSET else found & {CustomerId(each) for each in asked.customers}
-    await dead_letters.retry(context.redis, request.org, sorted(wanted))
-    return RetryResponse(len(wanted))
+    body: RetryRequest = request.model
+    customers = {letter.customer for letter in await dead_letters.list_open(context.redis, request.org)}
+    if body.customers is not UNSET:
+        customers &= set(map(CustomerId, body.customers))
+    await dead_letters.retry(context.redis, request.org, sorted(customers))
+    return RetryResponse(len(customers))
 
 
 async def drop_dead_letter(context: Context, request: Request) -> RetryResponse:
-    """Close a customer's dead letters without doing anything."""
+    """Close a customer's dead letters without evaluating the customer."""
     await context.shops.get_or_raise(request.org)
     await dead_letters.discard(context.redis, request.org, CustomerId(request.path["customer"]))
     return RetryResponse(0)
 
 
-async def _page(context: Context, org: OrgId, asked: TimeQuery) -> DeliveryList:
+async def _page(context: Context, org: OrgId, query: TimeQuery) -> DeliveryList:
     page = await deliveries.list_deliveries(
         context.redis,
         org,
-        since_ms=to_ms(asked.since) or 0,
-        until_ms=to_ms(asked.until),
-        before=None if asked.before is UNSET else asked.before,
-        limit=asked.limit,
+        since_ms=to_ms(query.since) or 0,
+        until_ms=to_ms(query.until),
+        before=None if query.before is UNSET else query.before,
+        limit=query.limit,
     )
-    return DeliveryList([to_model(each, DeliveryModel) for each in page.deliveries], page.before)
+    return DeliveryList([to_model(row, DeliveryModel) for row in page.deliveries], page.before)
 
 
 DELIVERY_EXAMPLE: Final[dict[str, Any]] = {

@@ -21,24 +21,24 @@ PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "run": {"type": "string", "pattern": "^[A-Z][0-9]{1,15}$"},
 }
 PROBLEMS: Final = {
-    400: "What was asked cannot be understood; `problems` has every error of a rules document.",
-    401: "No token, or none of ours.",
+    400: "The request cannot be parsed; `problems` has every error of a rules document.",
+    401: "No token, or an unknown one.",
     404: "There is no such shop, version, run, rule or customer.",
-    405: "Not with this method.",
-    409: "What was asked must not be done; `approval` says what a publish needs one for.",
+    405: "This path does not support this method.",
+    409: "The request is refused; `approval` says why a publish needs an approval.",
     413: "The body is larger than 1 MiB.",
-    503: "Redis does not answer, or too much is asked for at a time: come again.",
-    504: "It takes too long; nothing was changed: ask again.",
+    503: "Redis does not answer, or too many evaluations are running: ask again.",
+    504: "The answer takes too long; nothing was changed: ask again.",
 }
 DESCRIPTION: Final = """\
-What operators' scripts may see and do. Every token of OPS_TOKENS has the ops role: it may publish, approve and undo,
-and its name stands in the audit log. Errors are `application/problem+json` (RFC 9457). What takes long is done by a
-worker: the answer has its run, which is followed at `runs/{run}`.
+The API for operators and their scripts. Every token of OPS_TOKENS has the ops role: it may publish, approve and roll
+back, and its name is written to the audit log. Errors are `application/problem+json` (RFC 9457). Workers execute long
+operations: the answer has the run, and `runs/{run}` has its progress.
 """
 
 
 class RuleProblem(ResponseModel, frozen=True):
-    """One problem of a rules document; `line` and `column` count from 1, both are 0 where it came as an object."""
+    """One error of a rules document. `line` and `column` count from 1; both are 0 if the document is an object."""
 
     line: int
     column: int
@@ -49,7 +49,7 @@ class RuleProblem(ResponseModel, frozen=True):
 
 
 class Approval(ResponseModel, frozen=True):
-    """Which limit a publish goes beyond, and by how much."""
+    """The limits that a publish exceeds, and by how much."""
 
     why: list[Literal["share", "removals"]]
     customers: int
@@ -60,7 +60,7 @@ class Approval(ResponseModel, frozen=True):
 
 
 class ProblemDetails(ResponseModel, frozen=True):
-    """An error (RFC 9457). `problems`: all that is wrong with a rules document; `approval`: why it needs one."""
+    """An error (RFC 9457). `problems`: all errors of a rules document; `approval`: why it needs an approval."""
 
     type: str
     title: str
@@ -71,16 +71,16 @@ class ProblemDetails(ResponseModel, frozen=True):
 
 
 def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
-    """The whole document."""
+    """The document of these endpoints."""
     types: list[Any] = [ProblemDetails]
     for endpoint in endpoints:
-        types += [each for each in (endpoint.response, endpoint.request) if each is not None]
+        types += [kind for kind in (endpoint.response, endpoint.request) if kind is not None]
     schemas, components = msgspec.json.schema_components(types, ref_template=REF)
     schema_of = dict(zip(types, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for endpoint in endpoints:
-        described = _endpoint(endpoint, schema_of, components)
-        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = described
+        operation = _operation(endpoint, schema_of, components)
+        paths.setdefault(endpoint.path, {})[endpoint.method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "haravan-tagger: ops", "version": "1", "description": DESCRIPTION},
@@ -94,7 +94,7 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 
 def error_statuses(endpoint: Endpoint) -> Iterator[int]:
-    """The errors that the endpoint can give."""
+    """The error statuses that the endpoint can return."""
     yield from (401, 405, 503)
     if endpoint.request is not None or "{customer}" in endpoint.path:
         yield 400
@@ -106,26 +106,26 @@ def error_statuses(endpoint: Endpoint) -> Iterator[int]:
         yield 504
 
 
-def _endpoint(endpoint: Endpoint, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
+def _operation(endpoint: Endpoint, schema_of: dict[Any, Any], components: dict[str, Any]) -> dict[str, Any]:
     summary, _, more = (endpoint.handler.__doc__ or "").strip().partition("\n")
-    answer = _content("What was asked for.", schema_of[endpoint.response], "application/json")
-    answer["content"]["application/json"]["example"] = endpoint.example
-    made: dict[str, Any] = {
+    success = _content("Success.", schema_of[endpoint.response], "application/json")
+    success["content"]["application/json"]["example"] = endpoint.example
+    operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "summary": summary,
         "description": re.sub(r"\s+", " ", more).strip() or summary,
         "parameters": [_in_path(name) for name in re.findall(r"\{(\w+)\}", endpoint.path)],
-        "responses": {"200": answer, **_problems(endpoint, schema_of[ProblemDetails])},
+        "responses": {"200": success, **_problems(endpoint, schema_of[ProblemDetails])},
     }
     if endpoint.request is not None and endpoint.method == "GET":
-        made["parameters"] += _in_query(components[endpoint.request.__name__])
+        operation["parameters"] += _in_query(components[endpoint.request.__name__])
     elif endpoint.request is not None:
-        made["requestBody"] = _body(endpoint, schema_of[endpoint.request])
-    return made
+        operation["requestBody"] = _body(endpoint, schema_of[endpoint.request])
+    return operation
 
 
 def _problems(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    responses: dict[str, Any] = {}
     for status in sorted(error_statuses(endpoint)):
         plain = {
             "type": "about:blank",
@@ -133,9 +133,11 @@ def _problems(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:
             "status": status,
             "detail": PROBLEMS[status],
         }
-        made[str(status)] = _content(PROBLEMS[status], schema, MEDIA_TYPE)
-        made[str(status)]["content"][MEDIA_TYPE]["example"] = endpoint.problem_examples.get(status, plain)
-    return made
+        responses[str(status)] = _content(PROBLEMS[status], schema, MEDIA_TYPE)
+        responses[str(status)]["content"][MEDIA_TYPE]["example"] = endpoint.problem_examples.get(
+            status, plain
+        )
+    return responses
 
 
 def _body(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:
@@ -150,8 +152,8 @@ def _in_path(name: str) -> dict[str, Any]:
 def _in_query(schema: dict[str, Any]) -> list[dict[str, Any]]:
     required = schema.get("required", [])
     return [
-        {"name": name, "in": "query", "required": name in required, "schema": each}
-        for name, each in schema["properties"].items()
+        {"name": name, "in": "query", "required": name in required, "schema": field}
+        for name, field in schema["properties"].items()
     ]
 
 

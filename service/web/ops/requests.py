@@ -1,6 +1,6 @@
-"""A request of the ops API on its way to a handler: authenticated, taken from HTTP, parsed into the endpoint's type.
+"""Requests of the ops API: authenticated, read from HTTP, and parsed into the endpoint's type.
 
-A RawRequest crosses to the processes of the CPU pool as it is, and is parsed there: parsing rules is CPU work.
+A RawRequest goes to the processes of the CPU pool unparsed, because parsing rules is CPU work.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MAX_DIGITS: Final = 30
 
 
 class RequestModel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request's body or query; an unknown field is a mistake."""
+    """A request's body or query. Unknown fields are refused."""
 
 
 class ResponseModel(msgspec.Struct, frozen=True):
@@ -41,7 +41,7 @@ class ResponseModel(msgspec.Struct, frozen=True):
 
 
 class RawRequest(msgspec.Struct, frozen=True):
-    """One authenticated request, not parsed."""
+    """One authenticated request, unparsed."""
 
     endpoint: str
     by: str
@@ -51,7 +51,7 @@ class RawRequest(msgspec.Struct, frozen=True):
 
 
 class RawResponse(msgspec.Struct, frozen=True):
-    """What goes back."""
+    """One encoded response."""
 
     body: bytes
     status: int = 200
@@ -60,7 +60,7 @@ class RawResponse(msgspec.Struct, frozen=True):
 
 
 class Request(NamedTuple):
-    """One request as a handler gets it: who asks, for which shop, and what."""
+    """One parsed request as a handler gets it. `by` is the name of the token."""
 
     by: str
     org: OrgId
@@ -75,10 +75,10 @@ RequestT = TypeVar("RequestT", bound=RequestModel)
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row of the API: a GET's query or a POST's body is a `request`, the answer a `response`.
+    """One endpoint. `request` is the type of a GET's query or a POST's body, `response` that of the answer.
 
-    A `cpu_bound` handler parses rules or looks at all customers, so it runs in the CPU pool. Examples are shown in the
-    OpenAPI document: of the answer, of requests by name, of problems by status.
+    A `cpu_bound` handler parses rules or evaluates customers, so it runs in the CPU pool. The OpenAPI document shows the
+    examples: of the answer, of requests by name, of problems by status.
     """
 
     method: Method
@@ -98,7 +98,7 @@ class Endpoint:
 
 
 class TokenAuth:
-    """Bearer tokens of OPS_TOKENS; the name of a token is what log and audit log show."""
+    """Bearer tokens of OPS_TOKENS. Log and audit log show the name of the token."""
 
     def __init__(self, tokens: Mapping[str, str]) -> None:
         self._tokens = {name: token.encode() for name, token in tokens.items()}
@@ -116,12 +116,12 @@ class TokenAuth:
         return name
 
     def _name(self, given: bytes) -> str:
-        """All tokens are compared, each in constant time."""
-        found = ""
+        """The name of the token, "" if unknown. All tokens are compared, each in constant time."""
+        matching = ""
         for name, token in self._tokens.items():
             if hmac.compare_digest(given, token):
-                found = name
-        return found
+                matching = name
+        return matching
 
 
 def parse(endpoint: Endpoint, raw: RawRequest) -> Request:
@@ -136,13 +136,13 @@ def parse(endpoint: Endpoint, raw: RawRequest) -> Request:
     return Request(raw.by, OrgId(str(raw.path.get("org", ""))), raw.path, model)
 
 
-def read_query(given: Sequence[tuple[str, str]], kind: type[RequestT]) -> RequestT:
+def read_query(parameters: Sequence[tuple[str, str]], kind: type[RequestT]) -> RequestT:
     """A GET's parameters; raises Problem 400."""
     values: dict[str, str | int] = {}
-    for name, text in given:
+    for name, text in parameters:
         if name in values:
             raise Problem(400, f"`{name}` is given twice")
-        # strings that are numbers, and nothing looser: msgspec's lax mode reads `since=0.5` as a moment
+        # only whole numbers are converted: msgspec's lax mode would read `since=0.5` as a moment
         values[name] = int(text) if name not in _text_fields(kind) and _WHOLE.fullmatch(text) else text
     try:
         return msgspec.convert(values, kind)
@@ -159,12 +159,12 @@ def read_body(body: bytes, kind: type[RequestT]) -> RequestT:
 
 
 def to_model(value: object, kind: type[ResponseT]) -> ResponseT:
-    """A value of the store as one of the API's types, which has the same names."""
+    """A value of the store as a type of the API with the same field names."""
     return msgspec.convert(value, kind, from_attributes=True)
 
 
 def to_ms(moment: datetime | UnsetType) -> int | None:
-    """Milliseconds since 1970, never negative; None where no moment is given."""
+    """Milliseconds since 1970, never negative. None if no moment is given."""
     return None if moment is UNSET else max(0, int(moment.timestamp() * 1000))
 
 
@@ -175,16 +175,16 @@ def problem_response(problem: Problem) -> RawResponse:
 
 @cache
 def _text_fields(kind: type[RequestModel]) -> frozenset[str]:
-    """Parameters that stay texts also where they look like numbers: the tag 2026."""
+    """The parameters that stay text even if they look like numbers, such as the tag 2026."""
     shape = msgspec.inspect.type_info(kind)
     assert isinstance(shape, msgspec.inspect.StructType)  # noqa: S101  # every RequestModel is one
     return frozenset(
-        each.encode_name for each in shape.fields if isinstance(each.type, msgspec.inspect.StrType)
+        field.encode_name for field in shape.fields if isinstance(field.type, msgspec.inspect.StrType)
     )
 
 
 def _number(text: str) -> int | Decimal:
-    """JSON Schema calls 7.0 an integer; what is none stays exact, being perhaps money."""
+    """7.0 is an integer in JSON Schema. Other numbers stay exact decimals, because they may be amounts of money."""
     number = exact_decimal(text)
     small = number.is_finite() and number.adjusted() < MAX_DIGITS
     return int(number) if small and number == number.to_integral_value() else number

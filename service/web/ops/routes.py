@@ -1,4 +1,4 @@
-"""The ops API over HTTP: one table of endpoints; each request is authenticated, answered here or in the CPU pool."""
+"""The routes of the ops API. Each request is authenticated, then answered in this process or in the CPU pool."""
 
 from __future__ import annotations
 
@@ -45,21 +45,21 @@ READ_TIMEOUT_S: Final = 25.0  # many clients give up after 30 s, proxies after 6
 
 
 class CustomerIdConvertor(Convertor[str]):
-    """Digits, so that `…/dead-letters/retry` is another path. Starlette's own `int` fails on more than 4,300 of them."""
+    """Digits, so that `…/dead-letters/retry` is another path. Starlette's own `int` fails on more than 4,300 digits."""
 
     regex = "[0-9]{1,64}"
 
     def convert(self, value: str) -> str:
-        """As it stands in the path."""
+        """The digits as they are."""
         return value
 
     def to_string(self, value: str) -> str:
-        """The same."""
+        """The digits as they are."""
         return value
 
 
 def routes(context: Context, cpu: CpuRunner, auth: TokenAuth) -> list[Route]:
-    """Every route, the document's included."""
+    """The routes of all endpoints and of the OpenAPI document."""
     register_url_convertor("customer_id", CustomerIdConvertor())
     openapi = msgspec.json.encode(document(ENDPOINTS))
     by_path: dict[str, dict[str, Endpoint]] = {}
@@ -93,17 +93,17 @@ def routes(context: Context, cpu: CpuRunner, auth: TokenAuth) -> list[Route]:
 
 
 async def answer(context: Context, raw: RawRequest) -> RawResponse:
-    """Parse a request and have its handler answer it; an error is a response as well. Also called in the CPU pool."""
+    """Parse a request and call its handler; errors become responses. Also called in the processes of the CPU pool."""
     endpoint = BY_NAME[raw.endpoint]
     try:
         model = await endpoint.handler(context, parse(endpoint, raw))
         return RawResponse(_ENCODER.encode(model))
-    except Exception as exc:  # noqa: BLE001  # the outermost frame of an endpoint; problem_of logs a bug
+    except Exception as exc:  # noqa: BLE001  # the outermost frame of an endpoint; to_problem logs it
         return problem_response(to_problem(exc))
 
 
 async def _in_pool(cpu: CpuRunner, endpoint: Endpoint, raw: RawRequest) -> RawResponse:
-    """What changes something is waited for, however long it takes: given up, it would be done all the same."""
+    """A request that changes data has no timeout: the pool would finish it after the client got an error."""
     try:
         async with asyncio.timeout(READ_TIMEOUT_S if endpoint.method == "GET" else None):
             return await cpu.run(answer, raw)
@@ -112,7 +112,7 @@ async def _in_pool(cpu: CpuRunner, endpoint: Endpoint, raw: RawRequest) -> RawRe
 
 
 async def _raw_request(endpoint: Endpoint, http: HttpRequest, auth: TokenAuth) -> RawRequest:
-    """The request as it came; raises Problem."""
+    """Authenticate the request and read it. Raises Problem."""
     by = auth.authenticate(http)
     structlog.contextvars.bind_contextvars(operation=endpoint.name)
     return RawRequest(
@@ -124,19 +124,19 @@ async def _raw_request(endpoint: Endpoint, http: HttpRequest, auth: TokenAuth) -
     )
 
 
-def _path(given: Mapping[str, str]) -> dict[str, str | int]:
-    found: dict[str, str | int] = {}
-    for name, value in given.items():
+def _path(params: Mapping[str, str]) -> dict[str, str | int]:
+    values: dict[str, str | int] = {}
+    for name, value in params.items():
         pattern = PATH_SCHEMAS[name].get("pattern")
         if pattern is not None and not re.fullmatch(pattern, value):
             raise Problem(404, f"there is no such {name}")
-        found[name] = _customer(value) if pattern is None else value
-    return found
+        values[name] = _customer(value) if pattern is None else value
+    return values
 
 
-def _customer(given: str) -> int:
+def _customer(digits: str) -> int:
     try:
-        return parse_customer_id(given)
+        return parse_customer_id(digits)
     except MalformedData as exc:
         raise Problem(400, "a customer's id is a positive 64-bit number") from exc
 
@@ -151,8 +151,8 @@ async def _body(http: HttpRequest) -> bytes:
             if len(body) > MAX_BODY:
                 raise Problem(413, "the body is larger than 1 MiB")
     except ClientDisconnect as exc:
-        raise Problem(503, "the connection was closed before the whole body was there") from exc
+        raise Problem(503, "the connection was closed before the body was complete") from exc
     return bytes(body)
 
 
-_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")  # amounts of rules are read back as they are
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number")  # the amounts in rules keep all their digits

@@ -1,7 +1,4 @@
-"""Rules: previewed, published, rolled back. CPU work: it runs in the pool.
-
-The use cases are those of the command line; each raises NotFound, Refused, Unreadable or redis' errors.
-"""
+"""Rules: preview, publish, roll back. These endpoints are CPU work and run in the pool."""
 
 from __future__ import annotations
 
@@ -45,7 +42,9 @@ from service.web.ops.requests import (
 from service.web.ops.runs import RUN_EXAMPLE, RunModel
 from service.web.ops.versions import RULES_EXAMPLE, RULES_TEXT_EXAMPLE, VERSION_EXAMPLE, VersionModel
 
-Parent = Annotated[int, Meta(ge=0, le=MAX_ID, description="The live version that you began from; 0: none")]
+Parent = Annotated[
+    int, Meta(ge=0, le=MAX_ID, description="The live version on which your rules are based; 0: none")
+]
 Note = Annotated[str, Meta(max_length=200, description="Why: shown in the history")]
 Approve = Annotated[bool, Meta(description="Publish although it touches or removes much")]
 Shadow = Annotated[bool, Meta(description="The shop is in shadow mode: nothing is written")]
@@ -63,7 +62,7 @@ class PreviewRequest(RequestModel, frozen=True):
 
 
 class PublishRequest(RequestModel, frozen=True):
-    """Rules to be published. With `parent` it is refused when another version was published since."""
+    """Rules to publish. With `parent` they are refused if another version was published since."""
 
     rules: Document
     note: Note = ""
@@ -72,7 +71,7 @@ class PublishRequest(RequestModel, frozen=True):
 
 
 class RollbackRequest(RequestModel, frozen=True):
-    """The version to go back to. With `dry_run` it is only previewed."""
+    """The version to go back to. `dry_run` only previews it."""
 
     to: VersionNumber
     note: Note = ""
@@ -82,7 +81,7 @@ class RollbackRequest(RequestModel, frozen=True):
 
 
 class GuardModel(ResponseModel, frozen=True):
-    """Whether somebody must approve it: beyond `max_customers` touched, or `max_removed` tags removed."""
+    """Whether a person must approve it: it touches more than `max_customers`, or removes more than `max_removed` tags."""
 
     needs_approval: bool
     why: list[Literal["share", "removals"]]
@@ -91,13 +90,13 @@ class GuardModel(ResponseModel, frozen=True):
 
 
 class PreviewResponse(Preview, ResponseModel, frozen=True, kw_only=True):
-    """What publishing would do after version `parent`: tags, tier moves, API calls, warnings; samples are ids."""
+    """What publishing would change after version `parent`: tags, tier moves, API calls, warnings. Samples are ids."""
 
     parent: int
     effort: WriteCost
     guard: GuardModel
     unscanned: Annotated[
-        int | None, Meta(description="Customers of the shop that were never looked at; null: unknown")
+        int | None, Meta(description="Customers of the shop that were never evaluated; null: unknown")
     ]
     changes: list[str]
     warnings: list[str]
@@ -105,7 +104,7 @@ class PreviewResponse(Preview, ResponseModel, frozen=True, kw_only=True):
 
 
 class PublishResponse(ResponseModel, frozen=True):
-    """The new version, and the run that carries it out; null where the run is not kept any more."""
+    """The new version, and the run of its rollout; null if the run is not stored any more."""
 
     version: VersionModel
     run: RunModel | None
@@ -113,74 +112,76 @@ class PublishResponse(ResponseModel, frozen=True):
 
 
 class RollbackResponse(ResponseModel, frozen=True):
-    """With `dry_run` the preview; else the new version and its run."""
+    """With `dry_run` the preview, otherwise the new version and its run."""
 
     preview: PreviewResponse | None
     published: PublishResponse | None
 
 
 async def preview_rules(context: Context, request: Request) -> PreviewResponse:
-    """What publishing these rules would do to everybody known: tags, tier moves, API calls, warnings."""
-    asked: PreviewRequest = request.model
-    rule_set = _read(asked.rules)
+    """Preview what publishing these rules would change for all known customers."""
+    body: PreviewRequest = request.model
+    rule_set = _parse(body.rules)
     shop = await context.shops.get_or_raise(request.org)
-    return to_preview(await create_draft(context, shop, rule_set), translator_for(asked.lang))
+    return to_preview(await create_draft(context, shop, rule_set), translator_for(body.lang))
 
 
 async def publish_rules(context: Context, request: Request) -> PublishResponse:
-    """Make these rules the shop's; a worker then marks the customers that change by it.
+    """Make these rules live. A worker then marks the customers whose tags change.
 
-    Beyond the guard (5 % of the customers touched, or 2,000 tags removed) it is refused with 409 and `approval`
-    until it is asked for with `approve`; the audit log names who did. The run is followed at `runs/{run}`. Rules that are
-    live already, by the same author with the same note, are not published twice: the answer is that version.
+    A publish that exceeds the guard (5 % of the customers touched, or 2,000 tags removed) is refused with 409 and
+    `approval` unless `approve` is set; the audit log records it. `runs/{run}` has the progress. If the same rules are
+    live already, by the same author with the same note, the answer is that version.
     """
-    asked: PublishRequest = request.model
-    rule_set = _read(asked.rules)
+    body: PublishRequest = request.model
+    rule_set = _parse(body.rules)
     shop = await context.shops.get_or_raise(request.org)
-    parent = None if asked.parent is UNSET else asked.parent
-    live = await _published_already(context, shop, rule_set, by=request.by, note=asked.note, parent=parent)
+    parent = None if body.parent is UNSET else body.parent
+    live = await _find_published(context, shop, rule_set, by=request.by, note=body.note, parent=parent)
     if live is not None:
         return live
     draft = await create_draft(context, shop, rule_set)
     if parent is not None and parent != draft.parent:
         raise Refused(f"version {draft.parent} is live, you began from {parent}: look at what changed")
-    done = await publish_draft(context, shop, draft, by=request.by, note=asked.note, approved=asked.approve)
-    return _to_published(done.version, done.run, shop)
+    published = await publish_draft(
+        context, shop, draft, by=request.by, note=body.note, approved=body.approve
+    )
+    return _to_published(published.version, published.run, shop)
 
 
 async def roll_back_rules(context: Context, request: Request) -> RollbackResponse:
-    """Publish an earlier version again, and take back what the versions since gave.
+    """Publish an earlier version again: revoke the tags that later versions gave, restore those that they removed.
 
-    The latest version is undone without approval for a day; anything else obeys the guard like a publish.
+    The latest version can be undone without approval for a day. Any other roll-back obeys the guard like a publish.
     """
-    asked: RollbackRequest = request.model
+    body: RollbackRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
-    draft = await create_rollback_draft(context, shop, to=asked.to)
-    if asked.dry_run:
-        return RollbackResponse(to_preview(draft, translator_for(asked.lang)), None)
-    note = asked.note or default_note(asked.to)
-    live = await _published_already(context, shop, draft.rule_set, by=request.by, note=note)
+    draft = await create_rollback_draft(context, shop, to=body.to)
+    if body.dry_run:
+        return RollbackResponse(to_preview(draft, translator_for(body.lang)), None)
+    note = body.note or default_note(body.to)
+    live = await _find_published(context, shop, draft.rule_set, by=request.by, note=note)
     if live is not None:
         return RollbackResponse(None, live)
-    done = await roll_back(
-        context, shop, draft, to=asked.to, by=request.by, note=asked.note, approved=asked.approve
+    published = await roll_back(
+        context, shop, draft, to=body.to, by=request.by, note=body.note, approved=body.approve
     )
-    return RollbackResponse(None, _to_published(done.version, done.run, shop))
+    return RollbackResponse(None, _to_published(published.version, published.run, shop))
 
 
-def to_preview(draft: Draft, said: Translator) -> PreviewResponse:
-    """The preview of a draft."""
-    data, limits = draft_to_dict(draft, words=said), draft.shown.guard
+def to_preview(draft: Draft, words: Translator) -> PreviewResponse:
+    """The preview of a draft as the API shows it."""
+    limits = draft.report.guard
     guard = {
         "needs_approval": limits.needs_approval,
         "why": limits.why,
         "max_customers": limits.most_customers,
         "max_removed": limits.most_removed,
     }
-    return msgspec.convert(data | {"guard": guard, "unscanned": draft.shown.unseen}, PreviewResponse)
+    return msgspec.convert(draft_to_dict(draft, words=words) | {"guard": guard}, PreviewResponse)
 
 
-async def _published_already(
+async def _find_published(
     context: Context, shop: Shop, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
 ) -> PublishResponse | None:
     live = await context.versions.live(shop.org)
@@ -189,7 +190,7 @@ async def _published_already(
     return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
 
 
-def _read(document: str | Mapping[str, Any]) -> RuleSet:
+def _parse(document: str | Mapping[str, Any]) -> RuleSet:
     return parse_rules(document) if isinstance(document, str) else validate_rules(document)
 
 
@@ -215,7 +216,7 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
             "kept": 0,
             "downgrade": 0,
             "not_ours": 312,
-            "remaining": 0,
+            "left": 0,
             "excluded": 0,
             "stopped": 0,
             "samples": {"added": [1037889951, 1037890001]},

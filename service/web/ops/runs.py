@@ -1,4 +1,4 @@
-"""Runs and what starts them by hand: replays, how far runs are, and the audit log."""
+"""Replays, the progress of runs, and the audit log."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Topic = Annotated[str, Meta(min_length=1, max_length=64)]
 
 
 class ReplayRequest(RequestModel, frozen=True):
-    """Exactly one of customers, since, dead_letters, everybody. With `dry_run` it is only counted."""
+    """Exactly one of customers, since, dead_letters, everybody. `dry_run` only counts the customers."""
 
     customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
     since: Moment | UnsetType = UNSET
@@ -40,13 +40,13 @@ class ReplayRequest(RequestModel, frozen=True):
 
 
 class AuditQuery(RequestModel, frozen=True):
-    """How many."""
+    """The number of entries."""
 
     limit: Limit = 100
 
 
 class RunModel(ResponseModel, frozen=True):
-    """A run: `total` customers, of whom `left` are still to come. While `pending`, a worker still adds customers."""
+    """A run: `total` customers, `remaining` of them not yet evaluated. While `pending`, a worker still adds customers."""
 
     id: str
     kind: str
@@ -65,13 +65,13 @@ class RunModel(ResponseModel, frozen=True):
 
 
 class RunList(ResponseModel, frozen=True):
-    """The newest first."""
+    """Newest first."""
 
     runs: list[RunModel]
 
 
 class ReplayResponse(ResponseModel, frozen=True):
-    """What a replay would look at, and its run unless it was only counted."""
+    """The customers of a replay; `run` is null with `dry_run`."""
 
     customers: int
     selection: str
@@ -79,7 +79,7 @@ class ReplayResponse(ResponseModel, frozen=True):
 
 
 class AuditEntry(ResponseModel, frozen=True):
-    """One action of a person; `details` holds numbers and names of it."""
+    """One action of a person. `details` has its numbers and names."""
 
     at_ms: int
     by: str
@@ -88,56 +88,55 @@ class AuditEntry(ResponseModel, frozen=True):
 
 
 class AuditLog(ResponseModel, frozen=True):
-    """The newest first."""
+    """Newest first."""
 
     entries: list[AuditEntry]
 
 
 async def start_replay(context: Context, request: Request) -> ReplayResponse:
-    """Look at customers again, in the bulk lane. Twice makes no second write: only differences are written."""
+    """Evaluate customers again, in the bulk lane. Only differences are written, so it can be repeated safely."""
     await context.shops.get_or_raise(request.org)
-    asked: ReplayRequest = request.model
+    body: ReplayRequest = request.model
     selection = await select_customers(
-        context.redis,
+        context,
         request.org,
-        customers=[] if asked.customers is UNSET else [CustomerId(each) for each in asked.customers],
-        since_ms=to_ms(asked.since),
-        until_ms=to_ms(asked.until),
-        topics=[] if asked.topics is UNSET else asked.topics,
-        dead_letters=asked.dead_letters,
-        everybody=asked.everybody,
+        customers=[] if body.customers is UNSET else [*map(CustomerId, body.customers)],
+        since_ms=to_ms(body.since),
+        until_ms=to_ms(body.until),
+        topics=[] if body.topics is UNSET else body.topics,
+        dead_letters=body.dead_letters,
+        everybody=body.everybody,
     )
-    if asked.dry_run:
+    if body.dry_run:
         return ReplayResponse(len(selection.customers), selection.description, None)
     run = await create_replay(
-        context.redis,
+        context,
         request.org,
         selection,
         by=request.by,
-        reason=asked.reason,
-        now_ms=await context.now_ms(),
+        reason=body.reason,
     )
     return ReplayResponse(len(selection.customers), selection.description, to_model(run, RunModel))
 
 
 async def list_runs(context: Context, request: Request) -> RunList:
-    """The newest replays, publishes, adoptions and walks."""
+    """The latest replays, publishes, claims and scans."""
     await context.shops.get_or_raise(request.org)
     return RunList([to_model(run, RunModel) for run in await runs.latest(context.redis, request.org)])
 
 
 async def run_status(context: Context, request: Request) -> RunModel:
-    """How far a replay, publish, adoption or walk is."""
+    """The progress of a replay, publish, claim or scan."""
     await context.shops.get_or_raise(request.org)
     return to_model(await runs.get(context.redis, request.org, request.path["run"]), RunModel)
 
 
 async def list_audit_log(context: Context, request: Request) -> AuditLog:
-    """What people did to the shop, newest first."""
+    """The actions of people on the shop, newest first."""
     await context.shops.get_or_raise(request.org)
-    asked: AuditQuery = request.model
-    found = await audit_log.recent(context.redis, request.org, limit=asked.limit)
-    return AuditLog([AuditEntry(each.at_ms, each.by, each.action, each.details) for each in found])
+    query: AuditQuery = request.model
+    entries = await audit_log.recent(context.redis, request.org, limit=query.limit)
+    return AuditLog([AuditEntry(entry.at_ms, entry.by, entry.action, entry.details) for entry in entries])
 
 
 RUN_EXAMPLE: Final[dict[str, Any]] = {

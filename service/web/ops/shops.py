@@ -1,4 +1,4 @@
-"""Shops: how their work stands, pausing and resuming it, shadow mode."""
+"""Shops: status and backlog, pause and resume, shadow mode."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class PauseRequest(RequestModel, frozen=True):
 
 
 class DisableShadowRequest(RequestModel, frozen=True):
-    """With `dry_run` it is only previewed what would be written."""
+    """`dry_run` only previews what would be written."""
 
     approve: Approve = False
     dry_run: bool = False
@@ -37,7 +37,7 @@ class DisableShadowRequest(RequestModel, frozen=True):
 
 
 class ShopStatus(ResponseModel, frozen=True):
-    """A shop and how its work stands."""
+    """A shop with its backlog."""
 
     org: str
     name: str
@@ -64,7 +64,7 @@ class ShopList(ResponseModel, frozen=True):
 
 
 class DisableShadowResponse(ResponseModel, frozen=True):
-    """With `dry_run` the preview; else the run that writes what was only decided: null where there are no rules."""
+    """With `dry_run` the preview, otherwise the run that writes the pending changes; null if the shop has no rules."""
 
     preview: PreviewResponse | None
     run: RunModel | None
@@ -72,57 +72,57 @@ class DisableShadowResponse(ResponseModel, frozen=True):
 
 
 async def list_shops(context: Context, _: Request) -> ShopList:
-    """Every shop and how its work stands."""
+    """Every shop with its backlog."""
     orgs = await context.shops.orgs()
-    states = {state.org: state for state in await load_backlogs(context.redis, orgs)}
-    found = [(await context.shops.get(org), states[org]) for org in orgs]
-    return ShopList([_status(shop, state) for shop, state in found if shop is not None])
+    backlogs = {backlog.org: backlog for backlog in await load_backlogs(context.redis, orgs)}
+    shops = [await context.shops.get(org) for org in orgs]
+    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops if shop is not None])
 
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
-    """One shop and how its work stands."""
+    """One shop with its backlog."""
     shop = await context.shops.get_or_raise(request.org)
-    [state] = await load_backlogs(context.redis, [request.org])
-    return _status(shop, state)
+    [backlog] = await load_backlogs(context.redis, [request.org])
+    return _status(shop, backlog)
 
 
 async def pause(context: Context, request: Request) -> ShopStatus:
-    """Stop all work of the shop; its marks stay, deliveries are recorded as before."""
+    """Stop all work of the shop. Its marks stay, and deliveries are still recorded."""
     await context.shops.get_or_raise(request.org)
-    asked: PauseRequest = request.model
-    await context.shops.pause(request.org, reason=asked.reason, by=request.by)
+    body: PauseRequest = request.model
+    await context.shops.pause(request.org, reason=body.reason, by=request.by)
     return await shop_status(context, request)
 
 
 async def resume(context: Context, request: Request) -> ShopStatus:
-    """Let the shop work again."""
+    """Resume the work of the shop."""
     await context.shops.get_or_raise(request.org)
     await context.shops.resume(request.org)
     return await shop_status(context, request)
 
 
 async def enable_shadow(context: Context, request: Request) -> ShopStatus:
-    """Begin shadow mode: decisions are recorded, no write is begun. Where it is on already, nothing happens."""
+    """Begin shadow mode: decisions are recorded, nothing is written. Does nothing if it is on already."""
     shop = await context.shops.get_or_raise(request.org)
     await begin_shadow_mode(context, shop, by=request.by)
     return await shop_status(context, request)
 
 
 async def disable_shadow(context: Context, request: Request) -> DisableShadowResponse:
-    """End shadow mode; a worker then marks all customers whose tags are not as the live rules say.
+    """End shadow mode. A worker then marks the customers whose tags differ from the live rules.
 
-    It obeys the guard like a publish, and is refused with 409 where the shop is not in shadow mode.
+    It obeys the guard like a publish. It is refused with 409 if the shop is not in shadow mode.
     """
-    asked: DisableShadowRequest = request.model
+    body: DisableShadowRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
     draft = await draft_end_of_shadow_mode(context, shop)
-    if asked.dry_run:
-        return DisableShadowResponse(to_preview(draft, translator_for(asked.lang)), None, shadow=True)
-    run = await end_shadow_mode(context, shop, draft, by=request.by, approved=asked.approve)
+    if body.dry_run:
+        return DisableShadowResponse(to_preview(draft, translator_for(body.lang)), None, shadow=True)
+    run = await end_shadow_mode(context, shop, draft, by=request.by, approved=body.approve)
     return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
 
 
-def _status(shop: Shop, state: ShopBacklog) -> ShopStatus:
+def _status(shop: Shop, backlog: ShopBacklog) -> ShopStatus:
     return ShopStatus(
         org=shop.org,
         name=shop.name,
@@ -136,10 +136,10 @@ def _status(shop: Shop, state: ShopBacklog) -> ShopStatus:
         paused_since_ms=shop.paused_since_ms,
         paused_by=shop.paused_by,
         removals_paused=shop.removals_paused,
-        due=state.customers,
-        oldest_due_s=round(state.oldest_s, 3),
-        dead_letters=state.dead_letters,
-        bucket_level=round(state.rate_limit_used, 1),
+        due=backlog.customers,
+        oldest_due_s=round(backlog.oldest_s, 3),
+        dead_letters=backlog.dead_letters,
+        bucket_level=round(backlog.rate_limit_used, 1),
     )
 
 

@@ -1,4 +1,4 @@
-"""Tags and customers by hand: adopting, retracting, excluding, explaining. CPU work: it runs in the pool."""
+"""Claims, exclusions and explanations. These endpoints are CPU work and run in the pool."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from msgspec import UNSET, Meta, UnsetType
 from service.context import Context
 from service.domain.customers import CustomerId
 from service.locales import translator_for
-from service.operations import Claim, claiming, claims, exclusions, explain
+from service.operations import Claim, claims, exclusions, explain_for_shop
 from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
@@ -28,7 +28,7 @@ Tag = Annotated[str, Meta(min_length=1, max_length=200, description="Case does n
 
 
 class ExplainQuery(RequestModel, frozen=True):
-    """Only one tag, another day, another version of the rules; without them all tags, today, the live version."""
+    """One tag, a day, a version of the rules. Default: all tags, today, the live version."""
 
     tag: Annotated[str, Meta(max_length=200)] = ""
     on: date | UnsetType = UNSET
@@ -37,24 +37,25 @@ class ExplainQuery(RequestModel, frozen=True):
 
 
 class AdoptRequest(RequestModel, frozen=True):
-    """A tag whose copies become ours. With `dry_run` they are only counted."""
+    """A tag whose copies become ours. `dry_run` only counts them."""
 
     tag: Tag
     matching_only: Annotated[
-        bool, Meta(description="Only where the rules would give it now; of a tier the level that they would")
+        bool,
+        Meta(description="Only customers to whom the rules would give it now; of a tier, those on its level"),
     ] = False
     dry_run: bool = False
 
 
 class RetractRequest(RequestModel, frozen=True):
-    """A tag that is removed wherever it is ours. With `dry_run` they are only counted."""
+    """A tag that is removed from all customers whose copy is ours. `dry_run` only counts them."""
 
     tag: Tag
     dry_run: bool = False
 
 
 class ExcludeRequest(RequestModel, frozen=True):
-    """The rule's or tier's id. `undo` includes the customer again; with `dry_run` it is only looked at."""
+    """The rule's or tier's id. `undo` includes the customer again; `dry_run` only shows the changes."""
 
     rule: Annotated[str, Meta(min_length=1, max_length=200)]
     undo: bool = False
@@ -62,7 +63,7 @@ class ExcludeRequest(RequestModel, frozen=True):
 
 
 class ClaimResponse(ResponseModel, frozen=True):
-    """How many copies change owner, some of the customers, and the run unless it was only counted."""
+    """How many copies change their owner, some of the customers, and the run; null with `dry_run`."""
 
     tag: str
     action: Literal["adopt", "retract"]
@@ -72,7 +73,7 @@ class ClaimResponse(ResponseModel, frozen=True):
 
 
 class ExcludeResponse(ResponseModel, frozen=True):
-    """Whether that changes anything, and the tags that change by it; null where we never looked at the customer."""
+    """Whether it changes anything, and the tags that change; null if the customer was never evaluated."""
 
     customer: int
     rule: str
@@ -83,7 +84,7 @@ class ExcludeResponse(ResponseModel, frozen=True):
 
 
 class CustomerExplanation(ResponseModel, frozen=True):
-    """Why a customer has its tags or not: the owner of each tag, what every rule says, what we wrote."""
+    """Why a customer has its tags: the owner of each tag, the state of each rule, our writes."""
 
     customer: int
     day: str
@@ -106,58 +107,56 @@ class CustomerExplanation(ResponseModel, frozen=True):
 
 
 async def adopt_tag(context: Context, request: Request) -> ClaimResponse:
-    """Make copies of a tag ours that somebody else put on: from then on the rule removes them too.
+    """Take ownership of a tag that others added. From then on its rule also removes it.
 
-    A worker does it; the run is followed at `runs/{run}`. The same adoption that is still pending is not started twice.
+    A worker executes it; `runs/{run}` has the progress. If the same adoption is still pending, the answer is its run.
     """
-    asked: AdoptRequest = request.model
+    body: AdoptRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
-    claim = await claims.plan_adoption(context, shop, asked.tag, matching_only=asked.matching_only)
-    return await _claim(context, request, shop, claim, dry_run=asked.dry_run)
+    claim = await claims.plan_adoption(context, shop, body.tag, matching_only=body.matching_only)
+    return await _claim(context, request, shop, claim, dry_run=body.dry_run)
 
 
 async def retract_tag(context: Context, request: Request) -> ClaimResponse:
-    """Remove a tag from all customers who have it from us; refused while a live rule would give it again.
+    """Remove a tag from all customers to whom we gave it. Refused while a live rule would give it again.
 
-    A worker does it; the run is followed at `runs/{run}`. The same one that is still pending is not started twice.
+    A worker executes it; `runs/{run}` has the progress. If the same retraction is still pending, the answer is its run.
     """
-    asked: RetractRequest = request.model
+    body: RetractRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
-    claim = await claims.plan_retraction(context, shop, asked.tag)
-    return await _claim(context, request, shop, claim, dry_run=asked.dry_run)
+    claim = await claims.plan_retraction(context, shop, body.tag)
+    return await _claim(context, request, shop, claim, dry_run=body.dry_run)
 
 
 async def exclude_customer(context: Context, request: Request) -> ExcludeResponse:
-    """Leave a customer alone with a rule: it neither gives nor removes its tag there."""
-    asked: ExcludeRequest = request.model
+    """Exclude a customer from a rule: the rule neither gives nor removes its tag there."""
+    body: ExcludeRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
     customer = CustomerId(request.path["customer"])
-    planned = await exclusions.plan_exclusion(context, shop, customer, asked.rule, undo=asked.undo)
-    if not asked.dry_run:
-        await exclusions.apply_exclusion(context, shop, planned, by=request.by)
+    exclusion = await exclusions.plan_exclusion(context, shop, customer, body.rule, undo=body.undo)
+    if not body.dry_run:
+        await exclusions.apply_exclusion(context, shop, exclusion, by=request.by)
     return ExcludeResponse(
-        planned.customer,
-        planned.rule,
-        planned.undo,
-        planned.changed,
-        None if planned.add is None else [*planned.add],
-        None if planned.remove is None else [*planned.remove],
+        exclusion.customer,
+        exclusion.rule,
+        exclusion.undo,
+        exclusion.changed,
+        None if exclusion.add is None else [*exclusion.add],
+        None if exclusion.remove is None else [*exclusion.remove],
     )
 
 
 async def explain_customer(context: Context, request: Request) -> CustomerExplanation:
-    """Why a customer has its tags or not, by what we have stored: Haravan is asked nothing."""
-    asked: ExplainQuery = request.model
-    explained = await explain.explain_for_shop(
-        context.redis,
+    """Explain why a customer has its tags. It uses stored data only and makes no API call."""
+    query: ExplainQuery = request.model
+    explained = await explain_for_shop(
+        context,
         await context.shops.get_or_raise(request.org),
         CustomerId(request.path["customer"]),
-        versions=context.versions,
-        now_ms=await context.now_ms(),
-        on=None if asked.on is UNSET else asked.on,
-        number=0 if asked.version is UNSET else asked.version,
+        on=None if query.on is UNSET else query.on,
+        version=0 if query.version is UNSET else query.version,
     )
-    data = explained.data(words=translator_for(asked.lang), tag=asked.tag)
+    data = explained.to_dict(words=translator_for(query.lang), tag=query.tag)
     return CustomerExplanation(**data | {"tags": [_renamed(tag) for tag in data["tags"]]})
 
 
@@ -166,10 +165,10 @@ async def _claim(
 ) -> ClaimResponse:
     run = None
     if claim.new_owners and not dry_run:
-        run = await claiming.apply_claim(context, shop, claim, by=request.by)
+        run = await claims.apply_claim(context, shop, claim, by=request.by)
     samples: list[int] = [int(each) for each in [*claim.new_owners][:MAX_SAMPLES]]
     model = None if run is None else to_model(run, RunModel)
-    return ClaimResponse(claim.tag, claim.what, len(claim.new_owners), samples, model)
+    return ClaimResponse(claim.tag, claim.action, len(claim.new_owners), samples, model)
 
 
 def _renamed(tag: dict[str, Any]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Versions of the rules: what is live, which there were, what differs between two. CPU work: it runs in the pool."""
+"""Versions of the rules: shown, listed and compared. These endpoints are CPU work and run in the pool."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from service.web.ops.requests import (
 
 
 class RulesQuery(RequestModel, frozen=True):
-    """A version; the live one without it."""
+    """A version. Default: the live one."""
 
     version: VersionNumber | UnsetType = UNSET
 
 
 class HistoryQuery(RequestModel, frozen=True):
-    """How many versions."""
+    """The number of versions."""
 
     limit: Limit = 100
 
 
 class DifferenceQuery(RequestModel, frozen=True, rename={"since": "from", "until": "to"}):
-    """From a version to another: without them from the one before to the live one."""
+    """Two versions. Default: the live one and the one before it."""
 
     since: VersionNumber | UnsetType = UNSET
     until: VersionNumber | UnsetType = UNSET
@@ -47,7 +47,7 @@ class DifferenceQuery(RequestModel, frozen=True, rename={"since": "from", "until
 
 
 class VersionModel(ResponseModel, frozen=True):
-    """One version; equal `content` is equal rules. `preview` is what its author was shown, in short."""
+    """One version; equal `content` means equal rules. `preview` has the numbers that its author saw."""
 
     number: int
     content: str
@@ -59,7 +59,7 @@ class VersionModel(ResponseModel, frozen=True):
 
 
 class VersionList(ResponseModel, frozen=True):
-    """The newest first; the first one is live."""
+    """Newest first; the first one is live."""
 
     versions: list[VersionModel]
 
@@ -80,7 +80,7 @@ class DifferenceLine(ResponseModel, frozen=True):
 
 
 class RuleDifference(ResponseModel, frozen=True):
-    """What became of one rule or tier."""
+    """The difference of one rule or tier."""
 
     id: str
     how: Literal["added", "removed", "changed", "moved"]
@@ -89,7 +89,7 @@ class RuleDifference(ResponseModel, frozen=True):
 
 
 class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "until": "to"}):
-    """What differs between two versions: rule by rule in sentences, and as YAML. `text` tells it all."""
+    """The differences of two versions: rule by rule in sentences, as text, and as YAML."""
 
     since: int
     until: int
@@ -99,10 +99,10 @@ class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "u
 
 
 async def show_rules(context: Context, request: Request) -> RulesResponse:
-    """The rules of a shop: what is live, or an earlier version."""
-    asked: RulesQuery = request.model
+    """The rules of a shop: the live version, or an earlier one."""
+    query: RulesQuery = request.model
     shop = await context.shops.get_or_raise(request.org)
-    number = await _live_number(context, shop) if asked.version is UNSET else asked.version
+    number = await _live_number(context, shop) if query.version is UNSET else query.version
     version = await context.versions.get(shop.org, number)
     rule_set = await context.versions.document(shop.org, number)
     return RulesResponse(
@@ -111,29 +111,29 @@ async def show_rules(context: Context, request: Request) -> RulesResponse:
 
 
 async def list_versions(context: Context, request: Request) -> VersionList:
-    """Every version of the rules: who, when, why, and what its preview said."""
-    asked: HistoryQuery = request.model
+    """The versions of the rules with author, time, note and preview."""
+    query: HistoryQuery = request.model
     shop = await context.shops.get_or_raise(request.org)
-    found = await context.versions.history(shop.org)
-    return VersionList([to_model(one, VersionModel) for one in found[: asked.limit]])
+    versions = await context.versions.history(shop.org)
+    return VersionList([to_model(version, VersionModel) for version in versions[: query.limit]])
 
 
 async def compare_versions(context: Context, request: Request) -> DifferenceResponse:
-    """What differs between two versions, rule by rule, in sentences and as YAML."""
-    asked: DifferenceQuery = request.model
+    """Compare two versions, rule by rule in sentences and as YAML."""
+    query: DifferenceQuery = request.model
     shop = await context.shops.get_or_raise(request.org)
-    until = await _live_number(context, shop) if asked.until is UNSET else asked.until
-    since = until - 1 if asked.since is UNSET else asked.since
+    until = await _live_number(context, shop) if query.until is UNSET else query.until
+    since = until - 1 if query.since is UNSET else query.since
     if since < 1:
         raise NotFound(f"shop {shop.org} has no two versions to compare")
     before = await context.versions.document(shop.org, since)
     after = await context.versions.document(shop.org, until)
-    said = translator_for(asked.lang)
+    translator = translator_for(query.lang)
     return DifferenceResponse(
         since=since,
         until=until,
-        text=describe_changes(before, after, translator=said),
-        rules=_differences(before, after, words=said),
+        text=describe_changes(before, after, translator=translator),
+        rules=_differences(before, after, translator=translator),
         yaml=yaml_diff(before, after, names=(f"v{since}", f"v{until}")),
     )
 
@@ -145,18 +145,18 @@ async def _live_number(context: Context, shop: Shop) -> int:
     return number
 
 
-def _differences(before: RuleSet, after: RuleSet, *, words: Translator) -> list[RuleDifference]:
+def _differences(before: RuleSet, after: RuleSet, *, translator: Translator) -> list[RuleDifference]:
     return [
         RuleDifference(
-            one.id,
-            one.kind,
-            summarize_change(one, translator=words),
+            change.id,
+            change.kind,
+            summarize_change(change, translator=translator),
             [
-                DifferenceLine(each.sign, each.text)
-                for each in describe_change(one, translator=words, before=before, after=after)
+                DifferenceLine(line.sign, line.text)
+                for line in describe_change(change, translator=translator, before=before, after=after)
             ],
         )
-        for one in diff_rules(before, after)
+        for change in diff_rules(before, after)
     ]
 
 

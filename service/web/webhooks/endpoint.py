@@ -1,4 +1,7 @@
-"""The webhook endpoint: handshake, signature, store and mark, then 200 (the consequences: haravan.md, Webhooks)."""
+"""The webhook endpoint: verifies the signature, stores the delivery, marks its customer, then answers 200.
+
+What Haravan does after each answer: haravan.md, Webhooks.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +36,12 @@ from service.web.webhooks.shop_cache import ShopCache, WebhookShop
 
 PATH: Final = "/webhooks/haravan"
 MAX_ORG_DIGITS: Final = 19
-MAX_UNFINISHED: Final = (
-    64 * 1024 * 1024
-)  # bytes of bodies that are still being received, all requests together
+MAX_UNFINISHED: Final = 64 * 1024 * 1024  # bytes of incomplete bodies, all requests together
 
 ACCEPTED_START: Final = {
     "type": "http.response.start",
     "status": 200,
-    "headers": [(b"content-length", b"0")],  # each further header costs a microsecond
+    "headers": [(b"content-length", b"0")],  # each header costs a microsecond
 }
 ACCEPTED_BODY: Final = {"type": "http.response.body", "body": b""}
 RETRY_AFTER: Final = (b"retry-after", b"1")
@@ -48,7 +49,7 @@ CLOSE: Final = (b"connection", b"close")
 
 
 class WebhookHeaders(NamedTuple):
-    """The headers that matter. None of them is signed."""
+    """The headers that the endpoint uses. None of them is signed."""
 
     topic: str
     org: str  # "" if missing or not a number
@@ -66,8 +67,8 @@ class _Rejected(Exception):
         self.reason = reason
 
 
-class _Unreadable(Exception):
-    """The body cannot be read; `status` is the answer, 0 if the client is gone."""
+class _UnusableBody(Exception):
+    """The body is too large or incomplete. `status` is the answer, 0 if the client disconnected."""
 
     def __init__(self, status: int, reason: str) -> None:
         self.status = status
@@ -118,7 +119,7 @@ class WebhookEndpoint:
                 await _answer(send, 415, b"send the body without Content-Encoding")
             else:
                 await _answer(send, 401, b"not signed by Haravan")
-        except _Unreadable as exc:
+        except _UnusableBody as exc:
             if exc.status:
                 self._metrics.failed.labels(exc.reason).inc()
                 await _answer(send, exc.status, b"the body cannot be accepted", CLOSE, RETRY_AFTER)
@@ -132,16 +133,15 @@ class WebhookEndpoint:
             await send(ACCEPTED_BODY)
 
     async def accept(self, headers: WebhookHeaders, body: bytes) -> None:
-        """Verify a delivery, store it and mark its customer; returns when it is on disk.
+        """Verify a delivery, store it and mark its customer. Returns when it is on disk.
 
-        Raises StoreAway, and an error of this module if the delivery is rejected.
+        Raises StoreUnavailable, and an error of this module if the delivery is rejected.
         """
         org = headers.org or self._shops.org_for_domain(headers.domain)
         shop = self._shops.get(org)
         digest = signature_digest(body, headers.signature, shop.secrets) if shop else None
-        if (
-            digest is None
-        ):  # the shop or its secret may be new, or the app's secret signs for a shop that we do not have
+        if digest is None:
+            # The shop or its secret may be new, or the app's secret signed for an unknown shop.
             await self._shops.refresh()
             org = headers.org or self._shops.org_for_domain(headers.domain)
             shop = self._shops.get(org)
@@ -157,14 +157,14 @@ class WebhookEndpoint:
             raise error
 
     def _check_headers(self, headers: WebhookHeaders) -> None:
-        """Raise if the body need not be waited for: anybody may send half a request and hold the rest back."""
+        """Reject what can be rejected before the body arrives: anyone can send half a request and withhold the rest."""
         if headers.encoding and headers.encoding != b"identity":
             raise self._rejected(RejectionReason.CONTENT_ENCODING, None)
         if not has_signature_format(headers.signature):
             reason = RejectionReason.BAD_SIGNATURE if headers.signature else RejectionReason.NO_SIGNATURE
             raise self._rejected(reason, self._shops.get(headers.org))
         if len(headers.length) >= 7 and int(headers.length) > MAX_BODY:
-            raise _Unreadable(413, "body_too_large")
+            raise _UnusableBody(413, "body_too_large")
 
     def _rejected(self, reason: RejectionReason, shop: WebhookShop | None) -> _Rejected:
         if reason is not RejectionReason.CONTENT_ENCODING and not (
@@ -175,29 +175,29 @@ class WebhookEndpoint:
         return _Rejected(reason)
 
     async def _read_rest(self, message: Message, receive: Receive) -> bytes:
-        """The whole body, of which `message` is the first piece. How long it may take is bounded by the connection."""
+        """The whole body; `message` is its first piece. The connection bounds the time."""
         pieces: list[bytes] = []
         size = 0
         try:
             while True:
                 if message["type"] == "http.disconnect":
-                    raise _Unreadable(0, "disconnected")
+                    raise _UnusableBody(0, "disconnected")
                 piece: bytes = message.get("body", b"")
                 pieces.append(piece)
                 size += len(piece)
                 self._unfinished += len(piece)
                 if size > MAX_BODY:
-                    raise _Unreadable(413, "body_too_large")
+                    raise _UnusableBody(413, "body_too_large")
                 if not message.get("more_body"):
                     return b"".join(pieces)
                 if self._unfinished > self._max_unfinished:
-                    raise _Unreadable(503, "overloaded")
+                    raise _UnusableBody(503, "overloaded")
                 message = await receive()
         finally:
             self._unfinished -= size
 
     async def _handshake(self, scope: Scope, send: Send) -> None:
-        """Haravan asks, before any shop is installed, whether we know the verify token."""
+        """Confirm the verify token: Haravan asks for it once, before any shop installs the app."""
         query = parse_qs(scope["query_string"].decode("latin-1"), keep_blank_values=True)
         given = query.get("hub.verify_token", [""])[0].encode()
         is_known = bool(self._verify_token) and hmac.compare_digest(given, self._verify_token)
@@ -208,45 +208,45 @@ class WebhookEndpoint:
 
 
 def parse_headers(headers: Sequence[tuple[bytes, bytes]]) -> WebhookHeaders:
-    """Pick the headers that matter. The old name of the signature counts only if the new one is absent."""
-    found = dict(reversed(headers))  # of a header that is sent twice the first counts
-    org = found.get(b"x-haravan-org-id", b"").strip()
-    signature = found.get(b"x-haravan-hmacsha256")
+    """Read the headers in one pass. The old name of the signature counts only if the new one is missing."""
+    values = dict(reversed(headers))  # the first of repeated headers counts
+    org = values.get(b"x-haravan-org-id", b"").strip()
+    signature = values.get(b"x-haravan-hmacsha256")
     if signature is None:
-        signature = found.get(b"x-haravan-hmac-sha256", b"")
+        signature = values.get(b"x-haravan-hmac-sha256", b"")
     return WebhookHeaders(
-        normalize_topic(found.get(b"x-haravan-topic", b"")),
+        normalize_topic(values.get(b"x-haravan-topic", b"")),
         org.decode() if len(org) <= MAX_ORG_DIGITS and org.isdigit() else "",
-        found.get(b"haravan-shop-domain", b"").decode("latin-1"),
+        values.get(b"haravan-shop-domain", b"").decode("latin-1"),
         signature.strip(),
-        found.get(b"x-haravan-test", b"").strip().lower() == b"true",
-        found.get(b"content-length", b""),
-        found.get(b"content-encoding", b"").strip().lower(),
+        values.get(b"x-haravan-test", b"").strip().lower() == b"true",
+        values.get(b"content-length", b""),
+        values.get(b"content-encoding", b"").strip().lower(),
     )
 
 
 def build_event(
     headers: WebhookHeaders, body: bytes, *, org: str, shop: WebhookShop | None, digest: bytes
 ) -> DirtyEvent:
-    """What the mark script stores of a signed delivery. `org` is what the headers say; without a shop nobody is marked."""
+    """What the mark script stores of a signed delivery. `org` comes from the headers. Without a shop no customer is marked."""
     topic = headers.topic
     if shop is None:
-        verdict = DeliveryContent(ignored_reason=IgnoredReason.UNKNOWN_SHOP if org else IgnoredReason.NO_ORG)
+        content = DeliveryContent(ignored_reason=IgnoredReason.UNKNOWN_SHOP if org else IgnoredReason.NO_ORG)
     else:
-        verdict = parse_delivery(topic=topic, body=body, test=headers.is_test)
+        content = parse_delivery(topic=topic, body=body, test=headers.is_test)
     return DirtyEvent(
-        verdict.customer,
-        verdict.digest,
-        verdict.updated_ms,
+        content.customer,
+        content.digest,
+        content.updated_ms,
         delivery_id(org=org, topic=topic, digest=digest),
-        verdict.ignored_reason,
+        content.ignored_reason,
         mark_cause(topic),
         encode_delivery(DeliveryRecord(topic, digest, len(body), headers.is_test, "" if shop else org)),
     )
 
 
 async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
-    """Send a short plain text."""
-    fixed = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)))
-    await send({"type": "http.response.start", "status": status, "headers": [*fixed, *headers]})
+    """Answer with a short plain text."""
+    standard = ((b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text)))
+    await send({"type": "http.response.start", "status": status, "headers": [*standard, *headers]})
     await send({"type": "http.response.body", "body": text})

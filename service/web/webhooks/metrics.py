@@ -22,7 +22,7 @@ TOPICS: Final = frozenset(
         "app/uninstalled",
     }
 )
-OTHER: Final = "other"  # the topic is not signed: anybody could fill the metrics with new ones
+OTHER: Final = "other"  # topics are not signed: anyone could add a label to the metrics
 LOG_INTERVAL_S: Final = 1.0
 
 
@@ -65,13 +65,13 @@ class WebhookMetrics:
         )
         self.ack_seconds = Histogram(
             "tagger_webhook_ack_seconds",
-            "Time until webhooks were on disk and could be answered: of each round trip the one that waited longest.",
+            "Time until webhooks were on disk and could be answered: the slowest webhook of each round trip.",
             buckets=ACK_BUCKETS_S,
             registry=registry,
         )
 
     def add(self, flush: Flush) -> None:
-        """Count what a flush has written."""
+        """Count the webhooks of a flush."""
         self.batches.inc()
         outcomes: Counts[tuple[str, str]] = Counts()
         for batch in flush.batches:
@@ -86,7 +86,7 @@ class WebhookMetrics:
 
 @dataclass(slots=True)
 class BatchSummary:
-    """What the flushes of up to a second wrote."""
+    """The sum of the flushes of up to a second."""
 
     flushes: int = 0
     orgs: set[OrgId] = field(default_factory=set)
@@ -94,7 +94,7 @@ class BatchSummary:
     duplicates: int = 0
     failed: int = 0
     slowest_s: float = 0.0
-    cause: str = "refused"  # by the server for one shop: then the flush itself has no error
+    cause: str = "refused"  # Redis refused one shop's batch; the flush itself has no error then
 
     def add(self, flush: Flush) -> None:
         """Add a flush."""
@@ -109,7 +109,7 @@ class BatchSummary:
             self.cause = str(flush.error)
 
     def log(self) -> None:
-        """Write the line."""
+        """Log the line."""
         facts = {
             "batches": self.flushes,
             "shops": len(self.orgs),
@@ -127,8 +127,8 @@ class BatchSummary:
 class BatchLogger:
     """Counts each flush, and writes one log line for all flushes of a second.
 
-    The first one after a pause is logged at once, and so is one that failed. A line for each webhook would cost a fifth
-    of the throughput, a line for each flush a twentieth; the single webhook is in the delivery record.
+    The first flush after a pause and each failed flush are logged at once. A line for each webhook would cost 20 % of
+    the throughput, a line for each flush 5 %. Single webhooks are in the delivery record.
     """
 
     def __init__(self, metrics: WebhookMetrics) -> None:
@@ -137,14 +137,14 @@ class BatchLogger:
         self._timer: asyncio.TimerHandle | None = None
 
     def __call__(self, flush: Flush) -> None:
-        """Take note of a flush that was written or failed."""
+        """Count a flush that was written or failed."""
         self._metrics.add(flush)
         self._summary.add(flush)
         if self._timer is None or self._summary.failed:
             self.flush()
 
     def flush(self) -> None:
-        """Log what has not been logged."""
+        """Log the flushes that were not logged yet."""
         summary, self._summary = self._summary, BatchSummary()
         if self._timer is not None:
             self._timer.cancel()

@@ -25,7 +25,7 @@ MAX_STREAK: Final = 5  # rejections in a row; Haravan deletes the subscription a
 class RejectionTracker:
     """Counts rejections, logs the first of a kind each minute, and alerts if a shop's webhooks fail in a row.
 
-    All web processes together find such a streak, at each `flush`; an accepted webhook costs nothing.
+    Streaks are counted over all web processes, at each `flush`. An accepted webhook costs nothing.
     """
 
     def __init__(
@@ -42,12 +42,14 @@ class RejectionTracker:
         self._clock = clock
         self._process_id = secrets.token_hex(4)
         self._checks = count(1)
-        self._pending: dict[OrgId, deque[float]] = {}  # moments of each shop's last few, since the last flush
+        self._pending: dict[
+            OrgId, deque[float]
+        ] = {}  # times of each shop's latest rejections since the last flush
         self._counts: Counter[tuple[int, str, str]] = Counter()  # (minute, org, reason), not stored yet
         self._logged: dict[tuple[str, str], int] = {}  # minute of the last line, by org and reason
 
     def record(self, reason: RejectionReason, *, org: OrgId | None) -> None:
-        """Count a rejected request. `org` is None unless we have that shop: the header is not signed."""
+        """Count a rejected request. `org` is None for an unknown shop: the header is not signed, so anyone can invent one."""
         shop = org or NO_SHOP
         now = self._clock()
         minute = int(now // 60)
@@ -64,7 +66,7 @@ class RejectionTracker:
             self._pending.setdefault(org, deque(maxlen=MAX_STREAK)).append(now)
 
     async def flush(self) -> None:
-        """Store the counts and check the streaks; while Redis is down they are kept for the next flush."""
+        """Store the counts and check the streaks. If Redis is down they are kept for the next flush."""
         counts, self._counts = self._counts, Counter()
         pending, self._pending = self._pending, {}
         try:

@@ -16,10 +16,8 @@ from service.errors import StoreUnavailable
 from service.store.shops import ShopRepository
 
 POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at most
-MIN_REFRESH_INTERVAL_S: Final = (
-    1.0  # between refreshes for signatures that do not fit: forgeries cost one read a second
-)
-REFRESH_TIMEOUT_S: Final = 0.8  # so that the answer is there within a second
+MIN_REFRESH_INTERVAL_S: Final = 1.0  # for wrong signatures: forgeries cost one read a second at most
+REFRESH_TIMEOUT_S: Final = 0.8  # Haravan is answered within a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +25,13 @@ class WebhookShop:
     """What the webhook endpoint needs of a shop."""
 
     org: OrgId
-    secrets: tuple[bytes, ...]  # the app's, valid for every shop, then the shop's own
+    secrets: tuple[bytes, ...]  # the app's secrets, which sign for every shop, then the shop's own
 
 
 class ShopCache:
-    """Every shop's secrets, loaded again when the revision of the shops has changed.
+    """The secrets of every shop, loaded again when the revision of the shops changes.
 
-    It is empty until `start`, so no webhook is accepted before the store is known to be durable.
+    It is empty until `start`, so no webhook is accepted before Redis is known to be durable.
     """
 
     def __init__(
@@ -64,24 +62,24 @@ class ShopCache:
         return self._orgs.get(domain.strip().lower(), "") if domain else ""
 
     def start(self) -> None:
-        """Load the shops, and then look for changes until `stop`."""
+        """Load the shops, then check for changes every few seconds until `stop`."""
         if self._polling is None:
             self._polling = asyncio.create_task(self._poll(), name="shop_cache")
 
     async def stop(self) -> None:
-        """Stop looking for changes."""
+        """Stop checking for changes."""
         tasks = [task for task in (self._polling, self._refreshing) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Look for changes because a shop or a signature did not fit, at most once a second.
+        """Check for changes because a shop is unknown or a signature is wrong, at most once a second.
 
-        Raises StoreAway if the shops cannot be read, or may not be read yet.
+        Raises StoreUnavailable if Redis does not answer, or is not yet known to be durable.
         """
         if self._polling is None:
-            raise StoreUnavailable("the store is not known to be durable yet")
+            raise StoreUnavailable("Redis is not known to be durable yet")
         if self._refreshing is None and self._clock() - self._checked_at < MIN_REFRESH_INTERVAL_S:
             return
         if self._refreshing is None:
@@ -104,7 +102,7 @@ class ShopCache:
                 await self.refresh()
             except StoreUnavailable:
                 pass  # the cached shops stay in use
-            except Exception:  # noqa: BLE001  # outermost loop: a revoked secret must not stay valid for ever
+            except Exception:  # noqa: BLE001  # outermost loop: without it a revoked secret would stay valid for ever
                 structlog.get_logger().exception("shop_cache_error")
             await asyncio.sleep(POLL_INTERVAL_S)
 
@@ -113,9 +111,9 @@ class ShopCache:
         if revision != self._revision:
             shops: dict[str, WebhookShop] = {}
             orgs: dict[str, str] = {}
-            for one in await self._repository.webhook_credentials():
-                own = (one.secret.encode(),) if one.secret else ()
-                shops[one.org] = WebhookShop(one.org, (*self.app_secrets, *own))
-                orgs[one.domain] = one.org
+            for shop in await self._repository.webhook_credentials():
+                own = (shop.secret.encode(),) if shop.secret else ()
+                shops[shop.org] = WebhookShop(shop.org, (*self.app_secrets, *own))
+                orgs[shop.domain] = shop.org
             self._shops, self._orgs, self._revision = shops, orgs, revision
         self._checked_at = self._clock()

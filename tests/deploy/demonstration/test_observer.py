@@ -9,8 +9,12 @@ from arq.connections import ArqRedis
 from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.demonstration.observer import Stats
 from deploy.sandbox import Sandbox
+from service.context import Context
 from service.domain.documents.parser import parse_rules
 from service.store.queue.dirty import DirtyEvent, mark_dirty
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
 
 RULES = parse_rules(
     "version: 1\nrules: [{id: a, name: A, tag: A, when: {field: orders_count, op: at_least, value: 1}}]"
@@ -22,7 +26,8 @@ def delivery(number: int, outcome: str = "") -> DirtyEvent:
 
 
 async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(redis: ArqRedis) -> None:
-    environment = DemoEnvironment(Sandbox().add_shop(org=ORG), redis, RULES, Path())
+    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
+    environment = DemoEnvironment(Sandbox().add_shop(org=ORG), context, RULES, Path())
     stats = Stats()
     counts = []
     for batch in (

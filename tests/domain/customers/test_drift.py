@@ -1,4 +1,4 @@
-"""What others did to a customer's tags."""
+"""Tags that people or other apps changed."""
 
 from __future__ import annotations
 
@@ -13,52 +13,52 @@ def _customer(*tags: str, updated_ms: int | None = 1_000) -> Customer:
 
 
 @pytest.mark.parametrize(
-    ("seen", "record", "ours", "told"),
+    ("previous", "current", "ignore", "changes"),
     [
-        pytest.param(("Sỉ",), ("Sỉ", "VIP"), (), ["+VIP"], id="put on by hand"),
-        pytest.param(("Sỉ", "VIP"), ("Sỉ",), (), ["-VIP"], id="taken off by hand, not ours"),
-        pytest.param((), ("VIP",), ("vip",), [], id="put on by us"),
-        pytest.param(("VIP",), (), ("vip",), [], id="ours and not shown yet"),
-        pytest.param(("vip",), ("VIP",), (), [], id="spelled otherwise is the same tag"),
-        pytest.param(("A", "B"), ("C", "B"), (), ["-A", "+C"], id="one for another"),
-        pytest.param(None, ("VIP",), (), [], id="the first look tells nothing"),
+        pytest.param(("Sỉ",), ("Sỉ", "VIP"), (), ["+VIP"], id="added by hand"),
+        pytest.param(("Sỉ", "VIP"), ("Sỉ",), (), ["-VIP"], id="removed by hand, not ours"),
+        pytest.param((), ("VIP",), ("vip",), [], id="added by us"),
+        pytest.param(("VIP",), (), ("vip",), [], id="ours and not in the record yet"),
+        pytest.param(("vip",), ("VIP",), (), [], id="another spelling is the same tag"),
+        pytest.param(("A", "B"), ("C", "B"), (), ["-A", "+C"], id="one replaced by another"),
+        pytest.param(None, ("VIP",), (), [], id="first record"),
     ],
 )
-def test_what_others_did_to_the_tags_is_told(
-    seen: tuple[str, ...] | None,
-    record: tuple[str, ...],
-    ours: tuple[str, ...],
-    told: list[str],
+def test_tags_that_people_added_or_removed_are_listed(
+    previous: tuple[str, ...] | None,
+    current: tuple[str, ...],
+    ignore: tuple[str, ...],
+    changes: list[str],
 ) -> None:
-    before = None if seen is None else _customer(*seen)
-
-    found = external_changes(previous=before, current=_customer(*record, updated_ms=2_000), ignore=ours)
-
-    assert found == told
+    assert changes == external_changes(
+        previous=None if previous is None else _customer(*previous),
+        current=_customer(*current, updated_ms=2_000),
+        ignore=ignore,
+    )
 
 
 @pytest.mark.parametrize(
-    ("before_ms", "after_ms", "believed"),
+    ("before_ms", "after_ms", "is_trusted"),
     [(1_000, 2_000, True), (1_000, 1_000, False), (2_000, 1_000, False), (None, 1_000, True)],
 )
-def test_a_record_that_is_not_newer_may_lag_behind_our_own_write(
-    before_ms: int | None, after_ms: int, believed: bool
+def test_a_record_that_is_not_newer_is_ignored_because_it_may_lack_our_own_write(
+    before_ms: int | None, after_ms: int, is_trusted: bool
 ) -> None:
-    found = external_changes(
+    changes = external_changes(
         previous=_customer(updated_ms=before_ms),
         current=_customer("VIP", updated_ms=after_ms),
         ignore=(),
     )
 
-    assert found == (["+VIP"] if believed else [])
+    assert changes == (["+VIP"] if is_trusted else [])
 
 
-def test_a_touch_counts_after_a_moment_and_whatever_the_spelling() -> None:
-    touches = latest_changes(
+def test_the_latest_change_of_a_tag_counts_in_any_spelling() -> None:
+    changes = latest_changes(
         [ExternalChange("VIP", added=False, at_ms=50), ExternalChange("vip", added=True, at_ms=40)]
     )
 
-    assert touches == {"vip": ExternalChange("VIP", added=False, at_ms=50)}
-    assert changed_since(touches, "Vip", after_ms=49)
-    assert not changed_since(touches, "VIP", after_ms=50)
-    assert not changed_since(touches, "Khác", after_ms=0)
+    assert changes == {"vip": ExternalChange("VIP", added=False, at_ms=50)}
+    assert changed_since(changes, "Vip", after_ms=49)
+    assert not changed_since(changes, "VIP", after_ms=50)
+    assert not changed_since(changes, "Khác", after_ms=0)

@@ -40,12 +40,12 @@ def test_no_number_raises_anything_but_value_error(amount: Decimal) -> None:
 @pytest.mark.parametrize(
     "text", ["1e1000000", "-1e1000000", "NaN", "sNaN", "-Infinity", "1000000000000000.0001", "-1e15"]
 )
-def test_what_cannot_be_an_amount_is_refused(text: str) -> None:
+def test_infinite_and_too_large_amounts_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="too large"):
         to_ten_thousandths(exact_decimal(text))
 
 
-def test_a_number_beyond_every_decimal_is_no_number() -> None:
+def test_a_number_that_decimal_cannot_hold_is_nan() -> None:
     assert exact_decimal("1e99999999999999999999").is_nan()
 
 
@@ -79,5 +79,5 @@ def test_an_amount_in_units_is_exact_and_an_integer_if_it_is_whole(value: int) -
 @pytest.mark.parametrize(
     ("language", "shown"), [(translator_for("vi"), "9.999.999 ₫"), (translator_for("en"), "₫9,999,999")]
 )
-def test_an_amount_is_never_shown_as_the_limit_that_it_misses(language: Translator, shown: str) -> None:
+def test_an_amount_below_a_limit_is_never_shown_as_the_limit(language: Translator, shown: str) -> None:
     assert language.money(9_999_999_9999, "VND") == shown

@@ -1,4 +1,4 @@
-"""Reading a customer's bytes: what either dialect may send, and what is refused with the field's name."""
+"""Parsing of customer JSON: values of both dialects, and refusals that name the field."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def body(**fields: Any) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("spent", "read"),
+    ("spent", "parsed"),
     [
         pytest.param("261380000.0000", 261_380_000_0000, id="number with four decimals"),
         pytest.param("9999999.9999", 9_999_999_9999, id="just below ten million"),
@@ -43,10 +43,10 @@ def body(**fields: Any) -> bytes:
         pytest.param('""', None, id="empty text"),
     ],
 )
-def test_money_is_a_whole_number_of_ten_thousandths(spent: str, read: int | None) -> None:
+def test_money_is_a_whole_number_of_ten_thousandths(spent: str, parsed: int | None) -> None:
     record = parse_record(b'{"id": 7, "total_spent": %s}' % spent.encode())
 
-    assert record.customer.total_spent == read
+    assert record.customer.total_spent == parsed
     assert decode_snapshot(encode_snapshot(record.customer)) == record.customer
 
 
@@ -61,12 +61,14 @@ ODD_NUMBERS = (
 ODD_TEXTS = ("NaN", "sNaN", "Infinity", "10.000.000", "much", "1e1000000")
 
 
-@pytest.mark.parametrize("whole", [False, True], ids=["in part", "with every key"])
+@pytest.mark.parametrize("is_complete", [False, True], ids=["one key", "every key"])
 @pytest.mark.parametrize(
     "spent", [*ODD_NUMBERS, *(f'"{text}"' for text in ODD_TEXTS)], ids=lambda text: text[:30]
 )
-def test_an_unlikely_amount_is_refused_and_raises_nothing_else(spent: str, *, whole: bool) -> None:
-    keys = "".join(f'"{key}": null, ' for key in sorted(RECORD_KEYS - {"total_spent"})) if whole else ""
+def test_an_amount_out_of_range_is_refused_without_its_value_in_the_message(
+    spent: str, *, is_complete: bool
+) -> None:
+    keys = "".join(f'"{key}": null, ' for key in sorted(RECORD_KEYS - {"total_spent"})) if is_complete else ""
 
     with pytest.raises(MalformedData) as caught:
         parse_record(f'{{"id": 7, {keys}"total_spent": {spent}}}'.encode())
@@ -76,7 +78,7 @@ def test_an_unlikely_amount_is_refused_and_raises_nothing_else(spent: str, *, wh
 
 
 @pytest.mark.parametrize(
-    ("tags", "read"),
+    ("text", "tags"),
     [
         pytest.param(None, (), id="null"),
         pytest.param("", (), id="empty"),
@@ -88,10 +90,10 @@ def test_an_unlikely_amount_is_refused_and_raises_nothing_else(spent: str, *, wh
         ),
     ],
 )
-def test_tags_are_one_text_that_is_split(tags: str | None, read: tuple[str, ...] | None) -> None:
-    found = parse_record(body(tags=tags)).customer.tags
+def test_the_text_of_tags_is_split_at_commas(text: str | None, tags: tuple[str, ...] | None) -> None:
+    parsed = parse_record(body(tags=text)).customer.tags
 
-    assert found == read if read is not None else len(found) == 1
+    assert parsed == tags if tags is not None else len(parsed) == 1
 
 
 NO_IDS: list[object] = [None, -1, 0, 2**63, "x", "", 1.5, True, []]
@@ -104,7 +106,7 @@ def test_an_id_that_is_not_a_positive_64_bit_number_is_refused(value: object) ->
 
 
 @pytest.mark.parametrize("text", [b"", b"[]", b"{", b"null", b'"x"', b"\xff"], ids=repr)
-def test_what_is_not_an_object_is_refused(text: bytes) -> None:
+def test_json_that_is_not_an_object_is_refused(text: bytes) -> None:
     with pytest.raises(MalformedData):
         parse_record(text)
 
@@ -133,9 +135,9 @@ DIALECTS = [
 ]
 
 
-@pytest.mark.parametrize(("key", "value", "field", "read"), DIALECTS, ids=lambda value: str(value)[:20])
-def test_both_dialects_values_are_read(key: str, value: object, field: str, read: object) -> None:
-    assert getattr(parse_record(body(**{key: value})).customer, field) == read
+@pytest.mark.parametrize(("key", "value", "field", "parsed"), DIALECTS, ids=lambda value: str(value)[:20])
+def test_values_of_both_dialects_are_parsed(key: str, value: object, field: str, parsed: object) -> None:
+    assert getattr(parse_record(body(**{key: value})).customer, field) == parsed
 
 
 REFUSED: list[tuple[str, object]] = [
@@ -195,28 +197,28 @@ TYPICAL: dict[str, Any] = {
 
 
 @given(st.dictionaries(st.sampled_from(sorted(TYPICAL)), VALUES, max_size=4))
-def test_the_typed_reading_agrees_with_the_lenient_one(fields: dict[str, Any]) -> None:
+def test_the_typed_decoder_agrees_with_the_lenient_parser(fields: dict[str, Any]) -> None:
     typed = parse_typed_record(body(**TYPICAL | fields))
 
     if typed is not None:
         assert typed == record_from_mapping({"id": 7} | TYPICAL | fields)
 
 
-def test_the_typed_reading_takes_what_is_as_documented_and_nothing_else() -> None:
+def test_the_typed_decoder_accepts_only_complete_objects_as_documented() -> None:
     assert TYPICAL.keys() == RECORD_KEYS
     assert parse_typed_record(body(**TYPICAL)) is not None
     assert parse_typed_record(body(**{key: TYPICAL[key] for key in TYPICAL.keys() - {"note"}})) is None
     assert parse_typed_record(body(**TYPICAL, customer={"id": 8})) is None
 
 
-def test_a_record_says_which_keys_it_lacks() -> None:
+def test_a_record_lists_its_missing_keys() -> None:
     record = record_from_mapping({"id": 7, "total_spent": Decimal("1.5"), "other": object()})
 
     assert record == CustomerRecord(Customer(id=7, total_spent=1_5000), RECORD_KEYS - {"total_spent"})
     assert record.digest is None
 
 
-def test_a_moment_without_a_zone_is_utc() -> None:
+def test_a_time_without_a_zone_is_utc() -> None:
     customer = parse_record(body(created_at="2021-08-18T05:58:03")).customer
 
     assert customer.created_ms == int(datetime(2021, 8, 18, 5, 58, 3, tzinfo=UTC).timestamp() * 1000)

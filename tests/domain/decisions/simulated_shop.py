@@ -1,4 +1,4 @@
-"""One customer's life through days, rules and roll-backs: decided, written, and remembered in a ledger."""
+"""A shop with one customer, through days, publications and roll-backs."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ from tests.reference.strategies import moment
 
 
 @dataclass
-class Life:
-    """A shop with one customer. Version n is the n-th document."""
+class SimulatedShop:
+    """A shop with one customer and a ledger. Version n is the n-th document."""
 
     docs: list[RuleSet]
     customer: Customer
     today: date
-    standing: CustomerState = field(default_factory=CustomerState)
-    pasts: list[Inheritance] = field(default_factory=lambda: [NO_INHERITANCE])
+    state: CustomerState = field(default_factory=CustomerState)
+    inheritances: list[Inheritance] = field(default_factory=lambda: [NO_INHERITANCE])
     ledger: list[LedgerChange] = field(default_factory=list)
-    touches: dict[str, ExternalChange] = field(default_factory=dict)
-    clock: int = 0
+    external_changes: dict[str, ExternalChange] = field(default_factory=dict)
+    sequence: int = 0  # orders ledger changes and changes by hand
     compiled: CompiledRules | None = None
 
     @property
@@ -47,60 +47,64 @@ class Life:
     def tags(self) -> frozenset[str]:
         return frozenset(map(fold, self.customer.tags))
 
-    def twin(self) -> Life:
-        """Another world, in which it goes on otherwise."""
-        return replace(self, docs=[*self.docs], pasts=[*self.pasts], ledger=[*self.ledger])
+    def copy(self) -> SimulatedShop:
+        """An independent shop with the same history."""
+        return replace(self, docs=[*self.docs], inheritances=[*self.inheritances], ledger=[*self.ledger])
 
-    def look(self) -> Decision:
-        """Decide and write; what was to be put back is settled by it."""
-        self.compiled = self.compiled or compile_rules(self.docs[-1], inheritance=self.pasts[-1])
+    def decide(self) -> Decision:
+        """Decide, write the tags, store the state and append to the ledger."""
+        self.compiled = self.compiled or compile_rules(self.docs[-1], inheritance=self.inheritances[-1])
         decision = decide_with_restores(
             rules=self.compiled,
             customer=self.customer,
-            state=self.standing,
+            state=self.state,
             today=self.today.toordinal(),
             now_ms=moment(self.today, 12, self.docs[-1].timezone),
             version=self.version,
         )
-        for one in decision.changes:
-            self.clock += 1
-            self.ledger.append(LedgerChange(1, one.tag, self.version, self.clock, one.cause, undo=one.undo))
-        self.retag(*apply_change(tag_set(self.customer.tags), decision.change).names)
-        self.standing = decision.state
+        for outcome in decision.changes:
+            self.sequence += 1
+            self.ledger.append(
+                LedgerChange(1, outcome.tag, self.version, self.sequence, outcome.cause, undo=outcome.undo)
+            )
+        self.set_tags(*apply_change(tag_set(self.customer.tags), decision.change).names)
+        self.state = decision.state
         return decision
 
-    def retag(self, *tags: str) -> None:
+    def set_tags(self, *tags: str) -> None:
         self.customer = msgspec.structs.replace(self.customer, tags=tags)
 
-    def spend(self, total: int) -> None:
+    def set_spent(self, total: int) -> None:
         self.customer = msgspec.structs.replace(self.customer, total_spent=total * 10_000)
 
     def exclude(self, *ids: str) -> None:
-        self.standing = replace(self.standing, excluded_rules=frozenset(ids))
+        self.state = replace(self.state, excluded_rules=frozenset(ids))
 
-    def take_off(self, tag: str) -> None:
-        """A person does, and it is noticed."""
-        self.clock += 1
-        self.touches[fold(tag)] = ExternalChange(tag, added=False, at_ms=self.clock)
-        self.retag(*(one for one in self.customer.tags if fold(one) != fold(tag)))
+    def remove_by_hand(self, tag: str) -> None:
+        """A person removes a tag, and a drain notices it."""
+        self.sequence += 1
+        self.external_changes[fold(tag)] = ExternalChange(tag, added=False, at_ms=self.sequence)
+        self.set_tags(*(other for other in self.customer.tags if fold(other) != fold(tag)))
 
     def publish(self, doc: RuleSet) -> None:
-        self._go_live(doc, inherit(self.pasts[-1], before=self.docs[-1], after=doc))
+        self._activate(doc, inherit(self.inheritances[-1], before=self.docs[-1], after=doc))
 
     def roll_back(self, *, to: int) -> None:
         doc, by = self.docs[to - 1], self.version + 1
         undone = {number: self.docs[number - 1] for number in range(to + 1, by)}
-        inherited = inherit(self.pasts[-1], before=self.docs[-1], after=doc)
-        past = inherit_rollback(inherited, undone=undone, restored=doc, target=self.pasts[to - 1])
+        inherited = inherit(self.inheritances[-1], before=self.docs[-1], after=doc)
+        inheritance = inherit_rollback(
+            inherited, undone=undone, restored=doc, target=self.inheritances[to - 1]
+        )
         collector = RollbackCollector(undone=frozenset(undone), by=by)
         for change in self.ledger:
             collector.add(change)
-        new = collector.restores({1: self.touches}).get(1, {})
-        restores = merge_restores(self.standing.restores, new, undone=past.rolled_back)
-        self.standing = replace(self.standing, restores=restores)
-        self._go_live(doc, past)
+        new = collector.restores({1: self.external_changes}).get(1, {})
+        restores = merge_restores(self.state.restores, new, undone=inheritance.rolled_back)
+        self.state = replace(self.state, restores=restores)
+        self._activate(doc, inheritance)
 
-    def _go_live(self, doc: RuleSet, past: Inheritance) -> None:
+    def _activate(self, doc: RuleSet, inheritance: Inheritance) -> None:
         self.docs.append(doc)
-        self.pasts.append(past)
+        self.inheritances.append(inheritance)
         self.compiled = None

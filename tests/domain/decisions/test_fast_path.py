@@ -26,64 +26,62 @@ DOCUMENTS = strategies.documents()
 LIKELY = strategies.documents(whens=likely)
 
 
-def decided_both_ways(
-    compiled: CompiledRules, customer: Customer, standing: CustomerState, today: date
+def decide_both_ways(
+    compiled: CompiledRules, customer: Customer, state: CustomerState, today: date
 ) -> tuple[Decision, Decision]:
     now_ms = strategies.moment(today, 12, compiled.rule_set.timezone)
     day = today.toordinal()
-    quick = decide(rules=compiled, customer=customer, state=standing, today=day, now_ms=now_ms, version=4)
+    fast = decide(rules=compiled, customer=customer, state=state, today=day, now_ms=now_ms, version=4)
     facts = compiled.build_facts(customer, day)
     whole = decide_by_steps(
-        rules=compiled, customer=customer, state=standing, facts=facts, now_ms=now_ms, version=4
+        rules=compiled, customer=customer, state=state, facts=facts, now_ms=now_ms, version=4
     )
-    return quick, whole
+    return fast, whole
 
 
 def by_tag(decision: Decision) -> Decision:
-    """The fast path names the tags that no rule gives first, whatever the order of the rules."""
-    ordered = sorted(decision.outcomes, key=lambda one: (one.tag, one.effect, one.rule))
+    """Sort the outcomes: the fast path lists the tags that no rule gives first, whatever the order of the rules."""
+    ordered = sorted(decision.outcomes, key=lambda outcome: (outcome.tag, outcome.effect, outcome.rule))
     return msgspec.structs.replace(decision, outcomes=tuple(ordered))
 
 
-def check(compiled: CompiledRules, customer: Customer, standing: CustomerState, today: date) -> Decision:
-    quick, whole = decided_both_ways(compiled, customer, standing, today)
+def check(compiled: CompiledRules, customer: Customer, state: CustomerState, today: date) -> Decision:
+    fast, whole = decide_both_ways(compiled, customer, state, today)
 
-    assert by_tag(quick) == by_tag(whole)
-    assert (quick.state is standing) is (whole.state is standing)
-    return quick
+    assert by_tag(fast) == by_tag(whole)
+    assert (fast.state is state) is (whole.state is state)
+    return fast
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_any_customer_is_decided_alike_both_ways(data: st.DataObject) -> None:
+def test_both_ways_decide_alike_for_any_customer(data: st.DataObject) -> None:
     doc, today = data.draw(DOCUMENTS), data.draw(strategies.DAYS)
-    standing = data.draw(
-        st.one_of(st.just(CustomerState()), strategies.customer_states(doc["timezone"], today))
-    )
+    state = data.draw(st.one_of(st.just(CustomerState()), strategies.customer_states(doc["timezone"], today)))
     compiled = compile_rules(validate_rules(doc), inheritance=data.draw(strategies.INHERITANCES))
 
-    check(compiled, data.draw(strategies.customers(doc["timezone"])), standing, today)
+    check(compiled, data.draw(strategies.customers(doc["timezone"])), state, today)
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
-def test_a_customer_at_rest_is_decided_alike_both_ways_after_one_edit(data: st.DataObject) -> None:
+def test_both_ways_decide_alike_after_an_edit(data: st.DataObject) -> None:
     doc, today = data.draw(LIKELY), data.draw(strategies.DAYS)
-    customer, standing, past = (
+    customer, state, inheritance = (
         data.draw(strategies.customers(doc["timezone"])),
         CustomerState(),
         NO_INHERITANCE,
     )
     rule_set = validate_rules(doc)
     for _ in range(3):
-        compiled = compile_rules(rule_set, inheritance=past)
-        decision = check(compiled, customer, standing, today)
+        compiled = compile_rules(rule_set, inheritance=inheritance)
+        decision = check(compiled, customer, state, today)
         tags = apply_change(tag_set(customer.tags), decision.change).names
-        customer, standing = msgspec.structs.replace(customer, tags=tags), decision.state
-        check(compiled, customer, standing, today)
+        customer, state = msgspec.structs.replace(customer, tags=tags), decision.state
+        check(compiled, customer, state, today)
         doc = data.draw(strategies.edited(doc))
         before, rule_set = rule_set, validate_rules(doc)
-        past = inherit(past, before=before, after=rule_set)
+        inheritance = inherit(inheritance, before=before, after=rule_set)
 
 
 RULES = """
@@ -102,7 +100,7 @@ OWNED_VIP = {"vip": Ownership("VIP", "vip", 0, 1)}
 
 
 @pytest.mark.parametrize(
-    ("customer", "standing", "expected"),
+    ("customer", "state", "expected"),
     [
         (Customer(id=1, total_spent=0), CustomerState(), True),
         (Customer(id=1, total_spent=50_0000, tags=("VIP",)), CustomerState(OWNED_VIP), True),
@@ -129,12 +127,12 @@ OWNED_VIP = {"vip": Ownership("VIP", "vip", 0, 1)}
     ],
 )
 def test_the_fast_path_answers_where_no_hold_changes_and_no_rule_reads_a_change(
-    customer: Customer, standing: CustomerState, *, expected: bool
+    customer: Customer, state: CustomerState, *, expected: bool
 ) -> None:
     compiled = compile_rules(
         parse_rules(RULES), inheritance=Inheritance(orphan_policies={"deleted": "leave", "removed": "remove"})
     )
     facts = compiled.build_facts(customer, TODAY.toordinal())
 
-    assert (fast_path(compiled, facts, standing) is not None) is expected
-    check(compiled, customer, standing, TODAY)
+    assert (fast_path(compiled, facts, state) is not None) is expected
+    check(compiled, customer, state, TODAY)

@@ -1,4 +1,4 @@
-"""What a roll-back puts back: which deeds count, and what the decision makes of a tag as if it had stayed."""
+"""What a roll-back restores, and how a decision treats a removed tag as if it had stayed."""
 
 from __future__ import annotations
 
@@ -19,71 +19,77 @@ from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoR
 from service.domain.documents.parser import validate_rules
 from service.domain.engine.compiler import compile_rules
 from service.domain.rules.document import RuleSet
-from tests.domain.decisions.simulated_shop import Life
+from tests.domain.decisions.simulated_shop import SimulatedShop
 
 START = date(2026, 1, 1)
-STOOD = UndoRecord("VIP", Ownership("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})
-TAKEN = LedgerChange(7, "VIP", 2, 10, "unmatched", STOOD)
-GIVEN = LedgerChange(7, "VIP", 2, 20, "matched")
+UNDO = UndoRecord("VIP", Ownership("VIP", "vip", 1, 1), {"vip": Hold("vip", 700_000)})
+REMOVAL = LedgerChange(7, "VIP", 2, 10, "unmatched", UNDO)
+ADDITION = LedgerChange(7, "VIP", 2, 20, "matched")
 
 
 @pytest.mark.parametrize(
-    ("deeds", "there"),
+    ("changes", "is_restored"),
     [
-        pytest.param([TAKEN], True, id="taken"),
-        pytest.param([TAKEN, GIVEN], True, id="taken, then given"),
-        pytest.param([GIVEN, TAKEN._replace(at_ms=30)], False, id="given, then taken: it was not there"),
-        pytest.param([TAKEN._replace(version=1)], False, id="taken by a version that stays"),
-        pytest.param([TAKEN._replace(undo=None)], False, id="an entry from before this was kept"),
-        pytest.param([TAKEN._replace(is_retraction=True)], False, id="a person retracted it"),
+        pytest.param([REMOVAL], True, id="removed"),
+        pytest.param([REMOVAL, ADDITION], True, id="removed, then added"),
         pytest.param(
-            [TAKEN, GIVEN, TAKEN._replace(at_ms=30, is_retraction=True)], False, id="retracted later"
+            [ADDITION, REMOVAL._replace(at_ms=30)], False, id="added, then removed: it was absent before"
         ),
-        pytest.param([TAKEN, GIVEN._replace(version=3, cause="restored")], False, id="put back already"),
-        pytest.param([TAKEN, GIVEN._replace(version=3)], True, id="given by the roll-back's own rules"),
+        pytest.param([REMOVAL._replace(version=1)], False, id="removed by a version that stays"),
+        pytest.param([REMOVAL._replace(undo=None)], False, id="removed without an undo record"),
+        pytest.param([REMOVAL._replace(is_retraction=True)], False, id="a person retracted it"),
+        pytest.param(
+            [REMOVAL, ADDITION, REMOVAL._replace(at_ms=30, is_retraction=True)], False, id="retracted later"
+        ),
+        pytest.param([REMOVAL, ADDITION._replace(version=3, cause="restored")], False, id="restored already"),
+        pytest.param([REMOVAL, ADDITION._replace(version=3)], True, id="added by the restored rules"),
     ],
 )
-def test_the_first_deed_of_the_undone_versions_decides(deeds: list[LedgerChange], there: bool) -> None:
+def test_only_the_first_change_by_an_undone_version_counts(
+    changes: list[LedgerChange], is_restored: bool
+) -> None:
     collector = RollbackCollector(undone=frozenset({2}), by=3)
-    for deed in deeds:
-        collector.add(deed)
+    for change in changes:
+        collector.add(change)
 
-    found = collector.restores({})
+    restores = collector.restores({})
 
-    assert found == (
-        {7: {"vip": UndoRecord("VIP", STOOD.ownership, STOOD.holds, restored_by=3)}} if there else {}
+    assert restores == (
+        {7: {"vip": UndoRecord("VIP", UNDO.ownership, UNDO.holds, restored_by=3)}} if is_restored else {}
     )
 
 
 @pytest.mark.parametrize(
-    ("touch", "there"),
+    ("external", "is_restored"),
     [
         (ExternalChange("vip", False, 11), False),
         (ExternalChange("vip", True, 11), False),
         (ExternalChange("vip", False, 9), True),
     ],
-    ids=["taken off since", "put on since", "touched before"],
+    ids=["removed by hand since", "added by hand since", "changed by hand before"],
 )
-def test_what_a_person_touched_since_stays_as_it_is(touch: ExternalChange, there: bool) -> None:
+def test_a_tag_that_a_person_changed_since_stays_as_it_is(
+    external: ExternalChange, is_restored: bool
+) -> None:
     collector = RollbackCollector(undone=frozenset({2}), by=3)
-    collector.add(TAKEN)
+    collector.add(REMOVAL)
 
-    assert bool(collector.restores({7: {"vip": touch}})) is there
+    assert bool(collector.restores({7: {"vip": external}})) is is_restored
 
 
-def test_what_waits_for_an_earlier_roll_back_waits_on_unless_that_is_undone() -> None:
+def test_a_restore_of_an_earlier_roll_back_waits_unless_that_is_undone() -> None:
     old, new = UndoRecord("VIP", restored_by=3), UndoRecord("VIP", restored_by=5)
 
     assert merge_restores({"vip": old}, {"vip": new}, undone=frozenset({4})) == {"vip": old}
     assert merge_restores({"vip": old}, {"vip": new}, undone=frozenset({3, 4})) == {"vip": new}
 
 
-def spent(least: int, **more: Any) -> dict[str, Any]:
-    return {"tag": "VIP", "when": {"field": "total_spent", "op": "at_least", "value": least}, **more}
+def spent(minimum: int, **more: Any) -> dict[str, Any]:
+    return {"tag": "VIP", "when": {"field": "total_spent", "op": "at_least", "value": minimum}, **more}
 
 
 def doc(*rules: dict[str, Any], tiers: tuple[dict[str, Any], ...] = ()) -> RuleSet:
-    return validate_rules({"rules": [{"id": "vip", **one} for one in rules], "tiers": [*tiers]})
+    return validate_rules({"rules": [{"id": "vip", **fields} for fields in rules], "tiers": [*tiers]})
 
 
 def tier(**more: Any) -> dict[str, Any]:
@@ -91,17 +97,17 @@ def tier(**more: Any) -> dict[str, Any]:
     return {"id": "hang", "levels": levels, **more}
 
 
-def undone(before: RuleSet, after: RuleSet, *, tags: tuple[str, ...] = (), days: int = 0) -> Life:
-    """Given by the first rules, kept by them, taken by the second, rolled back after some days."""
-    life = Life([before], Customer(id=1, total_spent=60_0000, tags=tags), START)
-    life.look()
-    life.spend(12)
-    life.look()
-    life.publish(after)
-    life.look()
-    life.today += timedelta(days=days)
-    life.roll_back(to=1)
-    return life
+def undone(before: RuleSet, after: RuleSet, *, tags: tuple[str, ...] = (), days: int = 0) -> SimulatedShop:
+    """The first rules add a tag, the second remove it, and a roll-back follows after some days."""
+    shop = SimulatedShop([before], Customer(id=1, total_spent=60_0000, tags=tags), START)
+    shop.decide()
+    shop.set_spent(12)
+    shop.decide()
+    shop.publish(after)
+    shop.decide()
+    shop.today += timedelta(days=days)
+    shop.roll_back(to=1)
+    return shop
 
 
 STRICT = doc(spent(50))
@@ -146,40 +152,40 @@ STRICT = doc(spent(50))
 def test_the_restored_rules_decide_as_if_the_tag_had_stayed(
     before: RuleSet, after: RuleSet, days: int, tags: set[str]
 ) -> None:
-    life = undone(before, after, days=days)
+    shop = undone(before, after, days=days)
 
-    life.look()
+    shop.decide()
 
-    assert life.tags == tags
-    assert not life.standing.restores
-    assert not life.look().change
+    assert shop.tags == tags
+    assert not shop.state.restores
+    assert not shop.decide().change
 
 
-def test_a_tag_that_is_put_back_is_ours_by_the_restored_rule_and_says_why() -> None:
-    life = undone(doc(spent(50, keep="forever")), STRICT)
+def test_a_restored_tag_is_owned_by_the_restored_rule_and_has_its_cause() -> None:
+    shop = undone(doc(spent(50, keep="forever")), STRICT)
 
-    decision = life.look()
+    decision = shop.decide()
 
     (change,) = decision.changes
     assert (change.effect, change.tag, change.rule, change.cause) == ("add", "VIP", "vip", "restored")
     assert change.evidence == {"total_spent": 12_0000}
-    own = life.standing.ownership["vip"]
+    own = shop.state.ownership["vip"]
     assert (own.rule, own.version) == ("vip", 3)
-    assert life.standing.holds["vip"] == Hold("vip", START.toordinal())
+    assert shop.state.holds["vip"] == Hold("vip", START.toordinal())
 
 
-def test_a_persons_tag_that_was_taken_is_put_back_as_theirs() -> None:
-    nobodys = doc({**spent(1), "tag": "Khác", "enabled": False})
-    life = undone(nobodys, doc(spent(50, owns="all")), tags=("vip",))
+def test_a_tag_of_a_person_is_restored_as_not_ours() -> None:
+    no_rules = doc({**spent(1), "tag": "Khác", "enabled": False})
+    shop = undone(no_rules, doc(spent(50, owns="all")), tags=("vip",))
 
-    decision = life.look()
+    decision = shop.decide()
 
     assert decision.change.add == ("vip",)
-    assert life.standing.ownership == {}
+    assert shop.state.ownership == {}
 
 
-def test_a_tag_of_a_persons_that_is_ours_by_now_is_removed_as_theirs() -> None:
-    """As if it had never been removed: then we would not own it."""
+def test_a_tag_of_a_person_that_is_ours_by_now_is_removed_as_not_ours() -> None:
+    """If it had never been removed, we would not own it."""
     ours = Ownership("VIP", "vip", 1_000, 2)
 
     decision = decide_with_restores(
@@ -196,33 +202,33 @@ def test_a_tag_of_a_persons_that_is_ours_by_now_is_removed_as_theirs() -> None:
     assert decision.state == CustomerState()
 
 
-def test_a_tag_that_a_person_put_on_meanwhile_is_theirs() -> None:
-    life = undone(doc(spent(50, keep="forever")), STRICT)
-    life.retag("VIP")
+def test_a_tag_that_a_person_added_meanwhile_is_not_ours() -> None:
+    shop = undone(doc(spent(50, keep="forever")), STRICT)
+    shop.set_tags("VIP")
 
-    assert not life.look().change
-    assert life.standing.ownership == {}
-
-
-def test_a_customer_excluded_meanwhile_is_left_alone() -> None:
-    life = undone(doc(spent(50, keep="forever")), STRICT)
-    life.exclude("vip")
-
-    assert not life.look().change
+    assert not shop.decide().change
+    assert shop.state.ownership == {}
 
 
-def test_a_person_who_took_off_what_the_undone_rules_gave_again_has_the_last_word() -> None:
-    life = undone(doc(spent(50, keep="forever")), STRICT)
-    life.roll_back(to=2)
-    life.spend(70)
-    life.look()
-    life.spend(12)
-    life.take_off("VIP")
-    life.roll_back(to=1)
+def test_nothing_is_restored_to_a_customer_who_was_excluded_meanwhile() -> None:
+    shop = undone(doc(spent(50, keep="forever")), STRICT)
+    shop.exclude("vip")
 
-    life.look()
+    assert not shop.decide().change
 
-    assert life.tags == set()
+
+def test_a_tag_that_a_person_removed_after_it_was_added_again_is_not_restored() -> None:
+    shop = undone(doc(spent(50, keep="forever")), STRICT)
+    shop.roll_back(to=2)
+    shop.set_spent(70)
+    shop.decide()
+    shop.set_spent(12)
+    shop.remove_by_hand("VIP")
+    shop.roll_back(to=1)
+
+    shop.decide()
+
+    assert shop.tags == set()
 
 
 def silver(**when: Any) -> RuleSet:
@@ -232,21 +238,23 @@ def silver(**when: Any) -> RuleSet:
     )
 
 
-@pytest.mark.parametrize("later", [5, 6], ids=["its tag is still there", "its tag was taken"])
-def test_the_days_on_which_only_the_undone_rules_saw_a_lower_level_are_not_waited(later: int) -> None:
-    life = Life([silver(field="tags", op="has_any", value=["X"])], Customer(id=1, tags=("X",)), START)
-    life.look()
-    life.publish(silver(field="orders_count", op="at_least", value=9))
+@pytest.mark.parametrize("later", [5, 6], ids=["its tag is present", "its tag was removed"])
+def test_days_on_which_only_the_undone_rules_observed_a_lower_level_do_not_count(later: int) -> None:
+    shop = SimulatedShop(
+        [silver(field="tags", op="has_any", value=["X"])], Customer(id=1, tags=("X",)), START
+    )
+    shop.decide()
+    shop.publish(silver(field="orders_count", op="at_least", value=9))
     for days in sorted({0, later - 5, later - 1}):
-        life.today = START + timedelta(days=days)
-        life.look()
-    life.today = START + timedelta(days=later)
+        shop.today = START + timedelta(days=days)
+        shop.decide()
+    shop.today = START + timedelta(days=later)
     if later > 5:
-        life.look()
-    life.retag(*(tag for tag in life.customer.tags if tag != "X"))
-    life.roll_back(to=1)
+        shop.decide()
+    shop.set_tags(*(tag for tag in shop.customer.tags if tag != "X"))
+    shop.roll_back(to=1)
 
-    for days, there in ((0, True), (4, True), (5, False)):
-        life.today = START + timedelta(days=later + days)
-        life.look()
-        assert ("silver" in life.tags) is there
+    for days, is_present in ((0, True), (4, True), (5, False)):
+        shop.today = START + timedelta(days=later + days)
+        shop.decide()
+        assert ("silver" in shop.tags) is is_present

@@ -1,3 +1,5 @@
+"""Rule sets as YAML and canonical JSON, and the id of their content."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -33,7 +35,7 @@ def with_texts(doc: dict[str, Any], note: str, tag: str, word: str) -> dict[str,
 
 @given(doc=strategies.documents(), note=TEXTS, tag=TEXTS, word=TEXTS)
 @settings(max_examples=40, deadline=None)
-def test_a_document_written_as_yaml_or_json_reads_as_itself(
+def test_a_rule_set_written_as_yaml_or_json_parses_to_an_equal_rule_set(
     doc: dict[str, Any], note: str, tag: str, word: str
 ) -> None:
     if strategies.publishable(with_texts(doc, note, tag, word)) is None:
@@ -45,7 +47,7 @@ def test_a_document_written_as_yaml_or_json_reads_as_itself(
     assert parse_rules(canonical_json(rule_set).decode()) == rule_set
 
 
-def test_values_stay_as_they_were_authored() -> None:
+def test_values_are_written_as_they_were_authored() -> None:
     doc = {
         "version": 1,
         "currency": "USD",

@@ -1,4 +1,4 @@
-"""Nothing that a person wrote is in the code that rules become, and it means the same there as in the document."""
+"""Generated code contains nothing that a person wrote, and compares it as it was written."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from service.domain.rules.operators import OPERATORS
 
 
 def tagged(text: str) -> str:
-    """The text as a tag may have it: a tag has no line break and no other control character."""
-    return "".join(one for one in text if category(one) not in {"Cc", "Zl", "Zp"})
+    """The text without line breaks and other control characters, which a tag cannot have."""
+    return "".join(character for character in text if category(character) not in {"Cc", "Zl", "Zp"})
 
 
 TODAY = 739_000
@@ -36,7 +36,7 @@ HOSTILE = (
     "'", '"', "'''", '"""', "\\", "\\'", "\n", "a\nimport os", "\r", "\x00", "\u2028", "\u202e", "#", ";", ":",
     "{", "}", "{}", "{value}", "{fact}", "{0.__class__}", "%s", "%(value)s", "f'{1}'", ")", ") or True or (",
     "'); raise SystemExit #", "__import__('os').abort()", "v0", "v1", "it", "facts", "facts.note", "None", "True",
-    "wanted", "return None", "tags", "made", "never", "lambda: 0", "é", "é", "Đ", "ß", "İ", "ﬁ", "👩‍👩‍👧", "￿",
+    "wanted", "return None", "tags", "generated", "never", "lambda: 0", "é", "é", "Đ", "ß", "İ", "ﬁ", "👩‍👩‍👧", "￿",
 )  # fmt: skip
 TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(text))) and "," not in text)
 OURS = {
@@ -52,7 +52,7 @@ def leaf(field: str, op: str, value: Any = None) -> dict[str, Any]:
 
 
 def comparisons(text: str) -> Iterator[dict[str, Any]]:
-    """Every comparison that a person's text can stand in."""
+    """Every comparison that may contain a text of a person."""
     for field in FIELDS.values():
         if field.name == "gender":
             continue  # its values are numbers
@@ -66,9 +66,9 @@ def comparisons(text: str) -> Iterator[dict[str, Any]]:
 
 
 def document(text: str) -> dict[str, Any]:
-    """Rules and a tier with the text wherever one may be; the shape is always the same."""
-    found = [*comparisons(text)]
-    some = found[::4]  # a rule has fifty at most
+    """Rules and a tier with the text in every possible place, always of the same shape."""
+    conditions = [*comparisons(text)]
+    some = conditions[::4]  # a rule has fifty at most
     dated = [
         leaf("last_order_date", "within_last", "9 days"),
         leaf("birthday", "today"),
@@ -79,12 +79,17 @@ def document(text: str) -> dict[str, Any]:
     return {
         "rules": [
             {"id": "r-0", "tag": f"{tagged(text)}0", "when": when, "keep": "9 days"} | named,
-            *({"id": f"r{at}", "tag": f"{tagged(text)}{at}", "when": one} for at, one in enumerate(found, 1)),
+            *(
+                {"id": f"r{at}", "tag": f"{tagged(text)}{at}", "when": one}
+                for at, one in enumerate(conditions, 1)
+            ),
         ],
         "tiers": [
             {
                 "id": "t",
-                "levels": [{"tag": f"{tagged(text)} {at}", "when": one} for at, one in enumerate(found[:3])],
+                "levels": [
+                    {"tag": f"{tagged(text)} {at}", "when": one} for at, one in enumerate(conditions[:3])
+                ],
             }
             | named
         ],
@@ -99,20 +104,20 @@ def nodes(branch: CompiledExpression) -> Iterator[CompiledExpression]:
 
 
 def functions(compiled: CompiledRules) -> list[FunctionType]:
-    """All that a rule set is compiled to."""
+    """All functions that are generated for a rule set."""
     trees = (*(rule.when for rule in compiled.rules), *(one.when for one in compiled.tiers[0].levels))
     every = [node for tree in trees for node in nodes(tree)]
-    flips = (
+    next_changes = (
         compiled.next_change,
-        *(flip for _, flip in compiled.next_change_by_rule),
+        *(next_change for _, next_change in compiled.next_change_by_rule),
         *(node.next_change for node in every),
     )
-    made = (compiled.build_facts, compiled.fast_path, *flips, *(node.matches for node in every))
+    made = (compiled.build_facts, compiled.fast_path, *next_changes, *(node.matches for node in every))
     return [one for one in made if isinstance(one, FunctionType)]
 
 
 class Code(NamedTuple):
-    """All there is in a function besides what is bound to it."""
+    """Everything in a function but its bound values."""
 
     steps: bytes
     names: tuple[str, ...]
@@ -143,7 +148,7 @@ def test_the_code_does_not_depend_on_any_text(text: str) -> None:
     check(text)
 
 
-def test_the_code_has_no_names_but_ours_and_no_texts_at_all() -> None:
+def test_the_code_has_only_our_names_and_no_texts() -> None:
     names = {name for one in CODE for name in (*one.names, *one.variables)}
     constants = {constant for one in CODE for constant in one.constants}
 
@@ -151,7 +156,7 @@ def test_the_code_has_no_names_but_ours_and_no_texts_at_all() -> None:
     assert {*map(type, constants)} <= {int, type(None)}
 
 
-def test_what_is_compiled_reaches_nothing_but_what_was_bound_to_it() -> None:
+def test_generated_functions_have_no_builtins() -> None:
     for function in functions(compile_rules(validate_rules(document(TAME)))):
         assert function.__globals__["__builtins__"] == {}
 

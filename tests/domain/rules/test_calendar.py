@@ -1,3 +1,5 @@
+"""Days in a shop's time zone, anniversaries, months and ages, against the standard library."""
+
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
@@ -31,14 +33,14 @@ ZONES = [
 
 @pytest.mark.parametrize("zone", ZONES)
 @given(moment=st.datetimes(EARLIEST, LATEST, timezones=st.just(UTC)))
-def test_a_moment_falls_on_the_day_that_the_zones_own_clocks_showed(zone: str, moment: datetime) -> None:
+def test_a_time_falls_on_its_local_day(zone: str, moment: datetime) -> None:
     ms = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
     assert date.fromordinal(calendar_for(zone).day_of(ms)) == moment.astimezone(ZoneInfo(zone)).date()
 
 
 @pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Africa/Casablanca", "Pacific/Apia"])
-def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: str) -> None:
+def test_every_hour_of_a_year_with_clock_changes_falls_on_its_local_day(zone: str) -> None:
     start = datetime(2011, 1, 1, tzinfo=UTC)
     for hour in range(366 * 24):
         moment = start + timedelta(hours=hour, minutes=-1)
@@ -54,11 +56,11 @@ def test_every_hour_around_a_change_of_the_clock_falls_on_the_right_day(zone: st
         pytest.param(10**17, date.max, id="after all days"),
     ],
 )
-def test_moments_beyond_the_calendar_fall_on_its_ends(ms: int, expected: date) -> None:
+def test_times_beyond_the_calendar_fall_on_its_first_or_last_day(ms: int, expected: date) -> None:
     assert date.fromordinal(calendar_for("America/New_York").day_of(ms)) == expected
 
 
-def test_a_birthday_stored_as_the_evening_before_in_utc_is_the_local_day() -> None:
+def test_a_birthday_stored_as_the_evening_before_in_utc_is_on_the_local_day() -> None:
     moment = datetime(1990, 5, 31, 17, tzinfo=UTC)
 
     day = calendar_for("Asia/Ho_Chi_Minh").day_of(int(moment.timestamp()) * 1000)
@@ -85,27 +87,27 @@ def test_29_february_is_not_celebrated_on_the_28th_of_a_leap_year() -> None:
 
 
 @given(born=st.dates(), today=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
-def test_the_next_anniversary_is_the_first_that_is_not_over(born: date, today: date) -> None:
-    found = next_anniversary(born, make_day(today.toordinal()))
+def test_the_next_anniversary_is_the_first_that_is_today_or_later(born: date, today: date) -> None:
+    ordinal = next_anniversary(born, make_day(today.toordinal()))
 
-    assert today.toordinal() <= found <= today.toordinal() + 366
-    assert (born.month, born.day) in make_day(found).celebrated
+    assert today.toordinal() <= ordinal <= today.toordinal() + 366
+    assert (born.month, born.day) in make_day(ordinal).celebrated
 
 
 @given(month=st.integers(1, 12), after=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
-def test_the_first_of_a_month_is_the_next_one(month: int, after: date) -> None:
-    found = date.fromordinal(next_first_of_month(month, after.toordinal()))
+def test_the_next_first_of_a_month_is_within_a_year(month: int, after: date) -> None:
+    first = date.fromordinal(next_first_of_month(month, after.toordinal()))
 
-    assert (found.month, found.day) == (month, 1)
-    assert after < found <= after + timedelta(days=366)
+    assert (first.month, first.day) == (month, 1)
+    assert after < first <= after + timedelta(days=366)
 
 
 @given(month=st.integers(1, 12), today=st.dates(date(1900, 1, 1), date(2400, 1, 1)))
-def test_a_months_edge_is_the_next_day_on_which_it_begins_or_ends(month: int, today: date) -> None:
+def test_a_month_boundary_is_the_next_day_on_which_the_month_begins_or_ends(month: int, today: date) -> None:
     ahead = (today + timedelta(days=days) for days in range(1, 367))
-    edge = next(on for on in ahead if (on.month == month) is not (today.month == month))
+    boundary = next(on for on in ahead if (on.month == month) is not (today.month == month))
 
-    assert date.fromordinal(make_day(today.toordinal()).month_boundaries[month % 12]) == edge
+    assert date.fromordinal(make_day(today.toordinal()).month_boundaries[month % 12]) == boundary
 
 
 @pytest.mark.parametrize(
@@ -116,5 +118,5 @@ def test_a_months_edge_is_the_next_day_on_which_it_begins_or_ends(month: int, to
         pytest.param(date(1990, 1, 1), 0, id="before birth"),
     ],
 )
-def test_age_turns_on_the_birthday(today: date, expected: int) -> None:
+def test_the_age_changes_on_the_birthday(today: date, expected: int) -> None:
     assert age(date(1992, 2, 29), make_day(today.toordinal())) == expected

@@ -1,3 +1,5 @@
+"""Amounts and durations in Vietnamese and English texts."""
+
 from __future__ import annotations
 
 from decimal import Decimal
@@ -30,14 +32,14 @@ from service.domain.rules.operands import parse_amount, parse_duration_days
         ("1_000 days", 1000),
     ],
 )
-def test_a_length_of_time_is_read_with_or_without_accents(text: str, days: int) -> None:
+def test_a_duration_is_parsed_with_or_without_accents(text: str, days: int) -> None:
     assert parse_duration_days(text) == days
 
 
 @pytest.mark.parametrize(
     "text", ["", "90", "days", "-1 days", "1.5 days", "90 nay", "90 hours", "101 years", "9" * 50]
 )
-def test_what_is_no_length_of_time_is_not_guessed(text: str) -> None:
+def test_other_texts_are_not_durations(text: str) -> None:
     assert parse_duration_days(text) is None
 
 
@@ -66,16 +68,16 @@ def test_what_is_no_length_of_time_is_not_guessed(text: str) -> None:
         ("41.94", "41.94"),
     ],
 )
-def test_an_amount_is_read_as_people_in_a_form_type_it(text: str, amount: int | str) -> None:
+def test_an_amount_is_parsed_as_people_type_it(text: str, amount: int | str) -> None:
     assert parse_amount(text) == Decimal(amount)
 
 
 @pytest.mark.parametrize("text", ["", "triệu", "mười triệu", "1.2.3", "10 apples", "1" * 100, "nan", "inf"])
-def test_what_is_no_amount_is_not_guessed(text: str) -> None:
+def test_other_texts_are_not_amounts(text: str) -> None:
     assert parse_amount(text) is None
 
 
 @given(st.text(max_size=80))
-def test_no_text_makes_the_readers_fail(text: str) -> None:
+def test_no_text_makes_the_parsers_raise(text: str) -> None:
     parse_amount(text)
     parse_duration_days(text)

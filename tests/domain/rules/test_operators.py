@@ -1,4 +1,4 @@
-"""Every operator against its negative twin, and against empty values."""
+"""Every operator against its complement, its interval, and empty values."""
 
 from __future__ import annotations
 
@@ -44,20 +44,20 @@ IDS = [f"{field.name}-{operator.name}" for field, operator in EVERY]
 NEGATIVE = {"is_not", "not_in", "not_contains", "has_none", "is_empty"}
 
 
-def condition(field: str, operator: Operator) -> Condition:
+def example_condition(field: str, operator: Operator) -> Condition:
     value = EXAMPLES[operator.operand_type]
     if field == "gender" and operator.operand_type in {OperandType.CHOICE, OperandType.CHOICE_LIST}:
         value = "male" if operator.operand_type is OperandType.CHOICE else ["male", 0]
     return Condition.model_validate({"field": field, "op": operator.name, "value": value})
 
 
-def answer(tree: Condition, customer: Customer) -> bool:
+def evaluate(condition: Condition, customer: Customer) -> bool:
     facts = build_facts(customer, TODAY, calendar=calendar_for(ZONE))
-    return compile_expression(tree, currency="VND").matches(facts)
+    return compile_expression(condition, currency="VND").matches(facts)
 
 
-def asked(field: str, op: str, value: Any, customer: Customer) -> bool:
-    return answer(Condition.model_validate({"field": field, "op": op, "value": value}), customer)
+def matches(field: str, op: str, value: Any, customer: Customer) -> bool:
+    return evaluate(Condition.model_validate({"field": field, "op": op, "value": value}), customer)
 
 
 @pytest.mark.parametrize(
@@ -67,34 +67,38 @@ def asked(field: str, op: str, value: Any, customer: Customer) -> bool:
 )
 @given(customer=customers(ZONE))
 @settings(max_examples=15, deadline=None)
-def test_an_operators_twin_is_its_exact_complement(
+def test_an_operator_and_its_complement_are_never_both_true_or_both_false(
     field: str, operator: Operator, customer: Customer
 ) -> None:
-    twin = OPERATORS[operator.field_type][operator.complement or ""]
-    assert twin.complement == operator.name
+    complement = OPERATORS[operator.field_type][operator.complement or ""]
+    assert complement.complement == operator.name
 
-    assert answer(condition(field, operator), customer) is not answer(condition(field, twin), customer)
+    assert evaluate(example_condition(field, operator), customer) is not evaluate(
+        example_condition(field, complement), customer
+    )
 
 
 @pytest.mark.parametrize(("field", "operator"), [(f.name, o) for f, o in EVERY], ids=IDS)
 def test_an_empty_value_matches_only_negative_operators(field: str, operator: Operator) -> None:
-    assert answer(condition(field, operator), EMPTY) is (operator.name in NEGATIVE)
+    assert evaluate(example_condition(field, operator), EMPTY) is (operator.name in NEGATIVE)
 
 
 @pytest.mark.parametrize(("field", "operator"), [(f.name, o) for f, o in EVERY], ids=IDS)
-def test_an_operator_says_whether_it_matches_an_empty_value(field: str, operator: Operator) -> None:
-    assert operator.matches_empty is answer(condition(field, operator), EMPTY)
+def test_matches_empty_is_true_for_operators_that_match_an_empty_value(
+    field: str, operator: Operator
+) -> None:
+    assert operator.matches_empty is evaluate(example_condition(field, operator), EMPTY)
 
 
-COMPARED = [(f.name, o) for f, o in EVERY if o.interval is not None]
+WITH_INTERVAL = [(f.name, o) for f, o in EVERY if o.interval is not None]
 
 
 @pytest.mark.parametrize(
-    ("field", "operator"), COMPARED, ids=[f"{name}-{one.name}" for name, one in COMPARED]
+    ("field", "operator"), WITH_INTERVAL, ids=[f"{name}-{operator.name}" for name, operator in WITH_INTERVAL]
 )
 @given(data=st.data())
 @settings(max_examples=30, deadline=None)
-def test_a_test_holds_exactly_for_the_values_in_its_operators_interval(
+def test_an_operator_matches_exactly_the_values_in_its_interval(
     field: str, operator: Operator, data: st.DataObject
 ) -> None:
     small = st.integers(-3, 40)
@@ -120,23 +124,31 @@ def test_a_test_holds_exactly_for_the_values_in_its_operators_interval(
 
 
 def test_every_comparison_of_numbers_and_days_has_an_interval() -> None:
-    counted = [one for field, one in EVERY if field.type in {FieldType.MONEY, FieldType.INT, FieldType.DATE}]
+    operators = [
+        operator
+        for field, operator in EVERY
+        if field.type in {FieldType.MONEY, FieldType.INT, FieldType.DATE}
+    ]
 
-    assert all(one.interval is not None for one in counted if one.operand_type is not OperandType.NONE)
+    assert all(
+        operator.interval is not None
+        for operator in operators
+        if operator.operand_type is not OperandType.NONE
+    )
 
 
 def test_an_amount_just_below_the_limit_does_not_reach_it() -> None:
     below = Customer(id=1, total_spent=9_999_999_9999, orders_count=1)
 
-    assert not asked("total_spent", "at_least", 10_000_000, below)
-    assert asked("total_spent", "less_than", 10_000_000, below)
-    assert not asked("avg_order_value", "at_least", 10_000_000, below)
+    assert not matches("total_spent", "at_least", 10_000_000, below)
+    assert matches("total_spent", "less_than", 10_000_000, below)
+    assert not matches("avg_order_value", "at_least", 10_000_000, below)
 
 
-@pytest.mark.parametrize("kind", list(FieldType))
-def test_every_type_of_field_has_operators_and_every_one_its_table_entry(kind: FieldType) -> None:
-    assert OPERATORS[kind]
-    assert all(operator.field_type is kind for operator in OPERATORS[kind].values())
+@pytest.mark.parametrize("field_type", list(FieldType))
+def test_every_field_type_has_operators_of_its_own(field_type: FieldType) -> None:
+    assert OPERATORS[field_type]
+    assert all(operator.field_type is field_type for operator in OPERATORS[field_type].values())
 
 
 SPELLINGS = [
@@ -150,26 +162,26 @@ SPELLINGS = [
 def test_spellings_that_look_alike_are_the_same_value(written: str, stored: str) -> None:
     customer = Customer(id=1, province=stored, group=stored, note=stored, tags=(stored.strip(),))
 
-    assert asked("province", "is", written, customer)
-    assert asked("group", "in", [written], customer)
-    assert asked("note", "contains", written, customer)
-    assert asked("tags", "has_any", [written], customer)
-    assert not asked("tags", "has_none", [written], customer)
+    assert matches("province", "is", written, customer)
+    assert matches("group", "in", [written], customer)
+    assert matches("note", "contains", written, customer)
+    assert matches("tags", "has_any", [written], customer)
+    assert not matches("tags", "has_none", [written], customer)
 
 
-def test_accents_are_never_folded_away_in_matching() -> None:
+def test_texts_with_and_without_accents_do_not_match() -> None:
     customer = Customer(id=1, province="Ho Chi Minh", note="Đà Nẵng")
 
-    assert not asked("province", "is", "Hồ Chí Minh", customer)
-    assert not asked("note", "contains", "Da Nang", customer)
+    assert not matches("province", "is", "Hồ Chí Minh", customer)
+    assert not matches("note", "contains", "Da Nang", customer)
 
 
 def test_a_province_matches_by_its_name_or_its_code() -> None:
     customer = Customer(id=1, province="Hồ Chí Minh", province_code="HC")
 
-    assert asked("province", "is", "hc", customer)
-    assert asked("province", "in", ["Hà Nội", "Hồ Chí Minh"], customer)
-    assert not asked("province", "not_in", ["HC"], customer)
+    assert matches("province", "is", "hc", customer)
+    assert matches("province", "in", ["Hà Nội", "Hồ Chí Minh"], customer)
+    assert not matches("province", "not_in", ["HC"], customer)
 
 
 @pytest.mark.parametrize(
@@ -186,13 +198,13 @@ def test_a_province_matches_by_its_name_or_its_code() -> None:
         pytest.param("first_name", "is_empty", None, Customer(id=1, first_name="  "), id="blank is empty"),
     ],
 )  # fmt: skip
-def test_values_that_look_like_nothing_are_told_from_nothing(
+def test_zero_and_false_are_values_and_blank_is_empty(
     field: str, op: str, value: Any, customer: Customer
 ) -> None:
-    assert asked(field, op, value, customer)
+    assert matches(field, op, value, customer)
 
 
-def test_money_is_written_in_whole_units_and_compared_in_the_smallest() -> None:
+def test_money_is_authored_in_units_and_compared_in_ten_thousandths() -> None:
     tree = Condition.model_validate({"field": "total_spent", "op": "at_least", "value": 41.94})
     facts = build_facts(Customer(id=1, total_spent=41_9400), TODAY, calendar=calendar_for(ZONE))
 

@@ -1,4 +1,4 @@
-"""What becomes of a customer: decided from the record, what we keep, and what the mark says; no store needed."""
+"""The evaluation of a marked customer, from its record, its stored state and its mark."""
 
 from __future__ import annotations
 
@@ -36,135 +36,139 @@ BATCH = BatchContext(rules=compile_rules(parse_rules(RULES)), version=3, now_ms=
 VIP = {"vip": Ownership("VIP", "vip", NOW - 5)}
 
 
-def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, lacks: str = "") -> CustomerRecord:
+def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, missing: str = "") -> CustomerRecord:
     customer = Customer(id=CustomerId(7), total_spent=spent * 10_000, tags=tags, updated_ms=updated_ms)
-    return CustomerRecord(customer, frozenset({lacks} - {""}))
+    return CustomerRecord(customer, frozenset({missing} - {""}))
 
 
-def _kept(owned: Mapping[str, Ownership] | None = None, **intents: WriteIntent) -> StoredState:
+def _stored(owned: Mapping[str, Ownership] | None = None, **intents: WriteIntent) -> StoredState:
     return StoredState(CustomerState(ownership=owned or {}), intents)
 
 
-def test_an_addition_is_ours_only_once_it_is_written_and_its_intent_is_stored_before() -> None:
-    due = evaluate_customer(MarkContext(), _record(), _kept(), BATCH)
+def test_an_addition_is_owned_only_after_the_write_and_its_intent_is_stored_before() -> None:
+    outcome = evaluate_customer(MarkContext(), _record(), _stored(), BATCH)
 
-    assert isinstance(due, WriteNeeded)
-    assert due.result.decision.change.add == ("VIP",)
-    assert due.owned == {}
-    assert set(due.intents) == {"vip"}
-    assert set(due.result.stored.state.ownership) == {"vip"}
+    assert isinstance(outcome, WriteNeeded)
+    assert outcome.result.decision.change.add == ("VIP",)
+    assert outcome.owned == {}
+    assert set(outcome.intents) == {"vip"}
+    assert set(outcome.result.stored.state.ownership) == {"vip"}
 
 
-def test_a_removal_stores_its_intent_too() -> None:
-    due = evaluate_customer(MarkContext(), _record("VIP", spent=1), _kept(VIP), BATCH)
+def test_a_removal_has_an_intent_too() -> None:
+    outcome = evaluate_customer(MarkContext(), _record("VIP", spent=1), _stored(VIP), BATCH)
 
-    assert isinstance(due, WriteNeeded)
-    assert due.intents[",vip"].is_removal
+    assert isinstance(outcome, WriteNeeded)
+    assert outcome.intents[",vip"].is_removal
 
 
 @pytest.mark.parametrize("age_ms", [1, WRITE_GRACE_MS - 1, WRITE_GRACE_MS + 1])
-def test_a_lost_removal_that_the_record_shows_is_ours_and_no_drift(age_ms: int) -> None:
-    begun = WriteIntent("VIP", "vip", NOW - age_ms, 3, True)
+def test_a_removal_whose_answer_was_lost_is_recovered_and_no_revert(age_ms: int) -> None:
+    intent = WriteIntent("VIP", "vip", NOW - age_ms, 3, True)
 
-    settled = evaluate_customer(MarkContext(), _record(spent=1), _kept(VIP, **{",vip": begun}), BATCH)
+    outcome = evaluate_customer(MarkContext(), _record(spent=1), _stored(VIP, **{",vip": intent}), BATCH)
 
-    assert isinstance(settled, UpToDate)
-    assert settled.recovered_writes == (begun,)
-    assert settled.reverted_tags == ()
-    assert settled.stored.state.ownership == {}
-    assert settled.recheck_at_ms == (begun.at_ms + WRITE_GRACE_MS if age_ms < WRITE_GRACE_MS else None)
+    assert isinstance(outcome, UpToDate)
+    assert outcome.recovered_writes == (intent,)
+    assert outcome.reverted_tags == ()
+    assert outcome.stored.state.ownership == {}
+    assert outcome.recheck_at_ms == (intent.at_ms + WRITE_GRACE_MS if age_ms < WRITE_GRACE_MS else None)
 
 
-def test_a_lost_addition_that_is_not_there_is_looked_for_once_more_when_it_can_no_longer_land() -> None:
-    settled = evaluate_customer(
-        MarkContext(), _record(spent=1), _kept(vip=WriteIntent("VIP", "vip", NOW - 1000, 3)), BATCH
+def test_a_pending_addition_is_rechecked_when_it_can_no_longer_arrive() -> None:
+    outcome = evaluate_customer(
+        MarkContext(), _record(spent=1), _stored(vip=WriteIntent("VIP", "vip", NOW - 1000, 3)), BATCH
     )
 
-    assert isinstance(settled, UpToDate)
-    assert settled.recheck_at_ms == NOW - 1000 + WRITE_GRACE_MS
+    assert isinstance(outcome, UpToDate)
+    assert outcome.recheck_at_ms == NOW - 1000 + WRITE_GRACE_MS
 
 
-@pytest.mark.parametrize("lacks", ["total_spent", "tags"])
-def test_a_record_that_lacks_what_matters_is_not_decided_on(lacks: str) -> None:
-    judged = evaluate_customer(MarkContext(), _record(lacks=lacks), _kept(), BATCH)
+@pytest.mark.parametrize("missing", ["total_spent", "tags"])
+def test_a_record_without_a_required_key_is_not_decided_on(missing: str) -> None:
+    outcome = evaluate_customer(MarkContext(), _record(missing=missing), _stored(), BATCH)
 
-    assert isinstance(judged, Unprocessable)
-    assert judged.transient
-    assert lacks in judged.text
+    assert isinstance(outcome, Unprocessable)
+    assert outcome.transient
+    assert missing in outcome.text
 
 
 def test_a_key_that_no_rule_reads_may_be_missing() -> None:
-    assert isinstance(evaluate_customer(MarkContext(), _record(lacks="note"), _kept(), BATCH), WriteNeeded)
-
-
-@pytest.mark.parametrize(("lag", "wait_ms"), [(0, 2000), (1, 10_000), (2, 60_000)])
-def test_a_lagging_record_is_looked_at_later_and_an_earlier_404_is_forgotten(lag: int, wait_ms: int) -> None:
-    asked = MarkContext(expected_updated_ms=NOW + 5000, stale_reads=lag, missing_since_ms=NOW - 1)
-
-    later = evaluate_customer(asked, _record(), _kept(), BATCH)
-
-    fields = {"stale_reads": str(lag + 1), "missing_since_ms": "0"}
-    assert later == RetryLater(NOW + wait_ms, "lag", fields)
-
-
-def test_a_record_that_still_lags_at_last_is_decided_on_and_looked_at_again() -> None:
-    due = evaluate_customer(
-        MarkContext(expected_updated_ms=NOW + 5000, stale_reads=3), _record(), _kept(), BATCH
+    assert isinstance(
+        evaluate_customer(MarkContext(), _record(missing="note"), _stored(), BATCH), WriteNeeded
     )
 
-    assert isinstance(due, WriteNeeded)
-    assert due.result.recheck_at_ms == NOW + 600_000
+
+@pytest.mark.parametrize(("stale_reads", "wait_ms"), [(0, 2000), (1, 10_000), (2, 60_000)])
+def test_a_stale_record_is_read_again_later_and_an_earlier_404_is_forgotten(
+    stale_reads: int, wait_ms: int
+) -> None:
+    mark = MarkContext(expected_updated_ms=NOW + 5000, stale_reads=stale_reads, missing_since_ms=NOW - 1)
+
+    outcome = evaluate_customer(mark, _record(), _stored(), BATCH)
+
+    fields = {"stale_reads": str(stale_reads + 1), "missing_since_ms": "0"}
+    assert outcome == RetryLater(NOW + wait_ms, "lag", fields)
 
 
-@pytest.mark.parametrize(("ago_s", "gone"), [(0, False), (599, False), (600, True), (86_400, True)])
-def test_a_404_is_believed_when_it_is_seen_again_ten_minutes_later(ago_s: int, gone: bool) -> None:
-    asked = MarkContext(missing_since_ms=NOW - ago_s * 1000 if ago_s else 0)
+def test_a_record_that_stays_stale_is_decided_on_and_rechecked() -> None:
+    outcome = evaluate_customer(
+        MarkContext(expected_updated_ms=NOW + 5000, stale_reads=3), _record(), _stored(), BATCH
+    )
 
-    assert isinstance(evaluate_missing(asked, now_ms=NOW), Deleted) is gone
+    assert isinstance(outcome, WriteNeeded)
+    assert outcome.result.recheck_at_ms == NOW + 600_000
 
 
-def test_a_tag_that_was_undone_is_given_again_and_counted_but_never_in_shadow() -> None:
-    given = evaluate_customer(MarkContext(), _record(), _kept(VIP), BATCH)
-    shown = evaluate_customer(MarkContext(), _record(), _kept(VIP), replace(BATCH, shadow=True))
+@pytest.mark.parametrize(("ago_s", "is_deleted"), [(0, False), (599, False), (600, True), (86_400, True)])
+def test_a_second_404_ten_minutes_later_means_a_deletion(ago_s: int, is_deleted: bool) -> None:
+    mark = MarkContext(missing_since_ms=NOW - ago_s * 1000 if ago_s else 0)
 
-    assert isinstance(given, WriteNeeded)
-    assert given.result.reverted_tags == ("VIP",)
-    assert given.result.stored.reverts == {"vip": (VIP["vip"].since_ms,)}
-    assert isinstance(shown, UpToDate)
-    assert shown.stored.reverts == {}
-    assert shown.stored.state.ownership == VIP  # given a moment ago: the record may be older than that
+    assert isinstance(evaluate_missing(mark, now_ms=NOW), Deleted) is is_deleted
+
+
+def test_a_reverted_tag_is_added_again_and_counted_but_not_in_shadow_mode() -> None:
+    written = evaluate_customer(MarkContext(), _record(), _stored(VIP), BATCH)
+    shadowed = evaluate_customer(MarkContext(), _record(), _stored(VIP), replace(BATCH, shadow=True))
+
+    assert isinstance(written, WriteNeeded)
+    assert written.result.reverted_tags == ("VIP",)
+    assert written.result.stored.reverts == {"vip": (VIP["vip"].since_ms,)}
+    assert isinstance(shadowed, UpToDate)
+    assert shadowed.stored.reverts == {}
+    assert shadowed.stored.state.ownership == VIP  # added a moment ago: the record may be older
 
 
 @pytest.mark.parametrize("later_ms", [1, -20_000], ids=["read again", "the clock was set back"])
-def test_one_undoing_is_counted_once_however_often_it_is_read(later_ms: int) -> None:
-    once = evaluate_customer(MarkContext(), _record(), _kept(VIP), BATCH)
-    assert isinstance(once, WriteNeeded)
-    stored = replace(_kept(VIP), reverts=once.result.stored.reverts)
+def test_a_revert_is_counted_once_however_often_it_is_read(later_ms: int) -> None:
+    first = evaluate_customer(MarkContext(), _record(), _stored(VIP), BATCH)
+    assert isinstance(first, WriteNeeded)
+    stored = replace(_stored(VIP), reverts=first.result.stored.reverts)
 
-    again = evaluate_customer(MarkContext(), _record(), stored, replace(BATCH, now_ms=NOW + later_ms))
+    second = evaluate_customer(MarkContext(), _record(), stored, replace(BATCH, now_ms=NOW + later_ms))
 
-    assert isinstance(again, WriteNeeded)
-    assert again.result.stored.reverts == once.result.stored.reverts
+    assert isinstance(second, WriteNeeded)
+    assert second.result.stored.reverts == first.result.stored.reverts
 
 
-def test_a_record_without_our_tag_may_be_older_than_our_write_so_it_stays_ours_for_ten_minutes() -> None:
-    lagging = evaluate_customer(MarkContext(), _record(spent=1), _kept(VIP), BATCH)
+def test_a_tag_that_the_record_does_not_show_stays_owned_for_ten_minutes() -> None:
+    early = evaluate_customer(MarkContext(), _record(spent=1), _stored(VIP), BATCH)
     late = evaluate_customer(
-        MarkContext(), _record(spent=1), _kept(VIP), replace(BATCH, now_ms=NOW + WRITE_GRACE_MS)
+        MarkContext(), _record(spent=1), _stored(VIP), replace(BATCH, now_ms=NOW + WRITE_GRACE_MS)
     )
 
-    assert isinstance(lagging, UpToDate)
-    assert lagging.stored.state.ownership == VIP
-    assert lagging.recheck_at_ms == VIP["vip"].since_ms + WRITE_GRACE_MS
+    assert isinstance(early, UpToDate)
+    assert early.stored.state.ownership == VIP
+    assert early.recheck_at_ms == VIP["vip"].since_ms + WRITE_GRACE_MS
     assert isinstance(late, UpToDate)
     assert late.stored.state.ownership == {}
 
 
-def test_the_third_time_the_tag_is_given_up() -> None:
-    stored = replace(_kept(VIP), reverts={"vip": (NOW - 20, NOW - 10)})
+def test_a_tag_that_is_reverted_three_times_is_suppressed() -> None:
+    stored = replace(_stored(VIP), reverts={"vip": (NOW - 20, NOW - 10)})
 
-    settled = evaluate_customer(MarkContext(), _record(), stored, BATCH)
+    outcome = evaluate_customer(MarkContext(), _record(), stored, BATCH)
 
-    assert isinstance(settled, UpToDate)
-    assert settled.suppressed_tags == ("VIP",)
-    assert settled.stored.state.ownership == {}
+    assert isinstance(outcome, UpToDate)
+    assert outcome.suppressed_tags == ("VIP",)
+    assert outcome.stored.state.ownership == {}

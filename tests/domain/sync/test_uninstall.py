@@ -1,4 +1,4 @@
-"""When an app counts as uninstalled: two refusals an hour apart, and a week until nothing is left of the shop."""
+"""An uninstalled app: two refusals an hour apart pause the shop, and a week later its data is erased."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ NOW = 1_800_000_000_000
 
 
 @pytest.mark.parametrize(
-    ("known", "after", "step"),
+    ("known", "after", "action"),
     [
         pytest.param(
             UninstallState(NOW), UninstallState(NOW, NOW, 0, NOW + HOUR), "rejected", id="for the first time"
@@ -49,20 +49,20 @@ NOW = 1_800_000_000_000
     ],
 )
 def test_what_follows_from_a_refusal(
-    known: UninstallState, after: UninstallState, step: UninstallAction
+    known: UninstallState, after: UninstallState, action: UninstallAction
 ) -> None:
-    assert on_refusal(known, now_ms=NOW) == (after, step)
+    assert on_refusal(known, now_ms=NOW) == (after, action)
 
 
 @pytest.mark.parametrize(
-    ("probe_ms", "due"),
+    ("probe_ms", "is_due"),
     [
-        pytest.param(0, True, id="never asked"),
+        pytest.param(0, True, id="never probed"),
         pytest.param(NOW, True, id="now"),
         pytest.param(NOW + 1, False, id="a moment later"),
         pytest.param(NOW + HOUR, False, id="an hour later"),
-        pytest.param(NOW + HOUR + 1, True, id="later than anybody puts it off: the clock was set back"),
+        pytest.param(NOW + HOUR + 1, True, id="later than any plan: the clock was set back"),
     ],
 )
-def test_haravan_is_asked_when_it_is_time(probe_ms: int, due: bool) -> None:
-    assert UninstallState(1, next_probe_ms=probe_ms).is_due(NOW) is due
+def test_a_probe_is_due_at_its_time(probe_ms: int, is_due: bool) -> None:
+    assert UninstallState(1, next_probe_ms=probe_ms).is_due(NOW) is is_due

@@ -1,4 +1,4 @@
-"""Every script touches one slot only: each runs with the `#!lua` header on a server in cluster mode, which refuses more."""
+"""Every script touches one slot only: a server in cluster mode refuses other slots to scripts with a `#!lua` header."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SCRIPTS = {
 
 
 class StrictRedis(ArqRedis):
-    """Runs each script with the header, and notes which ones were run. Its doorbell is silent: arq needs many slots."""
+    """Runs each script with the header and collects which were run. Enqueues no job, because arq needs many slots."""
 
     async def evalsha(self, sha: str, numkeys: int, *args: Any) -> Any:
         script = SCRIPTS.get(sha)

@@ -48,7 +48,7 @@ async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
     assert (delivery.size, delivery.repeat, delivery.test) == (len(CUSTOMER), False, False)
 
 
-async def test_the_doorbell_rings_once_for_many(redis: ArqRedis, sender: Sender) -> None:
+async def test_many_webhooks_cause_one_wakeup(redis: ArqRedis, sender: Sender) -> None:
     bodies = [json.dumps({"id": number}).encode() for number in range(1, 51)]
 
     answers = await asyncio.gather(*(sender.deliver(body) for body in bodies))
@@ -59,7 +59,7 @@ async def test_the_doorbell_rings_once_for_many(redis: ArqRedis, sender: Sender)
     assert await redis.zcard("tagger:queue:drain") == 0
 
 
-async def test_a_repeat_is_labelled_and_marks_again(redis: ArqRedis, sender: Sender) -> None:
+async def test_a_duplicate_is_labelled_and_marks_again(redis: ArqRedis, sender: Sender) -> None:
     await sender.deliver(CUSTOMER)
 
     answer = await sender.deliver(CUSTOMER)
@@ -71,7 +71,7 @@ async def test_a_repeat_is_labelled_and_marks_again(redis: ArqRedis, sender: Sen
     ]
 
 
-async def test_the_echo_of_a_drain_is_recorded_and_marks_nobody(redis: ArqRedis, sender: Sender) -> None:
+async def test_the_echo_of_a_drain_is_recorded_and_marks_no_customer(redis: ArqRedis, sender: Sender) -> None:
     whole = dict.fromkeys(("total_spent", "orders_count", "tags", "created_at", "last_order_date", "birthday", "gender", "state", "accepts_marketing", "verified_email", "group_name", "default_address", "first_name", "last_name", "email", "phone", "note"))  # fmt: skip
     body = json.dumps({"id": 7, **whole}).encode()
     await redis.hset(P + "echo_digests", "7", digest(parse_record(body).customer))
@@ -95,7 +95,7 @@ async def test_the_echo_of_a_drain_is_recorded_and_marks_nobody(redis: ArqRedis,
         pytest.param(b"{}", {"topic": "app/uninstalled"}, "ignored:uninstalled", id="uninstalled"),
     ],
 )
-async def test_what_no_retry_could_mend_is_answered_200_and_recorded_with_its_reason(
+async def test_a_webhook_that_no_retry_could_repair_is_answered_200_and_recorded_with_its_reason(
     redis: ArqRedis, sender: Sender, body: bytes, headers: dict[str, str | None], outcome: str
 ) -> None:
     answer = await sender.deliver(body, **headers)  # type: ignore[arg-type]
@@ -115,7 +115,7 @@ async def test_what_no_retry_could_mend_is_answered_200_and_recorded_with_its_re
         pytest.param("١٢٣", "ignored:no_org", "", id="digits of another script"),
     ],
 )
-async def test_a_signed_delivery_for_a_shop_we_do_not_have_is_kept_in_one_place(
+async def test_signed_deliveries_for_unknown_shops_are_recorded_in_one_place(
     redis: ArqRedis, sender: Sender, org: str | None, outcome: str, kept: str
 ) -> None:
     answer = await sender.deliver(CUSTOMER, org=None if org is None else org.encode())  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ async def test_a_signed_delivery_for_a_shop_we_do_not_have_is_kept_in_one_place(
 
 
 async def test_a_legacy_shop_is_known_by_its_domain(redis: ArqRedis, sender: Sender) -> None:
-    await sender.deliver(CUSTOMER)  # whoever comes first makes the shops be read
+    await sender.deliver(CUSTOMER)  # the first webhook loads the shops
 
     answer = await sender.deliver(CUSTOMER, org=None, Haravan_Shop_Domain="hai.myharavan.com")
 
@@ -144,7 +144,9 @@ async def test_a_legacy_shop_is_known_by_its_domain(redis: ArqRedis, sender: Sen
         pytest.param("nobody's", ORG, 401, id="nobody's secret"),
     ],
 )
-async def test_a_secret_is_valid_where_it_belongs(sender: Sender, secret: str, org: str, status: int) -> None:
+async def test_a_shops_secret_is_valid_for_this_shop_only(
+    sender: Sender, secret: str, org: str, status: int
+) -> None:
     assert (await sender.deliver(CUSTOMER, secret=secret, org=org)).status_code == status
 
 
@@ -158,7 +160,7 @@ async def test_a_secret_is_valid_where_it_belongs(sender: Sender, secret: str, o
         pytest.param(None, None, 401, id="neither"),
     ],
 )
-async def test_the_old_header_counts_only_where_the_new_one_is_absent(
+async def test_the_old_signature_header_counts_only_without_the_new_one(
     sender: Sender, new: str | None, old: str | None, status: int
 ) -> None:
     answer = await sender.deliver(CUSTOMER, X_Haravan_HmacSha256=new, X_Haravan_Hmac_Sha256=old)
@@ -166,7 +168,7 @@ async def test_the_old_header_counts_only_where_the_new_one_is_absent(
     assert answer.status_code == status
 
 
-async def test_a_refused_webhook_leaves_nothing(redis: ArqRedis, sender: Sender) -> None:
+async def test_a_rejected_webhook_stores_nothing(redis: ArqRedis, sender: Sender) -> None:
     answer = await sender.deliver(CUSTOMER, secret="wrong")
 
     assert answer.status_code == 401
@@ -226,7 +228,7 @@ async def test_the_handshake(client: httpx2.AsyncClient, query: str, status: int
     assert answer.headers["content-type"].startswith("text/plain")
 
 
-async def test_without_a_verify_token_no_handshake_is_right(
+async def test_without_a_verify_token_every_handshake_is_refused(
     shops: ShopRepository, settings: Settings
 ) -> None:
     async with app_client(replace(settings, verify_token="")) as client:
@@ -247,7 +249,7 @@ async def test_without_any_secret_the_endpoint_is_closed(
     assert await redis.exists(keys.shop(OTHER_ORG, "alert_sent:webhook_secret_missing"))
 
 
-async def test_another_method_is_told_which_ones_there_are(client: httpx2.AsyncClient) -> None:
+async def test_another_method_gets_the_list_of_allowed_ones(client: httpx2.AsyncClient) -> None:
     answer = await client.put(PATH)
 
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")

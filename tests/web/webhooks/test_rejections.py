@@ -78,7 +78,7 @@ async def test_the_next_minute_is_logged_again(redis: ArqRedis, alerts: Alerts) 
     assert [line["event"] for line in lines] == ["webhook_rejected", "webhook_rejected"]
 
 
-async def test_five_in_a_row_raise_an_alert_and_a_good_one_starts_anew(
+async def test_five_rejections_in_a_row_raise_an_alert_and_a_good_webhook_resets_the_streak(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     tracker = RejectionTracker(redis, alerts, WebhookMetrics())
@@ -94,7 +94,7 @@ async def test_five_in_a_row_raise_an_alert_and_a_good_one_starts_anew(
     assert [title for title, _ in sent] == ["haravan-tagger: webhook_signature_failures"]
 
 
-async def test_what_is_in_a_row_is_found_by_all_processes_together(
+async def test_a_streak_is_counted_over_all_processes(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     processes = [RejectionTracker(redis, alerts, WebhookMetrics()) for _ in range(MAX_STREAK)]
@@ -110,7 +110,7 @@ async def test_what_is_in_a_row_is_found_by_all_processes_together(
     assert [text.split(":")[0] for _, text in sent] == [f"Shop {ORG}"]
 
 
-async def test_tracker_from_before_a_good_one_do_not_count_however_late_they_are_told(
+async def test_rejections_before_a_good_webhook_do_not_count_even_if_stored_late(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     clock = Clock()
@@ -164,7 +164,7 @@ async def test_forged_orgs_raise_no_alert(
     assert sent == []
 
 
-async def test_counts_and_rows_wait_while_redis_is_away(
+async def test_counts_and_streaks_wait_while_redis_is_down(
     alerts: Alerts, redis: ArqRedis, sent: list[tuple[str, str]]
 ) -> None:
     away = connect("unix:///nowhere/at/all", retries=0)
@@ -185,7 +185,7 @@ async def test_counts_and_rows_wait_while_redis_is_away(
     await away.aclose()
 
 
-async def test_an_alert_is_told_once_by_all_processes_together(
+async def test_all_processes_together_send_an_alert_once(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     other = Alerts(redis, send=alerts._send)
@@ -199,7 +199,7 @@ async def test_an_alert_is_told_once_by_all_processes_together(
     assert [text for _, text in sent] == [f"Shop {ORG}: a text", "Shop 2: a text"]
 
 
-async def test_without_redis_an_alert_is_told_once_by_each(sent: list[tuple[str, str]]) -> None:
+async def test_without_redis_each_process_sends_an_alert_once(sent: list[tuple[str, str]]) -> None:
     async def send(title: str, text: str) -> bool:
         sent.append((title, text))
         return True
@@ -214,7 +214,7 @@ async def test_without_redis_an_alert_is_told_once_by_each(sent: list[tuple[str,
     await away.aclose()
 
 
-async def test_a_channel_that_hangs_holds_nobody_up(redis: ArqRedis) -> None:
+async def test_a_channel_that_hangs_does_not_block_the_caller(redis: ArqRedis) -> None:
     never = asyncio.Event()
 
     async def send(_title: str, _text: str) -> bool:

@@ -75,7 +75,7 @@ async def test_a_change_is_seen_at_the_next_refresh_and_refreshes_are_bounded(sh
         assert (at_once, secrets(cache, OTHER_ORG)) == ((b"app",), (b"app", b"new"))
 
 
-async def test_a_withdrawn_secret_is_forgotten_without_being_asked_for(
+async def test_a_revoked_secret_is_dropped_without_a_request(
     shops: ShopRepository, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.web.webhooks.shop_cache.POLL_INTERVAL_S", 0.01)

@@ -46,7 +46,7 @@ async def cost(settings: Settings, signed: str) -> tuple[int, int]:
     return answer.status, len(lengths)
 
 
-async def test_a_right_signature_costs_one_computation_for_each_secret_up_to_its_own(
+async def test_a_valid_signature_costs_one_computation_for_each_secret_up_to_its_own(
     shops: ShopRepository, settings: Settings
 ) -> None:
     assert await cost(settings, signature(BODY, OWN_SECRET)) == (200, SECRETS)
@@ -66,7 +66,7 @@ async def test_a_right_signature_costs_one_computation_for_each_secret_up_to_its
         pytest.param("\xff" * 43 + "=", id="no letters at all"),
     ],
 )
-async def test_what_is_no_signature_costs_nothing(
+async def test_a_malformed_signature_costs_no_computation(
     shops: ShopRepository, settings: Settings, signed: str
 ) -> None:
     assert await cost(settings, signed) == (401, 0)

@@ -1,4 +1,4 @@
-"""What a drain asks of Redis: round trips, counted on its connections."""
+"""The Redis round trips of a drain, counted on its connections."""
 
 from __future__ import annotations
 
@@ -9,27 +9,19 @@ import pytest
 from redis.asyncio.connection import AbstractConnection
 
 from service.store.client.connection import connect
-from tests.workers.stage import ORG, VIP, staged
+from tests.workers.stage import ORG, TIERS, VIP, staged
 
 MAX_ROUND_TRIPS = 16
-TIERS = """
-version: 1
-tiers:
-  - id: hang
-    levels:
-      - {tag: Gold, when: {field: total_spent, op: at_least, value: 50_000_000}}
-      - {tag: Silver, when: {field: total_spent, op: at_least, value: 10_000_000}}
-"""
 
 
 @dataclass
 class Counter:
-    """How often a command or a pipeline was sent."""
+    """How many commands and pipelines were sent."""
 
     sent: int = 0
 
     def counting(self, kind: type[AbstractConnection]) -> type[AbstractConnection]:
-        """The same kind of connection, counted here."""
+        """A subclass of the connection that counts."""
         counter = self
 
         class Counting(kind):  # type: ignore[valid-type]
@@ -44,7 +36,7 @@ class Counter:
     ("rules", "tags", "writes"),
     [pytest.param(VIP, "", 1, id="one tag"), pytest.param(TIERS, "Silver", 2, id="a swap")],
 )
-async def test_a_drain_takes_few_round_trips(
+async def test_a_drain_takes_at_most_16_round_trips(
     redis_url: str, capsys: pytest.CaptureFixture[str], rules: str, tags: str, writes: int
 ) -> None:
     redis, counter = connect(redis_url, timeout_s=60), Counter()

@@ -1,4 +1,4 @@
-"""A sandbox shop on a real port, and our client in front of it."""
+"""A sandbox shop on a real port, and our client of it."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ from workers.haravan.client import Haravan, open_session
 from workers.haravan.dialects import DialectName
 
 ORG = OrgId("1000000001")
-Settled = tuple[str, int | None, int | None, int | None, float | None]
+SettledPermit = tuple[str, int | None, int | None, int | None, float | None]
 Connect = Callable[..., Haravan]
 Handler = Callable[[web.Request, bytes], web.StreamResponse]
-Odd = Callable[[Handler], Haravan]
+FakeServer = Callable[[Handler], Haravan]
 
 
 @dataclass
-class OpenGate:
-    """Permits for everybody, written down: what was asked for, and what was said afterwards."""
+class RecordingPermits:
+    """Grants every permit, and records the requests and the settlements."""
 
-    asked: list[Request] = field(default_factory=list)
-    settled: list[Settled] = field(default_factory=list)
+    requests: list[Request] = field(default_factory=list)
+    settled: list[SettledPermit] = field(default_factory=list)
 
     async def acquire(self, request: Request) -> Permit:
-        self.asked.append(request)
+        self.requests.append(request)
         return Permit(request.endpoint)
 
     async def settle(
@@ -48,17 +48,17 @@ class OpenGate:
 
     @property
     def endpoints(self) -> list[str]:
-        return [request.endpoint for request in self.asked]
+        return [request.endpoint for request in self.requests]
 
 
 @pytest.fixture
-def permits() -> OpenGate:
-    return OpenGate()
+def permits() -> RecordingPermits:
+    return RecordingPermits()
 
 
 @pytest.fixture
 def sandbox() -> Sandbox:
-    return Sandbox(clock=Clock.frozen())  # 80 calls, and the header counts them
+    return Sandbox(clock=Clock.frozen())  # the rate limit of 80 calls does not refill
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def shop(sandbox: Sandbox) -> ShopHandle:
 
 @pytest.fixture
 async def url(sandbox: Sandbox, shop: ShopHandle) -> AsyncIterator[str]:
-    del shop  # is there before the box is served
+    del shop  # it must exist before the sandbox is served
     async with serve(sandbox) as address:
         yield address
 
@@ -103,8 +103,8 @@ def admin(connect: Connect) -> Haravan:
 
 
 @pytest.fixture
-async def odd(session: aiohttp.ClientSession) -> AsyncIterator[Odd]:
-    """A client of a server that answers everything as the given function says."""
+async def fake_server(session: aiohttp.ClientSession) -> AsyncIterator[FakeServer]:
+    """A client of a server that answers every request by the given function."""
     handlers: list[Handler] = []
 
     async def answer(request: web.Request) -> web.StreamResponse:

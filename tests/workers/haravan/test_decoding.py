@@ -1,4 +1,4 @@
-"""Lists of customers: a broken record spoils nobody but itself, and who came is held against who was asked for."""
+"""Lists of customers: a malformed record affects only itself, and the ids are compared with the requested ids."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from workers.haravan.decoding import (
 )
 
 
-def batch(*each: bytes) -> Batch:
-    return decode_batch(b'{"customers": [' + b",".join(each) + b"]}")
+def batch(*records: bytes) -> Batch:
+    return decode_batch(b'{"customers": [' + b",".join(records) + b"]}")
 
 
 def ids(*numbers: int) -> frozenset[CustomerId]:
@@ -45,20 +45,20 @@ def ids(*numbers: int) -> frozenset[CustomerId]:
     ],
 )  # fmt: skip
 def test_an_unreadable_record_does_not_affect_the_others(body: bytes, unreadable: UnreadableRecord) -> None:
-    got = batch(b'{"id": 1}', body, b'{"id": 3}')
+    response = batch(b'{"id": 1}', body, b'{"id": 3}')
 
-    assert [record.customer.id for record in got.records] == [1, 3]
-    assert got.unreadable == (unreadable,)
+    assert [record.customer.id for record in response.records] == [1, 3]
+    assert response.unreadable == (unreadable,)
 
 
-def test_a_bare_control_character_spoils_nothing() -> None:
-    got = batch(
+def test_a_bare_control_character_is_accepted() -> None:
+    response = batch(
         b'{"id": 1, "total_spent": 5.0000, "odd": 1e99999999999999999999}',
         b'{"id": 2, "note": "a\x01b", "total_spent": 261380000.0000}',
     )
 
-    assert [record.customer.total_spent for record in got.records] == [5_0000, 261_380_000_0000]
-    assert got.records[1].customer.note == "a\x01b"
+    assert [record.customer.total_spent for record in response.records] == [5_0000, 261_380_000_0000]
+    assert response.records[1].customer.note == "a\x01b"
 
 
 def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavailable() -> None:
@@ -69,7 +69,7 @@ def test_a_single_record_with_half_a_character_is_unreadable_rather_than_unavail
 @pytest.mark.parametrize(
     "body", [b'{"customers": [{"id": 1}, {"id"', b'{"customers": [\x01'], ids=["cut-off", "garbage"]
 )
-def test_a_body_that_is_no_page_is_not_read_as_one(body: bytes) -> None:
+def test_a_body_without_a_list_of_customers_is_an_error(body: bytes) -> None:
     with pytest.raises(msgspec.DecodeError):
         decode_batch(body)
 
@@ -79,12 +79,12 @@ def test_an_empty_page_is_false_and_a_page_of_unreadable_records_is_not() -> Non
     assert batch(b"null")
 
 
-def test_ids_name_everybody_who_came() -> None:
+def test_ids_has_readable_and_unreadable_records() -> None:
     assert batch(b'{"id": 1}', b'{"id": "2", "tags": 3}', b"null").ids == ids(1, 2)
 
 
 @pytest.mark.parametrize(
-    ("asked", "came", "comparison"),
+    ("requested", "listed", "comparison"),
     [
         pytest.param((1, 2), (1, 2), Comparison(ids(), ids()), id="all"),
         pytest.param((1, 2), (2, 1), Comparison(ids(), ids()), id="in-another-order"),
@@ -96,16 +96,16 @@ def test_ids_name_everybody_who_came() -> None:
     ],
 )
 def test_the_ids_of_a_list_are_compared_with_the_requested_ids(
-    asked: tuple[int, ...], came: tuple[int, ...], comparison: Comparison
+    requested: tuple[int, ...], listed: tuple[int, ...], comparison: Comparison
 ) -> None:
-    got = batch(*(f'{{"id": {number}}}'.encode() for number in came))
+    response = batch(*(f'{{"id": {number}}}'.encode() for number in listed))
 
-    assert compare(map(CustomerId, asked), got) == comparison
+    assert compare(map(CustomerId, requested), response) == comparison
     assert comparison.mismatched is bool(comparison.unexpected)
 
 
 @pytest.mark.parametrize("body", [b'{"count": 3}', b'{"count": "3"}'], ids=["number", "text"])
-def test_a_count_is_read(body: bytes) -> None:
+def test_a_count_is_decoded(body: bytes) -> None:
     assert decode_count(body) == 3
 
 

@@ -1,4 +1,4 @@
-"""Both dialects against the sandbox shop: what a call does to the shop, and what it costs."""
+"""Both dialects with the sandbox: what a call changes in the shop, and how many requests it costs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from aiohttp import web
 from deploy.sandbox import Sandbox, ShopHandle
 from service.domain.customers.customer import CustomerId
 from service.errors import ApiUnavailable, CustomerNotFound, HaravanError, Refused, RequestRejected
-from tests.workers.haravan.conftest import ORG, Connect, Odd, OpenGate
+from tests.workers.haravan.conftest import ORG, Connect, FakeServer, RecordingPermits
 from workers.haravan.calls import Response
 from workers.haravan.client import Haravan
 from workers.haravan.decoding import compare
@@ -29,8 +29,8 @@ def customers_of(shop: ShopHandle, count: int) -> list[CustomerId]:
 
 
 @BOTH
-async def test_a_customer_is_made_changed_read_and_deleted(
-    connect: Connect, permits: OpenGate, name: DialectName
+async def test_a_customer_is_created_updated_read_and_deleted(
+    connect: Connect, permits: RecordingPermits, name: DialectName
 ) -> None:
     haravan = connect(name)
     api = haravan.dialect
@@ -46,8 +46,8 @@ async def test_a_customer_is_made_changed_read_and_deleted(
 
 
 @BOTH
-async def test_a_second_customer_of_the_same_e_mail_is_rejected_without_repeating_it(
-    connect: Connect, permits: OpenGate, name: DialectName
+async def test_a_duplicate_e_mail_is_rejected_and_is_not_in_the_error(
+    connect: Connect, permits: RecordingPermits, name: DialectName
 ) -> None:
     haravan = connect(name)
     await haravan.perform(haravan.dialect.create(PERSON), permits)
@@ -60,7 +60,7 @@ async def test_a_second_customer_of_the_same_e_mail_is_rejected_without_repeatin
 
 @BOTH
 async def test_a_customer_with_orders_is_not_deleted(
-    connect: Connect, shop: ShopHandle, permits: OpenGate, name: DialectName
+    connect: Connect, shop: ShopHandle, permits: RecordingPermits, name: DialectName
 ) -> None:
     haravan = connect(name)
     buyer = CustomerId(shop.create())
@@ -72,7 +72,7 @@ async def test_a_customer_with_orders_is_not_deleted(
 
 @BOTH
 async def test_tags_are_added_and_removed(
-    connect: Connect, shop: ShopHandle, permits: OpenGate, name: DialectName
+    connect: Connect, shop: ShopHandle, permits: RecordingPermits, name: DialectName
 ) -> None:
     haravan = connect(name)
     buyer = CustomerId(shop.create(tags="Bạc,Khách quen"))
@@ -81,10 +81,12 @@ async def test_tags_are_added_and_removed(
     tags = await haravan.perform(change, permits)
 
     assert set(tags) == shop.tags(buyer) == {"Khách quen", "Vàng", "VIP"}
-    assert len(permits.asked) == 2
+    assert len(permits.requests) == 2
 
 
-async def test_adding_alone_is_one_call_today(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
+async def test_the_omni_dialect_adds_tags_in_one_request(
+    omni: Haravan, shop: ShopHandle, permits: RecordingPermits
+) -> None:
     buyer = CustomerId(shop.create())
 
     await omni.perform(omni.dialect.add_tags(buyer, ["VIP"]), permits)
@@ -92,8 +94,8 @@ async def test_adding_alone_is_one_call_today(omni: Haravan, shop: ShopHandle, p
     assert permits.endpoints == ["POST tags"]
 
 
-async def test_the_older_api_is_not_written_to_when_the_tags_are_right_already(
-    admin: Haravan, shop: ShopHandle, permits: OpenGate
+async def test_the_admin_dialect_writes_nothing_if_the_tags_are_right_already(
+    admin: Haravan, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     buyer = CustomerId(shop.create(tags="VIP"))
 
@@ -103,8 +105,8 @@ async def test_the_older_api_is_not_written_to_when_the_tags_are_right_already(
     assert permits.endpoints == ["GET customer"]
 
 
-async def test_the_older_api_s_tags_survive_a_record_that_comes_without_them(
-    admin: Haravan, shop: ShopHandle, permits: OpenGate
+async def test_the_admin_dialect_writes_no_tags_if_the_record_lacks_them(
+    admin: Haravan, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     buyer = CustomerId(shop.create(tags="Khách quen"))
     shop.faults.missing_fields = frozenset({"tags"})
@@ -116,24 +118,24 @@ async def test_the_older_api_s_tags_survive_a_record_that_comes_without_them(
 
 
 @pytest.mark.parametrize("api", [Omni(), Admin()], ids=["omni", "admin"])
-class TestWhatIsNeverSent:
+class TestInvalidArguments:
     """Refused before a request exists, in both dialects."""
 
     @pytest.mark.parametrize("tag", ["", "  ", "VIP,Vàng"], ids=["empty", "blank", "comma"])
-    def test_a_tag_that_haravan_would_read_otherwise(self, api: Omni | Admin, tag: str) -> None:
+    def test_a_blank_tag_or_a_comma_is_refused(self, api: Omni | Admin, tag: str) -> None:
         with pytest.raises(Refused, match="a tag is neither blank nor holds a comma"):
             next(api.add_tags(NOBODY, ["VIP", tag]))
 
-    def test_a_change_without_a_tag(self, api: Omni | Admin) -> None:
+    def test_a_change_without_a_tag_is_refused(self, api: Omni | Admin) -> None:
         with pytest.raises(ValueError, match="no tag to add or to remove"):
             next(api.change_tags(NOBODY))
 
-    def test_a_time_without_a_zone(self, api: Omni | Admin) -> None:
+    def test_a_time_without_a_zone_is_refused(self, api: Omni | Admin) -> None:
         with pytest.raises(Refused, match="updated_at_min needs a time zone"):
             api.page(updated_min=datetime(2026, 1, 2))  # noqa: DTZ001  # what the test is about
 
 
-def test_a_list_of_no_ids_is_refused_rather_than_answered_with_anybody() -> None:
+def test_a_list_by_no_ids_is_refused() -> None:
     with pytest.raises(Refused, match="ids is blank"):
         Omni().listing(ids=[])
 
@@ -156,13 +158,13 @@ def test_a_blank_search_is_refused(query: str) -> None:
     ],
     ids=["omni-orders", "omni-create", "omni-update", "admin-groups", "admin-search", "admin-ids"],
 )
-def test_what_a_document_does_not_have_is_refused(call: Callable[[], object], what: str) -> None:
+def test_a_call_that_the_api_does_not_document_is_refused(call: Callable[[], object], what: str) -> None:
     with pytest.raises(Refused, match=what):
         call()
 
 
 async def test_fifty_customers_are_read_in_one_call(
-    omni: Haravan, shop: ShopHandle, permits: OpenGate
+    omni: Haravan, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     wanted = customers_of(shop, 60)[5:55]
 
@@ -179,8 +181,8 @@ def test_a_batch_has_one_to_fifty_customers(count: int) -> None:
         Omni().by_ids([CustomerId(number) for number in range(1, count + 1)])
 
 
-async def test_the_older_api_reads_one_by_one_and_leaves_out_who_is_gone(
-    admin: Haravan, shop: ShopHandle, permits: OpenGate
+async def test_the_admin_dialect_reads_one_by_one_and_leaves_out_missing_customers(
+    admin: Haravan, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     wanted = [*customers_of(shop, 2), NOBODY]
 
@@ -200,8 +202,8 @@ async def test_the_older_api_reads_one_by_one_and_leaves_out_who_is_gone(
         ("ignored", True, False),
     ],
 )
-async def test_a_list_that_does_not_do_what_was_asked_is_found_out(
-    omni: Haravan, shop: ShopHandle, permits: OpenGate, mode: str, mismatched: bool, all_there: bool
+async def test_a_list_that_ignores_the_requested_ids_is_detected(
+    omni: Haravan, shop: ShopHandle, permits: RecordingPermits, mode: str, mismatched: bool, all_there: bool
 ) -> None:
     wanted = customers_of(shop, 200)[150:190]
     shop.faults.ids_mode = mode  # type: ignore[assignment]
@@ -211,8 +213,8 @@ async def test_a_list_that_does_not_do_what_was_asked_is_found_out(
     assert (comparison.mismatched, not comparison.missing) == (mismatched, all_there)
 
 
-async def test_the_whole_listing_is_filtered_as_documented(
-    omni: Haravan, sandbox: Sandbox, shop: ShopHandle, permits: OpenGate
+async def test_a_listing_is_filtered_as_documented(
+    omni: Haravan, sandbox: Sandbox, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     old = customers_of(shop, 3)
     sandbox.advance(3600)
@@ -220,8 +222,8 @@ async def test_the_whole_listing_is_filtered_as_documented(
     new = [CustomerId(shop.create()) for _ in range(3)]
 
     async def listed(**options: object) -> list[int]:
-        found = await omni.perform(omni.dialect.listing(**options), permits)  # type: ignore[arg-type]
-        return [customer["id"] for customer in found]
+        customers = await omni.perform(omni.dialect.listing(**options), permits)  # type: ignore[arg-type]
+        return [customer["id"] for customer in customers]
 
     hour = timedelta(hours=1)
     assert await listed(ids=old) == old
@@ -233,8 +235,8 @@ async def test_the_whole_listing_is_filtered_as_documented(
 
 
 @BOTH
-async def test_chosen_fields_always_come_with_the_id(
-    connect: Connect, shop: ShopHandle, permits: OpenGate, name: DialectName
+async def test_chosen_fields_always_include_the_id(
+    connect: Connect, shop: ShopHandle, permits: RecordingPermits, name: DialectName
 ) -> None:
     haravan = connect(name)
     (buyer,) = customers_of(shop, 1)
@@ -246,18 +248,18 @@ async def test_chosen_fields_always_come_with_the_id(
     assert "total_spent" in page.records[0].missing_keys
 
 
-async def test_customers_are_searched(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
+async def test_customers_are_searched(omni: Haravan, shop: ShopHandle, permits: RecordingPermits) -> None:
     wanted = shop.create(first_name="Bình", last_name="Trần")
     shop.create(first_name="Ánh")
 
-    found = await omni.perform(omni.dialect.search("Bình", fields=["first_name"]), permits)
+    customers = await omni.perform(omni.dialect.search("Bình", fields=["first_name"]), permits)
 
-    assert found == [{"id": wanted, "first_name": "Bình"}]
+    assert customers == [{"id": wanted, "first_name": "Bình"}]
 
 
 @BOTH
 async def test_customers_are_counted(
-    connect: Connect, shop: ShopHandle, permits: OpenGate, name: DialectName
+    connect: Connect, shop: ShopHandle, permits: RecordingPermits, name: DialectName
 ) -> None:
     haravan = connect(name)
     customers_of(shop, 123)
@@ -265,7 +267,7 @@ async def test_customers_are_counted(
     assert await haravan.perform(haravan.dialect.count(), permits) == 123
 
 
-async def test_groups_are_listed(omni: Haravan, shop: ShopHandle, permits: OpenGate) -> None:
+async def test_groups_are_listed(omni: Haravan, shop: ShopHandle, permits: RecordingPermits) -> None:
     shop.add_group("Khách sỉ")
 
     groups = await omni.perform(omni.dialect.groups(), permits)
@@ -273,8 +275,8 @@ async def test_groups_are_listed(omni: Haravan, shop: ShopHandle, permits: OpenG
     assert "Khách sỉ" in [group["name"] for group in groups]
 
 
-async def test_orders_are_listed_by_the_older_api(
-    admin: Haravan, shop: ShopHandle, permits: OpenGate
+async def test_the_admin_dialect_lists_orders(
+    admin: Haravan, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     buyer, other = customers_of(shop, 2)
     order = shop.order(buyer, 750_000)
@@ -283,20 +285,20 @@ async def test_orders_are_listed_by_the_older_api(
     orders = await admin.perform(admin.dialect.orders(buyer), permits)
 
     assert orders[-1]["id"] == order
-    assert {found["customer"]["id"] for found in orders} == {buyer}
+    assert {order["customer"]["id"] for order in orders} == {buyer}
 
 
-async def test_metafields_are_sent_by_the_older_api(
-    admin: Haravan, shop: ShopHandle, permits: OpenGate
+async def test_the_admin_dialect_writes_metafields(
+    admin: Haravan, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
     field = {"key": "new", "value": "newvalue", "value_type": "string", "namespace": "global"}
 
     made = await admin.perform(admin.dialect.create({**PERSON, "metafields": [field]}), permits)
 
-    assert [found.key for found in shop.metafields(made["id"])] == ["new"]
+    assert [metafield.key for metafield in shop.metafields(made["id"])] == ["new"]
 
 
-async def test_the_shop_behind_a_token_is_told(omni: Haravan, permits: OpenGate) -> None:
+async def test_the_shop_of_a_token_is_read(omni: Haravan, permits: RecordingPermits) -> None:
     shop = await omni.perform(omni.dialect.shop(), permits)
 
     assert shop is not None
@@ -304,8 +306,8 @@ async def test_the_shop_behind_a_token_is_told(omni: Haravan, permits: OpenGate)
 
 
 @pytest.mark.parametrize("status", [403, 404])
-async def test_a_shop_that_the_api_does_not_tell_of_is_unknown(
-    omni: Haravan, shop: ShopHandle, permits: OpenGate, status: int
+async def test_the_shop_is_none_if_the_api_does_not_tell(
+    omni: Haravan, shop: ShopHandle, permits: RecordingPermits, status: int
 ) -> None:
     shop.faults.fail(status, endpoint="GET shop")
 
@@ -313,8 +315,8 @@ async def test_a_shop_that_the_api_does_not_tell_of_is_unknown(
 
 
 @pytest.mark.parametrize("status", [401, 429, 500])
-async def test_other_failures_are_not_taken_for_an_unknown_shop(
-    omni: Haravan, shop: ShopHandle, permits: OpenGate, status: int
+async def test_other_failures_of_reading_the_shop_are_raised(
+    omni: Haravan, shop: ShopHandle, permits: RecordingPermits, status: int
 ) -> None:
     shop.faults.fail(status, endpoint="GET shop")
 
@@ -322,14 +324,18 @@ async def test_other_failures_are_not_taken_for_an_unknown_shop(
         await omni.perform(omni.dialect.shop(), permits)
 
 
-async def test_a_creation_that_answers_with_a_list_did_nothing(odd: Odd, permits: OpenGate) -> None:
-    haravan = odd(lambda request, body: web.json_response({"customers": []}))  # as a POST with cookies does
+async def test_a_creation_that_answers_with_a_list_is_unavailable(
+    fake_server: FakeServer, permits: RecordingPermits
+) -> None:
+    haravan = fake_server(
+        lambda request, body: web.json_response({"customers": []})
+    )  # as a POST with cookies does
 
     with pytest.raises(ApiUnavailable, match="not what the API promises"):
         await haravan.perform(haravan.dialect.create(PERSON), permits)
 
 
-def test_a_second_request_is_not_made_when_the_first_one_failed() -> None:
+def test_after_a_failed_request_the_next_one_is_not_sent() -> None:
     call = Omni().change_tags(NOBODY, add=["VIP"], remove=["Bạc"])
     next(call)
 

@@ -1,4 +1,4 @@
-"""Every status and every odd body becomes the right error, in a text that gives nobody's data away."""
+"""Every status and body leads to the right error, whose text has no personal data."""
 
 from __future__ import annotations
 
@@ -65,11 +65,11 @@ def response(status: int, body: bytes = b"", **headers: str) -> Response:
     ],
 )
 def test_a_status_becomes_its_error(request_: Request, status: int, error: type[HaravanError]) -> None:
-    found = to_error(request_, response(status))
+    error_ = to_error(request_, response(status))
 
-    assert type(found) is error
-    assert found.status == status
-    assert str(found).startswith(f"{request_.endpoint} answered {status}")
+    assert type(error_) is error
+    assert error_.status == status
+    assert str(error_).startswith(f"{request_.endpoint} answered {status}")
 
 
 @pytest.mark.parametrize(
@@ -106,12 +106,12 @@ def test_a_status_becomes_its_error(request_: Request, status: int, error: type[
         pytest.param(b"a " * 400, "a " * (MAX_SUMMARY_CHARS // 2 - 1) + "a…", id="long"),
     ],
 )
-def test_an_error_s_body_is_read_whatever_it_is(body: bytes, text: str) -> None:
+def test_the_summary_has_the_texts_of_any_error_body(body: bytes, text: str) -> None:
     assert error_summary(TAGS, response(422, body)) == text
 
 
 @pytest.mark.parametrize(
-    ("request_", "said"),
+    ("request_", "message"),
     [
         pytest.param(NEW, '{"errors": {"email": ["anh@example.com has already been taken"]}}', id="e-mail"),
         pytest.param(NEW, '{"errors": "Nguyễn Thị Ánh exists"}', id="name"),
@@ -122,15 +122,15 @@ def test_an_error_s_body_is_read_whatever_it_is(body: bytes, text: str) -> None:
         pytest.param(SEARCH, '{"errors": "Trần Văn Bình not found"}', id="what-was-searched-for"),
     ],
 )
-def test_what_was_sent_of_a_customer_is_masked(request_: Request, said: str) -> None:
-    text = str(to_error(request_, response(422, said.encode()))).casefold()
+def test_values_of_the_request_are_masked(request_: Request, message: str) -> None:
+    text = str(to_error(request_, response(422, message.encode()))).casefold()
 
     for secret in ("nguyễn", "ánh", "@", "0900", "lê đại hành", "trần", "bình"):
         assert secret not in text
 
 
 @pytest.mark.parametrize(
-    ("said", "text"),
+    ("message", "text"),
     [
         pytest.param("mail to binh@example.com failed", "mail to ••• failed", id="e-mail"),
         pytest.param("phone +84 900-000-002 is taken", "phone ••• is taken", id="phone"),
@@ -138,8 +138,8 @@ def test_what_was_sent_of_a_customer_is_masked(request_: Request, said: str) -> 
         pytest.param("at most 255 characters", "at most 255 characters", id="a-limit-stays"),
     ],
 )
-def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None:
-    assert error_summary(TAGS, response(422, said.encode())) == text
+def test_text_that_looks_like_personal_data_is_masked(message: str, text: str) -> None:
+    assert error_summary(TAGS, response(422, message.encode())) == text
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_what_looks_like_somebody_s_data_is_masked(said: str, text: str) -> None
         "endlessly-nested",
     ],
 )
-def test_a_good_status_with_another_body_is_no_answer(body: bytes) -> None:
+def test_a_2xx_with_an_unexpected_body_is_unavailable(body: bytes) -> None:
     with pytest.raises(ApiUnavailable, match="not what the API promises") as caught:
         parse_response(TAGS, response(200, body), decode_tags)
 
@@ -164,14 +164,14 @@ def test_a_good_status_with_another_body_is_no_answer(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
-def test_every_2xx_is_good(status: int) -> None:
+def test_every_2xx_is_a_success(status: int) -> None:
     assert parse_response(TAGS, response(status, b'{"tags": "VIP,a1"}'), decode_tags) == ("VIP", "a1")
 
 
 @pytest.mark.parametrize(
     "body", [b'{"tags": null}', b'{"tags": ""}', b'{"tags": " , "}'], ids=["null", "empty", "blanks"]
 )
-def test_no_tags_left_is_an_answer(body: bytes) -> None:
+def test_a_response_without_any_tag_is_valid(body: bytes) -> None:
     assert parse_response(TAGS, response(200, body), decode_tags) == ()
 
 

@@ -1,4 +1,4 @@
-"""The pages of a scan: every customer once, and an end in any case."""
+"""The pages of a scan: every customer once, and always an end."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from aiohttp import web
 
 from deploy.sandbox import Sandbox, ShopHandle
 from service.errors import ApiUnavailable
-from tests.workers.haravan.conftest import Connect, Odd, OpenGate
+from tests.workers.haravan.conftest import Connect, FakeServer, RecordingPermits
 from workers.haravan.client import Haravan
 from workers.haravan.dialects import DialectName
 from workers.scan import pages
 
 
-async def scanned(haravan: Haravan, permits: OpenGate, updated_min: datetime | None = None) -> list[int]:
+async def scanned(
+    haravan: Haravan, permits: RecordingPermits, updated_min: datetime | None = None
+) -> list[int]:
     return [
         record.customer.id
         async for page in pages(haravan, permits, updated_min=updated_min)
@@ -24,45 +26,43 @@ async def scanned(haravan: Haravan, permits: OpenGate, updated_min: datetime | N
 
 
 @pytest.mark.parametrize("name", ["omni", "admin"])
-async def test_every_customer_is_seen_once_and_only_an_empty_page_ends_the_scan(
-    connect: Connect, shop: ShopHandle, permits: OpenGate, name: DialectName
+async def test_every_customer_is_read_once_and_only_an_empty_page_ends_the_scan(
+    connect: Connect, shop: ShopHandle, permits: RecordingPermits, name: DialectName
 ) -> None:
-    everybody = shop.populate(120, seed=1)
+    customers = shop.populate(120, seed=1)
 
-    assert await scanned(connect(name), permits) == everybody
-    assert len(permits.asked) == 4
+    assert await scanned(connect(name), permits) == customers
+    assert len(permits.requests) == 4
 
 
-async def test_a_scan_sees_only_customers_that_changed_since(
-    omni: Haravan, sandbox: Sandbox, shop: ShopHandle, permits: OpenGate
+async def test_a_scan_reads_only_customers_that_changed_since(
+    omni: Haravan, sandbox: Sandbox, shop: ShopHandle, permits: RecordingPermits
 ) -> None:
-    everybody = shop.populate(60, seed=1)
+    customers = shop.populate(60, seed=1)
     sandbox.advance(3600)
-    shop.edit(everybody[7], note="Khách quen")
+    shop.edit(customers[7], note="Khách quen")
     since = datetime.fromtimestamp(sandbox.clock(), UTC) - timedelta(minutes=1)
 
-    assert await scanned(omni, permits, updated_min=since) == [everybody[7]]
+    assert await scanned(omni, permits, updated_min=since) == [customers[7]]
 
 
 async def test_an_unreadable_record_at_the_end_of_a_page_does_not_stop_the_scan(
-    odd: Odd, permits: OpenGate
+    fake_server: FakeServer, permits: RecordingPermits
 ) -> None:
     def answer(request: web.Request, body: bytes) -> web.StreamResponse:
         following = {"0": [{"id": 1}, {"id": 2, "tags": 3}], "2": [{"id": 3}]}
         return web.json_response({"customers": following.get(request.query["since_id"], [])})
 
-    assert await scanned(odd(answer), permits) == [1, 3]
+    assert await scanned(fake_server(answer), permits) == [1, 3]
 
 
-@pytest.mark.parametrize(
-    "customers", [[{"id": 5}], [None]], ids=["the-same-page-again", "nobody-can-tell-who"]
-)
+@pytest.mark.parametrize("customers", [[{"id": 5}], [None]], ids=["the-same-page-again", "without-ids"])
 async def test_a_page_without_progress_ends_the_scan_with_an_error(
-    odd: Odd, permits: OpenGate, customers: list[object]
+    fake_server: FakeServer, permits: RecordingPermits, customers: list[object]
 ) -> None:
-    haravan = odd(lambda request, body: web.json_response({"customers": customers}))
+    haravan = fake_server(lambda request, body: web.json_response({"customers": customers}))
 
     with pytest.raises(ApiUnavailable, match="returned no customer beyond"):
         await scanned(haravan, permits)
 
-    assert len(permits.asked) <= 2
+    assert len(permits.requests) <= 2

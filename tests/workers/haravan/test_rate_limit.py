@@ -19,7 +19,7 @@ START_MS = 1_700_000_000_000
 
 
 class Time:
-    """A clock that sleeping moves, and how long was slept."""
+    """A clock that sleeping advances, and the durations of all sleeps."""
 
     def __init__(self) -> None:
         self.now_ms = START_MS
@@ -40,14 +40,14 @@ def time() -> Time:
 
 
 @pytest.fixture
-def bucket(redis: ArqRedis, time: Time) -> RateLimiter:
+def rate_limiter(redis: ArqRedis, time: Time) -> RateLimiter:
     return RateLimiter(redis, clock_ms=time.clock_ms)
 
 
-async def fill(bucket: RateLimiter, used: int) -> None:
-    grant = await bucket.acquire(ORG, lane="bulk")
+async def fill(rate_limiter: RateLimiter, used: int) -> None:
+    grant = await rate_limiter.acquire(ORG, lane="bulk")
     assert isinstance(grant, Granted)
-    await bucket.report(ORG, grant, status=200, used=used, size=80)
+    await rate_limiter.report(ORG, grant, status=200, used=used, size=80)
 
 
 async def settle(permits: WaitingPermits) -> None:
@@ -55,46 +55,46 @@ async def settle(permits: WaitingPermits) -> None:
     await permits.settle(permit, status=200, used=None, size=None, retry_after_s=None)
 
 
-async def test_a_call_waits_until_there_is_room(bucket: RateLimiter, time: Time) -> None:
-    await fill(bucket, 41)
-    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
+async def test_a_call_waits_until_there_is_room(rate_limiter: RateLimiter, time: Time) -> None:
+    await fill(rate_limiter, 41)
+    permits = WaitingPermits(rate_limiter, ORG, lane="bulk", sleep=time.sleep)
 
     await settle(permits)
 
     assert sum(time.slept) == pytest.approx(0.75)
 
 
-async def test_those_who_wait_are_served_in_the_order_in_which_they_came(
-    bucket: RateLimiter, time: Time
-) -> None:
-    await fill(bucket, 41)
-    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
+async def test_waiting_calls_are_served_in_order(rate_limiter: RateLimiter, time: Time) -> None:
+    await fill(rate_limiter, 41)
+    permits = WaitingPermits(rate_limiter, ORG, lane="bulk", sleep=time.sleep)
     served: list[int] = []
 
-    async def one(number: int) -> None:
+    async def call(number: int) -> None:
         await settle(permits)
         served.append(number)
 
-    await asyncio.gather(*(one(number) for number in range(20)))
+    await asyncio.gather(*(call(number) for number in range(20)))
 
     assert served == list(range(20))
 
 
-async def test_a_thousand_waiting_calls_ask_no_more_often_than_one(bucket: RateLimiter, time: Time) -> None:
-    await fill(bucket, 79)
-    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=time.sleep)
+async def test_a_thousand_waiting_calls_poll_no_more_often_than_one(
+    rate_limiter: RateLimiter, time: Time
+) -> None:
+    await fill(rate_limiter, 79)
+    permits = WaitingPermits(rate_limiter, ORG, lane="bulk", sleep=time.sleep)
     waiting = [asyncio.create_task(settle(permits)) for _ in range(1000)]
 
     await waiting[0]
 
-    assert len(time.slept) <= 41  # 10 s until a place is free, asked four times a second
+    assert len(time.slept) <= 41  # 10 s until there is room, polled four times a second
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
 
 
-async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: RateLimiter, time: Time) -> None:
-    await fill(bucket, 41)
+async def test_a_cancelled_call_gives_its_place_to_the_next(rate_limiter: RateLimiter, time: Time) -> None:
+    await fill(rate_limiter, 41)
     stuck = asyncio.Event()
 
     async def sleep(seconds: float) -> None:
@@ -103,7 +103,7 @@ async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: RateLimiter,
             await asyncio.Event().wait()
         await time.sleep(seconds)
 
-    permits = WaitingPermits(bucket, ORG, lane="bulk", sleep=sleep)
+    permits = WaitingPermits(rate_limiter, ORG, lane="bulk", sleep=sleep)
     first, second = asyncio.create_task(settle(permits)), asyncio.create_task(settle(permits))
     await stuck.wait()
 
@@ -112,11 +112,11 @@ async def test_one_that_was_cancelled_lets_the_next_one_ask(bucket: RateLimiter,
     await second
 
 
-async def test_who_does_not_wait_for_long_is_told_that_there_is_no_room(
-    bucket: RateLimiter, time: Time
+async def test_after_the_maximum_wait_the_rate_limit_is_exceeded(
+    rate_limiter: RateLimiter, time: Time
 ) -> None:
-    await fill(bucket, 79)
-    permits = WaitingPermits(bucket, ORG, lane="bulk", max_wait_s=1.0, sleep=time.sleep)
+    await fill(rate_limiter, 79)
+    permits = WaitingPermits(rate_limiter, ORG, lane="bulk", max_wait_s=1.0, sleep=time.sleep)
 
     with pytest.raises(RateLimitExceeded) as caught:
         await permits.acquire(COUNT)
@@ -125,8 +125,10 @@ async def test_who_does_not_wait_for_long_is_told_that_there_is_no_room(
     assert sum(time.slept) <= 1.0
 
 
-async def test_a_429_stops_the_shop_as_long_as_it_says(bucket: RateLimiter, time: Time) -> None:
-    permits = WaitingPermits(bucket, ORG, lane="live", sleep=time.sleep)
+async def test_after_a_429_the_next_call_waits_as_long_as_it_says(
+    rate_limiter: RateLimiter, time: Time
+) -> None:
+    permits = WaitingPermits(rate_limiter, ORG, lane="live", sleep=time.sleep)
     permit = await permits.acquire(COUNT)
     await permits.settle(permit, status=429, used=10, size=80, retry_after_s=7.5)
 
@@ -135,10 +137,10 @@ async def test_a_429_stops_the_shop_as_long_as_it_says(bucket: RateLimiter, time
     assert time.slept == [7.5]
 
 
-async def test_the_reserve_is_left_to_other_apps(bucket: RateLimiter, time: Time) -> None:
-    await fill(bucket, 21)
+async def test_the_reserve_is_left_to_other_apps(rate_limiter: RateLimiter, time: Time) -> None:
+    await fill(rate_limiter, 21)
 
-    await settle(WaitingPermits(bucket, ORG, lane="bulk", reserve=20, sleep=time.sleep))
+    await settle(WaitingPermits(rate_limiter, ORG, lane="bulk", reserve=20, sleep=time.sleep))
 
     assert time.slept
 
@@ -165,11 +167,11 @@ def headers_of(status: int, **headers: str) -> RateLimitHeaders:
         pytest.param("9999999999/80", None, None, id="absurd"),
     ],
 )
-def test_the_call_limit_is_read(header: str, used: int | None, size: int | None) -> None:
+def test_the_call_limit_is_parsed(header: str, used: int | None, size: int | None) -> None:
     assert headers_of(200, X_Haravan_Api_Call_Limit=header) == RateLimitHeaders(used=used, size=size)
 
 
-def test_an_answer_without_headers_says_nothing() -> None:
+def test_a_response_without_headers_has_no_limits() -> None:
     assert headers_of(200) == RateLimitHeaders()
 
 
@@ -191,7 +193,9 @@ def test_an_answer_without_headers_says_nothing() -> None:
         pytest.param("Wed, 21 Oct 2026 07:28:00 GMT", 2.0, id="date"),
     ],
 )
-def test_retry_after_is_a_float_s_text_within_reason(header: str, seconds: float) -> None:
+def test_retry_after_is_at_most_a_minute_and_two_seconds_if_it_makes_no_sense(
+    header: str, seconds: float
+) -> None:
     assert headers_of(429, Retry_After=header).retry_after_s == seconds
 
 
@@ -199,5 +203,5 @@ def test_a_429_without_retry_after_waits_two_seconds() -> None:
     assert headers_of(429).retry_after_s == 2.0
 
 
-def test_retry_after_of_another_answer_does_not_stop_the_shop() -> None:
+def test_retry_after_of_another_status_is_ignored() -> None:
     assert headers_of(503, Retry_After="30").retry_after_s is None

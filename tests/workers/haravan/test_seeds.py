@@ -1,4 +1,4 @@
-"""Every example of the two API documents: the call asks for exactly that, and understands exactly that answer."""
+"""Every example of the two API documents: our request equals it, and its response is decoded."""
 
 from __future__ import annotations
 
@@ -76,15 +76,15 @@ def call_of(name: str) -> Call[Any]:
     return ADMIN[name](Admin())
 
 
-def answered(call: Call[Any], *answers: Response) -> tuple[list[Request], Any]:
-    """Run a call on recorded answers: what it asked, and its value."""
-    asked = [next(call)]
-    for answer in answers:
+def run(call: Call[Any], *responses: Response) -> tuple[list[Request], Any]:
+    """Run a call with recorded responses. Returns its requests and its value."""
+    requests = [next(call)]
+    for response in responses:
         try:
-            asked.append(call.send(answer))
+            requests.append(call.send(response))
         except StopIteration as stop:
-            return asked, stop.value
-    raise AssertionError(f"the call asks on: {asked[-1]}")
+            return requests, stop.value
+    raise AssertionError(f"the call sends another request: {requests[-1]}")
 
 
 def recorded(name: str) -> Response:
@@ -93,19 +93,19 @@ def recorded(name: str) -> Response:
     return Response(example["status"], {"X-Haravan-Api-Call-Limit": "1/80"}, body)
 
 
-def test_no_example_of_the_documents_is_left_out() -> None:
+def test_every_example_of_the_documents_is_tested() -> None:
     assert {*OMNI, *ADMIN} == set(EXAMPLES)
 
 
 @pytest.mark.parametrize("name", [*OMNI, *ADMIN])
-def test_the_request_is_the_example_s(name: str) -> None:
+def test_the_request_equals_the_example(name: str) -> None:
     example = EXAMPLES[name]
-    asked = next(call_of(name))
+    requests = next(call_of(name))
 
     path = urlsplit(example["path"])
-    assert (asked.method, asked.path) == (example["method"], "/" + path.path.split("/", 2)[2])
-    assert asked.json == example["request"]
-    assert {key: moment(value) for key, value in asked.query.items()} == {
+    assert (requests.method, requests.path) == (example["method"], "/" + path.path.split("/", 2)[2])
+    assert requests.json == example["request"]
+    assert {key: moment(value) for key, value in requests.query.items()} == {
         key: moment(value) for key, value in parse_qsl(path.query)
     }
 
@@ -120,8 +120,8 @@ def moment(value: str) -> object:
 
 
 @pytest.mark.parametrize("name", WITH_VALUE)
-def test_the_answer_is_the_example_s(name: str) -> None:
-    _, value = answered(call_of(name), recorded(name))
+def test_the_response_of_the_example_is_decoded(name: str) -> None:
+    _, value = run(call_of(name), recorded(name))
 
     content = json.loads((SEEDS / f"{name}.json").read_bytes(), parse_float=Decimal)
     wanted: Any = next(iter(content.values()), None) if content else None
@@ -131,14 +131,14 @@ def test_the_answer_is_the_example_s(name: str) -> None:
         assert value == wanted
 
 
-def test_a_count_without_a_body_as_the_omni_document_shows_it_is_not_a_number() -> None:
+def test_a_count_with_an_empty_body_as_in_the_omni_document_is_unavailable() -> None:
     with pytest.raises(ApiUnavailable, match="not what the API promises"):
-        answered(call_of("omni-count"), recorded("omni-count"))
+        run(call_of("omni-count"), recorded("omni-count"))
 
 
 def test_a_customer_without_a_name_is_rejected_with_the_reason() -> None:
     with pytest.raises(RequestRejected, match="base: Customer must have a name or email address") as caught:
-        answered(call_of("admin-create-nameless"), recorded("admin-create-nameless"))
+        run(call_of("admin-create-nameless"), recorded("admin-create-nameless"))
 
     assert caught.value.status == 422
 
@@ -150,11 +150,11 @@ def test_a_customer_without_a_name_is_rejected_with_the_reason() -> None:
         pytest.param("admin", "admin-get", 41_9400, "disabled", id="admin"),
     ],
 )
-def test_both_documents_customers_are_read_as_records(
+def test_customers_of_both_documents_are_read_as_records(
     dialect: DialectName, name: str, spent: int, state: str
 ) -> None:
     record: CustomerRecord
-    _, record = answered(make_dialect(dialect).get(DEMO), recorded(name))
+    _, record = run(make_dialect(dialect).get(DEMO), recorded(name))
 
     assert (record.customer.total_spent, record.customer.state, record.customer.tags) == (spent, state, ())
 
@@ -162,7 +162,7 @@ def test_both_documents_customers_are_read_as_records(
 @pytest.mark.parametrize(
     ("dialect", "name"), [("omni", "omni-list-page"), ("admin", "admin-list-since-id")], ids=["omni", "admin"]
 )
-def test_both_documents_lists_are_read_as_records(dialect: DialectName, name: str) -> None:
-    _, batch = answered(make_dialect(dialect).page(), recorded(name))
+def test_lists_of_both_documents_are_read_as_records(dialect: DialectName, name: str) -> None:
+    _, batch = run(make_dialect(dialect).page(), recorded(name))
 
     assert [len(batch.records), len(batch.unreadable)] == [1, 0]

@@ -1,4 +1,4 @@
-"""The subscription to our app's webhooks: shown, made, removed, and refusals that come with a 200."""
+"""The subscription to our app's webhooks: listed, made and removed, and errors with status 200."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from service.errors import ApiUnavailable, HaravanError, RequestRejected, TokenR
 from workers.haravan.calls import Request, Response
 from workers.haravan.subscription import SubscribedEvent, Subscription, parse_body, parse_events
 
-ASK = Request("POST subscribe", "", json={})
+SUBSCRIBE = Request("POST subscribe", "", json={})
 
 
 @pytest.fixture
@@ -31,15 +31,15 @@ async def test_a_shop_is_subscribed_and_unsubscribed(
     assert await subscription.list_events() == ()
 
     await subscription.subscribe()
-    shown = await subscription.list_events()
+    events = await subscription.list_events()
     await subscription.unsubscribe()
 
-    assert {one.event for one in shown} >= {"customers/create", "customers/update", "customers/delete"}
-    assert {one.url for one in shown} == {"http://127.0.0.1:9/webhooks/haravan"}
+    assert {entry.event for entry in events} >= {"customers/create", "customers/update", "customers/delete"}
+    assert {entry.url for entry in events} == {"http://127.0.0.1:9/webhooks/haravan"}
     assert await subscription.list_events() == ()
 
 
-async def test_it_costs_nothing_of_the_shop_s_bucket(
+async def test_its_requests_do_not_count_against_the_rate_limit(
     subscribe: Callable[..., Subscription], shop: ShopHandle
 ) -> None:
     await subscribe().list_events()
@@ -47,14 +47,14 @@ async def test_it_costs_nothing_of_the_shop_s_bucket(
     assert shop.status()["bucket"] == "0/80"
 
 
-async def test_a_refusal_with_a_200_is_rejected_with_its_reason(
+async def test_an_error_with_status_200_is_rejected_with_its_reason(
     subscribe: Callable[..., Subscription],
 ) -> None:
     with pytest.raises(RequestRejected, match="The app has no webhook URL"):
         await subscribe().subscribe()
 
 
-async def test_a_wrong_token_is_unauthorised(subscribe: Callable[..., Subscription]) -> None:
+async def test_a_wrong_token_is_rejected(subscribe: Callable[..., Subscription]) -> None:
     with pytest.raises(TokenRejected):
         await subscribe("another").list_events()
 
@@ -70,16 +70,16 @@ async def test_a_wrong_token_is_unauthorised(subscribe: Callable[..., Subscripti
         pytest.param(503, b"", ApiUnavailable, id="maintenance"),
     ],
 )
-def test_what_is_not_granted_is_an_error(status: int, body: bytes, error: type[HaravanError]) -> None:
+def test_a_failed_subscription_is_an_error(status: int, body: bytes, error: type[HaravanError]) -> None:
     with pytest.raises(error):
-        parse_body(ASK, Response(status, {}, body))
+        parse_body(SUBSCRIBE, Response(status, {}, body))
 
 
 @pytest.mark.parametrize(
     "body", [b"", b"{}", b'{"error": false, "message": "OK"}'], ids=["empty", "bare", "in-words"]
 )
-def test_what_is_granted_is_granted_however_it_is_said(body: bytes) -> None:
-    parse_body(ASK, Response(200, {}, body))
+def test_every_form_of_success_is_accepted(body: bytes) -> None:
+    parse_body(SUBSCRIBE, Response(200, {}, body))
 
 
 ENTRY = {"id": 7, "event": "customers/update", "url": "https://example.com/hook"}
@@ -87,7 +87,7 @@ READ = SubscribedEvent("7", "customers/update", "https://example.com/hook")
 
 
 @pytest.mark.parametrize(
-    ("content", "found"),
+    ("content", "events"),
     [
         pytest.param([ENTRY], (READ,), id="bare-list"),
         pytest.param({"error": False, "data": [ENTRY]}, (READ,), id="under-data"),
@@ -100,5 +100,5 @@ READ = SubscribedEvent("7", "customers/update", "https://example.com/hook")
         pytest.param(None, (), id="nothing"),
     ],
 )
-def test_the_list_is_read_wherever_it_is(content: object, found: tuple[SubscribedEvent, ...]) -> None:
-    assert parse_events(content) == found
+def test_the_events_are_found_under_any_key(content: object, events: tuple[SubscribedEvent, ...]) -> None:
+    assert parse_events(content) == events

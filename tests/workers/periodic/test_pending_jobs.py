@@ -1,4 +1,4 @@
-"""Pending jobs in workers: shared, taken over after a death, evaluated in other processes."""
+"""Pending jobs: workers share them, take over those of a dead worker, and evaluate in the CPU pool."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from arq.connections import ArqRedis
 from service.cpu_pool import CpuPool, InProcess
 from service.domain.documents.parser import parse_rules
 from service.errors import Overloaded
-from service.operations import claiming, claims
+from service.operations import claims
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
 from service.settings import read_settings
@@ -31,51 +31,51 @@ async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
         yield stage
 
 
-class Gate:
-    """A pool whose calls wait until they may be made."""
+class BlockedPool:
+    """A pool whose calls wait for `released`."""
 
     def __init__(self, stage: Stage) -> None:
-        self.called, self.may = asyncio.Event(), asyncio.Event()
-        self._here = InProcess(stage.context)
+        self.called, self.released = asyncio.Event(), asyncio.Event()
+        self._in_process = InProcess(stage.context)
 
     async def run(self, function: Callable[..., Awaitable[Any]], *args: Any, **kwargs: Any) -> Any:
         self.called.set()
-        await self.may.wait()
-        return await self._here.run(function, *args, **kwargs)
+        await self.released.wait()
+        return await self._in_process.run(function, *args, **kwargs)
 
 
-class Broken:
-    """A pool whose processes die."""
+class DyingPool:
+    """A pool whose process dies."""
 
     async def run(self, *_: Any, **__: Any) -> Any:
         raise Overloaded("the process has ended")
 
 
-async def known(stage: Stage, *, tags: str = "") -> int:
+async def stored_customer(stage: Stage, *, tags: str = "") -> int:
     customer = stage.haravan.create(total_spent=6_000_000, tags=tags)
     await stage.mark(customer)
     await stage.turn(2)
     return customer
 
 
-async def published(stage: Stage, text: str = LOWER) -> Run:
+async def publish(stage: Stage, text: str = LOWER) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
     draft = await create_draft(stage.context, shop, parse_rules(text))
     return (await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)).run
 
 
-async def test_a_rollout_and_a_claim_are_evaluated_in_other_processes(stage: Stage, redis_url: str) -> None:
+async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage, redis_url: str) -> None:
     pool = CpuPool(read_settings({"REDIS_URL": redis_url, "SECRET_KEY": "k" * 32}), processes=1)
     jobs = PendingJobs(stage.context, pool)
-    customer, copied = await known(stage), stage.haravan.create(total_spent=1, tags="VIP")
+    customer, copied = await stored_customer(stage), stage.haravan.create(total_spent=1, tags="VIP")
     await stage.mark(copied)
     await stage.turn(2)
 
-    rollout = await published(stage)
+    rollout = await publish(stage)
     assert await jobs.run() == 1
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_adoption(stage.context, shop, "VIP", matching_only=False)
-    adoption = await claiming.apply_claim(stage.context, shop, claim, by="Lan")
+    adoption = await claims.apply_claim(stage.context, shop, claim, by="Lan")
     assert await jobs.run() == 1
     await pool.stop()
     await stage.turn(3)
@@ -83,57 +83,57 @@ async def test_a_rollout_and_a_claim_are_evaluated_in_other_processes(stage: Sta
     assert adoption is not None
     assert stage.haravan.tags(customer) == {"VIP"}
     assert stage.haravan.tags(copied) == set()
-    ended = [await runs.get(stage.redis, ORG, run.id) for run in (rollout, adoption)]
-    assert [(run.total, run.done, run.is_active) for run in ended] == [(1, 1, False), (1, 1, False)]
+    ended_runs = [await runs.get(stage.redis, ORG, run.id) for run in (rollout, adoption)]
+    assert [(run.total, run.done, run.is_active) for run in ended_runs] == [(1, 1, False), (1, 1, False)]
 
 
-async def test_a_worker_that_lost_the_lock_stops_and_leaves_the_job_to_the_other(stage: Stage) -> None:
-    customer, gate = await known(stage), Gate(stage)
-    run = await published(stage)
-    stood_still = PendingJobs(stage.context, gate, renew_interval_s=0.01)
-    working = asyncio.create_task(stood_still.run())
-    await gate.called.wait()
+async def test_a_worker_that_lost_the_lock_stops_and_another_executes_the_job(stage: Stage) -> None:
+    customer, pool = await stored_customer(stage), BlockedPool(stage)
+    run = await publish(stage)
+    suspended = PendingJobs(stage.context, pool, renew_interval_s=0.01)
+    working = asyncio.create_task(suspended.run())
+    await pool.called.wait()
 
-    await stage.redis.set(keys.pending_lock(ORG), "another's")
+    await stage.redis.set(keys.pending_lock(ORG), "of another worker")
     assert await working == 0
 
-    assert await stage.redis.get(keys.pending_lock(ORG)) == b"another's"
+    assert await stage.redis.get(keys.pending_lock(ORG)) == b"of another worker"
     assert not await stage.is_marked(customer)
     assert await stage.execute_jobs() == 1
     assert (await runs.get(stage.redis, ORG, run.id)).total == 1
 
 
-async def test_a_lock_is_renewed_while_its_worker_works(stage: Stage) -> None:
-    gate = Gate(stage)
-    await known(stage)
-    await published(stage)
-    working = asyncio.create_task(PendingJobs(stage.context, gate, renew_interval_s=0.01).run())
-    await gate.called.wait()
+async def test_the_lock_is_renewed_while_a_job_is_executed(stage: Stage) -> None:
+    pool = BlockedPool(stage)
+    await stored_customer(stage)
+    await publish(stage)
+    working = asyncio.create_task(PendingJobs(stage.context, pool, renew_interval_s=0.01).run())
+    await pool.called.wait()
 
     await stage.redis.expire(keys.pending_lock(ORG), 1)
     async with asyncio.timeout(60):
-        while await stage.redis.ttl(keys.pending_lock(ORG)) <= 1:  # noqa: ASYNC110  # nothing tells of it
+        while await stage.redis.ttl(keys.pending_lock(ORG)) <= 1:  # noqa: ASYNC110  # there is no event for it
             await asyncio.sleep(0.01)
-    gate.may.set()
+    pool.released.set()
 
     assert await working == 1
     assert not await stage.redis.exists(keys.pending_lock(ORG))
 
 
-async def test_when_the_pool_dies_the_job_stays_for_the_next_pass(stage: Stage) -> None:
-    await known(stage)
-    await published(stage)
+async def test_a_job_whose_pool_dies_is_executed_in_the_next_pass(stage: Stage) -> None:
+    await stored_customer(stage)
+    await publish(stage)
 
-    assert await PendingJobs(stage.context, Broken()).run() == 0
+    assert await PendingJobs(stage.context, DyingPool()).run() == 0
 
     [job] = await pending.list_jobs(stage.redis)
     assert job.due_ms == 0
     assert await stage.execute_jobs() == 1
 
 
-async def test_the_jobs_of_a_shop_that_was_removed_go_with_it(stage: Stage) -> None:
-    await known(stage)
-    await published(stage)
+async def test_the_jobs_of_a_removed_shop_are_deleted(stage: Stage) -> None:
+    await stored_customer(stage)
+    await publish(stage)
     await stage.shops.remove(ORG, erase=False)
 
     assert await stage.execute_jobs() == 0

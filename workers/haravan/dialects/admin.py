@@ -114,16 +114,16 @@ class Admin(BaseDialect):
         return single_request(Request("GET orders", "/orders.json", query), decoding.decode_orders)
 
     def _get_each(self, customers: Sequence[CustomerId]) -> Call[Batch]:
-        found: list[CustomerRecord] = []
+        records: list[CustomerRecord] = []
         unreadable: list[UnreadableRecord] = []
         for customer in customers:
             try:
-                found.append((yield from self.get(customer)))
+                records.append((yield from self.get(customer)))
             except CustomerNotFound:
                 continue
             except MalformedData as exc:
                 unreadable.append(UnreadableRecord(customer, str(exc)))
-        return Batch(tuple(found), tuple(unreadable))
+        return Batch(tuple(records), tuple(unreadable))
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
         read = yield from single_request(get_one(customer), decoding.decode_record)

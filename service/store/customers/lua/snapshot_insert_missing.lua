@@ -1,5 +1,5 @@
--- Insert the snapshot and the scheduled day of customers that a scan found right, where there is neither a snapshot nor
--- a mark: what a drain has written meanwhile is newer than the scanned page.
+-- Insert the snapshots and scheduled days of customers that a scan found right. A customer that has a snapshot or a mark
+-- is skipped, because a drain may have written something newer than the scanned page.
 -- KEYS: prefix, prefix..'shop'.  ARGV: for each customer: id, snapshot, day ('' = none)
 -- Reply: how many snapshots were inserted
 local P = KEYS[1]

@@ -1,6 +1,6 @@
--- Trim one page of the indexes by customer: entries older than the retention are removed. The streams are trimmed
--- apart. Each call continues where the last one stopped, so that no call is long, however many customers there are.
--- KEYS: prefix, prefix..'shop'.  ARGV: the ms before which nothing is kept, customers a page
+-- Trim the next page of the indexes by customer: remove entries that are older than the retention. The caller trims the
+-- streams. Each call continues where the last one stopped, so no call is long, however many customers there are.
+-- KEYS: prefix, prefix..'shop'.  ARGV: the ms before which entries are removed, customers of a page
 local P, min_ms, page = KEYS[1], tonumber(ARGV[1]), ARGV[2]
 
 local function trim_ledger(ids)

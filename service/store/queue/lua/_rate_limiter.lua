@@ -7,45 +7,45 @@
 --   header_dispatch                  the latest call whose header set the level
 --   observed_at                      when a response last arrived
 --   blocked_until                    the end of a 429's Retry-After
---   live_until, live_at              a live call waits until then; the last time a live call asked
---   bulk_credit, bulk_until          what bulk is owed of its tenth; a bulk call that is owed one waits until then
---   shared_until                     another app was noticed, or nothing is known: live keeps room for its bursts
+--   live_until, live_at              a live call waits until then; when a live call last asked
+--   bulk_credit, bulk_until          calls of its tenth that bulk has not used; a bulk call with credit waits until then
+--   shared_until                     another app was noticed, or nothing is known: until then live leaves room for its bursts
 --   size                             learned from the header
 --   baseline_used, baseline_dispatch, baseline_at
 --                                    an earlier header: its reading, its call, its moment
--- The sorted set `in_flight` has the calls in flight: permit -> when we stop waiting for the response. A permit is
+-- The sorted set `in_flight`: permit -> when the call counts as lost. A permit is
 -- "dispatched:calls_without_header" at the moment it was granted.
 
 local RATE_LIMIT_FIELDS = {
   'level', 'at', 'calls_without_header', 'dispatched', 'header_dispatch', 'observed_at', 'blocked_until', 'live_until',
   'live_at', 'bulk_credit', 'bulk_until', 'shared_until', 'size', 'baseline_used', 'baseline_dispatch', 'baseline_at',
 }
-local RATE_LIMIT_SIZE = 80  -- until a header has told
-local IN_FLIGHT_MS = 15000  -- a call takes 8 s at most; what is out for longer belonged to a worker that died
+local RATE_LIMIT_SIZE = 80  -- until a header says otherwise
+local IN_FLIGHT_MS = 15000  -- a call takes 8 s at most; after this time its worker must have died
 local MAX_BLOCK_MS = 60000
-local SILENCE_MS = 5000  -- nothing heard for so long: the level may be anything, so ask with a few calls first
-local PROBES = 4  -- so many calls, in …
-local PROBE_MS = 2000  -- … so much time: half the leak, so that one process that died does not silence the others
-local FIRST_PROBES = 1  -- nothing known at all: a full bucket then costs one 429 and not four
-local LIVE_SEEN_MS = 5000
-local NOTE_MS = 250  -- how long a note outlives the wait that it announces
+local SILENCE_MS = 5000  -- without a response for this long, the level is unknown, so probe with a few calls
+local PROBES = 4  -- calls in flight that are younger than PROBE_MS
+local PROBE_MS = 2000  -- half the leak, so that a dead process does not stop the others
+local FIRST_PROBES = 1  -- after SHARED_MS without a response: a full bucket then costs one 429 instead of four
+local LIVE_SEEN_MS = 5000  -- bulk gets its tenth if live asked within this time
+local NOTE_MS = 250  -- how long `live_until` and `bulk_until` outlast the wait that they announce
 local BULK_SHARE = 0.1
 local SHARED_MS = 120000
-local WATCH_MS = 30000  -- other apps are looked for over so long
-local STRAY = 8  -- so many calls may seem to be somebody else's: the leak comes in steps, answers overtake
+local WATCH_MS = 30000  -- the time over which the usage of other apps is measured
+local STRAY = 8  -- tolerance in calls: the leak comes in steps, and responses overtake each other
 
 local function rate_limit_clamp(value, low, high)
   return math.max(low, math.min(high, value))
 end
 
--- The level now and the size, without writing anything.
+-- The level and the size now. Writes nothing.
 local function rate_limit_used(P, now, leak)
   local stored = redis.call('HMGET', P .. 'rate_limit', 'level', 'at', 'size')
   local level, at, size = tonumber(stored[1]) or 0, tonumber(stored[2]) or 0, tonumber(stored[3]) or 0
   return math.max(0, level - leak * math.max(0, now - at) / 1000), size > 0 and size or RATE_LIMIT_SIZE
 end
 
--- The state as it is now: leaked, and with the calls of dead workers counted as spent.
+-- The state now: leaked, and with the calls of dead workers counted as spent.
 local function rate_limit_read(P, now, leak)
   local values = redis.call('HMGET', P .. 'rate_limit', unpack(RATE_LIMIT_FIELDS))
   local b = {}
@@ -55,7 +55,7 @@ local function rate_limit_read(P, now, leak)
   if b.size == 0 then
     b.size = RATE_LIMIT_SIZE
   end
-  local elapsed = math.max(0, now - b.at) / 1000  -- after a step back of the clock: go on from there, never wait for it
+  local elapsed = math.max(0, now - b.at) / 1000  -- 0 after a step back of the clock
   b.at = now
   b.level = math.max(0, b.level - leak * elapsed)
   b.bulk_credit = math.min(2 + leak * BULK_SHARE, b.bulk_credit + leak * BULK_SHARE * elapsed)
@@ -83,16 +83,16 @@ local function rate_limit_write(P, b)
   redis.call('HSET', P .. 'rate_limit', unpack(pairs_))
 end
 
--- How full live and bulk may make the bucket. Bulk steers to one half: the whole leak is used as long as the
--- bucket is never empty, and the other half is room for other apps' bursts and for live. Live stays a step of the
--- leak below the brim, or a burst of 15 and a step while another app is about.
+-- The levels up to which live and bulk may fill the bucket. Bulk fills one half: the whole leak is used while the bucket
+-- is not empty, and the other half is left for live and for bursts of other apps. Live stays below the brim by one step
+-- of the leak, and by a burst of 15 more while another app was noticed.
 local function rate_limit_limits(b, now, reserve)
   local shared = b.shared_until > now
   local live = math.floor(b.size * (shared and 0.75 or 0.95)) - reserve
   return math.max(1, live), math.max(1, math.floor(b.size * 0.5) - reserve)
 end
 
--- Why this call has to wait, and for how long; nil when it may go.
+-- How long this call must wait, and why. nil if it may go.
 local function rate_limit_wait(b, now, live, leak, reserve, owed)
   if b.blocked_until > now then
     return b.blocked_until - now, 'blocked'
@@ -116,13 +116,13 @@ local function rate_limit_wait(b, now, live, leak, reserve, owed)
   return nil, 'granted'
 end
 
--- Grant one call, or say how long to wait. ARGV[first] is the leak a second, ARGV[first + 1] the reserve for other apps.
--- Returns {granted (1 or 0), the permit ('' without one), wait_ms, the reason in a word or two}.
+-- Grant one call, or reply how long to wait. ARGV[first] is the leak a second, ARGV[first + 1] the reserve for other apps.
+-- Returns {granted (1 or 0), permit ('' if not granted), wait_ms, reason}.
 local function rate_limit_acquire(P, now, lane, first)
   local live, leak, reserve = lane == 'live', tonumber(ARGV[first]), tonumber(ARGV[first + 1])
   local b = rate_limit_read(P, now, leak)
   if now - b.observed_at > SHARED_MS then
-    b.shared_until = now + SHARED_MS  -- nothing known of other apps
+    b.shared_until = now + SHARED_MS  -- nothing is known of other apps
   end
   local owed = not live and b.bulk_credit >= 1 and now - b.live_at < LIVE_SEEN_MS
   if live then
@@ -147,8 +147,8 @@ local function rate_limit_acquire(P, now, lane, first)
   return {wait and 0 or 1, permit, wait or 0, reason}
 end
 
--- Is somebody else calling? Between two headers the bucket gained our own calls and lost the leak; the rest is
--- another app's. An empty bucket leaks nothing, so a low header only starts the next watch.
+-- Detect other apps. Between two headers the level rose by our own calls and fell by the leak; other apps caused the rest.
+-- An empty bucket does not leak, so a low reading only sets the next baseline.
 local function rate_limit_watch(b, now, leak, dispatch, used)
   local watched = now - b.baseline_at
   local known = used > 2 and b.baseline_at > 0 and watched >= 0 and watched <= 2 * WATCH_MS
@@ -162,8 +162,8 @@ local function rate_limit_watch(b, now, leak, dispatch, used)
   end
 end
 
--- Settle a call. status: as answered, 0 for no answer (counted as spent), -1 for never sent.
--- used and size are the header's, -1 without one. A permit may be reported twice, or after it was given up.
+-- Report a call. status: the response's, 0 = no response (counts as spent), -1 = not sent. used and size: the header's,
+-- -1 = no header. A permit may be reported twice, or after it expired.
 local function rate_limit_report(P, now, leak, permit, status, used, size, retry_ms)
   local b = rate_limit_read(P, now, leak)
   local dispatch, without_header_then = string.match(permit, '^(%d+):(%d+)$')
@@ -176,11 +176,11 @@ local function rate_limit_report(P, now, leak, permit, status, used, size, retry
   if status > 0 then
     b.observed_at = now
   end
-  -- Answers overtake one another: an old reading would hide another app's burst. A number that we never gave
-  -- (the store was emptied meanwhile) would make us deaf to the next ones.
+  -- Responses overtake each other, and an old reading would hide a burst of another app. A permit from before the data was
+  -- emptied has a higher number, and taking it would ignore the next headers.
   local newer = used >= 0 and dispatch > b.header_dispatch and dispatch <= b.dispatched
-  -- Every answered call that was sent before this one is in its header: adding it again would make the level swing,
-  -- a burst that waits for itself. Those without a header may not be.
+  -- The header counts every answered call that was sent before this one. Adding them again would make a burst wait for
+  -- itself. Calls without a header may be missing in it.
   local reading = used + 1 + math.max(0, b.calls_without_header - without_header_then)  -- + 1: the header may be rounded down
   if newer then
     b.header_dispatch = dispatch

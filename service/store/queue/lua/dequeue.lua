@@ -18,7 +18,7 @@ for _, cid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'L
   end
 end
 
--- A tenth of the batch is bulk, or a replay would not advance while a flood of webhooks lasts.
+-- A tenth of the batch is bulk, so that a replay advances during a flood of webhooks.
 local batch = redis.call('ZRANGE', P .. 'ready:live', 0, max - 1)
 local bulk = redis.call('ZRANGE', P .. 'ready:bulk', 0, max - 1)
 local room = max - math.min(#bulk, math.floor(max / 10))

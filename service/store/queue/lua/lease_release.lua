@@ -13,7 +13,7 @@ for i = 4, #ARGV - 1, 2 do
   else redis.call('HSET', P .. 'state', ARGV[i], ARGV[i + 1]) end
 end
 
--- Nobody can work for a shop that is not here. Adding the shop wakes it.
+-- A removed shop is not woken. Adding it again makes it due.
 if redis.call('EXISTS', P .. 'shop') == 0 then
   redis.call('ZREM', due_shops, org)
   return { 0, 0, 0 }
@@ -31,8 +31,8 @@ if redis.call('EXISTS', P .. 'ready:live', P .. 'ready:bulk', P .. 'planned:live
 end
 local first = redis.call('ZRANGE', P .. 'delayed', 0, 0, 'WITHSCORES')
 if first[1] then
-  -- A delayed customer that is due counts as ready. Waking the shop for it at once while its reads rest would repeat
-  -- without end.
+  -- A delayed customer that is due counts as ready, so it waits for `wait_ms` as well. Waking the shop at once while its
+  -- reads are denied would repeat endlessly.
   local wait = tonumber(first[2]) - now
   if wait <= 0 then wait = tonumber(ARGV[3]) end
   if not delay or wait < delay then delay = wait end

@@ -40,14 +40,14 @@ end
 local latest, changed = load('latest_updated_at', function() return true end), {}
 local digests = load('echo_digests', function(event) return event[2] ~= '' and event[5] == '' end)
 
--- The newest `updated_at` known of a customer, from echoes too: a list that shows an older one is stale.
+-- The newest `updated_at` of a customer, also from echoes: a list with an older one is stale.
 local function note_updated_at(cid, updated)
   if latest[cid] and tonumber(latest[cid]) > tonumber(updated) then return latest[cid] end
   if updated ~= latest[cid] and updated ~= '0' then latest[cid], changed[cid] = updated, updated end
   return updated
 end
 
--- Which deliveries arrived within three days? From now on these have, too.
+-- Which of the deliveries arrived within the last three days? Adds their identities for the next calls.
 local function note_identities()
   local names, known = {}, {}
   for _, event in ipairs(events) do
@@ -64,14 +64,14 @@ local function note_identities()
   return known
 end
 
-local last_generation = false -- taken for all events at once; a gap does no harm
+local last_generation = false -- reserved for all events at once; gaps do no harm
 local function next_generation()
   last_generation = last_generation and last_generation + 1
     or redis.call('INCRBY', P .. 'generation_seq', #events) - #events + 1
   return last_generation
 end
 
--- A field that stays as it is is not written: that is a tenth of the append-only file.
+-- Unchanged fields are not written, which saves a tenth of the append-only file.
 local function put(set, name, value, before)
   if value ~= before then
     set[#set + 1] = name
@@ -79,7 +79,7 @@ local function put(set, name, value, before)
   end
 end
 
-local joins = {} -- of the lane: positions and customers
+local joins = {} -- positions and customers that join the lane
 local function mark(cid, updated, delivery, cause)
   local key = P .. 'mark:' .. cid
   local generation = next_generation()
@@ -111,7 +111,7 @@ local function mark(cid, updated, delivery, cause)
   end
 end
 
--- Nothing new was said: every visible field is what the last drain read, or what it expected after its own write.
+-- An echo: every visible field has the value that the last drain read, or that it expects after its own write.
 local function is_echo(cid, digest)
   return digest ~= '' and digests[cid] and string.find(digests[cid], digest, 1, true) ~= nil
 end

@@ -1,5 +1,5 @@
--- May this call be started? Acquires one API call from the rate limiter. A write is permitted only while everything
--- holds that it was decided on; otherwise its customer becomes ready and is read again.
+-- Acquire one API call from the rate limiter. A write is permitted only if everything behind its decision still holds;
+-- otherwise its customer becomes ready and is read again.
 -- KEYS: prefix, prefix..'shop'.  ARGV: now, token, lane, kind ('read'|'write'), then for a write: customer, generation,
 --   version, decided_ms, intents (msgpack), tags to remove, customers with tags of ours (for the removal guard; below 0:
 --   a publish, a claim or the schedule explains the removal); ARGV[12], ARGV[13]: leak, reserve
@@ -15,7 +15,8 @@ local state = redis.call('HMGET', P .. 'state', 'paused', 'removals_paused', kin
 local open_until = tonumber(state[3] or '0')
 if open_until > now then return { 'wait', open_until - now } end
 
--- Are removals paused, or would there be more within an hour than max(50, 1 % of what is ours) that nothing explains?
+-- The removal guard. It trips if the unexplained removals of an hour would exceed max(50, 1 % of the owners); then it pauses
+-- removals.
 local function removal_guard_trips(slot, count, owners)
   if state[2] then return true end
   if owners < 0 then return false end
@@ -26,7 +27,7 @@ local function removal_guard_trips(slot, count, owners)
   return true
 end
 
--- Why the plan must not be written any more; nil if it is current.
+-- Why the plan must not be written. nil if it is current.
 local function plan_refusal(mark)
   if mark[1] ~= ARGV[6] or mark[2] ~= 'planned' then return 'superseded' end
   if (redis.call('GET', P .. 'live_version') or '0') ~= ARGV[7] then return 'version_changed' end
@@ -65,8 +66,8 @@ if kind == 'write' then
     redis.call('EXPIRE', P .. 'unexplained_removals', 86400)
   end
   if ARGV[9] ~= '' then redis.call('HSET', P .. 'intents', cid, ARGV[9]) end
-  -- From now on an event with the record as it was fetched is marked: somebody reverted this very write. Until now an
-  -- event with the expected record was marked: somebody did by hand what the plan is about to do.
+  -- Before this point, an event with the expected record is not an echo: a person did what the plan is about to do.
+  -- From here on, an event with the fetched record is not an echo: a person reverted this write.
   if expected then redis.call('HSET', P .. 'echo_digests', cid, expected) end
   redis.call('HSET', P .. 'mark:' .. cid, 'write_token', ARGV[2])
 end

@@ -1,5 +1,4 @@
--- The server's clock was set back: what waits for a moment of the old clock would wait too long. End all waits of this
--- shop, as a step forward would. Running it twice has the effect of running it once.
+-- End all waits of a shop after the server's clock was set back, because they would last too long. Idempotent.
 -- KEYS: prefix, prefix..'shop'.  ARGV: now, maximum of customers
 -- Reply: how many customers were delayed; if it is the maximum, there may be more
 -- Parts: _time, _queue.

@@ -1,5 +1,5 @@
--- Remove customers from the schedule that were marked because their day has come, unless a drain has meanwhile set a
--- later day.
+-- Remove customers from the schedule after they were marked because their day had come. A customer for which a drain has
+-- set a later day meanwhile stays.
 -- KEYS: prefix, prefix..'shop'.  ARGV: today (ordinal), then customers
 local schedule = KEYS[1] .. 'schedule'
 for i = 2, #ARGV do

@@ -1,8 +1,8 @@
--- Settle a batch of customers: carry out what was decided on each. A customer is refused if its mark has changed
+-- Settle a batch of customers: execute what was decided on each. A customer is refused if its mark has changed
 -- meanwhile; all are refused if the lease was lost or another version is live. A refused customer stays in its state;
 -- the results of an answered write are saved all the same.
 -- KEYS: prefix, prefix..'shop'.  ARGV: now, token, version, today (ordinal day of the shop), settlements (msgpack, a list
---   of maps; the fields are those of `Settlement` in settlements.py)
+--   of maps; the fields are those of `Settlement` in settlement.py)
 -- Reply: for each settlement 'done', 'lease_lost', 'version_changed', 'superseded', 'schedule_passed' or 'shadow_changed'
 -- Parts: _time, _queue, _lease.
 local MAX_DRIFT_TAGS = 50 -- tags of a customer whose last change by hand is known
@@ -28,7 +28,7 @@ local function save_state(item)
   save('snapshots', item.customer, item.snapshot)
   save('echo_digests', item.customer, item.echo_digests)
   save('pending_restores', item.customer, item.pending_restores)
-  -- The customer exists: with its tombstone left, what the tombstone keeps would come back again and again.
+  -- The customer exists again. A tombstone that stays would restore its values again and again.
   redis.call('DEL', P .. 'tombstone:' .. item.customer)
 end
 
@@ -50,7 +50,7 @@ local function append_to_ledger(cid, entries)
   redis.call('HSET', P .. 'ledger_by_customer', cid, table.concat(list, ','))
 end
 
--- A decision of shadow mode is logged once, although every night decides it again.
+-- A decision of shadow mode is logged once, although it is made again every night.
 local function log_shadow_decision(item)
   if item.shadow_digest and redis.call('HGET', P .. 'shadow_digests', item.customer) ~= item.shadow_digest then
     append_to_ledger(item.customer, item.shadow_entries)
@@ -58,8 +58,8 @@ local function log_shadow_decision(item)
   save('shadow_digests', item.customer, item.shadow_digest or '')
 end
 
--- Manual changes of tags: for the shop in order, and for the customer the last time of each tag. The moments are those
--- of the stream, as the ledger's are, because they are compared with each other.
+-- Manual changes of tags: a stream for the shop, and the last time of each tag for the customer. The times are those of
+-- stream ids, because they are compared with the times of the ledger.
 local function record_drift(item)
   if not item.drift or #item.drift == 0 then return end
   local packed = redis.call('HGET', P .. 'drift_by_customer', item.customer)
@@ -84,7 +84,7 @@ local function add_dead_letter(item, letter)
   redis.call('HSET', P .. 'dead_letters', item.customer, cjson.encode(letters))
 end
 
--- A success closes the open letters, except the one that it raises itself: a tag is not given any more today.
+-- A success closes the open letters, except one that the same settlement raises: a tag that is suppressed today.
 local function close_dead_letters(cid, cause)
   local open = redis.call('HGET', P .. 'dead_letters', cid)
   if not open then return end
@@ -145,7 +145,7 @@ function ops.complete(item, mark)
   return 'done'
 end
 
--- Tags are to be written: the plan waits for its permit.
+-- Tags must be written: the plan waits for its permit.
 function ops.plan(item, mark)
   save_state(item)
   record_drift(item)
@@ -158,7 +158,7 @@ function ops.plan(item, mark)
   return 'done'
 end
 
--- A retry: the customer is delayed until `due_ms`. What was read is forgotten.
+-- A retry: the customer is delayed until `due_ms`. Its echo digests are deleted.
 function ops.delay(item, mark)
   redis.call('HDEL', P .. 'echo_digests', item.customer)
   remove_from_state(P, item.customer, mark.lane, mark.state)
@@ -208,8 +208,8 @@ function ops.delete(item, mark)
   return 'done'
 end
 
--- An answered write has happened, whatever became of the mark meanwhile: save the ownership that it created, its ledger
--- entries, and its count in the runs that still wait for the customer.
+-- An answered write has happened, even if the mark has changed meanwhile: save its ownership and ledger entries, and count
+-- it in the runs that still wait for the customer.
 local function save_write_results(item)
   for run in string.gmatch(redis.call('HGET', P .. 'mark:' .. item.customer, 'runs') or '', '[^,]+') do
     local key = P .. 'run:' .. run
@@ -217,7 +217,7 @@ local function save_write_results(item)
   end
   save('owned', item.customer, item.owned)
   save('intents', item.customer, item.intents)
-  save('snapshots', item.customer, item.snapshot) -- or our change would look like somebody else's
+  save('snapshots', item.customer, item.snapshot) -- otherwise our own change would look like a manual one
   record_drift(item)
   append_to_ledger(item.customer, item.ledger_entries)
 end

@@ -1,4 +1,4 @@
--- May the sweep wake this shop? Only if no drain holds the lease and no wake-up is pending.
+-- Reserve a wake-up of a due shop for the sweep, unless a drain holds the lease or a wake-up is pending.
 -- KEYS: prefix, prefix..'shop'.  ARGV: now
 -- Reply: {wake(0|1), number of the wake-up}
 -- Parts: _time, _queue.

@@ -1,0 +1,191 @@
+"""The faults of a run, from one seed: each kind once, then kinds at random."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from random import Random
+from typing import Any, Final
+
+from redis.exceptions import RedisError
+
+from service.domain.customers.customer import OrgId
+from service.store.client import keys
+from tests.chaos.environment import Environment
+from tests.chaos.load import ShopUnderLoad
+from tests.chaos.processes import ChildProcess
+from tests.support import canaries
+
+LEASE_S: Final = 15.0
+
+
+class FaultSchedule:
+    """Injects faults; `counts` says how often it injected each kind."""
+
+    def __init__(
+        self, environment: Environment, rng: Random, *, report: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._environment = environment
+        self._rng = rng
+        self._report = report
+        self._running: list[asyncio.Task[None]] = []
+        self._tokens = 0
+        self._clock_offset_s = 0.0
+        self._store_busy = asyncio.Lock()
+        self.counts: Counter[str] = Counter()
+        self.kinds: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "kill -9 web": self._kill_web,
+            "kill -9 worker": self._kill_worker,
+            "kill -9 store": self._kill_store,
+            "kill -9 everything": self._kill_everything,
+            "SIGSTOP worker": lambda: self._stop_worker(None),
+            "SIGSTOP after a permit": lambda: self._stop_worker(signal.SIGUSR1),
+            "SIGSTOP before a write": lambda: self._stop_worker(signal.SIGUSR2),
+            "cut store | web": lambda: self._proxy("cut web"),
+            "cut store | worker": lambda: self._proxy("cut worker"),
+            "cut API": lambda: self._proxy("cut api"),
+            "hold store | web": lambda: self._proxy(f"hold web {self._rng.uniform(0.3, 2):.1f}"),
+            "hold store | worker": lambda: self._proxy(f"hold worker {self._rng.uniform(0.3, 7):.1f}"),
+            "hold API": lambda: self._proxy(f"hold api {self._rng.uniform(0.3, 4):.1f}"),
+            "429 storm": self._storm,
+            "foreign calls": self._foreign_calls,
+            "token expires": self._expire_token,
+            "clock step Haravan": self._step_haravan,
+        }
+        if environment.store.shim is not None:
+            self.kinds["clock step store"] = self._step_store
+
+    def start_base_faults(self) -> None:
+        """Faults of the whole run: 5 % of calls answer 5xx, 2 % do not answer, half of both after taking effect."""
+        for shop in self._environment.shops:
+            faults = shop.handle.faults
+            for effect in (False, True):
+                faults.fail(502, rate=0.0125, effect=effect)
+                faults.fail(503, rate=0.0125, effect=effect)
+                faults.timeout(0.4, rate=0.009, effect=effect)
+                faults.timeout(60, rate=0.001, effect=effect)  # the client gives up after 8 s
+
+    async def run(self, *, mean_gap_s: float, load_ended: asyncio.Event, is_short: bool) -> None:
+        """Inject faults until the load has ended, each kind at least once, and wait for their ends.
+
+        In a short run each kind of stop happens once only, because a stop takes 20 s.
+        """
+        order = [kind for kind in self.kinds if kind != "SIGSTOP worker"]  # the precise stops show more
+        self._rng.shuffle(order)
+        order.sort(key=lambda kind: not kind.startswith("SIGSTOP"))  # they take longest
+        again = [kind for kind in self.kinds if not (is_short and kind.startswith("SIGSTOP"))]
+        while order or not load_ended.is_set():
+            kind = order.pop(0) if order else self._rng.choice(again)
+            await asyncio.sleep(self._rng.expovariate(1) * mean_gap_s)
+            self.counts[kind] += 1
+            self._report(kind)
+            task = asyncio.create_task(self.kinds[kind](), name=kind)
+            self._running.append(task)
+        await self.finish()
+
+    async def finish(self) -> None:
+        """Wait until every fault has ended. Raises the error of a fault that failed."""
+        await asyncio.gather(*self._running)
+
+    async def _kill_web(self) -> None:
+        web = self._idle(self._environment.webs)
+        if web is not None:
+            await self._kill_and_start(web)
+
+    async def _kill_worker(self) -> None:
+        worker = self._idle(self._environment.workers)
+        if worker is not None:
+            await self._kill_and_start(worker)
+
+    async def _kill_store(self) -> None:
+        async with self._store_busy:
+            await self._environment.store.kill(away_s=self._rng.uniform(0, 1.5))
+
+    async def _kill_everything(self) -> None:
+        """Like a power failure, except for the page cache."""
+        idle = [child for child in (*self._environment.webs, *self._environment.workers) if not child.busy]
+        async with self._store_busy:
+            for child in idle:
+                child.busy = True
+            await asyncio.gather(*(child.kill() for child in idle), self._environment.store.child.kill())
+            await self._environment.store.start()
+            for child in idle:
+                await self._start(child)
+
+    async def _kill_and_start(self, child: ChildProcess) -> None:
+        child.busy = True
+        await child.kill()
+        await asyncio.sleep(self._rng.uniform(0, 1.5))
+        await self._start(child)
+
+    async def _start(self, child: ChildProcess) -> None:
+        await child.start()
+        await self._environment.wait_until_ready(child)
+        child.busy = False
+
+    async def _stop_worker(self, arm: signal.Signals | None) -> None:
+        """Stop a worker for longer than its lease: another takes over, then this one goes on in the middle of its run."""
+        worker = self._idle(self._environment.workers, least=2)
+        if worker is None:
+            return
+        worker.busy = True
+        if await worker.pause(LEASE_S + self._rng.uniform(2, 5), arm=arm):
+            self.counts["stops"] += 1
+        else:
+            await worker.kill()  # it had nothing to write, and would stop unnoticed some time later
+            await self._start(worker)
+        worker.busy = False
+
+    async def _proxy(self, command: str) -> None:
+        self._environment.command_proxy(command)
+
+    async def _storm(self) -> None:
+        shop = self._shop()
+        shop.handle.faults.throttle(self._rng.uniform(0.3, 2), next=self._rng.randrange(2, 6))
+
+    async def _foreign_calls(self) -> None:
+        self._shop().handle.consume_quota(80)
+
+    async def _expire_token(self) -> None:
+        shop = self._shop()
+        shop.handle.replace_token(None)
+        await asyncio.sleep(self._rng.uniform(0.5, 3))
+        self._tokens += 1
+        token = f"{canaries.ACCESS_TOKEN}-{shop.handle.org[-1]}-{self._tokens}"
+        shop.handle.replace_token(token)
+        async with self._store_busy:
+            await self._environment.registry.set_token(OrgId(shop.handle.org), token)
+
+    async def _step_haravan(self) -> None:
+        self._environment.sandbox.advance(self._rng.choice([2, 30, 600]))
+
+    async def _step_store(self) -> None:
+        shim = self._environment.store.shim
+        if shim is not None:
+            self._clock_offset_s += self._rng.choice([-20, -5, 5, 20])
+            shim.move_clock(self._clock_offset_s)
+
+    def _shop(self) -> ShopUnderLoad:
+        return self._rng.choice(self._environment.shops)
+
+    def _idle(self, children: list[ChildProcess], *, least: int = 1) -> ChildProcess | None:
+        """A process without a fault at the moment, if there are at least `least`."""
+        idle = [child for child in children if not child.busy]
+        return self._rng.choice(idle) if len(idle) >= least else None
+
+
+async def switch_targets(environment: Environment, rng: Random) -> None:
+    """Move each shop's webhooks between the web processes, and reset the removals of the last hour.
+
+    The load of many days passes in seconds: without the reset the removal guard would pause every shop.
+    """
+    while True:
+        await asyncio.sleep(0.3)
+        for shop in environment.shops:
+            shop.handle.app(rng.choice(environment.urls()))
+            try:
+                await environment.store.redis.delete(keys.shop(shop.handle.org, "unexplained_removals"))
+            except (RedisError, OSError):
+                break  # a fault keeps the store away at the moment

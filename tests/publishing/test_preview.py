@@ -1,0 +1,148 @@
+"""Previews over what the store has: every snapshot once, the unreadable ones left out."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.context import Context
+from service.domain.customers.customer import Customer, OrgId, encode_snapshot
+from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.domain.documents.parser import parse_rules
+from service.domain.engine.compiled import CompiledRules
+from service.domain.engine.compiler import compile_rules
+from service.domain.rules.inheritance import Inheritance
+from service.domain.sync import REVERTS_CODEC
+from service.errors import Refused
+from service.publishing import preview
+from service.publishing.draft import create_draft
+from service.store.client import keys
+from service.store.customers import snapshots
+from service.store.customers.state import decode_exclusions, encode_exclusions
+from service.store.history import audit_log
+from service.store.rules import RETRACTED_OWNER, Versions, compile_version
+from service.store.shops.cipher import Cipher
+from service.store.shops.model import Shop
+from service.store.shops.repository import ShopRepository
+
+ORG = OrgId("1000000001")
+SHOP = Shop(org=ORG, name="Thử", dialect="omni", api_url="https://example.com", token="t")
+NOW_MS = int(datetime(2026, 11, 20, 5, tzinfo=UTC).timestamp() * 1000)
+RULE = "version: 1\nrules:\n  - {id: vip, tag: VIP, when_gone: %s, when: {field: total_spent, op: at_least, value: %d}}"
+
+
+def compiled(threshold: int = 10) -> CompiledRules:
+    return compile_rules(parse_rules(RULE % ("leave", threshold)))
+
+
+@pytest.fixture
+async def crowd(redis: ArqRedis) -> int:
+    """Three thousand snapshots (a scan needs several pages), a third of them with a tag of ours."""
+    client: Any = redis
+    size = 3_000
+    for number in range(1, size + 1):
+        tags = ("VIP",) if number % 3 == 0 else ()
+        customer = Customer(id=number, total_spent=number * 10_000, tags=tags)
+        await client.hset(keys.shop(ORG, "snapshots"), str(number), encode_snapshot(customer))
+        if tags:
+            owned = OWNERSHIP_CODEC.encode({"vip": Ownership("VIP", "vip", NOW_MS, 1)})
+            await client.hset(keys.shop(ORG, "owned"), str(number), owned)
+    return size
+
+
+async def test_every_customer_is_loaded_once_with_its_ownership(redis: ArqRedis, crowd: int) -> None:
+    people = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
+    shown = preview.build_report(SHOP, people, compiled(2_001), version=2).preview
+
+    assert len(people) == shown.customers == crowd
+    assert (shown.added, shown.removed) == (666, 666)  # of 1,000 above it and of 2,000 below, a third has it
+
+
+async def test_an_unreadable_snapshot_is_left_out_and_reported(redis: ArqRedis) -> None:
+    await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
+
+    people, unreadable = await preview.load_population_and_unreadable(redis, ORG, compiled(), now_ms=NOW_MS)
+
+    assert (len(people), unreadable) == (0, [7])
+
+
+async def test_a_version_inherits_when_gone_of_removed_rules(redis: ArqRedis) -> None:
+    versions = Versions(redis)
+    await versions.publish(ORG, parse_rules(RULE % ("remove", 1)), author="Lan", parent=0)
+    await versions.publish(ORG, parse_rules("version: 1"), author="Lan", parent=1)
+
+    ready = await versions.compiled(ORG, 2, timezone="Asia/Ho_Chi_Minh", currency="VND")
+
+    assert (await versions.inherited(ORG, 2)).orphan_policies == {"vip": "remove"}
+    assert ready.orphan_policies == {"vip": "remove", RETRACTED_OWNER: "remove"}
+
+
+async def test_a_publish_that_lost_a_race_stores_no_inheritance(redis: ArqRedis) -> None:
+    versions = Versions(redis)
+    await versions.publish(ORG, parse_rules(RULE % ("remove", 1)), author="Lan", parent=0)
+    await versions.publish(ORG, parse_rules(RULE % ("leave", 2)), author="Lan", parent=1)
+
+    with pytest.raises(Refused):
+        await versions.publish(ORG, parse_rules("version: 1"), author="Minh", parent=1)
+
+    assert (await versions.inherited(ORG, 2)).orphan_policies == {}
+
+
+async def test_the_audit_log_has_author_and_action(redis: ArqRedis) -> None:
+    await audit_log.append(redis, ORG, by="Lan", action="exclude", details={"customer": 7, "rule": "vip"})
+    await audit_log.append(redis, ORG, by="Minh", action="publish", details={"version": 2})
+
+    assert [(one.by, one.action, one.details) for one in await audit_log.recent(redis, ORG)] == [
+        ("Minh", "publish", {"version": 2}),
+        ("Lan", "exclude", {"customer": 7, "rule": "vip"}),
+    ]
+
+
+def test_exclusions_survive_encoding() -> None:
+    assert decode_exclusions(encode_exclusions({"vip", "hang"})) == {"vip", "hang"}
+    assert decode_exclusions(encode_exclusions(())) == frozenset()
+
+
+def test_a_retracted_tag_is_removed_regardless_of_the_rules() -> None:
+    assert (
+        compile_version(parse_rules("version: 1"), inherited=Inheritance()).orphan_policies[RETRACTED_OWNER]
+        == "remove"
+    )
+
+
+async def test_a_suppressed_tag_is_not_counted_as_added_until_the_day_is_over(
+    redis: ArqRedis,
+) -> None:
+    await redis.hset(
+        keys.shop(ORG, "snapshots"), mapping={"1": encode_snapshot(Customer(id=1, total_spent=50_0000))}
+    )
+    undone = {"vip": (NOW_MS - 3_000, NOW_MS - 2_000, NOW_MS - 1_000)}
+    await redis.hset(keys.shop(ORG, "reverts"), mapping={"1": REVERTS_CODEC.encode(undone)})
+
+    now = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS)
+    tomorrow = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS + 86_400_000)
+
+    shown = preview.build_report(SHOP, now, compiled(), version=2)
+    assert (shown.preview.added, shown.preview.touched, shown.cost.calls) == (0, 0, 0)
+    assert shown.preview.tags[0].stopped == 1
+    assert preview.build_report(SHOP, tomorrow, compiled(), version=2).preview.added == 1
+
+
+async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: ArqRedis) -> None:
+    await redis.hset(
+        keys.shop(ORG, "snapshots"), mapping={"1": encode_snapshot(Customer(id=1, total_spent=50_0000))}
+    )
+    rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
+    context = Context(redis, ShopRepository(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
+    unknown = (await create_draft(context, SHOP, rule_set)).report
+
+    await snapshots.save_count(redis, ORG, 12)
+    shown = (await create_draft(context, SHOP, rule_set)).report
+
+    assert (unknown.unscanned, unknown.warnings[0].kind) == (None, "uncounted")
+    assert (shown.unscanned, shown.warnings[0].kind) == (11, "unseen")
+    assert preview.to_dict(shown)["unscanned"] == 11
+    assert shown.summary["calls"] == 2

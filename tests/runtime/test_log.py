@@ -1,0 +1,60 @@
+"""What goes into the log, and what never does."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+import structlog
+
+from service.runtime.log import configure_logging
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> Iterator[None]:
+    """Give the loggers back as they were."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    structlog.reset_defaults()
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    logging.getLogger("uvicorn.error").filters.clear()
+
+
+def test_a_field_that_must_not_be_logged_is_blanked(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+
+    structlog.get_logger().info("customer", customer=7, email="a@example.com", phone="0900000001", token="t")
+
+    line = json.loads(capsys.readouterr().err)
+    assert (line["email"], line["phone"], line["token"]) == ("[not logged]",) * 3
+    assert line["customer"] == 7
+
+
+def test_a_traceback_of_a_library_is_one_json_line(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logging("json")
+
+    try:
+        raise RuntimeError("broken")
+    except RuntimeError:
+        logging.getLogger("arq").exception("a job failed")
+
+    lines = capsys.readouterr().err.splitlines()
+    assert len(lines) == 1
+    assert "RuntimeError: broken" in json.loads(lines[0])["exception"]
+
+
+def test_a_flood_of_invalid_requests_is_one_line_a_minute(capsys: pytest.CaptureFixture[str]) -> None:
+    moments = iter([1.0, 1.0, 2.0, 2.0, 60.0, 60.0, 61.0, 61.0, 62.0, 62.0])
+    configure_logging("json", clock=lambda: next(moments))
+    server = logging.getLogger("uvicorn.error")
+
+    for _ in range(5):
+        server.warning("Invalid HTTP request received.")
+        server.error("broken")
+
+    events = [json.loads(line)["event"] for line in capsys.readouterr().err.splitlines()]
+    assert events.count("Invalid HTTP request received.") == 2
+    assert events.count("broken") == 5

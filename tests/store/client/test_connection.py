@@ -1,0 +1,58 @@
+"""A write to a closed connection is a connection error with every event loop."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvloop
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from service.store.client.connection import connect
+from tests.support.valkey import valkey
+
+Run = Callable[[Coroutine[Any, Any, None]], None]
+both_loops = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+
+
+@pytest.fixture
+def port(tmp_path: Path) -> Iterator[int]:
+    """The port of a server that answers like a sentinel that knows nothing."""
+    with valkey(tmp_path, on_port=True) as url:
+        yield int(url.rpartition(":")[2].removesuffix("/0"))
+
+
+async def _expect_connection_error(pool: Any) -> None:
+    connection = pool.make_connection()
+    await connection.connect()
+
+    connection._writer.transport.abort()  # as when its peer is killed between two commands
+    await asyncio.sleep(0)
+
+    with pytest.raises(RedisConnectionError):
+        await connection.send_command("PING", check_health=False)
+    await connection.disconnect()
+
+
+@both_loops
+def test_writing_to_a_closed_connection_is_a_connection_error(redis_url: str, run: Run) -> None:
+    async def scenario() -> None:
+        client = connect(redis_url)
+        await _expect_connection_error(client.connection_pool)
+        await client.aclose()
+
+    run(scenario())
+
+
+@both_loops
+def test_writing_to_a_closed_connection_to_a_sentinel_is_a_connection_error(port: int, run: Run) -> None:
+    async def scenario() -> None:
+        client = connect(f"redis+sentinel://127.0.0.1:{port}/mymaster")
+        pool: Any = client.connection_pool
+        await _expect_connection_error(pool.sentinel_manager.sentinels[0].connection_pool)
+        await client.aclose()
+
+    run(scenario())

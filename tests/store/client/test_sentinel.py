@@ -1,0 +1,83 @@
+"""The primary if the sentinels disagree."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import pytest
+from redis.asyncio.sentinel import MasterNotFoundError
+
+from service.store.client.connection import connect
+from tests.support.ports import free_port
+
+OLD, NEW = 1111, 2222
+
+
+@asynccontextmanager
+async def sentinel(*, names: int, epoch: int, flags: str = "master") -> AsyncIterator[int]:
+    """A sentinel that names this port as the primary's; gives its own."""
+    said = {
+        "name": "mymaster",
+        "ip": "127.0.0.1",
+        "port": names,
+        "flags": flags,
+        "num-other-sentinels": 2,
+        "config-epoch": epoch,
+    }
+    words = [str(word).encode() for pair in said.items() for word in pair]
+    masters = b"*1\r\n*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in words)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while head := await reader.readline():
+            asked = [(await reader.readline(), await reader.readline())[1] for _ in range(int(head[1:]))]
+            writer.write(masters if asked[0] == b"SENTINEL\r\n" else b"+OK\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+
+
+async def named(*ports: int) -> int:
+    """The primary's port, as a client of these sentinels finds it."""
+    hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+    client = connect(f"redis+sentinel://{hosts}/mymaster")
+    pool: Any = client.connection_pool
+    try:
+        _, port = await pool.sentinel_manager.discover_master("mymaster")
+    finally:
+        for each in pool.sentinel_manager.sentinels:
+            await each.aclose()
+        await client.aclose()
+    return int(port)
+
+
+async def test_the_newest_configuration_counts_in_any_order_of_the_sentinels() -> None:
+    async with AsyncExitStack() as stack:
+        late = [await stack.enter_async_context(sentinel(names=OLD, epoch=3)) for _ in range(2)]
+        knows = await stack.enter_async_context(sentinel(names=NEW, epoch=4))
+
+        assert await named(*late, knows) == NEW
+        assert await named(knows, *late) == NEW
+
+
+async def test_the_old_primary_is_not_used_while_the_new_one_is_down() -> None:
+    async with (
+        sentinel(names=OLD, epoch=3) as late,
+        sentinel(names=NEW, epoch=4, flags="master,s_down") as knows,
+    ):
+        with pytest.raises(MasterNotFoundError):
+            await named(late, knows)
+
+
+async def test_unreachable_sentinels_are_not_waited_for() -> None:
+    async with sentinel(names=NEW, epoch=4) as knows:
+        assert await named(free_port(), knows, free_port()) == NEW
+
+
+async def test_without_a_reachable_sentinel_there_is_no_primary() -> None:
+    with pytest.raises(MasterNotFoundError):
+        await named(free_port())

@@ -1,0 +1,83 @@
+"""Operators' clients of the ops API, and what they ask for."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+
+from service.context import Context
+from service.cpu_pool import InProcess
+from service.domain.customers.customer import Customer, encode_snapshot
+from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.store.client import keys
+from service.store.history import audit_log
+from service.store.rules import Versions
+from service.store.shops.cipher import Cipher
+from service.store.shops.repository import ShopRepository
+from tests.support.shop import KEY, OPS_TOKEN, ORG
+from workers.periodic.pending_jobs import PendingJobs
+
+API = f"/ops/v1/shops/{ORG}"
+VIP = "version: 1\nrules:\n  - {id: vip, name: Khách VIP, tag: VIP, when: {field: total_spent, op: at_least, value: %d}}\n"
+HIGH, LOW = VIP % 10_000_000, VIP % 9_000_000
+
+
+@pytest.fixture
+async def ops(client: httpx2.AsyncClient) -> httpx2.AsyncClient:
+    """A client with an operator's token."""
+    client.headers["Authorization"] = f"Bearer {OPS_TOKEN}"
+    return client
+
+
+@pytest.fixture
+async def rules_ops(ops: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient:
+    """An operator's client of a shop with one version of the rules and three evaluated customers."""
+    await post(ops, "rules/publish", rules=HIGH, note="đầu tiên")
+    await store_customer(redis, Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",)), version=1)
+    await store_customer(redis, Customer(id=2, total_spent=9_660_000_0000))
+    await store_customer(redis, Customer(id=3, total_spent=5_0000, tags=("vip", "Khách sỉ")))
+    return ops
+
+
+async def store_customer(redis: ArqRedis, customer: Customer, *, version: int = 0) -> None:
+    """A customer as its drain leaves it. With `version` its VIP is ours since that version."""
+    client: Any = redis
+    await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), encode_snapshot(customer))
+    if version:
+        owned = OWNERSHIP_CODEC.encode({"vip": Ownership("VIP", "vip", 1_700_000_000_000, version)})
+        await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
+
+
+async def store_dead_letter(redis: ArqRedis, customer: int) -> None:
+    """An open dead letter, as the drain writes it."""
+    letter = {"rejected": {"text": "422", "first": 1, "last": 2, "count": 3, "transient": False}}
+    await redis.hset(keys.shop(ORG, "dead_letters"), str(customer), json.dumps(letter))
+
+
+async def post(ops: httpx2.AsyncClient, path: str, *, status: int = 200, **body: Any) -> Any:
+    """POST to a path of the shop; returns the parsed body of the response."""
+    response = await ops.post(f"{API}/{path}", json=body)
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+async def get(ops: httpx2.AsyncClient, path: str, *, status: int = 200, **query: str) -> Any:
+    """GET a path of the shop; returns the parsed body of the response."""
+    response = await ops.get(f"{API}/{path}", params=query or None)
+    assert response.status_code == status, response.text
+    return response.json()
+
+
+async def execute_jobs(redis: ArqRedis) -> None:
+    """Execute the pending jobs as a worker does."""
+    context = Context(redis, ShopRepository(redis, Cipher([KEY])), Versions(redis))
+    await PendingJobs(context, InProcess(context)).run()
+
+
+async def audit_entries(redis: ArqRedis) -> list[tuple[str, str]]:
+    """Author and action of each audit entry, newest first."""
+    return [(entry.by, entry.action) for entry in await audit_log.recent(redis, ORG)]

@@ -1,0 +1,81 @@
+"""Deliveries and dead letters over the ops API."""
+
+from __future__ import annotations
+
+import json
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.customers.customer import CustomerId
+from service.store.client import keys
+from service.store.history.deliveries import list_deliveries
+from tests.support.sender import Sender
+from tests.support.shop import ORG
+from tests.web.ops.conftest import API, store_dead_letter
+
+
+async def test_deliveries_are_found_by_customer_and_in_pages_by_time(ops: httpx2.AsyncClient) -> None:
+    for number in (7, 8, 7, 9, 7):
+        await Sender(ops).deliver(json.dumps({"id": number}).encode())
+
+    of_one = (await ops.get(f"{API}/deliveries", params={"customer": 7})).json()["deliveries"]
+    first = (await ops.get(f"{API}/deliveries", params={"limit": 3})).json()
+    second = (await ops.get(f"{API}/deliveries", params={"limit": 3, "before": first["before"]})).json()
+
+    assert [each["repeat"] for each in of_one] == [True, True, False]
+    assert [each["customer"] for each in first["deliveries"] + second["deliveries"]] == [7, 9, 7, 8, 7]
+    assert second["before"] is None
+
+
+async def test_deliveries_of_a_span_of_time(ops: httpx2.AsyncClient) -> None:
+    await Sender(ops).deliver(b'{"id": 7}')
+
+    before = await ops.get(f"{API}/deliveries", params={"until": "2020-01-01T00:00:00+07:00"})
+    since = await ops.get(f"{API}/deliveries", params={"since": "2020-01-01T00:00:00Z"})
+
+    assert (len(before.json()["deliveries"]), len(since.json()["deliveries"])) == (0, 1)
+
+
+async def test_deliveries_of_unknown_shops_are_found(ops: httpx2.AsyncClient) -> None:
+    await Sender(ops).deliver(b'{"id": 7}', org="999")
+
+    [delivery] = (await ops.get("/ops/v1/unknown-shops/deliveries")).json()["deliveries"]
+
+    assert (delivery["org"], delivery["outcome"]) == ("999", "ignored:unknown_shop")
+
+
+async def test_dead_letters_are_listed_retried_and_dropped(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+    await store_dead_letter(redis, 7)
+    await store_dead_letter(redis, 8)
+
+    listed = (await ops.get(f"{API}/dead-letters")).json()["dead_letters"]
+    retried = await ops.post(f"{API}/dead-letters/retry", json={"customers": [7, 555]})
+    dropped = await ops.delete(f"{API}/dead-letters/8")
+    again = await ops.delete(f"{API}/dead-letters/8")
+
+    assert [(each["customer"], each["cause"], each["count"]) for each in listed] == [
+        (7, "rejected", 3),
+        (8, "rejected", 3),
+    ]
+    assert retried.json() == {"customers": 1}
+    assert await redis.zrange(keys.shop(ORG, "ready:bulk"), 0, -1) == [b"7"]
+    assert (dropped.status_code, again.status_code) == (200, 404)
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])
+async def test_the_earliest_and_the_latest_time_are_accepted(ops: httpx2.AsyncClient, moment: str) -> None:
+    for name in ("since", "until"):
+        assert (await ops.get(f"{API}/deliveries?{name}={moment}")).status_code == 200
+
+
+async def test_a_customers_deliveries_never_show_a_body(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+    await Sender(ops).deliver(b'{"id": 7, "email": "canary@example.com", "phone": "0900000001"}')
+
+    told = (await ops.get(f"{API}/deliveries", params={"customer": 7})).text
+    [delivery] = (await list_deliveries(redis, ORG)).deliveries
+
+    assert "canary" not in told
+    assert "0900000001" not in told
+    assert delivery.customer == CustomerId(7)

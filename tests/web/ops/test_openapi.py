@@ -1,0 +1,90 @@
+"""The OpenAPI document: complete, and its examples are what the API takes and gives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx2
+import msgspec
+import pytest
+
+from service.web.ops.openapi import ProblemDetails, document, error_statuses
+from service.web.ops.requests import Endpoint, read_body
+from service.web.ops.routes import ENDPOINTS
+from tests.support.shop import OPS_TOKEN
+
+NAMES = [each.name for each in ENDPOINTS]
+
+
+def described(endpoint: Endpoint) -> dict[str, Any]:
+    found: dict[str, Any] = document(ENDPOINTS)["paths"][endpoint.path][endpoint.method.lower()]
+    return found
+
+
+async def test_the_document_needs_a_token(client: httpx2.AsyncClient) -> None:
+    refused = await client.get("/ops/openapi.json")
+    told = await client.get("/ops/openapi.json", headers={"Authorization": f"Bearer {OPS_TOKEN}"})
+
+    assert refused.status_code == 401
+    assert told.headers["content-type"] == "application/json"
+    assert told.json() == document(ENDPOINTS)
+    assert len([row for path in told.json()["paths"].values() for row in path]) == len(ENDPOINTS)
+
+
+def test_every_endpoint_has_a_name_of_its_own() -> None:
+    assert len(set(NAMES)) == len(NAMES)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_every_endpoint_is_described_with_an_answer_and_its_errors(endpoint: Endpoint) -> None:
+    row = described(endpoint)
+
+    assert row["summary"]
+    assert row["description"]
+    assert set(row["responses"]) == {"200"} | set(map(str, error_statuses(endpoint)))
+    for status, response in row["responses"].items():
+        kind = "application/json" if status == "200" else "application/problem+json"
+        assert {"schema", "example"} == set(response["content"][kind])
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_every_example_of_an_answer_is_valid(endpoint: Endpoint) -> None:
+    told = msgspec.convert(endpoint.example, endpoint.response)
+
+    assert msgspec.json.decode(msgspec.json.encode(told)) == endpoint.example
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_every_example_of_a_body_is_valid(endpoint: Endpoint) -> None:
+    assert bool(endpoint.request_examples) is (endpoint.method == "POST" and endpoint.request is not None)
+
+    for example in endpoint.request_examples.values():
+        assert endpoint.request is not None
+        read_body(msgspec.json.encode(example), endpoint.request)
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+def test_every_example_of_an_error_is_valid(endpoint: Endpoint) -> None:
+    for status, example in endpoint.problem_examples.items():
+        assert msgspec.json.decode(msgspec.json.encode(msgspec.convert(example, ProblemDetails))) == example
+        assert status in error_statuses(endpoint)
+
+
+def test_endpoints_that_parse_rules_or_evaluate_customers_run_in_the_cpu_pool() -> None:
+    light = {endpoint.name for endpoint in ENDPOINTS if not endpoint.cpu_bound}
+
+    assert light == {
+        "list_shops",
+        "shop_status",
+        "pause",
+        "resume",
+        "enable_shadow",
+        "list_deliveries",
+        "list_unknown_shop_deliveries",
+        "list_dead_letters",
+        "retry_dead_letters",
+        "drop_dead_letter",
+        "list_runs",
+        "run_status",
+        "list_audit_log",
+    }

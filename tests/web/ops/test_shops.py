@@ -1,0 +1,71 @@
+"""Shops over the ops API: listed, paused and resumed, shadow mode on and off."""
+
+from __future__ import annotations
+
+import httpx2
+from arq.connections import ArqRedis
+
+from service.store.client import keys
+from service.store.shops.repository import ShopRepository
+from tests.support.sender import Sender
+from tests.support.shop import ORG, OTHER_ORG
+from tests.web.ops.conftest import API, LOW, audit_entries, execute_jobs, get, post, store_dead_letter
+
+
+async def test_shops_are_listed_with_their_backlog(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+    await Sender(ops).deliver(b'{"id": 7}')
+    await store_dead_letter(redis, 9)
+
+    first, second = (await ops.get("/ops/v1/shops")).json()["shops"]
+
+    assert (first["org"], first["due"]["live"], first["dead_letters"]) == (ORG, 1, 1)
+    assert (second["org"], second["dialect"], second["due"]["live"]) == (OTHER_ORG, "admin", 0)
+    assert not {"token", "secret"} & first.keys()
+
+
+async def test_a_shop_is_paused_and_resumed(ops: httpx2.AsyncClient, shops: ShopRepository) -> None:
+    paused = await ops.post(f"{API}/pause", json={"reason": "kiểm tra"})
+    assert (paused.json()["paused"], paused.json()["paused_by"]) == ("kiểm tra", "an")
+
+    resumed = await ops.post(f"{API}/resume")
+
+    assert resumed.json()["paused"] == ""
+    assert (await shops.get_or_raise(ORG)).paused == ""
+
+
+async def begin_shadow(rules_ops: httpx2.AsyncClient) -> httpx2.Response:
+    return await rules_ops.post(f"{API}/shadow")
+
+
+async def test_shadow_mode_is_enabled_previewed_and_disabled(
+    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+) -> None:
+    begun, again = await begin_shadow(rules_ops), await begin_shadow(rules_ops)
+    await post(rules_ops, "rules/publish", rules=LOW, approve=True)
+    await execute_jobs(redis)
+    await redis.delete(keys.shop(ORG, "mark:2"))  # the drain has decided, and written nothing
+
+    looked = await post(rules_ops, "shadow/disable", dry_run=True, lang="en")
+    assert (looked["preview"]["added"], looked["preview"]["parent"], looked["run"]) == (1, 2, None)
+    assert (looked["preview"]["shadow"], looked["shadow"]) == (True, True)
+    refused = await post(rules_ops, "shadow/disable", status=409)
+    assert refused["approval"]["touched"] == 1
+    assert not await redis.exists(keys.shop(ORG, "mark:2"))
+    done = await post(rules_ops, "shadow/disable", approve=True)
+    await execute_jobs(redis)
+
+    assert [each.json()["shadow"] for each in (begun, again)] == [True, True]
+    assert (done["run"]["pending"], done["run"]["by"], done["shadow"]) == (True, "an", False)
+    assert (await get(rules_ops, f"runs/{done['run']['id']}"))["total"] == 1
+    assert await redis.exists(keys.shop(ORG, "mark:2"))
+    assert (await rules_ops.get(API)).json()["shadow"] is False
+    assert [action for _, action in await audit_entries(redis)] == ["live", "publish", "shadow", "publish"]
+    [newest, *_] = (await get(rules_ops, "audit"))["entries"]
+    assert (newest["by"], newest["details"]["version"], newest["details"]["approved"]) == ("an", 2, True)
+
+
+async def test_disabling_shadow_mode_is_refused_if_it_is_off(rules_ops: httpx2.AsyncClient) -> None:
+    refused = await post(rules_ops, "shadow/disable", dry_run=True, status=409)
+
+    assert "is not in shadow mode" in refused["detail"]
+    assert (await rules_ops.post(f"{API.replace(ORG, '1000000009')}/shadow")).status_code == 404

@@ -1,0 +1,53 @@
+"""Pauses of a whole shop: after a rejected token, and after too many 404s at once."""
+
+from __future__ import annotations
+
+from tests.workers.stage import Stage
+
+
+async def test_a_rejected_token_pauses_the_shop_until_a_probe_succeeds(stage: Stage) -> None:
+    customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(3)]
+    token = stage.haravan.token
+    stage.haravan.replace_token("another")
+    await stage.mark(*customers)
+    await stage.turn(30, rest_s=20)
+
+    assert await stage.state("paused")
+    assert all([await stage.is_marked(customer) for customer in customers]) is True
+
+    stage.haravan.replace_token(token)
+    await stage.turn(20, rest_s=20)
+
+    assert all(stage.haravan.tags(customer) == {"VIP"} for customer in customers)
+    assert [await stage.letters(customer) for customer in customers] == [set()] * 3
+
+
+async def test_many_404s_at_once_pause_the_shop_and_delete_no_customer(stage: Stage) -> None:
+    customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(10)]
+    await stage.mark(*customers)
+    await stage.turn(2)
+    for customer in customers:
+        stage.haravan.faults.fail(404, endpoint="GET customer", customer=customer, rate=1)
+    stage.haravan.faults.ids_mode = "omit"
+    for customer in customers[5:]:
+        stage.haravan.delete(customer)
+    await stage.mark(*customers)
+
+    await stage.turn(3, rest_s=700)
+
+    assert await stage.state("paused") == "mass_404"
+    assert [customer for customer in customers if not await stage.owned(customer)] == []
+    assert [customer for customer in customers[5:] if not await stage.is_marked(customer)] == []
+
+
+async def test_reported_deletions_do_not_hide_404s_without_a_webhook(stage: Stage) -> None:
+    reported = [stage.haravan.create(total_spent=1) for _ in range(30)]
+    unreported = [stage.haravan.create(total_spent=1) for _ in range(6)]
+    await stage.delete_and_announce(*reported)
+    for customer in unreported:
+        stage.haravan.delete(customer)
+    await stage.mark(*unreported)
+
+    await stage.turn()
+
+    assert await stage.state("paused") == "mass_404"

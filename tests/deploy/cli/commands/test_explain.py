@@ -30,4 +30,4 @@ async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, còn thiếu 340.000 ₫)" in vi.out
     assert "as of 1 Dec 2026" in en.out
     assert json.loads(as_json.out)["rules"][0]["when"]["matched"] is False
-    assert (unknown.code, "was never looked at" in unknown.err) == (1, True)
+    assert (unknown.code, "was never evaluated" in unknown.err) == (1, True)

@@ -35,7 +35,10 @@ async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothi
     as_json = await shop.tagger("rules", "preview", ORG, str(write_rules(tmp_path, 9_000_000)), "--json")
 
     assert (result.code, as_json.code) == (0, 0), result.err
-    assert "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi ở 1 trong 3 khách hàng đã biết. Cần 2 lần gọi API, khoảng" in result.out
+    assert (
+        "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi ở 1 trong 3 khách hàng đã biết. Cần 2 lần gọi API, khoảng"
+        in result.out
+    )
     assert "Cần duyệt trước khi xuất bản (--approve): hơn 0 khách hàng thay đổi." in result.out
     assert "~ Khách VIP (đã sửa)" in result.out
     assert "2 khách hàng thỏa điều kiện, 67% tổng số" in result.out
@@ -76,7 +79,7 @@ async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
 
     assert "⚠ 497 trong 500 khách hàng của cửa hàng chưa được quét" in result.out
     assert f"tagger backfill {ORG}" in result.out
-    assert json.loads(as_json.out)["unseen"] == 497
+    assert json.loads(as_json.out)["unscanned"] == 497
 
 
 async def test_a_large_publish_prints_its_preview_and_needs_an_approval(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from enum import StrEnum, auto
-from typing import Final
+from typing import Final, Literal
 
 from service.domain.customers import Customer, fold
 from service.domain.decisions.outcome import Cause, TagOutcome
@@ -21,7 +21,7 @@ class OwnershipStatus(StrEnum):
     ORPHAN_KEEP = auto()  # a rule that no longer sets it, with `when_gone: leave`
     ORPHAN_REMOVE = auto()  # the same, with `when_gone: remove`
     REVOKED = auto()  # a rule of a version that was rolled back
-    EXCLUDED = auto()  # a rule from which the customer is excluded
+    PASSIVE = auto()  # a rule that decides nothing for this customer; see `DecisionBuilder.passive`
 
 
 # With these, ownership moves to the rule or tier that gives the tag.
@@ -38,6 +38,9 @@ class DecisionBuilder:
     """Collects one decision. Only the steps of `decide` change it.
 
     `facts` is a copy. Its tags change with each step, so that later rules see what earlier rules decided.
+
+    `passive`: ids of the rules and tiers that decide nothing for this customer. Either the customer is excluded from
+    them, or they are `undecided`, because the record lacks a field that they read. Their tags stay as they are.
     """
 
     __slots__ = (
@@ -52,8 +55,10 @@ class DecisionBuilder:
         "now_ms",
         "outcomes",
         "ownership",
+        "passive",
         "rules",
         "today",
+        "undecided",
         "version",
     )
 
@@ -74,6 +79,8 @@ class DecisionBuilder:
         self.now_ms = now_ms
         self.version = version
         self.excluded = state.excluded_rules
+        self.undecided = rules.undecided_rules(customer) - state.excluded_rules
+        self.passive = self.excluded | self.undecided
         # Ownership ends if the record lacks the tag.
         self.ownership: dict[str, Ownership] = {
             key: own for key, own in state.ownership.items() if key in facts.tags
@@ -119,6 +126,10 @@ class DecisionBuilder:
         """Note that a rule matches from which the customer is excluded."""
         self.outcomes.append(TagOutcome("withhold", tag, "excluded", rule))
 
+    def passive_cause(self, rule: str) -> Literal["excluded", "undecided"]:
+        """Why a passive rule decides nothing."""
+        return "undecided" if rule in self.undecided else "excluded"
+
     def original_owner(self, key: str) -> Ownership | None:
         """The stored ownership of a tag, if the record has the tag."""
         return self._state.ownership.get(key) if key in self._original_tags else None
@@ -128,8 +139,8 @@ class DecisionBuilder:
         own = self.ownership.get(key)
         if own is None:
             return OwnershipStatus.NONE
-        if own.rule in self.excluded:
-            return OwnershipStatus.EXCLUDED
+        if own.rule in self.passive:
+            return OwnershipStatus.PASSIVE
         if self.is_revoked(own):
             return OwnershipStatus.REVOKED
         if own.rule in setters:

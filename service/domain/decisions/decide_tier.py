@@ -20,7 +20,7 @@ OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {
     **dict.fromkeys(product(OwnershipStatus, (True,)), TagAction("remove", "outranked")),
     (OwnershipStatus.NONE, False): TagAction("retain", "not_ours"),
     (OwnershipStatus.ORPHAN_KEEP, False): TagAction("retain", "left"),
-    (OwnershipStatus.EXCLUDED, False): TagAction("retain", "excluded"),
+    (OwnershipStatus.PASSIVE, False): TagAction("retain", "excluded"),
     **dict.fromkeys(product((OwnershipStatus.CURRENT,), (True, False)), TagAction("remove", "outranked")),
     **dict.fromkeys(product((OwnershipStatus.REVOKED,), (True, False)), TagAction("remove", "taken_back")),
     **dict.fromkeys(product((OwnershipStatus.ORPHAN_REMOVE,), (True, False)), TagAction("remove", "gone")),
@@ -50,11 +50,11 @@ class TierTarget:
 
 
 def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
-    """Decide one tier: up at once, down as `downgrade` says. If the customer is excluded, all tags stay."""
-    if tier.id in builder.excluded:
+    """Decide one tier: up at once, down as `downgrade` says. If the tier is passive, all tags stay."""
+    if tier.id in builder.passive:
         for key in tier.level_by_tag:
             if key in builder.facts.tags:
-                builder.retain(key=key, rule=tier.id, cause="excluded")
+                builder.retain(key=key, rule=tier.id, cause=builder.passive_cause(tier.id))
         return
     situation = observe_tier(builder, tier)
     target = choose_level(situation, downgrade_days=tier.downgrade_days, today=builder.today)
@@ -141,7 +141,9 @@ def _apply_other(builder: DecisionBuilder, tier: CompiledTier, key: str) -> None
         remover = owner.rule if owner is not None and status in OWNER_REMOVES else tier.id
         builder.remove(key=key, rule=remover, cause=action.cause, inputs=tier.inputs)
     else:
-        builder.retain(key=key, rule=owner.rule if owner else tier.id, cause=action.cause)
+        rule = owner.rule if owner else tier.id
+        cause = builder.passive_cause(rule) if action.cause == "excluded" else action.cause
+        builder.retain(key=key, rule=rule, cause=cause)
 
 
 def _update_hold(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from enum import StrEnum, auto
-from typing import Final, Literal
+from typing import Final
 
 from service.domain.customers import Customer, fold
 from service.domain.decisions.outcome import Cause, TagOutcome
@@ -21,7 +21,9 @@ class OwnershipStatus(StrEnum):
     ORPHAN_KEEP = auto()  # a rule that no longer sets it, with `when_gone: leave`
     ORPHAN_REMOVE = auto()  # the same, with `when_gone: remove`
     REVOKED = auto()  # a rule of a version that was rolled back
-    PASSIVE = auto()  # a rule that decides nothing for this customer; see `DecisionBuilder.passive`
+    PASSIVE = (
+        auto()
+    )  # a rule from which the customer is excluded, or one that is undecided and set the tag before
 
 
 # With these, ownership moves to the rule or tier that gives the tag.
@@ -116,6 +118,8 @@ class DecisionBuilder:
 
     def retain(self, *, key: str, rule: str, cause: Cause, until: int | None = None) -> None:
         """Leave a tag that no rule gives. `until`: the day (ordinal) on which it may be removed."""
+        if cause == "excluded" and rule in self.undecided:
+            cause = "undecided"
         self.outcomes.append(TagOutcome("retain", self._spellings[key], cause, rule, until))
 
     def have(self, tag: str) -> None:
@@ -126,10 +130,6 @@ class DecisionBuilder:
         """Note that a rule matches from which the customer is excluded."""
         self.outcomes.append(TagOutcome("withhold", tag, "excluded", rule))
 
-    def passive_cause(self, rule: str) -> Literal["excluded", "undecided"]:
-        """Why a passive rule decides nothing."""
-        return "undecided" if rule in self.undecided else "excluded"
-
     def original_owner(self, key: str) -> Ownership | None:
         """The stored ownership of a tag, if the record has the tag."""
         return self._state.ownership.get(key) if key in self._original_tags else None
@@ -139,12 +139,14 @@ class DecisionBuilder:
         own = self.ownership.get(key)
         if own is None:
             return OwnershipStatus.NONE
-        if own.rule in self.passive:
+        if own.rule in self.excluded:
             return OwnershipStatus.PASSIVE
         if self.is_revoked(own):
             return OwnershipStatus.REVOKED
         if own.rule in setters:
             return OwnershipStatus.CURRENT
+        if own.rule in self.undecided:
+            return OwnershipStatus.PASSIVE
         orphans = self.rules.orphan_policies
         return (
             OwnershipStatus.ORPHAN_REMOVE

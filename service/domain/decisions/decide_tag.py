@@ -129,7 +129,7 @@ def decide_orphans(builder: DecisionBuilder) -> None:
             case OwnershipStatus.ORPHAN_REMOVE:
                 builder.remove(key=key, rule=own.rule, cause="gone", inputs=NO_INPUTS)
             case OwnershipStatus.PASSIVE:
-                builder.retain(key=key, rule=own.rule, cause=builder.passive_cause(own.rule))
+                builder.retain(key=key, rule=own.rule, cause="excluded")
             case _:
                 builder.retain(key=key, rule=own.rule, cause="left")
 
@@ -197,9 +197,8 @@ def _apply(builder: DecisionBuilder, step: TagStep, situation: TagSituation, act
         case "retain" if action.cause == "kept":
             _retain_held(builder, key, situation)
         case "retain":
-            rule_id = owner.rule if owner else (situation.rules or step.rules)[0].id
-            cause = builder.passive_cause(rule_id) if action.cause == "excluded" else action.cause
-            builder.retain(key=key, rule=rule_id, cause=cause)
+            rules = situation.rules or step.rules
+            builder.retain(key=key, rule=owner.rule if owner else rules[0].id, cause=action.cause)
         case "remove":
             rule_id, inputs = _remover(situation)
             builder.remove(key=key, rule=rule_id, cause=action.cause, inputs=inputs)

@@ -54,7 +54,7 @@ def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
     if tier.id in builder.passive:
         for key in tier.level_by_tag:
             if key in builder.facts.tags:
-                builder.retain(key=key, rule=tier.id, cause=builder.passive_cause(tier.id))
+                builder.retain(key=key, rule=tier.id, cause="excluded")
         return
     situation = observe_tier(builder, tier)
     target = choose_level(situation, downgrade_days=tier.downgrade_days, today=builder.today)
@@ -141,9 +141,7 @@ def _apply_other(builder: DecisionBuilder, tier: CompiledTier, key: str) -> None
         remover = owner.rule if owner is not None and status in OWNER_REMOVES else tier.id
         builder.remove(key=key, rule=remover, cause=action.cause, inputs=tier.inputs)
     else:
-        rule = owner.rule if owner else tier.id
-        cause = builder.passive_cause(rule) if action.cause == "excluded" else action.cause
-        builder.retain(key=key, rule=rule, cause=cause)
+        builder.retain(key=key, rule=owner.rule if owner else tier.id, cause=action.cause)
 
 
 def _update_hold(

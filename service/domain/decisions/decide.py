@@ -66,7 +66,8 @@ def decide(
     shop's day (ordinal).
     """
     facts = rules.build_facts(customer, today)
-    fast = None if rules.undecided_rules(customer) else fast_path(rules, facts, state)
+    is_undecided = customer.missing and rules.undecided_rules(customer)
+    fast = None if is_undecided else fast_path(rules, facts, state)
     if fast is None:
         return decide_by_steps(
             rules=rules, customer=customer, state=state, facts=facts, now_ms=now_ms, version=version

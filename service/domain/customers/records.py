@@ -91,10 +91,10 @@ def decode_leniently(source: bytes | memoryview | msgspec.Raw) -> object:
     """Decode JSON that strict decoders refuse; raises MalformedData.
 
     It may have a byte-order mark, half a character (`\\ud800`), control characters, NaN, or a number of any length.
-    Numbers that are not small and whole are Decimals.
+    Numbers that are not small and whole are Decimals. Bytes that are no UTF-8 become halves of characters, too.
     """
     try:
-        return _PATIENT.decode(bytes(source).decode("utf-8-sig"))
+        return _PATIENT.decode(bytes(source).decode("utf-8-sig", "surrogateescape"))
     except (ValueError, RecursionError) as exc:
         raise MalformedData("the record is not a JSON object") from exc
 

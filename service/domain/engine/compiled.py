@@ -153,6 +153,11 @@ class CompiledRules:
         """The shop's day (ordinal) at a moment."""
         return self.calendar.day_of(ms)
 
+    @cached_property
+    def required_keys(self) -> frozenset[str]:
+        """The keys of a record that the live rules read, and `tags` if there is a live rule."""
+        return frozenset(key for key, rules in self.readers.items() if rules)
+
     def undecided_rules(self, customer: Customer) -> frozenset[str]:
         """The ids of the live rules and tiers that read a field which this customer's record lacks."""
         if not customer.missing:

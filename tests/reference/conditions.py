@@ -40,7 +40,9 @@ class Record:
 
 def parse_record(record: Mapping[str, Any]) -> Record:
     """Parse the JSON of a complete Omni record (rules.md, The customer record)."""
-    address = record["default_address"] or {}
+    address: Mapping[str, Any] = record["default_address"] or {}
+    places: dict[str, Any] = {name: address.get(name) for name in ADDRESS_KEYS}
+    copied: dict[str, Any] = {name: record[name] for name in COPIED_KEYS}
     return Record(
         total_spent=None if record["total_spent"] is None else money(record["total_spent"]),
         tags=tuple(tag.strip() for tag in (record["tags"] or "").split(",") if tag.strip()),
@@ -48,11 +50,12 @@ def parse_record(record: Mapping[str, Any]) -> Record:
         last_order_ms=milliseconds(record["last_order_date"]),
         birthday_ms=milliseconds(record["birthday"]),
         group=record["group_name"],
-        **{name: address.get(name) for name in ("province", "province_code", "district", "ward")},
-        **{name: record[name] for name in COPIED_KEYS},
+        **places,
+        **copied,
     )
 
 
+ADDRESS_KEYS = ("province", "province_code", "district", "ward")
 COPIED_KEYS = (
     "orders_count",
     "gender",

@@ -14,13 +14,26 @@ ABSENT: Any = object()
 MISSING: Any = object()
 MARKS = "\u0300\u0316"  # the second sorts before the first
 NAN = float("nan")
-NO_NUMBERS = ("1e1000000", 1e400, 10**30, "9" * 5000, "10.000.000", "1_000", True, NAN, "NaN", [], {}, "x")
-NO_TEXTS = ("x" * 4097, MARKS * 30_000, ["x"], {"x": 1}, True, NAN, 10**30, "\ud800")
-NO_TIMES = (
+NO_NUMBERS: tuple[Any, ...] = (
+    "1e1000000",
+    1e400,
+    10**30,
+    "9" * 5000,
+    "10.000.000",
+    "1_000",
+    True,
+    NAN,
+    "NaN",
+    [],
+    {},
+    "x",
+)
+NO_TEXTS: tuple[Any, ...] = ("x" * 4097, MARKS * 30_000, ["x"], {"x": 1}, True, NAN, 10**30, "\ud800")
+NO_TIMES: tuple[Any, ...] = (
     *("0000-00-00", "1990-02-29", "04/05/1990", "28/11/2026", "2026-13-01", "x", "1" * 60_000),
     *(19900228, True, NAN, [], {}),
 )
-NO_FLAGS = ("perhaps", 1, 0, NAN, [], "true" * 9_000)
+NO_FLAGS: tuple[Any, ...] = ("perhaps", 1, 0, NAN, [], "true" * 9_000)
 
 # Values with what is read, then values that are none.
 AMOUNTS = [(None, None), ("", None), (2, 2_0000), ("3.0001", 3_0001), (-1.5, -1_5000), (0, 0)]
@@ -34,7 +47,7 @@ FLAGS = [(None, None), ("", None), (True, True), ("True", True), ("false", False
 GENDERS = [(None, None), (0, 0), ("1", 1)]
 TEXTS = [(None, None), (" ", None), ("an", "an"), ("A\u0301n ", "\xc1n"), (7, "7"), ("bình", "bình")]
 PLACES = [(None, None), ("Hồ Chí Minh", "Hồ Chí Minh"), (" HN ", "HN")]
-NO_COUNTS = (*NO_NUMBERS, -1, 2.5)
+NO_COUNTS: tuple[Any, ...] = (*NO_NUMBERS, -1, 2.5)
 
 Choices = tuple[str, list[tuple[Any, Any]], tuple[Any, ...]]
 KEYS: Mapping[str, Choices] = {
@@ -53,7 +66,7 @@ KEYS: Mapping[str, Choices] = {
 ADDRESS_KEYS: Mapping[str, Choices] = {
     key: (key, PLACES, NO_TEXTS) for key in ("province", "province_code", "district", "ward")
 }
-NO_ADDRESSES = ("Hà Nội", 7, True, NAN, [1])
+NO_ADDRESSES: tuple[Any, ...] = ("Hà Nội", 7, True, NAN, [1])
 
 
 @st.composite

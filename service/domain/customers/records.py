@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -37,7 +36,7 @@ from service.domain.customers.fields import (
     split_tags,
     to_ms,
 )
-from service.domain.customers.money import exact_decimal, to_ten_thousandths
+from service.domain.customers.money import exact_decimal
 from service.errors import MalformedData
 
 Parser = Callable[[object], Any]
@@ -158,7 +157,7 @@ class _Fields(msgspec.Struct, kw_only=True):
 
     id: Annotated[int, Meta(gt=0, le=MAX_ID)]
     updated_at: datetime | None = None
-    total_spent: Decimal | None
+    total_spent: Any  # a Decimal would also accept texts such as "1_000"
     orders_count: Count | None
     tags: str | None
     created_at: datetime | None
@@ -183,11 +182,11 @@ _NO_ADDRESS: Final = _Address(None, None, None, None)
 
 def _customer(fields: _Fields) -> Customer:
     """Build a customer; raises ValueError if a value is too large."""
-    address, spent, state = fields.default_address or _NO_ADDRESS, fields.total_spent, clean(fields.state)
+    address, state = fields.default_address or _NO_ADDRESS, clean(fields.state)
     return Customer(
         fields.id,
         to_ms(fields.updated_at),
-        None if spent is None else to_ten_thousandths(spent),
+        parse_amount(fields.total_spent),
         fields.orders_count,
         split_tags(fields.tags or ""),
         to_ms(fields.created_at),
@@ -237,4 +236,4 @@ _PATIENT: Final = json.JSONDecoder(
     parse_constant=exact_decimal,
     strict=False,
 )
-_TYPED: Final = msgspec.json.Decoder(_Fields)
+_TYPED: Final = msgspec.json.Decoder(_Fields, float_hook=exact_decimal)

@@ -118,7 +118,9 @@ class DecisionBuilder:
 
     def retain(self, *, key: str, rule: str, cause: Cause, until: int | None = None) -> None:
         """Leave a tag that no rule gives. `until`: the day (ordinal) on which it may be removed."""
-        if cause == "excluded" and rule in self.undecided:  # the policies know passive rules, not why they are
+        if (
+            cause == "excluded" and rule in self.undecided
+        ):  # the policies know passive rules, not why they are
             cause = "undecided"
         self.outcomes.append(TagOutcome("retain", self._spellings[key], cause, rule, until))
 

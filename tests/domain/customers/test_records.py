@@ -174,7 +174,7 @@ DATES = [
         for text in ("0001-01-01T00:00:00", "1604-02-29", "1900-01-01T00:00:00", "1900-01-01T23:59:59Z")
     ),
     ("1900-01-02T00:00:00Z", -2_208_902_400_000),
-    ("2099-03-01T00:00:00Z", 4_075_920_000_000),
+    ("2099-03-01T00:00:00Z", 4_076_006_400_000),
 ]
 
 
@@ -187,7 +187,8 @@ def test_a_date_before_2_january_1900_is_empty(
     record = parse_record(body(**(TYPICAL if is_complete else {}) | {key: text}))
 
     assert key not in record.missing_keys
-    assert ms in {record.customer.created_ms, record.customer.last_order_ms, record.customer.birthday_ms}
+    name = {"created_at": "created_ms", "last_order_date": "last_order_ms", "birthday": "birthday_ms"}[key]
+    assert getattr(record.customer, name) == ms
 
 
 NESTED = "[" * 100_000 + "]" * 100_000

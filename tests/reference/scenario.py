@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from types import CoroutineType
 from typing import Any, Literal
@@ -29,6 +29,14 @@ DeliveryMode = Literal["delivered", "delivered twice", "delivered late", "lost"]
 MAX_DRAIN_RUNS = 200
 # The third revert within a day suppresses the tag until it is evaluated again.
 MAX_REVERTS = 2
+HIDEABLE: Mapping[str, tuple[str, ...]] = {
+    "total_spent": ("total_spent",),
+    "orders_count": ("orders_count",),
+    "last_order_date": ("last_order_ms",),
+    "birthday": ("birthday_ms",),
+    "first_name": ("first_name",),
+    "default_address": ("province", "province_code", "district", "ward"),
+}  # key -> attributes of `Record`
 QUEUES = ("ready:live", "ready:bulk", "planned:live", "planned:bulk", "delayed")
 
 
@@ -46,6 +54,7 @@ class Scenario:
     checked_ms: int = 0
     history: list[str] = field(default_factory=list)
     reverts: list[tuple[int, int]] = field(default_factory=list)  # (customer, ms)
+    hidden: frozenset[str] = frozenset()  # keys that the API leaves out of records
 
     def log_step(self, step: CoroutineType[Any, Any, Any]) -> None:
         """Add a step to the history that is printed with a difference."""
@@ -64,7 +73,14 @@ class Scenario:
         return self.stage.haravan.ids()
 
     def record(self, customer: int) -> Record:
-        return parse_record(self.stage.haravan.customer(customer))
+        record = parse_record(self.stage.haravan.customer(customer))
+        absent: dict[str, Any] = {name: None for key in self.hidden for name in HIDEABLE[key]}
+        return replace(record, **absent, missing=self.hidden)
+
+    async def hide(self, keys: frozenset[str]) -> None:
+        """The API leaves these keys out of records from now on, and shows the others again. The audit finds it."""
+        self.hidden = self.stage.haravan.faults.missing_fields = keys
+        self.scans.add("audit")
 
     async def create(self, customer: int, fields: Mapping[str, Any], mode: DeliveryMode) -> None:
         """Create a customer, or create it again after a deletion."""

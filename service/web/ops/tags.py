@@ -192,6 +192,7 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
             "text": "chưa có nhãn VIP: chưa thỏa điều kiện",
             "until": None,
             "since": None,
+            "missing": {},
             "when": {
                 "field": "total_spent",
                 "op": "at_least",

@@ -14,7 +14,7 @@ from service.store.history import audit_log
 async def add_token(
     context: Context, name: str, role: Role, *, shops: Shops, expires_ms: int = 0, by: Actor
 ) -> NewToken:
-    """Create a token and return it with its secret, which is not stored. Raises Refused, NotFound for an unknown shop."""
+    """Create a token and return it with its secret, which is not stored. Raises Refused."""
     created = create_token(
         name,
         role,
@@ -25,7 +25,7 @@ async def add_token(
         random=secrets.token_bytes(32),
     )
     if unknown := sorted(set(shops or ()) - set(await context.shops.orgs())):
-        raise NotFound(f"there is no shop {', '.join(unknown)}; see: tagger shops list")
+        raise Refused(f"there is no shop {', '.join(unknown)}; see: tagger shops list")
     taken = Refused(f"there is a token {name!r} already: revoke it first, or choose another name")
     if await tokens.find(context.redis, name) is not None:
         raise taken

@@ -80,4 +80,4 @@ async def execute_jobs(redis: ArqRedis) -> None:
 
 async def audit_entries(redis: ArqRedis) -> list[tuple[str, str]]:
     """Author and action of each audit entry, newest first."""
-    return [(entry.by, entry.action) for entry in await audit_log.recent(redis, ORG)]
+    return [(row.entry.by, row.entry.action) for row in await audit_log.list_entries(redis, ORG)]

@@ -90,21 +90,21 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _token_problem(who: str, token: str, named: Mapping[str, str]) -> str:
-    """What is wrong with an entry of OPS_TOKENS, or an empty text."""
+    """What is wrong with an entry of OPS_TOKENS, or an empty text. It shows no part of the entry, not even the name:
+    somebody may have written token=name.
+    """
     if not token:
         return "write name=token"
     if not TOKEN_NAME.fullmatch(who):
         return "the name has up to 40 letters A-Z, digits, dots, dashes and underscores"
     if not (token.isascii() and token.isprintable()) or " " in token:
-        return f"the token of {who} has characters that a header cannot carry; make one with: openssl rand -hex 32"
+        return "the token has characters that a header cannot carry; make one with: openssl rand -hex 32"
     if len(token) < MIN_TOKEN:
-        return (
-            f"the token of {who} is shorter than {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
-        )
+        return f"the token is shorter than {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
     if who in named:
-        return f"the name {who} is given twice, and the audit log could not tell the two apart"
+        return "the name is that of an earlier entry, and the audit log could not tell the two apart"
     if token in named.values():
-        return f"the token of {who} is that of another name, and the audit log could not tell the two apart"
+        return "the token is that of an earlier entry, and the audit log could not tell the two apart"
     return ""
 
 

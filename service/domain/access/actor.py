@@ -39,10 +39,10 @@ class Actor:
 
 
 def environment_token(name: str) -> Actor:
-    """A token of OPS_TOKENS: whoever sets the environment may do everything."""
+    """A token of OPS_TOKENS: somebody who sets the environment can do everything anyway."""
     return Actor(name, Role.OWNER, "environment")
 
 
 def shell_user(name: str) -> Actor:
-    """A user of the command line. It needs SECRET_KEY and Redis, and whoever has both may do everything."""
+    """A user of the command line. Somebody with access to SECRET_KEY and Redis can do everything anyway."""
     return Actor(name, Role.OWNER, "shell")

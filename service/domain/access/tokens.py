@@ -81,6 +81,6 @@ def hash_token(token: str) -> str:
 
 
 def matches(given: str, stored: Token | None) -> bool:
-    """Whether this is the token. Takes the same time for a wrong token and for an unknown name."""
+    """Whether this is the token. It takes the same time for a wrong token and for an unknown name."""
     expected = _NO_TOKEN if stored is None else stored.digest
     return hmac.compare_digest(hash_token(given), expected) and stored is not None

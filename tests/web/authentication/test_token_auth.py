@@ -11,9 +11,12 @@ from arq.connections import ArqRedis
 
 from service.domain.access import NewToken, Role, create_token, shell_user
 from service.domain.customers import OrgId
+from service.settings import Settings
 from service.store.access import tokens
+from service.store.shops import ShopRepository
 from service.web.authentication.failures import MAX_FAILURES
 from tests.support.shop import OPS_TOKEN, ORG
+from tests.support.web_server import app_client
 
 SHOPS = "/ops/v1/shops"
 ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
@@ -130,13 +133,11 @@ async def test_requests_without_a_token_are_refused_and_not_counted(client: http
     assert (await ask(client, OPS_TOKEN)).status_code == 200
 
 
-async def test_many_wrong_tokens_raise_one_alert(client: httpx2.AsyncClient) -> None:
+async def test_many_wrong_tokens_raise_one_alert(settings: Settings, shops: ShopRepository) -> None:
     with structlog.testing.capture_logs() as logged:
-        for number in range(3 * MAX_FAILURES):
-            await ask(client, f"guess {number}", **ELSEWHERE)
-        for number in range(3 * MAX_FAILURES):
-            await ask(client, f"guess {number}")
-        await client.get("/healthz")
+        async with app_client(settings) as client:  # its end waits for the alerts
+            for number in range(3 * MAX_FAILURES):
+                await ask(client, f"guess {number}", **ELSEWHERE)
 
     alerts = [line for line in logged if line["event"] == "alert"]
     assert [line["kind"] for line in alerts] == ["ops_token_failures"]

@@ -93,7 +93,7 @@ async def test_a_change_leaves_one_entry(rules_ops: httpx2.AsyncClient, redis: A
     assert "Hoa" not in added[0].summary  # free text may be about a person
 
 
-DRY = {
+DRY: dict[str, dict[str, Any]] = {
     "start_replay": {"customers": [7]},
     "roll_back_rules": {"to": 1},
     "adopt_tag": {"tag": "VIP"},

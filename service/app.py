@@ -25,9 +25,9 @@ from service.store.history import trim_unknown_shop
 from service.store.rules import Versions
 from service.store.shops import Cipher, ShopRepository
 from service.web.access_log import AccessLogMiddleware
+from service.web.authentication import FailureLimiter, TokenAuth
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
-from service.web.ops import TokenAuth
 from service.web.ops import routes as ops_routes
 from service.web.problems import EXCEPTION_HANDLERS
 from service.web.webhooks import (
@@ -141,6 +141,8 @@ def _webhooks(
 def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_process_pool: bool) -> _Part:
     context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
     runner = pool if use_process_pool else InProcess(context)
+    alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
+    auth = TokenAuth(redis, settings.ops_tokens, alerts=alerts, limiter=FailureLimiter())
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
@@ -148,8 +150,9 @@ def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_
             yield
         finally:
             await pool.stop()
+            await alerts.drain()
 
-    return _Part(ops_routes(context, runner, TokenAuth(settings.ops_tokens)), lifespan)
+    return _Part(ops_routes(context, runner, auth, trusted_proxies=settings.trusted_proxies), lifespan)
 
 
 async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:

@@ -20,6 +20,7 @@ from service.store.shops.model import Shop
 from tests.reference.conditions import Record, fold, parse_record
 from tests.reference.evaluator import rules_and_tiers
 from tests.reference.expected_shop import ExpectedShop
+from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import WaitingPermits
@@ -157,7 +158,7 @@ class Scenario:
         self.expected.roll_back(to)
 
     async def _publish(self, shop: Shop, draft: Draft, what: str) -> None:
-        await publish_draft(self.stage.context, shop, draft, by="Lan", note="", approved=True, action=what)
+        await publish_draft(self.stage.context, shop, draft, by=LAN, note="", approved=True, action=what)
         await self.stage.execute_jobs()
 
     async def claim(
@@ -178,7 +179,7 @@ class Scenario:
             return
         assert allowed
         records = {customer: self.record(customer) for customer in self.customers}
-        await claims.apply_claim(stage.context, shop, plan, by="Lan")
+        await claims.apply_claim(stage.context, shop, plan, by=LAN)
         await stage.execute_jobs()
         if what == "adopt":
             self.expected.adopt(tag, records, matching_only=matching_only, now_ms=stage.now_ms)
@@ -195,7 +196,7 @@ class Scenario:
         plan = await exclusions.plan_exclusion(
             self.stage.context, shop, CustomerId(customer), rule, undo=undo
         )
-        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan")
+        await exclusions.apply_exclusion(self.stage.context, shop, plan, by=LAN)
         excluded ^= {rule}
 
     async def toggle_shadow_mode(self) -> None:
@@ -203,10 +204,10 @@ class Scenario:
         self.expected.shadow = not self.expected.shadow
         stage, shop = self.stage, await self._shop()
         if self.expected.shadow:
-            await begin_shadow_mode(stage.context, shop, by="Lan")
+            await begin_shadow_mode(stage.context, shop, by=LAN)
             return
         draft = await draft_end_of_shadow_mode(stage.context, shop)
-        await end_shadow_mode(stage.context, shop, draft, by="Lan", approved=True)
+        await end_shadow_mode(stage.context, shop, draft, by=LAN, approved=True)
         await stage.execute_jobs()
 
     async def _shop(self) -> Shop:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from service.context import Context
-from service.store.client import keys
+from service.store.client import SERVICE, keys
 from service.store.history import apply_retention
 from service.store.queue import dead_letters, dirty
 
@@ -22,6 +22,7 @@ class Housekeeping:
         redis = self.context.redis
         now = await self.context.now_ms()
         oldest_ms = now - self.retention_days * keys.DAY_S * 1000
+        await apply_retention(redis, SERVICE, now_ms=now)
         for org in await self.context.shops.orgs():
             await redis.xtrim(keys.shop(org, "deliveries"), minid=str(oldest_ms))
             await apply_retention(redis, org, now_ms=now)

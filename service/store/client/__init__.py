@@ -13,6 +13,7 @@ from service.store.client.connection import (
     serialize,
 )
 from service.store.client.durability import Durability, ServerCheck, check_server, require_durable
+from service.store.client.keys import SERVICE
 from service.store.client.scan import SCAN_COUNT, batched, scan_hash
 from service.store.client.scripts import load_script, script_text
 
@@ -20,6 +21,7 @@ __all__ = [
     "DRAIN_QUEUE",
     "EXPIRES_EXTRA_MS",
     "SCAN_COUNT",
+    "SERVICE",
     "Durability",
     "RedisClient",
     "ServerCheck",

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.locales import translator_for
 from service.operations import Claim, claims, exclusions, explain_for_shop
@@ -241,6 +242,7 @@ ENDPOINTS: Final = (
         AdoptRequest,
         {"count first": {"tag": "VIP", "matching_only": True, "dry_run": True}},
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",
@@ -251,6 +253,7 @@ ENDPOINTS: Final = (
         RetractRequest,
         {"count first": {"tag": "VIP", "dry_run": True}, "do it": {"tag": "VIP"}},
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",
@@ -268,6 +271,7 @@ ENDPOINTS: Final = (
         ExcludeRequest,
         {"exclude": {"rule": "vip"}, "include again": {"rule": "vip", "undo": True}},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
     Endpoint(
         "GET",
@@ -277,5 +281,6 @@ ENDPOINTS: Final = (
         EXPLANATION_EXAMPLE,
         ExplainQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
 )

@@ -22,9 +22,9 @@ from service.publishing.draft import create_draft
 from service.store.client import keys
 from service.store.customers import snapshots
 from service.store.customers.state import decode_exclusions, encode_exclusions
+from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
 from service.store.rules import RETRACTED_OWNER, Versions, compile_version
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 
@@ -136,7 +136,9 @@ async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: Ar
         keys.shop(ORG, "snapshots"), mapping={"1": encode_snapshot(Customer(id=1, total_spent=50_0000))}
     )
     rule_set, versions = parse_rules(RULE % ("leave", 1)), Versions(redis)
-    context = Context(redis, ShopRepository(redis, Cipher(("k" * 32,))), versions, lambda: NOW_MS)
+    context = Context(
+        redis, ShopRepository(redis, KeyRing(("0123456789abcdef" * 2,))), versions, lambda: NOW_MS
+    )
     unknown = (await create_draft(context, SHOP, rule_set)).report
 
     await snapshots.save_count(redis, ORG, 12)

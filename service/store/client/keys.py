@@ -16,7 +16,8 @@ A key without a lifetime below does not expire.
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
-    {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
+    {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
+    {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
                                   live_backlog, customer_count, next_probe_ms, last_rejection, uninstall_…
     {shop}generation_seq          number: the last generation

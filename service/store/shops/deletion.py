@@ -64,12 +64,16 @@ async def resume_deletion(
 
 
 def queue_delisting(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
-    """Add the commands to a transaction that remove a shop from the list and store the job that deletes its data."""
+    """Add the commands to a transaction that remove a shop from the list and store the job that deletes its data.
+
+    With a job, the data keys go at once: whatever they sealed is unreadable from now on, also in copies of the data.
+    """
     pipe.srem(keys.partition_key(org, "shops"), org)
     pipe.zrem(keys.partition_key(org, "due_shops"), org)
     pipe.delete(keys.shop(org, "shop"))
     pipe.incr(keys.partition_key(org, "shops_revision"))
     if job is not None:
+        pipe.delete(keys.shop(org, "data_keys"))
         pending.queue_save(pipe, job)
 
 

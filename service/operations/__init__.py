@@ -6,15 +6,20 @@ from service.operations import claims, exclusions
 from service.operations.claims import Claim
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
+from service.operations.key_rotation import KeyStatus, KeyUse, key_status, rotate_keys
 from service.operations.replay import Selection, create_replay, select_customers
 
 __all__ = [
     "Claim",
     "Exclusion",
+    "KeyStatus",
+    "KeyUse",
     "Selection",
     "claims",
     "create_replay",
     "exclusions",
     "explain_for_shop",
+    "key_status",
+    "rotate_keys",
     "select_customers",
 ]

@@ -79,7 +79,7 @@ def list_shops(as_json: AsJson = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shops = [await cli.shops.get_or_raise(org) for org in await cli.shops.orgs()]
+            shops = [await cli.shops.describe(org) for org in await cli.shops.orgs()]
             versions = [await cli.versions.live_number(shop.org) for shop in shops]
         rows = [shop_row(shop, version) for shop, version in zip(shops, versions, strict=True)]
         if as_json:
@@ -119,7 +119,7 @@ def remove(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             if not keep_data:
                 error_console().print(
                     f"This deletes everything stored about shop {org} ({shop.name}): rules, history, and which tags are ours. "
@@ -140,7 +140,7 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             new_token = read_secret("Access token", from_stdin=token_stdin)
             if not unchecked:
                 await check_token(cli, replace(shop, token=new_token))
@@ -156,7 +156,7 @@ def secret(org: Org, token_stdin: FromStdin = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            await cli.shops.get_or_raise(parse_org_id(org))
+            await cli.shops.describe(parse_org_id(org))
             await cli.shops.set_secret(
                 parse_org_id(org), read_secret("Webhook secret", from_stdin=token_stdin)
             )
@@ -173,7 +173,7 @@ def pause(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             await cli.shops.pause(shop.org, reason=reason, by=current_user())
         console().print(f"Shop {org} is paused. Resume: tagger shops resume {org}")
 
@@ -191,7 +191,7 @@ def resume(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             await cli.shops.resume(shop.org)
             if removals:
                 await cli.shops.resume_removals(shop.org)

@@ -61,6 +61,11 @@ class ShopRepository:
         self._redis = redis
         self._keyring = keyring
 
+    @property
+    def keyring(self) -> KeyRing:
+        """The keys of SECRET_KEY."""
+        return self._keyring
+
     async def orgs(self) -> tuple[OrgId, ...]:
         """Every shop, in the order of their numbers."""
         async with self._redis.pipeline(transaction=False) as pipe:
@@ -89,6 +94,10 @@ class ShopRepository:
         if loaded is None:
             raise _no_shop(org)
         return loaded[0]
+
+    async def exists(self, org: OrgId) -> bool:
+        """Whether there is such a shop."""
+        return bool(await self._redis.exists(keys.shop(org, "shop")))
 
     async def _load(self, org: OrgId) -> tuple[Shop, dict[bytes, bytes]] | None:
         async with self._redis.pipeline(transaction=False) as pipe:

@@ -75,20 +75,20 @@ async def list_shops(context: Context, _: Request) -> ShopList:
     """Every shop with its backlog."""
     orgs = await context.shops.orgs()
     backlogs = {backlog.org: backlog for backlog in await load_backlogs(context.redis, orgs)}
-    shops = [await context.shops.get(org) for org in orgs]
-    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops if shop is not None])
+    shops = [await context.shops.describe(org) for org in orgs]
+    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops])
 
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop with its backlog."""
-    shop = await context.shops.get_or_raise(request.org)
+    shop = await context.shops.describe(request.org)
     [backlog] = await load_backlogs(context.redis, [request.org])
     return _status(shop, backlog)
 
 
 async def pause(context: Context, request: Request) -> ShopStatus:
     """Stop all work of the shop. Its marks stay, and deliveries are still recorded."""
-    await context.shops.get_or_raise(request.org)
+    await context.shops.describe(request.org)
     body: PauseRequest = request.model
     await context.shops.pause(request.org, reason=body.reason, by=request.by)
     return await shop_status(context, request)
@@ -96,7 +96,7 @@ async def pause(context: Context, request: Request) -> ShopStatus:
 
 async def resume(context: Context, request: Request) -> ShopStatus:
     """Resume the work of the shop."""
-    await context.shops.get_or_raise(request.org)
+    await context.shops.describe(request.org)
     await context.shops.resume(request.org)
     return await shop_status(context, request)
 

@@ -33,7 +33,7 @@ A key without a lifetime below does not expire.
     {shop}wakeup_pending          string: `now` or `delayed`, set while a wake-up is enqueued; some seconds
     {shop}rate_limit              hash: the state of the rate limiter (queue/lua/_rate_limiter.lua)
     {shop}in_flight               sorted set: API calls in flight; each 15 s
-    {shop}snapshots               hash: customer -> snapshot (msgpack)
+    {shop}snapshots               hash: customer -> snapshot (msgpack), its personal part sealed
     {shop}owned                   hash: customer -> ownership of tags (msgpack)
     {shop}intents                 hash: customer -> intents: additions that were started (msgpack)
     {shop}holds                   hash: customer -> keep and downgrade state (msgpack)

@@ -95,6 +95,11 @@ class ShopRepository:
             raise _no_shop(org)
         return loaded[0]
 
+    async def cipher(self, org: OrgId) -> ShopCipher:
+        """What opens the shop's sealed values, as far as SECRET_KEY has the keys."""
+        stored: dict[bytes, bytes] = await self._redis.hgetall(keys.shop(org, "data_keys"))
+        return encryption.open_cipher(self._keyring, org, stored)
+
     async def exists(self, org: OrgId) -> bool:
         """Whether there is such a shop."""
         return bool(await self._redis.exists(keys.shop(org, "shop")))
@@ -287,8 +292,7 @@ class ShopRepository:
 
         A new data key is made if there is none that opens. Raises InvalidSettings without SECRET_KEY.
         """
-        stored: dict[bytes, bytes] = await self._redis.hgetall(keys.shop(org, "data_keys"))
-        cipher = encryption.open_cipher(self._keyring, org, stored)
+        cipher = await self.cipher(org)
         if cipher.can_seal:
             return cipher, {}
         new_keys = encryption.new_data_key(self._keyring, org)

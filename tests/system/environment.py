@@ -106,7 +106,7 @@ async def running(
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
-        async with serving(settings) as server, _workers(settings, workers, clock):
+        async with serving(settings) as server, working(settings, workers, clock):
             url = f"http://127.0.0.1:{server.port}"
             system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
             await system.publish()
@@ -115,7 +115,7 @@ async def running(
 
 
 @asynccontextmanager
-async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
+async def working(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
     processes = [
         WorkerProcess(
             settings,

@@ -86,11 +86,11 @@ async def erase_personal_data(context: Context, shop: Shop, customer: CustomerId
     redis, org = context.redis, shop.org
     stored = (await load_states(redis, org, [customer]))[customer]
     deleted, remaining = await deliveries.delete_of_customer(redis, org, customer)
-    await erase_customer(redis, org, customer)
+    entries = await erase_customer(redis, org, customer)
     erasure = Erasure(
         customer=customer,
         known=any(value is not None for value in stored),
-        ledger=await ledger.delete_of_customer(redis, org, customer),
+        ledger=entries + await ledger.delete_of_customer(redis, org, customer),
         manual_changes=await drift.delete_of_customer(redis, org, customer),
         deliveries=deleted,
         remaining_deliveries=remaining,

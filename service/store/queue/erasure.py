@@ -6,9 +6,9 @@ from service.domain.customers import CustomerId, OrgId
 from service.store.client import RedisClient, load_script
 
 
-async def erase_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> None:
-    """Erase what is stored of the customer, in one step. Its entries in the streams are deleted elsewhere.
+async def erase_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> int:
+    """Erase what is stored of the customer, in one step, with the ledger entries of its index; returns their number.
 
-    A run that waits for the customer counts it as done. A drain that works on it saves nothing.
+    Other entries of streams are deleted elsewhere. A run that waits for the customer counts it as done. A drain that works on it saves nothing.
     """
-    await load_script("queue", "erase_customer")(redis, org, str(customer))
+    return int(await load_script("queue", "erase_customer")(redis, org, str(customer)))

@@ -284,7 +284,7 @@ class ShopRepository:
     async def _change_sealed(self, org: OrgId, **values: str) -> None:
         """Seal and store these fields; "" removes one. What was stored is not opened. Raises NotFound."""
         cipher, new_keys = await self._sealing_cipher(org)
-        fields = {name: _seal(cipher, value, name) for name, value in values.items()}
+        fields: Fields = {name: _seal(cipher, value, name) for name, value in values.items()}
         await self._change(org, fields, lambda pipe: encryption.queue_save(pipe, org, new_keys))
 
     async def _sealing_cipher(self, org: OrgId) -> tuple[ShopCipher, DataKeys]:

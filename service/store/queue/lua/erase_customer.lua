@@ -1,6 +1,7 @@
 -- Erase what is stored of a customer, its mark included. A drain that works on the customer finds its mark gone and saves
 -- nothing. The entries of the streams that are not in the customer's index are deleted by the caller.
 -- KEYS: prefix, prefix..'shop'.  ARGV: customer
+-- Reply: how many ledger entries were deleted
 -- Parts: _time, _queue, _customer.
 local P, cid = KEYS[1], ARGV[1]
 local lane, state, runs = unpack(redis.call('HMGET', P .. 'mark:' .. cid, 'lane', 'state', 'runs'))
@@ -10,4 +11,4 @@ for run in string.gmatch(runs or '', '[^,]+') do
   if redis.call('SREM', key .. ':remaining', cid) == 1 then redis.call('HINCRBY', key, 'done', 1) end
 end
 redis.call('DEL', P .. 'mark:' .. cid, P .. 'tombstone:' .. cid, P .. 'deliveries_by_customer:' .. cid)
-delete_customer_data(P, cid)
+return delete_customer_data(P, cid)

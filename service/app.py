@@ -21,9 +21,10 @@ from service.ingest import DEADLINE_S, GroupCommit
 from service.runtime import cancel_and_wait
 from service.settings import Settings
 from service.store.client import connect, keys
+from service.store.encryption import KeyRing
 from service.store.history import trim_unknown_shop
 from service.store.rules import Versions
-from service.store.shops import Cipher, ShopRepository
+from service.store.shops import ShopRepository
 from service.web.access_log import AccessLogMiddleware
 from service.web.authentication import FailureLimiter, TokenAuth
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
@@ -62,7 +63,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     and webhooks wait meanwhile.
     """
     redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
-    shops = ShopRepository(redis, Cipher(settings.secret_keys))
+    shops = ShopRepository(redis, KeyRing(settings.secret_keys))
     metrics = WebhookMetrics()
     webhooks = console = _Part()
     if "webhooks" in settings.serve:

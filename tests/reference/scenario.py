@@ -9,13 +9,14 @@ from types import CoroutineType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from service.domain.customers.customer import CustomerId, decode_snapshot
+from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import validate_rules
 from service.errors import Refused
 from service.operations import claims, exclusions
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
 from service.publishing.publish import publish_draft
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.store.customers.sealed_snapshots import read_snapshot
 from service.store.shops.model import Shop
 from tests.reference.conditions import Record, fold, parse_record
 from tests.reference.evaluator import rules_and_tiers
@@ -249,7 +250,7 @@ class Scenario:
     async def _check_snapshots(self) -> None:
         """There is a current snapshot of each customer and of no other: previews and publishes depend on them."""
         stored = await self.stage.redis.hgetall(self.stage.key("snapshots"))
-        snapshots = {int(name): decode_snapshot(snapshot) for name, snapshot in stored.items()}
+        snapshots = {int(name): read_snapshot(snapshot).facts for name, snapshot in stored.items()}
         assert snapshots.keys() == set(self.customers), "\n".join(self.history)
         for customer, snapshot in snapshots.items():
             record = self.record(customer)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from service.context import Context
+from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.store import encryption
 from service.store.history import audit_log
@@ -47,21 +46,19 @@ async def key_status(context: Context) -> KeyStatus:
     return KeyStatus(uses, sum(use.data_keys for use in uses if use.position != 1))
 
 
-async def rotate_keys(context: Context, *, by: str, delete_unreadable: bool = False) -> KeyStatus:
+async def rotate_keys(context: Context, *, by: Actor, delete_unreadable: bool = False) -> KeyStatus:
     """Wrap all data keys with the first key of SECRET_KEY. Returns what is left.
 
     Web and workers go on meanwhile, if their SECRET_KEY has the first key, too. With `delete_unreadable`, data keys that
     no key of SECRET_KEY opens are deleted: what they sealed can then never be read again.
     """
     keyring = context.shops.keyring
-    for org in {row.org: None for row in await encryption.list_wrapped(context.redis, keyring)}:
-        rewrapped = await encryption.rewrap(context.redis, keyring, org)
-        deleted = await encryption.delete_unreadable(context.redis, keyring, org) if delete_unreadable else 0
-        if (rewrapped or deleted) and await context.shops.exists(org):
-            details: dict[str, Any] = {
-                "key": keyring.fingerprints[0],
-                "rewrapped": rewrapped,
-                "deleted": deleted,
-            }
-            await audit_log.append(context.redis, org, by=by, action="rotate_keys", details=details)
+    summary = f"wrap every data key with the key {keyring.fingerprints[0]}"
+    if delete_unreadable:
+        summary += ", and delete those that no key opens"
+    async with audit_log.recorded(context.redis, by, "rotate_keys", summary=summary):
+        for org in {row.org: None for row in await encryption.list_wrapped(context.redis, keyring)}:
+            await encryption.rewrap(context.redis, keyring, org)
+            if delete_unreadable:
+                await encryption.delete_unreadable(context.redis, keyring, org)
     return await key_status(context)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -9,6 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from service.context import Context
+from service.domain.access import Actor
 from service.domain.customers import Customer, CustomerId, to_units
 from service.errors import MalformedData
 from service.store.client import keys
@@ -33,7 +35,7 @@ class Erasure(msgspec.Struct, frozen=True):
 
 
 async def export_personal_data(
-    context: Context, shop: Shop, customer: CustomerId, *, by: str
+    context: Context, shop: Shop, customer: CustomerId, *, by: Actor
 ) -> dict[str, Any]:
     """Everything that is stored of the customer, as plain data for JSON, unmasked. Nothing stored: empty values.
 
@@ -68,26 +70,27 @@ async def export_personal_data(
             for delivery in await deliveries.list_for_customer(redis, org, customer)
         ],
         "audit": [
-            _plain(entry)
-            for entry in await audit_log.recent(redis, org, limit=MAX_AUDIT)
-            if entry.details.get("customer") == customer
+            _plain(row.entry)
+            for row in await audit_log.list_entries(redis, org, limit=MAX_AUDIT)
+            if str(customer) in re.findall(r"\d+", row.entry.summary)
         ],
     }
-    await audit_log.append(redis, org, by=by, action="export_customer", details={"customer": customer})
+    await audit_log.record(redis, by, "export_customer", org=org, summary=f"customer {customer}")
     return data
 
 
-async def erase_personal_data(context: Context, shop: Shop, customer: CustomerId, *, by: str) -> Erasure:
+async def erase_personal_data(context: Context, shop: Shop, customer: CustomerId, *, by: Actor) -> Erasure:
     """Erase everything that is stored of the customer. It can be repeated. Nothing changes in Haravan.
 
     Tags that we gave count as added by hand from then on. If Haravan still has the customer and marks it again, it is
     evaluated like a new customer. The bytes leave the disk with the next rewrite of the append-only file, within a day.
     """
     redis, org = context.redis, shop.org
+    await audit_log.record(redis, by, "erase_customer", org=org, summary=f"customer {customer}")
     stored = (await load_states(redis, org, [customer]))[customer]
     deleted, remaining = await deliveries.delete_of_customer(redis, org, customer)
     entries = await erase_customer(redis, org, customer)
-    erasure = Erasure(
+    return Erasure(
         customer=customer,
         known=any(value is not None for value in stored),
         ledger=entries + await ledger.delete_of_customer(redis, org, customer),
@@ -95,8 +98,6 @@ async def erase_personal_data(context: Context, shop: Shop, customer: CustomerId
         deliveries=deleted,
         remaining_deliveries=remaining,
     )
-    await audit_log.append(redis, org, by=by, action="erase_customer", details={"customer": customer})
-    return erasure
 
 
 def _record(stored: StoredCustomer, shop: Shop) -> dict[str, Any] | None:

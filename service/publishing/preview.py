@@ -24,6 +24,7 @@ from service.domain.preview import (
     lint,
     lint_coverage,
     lint_matches,
+    lint_missing,
     lint_spellings,
     preview,
 )
@@ -144,6 +145,7 @@ def build_report(
             *lint_coverage(known=len(population), customers=customers, org=shop.org),
             *([LintWarning("not_stored", "", params={"count": lacking})] if lacking else ()),
             *lint(compiled, today=population.today),
+            *lint_missing(compiled, population.customers),
             *lint_matches(compiled, result),
             *lint_spellings(compiled, tag_counts),
         ),

@@ -76,7 +76,7 @@ class Population:
             state = self.states.get(mark.customer, StoredState())
             tags = tuple(ownership.tag for ownership in state.state.ownership.values())
             changed = msgspec.structs.replace(self._changed(mark.customer), tags=tags)
-            outcome = evaluate_customer(MarkContext(), CustomerRecord(changed, frozenset()), state, batch)
+            outcome = evaluate_customer(MarkContext(), CustomerRecord(changed), state, batch)
             if isinstance(outcome, WriteNeeded):
                 self.states[mark.customer] = outcome.result.stored
                 plan = (

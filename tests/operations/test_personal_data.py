@@ -14,6 +14,7 @@ from service.store.history import audit_log, ledger
 from service.store.jobs import runs
 from service.store.queue import dirty
 from service.store.shops.model import Shop
+from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage
 
 
@@ -50,7 +51,7 @@ async def test_an_export_has_all_that_is_stored(stage: Stage, shop: Shop) -> Non
     await stage.announce(customer)
     await stage.turn(2)
 
-    data = await export_personal_data(stage.context, shop, customer, by="an")
+    data = await export_personal_data(stage.context, shop, customer, by=LAN)
 
     record = data["record"]
     assert (record["first_name"], record["last_name"], record["total_spent"]) == ("An", "Nguyễn", 12_000_000)
@@ -63,12 +64,12 @@ async def test_an_export_has_all_that_is_stored(stage: Stage, shop: Shop) -> Non
 
 
 async def test_an_export_of_somebody_unknown_is_empty_and_is_recorded(stage: Stage, shop: Shop) -> None:
-    data = await export_personal_data(stage.context, shop, CustomerId(404), by="an")
+    data = await export_personal_data(stage.context, shop, CustomerId(404), by=LAN)
 
     empty = {name: value for name, value in data.items() if name not in ("org", "customer", "exported_at")}
     assert not any(empty.values())
-    [entry] = await audit_log.recent(stage.redis, ORG)
-    assert (entry.by, entry.action, entry.details) == ("an", "export_customer", {"customer": 404})
+    [row] = await audit_log.list_entries(stage.redis, ORG)
+    assert (row.entry.by, row.entry.action, row.entry.summary) == ("Lan", "export_customer", "customer 404")
 
 
 async def test_an_erasure_leaves_nothing_of_the_customer_and_all_of_the_others(
@@ -78,7 +79,7 @@ async def test_an_erasure_leaves_nothing_of_the_customer_and_all_of_the_others(
     before = await stored_by(stage.redis, other)
     assert len(await stored_by(stage.redis, customer)) > 4
 
-    erasure = await erase_personal_data(stage.context, shop, customer, by="an")
+    erasure = await erase_personal_data(stage.context, shop, customer, by=LAN)
 
     assert (erasure.known, erasure.ledger, erasure.remaining_deliveries) == (True, 1, 0)
     assert await stored_by(stage.redis, customer) == set()
@@ -92,7 +93,7 @@ async def test_ledger_entries_that_the_index_has_dropped_are_erased_too(stage: S
     customer = await person(stage)
     await stage.redis.hdel(keys.shop(ORG, "ledger_by_customer"), str(customer))
 
-    erasure = await erase_personal_data(stage.context, shop, customer, by="an")
+    erasure = await erase_personal_data(stage.context, shop, customer, by=LAN)
 
     assert erasure.ledger == 1
     assert [row async for row in ledger.iterate(stage.redis, ORG)] == []
@@ -104,7 +105,7 @@ async def test_a_queued_customer_is_erased_and_its_run_ends(stage: Stage, shop: 
     await runs.mark(stage.redis, ORG, run, [customer], kind="replay")
     assert (await runs.get(stage.redis, ORG, run)).remaining == 1
 
-    await erase_personal_data(stage.context, shop, customer, by="an")
+    await erase_personal_data(stage.context, shop, customer, by=LAN)
 
     assert (await runs.get(stage.redis, ORG, run)).remaining == 0
     assert await stored_by(stage.redis, customer) == set()
@@ -118,7 +119,7 @@ async def test_a_write_under_way_stores_nothing_of_a_customer_that_is_erased_mea
     await stage.announce(customer)
 
     async def erase() -> None:
-        await erase_personal_data(stage.context, shop, customer, by="an")
+        await erase_personal_data(stage.context, shop, customer, by=LAN)
 
     stage.haravan.on_call("POST tags", erase)
     await stage.turn(3)
@@ -139,7 +140,7 @@ async def test_a_customer_whose_deliveries_came_with_those_of_others_keeps_only_
     ]
     await dirty.mark_dirty(stage.redis, ORG, events, lane="live", now_ms=stage.now_ms)
 
-    erasure = await erase_personal_data(stage.context, shop, CustomerId(first), by="an")
+    erasure = await erase_personal_data(stage.context, shop, CustomerId(first), by=LAN)
 
     assert erasure.remaining_deliveries + erasure.deliveries == 1
     assert await stored_by(stage.redis, first) == set()
@@ -149,6 +150,6 @@ async def test_a_customer_whose_deliveries_came_with_those_of_others_keeps_only_
 async def test_an_erasure_can_be_repeated(stage: Stage, shop: Shop, times: int) -> None:
     customer = await person(stage)
 
-    erased = [await erase_personal_data(stage.context, shop, customer, by="an") for _ in range(times)]
+    erased = [await erase_personal_data(stage.context, shop, customer, by=LAN) for _ in range(times)]
 
     assert [erasure.known for erasure in erased] == [True, False][:times]

@@ -25,7 +25,6 @@ from service.store.customers.sealed_snapshots import seal_snapshot
 from service.store.customers.state import decode_exclusions, encode_exclusions
 from service.store.encryption.cipher import ShopCipher
 from service.store.encryption.keyring import KeyRing
-from service.store.history import audit_log
 from service.store.rules import RETRACTED_OWNER, Versions, compile_version
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
@@ -94,16 +93,6 @@ async def test_a_publish_that_lost_a_race_stores_no_inheritance(redis: ArqRedis)
         await versions.publish(ORG, parse_rules("version: 1"), author="Minh", parent=1)
 
     assert (await versions.inherited(ORG, 2)).orphan_policies == {}
-
-
-async def test_the_audit_log_has_author_and_action(redis: ArqRedis) -> None:
-    await audit_log.append(redis, ORG, by="Lan", action="exclude", details={"customer": 7, "rule": "vip"})
-    await audit_log.append(redis, ORG, by="Minh", action="publish", details={"version": 2})
-
-    assert [(one.by, one.action, one.details) for one in await audit_log.recent(redis, ORG)] == [
-        ("Minh", "publish", {"version": 2}),
-        ("Lan", "exclude", {"customer": 7, "rule": "vip"}),
-    ]
 
 
 def test_exclusions_survive_encoding() -> None:

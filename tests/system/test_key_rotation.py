@@ -10,6 +10,7 @@ from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.context import Context
+from service.domain.access import shell_user
 from service.domain.documents import parse_rules
 from service.operations import key_status, rotate_keys
 from service.settings import Settings, read_settings
@@ -61,7 +62,7 @@ async def test_two_rotations_by_the_runbook(redis: ArqRedis, redis_url: str) -> 
                 load = asyncio.create_task(buy(haravan))
                 await former.aclose()  # the processes with the former keys stop, as behind a proxy
                 if rotate:
-                    assert (await rotate_keys(context(redis, settings), by="test")).left == 0
+                    assert (await rotate_keys(context(redis, settings), by=shell_user("an"))).left == 0
                 await load
                 former.push_async_callback(starting.pop_all().aclose)
 

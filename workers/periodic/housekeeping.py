@@ -9,7 +9,7 @@ import structlog
 from service.context import Context
 from service.domain.customers import OrgId
 from service.errors import TaggerError
-from service.store.client import keys, rewrite_after_erasure
+from service.store.client import SERVICE, keys, rewrite_after_erasure
 from service.store.customers import kept_fields, snapshots
 from service.store.history import apply_retention
 from service.store.queue import dead_letters, dirty
@@ -27,6 +27,7 @@ class Housekeeping:
         redis = self.context.redis
         now = await self.context.now_ms()
         oldest_ms = now - self.retention_days * keys.DAY_S * 1000
+        await apply_retention(redis, SERVICE, now_ms=now)
         for org in await self.context.shops.orgs():
             await redis.xtrim(keys.shop(org, "deliveries"), minid=str(oldest_ms))
             await apply_retention(redis, org, now_ms=now)

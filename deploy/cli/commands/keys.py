@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.context import AsJson, open_context, run
-from deploy.cli.inputs import current_user
+from deploy.cli.inputs import current_actor
 from deploy.cli.output import print_json, print_table
 from deploy.local import console
 
@@ -45,7 +45,7 @@ def rotate(
 
     async def work() -> KeyStatus:
         async with open_context() as cli:
-            return await rotate_keys(cli.context, by=current_user(), delete_unreadable=delete_unreadable)
+            return await rotate_keys(cli.context, by=current_actor(), delete_unreadable=delete_unreadable)
 
     _print_status(run(work()), as_json=as_json)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
-from deploy.cli.inputs import current_user
+from deploy.cli.inputs import current_actor
 from deploy.cli.output import print_json
 from deploy.local import console, error_console
 
@@ -29,7 +29,7 @@ def export(org: Org, customer: Customer) -> None:
         async with open_context() as cli:
             shop = await cli.shops.describe(parse_org_id(org))
             return await export_personal_data(
-                cli.context, shop, parse_customer_id(customer), by=current_user()
+                cli.context, shop, parse_customer_id(customer), by=current_actor()
             )
 
     print_json(run(work()))
@@ -56,7 +56,7 @@ def erase(
             if not yes and typer.prompt(f"Type {number} to confirm", err=True) != str(number):
                 console().print("Nothing was erased.")
                 raise typer.Exit(1)
-            return await erase_personal_data(cli.context, shop, number, by=current_user())
+            return await erase_personal_data(cli.context, shop, number, by=current_actor())
 
     erasure = run(work())
     if as_json:

@@ -70,7 +70,13 @@ A key without a lifetime below does not expire.
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:remaining      set: its customers that are not done yet; 90 days
     {shop}alert_sent:{kind}       string: set while the alert is not sent again; 1 h
-    {shop}audit                   stream: actions of people; 400 days
+    {shop}audit                   stream: changes by people, chained by hashes (history/audit_log.py); 400 days
+    {shop}audit_anchor            hash: hash and number of the last entry that retention removed
+
+`{service}` has the place of a shop and stands for `tagger:{pNN}:service:`; it has an audit log of its own.
+
+    {service}tokens               hash: name -> token of the ops API (JSON with its SHA-256)
+    {service}token_uses           hash: name -> ms of its last use, written at most once a minute
 """
 
 from __future__ import annotations
@@ -80,6 +86,7 @@ from typing import Final
 
 from service.domain.customers import OrgId
 
+SERVICE: Final = OrgId("service")  # in the place of a shop, for what belongs to no shop
 PARTITIONS: Final = range(64)  # never changes: another number would move every shop
 
 DAY_S: Final = 86_400

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.locales import translator_for
 from service.operations import (
@@ -252,6 +253,7 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
             "text": "chưa có nhãn VIP: chưa thỏa điều kiện",
             "until": None,
             "since": None,
+            "missing": {},
             "when": {
                 "field": "total_spent",
                 "op": "at_least",
@@ -322,6 +324,7 @@ ENDPOINTS: Final = (
         AdoptRequest,
         {"count first": {"tag": "VIP", "matching_only": True, "dry_run": True}},
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",
@@ -332,6 +335,7 @@ ENDPOINTS: Final = (
         RetractRequest,
         {"count first": {"tag": "VIP", "dry_run": True}, "do it": {"tag": "VIP"}},
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",
@@ -349,6 +353,7 @@ ENDPOINTS: Final = (
         ExcludeRequest,
         {"exclude": {"rule": "vip"}, "include again": {"rule": "vip", "undo": True}},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
     Endpoint(
         "GET",
@@ -357,6 +362,7 @@ ENDPOINTS: Final = (
         PersonalData,
         PERSONAL_DATA_EXAMPLE,
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "DELETE",
@@ -372,6 +378,7 @@ ENDPOINTS: Final = (
             "remaining_deliveries": 2,
         },
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "GET",
@@ -381,5 +388,6 @@ ENDPOINTS: Final = (
         EXPLANATION_EXAMPLE,
         ExplainQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
 )

@@ -22,6 +22,7 @@ from service.store.jobs import runs
 from service.store.queue import dead_letters, dirty
 from service.store.rules import Versions
 from service.store.shops.repository import ShopRepository
+from tests.support.actors import LAN
 
 ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
@@ -51,7 +52,7 @@ async def replay_everybody(redis: ArqRedis) -> None:
     heard: list[int] = []
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     selection = await select_customers(context, ORG, everybody=True, on_found=heard.append)
-    run = await create_replay(context, ORG, selection, by="an", reason="", on_marked=heard.append)
+    run = await create_replay(context, ORG, selection, by=LAN, reason="", on_marked=heard.append)
 
     assert selection.customers == tuple(EVERYBODY)
     assert (run.total, run.remaining) == (MANY, MANY)

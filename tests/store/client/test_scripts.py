@@ -39,7 +39,9 @@ class StrictRedis(ArqRedis):
         if script is None:  # redis-py's own, of its locks: one key each
             return await super().evalsha(sha, numkeys, *args)
         self.__dict__.setdefault("ran", set()).add(script)
-        return await self.eval("#!lua\n" + load_script(*script).text, numkeys, *args)
+        text = load_script(*script).text
+        header = "" if text.startswith("#!") else "#!lua\n"
+        return await self.eval(header + text, numkeys, *args)
 
     async def enqueue_job(self, *_: Any, **__: Any) -> None:
         return None

@@ -24,6 +24,7 @@ DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
 DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
 DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is called from outside
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+MIN_KEY_VARIETY: Final = 8  # different characters; a random key of 32 hexadecimal digits has about 14
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 LOOPBACK: Final = ("127.0.0.1", "::1")
 MIN_TOKEN: Final = 16  # characters
@@ -131,9 +132,10 @@ class _Reader:
 
     def keys(self, name: str) -> tuple[str, ...]:
         keys = self.items(name)
-        if any(len(key) < 32 for key in keys):
+        if any(len(key) < 32 or len(set(key)) < MIN_KEY_VARIETY for key in keys):
             self.problems.append(
-                f"{name}: each key needs 32 characters or more; make one with: openssl rand -hex 32"
+                f"{name}: each key needs 32 characters or more, {MIN_KEY_VARIETY} of them different; "
+                "make one with: openssl rand -hex 32"
             )
         return keys
 

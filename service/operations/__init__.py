@@ -1,4 +1,4 @@
-"""What people ask for about customers, shops and tokens: replay, claims, exclusions, explanations, pauses.
+"""What people ask for about customers, shops, tokens and keys: replay, claims, exclusions, explanations, personal data.
 
 The ops API and the command line call these functions, and a worker executes claims. Each change is recorded in the audit
 log."""
@@ -8,6 +8,8 @@ from service.operations.claims import Claim
 from service.operations.dead_letters import discard_dead_letters, retry_dead_letters
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
+from service.operations.key_rotation import KeyStatus, KeyUse, key_status, rotate_keys
+from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
 from service.operations.replay import Selection, create_replay, select_customers
 from service.operations.shops import (
     add_shop,
@@ -21,15 +23,21 @@ from service.operations.tokens import add_token, list_tokens, revoke_token
 
 __all__ = [
     "Claim",
+    "Erasure",
     "Exclusion",
+    "KeyStatus",
+    "KeyUse",
     "Selection",
     "add_shop",
     "add_token",
     "claims",
     "create_replay",
     "discard_dead_letters",
+    "erase_personal_data",
     "exclusions",
     "explain_for_shop",
+    "export_personal_data",
+    "key_status",
     "list_tokens",
     "pause_shop",
     "remove_shop",
@@ -38,5 +46,6 @@ __all__ = [
     "resume_shop",
     "retry_dead_letters",
     "revoke_token",
+    "rotate_keys",
     "select_customers",
 ]

@@ -162,7 +162,8 @@ async def _load_population(
     versions = context.versions
     number = await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
-    return compiled, await load_population(context.redis, shop.org, compiled, now_ms=now_ms), number
+    population = await load_population(context.redis, shop.org, compiled, now_ms=now_ms, cipher=shop.cipher)
+    return compiled, population, number
 
 
 def _customers(population: Population) -> Iterator[tuple[Customer, CustomerState]]:

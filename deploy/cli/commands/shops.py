@@ -80,7 +80,7 @@ def list_shops(as_json: AsJson = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shops = [await cli.shops.get_or_raise(org) for org in await cli.shops.orgs()]
+            shops = [await cli.shops.describe(org) for org in await cli.shops.orgs()]
             versions = [await cli.versions.live_number(shop.org) for shop in shops]
         rows = [shop_row(shop, version) for shop, version in zip(shops, versions, strict=True)]
         if as_json:
@@ -121,7 +121,7 @@ def remove(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             if not keep_data:
                 error_console().print(
                     f"This deletes everything stored about shop {org} ({shop.name}): rules, history, and which tags are ours. "
@@ -143,7 +143,7 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             new_token = read_secret("Access token", from_stdin=token_stdin)
             if not unchecked:
                 await check_token(cli, replace(shop, token=new_token))
@@ -160,7 +160,7 @@ def secret(org: Org, token_stdin: FromStdin = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             new_secret = read_secret("Webhook secret", from_stdin=token_stdin)
             await replace_webhook_secret(cli.context, shop.org, new_secret, by=current_actor())
         console().print(f"Shop {org} has its own webhook secret.")
@@ -177,7 +177,7 @@ def pause(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             await pause_shop(cli.context, shop.org, reason=reason, by=current_actor())
         console().print(f"Shop {org} is paused. Resume: tagger shops resume {org}")
 
@@ -196,7 +196,7 @@ def resume(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             await resume_shop(cli.context, shop.org, removals=removals, by=current_actor())
             removals_still_paused = shop.removals_paused and not removals
         console().print(

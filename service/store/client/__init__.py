@@ -3,6 +3,12 @@
 Every other room of the store builds on it."""
 
 from service.store.client import keys
+from service.store.client.aof_rewrite import (
+    RewriteState,
+    load_rewrite_state,
+    queue_erased,
+    rewrite_after_erasure,
+)
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.connection import (
     DRAIN_QUEUE,
@@ -24,6 +30,7 @@ __all__ = [
     "SERVICE",
     "Durability",
     "RedisClient",
+    "RewriteState",
     "ServerCheck",
     "batched",
     "check_server",
@@ -31,8 +38,11 @@ __all__ = [
     "deserialize",
     "handle_clock_step_back",
     "keys",
+    "load_rewrite_state",
     "load_script",
+    "queue_erased",
     "require_durable",
+    "rewrite_after_erasure",
     "scan_hash",
     "script_text",
     "serialize",

@@ -15,10 +15,14 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
+    {p}erased_ms                  number: when data of this partition was last erased, in ms
+    {p}aof_rewrite                hash (partition 0): rewritten_ms, refused: the last rewrite of the append-only file
+    {p}aof_rewrite_lock           string (partition 0): set while a worker waits for a rewrite; 11 min
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
-    {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
+    {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
+    {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
-                                  live_backlog, customer_count, next_probe_ms, last_rejection, uninstall_…
+                                  live_backlog, customer_count, snapshots_version, next_probe_ms, last_rejection, uninstall_…
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,
@@ -32,7 +36,7 @@ A key without a lifetime below does not expire.
     {shop}wakeup_pending          string: `now` or `delayed`, set while a wake-up is enqueued; some seconds
     {shop}rate_limit              hash: the state of the rate limiter (queue/lua/_rate_limiter.lua)
     {shop}in_flight               sorted set: API calls in flight; each 15 s
-    {shop}snapshots               hash: customer -> snapshot (msgpack)
+    {shop}snapshots               hash: customer -> snapshot (msgpack), its personal part sealed
     {shop}owned                   hash: customer -> ownership of tags (msgpack)
     {shop}intents                 hash: customer -> intents: additions that were started (msgpack)
     {shop}holds                   hash: customer -> keep and downgrade state (msgpack)

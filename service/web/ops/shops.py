@@ -77,20 +77,20 @@ async def list_shops(context: Context, request: Request) -> ShopList:
     """Every shop of the token with its backlog."""
     orgs = [org for org in await context.shops.orgs() if request.by.may_reach(org)]
     backlogs = {backlog.org: backlog for backlog in await load_backlogs(context.redis, orgs)}
-    shops = [await context.shops.get(org) for org in orgs]
-    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops if shop is not None])
+    shops = [await context.shops.describe(org) for org in orgs]
+    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops])
 
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop with its backlog."""
-    shop = await context.shops.get_or_raise(request.org)
+    shop = await context.shops.describe(request.org)
     [backlog] = await load_backlogs(context.redis, [request.org])
     return _status(shop, backlog)
 
 
 async def pause(context: Context, request: Request) -> ShopStatus:
     """Stop all work of the shop. Its marks stay, and deliveries are still recorded."""
-    await context.shops.get_or_raise(request.org)
+    await context.shops.describe(request.org)
     body: PauseRequest = request.model
     await pause_shop(context, request.org, reason=body.reason, by=request.by)
     return await shop_status(context, request)
@@ -98,7 +98,7 @@ async def pause(context: Context, request: Request) -> ShopStatus:
 
 async def resume(context: Context, request: Request) -> ShopStatus:
     """Resume the work of the shop."""
-    await context.shops.get_or_raise(request.org)
+    await context.shops.describe(request.org)
     await resume_shop(context, request.org, by=request.by)
     return await shop_status(context, request)
 

@@ -16,9 +16,9 @@ from service.domain.customers.customer import Customer, encode_snapshot
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
 from service.store.access import tokens
 from service.store.client import keys
+from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
 from tests.support.shop import KEY, OPS_TOKEN, ORG
 from workers.periodic.pending_jobs import PendingJobs
@@ -76,7 +76,7 @@ async def get(ops: httpx2.AsyncClient, path: str, *, status: int = 200, **query:
 
 async def execute_jobs(redis: ArqRedis) -> None:
     """Execute the pending jobs as a worker does."""
-    context = Context(redis, ShopRepository(redis, Cipher([KEY])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, KeyRing([KEY])), Versions(redis))
     await PendingJobs(context, InProcess(context)).run()
 
 

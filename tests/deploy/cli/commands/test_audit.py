@@ -45,8 +45,7 @@ Words = Callable[[Given], list[str]]
 READS = {
     *("demo", "up", "web", "worker", "sandbox", "doctor", "deliveries", "explain"),
     *("shops list", "tokens list", "audit list", "audit verify", "dead-letters list", "subscription status"),
-    "keys status",
-    *("rules check", "rules show", "rules preview", "rules history", "rules diff"),
+    *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
     *("customers list", "customers search", "customers count", "customers get"),
     *("customers groups", "customers orders"),
 }
@@ -128,8 +127,8 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "replay": (nothing, lambda _: [ORG, "--customers", "1", "--reason", "Hoa"], "replay"),
     "backfill": (nothing, lambda _: [ORG], "backfill"),
     "reconcile": (nothing, lambda _: [ORG, "--since", "1h"], "reconcile"),
-    "customers export": (nothing, lambda _: [ORG, "1"], "export_customer"),
-    "customers erase": (nothing, lambda _: [ORG, "1", "--yes"], "erase_customer"),
+    "customers export": (nothing, lambda given: [ORG, given.customer], "export_customer"),
+    "customers erase": (nothing, lambda given: [ORG, given.customer, "--yes"], "erase_customer"),
     "keys rotate": (nothing, lambda _: [], "rotate_keys"),
     "tokens add": (nothing, lambda _: ["bao-cao", "--role", "viewer"], "add_token"),
     "tokens revoke": (token, lambda _: ["bao-cao"], "revoke_token"),

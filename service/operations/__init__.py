@@ -5,12 +5,17 @@ log."""
 
 from service.operations import claims, exclusions
 from service.operations.claims import Claim
-from service.operations.dead_letters import discard_dead_letters, retry_dead_letters
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
 from service.operations.key_rotation import KeyStatus, KeyUse, key_status, rotate_keys
 from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
-from service.operations.replay import Selection, create_replay, select_customers
+from service.operations.replay import (
+    Selection,
+    create_replay,
+    discard_dead_letters,
+    retry_dead_letters,
+    select_customers,
+)
 from service.operations.shops import (
     add_shop,
     pause_shop,

@@ -42,7 +42,7 @@ LEAST = {
     "compare_versions explain_customer list_audit_log",
     Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer",
     Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letter "
-    "start_replay adopt_tag retract_tag",
+    "start_replay adopt_tag retract_tag export_customer erase_customer",
     Role.OWNER: "list_all_tokens create_token delete_token list_service_audit_log",
 }
 EVERY_SHOP = {

@@ -37,6 +37,8 @@ COVERED_BY: Final = {
     "web/webhooks/test_rejections.py": "alerts web.webhooks.metrics",
     "workers/haravan/test_dialects.py": "workers.haravan.dialects.admin workers.haravan.dialects.base workers.haravan.dialects.omni",
     "workers/haravan/test_errors.py": "errors",
+    "operations/test_personal_data.py": "store.history.drift",
+    "workers/periodic/test_housekeeping.py": "store.customers.snapshots",
     "workers/periodic/test_pending_jobs.py": "store.jobs.pending",
 }
 

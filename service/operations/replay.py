@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
-from service.errors import Refused
+from service.errors import NotFound, Refused
 from service.store.customers import snapshots
 from service.store.history import audit_log, deliveries
 from service.store.jobs import Run, runs
-from service.store.queue import list_open
+from service.store.queue import dead_letters, list_open
 
 
 @dataclass(frozen=True, slots=True)

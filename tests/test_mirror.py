@@ -39,6 +39,8 @@ COVERED_BY: Final = {
     "workers/drain/test_settlement.py": "store.history.drift",
     "workers/haravan/test_dialects.py": "workers.haravan.dialects.admin workers.haravan.dialects.base workers.haravan.dialects.omni",
     "workers/haravan/test_errors.py": "errors",
+    "operations/test_personal_data.py": "store.history.drift",
+    "workers/periodic/test_housekeeping.py": "store.customers.snapshots",
     "workers/periodic/test_pending_jobs.py": "store.jobs.pending",
 }
 

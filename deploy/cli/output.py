@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -12,6 +14,7 @@ import typer
 from deploy.local import console, visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.text import Text
 
     from service.domain.rules import RuleSet
@@ -54,7 +57,20 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, em
         table.add_column(name, justify="right" if heading.startswith(">") else "left", width=width)
     for row in cells:
         table.add_row(*row)
-    console().print(table, width=sum(widths) + COLUMN_GAP * len(widths), crop=False, no_wrap=False)
+    with _wide_enough(sum(widths) + COLUMN_GAP * (len(widths) - 1)) as target:
+        target.print(table)
+
+
+@contextmanager
+def _wide_enough(width: int) -> Iterator[Console]:
+    """The console, which believes that it is at least this wide. Otherwise rich breaks words."""
+    target = console()
+    before = target.width
+    target.width = max(before, width)
+    try:
+        yield target
+    finally:
+        target.width = before
 
 
 def _cell(value: object) -> Text:
@@ -124,6 +140,20 @@ def print_record(record: dict[str, Any], *, as_json: bool, show_personal: bool) 
 def plural(number: int, noun: str) -> str:
     """`1 customer`, `2 customers`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def program_version() -> str:
+    """The version in pyproject.toml: the project is on the path and not installed (decision 0004)."""
+    import tomllib
+    from importlib.metadata import PackageNotFoundError, version
+
+    file = Path(__file__).parents[2] / "pyproject.toml"
+    if file.is_file():
+        return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
+    try:
+        return version("haravan-tagger")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def summary(rule_set: RuleSet) -> str:

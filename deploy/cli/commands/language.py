@@ -114,7 +114,7 @@ def _check_field(name: str) -> None:
     if name not in FIELDS:
         hint = suggest(name, FIELDS)
         text = hint if isinstance(hint, str) else hint.text(translator_for("en"))
-        raise UsageError(f"there is no field {name!r}{text}. List them: tagger rules fields")
+        raise UsageError(f"there is no field {name!r}{text or '.'} List the fields: tagger rules fields")
 
 
 def _to_dict(found: FieldValues) -> dict[str, object]:

@@ -75,6 +75,6 @@ def _with_json_data(text: str, document: SourceDocument) -> SourceDocument:
         return document
     located = tuple(error for error in document.problems if error.kind != "syntax")
     unlocated = tuple(
-        DocumentError(0, 0, (), "duplicate_key", message("duplicate_key", key=key)) for key in duplicates
+        DocumentError(0, 0, (), "duplicate_key", message("duplicate_key", name=key)) for key in duplicates
     )
     return SourceDocument(data, document.values, document.keys, located or unlocated)

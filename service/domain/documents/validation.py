@@ -93,13 +93,13 @@ _Description = tuple[str, DocumentPath, Message]  # kind, path, message
 
 
 def _missing(_: ErrorDetails, path: DocumentPath) -> _Description:
-    return "missing", path[:-1], message("missing", key=str(path[-1]))
+    return "missing", path[:-1], message("missing", name=str(path[-1]))
 
 
 def _unknown_key(error: ErrorDetails, path: DocumentPath) -> _Description:
     key = str(path[-1])
     hint = did_you_mean(key, _known_keys(error["loc"][:-1], path[:-1]))
-    return "unknown_key", path, message("unknown_key", key=key[:80], hint=hint)
+    return "unknown_key", path, message("unknown_key", name=key[:80], hint=hint)
 
 
 def _literal(error: ErrorDetails, path: DocumentPath) -> _Description:
@@ -108,13 +108,13 @@ def _literal(error: ErrorDetails, path: DocumentPath) -> _Description:
 
 
 def _too_short(_: ErrorDetails, path: DocumentPath) -> _Description:
-    return "too_few", path, message("too_few", key=str(path[-1]))
+    return "too_few", path, message("too_few", name=str(path[-1]))
 
 
 def _too_long(error: ErrorDetails, path: DocumentPath) -> _Description:
     context = error.get("ctx") or {}
     limit, count = int(context.get("max_length", 0)), int(context.get("actual_length") or 0)
-    return "too_many", path, message("too_many", key=str(path[-1]), limit=limit, count=count)
+    return "too_many", path, message("too_many", name=str(path[-1]), limit=limit, count=count)
 
 
 def _expected(key: str) -> Callable[[ErrorDetails, DocumentPath], _Description]:

@@ -117,7 +117,7 @@ class _EventParser:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.key(event, path)
             if key in mapping:
-                self.add_error(event, path, "duplicate_key", message("duplicate_key", key=key[:80]))
+                self.add_error(event, path, "duplicate_key", message("duplicate_key", name=key[:80]))
             key_path = (*path, key)
             self.keys.setdefault(key_path, _position(event))
             mapping[key] = self.node(next(self.events), key_path)

@@ -65,7 +65,7 @@ def field_values(
             values.append(value)
         else:
             counts[int(str(value)[5:7]) if field.type is FieldType.ANNIVERSARY else value] += 1
-    values.sort()  # type: ignore[type-var]  # the values of one field have one type
+    values.sort()  # the values of one field have one type
     last = len(values) - 1
     quartiles = (
         tuple(values[round(last * part / _QUARTERS)] for part in range(_QUARTERS + 1)) if values else ()
@@ -140,7 +140,7 @@ def _lint_condition(
         known = {fold(tag) for tag in counts["tags"]}
         for text in texts:
             if fold(text) not in known | given and (other := closest_value(text, counts["tags"])):
-                params = {"value": text, "other": other, "count": counts["tags"][other]}
+                params: dict[str, str | int] = {"value": text, "other": other, "count": counts["tags"][other]}
                 yield LintWarning("tag_unknown.similar", rule, params=params)
 
 

@@ -23,6 +23,7 @@ from service.domain.rules.scalars import (
     TagText,
     Text,
     TimeZoneName,
+    check_text,
     did_you_mean,
     validation_error,
 )
@@ -45,12 +46,16 @@ class LocalizedName(Model):
 
 
 def _parse_name(value: object) -> object:
-    if value is not None and not isinstance(value, str | dict | LocalizedName):
+    if isinstance(value, dict):
+        return LocalizedName.model_validate(value)
+    if isinstance(value, str):
+        return check_text(value)
+    if value is not None and not isinstance(value, LocalizedName):
         raise validation_error("bad_name", message("name"))
-    return LocalizedName.model_validate(value) if isinstance(value, dict) else value
+    return value
 
 
-Name = Annotated[LocalizedName | Text | None, BeforeValidator(_parse_name)]
+Name = Annotated[LocalizedName | str | None, BeforeValidator(_parse_name)]
 
 
 class RuleBase(Model):
@@ -106,12 +111,12 @@ class DowngradeAfter(Model):
 
 
 def _parse_downgrade(value: object) -> object:
-    if isinstance(value, str) and value not in {"at_once", "never"}:
-        hint = did_you_mean(value, ("at_once", "never"))
-        raise validation_error("bad_downgrade", message("downgrade", got=format_authored(value), hint=hint))
     if isinstance(value, dict):
         return DowngradeAfter.model_validate(value)
-    return value
+    if value in ("at_once", "never") or isinstance(value, DowngradeAfter):
+        return value
+    hint = did_you_mean(value, ("at_once", "never")) if isinstance(value, str) else ""
+    raise validation_error("bad_downgrade", message("downgrade", got=format_authored(value), hint=hint))
 
 
 Downgrade = Annotated[Literal["at_once", "never"] | DowngradeAfter, BeforeValidator(_parse_downgrade)]
@@ -189,7 +194,10 @@ def direct_dependencies(rules: Iterable[TagSetter]) -> dict[str, set[str]]:
     for rule in rules:
         for tag in rule.tags:
             setters.setdefault(fold(tag), set()).add(rule.id)
-    return {rule.id: _rules_read_by(rule, setters) for rule in rules}
+    dependencies: dict[str, set[str]] = {}
+    for rule in rules:
+        dependencies.setdefault(rule.id, set()).update(_rules_read_by(rule, setters))
+    return dependencies
 
 
 def _rules_read_by(rule: TagSetter, setters: Mapping[str, set[str]]) -> set[str]:

@@ -36,6 +36,6 @@ class Message:
         return f"{self.key}({', '.join(f'{name}={value}' for name, value in self.params)})"
 
 
-def message(key: str, **params: Param) -> Message:
+def message(key: str, /, **params: Param) -> Message:
     """Create a message."""
     return Message(key, tuple(params.items()))

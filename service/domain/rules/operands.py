@@ -64,7 +64,7 @@ class OperandType(StrEnum):
 class InvalidOperand(ValueError):
     """A value that its operator cannot use; `message` says what is expected."""
 
-    def __init__(self, key: str, **params: Param) -> None:
+    def __init__(self, key: str, /, **params: Param) -> None:
         self.message = message(key, **params)
         super().__init__(str(self.message))
 

@@ -47,7 +47,8 @@ def validation_error(kind: str, text: Message, *, at: str = "") -> PydanticCusto
     return PydanticCustomError(kind, "{message}", {"message": text, "at": at})
 
 
-def _text(value: object) -> str:
+def check_text(value: object) -> str:
+    """Refuse what is no text, is too long, or has characters that nobody sees."""
     if not isinstance(value, str):
         is_scalar = isinstance(value, bool | int | Decimal | float)
         quoted = message("text.quote", value=format_authored(value))
@@ -161,7 +162,7 @@ def _scalar(value: object) -> Scalar:
     if isinstance(value, bool):
         return value
     if isinstance(value, str):
-        return _text(value)
+        return check_text(value)
     if isinstance(value, int):
         if abs(value) > MAX_ID:
             raise validation_error("bad_value", message("number_too_large"))
@@ -181,14 +182,14 @@ def _fraction(number: Decimal) -> Decimal:
 
 _TEXT_SCHEMA: Final = {"type": "string", "maxLength": MAX_TEXT}
 _DURATION_SCHEMA: Final = {"type": "string", "pattern": r"^\s*[0-9][0-9_]*\s*\D+$"}
-Text = Annotated[str, BeforeValidator(_text), WithJsonSchema(_TEXT_SCHEMA)]
+Text = Annotated[str, BeforeValidator(check_text), WithJsonSchema(_TEXT_SCHEMA)]
 Slug = Annotated[
     Text,
     AfterValidator(_slug),
     WithJsonSchema({**_TEXT_SCHEMA, "pattern": f"^{_SLUG.pattern}$"}),
 ]
 TagText = Annotated[
-    Text, AfterValidator(_tag), WithJsonSchema({**_TEXT_SCHEMA, "pattern": r"^[^,\r\n]*\S[^,\r\n]*$"})
+    Text, AfterValidator(_tag), WithJsonSchema({**_TEXT_SCHEMA, "pattern": r"^[^,\r\n]*[^,\s][^,\r\n]*$"})
 ]
 Duration = Annotated[str, BeforeValidator(_duration), WithJsonSchema(_DURATION_SCHEMA)]
 KeepPolicy = Annotated[

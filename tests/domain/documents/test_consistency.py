@@ -16,7 +16,7 @@ from tests.domain.documents.samples import document, kinds, messages, rule, tagg
         pytest.param(document(rule("a"), rule("a", "B")), "rule 2 “a”: the id 'a' is used twice", id="same id"),
         pytest.param(
             document(rule("a", "Gold"), tiers=[tier("gold")]),
-            "tier 1 “gold”: levels › #1: only this tier may set the tag 'gold', but 'a' sets it too",
+            "tier 1 “t”: levels › #1: only this tier may set the tag 'gold', but 'a' sets it too",
             id="a tier's tag set by a rule",
         ),
         pytest.param(

@@ -134,7 +134,7 @@ def test_json_with_escaped_surrogate_pairs_is_parsed() -> None:
 def test_json_with_a_number_that_decimal_cannot_hold_is_refused() -> None:
     text = json.dumps(document(rule())).replace('"when": ', '"odd": 1e99999999999999999999, "when": ')
 
-    with pytest.raises(InvalidRules, match="unknown_key\\(key=odd"):
+    with pytest.raises(InvalidRules, match="unknown_key\\(name=odd"):
         parse_rules(text)
 
 

@@ -19,7 +19,7 @@ from tests.domain.documents.samples import document, kinds, messages, rule, tagg
         pytest.param(document(rule(tag="A\x1b[31m")), "rule 1 “a”: tag: there is an invisible character, U+001B, after 'A'; delete it or type the text again", id="control character"),
         pytest.param(document(rule(tag="VI\u200bP")), "rule 1 “a”: tag: there is an invisible character, U+200B (ZERO WIDTH SPACE), after 'VI'; delete it or type the text again", id="zero width"),
         pytest.param(document(rule(tag="VIP\u202e")), "rule 1 “a”: tag: there is an invisible character, U+202E (RIGHT-TO-LEFT OVERRIDE), after 'VIP'; delete it or type the text again", id="right to left"),
-        pytest.param(document(rule(when=tagged("\u3164"))), "rule 1 “a”: when › value › #1: there is an invisible character, U+3164 (HANGUL FILLER), after ''; delete it or type the text again", id="filler"),
+        pytest.param(document(rule(when=tagged("\u3164"))), "rule 1 “a”: when › value: there is an invisible character, U+3164 (HANGUL FILLER), after ''; delete it or type the text again", id="filler"),
         pytest.param(document(rule(name="VIP\ufe0f")), "rule 1 “VIP\ufe0f”: name: there is an invisible character, U+FE0F (VARIATION SELECTOR-16), after 'VIP'; delete it or type the text again", id="variation selector without an emoji"),
         pytest.param({**document(), "<<": {"rules": []}}, "<<: unknown key '<<'", id="YAML's merge key"),
         pytest.param(document(rule(when=tagged("a,b"))), "rule 1 “a”: when: a tag cannot contain a comma; write the tags as a list: [A, B]", id="comma in a value"),
@@ -83,3 +83,16 @@ def test_every_error_of_a_condition_is_reported_at_once() -> None:
         "bad_op",
         "bad_value",
     ]
+
+
+@pytest.mark.parametrize(
+    ("doc", "kind"),
+    [
+        (document(rule(name="x" * 201)), "too_long"),
+        (document(rule(name={"vi": "x" * 201})), "too_long"),
+        (document(rule(name=["x"])), "bad_name"),
+        (document(tiers=[{**tier("A"), "downgrade": ["never"]}]), "bad_downgrade"),
+    ],
+)
+def test_a_part_that_may_have_several_forms_has_one_error(doc: dict[str, Any], kind: str) -> None:
+    assert kinds(doc) == [kind]

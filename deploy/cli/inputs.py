@@ -21,6 +21,7 @@ from deploy.local import error_console
 from service.errors import InvalidSettings, MalformedData
 
 if TYPE_CHECKING:
+    from service.domain.access import Actor
     from service.domain.explain import Language
     from service.domain.rules import RuleSet
 
@@ -138,12 +139,14 @@ def read_rules_file(file: Path, lang: Language = "vi") -> RuleSet:
         raise typer.Exit(1) from exc
 
 
-def current_user() -> str:
-    """The name of this user, for histories and audit entries."""
+def current_actor() -> Actor:
+    """The user of this process, for histories and audit entries."""
+    from service.domain.access import shell_user
+
     try:
-        return getpass.getuser()
+        return shell_user(getpass.getuser())
     except (OSError, KeyError):  # a container's user may have no name
-        return "command line"
+        return shell_user("command line")
 
 
 def _json_or_text(text: str) -> Any:

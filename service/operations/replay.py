@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from service.context import Context
+from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
 from service.errors import Refused
 from service.store.customers import snapshots
-from service.store.history import deliveries
+from service.store.history import audit_log, deliveries
 from service.store.jobs import Run, runs
 from service.store.queue import list_open
 
@@ -66,7 +67,7 @@ async def create_replay(
     org: OrgId,
     selection: Selection,
     *,
-    by: str,
+    by: Actor,
     reason: str,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Run:
@@ -76,13 +77,15 @@ async def create_replay(
     """
     if not selection.customers:
         raise Refused(f"nothing to replay: no customer matches ({selection.description})")
-    return await runs.start(
-        context.redis,
-        org,
-        selection.customers,
-        kind="replay",
-        by=by,
-        reason=reason or selection.description,
-        now_ms=await context.now_ms(),
-        on_marked=on_marked,
-    )
+    summary = f"{len(selection.customers)} customers: {selection.description}"
+    async with audit_log.recorded(context.redis, by, "replay", org=org, summary=summary):
+        return await runs.start(
+            context.redis,
+            org,
+            selection.customers,
+            kind="replay",
+            by=by.name,
+            reason=reason or selection.description,
+            now_ms=await context.now_ms(),
+            on_marked=on_marked,
+        )

@@ -79,7 +79,10 @@ def values(
     lang: Lang = "vi",
     as_json: AsJson = False,
 ) -> None:
-    """Show what the shop's customers have in a field, with counts. Personal texts are only counted."""
+    """Show what the shop's customers have in a field, with counts.
+
+    Personal texts are only counted. E-mail, phone and note are stored only while a live rule reads them.
+    """
     from service.domain.engine import build_facts
     from service.domain.preview import field_values
     from service.domain.rules import FIELDS, calendar_for
@@ -91,7 +94,7 @@ def values(
     async def work() -> tuple[FieldValues, str]:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            customers = await load_customers(cli.redis, shop.org)
+            customers = await load_customers(cli.redis, shop, field=FIELDS[field])
             calendar = calendar_for(shop.timezone)
             today = calendar.day_of(await cli.context.now_ms())
         found = field_values(

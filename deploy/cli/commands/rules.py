@@ -96,7 +96,7 @@ async def _warnings_of_shop(org: str, compiled: CompiledRules) -> list[LintWarni
 
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(parse_org_id(org))
-        customers = await load_customers(cli.redis, shop.org)
+        customers = await load_customers(cli.redis, shop)
     counts = count_values(compiled.rule_set, customers)
     values = lint_values(compiled, counts, org=shop.org) if customers else ()
     return [*lint_spellings(compiled, counts["tags"]), *values]

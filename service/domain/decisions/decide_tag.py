@@ -30,7 +30,7 @@ class Reach(StrEnum):
 
     OURS = auto()  # those that we own
     ALL = auto()  # `owns: all`
-    NONE = auto()  # the customer is excluded from every rule of the tag
+    NONE = auto()  # every rule of the tag is passive
 
 
 class TagAction(NamedTuple):
@@ -78,7 +78,7 @@ _ROWS: Final = (
     _Row(TagAction("remove", "gone"), owners=(OwnershipStatus.ORPHAN_REMOVE,)),
     _Row(TagAction("remove", "unmatched"), reach=(Reach.ALL,)),
     _Row(TagAction("retain", "excluded"), reach=(Reach.NONE,)),
-    _Row(TagAction("retain", "excluded"), owners=(OwnershipStatus.EXCLUDED,)),
+    _Row(TagAction("retain", "excluded"), owners=(OwnershipStatus.PASSIVE,)),
     _Row(TagAction("retain", "left"), owners=(OwnershipStatus.ORPHAN_KEEP,)),
     _Row(TagAction("retain", "not_ours")),
 )
@@ -92,7 +92,7 @@ TAG_POLICY: Final[Mapping[Situation, TagAction | None]] = {
 class TagSituation:
     """Everything that the policy and the holds of one tag depend on."""
 
-    rules: Sequence[CompiledRule]  # those from which the customer is not excluded
+    rules: Sequence[CompiledRule]  # those that are not passive
     matching: Sequence[CompiledRule]
     present: bool
     holds: Mapping[str, tuple[Hold, int | None]]  # rule id -> active hold and the day on which it ends
@@ -128,21 +128,29 @@ def decide_orphans(builder: DecisionBuilder) -> None:
                 builder.remove(key=key, rule=own.rule, cause="taken_back", inputs=NO_INPUTS)
             case OwnershipStatus.ORPHAN_REMOVE:
                 builder.remove(key=key, rule=own.rule, cause="gone", inputs=NO_INPUTS)
-            case OwnershipStatus.EXCLUDED:
+            case OwnershipStatus.PASSIVE:
                 builder.retain(key=key, rule=own.rule, cause="excluded")
             case _:
                 builder.retain(key=key, rule=own.rule, cause="left")
 
 
 def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
-    """Decide one tag. Most tags need no change and no hold: the first lines decide these."""
-    if not (step.has_hold or step.key in builder.ownership or builder.excluded):
+    """Decide one tag. Most tags need no change and no hold: the first lines decide these.
+
+    If a rule of the tag is undecided and no other rule matches, the tag and its holds stay as they are.
+    """
+    if not (step.has_hold or step.key in builder.ownership or builder.passive):
         matches = step.matches(builder.facts)
         if matches is (step.key in builder.facts.tags):
             if matches:
                 builder.have(step.tag)
             return
     situation = observe(builder, step)
+    undecided = [rule.id for rule in step.rules if rule.id in builder.undecided]
+    if undecided and not situation.matching:
+        if situation.present:
+            builder.retain(key=step.key, rule=undecided[0], cause="undecided")
+        return
     action = TAG_POLICY[situation.key]
     if action is not None:
         _apply(builder, step, situation, action)
@@ -155,8 +163,8 @@ def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
 
 def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
     """Observe the situation of one tag."""
-    excluded = builder.excluded
-    rules = [rule for rule in step.rules if rule.id not in excluded] if excluded else step.rules
+    passive = builder.passive
+    rules = [rule for rule in step.rules if rule.id not in passive] if passive else step.rules
     matching = [rule for rule in rules if rule.matches(builder.facts)]
     present = step.key in builder.facts.tags
     renamed = None if matching else _renamed_rule(builder, step, rules)
@@ -237,7 +245,7 @@ def _start_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituatio
         hold = holds.get(owner.rule)
         if hold is not None and hold.tag_key == step.key:
             del holds[owner.rule]  # it started with the addition that is revoked
-    ours = not situation.present or situation.status not in {OwnershipStatus.NONE, OwnershipStatus.EXCLUDED}
+    ours = not situation.present or situation.status not in {OwnershipStatus.NONE, OwnershipStatus.PASSIVE}
     for rule in situation.matching if step.has_hold else ():
         if rule.keep_days:
             hold = _known_hold(builder, step, rule)

@@ -20,7 +20,7 @@ OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {
     **dict.fromkeys(product(OwnershipStatus, (True,)), TagAction("remove", "outranked")),
     (OwnershipStatus.NONE, False): TagAction("retain", "not_ours"),
     (OwnershipStatus.ORPHAN_KEEP, False): TagAction("retain", "left"),
-    (OwnershipStatus.EXCLUDED, False): TagAction("retain", "excluded"),
+    (OwnershipStatus.PASSIVE, False): TagAction("retain", "excluded"),
     **dict.fromkeys(product((OwnershipStatus.CURRENT,), (True, False)), TagAction("remove", "outranked")),
     **dict.fromkeys(product((OwnershipStatus.REVOKED,), (True, False)), TagAction("remove", "taken_back")),
     **dict.fromkeys(product((OwnershipStatus.ORPHAN_REMOVE,), (True, False)), TagAction("remove", "gone")),
@@ -50,8 +50,8 @@ class TierTarget:
 
 
 def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
-    """Decide one tier: up at once, down as `downgrade` says. If the customer is excluded, all tags stay."""
-    if tier.id in builder.excluded:
+    """Decide one tier: up at once, down as `downgrade` says. If the tier is passive, all tags stay."""
+    if tier.id in builder.passive:
         for key in tier.level_by_tag:
             if key in builder.facts.tags:
                 builder.retain(key=key, rule=tier.id, cause="excluded")

@@ -18,6 +18,7 @@ from service.domain.preview.lint import (
     lint,
     lint_coverage,
     lint_matches,
+    lint_missing,
 )
 from service.domain.preview.population import Population
 from service.domain.preview.spellings import lint_own_spellings, lint_spellings
@@ -43,6 +44,7 @@ __all__ = [
     "lint",
     "lint_coverage",
     "lint_matches",
+    "lint_missing",
     "lint_own_spellings",
     "lint_spellings",
     "lint_values",

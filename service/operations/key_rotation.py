@@ -7,6 +7,7 @@ import msgspec
 from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import OrgId
+from service.errors import InvalidSettings
 from service.store import encryption
 from service.store.history import audit_log
 
@@ -50,9 +51,12 @@ async def rotate_keys(context: Context, *, by: Actor, delete_unreadable: bool = 
     """Wrap all data keys with the first key of SECRET_KEY. Returns what is left.
 
     Web and workers go on meanwhile, if their SECRET_KEY has the first key, too. With `delete_unreadable`, data keys that
-    no key of SECRET_KEY opens are deleted: what they sealed can then never be read again.
+    no key of SECRET_KEY opens are deleted: what they sealed can then never be read again. Raises InvalidSettings without
+    SECRET_KEY.
     """
     keyring = context.shops.keyring
+    if not keyring.fingerprints:
+        raise InvalidSettings("SECRET_KEY is missing: its first key wraps the data keys")
     summary = f"wrap every data key with the key {keyring.fingerprints[0]}"
     if delete_unreadable:
         summary += ", and delete those that no key opens"

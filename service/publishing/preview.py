@@ -95,7 +95,7 @@ async def load_population_and_unreadable(
 ) -> tuple[Population, list[CustomerId]]:
     """The population, and the customers whose snapshot is unreadable, or lacks a field that the rules read.
 
-    The latter are in the population, too, as if the field were empty.
+    The latter are in the population, too: the rules that read the field decide nothing for them.
     """
     opener = cipher if compiled.required_keys & PERSONAL_KEYS else None
     needed = kept_fields(compiled.required_keys)
@@ -105,7 +105,7 @@ async def load_population_and_unreadable(
     ids: set[int] = set()
     async for page in scan_hash(redis, keys.shop(org, "snapshots")):
         page_ids = set(map(int, page))
-        for customer, state, kept in _decode_page(page, hashes, opener):
+        for customer, state, kept in _decode_page(page, hashes, opener, needed):
             readable[customer.id] = customer, state
             if not needed <= kept:
                 lacking.add(customer.id)
@@ -192,7 +192,10 @@ async def _suppressed_tags(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[
 
 
 def _decode_page(
-    page: Mapping[bytes, bytes], hashes: Mapping[str, Mapping[bytes, bytes]], cipher: ShopCipher | None
+    page: Mapping[bytes, bytes],
+    hashes: Mapping[str, Mapping[bytes, bytes]],
+    cipher: ShopCipher | None,
+    needed: frozenset[str],
 ) -> Iterator[tuple[Customer, CustomerState, frozenset[str]]]:
     """The readable customers with their states and the optional fields that their snapshots keep.
 
@@ -202,7 +205,7 @@ def _decode_page(
     for field, snapshot in page.items():
         try:
             stored = read_snapshot(snapshot)
-            customer = stored.facts if cipher is None else stored.open(cipher)
+            customer = stored.facts if cipher is None else stored.open(cipher, needed=needed)
             if field in owned or field in held or field in excluded or field in restores:
                 state = to_state(
                     owned=owned.get(field),

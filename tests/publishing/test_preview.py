@@ -148,6 +148,7 @@ async def test_a_rule_that_reads_an_e_mail_sees_it_if_snapshots_keep_it_and_othe
 
     assert (len(people), shown.preview.added, unreadable) == (1, added, lacking)
     assert ("not_stored" in {warning.kind for warning in shown.warnings}) is bool(lacking)
+    assert not {"field_missing", "field_never_seen"} & {warning.kind for warning in shown.warnings}
     assert shown.guard.needs_approval
 
 

@@ -206,8 +206,6 @@ def evaluate_tag(evaluation: Evaluation, rules: list[Any]) -> None:  # noqa: C90
     ]
     matching = [rule for rule in included if evaluation.matches(rule["when"], {key})]
     present = key in evaluation.tags
-    if not matching and any(map(evaluation.is_undecided, rules)):
-        return  # the undecided rule might match: the tag stays as it is
     if matching:
         evaluation.wanted.add(key)
         grantor = max(matching, key=keep_days)
@@ -246,13 +244,19 @@ def evaluate_tag(evaluation: Evaluation, rules: list[Any]) -> None:  # noqa: C90
         if (present or renamed) and holders:  # holds on this tag stay
             for rule in holders:
                 evaluation.holds[rule["id"]] = current_hold(evaluation, rule, key) or []
+        elif present and not renamed and any(map(evaluation.is_undecided, rules)):
+            owner = evaluation.ownership.get(key, ["", ""])[1]
+            if evaluation.is_revoked(key) and owner not in evaluation.before.excluded:
+                evaluation.remove(key)  # otherwise the tag stays: the undecided rule might match
         elif present and not renamed:
             owns_all = any(rule.get("owns") == "all" for rule in included)
             if evaluation.may_remove(key, [rule["id"] for rule in rules], owns_all=owns_all):
                 evaluation.remove(key)
-    for rule in included:
+    for rule in rules:
         hold = evaluation.holds.get(rule["id"])
-        if hold and not (keep_days(rule) and hold[0] == key and key in evaluation.tags):
+        if hold and rule in included and not (keep_days(rule) and hold[0] == key and key in evaluation.tags):
+            del evaluation.holds[rule["id"]]
+        if hold and evaluation.is_undecided(rule) and hold[0] == key and key not in evaluation.tags:
             del evaluation.holds[rule["id"]]
 
 
@@ -294,7 +298,10 @@ def is_renamed(evaluation: Evaluation, rule: Mapping[str, Any], key: str) -> boo
 
 def evaluate_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
     """Evaluate one tier."""
-    if tier["id"] in evaluation.before.excluded or evaluation.is_undecided(tier):
+    if tier["id"] in evaluation.before.excluded:
+        return
+    if evaluation.is_undecided(tier):
+        leave_tier(evaluation, tier)
         return
     keys = [fold(level["tag"]) for level in tier["levels"]]
     earned = next(
@@ -342,6 +349,16 @@ def evaluate_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
         known = old and old[2] == below and old[3] not in evaluation.rolled_back
         by = 0 if below is None else old[3] if old and known else evaluation.version
         evaluation.holds[tier["id"]] = [keys[target], since, below, by]
+
+
+def leave_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
+    """An undecided tier: all tags stay, except those that a roll-back takes back."""
+    for key in tags_of(tier) & evaluation.tags:
+        owner = evaluation.ownership.get(key, ["", ""])[1]
+        if evaluation.is_revoked(key) and owner not in evaluation.before.excluded:
+            evaluation.remove(key)
+    if tier["id"] in evaluation.holds and evaluation.holds[tier["id"]][0] not in evaluation.tags:
+        del evaluation.holds[tier["id"]]
 
 
 def held_level(

@@ -25,6 +25,7 @@ class MissingReason(StrEnum):
     ABSENT = "absent"  # its JSON has no such key
     UNREADABLE = "unreadable"  # what it has is no value of this field
     TOO_LARGE = "too_large"
+    NOT_STORED = "not_stored"  # only of snapshots: no live rule reads it
 
 
 class MissingField(NamedTuple):

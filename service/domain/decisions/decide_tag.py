@@ -137,7 +137,7 @@ def decide_orphans(builder: DecisionBuilder) -> None:
 def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
     """Decide one tag. Most tags need no change and no hold: the first lines decide these.
 
-    If a rule of the tag is undecided and no other rule matches, the tag and its holds stay as they are.
+    If a rule of the tag is undecided and no other rule gives or holds the tag, it stays as it is.
     """
     if not (step.has_hold or step.key in builder.ownership or builder.passive):
         matches = step.matches(builder.facts)
@@ -146,13 +146,11 @@ def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
                 builder.have(step.tag)
             return
     situation = observe(builder, step)
-    undecided = [rule.id for rule in step.rules if rule.id in builder.undecided]
-    if undecided and not situation.matching:
-        if situation.present:
-            builder.retain(key=step.key, rule=undecided[0], cause="undecided")
-        return
     action = TAG_POLICY[situation.key]
-    if action is not None:
+    if (undecided := _undecided_rule(builder, step, situation)) is not None:
+        if situation.present:
+            builder.retain(key=step.key, rule=undecided, cause="undecided")
+    elif action is not None:
         _apply(builder, step, situation, action)
     _update_holds(builder, step, situation)
     if len(situation.rules) < len(step.rules) and step.key not in builder.facts.tags:
@@ -179,6 +177,13 @@ def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
         status=builder.ownership_status(step.key, step.rule_ids),
         owns_all=next((rule for rule in rules if rule.owns_all), None),
     )
+
+
+def _undecided_rule(builder: DecisionBuilder, step: TagStep, situation: TagSituation) -> str | None:
+    """The id of the first undecided rule, if the tag depends on it: nothing gives, holds or takes back the tag."""
+    if situation.matching or situation.holds or situation.status is OwnershipStatus.REVOKED:
+        return None
+    return next((rule.id for rule in step.rules if rule.id in builder.undecided), None)
 
 
 def _apply(builder: DecisionBuilder, step: TagStep, situation: TagSituation, action: TagAction) -> None:
@@ -232,9 +237,12 @@ def _update_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituati
         holds[situation.renamed.id] = Hold(key, holds[situation.renamed.id].since_day)
     holds |= {rule_id: hold for rule_id, (hold, _) in situation.holds.items()}
     present = key in builder.facts.tags
-    for rule in situation.rules if holds else ():
+    for rule in step.rules if holds else ():
         hold = holds.get(rule.id)
-        if hold is not None and not (present and hold.tag_key == key):
+        if hold is None or rule.id in builder.excluded:
+            continue
+        is_former = hold.tag_key != key  # an undecided rule may still move it to the new name of its tag
+        if (is_former and rule.id not in builder.undecided) or not (is_former or present):
             del holds[rule.id]
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.domain.customers import Customer
+from service.domain.customers import Customer, MissingField, MissingReason
 from service.domain.engine import (
     CompiledCondition,
     CompiledExpression,
@@ -71,10 +71,13 @@ def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning
 
 
 def lint_missing(compiled: CompiledRules, customers: Sequence[Customer]) -> tuple[LintWarning, ...]:
-    """Warn of each field that a rule reads and that the records of these customers lack."""
+    """Warn of each field that a rule reads and that the records of these customers lack.
+
+    A field that only the snapshot lacks is another warning, `not_stored`.
+    """
     missing = Counter[frozenset[str]]()
     for fields, count in Counter(customer.missing for customer in customers).items():
-        missing[frozenset(field.key for field in fields)] += count
+        missing[_lacking_in_record(fields)] += count
     warnings: list[LintWarning] = []
     for rule in compiled.rule_set.all:
         conditions = (condition for part in rule.expressions for condition in iter_conditions(part))
@@ -86,6 +89,10 @@ def lint_missing(compiled: CompiledRules, customers: Sequence[Customer]) -> tupl
                 params: dict[str, str | int] = {"field": name, "count": count, "all": len(customers)}
                 warnings.append(LintWarning(kind, rule.id, params=params))
     return tuple(warnings)
+
+
+def _lacking_in_record(fields: Iterable[MissingField]) -> frozenset[str]:
+    return frozenset(field.key for field in fields if field.reason is not MissingReason.NOT_STORED)
 
 
 def lint_coverage(*, known: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:

@@ -132,6 +132,7 @@ TAGS_MISSING: Final[Mapping[MissingReason, str]] = {
     MissingReason.ABSENT: "not in it, and an absent list is no empty one",
     MissingReason.UNREADABLE: "not a text of names with commas between them",
     MissingReason.TOO_LARGE: "longer than a tag, or the tags of a customer, may be",
+    MissingReason.NOT_STORED: "not stored",
 }
 
 

@@ -12,7 +12,14 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from service.domain.customers import Customer, decode_snapshot, digest, encode_snapshot
+from service.domain.customers import (
+    Customer,
+    MissingField,
+    MissingReason,
+    decode_snapshot,
+    digest,
+    encode_snapshot,
+)
 from service.errors import MalformedData
 from service.store.encryption import ShopCipher
 
@@ -34,8 +41,19 @@ class Snapshot(NamedTuple):
     sealed: bytes = b""  # empty if the customer has no personal field
     kept: frozenset[str] = frozenset()
 
-    def open(self, cipher: ShopCipher) -> Customer:
-        """The customer with its personal fields. Raises MalformedData."""
+    def open(self, cipher: ShopCipher, *, needed: frozenset[str] = frozenset()) -> Customer:
+        """The customer with its personal fields. Raises MalformedData.
+
+        An optional field of `needed` that the snapshot does not keep is missing, so rules that read it decide nothing.
+        """
+        customer = self._open(cipher)
+        if needed <= self.kept:
+            return customer
+        lacking = sorted(needed - self.kept - {field.key for field in customer.missing})
+        not_stored = (MissingField(key, MissingReason.NOT_STORED) for key in lacking)
+        return msgspec.structs.replace(customer, missing=(*customer.missing, *not_stored))
+
+    def _open(self, cipher: ShopCipher) -> Customer:
         if not self.sealed:
             return self.facts
         values = _DECODE(cipher.open(self.sealed, field=_field(self.facts.id)))

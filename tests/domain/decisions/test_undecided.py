@@ -206,6 +206,40 @@ def test_a_roll_back_restores_a_tag_whose_rule_is_undecided() -> None:
     assert changes(decision) == ({"VIP"}, set())
 
 
+@pytest.mark.parametrize("tiers", [(), (LEVELS,)], ids=["a rule", "a tier"])
+def test_a_roll_back_takes_back_a_tag_whose_rule_is_undecided(tiers: tuple[dict[str, Any], ...]) -> None:
+    tag, rule_id = ("Gold", "hang") if tiers else ("VIP", "vip")
+    state = CustomerState(owned(tag, rule_id, version=2), {rule_id: Hold(tag.lower(), TODAY - 1)})
+
+    decision = decided(
+        rule("vip", "VIP", BIG, keep="30 days"),
+        of=customer(tag),
+        tiers=tuple({**tier, "downgrade": "never"} for tier in tiers),
+        state=state,
+        inheritance=Inheritance(revoked_grants=frozenset({(rule_id, 2)}), rolled_back=frozenset({2})),
+    )
+
+    assert changes(decision) == (set(), {tag})
+    assert (decision.state.ownership, decision.state.holds) == ({}, {})
+
+
+def test_a_hold_of_a_decided_rule_moves_to_the_new_name_of_its_tag_beside_an_undecided_rule() -> None:
+    moved = rule("fan", "VIP", {"not": BOUGHT}, keep="30 days", when_gone="remove")
+    state = CustomerState(owned("Fan", "fan"), {"fan": Hold("fan", TODAY - 1)})
+
+    decision = decided(rule("vip", "VIP", BIG), moved, of=customer("Fan"), state=state)
+
+    assert changes(decision) == ({"VIP"}, {"Fan"})
+    assert decision.state.holds == {"fan": Hold("vip", TODAY - 1)}
+
+
+def test_a_hold_ends_with_its_tag_also_while_its_rule_is_undecided() -> None:
+    kept = rule("vip", "VIP", BIG, keep="30 days")
+    state = CustomerState(owned("VIP", "vip"), {"vip": Hold("vip", TODAY - 1)})
+
+    assert decided(kept, of=customer(), state=state).state.holds == {}
+
+
 def test_deciding_again_with_the_field_there_is_deciding_without_any_gap() -> None:
     vip = rule("vip", "VIP", BIG)
     gap = decided(vip, of=customer())

@@ -16,9 +16,11 @@ from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.connection import connect
 from service.store.client.scripts import load_script
+from service.store.history import audit_log
 from service.store.history.retention import apply_retention
 from service.store.queue.erasure import erase_customer
 from service.store.shops import deletion
+from tests.support.actors import LAN
 from tests.support.valkey import valkey
 from tests.workers.stage import ORG, Stage, staged
 
@@ -87,6 +89,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await stage.drain.leases.rate_limiter.acquire(ORG, lane="live")
         right = [CustomerId(99), b"\x80", ""]
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
+        await audit_log.record(strict, LAN, "pause", org=ORG, summary="work paused")
         await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
         await erase_customer(strict, ORG, CustomerId(99))
         await apply_retention(strict, ORG, now_ms=stage.now_ms)

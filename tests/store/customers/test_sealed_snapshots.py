@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from service.domain.customers.customer import Customer, OrgId, encode_snapshot
+from service.domain.customers.customer import Customer, MissingField, MissingReason, OrgId, encode_snapshot
 from service.errors import MalformedData
 from service.store.customers.sealed_snapshots import (
     OPTIONAL_FIELDS,
@@ -60,6 +60,14 @@ def test_fields_that_no_live_rule_reads_are_not_kept() -> None:
     assert (opened.email, opened.phone, opened.note) == (None, "0900000001", None)
     assert (opened.first_name, opened.birthday_ms) == (PERSON.first_name, PERSON.birthday_ms)
     assert snapshot.kept == {"phone"}
+
+
+def test_a_field_that_is_needed_and_not_kept_is_missing() -> None:
+    snapshot = read_snapshot(seal_snapshot(PERSON, CIPHER, kept=frozenset({"phone"})))
+
+    opened = snapshot.open(CIPHER, needed=frozenset({"phone", "note"}))
+
+    assert opened.missing == (MissingField("note", MissingReason.NOT_STORED),)
 
 
 def test_a_customer_without_personal_data_is_the_facts_alone() -> None:

@@ -86,6 +86,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await stage.drain.leases.rate_limiter.acquire(ORG, lane="live")
         right = [CustomerId(99), b"\x80", ""]
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
+        await load_script("queue", "backlog")(strict, ORG)
         await apply_retention(strict, ORG, now_ms=stage.now_ms)
         await stage.shops.remove(ORG, erase=True)
         for _ in range(2):

@@ -15,7 +15,6 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
-    {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
                                   live_backlog, customer_count, next_probe_ms, last_rejection, uninstall_…
@@ -47,6 +46,9 @@ A key without a lifetime below does not expire.
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
     {shop}deliveries_by_customer:{customer}
                                   list: ids of a customer's last 50 deliveries; RETENTION_DAYS
+    {shop}rejections              hash: refused webhooks by reason since the last accepted one: count, first_ms, last_ms;
+                                  7 days. The shop `-` stands for all that are not configured
+    {shop}orgs                    hash, of the shop `unknown` only: signed webhooks of shops that are not configured; 7 days
     {shop}rejection_streak        sorted set: webhooks rejected since the last accepted one; 1 day
     {shop}delivery_ids:{day}      set: identities of deliveries, which label repeats; 3 days
     {shop}ledger                  stream: every tag that we added or removed; 400 days

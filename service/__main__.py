@@ -13,7 +13,7 @@ import uvicorn
 from service.app import create_app
 from service.errors import InvalidSettings
 from service.runtime import configure_logging
-from service.settings import Settings, read_settings
+from service.settings import Settings, log_warnings, read_settings
 from service.web.connections import LimitedProtocol
 from service.web.health import check_store
 
@@ -69,6 +69,7 @@ def main() -> None:
     try:
         settings = read_settings()
         configure_logging(settings.log_format)
+        log_warnings(settings)
         asyncio.run(check_store(settings))
         Server(uvicorn_config(settings)).run()
     except InvalidSettings as exc:

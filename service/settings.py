@@ -57,6 +57,7 @@ class Settings:
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
     retention_days: int = 30  # of delivery records
     metrics_token: str = field(default="", repr=False)
+    is_development: bool = False
     warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
 
 
@@ -86,6 +87,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
         metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
+        is_development=reader.choice("DEVELOPMENT", ("no", "yes")) == "yes",
     )
     if bool(settings.org_id) != bool(settings.access_token):
         reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")

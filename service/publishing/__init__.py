@@ -19,6 +19,7 @@ from service.publishing.publish import (
     roll_back,
 )
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.publishing.values import load_customers
 
 __all__ = [
     "Draft",
@@ -32,6 +33,7 @@ __all__ = [
     "draft_end_of_shadow_mode",
     "draft_to_dict",
     "end_shadow_mode",
+    "load_customers",
     "load_population",
     "publish_draft",
     "roll_back",

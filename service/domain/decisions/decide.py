@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -73,8 +74,7 @@ def decide(
             rules=rules, customer=customer, state=state, facts=facts, now_ms=now_ms, version=version
         )
     if not (fast.missing or fast.unwanted or fast.orphans):
-        outcomes = tuple([TagOutcome("have", tag, "matched") for tag in fast.wanted])
-        return Decision(state, outcomes, _next_change(rules, facts))
+        return Decision(state, _present(fast.wanted), _next_change(rules, facts))
     return _apply_fast_path(fast, rules, customer, state, facts=facts, now_ms=now_ms, version=version)
 
 
@@ -104,6 +104,12 @@ def decide_by_steps(
         tuple(builder.outcomes),
         _next_change_of_steps(builder),
     )
+
+
+@lru_cache(maxsize=4096)  # most customers have one of a few sets of tags
+def _present(wanted: tuple[str, ...]) -> tuple[TagOutcome, ...]:
+    """The outcomes of a customer whose tags are right."""
+    return tuple([TagOutcome("have", tag, "matched") for tag in wanted])
 
 
 def _next_change(rules: CompiledRules, facts: Facts) -> int | None:

@@ -45,7 +45,7 @@ Words = Callable[[Given], list[str]]
 READS = {
     *("demo", "up", "web", "worker", "sandbox", "doctor", "deliveries", "explain"),
     *("shops list", "tokens list", "audit list", "audit verify", "dead-letters list", "subscription status"),
-    *("rules check", "rules show", "rules preview", "rules history", "rules diff"),
+    *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
     *("customers list", "customers search", "customers count", "customers get"),
     *("customers groups", "customers orders"),
 }
@@ -91,7 +91,8 @@ async def token(given: Given) -> None:
     await given.cli.tagger("tokens", "add", "bao-cao", "--role", "viewer")
 
 
-# command -> what it needs, its arguments, the action of its entry. A new command that changes something needs a row here.
+# command -> what it needs, its arguments, the action of its entry. A new command that changes something needs a row here,
+# and one that shows personal data of a customer.
 CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "shops add": (
         removed,
@@ -126,6 +127,9 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "replay": (nothing, lambda _: [ORG, "--customers", "1", "--reason", "Hoa"], "replay"),
     "backfill": (nothing, lambda _: [ORG], "backfill"),
     "reconcile": (nothing, lambda _: [ORG, "--since", "1h"], "reconcile"),
+    "customers export": (nothing, lambda given: [ORG, given.customer], "export_customer"),
+    "customers erase": (nothing, lambda given: [ORG, given.customer, "--yes"], "erase_customer"),
+    "keys rotate": (nothing, lambda _: [], "rotate_keys"),
     "tokens add": (nothing, lambda _: ["bao-cao", "--role", "viewer"], "add_token"),
     "tokens revoke": (token, lambda _: ["bao-cao"], "revoke_token"),
 }

@@ -48,6 +48,8 @@ class Settings:
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
     retention_days: int = 30  # of delivery records
+    shop_max_waiting: int = 100_000  # customers of one shop that wait for a drain
+    shop_max_deliveries: int = 1_000_000  # of one shop that are kept
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -74,6 +76,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         alert_urls=reader.items("ALERT_URLS"),
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
+        shop_max_waiting=reader.number("SHOP_MAX_WAITING", 100_000, 1, 100_000_000),
+        shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
     )
     if bool(settings.org_id) != bool(settings.access_token):
         reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")

@@ -38,6 +38,7 @@ COVERED_BY: Final = {
     "web/webhooks/test_rejections.py": "alerts web.webhooks.metrics",
     "workers/haravan/test_dialects.py": "workers.haravan.dialects.admin workers.haravan.dialects.base workers.haravan.dialects.omni",
     "workers/haravan/test_errors.py": "errors",
+    "workers/periodic/test_nightly.py": "store.jobs.nightly",
     "workers/periodic/test_pending_jobs.py": "store.jobs.pending",
 }
 

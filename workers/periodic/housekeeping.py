@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from service.context import Context
 from service.store.client import keys
-from service.store.history import apply_retention
+from service.store.history import apply_retention, deliveries
 from service.store.queue import dead_letters, dirty
 
 
@@ -23,7 +23,7 @@ class Housekeeping:
         now = await self.context.now_ms()
         oldest_ms = now - self.retention_days * keys.DAY_S * 1000
         for org in await self.context.shops.orgs():
-            await redis.xtrim(keys.shop(org, "deliveries"), minid=str(oldest_ms))
+            await deliveries.trim(redis, org, oldest_ms=oldest_ms)
             await apply_retention(redis, org, now_ms=now)
             customers = await dead_letters.due_for_retry(redis, org, now_ms=now)
             await dirty.mark_dirty_customers(

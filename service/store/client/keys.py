@@ -15,6 +15,7 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
+    {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last)
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
@@ -42,13 +43,16 @@ A key without a lifetime below does not expire.
     {shop}exclusions              hash: customer -> rules that the customer is excluded from (comma-joined)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
+    {shop}reconcile_requests      set: the ms since which a change of the store requires a reconcile
     {shop}nightly:lock            string: the worker that runs it; 2 min, renewed
     {shop}schedule                sorted set: customer -> ordinal day on which its tags may change without an event
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
     {shop}deliveries_by_customer:{customer}
                                   list: ids of a customer's last 50 deliveries; RETENTION_DAYS
     {shop}rejection_streak        sorted set: webhooks rejected since the last accepted one; 1 day
-    {shop}delivery_ids:{day}      set: identities of deliveries, which label repeats; 3 days
+    {shop}delivery_ids:{day}      set: identities of deliveries, which find repeats; 3 days
+    {shop}repeats:{day}           hash: identity -> repeats of a delivery of that day; RETENTION_DAYS
+    {shop}delivery_counts         hash: day -> deliveries that are kept, and `total`
     {shop}ledger                  stream: every tag that we added or removed; 400 days
     {shop}ledger_by_customer      hash: customer -> ids of its last ledger entries; 400 days
     {shop}drift                   stream: manual changes of tags; 400 days, at most 100,000

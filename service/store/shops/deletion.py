@@ -63,6 +63,15 @@ async def resume_deletion(
     return args.is_last
 
 
+async def delist(redis: RedisClient, org: OrgId, *, job: PendingJob | None) -> bool:
+    """Remove a shop from the list and store the job that deletes its data, also when the memory is used up.
+
+    Returns whether the shop was in the list.
+    """
+    args = ("", "") if job is None else (job.field, msgspec.json.encode(job))
+    return bool(await load_script("shops", "delist")(redis, org, *args))
+
+
 def queue_delisting(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
     """Add the commands to a transaction that remove a shop from the list and store the job that deletes its data."""
     pipe.srem(keys.partition_key(org, "shops"), org)

@@ -60,7 +60,7 @@ def connect(
 
 
 def _arq(pool: ConnectionPool) -> ArqRedis:
-    pool.connection_class = _with_connection_errors(pool.connection_class)
+    pool.connection_class = _repaired(pool.connection_class)
     client = ArqRedis(
         pool_or_conn=pool,
         job_serializer=serialize,
@@ -72,14 +72,30 @@ def _arq(pool: ConnectionPool) -> ArqRedis:
     return client
 
 
-def _with_connection_errors(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The same class of connection, with an error that redis-py knows when the server has closed it.
+def _repaired(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The same class of connection, without two faults of redis-py 5.3.
 
     uvloop raises RuntimeError when a closed connection is written to. redis-py does not translate it, so code that
     handles an unreachable server would not handle this.
+
+    The first command of a new connection is preceded by a PING. If the server refuses it (NOAUTH, LOADING), redis-py
+    connects again within the attempt to connect, which sends the next PING, deeper and deeper, and does not return.
     """
 
     class Connection(connection_class):  # type: ignore[valid-type]
+        is_connecting = False
+
+        async def on_connect(self) -> None:
+            self.is_connecting = True
+            try:
+                await super().on_connect()
+            finally:
+                self.is_connecting = False
+
+        async def check_health(self) -> None:
+            if not self.is_connecting:
+                await super().check_health()
+
         async def _send_packed_command(self, command: Iterable[bytes]) -> None:
             try:
                 await super()._send_packed_command(command)
@@ -120,7 +136,7 @@ def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
     )
     for client in sentinel.sentinels:  # a sentinel may close its connection, too
         sentinels = client.connection_pool
-        sentinels.connection_class = _with_connection_errors(sentinels.connection_class)
+        sentinels.connection_class = _repaired(sentinels.connection_class)
     pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
     return pool
 

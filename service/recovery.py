@@ -49,7 +49,7 @@ class Recovery:
         if change.kind == "emptied":
             self.alerts.raise_alert(
                 "store_emptied",
-                f"The Redis server has lost our data, or is another one. {len(orgs)} shops are in it now: those that the "
+                f"The Redis server has lost our data, or is another one. It has {len(orgs)} shops now: those that the "
                 "environment names. Add the others again or restore a backup. The ownership of tags is lost with the "
                 f"data. Customers that changed since {since} are being read.",
             )

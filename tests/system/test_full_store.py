@@ -26,7 +26,9 @@ from tests.support.valkey import valkey
 from tests.support.wait import wait_until
 from tests.support.web_server import serving
 
-FREE: Final = 12 * 1024 * 1024  # bytes that the store has for webhooks at the start
+MEBIBYTE: Final = 1024 * 1024
+SIZE: Final = 24 * MEBIBYTE
+ROOM: Final = 2 * MEBIBYTE  # for webhooks, until the store counts as full
 SENDERS: Final = 32
 numbers = count(1)
 
@@ -79,7 +81,8 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, str]]:
     with valkey(tmp_path, fsync="everysec") as url:
         client: Any = connect(url, timeout_s=60)
         info = await client.info("memory")
-        await client.config_set("maxmemory", str(info["used_memory"] + FREE))
+        await client.config_set("maxmemory", str(SIZE))
+        await client.set("filler", b"x" * int(0.9 * SIZE - info["used_memory"] - ROOM))
         yield client, url
         await client.aclose()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -25,6 +24,7 @@ from service.store.client.monitor import (
     StoreUnfit,
 )
 from tests.support.valkey import ValkeyServer
+from tests.support.wait import wait_until
 
 MEBIBYTE = 1024 * 1024
 
@@ -188,9 +188,11 @@ async def test_a_replica_is_not_fit(own: ArqRedis) -> None:
 async def _replicate(replica: ArqRedis, primary: ValkeyServer) -> None:
     await replica.replicaof("127.0.0.1", primary.url.rpartition(":")[2].removesuffix("/0"))
     client: Any = replica
-    async with asyncio.timeout(60):
-        while (await client.info("replication")).get("master_link_status") != "up":
-            await asyncio.sleep(0.02)
+
+    async def is_in_sync() -> bool:
+        return bool((await client.info("replication")).get("master_link_status") == "up")
+
+    await wait_until(is_in_sync)
 
 
 async def test_older_data_under_the_same_id_is_repaired(own: ArqRedis, server: ValkeyServer) -> None:

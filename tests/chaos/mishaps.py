@@ -261,8 +261,8 @@ async def _fill(episode: Episode) -> tuple[Counter[str], int]:
     flooding = OrgId(FLOODING_ORG)
     await registry.add(Shop(flooding, "Cửa hàng lũ", "omni", f"{episode.api}/com", "of-no-shop-000000"))
     used = (await redis.info("memory"))["used_memory"]
+    await redis.setrange("filler", int(0.9 * SIZE - used - MEBIBYTE), "x")
     await redis.config_set("maxmemory", str(SIZE))
-    await redis.set("filler", b"x" * int(0.9 * SIZE - used - MEBIBYTE))
     poster = Poster(f"http://127.0.0.1:{episode.port}/webhooks/haravan", connections=8)
     posting = asyncio.create_task(poster.run())
 

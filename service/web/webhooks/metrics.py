@@ -129,7 +129,7 @@ class BatchSummary:
 class BatchLogger:
     """Counts each flush, and writes one log line for all flushes of a second.
 
-    The first flush after a pause and each failed flush are logged at once. A line for each webhook would cost 20 % of
+    The first flush after a pause and each failed round trip are logged at once. A line for each webhook would cost 20 % of
     the throughput, a line for each flush 5 %. Single webhooks are in the delivery record.
     """
 
@@ -142,7 +142,7 @@ class BatchLogger:
         """Count a flush that was written or failed."""
         self._metrics.add(flush)
         self._summary.add(flush)
-        if self._timer is None or self._summary.failed:
+        if self._timer is None or flush.error is not None:
             self.flush()
 
     def flush(self) -> None:

@@ -81,14 +81,13 @@ class RefusalAlerts:
     def __call__(self, flush: Flush) -> None:
         """Raise an alert for each refused batch, at most once a minute for each kind and shop."""
         for batch in flush.batches:
-            if isinstance(batch.error, OverQuota):
-                self._raise("shop_over_quota", self._quota_text(batch.error), org=batch.org)
-            elif isinstance(batch.error, StoreFull):
-                self._raise(
+            if isinstance(batch.error, OverQuota) and self._is_due("shop_over_quota", batch.org):
+                self.alerts.raise_alert("shop_over_quota", self._quota_text(batch.error), org=batch.org)
+            elif isinstance(batch.error, StoreFull) and self._is_due("store_full", NO_SHOP):
+                self.alerts.raise_alert(
                     "store_full",
                     f"Redis uses {MAX_USED:.0%} of its maxmemory: webhooks of all shops are answered 503. Processing goes "
                     "on. Raise maxmemory, or remove a shop that needs most of it. See RUNBOOK, The store fills.",
-                    org=NO_SHOP,
                 )
 
     def _quota_text(self, error: OverQuota) -> str:
@@ -103,8 +102,9 @@ class RefusalAlerts:
             "webhooks are answered 503 until midnight UTC. Other shops are not affected."
         )
 
-    def _raise(self, kind: str, text: str, *, org: str) -> None:
+    def _is_due(self, kind: str, org: str) -> bool:
         now_s = time.monotonic()
-        if now_s - self._raised_s.get((kind, org), float("-inf")) >= ALERT_INTERVAL_S:
-            self._raised_s[kind, org] = now_s
-            self.alerts.raise_alert(kind, text, org=org)
+        if now_s - self._raised_s.get((kind, org), float("-inf")) < ALERT_INTERVAL_S:
+            return False
+        self._raised_s[kind, org] = now_s
+        return True

@@ -27,7 +27,7 @@ from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers.customer import OrgId
 from service.store.client import keys
 from service.store.client.connection import connect
-from service.store.shops.cipher import Cipher
+from service.store.encryption import KeyRing
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.chaos.poster import ORG as FLOODING_ORG
@@ -90,7 +90,9 @@ class Stores:
         """Start a server, and return a client of it."""
         folder, socket = self.folder / name, self.folder / f"{name}.sock"
         folder.mkdir()
-        command = valkey_command(folder, socket=socket, fsync=fsync, aof_load_truncated="no", **options)
+        command = valkey_command(
+            folder, socket=socket, port=0, fsync=fsync, aof_load_truncated="no", **options
+        )
         child = ChildProcess(name, command, {}, self.folder / "logs" / f"{name}.log")
         self.children.append(child)
         await child.start()
@@ -257,7 +259,7 @@ async def run_mishap(
 async def _fill(episode: Episode) -> tuple[Counter[str], int]:
     """Another shop floods the store, with the app's secret, and is removed."""
     redis = episode.redis
-    registry = ShopRepository(redis, Cipher((canaries.SECRET_KEY,)))
+    registry = ShopRepository(redis, KeyRing((canaries.SECRET_KEY,)))
     flooding = OrgId(FLOODING_ORG)
     await registry.add(Shop(flooding, "Cửa hàng lũ", "omni", f"{episode.api}/com", "of-no-shop-000000"))
     used = (await redis.info("memory"))["used_memory"]

@@ -46,6 +46,7 @@ ORG: Final = OrgId("1000000002")
 MEBIBYTE: Final = 1024 * 1024
 SIZE: Final = 24 * MEBIBYTE  # of the store that fills
 TIMEOUT_S: Final = 120.0
+ANSWERS_S: Final = 0.5  # what the killed server had acknowledged reaches the sender
 # Only additions: an emptied store has lost which tags were ours, so nothing may depend on it.
 RULES: Final = """
 version: 1
@@ -239,11 +240,13 @@ async def run_mishap(
             await episode.buy(seconds)
             await episode.deliveries.wait_idle()
             await until(episode.all_right, within_s=TIMEOUT_S)
+            await episode.deliveries.wait_idle()  # the last writes have echoes
+            acknowledged = episode.acknowledged()
             recorded = await count_recorded(episode.redis, ORG)
-            lost = episode.acknowledged() - earlier - recorded
+            lost = acknowledged - earlier - recorded
             return Outcome(
                 kind,
-                episode.acknowledged().total(),
+                acknowledged.total(),
                 episode.deliveries.refused.total(),
                 lost.total(),
                 by_unfit,
@@ -287,6 +290,7 @@ async def _empty(episode: Episode) -> tuple[Counter[str], int]:
     await asyncio.sleep(0.5)
     second = await episode.stores.start("second")
     await first.kill()
+    await asyncio.sleep(ANSWERS_S)
     earlier = episode.acknowledged()
     episode.stores.use("second")
     await buying
@@ -307,6 +311,7 @@ async def _promote(episode: Episode) -> tuple[Counter[str], int]:
 
     await wait_until(is_in_sync)
     await first.kill()
+    await asyncio.sleep(ANSWERS_S)
     earlier = episode.acknowledged()
     await replica.replicaof("NO", "ONE")
     episode.stores.use("second")

@@ -12,7 +12,9 @@ at a status.
     ├── Forbidden               a person asked for something that their role does not allow
     ├── NotFound                no such shop, version, run or customer
     ├── StoreUnavailable        Redis did not answer in time, or not at all
-    │   └── QueueFull           too many webhooks wait for Redis
+    │   ├── QueueFull           too many webhooks wait for Redis
+    │   ├── StoreFull           Redis has only the memory left that settling and removing need
+    │   └── OverQuota           the shop has too many customers or deliveries in Redis
     ├── Overloaded              too many evaluations are running, or their process died
     └── HaravanError            an API call failed
         ├── RateLimited         429: the whole shop waits `retry_after_s`
@@ -53,6 +55,18 @@ class NotFound(TaggerError):
 
 class StoreUnavailable(TaggerError):
     """Redis did not answer in time, or not at all: nothing may be acknowledged."""
+
+
+class StoreFull(StoreUnavailable):
+    """Redis uses so much of its memory that the rest is kept for settling, pausing and removing."""
+
+
+class OverQuota(StoreUnavailable):
+    """The shop has as many waiting customers, or as many deliveries of one day, as a shop may have. `what` says which."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"the shop is over its quota of {what}")
+        self.what = what
 
 
 class Overloaded(TaggerError):

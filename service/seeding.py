@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-from typing import Final
 from urllib.parse import urlsplit
 
 import structlog
-from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
 from service.domain.documents import parse_rules
@@ -16,8 +13,6 @@ from service.runtime import read_text
 from service.settings import Settings
 from service.store.rules import Version, Versions, check_currency
 from service.store.shops import Shop, ShopRepository
-
-RETRY_DELAY_S: Final = 1.0
 
 
 async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
@@ -71,17 +66,9 @@ async def seed(settings: Settings, shops: ShopRepository, versions: Versions) ->
     return shop
 
 
-async def seed_when_available(settings: Settings, shops: ShopRepository, versions: Versions) -> None:
-    """Seed shop and rules as soon as Redis is available. Logs errors instead of raising them."""
-    while True:
-        try:
-            await seed(settings, shops, versions)
-            return
-        except (RedisError, OSError) as exc:
-            structlog.get_logger().warning(
-                "seed", outcome="store_unavailable", cause=type(exc).__name__, retry_in_s=RETRY_DELAY_S
-            )
-            await asyncio.sleep(RETRY_DELAY_S)
-        except TaggerError as exc:
-            structlog.get_logger().error("seed", outcome="failed", cause=str(exc))
-            return
+async def seed_or_log(settings: Settings, shops: ShopRepository, versions: Versions) -> None:
+    """Seed shop and rules. Logs what the environment has wrong instead of raising it. Raises redis' errors."""
+    try:
+        await seed(settings, shops, versions)
+    except TaggerError as exc:
+        structlog.get_logger().error("seed", outcome="failed", cause=str(exc))

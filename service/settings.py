@@ -58,6 +58,8 @@ class Settings:
     retention_days: int = 30  # of delivery records
     metrics_token: str = field(default="", repr=False)
     warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
+    shop_max_waiting: int = 100_000  # customers of one shop that wait for a drain
+    shop_max_deliveries: int = 1_000_000  # of one shop that are kept
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -86,6 +88,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
         metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
+        shop_max_waiting=reader.number("SHOP_MAX_WAITING", 100_000, 1, 100_000_000),
+        shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
     )
     if bool(settings.org_id) != bool(settings.access_token):
         reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")

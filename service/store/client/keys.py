@@ -15,6 +15,7 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
+    {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last)
     {p}erased_ms                  number: when data of this partition was last erased, in ms
     {p}aof_rewrite                hash (partition 0): rewritten_ms, refused: the last rewrite of the append-only file
     {p}aof_rewrite_lock           string (partition 0): set while a worker waits for a rewrite; 11 min
@@ -45,6 +46,7 @@ A key without a lifetime below does not expire.
     {shop}exclusions              hash: customer -> rules that the customer is excluded from (comma-joined)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
+    {shop}reconcile_requests      set: the ms since which a change of the store requires a reconcile
     {shop}nightly:lock            string: the worker that runs it; 2 min, renewed
     {shop}schedule                sorted set: customer -> ordinal day on which its tags may change without an event
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
@@ -54,7 +56,9 @@ A key without a lifetime below does not expire.
                                   7 days. The shop `-` stands for all that are not configured
     {shop}orgs                    hash, of the shop `unknown` only: signed webhooks of shops that are not configured; 7 days
     {shop}rejection_streak        sorted set: webhooks rejected since the last accepted one; 1 day
-    {shop}delivery_ids:{day}      set: identities of deliveries, which label repeats; 3 days
+    {shop}delivery_ids:{day}      set: identities of deliveries, which find repeats; 3 days
+    {shop}repeats:{day}           hash: identity -> repeats of a delivery of that day; RETENTION_DAYS
+    {shop}delivery_counts         hash: day -> deliveries that are kept, and `total`
     {shop}ledger                  stream: every tag that we added or removed; 400 days
     {shop}ledger_by_customer      hash: customer -> ids of its last ledger entries; 400 days
     {shop}drift                   stream: manual changes of tags; 400 days, at most 100,000

@@ -211,7 +211,7 @@ def _decode(body: bytes) -> Mapping[str, object] | None:
 
 
 def _decode_leniently(body: bytes) -> Mapping[str, object] | None:
-    """The JSON object of a body that strict decoders refuse, None if there is none. Takes linear time."""
+    """The JSON object of a body that strict decoders refuse, None if there is none. The time is linear."""
     try:
         content = decode_leniently(body)
     except MalformedData:

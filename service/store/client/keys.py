@@ -18,7 +18,7 @@ A key without a lifetime below does not expire.
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
-                                  live_backlog, customer_count, next_probe_ms, last_rejection, uninstall_…
+                                  live_backlog, customer_count, next_probe_ms, suspect_is_next, …_rejection, uninstall_…
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,
@@ -26,6 +26,8 @@ A key without a lifetime below does not expire.
     {shop}ready:live, ready:bulk  sorted sets: ready customers by position
     {shop}planned:live, …:bulk    sorted sets: planned customers by position
     {shop}delayed                 sorted set: delayed customers by the ms at which they are due
+    {shop}unsettled               hash: dequeued customer -> token of the drain that has not settled it yet
+    {shop}suspects                hash: customer -> drains in a row that ended badly while they held it
     {shop}echo_digests            hash: customer -> digests of the states that the last drain left
     {shop}latest_updated_at       hash: customer -> the newest `updated_at` of a webhook, in ms
     {shop}lease                   string: the holder's token; 15 s, renewed
@@ -43,6 +45,7 @@ A key without a lifetime below does not expire.
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
     {shop}nightly:lock            string: the worker that runs it; 2 min, renewed
+    {shop}scanned_page            set: the customers of the page that a scan is reading
     {shop}schedule                sorted set: customer -> ordinal day on which its tags may change without an event
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
     {shop}deliveries_by_customer:{customer}

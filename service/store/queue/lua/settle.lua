@@ -193,6 +193,7 @@ function ops.delete(item, mark)
     local both = string.len(owned or '') .. ':' .. (owned or '') .. (holds or '')
     redis.call('SET', P .. 'tombstone:' .. item.customer, both, 'EX', 2592000)
   end
+  local is_known = redis.call('HEXISTS', P .. 'snapshots', item.customer) == 1
   local ids = redis.call('HGET', P .. 'ledger_by_customer', item.customer)
   for id in string.gmatch(ids or '', '[^,]+') do redis.call('XDEL', P .. 'ledger', id) end
   for _, name in ipairs({ 'echo_digests', 'latest_updated_at', 'snapshots', 'owned', 'intents', 'holds', 'reverts',
@@ -200,7 +201,8 @@ function ops.delete(item, mark)
     redis.call('HDEL', P .. name, item.customer)
   end
   redis.call('ZREM', P .. 'schedule', item.customer)
-  if redis.call('HEXISTS', P .. 'state', 'customer_count') == 1 then
+  -- one whom the shop never had does not count
+  if is_known and redis.call('HEXISTS', P .. 'state', 'customer_count') == 1 then
     redis.call('HINCRBY', P .. 'state', 'customer_count', -1)
   end
   complete_in_runs(item.customer, mark.runs, 'done', item)
@@ -235,5 +237,10 @@ local reply = {}
 for i, item in ipairs(settlements) do
   reply[i] = is_held and settle(item) or 'lease_lost'
   if is_held and item.is_answered and reply[i] ~= 'done' then save_write_results(item) end
+  if is_held then
+    -- last, because a settlement that raises an error leaves its customer unsettled, hence a suspect
+    redis.call('HDEL', P .. 'unsettled', item.customer)
+    redis.call('HDEL', P .. 'suspects', item.customer)
+  end
 end
 return reply

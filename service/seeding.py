@@ -67,14 +67,17 @@ async def seed(settings: Settings, shops: ShopRepository, versions: Versions) ->
 
 async def seed_when_available(settings: Settings, shops: ShopRepository, versions: Versions) -> None:
     """Seed shop and rules as soon as Redis is available. Logs errors instead of raising them."""
+    is_logged = False
     while True:
         try:
             await seed(settings, shops, versions)
             return
         except (RedisError, OSError) as exc:
-            structlog.get_logger().warning(
-                "seed", outcome="store_unavailable", cause=type(exc).__name__, retry_in_s=RETRY_DELAY_S
-            )
+            if not is_logged:
+                structlog.get_logger().warning(
+                    "seed", outcome="store_unavailable", cause=type(exc).__name__, retry_in_s=RETRY_DELAY_S
+                )
+            is_logged = True
             await asyncio.sleep(RETRY_DELAY_S)
         except TaggerError as exc:
             structlog.get_logger().error("seed", outcome="failed", cause=str(exc))

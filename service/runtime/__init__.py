@@ -3,7 +3,15 @@
 It knows nothing of customers, shops or Redis."""
 
 from service.runtime.files import read_text
-from service.runtime.log import LogFormat, configure_logging
+from service.runtime.log import LogFormat, configure_logging, last_frames, without_control_characters
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
-__all__ = ["BackgroundTasks", "LogFormat", "cancel_and_wait", "configure_logging", "read_text"]
+__all__ = [
+    "BackgroundTasks",
+    "LogFormat",
+    "cancel_and_wait",
+    "configure_logging",
+    "last_frames",
+    "read_text",
+    "without_control_characters",
+]

@@ -18,6 +18,7 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
+from service.domain.access import Actor
 from service.domain.customers import Customer, CustomerId, OrgId, fold
 from service.domain.decisions import OWNERSHIP_CODEC, CustomerState, Ownership, decide_with_restores
 from service.domain.engine import CompiledRules, CompiledTier, TagStep
@@ -104,27 +105,28 @@ async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
     return Claim(tag, "retract", new_owners)
 
 
-async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: str) -> Run | None:
+async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: Actor) -> Run | None:
     """Store the claim as a pending job and return its run. None if the claim has no customers.
 
     If the same claim is still pending, its run is returned and nothing is stored.
     """
     redis, org = context.redis, shop.org
-    details: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.new_owners)}
     if not claim.new_owners:
-        await audit_log.append(redis, org, by=by, action=claim.action, details=details)
         return None
     if (run := await _pending_run(redis, org, claim)) is not None:
         return run
     run_id, now_ms = await runs.next_id(redis, org, claim.action), await context.now_ms()
     reason, args = f"{claim.action} {claim.tag}", ClaimArgs(claim.tag, claim.action, claim.matching_only)
-    async with redis.pipeline() as pipe:
+    summary = f"tag {claim.tag}: {len(claim.new_owners)} customers, run {run_id}"
+    async with (
+        audit_log.recorded(redis, by, claim.action, org=org, summary=summary),
+        redis.pipeline() as pipe,
+    ):
         runs.queue_create(
-            pipe, org, run_id, kind=claim.action, by=by, reason=reason, now_ms=now_ms, pending=1
+            pipe, org, run_id, kind=claim.action, by=by.name, reason=reason, now_ms=now_ms, pending=1
         )
         pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
         await pipe.execute()
-    await audit_log.append(redis, org, by=by, action=claim.action, details=details | {"run": run_id})
     return await runs.get(redis, org, run_id)
 
 
@@ -160,7 +162,8 @@ async def _load_population(
     versions = context.versions
     number = await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
-    return compiled, await load_population(context.redis, shop.org, compiled, now_ms=now_ms), number
+    population = await load_population(context.redis, shop.org, compiled, now_ms=now_ms, cipher=shop.cipher)
+    return compiled, population, number
 
 
 def _customers(population: Population) -> Iterator[tuple[Customer, CustomerState]]:

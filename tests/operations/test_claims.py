@@ -13,6 +13,7 @@ from service.operations.claims import Claim
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
 from service.store.shops.model import Shop
+from tests.support.actors import LAN
 from tests.support.publishing import evaluate_customers, publish, rules
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
@@ -212,7 +213,7 @@ async def kill(steps: Steps) -> None:
 
 async def asked_for(stage: Stage, planned: Claim) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    run = await claims.apply_claim(stage.context, shop, planned, by="Lan")
+    run = await claims.apply_claim(stage.context, shop, planned, by=LAN)
     assert run is not None
     return run
 
@@ -236,7 +237,7 @@ async def retraction(stage: Stage, tag: str) -> Claim:
 
 async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
     claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
-    await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by=LAN)
     await stage.execute_jobs()
     return len(claim.new_owners)
 
@@ -278,7 +279,7 @@ async def test_a_retraction_removes_only_our_copies_of_a_tag(stage: Stage, shop:
     assert stage.haravan.tags(ours) == {"VIP"}
 
     claim = await claims.plan_retraction(stage.context, shop, "vip")
-    await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by=LAN)
     await stage.execute_jobs()
     await stage.turn(2)
 

@@ -14,9 +14,10 @@ from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.domain.documents import parse_rules
 from service.settings import Settings, read_settings
 from service.store.client import keys
+from service.store.encryption import KeyRing
 from service.store.queue import count_due
 from service.store.rules import Versions
-from service.store.shops import Cipher, Dialect, Shop, ShopRepository
+from service.store.shops import Dialect, Shop, ShopRepository
 from tests.support.shop import APP_SECRET, KEY, ORG, VERIFY_TOKEN, web_environ
 from tests.support.wait import wait_until
 from tests.support.web_server import serving
@@ -101,11 +102,11 @@ async def running(
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60  # a busy machine must not look like a web process that does not answer
     settings = read_settings(web_environ(redis_url))
-    shops, versions = ShopRepository(redis, Cipher((KEY,))), Versions(redis)
+    shops, versions = ShopRepository(redis, KeyRing((KEY,))), Versions(redis)
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
-        async with serving(settings) as server, _workers(settings, workers, clock):
+        async with serving(settings) as server, working(settings, workers, clock):
             url = f"http://127.0.0.1:{server.port}"
             system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
             await system.publish()
@@ -114,7 +115,7 @@ async def running(
 
 
 @asynccontextmanager
-async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
+async def working(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
     processes = [
         WorkerProcess(
             settings,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from deploy.cli.context import AsJson, Org, ShopApi, open_shop_api, run, server_time_ms
-from deploy.cli.inputs import current_user, parse_time_ms
+from deploy.cli.inputs import current_actor, parse_time_ms
 from deploy.cli.output import print_json
 from deploy.cli.runs import format_run, progress, row, wait_for_run
 from deploy.local import console
@@ -49,6 +49,7 @@ async def _scan(
     api: ShopApi, kind: Literal["backfill", "reconcile"], *, since_ms: int | None, wait: bool
 ) -> Run:
     from service.errors import Refused
+    from service.store.history import audit_log
     from service.store.queue import RateLimiter
     from service.store.rules import CompiledRulesCache
     from workers.haravan import WaitingPermits
@@ -71,7 +72,10 @@ async def _scan(
         )
         if scan is None:
             raise Refused(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
-        started = await scan(kind, by=current_user(), since_ms=since_ms)
+        actor = current_actor()
+        summary = "all customers" if since_ms is None else f"customers changed since {since_ms}"
+        async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=summary):
+            started = await scan(kind, by=actor.name, since_ms=since_ms)
     return await wait_for_run(cli.redis, org, started) if wait and not api.shop.paused else started
 
 

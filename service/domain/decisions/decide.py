@@ -61,12 +61,13 @@ def decide(
 ) -> Decision:
     """Decide for one customer. It ignores `state.restores`; see `decide_with_restores`.
 
-    Tags of an excluded rule and tags that we may not touch stay as they are. Deciding again, with the tags and the
-    state that follow from the decision, changes nothing. `today` is the shop's day (ordinal). The record must have
-    had all of `rules.required_keys`.
+    Tags of an excluded rule, tags of a rule that reads a missing field, and tags that we may not touch stay as they
+    are. Deciding again, with the tags and the state that follow from the decision, changes nothing. `today` is the
+    shop's day (ordinal).
     """
     facts = rules.build_facts(customer, today)
-    fast = fast_path(rules, facts, state)
+    is_undecided = customer.missing and rules.undecided_rules(customer)
+    fast = None if is_undecided else fast_path(rules, facts, state)
     if fast is None:
         return decide_by_steps(
             rules=rules, customer=customer, state=state, facts=facts, now_ms=now_ms, version=version
@@ -111,11 +112,11 @@ def _next_change(rules: CompiledRules, facts: Facts) -> int | None:
 
 
 def _next_change_of_steps(builder: DecisionBuilder) -> int | None:
-    """The first later day on which the result of a rule or a hold may end by itself. Excluded rules do not count."""
+    """The first later day on which the result of a rule or a hold may end by itself. Passive rules do not count."""
     days = [
         day
         for rule, next_change in builder.rules.next_change_by_rule
-        if rule not in builder.excluded and (day := next_change(builder.facts)) is not None
+        if rule not in builder.passive and (day := next_change(builder.facts)) is not None
     ]
     days += [outcome.until for outcome in builder.outcomes if outcome.until is not None]
     return min(days, default=None)

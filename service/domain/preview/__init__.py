@@ -18,6 +18,7 @@ from service.domain.preview.lint import (
     lint,
     lint_coverage,
     lint_matches,
+    lint_missing,
     lint_spellings,
 )
 from service.domain.preview.population import Population
@@ -39,6 +40,7 @@ __all__ = [
     "lint",
     "lint_coverage",
     "lint_matches",
+    "lint_missing",
     "lint_spellings",
     "preview",
     "publish_plan",

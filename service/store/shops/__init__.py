@@ -1,9 +1,8 @@
-"""Shops: settings, encrypted credentials, pauses, uninstalls and deletion.
+"""Shops: settings, sealed credentials, pauses, uninstalls and deletion.
 
 Other rooms use `ShopRepository`."""
 
 from service.store.shops import deletion, uninstall
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Dialect, Shop, validate
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 from service.store.shops.uninstall import UNINSTALLED
@@ -11,7 +10,6 @@ from service.store.shops.uninstall import UNINSTALLED
 __all__ = [
     "TOKEN_REJECTED",
     "UNINSTALLED",
-    "Cipher",
     "Dialect",
     "Shop",
     "ShopRepository",

@@ -9,12 +9,14 @@ from zoneinfo import ZoneInfo
 
 from service.domain.customers import OrgId
 from service.errors import Refused
+from service.store.encryption import ShopCipher
 
 Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
 DEFAULT_CURRENCY: Final = "VND"
 MAX_RESERVE: Final = 30  # of the bucket's 80 calls
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+NO_CIPHER: Final = ShopCipher(OrgId(""), {})  # of a shop that was not loaded from the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class Shop:
     paused_since_ms: int = 0
     paused_by: str = ""
     removals_paused: str = ""
+    cipher: ShopCipher = field(default=NO_CIPHER, repr=False, compare=False)
 
 
 def validate(shop: Shop) -> None:

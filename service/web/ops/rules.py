@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Actor, Role
 from service.domain.customers import MAX_ID
 from service.domain.documents import parse_rules, validate_rules
 from service.domain.explain import Translator
@@ -130,7 +131,7 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     """Make these rules live. A worker then marks the customers whose tags change.
 
     A publish that exceeds the guard (5 % of the customers touched, or 2,000 tags removed) is refused with 409 and
-    `approval` unless `approve` is set; the audit log records it. `runs/{run}` has the progress. If the same rules are
+    `approval` unless `approve` is set, which needs the role ops; the audit log records it. `runs/{run}` has the progress. If the same rules are
     live already, by the same author with the same note, the answer is that version.
     """
     body: PublishRequest = request.model
@@ -182,10 +183,10 @@ def to_preview(draft: Draft, words: Translator) -> PreviewResponse:
 
 
 async def _find_published(
-    context: Context, shop: Shop, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
+    context: Context, shop: Shop, rule_set: RuleSet, *, by: Actor, note: str, parent: int | None = None
 ) -> PublishResponse | None:
     live = await context.versions.live(shop.org)
-    if live is None or not already_published(live, rule_set, by=by, note=note, parent=parent):
+    if live is None or not already_published(live, rule_set, by=by.name, note=note, parent=parent):
         return None
     return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
 
@@ -218,12 +219,14 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
             "not_ours": 312,
             "left": 0,
             "excluded": 0,
+            "undecided": 0,
             "stopped": 0,
             "samples": {"added": [1037889951, 1037890001]},
         }
     ],
     "tiers": [],
     "matched": {"vip": 22821},
+    "undecided": {},
     "parent": 41,
     "effort": {"calls": 4093, "seconds": 1023},
     "guard": {"needs_approval": False, "why": [], "max_customers": 5000, "max_removed": 2000},
@@ -279,6 +282,7 @@ ENDPOINTS: Final = (
         },
         {400: BAD_RULES_EXAMPLE},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
     Endpoint(
         "POST",
@@ -293,6 +297,7 @@ ENDPOINTS: Final = (
         },
         {400: BAD_RULES_EXAMPLE, 409: NEEDS_APPROVAL_EXAMPLE},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
     Endpoint(
         "POST",
@@ -304,5 +309,6 @@ ENDPOINTS: Final = (
         {"look first": {"to": 41, "dry_run": True}, "do it": {"to": 41, "note": "nhầm ngưỡng"}},
         {409: NEEDS_APPROVAL_EXAMPLE},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
 )

@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 from msgspec import UNSET, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.documents import to_yaml
 from service.domain.explain import Translator
 from service.domain.preview import describe_change, describe_changes, diff_rules, summarize_change, yaml_diff
@@ -198,6 +199,7 @@ ENDPOINTS: Final = (
         {"version": VERSION_EXAMPLE, "rules": RULES_EXAMPLE, "yaml": RULES_TEXT_EXAMPLE},
         RulesQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
     Endpoint(
         "GET",
@@ -207,6 +209,7 @@ ENDPOINTS: Final = (
         {"versions": [VERSION_EXAMPLE]},
         HistoryQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
     Endpoint(
         "GET",
@@ -237,5 +240,6 @@ ENDPOINTS: Final = (
         },
         DifferenceQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
 )

@@ -27,9 +27,9 @@ from service.domain.customers.customer import CustomerId, OrgId
 from service.domain.documents.parser import parse_rules
 from service.settings import read_settings
 from service.store.client.connection import connect
+from service.store.encryption.keyring import KeyRing
 from service.store.queue import dirty
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.support.valkey import ValkeyServer
@@ -187,7 +187,7 @@ async def test_a_worker_survives_an_outage_says_so_once_and_works_on(tmp_path: P
 
 
 async def _add_shop(client: Any, shop: ShopHandle, api: str) -> None:
-    await ShopRepository(client, Cipher((KEY,))).add(
+    await ShopRepository(client, KeyRing((KEY,))).add(
         Shop(ORG, "Cửa hàng thử", "omni", f"{api}/com", shop.token)
     )
     await Versions(client).publish(ORG, parse_rules(VIP), author="test", parent=0)

@@ -28,6 +28,7 @@ from service.store.client import keys
 from service.store.customers.state import load_states
 from service.store.jobs.runs import Run
 from service.store.queue import dead_letters
+from tests.support.actors import LAN
 from tests.support.processes import ROOT, python_process
 from tests.workers.poisoned_worker import EXIT_CODE
 from tests.workers.stage import ORG, VIP, Stage, staged
@@ -131,7 +132,7 @@ async def test_an_error_in_a_rollout_marks_its_customer_and_the_rollout_goes_on(
     monkeypatch.setattr(service.domain.preview.impact, "fast_path", decide_fast)
     shop = await stage.shops.get_or_raise(ORG)
     draft = await create_draft(stage.context, shop, parse_rules(VIP.replace("10_000_000", "5_000_000")))
-    await publish_draft(stage.context, shop, draft, by="test", note="", approved=True)
+    await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)
     await stage.execute_jobs()
     await stage.turn(3)
 

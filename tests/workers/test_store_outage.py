@@ -37,7 +37,7 @@ from tests.workers.stage import VIP
 from workers.main import WorkerProcess
 from workers.store_outage import StoreOutage, describe_outage
 
-KEY: Final = "k" * 32
+KEY: Final = "0123456789abcdef" * 2
 ORG: Final = OrgId("1000000001")
 DURATION_S: Final = 3.0  # many passes of every loop
 

@@ -35,7 +35,7 @@ from tests.workers.stage import ORG, VIP, Stage, staged
 from workers.haravan import Haravan, WaitingPermits
 
 Break = Callable[[], None]
-SECRET_KEY = "k" * 32
+SECRET_KEY = "0123456789abcdef" * 2
 
 
 class OddError(Exception):

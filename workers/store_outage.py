@@ -95,12 +95,14 @@ class StoreOutage:
             return False
         cause, text = outage
         now = self._failed_s = self._monotonic()
-        if not self._causes:
+        is_new = not self._causes
+        if is_new:
             self._started_s = now
         logged_s = self._causes.get(cause)
         if logged_s is None or now - logged_s >= REMIND_S:
             self._causes[cause] = now
             structlog.get_logger().warning("store", outcome="unavailable", cause=cause, detail=text)
+        if is_new:  # one outage may have several causes, such as a failover
             self._alerts.raise_alert(
                 "store_unavailable",
                 f"{text}. Webhooks are answered 503 and repeated by Haravan; workers wait and go on by themselves.",

@@ -162,7 +162,7 @@ async def test_a_worker_survives_an_outage_says_so_once_and_works_on(tmp_path: P
         async with serve(sandbox) as api, front_of(port) as (front, url), connect(server.url) as client:
             await _add_shop(client, shop, api)
             settings = read_settings({"REDIS_URL": url, "SECRET_KEY": KEY, "DURABILITY": "everysec"})
-            process = WorkerProcess(settings, sweep_interval_s=0.05, settled_s=0.5)
+            process = WorkerProcess(settings, sweep_interval_s=0.05, settled_s=2.0)
             with structlog.testing.capture_logs() as logged:
                 running = asyncio.create_task(process.run())
                 await _becomes_right(client, shop)

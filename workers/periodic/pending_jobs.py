@@ -20,12 +20,13 @@ from redis.exceptions import LockError, RedisError
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
-from service.errors import Overloaded
+from service.errors import EvaluationDied, Overloaded
 from service.operations import claims
 from service.publishing import rollout
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
 from service.store.shops import deletion
+from workers.store_outage import describe_outage
 
 RETRY_DELAY_MS: Final = 30_000  # after a failure that an immediate retry would repeat
 
@@ -56,17 +57,16 @@ class PendingJobs:
         """Execute every due job of the shops that no worker is busy with. Returns how many were completed."""
         jobs = await self._due(None)
         orgs = sorted({job.org for job in jobs} - self._busy)
-        async with asyncio.TaskGroup() as shops:
-            tasks = [shops.create_task(self._run_shop(org)) for org in orgs]
-        return sum(task.result() for task in tasks)
+        results = await asyncio.gather(*(self._run_shop(org) for org in orgs), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result  # Redis is away, or a bug; the other shops had their turn
+        return sum(result for result in results if isinstance(result, int))
 
     async def _run_shop(self, org: OrgId) -> int:
         self._busy.add(org)
         try:
             return await self._under_lock(org, pending.lock(self.context.redis, org))
-        except (RedisError, OSError) as exc:
-            structlog.get_logger().warning("pending_job", org=org, outcome="retry", cause=type(exc).__name__)
-            return 0
         finally:
             self._busy.discard(org)
 
@@ -108,13 +108,16 @@ class PendingJobs:
                 await self._delete(job)
                 return False
             completed = await EXECUTE[job.kind](self.context, self.cpu, job)
-        except (RedisError, OSError, Overloaded) as exc:
-            log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
-            return False
         except Exception as exc:  # a broken job must not block the next ones
+            if describe_outage(exc) is not None:
+                raise
+            if isinstance(exc, Overloaded) and not isinstance(exc, EvaluationDied):
+                log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
+                return False
             log.exception("pending_job", outcome="failed", cause=type(exc).__name__)
             due_ms = await self.context.now_ms() + RETRY_DELAY_MS
-            await pending.save(self.context.redis, msgspec.structs.replace(job, due_ms=due_ms))
+            failed = msgspec.structs.replace(job, due_ms=due_ms, failures=job.failures + 1)
+            await pending.save(self.context.redis, failed)
             return False
         log.info("pending_job", outcome="completed" if completed else "retry")
         return completed

@@ -30,6 +30,7 @@ class PendingJob(msgspec.Struct, frozen=True):
     id: str
     args: dict[str, Any]
     due_ms: int = 0  # not executed before
+    failures: int = 0  # in a row, also those that ended the process which executed it
 
     @property
     def field(self) -> str:

@@ -133,6 +133,26 @@ async def add_members(redis: RedisClient, org: OrgId, run_id: str, customers: Se
         await redis.hincrby(key, "total", added)
 
 
+async def interrupted_page(redis: RedisClient, org: OrgId) -> frozenset[CustomerId]:
+    """The customers of the page that an earlier scan of the shop did not finish, because its process died."""
+    return frozenset(CustomerId(int(each)) for each in await redis.smembers(keys.shop(org, "scanned_page")))
+
+
+async def begin_page(redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]) -> None:
+    """Note the customers of a scan's page before their records are parsed."""
+    key = keys.shop(org, "scanned_page")
+    async with redis.pipeline() as pipe:
+        pipe.delete(key)
+        if customers:
+            pipe.sadd(key, *[str(customer) for customer in customers])
+        await pipe.execute()
+
+
+async def end_pages(redis: RedisClient, org: OrgId) -> None:
+    """The scan has ended with its process alive."""
+    await redis.delete(keys.shop(org, "scanned_page"))
+
+
 async def remaining(redis: RedisClient, org: OrgId, run_id: str) -> list[CustomerId]:
     """The customers of a run that are not done yet, by id."""
     key = keys.shop(org, f"run:{run_id}:remaining")

@@ -11,6 +11,7 @@ import structlog
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox, serve
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import InProcess
 from service.runtime.tasks import cancel_and_wait
@@ -27,6 +28,7 @@ from tests.deploy.cli.environment import (
 )
 from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.scheduler import run_every
+from workers.store_outage import StoreOutage
 
 
 @pytest.fixture
@@ -35,7 +37,9 @@ async def environment(
 ) -> AsyncIterator[CliEnvironment]:
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
-    working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
+    working = asyncio.create_task(
+        run_every(0.05, jobs.run, "pending_job", StoreOutage(Alerts(redis)))
+    )  # a worker's part
     sandbox = Sandbox()
     haravan = sandbox.add_shop(org=ORG, token=TOKEN)
     haravan.populate(20, seed=1)

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 
 from service.cpu_pool import CpuPool, InProcess
 from service.domain.documents.parser import parse_rules
-from service.errors import Overloaded
+from service.errors import EvaluationDied, Overloaded
 from service.operations import claims
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
@@ -50,6 +50,13 @@ class DyingPool:
 
     async def run(self, *_: Any, **__: Any) -> Any:
         raise Overloaded("the process has ended")
+
+
+class KilledPool:
+    """A pool whose process dies at every evaluation."""
+
+    async def run(self, *_: Any, **__: Any) -> Any:
+        raise EvaluationDied("the process has ended")
 
 
 async def stored_customer(stage: Stage, *, tags: str = "") -> int:
@@ -140,3 +147,18 @@ async def test_the_jobs_of_a_removed_shop_are_deleted(stage: Stage) -> None:
     assert await stage.execute_jobs() == 0
 
     assert await pending.list_jobs(stage.redis) == []
+
+
+async def test_a_rollout_whose_evaluation_dies_again_and_again_enqueues_everybody(stage: Stage) -> None:
+    customer = await stored_customer(stage)
+    await publish(stage)
+    jobs = PendingJobs(stage.context, KilledPool())
+
+    completed = []
+    for _ in range(4):
+        completed.append(await jobs.run())
+        stage.clock.advance(31)
+    await stage.turn(2)
+
+    assert completed == [0, 0, 0, 1]
+    assert stage.haravan.tags(customer) == {"VIP"}

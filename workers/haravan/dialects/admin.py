@@ -127,6 +127,8 @@ class Admin(BaseDialect):
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
         read = yield from single_request(get_one(customer), decoding.decode_record)
+        if read.customer.id != customer:
+            raise ApiUnavailable("GET customer answered with another customer", status=200)
         _require_tags(read)
         current = tag_set(read.customer.tags)
         wanted = apply_change(current, change)

@@ -10,7 +10,7 @@ from service.domain.customers import CustomerId, CustomerRecord
 from service.errors import ApiUnavailable, Refused, TokenRejected
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
-from workers.haravan.decoding import Batch, Raw
+from workers.haravan.decoding import Raw, RawBatch
 from workers.haravan.errors import parse_response, single_request
 
 PAGE_SIZE: Final = 50  # Omni never returns more, whatever the limit (haravan.md, API)
@@ -38,12 +38,12 @@ class BaseDialect:
         limit: int = PAGE_SIZE,
         updated_min: datetime | None = None,
         fields: Sequence[str] | None = None,
-    ) -> Call[Batch]:
-        """The next customers by id, as full records unless `fields` is given. Only an empty page is the last."""
+    ) -> Call[RawBatch]:
+        """The next customers by id, not yet parsed. Full records unless `fields` is given. Only an empty page is the last."""
         query = query_params(
             since_id=since_id, limit=min(limit, PAGE_SIZE), updated_at_min=updated_min, fields=with_id(fields)
         )
-        return single_request(get_list(query), decoding.decode_batch)
+        return single_request(get_list(query), decoding.decode_raw_batch)
 
     def count(self) -> Call[int]:
         return single_request(Request("GET count", "/customers/count.json"), decoding.decode_count)

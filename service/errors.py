@@ -74,7 +74,11 @@ class RateLimited(HaravanError):
 
 
 class TokenRejected(HaravanError):
-    """401 or 403: the token or its scope is wrong."""
+    """401 or 403: the token or its scope is wrong. `scope`: the one that the call needs, after a 403; "" if unknown."""
+
+    def __init__(self, message: str, *, status: int | None = None, scope: str = "") -> None:
+        super().__init__(message, status=status)
+        self.scope = scope
 
 
 class CustomerNotFound(HaravanError):

@@ -83,6 +83,20 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     return settings
 
 
+def find_gaps(settings: Settings) -> list[str]:
+    """The settings without which the service starts and does nothing yet, each with what that means."""
+    gaps = []
+    if not settings.webhook_secrets:
+        gaps.append(
+            "HARAVAN_WEBHOOK_SECRETS: every webhook is rejected, except of shops with their own secret"
+        )
+    if not settings.verify_token:
+        gaps.append("HARAVAN_VERIFY_TOKEN: Haravan's handshake is refused, so no shop can subscribe")
+    if not settings.org_id:
+        gaps.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there is only the shops of: tagger shops add")
+    return gaps
+
+
 class _Reader:
     """Reads variables and collects their problems."""
 

@@ -118,7 +118,7 @@ class WorkerProcess:
                 subscribe_url=settings.subscribe_url,
             )
             uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
-            jobs = PendingJobs(context, cpu)
+            jobs = PendingJobs(context, cpu, alerts)
             housekeeping = Housekeeping(context, settings.retention_days)
             periodic = BackgroundTasks()
             periodic.start(seed_when_available(settings, shops, context.versions))

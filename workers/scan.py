@@ -2,6 +2,8 @@
 
 A backfill is the first scan of a shop. A reconcile reads the customers that changed since a moment. An audit reads all
 customers and also enqueues those that we know and the lists do not show.
+
+Until the shop's first look is complete, every scan is the first look: it reads all customers and enqueues none.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from service.domain.customers import CustomerId, CustomerRecord, decode_snapshot
 from service.domain.engine import CompiledRules
 from service.domain.sync import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.errors import ApiUnavailable, TaggerError
+from service.publishing import first_look
 from service.store.client import keys, load_script
 from service.store.customers import StoredCustomer, load_states, snapshots, to_stored_state
 from service.store.jobs import runs
@@ -61,10 +64,12 @@ class CustomerScan:
     async def __call__(self, kind: ScanKind, *, by: str, since_ms: int | None = None) -> runs.Run:
         """Scan all pages and return the run of the enqueued customers.
 
+        A first look ends with a pending job, which decides whether the tags may be written without an approval.
         Raises HaravanError if the shop does not answer. The run then ends as `failed`; what it enqueued stays queued.
         """
-        org = self.shop.org
-        since = None
+        org, since = self.shop.org, None
+        if self.shop.first_look != "complete":
+            kind, since_ms = "backfill", None
         if since_ms is not None:
             since = datetime.fromtimestamp(since_ms / 1000 - OVERLAP_S, UTC)
         expected = await self.api.perform(self.api.dialect.count(), self.permits)
@@ -73,7 +78,10 @@ class CustomerScan:
             self.context.redis, org, kind=kind, by=by, reason=kind, now_ms=await self.context.now_ms()
         )
         try:
-            await self._scan(kind, run_id, since=since, expected=expected)
+            if self.shop.first_look == "complete":
+                await self._scan(kind, run_id, since=since, expected=expected)
+            else:
+                await self._first_look(run_id, expected=expected)
         except TaggerError:
             await runs.fail(self.context.redis, org, run_id)
             raise
@@ -105,6 +113,47 @@ class CustomerScan:
             enqueued=enqueued,
             unlisted=len(unlisted),
         )
+
+    async def _first_look(self, run_id: str, *, expected: int) -> None:
+        """Read all customers and store their snapshots. A job then decides what follows."""
+        org, redis, scanned = self.shop.org, self.context.redis, 0
+        async for page in pages(self.api, self.permits):
+            await self._save_snapshots(page)
+            scanned += len(page)
+            await runs.set_scanned(redis, org, run_id, scanned)
+            self.on_page(ScanProgress(scanned, expected, 0))
+        async with redis.pipeline() as pipe:
+            first_look.queue_end_of_walk(pipe, org, run_id)
+            await pipe.execute()
+        structlog.get_logger().info(
+            "customer_scan", org=org, kind="first_look", run=run_id, scanned=scanned, enqueued=0, unlisted=0
+        )
+
+    async def _save_snapshots(self, page: Batch) -> None:
+        """Store the snapshots of a page, without a day on which they are due: that would write.
+
+        The snapshot of an unreadable customer is empty, so that the rollout enqueues it. A snapshot that a drain stores
+        at the same moment may be replaced by this one: then the rollout reads that customer once more.
+        """
+        found = {CustomerId(record.customer.id): encode_snapshot(record.customer) for record in page.records}
+        found |= {
+            unreadable.customer: b"" for unreadable in page.unreadable if unreadable.customer is not None
+        }
+        stored = await self._snapshots([*found])
+        org, redis = self.shop.org, self.context.redis
+        arguments: list[int | bytes | str] = []
+        for customer, snapshot in found.items():
+            if stored[customer] is None:
+                arguments += [customer, snapshot, ""]
+        if arguments:
+            await load_script("customers", "snapshot_insert_missing")(redis, org, *arguments)
+        outdated = {
+            str(record.customer.id): found[CustomerId(record.customer.id)]
+            for record in page.records
+            if _is_older(stored[CustomerId(record.customer.id)], record)
+        }
+        if outdated:
+            await redis.hset(keys.shop(org, "snapshots"), mapping=outdated)
 
     async def _count_repairs(self, causes: Mapping[CustomerId, str]) -> None:
         """Report the customers that only this scan found. Those that are queued would be repaired without it."""
@@ -157,9 +206,9 @@ async def build_scan(
     on_page: Callable[[ScanProgress], None] = lambda _: None,
     on_repair: Callable[[str, int], None] = lambda _cause, _count: None,
 ) -> CustomerScan | None:
-    """A scan with the live rules of the shop; None if it has no rules."""
+    """A scan with the live rules of the shop. None if it has no rules, except for its first look, which needs none."""
     version = await context.versions.live_number(shop.org)
-    if not version:
+    if not version and shop.first_look == "complete":
         return None
     return CustomerScan(
         context=context,
@@ -212,6 +261,16 @@ def _probable_cause(snapshot: bytes | None, record: CustomerRecord) -> str:
     if snapshot is None:
         return UNKNOWN_CUSTOMER
     return MISSED_WEBHOOK if _is_outdated(snapshot, record) else MISSED_WRITE
+
+
+def _is_older(snapshot: bytes | None, record: CustomerRecord) -> bool:
+    """Whether the stored snapshot is of an earlier state than the record, or cannot be read."""
+    if snapshot is None:
+        return False
+    try:
+        return (decode_snapshot(snapshot).updated_ms or 0) < (record.customer.updated_ms or 0)
+    except TaggerError:
+        return True
 
 
 def _is_outdated(snapshot: bytes | None, record: CustomerRecord) -> bool:

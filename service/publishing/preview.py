@@ -23,6 +23,7 @@ from service.domain.preview import (
     estimate_cost,
     lint,
     lint_coverage,
+    lint_leftovers,
     lint_matches,
     lint_spellings,
     preview,
@@ -46,6 +47,11 @@ class PreviewReport:
     guard: PublishGuard
     warnings: tuple[LintWarning, ...]
     unscanned: int | None  # customers of the shop without a snapshot; None if the shop was never counted
+
+    @property
+    def customers(self) -> int:
+        """The size of the shop, as far as it is known."""
+        return self.preview.customers + (self.unscanned or 0)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -118,11 +124,12 @@ def build_report(
     return PreviewReport(
         preview=result,
         cost=estimate_cost(result, one_call=shop.dialect == "admin"),
-        guard=check_guard(result),
+        guard=check_guard(result, customers=customers),
         warnings=(
             *lint_coverage(known=len(population), customers=customers, org=shop.org),
             *lint(compiled, today=population.today),
             *lint_matches(compiled, result),
+            *lint_leftovers(result, org=shop.org),
             *lint_spellings(compiled, tag_counts),
         ),
         unscanned=None if customers is None else max(0, customers - len(population)),

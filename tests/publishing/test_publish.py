@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from service.domain.documents.parser import parse_rules
-from service.errors import Refused
+from service.errors import NotFound, Refused
 from service.publishing.draft import create_draft, create_rollback_draft
 from service.publishing.publish import publish_draft
 from service.store.history import audit_log
@@ -148,5 +148,7 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
     assert not await needs_approval(2)
     assert await needs_approval(1)
     assert await needs_approval(2, later_ms=25 * 3_600_000)
-    with pytest.raises(Refused, match="nothing to roll back to"):
+    with pytest.raises(Refused, match="version 3 is live already"):
         await roll_back_to(stage, shop, 3)
+    with pytest.raises(NotFound, match="no version 4"):
+        await roll_back_to(stage, shop, 4)

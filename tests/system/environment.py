@@ -16,7 +16,7 @@ from service.settings import Settings, read_settings
 from service.store.client import keys
 from service.store.queue import count_due
 from service.store.rules import Versions
-from service.store.shops import Cipher, Dialect, Shop, ShopRepository
+from service.store.shops import Cipher, Dialect, FirstLook, Shop, ShopRepository, save_first_look
 from tests.support.shop import APP_SECRET, KEY, ORG, VERIFY_TOKEN, web_environ
 from tests.support.wait import wait_until
 from tests.support.web_server import serving
@@ -94,9 +94,16 @@ def all_expected_tags(haravan: ShopHandle) -> dict[int, set[str]]:
 
 @asynccontextmanager
 async def running(
-    redis: ArqRedis, redis_url: str, *, dialect: Dialect = "omni", workers: int = 1, echo: bool = True
+    redis: ArqRedis,
+    redis_url: str,
+    *,
+    dialect: Dialect = "omni",
+    workers: int = 1,
+    echo: bool = True,
+    first_look: FirstLook = "complete",
+    rules: str = RULES,
 ) -> AsyncIterator[System]:
-    """Start everything, connect the shop, subscribe its webhooks, publish the rules."""
+    """Start everything, connect the shop, subscribe its webhooks, publish the rules, if any."""
     sandbox, clock = Sandbox(echo=echo, leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60  # a busy machine must not look like a web process that does not answer
@@ -105,10 +112,12 @@ async def running(
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
+        await save_first_look(redis, ORG, first_look)
         async with serving(settings) as server, _workers(settings, workers, clock):
             url = f"http://127.0.0.1:{server.port}"
             system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
-            await system.publish()
+            if rules:
+                await system.publish(rules)
             await haravan.subscribe(f"{url}/webhooks/haravan", verify_token=VERIFY_TOKEN)
             yield system
 

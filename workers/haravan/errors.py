@@ -71,7 +71,7 @@ def to_error(request: Request, response: Response) -> HaravanError:
     if status == 429:
         return RateLimited(text, retry_after_s=parse_retry_after(response.headers))
     if status in (401, 403):
-        return TokenRejected(text, status=status)
+        return TokenRejected(text, status=status, scope=scope_of(request) if status == 403 else "")
     if status == 404:
         return _not_found(request, text)
     if status < 400:
@@ -81,6 +81,15 @@ def to_error(request: Request, response: Response) -> HaravanError:
     if status == 408 or status >= 500:
         return ApiUnavailable(text, status=status)
     return RequestRejected(text, status=status)
+
+
+def scope_of(request: Request) -> str:
+    """The scope that a request needs; "" if no document says it."""
+    if request.endpoint == "GET shop":
+        return ""
+    if request.endpoint.endswith("subscribe"):
+        return "wh_api"
+    return "com.read_customers" if request.kind == "read" else "com.write_customers"
 
 
 def _not_found(request: Request, text: str) -> HaravanError:

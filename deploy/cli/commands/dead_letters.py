@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
 from deploy.cli.output import format_time, plural, print_json, print_table
-from deploy.local import console
+from deploy.local import console, error_console
 
 if TYPE_CHECKING:
     from service.store.queue import DeadLetter
@@ -56,20 +56,25 @@ def retry(
         typer.Argument(metavar="[CUSTOMER]...", help="Customer ids. Default: all."),
     ] = None,
 ) -> None:
-    """Process these customers again. A success closes their dead letters."""
+    """Process these customers again. A success closes their dead letters. Exits with 1 if one of them has none."""
     from service.store.queue import dead_letters
 
-    async def work() -> None:
+    async def work() -> int:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            chosen = [parse_customer_id(customer) for customer in customers or ()]
-            if not chosen:
-                letters = await dead_letters.list_open(cli.redis, shop.org)
-                chosen = sorted({letter.customer for letter in letters})
-            await dead_letters.retry(cli.redis, shop.org, chosen)
-        console().print(f"{plural(len(chosen), 'customer')} queued.")
+            chosen = {parse_customer_id(customer) for customer in customers or ()}
+            with_letter = {letter.customer for letter in await dead_letters.list_open(cli.redis, shop.org)}
+            queued = sorted(with_letter & chosen if chosen else with_letter)
+            await dead_letters.retry(cli.redis, shop.org, queued)
+        if queued:
+            console().print(f"{plural(len(queued), 'customer')} queued.")
+        elif not chosen:
+            console().print("No open dead letters.")
+        for customer in sorted(chosen - with_letter):
+            error_console().print(f"Customer {customer} has no open dead letter.")
+        return 1 if chosen - with_letter else 0
 
-    run(work())
+    raise typer.Exit(run(work()))
 
 
 @app.command()

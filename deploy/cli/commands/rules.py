@@ -10,6 +10,7 @@ from deploy.cli.commands import claims, history, publishing
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang, RulesFile, read_rules_file
 from deploy.cli.output import print_json, summary
+from deploy.cli.preview_text import print_warnings
 from deploy.local import console, error_console
 
 if TYPE_CHECKING:
@@ -20,12 +21,34 @@ app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.",
 
 
 @app.command()
-def check(file: RulesFile, lang: Lang = "vi") -> None:
-    """Check a rules file. Prints every error with line and column, and warnings. Needs no Redis."""
+def check(
+    file: RulesFile,
+    org: Annotated[
+        str,
+        typer.Option(
+            "--org", metavar="ORG", help="Also compare with the live rules and customers of this shop."
+        ),
+    ] = "",
+    lang: Lang = "vi",
+) -> None:
+    """Check a rules file. Prints every error with line and column, and warnings. Without --org it needs no Redis."""
+    from service.locales import parse_language, translator_for
+    from service.publishing import create_draft
+
     rule_set = read_rules_file(file)
     console().print(f"{file}: {summary(rule_set)}, no errors.")
-    for line in _warnings(rule_set, lang):
-        console().print(f"⚠ {line}")
+    if not org:
+        for line in _warnings(rule_set, lang):
+            console().print(f"⚠ {line}")
+        return
+
+    async def work() -> None:
+        async with open_context() as cli:
+            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            draft = await create_draft(cli.context, shop, rule_set)
+        print_warnings(draft, words=translator_for(parse_language(lang)))
+
+    run(work())
 
 
 @app.command()

@@ -10,13 +10,14 @@ from service.domain.preview.diff import (
     summarize_change,
     yaml_diff,
 )
-from service.domain.preview.guard import PublishGuard, WriteCost, check_guard, estimate_cost
+from service.domain.preview.guard import PublishGuard, WriteCost, check_guard, check_limits, estimate_cost
 from service.domain.preview.impact import Preview, TagPreview, TierPreview, preview, publish_plan
 from service.domain.preview.lint import (
     LintWarning,
     describe_warning,
     lint,
     lint_coverage,
+    lint_leftovers,
     lint_matches,
     lint_spellings,
 )
@@ -31,6 +32,7 @@ __all__ = [
     "TierPreview",
     "WriteCost",
     "check_guard",
+    "check_limits",
     "describe_change",
     "describe_changes",
     "describe_warning",
@@ -38,6 +40,7 @@ __all__ = [
     "estimate_cost",
     "lint",
     "lint_coverage",
+    "lint_leftovers",
     "lint_matches",
     "lint_spellings",
     "preview",

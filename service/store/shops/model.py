@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from service.domain.customers import OrgId
 from service.errors import Refused
+from service.store.shops.first_look import FirstLook
 
 Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
@@ -35,6 +36,12 @@ class Shop:
     paused_since_ms: int = 0
     paused_by: str = ""
     removals_paused: str = ""
+    first_look: FirstLook = "pending"
+
+
+def dialect_of(api_url: str) -> Dialect:
+    """The dialect that an API address selects: `/admin` is the older API."""
+    return "admin" if urlsplit(api_url).path.rstrip("/").endswith("/admin") else "omni"
 
 
 def validate(shop: Shop) -> None:

@@ -18,6 +18,7 @@ from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
 from service.store.shops.cipher import Cipher
+from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
 from service.store.shops.model import Shop, validate
 from service.store.shops.uninstall import UNINSTALLED
 
@@ -64,7 +65,8 @@ class ShopRepository:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.shop(org, "shop"))
             pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
-            stored, (paused, since, by, removals) = await pipe.execute()
+            pipe.get(keys.shop(org, FIRST_LOOK_KEY))
+            stored, (paused, since, by, removals), first_look = await pipe.execute()
         if not stored:
             return None
         return Shop(
@@ -82,6 +84,7 @@ class ShopRepository:
             paused_since_ms=int(since or 0),
             paused_by=(by or b"").decode(),
             removals_paused=(removals or b"").decode(),
+            first_look=decode_first_look(first_look),
         )
 
     async def revision(self) -> int:

@@ -89,11 +89,21 @@ async def test_a_repeated_publish_or_roll_back_returns_the_first_version(
     assert [one["number"] for one in (await get(rules_ops, "rules/history"))["versions"]] == [3, 2, 1]
 
 
-async def test_the_same_rules_with_another_note_are_another_version(rules_ops: httpx2.AsyncClient) -> None:
+async def test_the_same_rules_with_another_note_are_no_other_version(rules_ops: httpx2.AsyncClient) -> None:
     noted = await post(rules_ops, "rules/publish", rules=HIGH, note="kiểm tra lại")
-    after = await post(rules_ops, "rules/publish", rules=HIGH, note="kiểm tra lại", parent=2)
 
-    assert (noted["version"]["number"], after["version"]["number"]) == (2, 3)
+    assert noted["version"]["number"] == 1
+
+
+async def test_version_0_is_the_shop_before_its_first_rules(rules_ops: httpx2.AsyncClient) -> None:
+    done = await post(rules_ops, "rules/rollback", to=0)
+    unknown = await post(rules_ops, "rules/rollback", to=9, status=404)
+
+    assert (done["published"]["version"]["number"], (await get(rules_ops, "rules"))["rules"]["rules"]) == (
+        2,
+        [],
+    )
+    assert "no version 9" in unknown["detail"]
 
 
 async def test_money_in_an_object_is_as_exact_as_in_a_text(

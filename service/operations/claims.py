@@ -148,10 +148,14 @@ async def plan_restoration(context: Context, shop: Shop, tag: str) -> Claim:
         for customer, state in _customers(population)
         if (own := state.ownership.get(key)) is not None and own.rule == RETRACTED_OWNER  # not removed yet
     }
-    owned = {customer.id for customer, state in _customers(population) if key in state.ownership}
+    has_tag = {
+        customer.id
+        for customer, state in _customers(population)
+        if key in state.ownership or _spelling(customer, key)
+    }
     async for row in ledger.iterate(redis, org, after=str(min(started) - CLOCK_MARGIN_MS)):
         entry = row.entry
-        if fold(entry.tag) != key or not entry.written or row.customer in owned:
+        if fold(entry.tag) != key or not entry.written or row.customer in has_tag:
             continue
         if entry.action == "-" and entry.rule == RETRACTED_OWNER:
             new_owners[row.customer] = Ownership(entry.tag, rule, now_ms, version)

@@ -212,7 +212,7 @@ async def kill(steps: Steps) -> None:
 
 async def asked_for(stage: Stage, planned: Claim) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    run = await claims.apply_claim(stage.context, shop, planned, by="Lan")
+    run = await claims.apply_claim(stage.context, shop, planned, by="Lan", approved=True)
     assert run is not None
     return run
 
@@ -236,7 +236,7 @@ async def retraction(stage: Stage, tag: str) -> Claim:
 
 async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
     claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
-    await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan", approved=True)
     await stage.execute_jobs()
     return len(claim.new_owners)
 
@@ -278,7 +278,7 @@ async def test_a_retraction_removes_only_our_copies_of_a_tag(stage: Stage, shop:
     assert stage.haravan.tags(ours) == {"VIP"}
 
     claim = await claims.plan_retraction(stage.context, shop, "vip")
-    await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    await claims.apply_claim(stage.context, shop, claim, by="Lan", approved=True)
     await stage.execute_jobs()
     await stage.turn(2)
 

@@ -162,7 +162,7 @@ class Scenario:
             return
         assert allowed
         records = {customer: self.record(customer) for customer in self.customers}
-        await claims.apply_claim(stage.context, shop, plan, by="Lan")
+        await claims.apply_claim(stage.context, shop, plan, by="Lan", approved=True)
         await stage.execute_jobs()
         if what == "adopt":
             self.expected.adopt(tag, records, matching_only=matching_only, now_ms=stage.now_ms)
@@ -179,7 +179,7 @@ class Scenario:
         plan = await exclusions.plan_exclusion(
             self.stage.context, shop, CustomerId(customer), rule, undo=undo
         )
-        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan")
+        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan", approved=True)
         excluded ^= {rule}
 
     async def toggle_shadow_mode(self) -> None:

@@ -208,7 +208,14 @@ def test_every_kind_of_warning_has_its_text() -> None:
     keys = {str(message.id) for message in catalog_for("vi") if str(message.id).startswith("warning.")}
     compiled = rule("{field: orders_count, op: at_least, value: 1}")
     part = compiled.rules[0].when
-    params: dict[str, str | int] = {"count": 1, "share": 2, "all": 3, "other": "x", "org": "1"}
+    params: dict[str, str | int] = {
+        "count": 1,
+        "share": 2,
+        "all": 3,
+        "other": "x",
+        "org": "1",
+        "quoted": "Fan",
+    }
 
     for key in keys - {"warning.never.alone"}:
         warning = LintWarning(key.removeprefix("warning."), "fan", "Fan", (part, part), params)

@@ -179,7 +179,7 @@ async def test_a_roll_back_is_previewed_and_the_latest_version_needs_no_approval
 
 async def test_there_is_nothing_to_roll_forward_to(rules_ops: httpx2.AsyncClient) -> None:
     await post(rules_ops, "rules/rollback", to=1, status=409)
-    await post(rules_ops, "rules/rollback", to=7, status=409)
+    await post(rules_ops, "rules/rollback", to=7, status=404)
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ async def test_there_is_nothing_to_roll_forward_to(rules_ops: httpx2.AsyncClient
         pytest.param("rules/preview", {"rules": HIGH, "lang": "fr"}, 400, id="no such language"),
         pytest.param("rules/publish", {"rules": HIGH, "note": "x" * 201}, 400, id="long note"),
         pytest.param("rules/publish", {"rules": HIGH, "approve": "yes"}, 400, id="approve is no text"),
-        pytest.param("rules/rollback", {"to": 0}, 400, id="version 0"),
+        pytest.param("rules/rollback", {"to": -1}, 400, id="version -1"),
         pytest.param("rules/adopt", {"tag": ""}, 400, id="no tag"),
         pytest.param("rules/adopt", {"tag": "Nhãn lạ"}, 409, id="a tag of no rule"),
         pytest.param("customers/2/exclusions", {}, 400, id="no rule"),

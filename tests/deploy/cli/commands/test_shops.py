@@ -30,7 +30,10 @@ async def test_a_token_of_another_shop_is_not_stored(environment: CliEnvironment
 
     assert (result.code, result.err.strip()) == (
         1,
-        f"this token belongs to shop {ORG}, not 42; nothing was stored",
+        (
+            f"Checking the token at {environment.url}/com (omni API).\n"
+            f"this token belongs to shop {ORG}, not 42; nothing was stored"
+        ),
     )
     assert await redis.keys("tagger:shops") == []
 

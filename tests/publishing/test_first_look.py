@@ -111,7 +111,9 @@ async def test_few_changes_go_on_by_themselves(stage: Stage) -> None:
     await finish(stage)
 
     assert (tagged(stage), (await shop_of(stage)).first_look) == (2, "complete")
-    assert (await first_look.find_rollout(stage.context, ORG)).reason == "first look"
+    run = await first_look.find_rollout(stage.context, ORG)
+    assert run is not None
+    assert run.reason == "first look"
 
 
 async def test_a_webhook_is_served_during_the_first_look(stage: Stage) -> None:

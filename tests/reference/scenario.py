@@ -179,7 +179,7 @@ class Scenario:
         plan = await exclusions.plan_exclusion(
             self.stage.context, shop, CustomerId(customer), rule, undo=undo
         )
-        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan", approved=True)
+        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan")
         excluded ^= {rule}
 
     async def toggle_shadow_mode(self) -> None:

@@ -46,7 +46,7 @@ async def test_unknown_customers_are_named_at_once(
 
     async def worker() -> None:
         await wait_until(lambda: redis.exists(keys.shop(ORG, "mark:5")))
-        await redis.hset(keys.shop(ORG, "mark:5"), "missing_since_ms", 1)
+        await redis.hset(keys.shop(ORG, "mark:5"), "missing_since_ms", "1")
 
     answered, result = await asyncio.gather(
         worker(), shop.tagger("replay", ORG, "--customers", "5", "--wait")

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from tests.workers.stage import Stage
+import pytest
+import structlog
+from arq.connections import ArqRedis
+
+from tests.workers.stage import Stage, staged
 
 
 async def test_a_rejected_token_pauses_the_shop_until_a_probe_succeeds(stage: Stage) -> None:
@@ -51,3 +55,26 @@ async def test_reported_deletions_do_not_hide_404s_without_a_webhook(stage: Stag
     await stage.turn()
 
     assert await stage.state("paused") == "mass_404"
+
+
+@pytest.mark.parametrize("dialect", ["omni", "admin"])
+async def test_a_token_without_the_scope_for_writing_is_not_taken_for_a_good_one_by_the_probe(
+    redis: ArqRedis, dialect: str
+) -> None:
+    async with staged(redis, dialect=dialect) as stage:
+        shop = stage.haravan.shop
+        scopes, shop.scopes = shop.scopes, ("com.read_customers",)
+        customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(10)]
+        await stage.mark(*customers)
+        with structlog.testing.capture_logs() as logged:
+            await stage.turn(40, rest_s=20)
+            await stage.drain.alerts.drain()
+        told = [line["text"] for line in logged if line["event"] == "alert"]
+        resumed = [line for line in logged if line.get("outcome") == "resumed"]
+
+        assert (await stage.state("paused"), resumed) == ("token_rejected", [])
+        assert "it may lack the scope com.write_customers" in told[0]
+
+        shop.scopes = scopes
+        await stage.turn(30, rest_s=20)
+        assert all(stage.haravan.tags(customer) == {"VIP"} for customer in customers)

@@ -212,7 +212,7 @@ async def test_a_second_walk_while_the_shop_waits_reads_what_changed(stage: Stag
 
 
 async def test_an_unreadable_customer_is_evaluated_after_the_first_look(stage: Stage) -> None:
-    """It has no tags to count. The rollout enqueues it: a later read may succeed, or it becomes a dead letter."""
+    """It has no tags to count. The rollout enqueues it: a later read may work, or it becomes a dead letter."""
     await publish(stage, FEW)
     odd, *others = stage.haravan.ids()
     scan = await make_scan(stage)

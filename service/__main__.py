@@ -51,7 +51,7 @@ def uvicorn_config(settings: Settings) -> uvicorn.Config:
         interface="asgi3",
         access_log=False,  # service/web/access_log.py
         log_config=None,
-        proxy_headers=False,  # no code uses the sender's address
+        proxy_headers=False,  # only the ops API uses the sender's address, see its routes
         server_header=False,
         date_header=False,
         limit_concurrency=MAX_CONNECTIONS,

@@ -25,8 +25,9 @@ from service.errors import Overloaded
 from service.runtime import LogFormat, configure_logging
 from service.settings import Settings
 from service.store.client import connect
+from service.store.encryption import KeyRing
 from service.store.rules import Versions
-from service.store.shops import Cipher, ShopRepository
+from service.store.shops import ShopRepository
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -171,7 +172,7 @@ def _initialize(settings: _StoreSettings) -> None:
 
 async def _open(settings: _StoreSettings) -> Context:
     redis = connect(settings.redis_url)
-    return Context(redis, ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis))
+    return Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
 
 
 def _exit_with_parent() -> None:

@@ -9,6 +9,7 @@ at a status.
     │   └── InvalidRules        a rules document, with the line and column of every error
     ├── Refused                 a person asked for something that is not allowed
     │   └── NeedsApproval       a publish that changes so much that a person must approve it
+    ├── Forbidden               a person asked for something that their role does not allow
     ├── NotFound                no such shop, version, run or customer
     ├── StoreUnavailable        Redis did not answer in time, or not at all
     │   └── QueueFull           too many webhooks wait for Redis
@@ -40,6 +41,10 @@ class MalformedData(TaggerError):
 
 class Refused(TaggerError):
     """A person asked for something that is not allowed. The message says why, and what to do."""
+
+
+class Forbidden(TaggerError):
+    """A person asked for something that their role does not allow. The message names the role that may do it."""
 
 
 class NotFound(TaggerError):

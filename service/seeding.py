@@ -23,12 +23,13 @@ RETRY_DELAY_S: Final = 1.0
 async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
     """Create the shop of the environment, or apply what changed in the environment since then. None without a shop.
 
-    A token that was replaced by command stays until the environment has another one. Raises Refused.
+    A token that was replaced by command stays until the environment has another one. The returned shop has no token.
+    A stored token that no key of SECRET_KEY opens is logged with the remedy, and the process goes on. Raises Refused.
     """
     if not settings.org_id:
         return None
     org = OrgId(settings.org_id)
-    return await shops.apply_environment(
+    shop = await shops.apply_environment(
         Shop(
             org=org,
             name=f"Shop {org}",
@@ -38,6 +39,11 @@ async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
             reserve=settings.api_reserve,
         )
     )
+    try:
+        await shops.get(org)
+    except MalformedData as exc:
+        structlog.get_logger().error("seed", outcome="unreadable_token", org=org, cause=str(exc))
+    return shop
 
 
 def read_rules_file(settings: Settings) -> RuleSet | None:

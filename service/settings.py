@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
@@ -23,7 +24,11 @@ DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
 DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
 DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is called from outside
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+MIN_KEY_VARIETY: Final = 8  # different characters; a random key of 32 hexadecimal digits has about 14
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
+LOOPBACK: Final = ("127.0.0.1", "::1")
+MIN_TOKEN: Final = 16  # characters
+TOKEN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,7 @@ class Settings:
     ops_tokens: Mapping[str, str] = field(default_factory=dict, repr=False)  # name -> token
     host: str = DEFAULT_HOST
     port: int = 8000
+    trusted_proxies: tuple[str, ...] = LOOPBACK  # addresses and networks
     serve: frozenset[Part] = frozenset({"webhooks", "console"})
     log_format: LogFormat = "json"
     rules_file: Path | None = None
@@ -65,6 +71,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         ops_tokens=reader.named("OPS_TOKENS"),
         host=reader.host("HOST", DEFAULT_HOST),
         port=reader.number("PORT", 8000, 1, 65535),
+        trusted_proxies=reader.networks("TRUSTED_PROXIES", LOOPBACK),
         serve=reader.parts("SERVE"),
         log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
         rules_file=reader.file("RULES_FILE"),
@@ -97,6 +104,33 @@ def find_gaps(settings: Settings) -> list[str]:
     return gaps
 
 
+def _token_problem(who: str, token: str, named: Mapping[str, str]) -> str:
+    """What is wrong with an entry of OPS_TOKENS, or an empty text. It shows no part of the entry, not even the name:
+    somebody may have written token=name.
+    """
+    if not token:
+        return "write name=token"
+    if not TOKEN_NAME.fullmatch(who):
+        return "the name has up to 40 letters A-Z, digits, dots, dashes and underscores"
+    if not (token.isascii() and token.isprintable()) or " " in token:
+        return "the token has characters that a header cannot carry; make one with: openssl rand -hex 32"
+    if len(token) < MIN_TOKEN:
+        return f"the token is shorter than {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
+    if who in named:
+        return "the name is that of an earlier entry, and the audit log could not tell the two apart"
+    if token in named.values():
+        return "the token is that of an earlier entry, and the audit log could not tell the two apart"
+    return ""
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text, strict=False)
+    except ValueError:
+        return False
+    return True
+
+
 class _Reader:
     """Reads variables and collects their problems."""
 
@@ -112,9 +146,10 @@ class _Reader:
 
     def keys(self, name: str) -> tuple[str, ...]:
         keys = self.items(name)
-        if any(len(key) < 32 for key in keys):
+        if any(len(key) < 32 or len(set(key)) < MIN_KEY_VARIETY for key in keys):
             self.problems.append(
-                f"{name}: each key needs 32 characters or more; make one with: openssl rand -hex 32"
+                f"{name}: each key needs 32 characters or more, {MIN_KEY_VARIETY} of them different; "
+                "make one with: openssl rand -hex 32"
             )
         return keys
 
@@ -138,14 +173,22 @@ class _Reader:
         return value
 
     def named(self, name: str) -> dict[str, str]:
+        """Name and token of each `name=token`. A problem names the position in the list, never a token."""
         named: dict[str, str] = {}
-        for item in self.items(name):
-            who, _, token = item.partition("=")
-            if not who.strip() or len(token.strip()) < 16:
-                self.problems.append(f"{name}: write name=token, with 16 characters or more in each token")
-                continue
-            named[who.strip()] = token.strip()
+        for position, item in enumerate(self.text(name).split(",") if self.text(name) else (), start=1):
+            who, _, token = (part.strip() for part in item.partition("="))
+            problem = _token_problem(who, token, named)
+            if problem:
+                self.problems.append(f"{name}, entry {position}: {problem}")
+            else:
+                named[who] = token
         return named
+
+    def networks(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
+        networks = self.items(name) or default
+        if not all(map(_is_network, networks)):
+            self.problems.append(f"{name}: write addresses or networks, such as 10.0.0.5 or 10.0.0.0/8")
+        return networks
 
     def host(self, name: str, default: str) -> str:
         value = self.text(name) or default

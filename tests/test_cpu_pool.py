@@ -20,7 +20,7 @@ from service.errors import NotFound, Overloaded
 from service.settings import Settings, read_settings
 
 pytestmark = pytest.mark.timeout(600)  # each starts processes
-KEY = "k" * 32
+KEY = "0123456789abcdef" * 2
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ MAX_LINES: Final = 60  # a shorter module needs no tests of its own
 
 # tests -> the modules that they cover; paths below tests/, and modules without `service.`
 COVERED_BY: Final = {
-    "deploy/test_files.py": "settings",
     "domain/customers/test_records.py": "domain.customers.customer domain.customers.tags",
     "domain/decisions/test_decide_tag.py": "domain.decisions.builder",
     "domain/documents/test_parser.py": "domain.rules.document domain.rules.scalars",
@@ -28,6 +27,7 @@ COVERED_BY: Final = {
     "publishing/test_preview.py": "publishing.draft store.customers.state",
     "store/client/test_scan.py": "store.jobs.runs",
     "store/client/test_scripts.py": "store.client.keys",
+    "store/customers/test_sealed_snapshots.py": "store.customers.snapshots",
     "store/history/test_retention.py": "store.history.ledger",
     "store/queue/test_dirty_property.py": "store.queue.lease store.queue.settlement",
     "store/shops/test_repository.py": "store.shops.deletion store.shops.model",
@@ -36,6 +36,7 @@ COVERED_BY: Final = {
     "web/ops/test_runs.py": "operations.replay web.ops.requests web.problems",
     "web/test_health.py": "store.jobs.worker_metrics store.queue.stats web.metrics",
     "web/webhooks/test_rejections.py": "alerts web.webhooks.metrics",
+    "workers/drain/test_settlement.py": "store.history.drift",
     "workers/haravan/test_dialects.py": "workers.haravan.dialects.admin workers.haravan.dialects.base workers.haravan.dialects.omni",
     "workers/haravan/test_errors.py": "errors",
     "workers/periodic/test_pending_jobs.py": "store.jobs.pending",

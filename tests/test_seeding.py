@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
@@ -13,19 +14,19 @@ from service.errors import InvalidSettings, Refused
 from service.seeding import read_rules_file, seed_rules, seed_shop
 from service.settings import Settings
 from service.store.client import keys
+from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 
 ORG = OrgId("1000000001")
-KEY = "k" * 32
+KEY = "0123456789abcdef" * 2
 GOM = Shop(ORG, "Nhà Gốm", "omni", "https://apis.haravan.com/com", "token-one")
 
 
 @pytest.fixture
 def shops(redis: ArqRedis) -> ShopRepository:
-    return ShopRepository(redis, Cipher((KEY,)))
+    return ShopRepository(redis, KeyRing((KEY,)))
 
 
 @pytest.fixture
@@ -48,7 +49,8 @@ async def test_the_shop_of_the_environment_is_created_once(shops: ShopRepository
 
     assert first == again
     assert first is not None
-    assert (first.token, first.dialect, first.reserve) == ("token-env", "omni", 10)
+    assert (first.dialect, first.reserve) == ("omni", 10)
+    assert (await shops.get_or_raise(ORG)).token == "token-env"
 
 
 async def test_an_admin_address_means_the_admin_dialect(shops: ShopRepository) -> None:
@@ -86,6 +88,32 @@ async def test_a_shop_added_by_command_gets_the_token_of_the_environment(shops: 
 
     shop = await shops.get_or_raise(ORG)
     assert (shop.token, shop.name) == ("token-env", "Nhà Gốm")
+
+
+async def test_a_token_sealed_with_a_lost_key_is_named_with_the_remedy_and_stops_no_start(
+    shops: ShopRepository, redis: ArqRedis
+) -> None:
+    await seed_shop(environment(), shops)
+    now = ShopRepository(redis, KeyRing(["another-key-" * 3]))
+
+    with structlog.testing.capture_logs() as log:
+        shop = await seed_shop(environment(), now)
+
+    assert shop is not None
+    assert [(line["outcome"], "tagger shops token ORG" in line["cause"]) for line in log] == [
+        ("unreadable_token", True)
+    ]
+
+
+async def test_after_the_loss_of_a_key_a_new_token_in_the_environment_is_applied(
+    shops: ShopRepository, redis: ArqRedis
+) -> None:
+    await seed_shop(environment(), shops)
+    now = ShopRepository(redis, KeyRing(["another-key-" * 3]))
+
+    await seed_shop(environment(access_token="token-env-2"), now)
+
+    assert (await now.get_or_raise(ORG)).token == "token-env-2"
 
 
 def settings(path: Path) -> Settings:

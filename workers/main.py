@@ -25,10 +25,11 @@ from service.runtime import BackgroundTasks, cancel_and_wait
 from service.seeding import seed_when_available
 from service.settings import Settings
 from service.store.client import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
+from service.store.encryption import KeyRing
 from service.store.jobs import Counters
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
-from service.store.shops import Cipher, ShopRepository
+from service.store.shops import ShopRepository
 from workers.drain import Drain
 from workers.haravan import open_session
 from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
@@ -85,7 +86,7 @@ class WorkerProcess:
             redis = connect(settings.redis_url)
             stack.push_async_callback(redis.aclose)
             session = await stack.enter_async_context(open_session())
-            shops = ShopRepository(redis, Cipher(settings.secret_keys))
+            shops = ShopRepository(redis, KeyRing(settings.secret_keys))
             context = Context(redis, shops, Versions(redis), self._clock_ms)
             counters = Counters(redis)
             alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))

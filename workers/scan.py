@@ -17,13 +17,22 @@ from typing import Final, Literal
 import structlog
 
 from service.context import Context
-from service.domain.customers import CustomerId, CustomerRecord, decode_snapshot, digest, encode_snapshot
+from service.domain.customers import CustomerId, CustomerRecord
 from service.domain.engine import CompiledRules
 from service.domain.sync import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
-from service.errors import ApiUnavailable, TaggerError
+from service.errors import ApiUnavailable, MalformedData, TaggerError
 from service.publishing import first_look
 from service.store.client import keys, load_script
-from service.store.customers import StoredCustomer, load_states, snapshots, to_stored_state
+from service.store.customers import (
+    StoredCustomer,
+    is_current,
+    kept_fields,
+    load_states,
+    read_snapshot,
+    seal_snapshot,
+    snapshots,
+    to_stored_state,
+)
 from service.store.jobs import runs
 from service.store.queue import dirty
 from service.store.rules import CompiledRulesCache
@@ -135,7 +144,11 @@ class CustomerScan:
         The snapshot of an unreadable customer is empty, so that the rollout enqueues it. A snapshot that a drain stores
         at the same moment may be replaced by this one: then the rollout reads that customer once more.
         """
-        found = {CustomerId(record.customer.id): encode_snapshot(record.customer) for record in page.records}
+        cipher, kept = self.shop.cipher, kept_fields(self.compiled.required_keys)
+        found = {
+            CustomerId(record.customer.id): seal_snapshot(record.customer, cipher, kept=kept)
+            for record in page.records
+        }
         found |= {
             unreadable.customer: b"" for unreadable in page.unreadable if unreadable.customer is not None
         }
@@ -172,15 +185,21 @@ class CustomerScan:
         snapshots = await self._snapshots(ids)
         now = await self.context.now_ms()
         batch = BatchContext(self.compiled, self.version, now, self.compiled.local_day(now))
+        cipher, kept = self.shop.cipher, kept_fields(self.compiled.required_keys)
         wrong: dict[CustomerId, str] = {}
         right: list[str | bytes | int] = []
         for customer, record in zip(ids, records, strict=True):
             settled = _settled(record, stored[customer], batch)
-            if settled is None or _is_outdated(snapshots[customer], record):
-                wrong[customer] = _probable_cause(snapshots[customer], record)
+            snapshot = snapshots[customer]
+            is_outdated = snapshot is not None and not is_current(
+                snapshot, record.customer, cipher, kept=kept
+            )
+            if settled is None or is_outdated:
+                wrong[customer] = _probable_cause(snapshot, is_outdated=is_outdated)
             else:
                 day = settled.decision.next_change
-                right += [customer, encode_snapshot(record.customer), "" if day is None else day]
+                sealed = seal_snapshot(record.customer, cipher, kept=kept)
+                right += [customer, sealed, "" if day is None else day]
         if right:
             await load_script("customers", "snapshot_insert_missing")(
                 self.context.redis, self.shop.org, *right
@@ -257,10 +276,10 @@ def _is_unchanged(known: StoredState, outcome: UpToDate) -> bool:
     return (before.ownership, before.holds) == (after.ownership, after.holds)
 
 
-def _probable_cause(snapshot: bytes | None, record: CustomerRecord) -> str:
+def _probable_cause(snapshot: bytes | None, *, is_outdated: bool) -> str:
     if snapshot is None:
         return UNKNOWN_CUSTOMER
-    return MISSED_WEBHOOK if _is_outdated(snapshot, record) else MISSED_WRITE
+    return MISSED_WEBHOOK if is_outdated else MISSED_WRITE
 
 
 def _is_older(snapshot: bytes | None, record: CustomerRecord) -> bool:
@@ -268,14 +287,6 @@ def _is_older(snapshot: bytes | None, record: CustomerRecord) -> bool:
     if snapshot is None:
         return False
     try:
-        return (decode_snapshot(snapshot).updated_ms or 0) < (record.customer.updated_ms or 0)
-    except TaggerError:
-        return True
-
-
-def _is_outdated(snapshot: bytes | None, record: CustomerRecord) -> bool:
-    """Whether the snapshot differs from the record or cannot be read."""
-    try:
-        return snapshot is not None and digest(decode_snapshot(snapshot)) != digest(record.customer)
-    except TaggerError:
+        return (read_snapshot(snapshot).facts.updated_ms or 0) < (record.customer.updated_ms or 0)
+    except MalformedData:
         return True

@@ -9,17 +9,20 @@ from typing import Annotated
 import typer
 
 from deploy.cli.commands import (
+    audit,
     customers,
     dead_letters,
     deliveries,
     doctor,
     explain,
+    keys,
     replay,
     rules,
     run,
     scan,
     shops,
     subscription,
+    tokens,
 )
 from deploy.cli.exit_codes import exit_with
 from deploy.cli.inputs import load_env_file, settings_source
@@ -52,6 +55,9 @@ app.add_typer(shops.app, name="shops", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(tokens.app, name="tokens", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(audit.app, name="audit", rich_help_panel=INSPECT_AND_REPAIR)
+app.add_typer(keys.app, name="keys", rich_help_panel=SHOPS_AND_RULES)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(deliveries.deliveries)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(explain.explain)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=INSPECT_AND_REPAIR)

@@ -77,8 +77,9 @@ async def open_context() -> AsyncIterator[CliContext]:
     """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`. Raises StoreUnavailable."""
     from service.settings import read_settings
     from service.store.client import connect
+    from service.store.encryption import KeyRing
     from service.store.rules import Versions
-    from service.store.shops import Cipher, ShopRepository
+    from service.store.shops import ShopRepository
 
     _log_only_warnings()
     environ = dict(os.environ)
@@ -91,7 +92,7 @@ async def open_context() -> AsyncIterator[CliContext]:
     try:
         await _check_connection(redis)
         yield CliContext(
-            settings, redis, ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis)
+            settings, redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis)
         )
     finally:
         await redis.aclose()

@@ -20,6 +20,7 @@ from deploy.local import error_console, project_folder
 from service.errors import InvalidSettings, MalformedData, Refused
 
 if TYPE_CHECKING:
+    from service.domain.access import Actor
     from service.domain.rules import RuleSet
 
 Lang = Annotated[Literal["vi", "en"], typer.Option(help="The language of the sentences.")]
@@ -148,12 +149,14 @@ def read_rules_file(file: Path) -> RuleSet:
         raise typer.Exit(1) from exc
 
 
-def current_user() -> str:
-    """The name of this user, for histories and audit entries."""
+def current_actor() -> Actor:
+    """The user of this process, for histories and audit entries."""
+    from service.domain.access import shell_user
+
     try:
-        return getpass.getuser()
+        return shell_user(getpass.getuser())
     except (OSError, KeyError):  # a container's user may have no name
-        return "command line"
+        return shell_user("command line")
 
 
 def _json_or_text(text: str) -> Any:

@@ -86,6 +86,7 @@ def _counts(tag: TagPreview) -> dict[str, int]:
         "kept": tag.kept + tag.downgrade,
         "left": tag.not_ours + tag.left,
         "excluded": tag.excluded,
+        "undecided": tag.undecided,
         "stopped": tag.stopped,
     }
 

@@ -32,8 +32,9 @@ from service.errors import Refused, StoreUnavailable
 from service.seeding import seed
 from service.settings import Settings, read_settings
 from service.store.client import connect
+from service.store.encryption import KeyRing
 from service.store.rules import Versions
-from service.store.shops import Cipher, ShopRepository, save_first_look
+from service.store.shops import ShopRepository, save_first_look
 
 ORG: Final = OrgId("1000000001")
 RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"
@@ -105,7 +106,7 @@ async def start(
         settings = read_settings(environ)
         redis = connect(url)
         stack.push_async_callback(redis.aclose)
-        context = Context(redis, ShopRepository(redis, Cipher(settings.secret_keys)), Versions(redis))
+        context = Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
         rule_set = await _seed(context, settings, on_ready)
         for spec in service_processes({**_inherited_environ(), **environ}, logs=folder):
             await supervisor.start(spec)

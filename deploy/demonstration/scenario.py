@@ -28,6 +28,7 @@ from deploy.demonstration.view import (
     status_parts,
 )
 from deploy.sandbox import ShopHandle, fake_data
+from service.domain.access import shell_user
 from service.domain.customers import TEN_THOUSANDTHS, Customer, CustomerId, fold
 from service.operations import Selection, create_replay
 
@@ -221,7 +222,7 @@ class DemoRun:
             self.environment.context,
             ORG,
             Selection(customers, "everybody"),
-            by="demo",
+            by=shell_user("demo"),
             reason="first evaluation",
         )
 

@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 from service.errors import Refused
+
+PRIVATE_UMASK: Final = 0o077  # of processes: only this user can read what they create
+PRIVATE_MODE: Final = 0o700
 
 
 def project_folder() -> Path:
@@ -20,7 +24,23 @@ def project_folder() -> Path:
 
 def data_folder() -> Path:
     """The folder of `tagger up`: the files of its Redis server, and its secret key."""
-    return project_folder() / ".tagger" / "up"
+    return _state_folder() / "up"
+
+
+def _state_folder() -> Path:
+    return project_folder() / ".tagger"
+
+
+def create_private_folder(folder: Path) -> None:
+    """Create the folder and its missing parents, so that only this user can read them.
+
+    Its files have personal data. A folder that exists already, and `.tagger` above it, become private as well.
+    """
+    for path in (*reversed(folder.parents), folder):
+        path.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+    for path in (folder, _state_folder()):
+        if path.is_dir():
+            path.chmod(PRIVATE_MODE)
 
 
 def local_redis_url() -> str | None:
@@ -35,7 +55,7 @@ def lock_folder(folder: Path) -> Iterator[Path]:
 
     The lock ends with the process, however it ends.
     """
-    folder.parent.mkdir(parents=True, exist_ok=True)
+    create_private_folder(folder.parent)
     with folder.with_suffix(".lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -50,7 +70,7 @@ def local_secret_key(*, create: bool = False) -> str | None:
     if not file.is_file():
         if not create:
             return None
-        file.parent.mkdir(parents=True, exist_ok=True)
+        create_private_folder(file.parent)
         file.touch(mode=0o600)
         file.write_text(secrets.token_hex(32) + "\n", encoding="ascii")
     return file.read_text(encoding="ascii").strip()
@@ -63,7 +83,7 @@ def demo_folder() -> Iterator[Path]:
         name = "demo" if number == 1 else f"demo-{number}"
         with ExitStack() as stack:
             try:
-                folder = stack.enter_context(lock_folder(project_folder() / ".tagger" / name))
+                folder = stack.enter_context(lock_folder(_state_folder() / name))
             except Refused:
                 continue
             yield folder

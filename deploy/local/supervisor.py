@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from deploy.local.paths import PRIVATE_UMASK, create_private_folder
+
 POLL_INTERVAL_S: Final = 0.1
 GRACE_S: Final = 15.0  # a worker finishes its current drain run
 PR_SET_PDEATHSIG: Final = 1
@@ -60,6 +62,7 @@ class Supervisor:
                 stderr=output,
                 env=dict(spec.environ) if spec.environ is not None else None,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
                 preexec_fn=die_with_parent(),
             )
         (self._last if stop_last else self._running).append((spec, process))
@@ -119,7 +122,7 @@ def _output(log: Path | None) -> Iterator[int | None]:
     if log is None:
         yield None
         return
-    log.parent.mkdir(parents=True, exist_ok=True)
+    create_private_folder(log.parent)
     handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         yield handle

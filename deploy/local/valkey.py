@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from deploy.local.aof_repair import repair_aof
+from deploy.local.paths import create_private_folder
 from deploy.local.supervisor import ProcessSpec, Supervisor
 from service.errors import StoreUnavailable
 
@@ -125,7 +126,7 @@ def _options(folder: Path, socket: Path) -> list[str]:
 @contextmanager
 def _socket(folder: Path) -> Iterator[Path]:
     """Create the folder and yield the socket's path: in the folder, or in a temporary one if that path is too long."""
-    folder.mkdir(parents=True, exist_ok=True)
+    create_private_folder(folder)
     path = folder / "store.sock"
     if len(bytes(path)) <= MAX_SOCKET_PATH:
         path.unlink(missing_ok=True)

@@ -1,20 +1,51 @@
-"""What people ask for about customers: replay, claims, exclusions, explanations.
+"""What people ask for about customers, shops, tokens and keys: replay, claims, exclusions, explanations, personal data.
 
-The ops API and the command line call these functions, and a worker executes claims."""
+The ops API and the command line call these functions, and a worker executes claims. Each change is recorded in the audit
+log."""
 
 from service.operations import claims, exclusions
 from service.operations.claims import Claim
+from service.operations.dead_letters import discard_dead_letters, retry_dead_letters
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
+from service.operations.key_rotation import KeyStatus, KeyUse, key_status, rotate_keys
+from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
 from service.operations.replay import Selection, create_replay, select_customers
+from service.operations.shops import (
+    add_shop,
+    pause_shop,
+    remove_shop,
+    replace_token,
+    replace_webhook_secret,
+    resume_shop,
+)
+from service.operations.tokens import add_token, list_tokens, revoke_token
 
 __all__ = [
     "Claim",
+    "Erasure",
     "Exclusion",
+    "KeyStatus",
+    "KeyUse",
     "Selection",
+    "add_shop",
+    "add_token",
     "claims",
     "create_replay",
+    "discard_dead_letters",
+    "erase_personal_data",
     "exclusions",
     "explain_for_shop",
+    "export_personal_data",
+    "key_status",
+    "list_tokens",
+    "pause_shop",
+    "remove_shop",
+    "replace_token",
+    "replace_webhook_secret",
+    "resume_shop",
+    "retry_dead_letters",
+    "revoke_token",
+    "rotate_keys",
     "select_customers",
 ]

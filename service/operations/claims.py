@@ -18,6 +18,7 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
+from service.domain.access import Actor, Role
 from service.domain.customers import Customer, CustomerId, OrgId, fold
 from service.domain.decisions import (
     OWNERSHIP_CODEC,
@@ -165,34 +166,37 @@ async def plan_restoration(context: Context, shop: Shop, tag: str) -> Claim:
 
 
 async def apply_claim(
-    context: Context, shop: Shop, claim: Claim, *, by: str, approved: bool = False
+    context: Context, shop: Shop, claim: Claim, *, by: Actor, approved: bool = False
 ) -> Run | None:
     """Store the claim as a pending job and return its run. None if the claim has no customers.
 
     If the same claim is still pending, its run is returned and nothing is stored. Raises Refused if a retraction
-    exceeds the publish guard and is not `approved`.
+    exceeds the publish guard and is not `approved`, Forbidden for an approval by a marketer.
     """
-    if claim.guard is not None and claim.guard.needs_approval and not approved:
-        raise Refused(
-            f"this needs an approval: it removes {len(claim.new_owners)} tags, more than "
-            f"{min(claim.guard.most_customers, claim.guard.most_removed)}"
-        )
+    if claim.guard is not None and claim.guard.needs_approval:
+        if not approved:
+            raise Refused(
+                f"this needs an approval: it removes {len(claim.new_owners)} tags, more than "
+                f"{min(claim.guard.most_customers, claim.guard.most_removed)}"
+            )
+        by.require(Role.OPS, "approve a change beyond the guard")
     redis, org = context.redis, shop.org
-    details: dict[str, Any] = {"tag": claim.tag, "customers": len(claim.new_owners)}
     if not claim.new_owners:
-        await audit_log.append(redis, org, by=by, action=claim.action, details=details)
         return None
     if (run := await _pending_run(redis, org, claim)) is not None:
         return run
     run_id, now_ms = await runs.next_id(redis, org, claim.action), await context.now_ms()
     reason, args = f"{claim.action} {claim.tag}", ClaimArgs(claim.tag, claim.action, claim.matching_only)
-    async with redis.pipeline() as pipe:
+    summary = f"tag {claim.tag}: {len(claim.new_owners)} customers, run {run_id}"
+    async with (
+        audit_log.recorded(redis, by, claim.action, org=org, summary=summary),
+        redis.pipeline() as pipe,
+    ):
         runs.queue_create(
-            pipe, org, run_id, kind=claim.action, by=by, reason=reason, now_ms=now_ms, pending=1
+            pipe, org, run_id, kind=claim.action, by=by.name, reason=reason, now_ms=now_ms, pending=1
         )
         pending.queue_save(pipe, PendingJob(org, "claim", run_id, msgspec.to_builtins(args)))
         await pipe.execute()
-    await audit_log.append(redis, org, by=by, action=claim.action, details=details | {"run": run_id})
     return await runs.get(redis, org, run_id)
 
 
@@ -228,7 +232,8 @@ async def _load_population(
     versions = context.versions
     number = await versions.live_number(shop.org)
     compiled = await versions.compiled(shop.org, number, timezone=shop.timezone, currency=shop.currency)
-    return compiled, await load_population(context.redis, shop.org, compiled, now_ms=now_ms), number
+    population = await load_population(context.redis, shop.org, compiled, now_ms=now_ms, cipher=shop.cipher)
+    return compiled, population, number
 
 
 def _customers(population: Population) -> Iterator[tuple[Customer, CustomerState]]:

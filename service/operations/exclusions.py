@@ -8,6 +8,7 @@ from typing import Any
 from arq.connections import ArqRedis
 
 from service.context import Context
+from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import explain_customer
 from service.errors import NotFound
@@ -51,7 +52,7 @@ async def plan_exclusion(
     return Exclusion(customer, rule, undo, after != before, explanation.add, explanation.remove)
 
 
-async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *, by: str) -> None:
+async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *, by: Actor) -> None:
     """Store the exclusion and enqueue the customer. Does nothing if it changes nothing."""
     if not exclusion.changed:
         return
@@ -61,14 +62,12 @@ async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *,
     key, field = keys.shop(shop.org, "exclusions"), str(customer)
     before = await _excluded_rules(redis, shop.org, customer)
     after = before - {rule} if exclusion.undo else before | {rule}
-    if after:
-        await client.hset(key, field, encode_exclusions(after))
-    else:
-        await client.hdel(key, field)
-    action = "include" if exclusion.undo else "exclude"
-    await audit_log.append(
-        redis, shop.org, by=by, action=action, details={"customer": customer, "rule": rule}
-    )
+    action, summary = "include" if exclusion.undo else "exclude", f"customer {customer}, rule {rule}"
+    async with audit_log.recorded(redis, by, action, org=shop.org, summary=summary):
+        if after:
+            await client.hset(key, field, encode_exclusions(after))
+        else:
+            await client.hdel(key, field)
     await dirty.mark_dirty_customers(redis, shop.org, [customer], cause="exclude", lane="live")
 
 

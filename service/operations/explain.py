@@ -11,7 +11,7 @@ import msgspec
 from arq.connections import ArqRedis
 
 from service.context import Context
-from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot, fold
+from service.domain.customers import Customer, CustomerId, OrgId, fold
 from service.domain.engine import CompiledRules
 from service.domain.explain import (
     CustomerExplanation,
@@ -27,7 +27,7 @@ from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
 from service.publishing import first_look
 from service.store.client import keys
-from service.store.customers import load_states, snapshots, to_stored_state
+from service.store.customers import kept_fields, load_states, read_snapshot, snapshots, to_stored_state
 from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
 from service.store.queue import DeadLetter, dead_letters
 from service.store.rules import Versions
@@ -163,7 +163,7 @@ async def load_explanation(
     compiled = await context.versions.compiled(
         shop.org, number, timezone=shop.timezone, currency=shop.currency
     )
-    snapshot = await _snapshot(redis, shop.org, customer)
+    snapshot = await _snapshot(redis, shop, customer, needed=kept_fields(compiled.required_keys))
     stored = to_stored_state((await load_states(redis, shop.org, [customer]))[customer])
     return compiled, ExplainInput(
         customer=snapshot,
@@ -198,8 +198,8 @@ async def _former_rules(
     return former
 
 
-async def _snapshot(redis: ArqRedis, org: OrgId, customer: CustomerId) -> Customer:
-    packed = await redis.hget(keys.shop(org, "snapshots"), str(customer))
+async def _snapshot(redis: ArqRedis, shop: Shop, customer: CustomerId, *, needed: frozenset[str]) -> Customer:
+    packed = await redis.hget(keys.shop(shop.org, "snapshots"), str(customer))
     if packed is None:
-        raise NotFound(f"customer {customer} of shop {org} was never evaluated")
-    return decode_snapshot(packed)
+        raise NotFound(f"customer {customer} of shop {shop.org} was never evaluated")
+    return read_snapshot(packed).open(shop.cipher, needed=needed)

@@ -1,18 +1,19 @@
-"""Replay: select customers, and enqueue them in the bulk lane as a run."""
+"""Evaluate customers again: replay selected ones as a run, and retry or close dead letters."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 from service.context import Context
+from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
-from service.errors import Refused
+from service.errors import NotFound, Refused
 from service.publishing import first_look
 from service.store.customers import snapshots
-from service.store.history import deliveries
+from service.store.history import audit_log, deliveries
 from service.store.jobs import Run, runs
-from service.store.queue import list_open
+from service.store.queue import dead_letters, list_open
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ async def create_replay(
     org: OrgId,
     selection: Selection,
     *,
-    by: str,
+    by: Actor,
     reason: str,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> Run:
@@ -79,13 +80,41 @@ async def create_replay(
     """
     if not selection.customers:
         raise Refused(f"nothing to replay: no customer matches ({selection.description})")
-    return await runs.start(
-        context.redis,
-        org,
-        selection.customers,
-        kind="replay",
-        by=by,
-        reason=reason or selection.description,
-        now_ms=await context.now_ms(),
-        on_marked=on_marked,
-    )
+    summary = f"{len(selection.customers)} customers: {selection.description}"
+    async with audit_log.recorded(context.redis, by, "replay", org=org, summary=summary):
+        return await runs.start(
+            context.redis,
+            org,
+            selection.customers,
+            kind="replay",
+            by=by.name,
+            reason=reason or selection.description,
+            now_ms=await context.now_ms(),
+            on_marked=on_marked,
+        )
+
+
+async def retry_dead_letters(
+    context: Context, org: OrgId, *, customers: Collection[CustomerId] | None = None, by: Actor
+) -> list[CustomerId]:
+    """Evaluate customers with open dead letters again, by default all. A success closes their letters.
+
+    Returns the customers. Those without an open letter are left out.
+    """
+    letters = {letter.customer for letter in await dead_letters.list_open(context.redis, org)}
+    chosen = sorted(letters if customers is None else letters.intersection(customers))
+    if chosen:
+        summary = f"{len(chosen)} customers"
+        async with audit_log.recorded(context.redis, by, "retry_dead_letters", org=org, summary=summary):
+            await dead_letters.retry(context.redis, org, chosen)
+    return chosen
+
+
+async def discard_dead_letters(context: Context, org: OrgId, customer: CustomerId, *, by: Actor) -> None:
+    """Close a customer's dead letters without evaluating the customer. Raises NotFound if there is none."""
+    if not await dead_letters.for_customer(context.redis, org, customer):
+        raise NotFound(f"customer {customer} has no open dead letter")
+    async with audit_log.recorded(
+        context.redis, by, "discard_dead_letters", org=org, summary=f"customer {customer}"
+    ):
+        await dead_letters.discard(context.redis, org, customer)

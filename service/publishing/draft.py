@@ -135,12 +135,20 @@ async def draft_for(
     check_currency(rule_set, shop.currency)
     compiled = compile_version(rule_set, inherited=inherited)
     live_rules = await context.versions.document(shop.org, parent) if parent else RuleSet()
-    population = await preview.load_population(
-        context.redis, shop.org, compiled, now_ms=await context.now_ms(), restores=restores
+    population, unreadable = await preview.load_population_and_unreadable(
+        context.redis,
+        shop.org,
+        compiled,
+        now_ms=await context.now_ms(),
+        cipher=shop.cipher,
+        restores=restores,
     )
+    lacking = len({customer.id for customer in population.customers}.intersection(unreadable))
     customers = await snapshots.get_count(context.redis, shop.org)
     number = parent + 1 if number is None else number
-    report = preview.build_report(shop, population, compiled, version=number, customers=customers)
+    report = preview.build_report(
+        shop, population, compiled, version=number, customers=customers, lacking=lacking
+    )
     draft = Draft(
         shop.org, rule_set, inherited, compiled, parent, live_rules, report, shop.shadow, shop.first_look
     )

@@ -14,10 +14,12 @@ import msgspec
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
+from service.domain.access import Actor, Role
 from service.domain.customers import OrgId
 from service.errors import Refused
 from service.publishing import rollout
 from service.publishing.draft import Draft, draft_live_rules
+from service.publishing.publish import describe_effect
 from service.store.history import audit_log
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.shops import FirstLook, Shop
@@ -86,24 +88,27 @@ async def draft_approval(context: Context, shop: Shop) -> Draft:
     return await draft_first_look(context, shop)
 
 
-async def approve(context: Context, shop: Shop, draft: Draft, *, by: str) -> Run | None:
+async def approve(context: Context, shop: Shop, draft: Draft, *, by: Actor) -> Run | None:
     """End the first look with an approval; a worker then enqueues the customers that change. None without rules.
 
-    Raises Refused if other rules were published since the draft.
+    Raises Forbidden for a marketer, and Refused if other rules were published since the draft.
     """
+    by.require(Role.OPS, "approve a change beyond the guard")
     redis, org, number = context.redis, shop.org, draft.parent
     verdict = Verdict(number, needs_approval=True, may_remove=draft.report.preview.removed)
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
     def queue(pipe: Any) -> None:
-        _queue_rollout(pipe, org, run_id, verdict, by=by, now_ms=now_ms)
+        _queue_rollout(pipe, org, run_id, verdict, by=by.name, now_ms=now_ms)
 
-    if not await context.versions.settle_first_look(
-        org, "complete", before="waiting", live=number, extend=queue
-    ):
-        raise Refused("other rules went live meanwhile, or somebody else approved: look at the preview again")
-    details = {"version": number, **draft.report.summary}
-    await audit_log.append(redis, org, by=by, action="approve", details=details)
+    summary = f"version {number}: {describe_effect(draft.report, approved=True)}"
+    async with audit_log.recorded(redis, by, "approve", org=org, summary=summary):
+        if not await context.versions.settle_first_look(
+            org, "complete", before="waiting", live=number, extend=queue
+        ):
+            raise Refused(
+                "other rules went live meanwhile, or somebody else approved: look at the preview again"
+            )
     return await runs.get(redis, org, run_id) if number else None
 
 

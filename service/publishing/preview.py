@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot
+from service.domain.customers import Customer, CustomerId, OrgId
 from service.domain.decisions import EMPTY_STATE, CustomerState, RestoresByCustomer, merge_restores
 from service.domain.engine import CompiledRules
 from service.domain.preview import (
@@ -25,13 +25,15 @@ from service.domain.preview import (
     lint_coverage,
     lint_leftovers,
     lint_matches,
+    lint_missing,
     lint_spellings,
     preview,
 )
 from service.domain.sync import REVERTS_CODEC, suppressed_tags
 from service.errors import MalformedData
 from service.store.client import keys, scan_hash
-from service.store.customers import to_state
+from service.store.customers import PERSONAL_KEYS, kept_fields, read_snapshot, to_state
+from service.store.encryption import ShopCipher
 from service.store.shops import Shop
 
 NO_RESTORES: Final[RestoresByCustomer] = {}
@@ -72,13 +74,18 @@ async def load_population(
     compiled: CompiledRules,
     *,
     now_ms: int,
+    cipher: ShopCipher,
     restores: RestoresByCustomer = NO_RESTORES,
 ) -> Population:
     """All customers with a snapshot, except unreadable ones: the next reading of the customer replaces those.
 
-    `restores` are the tags that these rules, as a roll-back, restore.
+    `cipher` opens their personal fields, if the rules read one. `restores` are the tags that these rules, as a
+    roll-back, restore.
     """
-    return (await load_population_and_unreadable(redis, org, compiled, now_ms=now_ms, restores=restores))[0]
+    population, _ = await load_population_and_unreadable(
+        redis, org, compiled, now_ms=now_ms, cipher=cipher, restores=restores
+    )
+    return population
 
 
 async def load_population_and_unreadable(
@@ -87,15 +94,25 @@ async def load_population_and_unreadable(
     compiled: CompiledRules,
     *,
     now_ms: int,
+    cipher: ShopCipher,
     restores: RestoresByCustomer = NO_RESTORES,
 ) -> tuple[Population, list[CustomerId]]:
-    """The population, and the customers whose snapshot is unreadable."""
+    """The population, and the customers whose snapshot is unreadable, or lacks a field that the rules read.
+
+    The latter are in the population, too: the rules that read the field decide nothing for them.
+    """
+    opener = cipher if compiled.required_keys & PERSONAL_KEYS else None
+    needed = kept_fields(compiled.required_keys)
+    lacking: set[int] = set()
     hashes = {name: await _load_hash(redis, org, name) for name in STATE_HASHES}
     readable: dict[int, tuple[Customer, CustomerState]] = {}  # by id: a scan may return a customer twice
     ids: set[int] = set()
     async for page in scan_hash(redis, keys.shop(org, "snapshots")):
         page_ids = set(map(int, page))
-        readable.update((pair[0].id, pair) for pair in _decode_page(page, hashes))
+        for customer, state, kept in _decode_page(page, hashes, opener, needed):
+            readable[customer.id] = customer, state
+            if not needed <= kept:
+                lacking.add(customer.id)
         for customer_id in restores.keys() & page_ids & readable.keys():
             customer, state = readable[customer_id]
             merged = merge_restores(state.restores, restores[customer_id], undone=compiled.rolled_back)
@@ -107,7 +124,7 @@ async def load_population_and_unreadable(
         now_ms=now_ms,
         suppressed=await _suppressed_tags(redis, org, now_ms=now_ms),
     )
-    return population, [CustomerId(customer) for customer in sorted(ids - readable.keys())]
+    return population, [CustomerId(customer) for customer in sorted((ids - readable.keys()) | lacking)]
 
 
 def build_report(
@@ -117,23 +134,37 @@ def build_report(
     *,
     version: int,
     customers: int | None = None,
+    lacking: int = 0,
 ) -> PreviewReport:
-    """Evaluate all customers: about a second for 100,000. `customers` is the size of the shop, None if unknown."""
+    """Evaluate all customers: about a second for 100,000. `customers` is the size of the shop, None if unknown.
+
+    `lacking` customers have no e-mail, phone or note in their snapshot, and the rules read it: nobody knows yet what
+    changes for them, so they count as changed for the guard.
+    """
     result = preview(population, compiled, version=version)
     tag_counts = Counter(tag for customer in population.customers for tag in customer.tags)
     return PreviewReport(
         preview=result,
         cost=estimate_cost(result, one_call=shop.dialect == "admin"),
-        guard=check_guard(result, customers=customers),
+        guard=_guard(result, lacking, customers),
         warnings=(
             *lint_coverage(known=len(population), customers=customers, org=shop.org),
+            *([LintWarning("not_stored", "", params={"count": lacking})] if lacking else ()),
             *lint(compiled, today=population.today),
+            *lint_missing(compiled, population.customers),
             *lint_matches(compiled, result),
             *lint_leftovers(result, org=shop.org),
             *lint_spellings(compiled, tag_counts),
         ),
         unscanned=None if customers is None else max(0, customers - len(population)),
     )
+
+
+def _guard(result: Preview, lacking: int, customers: int | None) -> PublishGuard:
+    guard = check_guard(result, customers=customers)
+    if lacking <= guard.most_customers or "share" in guard.why:
+        return guard
+    return msgspec.structs.replace(guard, needs_approval=True, why=("share", *guard.why))
 
 
 def to_dict(report: PreviewReport) -> dict[str, Any]:
@@ -164,12 +195,20 @@ async def _suppressed_tags(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[
 
 
 def _decode_page(
-    page: Mapping[bytes, bytes], hashes: Mapping[str, Mapping[bytes, bytes]]
-) -> Iterator[tuple[Customer, CustomerState]]:
+    page: Mapping[bytes, bytes],
+    hashes: Mapping[str, Mapping[bytes, bytes]],
+    cipher: ShopCipher | None,
+    needed: frozenset[str],
+) -> Iterator[tuple[Customer, CustomerState, frozenset[str]]]:
+    """The readable customers with their states and the optional fields that their snapshots keep.
+
+    Without a cipher, personal fields stay sealed.
+    """
     owned, held, excluded, restores = (hashes[name] for name in STATE_HASHES)
     for field, snapshot in page.items():
         try:
-            customer = decode_snapshot(snapshot)
+            stored = read_snapshot(snapshot)
+            customer = stored.facts if cipher is None else stored.open(cipher, needed=needed)
             if field in owned or field in held or field in excluded or field in restores:
                 state = to_state(
                     owned=owned.get(field),
@@ -181,4 +220,4 @@ def _decode_page(
                 state = EMPTY_STATE
         except MalformedData:
             continue
-        yield customer, state
+        yield customer, state, stored.kept

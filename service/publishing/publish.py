@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from service.context import Context
+from service.domain.access import Actor, Role
 from service.domain.documents import content_id
 from service.domain.rules import RuleSet
 from service.errors import Refused
@@ -39,7 +40,7 @@ async def publish_draft(
     shop: Shop,
     draft: Draft,
     *,
-    by: str,
+    by: Actor,
     note: str,
     approved: bool = False,
     action: str = "publish",
@@ -47,10 +48,10 @@ async def publish_draft(
     """Make the draft live; a worker then enqueues the customers that change.
 
     If a first look waits for approval, this publish takes its place: the draft counts every customer. Raises
-    NeedsApproval, or Refused if another version was published since the draft.
+    NeedsApproval, or Forbidden for an approval by a marketer, or Refused if another version was published since the
+    draft.
     """
-    if draft.report.guard.needs_approval and not approved:
-        raise NeedsApproval(draft.report)
+    require_approval(draft.report, approved=approved, by=by)
     run_id, now_ms = await runs.next_id(context.redis, shop.org, "publish"), await context.now_ms()
 
     def queue_rollout(pipe: Any, version: Version) -> None:
@@ -63,28 +64,44 @@ async def publish_draft(
             shop.org,
             run_id,
             version=version.number,
-            by=by,
+            by=by.name,
             reason=rollout.reason_of(version),
             may_remove=draft.report.preview.removed,
             now_ms=now_ms,
         )
 
-    version = await context.versions.publish(
-        shop.org,
-        draft.rule_set,
-        author=by,
-        note=note,
-        parent=draft.parent,
-        preview=draft.report.summary,
-        inherited=draft.inherited,
-        first_look=draft.first_look,
-        extend=queue_rollout,
-    )
-    details = {"version": version.number, "content": version.content, "note": note, **draft.report.summary}
-    await audit_log.append(
-        context.redis, shop.org, by=by, action=action, details=details | {"approved": approved}
-    )
+    summary = f"version {draft.parent + 1}: {describe_effect(draft.report, approved=approved)}"
+    async with audit_log.recorded(context.redis, by, action, org=shop.org, summary=summary):
+        version = await context.versions.publish(
+            shop.org,
+            draft.rule_set,
+            author=by.name,
+            note=note,
+            parent=draft.parent,
+            preview=draft.report.summary,
+            inherited=draft.inherited,
+            first_look=draft.first_look,
+            extend=queue_rollout,
+        )
     return Published(version, None if draft.is_deferred else await runs.get(context.redis, shop.org, run_id))
+
+
+def require_approval(report: PreviewReport, *, approved: bool, by: Actor) -> None:
+    """Check that what exceeds the guard is approved, and by somebody who may. Raises NeedsApproval, Forbidden."""
+    if report.guard.needs_approval:
+        if not approved:
+            raise NeedsApproval(report)
+        by.require(Role.OPS, "approve a change beyond the guard")
+
+
+def describe_effect(report: PreviewReport, *, approved: bool) -> str:
+    """The numbers of a preview for the audit log."""
+    preview = report.preview
+    effect = (
+        f"touches {preview.touched} of {preview.customers} customers, adds {preview.added} tags, "
+        f"removes {preview.removed}"
+    )
+    return f"{effect}, approved" if approved and report.guard.needs_approval else effect
 
 
 async def find_same_rules(context: Context, shop: Shop, rule_set: RuleSet) -> Version | None:
@@ -102,7 +119,7 @@ async def find_same_rollback(
 
 
 async def roll_back(
-    context: Context, shop: Shop, draft: Draft, *, to: int, by: str, note: str, approved: bool = False
+    context: Context, shop: Shop, draft: Draft, *, to: int, by: Actor, note: str, approved: bool = False
 ) -> Published:
     """Publish the draft of an earlier version."""
     return await publish_draft(

@@ -101,7 +101,12 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     compiled = await _compile(context, org, version)
     restores = await rollback.pending(context, org, numbers, version)
     population, unreadable = await preview.load_population_and_unreadable(
-        redis, org, compiled, now_ms=now_ms, restores=restores
+        redis,
+        org,
+        compiled,
+        now_ms=now_ms,
+        cipher=await context.shops.cipher(org),
+        restores=restores,
     )
     plan = publish_plan(population, compiled, version=version.number)
     await _schedule(redis, org, plan.next_change_days)
@@ -152,7 +157,12 @@ async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation
         return None
     compiled = await _compile(context, org, version)
     population = await preview.load_population(
-        redis, org, compiled, now_ms=await context.now_ms(), restores=restores
+        redis,
+        org,
+        compiled,
+        now_ms=await context.now_ms(),
+        cipher=await context.shops.cipher(org),
+        restores=restores,
     )
     customers = await rollback.assign(redis, org, restores, population, changing=restores.keys())
     return Evaluation(version, customers, [], [])

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any, Final
 
 from service.context import Context
+from service.domain.access import Actor
 from service.errors import Refused
 from service.publishing import rollout
 from service.publishing.draft import Draft, draft_live_rules
-from service.publishing.publish import NeedsApproval
+from service.publishing.publish import describe_effect, require_approval
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.shops import Shop, queue_first_look
@@ -16,12 +17,12 @@ from service.store.shops import Shop, queue_first_look
 RUN_REASON: Final = "shadow mode ended"
 
 
-async def begin_shadow_mode(context: Context, shop: Shop, *, by: str) -> bool:
+async def begin_shadow_mode(context: Context, shop: Shop, *, by: Actor) -> bool:
     """Begin shadow mode: from now on nothing is written, including earlier decisions. False if it was on already."""
     if shop.shadow:
         return False
-    await context.shops.set_shadow(shop.org, shadow=True)
-    await audit_log.append(context.redis, shop.org, by=by, action="shadow", details={})
+    async with audit_log.recorded(context.redis, by, "shadow", org=shop.org, summary="shadow mode on"):
+        await context.shops.set_shadow(shop.org, shadow=True)
     return True
 
 
@@ -33,15 +34,14 @@ async def draft_end_of_shadow_mode(context: Context, shop: Shop) -> Draft:
 
 
 async def end_shadow_mode(
-    context: Context, shop: Shop, draft: Draft, *, by: str, approved: bool = False
+    context: Context, shop: Shop, draft: Draft, *, by: Actor, approved: bool = False
 ) -> Run | None:
     """End shadow mode; a worker then enqueues the customers that change, as a run.
 
-    None if the shop has no rules, or if the end of its first look enqueues them. Raises NeedsApproval, or Refused if
-    other rules were published since the draft, or the first look went on.
+    None if the shop has no rules, or if the end of its first look enqueues them. Raises NeedsApproval, or Forbidden
+    for an approval by a marketer, or Refused if other rules were published since the draft, or the first look went on.
     """
-    if draft.report.guard.needs_approval and not approved:
-        raise NeedsApproval(draft.report)
+    require_approval(draft.report, approved=approved, by=by)
     redis, org = context.redis, shop.org
     number = await context.versions.live_number(org)
     if number != draft.parent:
@@ -62,13 +62,13 @@ async def end_shadow_mode(
                 org,
                 run_id,
                 version=number,
-                by=by,
+                by=by.name,
                 reason=RUN_REASON,
                 may_remove=draft.report.preview.removed,
                 now_ms=now_ms,
             )
 
-    await context.shops.set_shadow(org, shadow=False, extend=queue_rollout)
-    details = {"version": number, **draft.report.summary, "approved": approved}
-    await audit_log.append(redis, org, by=by, action="live", details=details)
+    summary = f"version {number}: {describe_effect(draft.report, approved=approved)}"
+    async with audit_log.recorded(redis, by, "live", org=org, summary=summary):
+        await context.shops.set_shadow(org, shadow=False, extend=queue_rollout)
     return await runs.get(redis, org, run_id) if has_rollout else None

@@ -14,17 +14,13 @@ MAX_ID_LENGTH: Final = 64
 
 
 class AccessLogMiddleware:
-    """Pure ASGI middleware. Handlers bind fields to structlog's context; `BaseHTTPMiddleware` would lose them.
+    """Pure ASGI middleware. Handlers bind fields to structlog's context; `BaseHTTPMiddleware` would lose them."""
 
-    `unlogged` are the paths that log their own lines.
-    """
-
-    def __init__(self, app: ASGIApp, *, unlogged: frozenset[str] = frozenset()) -> None:
+    def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._unlogged = unlogged
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in self._unlogged:
+        if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
         request_id = _request_id(scope)

@@ -14,10 +14,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.domain.documents import InvalidRules
-from service.errors import MalformedData, NotFound, Overloaded, Refused, StoreUnavailable, TaggerError
+from service.errors import (
+    Forbidden,
+    MalformedData,
+    NotFound,
+    Overloaded,
+    Refused,
+    StoreUnavailable,
+    TaggerError,
+)
 from service.publishing import NeedsApproval
 
 STATUS_BY_ERROR: Final[dict[type[Exception], int]] = {
+    Forbidden: 403,
     NotFound: 404,
     Refused: 409,
     MalformedData: 400,

@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 import msgspec
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import Customer, CustomerId, OrgId
+from service.domain.customers.customer import Customer, CustomerId, OrgId, encode_snapshot
 from service.domain.customers.records import CustomerRecord
 from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
@@ -76,10 +76,15 @@ class Population:
             state = self.states.get(mark.customer, StoredState())
             tags = tuple(ownership.tag for ownership in state.state.ownership.values())
             changed = msgspec.structs.replace(self._changed(mark.customer), tags=tags)
-            outcome = evaluate_customer(MarkContext(), CustomerRecord(changed, frozenset()), state, batch)
+            outcome = evaluate_customer(MarkContext(), CustomerRecord(changed), state, batch)
             if isinstance(outcome, WriteNeeded):
                 self.states[mark.customer] = outcome.result.stored
-                plan = settlement.settlement_for(mark, outcome, version=7, now_ms=self.now_ms).plan or b""
+                plan = (
+                    settlement.settlement_for(
+                        mark, outcome, version=7, now_ms=self.now_ms, seal=encode_snapshot
+                    ).plan
+                    or b""
+                )
                 yield settlement.after_success(mark, settlement.decode_plan(plan))
 
     def _changed(self, number: int) -> Customer:

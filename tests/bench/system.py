@@ -15,9 +15,10 @@ from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.domain.documents import parse_rules
 from service.store.client import connect, keys
+from service.store.encryption import KeyRing
 from service.store.queue import load_backlogs
 from service.store.rules import Versions
-from service.store.shops import Cipher, Shop, ShopRepository, save_first_look
+from service.store.shops import Shop, ShopRepository, save_first_look
 from tests.bench.load import SECRET
 from tests.bench.servers import valkey
 from tests.support.ports import free_port
@@ -112,7 +113,7 @@ async def running(
 
 
 async def _connect_shops(redis: ArqRedis, handles: Sequence[ShopHandle], api: str, rules: str) -> None:
-    shops, versions, document = ShopRepository(redis, Cipher((KEY,))), Versions(redis), parse_rules(rules)
+    shops, versions, document = ShopRepository(redis, KeyRing((KEY,))), Versions(redis), parse_rules(rules)
     for handle in handles:
         org = OrgId(handle.org)
         await shops.add(Shop(org, f"Shop {org}", "omni", f"{api}/com", handle.token))

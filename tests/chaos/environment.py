@@ -17,8 +17,8 @@ from deploy.local.wait import until
 from deploy.sandbox import Sandbox, serve
 from service.domain.customers.customer import OrgId
 from service.domain.documents.parser import parse_rules
+from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.chaos.load import TOPICS, ShopUnderLoad
@@ -157,7 +157,7 @@ def _build(folder: Path, size: Size, sandbox: Sandbox, shops: list[ShopUnderLoad
         ChildProcess(f"worker{n}", [sys.executable, "-m", "tests.chaos.worker"], {}, logs / f"worker{n}.log")
         for n in range(size.workers)
     ]
-    registry = ShopRepository(store.redis, Cipher((canaries.SECRET_KEY,)))
+    registry = ShopRepository(store.redis, KeyRing((canaries.SECRET_KEY,)))
     return Environment(size, folder, sandbox, shops, store, proxy, {}, webs, ports, workers, registry)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from redis.asyncio import Redis
 
 from service.domain.customers.customer import OrgId
-from service.store.shops.cipher import Cipher
+from service.store.encryption.keyring import KeyRing
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.chaos.poster import ORG
@@ -26,7 +26,7 @@ async def web_process(
     folder: Path, redis: Redis, redis_url: str, *, durability: str = "fsync"
 ) -> AsyncIterator[str]:
     """Start the web process with one shop; yield the address for webhooks."""
-    await ShopRepository(redis, Cipher((canaries.SECRET_KEY,))).add(
+    await ShopRepository(redis, KeyRing((canaries.SECRET_KEY,))).add(
         Shop(OrgId(ORG), "Cửa hàng thử", "omni", "http://127.0.0.1:9/com", canaries.ACCESS_TOKEN)
     )
     port = free_port()

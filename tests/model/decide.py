@@ -26,8 +26,8 @@ def decide(rules: Rules, seen: Seen, store: Store, *, version: int, day: int) ->
     if owned and not seen.tagged and not lags:
         owned = 0
     want = wanted(value=seen.value, version=version, day=day)
-    add = want and not seen.tagged
-    remove = seen.tagged and not want and owned != 0
+    add = want is True and not seen.tagged
+    remove = want is False and seen.tagged and owned != 0
     again = lags or (rules.open_intents_are_looked_at_again and intent != 0)
     return Decision(add or remove, add, owned, intent, again)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tests.model.scope import Scope
-from tests.model.shop import ABSENT, BY_HAND, EITHER, Body, Shop
+from tests.model.shop import ABSENT, BY_HAND, EITHER, LACKING, Body, Shop
 from tests.model.state import World
 from tests.model.store import BOTH_OLD, BOTH_YOUNG, OLD, TAKEN_OLD, TAKEN_YOUNG, YOUNG
 from tests.model.tools import Step, changed, marked, marking, scripted
@@ -22,7 +22,14 @@ def acts(scope: Scope, world: World) -> Iterator[Step]:
     after = world._replace(budget=budget._replace(acts=budget.acts - 1))
     shop = world.shop
     for kind in scope.kinds:
-        if kind == "value":
+        if kind == "lack" and shop.value == LACKING:
+            for value in (0, 1):
+                yield from changed(
+                    scope, after, shop._replace(value=value), f"the value is there again: {value}"
+                )
+        elif kind == "lack":
+            yield from changed(scope, after, shop._replace(value=LACKING), "the value is missing")
+        elif kind == "value" and shop.value != LACKING:
             yield from changed(
                 scope, after, shop._replace(value=1 - shop.value), f"the value becomes {1 - shop.value}"
             )

@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 
 from tests.model.store import Call, Store
 
-Act = Literal["value", "hand", "publish", "midnight", "delete"]
+Act = Literal["value", "lack", "hand", "publish", "midnight", "delete"]
 
 
 class Budget(NamedTuple):

@@ -12,6 +12,11 @@ HOLDS: Final = (
     Scope(name="a late removal or addition", budget=Budget(acts=1, losses=1, crashes=1)),
     Scope(name="tags set by hand", budget=Budget(acts=3, crashes=1), kinds=("value", "hand")),
     Scope(name="publish", budget=Budget(acts=2, crashes=1), kinds=("value", "publish")),
+    Scope(
+        name="a field that is missing at times",
+        budget=Budget(acts=3, crashes=1),
+        kinds=("value", "lack", "publish"),
+    ),
     Scope(name="midnight", budget=Budget(acts=3, crashes=1), kinds=("value", "midnight")),
     Scope(name="deletion", budget=Budget(acts=2, crashes=1, wrong_404=2), kinds=("value", "delete")),
     Scope(name="a scan", budget=Budget(acts=2, crashes=1), scan=True),
@@ -80,6 +85,7 @@ REFINED: Final = (
     Scope(name="people", budget=Budget(acts=2), kinds=("value", "hand", "publish")),
     Scope(name="time", budget=Budget(acts=2, wrong_404=1), kinds=("value", "midnight", "delete")),
     Scope(name="lag", budget=Budget(acts=2, lags=1)),
+    Scope(name="a missing field", budget=Budget(acts=2), kinds=("value", "lack", "publish")),
 )
 
 

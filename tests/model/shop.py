@@ -11,6 +11,8 @@ OURS: Final = 1
 BY_HAND: Final = 2
 EITHER: Final = 3  # set by hand while an addition of ours was in flight: its owner is unknown
 
+LACKING: Final = 2  # the value of a record that lacks the field which the rule reads
+
 
 class Seen(NamedTuple):
     """A record as a list shows it."""
@@ -45,15 +47,18 @@ class Shop(NamedTuple):
 
 
 class Body(NamedTuple):
-    """The body of a webhook in flight. A deletion has no digest."""
+    """The body of a webhook in flight. A deletion has no digest, nor has a body that lacks a field."""
 
     digest: Digest | None
     at: int
 
 
-def wanted(*, value: int, version: int, day: int) -> bool:
-    """The rule. Even versions want the tag while the value is 1, until midnight; odd versions want the opposite."""
-    return (value == 1 and day == 0) != (version % 2 == 1)
+def wanted(*, value: int, version: int, day: int) -> bool | None:
+    """The rule. Even versions want the tag while the value is 1, until midnight; odd versions want the opposite.
+
+    None: the record lacks the value, so nothing is decided.
+    """
+    return None if value == LACKING else (value == 1 and day == 0) != (version % 2 == 1)
 
 
 def flips(*, value: int, day: int) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from tests.model import store as scripts
 from tests.model.scope import Scope
-from tests.model.shop import Body, Shop
+from tests.model.shop import LACKING, Body, Shop
 from tests.model.state import World
 from tests.model.store import Call, Digest, Mark, Outcome
 
@@ -44,7 +44,8 @@ def changed(scope: Scope, world: World, shop: Shop, label: str, *, told: bool = 
         shop = shop._replace(at=shop.at + 1)
     bodies = world.bodies
     if told:
-        bodies = tuple(sorted((*bodies, Body(shop.record.digest, shop.at)), key=_order))
+        digest = None if shop.value == LACKING else shop.record.digest
+        bodies = tuple(sorted((*bodies, Body(digest, shop.at)), key=_order))
     after = world._replace(shop=shop, bodies=bodies)
     yield label, after
     if world.budget.lags:

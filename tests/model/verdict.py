@@ -28,9 +28,9 @@ def wrong(world: World) -> str:
         left = store.snap >= 0 or store.owned or store.intent
         return "something is kept of a customer who is gone" if left else ""
     want = wanted(value=shop.value, version=store.version, day=shop.day)
-    if want and shop.tag == ABSENT:
+    if want is True and shop.tag == ABSENT:
         return "a wanted tag is not there"
-    if not want and shop.tag == OURS:
+    if want is False and shop.tag == OURS:
         return "a tag of ours is there that nobody wants"
     if shop.tag == OURS and not store.owned and not store.intent:
         return "a tag of ours is not known to be ours"

@@ -9,13 +9,14 @@ from service.errors import NotFound
 from service.operations import exclusions
 from service.store.history import audit_log
 from service.store.shops.model import Shop
+from tests.support.actors import LAN
 from tests.support.publishing import evaluate_customers
 from tests.workers.stage import ORG, Stage
 
 
 async def excluded(stage: Stage, shop: Shop, customer: int, *, undo: bool = False) -> exclusions.Exclusion:
     planned = await exclusions.plan_exclusion(stage.context, shop, CustomerId(customer), "vip", undo=undo)
-    await exclusions.apply_exclusion(stage.context, shop, planned, by="Lan")
+    await exclusions.apply_exclusion(stage.context, shop, planned, by=LAN)
     return planned
 
 
@@ -33,7 +34,10 @@ async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
     await stage.turn(2)
     assert (planned.add, planned.remove) == (("VIP",), ())
     assert stage.haravan.tags(customer) == {"VIP"}
-    assert [entry.action for entry in await audit_log.recent(stage.redis, ORG)][:2] == ["include", "exclude"]
+    assert [row.entry.action for row in await audit_log.list_entries(stage.redis, ORG)][:2] == [
+        "include",
+        "exclude",
+    ]
     with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
         await excluded(stage, shop, customer, undo=True)
 

@@ -20,6 +20,7 @@ from service.store.history import audit_log
 from service.store.jobs import pending, runs
 from service.store.shops.model import Shop
 from tests.publishing.shop_walk import make_scan, walk
+from tests.support.actors import LAN
 from tests.support.publishing import rules, vip
 from tests.workers.stage import ORG, Stage, drain_all, staged
 from workers.haravan.decoding import Batch, UnreadableRecord
@@ -45,7 +46,7 @@ async def shop_of(stage: Stage) -> Shop:
 async def publish(stage: Stage, text: str, *, approved: bool = False) -> Published:
     shop = await shop_of(stage)
     draft = await create_draft(stage.context, shop, parse_rules(text))
-    return await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=approved)
+    return await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=approved)
 
 
 async def finish(stage: Stage) -> None:
@@ -72,14 +73,15 @@ async def test_nothing_is_written_until_a_person_approves(stage: Stage) -> None:
 
     shop = await shop_of(stage)
     draft = await first_look.draft_approval(stage.context, shop)
-    run = await first_look.approve(stage.context, shop, draft, by="Lan")
+    run = await first_look.approve(stage.context, shop, draft, by=LAN)
     await finish(stage)
 
     assert run is not None
     assert (draft.report.preview.touched, draft.report.guard.why) == (CUSTOMERS, ("share",))
     assert (tagged(stage), (await shop_of(stage)).first_look) == (CUSTOMERS, "complete")
-    [entry] = [each for each in await audit_log.recent(stage.redis, ORG, limit=9) if each.action == "approve"]
-    assert (entry.by, entry.details["touched"]) == ("Lan", CUSTOMERS)
+    entries = [row.entry for row in await audit_log.list_entries(stage.redis, ORG)]
+    [entry] = [each for each in entries if each.action == "approve"]
+    assert (entry.by, f"touches {CUSTOMERS} of {CUSTOMERS} customers" in entry.summary) == ("Lan", True)
 
 
 async def test_a_roll_back_to_version_0_takes_back_what_the_first_version_gave(stage: Stage) -> None:
@@ -89,18 +91,18 @@ async def test_a_roll_back_to_version_0_takes_back_what_the_first_version_gave(s
     await finish(stage)
     shop = await shop_of(stage)
     draft = await first_look.draft_approval(stage.context, shop)
-    await first_look.approve(stage.context, shop, draft, by="Lan")
+    await first_look.approve(stage.context, shop, draft, by=LAN)
     await finish(stage)
     shop = await shop_of(stage)
 
     back = await create_rollback_draft(stage.context, shop, to=0)
-    published = await roll_back(stage.context, shop, back, to=0, by="Lan", note="")
+    published = await roll_back(stage.context, shop, back, to=0, by=LAN, note="")
     await finish(stage)
 
     assert (back.report.preview.removed, published.version.number) == (CUSTOMERS, 2)
     assert [customer for customer in stage.haravan.ids() if stage.haravan.tags(customer)] == [by_hand]
     again = await create_rollback_draft(stage.context, shop, to=1)
-    await roll_back(stage.context, shop, again, to=1, by="Lan", note="", approved=True)
+    await roll_back(stage.context, shop, again, to=1, by=LAN, note="", approved=True)
     await finish(stage)
     assert tagged(stage) == CUSTOMERS + 1
 
@@ -150,7 +152,7 @@ async def test_a_publish_of_a_draft_from_before_the_end_of_the_walk_is_refused(s
     await finish(stage)
 
     with pytest.raises(Refused, match="first look"):
-        await publish_draft(stage.context, shop, draft, by="Lan", note="")
+        await publish_draft(stage.context, shop, draft, by=LAN, note="")
     assert tagged(stage) == 2
 
 
@@ -242,7 +244,7 @@ async def test_shadow_mode_needs_no_approval_because_its_end_asks_for_one(stage:
     assert (shop.first_look, stage.wrote()) == ("complete", 0)
     draft = await draft_end_of_shadow_mode(stage.context, shop)
     with pytest.raises(NeedsApproval):
-        await end_shadow_mode(stage.context, shop, draft, by="Lan")
+        await end_shadow_mode(stage.context, shop, draft, by=LAN)
 
 
 async def test_what_would_write_to_all_known_customers_is_refused_before(stage: Stage) -> None:

@@ -13,6 +13,7 @@ from service.publishing.publish import publish_draft
 from service.store.history import audit_log
 from service.store.jobs import runs
 from service.store.shops.model import Shop
+from tests.support.actors import LAN
 from tests.support.publishing import RULE, evaluate_customers, publish, roll_back_to, rules, run_of, vip
 from tests.workers.stage import ORG, Stage
 
@@ -102,7 +103,7 @@ async def test_publishing_an_outdated_draft_is_refused(stage: Stage, shop: Shop)
     await stage.publish(rules(vip(7)))
 
     with pytest.raises(Refused, match="published meanwhile"):
-        await publish_draft(stage.context, shop, draft, by="Lan", note="")
+        await publish_draft(stage.context, shop, draft, by=LAN, note="")
 
 
 async def test_a_deleted_rule_with_when_gone_remove_removes_its_tags(stage: Stage, shop: Shop) -> None:
@@ -129,7 +130,10 @@ async def test_a_roll_back_revokes_tags_that_the_undone_version_gave_for_ever(
     assert stage.haravan.tags(poor) == set()
     assert stage.haravan.tags(rich) == {"VIP"}
     assert undone.version.content == (await stage.versions.get(ORG, 1)).content
-    assert [entry.action for entry in await audit_log.recent(stage.redis, ORG)] == ["rollback", "publish"]
+    assert [row.entry.action for row in await audit_log.list_entries(stage.redis, ORG)] == [
+        "rollback",
+        "publish",
+    ]
 
 
 async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a_day(

@@ -19,6 +19,7 @@ from service.store.client import keys
 from service.store.history import ledger
 from service.store.history.ledger import LedgerRow
 from service.store.jobs import pending
+from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage, staged
 from tests.workers.stepping import Steps
 from workers.periodic.pending_jobs import PendingJobs
@@ -66,7 +67,7 @@ async def published(stage: Stage, *, text: str = "", to: int = 0) -> Published:
         stage.context,
         await stage.shops.get_or_raise(ORG),
         await drafted(stage, text=text, to=to),
-        by="Lan",
+        by=LAN,
         note="",
         approved=True,
         action="rollback" if to else "publish",
@@ -244,7 +245,7 @@ async def test_a_retracted_tag_is_not_restored(stage: Stage) -> None:
     await published(stage, text=NONE)
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_retraction(stage.context, shop, "VIP")
-    await claims.apply_claim(stage.context, shop, claim, by="Lan", approved=True)
+    await claims.apply_claim(stage.context, shop, claim, by=LAN, approved=True)
     await stage.execute_jobs()
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()

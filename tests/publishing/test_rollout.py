@@ -13,6 +13,7 @@ from service.publishing.publish import publish_draft
 from service.store.client import keys
 from service.store.jobs import pending, runs
 from service.store.shops.model import Shop
+from tests.support.actors import LAN
 from tests.support.publishing import evaluate_customers, publish, rules, run_of, vip
 from tests.workers.stage import ORG, Stage
 
@@ -34,7 +35,7 @@ async def test_a_second_publish_supersedes_the_first_run_and_keeps_its_marks(
 async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: Stage, shop: Shop) -> None:
     (customer,) = await evaluate_customers(stage, 6_000_000)
     draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
-    done = await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
+    done = await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)
     assert not await stage.is_marked(customer)
     [job] = await pending.list_jobs(stage.redis, ORG)
     assert (job.kind, job.id) == ("rollout", run_of(done).id)
@@ -52,7 +53,7 @@ async def test_a_rollout_locked_by_another_worker_waits_until_the_lock_expires(
 ) -> None:
     (customer,) = await evaluate_customers(stage, 6_000_000)
     draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
-    await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
+    await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)
     other = pending.lock(stage.redis, ORG)
     assert await other.acquire()
 
@@ -68,7 +69,7 @@ async def test_two_pending_publishes_are_rolled_out_as_one(stage: Stage, shop: S
     done = []
     for threshold in (5_000_000, 4_000_000):
         draft = await create_draft(stage.context, shop, parse_rules(rules(vip(threshold))))
-        done.append(await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True))
+        done.append(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
     assert await stage.execute_jobs() == 1
 
@@ -82,7 +83,7 @@ async def test_two_pending_publishes_are_rolled_out_as_one(stage: Stage, shop: S
 async def test_a_failed_job_is_retried_later_and_blocks_no_other(stage: Stage, shop: Shop) -> None:
     await evaluate_customers(stage, 6_000_000)
     draft = await create_draft(stage.context, shop, parse_rules(rules(vip(5_000_000))))
-    done = await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True)
+    done = await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)
     document = await stage.redis.hget(stage.key("documents"), done.version.content)
     await stage.redis.hdel(stage.key("documents"), done.version.content)
 

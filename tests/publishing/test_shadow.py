@@ -13,6 +13,7 @@ from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mod
 from service.store.history import audit_log
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
+from tests.support.actors import LAN
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
 
@@ -22,7 +23,7 @@ HIGHER = VIP.replace("10_000_000", "50_000_000")
 
 
 async def enable_shadow(stage: Stage) -> bool:
-    return await begin_shadow_mode(stage.context, await stage.shops.get_or_raise(ORG), by="Lan")
+    return await begin_shadow_mode(stage.context, await stage.shops.get_or_raise(ORG), by=LAN)
 
 
 async def draft_end(stage: Stage) -> Draft:
@@ -39,7 +40,7 @@ async def disable_shadow(stage: Stage, draft: Draft | None = None, *, approved: 
 async def request_end(stage: Stage, draft: Draft | None = None, *, approved: bool = True) -> Run | None:
     shop = await stage.shops.get_or_raise(ORG)
     return await end_shadow_mode(
-        stage.context, shop, draft or await draft_end(stage), by="Lan", approved=approved
+        stage.context, shop, draft or await draft_end(stage), by=LAN, approved=approved
     )
 
 
@@ -58,7 +59,7 @@ async def test_the_end_of_shadow_mode_writes_every_pending_change(redis: ArqRedi
         assert stage.haravan.tags(rich) == {"VIP"}
         assert stage.haravan.tags(poor) == set()
         assert set(await stage.owned(rich)) == {"vip"}
-        assert [one.action for one in await audit_log.recent(redis, ORG)] == ["live"]
+        assert [row.entry.action for row in await audit_log.list_entries(redis, ORG)] == ["live"]
 
 
 async def test_the_run_may_remove_as_many_tags_as_its_preview(stage: Stage) -> None:
@@ -115,7 +116,7 @@ async def test_shadow_mode_ends_also_without_rules_or_customers(redis: ArqRedis,
 async def test_shadow_mode_begins_once(stage: Stage) -> None:
     assert await enable_shadow(stage)
     assert not await enable_shadow(stage)
-    assert [one.action for one in await audit_log.recent(stage.redis, ORG)] == ["shadow"]
+    assert [row.entry.action for row in await audit_log.list_entries(stage.redis, ORG)] == ["shadow"]
 
 
 async def test_a_write_planned_before_shadow_mode_is_not_executed_in_it(stage: Stage) -> None:

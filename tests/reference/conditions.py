@@ -35,11 +35,14 @@ class Record:
     email: str | None = None
     phone: str | None = None
     note: str | None = None
+    missing: frozenset[str] = frozenset()  # keys of the record, or of its address
 
 
 def parse_record(record: Mapping[str, Any]) -> Record:
-    """Parse the JSON of an Omni record (rules.md, The customer record)."""
-    address = record["default_address"] or {}
+    """Parse the JSON of a complete Omni record (rules.md, The customer record)."""
+    address: Mapping[str, Any] = record["default_address"] or {}
+    places: dict[str, Any] = {name: address.get(name) for name in ADDRESS_KEYS}
+    copied: dict[str, Any] = {name: record[name] for name in COPIED_KEYS}
     return Record(
         total_spent=None if record["total_spent"] is None else money(record["total_spent"]),
         tags=tuple(tag.strip() for tag in (record["tags"] or "").split(",") if tag.strip()),
@@ -47,11 +50,12 @@ def parse_record(record: Mapping[str, Any]) -> Record:
         last_order_ms=milliseconds(record["last_order_date"]),
         birthday_ms=milliseconds(record["birthday"]),
         group=record["group_name"],
-        **{name: address.get(name) for name in ("province", "province_code", "district", "ward")},
-        **{name: record[name] for name in COPIED_KEYS},
+        **places,
+        **copied,
     )
 
 
+ADDRESS_KEYS = ("province", "province_code", "district", "ward")
 COPIED_KEYS = (
     "orders_count",
     "gender",
@@ -168,8 +172,8 @@ def date_test(op: str, value: Any, actual: date | None, today: date) -> bool:
     if actual is None:
         return False
     if op in {"within_last", "more_than_ago"}:
-        within = (today - actual).days <= duration_days(value)
-        return within if op == "within_last" else not within
+        ago = (today - actual).days  # less than 0 for a date in the future
+        return 0 <= ago <= duration_days(value) if op == "within_last" else ago > duration_days(value)
     fixed = date.fromisoformat(value)
     return actual < fixed if op == "before" else actual > fixed
 
@@ -240,6 +244,24 @@ def matches(node: Mapping[str, Any], *rest: Any) -> bool:
     if "not" in node:
         return not matches(node["not"], *rest)
     return matches_condition(node, *rest)
+
+
+KEYS = {
+    "avg_order_value": {"total_spent", "orders_count"},
+    "age": {"birthday"},
+    "group": {"group_name"},
+    "province": {"default_address", "province", "province_code"},
+    "district": {"default_address", "district"},
+    "ward": {"default_address", "ward"},
+}
+
+
+def keys_read_by(node: Mapping[str, Any]) -> set[str]:
+    """The keys of a record that a tree reads."""
+    if "field" in node:
+        return KEYS.get(node["field"], {node["field"]})
+    parts = node.get("all") or node.get("any") or [node["not"]]
+    return {key for part in parts for key in keys_read_by(part)}
 
 
 def tags_read_by(node: Mapping[str, Any]) -> set[str] | None:

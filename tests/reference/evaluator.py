@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
-from tests.reference.conditions import Record, duration_days, fold, matches, tags_read_by
+from tests.reference.conditions import Record, duration_days, fold, keys_read_by, matches, tags_read_by
 
 FOREVER = 10**9
 
@@ -55,6 +55,19 @@ class Evaluation:
     def matches(self, tree: Mapping[str, Any], own: set[str]) -> bool:
         return matches(tree, self.customer, self.tags, own, self.doc, self.today)
 
+    def is_undecided(self, rule: Mapping[str, Any]) -> bool:
+        """Whether a rule or tier reads a field that the record lacks. It then decides nothing for the customer."""
+        return rule["id"] not in self.before.excluded and any(
+            keys_read_by(level["when"]) & self.customer.missing for level in rule.get("levels", [rule])
+        )
+
+    def was_set_by_undecided(self, key: str) -> bool:
+        """Whether the tag is owned by a live rule or tier that is undecided."""
+        return key in self.ownership and any(
+            rule["id"] == self.ownership[key][1] and rule.get("enabled", True) and self.is_undecided(rule)
+            for rule in rules_and_tiers(self.doc)
+        )
+
     def orphan_policy(self, rule_id: str) -> str:
         for rule in rules_and_tiers(self.doc):
             if rule["id"] == rule_id:
@@ -73,6 +86,8 @@ class Evaluation:
             return owns_all
         if self.is_revoked(key) or owner in setters:
             return True
+        if self.was_set_by_undecided(key):
+            return owns_all
         return self.orphan_policy(owner) == "remove" or owns_all
 
     def add(self, key: str, tag: str, owner: str) -> None:
@@ -107,7 +122,8 @@ def decide(
     groups = group_by_tag(doc)
     managed = {key for group in groups for key in group["keys"]}
     for key, own in list(evaluation.ownership.items()):
-        is_removed = (own[1], own[3]) in revoked or evaluation.orphan_policy(own[1]) == "remove"
+        is_gone = evaluation.orphan_policy(own[1]) == "remove" and not evaluation.was_set_by_undecided(key)
+        is_removed = (own[1], own[3]) in revoked or is_gone
         if key not in managed and own[1] not in state.excluded and is_removed:
             evaluation.remove(key)
     waiting = list(groups)
@@ -183,7 +199,11 @@ def tags_of(rule: Mapping[str, Any]) -> set[str]:
 def evaluate_tag(evaluation: Evaluation, rules: list[Any]) -> None:  # noqa: C901 - one function, to be compared with the specification
     """Evaluate one tag and the rules that set it."""
     tag, key = rules[0]["tag"].strip(), fold(rules[0]["tag"])
-    included = [rule for rule in rules if rule["id"] not in evaluation.before.excluded]
+    included = [
+        rule
+        for rule in rules
+        if rule["id"] not in evaluation.before.excluded and not evaluation.is_undecided(rule)
+    ]
     matching = [rule for rule in included if evaluation.matches(rule["when"], {key})]
     present = key in evaluation.tags
     if matching:
@@ -193,7 +213,11 @@ def evaluate_tag(evaluation: Evaluation, rules: list[Any]) -> None:  # noqa: C90
             evaluation.add(key, tag, grantor["id"])
         own = evaluation.ownership.get(key)
         is_owned = own is not None and own[1] not in evaluation.before.excluded
-        if own and is_owned and (evaluation.is_revoked(key) or own[1] not in {rule["id"] for rule in rules}):
+        is_foreign = own is not None and own[1] not in {rule["id"] for rule in rules}
+        stays = is_foreign and evaluation.was_set_by_undecided(key) and not evaluation.is_revoked(key)
+        if stays:
+            is_owned = False
+        if own and is_owned and (evaluation.is_revoked(key) or is_foreign):
             if evaluation.is_revoked(key) and evaluation.holds.get(own[1], [None])[0] == key:
                 del evaluation.holds[own[1]]
             evaluation.ownership[key] = [own[0], grantor["id"], own[2], evaluation.version]
@@ -220,13 +244,19 @@ def evaluate_tag(evaluation: Evaluation, rules: list[Any]) -> None:  # noqa: C90
         if (present or renamed) and holders:  # holds on this tag stay
             for rule in holders:
                 evaluation.holds[rule["id"]] = current_hold(evaluation, rule, key) or []
+        elif present and not renamed and any(map(evaluation.is_undecided, rules)):
+            owner = evaluation.ownership.get(key, ["", ""])[1]
+            if evaluation.is_revoked(key) and owner not in evaluation.before.excluded:
+                evaluation.remove(key)  # otherwise the tag stays: the undecided rule might match
         elif present and not renamed:
             owns_all = any(rule.get("owns") == "all" for rule in included)
             if evaluation.may_remove(key, [rule["id"] for rule in rules], owns_all=owns_all):
                 evaluation.remove(key)
-    for rule in included:
+    for rule in rules:
         hold = evaluation.holds.get(rule["id"])
-        if hold and not (keep_days(rule) and hold[0] == key and key in evaluation.tags):
+        if hold and rule in included and not (keep_days(rule) and hold[0] == key and key in evaluation.tags):
+            del evaluation.holds[rule["id"]]
+        if hold and evaluation.is_undecided(rule) and hold[0] == key and key not in evaluation.tags:
             del evaluation.holds[rule["id"]]
 
 
@@ -270,6 +300,9 @@ def evaluate_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
     """Evaluate one tier."""
     if tier["id"] in evaluation.before.excluded:
         return
+    if evaluation.is_undecided(tier):
+        leave_tier(evaluation, tier)
+        return
     keys = [fold(level["tag"]) for level in tier["levels"]]
     earned = next(
         (index for index, level in enumerate(tier["levels"]) if evaluation.matches(level["when"], set(keys))),
@@ -299,6 +332,7 @@ def evaluate_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
             own
             and own[1] not in evaluation.before.excluded
             and (evaluation.is_revoked(key) or own[1] != tier["id"])
+            and (evaluation.is_revoked(key) or not evaluation.was_set_by_undecided(key))
         ):
             evaluation.ownership[key] = [own[0], tier["id"], own[2], evaluation.version]
     for index, key in enumerate(keys):
@@ -315,6 +349,16 @@ def evaluate_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
         known = old and old[2] == below and old[3] not in evaluation.rolled_back
         by = 0 if below is None else old[3] if old and known else evaluation.version
         evaluation.holds[tier["id"]] = [keys[target], since, below, by]
+
+
+def leave_tier(evaluation: Evaluation, tier: Mapping[str, Any]) -> None:
+    """An undecided tier: all tags stay, except those that a roll-back takes back."""
+    for key in tags_of(tier) & evaluation.tags:
+        owner = evaluation.ownership.get(key, ["", ""])[1]
+        if evaluation.is_revoked(key) and owner not in evaluation.before.excluded:
+            evaluation.remove(key)
+    if tier["id"] in evaluation.holds and evaluation.holds[tier["id"]][0] not in evaluation.tags:
+        del evaluation.holds[tier["id"]]
 
 
 def held_level(

@@ -15,7 +15,7 @@ from structlog.testing import capture_logs
 
 from service.store.client.connection import connect
 from tests.reference import strategies
-from tests.reference.scenario import DeliveryMode, Scenario
+from tests.reference.scenario import HIDEABLE, DeliveryMode, Scenario
 from tests.workers.stage import staged
 
 IDS = (101, 102, 103)
@@ -148,6 +148,12 @@ class ShopMachine(RuleBasedStateMachine):
     def the_rules_are_edited(self, data: st.DataObject, settle: bool) -> None:
         doc = data.draw(strategies.edited(self.scenario.expected.live))
         self.do(self.scenario.publish(in_dong(doc)), settle)
+
+    @rule(
+        keys=st.one_of(st.just(()), st.lists(st.sampled_from(sorted(HIDEABLE)), max_size=2)), settle=SETTLES
+    )
+    def the_api_hides_and_shows_fields(self, keys: list[str], settle: bool) -> None:
+        self.do(self.scenario.hide(frozenset(keys)), settle)
 
     @precondition(lambda self: self.scenario.expected.version > 1)
     @rule(back=st.sampled_from((1, 1, 2, 3)))

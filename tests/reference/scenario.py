@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, time, timedelta
 from types import CoroutineType
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from service.domain.customers.customer import CustomerId, decode_snapshot
+from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import validate_rules
 from service.errors import Refused
 from service.operations import claims, exclusions
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
 from service.publishing.publish import publish_draft
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.store.customers.sealed_snapshots import read_snapshot
 from service.store.shops.model import Shop
 from tests.reference.conditions import Record, fold, parse_record
 from tests.reference.evaluator import rules_and_tiers
 from tests.reference.expected_shop import ExpectedShop
+from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage
 from workers.haravan.client import Haravan
 from workers.haravan.rate_limit import WaitingPermits
@@ -29,6 +31,14 @@ DeliveryMode = Literal["delivered", "delivered twice", "delivered late", "lost"]
 MAX_DRAIN_RUNS = 200
 # The third revert within a day suppresses the tag until it is evaluated again.
 MAX_REVERTS = 2
+HIDEABLE: Mapping[str, tuple[str, ...]] = {
+    "total_spent": ("total_spent",),
+    "orders_count": ("orders_count",),
+    "last_order_date": ("last_order_ms",),
+    "birthday": ("birthday_ms",),
+    "first_name": ("first_name",),
+    "default_address": ("province", "province_code", "district", "ward"),
+}  # key -> attributes of `Record`
 QUEUES = ("ready:live", "ready:bulk", "planned:live", "planned:bulk", "delayed")
 
 
@@ -46,6 +56,7 @@ class Scenario:
     checked_ms: int = 0
     history: list[str] = field(default_factory=list)
     reverts: list[tuple[int, int]] = field(default_factory=list)  # (customer, ms)
+    hidden: frozenset[str] = frozenset()  # keys that the API leaves out of records
 
     def log_step(self, step: CoroutineType[Any, Any, Any]) -> None:
         """Add a step to the history that is printed with a difference."""
@@ -64,7 +75,14 @@ class Scenario:
         return self.stage.haravan.ids()
 
     def record(self, customer: int) -> Record:
-        return parse_record(self.stage.haravan.customer(customer))
+        record = parse_record(self.stage.haravan.customer(customer))
+        absent: dict[str, Any] = {name: None for key in self.hidden for name in HIDEABLE[key]}
+        return replace(record, **absent, missing=self.hidden)
+
+    async def hide(self, keys: frozenset[str]) -> None:
+        """The API leaves these keys out of records from now on, and shows the others again. The audit finds it."""
+        self.hidden = self.stage.haravan.faults.missing_fields = keys
+        self.scans.add("audit")
 
     async def create(self, customer: int, fields: Mapping[str, Any], mode: DeliveryMode) -> None:
         """Create a customer, or create it again after a deletion."""
@@ -141,7 +159,7 @@ class Scenario:
         self.expected.roll_back(to)
 
     async def _publish(self, shop: Shop, draft: Draft, what: str) -> None:
-        await publish_draft(self.stage.context, shop, draft, by="Lan", note="", approved=True, action=what)
+        await publish_draft(self.stage.context, shop, draft, by=LAN, note="", approved=True, action=what)
         await self.stage.execute_jobs()
 
     async def claim(
@@ -162,7 +180,7 @@ class Scenario:
             return
         assert allowed
         records = {customer: self.record(customer) for customer in self.customers}
-        await claims.apply_claim(stage.context, shop, plan, by="Lan", approved=True)
+        await claims.apply_claim(stage.context, shop, plan, by=LAN, approved=True)
         await stage.execute_jobs()
         if what == "adopt":
             self.expected.adopt(tag, records, matching_only=matching_only, now_ms=stage.now_ms)
@@ -179,7 +197,7 @@ class Scenario:
         plan = await exclusions.plan_exclusion(
             self.stage.context, shop, CustomerId(customer), rule, undo=undo
         )
-        await exclusions.apply_exclusion(self.stage.context, shop, plan, by="Lan")
+        await exclusions.apply_exclusion(self.stage.context, shop, plan, by=LAN)
         excluded ^= {rule}
 
     async def toggle_shadow_mode(self) -> None:
@@ -187,10 +205,10 @@ class Scenario:
         self.expected.shadow = not self.expected.shadow
         stage, shop = self.stage, await self._shop()
         if self.expected.shadow:
-            await begin_shadow_mode(stage.context, shop, by="Lan")
+            await begin_shadow_mode(stage.context, shop, by=LAN)
             return
         draft = await draft_end_of_shadow_mode(stage.context, shop)
-        await end_shadow_mode(stage.context, shop, draft, by="Lan", approved=True)
+        await end_shadow_mode(stage.context, shop, draft, by=LAN, approved=True)
         await stage.execute_jobs()
 
     async def _shop(self) -> Shop:
@@ -232,7 +250,7 @@ class Scenario:
     async def _check_snapshots(self) -> None:
         """There is a current snapshot of each customer and of no other: previews and publishes depend on them."""
         stored = await self.stage.redis.hgetall(self.stage.key("snapshots"))
-        snapshots = {int(name): decode_snapshot(snapshot) for name, snapshot in stored.items()}
+        snapshots = {int(name): read_snapshot(snapshot).facts for name, snapshot in stored.items()}
         assert snapshots.keys() == set(self.customers), "\n".join(self.history)
         for customer, snapshot in snapshots.items():
             record = self.record(customer)

@@ -8,9 +8,10 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import msgspec
 from hypothesis import strategies as st
 
-from service.domain.customers.customer import Customer
+from service.domain.customers.customer import Customer, MissingField, MissingReason
 from service.domain.customers.tags import fold, tag_set
 from service.domain.decisions.state import CustomerState, Hold, Ownership, UndoRecord
 from service.domain.documents.errors import InvalidRules
@@ -214,9 +215,40 @@ BIRTHDAYS = st.one_of(
 MAYBE_TEXT = st.sampled_from((None, "An", "Bình an", "Bi\u0300nh", "ÁN", " "))
 
 
+ATTRIBUTES = {
+    "total_spent": ("total_spent",),
+    "orders_count": ("orders_count",),
+    "created_at": ("created_ms",),
+    "last_order_date": ("last_order_ms",),
+    "birthday": ("birthday_ms",),
+    "gender": ("gender",),
+    "accepts_marketing": ("accepts_marketing",),
+    "default_address": ("province", "province_code"),
+    "province": ("province",),
+    "province_code": ("province_code",),
+    "first_name": ("first_name",),
+}  # by key of a record
+MISSING_KEYS = st.one_of(
+    st.just(frozenset[str]()), st.frozensets(st.sampled_from(sorted(ATTRIBUTES)), max_size=3)
+)
+
+
 @st.composite
 def customers(draw: st.DrawFn, zone: str) -> Customer:
-    """A customer of few possible values."""
+    """A customer of few possible values. Some fields may be missing."""
+    missing = draw(MISSING_KEYS)
+    absent: dict[str, Any] = {name: None for key in missing for name in ATTRIBUTES[key]}
+    reasons = st.sampled_from(MissingReason)
+    return msgspec.structs.replace(
+        draw(complete_customers(zone)),
+        **absent,
+        missing=tuple(MissingField(key, draw(reasons)) for key in sorted(missing)),
+    )
+
+
+@st.composite
+def complete_customers(draw: st.DrawFn, zone: str) -> Customer:
+    """A customer without missing fields."""
     tags = draw(st.lists(st.sampled_from((*OURS, *LEVELS, *FOREIGN, "a", "gold", "E\u0301")), max_size=5))
     return Customer(
         id=1,

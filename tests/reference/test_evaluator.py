@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field, fields
 from datetime import date, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
+from service.domain.customers.records import parse_record
 from service.domain.customers.tags import apply_change, fold, tag_set
 from service.domain.decisions.decide import Decision, decide
 from service.domain.decisions.state import CustomerState
@@ -19,7 +21,7 @@ from service.domain.documents.parser import validate_rules
 from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.rules.inheritance import NO_INHERITANCE, Inheritance, inherit, inherit_rollback
-from tests.reference import evaluator, strategies
+from tests.reference import evaluator, hostile, strategies
 from tests.reference.conditions import Record, local_day
 from tests.reference.evaluator import State
 
@@ -37,7 +39,8 @@ def plain_state(state: CustomerState, zone: str) -> State:
 
 
 def plain_record(customer: Customer) -> Record:
-    return Record(**{field.name: getattr(customer, field.name) for field in fields(Record)})
+    values = {field.name: getattr(customer, field.name) for field in fields(Record)}
+    return Record(**values | {"missing": frozenset(field.key for field in customer.missing)})
 
 
 def evaluate(
@@ -206,6 +209,35 @@ def test_the_evaluator_agrees_for_any_customer_in_any_state(data: st.DataObject)
 @settings(max_examples=20, deadline=None)
 def test_the_evaluator_agrees_for_any_history(data: st.DataObject) -> None:
     check_any_history(data)
+
+
+def check_any_body(data: st.DataObject) -> None:
+    """A record is read as the table of values says, and decided on as far as its fields allow."""
+    doc = data.draw(strategies.documents())
+    today = data.draw(strategies.DAYS)
+    tags = st.lists(st.sampled_from((*strategies.OURS, *strategies.LEVELS, "X")), max_size=4)
+    body, expected = data.draw(hostile.bodies(tags))
+    state = data.draw(strategies.customer_states(doc["timezone"], today))
+    compiled = compile_rules(validate_rules(doc))
+
+    customer = parse_record(json.dumps(body).encode()).customer
+
+    assert plain_record(customer) == expected
+    check_agreement(doc, compiled, customer, state, today, 4, NO_INHERITANCE)
+
+
+@given(data=st.data())
+@settings(max_examples=60, deadline=None)
+def test_the_evaluator_agrees_for_records_with_any_field_missing_hostile_or_huge(data: st.DataObject) -> None:
+    check_any_body(data)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@given(data=st.data())
+@settings(max_examples=1000, deadline=None)
+def test_the_evaluator_agrees_for_a_thousand_odd_records(data: st.DataObject) -> None:
+    check_any_body(data)
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from service.publishing.draft import create_draft, create_rollback_draft
 from service.publishing.publish import Published, publish_draft, roll_back
 from service.store.jobs import Run, runs
 from service.store.shops.model import Shop
+from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage
 
 RULE = "  - {id: %s, tag: %s, %swhen: {field: total_spent, op: at_least, value: %d}}\n"
@@ -27,14 +28,14 @@ def vip(threshold: int, **options: str) -> str:
 async def publish(stage: Stage, shop: Shop, text: str, *, approved: bool = True) -> Published:
     """Publish the rules, and execute the rollout."""
     draft = await create_draft(stage.context, shop, parse_rules(text))
-    published = await publish_draft(stage.context, shop, draft, by="Lan", note="thử", approved=approved)
+    published = await publish_draft(stage.context, shop, draft, by=LAN, note="thử", approved=approved)
     return await execute_rollout(stage, published)
 
 
 async def roll_back_to(stage: Stage, shop: Shop, version: int) -> Published:
     """Roll back to an earlier version, and execute the rollout."""
     draft = await create_rollback_draft(stage.context, shop, to=version)
-    published = await roll_back(stage.context, shop, draft, to=version, by="Lan", note="lùi", approved=True)
+    published = await roll_back(stage.context, shop, draft, to=version, by=LAN, note="lùi", approved=True)
     return await execute_rollout(stage, published)
 
 

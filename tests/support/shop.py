@@ -7,7 +7,8 @@ from typing import Final
 from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
-from service.store.shops import Cipher, Shop, ShopRepository, save_first_look
+from service.store.encryption import KeyRing
+from service.store.shops import Shop, ShopRepository, save_first_look
 
 ORG: Final = OrgId("1000000001")
 OTHER_ORG: Final = OrgId("1000000002")
@@ -15,7 +16,7 @@ APP_SECRET: Final = "an-app-secret"
 OWN_SECRET: Final = "the-shops-own-secret"
 VERIFY_TOKEN: Final = "a-verify-token"
 OPS_TOKEN: Final = "ops-token-0123456789"
-KEY: Final = "k" * 32
+KEY: Final = "0123456789abcdef" * 2
 
 
 def web_environ(redis_url: str) -> dict[str, str]:
@@ -32,7 +33,7 @@ def web_environ(redis_url: str) -> dict[str, str]:
 
 async def add_shops(redis: Redis) -> ShopRepository:
     """Store two shops whose first look is complete. The first has its own webhook secret."""
-    shops = ShopRepository(redis, Cipher([KEY]))
+    shops = ShopRepository(redis, KeyRing([KEY]))
     omni, admin = "https://apis.haravan.com/com", "https://hai.myharavan.com/admin"
     await shops.add(
         Shop(org=ORG, name="Một", dialect="omni", api_url=omni, token="t" * 20, secret=OWN_SECRET)

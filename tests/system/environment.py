@@ -14,9 +14,10 @@ from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.domain.documents import parse_rules
 from service.settings import Settings, read_settings
 from service.store.client import keys
+from service.store.encryption import KeyRing
 from service.store.queue import count_due
 from service.store.rules import Versions
-from service.store.shops import Cipher, Dialect, FirstLook, Shop, ShopRepository, save_first_look
+from service.store.shops import Dialect, FirstLook, Shop, ShopRepository, save_first_look
 from tests.support.shop import APP_SECRET, KEY, ORG, VERIFY_TOKEN, web_environ
 from tests.support.wait import wait_until
 from tests.support.web_server import serving
@@ -62,7 +63,7 @@ class System:
         parent = await self.versions.live_number(ORG)
         await self.versions.publish(ORG, parse_rules(text), author="test", parent=parent)
 
-    async def settled(self) -> None:
+    async def settled(self, *, timeout_s: float = 300) -> None:
         """Wait until every webhook is delivered and no customer waits for a drain.
 
         A customer that is delayed for longer is already right: the drain only looks at it once more.
@@ -73,7 +74,7 @@ class System:
             due = await count_due(self.redis, ORG, until_ms=int(self.clock() * 1000) + SOON_MS)
             return not due and not self.haravan.deliveries.pending
 
-        await wait_until(is_settled, timeout_s=300)
+        await wait_until(is_settled, timeout_s=timeout_s)
 
     def tags(self) -> dict[int, set[str]]:
         """The tags of every customer."""
@@ -108,12 +109,12 @@ async def running(
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60  # a busy machine must not look like a web process that does not answer
     settings = read_settings(web_environ(redis_url))
-    shops, versions = ShopRepository(redis, Cipher((KEY,))), Versions(redis)
+    shops, versions = ShopRepository(redis, KeyRing((KEY,))), Versions(redis)
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
         await save_first_look(redis, ORG, first_look)
-        async with serving(settings) as server, _workers(settings, workers, clock):
+        async with serving(settings) as server, working(settings, workers, clock):
             url = f"http://127.0.0.1:{server.port}"
             system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
             if rules:
@@ -123,7 +124,7 @@ async def running(
 
 
 @asynccontextmanager
-async def _workers(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
+async def working(settings: Settings, count: int, clock: Clock) -> AsyncIterator[None]:
     processes = [
         WorkerProcess(
             settings,

@@ -12,13 +12,15 @@ from service.store.jobs import pending
 from service.store.queue import RateLimiter
 from service.store.rules import CompiledRulesCache
 from service.store.shops import FirstLook
+from tests.support.actors import LAN
 from tests.support.shop import ORG
 from tests.support.wait import wait_until
 from tests.system.environment import LEAK_PER_S, System, running
 from workers.haravan import Haravan, WaitingPermits, open_session
 from workers.scan import build_scan
 
-pytestmark = pytest.mark.timeout(1800)
+pytestmark = pytest.mark.timeout(4000)
+SETTLE_TIMEOUT_S = 1_800  # a busy machine writes thirty tags a second
 EVERYBODY = """
 version: 1
 rules:
@@ -36,7 +38,7 @@ async def test_everybody_is_tagged_after_an_approval_and_untagged_by_a_roll_back
         context = Context(redis, system.shops, system.versions)
         shop = await system.shops.get_or_raise(ORG)
         draft = await create_draft(context, shop, parse_rules(EVERYBODY))
-        await publish_draft(context, shop, draft, by="Lan", note="")
+        await publish_draft(context, shop, draft, by=LAN, note="")
 
         await walk(system, context)
         await wait_until(lambda: has_state(system, "waiting"))
@@ -48,13 +50,13 @@ async def test_everybody_is_tagged_after_an_approval_and_untagged_by_a_roll_back
         shop = await system.shops.get_or_raise(ORG)
         draft = await first_look.draft_approval(context, shop)
         assert draft.report.preview.added == customers
-        await first_look.approve(context, shop, draft, by="Lan")
+        await first_look.approve(context, shop, draft, by=LAN)
         await rolled_out(system)
         assert all("Khách" in tags for tags in system.tags().values())
 
         shop = await system.shops.get_or_raise(ORG)
         back = await create_rollback_draft(context, shop, to=0)
-        await roll_back(context, shop, back, to=0, by="Lan", note="")
+        await roll_back(context, shop, back, to=0, by=LAN, note="")
         await rolled_out(system)
         assert system.tags() == before | {with_webhook: set()}
 
@@ -86,7 +88,7 @@ async def rolled_out(system: System) -> None:
         return all(job.kind != "rollout" for job in await pending.list_jobs(system.redis, ORG))
 
     await wait_until(is_executed, timeout_s=300)
-    await system.settled()
+    await system.settled(timeout_s=SETTLE_TIMEOUT_S)
 
 
 def writes(system: System) -> int:

@@ -19,6 +19,7 @@ from service.domain.customers.customer import CustomerId, OrgId
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
 from service.domain.documents.parser import parse_rules
 from service.store.client import keys
+from service.store.encryption.keyring import KeyRing
 from service.store.history import ledger
 from service.store.history.ledger import LedgerRow
 from service.store.jobs.worker_metrics import Counters
@@ -28,7 +29,6 @@ from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import FirstLook, save_first_look
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from service.web.webhooks.endpoint import build_event, parse_headers
@@ -171,7 +171,7 @@ async def staged(
     clock = Clock(lambda: start_s)
     sandbox = Sandbox(clock=clock, echo=echo)
     haravan = sandbox.add_shop(org=ORG)
-    shops, versions = ShopRepository(redis, Cipher(("k" * 32,))), Versions(redis)
+    shops, versions = ShopRepository(redis, KeyRing(("0123456789abcdef" * 2,))), Versions(redis)
     context = Context(redis, shops, versions, _ms(clock))
     async with serve(sandbox) as url, open_session() as session:
         await shops.add(

@@ -17,16 +17,16 @@ from service.domain.documents.parser import parse_rules
 from service.settings import Settings, read_settings
 from service.store.client import keys
 from service.store.client.connection import connect
+from service.store.encryption.keyring import KeyRing
 from service.store.queue import dirty
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from tests.support.valkey import ValkeyServer
 from tests.workers.stage import VIP
 from workers.main import WorkerProcess
 
-KEY = "k" * 32
+KEY = "0123456789abcdef" * 2
 
 
 @pytest.fixture
@@ -144,7 +144,7 @@ async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_un
 
 async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
     shop = Shop(org, "Cửa hàng thử", "omni", f"http://127.0.0.1:{port}/com", "token")
-    await ShopRepository(redis, Cipher((KEY,))).add(shop)
+    await ShopRepository(redis, KeyRing((KEY,))).add(shop)
     await Versions(redis).publish(org, parse_rules(VIP), author="test", parent=0)
     await dirty.mark_dirty_customers(redis, org, [CustomerId(7)], cause="replay:R0")
 

@@ -8,10 +8,10 @@ from datetime import datetime
 import pytest
 from arq.connections import ArqRedis
 
-from service.domain.customers.customer import decode_snapshot
 from service.domain.decisions.state import HOLDS_CODEC
 from service.errors import ApiUnavailable
 from service.store.customers import snapshots
+from service.store.customers.sealed_snapshots import read_snapshot
 from service.store.jobs import runs
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.calls import Call
@@ -105,7 +105,7 @@ async def test_a_changed_customer_is_enqueued_even_if_no_tag_changes_because_pub
     await stage.turn(2)
 
     assert (
-        decode_snapshot(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").total_spent
+        read_snapshot(await stage.redis.hget(stage.key("snapshots"), str(customer)) or b"").facts.total_spent
         == 6_0000
     )
     assert await scan(stage, "backfill") == (0, 0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from service.domain.customers import CustomerId
+from service.domain.customers import Customer, CustomerId
 from service.domain.sync import (
     STALE_READ_BACKOFF_S,
     BatchContext,
@@ -17,7 +17,14 @@ from service.domain.sync import (
     too_many_deletions,
 )
 from service.errors import HaravanError, RateLimited, TokenRejected
-from service.store.customers import StoredCustomer, last_snapshot, load_states, to_stored_state
+from service.store.customers import (
+    StoredCustomer,
+    kept_fields,
+    last_snapshot,
+    load_states,
+    seal_snapshot,
+    to_stored_state,
+)
 from service.store.queue import BATCH_SIZE, Lane, Mark, Settlement
 from workers.drain.context import DrainContext, DrainStopped
 from workers.drain.fetcher import Fetched, Fetcher
@@ -171,10 +178,20 @@ class Reader:
             else:
                 return None
             return settlement_for(
-                mark, outcome, version=batch.version, now_ms=batch.now_ms, previous=last_snapshot(stored)
+                mark,
+                outcome,
+                version=batch.version,
+                now_ms=batch.now_ms,
+                seal=self._seal,
+                previous=last_snapshot(stored),
             )
         except Exception as exc:  # noqa: BLE001  # a bug of ours concerns this customer, not the whole shop
             return after_bug(mark, exc)
+
+    def _seal(self, customer: Customer) -> bytes:
+        """The customer's snapshot, with the personal fields that the live rules read."""
+        context = self._context
+        return seal_snapshot(customer, context.shop.cipher, kept=kept_fields(context.rules.required_keys))
 
     def _failed(self, mark: Mark, fetched: Fetched, *, now_ms: int) -> Settlement:
         context = self._context

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 import msgspec
@@ -17,7 +17,6 @@ from service.domain.customers import (
     Customer,
     apply_change,
     digest,
-    encode_snapshot,
     external_changes,
     fold,
     tag_set,
@@ -98,14 +97,20 @@ _EXPECTED = frozenset({*EXPLAIN_REMOVALS, "schedule"})
 
 
 def settlement_for(
-    mark: Mark, outcome: Outcome, *, version: int, now_ms: int, previous: Customer | None = None
+    mark: Mark,
+    outcome: Outcome,
+    *,
+    version: int,
+    now_ms: int,
+    seal: Callable[[Customer], bytes],
+    previous: Customer | None = None,
 ) -> Settlement:
-    """The settlement of an evaluated customer. `previous` is the record at the last read."""
+    """The settlement of an evaluated customer. `seal` makes its snapshot; `previous` is the record at the last read."""
     match outcome:
         case UpToDate():
-            return _up_to_date(mark, outcome, version=version, previous=previous)
+            return _up_to_date(mark, outcome, version=version, seal=seal, previous=previous)
         case WriteNeeded():
-            return _write_needed(mark, outcome, version=version, now_ms=now_ms, previous=previous)
+            return _write_needed(mark, outcome, version=version, now_ms=now_ms, seal=seal, previous=previous)
         case RetryLater(due_ms, _, fields):
             return Settlement(op="delay", mark=mark, due_ms=due_ms, mark_fields=dict(fields))
         case Unprocessable(cause, text, transient):
@@ -115,13 +120,20 @@ def settlement_for(
             return Settlement(op="delete", mark=mark)
 
 
-def _up_to_date(mark: Mark, result: UpToDate, *, version: int, previous: Customer | None) -> Settlement:
+def _up_to_date(
+    mark: Mark,
+    result: UpToDate,
+    *,
+    version: int,
+    seal: Callable[[Customer], bytes],
+    previous: Customer | None,
+) -> Settlement:
     changes = result.decision.changes
     return Settlement(
         op="complete",
         mark=mark,
         echo_digests=digest(result.customer),
-        snapshot=encode_snapshot(result.customer),
+        snapshot=seal(result.customer),
         owned=OWNERSHIP_CODEC.encode(result.stored.state.ownership),
         holds=HOLDS_CODEC.encode(result.stored.state.holds),
         intents=INTENTS_CODEC.encode(result.stored.intents),
@@ -138,7 +150,13 @@ def _up_to_date(mark: Mark, result: UpToDate, *, version: int, previous: Custome
 
 
 def _write_needed(
-    mark: Mark, needed: WriteNeeded, *, version: int, now_ms: int, previous: Customer | None
+    mark: Mark,
+    needed: WriteNeeded,
+    *,
+    version: int,
+    now_ms: int,
+    seal: Callable[[Customer], bytes],
+    previous: Customer | None,
 ) -> Settlement:
     result, change = needed.result, needed.result.decision.change
     expected = apply_change(tag_set(result.customer.tags), change)
@@ -149,7 +167,7 @@ def _write_needed(
         remove=change.remove,
         expected=tuple(sorted(expected.keys)),
         echo_digest=needed.expected_digest,
-        snapshot=encode_snapshot(msgspec.structs.replace(result.customer, tags=expected.names)),
+        snapshot=seal(msgspec.structs.replace(result.customer, tags=expected.names)),
         owned=OWNERSHIP_CODEC.encode(result.stored.state.ownership),
         holds=HOLDS_CODEC.encode(result.stored.state.holds),
         intents=INTENTS_CODEC.encode(needed.intents),

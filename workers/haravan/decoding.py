@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any
 
 import msgspec
 
 from service.domain.customers import (
     CustomerId,
     CustomerRecord,
+    decode_leniently,
     exact_decimal,
     parse_customer_id,
     parse_record,
@@ -67,7 +70,6 @@ def compare(requested: Iterable[CustomerId], batch: Batch) -> Comparison:
     return Comparison(missing=expected - batch.ids, unexpected=batch.ids - expected)
 
 
-MALFORMED: Final = b""  # replaces an object that is not valid UTF-8; no decoder accepts it
 JsonSource = bytes | msgspec.Raw
 
 
@@ -207,11 +209,11 @@ def parse_leniently(body: bytes, key: str) -> list[tuple[bytes, object]] | None:
     """The object or objects under `key` of malformed JSON, each as valid JSON with its id; None if that fails.
 
     Half a character (a name cut in the middle of an emoji), a bare control character or a NaN makes a page malformed
-    as a whole. Encoding each object again leaves only the broken ones unreadable.
+    as a whole. Each object is encoded again, and `parse_record` finds which of its fields are broken.
     """
     try:
-        content = json.loads(body, parse_float=exact_decimal, strict=False)
-    except ValueError:
+        content = decode_leniently(body)
+    except MalformedData:
         return None
     value = content.get(key) if isinstance(content, dict) else None
     if not isinstance(value, list | dict):
@@ -221,7 +223,8 @@ def parse_leniently(body: bytes, key: str) -> list[tuple[bytes, object]] | None:
 
 
 def _reencode(item: object) -> bytes:
-    try:
-        return json.dumps(item, ensure_ascii=False, default=str).encode()
-    except UnicodeEncodeError:
-        return MALFORMED
+    return json.dumps(item, default=_from_decimal).encode()
+
+
+def _from_decimal(number: Decimal) -> str | float:
+    return str(number) if number.is_finite() else math.nan

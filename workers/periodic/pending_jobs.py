@@ -107,7 +107,7 @@ class PendingJobs:
     async def _execute(self, job: PendingJob) -> bool:
         log = structlog.get_logger().bind(org=job.org, kind=job.kind, job=job.id)
         try:
-            if job.kind != "erasure" and await self.context.shops.get(job.org) is None:  # removed meanwhile
+            if job.kind != "erasure" and not await self.context.shops.exists(job.org):  # removed meanwhile
                 await self._delete(job)
                 return False
             completed = await EXECUTE[job.kind](self.context, self.cpu, job)

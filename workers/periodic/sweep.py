@@ -11,7 +11,7 @@ import structlog
 from service.alerts import Alerts
 from service.context import Context
 from service.domain.customers import CustomerId, OrgId
-from service.errors import TaggerError
+from service.errors import NotFound, TaggerError
 from service.publishing import rollout
 from service.store.client import handle_clock_step_back, keys, load_script
 from service.store.queue import dirty, wake_shop
@@ -63,10 +63,9 @@ class Sweep:
         enqueued = 0
         for org in await self._context.shops.orgs():
             try:
-                shop = await self._context.shops.get(org)
-                if shop is None:
-                    continue
-                enqueued += await self.enqueue_scheduled(shop)
+                enqueued += await self.enqueue_scheduled(await self._context.shops.describe(org))
+            except NotFound:  # removed meanwhile
+                continue
             except TaggerError as exc:
                 structlog.get_logger().error("sweep", org=org, outcome="failed", cause=str(exc))
                 continue

@@ -16,7 +16,7 @@ from deploy.cli.context import (
     parse_org_id,
     run,
 )
-from deploy.cli.inputs import current_user
+from deploy.cli.inputs import current_actor
 from deploy.cli.output import plural
 from deploy.cli.runs import format_run, wait_until_prepared
 from deploy.local import console, error_console
@@ -96,7 +96,7 @@ def exclude(
                 cli.context, shop, parse_customer_id(customer), rule, undo=undo
             )
             if not dry_run:
-                await exclusions.apply_exclusion(cli.context, shop, planned, by=current_user())
+                await exclusions.apply_exclusion(cli.context, shop, planned, by=current_actor())
         console().print(_exclusion_text(planned, dry_run=dry_run))
 
     run(work())
@@ -144,6 +144,6 @@ async def _claim(
             return
         if not yes:
             typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
-        started = await claims.apply_claim(cli.context, shop, claim, by=current_user(), approved=approve)
+        started = await claims.apply_claim(cli.context, shop, claim, by=current_actor(), approved=approve)
         if started is not None:
             console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
-from deploy.cli.inputs import read_fields
+from deploy.cli.inputs import current_actor, read_fields
 from deploy.cli.output import ShowPersonal, print_json, print_record
 from deploy.local import console
+
+if TYPE_CHECKING:
+    from deploy.cli.context import ShopApi
 
 Fields = Annotated[
     list[str] | None,
@@ -45,7 +50,7 @@ def create(
     wanted = read_fields(fields or (), file)
 
     async def work() -> dict[str, Any]:
-        async with open_shop_api(org) as api:
+        async with _open_recorded(org, "create_customer", f"fields {_names(wanted)}") as api:
             return await api.perform(api.dialect.create(wanted))
 
     print_record(run(work()), as_json=as_json, show_personal=show_personal)
@@ -63,7 +68,8 @@ def update(
     chosen, wanted = parse_customer_id(customer), read_fields(fields or (), file)
 
     async def work() -> dict[str, Any]:
-        async with open_shop_api(org) as api:
+        summary = f"customer {chosen}: fields {_names(wanted)}"
+        async with _open_recorded(org, "update_customer", summary) as api:
             return await api.perform(api.dialect.update(chosen, wanted))
 
     print_record(run(work()), as_json=as_json, show_personal=show_personal)
@@ -80,7 +86,7 @@ def delete(
         typer.confirm(f"Delete customer {chosen} of shop {org} in Haravan?", abort=True, err=True)
 
     async def work() -> None:
-        async with open_shop_api(org) as api:
+        async with _open_recorded(org, "delete_customer", f"customer {chosen}") as api:
             await api.perform(api.dialect.delete(chosen))
 
     run(work())
@@ -103,7 +109,8 @@ def _retag(
     chosen = parse_customer_id(customer)
 
     async def work() -> tuple[str, ...]:
-        async with open_shop_api(org) as api:
+        changes = ", ".join([*(f"+{tag}" for tag in add or ()), *(f"-{tag}" for tag in remove or ())])
+        async with _open_recorded(org, "tag_customer", f"customer {chosen}: {changes}") as api:
             return await api.perform(api.dialect.change_tags(chosen, add=add or (), remove=remove or ()))
 
     tags = run(work())
@@ -111,3 +118,20 @@ def _retag(
         print_json({"customer": chosen, "tags": tags})
     else:
         console().print(f"Customer {chosen} now has: {', '.join(tags) or 'no tags'}")
+
+
+def _names(fields: Iterable[str]) -> str:
+    """The names of fields; their values may be personal data."""
+    return ", ".join(sorted(fields))
+
+
+@asynccontextmanager
+async def _open_recorded(org: str, action: str, summary: str) -> AsyncIterator[ShopApi]:
+    """Open the shop's API, and record the change that the block makes at Haravan."""
+    from service.store.history import audit_log
+
+    async with (
+        open_shop_api(org) as api,
+        audit_log.recorded(api.cli.redis, current_actor(), action, org=api.shop.org, summary=summary),
+    ):
+        yield api

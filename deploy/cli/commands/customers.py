@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from deploy.cli.commands import customer_edits
+from deploy.cli.commands import customer_edits, personal_data
 from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
 from deploy.cli.output import ShowPersonal, mask_record, print_json, print_record, print_records, print_table
 from deploy.local import console
@@ -154,3 +154,4 @@ def orders(org: Org, customer: Customer, as_json: AsJson = False) -> None:
 
 
 customer_edits.add_to(app)
+personal_data.add_to(app)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
+from deploy.cli.inputs import current_actor
 from deploy.cli.output import format_time, plural, print_json, print_table
 from deploy.local import console, error_console
 
@@ -56,23 +57,24 @@ def retry(
         typer.Argument(metavar="[CUSTOMER]...", help="Customer ids. Default: all."),
     ] = None,
 ) -> None:
-    """Process these customers again. A success closes their dead letters. Exits with 1 if one of them has none."""
-    from service.store.queue import dead_letters
+    """Process these customers again. A success closes their dead letters. Exits with 1 if one has no dead letter."""
+    from service.operations import retry_dead_letters
 
     async def work() -> int:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            chosen = {parse_customer_id(customer) for customer in customers or ()}
-            with_letter = {letter.customer for letter in await dead_letters.list_open(cli.redis, shop.org)}
-            queued = sorted(with_letter & chosen if chosen else with_letter)
-            await dead_letters.retry(cli.redis, shop.org, queued)
-        if queued:
-            console().print(f"{plural(len(queued), 'customer')} queued.")
-        elif not chosen:
+            given = [parse_customer_id(customer) for customer in customers or ()]
+            retried = await retry_dead_letters(
+                cli.context, shop.org, customers=given or None, by=current_actor()
+            )
+        if retried:
+            console().print(f"{plural(len(retried), 'customer')} queued.")
+        elif not given:
             console().print("No open dead letters.")
-        for customer in sorted(chosen - with_letter):
+        without = sorted({*given} - {*retried})
+        for customer in without:
             error_console().print(f"Customer {customer} has no open dead letter.")
-        return 1 if chosen - with_letter else 0
+        return 1 if without else 0
 
     raise typer.Exit(run(work()))
 
@@ -80,12 +82,13 @@ def retry(
 @app.command()
 def drop(org: Org, customer: Customer) -> None:
     """Close a customer's dead letters without processing it."""
-    from service.store.queue import dead_letters
+    from service.operations import discard_dead_letters
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            await dead_letters.discard(cli.redis, shop.org, parse_customer_id(customer))
+            chosen = parse_customer_id(customer)
+            await discard_dead_letters(cli.context, shop.org, chosen, by=current_actor())
         console().print(f"The dead letters of customer {customer} are closed.")
 
     run(work())

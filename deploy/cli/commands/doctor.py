@@ -70,7 +70,7 @@ def doctor(
 
 async def check_service(cli: CliContext) -> list[CheckResult]:
     """Check the settings of Redis and the heartbeat of the workers."""
-    from service.store.client import check_server
+    from service.store.client import check_server, load_rewrite_state
     from service.store.jobs import last_heartbeat_ms
 
     info: dict[str, Any] = await cli.redis.info()
@@ -84,6 +84,13 @@ async def check_service(cli: CliContext) -> list[CheckResult]:
         CheckResult("problem" if finding.level == "refused" else "note", "store", finding.text)
         for finding in await check_server(cli.redis, cli.settings.durability)
     ]
+    rewrite = await load_rewrite_state(cli.redis)
+    if rewrite.is_pending and rewrite.refused:
+        text = (
+            f"data was erased, and the server does not allow a rewrite of its append-only file ({rewrite.refused}), so the "
+            "erased bytes stay on its disk. See deploy/docs/privacy.md"
+        )
+        results.append(CheckResult("note", "store", text))
     heartbeat_ms = await last_heartbeat_ms(cli.redis)
     if heartbeat_ms is None:
         results.append(

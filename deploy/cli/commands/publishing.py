@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
-from deploy.cli.inputs import Lang, RulesFile, current_user, read_rules_file
+from deploy.cli.inputs import Lang, RulesFile, current_actor, read_rules_file
 from deploy.cli.output import plural, print_json, summary
 from deploy.cli.preview_text import print_preview, print_warnings
 from deploy.cli.runs import format_run, wait_until_prepared
@@ -73,7 +73,7 @@ def publish(org: Org, file: RulesFile, note: Note = "", approve: Approve = False
             draft = await create_draft(cli.context, shop, rule_set)
             with preview_if_refused(draft, lang):
                 published = await publish_draft(
-                    cli.context, shop, draft, by=current_user(), note=note, approved=approve
+                    cli.context, shop, draft, by=current_actor(), note=note, approved=approve
                 )
             started = await _wait(cli, shop, published)
         _print_result(published.version.number, started, draft, shop, lang)
@@ -107,7 +107,7 @@ def rollback(
                 return
             with preview_if_refused(draft, lang):
                 published = await roll_back(
-                    cli.context, shop, draft, to=version, by=current_user(), note=note, approved=approve
+                    cli.context, shop, draft, to=version, by=current_actor(), note=note, approved=approve
                 )
             started = await _wait(cli, shop, published)
         _print_result(published.version.number, started, draft, shop, lang)
@@ -132,7 +132,7 @@ def approve(
                 words = translator_for(parse_language(lang))
                 print_preview(draft, words=words, approve_with=f"tagger shops approve {org}")
                 return
-            started = await first_look.approve(cli.context, shop, draft, by=current_user())
+            started = await first_look.approve(cli.context, shop, draft, by=current_actor())
             if started is not None:
                 started = await wait_until_prepared(cli.redis, shop.org, started)
         console().print(f"The first look at shop {org} is approved.")

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import AsJson, Org, open_context, parse_customer_id, parse_org_id, run, server_time_ms
-from deploy.cli.inputs import current_user, parse_time_ms
+from deploy.cli.inputs import current_actor, parse_time_ms
 from deploy.cli.output import plural, print_json
 from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
 from deploy.local import console, error_console
@@ -73,7 +73,7 @@ def replay(
                     cli.context,
                     shop.org,
                     selection,
-                    by=current_user(),
+                    by=current_actor(),
                     reason=reason,
                     on_marked=on_marked,
                 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from deploy.cli.context import AsJson, Org, ShopApi, open_shop_api, run, server_time_ms
-from deploy.cli.inputs import Lang, current_user, parse_time_ms
+from deploy.cli.inputs import Lang, current_actor, parse_time_ms
 from deploy.cli.output import plural, print_json
 from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import format_run, progress, row, wait_for_run, wait_until_prepared
@@ -65,6 +65,7 @@ async def _scan(
 ) -> int:
     """Scan, print the result, and return the exit code."""
     from service.errors import Refused
+    from service.store.history import audit_log
     from service.store.queue import RateLimiter
     from service.store.rules import CompiledRulesCache
     from workers.haravan import WaitingPermits
@@ -87,7 +88,10 @@ async def _scan(
         )
         if scan is None:
             raise Refused(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
-        started = await scan(kind, by=current_user(), since_ms=since_ms)
+        actor = current_actor()
+        summary = "all customers" if since_ms is None else f"customers changed since {since_ms}"
+        async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=summary):
+            started = await scan(kind, by=actor.name, since_ms=since_ms)
     if api.shop.first_look != "complete":
         return await _end_first_look(api, started, wait=wait, lang=lang, as_json=as_json)
     return await _finish(api, started, wait=wait, as_json=as_json)

@@ -8,7 +8,7 @@ import typer
 
 from deploy.cli.commands.publishing import preview_if_refused, print_run
 from deploy.cli.context import Org, open_context, parse_org_id, run
-from deploy.cli.inputs import Lang, current_user
+from deploy.cli.inputs import Lang, current_actor
 from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import wait_until_prepared
 from deploy.local import console
@@ -32,7 +32,7 @@ def shadow(org: Org) -> None:
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            changed = await begin_shadow_mode(cli.context, shop, by=current_user())
+            changed = await begin_shadow_mode(cli.context, shop, by=current_actor())
         console().print(
             f"Shop {org} is in shadow mode{'' if changed else ' already'}: decisions are recorded, nothing is written. "
             f"Preview the end of shadow mode: tagger shops live {org} --dry-run"
@@ -62,7 +62,9 @@ def live(
                 print_preview(draft, words=translator_for(parse_language(lang)))
                 return
             with preview_if_refused(draft, lang):
-                started = await end_shadow_mode(cli.context, shop, draft, by=current_user(), approved=approve)
+                started = await end_shadow_mode(
+                    cli.context, shop, draft, by=current_actor(), approved=approve
+                )
             if started is not None:
                 started = await wait_until_prepared(cli.redis, shop.org, started)
         _print_result(started, draft, shop)

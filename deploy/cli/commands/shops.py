@@ -10,7 +10,7 @@ import typer
 from deploy.cli.commands import publishing
 from deploy.cli.commands import shadow as shadow_mode
 from deploy.cli.context import AsJson, Org, check_token, open_context, parse_org_id, run
-from deploy.cli.inputs import current_user, read_secret
+from deploy.cli.inputs import current_actor, read_secret
 from deploy.cli.output import format_shop_state, print_json, print_table, shop_row
 from deploy.local import console, error_console
 
@@ -56,6 +56,7 @@ def add(
     unchecked: Unchecked = False,
 ) -> None:
     """Add a shop. Its access token is read from a prompt or from stdin, and checked at Haravan."""
+    from service.operations import add_shop
     from service.store.shops import Shop, dialect_of, validate
 
     async def work() -> None:
@@ -76,7 +77,7 @@ def add(
             if not unchecked:
                 error_console().print(f"Checking the token at {address} ({shop.dialect} API).")
                 await check_token(cli, shop)
-            await cli.shops.add(shop)
+            await add_shop(cli.context, shop, by=current_actor())
         console().print(
             f"Shop {org} ({shop.name}) was added: {shop.dialect} API at {address}. "
             f"Next: tagger subscription add {org}, tagger rules publish {org} FILE, tagger backfill {org}"
@@ -91,7 +92,7 @@ def list_shops(as_json: AsJson = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shops = [await cli.shops.get_or_raise(org) for org in await cli.shops.orgs()]
+            shops = [await cli.shops.describe(org) for org in await cli.shops.orgs()]
             versions = [await cli.versions.live_number(shop.org) for shop in shops]
         rows = [shop_row(shop, version) for shop, version in zip(shops, versions, strict=True)]
         if as_json:
@@ -128,10 +129,11 @@ def remove(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Remove a shop. Tags in Haravan are not changed."""
+    from service.operations import remove_shop
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             if not keep_data:
                 error_console().print(
                     f"This deletes everything stored about shop {org} ({shop.name}): rules, history, and which tags are ours. "
@@ -140,7 +142,7 @@ def remove(
             if not yes and typer.prompt(f"Type {org} to confirm", err=True) != org:
                 console().print("Nothing was removed.")
                 raise typer.Exit(1)
-            await cli.shops.remove(shop.org, erase=not keep_data)
+            await remove_shop(cli.context, shop.org, erase=not keep_data, by=current_actor())
         console().print(f"Shop {org} was removed." + (" Its data was kept." if keep_data else ""))
 
     run(work())
@@ -149,14 +151,15 @@ def remove(
 @app.command()
 def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False) -> None:
     """Replace a shop's access token. This ends a pause caused by a rejected token."""
+    from service.operations import replace_token
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             new_token = read_secret("Access token", from_stdin=token_stdin)
             if not unchecked:
                 await check_token(cli, replace(shop, token=new_token))
-            await cli.shops.set_token(shop.org, new_token)
+            await replace_token(cli.context, shop.org, new_token, by=current_actor())
         console().print(f"Shop {org} has a new token.")
 
     run(work())
@@ -165,13 +168,13 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
 @app.command()
 def secret(org: Org, token_stdin: FromStdin = False) -> None:
     """Set the secret of webhooks that were created in the shop's admin. Webhooks of an app do not need it."""
+    from service.operations import replace_webhook_secret
 
     async def work() -> None:
         async with open_context() as cli:
-            await cli.shops.get_or_raise(parse_org_id(org))
-            await cli.shops.set_secret(
-                parse_org_id(org), read_secret("Webhook secret", from_stdin=token_stdin)
-            )
+            shop = await cli.shops.describe(parse_org_id(org))
+            new_secret = read_secret("Webhook secret", from_stdin=token_stdin)
+            await replace_webhook_secret(cli.context, shop.org, new_secret, by=current_actor())
         console().print(f"Shop {org} has its own webhook secret.")
 
     run(work())
@@ -182,11 +185,12 @@ def pause(
     org: Org, reason: Annotated[str, typer.Option(help="The reason, shown in the list of shops.")] = "by hand"
 ) -> None:
     """Pause a shop. Webhooks are still accepted, and nothing is lost."""
+    from service.operations import pause_shop
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
-            await cli.shops.pause(shop.org, reason=reason, by=current_user())
+            shop = await cli.shops.describe(parse_org_id(org))
+            await pause_shop(cli.context, shop.org, reason=reason, by=current_actor())
         console().print(f"Shop {org} is paused. Resume: tagger shops resume {org}")
 
     run(work())
@@ -200,16 +204,17 @@ def resume(
     ] = False,
 ) -> None:
     """Resume a paused shop. After a rejected token, the token is checked first."""
+    from service.operations import resume_shop
     from service.store.shops import TOKEN_REJECTED
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.describe(parse_org_id(org))
             if shop.paused == TOKEN_REJECTED:
-                await check_token(cli, shop, otherwise=f"shop {org} stays paused")
-            await cli.shops.resume(shop.org)
-            if removals:
-                await cli.shops.resume_removals(shop.org)
+                await check_token(
+                    cli, await cli.shops.get_or_raise(shop.org), otherwise=f"shop {org} stays paused"
+                )
+            await resume_shop(cli.context, shop.org, removals=removals, by=current_actor())
             removals_still_paused = shop.removals_paused and not removals
         console().print(
             f"Shop {org} is active."

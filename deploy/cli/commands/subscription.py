@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.inputs import current_actor
 from deploy.cli.output import print_json, print_table
 from deploy.local import console
 
@@ -43,7 +44,7 @@ def add(org: Org) -> None:
     """Subscribe the shop. Topics and address are set in the partner dashboard of the app."""
 
     async def work() -> None:
-        async with _open_subscription(org) as subscription:
+        async with _open_subscription(org, change="subscribe") as subscription:
             await subscription.subscribe()
             events = await subscription.list_events()
         topics = ", ".join(event.event for event in events)
@@ -57,7 +58,7 @@ def remove(org: Org) -> None:
     """Unsubscribe the shop. Haravan then sends no webhooks."""
 
     async def work() -> None:
-        async with _open_subscription(org) as subscription:
+        async with _open_subscription(org, change="unsubscribe") as subscription:
             await subscription.unsubscribe()
         console().print(f"Shop {org} is not subscribed any more.")
 
@@ -65,10 +66,19 @@ def remove(org: Org) -> None:
 
 
 @asynccontextmanager
-async def _open_subscription(org: str) -> AsyncIterator[Subscription]:
+async def _open_subscription(org: str, *, change: str = "") -> AsyncIterator[Subscription]:
+    """Open a shop's subscription, and record the change that the block makes."""
+    from service.store.history import audit_log
     from workers.haravan import Subscription, open_session
 
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(parse_org_id(org))
         async with open_session() as session:
-            yield Subscription(session, address=cli.settings.subscribe_url, token=shop.token)
+            subscription = Subscription(session, address=cli.settings.subscribe_url, token=shop.token)
+            if not change:
+                yield subscription
+                return
+            async with audit_log.recorded(
+                cli.redis, current_actor(), change, org=shop.org, summary="webhook subscription"
+            ):
+                yield subscription

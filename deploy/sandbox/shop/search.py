@@ -8,12 +8,14 @@ from collections.abc import Iterator
 from deploy.sandbox.records import Customer
 from deploy.sandbox.shop.shop import Shop
 
+MAX_SEARCHED = 2_000  # characters of a text: sorting a row of 60,000 combining marks would take seconds
 _ACCENTS = dict.fromkeys(range(768, 880))
 
 
 def fold_accents(text: str) -> str:
     """Lower case without accents: `Nguyễn Đình` becomes `nguyen dinh`."""
-    return unicodedata.normalize("NFD", text).translate(_ACCENTS).casefold().replace("đ", "d")
+    text = unicodedata.normalize("NFD", text[:MAX_SEARCHED])
+    return text.translate(_ACCENTS).casefold().replace("đ", "d")
 
 
 def find_matching(shop: Shop, query: str | None) -> Iterator[Customer]:

@@ -3,9 +3,10 @@
 Other rooms parse records here, compare tags, and find what people or other apps changed."""
 
 from service.domain.customers.customer import (
-    MAX_ID,
     Customer,
     CustomerId,
+    MissingField,
+    MissingReason,
     OrgId,
     decode_snapshot,
     digest,
@@ -19,6 +20,7 @@ from service.domain.customers.drift import (
     external_changes,
     latest_changes,
 )
+from service.domain.customers.fields import MAX_ID
 from service.domain.customers.money import (
     CURRENCY_EXPONENTS,
     DEFAULT_EXPONENT,
@@ -28,8 +30,10 @@ from service.domain.customers.money import (
     to_ten_thousandths,
     to_units,
 )
+from service.domain.customers.normalize import nfc, stream_safe
 from service.domain.customers.records import (
     CustomerRecord,
+    decode_leniently,
     parse_record,
     parse_typed_record,
     record_from_mapping,
@@ -55,11 +59,14 @@ __all__ = [
     "CustomerRecord",
     "ExternalChange",
     "ExternalChanges",
+    "MissingField",
+    "MissingReason",
     "OrgId",
     "TagChange",
     "TagSet",
     "apply_change",
     "changed_since",
+    "decode_leniently",
     "decode_snapshot",
     "digest",
     "encode_snapshot",
@@ -69,12 +76,14 @@ __all__ = [
     "fold_uncached",
     "format_tags",
     "latest_changes",
+    "nfc",
     "parse_customer_id",
     "parse_record",
     "parse_tags",
     "parse_typed_record",
     "record_from_mapping",
     "round_for_display",
+    "stream_safe",
     "tag_set",
     "to_ten_thousandths",
     "to_units",

@@ -3,26 +3,44 @@
 from __future__ import annotations
 
 import hashlib
+from enum import StrEnum
 from functools import lru_cache
-from typing import Final, NewType
+from typing import Final, NamedTuple, NewType
 
 import msgspec
 
+from service.domain.customers.fields import MAX_ID
 from service.domain.customers.tags import fold
 from service.errors import MalformedData
 
 OrgId = NewType("OrgId", str)
 CustomerId = NewType("CustomerId", int)
 
-MAX_ID: Final = 2**63 - 1
+MAX_CACHED_TAGS: Final = 64  # more tags would fill the cache with long tuples
+
+
+class MissingReason(StrEnum):
+    """Why a record has no value of a field."""
+
+    ABSENT = "absent"  # its JSON has no such key
+    UNREADABLE = "unreadable"  # what it has is no value of this field
+    TOO_LARGE = "too_large"
+    NOT_STORED = "not_stored"  # only of snapshots: no live rule reads it
+
+
+class MissingField(NamedTuple):
+    """A field that a record lacks, by its key in the record or in the record's address."""
+
+    key: str
+    reason: MissingReason
 
 
 class Customer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
     """The fields that rules can see. A snapshot is this struct as msgpack, about 100 bytes.
 
     Money is a whole number of ten-thousandths (see `money`). Times are milliseconds since 1970, UTC.
-    Texts are NFC without outer spaces; an empty text is None. New fields go to the end, because old snapshots
-    must stay readable.
+    Texts are NFC without outer spaces; an empty text is None. A missing field is None, too, and `missing` names it: a
+    rule that reads it decides nothing for this customer.
     """
 
     id: int
@@ -47,6 +65,7 @@ class Customer(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True)
     email: str | None = None
     phone: str | None = None
     note: str | None = None
+    missing: tuple[MissingField, ...] = ()  # by key
 
 
 def parse_customer_id(value: object) -> CustomerId:
@@ -63,7 +82,9 @@ def digest(customer: Customer) -> str:
 
     `updated_ms` is left out, because our own writes change it. The order and the spelling of tags do not matter.
     """
-    comparable = msgspec.structs.replace(customer, updated_ms=None, tags=_sorted_keys(customer.tags))
+    tags = customer.tags
+    keys = _sorted_keys(tags) if len(tags) <= MAX_CACHED_TAGS else _sorted_keys.__wrapped__(tags)
+    comparable = msgspec.structs.replace(customer, updated_ms=None, tags=keys)
     return hashlib.blake2b(_ENCODER.encode(comparable), digest_size=12).hexdigest()
 
 

@@ -19,18 +19,22 @@ _STEP: Final = Decimal(1).scaleb(_EXPONENT)
 _LOWEST: Final = -(2**63)  # a snapshot (msgpack) cannot hold less
 
 
+class AmountTooLarge(ValueError):
+    """An amount is beyond 10^15 units, or no finite number."""
+
+
 def to_ten_thousandths(amount: Decimal) -> int:
     """Convert an amount in units. Digits beyond the fourth decimal are rounded down, so rounding never reaches a limit.
 
-    Raises ValueError if the amount is not a finite number, or is beyond 10^15.
+    Raises AmountTooLarge.
     """
     # Compare before any arithmetic, which would overflow for 1e1000000.
     if not amount.is_finite() or not -MAX_AMOUNT <= amount <= MAX_AMOUNT:
-        raise ValueError("the amount is too large")
+        raise AmountTooLarge("the amount is too large")
     exact = amount.quantize(_STEP, ROUND_FLOOR)
     value = int(exact.scaleb(-_EXPONENT))
     if value < _LOWEST:
-        raise ValueError("the amount is too large")
+        raise AmountTooLarge("the amount is too large")
     return value
 
 

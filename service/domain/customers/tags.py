@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from service.domain.customers.normalize import nfc
+
+MAX_TAG: Final = 255  # characters of a tag in a record
 MAX_CACHED: Final = 65_536
 
 
@@ -18,16 +20,18 @@ def fold_uncached(text: str) -> str:
     """
     if text.isascii():
         return text.strip().lower()
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).strip().casefold())
+    return nfc(nfc(text).strip().casefold())
 
 
 class _Cache(dict[str, str]):
     """Folded keys by text. A dict lookup costs less than a call of an lru_cache."""
 
     def __missing__(self, text: str) -> str:
-        if len(self) >= MAX_CACHED:
-            self.clear()
-        key = self[text] = fold_uncached(text)
+        key = fold_uncached(text)
+        if len(text) <= MAX_TAG:
+            if len(self) >= MAX_CACHED:
+                self.clear()
+            self[text] = key
         return key
 
 

@@ -21,7 +21,9 @@ class OwnershipStatus(StrEnum):
     ORPHAN_KEEP = auto()  # a rule that no longer sets it, with `when_gone: leave`
     ORPHAN_REMOVE = auto()  # the same, with `when_gone: remove`
     REVOKED = auto()  # a rule of a version that was rolled back
-    EXCLUDED = auto()  # a rule from which the customer is excluded
+    PASSIVE = (
+        auto()
+    )  # a rule from which the customer is excluded, or one that is undecided and set the tag before
 
 
 # With these, ownership moves to the rule or tier that gives the tag.
@@ -38,6 +40,9 @@ class DecisionBuilder:
     """Collects one decision. Only the steps of `decide` change it.
 
     `facts` is a copy. Its tags change with each step, so that later rules see what earlier rules decided.
+
+    `passive`: ids of the rules and tiers that decide nothing for this customer. Either the customer is excluded from
+    them, or they are `undecided`, because the record lacks a field that they read. Their tags stay as they are.
     """
 
     __slots__ = (
@@ -52,8 +57,10 @@ class DecisionBuilder:
         "now_ms",
         "outcomes",
         "ownership",
+        "passive",
         "rules",
         "today",
+        "undecided",
         "version",
     )
 
@@ -74,6 +81,8 @@ class DecisionBuilder:
         self.now_ms = now_ms
         self.version = version
         self.excluded = state.excluded_rules
+        self.undecided = rules.undecided_rules(customer) - state.excluded_rules
+        self.passive = self.excluded | self.undecided
         # Ownership ends if the record lacks the tag.
         self.ownership: dict[str, Ownership] = {
             key: own for key, own in state.ownership.items() if key in facts.tags
@@ -109,6 +118,10 @@ class DecisionBuilder:
 
     def retain(self, *, key: str, rule: str, cause: Cause, until: int | None = None) -> None:
         """Leave a tag that no rule gives. `until`: the day (ordinal) on which it may be removed."""
+        if (
+            cause == "excluded" and rule in self.undecided
+        ):  # the policies know passive rules, not why they are
+            cause = "undecided"
         self.outcomes.append(TagOutcome("retain", self._spellings[key], cause, rule, until))
 
     def have(self, tag: str) -> None:
@@ -129,11 +142,13 @@ class DecisionBuilder:
         if own is None:
             return OwnershipStatus.NONE
         if own.rule in self.excluded:
-            return OwnershipStatus.EXCLUDED
+            return OwnershipStatus.PASSIVE
         if self.is_revoked(own):
             return OwnershipStatus.REVOKED
         if own.rule in setters:
             return OwnershipStatus.CURRENT
+        if own.rule in self.undecided:
+            return OwnershipStatus.PASSIVE
         orphans = self.rules.orphan_policies
         return (
             OwnershipStatus.ORPHAN_REMOVE

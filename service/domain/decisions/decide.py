@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -61,19 +62,19 @@ def decide(
 ) -> Decision:
     """Decide for one customer. It ignores `state.restores`; see `decide_with_restores`.
 
-    Tags of an excluded rule and tags that we may not touch stay as they are. Deciding again, with the tags and the
-    state that follow from the decision, changes nothing. `today` is the shop's day (ordinal). The record must have
-    had all of `rules.required_keys`.
+    Tags of an excluded rule, tags of a rule that reads a missing field, and tags that we may not touch stay as they
+    are. Deciding again, with the tags and the state that follow from the decision, changes nothing. `today` is the
+    shop's day (ordinal).
     """
     facts = rules.build_facts(customer, today)
-    fast = fast_path(rules, facts, state)
+    is_undecided = customer.missing and rules.undecided_rules(customer)
+    fast = None if is_undecided else fast_path(rules, facts, state)
     if fast is None:
         return decide_by_steps(
             rules=rules, customer=customer, state=state, facts=facts, now_ms=now_ms, version=version
         )
     if not (fast.missing or fast.unwanted or fast.orphans):
-        outcomes = tuple([TagOutcome("have", tag, "matched") for tag in fast.wanted])
-        return Decision(state, outcomes, _next_change(rules, facts))
+        return Decision(state, _present(fast.wanted), _next_change(rules, facts))
     return _apply_fast_path(fast, rules, customer, state, facts=facts, now_ms=now_ms, version=version)
 
 
@@ -105,17 +106,23 @@ def decide_by_steps(
     )
 
 
+@lru_cache(maxsize=4096)  # most customers have one of a few sets of tags
+def _present(wanted: tuple[str, ...]) -> tuple[TagOutcome, ...]:
+    """The outcomes of a customer whose tags are right."""
+    return tuple([TagOutcome("have", tag, "matched") for tag in wanted])
+
+
 def _next_change(rules: CompiledRules, facts: Facts) -> int | None:
     next_change = rules.next_change
     return next_change(facts) if next_change is not None else None
 
 
 def _next_change_of_steps(builder: DecisionBuilder) -> int | None:
-    """The first later day on which the result of a rule or a hold may end by itself. Excluded rules do not count."""
+    """The first later day on which the result of a rule or a hold may end by itself. Passive rules do not count."""
     days = [
         day
         for rule, next_change in builder.rules.next_change_by_rule
-        if rule not in builder.excluded and (day := next_change(builder.facts)) is not None
+        if rule not in builder.passive and (day := next_change(builder.facts)) is not None
     ]
     days += [outcome.until for outcome in builder.outcomes if outcome.until is not None]
     return min(days, default=None)

@@ -30,7 +30,7 @@ class Reach(StrEnum):
 
     OURS = auto()  # those that we own
     ALL = auto()  # `owns: all`
-    NONE = auto()  # the customer is excluded from every rule of the tag
+    NONE = auto()  # every rule of the tag is passive
 
 
 class TagAction(NamedTuple):
@@ -78,7 +78,7 @@ _ROWS: Final = (
     _Row(TagAction("remove", "gone"), owners=(OwnershipStatus.ORPHAN_REMOVE,)),
     _Row(TagAction("remove", "unmatched"), reach=(Reach.ALL,)),
     _Row(TagAction("retain", "excluded"), reach=(Reach.NONE,)),
-    _Row(TagAction("retain", "excluded"), owners=(OwnershipStatus.EXCLUDED,)),
+    _Row(TagAction("retain", "excluded"), owners=(OwnershipStatus.PASSIVE,)),
     _Row(TagAction("retain", "left"), owners=(OwnershipStatus.ORPHAN_KEEP,)),
     _Row(TagAction("retain", "not_ours")),
 )
@@ -92,7 +92,7 @@ TAG_POLICY: Final[Mapping[Situation, TagAction | None]] = {
 class TagSituation:
     """Everything that the policy and the holds of one tag depend on."""
 
-    rules: Sequence[CompiledRule]  # those from which the customer is not excluded
+    rules: Sequence[CompiledRule]  # those that are not passive
     matching: Sequence[CompiledRule]
     present: bool
     holds: Mapping[str, tuple[Hold, int | None]]  # rule id -> active hold and the day on which it ends
@@ -128,15 +128,18 @@ def decide_orphans(builder: DecisionBuilder) -> None:
                 builder.remove(key=key, rule=own.rule, cause="taken_back", inputs=NO_INPUTS)
             case OwnershipStatus.ORPHAN_REMOVE:
                 builder.remove(key=key, rule=own.rule, cause="gone", inputs=NO_INPUTS)
-            case OwnershipStatus.EXCLUDED:
+            case OwnershipStatus.PASSIVE:
                 builder.retain(key=key, rule=own.rule, cause="excluded")
             case _:
                 builder.retain(key=key, rule=own.rule, cause="left")
 
 
 def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
-    """Decide one tag. Most tags need no change and no hold: the first lines decide these."""
-    if not (step.has_hold or step.key in builder.ownership or builder.excluded):
+    """Decide one tag. Most tags need no change and no hold: the first lines decide these.
+
+    If a rule of the tag is undecided and no other rule gives or holds the tag, it stays as it is.
+    """
+    if not (step.has_hold or step.key in builder.ownership or builder.passive):
         matches = step.matches(builder.facts)
         if matches is (step.key in builder.facts.tags):
             if matches:
@@ -144,7 +147,10 @@ def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
             return
     situation = observe(builder, step)
     action = TAG_POLICY[situation.key]
-    if action is not None:
+    if (undecided := _undecided_rule(builder, step, situation)) is not None:
+        if situation.present:
+            builder.retain(key=step.key, rule=undecided, cause="undecided")
+    elif action is not None:
         _apply(builder, step, situation, action)
     _update_holds(builder, step, situation)
     if len(situation.rules) < len(step.rules) and step.key not in builder.facts.tags:
@@ -155,8 +161,8 @@ def decide_tag(builder: DecisionBuilder, step: TagStep) -> None:
 
 def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
     """Observe the situation of one tag."""
-    excluded = builder.excluded
-    rules = [rule for rule in step.rules if rule.id not in excluded] if excluded else step.rules
+    passive = builder.passive
+    rules = [rule for rule in step.rules if rule.id not in passive] if passive else step.rules
     matching = [rule for rule in rules if rule.matches(builder.facts)]
     present = step.key in builder.facts.tags
     renamed = None if matching else _renamed_rule(builder, step, rules)
@@ -171,6 +177,13 @@ def observe(builder: DecisionBuilder, step: TagStep) -> TagSituation:
         status=builder.ownership_status(step.key, step.rule_ids),
         owns_all=next((rule for rule in rules if rule.owns_all), None),
     )
+
+
+def _undecided_rule(builder: DecisionBuilder, step: TagStep, situation: TagSituation) -> str | None:
+    """The id of the first undecided rule, if the tag depends on it: nothing gives, holds or takes back the tag."""
+    if situation.matching or situation.holds or situation.status is OwnershipStatus.REVOKED:
+        return None
+    return next((rule.id for rule in step.rules if rule.id in builder.undecided), None)
 
 
 def _apply(builder: DecisionBuilder, step: TagStep, situation: TagSituation, action: TagAction) -> None:
@@ -224,9 +237,12 @@ def _update_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituati
         holds[situation.renamed.id] = Hold(key, holds[situation.renamed.id].since_day)
     holds |= {rule_id: hold for rule_id, (hold, _) in situation.holds.items()}
     present = key in builder.facts.tags
-    for rule in situation.rules if holds else ():
+    for rule in step.rules if holds else ():
         hold = holds.get(rule.id)
-        if hold is not None and not (present and hold.tag_key == key):
+        if hold is None or rule.id in builder.excluded:
+            continue
+        is_former = hold.tag_key != key  # an undecided rule may still move it to the new name of its tag
+        if (is_former and rule.id not in builder.undecided) or not (is_former or present):
             del holds[rule.id]
 
 
@@ -237,7 +253,7 @@ def _start_holds(builder: DecisionBuilder, step: TagStep, situation: TagSituatio
         hold = holds.get(owner.rule)
         if hold is not None and hold.tag_key == step.key:
             del holds[owner.rule]  # it started with the addition that is revoked
-    ours = not situation.present or situation.status not in {OwnershipStatus.NONE, OwnershipStatus.EXCLUDED}
+    ours = not situation.present or situation.status not in {OwnershipStatus.NONE, OwnershipStatus.PASSIVE}
     for rule in situation.matching if step.has_hold else ():
         if rule.keep_days:
             hold = _known_hold(builder, step, rule)

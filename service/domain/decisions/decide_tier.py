@@ -12,7 +12,7 @@ import msgspec
 from service.domain.decisions.builder import MOVES_OWNERSHIP, OWNER_REMOVES, DecisionBuilder, OwnershipStatus
 from service.domain.decisions.decide_tag import TagAction
 from service.domain.decisions.state import Hold
-from service.domain.engine import CompiledTier
+from service.domain.engine import NO_INPUTS, CompiledTier
 from service.domain.rules import FOREVER
 
 # For the tag of a level that the customer should not have. Key: owner of the tag, and whether the tier has `owns: all`.
@@ -20,7 +20,7 @@ OTHER_LEVEL_POLICY: Final[Mapping[tuple[OwnershipStatus, bool], TagAction]] = {
     **dict.fromkeys(product(OwnershipStatus, (True,)), TagAction("remove", "outranked")),
     (OwnershipStatus.NONE, False): TagAction("retain", "not_ours"),
     (OwnershipStatus.ORPHAN_KEEP, False): TagAction("retain", "left"),
-    (OwnershipStatus.EXCLUDED, False): TagAction("retain", "excluded"),
+    (OwnershipStatus.PASSIVE, False): TagAction("retain", "excluded"),
     **dict.fromkeys(product((OwnershipStatus.CURRENT,), (True, False)), TagAction("remove", "outranked")),
     **dict.fromkeys(product((OwnershipStatus.REVOKED,), (True, False)), TagAction("remove", "taken_back")),
     **dict.fromkeys(product((OwnershipStatus.ORPHAN_REMOVE,), (True, False)), TagAction("remove", "gone")),
@@ -50,11 +50,9 @@ class TierTarget:
 
 
 def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
-    """Decide one tier: up at once, down as `downgrade` says. If the customer is excluded, all tags stay."""
-    if tier.id in builder.excluded:
-        for key in tier.level_by_tag:
-            if key in builder.facts.tags:
-                builder.retain(key=key, rule=tier.id, cause="excluded")
+    """Decide one tier: up at once, down as `downgrade` says. If the tier is passive, all tags stay."""
+    if tier.id in builder.passive:
+        _leave(builder, tier)
         return
     situation = observe_tier(builder, tier)
     target = choose_level(situation, downgrade_days=tier.downgrade_days, today=builder.today)
@@ -64,6 +62,20 @@ def decide_tier(builder: DecisionBuilder, tier: CompiledTier) -> None:
         if level != target.level and key in builder.facts.tags:
             _apply_other(builder, tier, key)
     _update_hold(builder, tier, situation, target)
+
+
+def _leave(builder: DecisionBuilder, tier: CompiledTier) -> None:
+    """Leave the tags of a passive tier. A roll-back takes back those of an undecided one."""
+    is_undecided = tier.id in builder.undecided
+    for key in [key for key in tier.level_by_tag if key in builder.facts.tags]:
+        if is_undecided and builder.ownership_status(key, tier.rule_ids) is OwnershipStatus.REVOKED:
+            owner = builder.ownership[key].rule
+            builder.remove(key=key, rule=owner, cause="taken_back", inputs=NO_INPUTS)
+        else:
+            builder.retain(key=key, rule=tier.id, cause="excluded")
+    hold = builder.holds.get(tier.id)
+    if is_undecided and hold is not None and hold.tag_key not in builder.facts.tags:
+        del builder.holds[tier.id]
 
 
 def observe_tier(builder: DecisionBuilder, tier: CompiledTier) -> TierSituation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from copy import copy
 from typing import Final
 
 from service.domain.decisions.state import CustomerState, Hold, Ownership
@@ -18,7 +17,7 @@ def fast_path(
     """Return what the rules do to the tags of a customer, if no hold starts or ends and no ownership moves.
 
     None means that the whole decision must be made. With `tags_only`, holds may start and end as long as the tags do
-    not depend on it.
+    not depend on it. The record must have all fields that live rules read: `CompiledRules.undecided_rules` is empty.
     """
     if state.excluded_rules or state.restores:
         return None
@@ -28,9 +27,12 @@ def fast_path(
         return None
     lost = [key for key in orphans if rules.orphan_policies.get(owned[key].rule) == "remove"]
     if lost:  # the whole decision removes orphans first, so that no rule sees them
-        facts = copy(facts)
-        facts.tags = facts.tags.difference(lost)
-    result = rules.fast_path(facts)
+        tags = facts.tags
+        facts.tags = tags.difference(lost)
+        result = rules.fast_path(facts)
+        facts.tags = tags
+    else:
+        result = rules.fast_path(facts)
     if result is None or (_hold_was_renamed(rules, state, result) if tags_only else result.starts_hold):
         return None
     if not (orphans or result.unwanted):

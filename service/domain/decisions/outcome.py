@@ -10,7 +10,7 @@ from service.domain.decisions.state import UndoRecord
 
 Effect = Literal["add", "remove", "retain", "have", "withhold"]
 ChangeCause = Literal["matched", "unmatched", "outranked", "gone", "taken_back", "renamed", "restored"]
-RetainCause = Literal["kept", "downgrade", "not_ours", "left", "excluded"]
+RetainCause = Literal["kept", "downgrade", "not_ours", "left", "excluded", "undecided"]
 Cause = ChangeCause | RetainCause
 
 
@@ -23,7 +23,7 @@ class TagOutcome(msgspec.Struct, frozen=True, gc=False):
     - `remove`: `unmatched` (its rule no longer matches); `outranked` (another level of the tier applies); `gone` (its
       rule was deleted, disabled or renamed); `taken_back` (a roll-back revokes the addition).
     - `retain`: no rule gives the tag, and it stays: `kept` (`keep`), `downgrade`, `not_ours` (a person added it),
-      `left` (`when_gone: leave`), `excluded`.
+      `left` (`when_gone: leave`), `excluded`, `undecided` (a rule that reads a missing field decides nothing).
     - `have`: `matched`; the customer has the tag already.
     - `withhold`: `excluded`; a rule would give the tag, but the customer is excluded from the rule.
 

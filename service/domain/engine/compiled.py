@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from service.domain.customers import Customer
 from service.domain.engine.codegen import FunctionBuilder
@@ -121,14 +121,15 @@ class TagStep:
 
 
 Step = TagStep | CompiledTier
+_NO_RULES: Final[frozenset[str]] = frozenset()
 
 
 @dataclass(frozen=True)
 class CompiledRules:
     """A compiled rule set. Rules and tiers that are not enabled are left out.
 
-    `required_keys`: the keys of a record that the live rules read, and `tags`. A record that lacks one of them must
-    not be decided on, because a missing key is not an empty value.
+    `readers`: key of a record -> ids of the live rules and tiers that read it. They decide nothing for a customer whose
+    record lacks it, because a missing field is not an empty value.
     """
 
     rule_set: RuleSet
@@ -139,7 +140,7 @@ class CompiledRules:
     managed_tags: frozenset[str]  # folded tags that live rules set
     tags_by_rule: Mapping[str, frozenset[str]]  # id of a live rule or tier -> folded tags that it sets
     rules_without_hold: frozenset[str]  # ids of live rules and tiers without `keep` or `downgrade`
-    required_keys: frozenset[str]
+    readers: Mapping[str, frozenset[str]]
     orphan_policies: Mapping[
         str, OrphanPolicy
     ]  # by rule id, also of rules that are no longer in the document
@@ -151,6 +152,17 @@ class CompiledRules:
     def local_day(self, ms: int) -> int:
         """The shop's day (ordinal) at a moment."""
         return self.calendar.day_of(ms)
+
+    @cached_property
+    def required_keys(self) -> frozenset[str]:
+        """The keys of a record that the live rules read, and `tags` if there is a live rule."""
+        return frozenset(key for key, rules in self.readers.items() if rules)
+
+    def undecided_rules(self, customer: Customer) -> frozenset[str]:
+        """The ids of the live rules and tiers that read a field which this customer's record lacks."""
+        if not customer.missing:
+            return _NO_RULES
+        return _NO_RULES.union(*(self.readers.get(field.key, _NO_RULES) for field in customer.missing))
 
     @cached_property
     def fast_path(self) -> FastPath:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import unicodedata
 from functools import partial
 from graphlib import TopologicalSorter
 
-from service.domain.customers import fold
+from service.domain.customers import fold, nfc
 from service.domain.engine.compiled import (
     CompiledLevel,
     CompiledRule,
@@ -23,6 +22,7 @@ from service.domain.rules import (
     NO_INHERITANCE,
     Inheritance,
     Rule,
+    RuleOrTier,
     RuleSet,
     Tier,
     calendar_for,
@@ -61,7 +61,7 @@ def compile_rules(rule_set: RuleSet, *, inheritance: Inheritance = NO_INHERITANC
             [rule.id for rule in rules if not rule.keep_days]
             + [tier.id for tier in tiers if not tier.downgrade_days]
         ),
-        required_keys=frozenset({"tags"}).union(*(FIELDS[field].record_keys for field in fields)),
+        readers=_readers(live),
         orphan_policies={
             **inheritance.orphan_policies,
             **{rule.id: rule.when_gone for rule in rule_set.all},
@@ -80,7 +80,18 @@ def compile_rules(rule_set: RuleSet, *, inheritance: Inheritance = NO_INHERITANC
 
 def tag_spelling(tag: str) -> str:
     """The spelling in which we write a tag to a record: as the author typed it, in composed characters (NFC)."""
-    return unicodedata.normalize("NFC", tag).strip()
+    return nfc(tag).strip()
+
+
+def _readers(rules: list[RuleOrTier]) -> dict[str, frozenset[str]]:
+    """For each key of a record, the ids of the rules and tiers that read it. All of them read the tags."""
+    readers: dict[str, set[str]] = {"tags": {rule.id for rule in rules}}
+    for rule in rules:
+        for expression in rule.expressions:
+            for condition in iter_conditions(expression):
+                for key in FIELDS[condition.field].record_keys:
+                    readers.setdefault(key, set()).add(rule.id)
+    return {key: frozenset(ids) for key, ids in readers.items()}
 
 
 def _transitive_dependencies(rule_set: RuleSet) -> dict[str, frozenset[str]]:

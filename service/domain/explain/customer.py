@@ -19,7 +19,7 @@ from service.domain.explain.model import (
     TagOrigin,
     TierExplanation,
 )
-from service.domain.explain.trace import trace
+from service.domain.explain.trace import missing_fields, trace
 
 
 def explain_customer(compiled: CompiledRules, inputs: ExplainInput) -> CustomerExplanation:
@@ -49,8 +49,9 @@ def next_change_by_rule(
     facts = compiled.build_facts(customer, today)
     facts.tags = frozenset(map(fold, apply_change(tag_set(customer.tags), decision.change).names))
     own_days: dict[str, int] = {}
+    undecided = compiled.undecided_rules(customer)
     for rule_id, next_change in compiled.next_change_by_rule:
-        if (day := next_change(facts)) is not None:
+        if rule_id not in undecided and (day := next_change(facts)) is not None:
             own_days[rule_id] = day
     for outcome in decision.retained:
         if outcome.until is not None:
@@ -156,16 +157,20 @@ def _explain_rule(context: _Context, rule: CompiledRule) -> RuleExplanation:
         own_tags=keys,
         spelling=context.spelling,
     )
+    missing = missing_fields(rule.rule.expressions, context.inputs.customer)
     status, until = _status(context, rule, matched=traced.matched)
     hold = context.decision.state.holds.get(rule.id)
-    scheduled = None if status == "excluded" else context.scheduled_change(rule.id, keys)
-    return RuleExplanation(rule, traced, status, until, hold, scheduled)
+    passive = status in ("excluded", "undecided")
+    scheduled = None if passive else context.scheduled_change(rule.id, keys)
+    return RuleExplanation(rule, traced, status, until, hold, scheduled, missing)
 
 
-def _status(context: _Context, rule: CompiledRule, *, matched: bool) -> tuple[RuleStatus, int | None]:
+def _status(context: _Context, rule: CompiledRule, *, matched: bool | None) -> tuple[RuleStatus, int | None]:
     """Return the status of the rule's tag as this rule sees it, and the day on which its hold ends."""
     if rule.id in context.inputs.state.excluded_rules:
         return "excluded", None
+    if matched is None:
+        return "undecided", None
     outcomes = context.outcomes.get(rule.key, [])
     change, is_suppressed = context.change(rule.key), rule.key in context.inputs.suppressed
     if change is not None and change.effect == "remove":
@@ -199,15 +204,17 @@ def _explain_tier(context: _Context, tier: CompiledTier) -> TierExplanation:
     retained = context.decision.retained
     held = next((item for item in retained if item.rule == tier.id and item.cause == "downgrade"), None)
     is_excluded = tier.id in context.inputs.state.excluded_rules
+    missing = missing_fields(tier.tier.expressions, context.inputs.customer)
     return TierExplanation(
         tier=tier,
         traces=traces,
         current=min(
             (index for key, index in tier.level_by_tag.items() if key in context.present), default=None
         ),
-        earned=next((index for index, traced in enumerate(traces) if traced.matched), None),
+        earned=None if missing else next((at for at, traced in enumerate(traces) if traced.matched), None),
         is_waiting=held is not None,
         until=held.until if held is not None else None,
         is_excluded=is_excluded,
-        scheduled=None if is_excluded else context.scheduled_change(tier.id, keys),
+        scheduled=None if is_excluded or missing else context.scheduled_change(tier.id, keys),
+        missing=missing,
     )

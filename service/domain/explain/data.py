@@ -76,6 +76,10 @@ def trace_data(
         "actual": value_as_json(field, trace.actual),
         "matched": trace.matched,
     }
+    if trace.missing is not None:
+        data["missing"] = trace.missing
+    if trace.is_future:
+        data["future"] = True
     if trace.gap is not None:
         gap: dict[str, Any] = msgspec.to_builtins(trace.gap)
         if "amount" in gap:
@@ -105,6 +109,7 @@ def _rule(explanation: CustomerExplanation, rule: RuleExplanation, translator: T
         "text": describe_status(rule, translator=translator),
         "until": _iso_day(rule.until),
         "since": _iso_day(rule.hold.since_day) if rule.hold is not None else None,
+        "missing": dict(rule.missing),
         "when": trace_data(rule.trace, translator=translator, currency=currency)
         | {"next_change": _iso_day(rule.scheduled.day) if rule.scheduled is not None else None},
         "coming": _scheduled(rule.scheduled, translator),
@@ -122,6 +127,7 @@ def _tier(explanation: CustomerExplanation, tier: TierExplanation, translator: T
         "waits": tier.is_waiting,
         "until": _iso_day(tier.until),
         "excluded": tier.is_excluded,
+        "missing": dict(tier.missing),
         "text": describe_tier(tier, translator=translator),
         "levels": [
             {"tag": tag, "when": trace_data(trace, translator=translator, currency=currency)}

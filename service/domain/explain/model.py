@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from service.domain.customers import Customer, ExternalChanges
+from service.domain.customers import Customer, ExternalChanges, MissingReason
 from service.domain.decisions import CustomerState, Hold, WriteIntent
 from service.domain.engine import CompiledRule, CompiledRules, CompiledTier
 from service.domain.explain.trace import Trace
@@ -20,6 +20,7 @@ RuleStatus = Literal[
     "not_ours",
     "left",
     "excluded",
+    "undecided",
     "stopped",
     "other_rule",
     "none",
@@ -75,7 +76,10 @@ class ScheduledChange:
 
 @dataclass(frozen=True, slots=True)
 class RuleExplanation:
-    """The status of a rule's tag. `until`: the day (ordinal) on which its hold ends; None for `kept` means never."""
+    """The status of a rule's tag. `until`: the day (ordinal) on which its hold ends; None for `kept` means never.
+
+    `missing`: the fields that the rule reads and the record lacks. Then the rule is `undecided`.
+    """
 
     rule: CompiledRule
     trace: Trace
@@ -83,6 +87,7 @@ class RuleExplanation:
     until: int | None
     hold: Hold | None
     scheduled: ScheduledChange | None
+    missing: Mapping[str, MissingReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +95,8 @@ class TierExplanation:
     """A customer's level in a tier. Levels are indexes from the top, None for no level.
 
     `traces` has one trace for each level. `is_waiting`: the level is lost, but `downgrade` holds it until `until`
-    (ordinal; None means for ever).
+    (ordinal; None means for ever). `missing`: the fields that the tier reads and the record lacks; then nothing is
+    decided, and no level is earned.
     """
 
     tier: CompiledTier
@@ -101,6 +107,7 @@ class TierExplanation:
     until: int | None
     is_excluded: bool
     scheduled: ScheduledChange | None
+    missing: Mapping[str, MissingReason] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Final
 
-from service.domain.customers import fold
+from service.domain.customers import MissingReason, fold
 from service.domain.explain.model import (
     CustomerExplanation,
     RuleExplanation,
@@ -21,6 +21,7 @@ from service.domain.rules import FieldType, OperandType
 
 YES: Final = "✔"
 NO: Final = "✘"
+UNKNOWN: Final = "?"
 _TAG_GAPS: Final[Mapping[str, str]] = {
     "lacks_tags": "lacks.tags",
     "lacks_any_tag": "lacks.any_tag",
@@ -42,11 +43,24 @@ def render_text(explanation: CustomerExplanation, *, translator: Translator, tag
 def describe_status(rule: RuleExplanation, *, translator: Translator) -> str:
     """Say on one line whether the customer has the rule's tag, and why."""
     tag = rule.rule.tag
+    if rule.status == "undecided":
+        return describe_undecided(rule.missing, translator=translator)
     if rule.status == "kept":
         if rule.until is None:
             return translator("state.kept.forever", tag=tag)
         return translator("state.kept.until", tag=tag, day=translator.day(rule.until))
     return translator(f"state.{rule.status}", tag=tag)
+
+
+def describe_undecided(missing: Mapping[str, MissingReason], *, translator: Translator) -> str:
+    """Say that nothing is decided, and which fields the record lacks for which reason."""
+    causes: list[str] = []
+    for reason in MissingReason:
+        names = [translator(f"field.{name}") for name, why in missing.items() if why is reason]
+        if names:
+            fields = translator.join_list(f"{name[0].lower()}{name[1:]}" for name in names)
+            causes.append(translator(f"undecided.{reason}", fields=fields))
+    return translator("state.undecided", why="; ".join(causes))
 
 
 def describe_tier(tier: TierExplanation, *, translator: Translator) -> str:
@@ -59,6 +73,8 @@ def describe_tier(tier: TierExplanation, *, translator: Translator) -> str:
     )
     if tier.is_excluded:
         return f"{current} · {translator('state.excluded')}"
+    if tier.missing:
+        return f"{current} · {describe_undecided(tier.missing, translator=translator)}"
     if tier.is_waiting:
         return f"{current} · {_describe_lost_level(tier, translator)}"
     if tier.earned == tier.current:
@@ -103,8 +119,8 @@ def rule_title(explanation: CustomerExplanation, rule_id: str, *, translator: Tr
 
 
 def trace_line(trace: Trace, *, translator: Translator, currency: str) -> str:
-    """Return a trace on one line: ✔ or ✘ before each condition, the actual value and the gap behind it."""
-    mark = YES if trace.matched else NO
+    """Return a trace on one line: ✔, ✘ or ? before each condition, the actual value and the gap behind it."""
+    mark = _mark(trace)
     if isinstance(trace, ConditionTrace):
         return f"{mark} {_condition(trace, translator, currency)}"
     if trace.kind == "not":
@@ -124,13 +140,17 @@ def trace_lines(trace: Trace, *, translator: Translator, currency: str, indent: 
         return [indent + trace_line(trace, translator=translator, currency=currency)]
     is_outermost = trace.kind == "all" and not indent
     parts_indent = indent if is_outermost else f"{indent}  "
-    mark = YES if trace.matched else NO
+    mark = _mark(trace)
     heading = [] if is_outermost else [f"{indent}{mark} {translator(f'group.{trace.kind}')}"]
     return heading + [
         line
         for part in trace.parts
         for line in trace_lines(part, translator=translator, currency=currency, indent=parts_indent)
     ]
+
+
+def _mark(trace: Trace) -> str:
+    return UNKNOWN if trace.matched is None else YES if trace.matched else NO
 
 
 def describe_gap(trace: ConditionTrace, *, translator: Translator, currency: str) -> str:
@@ -161,7 +181,8 @@ def describe_gap(trace: ConditionTrace, *, translator: Translator, currency: str
 
 def _condition(trace: ConditionTrace, translator: Translator, currency: str, *, negated: bool = False) -> str:
     notes = [
-        _actual(trace, translator, currency),
+        translator(f"missing.{trace.missing}") if trace.missing else _actual(trace, translator, currency),
+        translator("future") if trace.is_future else "",
         describe_gap(trace, translator=translator, currency=currency),
     ]
     note = ", ".join(filter(None, notes))
@@ -274,6 +295,8 @@ def _describe_lost_level(tier: TierExplanation, translator: Translator) -> str:
 def _levels(explanation: CustomerExplanation, tier: TierExplanation, translator: Translator) -> Iterator[str]:
     """Show why the earned level matches, and what is missing to the level above it."""
     currency, levels = explanation.rule_set.rule_set.currency, tier.tier.levels
+    if tier.missing:
+        return
     if tier.earned is not None:
         earned = trace_line(tier.traces[tier.earned], translator=translator, currency=currency)
         yield f"{levels[tier.earned].tag}: {earned}"

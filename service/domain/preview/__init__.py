@@ -19,6 +19,7 @@ from service.domain.preview.lint import (
     lint_coverage,
     lint_leftovers,
     lint_matches,
+    lint_missing,
     lint_spellings,
 )
 from service.domain.preview.population import Population
@@ -42,6 +43,7 @@ __all__ = [
     "lint_coverage",
     "lint_leftovers",
     "lint_matches",
+    "lint_missing",
     "lint_spellings",
     "preview",
     "publish_plan",

@@ -19,7 +19,17 @@ MAX_SAMPLES: Final = 20
 # Levels before and after, as indexes from the top; the number of levels means no level. True: `downgrade` holds it.
 Move = tuple[int, int, bool]
 
-_EFFECTS: Final = ("added", "removed", "kept", "downgrade", "not_ours", "left", "excluded", "stopped")
+_EFFECTS: Final = (
+    "added",
+    "removed",
+    "kept",
+    "downgrade",
+    "not_ours",
+    "left",
+    "excluded",
+    "undecided",
+    "stopped",
+)
 _NO_TAGS: Final[frozenset[str]] = frozenset()
 
 
@@ -39,6 +49,7 @@ class TagPreview(msgspec.Struct, frozen=True):
     not_ours: int
     left: int
     excluded: int
+    undecided: int  # a rule reads a field that the record lacks, so the tag stays
     stopped: int  # not written for a day, because people reverted it three times
     samples: dict[str, tuple[int, ...]]
 
@@ -74,6 +85,7 @@ class Preview(msgspec.Struct, frozen=True):
     tags: tuple[TagPreview, ...]
     tiers: tuple[TierPreview, ...]
     matched: dict[str, int]  # rule id, or `tier id:level tag` -> customers that match
+    undecided: dict[str, int]  # rule or tier id -> customers whose record lacks a field that it reads
 
 
 class PublishPlan(NamedTuple):
@@ -115,12 +127,13 @@ class _Impact(NamedTuple):
     """The effects on one customer. Many customers have equal impacts.
 
     `effects`: folded tags, each with 'unchanged' or one of _EFFECTS. `matched`: keys of `Preview.matched`. `moves`:
-    by tier id, without the tiers from which the customer is excluded.
+    by tier id, without the tiers that decide nothing for the customer. `undecided`: rule and tier ids.
     """
 
     effects: tuple[tuple[str, str], ...]
     matched: tuple[str, ...]
     moves: tuple[tuple[str, Move], ...]
+    undecided: frozenset[str] = _NO_TAGS
 
 
 def _group_by_impact(
@@ -132,7 +145,8 @@ def _group_by_impact(
     build_facts, today, suppressed = compiled.build_facts, population.today, population.suppressed
     for index, (customer, state) in enumerate(zip(population.customers, population.states, strict=True)):
         facts = build_facts(customer, today)
-        result = fast_path(compiled, facts, state, tags_only=True)
+        is_undecided = customer.missing and compiled.undecided_rules(customer)
+        result = None if is_undecided else fast_path(compiled, facts, state, tags_only=True)
         if result is None or index in suppressed:
             impact = _impact_of_decision(population, compiled, index, facts, version)
             by_impact.setdefault(impact, []).append(index)
@@ -168,6 +182,7 @@ def _impact_of_decision(
 ) -> _Impact:
     decision = _decide(population, compiled, index, version)
     suppressed = population.suppressed.get(index, _NO_TAGS)
+    undecided = compiled.undecided_rules(population.customers[index])
     effects: dict[tuple[str, str], None] = {}
     waiting_tiers: set[str] = set()
     for key, effect, rule in _effects_of(decision):
@@ -181,9 +196,11 @@ def _impact_of_decision(
     after = copy(facts)
     after.tags = (facts.tags | added) - removed
     written = (facts.tags | (added - suppressed)) - (removed - suppressed)
-    matched = [rule.id for rule in compiled.rules if rule.matches(after)]
+    matched = [rule.id for rule in compiled.rules if rule.id not in undecided and rule.matches(after)]
     moves: list[tuple[str, Move]] = []
     for tier in compiled.tiers:
+        if tier.id in undecided:
+            continue
         target = _earned_level(tier, after)
         if target < len(tier.levels):
             matched.append(f"{tier.id}:{tier.levels[target].tag}")
@@ -191,7 +208,7 @@ def _impact_of_decision(
             if written & tier.level_by_tag.keys() != after.tags & tier.level_by_tag.keys():
                 target = _highest_level(tier, written)
             moves.append((tier.id, (_highest_level(tier, facts.tags), target, tier.id in waiting_tiers)))
-    return _Impact(tuple(effects), tuple(matched), tuple(moves))
+    return _Impact(tuple(effects), tuple(matched), tuple(moves), undecided)
 
 
 def _decide(population: Population, compiled: CompiledRules, index: int, version: int) -> Decision:
@@ -235,13 +252,16 @@ class _Counts(NamedTuple):
     effects: dict[tuple[str, str], list[int]]
     unchanged: Counter[str]
     matched: Counter[str]
+    undecided: Counter[str]
     moves: dict[str, dict[Move, list[int]]]
 
 
 def _count(
     population: Population, compiled: CompiledRules, impacts: Mapping[_Impact, Sequence[int]]
 ) -> Preview:
-    counts = _Counts(defaultdict(list), Counter(), Counter(), defaultdict(lambda: defaultdict(list)))
+    counts = _Counts(
+        defaultdict(list), Counter(), Counter(), Counter(), defaultdict(lambda: defaultdict(list))
+    )
     touched = adding = removing = 0
     for impact, indexes in impacts.items():
         size = len(indexes)
@@ -254,6 +274,8 @@ def _count(
                 effects.add(effect)
         for name in impact.matched:
             counts.matched[name] += size
+        for name in impact.undecided:
+            counts.undecided[name] += size
         for tier, move in impact.moves:
             counts.moves[tier][move].extend(indexes)
         adding += size * ("added" in effects)
@@ -270,6 +292,7 @@ def _count(
         tags=tags,
         tiers=tuple(_tier_preview(population, tier, counts.moves[tier.id]) for tier in compiled.tiers),
         matched={name: counts.matched[name] for name in _matched_keys(compiled)},
+        undecided=dict(sorted(counts.undecided.items())),
     )
 
 

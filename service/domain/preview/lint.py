@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.domain.customers import fold
+from service.domain.customers import Customer, MissingField, MissingReason, fold
 from service.domain.engine import (
     CompiledCondition,
     CompiledExpression,
@@ -19,7 +20,7 @@ from service.domain.engine import (
 from service.domain.explain import Translator, describe
 from service.domain.preview.boundaries import boundary_facts, iter_leaves
 from service.domain.preview.impact import Preview
-from service.domain.rules import AllOf, AnyOf, strip_accents
+from service.domain.rules import FIELDS, AllOf, AnyOf, iter_conditions, strip_accents
 
 MANY: Final = 0.5  # of the customers
 FAR_DAYS: Final = 36_600  # by then every window has passed every date of a document
@@ -56,7 +57,8 @@ def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning
     warnings: list[LintWarning] = []
     for rule in compiled.rules:
         count = preview.matched.get(rule.id, 0)
-        if preview.customers and (kind := _match_warning(count, preview.customers)):
+        decided = preview.customers - preview.undecided.get(rule.id, 0)
+        if decided and (kind := _match_warning(count, preview.customers)):
             share = round(100 * count / preview.customers)
             params: dict[str, str | int] = {"count": count, "share": share, "all": preview.customers}
             warnings.append(LintWarning(kind, rule.id, params=params))
@@ -77,6 +79,31 @@ def lint_leftovers(preview: Preview, *, org: str) -> tuple[LintWarning, ...]:
         for tag in preview.tags
         if tag.left and not tag.rules
     )
+
+
+def lint_missing(compiled: CompiledRules, customers: Sequence[Customer]) -> tuple[LintWarning, ...]:
+    """Warn of each field that a rule reads and that the records of these customers lack.
+
+    A field that only the snapshot lacks is another warning, `not_stored`.
+    """
+    missing = Counter[frozenset[str]]()
+    for fields, count in Counter(customer.missing for customer in customers).items():
+        missing[_lacking_in_record(fields)] += count
+    warnings: list[LintWarning] = []
+    for rule in compiled.rule_set.all:
+        conditions = (condition for part in rule.expressions for condition in iter_conditions(part))
+        for name in dict.fromkeys(condition.field for condition in conditions if rule.enabled):
+            keys = FIELDS[name].record_keys
+            count = sum(size for lacking, size in missing.items() if not keys.isdisjoint(lacking))
+            if count:
+                kind = "field_never_seen" if count == len(customers) else "field_missing"
+                params: dict[str, str | int] = {"field": name, "count": count, "all": len(customers)}
+                warnings.append(LintWarning(kind, rule.id, params=params))
+    return tuple(warnings)
+
+
+def _lacking_in_record(fields: Iterable[MissingField]) -> frozenset[str]:
+    return frozenset(field.key for field in fields if field.reason is not MissingReason.NOT_STORED)
 
 
 def lint_coverage(*, known: int, customers: int | None, org: str) -> tuple[LintWarning, ...]:
@@ -117,6 +144,8 @@ def describe_warning(warning: LintWarning, *, translator: Translator, compiled: 
         name: translator.number(value) if isinstance(value, int) else value
         for name, value in warning.params.items()
     }
+    if "field" in params:
+        params["field"] = translator(f"field.{params['field']}")
     part, others = (sentences[0], translator.join_list(sentences[1:])) if sentences else ("", "")
     kind = "never.alone" if warning.kind == "never" and not others else warning.kind
     text = translator(f"warning.{kind}", tag=warning.tag, part=part, others=others, **params)

@@ -23,7 +23,9 @@ class FieldType(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """A field: its name in documents, its type, its attributes in `Facts`, and the record keys behind it.
+    """A field: its name in documents, its type, its attributes in `Facts`, and the keys of the record behind it.
+
+    Keys of an address are beside the key of the address itself.
 
     A choice with two attributes, such as a province's name and code, matches by either.
     """
@@ -54,9 +56,16 @@ _ALL: Final = (
     _field("gender", FieldType.CHOICE),
     _field("state", FieldType.CHOICE),
     _field("group", FieldType.CHOICE, "group_name"),
-    _field("province", FieldType.CHOICE, "default_address", facts=("province", "province_code")),
-    _field("district", FieldType.CHOICE, "default_address"),
-    _field("ward", FieldType.CHOICE, "default_address"),
+    _field(
+        "province",
+        FieldType.CHOICE,
+        "default_address",
+        "province",
+        "province_code",
+        facts=("province", "province_code"),
+    ),
+    _field("district", FieldType.CHOICE, "default_address", "district"),
+    _field("ward", FieldType.CHOICE, "default_address", "ward"),
     _field("email", FieldType.TEXT, personal=True),
     _field("phone", FieldType.TEXT, personal=True),
     _field("note", FieldType.TEXT, personal=True),

@@ -13,7 +13,14 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Final
 
-from service.domain.customers import CURRENCY_EXPONENTS, DEFAULT_EXPONENT, MAX_ID, fold, to_ten_thousandths
+from service.domain.customers import (
+    CURRENCY_EXPONENTS,
+    DEFAULT_EXPONENT,
+    MAX_ID,
+    fold,
+    stream_safe,
+    to_ten_thousandths,
+)
 from service.domain.rules.fields import Field
 
 Scalar = bool | int | float | Decimal | str
@@ -235,7 +242,7 @@ _PARSERS: Final[Mapping[OperandType, Callable[[Field, AuthoredValue, str], Opera
 
 def strip_accents(text: str) -> str:
     """Return the text in lower case without accents (đ becomes d): for parsing units, never for matching."""
-    decomposed = unicodedata.normalize("NFD", text.strip().casefold())
+    decomposed = unicodedata.normalize("NFD", stream_safe(text.strip().casefold()))
     unaccented = "".join(character for character in decomposed if not unicodedata.combining(character))
     return unaccented.replace("đ", "d")
 

@@ -104,9 +104,10 @@ def _dates() -> tuple[Operator, ...]:
             field_type,
             "within_last",
             OperandType.DURATION,
-            _NOT_EMPTY + "it >= facts.day.ordinal - {value}",
-            changes_on=day_after,
-            interval=lambda days, today: (today - days, None),
+            # A date in the future is not within the last days. It will be on its own day.
+            _NOT_EMPTY + "facts.day.ordinal - {value} <= it <= facts.day.ordinal",
+            changes_on=f"it if it > facts.day.ordinal else {day_after}",
+            interval=lambda days, today: (today - days, today),
         ),
         Operator(
             field_type,

@@ -8,7 +8,14 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers import Customer, CustomerRecord, apply_change, digest, tag_set
+from service.domain.customers import (
+    Customer,
+    CustomerRecord,
+    MissingReason,
+    apply_change,
+    digest,
+    tag_set,
+)
 from service.domain.decisions import (
     CustomerState,
     Decision,
@@ -121,7 +128,12 @@ class Deleted:
 
 Outcome = UpToDate | WriteNeeded | RetryLater | Unprocessable | Deleted
 MISSING: Final = "missing"
-ALWAYS_REQUIRED: Final = frozenset({"tags"})  # without this key the present tags are unknown
+TAGS_MISSING: Final[Mapping[MissingReason, str]] = {
+    MissingReason.ABSENT: "not in it, and an absent list is no empty one",
+    MissingReason.UNREADABLE: "not a text of names with commas between them",
+    MissingReason.TOO_LARGE: "longer than a tag, or the tags of a customer, may be",
+    MissingReason.NOT_STORED: "not stored",
+}
 
 
 def evaluate_missing(mark: MarkContext, *, now_ms: int) -> RetryLater | Deleted:
@@ -151,13 +163,14 @@ def evaluate_customer(
 ) -> Outcome:
     """Evaluate a customer whose record was fetched.
 
-    It resolves earlier writes, decides, counts reverts, and leaves out what was reverted too often.
+    It resolves earlier writes, decides, counts reverts, and leaves out what was reverted too often. Without its tags
+    nothing can be said of a customer. Without another field, only the rules that read it decide nothing.
     """
     customer, now_ms = record.customer, batch.now_ms
-    missing = record.missing_keys & (batch.rules.required_keys | ALWAYS_REQUIRED)
-    if missing:
-        names = ", ".join(sorted(missing))
-        return Unprocessable(MISSING, f"the record has no {names}, which a live rule reads", transient=True)
+    if (
+        reason := next((field.reason for field in customer.missing if field.key == "tags"), None)
+    ) is not None:
+        return Unprocessable(MISSING, f"the record's tags are {TAGS_MISSING[reason]}", transient=True)
     if is_stale(mark, customer) and mark.stale_reads < len(STALE_READ_BACKOFF_S):
         wait_ms = int(STALE_READ_BACKOFF_S[mark.stale_reads] * 1000)
         fields = {"stale_reads": str(mark.stale_reads + 1), "missing_since_ms": "0"}

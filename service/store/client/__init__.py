@@ -3,6 +3,12 @@
 Every other room of the store builds on it."""
 
 from service.store.client import keys
+from service.store.client.aof_rewrite import (
+    RewriteState,
+    load_rewrite_state,
+    queue_erased,
+    rewrite_after_erasure,
+)
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.connection import (
     DRAIN_QUEUE,
@@ -13,6 +19,7 @@ from service.store.client.connection import (
     serialize,
 )
 from service.store.client.durability import Durability, ServerCheck, check_server, require_durable
+from service.store.client.keys import SERVICE
 from service.store.client.scan import SCAN_COUNT, batched, scan_hash
 from service.store.client.scripts import load_script, script_text
 
@@ -20,8 +27,10 @@ __all__ = [
     "DRAIN_QUEUE",
     "EXPIRES_EXTRA_MS",
     "SCAN_COUNT",
+    "SERVICE",
     "Durability",
     "RedisClient",
+    "RewriteState",
     "ServerCheck",
     "batched",
     "check_server",
@@ -29,8 +38,11 @@ __all__ = [
     "deserialize",
     "handle_clock_step_back",
     "keys",
+    "load_rewrite_state",
     "load_script",
+    "queue_erased",
     "require_durable",
+    "rewrite_after_erasure",
     "scan_hash",
     "script_text",
     "serialize",

@@ -15,11 +15,16 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
+    {p}erased_ms                  number: when data of this partition was last erased, in ms
+    {p}aof_rewrite                hash (partition 0): rewritten_ms, refused: the last rewrite of the append-only file
+    {p}aof_rewrite_lock           string (partition 0): set while a worker waits for a rewrite; 11 min
     {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
-    {shop}shop                    hash: name, dialect, address, zone, currency, encrypted token and secrets
+    {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
+    {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
                                   live_backlog, customer_count, next_probe_ms, last_rejection, uninstall_…
     {shop}first_look              string: `waiting` for approval or `complete`; nothing until the first walk is complete
+                                  live_backlog, customer_count, snapshots_version, next_probe_ms, last_rejection, uninstall_…
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,
@@ -33,7 +38,7 @@ A key without a lifetime below does not expire.
     {shop}wakeup_pending          string: `now` or `delayed`, set while a wake-up is enqueued; some seconds
     {shop}rate_limit              hash: the state of the rate limiter (queue/lua/_rate_limiter.lua)
     {shop}in_flight               sorted set: API calls in flight; each 15 s
-    {shop}snapshots               hash: customer -> snapshot (msgpack)
+    {shop}snapshots               hash: customer -> snapshot (msgpack), its personal part sealed
     {shop}owned                   hash: customer -> ownership of tags (msgpack)
     {shop}intents                 hash: customer -> intents: additions that were started (msgpack)
     {shop}holds                   hash: customer -> keep and downgrade state (msgpack)
@@ -67,7 +72,13 @@ A key without a lifetime below does not expire.
     {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
     {shop}run:{id}:remaining      set: its customers that are not done yet; 90 days
     {shop}alert_sent:{kind}       string: set while the alert is not sent again; 1 h
-    {shop}audit                   stream: actions of people; 400 days
+    {shop}audit                   stream: changes by people, chained by hashes (history/audit_log.py); 400 days
+    {shop}audit_anchor            hash: hash and number of the last entry that retention removed
+
+`{service}` has the place of a shop and stands for `tagger:{pNN}:service:`; it has an audit log of its own.
+
+    {service}tokens               hash: name -> token of the ops API (JSON with its SHA-256)
+    {service}token_uses           hash: name -> ms of its last use, written at most once a minute
 """
 
 from __future__ import annotations
@@ -77,6 +88,7 @@ from typing import Final
 
 from service.domain.customers import OrgId
 
+SERVICE: Final = OrgId("service")  # in the place of a shop, for what belongs to no shop
 PARTITIONS: Final = range(64)  # never changes: another number would move every shop
 
 DAY_S: Final = 86_400

@@ -3,6 +3,15 @@
 Other rooms load and decode states; the scripts of the drain write them."""
 
 from service.store.customers import snapshots
+from service.store.customers.sealed_snapshots import (
+    PERSONAL_KEYS,
+    Snapshot,
+    drop_fields,
+    is_current,
+    kept_fields,
+    read_snapshot,
+    seal_snapshot,
+)
 from service.store.customers.state import (
     StoredCustomer,
     decode_exclusions,
@@ -14,11 +23,18 @@ from service.store.customers.state import (
 )
 
 __all__ = [
+    "PERSONAL_KEYS",
+    "Snapshot",
     "StoredCustomer",
     "decode_exclusions",
+    "drop_fields",
     "encode_exclusions",
+    "is_current",
+    "kept_fields",
     "last_snapshot",
     "load_states",
+    "read_snapshot",
+    "seal_snapshot",
     "snapshots",
     "to_state",
     "to_stored_state",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
-from service.domain.customers import Customer, CustomerId, OrgId, decode_snapshot
+from service.domain.customers import Customer, CustomerId, OrgId
 from service.domain.decisions import (
     HOLDS_CODEC,
     INTENTS_CODEC,
@@ -16,6 +16,7 @@ from service.domain.decisions import (
 from service.domain.sync import REVERTS_CODEC, StoredState
 from service.errors import MalformedData
 from service.store.client import RedisClient, keys
+from service.store.customers.sealed_snapshots import read_snapshot
 
 
 class StoredCustomer(NamedTuple):
@@ -87,9 +88,9 @@ def to_state(
 
 
 def last_snapshot(stored: StoredCustomer) -> Customer | None:
-    """The customer when it was last read. None if it never was, or if the snapshot is malformed."""
+    """The customer when it was last read, without personal fields. None if it never was, or if that is malformed."""
     try:
-        return decode_snapshot(stored.snapshot) if stored.snapshot else None
+        return read_snapshot(stored.snapshot).facts if stored.snapshot else None
     except MalformedData:
         return None
 

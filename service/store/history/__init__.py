@@ -3,15 +3,19 @@
 Other rooms append to it and list it."""
 
 from service.store.history import audit_log, deliveries, drift, ledger, rejections
+from service.store.history.audit_log import AuditEntry, AuditRow, Verification
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, trim_unknown_shop
 from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
 from service.store.history.retention import apply_retention
 
 __all__ = [
     "UNKNOWN_SHOP",
+    "AuditEntry",
+    "AuditRow",
     "Delivery",
     "LedgerEntry",
     "LedgerRow",
+    "Verification",
     "apply_retention",
     "audit_log",
     "deliveries",

@@ -1,40 +1,172 @@
-"""The audit log: who did what to a shop; kept as long as the ledger."""
+"""The audit log: who changed what, as a chain of entries; kept 400 days. Every change of a person is recorded here.
+
+Each shop has a chain, and the service has one for what belongs to no shop: tokens, and shops that are added or removed.
+A hash chains each entry to the one before it, so that an entry cannot be changed, removed or inserted unnoticed.
+Somebody who can write to Redis could compute the whole chain anew: `verify` therefore also takes a hash that was noted
+earlier, and says whether the chain still contains it.
+"""
 
 from __future__ import annotations
 
-from typing import Any
+import hashlib
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
 
 import msgspec
 
+from service.domain.access import Actor, ActorKind, Role
 from service.domain.customers import OrgId
-from service.store.client import RedisClient, keys
+from service.store.client import SERVICE, RedisClient, keys, load_script
+
+MAX_SUMMARY: Final = 300
+PAGE_SIZE: Final = 500
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
-    """One action of a person. `details` has no customer data beyond the id."""
+    """One change by somebody. Its stored bytes are hashed, so fields are never reordered or renamed.
 
+    `summary` has ids, numbers, and names of rules and tags. It has no free text and no personal data, because an entry
+    cannot be erased.
+    """
+
+    number: int  # 1, 2, 3, … in each chain
     at_ms: int
+    chain: str  # the shop's org, or `service`
     by: str
-    action: str  # `publish`, `rollback`, `adopt`, `retract`, `exclude`, `include`, `shadow`, `live`
-    details: dict[str, Any]
+    kind: ActorKind
+    role: Role
+    action: str
+    summary: str
 
 
-async def append(redis: RedisClient, org: OrgId, *, by: str, action: str, details: dict[str, Any]) -> None:
-    """Append an entry."""
-    await redis.xadd(
-        keys.shop(org, "audit"), {"by": by, "action": action, "details": msgspec.json.encode(details)}
-    )
+class AuditRow(msgspec.Struct, frozen=True):
+    """An entry with its hash: SHA-256 of the previous hash, a line feed and the stored bytes of the entry."""
+
+    entry: AuditEntry
+    hash: str
 
 
-async def recent(redis: RedisClient, org: OrgId, *, limit: int = 100) -> list[AuditEntry]:
-    """The latest entries, newest first."""
-    entries = await redis.xrevrange(keys.shop(org, "audit"), count=limit)
-    return [
-        AuditEntry(
-            at_ms=int(entry_id.decode().partition("-")[0]),
-            by=fields[b"by"].decode(),
-            action=fields[b"action"].decode(),
-            details=msgspec.json.decode(fields[b"details"]),
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """The result of a check. `problem` is empty if the chain is whole and contains the expected hash."""
+
+    entries: int
+    trimmed: int  # older entries, which retention removed
+    last_hash: str
+    problem: str = ""
+
+
+async def record(redis: RedisClient, actor: Actor, action: str, *, org: OrgId = SERVICE, summary: str) -> str:
+    """Append an entry and return its hash. Call it before the change, so that no change is without an entry.
+
+    Without `org` the entry belongs to the service. The caller has checked by then that the change is allowed.
+    """
+    append = load_script("history", "audit_append")
+    _, previous, number, at_ms = await append(redis, org)
+    while True:
+        entry = AuditEntry(
+            number=number + 1,
+            at_ms=at_ms,
+            chain=org,
+            by=actor.name,
+            kind=actor.kind,
+            role=actor.role,
+            action=action,
+            summary=summary[:MAX_SUMMARY],
         )
-        for entry_id, fields in entries
-    ]
+        encoded = _ENCODER.encode(entry)
+        appended, last, number, at_ms = await append(
+            redis, org, previous, encoded, chained_hash(previous.decode(), encoded)
+        )
+        if appended:
+            return str(last.decode())
+        previous = last
+
+
+@asynccontextmanager
+async def recorded(
+    redis: RedisClient, actor: Actor, action: str, *, org: OrgId = SERVICE, summary: str
+) -> AsyncIterator[None]:
+    """Record a change, then make it in the block. If the block fails, a second entry says so.
+
+    The entry comes first: a process that dies in the block leaves an entry without a change, never the reverse.
+    """
+    await record(redis, actor, action, org=org, summary=summary)
+    try:
+        yield
+    except Exception as exc:
+        await record(redis, actor, action, org=org, summary=f"failed ({type(exc).__name__}): {summary}")
+        raise
+
+
+def chained_hash(previous: str, encoded: bytes) -> str:
+    """The hash of an entry after the one with the hash `previous`, which is empty for the first entry."""
+    return hashlib.sha256(previous.encode() + b"\n" + encoded).hexdigest()
+
+
+async def list_entries(
+    redis: RedisClient, org: OrgId = SERVICE, *, limit: int = 100, before: int | None = None
+) -> list[AuditRow]:
+    """The latest entries, newest first. `before` is the number of the last entry of the previous page."""
+    found: list[AuditRow] = []
+    newest = "+"
+    while len(found) < limit:
+        page = await redis.xrevrange(keys.shop(org, "audit"), max=newest, count=PAGE_SIZE)
+        if not page:
+            break
+        rows = [_row(fields) for _, fields in page]
+        found += [row for row in rows if before is None or row.entry.number < before]
+        newest = f"({page[-1][0].decode()}"
+    return found[:limit]
+
+
+async def verify(redis: RedisClient, org: OrgId = SERVICE, *, expected_hash: str = "") -> Verification:
+    """Check every hash of a chain from its first stored entry, and whether it contains `expected_hash`."""
+    anchor = await redis.hgetall(keys.shop(org, "audit_anchor"))
+    previous = anchor.get(b"hash", b"").decode()
+    trimmed = number = int(anchor.get(b"number", 0))
+    contains = expected_hash in ("", previous)
+    start = "-"
+    while page := await redis.xrange(keys.shop(org, "audit"), start, "+", count=PAGE_SIZE):
+        for _, fields in page:
+            number += 1
+            if problem := _problem(org, previous, number, fields):
+                return Verification(number - 1 - trimmed, trimmed, previous, problem)
+            previous = fields[b"hash"].decode()
+            contains = contains or previous == expected_hash
+        start = f"({page[-1][0].decode()}"
+    problem = (
+        "" if contains else "the chain does not contain the expected hash: entries were replaced or removed"
+    )
+    return Verification(number - trimmed, trimmed, previous, problem)
+
+
+async def trim(redis: RedisClient, org: OrgId, *, oldest_ms: int) -> None:
+    """Remove older entries; the chain can still be verified."""
+    script = load_script("history", "audit_trim")
+    while await script(redis, org, oldest_ms, PAGE_SIZE) == PAGE_SIZE:
+        pass
+
+
+def _problem(org: OrgId, previous: str, number: int, fields: Mapping[bytes, bytes]) -> str:
+    """What is wrong with the entry that should have this number, or an empty text."""
+    encoded, stored_hash = fields.get(b"entry", b""), fields.get(b"hash", b"").decode()
+    if stored_hash != chained_hash(previous, encoded):
+        return f"entry {number} was changed, or an entry before it was removed or inserted"
+    try:
+        entry = _DECODER.decode(encoded)
+    except msgspec.DecodeError:
+        return f"entry {number} cannot be read"
+    if (entry.chain, entry.number) != (org, number):
+        return f"entry {number} belongs to another place"
+    return ""
+
+
+def _row(fields: Mapping[bytes, bytes]) -> AuditRow:
+    return AuditRow(_DECODER.decode(fields[b"entry"]), fields[b"hash"].decode())
+
+
+_ENCODER: Final = msgspec.json.Encoder()
+_DECODER: Final = msgspec.json.Decoder(AuditEntry)

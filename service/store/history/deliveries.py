@@ -123,6 +123,34 @@ async def customers_since(
     return list(customers)
 
 
+async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> tuple[int, int]:
+    """Delete the records that name only this customer. Returns how many deliveries are deleted and how many stay.
+
+    A record of a batch with other customers stays until RETENTION_DAYS: a stream's records cannot be changed. It has the
+    customer's id and no personal data. The list of the customer's deliveries is deleted, so nothing leads to it.
+    """
+    listed = keys.shop(org, f"deliveries_by_customer:{customer}")
+    ids = [delivery_id.decode() for delivery_id in await redis.lrange(listed, 0, -1)]
+    async with redis.pipeline(transaction=False) as pipe:
+        records = dict.fromkeys(delivery_id.partition(".")[0] for delivery_id in ids)
+        for record_id in records:
+            pipe.xrange(keys.shop(org, "deliveries"), record_id, record_id)
+        replies = await pipe.execute()
+    own = [
+        entry[0].decode()
+        for entries in replies
+        for entry in entries
+        if {delivery.customer for delivery in _decode_record(entry)} == {customer}
+    ]
+    async with redis.pipeline() as pipe:
+        if own:
+            pipe.xdel(keys.shop(org, "deliveries"), *own)
+        pipe.delete(listed)
+        await pipe.execute()
+    deleted = sum(delivery_id.partition(".")[0] in own for delivery_id in ids)
+    return deleted, len(ids) - deleted
+
+
 async def trim_unknown_shop(redis: RedisClient) -> None:
     """Bound the stream of unknown shops, which the retention of no shop trims."""
     await redis.xtrim(keys.shop(UNKNOWN_SHOP, "deliveries"), maxlen=MAX_UNKNOWN_SHOP, approximate=True)

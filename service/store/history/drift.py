@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
 from service.domain.customers import CustomerId, ExternalChange, OrgId, latest_changes
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, batched, keys
+
+PAGE_SIZE: Final = 2_000
 
 
 async def manual_changes_of(
@@ -26,6 +29,29 @@ async def manual_changes_of_customer(
 ) -> dict[str, ExternalChange]:
     """The last manual change of each tag (folded) of one customer."""
     return (await manual_changes_of(redis, org, [customer])).get(customer, {})
+
+
+async def all_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[tuple[str, str]]:
+    """Every manual change of a customer's tags, oldest first: (id, `+VIP` or `-VIP`). Reads the whole stream in pages."""
+    wanted, start = str(customer).encode(), "-"
+    changes: list[tuple[str, str]] = []
+    while page := await redis.xrange(keys.shop(org, "drift"), start, "+", count=PAGE_SIZE):
+        changes += [
+            (entry_id.decode(), fields[b"tag"].decode())
+            for entry_id, fields in page
+            if fields[b"customer"] == wanted
+        ]
+        start = f"({page[-1][0].decode()}"
+    return changes
+
+
+async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> int:
+    """Delete every manual change of a customer's tags. Returns how many there were."""
+    ids = [entry_id for entry_id, _ in await all_of_customer(redis, org, customer)]
+    for batch in batched(ids):
+        await redis.xdel(keys.shop(org, "drift"), *batch)
+    await redis.hdel(keys.shop(org, "drift_by_customer"), str(customer))
+    return len(ids)
 
 
 def _decode(packed: bytes) -> dict[str, ExternalChange]:

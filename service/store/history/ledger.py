@@ -10,9 +10,10 @@ import msgspec
 from service.domain.customers import CustomerId, OrgId, fold
 from service.domain.decisions import Hold, Ownership, UndoRecord
 from service.domain.explain import value_as_json
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, batched, keys
 
 PAGE_SIZE: Final = 500
+SCAN_PAGE_SIZE: Final = 2_000  # entries that are not decoded
 
 
 class PriorHold(msgspec.Struct, frozen=True, array_like=True, omit_defaults=True):
@@ -108,14 +109,36 @@ async def list_for_customer(redis: RedisClient, org: OrgId, customer: CustomerId
     return [_to_row(*entries[0]) for entries in reversed(replies) if entries]
 
 
+async def all_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[LedgerRow]:
+    """Every entry of a customer, oldest first, also those that its index has dropped. Reads the whole ledger in pages."""
+    return [row async for row in iterate(redis, org, page_size=SCAN_PAGE_SIZE, of=customer)]
+
+
+async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> int:
+    """Delete every entry of a customer. Returns how many there were. Reads the whole ledger in pages."""
+    ids = [row.id for row in await all_of_customer(redis, org, customer)]
+    for batch in batched(ids):
+        await redis.xdel(keys.shop(org, "ledger"), *batch)
+    await redis.hdel(keys.shop(org, "ledger_by_customer"), str(customer))
+    return len(ids)
+
+
 async def iterate(
-    redis: RedisClient, org: OrgId, *, after: str = "-", until: str = "+", page_size: int = PAGE_SIZE
+    redis: RedisClient,
+    org: OrgId,
+    *,
+    after: str = "-",
+    until: str = "+",
+    page_size: int = PAGE_SIZE,
+    of: CustomerId | None = None,
 ) -> AsyncIterator[LedgerRow]:
-    """Entries in the order of writing, from the id `after` on; `(id` excludes that entry."""
+    """Entries in the order of writing, from the id `after` on; `(id` excludes that entry. `of`: only this customer's."""
+    wanted = None if of is None else str(of).encode()
     start = after
     while page := await redis.xrange(keys.shop(org, "ledger"), start, until, count=page_size):
         for entry_id, fields in page:
-            yield _to_row(entry_id, fields)
+            if wanted is None or fields[b"customer"] == wanted:
+                yield _to_row(entry_id, fields)
         start = f"({page[-1][0].decode()}"
 
 

@@ -5,6 +5,7 @@ Other rooms mark customers dirty, and the workers drain a shop under its lease."
 from service.store.queue import dead_letters, dirty
 from service.store.queue.dead_letters import DeadLetter, list_open
 from service.store.queue.dirty import MAX_EVENTS, DirtyEvent, Lane, encode_events
+from service.store.queue.erasure import erase_customer
 from service.store.queue.lease import BATCH_SIZE, LEASE_MS, LeaseLost, LeaseManager, ShopLease, WriteDenied
 from service.store.queue.rate_limiter import LEAK_PER_S, NOT_SENT, Denied, Granted, Permit, RateLimiter
 from service.store.queue.settlement import DeadLetterDraft, Mark, Outcome, Settlement
@@ -39,6 +40,7 @@ __all__ = [
     "dead_letters",
     "dirty",
     "encode_events",
+    "erase_customer",
     "list_open",
     "load_backlogs",
     "wake_shop",

@@ -1,9 +1,8 @@
-"""Shops: settings, encrypted credentials, pauses, uninstalls and deletion.
+"""Shops: settings, sealed credentials, pauses, uninstalls and deletion.
 
 Other rooms use `ShopRepository`."""
 
 from service.store.shops import deletion, uninstall
-from service.store.shops.cipher import Cipher
 from service.store.shops.first_look import (
     FIRST_LOOK_KEY,
     FirstLook,
@@ -19,7 +18,6 @@ __all__ = [
     "FIRST_LOOK_KEY",
     "TOKEN_REJECTED",
     "UNINSTALLED",
-    "Cipher",
     "Dialect",
     "FirstLook",
     "Shop",

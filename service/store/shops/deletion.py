@@ -8,7 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from service.domain.customers import OrgId
-from service.store.client import SCAN_COUNT, RedisClient, keys, load_script
+from service.store.client import SCAN_COUNT, RedisClient, keys, load_script, queue_erased
 from service.store.jobs import PendingJob, pending
 
 KEPT_KEYS: Final = ("owned", "holds", "exclusions", "live_version", "versions", "inherited", "documents")
@@ -52,11 +52,13 @@ async def resume_deletion(
     """
     args = msgspec.convert(job.args, ErasureArgs)
     await delete_shop_data(redis, job.org, everything=args.everything)
+    time_ms = await now_ms()
     async with redis.pipeline() as pipe:
+        queue_erased(pipe, job.org, time_ms)
         if args.is_last:
             pending.queue_delete(pipe, job)
         else:
-            due_ms = await now_ms() + RETRY_DELAY_MS
+            due_ms = time_ms + RETRY_DELAY_MS
             last = erasure_job(job.org, everything=args.everything, due_ms=due_ms, is_last=True)
             pending.queue_save(pipe, last)
         await pipe.execute()
@@ -64,12 +66,17 @@ async def resume_deletion(
 
 
 def queue_delisting(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
-    """Add the commands to a transaction that remove a shop from the list and store the job that deletes its data."""
+    """Add the commands to a transaction that remove a shop from the list and store the job that deletes its data.
+
+    With a job, the data keys go at once: whatever they sealed is unreadable from now on, also in copies of the data.
+    """
     pipe.srem(keys.partition_key(org, "shops"), org)
     pipe.zrem(keys.partition_key(org, "due_shops"), org)
     pipe.delete(keys.shop(org, "shop"))
     pipe.incr(keys.partition_key(org, "shops_revision"))
     if job is not None:
+        pipe.delete(keys.shop(org, "data_keys"))
+        queue_erased(pipe, org, job.due_ms)  # soon: by then the data is deleted
         pending.queue_save(pipe, job)
 
 

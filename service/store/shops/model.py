@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from service.domain.customers import OrgId
 from service.errors import Refused
+from service.store.encryption import ShopCipher
 from service.store.shops.first_look import FirstLook
 
 Dialect = Literal["omni", "admin"]
@@ -16,6 +17,7 @@ DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
 DEFAULT_CURRENCY: Final = "VND"
 MAX_RESERVE: Final = 30  # of the bucket's 80 calls
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+NO_CIPHER: Final = ShopCipher(OrgId(""), {})  # of a shop that was not loaded from the store
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,7 @@ class Shop:
     paused_since_ms: int = 0
     paused_by: str = ""
     removals_paused: str = ""
+    cipher: ShopCipher = field(default=NO_CIPHER, repr=False, compare=False)
     first_look: FirstLook = "pending"
 
 

@@ -1,10 +1,12 @@
-"""The repository of shops: their configuration with encrypted credentials, and their pauses."""
+"""The repository of shops: their configuration with sealed credentials, and their pauses."""
 
 from __future__ import annotations
 
+import hashlib
+import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -12,12 +14,13 @@ import msgspec
 from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
-from service.errors import InvalidSettings, MalformedData, NotFound, Refused
+from service.errors import MalformedData, NotFound, Refused
+from service.store import encryption
 from service.store.client import RedisClient, keys
+from service.store.encryption import DataKeys, KeyRing, ShopCipher
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
-from service.store.shops.cipher import Cipher
 from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
 from service.store.shops.model import Shop, validate
 from service.store.shops.uninstall import UNINSTALLED
@@ -28,11 +31,19 @@ Fields = dict[str, bytes | str | int]  # of the shop's hash
 
 
 class SeededFrom(msgspec.Struct, frozen=True):
-    """The values of the environment that were last applied to a shop."""
+    """The values of the environment that were last applied to a shop.
 
-    token: str
+    The token's digest tells whether the token has changed, so that no start has to open a sealed value.
+    """
+
+    token_digest: str  # of the salt and the token
+    salt: str
     api_url: str
     reserve: int
+
+    def is_token(self, token: str) -> bool:
+        """Whether the environment had this token."""
+        return self.token_digest == _digest(self.salt, token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +52,20 @@ class WebhookCredentials:
 
     org: OrgId
     domain: str  # of the shop's API; older webhooks have it instead of the org
-    secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be decrypted
+    secret: str = field(repr=False)  # the shop's own; "" if it has none, or if it cannot be opened
 
 
 class ShopRepository:
     """Reads and writes the configuration and the pauses of all shops."""
 
-    def __init__(self, redis: RedisClient, cipher: Cipher) -> None:
+    def __init__(self, redis: RedisClient, keyring: KeyRing) -> None:
         self._redis = redis
-        self._cipher = cipher
+        self._keyring = keyring
+
+    @property
+    def keyring(self) -> KeyRing:
+        """The keys of SECRET_KEY."""
+        return self._keyring
 
     async def orgs(self) -> tuple[OrgId, ...]:
         """Every shop, in the order of their numbers."""
@@ -61,31 +77,61 @@ class ShopRepository:
         return tuple(OrgId(org.decode()) for org in orgs)
 
     async def get(self, org: OrgId) -> Shop | None:
-        """The shop, or None. Raises MalformedData if its token cannot be decrypted."""
+        """The shop with its token and secret, or None. Raises MalformedData if one of them cannot be opened."""
+        loaded = await self._load(org)
+        if loaded is None:
+            return None
+        shop, stored = loaded
+        secret = stored.get(b"secret")
+        return replace(
+            shop,
+            token=shop.cipher.open(stored[b"token"], field="token").decode(),
+            secret=shop.cipher.open(secret, field="secret").decode() if secret else "",
+        )
+
+    async def describe(self, org: OrgId) -> Shop:
+        """The shop without token and secret: works also if they cannot be opened. Raises NotFound."""
+        loaded = await self._load(org)
+        if loaded is None:
+            raise _no_shop(org)
+        return loaded[0]
+
+    async def cipher(self, org: OrgId) -> ShopCipher:
+        """What opens the shop's sealed values, as far as SECRET_KEY has the keys."""
+        stored: dict[bytes, bytes] = await self._redis.hgetall(keys.shop(org, "data_keys"))
+        return encryption.open_cipher(self._keyring, org, stored)
+
+    async def exists(self, org: OrgId) -> bool:
+        """Whether there is such a shop."""
+        return bool(await self._redis.exists(keys.shop(org, "shop")))
+
+    async def _load(self, org: OrgId) -> tuple[Shop, dict[bytes, bytes]] | None:
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hgetall(keys.shop(org, "shop"))
             pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
+            pipe.hgetall(keys.shop(org, "data_keys"))
             pipe.get(keys.shop(org, FIRST_LOOK_KEY))
-            stored, (paused, since, by, removals), first_look = await pipe.execute()
+            stored, (paused, since, by, removals), data_keys, first_look = await pipe.execute()
         if not stored:
             return None
-        return Shop(
+        shop = Shop(
             org=org,
             name=stored[b"name"].decode(),
             dialect="admin" if stored[b"dialect"] == b"admin" else "omni",
             api_url=stored[b"api_url"].decode(),
-            token=self._cipher.decrypt(stored[b"token"]),
+            token="",
             timezone=stored[b"timezone"].decode(),
             currency=stored[b"currency"].decode(),
-            secret=self._cipher.decrypt(stored[b"secret"]) if stored.get(b"secret") else "",
             reserve=int(stored.get(b"reserve", 0)),
             shadow=stored.get(b"shadow") == b"1",
             paused=(paused or b"").decode(),
             paused_since_ms=int(since or 0),
             paused_by=(by or b"").decode(),
             removals_paused=(removals or b"").decode(),
+            cipher=encryption.open_cipher(self._keyring, org, data_keys),
             first_look=decode_first_look(first_look),
         )
+        return shop, stored
 
     async def revision(self) -> int:
         """A number that grows with every change of a shop's configuration."""
@@ -95,25 +141,28 @@ class ShopRepository:
             return sum(int(value or 0) for value in await pipe.execute())
 
     async def webhook_credentials(self) -> list[WebhookCredentials]:
-        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor decrypted."""
+        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor opened."""
         orgs = await self.orgs()
         async with self._redis.pipeline(transaction=False) as pipe:
             for org in orgs:
                 pipe.hmget(keys.shop(org, "shop"), "api_url", "secret")
-            rows = await pipe.execute()
+                pipe.hgetall(keys.shop(org, "data_keys"))
+            replies = await pipe.execute()
         return [
             WebhookCredentials(
                 org,
                 urlsplit((api_url or b"").decode()).hostname or "",
-                self._webhook_secret(secret),
+                self._webhook_secret(org, secret, data_keys),
             )
-            for org, (api_url, secret) in zip(orgs, rows, strict=True)
+            for org, (api_url, secret), data_keys in zip(orgs, replies[::2], replies[1::2], strict=True)
         ]
 
-    def _webhook_secret(self, encrypted: bytes | None) -> str:
+    def _webhook_secret(self, org: OrgId, sealed: bytes | None, data_keys: DataKeys) -> str:
+        if not sealed:
+            return ""
         try:
-            return self._cipher.decrypt(encrypted) if encrypted else ""
-        except (MalformedData, InvalidSettings):
+            return encryption.open_cipher(self._keyring, org, data_keys).open(sealed, field="secret").decode()
+        except MalformedData:
             return ""  # the app's secrets still verify webhooks
 
     async def get_or_raise(self, org: OrgId) -> Shop:
@@ -126,7 +175,7 @@ class ShopRepository:
     async def add(self, shop: Shop) -> None:
         """Add a shop. Raises Refused if a field is wrong or the shop exists."""
         validate(shop)
-        if not await self._create(shop, seeded=None):
+        if not await self._create(shop, seeded=False):
             raise Refused(
                 f"shop {shop.org} exists already; change its token with: tagger shops token {shop.org}"
             )
@@ -169,10 +218,9 @@ class ShopRepository:
 
         Raises NotFound, Refused.
         """
-        await self.get_or_raise(org)
         if not token.strip():
             raise Refused("the token is empty")
-        await self._change(org, {"token": self._cipher.encrypt(token.strip())})
+        await self._change_sealed(org, token=token.strip())
         paused = await self._redis.hget(
             keys.shop(org, "state"), "paused"
         )  # read after storing, see workers/drain/pause.py
@@ -186,21 +234,13 @@ class ShopRepository:
 
     async def set_secret(self, org: OrgId, secret: str) -> None:
         """Replace the shop's own webhook secret; "" removes it. Raises NotFound."""
-        await self._change(org, {"secret": self._cipher.encrypt(secret.strip()) if secret.strip() else b""})
+        await self._change_sealed(org, secret=secret.strip())
 
     async def set_shadow(
         self, org: OrgId, *, shadow: bool, extend: Callable[[Any], None] = lambda _pipe: None
     ) -> None:
         """Enable or disable shadow mode. `extend` may add commands to the transaction. Raises NotFound."""
         await self._change(org, {"shadow": int(shadow)}, extend)
-
-    async def reencrypt(self, org: OrgId) -> None:
-        """Encrypt token and secret with the first key of SECRET_KEY. Raises NotFound, MalformedData."""
-        shop = await self.get_or_raise(org)
-        fields: Fields = {"token": self._cipher.encrypt(shop.token)}
-        if shop.secret:
-            fields["secret"] = self._cipher.encrypt(shop.secret)
-        await self._change(org, fields)
 
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
         """Pause all work of the shop. Its marks stay. An earlier pause keeps its reason and its time."""
@@ -233,13 +273,33 @@ class ShopRepository:
         await self._redis.hdel(keys.shop(org, "state"), "removals_paused")
         await self._redis.delete(keys.shop(org, "unexplained_removals"))
 
-    async def apply_environment(self, shop: Shop) -> Shop | None:
-        """Create the shop, or apply the values that changed in the environment since the last call. Raises Refused."""
+    async def apply_environment(self, shop: Shop) -> Shop:
+        """Create the shop, or apply the values that changed in the environment since the last call.
+
+        The returned shop has neither token nor secret: nothing is opened, so this works also after the key of
+        SECRET_KEY was lost. Raises Refused.
+        """
         validate(shop)
-        environment = SeededFrom(shop.token, shop.api_url, shop.reserve)
-        if not await self._create(shop, seeded=environment):
-            await self._apply(shop.org, environment)
-        return await self.get(shop.org)
+        if not await self._create(shop, seeded=True):
+            await self._apply(shop)
+        return await self.describe(shop.org)
+
+    async def _change_sealed(self, org: OrgId, **values: str) -> None:
+        """Seal and store these fields; "" removes one. What was stored is not opened. Raises NotFound."""
+        cipher, new_keys = await self._sealing_cipher(org)
+        fields: Fields = {name: _seal(cipher, value, name) for name, value in values.items()}
+        await self._change(org, fields, lambda pipe: encryption.queue_save(pipe, org, new_keys))
+
+    async def _sealing_cipher(self, org: OrgId) -> tuple[ShopCipher, DataKeys]:
+        """A cipher that can seal, and its new data key, which must be stored with the first value that it seals.
+
+        A new data key is made if there is none that opens. Raises InvalidSettings without SECRET_KEY.
+        """
+        cipher = await self.cipher(org)
+        if cipher.can_seal:
+            return cipher, {}
+        new_keys = encryption.new_data_key(self._keyring, org)
+        return encryption.open_cipher(self._keyring, org, new_keys), new_keys
 
     async def _change(
         self, org: OrgId, fields: Fields, extend: Callable[[Any], None] = lambda _pipe: None
@@ -259,26 +319,26 @@ class ShopRepository:
                     await pipe.execute()
                     return
 
-    async def _apply(self, org: OrgId, now: SeededFrom) -> None:
-        key = keys.shop(org, "shop")
-        encrypted = await self._redis.hget(key, "seeded")
-        before = msgspec.json.decode(self._cipher.decrypt(encrypted), type=SeededFrom) if encrypted else None
-        if before == now:
-            return
-        changed: Fields = {"seeded": self._encrypt(now)}
-        if before is None or before.api_url != now.api_url:
-            changed["api_url"] = now.api_url
-        if before is None or before.reserve != now.reserve:
-            changed["reserve"] = now.reserve
-        await self._change(org, changed)
-        if before is None or before.token != now.token:
-            await self.set_token(org, now.token)
+    async def _apply(self, shop: Shop) -> None:
+        stored = await self._redis.hget(keys.shop(shop.org, "shop"), "seeded")
+        before = msgspec.json.decode(stored, type=SeededFrom) if stored else None
+        changed: Fields = {}
+        if before is None or before.api_url != shop.api_url:
+            changed["api_url"] = shop.api_url
+        if before is None or before.reserve != shop.reserve:
+            changed["reserve"] = shop.reserve
+        is_new_token = before is None or not before.is_token(shop.token)
+        if is_new_token:
+            await self.set_token(shop.org, shop.token)
+        if changed or is_new_token:  # last: a start that was interrupted applies everything again
+            await self._change(shop.org, {**changed, "seeded": _encode_seeded(shop)})
 
-    async def _create(self, shop: Shop, *, seeded: SeededFrom | None) -> bool:
+    async def _create(self, shop: Shop, *, seeded: bool) -> bool:
         key = keys.shop(shop.org, "shop")
-        fields = self._to_fields(shop)
-        if seeded is not None:
-            fields["seeded"] = self._encrypt(seeded)
+        cipher, new_keys = await self._sealing_cipher(shop.org)
+        fields = _to_fields(shop, cipher)
+        if seeded:
+            fields["seeded"] = _encode_seeded(shop)
         now_ms = await self._now_ms()
         async with self._redis.pipeline() as pipe:
             try:
@@ -288,6 +348,7 @@ class ShopRepository:
                 has_marks = await pipe.exists(*(keys.shop(shop.org, name) for name in ALL_QUEUES))
                 pipe.multi()
                 pipe.hset(key, mapping=fields)
+                encryption.queue_save(pipe, shop.org, new_keys)
                 pipe.incr(keys.partition_key(shop.org, "shops_revision"))
                 pipe.sadd(keys.partition_key(shop.org, "shops"), shop.org)
                 pending.queue_delete(pipe, deletion.erasure_job(shop.org, everything=True, due_ms=0))
@@ -304,21 +365,32 @@ class ShopRepository:
         seconds, _ = await self._redis.time()
         return int(seconds) * 1000
 
-    def _to_fields(self, shop: Shop) -> Fields:
-        return {
-            "name": shop.name,
-            "dialect": shop.dialect,
-            "api_url": shop.api_url,
-            "timezone": shop.timezone,
-            "currency": shop.currency,
-            "token": self._cipher.encrypt(shop.token),
-            "secret": self._cipher.encrypt(shop.secret) if shop.secret else b"",
-            "reserve": shop.reserve,
-            "shadow": int(shop.shadow),
-        }
 
-    def _encrypt(self, seeded: SeededFrom) -> bytes:
-        return self._cipher.encrypt(msgspec.json.encode(seeded).decode())
+def _to_fields(shop: Shop, cipher: ShopCipher) -> Fields:
+    return {
+        "name": shop.name,
+        "dialect": shop.dialect,
+        "api_url": shop.api_url,
+        "timezone": shop.timezone,
+        "currency": shop.currency,
+        "token": _seal(cipher, shop.token, "token"),
+        "secret": _seal(cipher, shop.secret, "secret"),
+        "reserve": shop.reserve,
+        "shadow": int(shop.shadow),
+    }
+
+
+def _seal(cipher: ShopCipher, value: str, field_name: str) -> bytes:
+    return cipher.seal(value.encode(), field=field_name) if value else b""
+
+
+def _encode_seeded(shop: Shop) -> bytes:
+    salt = secrets.token_hex(16)
+    return msgspec.json.encode(SeededFrom(_digest(salt, shop.token), salt, shop.api_url, shop.reserve))
+
+
+def _digest(salt: str, token: str) -> str:
+    return hashlib.sha256(f"{salt}:{token}".encode()).hexdigest()
 
 
 def _no_shop(org: OrgId) -> NotFound:

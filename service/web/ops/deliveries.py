@@ -6,7 +6,9 @@ from typing import Annotated, Any, Final
 
 from msgspec import UNSET, Meta, UnsetType
 
+from service import operations
 from service.context import Context
+from service.domain.access import Role
 from service.domain.customers import CustomerId, OrgId
 from service.store.history import deliveries
 from service.store.queue import dead_letters
@@ -125,17 +127,16 @@ async def retry_dead_letters(context: Context, request: Request) -> RetryRespons
     """Evaluate customers with dead letters again. A success closes their letters."""
     await context.shops.get_or_raise(request.org)
     body: RetryRequest = request.model
-    customers = {letter.customer for letter in await dead_letters.list_open(context.redis, request.org)}
-    if body.customers is not UNSET:
-        customers &= set(map(CustomerId, body.customers))
-    await dead_letters.retry(context.redis, request.org, sorted(customers))
-    return RetryResponse(len(customers))
+    given = None if body.customers is UNSET else [*map(CustomerId, body.customers)]
+    retried = await operations.retry_dead_letters(context, request.org, customers=given, by=request.by)
+    return RetryResponse(len(retried))
 
 
 async def drop_dead_letter(context: Context, request: Request) -> RetryResponse:
     """Close a customer's dead letters without evaluating the customer."""
     await context.shops.get_or_raise(request.org)
-    await dead_letters.discard(context.redis, request.org, CustomerId(request.path["customer"]))
+    customer = CustomerId(request.path["customer"])
+    await operations.discard_dead_letters(context, request.org, customer, by=request.by)
     return RetryResponse(0)
 
 
@@ -181,6 +182,7 @@ ENDPOINTS: Final = (
         DeliveryList,
         {"deliveries": [DELIVERY_EXAMPLE], "before": "1795150800000-0.0"},
         DeliveriesQuery,
+        role=Role.VIEWER,
     ),
     Endpoint(
         "GET",
@@ -192,6 +194,8 @@ ENDPOINTS: Final = (
             "before": None,
         },
         TimeQuery,
+        role=Role.OPS,
+        every_shop=True,
     ),
     Endpoint(
         "GET",
@@ -199,6 +203,7 @@ ENDPOINTS: Final = (
         list_dead_letters,
         DeadLetterList,
         {"dead_letters": [DEAD_LETTER_EXAMPLE]},
+        role=Role.VIEWER,
     ),
     Endpoint(
         "POST",
@@ -208,6 +213,7 @@ ENDPOINTS: Final = (
         {"customers": 1},
         RetryRequest,
         {"everybody": {}, "some": {"customers": [1037889951]}},
+        role=Role.OPS,
     ),
     Endpoint(
         "DELETE",
@@ -215,5 +221,6 @@ ENDPOINTS: Final = (
         drop_dead_letter,
         RetryResponse,
         {"customers": 0},
+        role=Role.OPS,
     ),
 )

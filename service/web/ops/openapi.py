@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from service.domain.access import NAME_PATTERN
 from service.domain.customers import MAX_ID
 from service.web.ops.requests import Endpoint, ResponseModel
 from service.web.problems import MEDIA_TYPE
@@ -19,20 +20,24 @@ PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "org": {"type": "string", "pattern": "^[0-9]{1,19}$"},
     "customer": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "run": {"type": "string", "pattern": "^[A-Z][0-9]{1,15}$"},
+    "token": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
 }
 PROBLEMS: Final = {
     400: "The request cannot be parsed; `problems` has every error of a rules document.",
     401: "No token, or an unknown one.",
-    404: "There is no such shop, version, run, rule or customer.",
+    403: "The role of the token is too low, or the token is for some shops only.",
+    404: "There is no such shop, version, run, rule, customer or token, or the token is for other shops.",
     405: "This path does not support this method.",
     409: "The request is refused; `approval` says why a publish needs an approval.",
     413: "The body is larger than 1 MiB.",
+    429: "Too many requests with a wrong token came from this address: wait as `Retry-After` says.",
     503: "Redis does not answer, or too many evaluations are running: ask again.",
     504: "The answer takes too long; nothing was changed: ask again.",
 }
 DESCRIPTION: Final = """\
-The API for operators and their scripts. Every token of OPS_TOKENS has the ops role: it may publish, approve and roll
-back, and its name is written to the audit log. Errors are `application/problem+json` (RFC 9457). Workers execute long
+The API for operators and their scripts. A token has a role (viewer, marketer, ops, owner), and may be for some shops only;
+other shops do not exist for it. Every change is written to the audit log with the name of the token. A token of
+OPS_TOKENS has the role owner. Errors are `application/problem+json` (RFC 9457). Workers execute long
 operations: the answer has the run, and `runs/{run}` has its progress.
 """
 
@@ -95,10 +100,10 @@ def document(endpoints: Sequence[Endpoint]) -> dict[str, Any]:
 
 def error_statuses(endpoint: Endpoint) -> Iterator[int]:
     """The error statuses that the endpoint can return."""
-    yield from (401, 405, 503)
+    yield from (401, 403, 405, 429, 503)
     if endpoint.request is not None or "{customer}" in endpoint.path:
         yield 400
-    if "{org}" in endpoint.path:
+    if "{org}" in endpoint.path or "{token}" in endpoint.path:
         yield 404
     if endpoint.method == "POST" and endpoint.request is not None:
         yield from (409, 413)
@@ -113,7 +118,7 @@ def _operation(endpoint: Endpoint, schema_of: dict[Any, Any], components: dict[s
     operation: dict[str, Any] = {
         "operationId": endpoint.name,
         "summary": summary,
-        "description": re.sub(r"\s+", " ", more).strip() or summary,
+        "description": f"{' '.join(more.split()) or summary} {_needs(endpoint)}",
         "parameters": [_in_path(name) for name in re.findall(r"\{(\w+)\}", endpoint.path)],
         "responses": {"200": success, **_problems(endpoint, schema_of[ProblemDetails])},
     }
@@ -122,6 +127,11 @@ def _operation(endpoint: Endpoint, schema_of: dict[Any, Any], components: dict[s
     elif endpoint.request is not None:
         operation["requestBody"] = _body(endpoint, schema_of[endpoint.request])
     return operation
+
+
+def _needs(endpoint: Endpoint) -> str:
+    reach = " and a token for every shop" if endpoint.every_shop else ""
+    return f"Needs the role {endpoint.role}{reach}."
 
 
 def _problems(endpoint: Endpoint, schema: dict[str, Any]) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""Requests of the ops API: authenticated, read from HTTP, and parsed into the endpoint's type.
+"""Requests of the ops API: read from HTTP, and parsed into the endpoint's type.
 
 A RawRequest goes to the processes of the CPU pool unparsed, because parsing rules is CPU work.
 """
 
 from __future__ import annotations
 
-import hmac
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,11 +14,10 @@ from functools import cache
 from typing import Annotated, Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
-import structlog
 from msgspec import UNSET, Meta, UnsetType
-from starlette.requests import Request as HttpRequest
 
 from service.context import Context
+from service.domain.access import Actor, Role
 from service.domain.customers import MAX_ID, OrgId, exact_decimal
 from service.web.problems import MEDIA_TYPE, Problem
 
@@ -41,10 +39,10 @@ class ResponseModel(msgspec.Struct, frozen=True):
 
 
 class RawRequest(msgspec.Struct, frozen=True):
-    """One authenticated request, unparsed."""
+    """One authenticated and authorized request, unparsed."""
 
     endpoint: str
-    by: str
+    by: Actor
     path: dict[str, str | int] = {}  # msgspec copies an empty default
     query: list[tuple[str, str]] = []
     body: bytes = b""
@@ -60,9 +58,9 @@ class RawResponse(msgspec.Struct, frozen=True):
 
 
 class Request(NamedTuple):
-    """One parsed request as a handler gets it. `by` is the name of the token."""
+    """One parsed request as a handler gets it."""
 
-    by: str
+    by: Actor
     org: OrgId
     path: Mapping[str, Any]
     model: Any  # of the endpoint's own type
@@ -77,7 +75,8 @@ RequestT = TypeVar("RequestT", bound=RequestModel)
 class Endpoint:
     """One endpoint. `request` is the type of a GET's query or a POST's body, `response` that of the answer.
 
-    A `cpu_bound` handler parses rules or evaluates customers, so it runs in the CPU pool. The OpenAPI document shows the
+    `role` is the least role that may call it. An endpoint of `every_shop` shows or changes what belongs to no single shop,
+    so a token for some shops may not call it. A `cpu_bound` handler parses rules or evaluates customers, so it runs in the CPU pool. The OpenAPI document shows the
     examples: of the answer, of requests by name, of problems by status.
     """
 
@@ -90,38 +89,13 @@ class Endpoint:
     request_examples: Mapping[str, Any] = field(default_factory=dict)
     problem_examples: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
     cpu_bound: bool = False
+    role: Role = field(kw_only=True)
+    every_shop: bool = False
 
     @property
     def name(self) -> str:
         """The endpoint's id in the document and in the log."""
         return self.handler.__name__
-
-
-class TokenAuth:
-    """Bearer tokens of OPS_TOKENS. Log and audit log show the name of the token."""
-
-    def __init__(self, tokens: Mapping[str, str]) -> None:
-        self._tokens = {name: token.encode() for name, token in tokens.items()}
-
-    def authenticate(self, request: HttpRequest) -> str:
-        """The name of the token; raises Problem 401."""
-        scheme, _, given = request.headers.get("authorization", "").partition(" ")
-        name = self._name(given.strip().encode()) if scheme.lower() == "bearer" else ""
-        if not name:
-            detail = "send `Authorization: Bearer TOKEN` with a token of OPS_TOKENS"
-            if not self._tokens:
-                detail = "the ops API is closed: OPS_TOKENS is not set"
-            raise Problem(401, detail, headers={"WWW-Authenticate": "Bearer"})
-        structlog.contextvars.bind_contextvars(by=name)
-        return name
-
-    def _name(self, given: bytes) -> str:
-        """The name of the token, "" if unknown. All tokens are compared, each in constant time."""
-        matching = ""
-        for name, token in self._tokens.items():
-            if hmac.compare_digest(given, token):
-                matching = name
-        return matching
 
 
 def parse(endpoint: Endpoint, raw: RawRequest) -> Request:

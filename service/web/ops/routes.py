@@ -1,32 +1,35 @@
-"""The routes of the ops API. Each request is authenticated, then answered in this process or in the CPU pool."""
+"""The routes of the ops API. Each request is authenticated and authorized, then answered here or in the CPU pool."""
 
 from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 import structlog
 from starlette.convertors import Convertor, register_url_convertor
+from starlette.middleware import Middleware
 from starlette.requests import ClientDisconnect
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.customers import parse_customer_id
+from service.domain.access import Actor
+from service.domain.customers import OrgId, parse_customer_id
 from service.domain.sync import MAX_BODY
-from service.errors import MalformedData
-from service.web.ops import deliveries, rules, runs, shops, tags, versions
+from service.errors import Forbidden, MalformedData
+from service.web.authentication import TokenAuth
+from service.web.ops import access, deliveries, rules, runs, shops, tags, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
 from service.web.ops.requests import (
     Endpoint,
     RawRequest,
     RawResponse,
-    TokenAuth,
     parse,
     problem_response,
 )
@@ -39,6 +42,7 @@ ENDPOINTS: Final = (
     *versions.ENDPOINTS,
     *rules.ENDPOINTS,
     *tags.ENDPOINTS,
+    *access.ENDPOINTS,
 )
 BY_NAME: Final = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 READ_TIMEOUT_S: Final = 25.0  # many clients give up after 30 s, proxies after 60
@@ -58,8 +62,13 @@ class CustomerIdConvertor(Convertor[str]):
         return value
 
 
-def routes(context: Context, cpu: CpuRunner, auth: TokenAuth) -> list[Route]:
-    """The routes of all endpoints and of the OpenAPI document."""
+def routes(
+    context: Context, cpu: CpuRunner, auth: TokenAuth, *, trusted_proxies: Sequence[str]
+) -> list[Route]:
+    """The routes of all endpoints and of the OpenAPI document.
+
+    `trusted_proxies` are the addresses and networks whose `X-Forwarded-For` names the client.
+    """
     register_url_convertor("customer_id", CustomerIdConvertor())
     openapi = msgspec.json.encode(document(ENDPOINTS))
     by_path: dict[str, dict[str, Endpoint]] = {}
@@ -76,16 +85,18 @@ def routes(context: Context, cpu: CpuRunner, auth: TokenAuth) -> list[Route]:
         return respond
 
     async def show_document(http: HttpRequest) -> Response:
-        auth.authenticate(http)
+        await auth.authenticate(http)
         return Response(openapi, media_type="application/json")
 
+    proxies: Any = [Middleware(ProxyHeadersMiddleware, trusted_hosts=[*trusted_proxies])]
     return [
-        Route("/ops/openapi.json", show_document),
+        Route("/ops/openapi.json", show_document, middleware=proxies),
         *(
             Route(
                 path.replace("{customer}", "{customer:customer_id}"),
                 respond_with(by_method),
                 methods=list(by_method),
+                middleware=proxies,
             )
             for path, by_method in by_path.items()
         ),
@@ -112,16 +123,30 @@ async def _in_pool(cpu: CpuRunner, endpoint: Endpoint, raw: RawRequest) -> RawRe
 
 
 async def _raw_request(endpoint: Endpoint, http: HttpRequest, auth: TokenAuth) -> RawRequest:
-    """Authenticate the request and read it. Raises Problem."""
-    by = auth.authenticate(http)
+    """Authenticate and authorize the request, then read it. Raises Problem, Forbidden."""
+    by = await auth.authenticate(http)
     structlog.contextvars.bind_contextvars(operation=endpoint.name)
+    path = _path(http.path_params)
+    authorize(endpoint, by, path)
     return RawRequest(
         endpoint=endpoint.name,
         by=by,
-        path=_path(http.path_params),
+        path=path,
         query=http.query_params.multi_items(),
         body=await _body(http) if endpoint.method == "POST" and endpoint.request is not None else b"",
     )
+
+
+def authorize(endpoint: Endpoint, by: Actor, path: Mapping[str, str | int]) -> None:
+    """Check the shop and the role. Raises Problem 404 for a shop that the token is not for, Forbidden for the rest.
+
+    For a token of some shops, all other shops do not exist: the answer is the same whether we know them or not.
+    """
+    if "org" in path and not by.may_reach(OrgId(str(path["org"]))):
+        raise Problem(404, f"there is no shop {path['org']} for this token")
+    by.require(endpoint.role, f"call {endpoint.name}")
+    if endpoint.every_shop and by.shops is not None:
+        raise Forbidden(f"{endpoint.name} needs a token for every shop, and this one is for {len(by.shops)}")
 
 
 def _path(params: Mapping[str, str]) -> dict[str, str | int]:

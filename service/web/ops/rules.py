@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.customers import MAX_ID
 from service.domain.documents import parse_rules, validate_rules
 from service.domain.explain import Translator
@@ -137,8 +138,8 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     """Make these rules live. A worker then marks the customers whose tags change.
 
     A publish that exceeds the guard (5 % of the customers touched, or 2,000 tags removed) is refused with 409 and
-    `approval` unless `approve` is set; the audit log records it. `runs/{run}` has the progress. If the same rules are
-    live already, nothing is published, and the answer is that version.
+    `approval` unless `approve` is set, which needs the role ops; the audit log records it. `runs/{run}` has the
+    progress. If the same rules are live already, nothing is published, and the answer is that version.
     """
     body: PublishRequest = request.model
     rule_set = _parse(body.rules)
@@ -167,7 +168,7 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     if body.dry_run:
         return RollbackResponse(to_preview(draft, translator_for(body.lang)), None)
     live = await find_same_rollback(
-        context, shop, draft, by=request.by, note=body.note or default_note(body.to)
+        context, shop, draft, by=request.by.name, note=body.note or default_note(body.to)
     )
     if live is not None:
         run = await rollout.find_run(context.redis, shop.org, live)
@@ -218,12 +219,14 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
             "not_ours": 312,
             "left": 0,
             "excluded": 0,
+            "undecided": 0,
             "stopped": 0,
             "samples": {"added": [1037889951, 1037890001]},
         }
     ],
     "tiers": [],
     "matched": {"vip": 22821},
+    "undecided": {},
     "parent": 41,
     "effort": {"calls": 4093, "seconds": 1023},
     "guard": {"needs_approval": False, "why": [], "max_customers": 5000, "max_removed": 2000},
@@ -280,6 +283,7 @@ ENDPOINTS: Final = (
         },
         {400: BAD_RULES_EXAMPLE},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
     Endpoint(
         "POST",
@@ -294,6 +298,7 @@ ENDPOINTS: Final = (
         },
         {400: BAD_RULES_EXAMPLE, 409: NEEDS_APPROVAL_EXAMPLE},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
     Endpoint(
         "POST",
@@ -305,5 +310,6 @@ ENDPOINTS: Final = (
         {"look first": {"to": 41, "dry_run": True}, "do it": {"to": 41, "note": "nhầm ngưỡng"}},
         {409: NEEDS_APPROVAL_EXAMPLE},
         cpu_bound=True,
+        role=Role.MARKETER,
     ),
 )

@@ -1,4 +1,4 @@
-"""Replays, the progress of runs, and the audit log."""
+"""Replays, and the progress of runs."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import Annotated, Any, Final
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.operations import create_replay, select_customers
-from service.store.history import audit_log
 from service.store.jobs import runs
 from service.web.ops.requests import (
     CustomerNumber,
     Endpoint,
-    Limit,
     Moment,
     Request,
     RequestModel,
@@ -37,12 +36,6 @@ class ReplayRequest(RequestModel, frozen=True):
     everybody: bool = False
     dry_run: bool = False
     reason: Annotated[str, Meta(max_length=200)] = ""
-
-
-class AuditQuery(RequestModel, frozen=True):
-    """The number of entries."""
-
-    limit: Limit = 100
 
 
 class RunModel(ResponseModel, frozen=True):
@@ -76,21 +69,6 @@ class ReplayResponse(ResponseModel, frozen=True):
     customers: int
     selection: str
     run: RunModel | None
-
-
-class AuditEntry(ResponseModel, frozen=True):
-    """One action of a person. `details` has its numbers and names."""
-
-    at_ms: int
-    by: str
-    action: str
-    details: dict[str, Any]
-
-
-class AuditLog(ResponseModel, frozen=True):
-    """Newest first."""
-
-    entries: list[AuditEntry]
 
 
 async def start_replay(context: Context, request: Request) -> ReplayResponse:
@@ -131,14 +109,6 @@ async def run_status(context: Context, request: Request) -> RunModel:
     return to_model(await runs.get(context.redis, request.org, request.path["run"]), RunModel)
 
 
-async def list_audit_log(context: Context, request: Request) -> AuditLog:
-    """The actions of people on the shop, newest first."""
-    await context.shops.get_or_raise(request.org)
-    query: AuditQuery = request.model
-    entries = await audit_log.recent(context.redis, request.org, limit=query.limit)
-    return AuditLog([AuditEntry(entry.at_ms, entry.by, entry.action, entry.details) for entry in entries])
-
-
 RUN_EXAMPLE: Final[dict[str, Any]] = {
     "id": "P17",
     "kind": "publish",
@@ -174,24 +144,8 @@ ENDPOINTS: Final = (
             "some customers": {"customers": [1037889951], "reason": "sau sự cố"},
         },
         cpu_bound=True,
+        role=Role.OPS,
     ),
-    Endpoint("GET", f"{SHOP}/runs", list_runs, RunList, {"runs": [RUN_EXAMPLE]}),
-    Endpoint("GET", f"{SHOP}/runs/{{run}}", run_status, RunModel, RUN_EXAMPLE),
-    Endpoint(
-        "GET",
-        f"{SHOP}/audit",
-        list_audit_log,
-        AuditLog,
-        {
-            "entries": [
-                {
-                    "at_ms": 1795150800000,
-                    "by": "an",
-                    "action": "publish",
-                    "details": {"version": 42, "touched": 4012, "approved": False},
-                }
-            ]
-        },
-        AuditQuery,
-    ),
+    Endpoint("GET", f"{SHOP}/runs", list_runs, RunList, {"runs": [RUN_EXAMPLE]}, role=Role.VIEWER),
+    Endpoint("GET", f"{SHOP}/runs/{{run}}", run_status, RunModel, RUN_EXAMPLE, role=Role.VIEWER),
 )

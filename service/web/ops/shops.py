@@ -7,7 +7,9 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from service.context import Context
+from service.domain.access import Role
 from service.locales import translator_for
+from service.operations import pause_shop, resume_shop
 from service.publishing import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode, first_look
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shop
@@ -76,7 +78,7 @@ class ApproveResponse(ResponseModel, frozen=True):
 
 
 class ShopList(ResponseModel, frozen=True):
-    """Every shop."""
+    """Every shop of the token."""
 
     shops: list[ShopStatus]
 
@@ -89,33 +91,33 @@ class DisableShadowResponse(ResponseModel, frozen=True):
     shadow: Shadow
 
 
-async def list_shops(context: Context, _: Request) -> ShopList:
-    """Every shop with its backlog."""
-    orgs = await context.shops.orgs()
+async def list_shops(context: Context, request: Request) -> ShopList:
+    """Every shop of the token with its backlog."""
+    orgs = [org for org in await context.shops.orgs() if request.by.may_reach(org)]
     backlogs = {backlog.org: backlog for backlog in await load_backlogs(context.redis, orgs)}
-    shops = [await context.shops.get(org) for org in orgs]
-    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops if shop is not None])
+    shops = [await context.shops.describe(org) for org in orgs]
+    return ShopList([_status(shop, backlogs[shop.org]) for shop in shops])
 
 
 async def shop_status(context: Context, request: Request) -> ShopStatus:
     """One shop with its backlog."""
-    shop = await context.shops.get_or_raise(request.org)
+    shop = await context.shops.describe(request.org)
     [backlog] = await load_backlogs(context.redis, [request.org])
     return _status(shop, backlog)
 
 
 async def pause(context: Context, request: Request) -> ShopStatus:
     """Stop all work of the shop. Its marks stay, and deliveries are still recorded."""
-    await context.shops.get_or_raise(request.org)
+    await context.shops.describe(request.org)
     body: PauseRequest = request.model
-    await context.shops.pause(request.org, reason=body.reason, by=request.by)
+    await pause_shop(context, request.org, reason=body.reason, by=request.by)
     return await shop_status(context, request)
 
 
 async def resume(context: Context, request: Request) -> ShopStatus:
     """Resume the work of the shop."""
-    await context.shops.get_or_raise(request.org)
-    await context.shops.resume(request.org)
+    await context.shops.describe(request.org)
+    await resume_shop(context, request.org, by=request.by)
     return await shop_status(context, request)
 
 
@@ -197,8 +199,8 @@ SHOP_EXAMPLE: Final[dict[str, Any]] = {
 }
 SHOP: Final = "/ops/v1/shops/{org}"
 ENDPOINTS: Final = (
-    Endpoint("GET", "/ops/v1/shops", list_shops, ShopList, {"shops": [SHOP_EXAMPLE]}),
-    Endpoint("GET", SHOP, shop_status, ShopStatus, SHOP_EXAMPLE),
+    Endpoint("GET", "/ops/v1/shops", list_shops, ShopList, {"shops": [SHOP_EXAMPLE]}, role=Role.VIEWER),
+    Endpoint("GET", SHOP, shop_status, ShopStatus, SHOP_EXAMPLE, role=Role.VIEWER),
     Endpoint(
         "POST",
         f"{SHOP}/pause",
@@ -207,8 +209,12 @@ ENDPOINTS: Final = (
         SHOP_EXAMPLE | {"paused": "kiểm tra dữ liệu", "paused_since_ms": 1795150800000, "paused_by": "an"},
         PauseRequest,
         {"by hand": {"reason": "kiểm tra dữ liệu"}},
+        role=Role.MARKETER,
     ),
-    Endpoint("POST", f"{SHOP}/resume", resume, ShopStatus, SHOP_EXAMPLE),
+    Endpoint("POST", f"{SHOP}/resume", resume, ShopStatus, SHOP_EXAMPLE, role=Role.OPS),
+    Endpoint(
+        "POST", f"{SHOP}/shadow", enable_shadow, ShopStatus, SHOP_EXAMPLE | {"shadow": True}, role=Role.OPS
+    ),
     Endpoint(
         "POST",
         f"{SHOP}/first-look/approve",
@@ -218,8 +224,8 @@ ENDPOINTS: Final = (
         ApproveRequest,
         {"look first": {"dry_run": True}, "approve": {}},
         cpu_bound=True,
+        role=Role.OPS,
     ),
-    Endpoint("POST", f"{SHOP}/shadow", enable_shadow, ShopStatus, SHOP_EXAMPLE | {"shadow": True}),
     Endpoint(
         "POST",
         f"{SHOP}/shadow/disable",
@@ -230,5 +236,6 @@ ENDPOINTS: Final = (
         {"look first": {"dry_run": True}, "approved": {"approve": True}},
         {409: NEEDS_APPROVAL_EXAMPLE},
         cpu_bound=True,
+        role=Role.OPS,
     ),
 )

@@ -1,4 +1,4 @@
-"""Claims, exclusions and explanations. These endpoints are CPU work and run in the pool."""
+"""Claims, exclusions, explanations and personal data. These endpoints are CPU work and run in the pool."""
 
 from __future__ import annotations
 
@@ -8,9 +8,17 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.locales import translator_for
-from service.operations import Claim, claims, exclusions, explain_for_shop
+from service.operations import (
+    Claim,
+    claims,
+    erase_personal_data,
+    exclusions,
+    explain_for_shop,
+    export_personal_data,
+)
 from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
@@ -116,6 +124,39 @@ class CustomerExplanation(ResponseModel, frozen=True):
     ]
 
 
+class PersonalData(ResponseModel, frozen=True):
+    """Everything that is stored of a customer, unmasked. `record` is null if the customer was never read."""
+
+    org: str
+    customer: int
+    exported_at: str
+    record: dict[str, Any] | None
+    tags_we_own: dict[str, Any]
+    holds: dict[str, Any]
+    excluded_from: list[str]
+    writes_under_way: dict[str, Any]
+    to_restore: dict[str, Any]
+    reverts: dict[str, Any]
+    scheduled: str | None
+    queued: bool
+    manual_changes: list[dict[str, Any]]
+    ledger: list[dict[str, Any]]
+    dead_letters: list[dict[str, Any]]
+    deliveries: list[dict[str, Any]]
+    audit: list[dict[str, Any]]
+
+
+class ErasureResponse(ResponseModel, frozen=True):
+    """How much was erased. Delivery records that stay have the customer's id only, and expire by themselves."""
+
+    customer: int
+    known: bool
+    ledger: int
+    manual_changes: int
+    deliveries: int
+    remaining_deliveries: int
+
+
 async def adopt_tag(context: Context, request: Request) -> ClaimResponse:
     """Take ownership of a tag that others added. From then on its rule also removes it.
 
@@ -171,6 +212,26 @@ async def explain_customer(context: Context, request: Request) -> CustomerExplan
     return CustomerExplanation(**data | {"tags": [_renamed(tag) for tag in data["tags"]]})
 
 
+async def export_customer(context: Context, request: Request) -> PersonalData:
+    """Export everything that is stored of a customer, unmasked, also of an id that Haravan no longer has.
+
+    The audit log names who asked. What Haravan has is not part of it.
+    """
+    shop = await context.shops.describe(request.org)
+    customer = CustomerId(request.path["customer"])
+    return PersonalData(**await export_personal_data(context, shop, customer, by=request.by))
+
+
+async def erase_customer(context: Context, request: Request) -> ErasureResponse:
+    """Erase everything that is stored of a customer. It can be repeated; nothing changes in Haravan.
+
+    While Haravan has the customer, the next webhook or scan stores it again: to stop that, delete it there first.
+    """
+    shop = await context.shops.describe(request.org)
+    customer = CustomerId(request.path["customer"])
+    return to_model(await erase_personal_data(context, shop, customer, by=request.by), ErasureResponse)
+
+
 async def _claim(
     context: Context, request: Request, shop: Shop, claim: Claim, *, dry_run: bool, approved: bool = False
 ) -> ClaimResponse:
@@ -204,6 +265,7 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
             "text": "chưa có nhãn VIP: chưa thỏa điều kiện",
             "until": None,
             "since": None,
+            "missing": {},
             "when": {
                 "field": "total_spent",
                 "op": "at_least",
@@ -232,6 +294,28 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
     "obstacles": [],
 }
 
+PERSONAL_DATA_EXAMPLE: Final[dict[str, Any]] = {
+    "org": "1000114691",
+    "customer": 1037889951,
+    "exported_at": "2026-11-22T03:00:00+00:00",
+    "record": {"id": 1037889951, "total_spent": 9660000, "tags": ["Khách sỉ"], "first_name": "An"},
+    "tags_we_own": {},
+    "holds": {},
+    "excluded_from": ["vip"],
+    "writes_under_way": {},
+    "to_restore": {},
+    "reverts": {},
+    "scheduled": None,
+    "queued": False,
+    "manual_changes": [{"at": "2026-11-20T03:00:00+00:00", "change": "+Khách sỉ"}],
+    "ledger": [],
+    "dead_letters": [],
+    "deliveries": [
+        {"at": "2026-11-20T03:00:00+00:00", "topic": "orders/paid", "outcome": "marked", "bytes": 1204}
+    ],
+    "audit": [],
+}
+
 CLAIM_EXAMPLE: Final[dict[str, Any]] = {
     "tag": "VIP",
     "action": "adopt",
@@ -254,6 +338,7 @@ ENDPOINTS: Final = (
         AdoptRequest,
         {"count first": {"tag": "VIP", "matching_only": True, "dry_run": True}},
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",
@@ -268,6 +353,7 @@ ENDPOINTS: Final = (
             "undo it": {"tag": "VIP", "undo": True},
         },
         cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",
@@ -285,6 +371,32 @@ ENDPOINTS: Final = (
         ExcludeRequest,
         {"exclude": {"rule": "vip"}, "include again": {"rule": "vip", "undo": True}},
         cpu_bound=True,
+        role=Role.MARKETER,
+    ),
+    Endpoint(
+        "GET",
+        f"{CUSTOMER}/personal-data",
+        export_customer,
+        PersonalData,
+        PERSONAL_DATA_EXAMPLE,
+        cpu_bound=True,
+        role=Role.OPS,
+    ),
+    Endpoint(
+        "DELETE",
+        f"{CUSTOMER}/personal-data",
+        erase_customer,
+        ErasureResponse,
+        {
+            "customer": 1037889951,
+            "known": True,
+            "ledger": 4,
+            "manual_changes": 1,
+            "deliveries": 3,
+            "remaining_deliveries": 2,
+        },
+        cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "GET",
@@ -294,5 +406,6 @@ ENDPOINTS: Final = (
         EXPLANATION_EXAMPLE,
         ExplainQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
 )

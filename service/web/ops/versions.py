@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
+from service.domain.access import Role
 from service.domain.documents import to_yaml
 from service.domain.explain import Translator
 from service.domain.preview import (
@@ -222,6 +223,7 @@ ENDPOINTS: Final = (
         {"version": VERSION_EXAMPLE, "rules": RULES_EXAMPLE, "yaml": RULES_TEXT_EXAMPLE},
         RulesQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
     Endpoint(
         "GET",
@@ -231,6 +233,7 @@ ENDPOINTS: Final = (
         {"versions": [VERSION_EXAMPLE]},
         HistoryQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
     Endpoint(
         "GET",
@@ -262,5 +265,6 @@ ENDPOINTS: Final = (
         },
         DifferenceQuery,
         cpu_bound=True,
+        role=Role.VIEWER,
     ),
 )

@@ -15,9 +15,9 @@ from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
+from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
 from service.store.shops import save_first_look
-from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
 from tests.deploy.cli.environment import (
     ORG,
@@ -35,7 +35,7 @@ from workers.periodic.scheduler import run_every
 async def environment(
     redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[CliEnvironment]:
-    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
     working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
     sandbox = Sandbox()
@@ -44,7 +44,7 @@ async def environment(
     async with serve(sandbox) as url:
         for name, value in {
             "REDIS_URL": redis_url,
-            "SECRET_KEY": "k" * 32,
+            "SECRET_KEY": "0123456789abcdef" * 2,
             "HARAVAN_SUBSCRIBE_URL": f"{url}/api/subscribe",
             "COLUMNS": "160",
         }.items():

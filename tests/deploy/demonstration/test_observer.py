@@ -11,9 +11,9 @@ from deploy.demonstration.observer import Stats
 from deploy.sandbox import Sandbox
 from service.context import Context
 from service.domain.documents.parser import parse_rules
+from service.store.encryption.keyring import KeyRing
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
 
 RULES = parse_rules(
@@ -26,7 +26,7 @@ def delivery(number: int, outcome: str = "") -> DirtyEvent:
 
 
 async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(redis: ArqRedis) -> None:
-    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     environment = DemoEnvironment(Sandbox().add_shop(org=ORG), context, RULES, Path())
     stats = Stats()
     counts = []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -75,3 +76,20 @@ def test_one_folder_is_for_one_process_at_a_time(tmp_path: Path) -> None:
 
     with lock_folder(tmp_path / "data"):  # free again
         pass
+
+
+async def test_only_this_user_can_read_what_the_server_creates(tmp_path: Path) -> None:
+    folder = tmp_path / "up" / "store"
+    before = os.umask(0o022)
+    try:
+        async with supervise() as running, valkey.start_server(running, folder) as own:
+            redis = Redis.from_url(own.url)
+            await redis.set("seen", "1")
+            await redis.aclose()
+            created = [tmp_path / "up", folder, *folder.rglob("*")]
+            open_to_others = [path.name for path in created if path.stat().st_mode & 0o077]
+    finally:
+        os.umask(before)
+
+    assert any(path.suffix == ".aof" for path in created)
+    assert open_to_others == []

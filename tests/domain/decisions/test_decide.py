@@ -405,10 +405,13 @@ def test_evidence_of_personal_fields_only_says_whether_they_have_a_value() -> No
     assert shop.decide().outcomes[0].evidence == {"email": True}
 
 
-def test_the_required_keys_are_those_that_live_rules_read() -> None:
-    doc = {"rules": [rule(), rule("off", "Off", {"field": "birthday", "op": "today"}, enabled=False)]}
+def test_the_readers_of_a_key_are_the_live_rules_that_read_it() -> None:
+    off = rule("off", "Off", {"field": "birthday", "op": "today"}, enabled=False)
+    age = rule("old", "Old", {"field": "age", "op": "at_least", "value": 60})
 
-    assert compile_rules(validate_rules(doc)).required_keys == {"tags", "total_spent"}
+    readers = compile_rules(validate_rules({"rules": [rule(), off, age], "tiers": [tier()]})).readers
+
+    assert readers == {"tags": {"vip", "old", "hang"}, "total_spent": {"vip", "hang"}, "birthday": {"old"}}
 
 
 def test_the_tag_of_an_unknown_rule_stays_unless_it_inherits_another_policy() -> None:

@@ -15,7 +15,7 @@ ORPHAN_KEEP, ORPHAN_REMOVE = (
     frozenset({OwnershipStatus.ORPHAN_KEEP}),
     frozenset({OwnershipStatus.ORPHAN_REMOVE}),
 )
-REVOKED, EXCLUDED = frozenset({OwnershipStatus.REVOKED}), frozenset({OwnershipStatus.EXCLUDED})
+REVOKED, PASSIVE = frozenset({OwnershipStatus.REVOKED}), frozenset({OwnershipStatus.PASSIVE})
 ORPHANS = ORPHAN_KEEP | ORPHAN_REMOVE | REVOKED
 NO_HOLD, RENAMED = frozenset({HoldStatus.NONE}), frozenset({HoldStatus.RENAMED})
 HOLDS = ANY_HOLD - NO_HOLD
@@ -33,8 +33,8 @@ CASES = [
     (False, True, NO_HOLD, CURRENT, ANY_REACH, TagAction("remove", "unmatched")),
     (False, True, NO_HOLD, REVOKED, ANY_REACH, TagAction("remove", "taken_back")),
     (False, True, NO_HOLD, ORPHAN_REMOVE, ANY_REACH, TagAction("remove", "gone")),
-    (False, True, NO_HOLD, NONE | ORPHAN_KEEP | EXCLUDED, ALL, TagAction("remove", "unmatched")),
-    (False, True, NO_HOLD, EXCLUDED, NOT_ALL, TagAction("retain", "excluded")),
+    (False, True, NO_HOLD, NONE | ORPHAN_KEEP | PASSIVE, ALL, TagAction("remove", "unmatched")),
+    (False, True, NO_HOLD, PASSIVE, NOT_ALL, TagAction("retain", "excluded")),
     (False, True, NO_HOLD, NONE | ORPHAN_KEEP, EXCLUDED_FROM_ALL, TagAction("retain", "excluded")),
     (False, True, NO_HOLD, ORPHAN_KEEP, OURS, TagAction("retain", "left")),
     (False, True, NO_HOLD, NONE, OURS, TagAction("retain", "not_ours")),
@@ -66,5 +66,5 @@ def test_every_situation_has_exactly_one_case() -> None:
 
 def test_a_tag_of_a_person_or_of_an_excluded_rule_is_never_removed_unless_a_rule_owns_all() -> None:
     for (_, _, _, owner, reach), action in TAG_POLICY.items():
-        if owner in NONE | EXCLUDED and reach is not Reach.ALL:
+        if owner in NONE | PASSIVE and reach is not Reach.ALL:
             assert action is None or action.effect != "remove"

@@ -17,7 +17,7 @@ from service.domain.rules.document import FOREVER
         (OwnershipStatus.REVOKED, ("remove", "taken_back"), ("remove", "taken_back")),
         (OwnershipStatus.ORPHAN_REMOVE, ("remove", "gone"), ("remove", "gone")),
         (OwnershipStatus.ORPHAN_KEEP, ("remove", "outranked"), ("retain", "left")),
-        (OwnershipStatus.EXCLUDED, ("remove", "outranked"), ("retain", "excluded")),
+        (OwnershipStatus.PASSIVE, ("remove", "outranked"), ("retain", "excluded")),
         (OwnershipStatus.NONE, ("remove", "outranked"), ("retain", "not_ours")),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.customers.customer import Customer
+from service.domain.customers.customer import Customer, MissingField, MissingReason
 from service.domain.customers.drift import ExternalChange
 from service.domain.customers.tags import fold
 from service.domain.decisions.decide import decide
@@ -314,6 +314,42 @@ def test_an_explanation_agrees_with_the_decision_for_any_rules_and_state(data: s
     for language in LANGUAGES:
         assert text(explanation, language)
         assert JSON.encode(to_data(explanation, translator=translator_for(language)))
+
+
+def lacking(*keys: str, reason: MissingReason = MissingReason.ABSENT, **more: Any) -> Customer:
+    return Customer(id=1, missing=tuple(MissingField(key, reason) for key in sorted(keys)), **more)
+
+
+def test_a_rule_whose_field_is_missing_is_undecided_and_the_others_are_not() -> None:
+    explanation = explain(lacking("last_order_date", total_spent=20_000_000_0000, tags=("Ngủ đông",)))
+
+    assert statuses(explanation)["asleep"] == "undecided"
+    assert statuses(explanation)["vip"] == "gets"
+    assert explanation.remove == ()
+    vi, en = "\n".join(text(explanation, "vi")), "\n".join(text(explanation, "en"))
+    assert "chưa xét được: dữ liệu khách hàng không có lần mua gần nhất" in vi
+    assert "? Lần mua gần nhất cách đây hơn 90 ngày (dữ liệu không có)" in vi
+    assert "not decided: the record has no last order" in en
+    data = to_data(explanation, translator=translator_for("en"), tag="Ngủ đông")["rules"][0]
+    assert (data["state"], data["missing"]) == ("undecided", {"last_order_date": "absent"})
+    assert (data["when"]["matched"], data["when"]["missing"]) == (None, "absent")
+
+
+@pytest.mark.parametrize("reason", MissingReason)
+def test_a_tier_whose_field_is_missing_is_undecided(reason: MissingReason) -> None:
+    explanation = explain(lacking("total_spent", reason=reason, orders_count=5, tags=("Gold",)))
+
+    (tier,) = explanation.tiers
+    assert (tier.current, tier.earned, tier.scheduled) == (0, None, None)
+    assert tier.missing == {"total_spent": reason}
+    assert "chưa xét được" in "\n".join(text(explanation, tag="Gold"))
+    assert explanation.remove == ()
+
+
+def test_a_last_order_in_the_future_is_explained() -> None:
+    customer = Customer(id=1, last_order_ms=moment(date(2027, 3, 1)))
+
+    assert "ngày trong tương lai" in "\n".join(text(explain(customer), tag="Ngủ đông"))
 
 
 def next_changes(

@@ -21,6 +21,7 @@ def preview_of(
         tags=(),
         tiers=(),
         matched={},
+        undecided={},
     )
 
 

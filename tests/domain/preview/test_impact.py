@@ -31,7 +31,7 @@ TODAY = date(2026, 11, 20).toordinal()
 RANDOMLY = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 DOCUMENTS = strategies.documents()
 EFFECTS = {"add": "added", "remove": "removed"}
-RETAINED = ("kept", "downgrade", "not_ours", "left", "excluded", "stopped")
+RETAINED = ("kept", "downgrade", "not_ours", "left", "excluded", "undecided", "stopped")
 
 
 class Decided(NamedTuple):
@@ -127,8 +127,9 @@ def expected_matches(
     counts: Counter[str] = Counter()
     for item in decisions:
         facts = facts_after(item, population, compiled)
-        counts.update(rule.id for rule in compiled.rules if rule.matches(facts))
-        levels = ((tier.id, earned_level(facts, tier)) for tier in compiled.tiers)
+        undecided = compiled.undecided_rules(item.customer)
+        counts.update(rule.id for rule in compiled.rules if rule.id not in undecided and rule.matches(facts))
+        levels = ((tier.id, earned_level(facts, tier)) for tier in compiled.tiers if tier.id not in undecided)
         counts.update(f"{tier}:{level}" for tier, level in levels if level is not None)
     names = [rule.id for rule in compiled.rules]
     names += [f"{tier.id}:{level.tag}" for tier in compiled.tiers for level in tier.levels]
@@ -146,7 +147,7 @@ def expected_moves(
     names = [*(level.tag for level in tier.levels), None]
     stay: Counter[str | None] = Counter()
     for item, state in zip(decisions, population.states, strict=True):
-        if tier.id in state.excluded_rules:
+        if tier.id in state.excluded_rules | compiled.undecided_rules(item.customer):
             continue
         changes = {fold(tag) for tag in (*item.decision.change.add, *item.decision.change.remove)}
         source = highest_level(item.customer.tags, tier)
@@ -179,6 +180,9 @@ def check(population: Population, compiled: CompiledRules) -> None:
     assert shown.removing == sum(bool(item.remove) for item in decisions)
     check_plan(publish_plan(population, compiled, version=4), decisions, population)
     assert shown.matched == expected_matches(decisions, population, compiled)
+    assert shown.undecided == Counter(
+        rule for item in decisions for rule in compiled.undecided_rules(item.customer)
+    )
     for tier, compiled_tier in zip(shown.tiers, compiled.tiers, strict=True):
         moves, stay = expected_moves(decisions, population, compiled, compiled_tier)
         assert {(move.source, move.target, move.waits): move.samples for move in tier.moves} == moves

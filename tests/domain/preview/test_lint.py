@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from service.domain.customers.customer import Customer
+from service.domain.customers.customer import Customer, MissingField, MissingReason
 from service.domain.decisions.state import CustomerState
 from service.domain.documents.parser import parse_rules, validate_rules
 from service.domain.engine.compiled import CompiledRules
@@ -21,6 +21,7 @@ from service.domain.preview.lint import (
     lint,
     lint_coverage,
     lint_matches,
+    lint_missing,
     lint_spellings,
 )
 from service.domain.preview.population import Population
@@ -215,6 +216,7 @@ def test_every_kind_of_warning_has_its_text() -> None:
         "other": "x",
         "org": "1",
         "quoted": "Fan",
+        "field": "birthday",
     }
 
     for key in keys - {"warning.never.alone"}:
@@ -223,3 +225,48 @@ def test_every_kind_of_warning_has_its_text() -> None:
             describe_warning(warning, translator=translator_for(language), compiled=compiled)
             for language in LANGUAGES
         )
+
+
+NO_BIRTHDAY = (MissingField("birthday", MissingReason.ABSENT),)
+
+
+@pytest.mark.parametrize(
+    ("missing", "kind", "text"),
+    [
+        (
+            (NO_BIRTHDAY, NO_BIRTHDAY),
+            "field_never_seen",
+            "Không có khách hàng nào (2) có dữ liệu “Sinh nhật”",
+        ),
+        ((NO_BIRTHDAY, ()), "field_missing", "1 trong 2 khách hàng không có dữ liệu “Sinh nhật”"),
+    ],
+)
+def test_a_field_that_a_rule_reads_and_records_lack_is_named(
+    missing: tuple[tuple[MissingField, ...], ...], kind: str, text: str
+) -> None:
+    compiled = rule("{any: [{field: birthday, op: today}, {field: age, op: at_least, value: 60}]}")
+    customers = [Customer(id=index + 1, missing=lacking) for index, lacking in enumerate(missing)]
+
+    warnings = lint_missing(compiled, customers)
+
+    assert [(warning.kind, warning.params["field"]) for warning in warnings] == [
+        (kind, "birthday"),
+        (kind, "age"),
+    ]
+    assert text in describe_warning(warnings[0], translator=translator_for("vi"), compiled=compiled)
+    assert describe_warning(warnings[0], translator=translator_for("en"), compiled=compiled)
+
+
+def test_a_field_that_no_live_rule_reads_may_be_missing() -> None:
+    assert (
+        lint_missing(rule("{field: orders_count, op: is, value: 1}"), [Customer(id=1, missing=NO_BIRTHDAY)])
+        == ()
+    )
+
+
+def test_a_rule_that_decides_nothing_is_not_said_to_match_nobody() -> None:
+    compiled = rule("{field: birthday, op: today}")
+    known = [(Customer(id=1, missing=NO_BIRTHDAY), CustomerState())]
+    population = Population.of(known, today=TODAY, now_ms=0)
+
+    assert kinds(lint_matches(compiled, preview(population, compiled))) == []

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from service.domain.customers.customer import Customer, CustomerId
+from service.domain.customers.customer import Customer, CustomerId, MissingField, MissingReason
 from service.domain.customers.records import CustomerRecord
 from service.domain.decisions.state import CustomerState, Ownership, WriteIntent
 from service.domain.documents.parser import parse_rules
@@ -36,9 +36,22 @@ BATCH = BatchContext(rules=compile_rules(parse_rules(RULES)), version=3, now_ms=
 VIP = {"vip": Ownership("VIP", "vip", NOW - 5)}
 
 
-def _record(*tags: str, spent: int = 20, updated_ms: int = NOW, missing: str = "") -> CustomerRecord:
-    customer = Customer(id=CustomerId(7), total_spent=spent * 10_000, tags=tags, updated_ms=updated_ms)
-    return CustomerRecord(customer, frozenset({missing} - {""}))
+def _record(
+    *tags: str,
+    spent: int = 20,
+    updated_ms: int = NOW,
+    missing: str = "",
+    reason: MissingReason = MissingReason.ABSENT,
+) -> CustomerRecord:
+    return CustomerRecord(
+        Customer(
+            id=CustomerId(7),
+            total_spent=None if missing == "total_spent" else spent * 10_000,
+            tags=tags,
+            updated_ms=updated_ms,
+            missing=(MissingField(missing, reason),) if missing else (),
+        )
+    )
 
 
 def _stored(owned: Mapping[str, Ownership] | None = None, **intents: WriteIntent) -> StoredState:
@@ -84,13 +97,27 @@ def test_a_pending_addition_is_rechecked_when_it_can_no_longer_arrive() -> None:
     assert outcome.recheck_at_ms == NOW - 1000 + WRITE_GRACE_MS
 
 
-@pytest.mark.parametrize("missing", ["total_spent", "tags"])
-def test_a_record_without_a_required_key_is_not_decided_on(missing: str) -> None:
-    outcome = evaluate_customer(MarkContext(), _record(missing=missing), _stored(), BATCH)
+@pytest.mark.parametrize("reason", MissingReason)
+def test_a_record_without_its_tags_is_not_decided_on(reason: MissingReason) -> None:
+    outcome = evaluate_customer(MarkContext(), _record(missing="tags", reason=reason), _stored(), BATCH)
 
     assert isinstance(outcome, Unprocessable)
     assert outcome.transient
-    assert missing in outcome.text
+    assert "tags" in outcome.text
+
+
+@pytest.mark.parametrize("reason", MissingReason)
+@pytest.mark.parametrize("tags", [(), ("VIP",)])
+def test_a_rule_whose_field_is_missing_neither_adds_nor_removes(
+    tags: tuple[str, ...], reason: MissingReason
+) -> None:
+    record = _record(*tags, spent=1 if tags else 20, missing="total_spent", reason=reason)
+
+    outcome = evaluate_customer(MarkContext(), record, _stored(VIP if tags else None), BATCH)
+
+    assert isinstance(outcome, UpToDate)
+    assert outcome.stored.state.ownership == (VIP if tags else {})
+    assert outcome.customer.missing == record.customer.missing
 
 
 def test_a_key_that_no_rule_reads_may_be_missing() -> None:

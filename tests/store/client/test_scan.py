@@ -17,11 +17,12 @@ from service.operations.replay import create_replay, select_customers
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.scan import BATCH_SIZE
+from service.store.encryption.keyring import KeyRing
 from service.store.jobs import runs
 from service.store.queue import dead_letters, dirty
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
+from tests.support.actors import LAN
 
 ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
@@ -49,9 +50,9 @@ async def in_batches(redis: ArqRedis) -> AsyncIterator[None]:
 
 async def replay_everybody(redis: ArqRedis) -> None:
     heard: list[int] = []
-    context = Context(redis, ShopRepository(redis, Cipher(["k" * 32])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     selection = await select_customers(context, ORG, everybody=True, on_found=heard.append)
-    run = await create_replay(context, ORG, selection, by="an", reason="", on_marked=heard.append)
+    run = await create_replay(context, ORG, selection, by=LAN, reason="", on_marked=heard.append)
 
     assert selection.customers == tuple(EVERYBODY)
     assert (run.total, run.remaining) == (MANY, MANY)

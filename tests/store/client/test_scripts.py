@@ -16,8 +16,11 @@ from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.connection import connect
 from service.store.client.scripts import load_script
+from service.store.history import audit_log
 from service.store.history.retention import apply_retention
+from service.store.queue.erasure import erase_customer
 from service.store.shops import deletion
+from tests.support.actors import LAN
 from tests.support.valkey import valkey
 from tests.workers.stage import ORG, Stage, staged
 
@@ -38,7 +41,9 @@ class StrictRedis(ArqRedis):
         if script is None:  # redis-py's own, of its locks: one key each
             return await super().evalsha(sha, numkeys, *args)
         self.__dict__.setdefault("ran", set()).add(script)
-        return await self.eval("#!lua\n" + load_script(*script).text, numkeys, *args)
+        text = load_script(*script).text
+        header = "" if text.startswith("#!") else "#!lua\n"
+        return await self.eval(header + text, numkeys, *args)
 
     async def enqueue_job(self, *_: Any, **__: Any) -> None:
         return None
@@ -84,6 +89,9 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await stage.drain.leases.rate_limiter.acquire(ORG, lane="live")
         right = [CustomerId(99), b"\x80", ""]
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
+        await audit_log.record(strict, LAN, "pause", org=ORG, summary="work paused")
+        await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
+        await erase_customer(strict, ORG, CustomerId(99))
         await apply_retention(strict, ORG, now_ms=stage.now_ms)
         await stage.shops.remove(ORG, erase=True)
         for _ in range(2):

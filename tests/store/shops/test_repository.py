@@ -11,7 +11,8 @@ from arq.connections import ArqRedis
 from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
 from service.store.client import keys
-from service.store.shops.cipher import Cipher
+from service.store.encryption.data_keys import rewrap
+from service.store.encryption.keyring import KeyRing
 from service.store.shops.model import Shop
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 
@@ -22,7 +23,7 @@ GOM = Shop(org=ORG, name="Nhà Gốm", dialect="omni", api_url="https://apis.har
 
 @pytest.fixture
 def shops(redis: ArqRedis) -> ShopRepository:
-    return ShopRepository(redis, Cipher([OLD]))
+    return ShopRepository(redis, KeyRing([OLD]))
 
 
 async def test_an_added_shop_comes_back_as_it_was(shops: ShopRepository) -> None:
@@ -208,28 +209,94 @@ async def test_resuming_a_shop_does_not_resume_its_removals(shops: ShopRepositor
 # Keys
 
 
-async def test_after_a_rotation_old_tokens_are_encrypted_with_the_new_key(
-    redis: ArqRedis, shops: ShopRepository
-) -> None:
+async def test_after_a_rotation_the_old_key_is_not_needed(redis: ArqRedis, shops: ShopRepository) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
 
-    await ShopRepository(redis, Cipher([NEW, OLD])).reencrypt(ORG)
+    assert await rewrap(redis, KeyRing([NEW, OLD]), ORG) == 1
 
-    shop = await ShopRepository(redis, Cipher([NEW])).get_or_raise(ORG)
+    shop = await ShopRepository(redis, KeyRing([NEW])).get_or_raise(ORG)
     assert (shop.token, shop.secret) == ("token-one", "secret-one")
 
 
-async def test_a_token_encrypted_with_a_lost_key_raises_with_the_remedy(
+async def test_a_token_sealed_with_a_lost_key_raises_with_the_remedy(
     redis: ArqRedis, shops: ShopRepository
 ) -> None:
     await shops.add(GOM)
 
     with pytest.raises(MalformedData, match="tagger shops token"):
-        await ShopRepository(redis, Cipher([NEW])).get(ORG)
+        await ShopRepository(redis, KeyRing([NEW])).get(ORG)
+
+
+async def test_after_the_loss_of_a_key_everything_but_the_credentials_can_be_read_and_replaced(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
+    await shops.add(replace(GOM, secret="secret-one"))
+    now = ShopRepository(redis, KeyRing([NEW]))
+
+    described = await now.describe(ORG)
+    await now.set_token(ORG, "token-two")
+    await now.set_secret(ORG, "secret-two")
+
+    assert (described.name, described.token, described.secret) == ("Nhà Gốm", "", "")
+    shop = await now.get_or_raise(ORG)
+    assert (shop.token, shop.secret) == ("token-two", "secret-two")
+
+
+async def test_a_command_with_another_key_does_not_take_the_service_its_data_key(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
+    await shops.add(replace(GOM, secret="secret-one"))
+
+    await ShopRepository(redis, KeyRing([NEW])).set_token(ORG, "token-two")
+    await shops.set_token(ORG, "token-three")
+
+    shop = await shops.get_or_raise(ORG)
+    assert (shop.token, shop.secret) == ("token-three", "secret-one")
+
+
+@pytest.mark.parametrize(("source", "target"), [("secret", "token"), ("token", "secret")])
+async def test_a_sealed_value_does_not_open_in_another_field(
+    redis: ArqRedis, shops: ShopRepository, source: str, target: str
+) -> None:
+    await shops.add(replace(GOM, secret="secret-one"))
+    key = keys.shop(ORG, "shop")
+
+    await redis.hset(key, target, await redis.hget(key, source))
+
+    with pytest.raises(MalformedData, match="copied from another place"):
+        await shops.get(ORG)
+
+
+async def test_neither_a_sealed_value_nor_its_data_key_opens_in_another_shop(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
+    other = OrgId("7")
+    await shops.add(GOM)
+    await shops.add(replace(GOM, org=other))
+
+    await redis.hset(keys.shop(other, "shop"), "token", await redis.hget(keys.shop(ORG, "shop"), "token"))
+    await redis.hset(keys.shop(other, "data_keys"), mapping=await redis.hgetall(keys.shop(ORG, "data_keys")))
+
+    with pytest.raises(MalformedData):
+        await shops.get(other)
+
+
+async def test_a_removal_destroys_the_data_key_and_keeps_it_with_the_data(
+    redis: ArqRedis, shops: ShopRepository
+) -> None:
+    await shops.add(GOM)
+
+    await shops.remove(ORG, erase=False)
+    kept = await redis.hgetall(keys.shop(ORG, "data_keys"))
+    await shops.add(GOM)
+    await shops.remove(ORG, erase=True)
+
+    assert len(kept) == 1
+    assert await redis.exists(keys.shop(ORG, "data_keys")) == 0
 
 
 async def test_without_a_key_no_token_is_stored(redis: ArqRedis) -> None:
     with pytest.raises(InvalidSettings, match="SECRET_KEY"):
-        await ShopRepository(redis, Cipher([])).add(GOM)
+        await ShopRepository(redis, KeyRing([])).add(GOM)
 
     assert await redis.keys("*") == []

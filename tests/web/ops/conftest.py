@@ -11,12 +11,14 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import InProcess
+from service.domain.access import ALL_SHOPS, Role, Shops, create_token, shell_user
 from service.domain.customers.customer import Customer, encode_snapshot
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
+from service.store.access import tokens
 from service.store.client import keys
+from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
 from service.store.rules import Versions
-from service.store.shops.cipher import Cipher
 from service.store.shops.repository import ShopRepository
 from tests.support.shop import KEY, OPS_TOKEN, ORG
 from workers.periodic.pending_jobs import PendingJobs
@@ -74,10 +76,26 @@ async def get(ops: httpx2.AsyncClient, path: str, *, status: int = 200, **query:
 
 async def execute_jobs(redis: ArqRedis) -> None:
     """Execute the pending jobs as a worker does."""
-    context = Context(redis, ShopRepository(redis, Cipher([KEY])), Versions(redis))
+    context = Context(redis, ShopRepository(redis, KeyRing([KEY])), Versions(redis))
     await PendingJobs(context, InProcess(context)).run()
 
 
 async def audit_entries(redis: ArqRedis) -> list[tuple[str, str]]:
     """Author and action of each audit entry, newest first."""
-    return [(entry.by, entry.action) for entry in await audit_log.recent(redis, ORG)]
+    return [(row.entry.by, row.entry.action) for row in await audit_log.list_entries(redis, ORG)]
+
+
+async def store_token(redis: ArqRedis, role: Role, *, shops: Shops = ALL_SHOPS) -> dict[str, str]:
+    """Store a token with this role; returns the header of its requests."""
+    reach = "all" if shops is None else "-".join(sorted(shops))
+    created = create_token(
+        f"{role}-{reach}",
+        role,
+        shops=shops,
+        expires_ms=0,
+        by=shell_user("lan"),
+        now_ms=1,
+        random=f"{role}{reach}".encode().ljust(32, b"."),
+    )
+    await tokens.add(redis, created.stored)
+    return {"Authorization": f"Bearer {created.secret}"}

@@ -87,4 +87,8 @@ def test_endpoints_that_parse_rules_or_evaluate_customers_run_in_the_cpu_pool() 
         "list_runs",
         "run_status",
         "list_audit_log",
+        "list_service_audit_log",
+        "list_all_tokens",
+        "create_token",
+        "delete_token",
     }

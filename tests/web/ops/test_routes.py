@@ -1,4 +1,4 @@
-"""Every mistake in a request is answered with a problem, and nothing is answered without a token."""
+"""Every mistake in a request is answered with a problem, and nothing is answered without a token that may ask for it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,13 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
+from service.domain.access import Role
+from service.domain.customers import OrgId
 from service.store.client import keys
-from tests.support.shop import OPS_TOKEN, ORG
-from tests.web.ops.conftest import API
+from service.web.ops.requests import Endpoint
+from service.web.ops.routes import ENDPOINTS
+from tests.support.shop import OPS_TOKEN, ORG, OTHER_ORG
+from tests.web.ops.conftest import API, HIGH, LOW, post, store_token
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,110 @@ async def test_without_a_valid_token_every_request_is_refused(
     assert answer.status_code == 401
     assert answer.headers["www-authenticate"] == "Bearer"
     assert answer.headers["content-type"] == "application/problem+json"
+
+
+NAMES = [endpoint.name for endpoint in ENDPOINTS]
+# The least role of every endpoint, once more, so that a change of one is a change of this table as well.
+LEAST = {
+    Role.VIEWER: "list_shops shop_status list_deliveries list_dead_letters list_runs run_status show_rules list_versions "
+    "compare_versions explain_customer list_audit_log",
+    Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer",
+    Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letter "
+    "start_replay adopt_tag retract_tag",
+    Role.OWNER: "list_all_tokens create_token delete_token list_service_audit_log",
+}
+EVERY_SHOP = {
+    "list_unknown_shop_deliveries",
+    "list_all_tokens",
+    "create_token",
+    "delete_token",
+    "list_service_audit_log",
+}
+
+
+def path_of(endpoint: Endpoint, org: str) -> str:
+    """A path of the endpoint. What it names does not exist, except for the shop, so nothing is changed."""
+    return endpoint.path.format(org=org, customer="404", run="R99", token="nobody")
+
+
+async def ask(
+    client: httpx2.AsyncClient, endpoint: Endpoint, headers: dict[str, str], *, org: str
+) -> httpx2.Response:
+    """A request with an empty object for a body: refused by the endpoint itself, if it gets that far."""
+    body = b"{}" if endpoint.method == "POST" else None
+    headers = headers | {"Content-Type": "application/json"}
+    return await client.request(endpoint.method, path_of(endpoint, org), content=body, headers=headers)
+
+
+def test_the_table_names_every_endpoint_with_its_role() -> None:
+    declared = {endpoint.name: endpoint.role for endpoint in ENDPOINTS}
+
+    assert declared == {name: role for role, names in LEAST.items() for name in names.split()}
+    assert {endpoint.name for endpoint in ENDPOINTS if endpoint.every_shop} == EVERY_SHOP
+
+
+def test_what_names_no_shop_needs_every_shop_or_filters_by_shop() -> None:
+    without_shop = {endpoint.name for endpoint in ENDPOINTS if "{org}" not in endpoint.path}
+
+    assert without_shop == EVERY_SHOP | {"list_shops"}
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+async def test_an_endpoint_answers_its_least_role_and_those_above(
+    client: httpx2.AsyncClient, redis: ArqRedis, endpoint: Endpoint, role: Role
+) -> None:
+    every_shop = await store_token(redis, role)
+    this_shop = await store_token(redis, role, shops=frozenset({ORG}))
+    may = role.includes(endpoint.role)
+
+    allowed = await ask(client, endpoint, every_shop, org=ORG)
+    limited = await ask(client, endpoint, this_shop, org=ORG)
+
+    assert (allowed.status_code == 403) is not may
+    assert (limited.status_code == 403) is not (may and not endpoint.every_shop)
+    if not may:
+        assert f"it needs the role {endpoint.role}" in allowed.json()["detail"]
+
+
+@pytest.mark.parametrize("role", list(Role))
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
+async def test_another_shop_does_not_exist_for_a_token(
+    client: httpx2.AsyncClient, redis: ArqRedis, endpoint: Endpoint, role: Role
+) -> None:
+    headers = await store_token(redis, role, shops=frozenset({OTHER_ORG}))
+
+    known = await ask(client, endpoint, headers, org=ORG)
+    unknown = await ask(client, endpoint, headers, org="999")
+
+    if "{org}" in endpoint.path:
+        assert (known.status_code, unknown.status_code) == (404, 404)
+        assert known.text.replace(ORG, "") == unknown.text.replace("999", "")
+    elif endpoint.name == "list_shops":
+        assert [shop["org"] for shop in known.json()["shops"]] == [OTHER_ORG]
+    else:
+        assert known.status_code == 403
+
+
+async def test_the_document_is_for_every_role_and_token(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    headers = await store_token(redis, Role.VIEWER, shops=frozenset({OrgId("7")}))
+
+    assert (await client.get("/ops/openapi.json", headers=headers)).status_code == 200
+
+
+async def test_a_marketer_publishes_within_the_guard_and_cannot_approve_beyond_it(
+    rules_ops: httpx2.AsyncClient, redis: ArqRedis
+) -> None:
+    rules_ops.headers.update(await store_token(redis, Role.MARKETER))
+    again = await post(rules_ops, "rules/publish", rules=HIGH, note="như cũ")
+
+    await post(rules_ops, "rules/publish", rules=LOW, status=409)
+    refused = await post(rules_ops, "rules/publish", rules=LOW, approve=True, status=403)
+
+    assert again["version"]["author"] == "marketer-all"
+    assert "may not approve a change beyond the guard" in refused["detail"]
+    rules_ops.headers.update(await store_token(redis, Role.OPS))
+    await post(rules_ops, "rules/publish", rules=LOW, approve=True)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ from deploy.local.wait import until
 from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
 from service.store.client.connection import connect
-from service.store.shops.cipher import Cipher
+from service.store.encryption.cipher import ShopCipher
+from service.store.encryption.keyring import KeyRing
 from service.store.shops.repository import ShopRepository
 from service.web.webhooks.shop_cache import MIN_REFRESH_INTERVAL_S, ShopCache
 from tests.support.shop import KEY, ORG, OTHER_ORG, OWN_SECRET
@@ -124,30 +125,30 @@ async def test_nothing_is_loaded_again_while_nothing_changes(redis: ArqRedis, sh
 
 
 async def test_no_api_token_is_decrypted(shops: ShopRepository, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[str] = []
-    decrypt = Cipher.decrypt
+    opened: list[bytes] = []
+    open_value = ShopCipher.open
 
-    def noted(cipher: Cipher, sealed: bytes) -> str:
-        opened.append(decrypt(cipher, sealed))
+    def noted(cipher: ShopCipher, sealed: bytes, *, field: str) -> bytes:
+        opened.append(open_value(cipher, sealed, field=field))
         return opened[-1]
 
-    monkeypatch.setattr(Cipher, "decrypt", noted)
+    monkeypatch.setattr(ShopCipher, "open", noted)
     async with started(shops):
         pass
 
-    assert opened == [OWN_SECRET]
+    assert opened == [OWN_SECRET.encode()]
 
 
 async def test_a_shop_whose_secret_cannot_be_decrypted_keeps_the_apps(
     redis: ArqRedis, shops: ShopRepository
 ) -> None:
-    async with started(ShopRepository(redis, Cipher(["x" * 32]))) as cache:
+    async with started(ShopRepository(redis, KeyRing(["x" * 32]))) as cache:
         assert secrets(cache, ORG) == (b"app",)
 
 
 async def test_a_store_that_is_down_is_an_error(shops: ShopRepository) -> None:
     away = connect("unix:///nowhere/at/all", retries=0)
-    cache = ShopCache(ShopRepository(away, Cipher([KEY])), app_secrets=())
+    cache = ShopCache(ShopRepository(away, KeyRing([KEY])), app_secrets=())
     cache.start()
 
     with pytest.raises(StoreUnavailable):

@@ -26,7 +26,7 @@ def computed() -> Iterator[list[int]]:
     lengths: list[int] = []
 
     def saw(frame: FrameType, event: str, what: Any) -> None:
-        if event == "c_call" and what.__name__ == "hmac_digest":
+        if event == "c_call" and what.__name__ == "update" and "msg" in frame.f_locals:
             lengths.append(len(frame.f_locals["msg"]))
 
     sys.setprofile(saw)

@@ -7,28 +7,38 @@ from arq.connections import ArqRedis
 
 from tests.workers.stage import Stage, staged
 
+TWO_FIELDS = """
+version: 1
+rules:
+  - {id: vip, tag: VIP, when: {field: total_spent, op: at_least, value: 10_000_000}}
+  - {id: loyal, tag: Fan, when: {field: orders_count, op: at_least, value: 3}}
+"""
 
-async def test_a_record_without_a_field_that_a_rule_reads_is_a_dead_letter_which_is_retried_after_a_day(
+
+async def test_a_rule_decides_nothing_while_the_record_lacks_its_field_and_other_rules_go_on(
+    redis: ArqRedis,
+) -> None:
+    async with staged(redis, rules=TWO_FIELDS) as stage:
+        customer = stage.haravan.create(total_spent=12_000_000, orders_count=0)
+        await stage.announce(customer)
+        await stage.turn(2)
+        stage.haravan.faults.missing_fields = frozenset({"total_spent"})
+        stage.haravan.edit(customer, total_spent=1, orders_count=5)
+        await stage.announce(customer)
+        await stage.turn(2)
+        assert stage.haravan.tags(customer) == {"VIP", "Fan"}
+        assert await stage.letters(customer) == set()
+
+        stage.haravan.faults.clear()
+        await stage.mark(customer)
+        await stage.turn(2)
+
+        assert stage.haravan.tags(customer) == {"Fan"}
+
+
+async def test_a_record_without_the_key_tags_is_a_dead_letter_which_is_retried_after_a_day(
     stage: Stage,
 ) -> None:
-    customer = stage.haravan.create(total_spent=12_000_000)
-    await stage.announce(customer)
-    await stage.turn(2)
-    stage.haravan.faults.missing_fields = frozenset({"total_spent"})
-    await stage.mark(customer)
-    await stage.turn(2)
-    assert stage.haravan.tags(customer) == {"VIP"}
-    assert await stage.letters(customer) == {"missing"}
-
-    stage.haravan.faults.clear()
-    stage.clock.advance(25 * 3600)
-    await stage.housekeeping.run()
-    await stage.turn(2)
-
-    assert await stage.letters(customer) == set()
-
-
-async def test_a_record_without_the_key_tags_is_not_a_record_with_no_tags(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=12_000_000, tags="VIP")
     stage.haravan.faults.missing_fields = frozenset({"tags"})
     await stage.announce(customer)
@@ -37,6 +47,11 @@ async def test_a_record_without_the_key_tags_is_not_a_record_with_no_tags(stage:
 
     assert stage.wrote() == 0
     assert await stage.letters(customer) == {"missing"}
+    stage.haravan.faults.clear()
+    stage.clock.advance(25 * 3600)
+    await stage.housekeeping.run()
+    await stage.turn(2)
+    assert await stage.letters(customer) == set()
 
 
 @pytest.mark.parametrize("before", [None, "", " , ", " VIP ,Khách sỉ", ",".join(f"t{i}" for i in range(200))])

@@ -19,6 +19,7 @@ from service.settings import read_settings
 from service.store.client import keys
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
+from tests.support.actors import LAN
 from tests.support.publishing import run_of
 from tests.workers.stage import ORG, VIP, Stage, staged
 from workers.periodic.pending_jobs import PendingJobs
@@ -62,11 +63,11 @@ async def stored_customer(stage: Stage, *, tags: str = "") -> int:
 async def publish(stage: Stage, text: str = LOWER) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
     draft = await create_draft(stage.context, shop, parse_rules(text))
-    return run_of(await publish_draft(stage.context, shop, draft, by="Lan", note="", approved=True))
+    return run_of(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
 
 async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage, redis_url: str) -> None:
-    pool = CpuPool(read_settings({"REDIS_URL": redis_url, "SECRET_KEY": "k" * 32}), processes=1)
+    pool = CpuPool(read_settings({"REDIS_URL": redis_url, "SECRET_KEY": "0123456789abcdef" * 2}), processes=1)
     jobs = PendingJobs(stage.context, pool)
     customer, copied = await stored_customer(stage), stage.haravan.create(total_spent=1, tags="VIP")
     await stage.mark(copied)
@@ -76,7 +77,7 @@ async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage,
     assert await jobs.run() == 1
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_adoption(stage.context, shop, "VIP", matching_only=False)
-    adoption = await claims.apply_claim(stage.context, shop, claim, by="Lan")
+    adoption = await claims.apply_claim(stage.context, shop, claim, by=LAN)
     assert await jobs.run() == 1
     await pool.stop()
     await stage.turn(3)

@@ -4,7 +4,7 @@
 -- KEYS: prefix, prefix..'shop'.  ARGV: now, token, version, today (ordinal day of the shop), settlements (msgpack, a list
 --   of maps; the fields are those of `Settlement` in settlement.py)
 -- Reply: for each settlement 'done', 'lease_lost', 'version_changed', 'superseded', 'schedule_passed' or 'shadow_changed'
--- Parts: _time, _queue, _lease.
+-- Parts: _time, _queue, _lease, _customer.
 local MAX_DRIFT_TAGS = 50 -- tags of a customer whose last change by hand is known
 local MAX_LEDGER_IDS = 100 -- of a customer
 local P = KEYS[1]
@@ -193,13 +193,7 @@ function ops.delete(item, mark)
     local both = string.len(owned or '') .. ':' .. (owned or '') .. (holds or '')
     redis.call('SET', P .. 'tombstone:' .. item.customer, both, 'EX', 2592000)
   end
-  local ids = redis.call('HGET', P .. 'ledger_by_customer', item.customer)
-  for id in string.gmatch(ids or '', '[^,]+') do redis.call('XDEL', P .. 'ledger', id) end
-  for _, name in ipairs({ 'echo_digests', 'latest_updated_at', 'snapshots', 'owned', 'intents', 'holds', 'reverts',
-    'exclusions', 'ledger_by_customer', 'drift_by_customer', 'pending_restores', 'dead_letters', 'shadow_digests' }) do
-    redis.call('HDEL', P .. name, item.customer)
-  end
-  redis.call('ZREM', P .. 'schedule', item.customer)
+  delete_customer_data(P, item.customer)
   if redis.call('HEXISTS', P .. 'state', 'customer_count') == 1 then
     redis.call('HINCRBY', P .. 'state', 'customer_count', -1)
   end
@@ -209,8 +203,9 @@ function ops.delete(item, mark)
 end
 
 -- An answered write has happened, even if the mark has changed meanwhile: save its ownership and ledger entries, and count
--- it in the runs that still wait for the customer.
+-- it in the runs that still wait for the customer. Without a mark the customer was erased, and nothing is stored of it.
 local function save_write_results(item)
+  if redis.call('EXISTS', P .. 'mark:' .. item.customer) == 0 then return end
   for run in string.gmatch(redis.call('HGET', P .. 'mark:' .. item.customer, 'runs') or '', '[^,]+') do
     local key = P .. 'run:' .. run
     if redis.call('SISMEMBER', key .. ':remaining', item.customer) == 1 then count_tags(key, item) end

@@ -1,0 +1,129 @@
+"""`tagger audit`: who changed what, and whether the record of it is whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from deploy.cli.context import AsJson, CliContext, open_context, parse_org_id, run
+from deploy.cli.output import format_time, print_json, print_table
+from deploy.local import console
+
+if TYPE_CHECKING:
+    from service.domain.customers import OrgId
+    from service.store.history import Verification
+
+app = typer.Typer(
+    help="The audit log: who changed what. Each shop has one, and the service has one for tokens and shops.",
+    no_args_is_help=True,
+)
+
+Shop = Annotated[
+    str, typer.Option(metavar="ORG", help="This shop's audit log. Default: that of the service.")
+]
+
+
+@app.command("list")
+def list_entries(
+    shop: Shop = "",
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List the changes, newest first."""
+    from service.store.history import audit_log
+
+    async def work() -> None:
+        async with open_context() as cli:
+            rows = await audit_log.list_entries(cli.redis, await _chain(cli, shop), limit=limit)
+        if as_json:
+            import msgspec
+
+            print_json([msgspec.to_builtins(row.entry) | {"hash": row.hash} for row in rows])
+            return
+        print_table(
+            (">no.", "when", "by", "role", "action", "what"),
+            [
+                (
+                    row.entry.number,
+                    format_time(row.entry.at_ms),
+                    f"{row.entry.by} ({row.entry.kind})",
+                    row.entry.role.value,
+                    row.entry.action,
+                    row.entry.summary,
+                )
+                for row in rows
+            ],
+            empty="Nothing was changed yet.",
+        )
+
+    run(work())
+
+
+@app.command()
+def verify(
+    shop: Annotated[
+        str,
+        typer.Option(
+            metavar="ORG", help="Only this shop's audit log. Default: that of the service and of every shop."
+        ),
+    ] = "",
+    expect: Annotated[
+        str,
+        typer.Option(
+            metavar="HASH", help="With --shop: a hash noted earlier, which the log must still contain."
+        ),
+    ] = "",
+    as_json: AsJson = False,
+) -> None:
+    """Check that no entry was changed, removed or inserted. Prints the last hash. Exits with 1 if a check fails.
+
+    Note the last hash outside of Redis. Somebody who can write to Redis can compute a whole new log, but not one that
+    contains a hash that you have noted.
+    """
+    from service.errors import Refused
+    from service.store.client import SERVICE
+    from service.store.history import audit_log
+
+    if expect and not shop:
+        raise Refused("--expect needs --shop, because each shop has an audit log of its own")
+
+    async def work() -> dict[OrgId, Verification]:
+        async with open_context() as cli:
+            chains = [await _chain(cli, shop)] if shop else [SERVICE, *await cli.shops.orgs()]
+            return {org: await audit_log.verify(cli.redis, org, expected_hash=expect) for org in chains}
+
+    results = run(work())
+    if as_json:
+        print_json([_row(org, result) for org, result in results.items()])
+    else:
+        for org, result in results.items():
+            console().print(_sentence(org, result))
+    raise typer.Exit(1 if any(result.problem for result in results.values()) else 0)
+
+
+async def _chain(cli: CliContext, shop: str) -> OrgId:
+    """The org of the chain. Raises NotFound."""
+    from service.store.client import SERVICE
+
+    if shop in ("", SERVICE):
+        return SERVICE
+    return (await cli.shops.get_or_raise(parse_org_id(shop))).org
+
+
+def _row(org: OrgId, result: Verification) -> dict[str, object]:
+    return {
+        "chain": org,
+        "entries": result.entries,
+        "trimmed": result.trimmed,
+        "last_hash": result.last_hash,
+        "problem": result.problem,
+    }
+
+
+def _sentence(org: OrgId, result: Verification) -> str:
+    if result.problem:
+        return f"✘ {org}: {result.problem}"
+    trimmed = f", {result.trimmed} older ones were removed after 400 days" if result.trimmed else ""
+    entries = "1 entry" if result.entries == 1 else f"{result.entries} entries"
+    return f"✔ {org}: {entries}{trimmed}, last hash {result.last_hash or '-'}"

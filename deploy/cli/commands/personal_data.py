@@ -1,0 +1,78 @@
+"""`tagger customers export|erase`: what the service stores of one customer, for a person who asks for it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
+from deploy.cli.inputs import current_actor
+from deploy.cli.output import print_json
+from deploy.local import console, error_console
+
+if TYPE_CHECKING:
+    from service.operations import Erasure
+
+
+def add_to(app: typer.Typer) -> None:
+    """Add these commands to `tagger customers`."""
+    for command in (export, erase):
+        app.command()(command)
+
+
+def export(org: Org, customer: Customer) -> None:
+    """Print everything that is stored of a customer as JSON, unmasked. Also for an id that Haravan no longer has."""
+    from service.operations import export_personal_data
+
+    async def work() -> dict[str, Any]:
+        async with open_context() as cli:
+            shop = await cli.shops.describe(parse_org_id(org))
+            return await export_personal_data(
+                cli.context, shop, parse_customer_id(customer), by=current_actor()
+            )
+
+    print_json(run(work()))
+
+
+def erase(
+    org: Org,
+    customer: Customer,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Erase everything that is stored of a customer. Nothing changes in Haravan."""
+    from service.operations import erase_personal_data
+
+    async def work() -> Erasure:
+        async with open_context() as cli:
+            shop = await cli.shops.describe(parse_org_id(org))
+            number = parse_customer_id(customer)
+            error_console().print(
+                f"This erases everything stored of customer {number}: the tags that are ours, exclusions, history. Tags in "
+                "Haravan stay and count as added by hand. While Haravan has the customer, the next webhook or scan stores "
+                "it again: to stop that, delete it there first."
+            )
+            if not yes and typer.prompt(f"Type {number} to confirm", err=True) != str(number):
+                console().print("Nothing was erased.")
+                raise typer.Exit(1)
+            return await erase_personal_data(cli.context, shop, number, by=current_actor())
+
+    erasure = run(work())
+    if as_json:
+        import msgspec
+
+        print_json(msgspec.to_builtins(erasure))
+        return
+    if not erasure.known and not erasure.ledger and not erasure.deliveries:
+        console().print(f"Nothing was stored of customer {erasure.customer}.")
+    else:
+        console().print(
+            f"Customer {erasure.customer} was erased: {erasure.ledger} entries of the ledger, {erasure.manual_changes} manual "
+            f"changes, {erasure.deliveries} deliveries. The bytes leave the disk within a day."
+        )
+    if erasure.remaining_deliveries:
+        console().print(
+            f"{erasure.remaining_deliveries} delivery records shared with other customers name the id until they expire "
+            "(RETENTION_DAYS); they have no personal data."
+        )

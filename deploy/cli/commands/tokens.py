@@ -1,0 +1,143 @@
+"""`tagger tokens`: who may use the ops API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Final
+
+import typer
+
+from deploy.cli.context import AsJson, open_context, parse_org_id, run, server_time_ms
+from deploy.cli.inputs import UNIT_SECONDS, current_actor, parse_time_ms
+from deploy.cli.output import format_time, print_json, print_table
+from deploy.local import console, error_console
+
+if TYPE_CHECKING:
+    from service.domain.access import Role, Token
+    from service.store.access import TokenUse
+
+app = typer.Typer(help="Tokens of the ops API: add, list, revoke.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The token's name, shown in the audit log.")]
+NEVER: Final = "never"
+
+
+@app.command()
+def add(
+    name: Name,
+    role: Annotated[
+        str, typer.Option(help="viewer, marketer, ops or owner; each may do what those before it may.")
+    ],
+    shop: Annotated[
+        list[str] | None,
+        typer.Option(metavar="ORG", help="Only this shop; can be repeated. Default: every shop."),
+    ] = None,
+    expires: Annotated[str, typer.Option(help="In 30d, 12h, …, at a date and time, or never.")] = "365d",
+    as_json: AsJson = False,
+) -> None:
+    """Make a token and print it. It is printed once: only its hash is stored."""
+    from service.operations import add_token
+
+    async def work() -> None:
+        async with open_context() as cli:
+            created = await add_token(
+                cli.context,
+                name,
+                _parse_role(role),
+                shops=frozenset(map(parse_org_id, shop)) if shop else None,
+                expires_ms=_parse_expiry_ms(expires, now_ms=await server_time_ms(cli)),
+                by=current_actor(),
+            )
+        if as_json:
+            print_json(_row(created.stored, 0) | {"secret": created.secret})
+            return
+        error_console().print(
+            f"Token {name} with the role {created.stored.role}, for {_format_shops(created.stored)}, "
+            f"{_format_expiry(created.stored)}. Keep it now: it is not shown again."
+        )
+        typer.echo(created.secret)
+
+    run(work())
+
+
+@app.command("list")
+def list_tokens(as_json: AsJson = False) -> None:
+    """List the tokens with their role, shops, expiry and last use. Those of OPS_TOKENS are in the environment only."""
+    from service import operations
+
+    async def work() -> tuple[list[TokenUse], int]:
+        async with open_context() as cli:
+            return await operations.list_tokens(cli.context), await server_time_ms(cli)
+
+    uses, now_ms = run(work())
+    if as_json:
+        print_json([_row(use.token, use.used_ms) for use in uses])
+        return
+    print_table(
+        ("name", "role", "shops", "expires", "last use", "made by"),
+        [
+            (
+                use.token.name,
+                use.token.role.value,
+                _format_shops(use.token),
+                "expired" if use.token.is_expired(now_ms) else _format_expiry(use.token),
+                format_time(use.used_ms),
+                use.token.created_by,
+            )
+            for use in uses
+        ],
+        empty="There is no token yet. Make one: tagger tokens add NAME --role viewer",
+    )
+
+
+@app.command()
+def revoke(name: Name) -> None:
+    """Delete a token. Its next request is refused."""
+    from service.operations import revoke_token
+
+    async def work() -> None:
+        async with open_context() as cli:
+            await revoke_token(cli.context, name, by=current_actor())
+        console().print(f"Token {name} is revoked.")
+
+    run(work())
+
+
+def _parse_role(text: str) -> Role:
+    from service.domain.access import Role
+    from service.errors import Refused
+
+    try:
+        return Role(text)
+    except ValueError as exc:
+        raise Refused(f"there is no role {text!r}: use {', '.join(Role)}") from exc
+
+
+def _parse_expiry_ms(text: str, *, now_ms: int) -> int:
+    """Milliseconds since 1970 of `90d`, `12h` (from now) or of an ISO date or time; 0 for never. Raises Refused."""
+    text = text.strip()
+    if text == NEVER:
+        return 0
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) <= 6 and unit in UNIT_SECONDS:
+        return now_ms + int(number) * UNIT_SECONDS[unit] * 1000
+    return parse_time_ms(text, now_ms=now_ms)
+
+
+def _format_shops(token: Token) -> str:
+    return "every shop" if token.shops is None else ", ".join(token.shops)
+
+
+def _format_expiry(token: Token) -> str:
+    return f"until {format_time(token.expires_ms)}" if token.expires_ms else "without expiry"
+
+
+def _row(token: Token, used_ms: int) -> dict[str, object]:
+    return {
+        "name": token.name,
+        "role": token.role,
+        "shops": token.shops,
+        "expires_ms": token.expires_ms or None,
+        "created_ms": token.created_ms,
+        "created_by": token.created_by,
+        "used_ms": used_ms or None,
+    }

@@ -1,0 +1,60 @@
+"""Shops: add, remove, replace credentials, pause and resume. Each change is recorded in the audit log.
+
+Who adds or removes a shop is recorded in the chain of the service, because the shop's own is erased with its data.
+"""
+
+from __future__ import annotations
+
+from service.context import Context
+from service.domain.access import Actor
+from service.domain.customers import OrgId
+from service.store.history import audit_log
+from service.store.shops import Shop
+
+
+async def add_shop(context: Context, shop: Shop, *, by: Actor) -> None:
+    """Add a shop. Raises Refused if a field is wrong or the shop exists."""
+    summary = f"shop {shop.org}: {shop.dialect}, {shop.api_url}"
+    async with audit_log.recorded(context.redis, by, "add_shop", summary=summary):
+        await context.shops.add(shop)
+
+
+async def remove_shop(context: Context, org: OrgId, *, erase: bool, by: Actor) -> None:
+    """Remove a shop; with `erase` all of its data. Raises NotFound.
+
+    The entry names the last hash of the shop's own audit log, which is erased as well.
+    """
+    chain = await audit_log.verify(context.redis, org)
+    kept = "data erased" if erase else "data kept"
+    summary = f"shop {org}: {kept}, its audit log had {chain.entries} entries up to {chain.last_hash or '-'}"
+    async with audit_log.recorded(context.redis, by, "remove_shop", summary=summary):
+        await context.shops.remove(org, erase=erase)
+
+
+async def replace_token(context: Context, org: OrgId, token: str, *, by: Actor) -> None:
+    """Replace the token of the shop's API. Raises NotFound, Refused."""
+    async with audit_log.recorded(context.redis, by, "shop_token", org=org, summary="access token replaced"):
+        await context.shops.set_token(org, token)
+
+
+async def replace_webhook_secret(context: Context, org: OrgId, secret: str, *, by: Actor) -> None:
+    """Replace the shop's own webhook secret. Raises NotFound."""
+    async with audit_log.recorded(
+        context.redis, by, "shop_secret", org=org, summary="webhook secret replaced"
+    ):
+        await context.shops.set_secret(org, secret)
+
+
+async def pause_shop(context: Context, org: OrgId, *, reason: str, by: Actor) -> None:
+    """Stop all work of the shop. Its marks stay. The reason is stored with the pause only, because it is free text."""
+    async with audit_log.recorded(context.redis, by, "pause", org=org, summary="work paused"):
+        await context.shops.pause(org, reason=reason, by=by.name)
+
+
+async def resume_shop(context: Context, org: OrgId, *, removals: bool = False, by: Actor) -> None:
+    """Resume the work of the shop; with `removals` also removals that the removal guard paused."""
+    summary = "work and removals resumed" if removals else "work resumed"
+    async with audit_log.recorded(context.redis, by, "resume", org=org, summary=summary):
+        await context.shops.resume(org)
+        if removals:
+            await context.shops.resume_removals(org)

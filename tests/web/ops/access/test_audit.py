@@ -1,0 +1,141 @@
+"""Every endpoint that changes something leaves an entry in the audit log, and those that only read leave none."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+
+from service.store.client import SERVICE
+from service.store.history import AuditRow, audit_log
+from service.web.ops.requests import Endpoint
+from service.web.ops.routes import ENDPOINTS
+from tests.support.shop import ORG
+from tests.web.ops.conftest import API, LOW, get, post, store_dead_letter
+
+Prepare = Callable[[httpx2.AsyncClient, ArqRedis], Awaitable[Any]]
+BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
+READS = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "GET"} | {"preview_rules"}
+
+
+async def nothing(_: httpx2.AsyncClient, __: ArqRedis) -> None: ...
+
+
+async def dead_letter(_: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    await store_dead_letter(redis, 7)
+
+
+async def shadow(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+    await ops.post(f"{API}/shadow")
+
+
+async def second_version(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+    await post(ops, "rules/publish", rules=LOW, approve=True)
+
+
+async def no_rules(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+    await post(ops, "rules/publish", rules="version: 1\nrules: []\n", approve=True)
+
+
+async def token(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+    await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
+
+
+# endpoint -> what it needs, its body, the action of its entry. A new endpoint that changes something needs a row here.
+CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
+    "pause": (nothing, {"reason": "Chị Hoa báo lỗi"}, "pause"),
+    "resume": (nothing, None, "resume"),
+    "enable_shadow": (nothing, None, "shadow"),
+    "disable_shadow": (shadow, {}, "live"),
+    "retry_dead_letters": (dead_letter, {}, "retry_dead_letters"),
+    "drop_dead_letter": (dead_letter, None, "discard_dead_letters"),
+    "start_replay": (nothing, {"customers": [7], "reason": "Chị Hoa báo lỗi"}, "replay"),
+    "publish_rules": (nothing, {"rules": LOW, "note": "Chị Hoa", "approve": True}, "publish"),
+    "roll_back_rules": (second_version, {"to": 1, "note": "Chị Hoa"}, "rollback"),
+    "adopt_tag": (nothing, {"tag": "VIP"}, "adopt"),
+    "retract_tag": (no_rules, {"tag": "VIP"}, "retract"),
+    "exclude_customer": (nothing, {"rule": "vip"}, "exclude"),
+    "create_token": (nothing, {"name": "bao-cao", "role": "viewer"}, "add_token"),
+    "delete_token": (token, None, "revoke_token"),
+}
+
+
+async def entries(redis: ArqRedis) -> list[AuditRow]:
+    """The entries of the shop and of the service, each chain newest first."""
+    return [*await audit_log.list_entries(redis, ORG), *await audit_log.list_entries(redis, SERVICE)]
+
+
+async def send(ops: httpx2.AsyncClient, endpoint: Endpoint, body: dict[str, Any] | None) -> httpx2.Response:
+    path = endpoint.path.format(org=ORG, customer="7", run="R1", token="bao-cao")
+    return await ops.request(endpoint.method, path, json=body)
+
+
+def test_every_endpoint_changes_something_or_only_reads() -> None:
+    assert CHANGES.keys() | READS == BY_NAME.keys()
+    assert not CHANGES.keys() & READS
+
+
+@pytest.mark.parametrize("name", CHANGES)
+async def test_a_change_leaves_one_entry(rules_ops: httpx2.AsyncClient, redis: ArqRedis, name: str) -> None:
+    prepare, body, action = CHANGES[name]
+    await prepare(rules_ops, redis)
+    before = await entries(redis)
+
+    answer = await send(rules_ops, BY_NAME[name], body)
+
+    assert answer.status_code == 200, answer.text
+    added = [row.entry for row in await entries(redis) if row not in before]
+    assert [(entry.action, entry.by, entry.kind) for entry in added] == [(action, "an", "environment")]
+    assert added[0].summary
+    assert "Hoa" not in added[0].summary  # free text may be about a person
+
+
+DRY: dict[str, dict[str, Any]] = {
+    "start_replay": {"customers": [7]},
+    "roll_back_rules": {"to": 1},
+    "adopt_tag": {"tag": "VIP"},
+    "exclude_customer": {"rule": "vip"},
+}
+
+
+@pytest.mark.parametrize("name", DRY)
+async def test_a_dry_run_leaves_none(rules_ops: httpx2.AsyncClient, redis: ArqRedis, name: str) -> None:
+    await second_version(rules_ops, redis)
+    before = await entries(redis)
+
+    answer = await send(rules_ops, BY_NAME[name], DRY[name] | {"dry_run": True})
+
+    assert answer.status_code == 200, answer.text
+    assert await entries(redis) == before
+
+
+async def test_what_only_reads_leaves_none(rules_ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    before = await entries(redis)
+
+    for name in sorted(READS):
+        await send(rules_ops, BY_NAME[name], {"rules": LOW} if name == "preview_rules" else None)
+
+    assert await entries(redis) == before
+
+
+async def test_the_log_is_read_page_by_page(rules_ops: httpx2.AsyncClient) -> None:
+    for _ in range(3):
+        await rules_ops.post(f"{API}/resume")
+
+    first = await get(rules_ops, "audit", limit="3")
+    second = await get(rules_ops, "audit", limit="3", before=str(first["before"]))
+
+    assert [entry["number"] for entry in first["entries"]] == [4, 3, 2]
+    assert [(entry["number"], entry["action"]) for entry in second["entries"]] == [(1, "publish")]
+    assert second["before"] is None
+
+
+async def test_the_log_of_the_service_has_tokens(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    await token(ops, redis)
+
+    [entry] = (await ops.get("/ops/v1/audit")).json()["entries"]
+
+    assert (entry["action"], entry["summary"]) == ("add_token", "token bao-cao: role viewer, every shop")

@@ -14,7 +14,7 @@ from service.app import create_app
 from service.errors import InvalidSettings
 from service.runtime import configure_logging
 from service.seeding import read_rules_file
-from service.settings import Settings, read_settings
+from service.settings import Settings, log_warnings, read_settings
 from service.web.connections import LimitedProtocol
 from service.web.health import check_store
 
@@ -31,8 +31,13 @@ class Server(uvicorn.Server):
     """uvicorn, with all objects of the start-up hidden from the garbage collector."""
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
-        """Start listening, then freeze the collector's generations."""
-        await super().startup(sockets)
+        """Start listening, then freeze the collector's generations. Raises InvalidSettings if the port is taken."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as exc:  # uvicorn's answer to a port that it cannot open, without a message
+            address = f"{self.config.host}:{self.config.port}"
+            text = f"nothing can listen on {address}: another process may use this port. Stop it, or set another PORT"
+            raise InvalidSettings(text) from exc
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
@@ -61,15 +66,17 @@ def uvicorn_config(settings: Settings) -> uvicorn.Config:
 
 
 def main() -> None:
-    """Serve until stopped. Exits with one message if a setting is wrong, or if Redis would lose acknowledged data."""
+    """Serve until stopped. Exits with one message and 2 if a setting is wrong, or if Redis would lose acknowledged data."""
     try:
         settings = read_settings()
         read_rules_file(settings)
         configure_logging(settings.log_format)
+        log_warnings(settings)
         asyncio.run(check_store(settings))
+        Server(uvicorn_config(settings)).run()
     except InvalidSettings as exc:
-        sys.exit(str(exc))
-    Server(uvicorn_config(settings)).run()
+        sys.stderr.write(f"{exc}\n")
+        sys.exit(2)
 
 
 if __name__ == "__main__":

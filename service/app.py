@@ -75,7 +75,11 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
         redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * timeout_factor, on_ready=webhooks.on_ready
     )
     health = Health(
-        redis, readiness, Metrics(redis, shops, metrics.registry), timeout_s=PROBE_TIMEOUT_S * timeout_factor
+        redis,
+        readiness,
+        Metrics(redis, shops, metrics.registry),
+        metrics_token=settings.metrics_token,
+        timeout_s=PROBE_TIMEOUT_S * timeout_factor,
     )
 
     @asynccontextmanager

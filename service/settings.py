@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
@@ -25,6 +26,7 @@ DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
 DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is called from outside
 REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
 MIN_KEY_VARIETY: Final = 8  # different characters; a random key of 32 hexadecimal digits has about 14
+QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 LOOPBACK: Final = ("127.0.0.1", "::1")
 MIN_TOKEN: Final = 16  # characters
@@ -54,6 +56,8 @@ class Settings:
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
     retention_days: int = 30  # of delivery records
+    metrics_token: str = field(default="", repr=False)
+    warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -61,12 +65,12 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     reader = _Reader(os.environ if environ is None else environ)
     settings = Settings(
         redis_url=reader.url("REDIS_URL", DEFAULT_REDIS_URL, REDIS_SCHEMES),
-        webhook_secrets=reader.items("HARAVAN_WEBHOOK_SECRETS"),
-        verify_token=reader.text("HARAVAN_VERIFY_TOKEN"),
-        api_url=reader.url("HARAVAN_API_URL", DEFAULT_API_URL, ("https", "http")).rstrip("/"),
-        subscribe_url=reader.url("HARAVAN_SUBSCRIBE_URL", DEFAULT_SUBSCRIBE_URL, ("https", "http")),
+        webhook_secrets=reader.secrets("HARAVAN_WEBHOOK_SECRETS"),
+        verify_token=reader.secret("HARAVAN_VERIFY_TOKEN"),
+        api_url=reader.api_address("HARAVAN_API_URL", DEFAULT_API_URL).rstrip("/"),
+        subscribe_url=reader.api_address("HARAVAN_SUBSCRIBE_URL", DEFAULT_SUBSCRIBE_URL),
         org_id=reader.org("HARAVAN_ORG_ID"),
-        access_token=reader.text("HARAVAN_ACCESS_TOKEN"),
+        access_token=reader.token("HARAVAN_ACCESS_TOKEN"),
         secret_keys=reader.keys("SECRET_KEY"),
         ops_tokens=reader.named("OPS_TOKENS"),
         host=reader.host("HOST", DEFAULT_HOST),
@@ -81,13 +85,44 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         alert_urls=reader.items("ALERT_URLS"),
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
+        metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
     )
     if bool(settings.org_id) != bool(settings.access_token):
         reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")
     if settings.access_token and not settings.secret_keys:
         reader.problems.append("SECRET_KEY is missing: tokens are encrypted with it before they are stored")
     reader.finish()
-    return settings
+    return replace(settings, warnings=tuple(reader.warnings))
+
+
+def log_warnings(settings: Settings) -> None:
+    """Log the slips in the settings. Called once at the start of a process."""
+    import structlog
+
+    for text in settings.warnings:
+        structlog.get_logger().warning("settings_warning", text=text)
+
+
+def clean_value(value: str) -> tuple[str, tuple[str, ...]]:
+    """A value without what copying and quoting add to it, and the names of what was removed.
+
+    Removed are characters that one cannot see, anywhere, and one pair of quotes around the value. Blanks around it are
+    removed without a word. A blank inside stays, because a person may have chosen it.
+    """
+    removed: list[str] = []
+    text = value.strip()
+    if any(_is_invisible(char) for char in text):
+        removed.append("invisible characters or line breaks")
+        text = "".join(char for char in text if not _is_invisible(char)).strip()
+    if len(text) >= 2 and QUOTES.get(text[0]) == text[-1] and text[0] not in text[1:-1]:
+        removed.append("quotes")
+        text = text[1:-1].strip()
+    return text, tuple(removed)
+
+
+def _is_invisible(char: str) -> bool:
+    """Control and format characters, such as a byte-order mark, a zero-width space and a line break."""
+    return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
 
 
 def find_gaps(settings: Settings) -> list[str]:
@@ -137,15 +172,56 @@ class _Reader:
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
         self.problems: list[str] = []
+        self.warnings: list[str] = []
 
     def text(self, name: str) -> str:
-        return self._environ.get(name, "").strip()
+        """The value without slips, "" if the variable is not set."""
+        text, removed = clean_value(self._environ.get(name, ""))
+        self._warn_removed(name, removed)
+        return text
 
     def items(self, name: str) -> tuple[str, ...]:
-        return tuple(item.strip() for item in self.text(name).split(",") if item.strip())
+        """Values separated by commas. Quotes may be around each or around all."""
+        cleaned = [clean_value(item) for item in self.text(name).split(",")]
+        self._warn_removed(name, tuple(slip for _, removed in cleaned for slip in removed))
+        return tuple(text for text, _ in cleaned if text)
+
+    def secret(self, name: str) -> str:
+        """A secret that a person may have chosen."""
+        text = self.text(name)
+        self._warn_odd(name, text)
+        return text
+
+    def secrets(self, name: str) -> tuple[str, ...]:
+        """Secrets separated by commas."""
+        secrets = self.items(name)
+        self._warn_odd(name, *secrets)
+        return secrets
+
+    def token(self, name: str, *, min_length: int = 1) -> str:
+        """A secret that is sent as `Authorization: Bearer`, so it contains no blank."""
+        text = self.text(name)
+        token = "".join(text.split())
+        self._warn_removed(name, ("blanks",) if token != text else ())
+        if token and not (token.isascii() and len(token) >= min_length):
+            self.problems.append(f"{name}: it needs {min_length} or more letters, digits or signs of ASCII")
+        return token
+
+    def _warn_removed(self, name: str, removed: tuple[str, ...]) -> None:
+        if removed:
+            what = " and ".join(dict.fromkeys(removed))
+            self.warnings.append(f"{name}: {what} were ignored; write the value without them")
+
+    def _warn_odd(self, name: str, *secrets: str) -> None:
+        if any(char.isspace() for secret in secrets for char in secret):
+            self.warnings.append(f"{name}: a blank inside the value counts as part of it; is it meant?")
+        if any(secret[:1] in QUOTES or secret[-1:] in QUOTES.values() for secret in secrets if secret):
+            self.warnings.append(
+                f"{name}: a quote at one end of the value counts as part of it; is it meant?"
+            )
 
     def keys(self, name: str) -> tuple[str, ...]:
-        keys = self.items(name)
+        keys = self.secrets(name)
         if any(len(key) < 32 or len(set(key)) < MIN_KEY_VARIETY for key in keys):
             self.problems.append(
                 f"{name}: each key needs 32 characters or more, {MIN_KEY_VARIETY} of them different; "
@@ -166,6 +242,16 @@ class _Reader:
             )
         return value
 
+    def api_address(self, name: str, default: str) -> str:
+        """An address that a token is sent to."""
+        from service.runtime import address_problem
+
+        value = self.text(name) or default
+        problem = address_problem(value)
+        if problem:
+            self.problems.append(f"{name}: {problem}")
+        return value
+
     def org(self, name: str) -> str:
         value = self.text(name)
         if value and not (value.isascii() and value.isdigit()):
@@ -175,13 +261,16 @@ class _Reader:
     def named(self, name: str) -> dict[str, str]:
         """Name and token of each `name=token`. A problem names the position in the list, never a token."""
         named: dict[str, str] = {}
-        for position, item in enumerate(self.text(name).split(",") if self.text(name) else (), start=1):
-            who, _, token = (part.strip() for part in item.partition("="))
-            problem = _token_problem(who, token, named)
+        text = self.text(name)
+        for position, entry in enumerate(text.split(",") if text else (), start=1):
+            who, _, given = clean_value(entry)[0].partition("=")
+            token, removed = clean_value(given)
+            self._warn_removed(name, removed)
+            problem = _token_problem(who.strip(), token, named)
             if problem:
                 self.problems.append(f"{name}, entry {position}: {problem}")
             else:
-                named[who] = token
+                named[who.strip()] = token
         return named
 
     def networks(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
@@ -200,7 +289,7 @@ class _Reader:
         value = self.text(name)
         if not value:
             return default
-        if not (value.isascii() and value.isdigit() and low <= int(value) <= high):
+        if not (value.isascii() and value.isdigit() and len(value) < 10 and low <= int(value) <= high):
             self.problems.append(f"{name}: a whole number from {low} to {high} is needed")
             return default
         return int(value)

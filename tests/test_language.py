@@ -125,6 +125,23 @@ RETIRED = {
     "dice": "jitter",
 }
 
+# Texts that a native speaker stumbles over, English and Vietnamese; matched anywhere, in any case.
+STUMBLING_BLOCKS = (
+    "the store is away",
+    "is no moment",
+    "is no customer id",
+    "could not be brought right",
+    "is let arrive",
+    "when nothing else is to be done",
+    "Không có gì phải ghi",
+    "Nhãn không có:",
+    "từ hàng sang cột",
+    "là ở lại",
+    "không phân biệt được ai",
+    "xem hết khách",
+    "không đụng",
+)
+
 
 def _files() -> Iterator[Path]:
     for folder in FOLDERS:
@@ -160,3 +177,10 @@ def test_a_retired_word_is_nowhere(word: str, texts: dict[Path, str]) -> None:
     ]
 
     assert not found, f"say {RETIRED[word]!r} instead of {word!r}"
+
+
+@pytest.mark.parametrize("phrase", STUMBLING_BLOCKS)
+def test_a_phrase_that_nobody_says_is_nowhere(phrase: str, texts: dict[Path, str]) -> None:
+    found = [str(path.relative_to(ROOT)) for path, text in texts.items() if phrase.lower() in text.lower()]
+
+    assert not found

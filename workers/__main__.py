@@ -12,7 +12,7 @@ import uvloop
 from service.errors import InvalidSettings
 from service.runtime import configure_logging
 from service.seeding import read_rules_file
-from service.settings import Settings, read_settings
+from service.settings import Settings, log_warnings, read_settings
 from workers.main import build_worker
 
 
@@ -25,6 +25,7 @@ def main() -> int:
         sys.stderr.write(f"{exc}\n")
         return 2
     configure_logging(settings.log_format)
+    log_warnings(settings)
     uvloop.run(_run(settings))
     return 0
 

@@ -67,6 +67,14 @@ app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.reconcile)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(doctor.doctor)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from deploy.cli.output import program_version
+
+        typer.echo(f"haravan-tagger {program_version()}")
+        raise typer.Exit
+
+
 @app.callback()
 def before_every_command(
     env_file: Annotated[
@@ -75,6 +83,10 @@ def before_every_command(
             help="A file of settings (NAME=value). Environment variables win. Default: .env here or in the project."
         ),
     ] = None,
+    version: Annotated[  # its callback prints it
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
+    ] = False,
 ) -> None:
     """Load the settings file."""
     load_env_file(env_file)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from deploy.cli.exit_codes import UsageError
 from deploy.local import error_console, local_redis_url, local_secret_key
 
 if TYPE_CHECKING:
@@ -178,24 +179,23 @@ async def server_time_ms(cli: CliContext) -> int:
 
 
 def parse_org_id(text: str) -> OrgId:
-    """Raises Refused if the text is not an org id."""
+    """Raises UsageError if the text is not an org id."""
     from service.domain.customers import OrgId
-    from service.errors import Refused
 
     if not (text.isascii() and text.isdigit()):
-        raise Refused(f"{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id")
+        raise UsageError(f"{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id")
     return OrgId(text)
 
 
 def parse_customer_id(text: str) -> CustomerId:
-    """Raises Refused if the text is not a customer id."""
+    """Raises UsageError if the text is not a customer id."""
     from service.domain.customers import parse_customer_id
-    from service.errors import MalformedData, Refused
+    from service.errors import MalformedData
 
     try:
         return parse_customer_id(text.strip())
     except MalformedData as exc:
-        raise Refused(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
+        raise UsageError(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
 
 
 def _log_only_warnings() -> None:

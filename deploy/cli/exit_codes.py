@@ -8,6 +8,10 @@ from enum import IntEnum
 from service.errors import HaravanError, InvalidSettings, StoreUnavailable, TaggerError
 
 
+class UsageError(TaggerError):
+    """Wrong arguments of a command. The message says what to write instead."""
+
+
 class Exit(IntEnum):
     """The exit codes, as documented in the README."""
 
@@ -26,7 +30,7 @@ def exit_code(error: BaseException) -> Exit:
     match error:
         case KeyboardInterrupt():
             return Exit.INTERRUPTED
-        case InvalidSettings():
+        case InvalidSettings() | UsageError():
             return Exit.USAGE
         case StoreUnavailable() | RedisError():
             return Exit.STORE_UNAVAILABLE

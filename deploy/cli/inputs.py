@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
+from deploy.cli.exit_codes import UsageError
 from deploy.cli.output import PERSONAL_FIELDS
 from deploy.local import error_console, project_folder
-from service.errors import InvalidSettings, MalformedData, Refused
+from service.errors import InvalidSettings, MalformedData
 
 if TYPE_CHECKING:
     from service.domain.access import Actor
+    from service.domain.explain import Language
     from service.domain.rules import RuleSet
 
 Lang = Annotated[Literal["vi", "en"], typer.Option(help="The language of the sentences.")]
@@ -76,7 +78,7 @@ def settings_source() -> str:
 
 
 def parse_time_ms(text: str, *, now_ms: int) -> int:
-    """Milliseconds since 1970 of `90s`, `30m`, `2h`, `3d` (ago) or of an ISO date or time. Raises Refused.
+    """Milliseconds since 1970 of `90s`, `30m`, `2h`, `3d` (ago) or of an ISO date or time. Raises UsageError.
 
     A time without an offset is in this machine's time zone.
     """
@@ -86,19 +88,19 @@ def parse_time_ms(text: str, *, now_ms: int) -> int:
     try:
         return int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * 1000)
     except (ValueError, OverflowError, OSError) as exc:
-        raise Refused(f"{text!r} is not a time: write 30m, 2h, 3d, or 2026-11-21T08:30") from exc
+        raise UsageError(f"{text!r} is not a time: write 30m, 2h, 3d, or 2026-11-21T08:30") from exc
 
 
 def parse_date(text: str) -> date:
-    """A date such as 2026-12-01. Raises Refused."""
+    """A date such as 2026-12-01. Raises UsageError."""
     try:
         return date.fromisoformat(text.strip())
     except ValueError as exc:
-        raise Refused(f"{text!r} is not a date: write 2026-12-01") from exc
+        raise UsageError(f"{text!r} is not a date: write 2026-12-01") from exc
 
 
 def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
-    """The fields of `--set name=value` and of a JSON file (- is stdin); `--set` wins. Raises Refused.
+    """The fields of `--set name=value` and of a JSON file (- is stdin); `--set` wins. Raises UsageError.
 
     Personal data is accepted only from the file or stdin, because arguments are visible in process lists and in
     shell histories.
@@ -107,44 +109,48 @@ def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
-            raise Refused("write --set FIELD=VALUE")
+            raise UsageError("write --set FIELD=VALUE")
         if name.strip() in PERSONAL_FIELDS:
-            raise Refused(
+            raise UsageError(
                 f"{name.strip()} is personal data and must not be an argument of a command. "
                 f"""Give it as JSON, for example: echo '{{"{name.strip()}": "…"}}' | tagger customers … --file -"""
             )
         fields[name.strip()] = _json_or_text(value)
     if not fields:
-        raise Refused("no field was given: use --set FIELD=VALUE or --file FILE")
+        raise UsageError("no field was given: use --set FIELD=VALUE or --file FILE")
     return fields
 
 
 def read_secret(label: str, *, from_stdin: bool) -> str:
-    """Read one secret from a line of stdin or from a hidden prompt, never from an argument. Raises Refused."""
+    """Read one secret from a line of stdin or from a hidden prompt, never from an argument. Raises UsageError."""
     if from_stdin:
         value = sys.stdin.readline().strip()
     elif sys.stdin.isatty():
         value = str(typer.prompt(label, hide_input=True, err=True)).strip()
     else:
-        raise Refused(f"{label}: there is no terminal for a prompt; write it to stdin and add --token-stdin")
+        raise UsageError(
+            f"{label}: there is no terminal for a prompt; write it to stdin and add --token-stdin"
+        )
     if not value:
-        raise Refused(f"{label}: the input is empty")
+        raise UsageError(f"{label}: the input is empty")
     return value
 
 
-def read_rules_file(file: Path) -> RuleSet:
-    """Parse a rules file. If it has errors, print all of them and exit with 1."""
+def read_rules_file(file: Path, lang: Language = "vi") -> RuleSet:
+    """Parse a rules file. If it has errors, print all of them in the reader's language and exit with 1."""
     from service.domain.documents import InvalidRules, parse_rules
+    from service.locales import translator_for
     from service.runtime import read_text
 
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:
         return parse_rules(text)
     except InvalidRules as exc:
+        words = translator_for(lang)
         for problem in exc.problems:
-            error_console().print(f"{file}: {problem}")
+            error_console().print(f"{file}: {problem.text(words)}")
         error_console().print(
-            f"{file}: {len(exc.problems)} {'error' if len(exc.problems) == 1 else 'errors'}."
+            words("check.failed", file=file, errors=words.plural("errors", len(exc.problems)))
         )
         raise typer.Exit(1) from exc
 
@@ -174,7 +180,7 @@ def _read_json_object(file: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except ValueError as exc:
-        raise Refused(f"{file} is not JSON") from exc
+        raise UsageError(f"{file} is not JSON") from exc
     if not isinstance(content, dict):
-        raise Refused(f"{file} does not contain a JSON object")
+        raise UsageError(f"{file} does not contain a JSON object")
     return content

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
@@ -12,10 +14,14 @@ import typer
 from deploy.local import console, visible
 
 if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
     from service.domain.rules import RuleSet
     from service.store.shops import Shop
 
 EMPTY: Final = "–"
+COLUMN_GAP: Final = 2
 FIRST_LOOK_STATES: Final = {
     "pending": "first look: not all customers have been read",
     "waiting": "first look: waits for an approval",
@@ -37,31 +43,65 @@ def print_json(value: object) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]], *, empty: str) -> None:
-    """Print a table, or the sentence `empty` if there are no rows. A heading that begins with > is right-aligned."""
+    """Print a table, or the sentence `empty` if there are no rows. A heading that begins with > is right-aligned.
+
+    In a pipe every row is one line. On a terminal long cells are wrapped between words; a word, such as an id, is
+    never broken.
+    """
     from rich import box
     from rich.table import Table
+
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    if not cells:
+        console().print(empty)
+        return
+    names = [heading.removeprefix(">") for heading in headings]
+    widths = _column_widths([[_cell(name) for name in names], *cells])
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
+    for heading, name, width in zip(headings, names, widths, strict=True):
+        table.add_column(name, justify="right" if heading.startswith(">") else "left", width=width)
+    for row in cells:
+        table.add_row(*row)
+    with _wide_enough(sum(widths) + COLUMN_GAP * (len(widths) - 1)) as target:
+        target.print(table)
+
+
+@contextmanager
+def _wide_enough(width: int) -> Iterator[Console]:
+    """The console, which believes that it is at least this wide. Otherwise rich breaks words."""
+    target = console()
+    before = target.width
+    target.width = max(before, width)
+    try:
+        yield target
+    finally:
+        target.width = before
+
+
+def _cell(value: object) -> Text:
     from rich.text import Text
 
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, show_edge=False)
-    for heading in headings:
-        is_number = heading.startswith(">")
-        table.add_column(
-            heading.removeprefix(">"),
-            justify="right" if is_number else "left",
-            overflow="fold",
-            no_wrap=is_number,
-        )
-    for row in rows:
-        table.add_row(
-            *(
-                cell if isinstance(cell, Text) else Text(EMPTY if cell in (None, "") else visible(str(cell)))
-                for cell in row
-            )
-        )
-    if table.row_count:
-        console().print(table)
-    else:
-        console().print(empty)
+    return value if isinstance(value, Text) else Text(EMPTY if value in (None, "") else visible(str(value)))
+
+
+def _column_widths(rows: Sequence[Sequence[Text]]) -> list[int]:
+    """The width of each column. If the terminal is too narrow, the widest columns shrink, down to their longest word."""
+    from rich.cells import cell_len
+
+    columns = list(zip(*rows, strict=True))
+    widths = [max(cell_len(cell.plain) for cell in column) for column in columns]
+    longest_words = [
+        max((cell_len(word) for cell in column for word in cell.plain.split()), default=1)
+        for column in columns
+    ]
+    excess = sum(widths) + COLUMN_GAP * (len(widths) - 1) - console().width
+    while console().is_terminal and excess > 0:
+        shrinkable = [index for index, width in enumerate(widths) if width > longest_words[index]]
+        if not shrinkable:
+            break
+        widths[max(shrinkable, key=lambda index: widths[index])] -= 1
+        excess -= 1
+    return widths
 
 
 def print_records(
@@ -105,6 +145,20 @@ def print_record(record: dict[str, Any], *, as_json: bool, show_personal: bool) 
 def plural(number: int, noun: str) -> str:
     """`1 customer`, `2 customers`."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def program_version() -> str:
+    """The version in pyproject.toml: the project is on the path and not installed (decision 0004)."""
+    import tomllib
+    from importlib.metadata import PackageNotFoundError, version
+
+    file = Path(__file__).parents[2] / "pyproject.toml"
+    if file.is_file():
+        return str(tomllib.loads(file.read_text(encoding="utf-8"))["project"]["version"])
+    try:
+        return version("haravan-tagger")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def summary(rule_set: RuleSet) -> str:

@@ -5,12 +5,16 @@ log."""
 
 from service.operations import claims, exclusions
 from service.operations.claims import Claim
-from service.operations.dead_letters import discard_dead_letters, retry_dead_letters
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
-from service.operations.key_rotation import KeyStatus, KeyUse, key_status, rotate_keys
 from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
-from service.operations.replay import Selection, create_replay, select_customers
+from service.operations.replay import (
+    Selection,
+    create_replay,
+    discard_dead_letters,
+    retry_dead_letters,
+    select_customers,
+)
 from service.operations.shops import (
     add_shop,
     pause_shop,
@@ -18,6 +22,7 @@ from service.operations.shops import (
     replace_token,
     replace_webhook_secret,
     resume_shop,
+    rotate_keys,
 )
 from service.operations.tokens import add_token, list_tokens, revoke_token
 
@@ -25,8 +30,6 @@ __all__ = [
     "Claim",
     "Erasure",
     "Exclusion",
-    "KeyStatus",
-    "KeyUse",
     "Selection",
     "add_shop",
     "add_token",
@@ -37,7 +40,6 @@ __all__ = [
     "exclusions",
     "explain_for_shop",
     "export_personal_data",
-    "key_status",
     "list_tokens",
     "pause_shop",
     "remove_shop",

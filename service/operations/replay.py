@@ -13,7 +13,7 @@ from service.publishing import first_look
 from service.store.customers import snapshots
 from service.store.history import audit_log, deliveries
 from service.store.jobs import Run, runs
-from service.store.queue import dead_letters, list_open
+from service.store.queue import dead_letters as letters
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +58,8 @@ async def select_customers(
         of_topics = f" of {', '.join(topics)}" if topics else ""
         return Selection(tuple(selected), f"deliveries since {since_ms}{of_topics}")
     if dead_letters:
-        letters = await list_open(context.redis, org)
-        return Selection(tuple(dict.fromkeys(letter.customer for letter in letters)), "open dead letters")
+        found = await letters.list_open(context.redis, org)
+        return Selection(tuple(dict.fromkeys(letter.customer for letter in found)), "open dead letters")
     first_look.check_complete(await context.shops.get_or_raise(org))
     known = await snapshots.known_ids(context.redis, org, on_found=on_found)
     return Selection(tuple(sorted(known)), "everybody")
@@ -101,20 +101,20 @@ async def retry_dead_letters(
 
     Returns the customers. Those without an open letter are left out.
     """
-    letters = {letter.customer for letter in await dead_letters.list_open(context.redis, org)}
-    chosen = sorted(letters if customers is None else letters.intersection(customers))
+    found = {letter.customer for letter in await letters.list_open(context.redis, org)}
+    chosen = sorted(found if customers is None else found.intersection(customers))
     if chosen:
         summary = f"{len(chosen)} customers"
         async with audit_log.recorded(context.redis, by, "retry_dead_letters", org=org, summary=summary):
-            await dead_letters.retry(context.redis, org, chosen)
+            await letters.retry(context.redis, org, chosen)
     return chosen
 
 
 async def discard_dead_letters(context: Context, org: OrgId, customer: CustomerId, *, by: Actor) -> None:
     """Close a customer's dead letters without evaluating the customer. Raises NotFound if there is none."""
-    if not await dead_letters.for_customer(context.redis, org, customer):
+    if not await letters.for_customer(context.redis, org, customer):
         raise NotFound(f"customer {customer} has no open dead letter")
     async with audit_log.recorded(
         context.redis, by, "discard_dead_letters", org=org, summary=f"customer {customer}"
     ):
-        await dead_letters.discard(context.redis, org, customer)
+        await letters.discard(context.redis, org, customer)

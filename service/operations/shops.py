@@ -1,4 +1,4 @@
-"""Shops: add, remove, replace credentials, pause and resume. Each change is recorded in the audit log.
+"""Shops: add, remove, replace credentials, rotate keys, pause and resume. Each change is recorded in the audit log.
 
 Who adds or removes a shop is recorded in the chain of the service, because the shop's own is erased with its data.
 """
@@ -8,6 +8,9 @@ from __future__ import annotations
 from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import OrgId
+from service.errors import InvalidSettings
+from service.store import encryption
+from service.store.encryption import KeyStatus
 from service.store.history import audit_log
 from service.store.shops import Shop
 
@@ -43,6 +46,27 @@ async def replace_webhook_secret(context: Context, org: OrgId, secret: str, *, b
         context.redis, by, "shop_secret", org=org, summary="webhook secret replaced"
     ):
         await context.shops.set_secret(org, secret)
+
+
+async def rotate_keys(context: Context, *, by: Actor, delete_unreadable: bool = False) -> KeyStatus:
+    """Wrap the data keys of all shops with the first key of SECRET_KEY. Returns what is left.
+
+    Web and workers go on meanwhile, if their SECRET_KEY has the first key, too. With `delete_unreadable`, data keys that
+    no key of SECRET_KEY opens are deleted: what they sealed can then never be read again. Raises InvalidSettings without
+    SECRET_KEY.
+    """
+    redis, keyring = context.redis, context.shops.keyring
+    if not keyring.fingerprints:
+        raise InvalidSettings("SECRET_KEY is missing: its first key wraps the data keys")
+    summary = f"wrap every data key with the key {keyring.fingerprints[0]}"
+    if delete_unreadable:
+        summary += ", and delete those that no key opens"
+    async with audit_log.recorded(redis, by, "rotate_keys", summary=summary):
+        for org in {row.org: None for row in await encryption.list_wrapped(redis, keyring)}:
+            await encryption.rewrap(redis, keyring, org)
+            if delete_unreadable:
+                await encryption.delete_unreadable(redis, keyring, org)
+    return await encryption.key_status(redis, keyring)
 
 
 async def pause_shop(context: Context, org: OrgId, *, reason: str, by: Actor) -> None:

@@ -22,6 +22,7 @@ from service.publishing.publish import (
     roll_back,
 )
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.publishing.values import load_customers
 
 __all__ = [
     "Draft",
@@ -39,6 +40,7 @@ __all__ = [
     "find_same_rollback",
     "find_same_rules",
     "first_look",
+    "load_customers",
     "load_population",
     "publish_draft",
     "roll_back",

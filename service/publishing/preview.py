@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -20,13 +19,16 @@ from service.domain.preview import (
     PublishGuard,
     WriteCost,
     check_guard,
+    count_values,
     estimate_cost,
     lint,
     lint_coverage,
     lint_leftovers,
     lint_matches,
     lint_missing,
+    lint_own_spellings,
     lint_spellings,
+    lint_values,
     preview,
 )
 from service.domain.sync import REVERTS_CODEC, suppressed_tags
@@ -142,7 +144,7 @@ def build_report(
     changes for them, so they count as changed for the guard.
     """
     result = preview(population, compiled, version=version)
-    tag_counts = Counter(tag for customer in population.customers for tag in customer.tags)
+    counts = count_values(compiled.rule_set, population.customers)
     return PreviewReport(
         preview=result,
         cost=estimate_cost(result, one_call=shop.dialect == "admin"),
@@ -154,7 +156,9 @@ def build_report(
             *lint_missing(compiled, population.customers),
             *lint_matches(compiled, result),
             *lint_leftovers(result, org=shop.org),
-            *lint_spellings(compiled, tag_counts),
+            *lint_own_spellings(compiled),
+            *lint_spellings(compiled, counts["tags"]),
+            *(lint_values(compiled, counts, org=shop.org) if len(population) else ()),
         ),
         unscanned=None if customers is None else max(0, customers - len(population)),
     )

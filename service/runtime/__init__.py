@@ -1,9 +1,17 @@
-"""What every process needs: logging, background tasks, files.
+"""What every process needs: logging, background tasks, files, and the check of addresses.
 
 It knows nothing of customers, shops or Redis."""
 
+from service.runtime.addresses import address_problem
 from service.runtime.files import read_text
 from service.runtime.log import LogFormat, configure_logging
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
-__all__ = ["BackgroundTasks", "LogFormat", "cancel_and_wait", "configure_logging", "read_text"]
+__all__ = [
+    "BackgroundTasks",
+    "LogFormat",
+    "address_problem",
+    "cancel_and_wait",
+    "configure_logging",
+    "read_text",
+]

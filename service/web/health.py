@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hmac
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -113,11 +114,18 @@ class Health:
     """The three endpoints that monitoring calls every few seconds."""
 
     def __init__(
-        self, redis: Redis, readiness: ReadinessCheck, metrics: Metrics, *, timeout_s: float = PROBE_TIMEOUT_S
+        self,
+        redis: Redis,
+        readiness: ReadinessCheck,
+        metrics: Metrics,
+        *,
+        metrics_token: str = "",
+        timeout_s: float = PROBE_TIMEOUT_S,
     ) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
         self._readiness = readiness
         self._metrics = metrics
+        self._metrics_token = metrics_token.encode()
         self._timeout_s = timeout_s
 
     def routes(self) -> list[Route]:
@@ -149,9 +157,25 @@ class Health:
         }
         return JSONResponse(facts, status_code=200 if facts["ready"] else 503)
 
-    async def metrics(self, _: Request) -> Response:
-        """All metrics in Prometheus' text format."""
-        return Response(await self._metrics.render(), media_type="text/plain; version=0.0.4; charset=utf-8")
+    async def metrics(self, request: Request) -> Response:
+        """All metrics in Prometheus' text format. Shops are named only to a client with METRICS_TOKEN.
+
+        A wrong token is refused, or a scrape with an old one would lose its shops in silence.
+        """
+        given = request.headers.get("authorization", "")
+        by_shop = bool(self._metrics_token) and self._has_token(given)
+        if self._metrics_token and given and not by_shop:
+            text = "send `Authorization: Bearer TOKEN` with METRICS_TOKEN, or no Authorization for the sums over all shops"
+            return PlainTextResponse(text, status_code=401, headers={"WWW-Authenticate": "Bearer"})
+        return Response(
+            await self._metrics.render(by_shop=by_shop),
+            media_type="text/plain; version=0.0.4; charset=utf-8",
+        )
+
+    def _has_token(self, authorization: str) -> bool:
+        scheme, _, token = authorization.partition(" ")
+        is_known = hmac.compare_digest(token.strip().encode(), self._metrics_token)
+        return is_known and scheme.lower() == "bearer"
 
     async def _probe(self) -> tuple[bool, int | None]:
         """Whether Redis answers in time, and the age of the workers' last heartbeat."""

@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from service.domain.documents import InvalidRules
+from service.domain.explain import LANGUAGES
 from service.errors import (
     Forbidden,
     MalformedData,
@@ -23,6 +24,7 @@ from service.errors import (
     StoreUnavailable,
     TaggerError,
 )
+from service.locales import translator_for
 from service.publishing import NeedsApproval
 
 STATUS_BY_ERROR: Final[dict[type[Exception], int]] = {
@@ -71,7 +73,7 @@ def to_problem(exc: Exception) -> Problem:
         case Overloaded():
             return Problem(503, f"{exc}: ask again", headers={"Retry-After": "2"})
         case InvalidRules():
-            return Problem(400, str(exc), members={"problems": exc.problems})
+            return _invalid_rules(exc)
         case NeedsApproval():
             return Problem(409, str(exc), members={"approval": _approval(exc)})
     for kind, status in STATUS_BY_ERROR.items():
@@ -79,6 +81,16 @@ def to_problem(exc: Exception) -> Problem:
             return Problem(status, str(exc))
     structlog.get_logger().error("unhandled_exception", error=type(exc).__name__, exc_info=exc)
     return Problem(500, "an error of the service; its log has the details")
+
+
+def _invalid_rules(exc: InvalidRules) -> Problem:
+    """Every error with its position, and its message in every language."""
+    problems = [
+        problem.to_dict(translator_for("en"))
+        | {"messages": {each: problem.message.text(translator_for(each)) for each in LANGUAGES}}
+        for problem in exc.problems
+    ]
+    return Problem(400, exc.text(translator_for("en")), members={"problems": problems})
 
 
 def _approval(exc: NeedsApproval) -> dict[str, Any]:

@@ -20,6 +20,8 @@ DOCUMENTS: Final = (
     "README.md",
     "deploy/RUNBOOK.md",
     "deploy/docs/testing.md",
+    "deploy/docs/rules.md",
+    "deploy/docs/rules.vi.md",
     "deploy/sandbox/README.md",
     "deploy/env.example",
     "deploy/test",

@@ -9,7 +9,13 @@ import pytest
 from arq.connections import ArqRedis
 
 from service.context import Context
-from service.domain.customers.customer import Customer, OrgId, encode_snapshot
+from service.domain.customers.customer import (
+    Customer,
+    MissingField,
+    MissingReason,
+    OrgId,
+    encode_snapshot,
+)
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
 from service.domain.documents.parser import parse_rules
 from service.domain.engine.compiled import CompiledRules
@@ -181,3 +187,27 @@ async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: Ar
     assert (shown.unscanned, shown.warnings[0].kind) == (11, "unseen")
     assert preview.to_dict(shown)["unscanned"] == 11
     assert shown.summary["calls"] == 2
+
+
+async def test_a_snapshot_remembers_which_fields_its_record_lacked_and_the_preview_decides_as_the_worker(
+    redis: ArqRedis,
+) -> None:
+    lacking = (MissingField("total_spent", MissingReason.UNREADABLE),)
+    known = [
+        Customer(id=1, first_name="An", tags=("VIP",), missing=lacking),
+        Customer(id=2, first_name="An", total_spent=50_0000),
+    ]
+    snapshots_by_id = {str(item.id): seal_snapshot(item, CIPHER, kept=frozenset()) for item in known}
+    await redis.hset(keys.shop(ORG, "snapshots"), mapping=snapshots_by_id)
+    owned = OWNERSHIP_CODEC.encode({"vip": Ownership("VIP", "vip", NOW_MS, 1)})
+    await redis.hset(keys.shop(ORG, "owned"), mapping={"1": owned})
+
+    people = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS, cipher=CIPHER)
+    report = preview.build_report(SHOP, people, compiled(), version=2)
+
+    shown = preview.to_dict(report)
+    assert (shown["added"], shown["removed"], shown["undecided"]) == (1, 0, {"vip": 1})
+    assert shown["tags"][0]["undecided"] == 1
+    assert [warning.params["field"] for warning in report.warnings if warning.kind == "field_missing"] == [
+        "total_spent"
+    ]

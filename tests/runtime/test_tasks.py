@@ -21,7 +21,7 @@ async def test_a_task_that_swallows_a_cancellation_is_cancelled_again() -> None:
         await asyncio.Event().wait()
 
     async def broken() -> None:
-        raise OSError("the store is away")
+        raise OSError("Redis does not answer")
 
     tasks = [asyncio.create_task(stubborn()), asyncio.create_task(broken())]
     await asyncio.sleep(0)

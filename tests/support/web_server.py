@@ -57,6 +57,7 @@ class PatientProtocol(LimitedProtocol):
     """The same limits, with time for a request on the busiest machine."""
 
     request_timeout_s = 600.0
+    rest_timeout_s = 600.0
     read_timeout_s = 600.0
 
 

@@ -12,11 +12,11 @@ from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.context import Context
 from service.domain.access import shell_user
 from service.domain.documents import parse_rules
-from service.operations import key_status, rotate_keys
+from service.operations import rotate_keys
 from service.settings import Settings, read_settings
 from service.store.client import keys
 from service.store.customers import read_snapshot
-from service.store.encryption import KeyRing
+from service.store.encryption import KeyRing, key_status
 from service.store.queue import count_due
 from service.store.rules import Versions
 from service.store.shops import Shop, ShopRepository
@@ -81,7 +81,7 @@ async def test_two_rotations_by_the_runbook(redis: ArqRedis, redis_url: str) -> 
     names = {read_snapshot(snapshot).open(shop.cipher).first_name for snapshot in stored.values()}
     assert names == {f"Khách {customer}" for customer in haravan.ids()}
     assert len(names) == len(STEPS) * CUSTOMERS_OF_A_STEP
-    assert [use.position for use in (await key_status(now)).keys] == [1]
+    assert [use.position for use in (await key_status(redis, now.shops.keyring)).keys] == [1]
 
 
 async def buy(haravan: ShopHandle) -> None:

@@ -178,6 +178,74 @@ async def test_half_sent_anonymous_requests_turn_away_no_signed_webhook(redis: A
         writer.close()
 
 
+class FewConnections(PatientProtocol):
+    """It has room for ten connections."""
+
+    max_connections = 10
+    spare_connections = 2
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        pytest.param(b"", id="nothing"),
+        pytest.param(HEAD, id="half a head"),
+        pytest.param(webhook()[:-5], id="half a body, with the form of a signature"),
+        pytest.param(HEALTH, id="an answered request"),
+    ],
+)
+async def test_connections_that_wait_longest_make_room_for_new_ones(
+    shops: ShopRepository, settings: Settings, sent: bytes
+) -> None:
+    async with serving(settings, protocol=FewConnections) as server:
+        known = await asyncio.open_connection("127.0.0.1", server.port)
+        others = []
+        for _ in range(40):
+            _, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            others.append(writer)
+            known[1].write(webhook())  # a sender in use keeps its connection
+            assert (await read_answer(known[0])).status == 200
+
+        [answer] = await talk(server.port, webhook())
+
+        assert answer.status == 200
+        assert len(server.server_state.connections) <= FewConnections.max_connections + 1
+        for writer in (known[1], *others):
+            writer.close()
+
+
+async def test_a_refused_request_without_its_end_closes_the_connection_soon(
+    shops: ShopRepository, settings: Settings
+) -> None:
+    class Quick(PatientProtocol):
+        rest_timeout_s = 0.1
+
+    async with serving(settings, protocol=Quick) as server, asyncio.timeout(60):
+        got = await sent_until_closed(server.port, webhook(signed="")[:-5])
+
+    assert got.startswith(b"HTTP/1.1 401")
+
+
+async def test_small_bodies_are_accepted_however_many_large_ones_are_unfinished(
+    redis: ArqRedis, port: int
+) -> None:
+    large = webhook(b" " * 1_000_000)[
+        :-5
+    ]  # signed, or only with the form of a signature: nobody knows before its end
+    anonymous = [await asyncio.open_connection("127.0.0.1", port) for _ in range(80)]
+    for _, writer in anonymous:
+        writer.write(large)
+        with suppress(ConnectionError):
+            await writer.drain()
+
+    [answer] = await talk(port, webhook()[:-5], webhook()[-5:])
+
+    assert answer.status == 200
+    for _, writer in anonymous:
+        writer.close()
+
+
 def test_a_proxy_closes_an_idle_connection_before_we_do() -> None:
     usual_proxies_s = (60, 75, 90)
 

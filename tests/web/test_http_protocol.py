@@ -129,6 +129,46 @@ async def test_pipelined_requests_get_their_own_answers(
     )
 
 
+@pytest.mark.parametrize(
+    ("codings", "status"),
+    [
+        (["gzip, chunked"], 501),
+        (["gzip", "chunked"], 501),
+        (["identity", "chunked"], 501),
+        (["identity, chunked"], 501),
+        (["identity"], 501),
+        (["gzip"], 501),
+        (["x-chunked"], 501),
+        (["chunked, identity"], 400),  # RFC 9112, 6.3: chunked must be the last one
+        (["chunked", "identity"], 400),
+        (["chunked, chunked"], 400),
+        ([""], 400),
+    ],
+    ids=str,
+)
+async def test_a_transfer_coding_besides_chunked_is_refused(
+    redis: ArqRedis, port: int, codings: list[str], status: int
+) -> None:
+    headers = [f"Transfer-Encoding: {coding}" for coding in codings]
+    head = webhook(BODY, *headers, length=False).removesuffix(BODY)
+
+    [answer] = await talk(port, head + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY))
+
+    assert (answer.status, answer.headers["connection"]) == (status, "close")
+    assert await recorded(redis) == []
+
+
+async def test_a_good_webhook_in_front_of_an_unknown_transfer_coding_is_answered_first(
+    redis: ArqRedis, port: int
+) -> None:
+    unknown = webhook(BODY, "Transfer-Encoding: gzip", length=False)
+
+    answers = await talk(port, webhook() + unknown, answers=2)
+
+    assert [answer.status for answer in answers] == [200, 501]
+    assert await recorded(redis) == [RECORD]
+
+
 async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None:
     broken = chunked(BODY).replace(b"\r\n\r\n", b"\r\n\r\nzz", 1)
 

@@ -12,7 +12,7 @@ from deploy.cli.output import print_json, print_table
 from deploy.local import console
 
 if TYPE_CHECKING:
-    from service.operations import KeyStatus
+    from service.store.encryption import KeyStatus
 
 app = typer.Typer(help="SECRET_KEY: change it without losing anything.", no_args_is_help=True)
 
@@ -20,11 +20,11 @@ app = typer.Typer(help="SECRET_KEY: change it without losing anything.", no_args
 @app.command()
 def status(as_json: AsJson = False) -> None:
     """Show which key wraps how many data keys, by fingerprint. Exits with 1 while a key other than the first is in use."""
-    from service.operations import key_status
+    from service.store.encryption import key_status
 
     async def work() -> KeyStatus:
         async with open_context() as cli:
-            return await key_status(cli.context)
+            return await key_status(cli.redis, cli.shops.keyring)
 
     _print_status(run(work()), as_json=as_json)
 

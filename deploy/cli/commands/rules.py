@@ -1,4 +1,4 @@
-"""`tagger rules check|show`. `publishing`, `history` and `claims` add the other commands of the group."""
+"""`tagger rules check|show`. `language`, `publishing`, `history` and `claims` add the other commands of the group."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.commands import claims, history, publishing
+from deploy.cli.commands import claims, history, language, publishing
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang, RulesFile, read_rules_file
-from deploy.cli.output import print_json, summary
-from deploy.cli.preview_text import print_warnings
+from deploy.cli.output import print_json
 from deploy.local import console, error_console
 
 if TYPE_CHECKING:
-    from service.domain.explain import Language
     from service.domain.rules import RuleSet
+    from service.publishing import Draft
 
 app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.", no_args_is_help=True)
 
@@ -24,31 +23,31 @@ app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.",
 def check(
     file: RulesFile,
     org: Annotated[
-        str,
-        typer.Option(
-            "--org", metavar="ORG", help="Also compare with the live rules and customers of this shop."
-        ),
+        str, typer.Option(metavar="ORG", help="Also compare with the live rules and customers of this shop.")
     ] = "",
     lang: Lang = "vi",
 ) -> None:
     """Check a rules file. Prints every error with line and column, and warnings. Without --org it needs no Redis."""
-    from service.locales import parse_language, translator_for
-    from service.publishing import create_draft
+    import time
 
-    rule_set = read_rules_file(file)
-    console().print(f"{file}: {summary(rule_set)}, no errors.")
-    if not org:
-        for line in _warnings(rule_set, lang):
-            console().print(f"⚠ {line}")
-        return
+    from service.domain.engine import compile_rules
+    from service.domain.preview import describe_warning, lint, lint_own_spellings
+    from service.locales import translator_for
 
-    async def work() -> None:
-        async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
-            draft = await create_draft(cli.context, shop, rule_set)
-        print_warnings(draft, words=translator_for(parse_language(lang)))
-
-    run(work())
+    rule_set, words = read_rules_file(file, lang), translator_for(lang)
+    compiled = compile_rules(rule_set)
+    warnings = (
+        run(_create_draft(org, rule_set)).report.warnings
+        if org
+        else (
+            *lint(compiled, today=compiled.local_day(int(time.time() * 1000))),
+            *lint_own_spellings(compiled),
+        )
+    )
+    rules, tiers = words.plural("rules", len(rule_set.rules)), words.plural("tiers", len(rule_set.tiers))
+    console().print(words("check.done", file=file, rules=rules, tiers=tiers))
+    for warning in warnings:
+        console().print(f"⚠ {describe_warning(warning, translator=words, compiled=compiled)}")
 
 
 @app.command()
@@ -58,6 +57,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Print the rules of a shop as YAML: the live version or an earlier one."""
+    from service.domain.documents import to_yaml
     from service.errors import NotFound
 
     async def work() -> None:
@@ -83,31 +83,17 @@ def show(
         error_console().print(
             f"# version {stored.number} by {stored.author}", stored.note and f"({stored.note})"
         )
-        typer.echo(_yaml(rule_set), nl=False)
+        typer.echo(to_yaml(rule_set), nl=False)
 
     run(work())
 
 
-for group in (publishing, history, claims):
+for group in (language, publishing, history, claims):
     group.add_to(app)
 
 
-def _warnings(rule_set: RuleSet, lang: Language) -> list[str]:
-    import time
+async def _create_draft(org: str, rule_set: RuleSet) -> Draft:
+    from service.publishing import create_draft
 
-    from service.domain.engine import compile_rules
-    from service.domain.preview import describe_warning, lint
-    from service.locales import parse_language, translator_for
-
-    compiled, sentences = compile_rules(rule_set), translator_for(parse_language(lang))
-    today = compiled.local_day(int(time.time() * 1000))
-    return [
-        describe_warning(warning, translator=sentences, compiled=compiled)
-        for warning in lint(compiled, today=today)
-    ]
-
-
-def _yaml(rule_set: RuleSet) -> str:
-    from service.domain.documents import to_yaml
-
-    return to_yaml(rule_set)
+    async with open_context() as cli:
+        return await create_draft(cli.context, await cli.shops.get_or_raise(parse_org_id(org)), rule_set)

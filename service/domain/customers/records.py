@@ -89,11 +89,15 @@ def parse_typed_record(source: bytes | memoryview | msgspec.Raw) -> CustomerReco
 def decode_leniently(source: bytes | memoryview | msgspec.Raw) -> object:
     """Decode JSON that strict decoders refuse; raises MalformedData.
 
-    It may have a byte-order mark, half a character (`\\ud800`), control characters, NaN, or a number of any length.
-    Numbers that are not small and whole are Decimals. Bytes that are no UTF-8 become halves of characters, too.
+    It may have a byte-order mark, half a character (`\\ud800`), control characters, NaN, or a number of any length, be
+    UTF-16, or be followed by other bytes. Numbers that are not small and whole are Decimals. Bytes that are no UTF-8
+    become halves of characters, too.
     """
+    data = bytes(source)
     try:
-        return _PATIENT.decode(bytes(source).decode("utf-8-sig", "surrogateescape"))
+        text = data.decode(json.detect_encoding(data), "surrogateescape").lstrip(_BLANKS)
+        content, _ = _PATIENT.raw_decode(text)
+        return content
     except (ValueError, RecursionError) as exc:
         raise MalformedData("the record is not a JSON object") from exc
 
@@ -230,6 +234,7 @@ _ADDRESS_PARSERS: Final[Mapping[str, tuple[str, Parser]]] = {
 RECORD_KEYS: Final = frozenset({*_PARSERS, ADDRESS})  # keys that rules can see
 ADDRESS_KEYS: Final = frozenset(_ADDRESS_PARSERS)
 _LENIENT: Final = msgspec.json.Decoder(dict[str, object], float_hook=exact_decimal)
+_BLANKS: Final = " \t\r\n\ufeff\x00"
 _PATIENT: Final = json.JSONDecoder(
     parse_float=exact_decimal,
     parse_int=lambda digits: int(digits) if len(digits) <= 20 else exact_decimal(digits),

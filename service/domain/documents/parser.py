@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from typing import cast
+from dataclasses import replace
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from service.domain.customers import exact_decimal
-from service.domain.documents.consistency import check_consistency, located_rules
-from service.domain.documents.errors import DocumentError, DocumentPath, InvalidRules
+from service.domain.documents.consistency import check_consistency, read_outlines
+from service.domain.documents.errors import DocumentError, InvalidRules, find_entry
 from service.domain.documents.validation import to_document_errors
 from service.domain.documents.yaml_source import MAX_BYTES, MAX_ERRORS, SourceDocument, parse_yaml
-from service.domain.rules import Rule, RuleSet, Tier
+from service.domain.rules import RuleSet, message
 
 
 def parse_rules(text: str) -> RuleSet:
@@ -22,8 +21,8 @@ def parse_rules(text: str) -> RuleSet:
     if text.lstrip()[:1] == "{" and len(text) <= MAX_BYTES:
         document = _with_json_data(text, document)
     if document.data is None and not document.problems:
-        raise InvalidRules([DocumentError(1, 1, "", "empty", "the document is empty")])
-    errors = [*document.problems]
+        raise InvalidRules([DocumentError(1, 1, (), "empty", message("empty"))])
+    errors = [replace(error, entry=find_entry(error.path, document.data)) for error in document.problems]
     if document.data is not None:
         rule_set, validation_errors = _validate(document)
         errors += validation_errors
@@ -36,20 +35,19 @@ def validate_rules(data: object) -> RuleSet:
     """Validate decoded data, such as a form or a stored draft; raises InvalidRules, whose errors have no line."""
     rule_set, errors = _validate(SourceDocument(data, {}, {}, ()))
     if rule_set is None:
-        raise InvalidRules(errors)
+        raise InvalidRules(errors[:MAX_ERRORS])
     return rule_set
 
 
 def _validate(document: SourceDocument) -> tuple[RuleSet | None, list[DocumentError]]:
-    """Validate a document and check its consistency. In an invalid document, check the rules that are valid."""
-    currency = _currency(document.data)
+    """Validate a document and check its consistency, whether it is valid or not."""
     rule_set, error = None, None
     try:
-        rule_set = RuleSet.model_validate(document.data, context={"currency": currency})
-        rules = located_rules(rule_set)
+        rule_set = RuleSet.model_validate(document.data, context={"currency": _currency(document.data)})
     except ValidationError as exc:
-        error, rules = exc, tuple(_valid_rules(document.data, currency))
-    errors = to_document_errors(error, check_consistency(rules, currency=currency), document)
+        error = exc
+    inconsistencies = check_consistency(read_outlines(document.data))
+    errors = to_document_errors(error, inconsistencies, document)
     return (None if errors else rule_set), errors
 
 
@@ -57,21 +55,6 @@ def _currency(data: object) -> str:
     """The currency of a document that may be invalid."""
     currency = data.get("currency") if isinstance(data, dict) else None
     return currency if isinstance(currency, str) else "VND"
-
-
-def _valid_rules(data: object, currency: str) -> Iterator[tuple[DocumentPath, Rule | Tier]]:
-    """Yield the valid rules and tiers of an invalid document with their paths."""
-    models: tuple[tuple[str, type[BaseModel]], ...] = (("rules", Rule), ("tiers", Tier))
-    for key, model in models:
-        entries = data.get(key) if isinstance(data, dict) else None
-        for index, entry in enumerate(entries if isinstance(entries, list) else ()):
-            try:
-                yield (
-                    (key, index),
-                    cast("Rule | Tier", model.model_validate(entry, context={"currency": currency})),
-                )
-            except ValidationError:
-                continue  # the validation of the whole document reports it
 
 
 def _with_json_data(text: str, document: SourceDocument) -> SourceDocument:
@@ -92,6 +75,6 @@ def _with_json_data(text: str, document: SourceDocument) -> SourceDocument:
         return document
     located = tuple(error for error in document.problems if error.kind != "syntax")
     unlocated = tuple(
-        DocumentError(0, 0, "", "duplicate_key", f"the key '{key}' appears twice") for key in duplicates
+        DocumentError(0, 0, (), "duplicate_key", message("duplicate_key", name=key)) for key in duplicates
     )
     return SourceDocument(data, document.values, document.keys, located or unlocated)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from service.domain.documents.consistency import Inconsistency
-from service.domain.documents.errors import DocumentError, DocumentPath, format_path
+from service.domain.documents.errors import DocumentError, DocumentPath, find_entry
 from service.domain.documents.yaml_source import SourceDocument
 from service.domain.rules import (
     AllOf,
@@ -17,21 +18,17 @@ from service.domain.rules import (
     Condition,
     DowngradeAfter,
     LocalizedName,
+    Message,
     Not,
     Rule,
     RuleSet,
     Tier,
     TierLevel,
     did_you_mean,
+    message,
 )
 
-_ITEM_NAMES: Final = {
-    "rules": "rule",
-    "tiers": "tier",
-    "levels": "level",
-    "all": "condition",
-    "any": "condition",
-}
+_ALTERNATIVE: Final = re.compile(r"'[^']*'|\d+")  # in pydantic's list of the allowed values
 
 
 def to_document_errors(
@@ -70,17 +67,18 @@ def _document_path(error: ErrorDetails) -> DocumentPath:
 
 def _to_error(error: ErrorDetails, path: DocumentPath, document: SourceDocument) -> DocumentError:
     context = error.get("ctx") or {}
-    if "message" in context:
-        return _locate(path, str(context.get("at", "")), error["type"], str(context["message"]), document)
+    text = context.get("message")
+    if isinstance(text, Message):
+        return _locate(path, str(context.get("at", "")), error["type"], text, document)
     describe = _DESCRIPTIONS.get(error["type"])
     if describe is None:
-        return _locate(path, "", "bad_value", error["msg"], document)
-    kind, error_path, message = describe(error, path)
-    return _locate(error_path, "", kind, message, document)
+        return _locate(path, "", "bad_value", message("invalid"), document)
+    kind, error_path, text = describe(error, path)
+    return _locate(error_path, "", kind, text, document)
 
 
 def _locate(
-    path: DocumentPath, part: str, kind: str, message: str, document: SourceDocument
+    path: DocumentPath, part: str, kind: str, text: Message, document: SourceDocument
 ) -> DocumentError:
     """Create an error at the position of an unknown key, else of the part's value, else of the nearest parent."""
     positions = document.keys if kind == "unknown_key" else document.values
@@ -88,39 +86,39 @@ def _locate(
     while full_path not in positions and full_path:
         full_path, positions = full_path[:-1], document.values
     line, column = positions.get(full_path, (0, 0))
-    return DocumentError(line, column, format_path(path), kind, message, part)
+    return DocumentError(line, column, path, kind, text, part, find_entry(path, document.data))
 
 
-_Description = tuple[str, DocumentPath, str]  # kind, path, message
+_Description = tuple[str, DocumentPath, Message]  # kind, path, message
 
 
 def _missing(_: ErrorDetails, path: DocumentPath) -> _Description:
-    return "missing", path[:-1], f"'{path[-1]}' is missing"
+    return "missing", path[:-1], message("missing", name=str(path[-1]))
 
 
 def _unknown_key(error: ErrorDetails, path: DocumentPath) -> _Description:
     key = str(path[-1])
-    suggestion = did_you_mean(key, _known_keys(error["loc"][:-1], path[:-1]))
-    return "unknown_key", path, f"unknown key '{key[:80]}'{suggestion}"
+    hint = did_you_mean(key, _known_keys(error["loc"][:-1], path[:-1]))
+    return "unknown_key", path, message("unknown_key", name=key[:80], hint=hint)
 
 
 def _literal(error: ErrorDetails, path: DocumentPath) -> _Description:
-    return "bad_value", path, f"expected {error.get('ctx', {}).get('expected', 'another value')}"
+    allowed = _ALTERNATIVE.findall(str((error.get("ctx") or {}).get("expected", "")))
+    return "bad_value", path, message("one_of", values=", ".join(allowed))
 
 
 def _too_short(_: ErrorDetails, path: DocumentPath) -> _Description:
-    key = str(path[-1])
-    return "too_few", path, f"'{key}' needs at least one {_ITEM_NAMES.get(key, 'value')}"
+    return "too_few", path, message("too_few", name=str(path[-1]))
 
 
 def _too_long(error: ErrorDetails, path: DocumentPath) -> _Description:
-    key, context = str(path[-1]), error.get("ctx") or {}
-    limit, actual = context.get("max_length"), context.get("actual_length")
-    return "too_many", path, f"at most {limit} {_ITEM_NAMES.get(key, 'value')}s are allowed, got {actual}"
+    context = error.get("ctx") or {}
+    limit, count = int(context.get("max_length", 0)), int(context.get("actual_length") or 0)
+    return "too_many", path, message("too_many", name=str(path[-1]), limit=limit, count=count)
 
 
-def _expected(expected: str) -> Callable[[ErrorDetails, DocumentPath], _Description]:
-    return lambda _, path: ("bad_value", path, f"expected {expected}")
+def _expected(key: str) -> Callable[[ErrorDetails, DocumentPath], _Description]:
+    return lambda _, path: ("bad_value", path, message(key))
 
 
 _DESCRIPTIONS: Final[Mapping[str, Callable[[ErrorDetails, DocumentPath], _Description]]] = {
@@ -129,11 +127,13 @@ _DESCRIPTIONS: Final[Mapping[str, Callable[[ErrorDetails, DocumentPath], _Descri
     "literal_error": _literal,
     "too_short": _too_short,
     "too_long": _too_long,
-    "bool_type": _expected("true or false"),
-    "tuple_type": _expected("a list"),
-    "model_type": _expected("a mapping (keys and values)"),
-    "model_attributes_type": _expected("a mapping (keys and values)"),
-    "bad_condition": lambda error, path: ("bad_condition", path, error["msg"]),
+    "bool_type": _expected("boolean"),
+    "tuple_type": _expected("expected_list"),
+    "model_type": _expected("mapping"),
+    "model_attributes_type": _expected("mapping"),
+    "invalid_key": _expected("key_text"),
+    "recursion_loop": _expected("nested_too_deep"),
+    "bad_condition": lambda _, path: ("bad_condition", path, message("condition")),
 }
 
 

@@ -14,7 +14,8 @@ from typing import Final
 
 import yaml
 
-from service.domain.documents.errors import DocumentError, DocumentPath, format_path
+from service.domain.documents.errors import DocumentError, DocumentPath, syntax_error
+from service.domain.rules import Message, message
 
 MAX_BYTES: Final = 256 * 1024
 MAX_NESTING: Final = 24  # four groups with their lists, and the levels around them
@@ -45,19 +46,16 @@ def parse_yaml(text: str) -> SourceDocument:
     try:
         size = len(text.encode())
     except UnicodeEncodeError:
-        return _refused(
-            DocumentError(0, 0, "", "syntax", "the text contains an invalid character (a lone surrogate)")
-        )
+        return _refused(syntax_error(0, 0, "surrogate"))
     if size > MAX_BYTES:
-        message = f"the document is larger than {MAX_BYTES // 1024} KiB"
-        return _refused(DocumentError(0, 0, "", "too_large", message))
+        return _refused(DocumentError(0, 0, (), "too_large", message("too_large", limit=MAX_BYTES // 1024)))
     parser = _EventParser(yaml.parse(text, Loader=yaml.CSafeLoader))
     try:
         data = parser.document()
     except _Abort:
         data = None
     except yaml.YAMLError as exc:
-        parser.problems.append(_syntax(exc))
+        parser.problems.append(_describe_syntax(exc, text))
         data = None
     return SourceDocument(data, parser.values, parser.keys, tuple(parser.problems))
 
@@ -91,16 +89,14 @@ class _EventParser:
         for event in self.events:
             if isinstance(event, yaml.DocumentStartEvent):
                 if () in self.values:
-                    self.abort(
-                        event, (), "syntax", "expected one document, but a second one starts here ('---')"
-                    )
+                    self.abort(event, (), "syntax", message("second_document"))
                 data = self.node(next(self.events), ())
         return data
 
     def node(self, event: yaml.Event, path: DocumentPath) -> object:
         self.values[path] = _position(event)
         if len(path) > MAX_NESTING:
-            self.abort(event, path[:3], "too_deep", "the document is nested too deeply")
+            self.abort(event, path[:3], "too_deep", message("nested_too_deep"))
         self.refuse_references(event, path)
         if isinstance(event, yaml.ScalarEvent):
             return resolve_scalar(event.value) if event.implicit[0] else event.value
@@ -121,7 +117,7 @@ class _EventParser:
         while not isinstance(event := next(self.events), yaml.MappingEndEvent):
             key = self.key(event, path)
             if key in mapping:
-                self.add_error(event, path, "duplicate_key", f"the key '{key}' appears twice")
+                self.add_error(event, path, "duplicate_key", message("duplicate_key", name=key[:80]))
             key_path = (*path, key)
             self.keys.setdefault(key_path, _position(event))
             mapping[key] = self.node(next(self.events), key_path)
@@ -130,22 +126,22 @@ class _EventParser:
     def key(self, event: yaml.Event, path: DocumentPath) -> str:
         self.refuse_references(event, path)
         if not isinstance(event, yaml.ScalarEvent):
-            self.abort(event, path, "syntax", "a key must be a text")
+            self.abort(event, path, "syntax", message("key_text"))
         return str(getattr(event, "value", ""))[:200]
 
     def refuse_references(self, event: yaml.Event, path: DocumentPath) -> None:
         if getattr(event, "anchor", None) is not None:
-            self.add_error(event, path, "anchor", "anchors (&) and aliases (*) are not allowed")
+            self.add_error(event, path, "anchor", message("anchor"))
         if getattr(event, "tag", None) not in {None, "!"}:
-            self.add_error(event, path, "yaml_tag", "YAML tags (!) are not allowed; put the text in quotes")
+            self.add_error(event, path, "yaml_tag", message("yaml_tag"))
 
-    def add_error(self, event: yaml.Event, path: DocumentPath, kind: str, message: str) -> None:
-        self.problems.append(DocumentError(*_position(event), format_path(path), kind, message))
+    def add_error(self, event: yaml.Event, path: DocumentPath, kind: str, text: Message) -> None:
+        self.problems.append(DocumentError(*_position(event), path, kind, text))
         if len(self.problems) >= MAX_ERRORS:
             raise _Abort
 
-    def abort(self, event: yaml.Event, path: DocumentPath, kind: str, message: str) -> None:
-        self.add_error(event, path, kind, message)
+    def abort(self, event: yaml.Event, path: DocumentPath, kind: str, text: Message) -> None:
+        self.add_error(event, path, kind, text)
         raise _Abort
 
 
@@ -154,11 +150,53 @@ def _position(event: yaml.Event) -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
 
 
-def _syntax(error: yaml.YAMLError) -> DocumentError:
+# What libyaml says -> the key of our message. It says nothing else that an author could use.
+_SYNTAX: Final[tuple[tuple[str, str], ...]] = (
+    ("mapping values are not allowed", "yaml.colon"),
+    ("could not find expected ':'", "yaml.no_colon"),
+    ("did not find expected ',' or", "yaml.bracket"),
+    ("did not find expected node content", "yaml.bracket"),
+    ("unexpected end of stream", "yaml.quote"),
+    ("unexpected document indicator", "yaml.quote"),
+    ("unknown escape character", "yaml.escape"),
+    ("did not find expected hexdecimal number", "yaml.escape"),
+    ("did not find expected key", "yaml.indentation"),
+    ("did not find expected '-' indicator", "yaml.indentation"),
+    ("block sequence entries are not allowed", "yaml.indentation"),
+    ("cannot start any token", "yaml.token"),
+    ("control characters are not allowed", "yaml.control"),
+    ("special characters are not allowed", "yaml.control"),
+)
+_TAB: Final = re.compile(r"[ -]*\t")  # before the first word of a line
+_UNPRINTABLE: Final = re.compile(r"[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def _describe_syntax(error: yaml.YAMLError, text: str) -> DocumentError:
+    """Say what is wrong where YAML cannot be parsed. YAML itself stops at the first error."""
     mark = getattr(error, "problem_mark", None)
-    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
-    reason = getattr(error, "problem", None) or getattr(error, "reason", None) or "it cannot be parsed"
-    return DocumentError(line, column, "", "syntax", f"this is not YAML: {reason}")
+    reason = str(getattr(error, "problem", None) or getattr(error, "reason", None) or "")
+    if mark is None:
+        position = _position_of(text, _UNPRINTABLE)
+        return syntax_error(*position, "yaml.control") if position else syntax_error(0, 0, "yaml.unknown")
+    line, column = mark.line + 1, mark.column + 1
+    lines = text.splitlines()
+    for number in (line, line - 1):  # a wrong indentation is often noticed on the line after it
+        if 0 < number <= len(lines) and (tab := _TAB.match(lines[number - 1])):
+            return syntax_error(number, tab.end(), "yaml.tab")
+    key = next((key for said, key in _SYNTAX if said in reason), "yaml.unknown")
+    if key == "yaml.token":
+        return syntax_error(
+            line, column, key, character=lines[line - 1][column - 1 : column] if line <= len(lines) else ""
+        )
+    return syntax_error(line, column, key)
+
+
+def _position_of(text: str, pattern: re.Pattern[str]) -> tuple[int, int] | None:
+    found = pattern.search(text)
+    if found is None:
+        return None
+    before = text[: found.start()]
+    return before.count("\n") + 1, len(before) - before.rfind("\n")
 
 
 def _refused(error: DocumentError) -> SourceDocument:

@@ -20,11 +20,13 @@ from service.domain.preview.lint import (
     lint_leftovers,
     lint_matches,
     lint_missing,
-    lint_spellings,
 )
 from service.domain.preview.population import Population
+from service.domain.preview.spellings import lint_own_spellings, lint_spellings
+from service.domain.preview.values import FieldValues, count_values, field_values, lint_values
 
 __all__ = [
+    "FieldValues",
     "LintWarning",
     "Population",
     "Preview",
@@ -34,17 +36,21 @@ __all__ = [
     "WriteCost",
     "check_guard",
     "check_limits",
+    "count_values",
     "describe_change",
     "describe_changes",
     "describe_warning",
     "diff_rules",
     "estimate_cost",
+    "field_values",
     "lint",
     "lint_coverage",
     "lint_leftovers",
     "lint_matches",
     "lint_missing",
+    "lint_own_spellings",
     "lint_spellings",
+    "lint_values",
     "preview",
     "publish_plan",
     "summarize_change",

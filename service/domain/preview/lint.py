@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from service.domain.customers import Customer, MissingField, MissingReason, fold
+from service.domain.customers import Customer, MissingField, MissingReason
 from service.domain.engine import (
     CompiledCondition,
     CompiledExpression,
@@ -20,7 +20,7 @@ from service.domain.engine import (
 from service.domain.explain import Translator, describe
 from service.domain.preview.boundaries import boundary_facts, iter_leaves
 from service.domain.preview.impact import Preview
-from service.domain.rules import FIELDS, AllOf, AnyOf, iter_conditions, strip_accents
+from service.domain.rules import FIELDS, AllOf, AnyOf, iter_conditions
 
 MANY: Final = 0.5  # of the customers
 FAR_DAYS: Final = 36_600  # by then every window has passed every date of a document
@@ -30,7 +30,8 @@ FAR_DAYS: Final = 36_600  # by then every window has passed every date of a docu
 class LintWarning:
     """One warning. Its text has the key `warning.<kind>`, with `params` as placeholders.
 
-    `rule` is the id of a rule or tier, '' for the whole document. `tag` names a level or a tag.
+    `rule` is the id of a rule or tier, '' for the whole document. `tag` names a level or a tag. The param `field` is a
+    field's name, and its label fills the placeholder.
     """
 
     kind: str
@@ -49,7 +50,7 @@ def lint(compiled: CompiledRules, *, today: int) -> tuple[LintWarning, ...]:
         for level in tier.levels:
             warnings += _lint_expression(level.when, tier.id, level.tag, today)
         warnings += _unreachable_levels(tier, today)
-    return (*warnings, *_similar_tags(compiled))
+    return tuple(warnings)
 
 
 def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning, ...]:
@@ -115,23 +116,6 @@ def lint_coverage(*, known: int, customers: int | None, org: str) -> tuple[LintW
     return (LintWarning("unseen", "", params={"count": customers - known, "all": customers, "org": org}),)
 
 
-def lint_spellings(compiled: CompiledRules, counts: Mapping[str, int]) -> tuple[LintWarning, ...]:
-    """Warn of tags that customers have in another spelling. `counts`: spelling -> customers that have it."""
-    warnings: list[LintWarning] = []
-    for rule in compiled.rule_set.all:
-        for tag in rule.tags if rule.enabled else ():
-            similar = {
-                spelling: count
-                for spelling, count in counts.items()
-                if spelling != tag.strip() and _accentless(spelling) == _accentless(tag)
-            }
-            if similar:
-                other = max(similar, key=lambda spelling: (similar[spelling], spelling))
-                params: dict[str, str | int] = {"other": other, "count": similar[other]}
-                warnings.append(LintWarning("spelling", rule.id, tag, params=params))
-    return tuple(warnings)
-
-
 def describe_warning(warning: LintWarning, *, translator: Translator, compiled: CompiledRules) -> str:
     """Return a warning as text, with the name of its rule and the conditions that it is about."""
     rule_set = compiled.rule_set
@@ -150,11 +134,6 @@ def describe_warning(warning: LintWarning, *, translator: Translator, compiled: 
     kind = "never.alone" if warning.kind == "never" and not others else warning.kind
     text = translator(f"warning.{kind}", tag=warning.tag, part=part, others=others, **params)
     return f"{titles.get(warning.rule, warning.rule)}: {text}" if warning.rule else text
-
-
-def _accentless(tag: str) -> str:
-    """Return a tag without case and accents: people mistake such tags for each other."""
-    return strip_accents(fold(tag))
 
 
 def _match_warning(count: int, customers: int) -> str:
@@ -238,13 +217,3 @@ def _unreachable_levels(tier: CompiledTier, today: int) -> Iterator[LintWarning]
         matching = [facts for facts in sample if level.matches(facts)]
         if matching and all(any(when.matches(facts) for when in higher) for facts in matching):
             yield LintWarning("level_never_wins", tier.id, level.tag, (level.when, *higher[-1:]))
-
-
-def _similar_tags(compiled: CompiledRules) -> Iterator[LintWarning]:
-    """Warn of two tags of the document that differ only by case or accents."""
-    first_spelling: dict[str, str] = {}
-    for rule in compiled.rule_set.all:
-        for tag in rule.tags:
-            other = first_spelling.setdefault(_accentless(tag), tag)
-            if other != tag:
-                yield LintWarning("own_spelling", rule.id, tag, params={"other": other})

@@ -22,16 +22,19 @@ from service.domain.rules.conditions import (
     children,
     iter_conditions,
 )
-from service.domain.rules.dependencies import RuleOrTier, direct_dependencies, find_cycle
 from service.domain.rules.document import (
     FOREVER,
     DowngradeAfter,
     LocalizedName,
     OrphanPolicy,
     Rule,
+    RuleOrTier,
     RuleSet,
+    TagSetter,
     Tier,
     TierLevel,
+    direct_dependencies,
+    find_cycle,
 )
 from service.domain.rules.fields import FIELDS, Field, FieldType
 from service.domain.rules.inheritance import (
@@ -42,8 +45,9 @@ from service.domain.rules.inheritance import (
     inherit,
     inherit_rollback,
 )
+from service.domain.rules.messages import Message, Words, message
 from service.domain.rules.operands import InvalidOperand, Operand, OperandType, strip_accents
-from service.domain.rules.operators import Operator
+from service.domain.rules.operators import OPERATORS, Operator
 from service.domain.rules.scalars import did_you_mean
 
 __all__ = [
@@ -51,6 +55,7 @@ __all__ = [
     "FOREVER",
     "LAST_DAY",
     "NO_INHERITANCE",
+    "OPERATORS",
     "AllOf",
     "AnyOf",
     "Calendar",
@@ -63,6 +68,7 @@ __all__ = [
     "Inheritance",
     "InvalidOperand",
     "LocalizedName",
+    "Message",
     "Not",
     "Operand",
     "OperandType",
@@ -71,8 +77,10 @@ __all__ = [
     "Rule",
     "RuleOrTier",
     "RuleSet",
+    "TagSetter",
     "Tier",
     "TierLevel",
+    "Words",
     "age",
     "calendar_for",
     "children",
@@ -85,6 +93,7 @@ __all__ = [
     "inherit_rollback",
     "iter_conditions",
     "make_day",
+    "message",
     "next_age_change",
     "next_anniversary",
     "strip_accents",

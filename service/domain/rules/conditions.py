@@ -5,12 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, ValidationInfo, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails
 
-from service.domain.rules.fields import FIELDS
+from service.domain.rules.fields import FIELD_SYNONYMS, FIELDS
+from service.domain.rules.fields import Field as RecordField
+from service.domain.rules.messages import Message, message
 from service.domain.rules.operands import InvalidOperand, Operand, OperandType, parse_operand
-from service.domain.rules.operators import OPERATORS, Operator
-from service.domain.rules.scalars import ConditionValue, Text, did_you_mean, validation_error
+from service.domain.rules.operators import OPERATOR_SYNONYMS, OPERATORS, Operator
+from service.domain.rules.scalars import ConditionValue, Text, closest_match, suggest, validation_error
 
 MAX_CONDITIONS: Final = 50
 MAX_DEPTH: Final = 4
@@ -45,31 +57,58 @@ class Condition(Model):
 
     @model_validator(mode="after")
     def _check_value(self, info: ValidationInfo) -> Condition:
-        _check_names(self)
         context = info.context if isinstance(info.context, dict) else {}
-        try:
-            # A condition without a document has no currency; check_consistency checks the amount again.
-            self.operand(context.get("currency", "USD"))
-        except InvalidOperand as exc:
-            missing = self.value is None and self.operator.operand_type is not OperandType.NONE
-            raise validation_error(
-                "missing" if missing else "bad_value",
-                f"'value' is missing: {exc}" if missing else str(exc),
-                at="" if missing else "value",
-            ) from None
+        # A condition without a document has no currency: USD accepts the decimals of every usual currency.
+        errors = list(_find_errors(self, context.get("currency", "USD")))
+        if errors:
+            raise ValidationError.from_exception_data("Condition", errors)
         return self
 
 
-def _check_names(condition: Condition) -> None:
-    """Refuse an unknown field, and an operator that the field's type does not have."""
-    field = FIELDS.get(condition.field)
+def _find_errors(condition: Condition, currency: str) -> Iterator[InitErrorDetails]:
+    """Find all errors of a condition at once. What follows a misspelled name is checked as if it were spelled right."""
+    field, op = FIELDS.get(condition.field), condition.op
     if field is None:
-        hint = did_you_mean(condition.field, FIELDS) or f"; use one of: {', '.join(FIELDS)}"
-        raise validation_error("unknown_field", f"unknown field '{condition.field}'{hint}", at="field")
+        meant = closest_match(condition.field, FIELDS, FIELD_SYNONYMS)
+        hint = suggest(meant) if meant else message("use_one_of", names=", ".join(FIELDS))
+        yield _error("unknown_field", message("unknown_field", name=condition.field[:80], hint=hint), "field")
+        field = FIELDS.get(meant)
+        if field is None:
+            return
     operators = OPERATORS[field.type]
-    if condition.op not in operators:
-        message = f"'{condition.op}' cannot be used with '{field.name}' ({field.type}); use one of: {', '.join(operators)}"
-        raise validation_error("bad_op", message + did_you_mean(condition.op, operators), at="op")
+    if op not in operators:
+        meant = closest_match(op, operators, OPERATOR_SYNONYMS)
+        yield _error(
+            "bad_op",
+            message(
+                "operator",
+                name=op[:80],
+                field=field.name,
+                type=message(f"type.{field.type}"),
+                operators=", ".join(operators),
+                hint=suggest(meant),
+            ),
+            "op",
+        )
+        op = meant
+    if op in operators:
+        yield from _find_value_errors(condition, field, operators[op].operand_type, currency)
+
+
+def _find_value_errors(
+    condition: Condition, field: RecordField, operand_type: OperandType, currency: str
+) -> Iterator[InitErrorDetails]:
+    try:
+        parse_operand(operand_type=operand_type, field=field, value=condition.value, currency=currency)
+    except InvalidOperand as exc:
+        if condition.value is None:
+            yield _error("missing", message("value_missing", expected=exc.message))
+        else:
+            yield _error("bad_value", exc.message, "value")
+
+
+def _error(kind: str, text: Message, at: str = "") -> InitErrorDetails:
+    return InitErrorDetails(type=validation_error(kind, text, at=at), input=None)
 
 
 class AllOf(Model):
@@ -111,7 +150,7 @@ Node = Annotated[
     Discriminator(
         _node_tag,
         custom_error_type="bad_condition",
-        custom_error_message="expected a condition (field, op, value) or a group (all, any, not)",
+        custom_error_message="condition",  # the key of the message
     ),
 ]
 
@@ -138,23 +177,3 @@ def iter_conditions(node: Expression) -> Iterator[Condition]:
         yield node
     for child in children(node):
         yield from iter_conditions(child)
-
-
-def depth(node: Expression) -> int:
-    """Count nested groups (all, any); a `not` counts only directly inside another `not`."""
-    depth_below = max(map(depth, children(node)), default=0)
-    is_double_negation = isinstance(node, Not) and isinstance(node.negated, Not)
-    return depth_below + (isinstance(node, AllOf | AnyOf) or is_double_negation)
-
-
-def check_limits(node: Expression) -> Expression:
-    """Refuse a tree with too many conditions or too many nested groups. The editor has the same limits."""
-    if (count := sum(1 for _ in iter_conditions(node))) > MAX_CONDITIONS:
-        raise validation_error(
-            "too_many", f"a rule can have at most {MAX_CONDITIONS} conditions, this one has {count}"
-        )
-    if (levels := depth(node)) > MAX_DEPTH:
-        raise validation_error(
-            "too_deep", f"groups can be nested at most {MAX_DEPTH} deep, these are nested {levels} deep"
-        )
-    return node

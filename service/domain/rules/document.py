@@ -1,13 +1,20 @@
-"""The rule document: rules, tiers and the rule set, kept exactly as authored."""
+"""The rule document: rules, tiers and the rule set, kept exactly as authored.
+
+A rule that reads a tag depends on the rules that set it: these are decided first.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Final, Literal
+from collections.abc import Iterable, Mapping
+from graphlib import CycleError, TopologicalSorter
+from typing import Annotated, Final, Literal, Protocol
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool
+from pydantic import BeforeValidator, Field, StrictBool
 
-from service.domain.rules.conditions import Expression, Model, Node, check_limits
-from service.domain.rules.operands import parse_duration_days
+from service.domain.customers import fold
+from service.domain.rules.conditions import Expression, Model, Node, iter_conditions
+from service.domain.rules.messages import message
+from service.domain.rules.operands import format_authored, parse_duration_days
 from service.domain.rules.scalars import (
     Currency,
     Duration,
@@ -16,6 +23,7 @@ from service.domain.rules.scalars import (
     TagText,
     Text,
     TimeZoneName,
+    check_text,
     did_you_mean,
     validation_error,
 )
@@ -27,7 +35,7 @@ FOREVER: Final = -1
 
 OwnershipScope = Literal["added", "all"]
 OrphanPolicy = Literal["leave", "remove"]
-When = Annotated[Node, AfterValidator(check_limits)]
+When = Node
 
 
 class LocalizedName(Model):
@@ -38,12 +46,16 @@ class LocalizedName(Model):
 
 
 def _parse_name(value: object) -> object:
-    if value is not None and not isinstance(value, str | dict | LocalizedName):
-        raise validation_error("bad_name", "expected a text, or {vi: …, en: …}")
-    return LocalizedName.model_validate(value) if isinstance(value, dict) else value
+    if isinstance(value, dict):
+        return LocalizedName.model_validate(value)
+    if isinstance(value, str):
+        return check_text(value)
+    if value is not None and not isinstance(value, LocalizedName):
+        raise validation_error("bad_name", message("name"))
+    return value
 
 
-Name = Annotated[LocalizedName | Text | None, BeforeValidator(_parse_name)]
+Name = Annotated[LocalizedName | str | None, BeforeValidator(_parse_name)]
 
 
 class RuleBase(Model):
@@ -99,14 +111,12 @@ class DowngradeAfter(Model):
 
 
 def _parse_downgrade(value: object) -> object:
-    if isinstance(value, str) and value not in {"at_once", "never"}:
-        suggestion = did_you_mean(value, ("at_once", "never"))
-        raise validation_error(
-            "bad_downgrade", f"expected at_once, never or {{after: 90 days}}, got {value!r}{suggestion}"
-        )
     if isinstance(value, dict):
         return DowngradeAfter.model_validate(value)
-    return value
+    if value in ("at_once", "never") or isinstance(value, DowngradeAfter):
+        return value
+    hint = did_you_mean(value, ("at_once", "never")) if isinstance(value, str) else ""
+    raise validation_error("bad_downgrade", message("downgrade", got=format_authored(value), hint=hint))
 
 
 Downgrade = Annotated[Literal["at_once", "never"] | DowngradeAfter, BeforeValidator(_parse_downgrade)]
@@ -159,3 +169,55 @@ class RuleSet(Model):
     def all(self) -> tuple[Rule | Tier, ...]:
         """All rules and tiers in document order, enabled or not."""
         return (*self.rules, *self.tiers)
+
+
+RuleOrTier = Rule | Tier
+
+
+class TagSetter(Protocol):
+    """What a rule or tier sets and reads. A part of an invalid document may stand for it."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def tags(self) -> tuple[str, ...]: ...
+
+    @property
+    def expressions(self) -> tuple[Expression, ...]: ...
+
+
+def direct_dependencies(rules: Iterable[TagSetter]) -> dict[str, set[str]]:
+    """Return, by id, the ids of the rules and tiers that must be decided before each rule and tier."""
+    rules = tuple(rules)
+    setters: dict[str, set[str]] = {}
+    for rule in rules:
+        for tag in rule.tags:
+            setters.setdefault(fold(tag), set()).add(rule.id)
+    dependencies: dict[str, set[str]] = {}
+    for rule in rules:
+        dependencies.setdefault(rule.id, set()).update(_rules_read_by(rule, setters))
+    return dependencies
+
+
+def _rules_read_by(rule: TagSetter, setters: Mapping[str, set[str]]) -> set[str]:
+    """`is_empty` reads every tag except the rule's own tags: otherwise the rule would undo itself."""
+    own = {fold(tag) for tag in rule.tags}
+    ids: set[str] = set()
+    for expression in rule.expressions:
+        for condition in iter_conditions(expression):
+            if condition.field != "tags":
+                continue
+            listed = condition.value if isinstance(condition.value, tuple) else None
+            keys = setters.keys() - own if listed is None else {fold(str(tag)) for tag in listed}
+            ids.update(*(setters.get(key, set()) for key in keys))
+    return ids
+
+
+def find_cycle(rules: Iterable[TagSetter]) -> tuple[str, ...]:
+    """Return the ids of one dependency cycle, starting and ending with the same id; empty if there is none."""
+    try:
+        TopologicalSorter(direct_dependencies(rules)).prepare()
+    except CycleError as exc:
+        return tuple(exc.args[1])
+    return ()

@@ -75,3 +75,26 @@ _ALL: Final = (
 )
 
 FIELDS: Final[Mapping[str, Field]] = {field.name: field for field in _ALL}
+
+# A word that authors write for a field -> the fields that they may mean.
+FIELD_SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys(
+        ("spent", "total", "total_paid", "revenue", "amount", "chi_tieu", "tong_chi_tieu"), ("total_spent",)
+    ),
+    **dict.fromkeys(("average_order", "average_order_value", "aov"), ("avg_order_value",)),
+    **dict.fromkeys(("orders", "order_count", "total_orders", "so_don", "so_don_hang"), ("orders_count",)),
+    **dict.fromkeys(("last_order", "last_order_at", "last_purchase"), ("last_order_date",)),
+    **dict.fromkeys(("created", "created_on", "created_date", "signup_date"), ("created_at",)),
+    **dict.fromkeys(("birth_date", "date_of_birth", "dob", "sinh_nhat"), ("birthday",)),
+    **dict.fromkeys(("marketing", "subscribed", "newsletter"), ("accepts_marketing",)),
+    **dict.fromkeys(("sex", "gioi_tinh"), ("gender",)),
+    **dict.fromkeys(("status", "account_state", "trang_thai"), ("state",)),
+    **dict.fromkeys(("group_name", "customer_group", "segment", "nhom"), ("group",)),
+    **dict.fromkeys(("city", "province_code", "region", "tinh", "thanh_pho"), ("province",)),
+    **dict.fromkeys(("mail", "email_address"), ("email",)),
+    **dict.fromkeys(("phone_number", "mobile", "sdt"), ("phone",)),
+    **dict.fromkeys(("notes", "ghi_chu"), ("note",)),
+    **dict.fromkeys(("name", "full_name", "ten"), ("first_name",)),
+    **dict.fromkeys(("surname", "family_name", "ho"), ("last_name",)),
+    **dict.fromkeys(("label", "labels", "nhan"), ("tags",)),
+}

@@ -9,8 +9,7 @@ from typing import Final
 
 import msgspec
 
-from service.domain.rules.dependencies import RuleOrTier, direct_dependencies
-from service.domain.rules.document import OrphanPolicy, RuleSet
+from service.domain.rules.document import OrphanPolicy, RuleOrTier, RuleSet, direct_dependencies
 
 
 @dataclass(frozen=True, slots=True)

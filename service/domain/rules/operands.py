@@ -22,6 +22,7 @@ from service.domain.customers import (
     to_ten_thousandths,
 )
 from service.domain.rules.fields import Field
+from service.domain.rules.messages import Message, Param, message
 
 Scalar = bool | int | float | Decimal | str
 AuthoredValue = Scalar | tuple[Scalar, ...] | None
@@ -68,7 +69,11 @@ class OperandType(StrEnum):
 
 
 class InvalidOperand(ValueError):
-    """A value that its operator cannot use; the message says what is expected."""
+    """A value that its operator cannot use; `message` says what is expected."""
+
+    def __init__(self, key: str, /, **params: Param) -> None:
+        self.message = message(key, **params)
+        super().__init__(str(self.message))
 
 
 def parse_operand(*, operand_type: OperandType, field: Field, value: AuthoredValue, currency: str) -> Operand:
@@ -78,7 +83,7 @@ def parse_operand(*, operand_type: OperandType, field: Field, value: AuthoredVal
     """
     if operand_type is OperandType.NONE:
         if value is not None:
-            raise InvalidOperand("this operator takes no value; leave 'value' out")
+            raise InvalidOperand("no_value")
         return None
     return _PARSERS[operand_type](field, value, currency)
 
@@ -86,17 +91,18 @@ def parse_operand(*, operand_type: OperandType, field: Field, value: AuthoredVal
 def _amount(_: Field, value: AuthoredValue, currency: str) -> int:
     if isinstance(value, str):
         amount = parse_amount(value)
-        expected = "a number" if amount is None else f"a number: {format_plain(amount)}"
-        raise InvalidOperand(f"write the amount as {expected} (got the text {value!r})")
+        if amount is None:
+            raise InvalidOperand("amount", got=format_authored(value))
+        raise InvalidOperand("amount.text", got=format_authored(value), number=format_plain(amount))
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise InvalidOperand("write the amount as a number, such as 10_000_000")
+        raise InvalidOperand("amount", got=format_authored(value))
     number = value if isinstance(value, Decimal) else Decimal(repr(value))
     if not isinstance(value, int):
         _check_decimals(number, currency)
     try:
         return to_ten_thousandths(number)
     except ValueError as exc:
-        raise InvalidOperand(str(exc)) from exc
+        raise InvalidOperand("number_too_large") from exc
 
 
 def _check_decimals(number: Decimal, currency: str) -> None:
@@ -104,19 +110,20 @@ def _check_decimals(number: Decimal, currency: str) -> None:
     digits = CURRENCY_EXPONENTS.get(currency, DEFAULT_EXPONENT)
     exponent = number.as_tuple().exponent
     if not isinstance(exponent, int):
-        raise InvalidOperand("write the amount as a number, such as 10_000_000")
+        raise InvalidOperand("amount", got=str(number))
     if not digits:
-        suggestion = f"; did you mean {format_plain(number.scaleb(-exponent))}?" if exponent == -3 else ""
-        raise InvalidOperand(f"{currency} has no decimals: write a whole number without a point{suggestion}")
+        meant = format_plain(number.scaleb(-exponent)) if exponent == -3 else ""
+        hint = message("did_you_mean", word=meant) if meant else ""
+        raise InvalidOperand("no_decimals", currency=currency, hint=hint)
     if -exponent > digits:
-        raise InvalidOperand(f"{currency} has {digits} decimals, not {-exponent}")
+        raise InvalidOperand("too_many_decimals", currency=currency, limit=digits, count=-exponent)
 
 
 def _integer(_: Field, value: AuthoredValue, __: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise InvalidOperand(f"expected a whole number, got {format_authored(value)}")
+        raise InvalidOperand("whole_number", got=format_authored(value))
     if abs(value) > MAX_ID:
-        raise InvalidOperand("the number is too large")
+        raise InvalidOperand("number_too_large")
     return value
 
 
@@ -125,10 +132,10 @@ def _range(
 ) -> Callable[[Field, AuthoredValue, str], tuple[int, int]]:
     def parse_range(field: Field, value: AuthoredValue, currency: str) -> tuple[int, int]:
         if not isinstance(value, tuple) or len(value) != 2:
-            raise InvalidOperand("expected a list of two numbers, the lower one first, such as [1, 5]")
+            raise InvalidOperand("range")
         low, high = parse(field, value[0], currency), parse(field, value[1], currency)
         if low > high:
-            raise InvalidOperand("the first number is larger than the second")
+            raise InvalidOperand("range.order")
         return low, high
 
     return parse_range
@@ -137,9 +144,7 @@ def _range(
 def _duration(_: Field, value: AuthoredValue, __: str) -> int:
     days = parse_duration_days(value) if isinstance(value, str) else None
     if days is None:
-        raise InvalidOperand(
-            f"expected a duration such as '90 days' or '90 ngày', got {format_authored(value)}"
-        )
+        raise InvalidOperand("duration", got=format_authored(value))
     return days
 
 
@@ -149,32 +154,32 @@ def _date(_: Field, value: AuthoredValue, __: str) -> int:
             return date.fromisoformat(value).toordinal()
     except ValueError:
         pass  # 30 February: refused below, like any other text that is not a date
-    raise InvalidOperand(f"expected a date such as 2026-07-01 (year-month-day), got {format_authored(value)}")
+    raise InvalidOperand("date", got=format_authored(value))
 
 
 def _month(_: Field, value: AuthoredValue, __: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 12:
-        raise InvalidOperand(f"expected a month from 1 to 12, got {format_authored(value)}")
+        raise InvalidOperand("month", got=format_authored(value))
     return value
 
 
 def _boolean(_: Field, value: AuthoredValue, __: str) -> int:
     if not isinstance(value, bool):
-        raise InvalidOperand("expected true or false")
+        raise InvalidOperand("boolean")
     return value
 
 
 def _choice(field: Field, value: AuthoredValue, _: str) -> frozenset[int] | frozenset[str]:
     if isinstance(value, tuple):
-        raise InvalidOperand("expected a single value; use 'in' or 'not_in' for a list")
+        raise InvalidOperand("single_value")
     return _choice_list(field, (value,) if value is not None else (), "")
 
 
 def _choice_list(field: Field, value: AuthoredValue, _: str) -> frozenset[int] | frozenset[str]:
     if not isinstance(value, tuple):
-        raise InvalidOperand(f"expected a list, such as [{format_authored(value)}]")
+        raise InvalidOperand("list", got=format_authored(value))
     if not value:
-        raise InvalidOperand("expected at least one value")
+        raise InvalidOperand("list.empty")
     if field.name == "gender":
         return frozenset(map(_gender, value))
     return frozenset(map(_key, value))
@@ -184,44 +189,46 @@ def _gender(value: Scalar) -> int:
     if isinstance(value, str) and fold(value) in GENDERS:
         return GENDERS[fold(value)]
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= 9:
-        raise InvalidOperand(f"expected male (1) or female (0), got {format_authored(value)}")
+        raise InvalidOperand("gender", got=format_authored(value))
     return value
 
 
 def _key(value: Scalar) -> str:
     """Fold a text; raises InvalidOperand."""
     if not isinstance(value, str):
-        raise InvalidOperand(f"expected a text, got {format_authored(value)}; put it in quotes: '{value}'")
+        raise InvalidOperand("text.quote", value=str(format_authored(value)))
     if not (key := fold(value)):
-        raise InvalidOperand("expected a text that is not empty")
+        raise InvalidOperand("text.empty")
     return key
 
 
 def _text(_: Field, value: AuthoredValue, __: str) -> str:
     if isinstance(value, tuple) or value is None:
-        raise InvalidOperand("expected a single text")
+        raise InvalidOperand("single_text")
     return _key(value)
 
 
 def _tag_list(_: Field, value: AuthoredValue, __: str) -> frozenset[str]:
     if not isinstance(value, tuple):
-        raise InvalidOperand(f"expected a list of tags, such as [{format_authored(value)}]")
+        raise InvalidOperand("tag_list", got=format_authored(value))
     if not value:
-        raise InvalidOperand("expected at least one tag")
+        raise InvalidOperand("tag_list.empty")
     if any(isinstance(tag, str) and "," in tag for tag in value):
-        raise InvalidOperand("a tag cannot contain a comma; write the tags as a list")
+        raise InvalidOperand("tag_list.comma")
     return frozenset(map(_key, value))
 
 
-def format_authored(value: object) -> str:
+def format_authored(value: object) -> str | Message:
     """Format a value for a message as its author wrote it, shortened."""
     if value is None:
-        return "nothing"
+        return message("got.nothing")
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, list | tuple):
-        return "a list"
-    return repr(value[:40]) if isinstance(value, str) else str(value)[:40]
+        return message("got.list")
+    if isinstance(value, dict):
+        return message("got.mapping")
+    return f"'{value[:40]}'" if isinstance(value, str) else str(value)[:40]
 
 
 _PARSERS: Final[Mapping[OperandType, Callable[[Field, AuthoredValue, str], Operand]]] = {

@@ -187,3 +187,39 @@ OPERATORS: Final[Mapping[FieldType, Mapping[str, Operator]]] = {
     field_type: {operator.name: operator for operator in _ALL if operator.field_type is field_type}
     for field_type in FieldType
 }
+
+# A word that authors write for an operator -> the operators that they may mean; the first that the field has counts.
+OPERATOR_SYNONYMS: Final[Mapping[str, tuple[str, ...]]] = {
+    **dict.fromkeys((">=", "gte", "ge", "min", "from"), ("at_least", "after", "within_last")),
+    **dict.fromkeys((">", "gt", "greater_than", "more", "above", "over"), ("more_than", "after")),
+    **dict.fromkeys(("<=", "lte", "le", "max", "up_to"), ("at_most", "before")),
+    **dict.fromkeys(("<", "lt", "less", "below", "under", "fewer_than"), ("less_than", "before")),
+    **dict.fromkeys(("=", "==", "eq", "equal", "equals"), ("is", "has_any", "month_is")),
+    **dict.fromkeys(("!=", "<>", "ne", "not", "not_equal", "not_equals"), ("is_not", "has_none")),
+    **dict.fromkeys(
+        ("is", "in", "any", "has", "contains", "includes", "one_of", "any_of"),
+        ("in", "has_any", "contains", "is"),
+    ),
+    **dict.fromkeys(("all", "all_of", "contains_all"), ("has_all",)),
+    **dict.fromkeys(
+        ("is_not", "not_in", "none", "none_of", "has_not", "not_has", "not_contains", "excludes"),
+        ("not_in", "has_none", "not_contains", "is_not"),
+    ),
+    **dict.fromkeys(("has_any", "has_all"), ("in", "is", "contains")),
+    **dict.fromkeys(("has_none",), ("not_in", "is_not", "not_contains")),
+    **dict.fromkeys(
+        ("less_than_ago", "less_than", "at_most", "in_last", "within", "last", "newer_than", "since"),
+        ("within_last", "in_next"),
+    ),
+    **dict.fromkeys(("more_than", "at_least", "older_than", "ago", "not_within_last"), ("more_than_ago",)),
+    **dict.fromkeys(("within_next", "next", "within_last", "in_days"), ("in_next",)),
+    **dict.fromkeys(("month", "in_month"), ("month_is",)),
+    **dict.fromkeys(("is_today",), ("today",)),
+    **dict.fromkeys(("is_null", "null", "empty", "blank", "missing", "not_exists"), ("is_empty",)),
+    **dict.fromkeys(
+        ("is_not_null", "not_null", "not_empty", "exists", "is_set", "is_known"), ("is_not_empty",)
+    ),
+    **dict.fromkeys(("begins_with", "prefix"), ("starts_with",)),
+    **dict.fromkeys(("suffix",), ("ends_with",)),
+    **dict.fromkeys(("range", "in_range"), ("between",)),
+}

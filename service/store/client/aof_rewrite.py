@@ -74,7 +74,7 @@ async def rewrite_after_erasure(redis: RedisClient, *, min_interval_ms: int = MI
 
 
 async def _rewrite(redis: RedisClient, *, started_ms: int) -> bool:
-    info: dict[str, Any] = await redis.info("persistence")
+    info: dict[str, Any] = await redis.info(section="persistence")
     if info.get("aof_enabled"):
         if _is_running(info):  # it may have begun before the erasure
             return False
@@ -84,7 +84,7 @@ async def _rewrite(redis: RedisClient, *, started_ms: int) -> bool:
             await redis.hset(STATE, "refused", str(exc)[:200])
             return False
         async with asyncio.timeout(TIMEOUT_S):
-            while _is_running(info := await redis.info("persistence")):  # noqa: ASYNC110  # the server tells nobody
+            while _is_running(info := await redis.info(section="persistence")):  # noqa: ASYNC110  # the server tells nobody
                 await asyncio.sleep(POLL_INTERVAL_S)
         if info.get("aof_last_bgrewrite_status") != "ok":
             return False

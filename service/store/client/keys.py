@@ -18,7 +18,6 @@ A key without a lifetime below does not expire.
     {p}erased_ms                  number: when data of this partition was last erased, in ms
     {p}aof_rewrite                hash (partition 0): rewritten_ms, refused: the last rewrite of the append-only file
     {p}aof_rewrite_lock           string (partition 0): set while a worker waits for a rewrite; 11 min
-    {p}rejected:{minute}          hash: rejected webhooks by org and reason; 1 day
     {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
     {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
@@ -53,6 +52,9 @@ A key without a lifetime below does not expire.
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
     {shop}deliveries_by_customer:{customer}
                                   list: ids of a customer's last 50 deliveries; RETENTION_DAYS
+    {shop}rejections              hash: refused webhooks by reason since the last accepted one: count, first_ms, last_ms;
+                                  7 days. The shop `-` stands for all that are not configured
+    {shop}orgs                    hash, of the shop `unknown` only: signed webhooks of shops that are not configured; 7 days
     {shop}rejection_streak        sorted set: webhooks rejected since the last accepted one; 1 day
     {shop}delivery_ids:{day}      set: identities of deliveries, which label repeats; 3 days
     {shop}ledger                  stream: every tag that we added or removed; 400 days

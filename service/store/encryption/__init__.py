@@ -14,14 +14,18 @@ from service.store.encryption.data_keys import (
     queue_save,
     rewrap,
 )
+from service.store.encryption.key_status import KeyStatus, KeyUse, key_status
 from service.store.encryption.keyring import KeyRing
 
 __all__ = [
     "DataKeys",
     "KeyRing",
+    "KeyStatus",
+    "KeyUse",
     "ShopCipher",
     "WrappedKey",
     "delete_unreadable",
+    "key_status",
     "list_wrapped",
     "new_data_key",
     "open_cipher",

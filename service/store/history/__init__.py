@@ -6,6 +6,7 @@ from service.store.history import audit_log, deliveries, drift, ledger, rejectio
 from service.store.history.audit_log import AuditEntry, AuditRow, Verification
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, trim_unknown_shop
 from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
+from service.store.history.rejections import ShopWebhooks, Tally, WebhookReport, load_webhook_report
 from service.store.history.retention import apply_retention
 
 __all__ = [
@@ -15,13 +16,17 @@ __all__ = [
     "Delivery",
     "LedgerEntry",
     "LedgerRow",
+    "ShopWebhooks",
+    "Tally",
     "Verification",
+    "WebhookReport",
     "apply_retention",
     "audit_log",
     "deliveries",
     "drift",
     "encode_entry",
     "ledger",
+    "load_webhook_report",
     "prior_state",
     "rejections",
     "to_undo_record",

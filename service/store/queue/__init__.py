@@ -9,7 +9,7 @@ from service.store.queue.erasure import erase_customer
 from service.store.queue.lease import BATCH_SIZE, LEASE_MS, LeaseLost, LeaseManager, ShopLease, WriteDenied
 from service.store.queue.rate_limiter import LEAK_PER_S, NOT_SENT, Denied, Granted, Permit, RateLimiter
 from service.store.queue.settlement import DeadLetterDraft, Mark, Outcome, Settlement
-from service.store.queue.stats import ALL_QUEUES, ShopBacklog, count_due, load_backlogs
+from service.store.queue.stats import ALL_QUEUES, STATES, ShopBacklog, count_due, load_backlogs
 from service.store.queue.wakeup import DRAIN_JOB, wake_shop
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "LEASE_MS",
     "MAX_EVENTS",
     "NOT_SENT",
+    "STATES",
     "DeadLetter",
     "DeadLetterDraft",
     "Denied",

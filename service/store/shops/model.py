@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 from service.domain.customers import OrgId
 from service.errors import Refused
+from service.runtime import address_problem
 from service.store.encryption import ShopCipher
 from service.store.shops.first_look import FirstLook
 
@@ -16,7 +17,6 @@ Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
 DEFAULT_CURRENCY: Final = "VND"
 MAX_RESERVE: Final = 30  # of the bucket's 80 calls
-LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
 NO_CIPHER: Final = ShopCipher(OrgId(""), {})  # of a shop that was not loaded from the store
 
 
@@ -55,15 +55,12 @@ def validate(shop: Shop) -> None:
 
 
 def _checks(shop: Shop) -> list[tuple[str, bool]]:
-    parts = urlsplit(shop.api_url)
-    host = parts.hostname or ""
-    is_local = host in LOOPBACK or "." not in host  # this machine, or a container such as `sandbox`
-    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    address = address_problem(shop.api_url)
     return [
         ("the org id has digits only, as in X-Haravan-Org-Id", shop.org.isascii() and shop.org.isdigit()),
         ("the name is empty", bool(shop.name.strip())),
         ("the dialect is omni or admin", shop.dialect in ("omni", "admin")),
-        ("the API address starts with https:// (http:// only for this machine)", is_safe and bool(host)),
+        (f"the API address cannot be used: {address}", not address),
         ("the token is empty", bool(shop.token.strip())),
         (
             f"there is no time zone {shop.timezone!r}; write one such as {DEFAULT_TIMEZONE}",

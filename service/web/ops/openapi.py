@@ -43,13 +43,18 @@ operations: the answer has the run, and `runs/{run}` has its progress.
 
 
 class RuleProblem(ResponseModel, frozen=True):
-    """One error of a rules document. `line` and `column` count from 1; both are 0 if the document is an object."""
+    """One error of a rules document. `line` and `column` count from 1; both are 0 if the document is an object.
+
+    `path` counts from 0. `rule` is the name of the rule or tier, `messages` has the message in every language.
+    """
 
     line: int
     column: int
     path: str
     kind: str
+    rule: str
     message: str
+    messages: dict[str, str]
     part: str
 
 

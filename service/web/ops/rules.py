@@ -241,14 +241,19 @@ BAD_RULES_EXAMPLE: Final[dict[str, Any]] = {
     "type": "about:blank",
     "title": "Bad Request",
     "status": 400,
-    "detail": "line 3, column 26  rules.0.when: unknown field 'total_spend'; did you mean 'total_spent'?",
+    "detail": "line 3, column 26: rule 1 “Khách VIP”: unknown field 'total_spend'; did you mean 'total_spent'?",
     "problems": [
         {
             "line": 3,
             "column": 26,
             "path": "rules.0.when",
             "kind": "unknown_field",
+            "rule": "Khách VIP",
             "message": "unknown field 'total_spend'; did you mean 'total_spent'?",
+            "messages": {
+                "vi": "không có trường 'total_spend'; có phải ý bạn là 'total_spent'?",
+                "en": "unknown field 'total_spend'; did you mean 'total_spent'?",
+            },
             "part": "field",
         }
     ],

@@ -21,6 +21,7 @@ from service.domain.sync import (
     delivery_id,
     encode_delivery,
     has_signature_format,
+    is_compressed,
     mark_cause,
     normalize_topic,
     parse_delivery,
@@ -37,6 +38,9 @@ from service.web.webhooks.shop_cache import ShopCache, WebhookShop
 PATH: Final = "/webhooks/haravan"
 MAX_ORG_DIGITS: Final = 19
 MAX_UNFINISHED: Final = 64 * 1024 * 1024  # bytes of incomplete bodies, all requests together
+SMALL_BODY: Final = (
+    64 * 1024
+)  # bytes; never refused, as all connections together hold at most 60 MiB of such bodies
 
 ACCEPTED_START: Final = {
     "type": "http.response.start",
@@ -45,7 +49,9 @@ ACCEPTED_START: Final = {
 }
 ACCEPTED_BODY: Final = {"type": "http.response.body", "body": b""}
 RETRY_AFTER: Final = (b"retry-after", b"1")
+ACCEPT_ENCODING: Final = (b"accept-encoding", b"identity")  # in an answer: RFC 9110, 12.5.3
 CLOSE: Final = (b"connection", b"close")
+GZIP: Final = b"\x1f\x8b"
 
 
 class WebhookHeaders(NamedTuple):
@@ -116,7 +122,7 @@ class WebhookEndpoint:
             await self.accept(headers, body)
         except _Rejected as exc:
             if exc.reason is RejectionReason.CONTENT_ENCODING:
-                await _answer(send, 415, b"send the body without Content-Encoding")
+                await _answer(send, 415, b"send the body uncompressed", ACCEPT_ENCODING)
             else:
                 await _answer(send, 401, b"not signed by Haravan")
         except _UnusableBody as exc:
@@ -148,8 +154,15 @@ class WebhookEndpoint:
             secrets = shop.secrets if shop else self._shops.app_secrets
             digest = signature_digest(body, headers.signature, secrets)
             if digest is None:
-                raise self._rejected(RejectionReason.BAD_SIGNATURE, shop)
+                compressed = body.startswith(GZIP)  # its signature may be that of the uncompressed body
+                raise self._rejected(
+                    RejectionReason.CONTENT_ENCODING if compressed else RejectionReason.BAD_SIGNATURE, shop
+                )
         event = build_event(headers, body, org=org, shop=shop, digest=digest)
+        if event.note == IgnoredReason.UNREADABLE and is_compressed(body):
+            raise self._rejected(RejectionReason.CONTENT_ENCODING, shop)
+        if shop is None:
+            self._rejections.record_unknown_shop(org)
         error = await self._ingest.submit(
             shop.org if shop else UNKNOWN_SHOP, event, topic=topic_label(headers.topic)
         )
@@ -159,7 +172,7 @@ class WebhookEndpoint:
     def _check_headers(self, headers: WebhookHeaders) -> None:
         """Reject what can be rejected before the body arrives: anyone can send half a request and withhold the rest."""
         if headers.encoding and headers.encoding != b"identity":
-            raise self._rejected(RejectionReason.CONTENT_ENCODING, None)
+            raise self._rejected(RejectionReason.CONTENT_ENCODING, self._shops.get(headers.org))
         if not has_signature_format(headers.signature):
             reason = RejectionReason.BAD_SIGNATURE if headers.signature else RejectionReason.NO_SIGNATURE
             raise self._rejected(reason, self._shops.get(headers.org))
@@ -190,7 +203,7 @@ class WebhookEndpoint:
                     raise _UnusableBody(413, "body_too_large")
                 if not message.get("more_body"):
                     return b"".join(pieces)
-                if self._unfinished > self._max_unfinished:
+                if size > SMALL_BODY and self._unfinished > self._max_unfinished:
                     raise _UnusableBody(503, "overloaded")
                 message = await receive()
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Mapping
 from itertools import count
 from typing import Final
@@ -16,9 +16,10 @@ from redis.exceptions import RedisError
 from service.alerts import NO_SHOP, Alerts
 from service.domain.customers import OrgId
 from service.domain.sync import RejectionReason
-from service.store.history import rejections
+from service.store.history import Tally, rejections
 from service.web.webhooks.metrics import WebhookMetrics
 
+MAX_PENDING_ORGS: Final = 500  # the org header is not signed
 MAX_STREAK: Final = 5  # rejections in a row; Haravan deletes the subscription after 19 (haravan.md, Webhooks)
 
 
@@ -45,7 +46,8 @@ class RejectionTracker:
         self._pending: dict[
             OrgId, deque[float]
         ] = {}  # times of each shop's latest rejections since the last flush
-        self._counts: Counter[tuple[int, str, str]] = Counter()  # (minute, org, reason), not stored yet
+        self._rejected: dict[str, dict[str, Tally]] = {}  # by org and reason, not stored yet
+        self._unknown: dict[str, Tally] = {}  # by org, not stored yet
         self._logged: dict[tuple[str, str], int] = {}  # minute of the last line, by org and reason
 
     def record(self, reason: RejectionReason, *, org: OrgId | None) -> None:
@@ -54,25 +56,51 @@ class RejectionTracker:
         now = self._clock()
         minute = int(now // 60)
         self._metrics.rejected.labels(reason).inc()
-        self._counts[minute, shop, reason] += 1
+        _merge(self._rejected.setdefault(shop, {}), {reason: self._single()})
         if self._logged.get((shop, reason)) != minute:
             self._logged[shop, reason] = minute
             structlog.get_logger().warning("webhook_rejected", org=shop, reason=reason)
+            self._alert(reason, org)
+        if org is not None and reason not in (RejectionReason.NO_SECRET, RejectionReason.CONTENT_ENCODING):
+            self._pending.setdefault(org, deque(maxlen=MAX_STREAK)).append(now)
+
+    def _alert(self, reason: RejectionReason, org: OrgId | None) -> None:
+        """Raise the alert of a reason that one webhook proves. Wrong signatures need a streak, because anyone can send one."""
         if reason == RejectionReason.NO_SECRET:
             self._alerts.raise_alert(
-                "webhook_secret_missing", "webhooks arrive, and no secret is set to verify them", org=shop
+                "webhook_secret_missing",
+                "webhooks arrive, and no secret is set to verify them",
+                org=org or NO_SHOP,
             )
-        elif org is not None:
-            self._pending.setdefault(org, deque(maxlen=MAX_STREAK)).append(now)
+        elif reason == RejectionReason.CONTENT_ENCODING and org is not None:
+            self._alerts.raise_alert(
+                "webhook_compressed",
+                "webhooks arrive compressed (gzip, deflate or br) and are refused with 415: nobody can read them. "
+                "Does a proxy in front of this service compress requests? Switch it off",
+                org=org,
+            )
+
+    def record_unknown_shop(self, org: str) -> None:
+        """Count a signed webhook of a shop that is not configured; "" is one without an org."""
+        if len(self._unknown) < MAX_PENDING_ORGS or org in self._unknown:
+            _merge(self._unknown, {org or NO_SHOP: self._single()})
+
+    def _single(self) -> Tally:
+        now_ms = int(self._clock() * 1000)
+        return Tally(1, now_ms, now_ms)
 
     async def flush(self) -> None:
         """Store the counts and check the streaks. If Redis is down they are kept for the next flush."""
-        counts, self._counts = self._counts, Counter()
         pending, self._pending = self._pending, {}
+        rejected, self._rejected = self._rejected, {}
+        unknown, self._unknown = self._unknown, {}
         try:
-            if counts:
-                await rejections.add_counts(self._redis, counts)
-                counts = Counter()
+            while rejected:
+                await rejections.add_rejections(self._redis, *next(iter(rejected.items())))
+                del rejected[next(iter(rejected))]
+            if unknown:
+                await rejections.add_unknown_shops(self._redis, unknown)
+                unknown = {}
             while pending:
                 org, moments = pending.popitem()
                 try:
@@ -81,8 +109,7 @@ class RejectionTracker:
                     pending[org] = moments
                     raise
         except (RedisError, OSError):
-            self._counts += counts
-            self._restore(pending)
+            self._restore(pending, rejected, unknown)
 
     async def _check_streak(self, org: OrgId, moments: deque[float]) -> None:
         now = self._clock()
@@ -102,7 +129,20 @@ class RejectionTracker:
                 org=org,
             )
 
-    def _restore(self, pending: Mapping[OrgId, deque[float]]) -> None:
+    def _restore(
+        self,
+        pending: Mapping[OrgId, deque[float]],
+        rejected: Mapping[str, Mapping[str, Tally]],
+        unknown: Mapping[str, Tally],
+    ) -> None:
         for org, moments in pending.items():
             moments.extend(self._pending.get(org, ()))
             self._pending[org] = moments
+        for shop, tallies in rejected.items():
+            _merge(self._rejected.setdefault(shop, {}), tallies)
+        _merge(self._unknown, unknown)
+
+
+def _merge(into: dict[str, Tally], tallies: Mapping[str, Tally]) -> None:
+    for name, tally in tallies.items():
+        into[name] = into[name] + tally if name in into else tally

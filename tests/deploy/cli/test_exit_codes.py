@@ -11,12 +11,19 @@ from tests.deploy.cli.environment import (
 
 FAILURES: list[tuple[str, tuple[str, ...], dict[str, str], int, str]] = [
     ("a shop that is not there", ("rules", "show", "7"), {}, 1, "there is no shop 7"),
-    ("an org with letters", ("shops", "pause", "abc"), {}, 1, "only digits"),
-    ("an id with letters", ("customers", "get", ORG, "x"), {}, 1, "not a customer id"),
-    ("a moment that is none", ("deliveries", ORG, "--since", "gestern"), {}, 1, "there is no shop"),
+    ("an org with letters", ("shops", "pause", "abc"), {}, 2, "only digits"),
+    ("an id with letters", ("customers", "get", ORG, "x"), {}, 2, "not a customer id"),
+    ("a time that cannot be read", ("deliveries", ORG, "--since", "gestern"), {}, 1, "there is no shop"),
+    ("a field that does not exist", ("rules", "values", ORG, "provinc"), {}, 2, "did you mean 'province'?"),
     ("an unknown command", ("tags",), {}, 2, "No such command"),
     ("a setting that is wrong", ("shops", "list"), {"PORT": "x"}, 2, "PORT: a whole number"),
-    ("a store that is away", ("shops", "list"), {"REDIS_URL": "redis://127.0.0.1:1/0"}, 3, "does not answer"),
+    (
+        "Redis that does not answer",
+        ("shops", "list"),
+        {"REDIS_URL": "redis://127.0.0.1:1/0"},
+        3,
+        "does not answer",
+    ),
     ("a file that is not there", ("rules", "check", "no.yaml"), {}, 1, "No such file or directory: no.yaml"),
     ("no settings file", ("--env-file", "no.env", "shops", "list"), {}, 2, "there is no settings file"),
 ]

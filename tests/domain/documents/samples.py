@@ -8,6 +8,8 @@ import pytest
 
 from service.domain.documents.errors import DocumentError, InvalidRules
 from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.explain import Language
+from service.locales import translator_for
 
 
 def problems(text: str) -> tuple[DocumentError, ...]:
@@ -43,4 +45,9 @@ def kinds(doc: object) -> list[str]:
 def messages(doc: object) -> list[str]:
     with pytest.raises(InvalidRules) as caught:
         validate_rules(doc)
-    return [str(problem) for problem in caught.value.problems]
+    return caught.value.text(translator_for("en")).splitlines()
+
+
+def texts(text: str, language: Language = "en") -> list[str]:
+    """The errors of a text, as people see them."""
+    return [problem.text(translator_for(language)) for problem in problems(text)]

@@ -16,7 +16,8 @@ from service.domain.documents.errors import InvalidRules
 from service.domain.documents.parser import parse_rules, validate_rules
 from service.domain.rules.document import RuleSet
 from service.errors import MalformedData
-from tests.domain.documents.samples import document, kinds, problems, rule, tagged, tier
+from service.locales import translator_for
+from tests.domain.documents.samples import document, kinds, problems, rule, tagged, texts, tier
 
 SAMPLE = (Path(__file__).parents[2] / "payloads/rules/sample.yaml").read_text()
 
@@ -42,6 +43,7 @@ rules:
     tag: F
     wen: {field: orders_count, op: at_least, value: 1}
   - id: g
+    name: Khách quen
     tag: G
     when:
       all:
@@ -52,15 +54,19 @@ rules:
 """
 
 MESSAGES = [
-    "line 5, column 19  rules.0.when: unknown field 'total_spend'; did you mean 'total_spent'?",
-    "line 8, column 36  rules.1.when: 'atleast' cannot be used with 'total_spent' (money); use one of: at_least, more_than, at_most, less_than, between, is, is_not, is_empty, is_not_empty; did you mean 'at_least'?",
-    "line 11, column 53  rules.2.when: write the amount as a number: 10000000 (got the text '10.000.000')",
-    "line 14, column 62  rules.3.when: expected a duration such as '90 days' or '90 ngày', got '90 nay'",
-    "line 17, column 53  rules.4.when: expected true or false",
-    "line 18, column 5  rules.5: 'when' is missing",
-    "line 20, column 5  rules.5.wen: unknown key 'wen'; did you mean 'when'?",
-    "line 27, column 18  rules.6.when.all.0: expected a whole number, got '3'",
-    "line 28, column 16  rules.6.when.all.1.any: 'any' needs at least one condition",
+    "line 5, column 19: rule 1 “a”: unknown field 'total_spend'; did you mean 'total_spent'?",
+    "line 8, column 36: rule 2 “b”: the operator 'atleast' cannot be used with 'total_spent' (an amount of money); use one of: at_least, more_than, at_most, less_than, between, is, is_not, is_empty, is_not_empty; did you mean 'at_least'?",
+    "line 11, column 53: rule 3 “c”: write the amount as a number: 10000000 (got the text '10.000.000')",
+    "line 14, column 62: rule 4 “d”: expected a duration such as '90 days', '3 months' or '90 ngày', got '90 nay'",
+    "line 17, column 53: rule 5 “e”: expected true or false",
+    "line 18, column 5: rule 6 “f”: 'when' is missing",
+    "line 20, column 5: rule 6 “f”: unknown key 'wen'; did you mean 'when'?",
+    "line 28, column 18: rule 7 “Khách quen”: expected a whole number, got '3'",
+    "line 29, column 16: rule 7 “Khách quen”: 'any' is empty: it needs at least one entry",
+]
+IN_VIETNAMESE = [
+    "dòng 5, cột 19: quy tắc 1 “a”: không có trường 'total_spend'; có phải ý bạn là 'total_spent'?",
+    "dòng 14, cột 62: quy tắc 4 “d”: cần một khoảng thời gian, ví dụ '90 ngày', '3 tháng' hoặc '90 days'; đang là '90 nay'",
 ]
 
 
@@ -80,14 +86,26 @@ def test_the_sample_document_is_parsed_completely() -> None:
 
 
 def test_all_errors_are_reported_at_once_with_positions_and_suggestions() -> None:
-    assert [str(problem) for problem in problems(MANY_MISTAKES)] == MESSAGES
+    assert texts(MANY_MISTAKES) == MESSAGES
 
 
-def test_the_exception_is_malformed_data_with_one_error_per_line() -> None:
+def test_errors_are_in_the_language_of_the_reader() -> None:
+    assert set(IN_VIETNAMESE) <= set(texts(MANY_MISTAKES, "vi"))
+
+
+def test_the_exception_is_malformed_data_with_one_error_per_line_for_logs() -> None:
     with pytest.raises(MalformedData) as caught:
         parse_rules(MANY_MISTAKES)
 
-    assert str(caught.value).splitlines() == MESSAGES
+    assert len(str(caught.value).splitlines()) == len(MESSAGES)
+    assert str(caught.value).startswith("5:19 rules.0.when unknown_field(")
+
+
+def test_the_number_of_a_rule_counts_from_one_for_people_and_from_zero_for_programs() -> None:
+    error = problems(MANY_MISTAKES)[0]
+
+    assert "rule 1" in error.text(translator_for("en"))
+    assert error.to_dict(translator_for("en"))["path"] == "rules.0.when"
 
 
 def test_an_error_names_the_wrong_part_so_that_a_form_can_show_it_there() -> None:
@@ -116,7 +134,7 @@ def test_json_with_escaped_surrogate_pairs_is_parsed() -> None:
 def test_json_with_a_number_that_decimal_cannot_hold_is_refused() -> None:
     text = json.dumps(document(rule())).replace('"when": ', '"odd": 1e99999999999999999999, "when": ')
 
-    with pytest.raises(InvalidRules, match="unknown key 'odd'"):
+    with pytest.raises(InvalidRules, match="unknown_key\\(name=odd"):
         parse_rules(text)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import hmac
 import json
+import zlib
 from base64 import b64encode
 
 import pytest
@@ -19,6 +21,7 @@ from service.domain.sync.webhooks import (
     decode_delivery,
     delivery_id,
     encode_delivery,
+    is_compressed,
     mark_cause,
     normalize_topic,
     parse_delivery,
@@ -110,7 +113,16 @@ def test_a_body_that_was_encoded_again_is_not_signed() -> None:
         pytest.param("customers/update", b'[{"id": 7}]', "", IgnoredReason.UNREADABLE, id="an array"),
         pytest.param("customers/update", b"7", "", IgnoredReason.UNREADABLE, id="a number"),
         pytest.param("customers/update", b'{"id": 7', "", IgnoredReason.UNREADABLE, id="cut off"),
-        pytest.param("customers/update", b'{"id": 7, "note": "\xff"}', "", IgnoredReason.UNREADABLE, id="not UTF-8"),
+        pytest.param("customers/update", b'{"id": 7, "note": "\xff"}', "7", "", id="not UTF-8"),
+        pytest.param("customers/update", b'{"id": 7, "note": "\\ud800"}', "7", "", id="half a surrogate"),
+        pytest.param("customers/update", b'{"id": 7, "total_spent": NaN, "orders_count": -Infinity}', "7", "", id="NaN"),
+        pytest.param("customers/update", b'\xef\xbb\xbf{"id": 7}', "7", "", id="a byte-order mark"),
+        pytest.param("customers/update", '{"id": 7}'.encode("utf-16"), "7", "", id="UTF-16"),
+        pytest.param("customers/update", b'{"id": 7, "note": "a\x00b\nc"}', "7", "", id="control characters"),
+        pytest.param("customers/update", b'{"id": 7}\x00\x00', "7", "", id="bytes behind it"),
+        pytest.param("customers/update", b'{"id": 7, "total_spent": 1e1000000, "note": NaN}', "7", "", id="a number without end"),
+        pytest.param("customers/update", b'{"note": NaN, "id": ' + b"9" * 100_000 + b"}", "", IgnoredReason.BAD_ID, id="an id without end"),
+        pytest.param("orders/paid", b'{"customer": {"id": 7, "note": "\\udfff"}}', "7", "", id="an order with half a surrogate"),
         pytest.param("customers/update", b"[" * 200_000, "", IgnoredReason.UNREADABLE, id="nested without end"),
         pytest.param("app/uninstalled", b'{"id": 7}', "", IgnoredReason.UNINSTALLED, id="uninstalled"),
     ],
@@ -121,6 +133,43 @@ def test_a_signed_body_names_a_customer_or_is_ignored(
     content = parse_delivery(topic=topic, body=body, test=False)
 
     assert (content.customer, content.ignored_reason) == (customer, ignored_reason)
+
+
+@pytest.mark.parametrize("topic", ["customers/update", "orders/paid"])
+def test_an_exception_in_a_record_costs_only_its_fields(topic: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(*_: object) -> None:
+        raise ArithmeticError
+
+    monkeypatch.setattr("service.domain.sync.webhooks.parse_typed_record", raising)
+    monkeypatch.setattr("service.domain.sync.webhooks.record_from_mapping", raising)
+
+    content = parse_delivery(topic=topic, body=b'{"customer": {"id": 7}}', test=False)
+
+    assert (content.customer, content.digest, content.ignored_reason) == ("7", "", "")
+
+
+def test_a_body_that_was_read_leniently_has_no_digest_because_its_values_changed() -> None:
+    body = json.dumps(WHOLE | {"note": "\ud800"}).encode()
+
+    content = parse_delivery(topic="customers/update", body=body, test=False)
+
+    assert (content.customer, content.digest) == ("7", "")
+
+
+@pytest.mark.parametrize(
+    ("body", "is_packed"),
+    [
+        pytest.param(gzip.compress(b'{"id": 7}'), True, id="gzip"),
+        pytest.param(zlib.compress(b'{"id": 7}'), True, id="deflate"),
+        pytest.param(b"\x28\xb5\x2f\xfd\x20\x01", True, id="zstd"),
+        pytest.param(b"\x0b\x04\x80{}\x03", True, id="br"),
+        pytest.param(b"", False, id="empty"),
+        pytest.param("Ánh".encode(), False, id="text"),
+        pytest.param(b"[1]", False, id="JSON"),
+    ],
+)
+def test_compressed_bytes_are_no_text(body: bytes, is_packed: bool) -> None:
+    assert is_compressed(body) == is_packed
 
 
 def test_a_test_delivery_marks_no_customer() -> None:

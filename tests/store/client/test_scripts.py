@@ -92,6 +92,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await audit_log.record(strict, LAN, "pause", org=ORG, summary="work paused")
         await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
         await erase_customer(strict, ORG, CustomerId(99))
+        await load_script("queue", "backlog")(strict, ORG)
         await apply_retention(strict, ORG, now_ms=stage.now_ms)
         await stage.shops.remove(ORG, erase=True)
         for _ in range(2):

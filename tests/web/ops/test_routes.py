@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx2
 import pytest
 from arq.connections import ArqRedis
@@ -42,7 +44,7 @@ LEAST = {
     "compare_versions explain_customer list_audit_log",
     Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer",
     Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letter "
-    "start_replay adopt_tag retract_tag",
+    "start_replay adopt_tag retract_tag export_customer erase_customer",
     Role.OWNER: "list_all_tokens create_token delete_token list_service_audit_log",
 }
 EVERY_SHOP = {
@@ -205,3 +207,60 @@ async def test_an_error_of_redis_is_a_503(ops: httpx2.AsyncClient, redis: ArqRed
     answer = await ops.get("/ops/v1/shops")
 
     assert answer.status_code == 503
+
+
+HOSTILE_TEXTS = [
+    "9" * 4301,
+    "9" * 19,
+    "-1",
+    "0",
+    "%00",
+    "%ff%fe",
+    "%ed%a0%80",
+    "%2e%2e%2f",
+    "a" * 8_000,
+    "'\";--",
+    "{}",
+    "%D9%A1%D9%A2",
+    "1e9",
+    "NaN",
+    "0001-01-01",
+    "9999-12-31T23:59:59-23:59",
+    "1-0.999999999999999999999",
+    "18446744073709551616-0",
+    "R0",
+    "",
+]
+PARAMETER = re.compile(r"\{\w+\}")
+
+
+@pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: endpoint.name)
+async def test_no_path_gives_a_server_error(ops: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+    statuses = set()
+    for text in HOSTILE_TEXTS:
+        for path in (
+            PARAMETER.sub(text, endpoint.path),
+            PARAMETER.sub(text, endpoint.path.replace("{org}", ORG)),
+        ):
+            answer = await ops.request(
+                endpoint.method, path, content=b"{}", headers={"Content-Type": "application/json"}
+            )
+            statuses.add(answer.status_code)
+
+    assert max(statuses) < 500
+
+
+@pytest.mark.parametrize(
+    "endpoint",
+    [endpoint for endpoint in ENDPOINTS if endpoint.method == "GET" and endpoint.request is not None],
+    ids=lambda endpoint: endpoint.name,
+)
+async def test_no_query_gives_a_server_error(ops: httpx2.AsyncClient, endpoint: Endpoint) -> None:
+    assert endpoint.request is not None
+    path = endpoint.path.format(org=ORG, customer=7, run="R1")
+    statuses = set()
+    for name in (*endpoint.request.__struct_fields__, "made_up"):
+        for text in HOSTILE_TEXTS:
+            statuses.add((await ops.get(f"{path}?{name}={text}")).status_code)
+
+    assert max(statuses) < 500

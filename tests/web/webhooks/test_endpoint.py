@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
+import zlib
 from collections.abc import AsyncIterator
 from dataclasses import replace
 
@@ -16,6 +18,7 @@ from service.domain.customers.records import parse_record
 from service.settings import Settings
 from service.store.client import keys
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, list_deliveries, list_for_customer
+from service.store.history.rejections import load_webhook_report
 from service.store.shops.repository import ShopRepository
 from tests.support.sender import PATH, Sender, signature
 from tests.support.shop import ORG, OTHER_ORG, OWN_SECRET
@@ -174,6 +177,55 @@ async def test_a_rejected_webhook_stores_nothing(redis: ArqRedis, sender: Sender
     assert answer.status_code == 401
     assert await recorded(redis) == await recorded(redis, UNKNOWN_SHOP) == []
     assert await marked(redis) == []
+
+
+PACKED = gzip.compress(CUSTOMER)
+
+
+@pytest.mark.parametrize(
+    ("body", "headers"),
+    [
+        pytest.param(PACKED, {"Content_Encoding": "gzip"}, id="gzip, signed over compressed bytes"),
+        pytest.param(PACKED, {"Content_Encoding": "gzip", "X_Haravan_HmacSha256": signature(CUSTOMER)}, id="gzip, signed over plain bytes"),
+        pytest.param(zlib.compress(CUSTOMER), {"Content_Encoding": "deflate"}, id="deflate"),
+        pytest.param(b"\x0b\x03\x80" + CUSTOMER, {"Content_Encoding": "br"}, id="br"),
+        pytest.param(CUSTOMER, {"Content_Encoding": "gzip, identity"}, id="several"),
+        pytest.param(PACKED, {}, id="gzip without its header"),
+        pytest.param(PACKED, {"X_Haravan_HmacSha256": signature(CUSTOMER)}, id="gzip without its header, signed over plain bytes"),
+        pytest.param(zlib.compress(CUSTOMER), {}, id="deflate without its header"),
+    ],
+)  # fmt: skip
+async def test_a_compressed_webhook_is_refused_by_name_and_raises_an_alert(
+    redis: ArqRedis, settings: Settings, shops: ShopRepository, body: bytes, headers: dict[str, str]
+) -> None:
+    async with app_client(settings) as client:
+        sender = Sender(client)
+        await sender.deliver(b'{"id": 8}')  # the first webhook loads the shops
+        answer = await sender.deliver(body, **headers)
+
+    assert (answer.status_code, answer.headers["accept-encoding"]) == (415, "identity")
+    assert [each.customer for each in await recorded(redis)] == [8]
+    assert await redis.exists(keys.shop(ORG, "alert_sent:webhook_compressed"))
+    [shop] = (await load_webhook_report(redis, [ORG])).shops
+    assert shop.rejected["content_encoding"].count == 1
+
+
+async def test_webhooks_that_do_not_arrive_are_in_the_report(
+    redis: ArqRedis, settings: Settings, shops: ShopRepository
+) -> None:
+    async with app_client(settings) as client:
+        sender = Sender(client)
+        for _ in range(6):
+            await sender.deliver(CUSTOMER, secret=OWN_SECRET, org=OTHER_ORG)
+        for _ in range(5):
+            await sender.deliver(CUSTOMER, org="1000114691")
+
+    report = await load_webhook_report(redis, [ORG, OTHER_ORG])
+
+    unaccepted = report.shops[1].unaccepted
+    assert unaccepted is not None
+    assert (unaccepted.count, report.shops[1].accepted_ms) == (6, None)
+    assert {org: tally.count for org, tally in report.unknown_shops.items()} == {"1000114691": 5}
 
 
 async def test_every_split_of_a_vietnamese_body_is_the_same_body(

@@ -14,6 +14,7 @@ from service.domain.customers.customer import OrgId
 from service.domain.sync.webhooks import RejectionReason
 from service.store.client import keys
 from service.store.client.connection import connect
+from service.store.history.rejections import Tally, load_webhook_report
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.web.webhooks.metrics import WebhookMetrics
 from service.web.webhooks.rejections import MAX_STREAK, RejectionTracker
@@ -55,9 +56,9 @@ async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alert
         await tracker.flush()
         await alerts.drain()
 
-    assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"5000"}
-    counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
-    assert counts == {f"{ORG}:bad_signature".encode(): b"5000"}
+    report = await load_webhook_report(redis, [ORG])
+    assert report.unattributed == {"bad_signature": Tally(5000, 600_000, 600_000)}
+    assert report.shops[0].rejected == {"bad_signature": Tally(5000, 600_000, 600_000)}
     assert await redis.dbsize() - before <= 4
     assert Counter(line["event"] for line in lines) == {"webhook_rejected": 2, "alert": 1}
     assert (
@@ -152,6 +153,35 @@ async def taken(redis: ArqRedis) -> None:
         now_ms = seconds * 1000 + micros // 1000
 
 
+async def test_compressed_webhooks_of_a_shop_raise_an_alert_that_names_the_compression(
+    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+) -> None:
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics())
+
+    for org in (None, ORG, ORG):
+        tracker.record(RejectionReason.CONTENT_ENCODING, org=org)
+    await tracker.flush()
+    await alerts.drain()
+
+    [(title, text)] = sent
+    assert title == "haravan-tagger: webhook_compressed"
+    assert "gzip" in text
+
+
+async def test_signed_webhooks_of_unknown_shops_are_counted_by_org(redis: ArqRedis, alerts: Alerts) -> None:
+    tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=Clock())
+
+    for org in ("1000114691", "1000114691", ""):
+        tracker.record_unknown_shop(org)
+    await tracker.flush()
+
+    report = await load_webhook_report(redis, [ORG])
+    assert report.unknown_shops == {
+        "1000114691": Tally(2, 600_000, 600_000),
+        "-": Tally(1, 600_000, 600_000),
+    }
+
+
 async def test_forged_orgs_raise_no_alert(
     redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
@@ -178,9 +208,9 @@ async def test_counts_and_streaks_wait_while_redis_is_down(
     await tracker.flush()
     await alerts.drain()
 
-    assert await redis.hgetall(keys.partition_key("-", "rejected:10")) == {b"-:bad_signature": b"1"}
-    counts = await redis.hgetall(keys.partition_key(ORG, "rejected:10"))
-    assert counts == {f"{ORG}:bad_signature".encode(): b"5"}
+    report = await load_webhook_report(redis, [ORG])
+    assert report.unattributed["bad_signature"].count == 1
+    assert report.shops[0].rejected["bad_signature"].count == 5
     assert [title for title, _ in sent] == ["haravan-tagger: webhook_signature_failures"]
     await away.aclose()
 

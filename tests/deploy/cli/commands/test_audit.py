@@ -91,7 +91,8 @@ async def token(given: Given) -> None:
     await given.cli.tagger("tokens", "add", "bao-cao", "--role", "viewer")
 
 
-# command -> what it needs, its arguments, the action of its entry. A new command that changes something needs a row here.
+# command -> what it needs, its arguments, the action of its entry. A new command that changes something needs a row here,
+# and one that shows personal data of a customer.
 CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "shops add": (
         removed,

@@ -17,6 +17,9 @@ from tests.deploy.cli.environment import (
     store_customers,
 )
 
+PLACES = "rules: [{id: a, name: Sài Gòn, tag: A, when: {field: province, op: in, value: [TP. HCM]}}]"
+ENGLISH = {"a", "the", "is", "of", "and", "expected", "error", "errors", "line", "missing"}
+
 
 async def test_rules_are_checked_published_and_shown(shop: CliEnvironment) -> None:
     checked = await shop.tagger("rules", "check", DEMO_RULES)
@@ -34,8 +37,9 @@ async def test_bad_rules_are_named_with_line_and_column(environment: CliEnvironm
     )
 
     assert result.code == 1
-    assert "-: line 3, column " in result.err
-    assert "comma" in result.err
+    assert "-: dòng 3, cột 18: quy tắc 1 “a”: nhãn không được có dấu phẩy" in result.err
+    assert "-: 2 lỗi." in result.err
+    assert not (ENGLISH & set(result.err.split()))
 
 
 async def test_checking_a_file_prints_warnings(shop: CliEnvironment, tmp_path: Path) -> None:
@@ -49,7 +53,7 @@ async def test_checking_a_file_prints_warnings(shop: CliEnvironment, tmp_path: P
     result = await shop.tagger("rules", "check", str(path), "--lang", "en")
 
     assert result.code == 0
-    assert "no errors" in result.out
+    assert "1 rule, 0 tiers, no errors." in result.out
     assert "contradicts “Number of orders is at most 3”: no customer can match." in result.out
 
 
@@ -93,3 +97,22 @@ async def test_text_is_printed_as_it_is_and_cannot_control_the_terminal(
     assert (shown.code, explained.code) == (0, 0), shown.err + explained.err
     assert note in shown.err
     assert "\ufffd[31m[/red]\ufffd :fire:" in explained.out
+
+
+async def test_values_are_compared_with_those_of_a_shop(
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+) -> None:
+    await store_customers(redis, *(Customer(id=n, province="Hồ Chí Minh") for n in range(1, 4)))
+    path = tmp_path / "places.yaml"
+    path.write_text(PLACES, encoding="utf-8")
+
+    alone = await shop.tagger("rules", "check", str(path))
+    compared = await shop.tagger("rules", "check", str(path), "--org", ORG)
+    previewed = await shop.tagger("rules", "preview", ORG, str(path), "--lang", "en")
+
+    assert "⚠" not in alone.out
+    assert (
+        "⚠ Sài Gòn: Tỉnh/Thành phố: chưa khách hàng nào có “TP. HCM”. Có phải ý bạn là “Hồ Chí Minh” (3)?"
+        in compared.out
+    )
+    assert "Province: no customer has “TP. HCM”. Did you mean “Hồ Chí Minh” (3)?" in previewed.out

@@ -18,7 +18,6 @@ from tests.web.ops.conftest import API, LOW, get, post, store_dead_letter
 
 Prepare = Callable[[httpx2.AsyncClient, ArqRedis], Awaitable[Any]]
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
-READS = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "GET"} | {"preview_rules"}
 
 
 async def nothing(_: httpx2.AsyncClient, __: ArqRedis) -> None: ...
@@ -44,7 +43,8 @@ async def token(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
 
-# endpoint -> what it needs, its body, the action of its entry. A new endpoint that changes something needs a row here.
+# endpoint -> what it needs, its body, the action of its entry. A new endpoint that changes something needs a row here,
+# and one that shows personal data of a customer.
 CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "pause": (nothing, {"reason": "Chị Hoa báo lỗi"}, "pause"),
     "resume": (nothing, None, "resume"),
@@ -58,8 +58,15 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "adopt_tag": (nothing, {"tag": "VIP"}, "adopt"),
     "retract_tag": (no_rules, {"tag": "VIP"}, "retract"),
     "exclude_customer": (nothing, {"rule": "vip"}, "exclude"),
+    "export_customer": (nothing, None, "export_customer"),
+    "erase_customer": (nothing, None, "erase_customer"),
     "create_token": (nothing, {"name": "bao-cao", "role": "viewer"}, "add_token"),
     "delete_token": (token, None, "revoke_token"),
+}
+
+
+READS = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "GET"} - CHANGES.keys() | {
+    "preview_rules"
 }
 
 

@@ -1,4 +1,4 @@
-"""Which key wraps what is known, and a rotation leaves nothing to the old key."""
+"""A rotation of SECRET_KEY leaves nothing to the old key, and which key wraps what is known."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import OrgId
-from service.operations.key_rotation import KeyUse, key_status, rotate_keys
+from service.operations.shops import rotate_keys
+from service.store.encryption.key_status import KeyUse, key_status
 from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
 from service.store.rules import Versions
@@ -32,7 +33,7 @@ async def test_a_rotation_rewraps_every_shop_also_one_that_was_removed_with_its_
         await old.shops.add(replace(SHOP, org=OrgId(org)))
     await old.shops.remove(OrgId("2"), erase=False)
 
-    before, after = await key_status(both), await rotate_keys(both, by=LAN)
+    before, after = await key_status(redis, both.shops.keyring), await rotate_keys(both, by=LAN)
 
     new, former = both.shops.keyring.fingerprints
     assert before.keys == (KeyUse(new, 1, 0, ()), KeyUse(former, 2, 2, (OrgId("1"), OrgId("2"))))

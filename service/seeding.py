@@ -12,6 +12,7 @@ from service.domain.customers import OrgId
 from service.domain.documents import InvalidRules, parse_rules
 from service.domain.rules import RuleSet
 from service.errors import InvalidSettings, MalformedData, Refused, TaggerError
+from service.locales import translator_for
 from service.runtime import read_text
 from service.settings import Settings
 from service.store.rules import Version, Versions, check_currency
@@ -57,7 +58,7 @@ def read_rules_file(settings: Settings) -> RuleSet | None:
     try:
         return parse_rules(read_text(file))
     except InvalidRules as exc:
-        problems = "\n".join(f"  - {problem}" for problem in exc.problems)
+        problems = "\n".join(f"  - {problem.text(translator_for('en'))}" for problem in exc.problems)
         raise InvalidSettings(f"The settings are wrong: RULES_FILE {file} has errors:\n{problems}") from exc
     except MalformedData as exc:
         raise InvalidSettings(f"The settings are wrong: RULES_FILE: {exc}") from exc

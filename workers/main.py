@@ -137,7 +137,7 @@ class WorkerProcess:
                 subscribe_url=settings.subscribe_url,
             )
             uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
-            jobs = PendingJobs(context, cpu)
+            jobs = PendingJobs(context, cpu, alerts)
             housekeeping = Housekeeping(context, settings.retention_days)
             monitor = StoreMonitor(
                 redis,

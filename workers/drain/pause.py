@@ -88,14 +88,20 @@ async def pause_for_mass_404(
 async def probe_token(
     lease: ShopLease, shops: ShopRepository, api: Haravan, rate_limiter: RateLimiter, redis: Redis
 ) -> str:
-    """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds."""
+    """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds.
+
+    Outside shadow mode it also checks the scope for writing: otherwise the next write would pause the shop again.
+    """
     if lease.state.get("paused") != TOKEN_REJECTED:
         return "paused"
     if int(lease.state.get("next_probe_ms", "0")) > lease.now_ms:
         return "still_rejected"
     await _schedule_probe(redis, lease.org, now_ms=lease.now_ms)
+    permits, shop = ReadPermits(lease, rate_limiter, lane="live", reserve=0), await shops.get(lease.org)
     try:
-        await api.perform(api.dialect.count(), ReadPermits(lease, rate_limiter, lane="live", reserve=0))
+        await api.perform(api.dialect.count(), permits)
+        if shop is not None and not shop.shadow:
+            await api.perform(api.dialect.check_write(), permits)
     except (HaravanError, RateLimitExceeded):
         return "still_rejected"
     await shops.resume(lease.org)

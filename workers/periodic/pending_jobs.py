@@ -1,4 +1,4 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures. Several workers share them.
+"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, ends of first looks. Several workers share them.
 
 The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
 expires and another worker goes on.
@@ -17,12 +17,13 @@ import structlog
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
 
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.errors import EvaluationDied, Overloaded
 from service.operations import claims
-from service.publishing import rollout
+from service.publishing import first_look, rollout
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
 from service.store.shops import deletion
@@ -41,6 +42,7 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "late_restores": rollout.execute_late,
     "claim": claims.execute,
     "erasure": _erase,
+    "first_look": first_look.execute,
 }
 
 
@@ -50,6 +52,7 @@ class PendingJobs:
 
     context: Context
     cpu: CpuRunner
+    alerts: Alerts | None = None
     renew_interval_s: float = RENEW_INTERVAL_S
     _busy: set[OrgId] = field(default_factory=set)
 
@@ -120,7 +123,19 @@ class PendingJobs:
             await pending.save(self.context.redis, failed)
             return False
         log.info("pending_job", outcome="completed" if completed else "retry")
+        if completed and job.kind == "first_look":
+            await self._alert_first_look(job.org)
         return completed
+
+    async def _alert_first_look(self, org: OrgId) -> None:
+        shop = await self.context.shops.get(org)
+        if self.alerts is not None and shop is not None and shop.first_look == "waiting":
+            self.alerts.raise_alert(
+                "first_look_waiting",
+                "all customers have been read, and more of them would change than a publish may change without an "
+                f"approval. Nothing is written until then. Preview: tagger shops approve {org} --dry-run",
+                org=org,
+            )
 
     async def _delete(self, job: PendingJob) -> None:
         async with self.context.redis.pipeline() as pipe:

@@ -24,6 +24,7 @@ A key without a lifetime below does not expire.
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
                                   live_backlog, customer_count, snapshots_version, next_probe_ms, suspect_is_next,
                                   …_rejection, uninstall_…
+    {shop}first_look              string: `waiting` for approval or `complete`; nothing until the first walk is complete
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,

@@ -13,17 +13,18 @@ from service.errors import NotFound
 from service.store.client import SCAN_COUNT, RedisClient, batched, keys
 from service.store.queue import dirty
 
-Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "audit"]
+Kind = Literal["replay", "publish", "adopt", "retract", "restore", "backfill", "reconcile", "audit"]
 ID_PREFIX: Final[dict[Kind, str]] = {
     "replay": "R",
     "publish": "P",
     "adopt": "A",
     "retract": "T",
+    "restore": "U",
     "backfill": "B",
     "reconcile": "C",
     "audit": "S",
 }
-EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract"})
+EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract", "restore"})
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -80,6 +81,11 @@ def queue_create(
     pipe.zadd(keys.shop(org, "runs"), {run_id: now_ms})
     if kind in EXPLAIN_REMOVALS:
         pipe.sadd(keys.shop(org, "guarded_runs"), run_id)
+
+
+def queue_pending(pipe: Any, org: OrgId, run_id: str) -> None:
+    """Add the command to a transaction that begins the `pending` state of a run: a job has still to end it."""
+    pipe.hset(keys.shop(org, f"run:{run_id}"), "pending", 1)
 
 
 def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:

@@ -14,9 +14,11 @@ from deploy.sandbox import Sandbox, serve
 from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import InProcess
+from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
 from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
+from service.store.shops import save_first_look
 from service.store.shops.repository import ShopRepository
 from tests.deploy.cli.environment import (
     ORG,
@@ -61,7 +63,14 @@ async def environment(
 
 
 @pytest.fixture
-async def shop(environment: CliEnvironment) -> CliEnvironment:
+async def shop(new_shop: CliEnvironment, redis: ArqRedis) -> CliEnvironment:
+    """The sandbox's shop, added, with a complete first look."""
+    await save_first_look(redis, OrgId(ORG), "complete")
+    return new_shop
+
+
+@pytest.fixture
+async def new_shop(environment: CliEnvironment) -> CliEnvironment:
     """The sandbox's shop, added."""
     result = await environment.tagger(
         "shops",

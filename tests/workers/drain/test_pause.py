@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
-from tests.workers.stage import Stage
+from tests.workers.stage import Stage, staged
 
 
 async def test_a_rejected_token_pauses_the_shop_until_a_probe_succeeds(stage: Stage) -> None:
@@ -115,3 +116,26 @@ async def test_a_shop_whose_scope_is_back_loses_no_customer(stage: Stage) -> Non
     await stage.turn(40, rest_s=100)
 
     assert [stage.haravan.tags(customer) for customer in customers] == [{"VIP"}] * 12
+
+
+@pytest.mark.parametrize("dialect", ["omni", "admin"])
+async def test_a_token_without_the_scope_for_writing_is_not_taken_for_a_good_one_by_the_probe(
+    redis: ArqRedis, dialect: str
+) -> None:
+    async with staged(redis, dialect=dialect) as stage:
+        shop = stage.haravan.shop
+        scopes, shop.scopes = shop.scopes, ("com.read_customers",)
+        customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(10)]
+        await stage.mark(*customers)
+        with capture_logs() as logged:
+            await stage.turn(40, rest_s=20)
+            await stage.drain.alerts.drain()
+        told = [line["text"] for line in logged if line["event"] == "alert"]
+        resumed = [line for line in logged if line.get("outcome") == "resumed"]
+
+        assert (await stage.state("paused"), resumed) == ("token_rejected", [])
+        assert "likely lacks the scope com.write_customers" in told[0]
+
+        shop.scopes = scopes
+        await stage.turn(30, rest_s=20)
+        assert all(stage.haravan.tags(customer) == {"VIP"} for customer in customers)

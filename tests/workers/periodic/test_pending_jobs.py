@@ -20,6 +20,7 @@ from service.store.client import keys
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
 from tests.support.actors import LAN
+from tests.support.publishing import run_of
 from tests.workers.stage import ORG, VIP, Stage, staged
 from workers.periodic.pending_jobs import PendingJobs
 
@@ -69,7 +70,7 @@ async def stored_customer(stage: Stage, *, tags: str = "") -> int:
 async def publish(stage: Stage, text: str = LOWER) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
     draft = await create_draft(stage.context, shop, parse_rules(text))
-    return (await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)).run
+    return run_of(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
 
 async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage, redis_url: str) -> None:

@@ -96,6 +96,10 @@ class Admin(BaseDialect):
             raise ValueError("there is no tag to add or to remove")
         return self._rewrite(customer, change)
 
+    def write_of(self, customer: CustomerId) -> Request:
+        """The update of a customer, without a field."""
+        return put_one(customer, {"id": customer})
+
     def add_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
         """Add tags and return the complete list."""
         return self.change_tags(customer, add=tags)

@@ -221,7 +221,7 @@ async def test_an_unreadable_customer_is_evaluated_after_the_first_look(stage: S
     await scan._save_snapshots(Batch(unreadable=(UnreadableRecord(CustomerId(odd), "no object"),)))
     assert await stage.redis.hget(stage.key("snapshots"), str(odd)) == b""
     page = await scan.api.perform(scan.api.dialect.page(odd), scan.permits)  # beyond the odd one
-    await scan._save_snapshots(page)
+    await scan._save_snapshots(page.parse())
     async with stage.redis.pipeline() as pipe:
         run_id = await runs.create(
             stage.redis, ORG, kind="backfill", by="test", reason="", now_ms=stage.now_ms

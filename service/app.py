@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 from arq.connections import ArqRedis
@@ -17,12 +18,15 @@ from starlette.routing import BaseRoute, Route, Router
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
 from service.cpu_pool import CpuPool, InProcess
-from service.ingest import DEADLINE_S, GroupCommit
+from service.ingest import DEADLINE_S, Flush, GroupCommit
+from service.recovery import Recovery, RefusalAlerts, unfit_alert
 from service.runtime import cancel_and_wait
+from service.seeding import seed_shop
 from service.settings import Settings
-from service.store.client import connect, keys
+from service.store.client import StoreMonitor, connect, keys
 from service.store.encryption import KeyRing
 from service.store.history import trim_unknown_shop
+from service.store.queue import Quota
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 from service.web.access_log import AccessLogMiddleware
@@ -49,11 +53,10 @@ WEBHOOK_PATHS: Final = (PATH, f"{PATH}/")
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """One half of the web process. `on_ready` is called once Redis is known to be durable."""
+    """One half of the web process."""
 
     routes: list[BaseRoute] = field(default_factory=list)
     lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
-    on_ready: Callable[[], None] = lambda: None
 
 
 def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True) -> Router:
@@ -65,16 +68,26 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     """
     redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
     shops = ShopRepository(redis, KeyRing(settings.secret_keys))
+    alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
+    cache = ShopCache(
+        shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * timeout_factor
+    )
+    is_receiver = "webhooks" in settings.serve
+    recovery = Recovery(
+        redis,
+        shops,
+        alerts,
+        seed=partial(seed_shop, settings, shops),
+        reload=cache.reload if is_receiver else _nothing,
+    )
+    monitor = StoreMonitor(redis, settings.durability, on_change=recovery, on_unfit=unfit_alert(alerts))
     metrics = WebhookMetrics()
     webhooks = console = _Part()
-    if "webhooks" in settings.serve:
-        webhooks = _webhooks(redis, shops, metrics, settings, timeout_factor=timeout_factor)
+    if is_receiver:
+        webhooks = _webhooks(redis, cache, alerts, monitor, metrics, settings, timeout_factor=timeout_factor)
     if "console" in settings.serve:
         console = _console(redis, shops, settings, use_process_pool=use_process_pool)
-
-    readiness = ReadinessCheck(
-        redis, shops, settings, timeout_s=FIRST_CHECK_TIMEOUT_S * timeout_factor, on_ready=webhooks.on_ready
-    )
+    readiness = ReadinessCheck(monitor, timeout_s=FIRST_CHECK_TIMEOUT_S * timeout_factor)
     health = Health(
         redis,
         readiness,
@@ -87,6 +100,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     async def lifespan(_: Router) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             stack.push_async_callback(redis.aclose)
+            stack.push_async_callback(alerts.drain)
             await stack.enter_async_context(webhooks.lifespan())
             await stack.enter_async_context(console.lifespan())
             stack.push_async_callback(readiness.stop)
@@ -101,25 +115,34 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     return Router(webhooks.routes, redirect_slashes=False, default=others, lifespan=lifespan)
 
 
+async def _nothing() -> None:
+    """A process without webhooks has no cache to load again."""
+
+
 def _webhooks(
     redis: ArqRedis,
-    shops: ShopRepository,
+    cache: ShopCache,
+    alerts: Alerts,
+    monitor: StoreMonitor,
     metrics: WebhookMetrics,
     settings: Settings,
     *,
     timeout_factor: float,
 ) -> _Part:
-    alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
-    cache = ShopCache(
-        shops, app_secrets=settings.webhook_secrets, timeout_s=REFRESH_TIMEOUT_S * timeout_factor
-    )
     rejections = RejectionTracker(redis, alerts, metrics)
-    logger = BatchLogger(metrics)
+    logger, refusals = BatchLogger(metrics), RefusalAlerts(alerts, settings)
+
+    def on_flush(flush: Flush) -> None:
+        logger(flush)
+        refusals(flush)
+
     ingest = GroupCommit(
         redis,
         retention_s=settings.retention_days * keys.DAY_S,
         deadline_s=DEADLINE_S * timeout_factor,
-        on_flush=logger,
+        on_flush=on_flush,
+        quota=Quota(settings.shop_max_waiting, settings.shop_max_deliveries),
+        monitor=monitor,
     )
     endpoint = WebhookEndpoint(
         ingest=ingest,
@@ -133,7 +156,7 @@ def _webhooks(
     async def lifespan() -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
             ingest.start()
-            stack.push_async_callback(alerts.drain)
+            cache.start()
             stack.callback(logger.flush)
             stack.push_async_callback(ingest.stop)
             stack.push_async_callback(rejections.flush)
@@ -141,7 +164,7 @@ def _webhooks(
             stack.push_async_callback(cancel_and_wait, asyncio.create_task(_flush_loop(redis, rejections)))
             yield
 
-    return _Part([Route(path, endpoint) for path in WEBHOOK_PATHS], lifespan, on_ready=cache.start)
+    return _Part([Route(path, endpoint) for path in WEBHOOK_PATHS], lifespan)
 
 
 def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_process_pool: bool) -> _Part:

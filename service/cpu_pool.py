@@ -21,7 +21,7 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 import structlog
 
 from service.context import Context
-from service.errors import Overloaded
+from service.errors import EvaluationDied, Overloaded
 from service.runtime import LogFormat, configure_logging
 from service.settings import Settings
 from service.store.client import connect
@@ -105,7 +105,7 @@ class CpuPool:
             )
         except BrokenProcessPool as exc:
             self._end(executor)
-            raise Overloaded("the process that evaluates rules has ended") from exc
+            raise EvaluationDied("the process that evaluates rules has ended") from exc
         else:
             return result
         finally:

@@ -59,6 +59,8 @@ class Settings:
     metrics_token: str = field(default="", repr=False)
     is_development: bool = False
     warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
+    shop_max_waiting: int = 100_000  # customers of one shop that wait for a drain
+    shop_max_deliveries: int = 1_000_000  # of one shop that are kept
 
 
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
@@ -88,6 +90,8 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
         metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
         is_development=reader.choice("DEVELOPMENT", ("no", "yes")) == "yes",
+        shop_max_waiting=reader.number("SHOP_MAX_WAITING", 100_000, 1, 100_000_000),
+        shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
     )
     if bool(settings.org_id) != bool(settings.access_token):
         reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")
@@ -125,6 +129,20 @@ def clean_value(value: str) -> tuple[str, tuple[str, ...]]:
 def _is_invisible(char: str) -> bool:
     """Control and format characters, such as a byte-order mark, a zero-width space and a line break."""
     return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
+
+
+def find_gaps(settings: Settings) -> list[str]:
+    """The settings without which the service starts and does nothing yet, each with what that means."""
+    gaps = []
+    if not settings.webhook_secrets:
+        gaps.append(
+            "HARAVAN_WEBHOOK_SECRETS: every webhook is rejected, except of shops with their own secret"
+        )
+    if not settings.verify_token:
+        gaps.append("HARAVAN_VERIFY_TOKEN: Haravan's handshake is refused, so no shop can subscribe")
+    if not settings.org_id:
+        gaps.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there is only the shops of: tagger shops add")
+    return gaps
 
 
 def _token_problem(who: str, token: str, named: Mapping[str, str]) -> str:

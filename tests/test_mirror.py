@@ -42,6 +42,7 @@ COVERED_BY: Final = {
     "workers/haravan/test_errors.py": "errors",
     "operations/test_personal_data.py": "store.history.drift",
     "workers/periodic/test_housekeeping.py": "store.customers.snapshots",
+    "workers/periodic/test_nightly.py": "store.jobs.nightly",
     "workers/periodic/test_pending_jobs.py": "store.jobs.pending",
 }
 

@@ -1,4 +1,4 @@
-"""OPS_TOKENS and TRUSTED_PROXIES: what cannot work, or cannot be told apart later, stops the start."""
+"""OPS_TOKENS, SECRET_KEY and TRUSTED_PROXIES: what cannot work, or cannot be told apart later, stops the start."""
 
 from __future__ import annotations
 
@@ -39,6 +39,16 @@ def test_a_token_that_cannot_work_stops_the_start(value: str, problem: str) -> N
 
     assert f"OPS_TOKENS, {problem}" in str(raised.value)
     assert GOOD not in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    "key", ["k" * 32, "abcdefg" * 5, "0123456789abcdef"], ids=["one letter", "seven letters", "short"]
+)
+def test_a_secret_key_that_can_be_guessed_stops_the_start(key: str) -> None:
+    with pytest.raises(InvalidSettings, match="SECRET_KEY") as refused:
+        read_settings({"SECRET_KEY": f"{GOOD + OTHER},{key}"})
+
+    assert key not in str(refused.value)
 
 
 def test_proxies_are_addresses_or_networks() -> None:

@@ -8,7 +8,8 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
@@ -21,10 +22,19 @@ from service.context import Context
 from service.cpu_pool import CpuPool
 from service.domain.customers import OrgId
 from service.domain.sync import reconnect_delay_s
-from service.runtime import BackgroundTasks, cancel_and_wait
-from service.seeding import seed_when_available
+from service.recovery import Recovery, unfit_alert
+from service.runtime import BackgroundTasks, cancel_and_wait, last_frames
+from service.seeding import seed_or_log
 from service.settings import Settings
-from service.store.client import DRAIN_QUEUE, EXPIRES_EXTRA_MS, connect, deserialize, serialize
+from service.store.client import (
+    DRAIN_QUEUE,
+    EXPIRES_EXTRA_MS,
+    StoreMonitor,
+    StoreUnfit,
+    connect,
+    deserialize,
+    serialize,
+)
 from service.store.encryption import KeyRing
 from service.store.jobs import Counters
 from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, RateLimiter
@@ -33,6 +43,7 @@ from service.store.shops import ShopRepository
 from workers.drain import Drain
 from workers.haravan import open_session
 from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
+from workers.store_outage import SETTLED_S, StoreOutage
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -40,6 +51,8 @@ if TYPE_CHECKING:
 MAX_JOBS: Final = 50
 POLL_S: Final = 0.05
 SWEEP_INTERVAL_S: Final = 1.0
+STORE_CHECK_INTERVAL_S: Final = 1.0
+FIRST_CHECK_TIMEOUT_S: Final = 3.0
 SCHEDULE_INTERVAL_S: Final = 30.0
 HOUSEKEEPING_INTERVAL_S: Final = 3600.0
 UNINSTALL_INTERVAL_S: Final = 60.0
@@ -65,6 +78,8 @@ class WorkerProcess:
         sweep_interval_s: float = SWEEP_INTERVAL_S,
         poll_s: float = POLL_S,
         uninstall_interval_s: float = UNINSTALL_INTERVAL_S,
+        nightly_interval_s: float = NIGHTLY_INTERVAL_S,
+        settled_s: float = SETTLED_S,
     ) -> None:
         self._settings = settings
         self._leak_per_s = leak_per_s
@@ -73,6 +88,8 @@ class WorkerProcess:
         self._sweep_interval_s = sweep_interval_s
         self._poll_s = poll_s
         self._uninstall_interval_s = uninstall_interval_s
+        self._nightly_interval_s = nightly_interval_s
+        self._settled_s = settled_s
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -95,6 +112,7 @@ class WorkerProcess:
             stack.push_async_callback(cpu.stop)
             rate_limiter = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
             rules_cache = CompiledRulesCache(context.versions)
+            outage = StoreOutage(alerts, settled_s=self._settled_s)
             drain = Drain(
                 leases=LeaseManager(
                     redis,
@@ -119,37 +137,53 @@ class WorkerProcess:
                 subscribe_url=settings.subscribe_url,
             )
             uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
-            jobs = PendingJobs(context, cpu)
+            jobs = PendingJobs(context, cpu, alerts)
             housekeeping = Housekeeping(context, settings.retention_days)
+            monitor = StoreMonitor(
+                redis,
+                settings.durability,
+                on_change=Recovery(
+                    redis, shops, alerts, seed=partial(seed_or_log, settings, shops, context.versions)
+                ),
+                on_unfit=unfit_alert(alerts),
+            )
+            with suppress(TimeoutError, RedisError, OSError, StoreUnfit):
+                async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):
+                    await monitor.check()
             periodic = BackgroundTasks()
-            periodic.start(seed_when_available(settings, shops, context.versions))
-            periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep"))
-            periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker"))
-            periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep"))
-            periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping"))
-            periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check"))
-            periodic.start(run_every(NIGHTLY_INTERVAL_S, nightly.run, "nightly", overlapping=True))
-            periodic.start(run_every(self._sweep_interval_s, jobs.run, "pending_job", overlapping=True))
+            periodic.start(
+                run_every(STORE_CHECK_INTERVAL_S, partial(_check_store, monitor), "store_check", outage)
+            )
+            periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep", outage))
+            periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker", outage))
+            periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep", outage))
+            periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping", outage))
+            periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check", outage))
+            periodic.start(
+                run_every(self._nightly_interval_s, nightly.run, "nightly", outage, overlapping=True)
+            )
+            periodic.start(
+                run_every(self._sweep_interval_s, jobs.run, "pending_job", outage, overlapping=True)
+            )
             try:
-                await self._work(drain)
+                await self._work(drain, monitor, outage)
             finally:
                 await periodic.cancel()
                 await _close_quietly(counters.flush())
 
-    async def _work(self, drain: Drain) -> None:
+    async def _work(self, drain: Drain, monitor: StoreMonitor, outage: StoreOutage) -> None:
         attempts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
             pool = connect(self._settings.redis_url)  # not shared: the worker's close() closes it
-            worker = self._arq(drain, pool)
+            worker = self._arq(drain, pool, monitor, outage)
             try:
                 await self._until_stopped(worker)
-            except (TimeoutError, RedisError, OSError) as exc:
+            except (RedisError, OSError) as exc:
                 attempts = 1 if time.monotonic() - started > HEALTHY_AFTER_S else attempts + 1
                 wait_s = reconnect_delay_s(attempts, self._jitter())
-                structlog.get_logger().warning(
-                    "worker", outcome="rebuilt", cause=type(exc).__name__, retry_in_s=round(wait_s, 2)
-                )
+                if not outage.report_failure(exc):
+                    structlog.get_logger().warning("worker", outcome="rebuilt", cause=last_frames(exc))
                 await _wait_for_first(self._stopping.wait(), asyncio.sleep(wait_s))
             finally:
                 await _close_quietly(worker.close())
@@ -173,14 +207,18 @@ class WorkerProcess:
         await asyncio.wait({running}, timeout=LAST_POLL_TIMEOUT_S)
         await cancel_and_wait(running)  # it may also have failed because Redis went away
 
-    def _arq(self, drain: Drain, pool: ArqRedis) -> Worker:
+    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:
+            if (
+                not monitor.is_fit
+            ):  # what we own would be written to a server that may lose it; a sweep wakes the shop
+                structlog.get_logger().warning("drain", org=org, outcome="store_unfit")
+                return
             try:
                 await drain(OrgId(org))
             except (RedisError, OSError) as exc:  # the marks stay, and the sweep wakes the shop again
-                structlog.get_logger().warning(
-                    "drain", org=org, outcome="store_unavailable", cause=type(exc).__name__
-                )
+                if not outage.report_failure(exc):
+                    structlog.get_logger().error("drain", org=org, outcome="error", cause=last_frames(exc))
 
         return Worker(
             functions=[func(cast("WorkerCoroutine", drain_job), name=DRAIN_JOB)],
@@ -206,6 +244,11 @@ class WorkerProcess:
 def build_worker(settings: Settings) -> WorkerProcess:
     """The worker process for these settings."""
     return WorkerProcess(settings)
+
+
+async def _check_store(monitor: StoreMonitor) -> None:
+    with suppress(StoreUnfit):  # logged by the monitor
+        await monitor.check()
 
 
 async def _wait_for_first(*waits: Any) -> None:

@@ -24,6 +24,7 @@ class ShopBatch:
     outcomes: list[str] = field(default_factory=list)  # the outcome of each event, once the batch is written
     duplicates: int = 0
     is_settled: bool = False
+    error: StoreUnavailable | None = None
 
     def add(self, event: DirtyEvent, topic: str, loop: asyncio.AbstractEventLoop) -> Acknowledgement:
         """Add an event. Its acknowledgement is done when the batch is settled."""
@@ -35,7 +36,7 @@ class ShopBatch:
 
     def settle(self, error: StoreUnavailable | None) -> None:
         """Set the result of every acknowledgement."""
-        self.is_settled = True
+        self.is_settled, self.error = True, error
         for acknowledgement in self.acknowledgements:
             if not acknowledgement.done():  # done: the request was cancelled
                 acknowledgement.set_result(error)

@@ -16,8 +16,8 @@ from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
 from service.ingest.batch import Acknowledgement, Flush, ShopBatch
 from service.ingest.writer import BatchWriter
-from service.store.client import keys
-from service.store.queue import MAX_EVENTS, DirtyEvent, wake_shop
+from service.store.client import StoreMonitor, keys
+from service.store.queue import MAX_EVENTS, NO_QUOTA, DirtyEvent, Quota, wake_shop
 
 # Haravan waits 5 s for a response. A Redis that is down fails at once, but a slow disk takes time: with a deadline of
 # 0.8 s and a disk that took 0.4 s for a write, most events were answered with 503 although they were written.
@@ -50,6 +50,8 @@ class GroupCommit:
         deadline_s: float = DEADLINE_S,
         max_queued: int = MAX_QUEUED,
         on_flush: Callable[[Flush], None] = lambda _: None,
+        quota: Quota = NO_QUOTA,
+        monitor: StoreMonitor | None = None,
     ) -> None:
         self._redis = redis
         self._deadline_s = deadline_s
@@ -59,7 +61,9 @@ class GroupCommit:
         self._ready: deque[ShopBatch] = deque()  # all batches, oldest first
         self._queued = 0
         self._has_work = asyncio.Event()
-        self._writer = BatchWriter(redis, retention_s=retention_s, wake=self._wake)
+        self._writer = BatchWriter(
+            redis, retention_s=retention_s, wake=self._wake, quota=quota, monitor=monitor
+        )
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
         self._wakeups: set[asyncio.Task[bool]] = set()
@@ -132,6 +136,9 @@ class GroupCommit:
         try:
             async with asyncio.timeout(self._deadline_s - waited_s):
                 await self._writer.write(batches)
+        except StoreUnavailable as exc:
+            error = exc
+            await self._writer.close()
         except (RedisError, OSError, TimeoutError) as exc:
             error = StoreUnavailable(f"Redis did not confirm the write: {type(exc).__name__}")
             await self._writer.close()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hmac
 import time
-from collections.abc import Callable
 from typing import Any, Final
 
 import structlog
@@ -15,15 +14,14 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from service.errors import TaggerError
-from service.seeding import seed_shop
+from service.errors import InvalidSettings, TaggerError
+from service.runtime import cancel_and_wait
 from service.settings import Settings
-from service.store.client import ServerCheck, check_server, connect, require_durable
+from service.store.client import StoreMonitor, StoreUnfit, check_server, connect, require_durable
 from service.store.jobs import last_heartbeat_ms
-from service.store.shops import ShopRepository
 from service.web.metrics import Metrics
 
-RETRY_DELAY_S: Final = 1.0
+CHECK_INTERVAL_S: Final = 1.0
 FIRST_CHECK_TIMEOUT_S: Final = 3.0
 PROBE_TIMEOUT_S: Final = 0.8
 MAX_WORKER_AGE_S: Final = 60  # since the last heartbeat
@@ -45,69 +43,48 @@ async def check_store(settings: Settings) -> None:
 
 
 class ReadinessCheck:
-    """Checks that Redis is durable and seeds the environment's shop, then calls `on_ready` once.
+    """Checks Redis at the start and every second after it.
 
-    The check is repeated while Redis is down. If Redis then is not durable, the process still answers 503.
+    A Redis that is not fit stops the start. Later it does not end the process: webhooks are answered 503 until it is fit.
     """
 
-    def __init__(
-        self,
-        redis: Redis,
-        shops: ShopRepository,
-        settings: Settings,
-        *,
-        timeout_s: float = FIRST_CHECK_TIMEOUT_S,
-        on_ready: Callable[[], None] = lambda: None,
-    ) -> None:
-        self._redis = redis
-        self._shops = shops
-        self._settings = settings
+    def __init__(self, monitor: StoreMonitor, *, timeout_s: float = FIRST_CHECK_TIMEOUT_S) -> None:
+        self.monitor = monitor
         self._timeout_s = timeout_s
-        self._on_ready = on_ready
-        self.findings: list[ServerCheck] = []
-        self.is_ready = False
-        self._retrying: asyncio.Task[None] | None = None
+        self._repeating: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Check once, and repeat it in the background if Redis is down. Raises InvalidSettings if Redis is not durable."""
+        """Check once, then in the background. Raises InvalidSettings if Redis is not fit, and the errors of seeding."""
         try:
             async with asyncio.timeout(self._timeout_s):
-                await self._check()
+                await self.monitor.check()
+        except StoreUnfit as exc:
+            raise InvalidSettings(f"The Redis server is not fit:\n{exc}") from exc
         except (RedisError, OSError) as exc:  # a timeout is an OSError
             structlog.get_logger().error(
-                "startup_check",
+                "store_check",
                 outcome="store_unavailable",
                 cause=type(exc).__name__,
-                retry_in_s=RETRY_DELAY_S,
+                retry_in_s=CHECK_INTERVAL_S,
             )
-            self._retrying = asyncio.create_task(self._retry())
+        self._repeating = asyncio.create_task(self._repeat(), name="store_check")
 
     async def stop(self) -> None:
         """Stop checking."""
-        if self._retrying is not None:
-            self._retrying.cancel()
-            await asyncio.gather(self._retrying, return_exceptions=True)
+        if self._repeating is not None:
+            await cancel_and_wait(self._repeating)
 
-    async def _retry(self) -> None:
-        while not self.is_ready:
-            await asyncio.sleep(RETRY_DELAY_S)
+    async def _repeat(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_INTERVAL_S)
             try:
-                await self._check()
-            except (RedisError, OSError):
-                continue
+                await self.monitor.check()
+            except (RedisError, OSError, StoreUnfit):
+                continue  # the monitor has logged an unfit server, and requests show an unavailable one
             except TaggerError as exc:
-                structlog.get_logger().error("startup_check", outcome="refused", cause=str(exc))
-
-    async def _check(self) -> None:
-        self.findings = await check_server(self._redis, self._settings.durability)
-        require_durable(self.findings)
-        await seed_shop(self._settings, self._shops)
-        self.is_ready = True
-        self._on_ready()
-        for finding in self.findings:
-            structlog.get_logger().warning(
-                "startup_check", outcome=finding.level, cause=finding.name, text=finding.text
-            )
+                structlog.get_logger().error("store_check", outcome="refused", cause=str(exc))
+            except Exception:  # noqa: BLE001  # outermost loop: a bug in one check must not end it
+                structlog.get_logger().exception("store_check", outcome="error")
 
 
 class Health:
@@ -141,18 +118,21 @@ class Health:
         return PlainTextResponse("ok")
 
     async def readyz(self, _: Request) -> Response:
-        """200 if a webhook would be acknowledged now. Without workers it is 200 too: Redis keeps the marks for them."""
+        """200 if Redis answers and is fit. Without workers it is 200 too: Redis keeps the marks for them.
+
+        A full Redis is a finding: people must still reach the ops API.
+        """
         answers, age_s = await self._probe()
-        durable = self._readiness.is_ready
+        monitor = self._readiness.monitor
         facts = {
-            "ready": answers and durable,
+            "ready": answers and monitor.is_fit,
             "store": "answers" if answers else "does not answer",
-            "durability": "checked" if durable else "not checked yet",
+            "durability": "checked" if monitor.is_fit else "not fit, or not checked yet",
             "workers": "seen" if age_s is not None and age_s < MAX_WORKER_AGE_S else "not seen",
             "worker_seen_s_ago": age_s,
             "findings": [
                 {"level": finding.level, "name": finding.name, "text": finding.text}
-                for finding in self._readiness.findings
+                for finding in monitor.findings
             ],
         }
         return JSONResponse(facts, status_code=200 if facts["ready"] else 503)

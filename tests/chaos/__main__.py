@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 import sys
 import time
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -13,7 +14,16 @@ from rich.console import Console
 from rich.table import Table
 
 from tests.chaos.environment import Size
+from tests.chaos.mishaps import run_mishap
 from tests.chaos.run import Plan, Result, run
+
+
+class StoreMishap(Enum):
+    """The choices of --store."""
+
+    FULL = "full"
+    EMPTIED = "emptied"
+    PROMOTED = "promoted"
 
 
 def main(
@@ -27,9 +37,24 @@ def main(
     per_s: Annotated[float, typer.Option(help="Events a second at most; 0 is as fast as they go")] = 0.0,
     idle_timeout_s: float = 300.0,
     keep: Annotated[bool, typer.Option(help="Keep the folder with the logs")] = False,
+    store: Annotated[
+        list[StoreMishap] | None,
+        typer.Option(help="Instead: what happens to the store itself; several times for several"),
+    ] = None,
+    seconds: Annotated[float, typer.Option(help="With --store: of load before and after it")] = 10.0,
 ) -> None:
     """Run real processes under load and faults, then check the promises."""
     console = Console()
+    if store:
+        outcomes = [
+            uvloop.run(
+                run_mishap(kind.value, seed=seed or 1, seconds=seconds, customers=customers, keep=keep)
+            )
+            for kind in store
+        ]
+        for outcome in outcomes:
+            console.print(str(outcome), highlight=False)
+        sys.exit(1 if any(each.lost or each.wrong or each.acknowledged_by_unfit for each in outcomes) else 0)
     plan = Plan(
         events=events,
         seed=seed or secrets.randbelow(10**6),

@@ -62,23 +62,27 @@ async def _check_deliveries(environment: Environment, verdict: Verdict) -> None:
 
 
 async def lost_deliveries(redis: Redis, shops: Sequence[ShopUnderLoad]) -> list[str]:
-    """The acknowledgements without a recorded delivery. Each needs its own, also for equal topics and bodies."""
+    """The acknowledgements without a recorded delivery. Each needs its own, or a repeat that is counted on it."""
     lost: list[str] = []
     for shop in shops:
         recorded = await count_recorded(redis, OrgId(shop.handle.org))
-        for (topic, signature), count in shop.deliveries.acknowledged.items():
-            missing = count - recorded[topic, signature]
-            lost += [f"{shop.handle.org} {topic} {signature[:12]}"] * max(0, missing)
+        acknowledged: Counter[str] = Counter()
+        for (_, signature), count in shop.deliveries.acknowledged.items():
+            acknowledged[signature] += count
+        for signature, count in acknowledged.items():
+            missing = count - recorded[signature]
+            lost += [f"{shop.handle.org} {signature[:12]}"] * max(0, missing)
     return lost
 
 
-async def count_recorded(redis: Redis, org: OrgId) -> Counter[tuple[str, str]]:
-    """The recorded deliveries of a shop, by topic and signature."""
-    recorded: Counter[tuple[str, str]] = Counter()
+async def count_recorded(redis: Redis, org: OrgId) -> Counter[str]:
+    """The deliveries of a shop by signature, repeats included. A repeat may have come under another topic."""
+    recorded: Counter[str] = Counter()
     before: str | None = None
     while True:
         page = await deliveries.list_deliveries(redis, org, before=before, limit=deliveries.MAX_PAGE)
-        recorded.update((delivery.topic, delivery.signature) for delivery in page.deliveries)
+        for delivery in page.deliveries:
+            recorded[delivery.signature] += 1 + delivery.repeats
         before = page.before
         if before is None:
             return recorded

@@ -48,4 +48,4 @@ async def web_process(
 
 async def recorded_signatures(redis: Redis) -> set[str]:
     """The signatures of all recorded deliveries."""
-    return {signature for _, signature in await count_recorded(redis, OrgId(ORG))}
+    return set(await count_recorded(redis, OrgId(ORG)))

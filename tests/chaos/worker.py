@@ -13,11 +13,16 @@ import uvloop
 from service.runtime.log import configure_logging
 from service.settings import Settings, read_settings
 from tests.chaos.trace import StopPoint, TracedWorker, TraceFile
+from workers.main import NIGHTLY_INTERVAL_S
 
 
 async def run(settings: Settings) -> None:
     """Work until a signal stops it."""
-    worker = TracedWorker(settings, leak_per_s=float(os.environ["CHAOS_LEAK_PER_S"]))
+    worker = TracedWorker(
+        settings,
+        leak_per_s=float(os.environ["CHAOS_LEAK_PER_S"]),
+        nightly_interval_s=float(os.environ.get("CHAOS_NIGHTLY_INTERVAL_S") or NIGHTLY_INTERVAL_S),
+    )
     worker.trace_file, worker.stop_point = TraceFile(Path(os.environ["CHAOS_TRACE"])), StopPoint()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):

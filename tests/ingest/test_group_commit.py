@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +14,15 @@ from arq.connections import ArqRedis
 
 from deploy.local.wait import until
 from service.domain.customers.customer import OrgId
-from service.errors import StoreUnavailable
+from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest.batch import Flush
 from service.ingest.group_commit import DEADLINE_S, MIN_BATCH, GroupCommit, QueueFull
 from service.store.client import keys
 from service.store.client.connection import connect
+from service.store.client.durability import Durability
+from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
 from service.store.history.deliveries import list_deliveries
-from service.store.queue.dirty import MAX_EVENTS, DirtyEvent
+from service.store.queue.dirty import MAX_EVENTS, DirtyEvent, Quota
 from service.web.webhooks.shop_cache import REFRESH_TIMEOUT_S
 from tests.support.valkey import ValkeyServer
 
@@ -81,6 +83,82 @@ async def test_a_flush_takes_half_of_the_queued_events(redis: ArqRedis) -> None:
 
     sizes = [sum(len(batch.events) for batch in flush.batches) for flush in flushes]
     assert sizes == [16, 16, 32, 32, 36]
+
+
+async def test_nothing_is_written_to_a_server_that_was_not_found_fit(redis: ArqRedis) -> None:
+    monitor = a_monitor(redis, "fsync")  # the tests' server writes nothing to disk
+    async with writing(redis, monitor=monitor) as commit:
+        error = await commit.submit(ORG, event(1))
+
+    assert isinstance(error, StoreUnavailable)
+    assert await recorded(redis) == 0
+
+
+async def test_a_server_that_was_swapped_is_checked_before_the_next_acknowledgement(
+    own_store: tuple[ArqRedis, ValkeyServer],
+) -> None:
+    redis, server = own_store
+    changes: list[StoreChange] = []
+    monitor = a_monitor(redis, "everysec", changes)
+    async with writing(redis, monitor=monitor) as commit:
+        assert await _written(commit, 1)
+        server.kill()
+        server.start()  # it has no file: an empty server at the same address
+        assert await _written(commit, 2)
+
+    assert [change.kind for change in changes] == ["started", "emptied"]
+
+
+async def test_a_server_that_became_unfit_gets_no_more_writes_over_the_old_connection(
+    own_store: tuple[ArqRedis, ValkeyServer],
+) -> None:
+    redis, _ = own_store
+    monitor = a_monitor(redis, "everysec")
+    async with writing(redis, monitor=monitor) as commit:
+        assert await _written(commit, 1)
+        await redis.config_set("maxmemory", "1gb")
+        await redis.config_set("maxmemory-policy", "allkeys-lru")
+        with suppress(StoreUnfit):
+            await monitor.check()
+
+        assert isinstance(await commit.submit(ORG, event(2)), StoreUnavailable)
+        await redis.config_set("maxmemory-policy", "noeviction")
+        assert await _written(commit, 3)
+
+
+async def test_a_full_store_refuses_webhooks_and_accepts_them_when_it_has_room(redis: ArqRedis) -> None:
+    monitor = a_monitor(redis, "everysec")
+    async with writing(redis, monitor=monitor) as commit:
+        await redis.config_set("maxmemory", "1mb")
+        try:
+            await monitor.check()
+            assert isinstance(await commit.submit(ORG, event(1)), StoreFull)
+        finally:
+            await redis.config_set("maxmemory", "0")
+        await monitor.check()
+        assert await commit.submit(ORG, event(2)) is None
+
+
+async def test_only_the_shop_over_its_quota_is_refused(redis: ArqRedis) -> None:
+    other = OrgId("1000000002")
+    async with writing(redis, quota=Quota(customers=1)) as commit:
+        assert await commit.submit(ORG, event(1)) is None
+        refused, accepted = await asyncio.gather(commit.submit(ORG, event(2)), commit.submit(other, event(3)))
+
+    assert isinstance(refused, OverQuota)
+    assert accepted is None
+
+
+def a_monitor(
+    redis: ArqRedis, durability: Durability, changes: list[StoreChange] | None = None
+) -> StoreMonitor:
+    """A monitor that repairs nothing."""
+
+    async def on_change(change: StoreChange) -> None:
+        if changes is not None:
+            changes.append(change)
+
+    return StoreMonitor(redis, durability, on_change=on_change)
 
 
 async def test_no_request_is_answered_before_the_write(redis: ArqRedis) -> None:

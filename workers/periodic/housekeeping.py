@@ -11,7 +11,7 @@ from service.domain.customers import OrgId
 from service.errors import TaggerError
 from service.store.client import SERVICE, keys, rewrite_after_erasure
 from service.store.customers import kept_fields, snapshots
-from service.store.history import apply_retention
+from service.store.history import apply_retention, deliveries
 from service.store.queue import dead_letters, dirty
 
 
@@ -29,7 +29,7 @@ class Housekeeping:
         oldest_ms = now - self.retention_days * keys.DAY_S * 1000
         await apply_retention(redis, SERVICE, now_ms=now)
         for org in await self.context.shops.orgs():
-            await redis.xtrim(keys.shop(org, "deliveries"), minid=str(oldest_ms))
+            await deliveries.trim(redis, org, oldest_ms=oldest_ms)
             await apply_retention(redis, org, now_ms=now)
             customers = await dead_letters.due_for_retry(redis, org, now_ms=now)
             await dirty.mark_dirty_customers(

@@ -1,7 +1,7 @@
 """The nightly reconcile of each shop: check the webhook subscription, read what changed, and audit all customers.
 
 It runs once a night per shop over all workers, slowly and behind live webhooks. A missed or failed run is caught up as
-soon as possible. Shops that are paused or have no rules are skipped.
+soon as possible. Shops that are paused or have no rules are skipped. A shop whose first look is not complete is read again instead.
 """
 
 from __future__ import annotations
@@ -29,13 +29,14 @@ from service.store.rules import CompiledRulesCache
 from service.store.shops import Shop
 from workers.drain import pause_for_rejected_token
 from workers.haravan import Haravan, Subscription, ThrottledPermits, WaitingPermits
-from workers.scan import build_scan
+from workers.scan import CustomerScan, build_scan
 
 START_MIN: Final = 120  # two o'clock in the shop's time zone …
 SPREAD_MIN: Final = 120  # … plus up to two hours, so that not all shops start at once
 CONCURRENCY: Final = 8  # shops of one worker
 REQUEST_INTERVAL_S: Final = 2.0  # 100,000 customers take a bit more than an hour
 RETRY_DELAY_S: Final = 600
+REQUEST_RETRY_DELAY_S: Final = 30
 
 
 class NightlyStopped(TaggerError):
@@ -84,6 +85,8 @@ class NightlyReconcile:
             return False
         if shop is None or shop.paused:
             return False
+        if not await self._run_requested(shop):
+            return False
         now = await self.context.now_ms()
         this = NightlyRun(nightly_date(now, shop.timezone, org), now, subscribed=False)
         last = await nightly.last_run(self.context.redis, org)
@@ -94,6 +97,28 @@ class NightlyReconcile:
             return False
         lock = await nightly.acquire(self.context.redis, org)
         return lock is not None and await self._run_locked(shop, last, this, lock)
+
+    async def _run_requested(self, shop: Shop) -> bool:
+        """Execute the reconciles that a change of the store requires. Returns whether none is left."""
+        requests = await nightly.load_requests(self.context.redis, shop.org)
+        if not requests or not await self.context.versions.live_number(shop.org):
+            return True  # without rules nothing can be wrong; the request waits for them
+        lock = await nightly.acquire(self.context.redis, shop.org)
+        if lock is None:
+            return False
+        log = structlog.get_logger().bind(org=shop.org)
+        try:
+            scan = await self._build_scan(shop, lock)
+            if scan is not None:
+                await scan("reconcile", by="recovery", since_ms=min(requests))
+        except TaggerError as exc:  # also of a rejected token: the drain pauses the shop
+            log.warning("nightly", outcome="failed", cause=str(exc), retry_in_s=REQUEST_RETRY_DELAY_S)
+            await nightly.renew(lock, for_s=REQUEST_RETRY_DELAY_S)
+            return False
+        await nightly.close_requests(self.context.redis, shop.org, requests)
+        await nightly.release(lock)
+        log.info("nightly", outcome="recovered")
+        return True
 
     async def _run_locked(self, shop: Shop, last: NightlyRun, this: NightlyRun, lock: Lock) -> bool:
         log = structlog.get_logger().bind(org=shop.org)
@@ -146,6 +171,16 @@ class NightlyReconcile:
         return True
 
     async def _scan(self, shop: Shop, last: NightlyRun, lock: Lock) -> None:
+        scan = await self._build_scan(shop, lock)
+        if scan is not None and shop.first_look != "complete":
+            await scan("backfill", by="nightly")
+        elif scan is not None:
+            await scan("reconcile", by="nightly", since_ms=last.looked_ms)
+            await scan("audit", by="nightly")
+
+    async def _build_scan(self, shop: Shop, lock: Lock) -> CustomerScan | None:
+        """A slow scan that holds the lock. None if the shop has no rules."""
+
         async def pause(seconds: float) -> None:
             if not await nightly.renew(lock):
                 raise NightlyStopped("another worker has taken over")
@@ -154,7 +189,7 @@ class NightlyReconcile:
             await self.sleep(seconds)
 
         permits = WaitingPermits(self.rate_limiter, shop.org, lane="bulk", reserve=shop.reserve)
-        scan = await build_scan(
+        return await build_scan(
             self.context,
             shop,
             Haravan.for_shop(shop, self.session),
@@ -162,9 +197,6 @@ class NightlyReconcile:
             rules_cache=self.rules_cache,
             on_repair=lambda cause, count: self.counters.add("reconcile_repairs", count, cause=cause),
         )
-        if scan is not None:
-            await scan("reconcile", by="nightly", since_ms=last.looked_ms)
-            await scan("audit", by="nightly")
 
 
 def nightly_date(now_ms: int, timezone: str, org: OrgId) -> int:

@@ -54,7 +54,7 @@ def _row(delivery: Delivery) -> dict[str, object]:
         "customer": delivery.customer,
         "topic": delivery.topic,
         "outcome": delivery.outcome,
-        "repeat": delivery.repeat,
+        "repeats": delivery.repeats,
         "test": delivery.test,
         "signature": delivery.signature,
         "size": delivery.size,
@@ -62,7 +62,9 @@ def _row(delivery: Delivery) -> dict[str, object]:
 
 
 def _cells(delivery: Delivery) -> tuple[object, ...]:
-    labels = (" repeat" if delivery.repeat else "") + (" test" if delivery.test else "")
+    labels = (f" repeated {delivery.repeats}x" if delivery.repeats else "") + (
+        " test" if delivery.test else ""
+    )
     return (
         format_time(delivery.at_ms),
         delivery.customer,

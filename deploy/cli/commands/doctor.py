@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 import typer
 
-from deploy.cli.context import AsJson, CliContext, open_api, open_context, parse_org_id, run, shop_of_token
+from deploy.cli.context import (
+    AsJson,
+    CliContext,
+    lacks_scopes,
+    missing_scopes,
+    open_api,
+    open_context,
+    parse_org_id,
+    run,
+    shop_of_token,
+)
 from deploy.cli.output import plural, print_json
 from deploy.local import console
 
@@ -132,6 +142,12 @@ async def _run_check(
 
 
 async def _check_state(_: CliContext, shop: Shop) -> CheckResult:
+    from service.publishing import first_look
+    from service.store.shops import TOKEN_REJECTED
+
+    if shop.paused == TOKEN_REJECTED:
+        text = f"paused, because Haravan rejected the token. It resumes with a valid one: tagger shops token {shop.org}"
+        return CheckResult("problem", shop.org, text)
     if shop.paused:
         text = f"paused by {shop.paused_by}: {shop.paused}. Resume: tagger shops resume {shop.org}"
         return CheckResult("problem", shop.org, text)
@@ -142,6 +158,9 @@ async def _check_state(_: CliContext, shop: Shop) -> CheckResult:
         return CheckResult("problem", shop.org, text)
     if shop.shadow:
         return CheckResult("note", shop.org, f"{shop.name}: shadow mode, nothing is written")
+    if shop.first_look != "complete":
+        text = f"only customers with a webhook are evaluated: {first_look.reason(shop)}"
+        return CheckResult("problem", shop.org, text)
     text = f"{shop.name}: active, {shop.dialect} API, {shop.timezone}, {shop.currency}"
     return CheckResult("good", shop.org, text)
 
@@ -151,6 +170,9 @@ async def _check_token(cli: CliContext, shop: Shop) -> CheckResult:
         owner = await shop_of_token(api)
         if owner and owner != shop.org:
             text = f"the token belongs to shop {owner}, not to this one. Replace it: tagger shops token {shop.org}"
+            return CheckResult("problem", shop.org, text)
+        if missing := await missing_scopes(api):
+            text = f"{lacks_scopes(missing)}: tagger shops token {shop.org}"
             return CheckResult("problem", shop.org, text)
         count = await api.perform(api.dialect.count())
     return CheckResult("good", shop.org, f"the token works: {plural(count, 'customer')}")

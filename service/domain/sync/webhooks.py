@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import re
 from base64 import b64encode
@@ -101,19 +100,13 @@ def _keyed_hmac(secret: bytes) -> hmac.HMAC:
     return hmac.new(secret, digestmod="sha256")
 
 
-def delivery_id(*, org: str, topic: str, digest: bytes) -> bytes:
-    """The identity of a delivery, to label duplicates: six bytes for shop and topic, ten for the body.
+def delivery_id(digest: bytes) -> bytes:
+    """The identity of a delivery, to find repeats: 16 bytes of the digest that its signature spells.
 
-    Haravan sends neither an id nor a time (haravan.md, Webhooks). `digest` is that of the signature. 16 bytes are
-    enough, and the identities of three days fit in memory.
+    Haravan sends neither an id nor a time (haravan.md, Webhooks). Only the body is signed: a captured delivery can
+    be sent under any topic and for any shop that shares the secret.
     """
-    return _route_digest(org, topic) + digest[:10]
-
-
-@lru_cache(maxsize=4096)  # a shop's webhooks have the same few topics
-def _route_digest(org: str, topic: str) -> bytes:
-    """A header contains no line break, so that two pairs never have the same text."""
-    return hashlib.sha256(f"{org}\n{topic}".encode()).digest()[:6]
+    return digest[:16]
 
 
 def encode_delivery(record: DeliveryRecord) -> bytes:
@@ -218,7 +211,7 @@ def _decode(body: bytes) -> Mapping[str, object] | None:
 
 
 def _decode_leniently(body: bytes) -> Mapping[str, object] | None:
-    """The JSON object of a body that strict decoders refuse, None if there is none. Takes linear time."""
+    """The JSON object of a body that strict decoders refuse, None if there is none. The time is linear."""
     try:
         content = decode_leniently(body)
     except MalformedData:

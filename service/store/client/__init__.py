@@ -18,20 +18,25 @@ from service.store.client.connection import (
     deserialize,
     serialize,
 )
-from service.store.client.durability import Durability, ServerCheck, check_server, require_durable
+from service.store.client.durability import MAX_USED, Durability, ServerCheck, check_server, require_durable
 from service.store.client.keys import SERVICE
+from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
 from service.store.client.scan import SCAN_COUNT, batched, scan_hash
 from service.store.client.scripts import load_script, script_text
 
 __all__ = [
     "DRAIN_QUEUE",
     "EXPIRES_EXTRA_MS",
+    "MAX_USED",
     "SCAN_COUNT",
     "SERVICE",
     "Durability",
     "RedisClient",
     "RewriteState",
     "ServerCheck",
+    "StoreChange",
+    "StoreMonitor",
+    "StoreUnfit",
     "batched",
     "check_server",
     "connect",

@@ -20,6 +20,7 @@ from service.store.client.sentinel import EpochAwareSentinel
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
 DRAIN_QUEUE: Final = "tagger:queue:drain"
+TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
 EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops a job that waits longer than this
 
 # redis-py's asynchronous client. Its annotations say of half of the commands that they return "an awaitable or the
@@ -35,6 +36,8 @@ def connect(
 ) -> ArqRedis:
     """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host,host/service/db`. Connects lazily.
 
+    `rediss` and `rediss+sentinel` check the server's certificate and its name. The query of the address may name the
+    files `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`.
     Replies are bytes. Commands are repeated after connection errors, so every script must bear to run twice.
     """
     options: dict[str, Any] = {
@@ -57,7 +60,7 @@ def connect(
 
 
 def _arq(pool: ConnectionPool) -> ArqRedis:
-    pool.connection_class = _with_connection_errors(pool.connection_class)
+    pool.connection_class = _repaired(pool.connection_class)
     client = ArqRedis(
         pool_or_conn=pool,
         job_serializer=serialize,
@@ -69,14 +72,30 @@ def _arq(pool: ConnectionPool) -> ArqRedis:
     return client
 
 
-def _with_connection_errors(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The same class of connection, with an error that redis-py knows when the server has closed it.
+def _repaired(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The same class of connection, without two faults of redis-py 5.3.
 
     uvloop raises RuntimeError when a closed connection is written to. redis-py does not translate it, so code that
     handles an unreachable server would not handle this.
+
+    The first command of a new connection is preceded by a PING. If the server refuses it (NOAUTH, LOADING), redis-py
+    connects again within the attempt to connect, which sends the next PING, deeper and deeper, and does not return.
     """
 
     class Connection(connection_class):  # type: ignore[valid-type]
+        is_connecting = False
+
+        async def on_connect(self) -> None:
+            self.is_connecting = True
+            try:
+                await super().on_connect()
+            finally:
+                self.is_connecting = False
+
+        async def check_health(self) -> None:
+            if not self.is_connecting:
+                await super().check_health()
+
         async def _send_packed_command(self, command: Iterable[bytes]) -> None:
             try:
                 await super()._send_packed_command(command)
@@ -87,24 +106,37 @@ def _with_connection_errors(connection_class: type[AbstractConnection]) -> type[
 
 
 def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
-    """A pool that follows the primary. arq's own ignores retries, timeouts and TLS files."""
+    """A pool that follows the primary. arq's own ignores retries, timeouts and TLS files.
+
+    With `rediss+sentinel://` the sentinels are spoken to with TLS, too. Otherwise anybody between could name a primary.
+    """
     parts = urlsplit(url)
+    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
     hosts = [_host(item) for item in parts.netloc.rpartition("@")[2].split(",")]
     service, _, db = parts.path.strip("/").partition("/")
     password = unquote(parts.password) if parts.password else None
+    tls: dict[str, Any] = {}
     if parts.scheme == "rediss+sentinel":
-        options = {**options, "ssl": True}
-    sentinel_password = parse_qs(parts.query).get("sentinel_password", [None])[0]
+        files: dict[str, Any] = {name: query[name] for name in TLS_FILES if name in query}
+        tls = {"ssl": True, "ssl_check_hostname": True, **files}
     sentinel: Any = EpochAwareSentinel(  # type: ignore[no-untyped-call]
         hosts,
-        sentinel_kwargs={"password": sentinel_password, "socket_timeout": CONNECT_TIMEOUT_S},
+        sentinel_kwargs={
+            "username": query.get("sentinel_username"),
+            "password": query.get("sentinel_password"),
+            "socket_timeout": CONNECT_TIMEOUT_S,
+            "socket_connect_timeout": CONNECT_TIMEOUT_S,
+            **tls,
+        },
+        username=unquote(parts.username) if parts.username else None,
         password=password,
         db=int(db or 0),
         **options,
+        **tls,
     )
     for client in sentinel.sentinels:  # a sentinel may close its connection, too
         sentinels = client.connection_pool
-        sentinels.connection_class = _with_connection_errors(sentinels.connection_class)
+        sentinels.connection_class = _repaired(sentinels.connection_class)
     pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
     return pool
 

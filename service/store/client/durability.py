@@ -1,4 +1,7 @@
-"""Durability checks: whether the Redis server keeps acknowledged webhooks. Read at start, by /readyz and by the doctor."""
+"""Durability checks: whether the Redis server keeps acknowledged webhooks, and has room for more.
+
+The store monitor, the start-up check and the doctor use them.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from redis.exceptions import NoPermissionError, ResponseError
+from redis.exceptions import ResponseError
 
 from service.errors import InvalidSettings
 from service.store.client.connection import RedisClient
@@ -20,6 +23,7 @@ CONFIG_NAMES: Final = (
     "no-appendfsync-on-rewrite",
     "save",
 )
+MAX_USED: Final = 0.9  # of maxmemory: the rest is for settlements, pauses and removals
 Durability = Literal["fsync", "everysec"]
 Level = Literal["refused", "warning", "note"]
 
@@ -34,12 +38,70 @@ class ServerCheck:
 
 
 async def check_server(redis: RedisClient, durability: Durability) -> list[ServerCheck]:
-    """Load the server's settings and check them. Raises redis' errors if the server does not answer."""
-    try:
-        config: Mapping[Any, Any] = await redis.config_get(*CONFIG_NAMES)
-    except (NoPermissionError, ResponseError):  # a managed Redis has no CONFIG, or does not let us use it
-        return evaluate_config(None, durability)
-    return evaluate_config({_text(name): _text(value) for name, value in config.items()}, durability)
+    """Load the server's settings and state, and check them. Raises redis' errors if the server does not answer."""
+    async with redis.pipeline(transaction=False) as pipe:
+        load_server(pipe)
+        info, config = await pipe.execute(raise_on_error=False)
+    return evaluate_server(info, config, durability)
+
+
+def load_server(pipe: Any) -> None:
+    """Add the two commands to a pipeline whose replies `evaluate_server` checks. Execute it without raising errors."""
+    pipe.info()
+    pipe.config_get(*CONFIG_NAMES)
+
+
+def evaluate_server(info: Any, config: Any, durability: Durability) -> list[ServerCheck]:
+    """Check the replies of a server. Raises the error that it gave instead of INFO."""
+    if isinstance(info, Exception):
+        raise info
+    if isinstance(config, Exception):
+        if not isinstance(config, ResponseError):
+            raise config
+        config = {}  # a managed Redis has no CONFIG, or does not let us use it
+    settings = {_text(name): _text(value) for name, value in config.items()}
+    return [*evaluate_info(info), *evaluate_config(settings, durability)]
+
+
+def evaluate_info(info: Mapping[str, Any]) -> list[ServerCheck]:
+    """Check the state of a server: its role, and how full it is."""
+    checks: list[ServerCheck] = []
+    if int(info.get("cluster_enabled", 0)):
+        checks.append(
+            ServerCheck(
+                "refused",
+                "cluster_node",
+                "REDIS_URL is one node of a cluster, which refuses every key of the other nodes. Use a single server, or "
+                "Sentinel (redis+sentinel://).",
+            )
+        )
+    if info.get("role") == "slave":
+        checks.append(
+            ServerCheck(
+                "refused",
+                "replica",
+                "The server is a replica, which accepts no writes. Point REDIS_URL to the primary, or use "
+                "redis+sentinel://, which follows it.",
+            )
+        )
+    used, limit = memory_used(info)
+    if limit and used >= MAX_USED * limit:
+        checks.append(
+            ServerCheck(
+                "warning",
+                "nearly_full",
+                f"The server uses {used / limit:.0%} of its maxmemory. From {MAX_USED:.0%} on webhooks are answered 503, "
+                "so that the customers that wait can be processed and shops can be removed. See RUNBOOK, The store fills.",
+            )
+        )
+    return checks
+
+
+def memory_used(info: Mapping[str, Any]) -> tuple[int, int]:
+    """The memory that counts for maxmemory, and maxmemory, in bytes. Without a limit both are 0."""
+    limit = int(info.get("maxmemory", 0))
+    used = int(info.get("used_memory", 0)) - int(info.get("mem_not_counted_for_evict", 0))
+    return (max(0, used), limit) if limit else (0, 0)
 
 
 def evaluate_config(config: Mapping[str, str] | None, durability: Durability) -> list[ServerCheck]:
@@ -82,12 +144,17 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck
             )
         )
     if durability == "everysec" and not appends:
+        lost = (
+            "everything since its last snapshot"
+            if config.get("save")
+            else "everything: it writes nothing to disk"
+        )
         checks.append(
             ServerCheck(
                 "warning",
                 "no_append_only_file",
-                "The server has no append-only file: a restart loses everything since its last snapshot, "
-                "also the ownership of tags. Set `appendonly yes`.",
+                f"The server has no append-only file. A restart loses {lost}, also the ownership of tags. "
+                "Set `appendonly yes`.",
             )
         )
     if durability == "fsync" and config.get("no-appendfsync-on-rewrite") == "yes":

@@ -15,13 +15,16 @@ A key without a lifetime below does not expire.
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
+    {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last)
     {p}erased_ms                  number: when data of this partition was last erased, in ms
     {p}aof_rewrite                hash (partition 0): rewritten_ms, refused: the last rewrite of the append-only file
     {p}aof_rewrite_lock           string (partition 0): set while a worker waits for a rewrite; 11 min
     {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
     {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
-                                  live_backlog, customer_count, snapshots_version, next_probe_ms, last_rejection, uninstall_…
+                                  live_backlog, customer_count, snapshots_version, next_probe_ms, suspect_is_next,
+                                  …_rejection, uninstall_…
+    {shop}first_look              string: `waiting` for approval or `complete`; nothing until the first walk is complete
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,
@@ -29,6 +32,8 @@ A key without a lifetime below does not expire.
     {shop}ready:live, ready:bulk  sorted sets: ready customers by position
     {shop}planned:live, …:bulk    sorted sets: planned customers by position
     {shop}delayed                 sorted set: delayed customers by the ms at which they are due
+    {shop}unsettled               hash: dequeued customer -> token of the drain that has not settled it yet
+    {shop}suspects                hash: customer -> drains in a row that ended badly while they held it
     {shop}echo_digests            hash: customer -> digests of the states that the last drain left
     {shop}latest_updated_at       hash: customer -> the newest `updated_at` of a webhook, in ms
     {shop}lease                   string: the holder's token; 15 s, renewed
@@ -45,7 +50,9 @@ A key without a lifetime below does not expire.
     {shop}exclusions              hash: customer -> rules that the customer is excluded from (comma-joined)
     {shop}tombstone:{customer}    string: ownership and holds of a deleted customer; 30 days
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
+    {shop}reconcile_requests      set: the ms since which a change of the store requires a reconcile
     {shop}nightly:lock            string: the worker that runs it; 2 min, renewed
+    {shop}scanned_page            set: the customers of the page that a scan is reading
     {shop}schedule                sorted set: customer -> ordinal day on which its tags may change without an event
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
     {shop}deliveries_by_customer:{customer}
@@ -54,7 +61,9 @@ A key without a lifetime below does not expire.
                                   7 days. The shop `-` stands for all that are not configured
     {shop}orgs                    hash, of the shop `unknown` only: signed webhooks of shops that are not configured; 7 days
     {shop}rejection_streak        sorted set: webhooks rejected since the last accepted one; 1 day
-    {shop}delivery_ids:{day}      set: identities of deliveries, which label repeats; 3 days
+    {shop}delivery_ids:{day}      set: identities of deliveries, which find repeats; 3 days
+    {shop}repeats:{day}           hash: identity -> repeats of a delivery of that day; RETENTION_DAYS
+    {shop}delivery_counts         hash: day -> deliveries that are kept, and `total`
     {shop}ledger                  stream: every tag that we added or removed; 400 days
     {shop}ledger_by_customer      hash: customer -> ids of its last ledger entries; 400 days
     {shop}drift                   stream: manual changes of tags; 400 days, at most 100,000

@@ -82,7 +82,7 @@ def seal_snapshot(customer: Customer, cipher: ShopCipher, *, kept: frozenset[str
 
 def read_snapshot(stored: bytes) -> Snapshot:
     """Decode a snapshot; its personal part stays sealed. Raises MalformedData."""
-    if stored[:1] != _MARKER_BYTE:
+    if not stored.startswith(_MARKER_BYTE):
         return Snapshot(decode_snapshot(stored))
     try:
         _, bits, length = _HEADER.unpack_from(stored)

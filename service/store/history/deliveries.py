@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Final, NamedTuple
 
 import msgpack
 
 from service.domain.customers import CustomerId, OrgId
 from service.domain.sync import DeliveryRecord, decode_delivery
 from service.errors import MalformedData
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, load_script
 
 # The org of signed deliveries for shops that are not configured. The org header is not signed, so they share one stream.
 UNKNOWN_SHOP: Final = OrgId("unknown")
@@ -31,7 +31,7 @@ class Delivery:
     at_ms: int
     customer: CustomerId | None
     outcome: str  # `marked`, `echo`, `ignored:reason`
-    repeat: bool
+    repeats: int  # how often the same body arrived again within three days, under any topic
     topic: str
     signature: str  # as in X-Haravan-HmacSha256: the same for the same body and secret
     size: int
@@ -61,18 +61,17 @@ async def list_for_customer(
             pipe.xrange(stream, record_id, record_id)
         replies = await pipe.execute()
     stored = {
-        delivery.id: delivery
-        for entries in replies
-        for entry in entries
-        for delivery in _decode_record(entry)
+        row.delivery.id: row for entries in replies for entry in entries for row in _decode_record(entry)
     }
-    deliveries = (stored.get(delivery_id.decode()) for delivery_id in reversed(ids))
-    return tuple(
-        delivery
-        for delivery in deliveries
-        if delivery is not None
-        and since_ms <= delivery.at_ms
-        and (until_ms is None or delivery.at_ms <= until_ms)
+    rows = [row for delivery_id in reversed(ids) if (row := stored.get(delivery_id.decode())) is not None]
+    return await _with_repeats(
+        redis,
+        org,
+        [
+            row
+            for row in rows
+            if since_ms <= row.delivery.at_ms and (until_ms is None or row.delivery.at_ms <= until_ms)
+        ],
     )
 
 
@@ -92,8 +91,8 @@ async def list_deliveries(
     newest = f"({record_id}" if record_id and not index else record_id
     newest = newest or ("+" if until_ms is None else str(until_ms))
     size = max(1, min(limit, MAX_PAGE))
-    deliveries: list[Delivery] = []
-    while len(deliveries) <= size:
+    rows: list[_Row] = []
+    while len(rows) <= size:
         entries = await redis.xrevrange(
             keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=min(size + 1, BATCH_SIZE)
         )
@@ -103,9 +102,10 @@ async def list_deliveries(
             decoded = _decode_record(entry)
             if index and entry[0].decode() == record_id:
                 decoded = decoded[: int(index)]
-            deliveries += reversed(decoded)
+            rows += reversed(decoded)
         newest = f"({entries[-1][0].decode()}"
-    return Page(tuple(deliveries[:size]), deliveries[size - 1].id if len(deliveries) > size else None)
+    deliveries = await _with_repeats(redis, org, rows[:size])
+    return Page(deliveries, deliveries[-1].id if len(rows) > size else None)
 
 
 async def customers_since(
@@ -116,7 +116,7 @@ async def customers_since(
     customers: dict[CustomerId, None] = {}
     oldest = str(since_ms)
     while entries := await redis.xrange(stream, min=oldest, max=newest, count=BATCH_SIZE):
-        for delivery in (delivery for entry in entries for delivery in _decode_record(entry)):
+        for delivery in (row.delivery for entry in entries for row in _decode_record(entry)):
             if delivery.customer is not None and (not topics or delivery.topic in topics):
                 customers[delivery.customer] = None
         oldest = f"({entries[-1][0].decode()}"
@@ -140,7 +140,7 @@ async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerI
         entry[0].decode()
         for entries in replies
         for entry in entries
-        if {delivery.customer for delivery in _decode_record(entry)} == {customer}
+        if {row.delivery.customer for row in _decode_record(entry)} == {customer}
     ]
     async with redis.pipeline() as pipe:
         if own:
@@ -151,28 +151,56 @@ async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerI
     return deleted, len(ids) - deleted
 
 
+async def trim(redis: RedisClient, org: OrgId, *, oldest_ms: int) -> None:
+    """Trim the deliveries that are older than `oldest_ms`."""
+    await load_script("history", "trim_deliveries")(redis, org, oldest_ms)
+
+
 async def trim_unknown_shop(redis: RedisClient) -> None:
     """Bound the stream of unknown shops, which the retention of no shop trims."""
     await redis.xtrim(keys.shop(UNKNOWN_SHOP, "deliveries"), maxlen=MAX_UNKNOWN_SHOP, approximate=True)
 
 
-def _decode_record(entry: tuple[bytes, dict[bytes, bytes]]) -> list[Delivery]:
+class _Row(NamedTuple):
+    """A delivery without its repeats, which are counted under its identity."""
+
+    identity: bytes
+    delivery: Delivery
+
+
+async def _with_repeats(redis: RedisClient, org: OrgId, rows: Sequence[_Row]) -> tuple[Delivery, ...]:
+    """The deliveries of the rows with their repeats, in one round trip."""
+    by_day: dict[int, dict[bytes, int]] = {}
+    for row in rows:
+        by_day.setdefault(row.delivery.at_ms // (keys.DAY_S * 1000), {})[row.identity] = 0
+    async with redis.pipeline(transaction=False) as pipe:
+        for day, counts in by_day.items():
+            pipe.hmget(keys.shop(org, f"repeats:{day}"), list(counts))
+        replies = await pipe.execute()
+    for counts, values in zip(by_day.values(), replies, strict=True):
+        counts.update((identity, int(value or 0)) for identity, value in zip(counts, values, strict=True))
+    return tuple(
+        replace(row.delivery, repeats=by_day[row.delivery.at_ms // (keys.DAY_S * 1000)][row.identity])
+        for row in rows
+    )
+
+
+def _decode_record(entry: tuple[bytes, dict[bytes, bytes]]) -> list[_Row]:
     """The deliveries of one record in order of arrival. A malformed record has none."""
     key, fields = entry
     record_id = key.decode()
     try:
         events = msgpack.unpackb(fields[b"events"], raw=True)
-        rows = zip(events, fields[b"outcomes"].split(b","), fields[b"repeats"].split(b","), strict=True)
+        rows = zip(events, fields[b"outcomes"].split(b","), strict=True)
         return [
-            _decode_delivery(f"{record_id}.{index}", event, outcome.decode(), repeat=repeat == b"1")
-            for index, (event, outcome, repeat) in enumerate(rows)
-            if event[IDENTITY]
+            _Row(event[IDENTITY], _decode_delivery(f"{record_id}.{index}", event, outcome.decode()))
+            for index, (event, outcome) in enumerate(rows)
         ]
     except (KeyError, ValueError, IndexError, TypeError, msgpack.UnpackException):
         return []
 
 
-def _decode_delivery(delivery_id: str, event: Sequence[bytes], outcome: str, *, repeat: bool) -> Delivery:
+def _decode_delivery(delivery_id: str, event: Sequence[bytes], outcome: str) -> Delivery:
     try:
         record = decode_delivery(event[RECORD])
     except MalformedData:
@@ -182,7 +210,7 @@ def _decode_delivery(delivery_id: str, event: Sequence[bytes], outcome: str, *, 
         at_ms=int(delivery_id.partition("-")[0]),
         customer=CustomerId(int(event[CUSTOMER])) if event[CUSTOMER] else None,
         outcome=outcome,
-        repeat=repeat,
+        repeats=0,
         topic=record.topic,
         signature=b64encode(record.digest).decode(),
         size=record.size,

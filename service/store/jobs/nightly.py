@@ -1,7 +1,8 @@
-"""The nightly reconcile of a shop: its lock, and what the next one needs to know of the last."""
+"""The nightly reconcile of a shop: its lock, what the next one needs to know of the last, and further requests."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -34,6 +35,24 @@ async def save_run(redis: RedisClient, org: OrgId, run: NightlyRun) -> None:
     """Save a complete nightly reconcile."""
     fields = {"day": run.day, "looked_ms": run.looked_ms, "subscribed": int(run.subscribed)}
     await redis.hset(keys.shop(org, "nightly"), mapping=fields)
+
+
+async def request_reconciles(redis: RedisClient, orgs: Sequence[OrgId], *, since_ms: int) -> None:
+    """Request a reconcile of each shop, in addition to the nightly one. A worker begins within a minute."""
+    async with redis.pipeline(transaction=False) as pipe:
+        for org in orgs:
+            pipe.sadd(keys.shop(org, "reconcile_requests"), since_ms)
+        await pipe.execute()
+
+
+async def load_requests(redis: RedisClient, org: OrgId) -> list[int]:
+    """The requested reconciles: the times in ms since which customers are to be read."""
+    return [int(since_ms) for since_ms in await redis.smembers(keys.shop(org, "reconcile_requests"))]
+
+
+async def close_requests(redis: RedisClient, org: OrgId, requests: Sequence[int]) -> None:
+    """Delete requests that were executed. Others may have been added meanwhile, and stay."""
+    await redis.srem(keys.shop(org, "reconcile_requests"), *requests)
 
 
 async def acquire(redis: RedisClient, org: OrgId) -> Lock | None:

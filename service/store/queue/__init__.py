@@ -4,7 +4,7 @@ Other rooms mark customers dirty, and the workers drain a shop under its lease."
 
 from service.store.queue import dead_letters, dirty
 from service.store.queue.dead_letters import DeadLetter, list_open
-from service.store.queue.dirty import MAX_EVENTS, DirtyEvent, Lane, encode_events
+from service.store.queue.dirty import MAX_EVENTS, NO_QUOTA, DirtyEvent, Lane, Quota, encode_events
 from service.store.queue.erasure import erase_customer
 from service.store.queue.lease import BATCH_SIZE, LEASE_MS, LeaseLost, LeaseManager, ShopLease, WriteDenied
 from service.store.queue.rate_limiter import LEAK_PER_S, NOT_SENT, Denied, Granted, Permit, RateLimiter
@@ -20,6 +20,7 @@ __all__ = [
     "LEASE_MS",
     "MAX_EVENTS",
     "NOT_SENT",
+    "NO_QUOTA",
     "STATES",
     "DeadLetter",
     "DeadLetterDraft",
@@ -32,6 +33,7 @@ __all__ = [
     "Mark",
     "Outcome",
     "Permit",
+    "Quota",
     "RateLimiter",
     "Settlement",
     "ShopBacklog",

@@ -13,6 +13,7 @@ from service.errors import NotFound
 from service.store.client import RedisClient, batched, keys, scan_hash
 from service.store.queue import dirty
 
+CRASH: Final = "crash"  # the cause of a letter for a customer whose record ended several drains
 RETRY_INTERVAL_MS: Final = 24 * 3_600_000
 
 

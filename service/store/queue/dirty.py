@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, Final, Literal, NamedTuple
 
 import msgpack
@@ -28,28 +29,40 @@ class DirtyEvent(NamedTuple):
     record: bytes = b""  # the delivery's record as msgpack: digests, never the body
 
 
+class Quota(NamedTuple):
+    """How much of a shop the store accepts from webhooks. 0 = no limit."""
+
+    customers: int = 0  # that wait for a drain because of a webhook, or for a retry
+    deliveries: int = 0  # that are kept; beyond it the oldest days are dropped early
+
+
+NO_QUOTA: Final = Quota()
+
+
 class MarkResult(NamedTuple):
     """The result of one event."""
 
     outcome: str  # `marked`, `echo`, or the event's note
     is_repeat: bool  # the same delivery arrived within the last three days
-    delivery: str  # its id; "" if the event is not a delivery
+    delivery: str  # its id; "" if the event is not a delivery, or a repeat, which is not stored again
 
 
 def encode_events(
-    events: Sequence[DirtyEvent], *, lane: Lane, retention_s: int, now_ms: int = 0
+    events: Sequence[DirtyEvent], *, lane: Lane, retention_s: int, now_ms: int = 0, quota: Quota = NO_QUOTA
 ) -> list[Any]:
     """The ARGV of mark_dirty.lua for at most `MAX_EVENTS` events of one shop."""
-    return [now_ms, lane, retention_s, msgpack.packb(events, use_bin_type=False)]
+    return [now_ms, lane, retention_s, msgpack.packb(events, use_bin_type=False), *quota]
 
 
 def decode_results(events: Sequence[DirtyEvent], reply: Sequence[Any]) -> list[MarkResult]:
     """The result of each event, from the reply of mark_dirty.lua."""
     record, outcomes, repeats = (part.decode() for part in reply[3:6])
-    rows = zip(events, outcomes.split(","), repeats.split(","), strict=True)
+    index = count()
     return [
-        MarkResult(outcome, repeat == "1", f"{record}.{index}" if event.identity else "")
-        for index, (event, outcome, repeat) in enumerate(rows)
+        MarkResult(
+            outcome, repeat == "1", f"{record}.{next(index)}" if event.identity and repeat == "0" else ""
+        )
+        for event, outcome, repeat in zip(events, outcomes.split(","), repeats.split(","), strict=True)
     ]
 
 
@@ -87,6 +100,20 @@ async def mark_dirty_customers(
     """Mark customers for a reason other than a delivery."""
     events = [DirtyEvent(str(customer), cause=cause) for customer in customers]
     await mark_dirty(redis, org, events, lane=lane, now_ms=now_ms)
+
+
+async def not_found_among(
+    redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]
+) -> frozenset[CustomerId]:
+    """Those of the customers that Haravan answered with a 404. They are marked until a second 404 confirms it."""
+    missing: set[CustomerId] = set()
+    for batch in batched(customers):
+        async with redis.pipeline(transaction=False) as pipe:
+            for customer in batch:
+                pipe.hget(keys.shop(org, f"mark:{customer}"), "missing_since_ms")
+            replies = await pipe.execute()
+        missing.update(customer for customer, since in zip(batch, replies, strict=True) if int(since or 0))
+    return frozenset(missing)
 
 
 async def marked_among(

@@ -65,6 +65,15 @@ async def resume_deletion(
     return args.is_last
 
 
+async def delist(redis: RedisClient, org: OrgId, *, job: PendingJob | None) -> bool:
+    """Remove a shop from the list and store the job that deletes its data, also when the memory is used up.
+
+    Returns whether the shop was in the list.
+    """
+    args = ("", "", 0) if job is None else (job.field, msgspec.json.encode(job), job.due_ms)
+    return bool(await load_script("shops", "delist")(redis, org, *args))
+
+
 def queue_delisting(pipe: Any, org: OrgId, *, job: PendingJob | None) -> None:
     """Add the commands to a transaction that remove a shop from the list and store the job that deletes its data.
 

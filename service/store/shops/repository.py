@@ -16,11 +16,12 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.errors import MalformedData, NotFound, Refused
 from service.store import encryption
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, load_script
 from service.store.encryption import DataKeys, KeyRing, ShopCipher
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
+from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
 from service.store.shops.model import Shop, validate
 from service.store.shops.uninstall import UNINSTALLED
 
@@ -109,7 +110,8 @@ class ShopRepository:
             pipe.hgetall(keys.shop(org, "shop"))
             pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
             pipe.hgetall(keys.shop(org, "data_keys"))
-            stored, (paused, since, by, removals), data_keys = await pipe.execute()
+            pipe.get(keys.shop(org, FIRST_LOOK_KEY))
+            stored, (paused, since, by, removals), data_keys, first_look = await pipe.execute()
         if not stored:
             return None
         shop = Shop(
@@ -127,6 +129,7 @@ class ShopRepository:
             paused_by=(by or b"").decode(),
             removals_paused=(removals or b"").decode(),
             cipher=encryption.open_cipher(self._keyring, org, data_keys),
+            first_look=decode_first_look(first_look),
         )
         return shop, stored
 
@@ -181,9 +184,7 @@ class ShopRepository:
         """Remove the shop. With `erase`, delete all of its data: ownership, ledger, versions. Raises NotFound."""
         due_ms = await self._now_ms() + deletion.SOON_MS
         job = deletion.erasure_job(org, everything=True, due_ms=due_ms) if erase else None
-        async with self._redis.pipeline() as pipe:
-            deletion.queue_delisting(pipe, org, job=job)
-            removed, *_ = await pipe.execute()
+        removed = await deletion.delist(self._redis, org, job=job)
         if erase:
             await deletion.delete_shop_data(self._redis, org, everything=True)
         if not removed and not erase:
@@ -242,9 +243,7 @@ class ShopRepository:
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
         """Pause all work of the shop. Its marks stay. An earlier pause keeps its reason and its time."""
         now_ms = await self._now_ms()
-        state = keys.shop(org, "state")
-        if await self._redis.hsetnx(state, "paused", reason):
-            await self._redis.hset(state, mapping={"paused_since": now_ms, "paused_by": by})
+        await load_script("shops", "pause")(self._redis, org, reason, now_ms, by)
 
     async def pause_uninstalled(self, org: OrgId, *, by: str) -> None:
         """Pause a shop whose app was uninstalled. Replaces a pause for a rejected token."""
@@ -260,10 +259,8 @@ class ShopRepository:
     async def resume(self, org: OrgId) -> None:
         """End the pause and clear the uninstall state. The shop is due at once."""
         now_ms = await self._now_ms()
-        async with self._redis.pipeline() as pipe:
-            pipe.hdel(keys.shop(org, "state"), "paused", "paused_since", "paused_by", *uninstall.FIELDS)
-            pipe.zadd(keys.partition_key(org, "due_shops"), {org: now_ms})
-            await pipe.execute()
+        fields = ("paused", "paused_since", "paused_by", *uninstall.FIELDS)
+        await load_script("shops", "resume")(self._redis, org, now_ms, *fields)
 
     async def resume_removals(self, org: OrgId) -> None:
         """Resume removals after the removal guard tripped. Earlier removals count as approved from now on."""

@@ -56,7 +56,7 @@ class DeliveryModel(ResponseModel, frozen=True):
     at_ms: int
     customer: int | None
     outcome: str
-    repeat: bool
+    repeats: int
     topic: str
     signature: str
     size: int
@@ -157,7 +157,7 @@ DELIVERY_EXAMPLE: Final[dict[str, Any]] = {
     "at_ms": 1795150800000,
     "customer": 1037889951,
     "outcome": "marked",
-    "repeat": False,
+    "repeats": 0,
     "topic": "orders/paid",
     "signature": "MPjRYKoc2I99nNv0x3bzx4lSRjDHD7OfV5C/UX5Ijbc=",
     "size": 4211,

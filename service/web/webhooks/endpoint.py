@@ -27,7 +27,7 @@ from service.domain.sync import (
     parse_delivery,
     signature_digest,
 )
-from service.errors import StoreUnavailable
+from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest import GroupCommit, QueueFull
 from service.store.history import UNKNOWN_SHOP
 from service.store.queue import DirtyEvent
@@ -130,9 +130,7 @@ class WebhookEndpoint:
                 self._metrics.failed.labels(exc.reason).inc()
                 await _answer(send, exc.status, b"the body cannot be accepted", CLOSE, RETRY_AFTER)
         except StoreUnavailable as exc:
-            self._metrics.failed.labels(
-                "overloaded" if isinstance(exc, QueueFull) else "store_unavailable"
-            ).inc()
+            self._metrics.failed.labels(_failure_reason(exc)).inc()
             await _answer(send, 503, b"not stored: send it again", RETRY_AFTER)
         else:
             await send(ACCEPTED_START)
@@ -251,11 +249,17 @@ def build_event(
         content.customer,
         content.digest,
         content.updated_ms,
-        delivery_id(org=org, topic=topic, digest=digest),
+        delivery_id(digest),
         content.ignored_reason,
         mark_cause(topic),
         encode_delivery(DeliveryRecord(topic, digest, len(body), headers.is_test, "" if shop else org)),
     )
+
+
+def _failure_reason(exc: StoreUnavailable) -> str:
+    """The reason of a 503 as a metric label."""
+    reasons = {QueueFull: "overloaded", StoreFull: "store_full", OverQuota: "over_quota"}
+    return reasons.get(type(exc), "store_unavailable")
 
 
 async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:

@@ -45,7 +45,7 @@ class WebhookMetrics:
         )
         self.duplicates = Counter(
             "tagger_deliveries_duplicate_total",
-            "Recorded webhooks that had been recorded before, within three days.",
+            "Signed webhooks whose body had been recorded before, within three days.",
             registry=registry,
         )
         self.rejected = Counter(
@@ -56,7 +56,7 @@ class WebhookMetrics:
         )
         self.failed = Counter(
             "tagger_webhooks_failed_total",
-            "Webhooks answered 503 or 413 by reason: store_unavailable, overloaded, body_too_large.",
+            "Webhooks answered 503 or 413 by reason: store_unavailable, store_full, over_quota, overloaded, body_too_large.",
             ["reason"],
             registry=registry,
         )
@@ -105,6 +105,8 @@ class BatchSummary:
             self.outcomes.update(batch.outcomes)
             self.duplicates += batch.duplicates
             self.failed += len(batch.events) - len(batch.outcomes)
+            if batch.error is not None:
+                self.cause = str(batch.error)
         if flush.error is not None:
             self.cause = str(flush.error)
 
@@ -127,7 +129,7 @@ class BatchSummary:
 class BatchLogger:
     """Counts each flush, and writes one log line for all flushes of a second.
 
-    The first flush after a pause and each failed flush are logged at once. A line for each webhook would cost 20 % of
+    The first flush after a pause and each failed round trip are logged at once. A line for each webhook would cost 20 % of
     the throughput, a line for each flush 5 %. Single webhooks are in the delivery record.
     """
 
@@ -140,7 +142,7 @@ class BatchLogger:
         """Count a flush that was written or failed."""
         self._metrics.add(flush)
         self._summary.add(flush)
-        if self._timer is None or self._summary.failed:
+        if self._timer is None or flush.error is not None:
             self.flush()
 
     def flush(self) -> None:

@@ -73,6 +73,11 @@ class ShopCache:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    async def reload(self) -> None:
+        """Load the shops again, whatever their revision: another server may answer. Raises redis' errors."""
+        self._revision = -1
+        await self._load_if_changed()
+
     async def refresh(self) -> None:
         """Check for changes because a shop is unknown or a signature is wrong, at most once a second.
 

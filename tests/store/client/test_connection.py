@@ -56,3 +56,17 @@ def test_writing_to_a_closed_connection_to_a_sentinel_is_a_connection_error(port
         await client.aclose()
 
     run(scenario())
+
+
+@both_loops
+def test_a_server_that_wants_a_password_is_an_error_and_not_an_endless_attempt(
+    tmp_path: Path, run: Run
+) -> None:
+    async def scenario(url: str) -> None:
+        client = connect(url)
+        with pytest.raises(RedisConnectionError, match="Authentication required"):
+            await client.ping()
+        await client.aclose()
+
+    with valkey(tmp_path, requirepass="a-password") as url:
+        run(scenario(url))

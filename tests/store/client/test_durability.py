@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from arq.connections import ArqRedis
 
 from service.errors import InvalidSettings
-from service.store.client.durability import Durability, check_server, evaluate_config, require_durable
+from service.store.client.connection import connect
+from service.store.client.durability import (
+    Durability,
+    check_server,
+    evaluate_config,
+    evaluate_info,
+    require_durable,
+)
+from tests.support.valkey import valkey
 
 FIT = {
     "appendonly": "yes",
@@ -56,3 +67,28 @@ def test_hidden_settings_are_a_note() -> None:
 
 async def test_a_real_server_is_checked(redis: ArqRedis) -> None:
     assert [each.name for each in await check_server(redis, "fsync")] == ["not_durable"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "found"),
+    [
+        pytest.param({}, [], id="a primary with room"),
+        pytest.param({"maxmemory": 0}, [], id="no limit"),
+        pytest.param({"used_memory": 90}, [("warning", "nearly_full")], id="nine tenths are used"),
+        pytest.param({"used_memory": 95, "mem_not_counted_for_evict": 10}, [], id="buffers do not count"),
+        pytest.param({"cluster_enabled": 1}, [("refused", "cluster_node")], id="a node of a cluster"),
+        pytest.param({"role": "slave"}, [("refused", "replica")], id="a replica"),
+    ],
+)
+def test_the_state_of_a_server_is_checked(changed: dict[str, Any], found: list[tuple[str, str]]) -> None:
+    info = {"role": "master", "cluster_enabled": 0, "maxmemory": 100, "used_memory": 50}
+
+    assert [(each.level, each.name) for each in evaluate_info({**info, **changed})] == found
+
+
+async def test_a_node_of_a_cluster_is_refused_in_words(tmp_path: Path) -> None:
+    with valkey(tmp_path, cluster=True) as url:
+        client = connect(url)
+        with pytest.raises(InvalidSettings, match="one node of a cluster"):
+            require_durable(await check_server(client, "everysec"))
+        await client.aclose()

@@ -15,6 +15,7 @@ from service.store.history.deliveries import (
     customers_since,
     list_deliveries,
     list_for_customer,
+    trim,
     trim_unknown_shop,
 )
 from service.store.queue.dirty import DirtyEvent, mark_dirty
@@ -74,8 +75,8 @@ async def test_a_record_that_cannot_be_read_hides_no_other(redis: ArqRedis) -> N
     await deliver(redis, 7)
     for fields in (
         {"events": b"\xc1"},
-        {"events": b"\x90", "outcomes": "", "repeats": ""},
-        {"events": b"\x91\x90", "outcomes": "x", "repeats": "0"},
+        {"events": b"\x90", "outcomes": ""},
+        {"events": b"\x91\x90", "outcomes": "x"},
     ):
         await redis.xadd(keys.shop(ORG, "deliveries"), fields)  # type: ignore[arg-type]  # it takes bytes
 
@@ -115,6 +116,20 @@ async def test_named_customers_are_listed_once_and_by_topic(redis: ArqRedis) -> 
     assert await customers_since(redis, ORG, since_ms=0, topics=["orders/create"]) == [9]
 
 
+async def test_the_retention_drops_old_deliveries_and_their_count(redis: ArqRedis) -> None:
+    await deliver(redis, 7)
+    [only] = (await list_deliveries(redis, ORG)).deliveries
+    day = only.at_ms // 86_400_000
+    await redis.hset(keys.shop(ORG, "delivery_counts"), mapping={"total": 1, str(day): 1})
+
+    await trim(redis, ORG, oldest_ms=only.at_ms)
+    assert len((await list_deliveries(redis, ORG)).deliveries) == 1
+    await trim(redis, ORG, oldest_ms=(day + 1) * 86_400_000)
+
+    assert (await list_deliveries(redis, ORG)).deliveries == ()
+    assert await redis.hgetall(keys.shop(ORG, "delivery_counts")) == {b"total": b"0"}
+
+
 async def test_a_trimmed_delivery_is_not_listed(redis: ArqRedis) -> None:
     await deliver(redis, 7)
     await redis.xtrim(keys.shop(ORG, "deliveries"), maxlen=0)
@@ -134,7 +149,7 @@ async def test_deliveries_of_unknown_shops_are_bounded(redis: ArqRedis) -> None:
     stream = keys.shop(UNKNOWN_SHOP, "deliveries")
     async with redis.pipeline(transaction=False) as pipe:
         for _ in range(2_500):
-            pipe.xadd(stream, {"events": b"\x90", "outcomes": "", "repeats": ""})
+            pipe.xadd(stream, {"events": b"\x90", "outcomes": ""})
         await pipe.execute()
 
     await trim_unknown_shop(redis)

@@ -17,14 +17,15 @@ from tests.web.ops.conftest import API, store_dead_letter
 
 
 async def test_deliveries_are_found_by_customer_and_in_pages_by_time(ops: httpx2.AsyncClient) -> None:
-    for number in (7, 8, 7, 9, 7):
-        await Sender(ops).deliver(json.dumps({"id": number}).encode())
+    for index, number in enumerate((7, 8, 7, 9, 7)):
+        await Sender(ops).deliver(json.dumps({"id": number, "note": str(index)}).encode())
+    await Sender(ops).deliver(json.dumps({"id": 7, "note": "2"}).encode())
 
     of_one = (await ops.get(f"{API}/deliveries", params={"customer": 7})).json()["deliveries"]
     first = (await ops.get(f"{API}/deliveries", params={"limit": 3})).json()
     second = (await ops.get(f"{API}/deliveries", params={"limit": 3, "before": first["before"]})).json()
 
-    assert [each["repeat"] for each in of_one] == [True, True, False]
+    assert [each["repeats"] for each in of_one] == [0, 1, 0]
     assert [each["customer"] for each in first["deliveries"] + second["deliveries"]] == [7, 9, 7, 8, 7]
     assert second["before"] is None
 

@@ -48,7 +48,7 @@ async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
     assert await redis.hget(P + "mark:7", "updated_ms") == b"1772323200000"
     [delivery] = await recorded(redis)
     assert (delivery.customer, delivery.outcome, delivery.topic) == (7, "marked", "customers/update")
-    assert (delivery.size, delivery.repeat, delivery.test) == (len(CUSTOMER), False, False)
+    assert (delivery.size, delivery.repeats, delivery.test) == (len(CUSTOMER), 0, False)
 
 
 async def test_many_webhooks_cause_one_wakeup(redis: ArqRedis, sender: Sender) -> None:
@@ -62,16 +62,37 @@ async def test_many_webhooks_cause_one_wakeup(redis: ArqRedis, sender: Sender) -
     assert await redis.zcard("tagger:queue:drain") == 0
 
 
-async def test_a_duplicate_is_labelled_and_marks_again(redis: ArqRedis, sender: Sender) -> None:
+async def test_a_repeat_is_counted_on_the_first_record_under_any_topic(
+    redis: ArqRedis, sender: Sender
+) -> None:
     await sender.deliver(CUSTOMER)
 
-    answer = await sender.deliver(CUSTOMER)
+    for topic in ("customers/update", "customers/enable", "made/up"):
+        assert (await sender.deliver(CUSTOMER, topic=topic)).status_code == 200
 
-    assert answer.status_code == 200
-    assert [(each.repeat, each.outcome) for each in await recorded(redis)] == [
-        (False, "marked"),
-        (True, "marked"),
-    ]
+    [delivery] = await recorded(redis)
+    assert (delivery.repeats, delivery.topic, delivery.outcome) == (3, "customers/update", "marked")
+
+
+async def test_a_repeat_marks_a_customer_that_was_processed_meanwhile(
+    redis: ArqRedis, sender: Sender
+) -> None:
+    await sender.deliver(CUSTOMER)
+    await redis.delete(P + "mark:7", P + "ready:live")  # as a drain leaves it
+
+    await sender.deliver(CUSTOMER)
+
+    assert await marked(redis) == [b"7"]
+
+
+async def test_a_repeated_deletion_of_a_known_body_is_still_a_deletion(
+    redis: ArqRedis, sender: Sender
+) -> None:
+    await sender.deliver(CUSTOMER)
+
+    await sender.deliver(CUSTOMER, topic="customers/delete")
+
+    assert b"deletion" in (await redis.hget(P + "mark:7", "reasons") or b"")
 
 
 async def test_the_echo_of_a_drain_is_recorded_and_marks_no_customer(redis: ArqRedis, sender: Sender) -> None:

@@ -12,6 +12,7 @@ import pytest
 from service.domain.customers.customer import OrgId
 from service.store.jobs import load_counts, nightly
 from service.store.rules import CompiledRulesCache
+from service.store.shops import save_first_look
 from tests.workers.stage import ORG, VIP, Stage
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile, nightly_date
@@ -264,3 +265,65 @@ async def test_unreadable_rules_fail_only_the_run_of_their_shop(
 
     assert await replace(make_nightly(), rules_cache=CompiledRulesCache(stage.versions)).run() == 0
     assert await stage.redis.exists(stage.key("nightly:lock"))  # the retry waits
+
+
+async def test_a_requested_reconcile_reads_what_changed_since_and_is_done_once(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
+    missed = stage.haravan.create(total_spent=20_000_000)
+    await nightly.request_reconciles(stage.redis, [ORG], since_ms=stage.now_ms - 60_000)
+
+    await make_nightly().run()
+    await stage.turn(3)
+
+    assert stage.haravan.tags(missed) == {"VIP"}
+    assert await nightly.load_requests(stage.redis, ORG) == []
+
+
+async def test_a_request_stays_until_the_api_answers(stage: Stage, make_nightly: MakeNightly) -> None:
+    await nightly.request_reconciles(stage.redis, [ORG], since_ms=1)
+    stage.haravan.faults.fail(503)
+    await make_nightly().run()
+    assert await nightly.load_requests(stage.redis, ORG) == [1]
+
+    stage.haravan.faults.clear()
+    await stage.redis.delete(stage.key("nightly:lock"))  # as after its time
+    await make_nightly().run()
+
+    assert await nightly.load_requests(stage.redis, ORG) == []
+
+
+async def test_a_request_of_a_shop_without_rules_waits_for_them(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
+    await stage.redis.delete(stage.key("live_version"))
+    await nightly.request_reconciles(stage.redis, [ORG], since_ms=1)
+
+    await make_nightly().run()
+
+    assert await nightly.load_requests(stage.redis, ORG) == [1]
+
+
+async def test_a_request_that_comes_during_its_scan_is_not_lost(stage: Stage) -> None:
+    await nightly.request_reconciles(stage.redis, [ORG], since_ms=1)
+    known = await nightly.load_requests(stage.redis, ORG)
+    await nightly.request_reconciles(stage.redis, [ORG], since_ms=2)
+
+    await nightly.close_requests(stage.redis, ORG, known)
+
+    assert await nightly.load_requests(stage.redis, ORG) == [2]
+
+
+async def test_a_shop_that_nobody_has_read_gets_its_first_look_and_nothing_is_written(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
+    await save_first_look(stage.redis, ORG, "pending")
+    await make_nightly().run()
+    customer = stage.haravan.create(total_spent=12_000_000)
+
+    assert await the_next_night(stage, make_nightly) == 1
+    await stage.execute_jobs()
+    await stage.turn(3)
+
+    assert (await stage.shops.get_or_raise(ORG)).first_look == "waiting"
+    assert (stage.wrote(), await stage.is_marked(customer)) == (0, False)

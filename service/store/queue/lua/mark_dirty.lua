@@ -1,17 +1,30 @@
 -- Record deliveries and mark their customers, before the 200. One call for the events of one shop: reading and writing
 -- for all of them at once costs a fraction of what it would cost for each.
--- KEYS: prefix, prefix..'shop'.  ARGV: now, lane, retention_s, events (msgpack), each of them a list:
---   customer, state digest, updated_ms, identity, note, cause, record
+-- KEYS: prefix, prefix..'shop'.  ARGV: now, lane, retention_s, events (msgpack), quotas: customers that wait, deliveries
+--   that are kept (0: no limit). Each event is a list: customer, state digest, updated_ms, identity, note, cause, record
 -- Reply: {wake(0|1), number of the wake-up, now, id of the record, and comma-joined of all events: outcomes,
---   repeats (0|1)}. A delivery's id is the id of the record, a dot, and its index in it from 0.
--- Parts: _time, _queue.
+--   repeats (0|1)}, or {'over_quota', 'customers'|'deliveries'} if nothing was written. The record has the deliveries that
+--   are no repeats; a delivery's id is the id of the record, a dot, and its index in it from 0.
+-- Parts: _time, _queue, _deliveries, _memory.
 local MAX_DELIVERIES = 50 -- ids kept for a customer
 local MAX_REASONS = 5
 local DELIVERY_ID_DAYS = 3
 local P = KEYS[1]
 local now = now_ms(ARGV[1])
 local lane, retention_s, events = ARGV[2], ARGV[3], cmsgpack.unpack(ARGV[4])
-local day = math.floor(now / 86400000)
+local max_customers, max_deliveries = tonumber(ARGV[5]), tonumber(ARGV[6])
+local day = math.floor(now / DAY_MS)
+
+-- The quotas of a shop: one tenant must not fill the memory of all. Bulk marks do not count, because a scan only names
+-- customers that exist. If the kept deliveries exceed their quota, the oldest days are dropped before anything is refused.
+if max_customers > 0 then
+  local waiting = redis.call('ZCARD', P .. 'ready:live') + redis.call('ZCARD', P .. 'planned:live')
+    + redis.call('ZCARD', P .. 'delayed')
+  if waiting >= max_customers then return { 'over_quota', 'customers' } end
+end
+if max_deliveries > 0 and kept_deliveries(P) >= max_deliveries then
+  if trim_days(P, day * DAY_MS, max_deliveries - 1) >= max_deliveries then return { 'over_quota', 'deliveries' } end
+end
 
 -- Append an item to a comma-joined list. A repeated item moves to the end, and the oldest items are dropped.
 local function append(list, item)
@@ -37,6 +50,8 @@ local function load(hash, wants)
   return values
 end
 
+if events[1][6] == 'requeue' then allow_all_writes(P) end -- a write went out: the customer must be read again
+
 local latest, changed = load('latest_updated_at', function() return true end), {}
 local digests = load('echo_digests', function(event) return event[2] ~= '' and event[5] == '' end)
 
@@ -47,21 +62,39 @@ local function note_updated_at(cid, updated)
   return updated
 end
 
--- Which of the deliveries arrived within the last three days? Adds their identities for the next calls.
-local function note_identities()
-  local names, known = {}, {}
+-- Find the deliveries that arrived within the last three days, and count each on its first record. Adds the identities of
+-- all others for the next calls. Returns for each event whether it is a repeat.
+local function find_repeats()
+  local names, first_day, repeated, new, counts = {}, {}, {}, {}, {}
   for _, event in ipairs(events) do
     if event[4] ~= '' then names[#names + 1] = event[4] end
   end
-  if #names == 0 then return known end
+  if #names == 0 then return repeated end
   for back = 0, DELIVERY_ID_DAYS - 1 do
     for i, there in ipairs(redis.call('SMISMEMBER', P .. 'delivery_ids:' .. (day - back), unpack(names))) do
-      if there == 1 then known[names[i]] = '1' end
+      if there == 1 then first_day[names[i]] = day - back end
     end
   end
-  redis.call('SADD', P .. 'delivery_ids:' .. day, unpack(names))
-  redis.call('EXPIRE', P .. 'delivery_ids:' .. day, DELIVERY_ID_DAYS * 86400)
-  return known
+  for i, event in ipairs(events) do
+    local identity = event[4]
+    if first_day[identity] then
+      repeated[i] = true
+      counts[identity] = (counts[identity] or 0) + 1
+    elseif identity ~= '' then
+      first_day[identity] = day
+      new[#new + 1] = identity
+    end
+  end
+  if #new > 0 then
+    redis.call('SADD', P .. 'delivery_ids:' .. day, unpack(new))
+    redis.call('EXPIRE', P .. 'delivery_ids:' .. day, DELIVERY_ID_DAYS * 86400)
+  end
+  for identity, count in pairs(counts) do
+    local key = P .. 'repeats:' .. first_day[identity]
+    redis.call('HINCRBY', key, identity, count)
+    if redis.call('TTL', key) == -1 then redis.call('EXPIRE', key, retention_s) end
+  end
+  return repeated
 end
 
 local last_generation = false -- reserved for all events at once; gaps do no harm
@@ -80,14 +113,18 @@ local function put(set, name, value, before)
 end
 
 local joins = {} -- positions and customers that join the lane
-local function mark(cid, updated, delivery, cause)
+local function mark(cid, updated, delivery, cause, is_repeat)
   local key = P .. 'mark:' .. cid
-  local generation = next_generation()
   local old = redis.call('HMGET', key, 'position', 'lane', 'state', 'dequeued_ms', 'updated_ms', 'last_delivery', 'reasons',
     'runs')
   local run = string.match(cause, ':(.+)$') or ''
   if tonumber(old[5] or '0') > tonumber(updated) then updated = old[5] end
   updated = note_updated_at(cid, updated)
+  -- A repeat says nothing new of a customer whose read is still to come. Without this a flood of repeats fills the disk.
+  local reasons = append(old[7], cause)
+  if is_repeat and old[3] == 'ready' and not old[4] and updated == old[5] and reasons == old[7]
+    and (old[2] == 'live' or old[2] == lane) then return end
+  local generation = next_generation()
   if not old[1] then
     redis.call('HSET', key, 'generation', generation, 'position', generation, 'enqueued_ms', now, 'lane', lane,
       'updated_ms', updated, 'last_delivery', delivery, 'reasons', cause, 'runs', run, 'state', 'ready')
@@ -101,7 +138,7 @@ local function mark(cid, updated, delivery, cause)
   put(set, 'lane', to, old[2])
   put(set, 'updated_ms', updated, old[5])
   if delivery ~= '' then put(set, 'last_delivery', delivery, old[6]) end
-  put(set, 'reasons', append(old[7], cause), old[7])
+  put(set, 'reasons', reasons, old[7])
   put(set, 'runs', append(old[8], run), old[8])
   redis.call('HSET', key, unpack(set))
   local dequeued_ms = tonumber(old[4])
@@ -123,27 +160,31 @@ local function index_delivery(cid, delivery)
   redis.call('EXPIRE', key, retention_s)
 end
 
--- One record for all deliveries: the events as they were sent, and the outcome of each.
-local known = note_identities()
-local outcomes, repeats, record = {}, {}, ''
+-- One record for all new deliveries: the events as they were sent, and the outcome of each.
+local repeated = find_repeats()
+local outcomes, repeats, kept, kept_outcomes, index_of, record = {}, {}, {}, {}, {}, ''
 for i, event in ipairs(events) do
-  local identity, note = event[4], event[5]
-  outcomes[i] = note ~= '' and note or is_echo(event[1], event[2]) and 'echo' or 'marked'
-  repeats[i] = known[identity] or '0'
-  if identity ~= '' then known[identity] = '1' end
+  outcomes[i] = event[5] ~= '' and event[5] or is_echo(event[1], event[2]) and 'echo' or 'marked'
+  repeats[i] = repeated[i] and '1' or '0'
+  if event[4] ~= '' and not repeated[i] then
+    index_of[i] = #kept
+    kept[#kept + 1] = event
+    kept_outcomes[#kept] = outcomes[i]
+  end
 end
-local all_outcomes, all_repeats = table.concat(outcomes, ','), table.concat(repeats, ',')
-if next(known) then
-  record = redis.call('XADD', P .. 'deliveries', '*', 'events', ARGV[4], 'outcomes', all_outcomes, 'repeats', all_repeats)
+if #kept > 0 then
+  local packed = #kept == #events and ARGV[4] or cmsgpack.pack(kept)
+  record = redis.call('XADD', P .. 'deliveries', '*', 'events', packed, 'outcomes', table.concat(kept_outcomes, ','))
+  if max_deliveries > 0 then count_deliveries(P, day, #kept) end
 end
 
 local any_marked = false
 for i, event in ipairs(events) do
   local cid, updated, cause, outcome = event[1], event[3], event[6], outcomes[i]
-  local delivery = event[4] ~= '' and record .. '.' .. i - 1 or ''
+  local delivery = index_of[i] and record .. '.' .. index_of[i] or ''
   if outcome == 'marked' then
     any_marked = true
-    mark(cid, updated, delivery, cause)
+    mark(cid, updated, delivery, cause, repeated[i])
   elseif outcome == 'echo' then
     note_updated_at(cid, updated)
   elseif outcome == 'ignored:uninstalled' then
@@ -172,4 +213,4 @@ if any_marked then
     end
   end
 end
-return { wake, number, now, record, all_outcomes, all_repeats }
+return { wake, number, now, record, table.concat(outcomes, ','), table.concat(repeats, ',') }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx2
 import pytest
+import structlog
 from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
@@ -135,15 +136,9 @@ async def test_the_log_names_user_and_page_and_no_address(
     client: httpx2.AsyncClient, redis: ArqRedis
 ) -> None:
     visitor = await visit_as(client, redis, Role.VIEWER, name="lan")
-    with capture_logs(processors=[_merge]) as logs:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         await visitor.get("/shops")
 
     [line] = [line for line in logs if line["event"] == "http_request"]
     assert (line["by"], line["operation"], line["status"]) == ("lan", "show_shops", 200)
     assert "@" not in str(line)
-
-
-def _merge(logger: object, name: str, event: dict[str, object]) -> dict[str, object]:
-    import structlog
-
-    return dict(structlog.contextvars.merge_contextvars(logger, name, event))

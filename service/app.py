@@ -21,7 +21,7 @@ from service.cpu_pool import CpuPool, InProcess
 from service.ingest import DEADLINE_S, Flush, GroupCommit
 from service.recovery import Recovery, RefusalAlerts, unfit_alert
 from service.runtime import cancel_and_wait
-from service.seeding import seed_shop
+from service.seeding import seed_or_log
 from service.settings import Settings
 from service.store.client import StoreMonitor, connect, keys
 from service.store.encryption import KeyRing
@@ -77,7 +77,8 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
         redis,
         shops,
         alerts,
-        seed=partial(seed_shop, settings, shops),
+        # The rules, too: a worker that has not noticed yet would drain the shop without them, and then it is not blank.
+        seed=partial(seed_or_log, settings, shops, Versions(redis)),
         reload=cache.reload if is_receiver else _nothing,
     )
     monitor = StoreMonitor(redis, settings.durability, on_change=recovery, on_unfit=unfit_alert(alerts))

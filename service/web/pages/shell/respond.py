@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import quote, urlencode
 
 import structlog
+from redis.exceptions import RedisError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,6 +24,7 @@ from service.web.authentication import SignInLimiter, client_of
 from service.web.pages.shell.layout import build_layout
 from service.web.pages.shell.page import Page, Redirect, Section, View, Visit
 from service.web.pages.shell.rendering import render
+from service.web.pages.shell.security import HEADERS
 from service.web.pages.shell.visitor import (
     NOTICE_COOKIE,
     find_visitor,
@@ -32,8 +34,9 @@ from service.web.pages.shell.visitor import (
     set_notice,
     set_session,
 )
-from service.web.problems import Problem, to_problem
+from service.web.problems import Problem, handle_http_exception, to_problem
 
+MACHINE_PATHS: Final = ("/ops", "/webhooks", "/static")
 MAX_FORM_BYTES: Final = 1024 * 1024
 MAX_FIELDS: Final = 5_000
 FORM_TOKEN: Final = "form_token"  # noqa: S105  # the name of a field
@@ -83,6 +86,20 @@ class Responder:
             return await self._respond(page, request)
 
         return respond
+
+    async def show_missing(self, request: Request, exc: Exception) -> Response:
+        """The answer to a path that does not exist: a page for a browser, a problem for a program."""
+        path = request.url.path
+        if "text/html" not in request.headers.get("accept", "") or path.startswith(MACHINE_PATHS):
+            return await handle_http_exception(request, exc)
+        visit = self._visit(request)
+        try:
+            visit = replace(visit, visitor=await find_visitor(self.context, request))
+        except RedisError as error:
+            return await self._show_error(to_problem(error), visit, request)
+        response = await self._show_error(Problem(404, ""), visit, request)
+        response.headers.update(HEADERS)  # the middleware is that of single routes
+        return response
 
     async def _respond(self, page: Page, request: Request) -> Response:
         visit = self._visit(request)

@@ -142,3 +142,18 @@ async def test_the_log_names_user_and_page_and_no_address(
     [line] = [line for line in logs if line["event"] == "http_request"]
     assert (line["by"], line["operation"], line["status"]) == ("lan", "show_shops", 200)
     assert "@" not in str(line)
+
+
+async def test_a_path_that_does_not_exist_is_a_page_for_browsers_and_a_problem_for_programs(
+    owner: Visitor,
+) -> None:
+    browser = await owner.get("/no/such/page", Accept="text/html,*/*")
+    nobody = await owner.client.get(f"{BASE_URL}/typo", headers={"Accept": "text/html"})
+    programs = [await owner.get("/no/such/page"), await owner.get("/ops/v1/typo", Accept="text/html")]
+
+    assert (browser.status_code, heading(browser)) == (404, "Không tìm thấy")
+    assert 'class="sections"' in browser.text
+    assert "content-security-policy" in browser.headers
+    assert (nobody.status_code, heading(nobody)) == (404, "Không tìm thấy")
+    for answer in programs:
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

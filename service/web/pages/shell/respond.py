@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -28,6 +29,7 @@ from service.web.pages.shell.security import HEADERS
 from service.web.pages.shell.visitor import (
     NOTICE_COOKIE,
     find_visitor,
+    is_partial,
     language_of,
     read_notice,
     set_language,
@@ -131,7 +133,7 @@ class Responder:
             client=client_of(request.client.host if request.client else None),
             agent=request.headers.get("user-agent", ""),
             url=f"{request.url.scheme}://{request.url.netloc}",
-            is_partial=request.headers.get("hx-request") == "true",
+            is_partial=is_partial(request),
             sign_ins=self.sign_ins,
         )
 
@@ -181,7 +183,8 @@ def authorize(page: Page, visit: Visit, *, form_token: str) -> None:
     if visit.visitor is None:
         raise SignInNeeded
     structlog.contextvars.bind_contextvars(by=visit.by.name)
-    if page.method == "POST" and visit.visitor.form_token not in (visit.posted(FORM_TOKEN), form_token):
+    given = visit.posted(FORM_TOKEN) or form_token
+    if page.method == "POST" and not hmac.compare_digest(given.encode(), visit.visitor.form_token.encode()):
         raise StaleForm
     org = visit.path.get("org", "0")
     if not (org.isascii() and org.isdigit()) or ("org" in visit.path and not visit.by.may_reach(OrgId(org))):

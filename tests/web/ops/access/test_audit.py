@@ -62,7 +62,7 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "roll_back_rules": (second_version, {"to": 1, "note": "Chị Hoa"}, "rollback"),
     "adopt_tag": (nothing, {"tag": "VIP"}, "adopt"),
     "retract_tag": (no_rules, {"tag": "VIP", "approve": True}, "retract"),
-    "approve_first_look": (waiting_first_look, {}, "approve_first_look"),
+    "approve_first_look": (waiting_first_look, {}, "approve"),
     "exclude_customer": (nothing, {"rule": "vip"}, "exclude"),
     "export_customer": (nothing, None, "export_customer"),
     "erase_customer": (nothing, None, "erase_customer"),

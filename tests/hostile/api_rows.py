@@ -231,8 +231,8 @@ def _lists() -> Iterator[Row]:
         "the envelope of one": (b'{"customer": ' + good + b"}", RETRIED),
         "nobody": (b'{"customers": []}', RIGHT),
         "only the other": (b'{"customers": [' + neighbour + b"]}", RIGHT),
-        "strangers": (b'{"customers": [{"id": 7}, {"id": 8}]}', RIGHT),
-        "a stranger too many": (b'{"customers": [' + good + b", " + neighbour + b', {"id": 8}]}', RIGHT),
+        "customers that nobody asked for": (b'{"customers": [{"id": 7}, {"id": 8}]}', RIGHT),
+        "a customer too many": (b'{"customers": [' + good + b", " + neighbour + b', {"id": 8}]}', RIGHT),
         "the customer twice": (b'{"customers": [' + good + b", " + good + b", " + neighbour + b"]}", RIGHT),
         "customers twice": (b'{"customers": [], "customers": [' + good + b", " + neighbour + b"]}", RIGHT),
         "a byte order mark": (b"\xef\xbb\xbf{GOOD}", RIGHT),
@@ -299,7 +299,7 @@ def _lasting() -> Iterator[Row]:
     yield _for_ever("list", "HTML", html, RIGHT)
     yield _for_ever("list", "a gzip bomb", BROKEN["a gzip bomb"], RIGHT)
     yield _for_ever("list", "nobody", Answer(b'{"customers": []}'), RIGHT)
-    yield _for_ever("list", "strangers", Answer(b'{"customers": [{"id": 7}]}'), RIGHT)
+    yield _for_ever("list", "customers that nobody asked for", Answer(b'{"customers": [{"id": 7}]}'), RIGHT)
     for endpoint in ("get", "add"):
         yield _for_ever(endpoint, "HTML", html, "dead letter (unavailable), then right")
         yield _for_ever(endpoint, "500", Answer(b"", 500), "dead letter (unavailable), then right")

@@ -10,11 +10,12 @@ from service.store.shops.first_look import (
     queue_first_look,
     save_first_look,
 )
-from service.store.shops.model import Dialect, Shop, dialect_of, validate
+from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, validate
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 from service.store.shops.uninstall import UNINSTALLED
 
 __all__ = [
+    "DEFAULT_TIMEZONE",
     "FIRST_LOOK_KEY",
     "TOKEN_REJECTED",
     "UNINSTALLED",

@@ -46,7 +46,7 @@ class CliContext:
         """The same, as the rooms of the service take it."""
         from service.context import Context
 
-        return Context(self.redis, self.shops, self.versions)
+        return Context(self.redis, self.shops, self.versions, settings=self.settings)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -45,6 +46,12 @@ async def list_open(redis: RedisClient, org: OrgId) -> list[DeadLetter]:
         letter for name, packed in stored.items() for letter in _letters(CustomerId(int(name)), packed)
     ]
     return sorted(letters, key=lambda letter: letter.first_ms)
+
+
+def count_causes(packed: Iterable[bytes]) -> dict[str, int]:
+    """How many customers have an open letter of each cause, the most frequent first. `packed` are values of the hash."""
+    causes = Counter(cause for letters in packed for cause in _DECODER.decode(letters))
+    return dict(causes.most_common())
 
 
 async def for_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[DeadLetter]:

@@ -13,6 +13,7 @@ import uvicorn
 from service.app import create_app
 from service.errors import InvalidSettings
 from service.runtime import configure_logging
+from service.seeding import read_rules_file
 from service.settings import Settings, log_warnings, read_settings
 from service.web.connections import LimitedProtocol
 from service.web.health import check_store
@@ -68,6 +69,7 @@ def main() -> None:
     """Serve until stopped. Exits with one message and 2 if a setting is wrong, or if Redis would lose acknowledged data."""
     try:
         settings = read_settings()
+        read_rules_file(settings)
         configure_logging(settings.log_format)
         log_warnings(settings)
         asyncio.run(check_store(settings))

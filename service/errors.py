@@ -16,12 +16,15 @@ at a status.
     │   ├── StoreFull           Redis has only the memory left that settling and removing need
     │   └── OverQuota           the shop has too many customers or deliveries in Redis
     ├── Overloaded              too many evaluations are running, or their process died
+    │   └── EvaluationDied      the process of this evaluation died
     └── HaravanError            an API call failed
         ├── RateLimited         429: the whole shop waits `retry_after_s`
-        ├── TokenRejected       401, 403: the shop's token or its scope is wrong
+        ├── TokenRejected       401, or 403 of a call for the whole shop: the token or its scope is wrong
         ├── CustomerNotFound    404: no such customer; a later call confirms it
         ├── RequestRejected     422 and other 4xx: this request fails however often it is sent
+        │   └── AccessDenied    403 of a call for one customer: the shop's fault only if several customers get it
         └── ApiUnavailable      timeout, network error, 5xx, or a response that breaks the API's contract
+            └── ResponseTooLarge    a response larger than we read: fewer customers may fit
 
 A few exceptions are caught in the module or room that raises them, such as LeaseLost; they derive from TaggerError too.
 """
@@ -73,15 +76,21 @@ class Overloaded(TaggerError):
     """Too many evaluations are running, or the process of one died. The same call can be made again."""
 
 
+class EvaluationDied(Overloaded):
+    """The process of this evaluation died. If it dies each time, one customer may be the cause."""
+
+
 class HaravanError(TaggerError):
     """An API call failed. `status` is the HTTP status, None without a response.
 
-    The message has at most 200 characters of a body, and never a token or a customer's data.
+    The message is in our own words, with the names of the fields that Haravan complains about. `response_text` is
+    Haravan's own text, masked and cut. It may still name a person, so it goes into a dead letter and nowhere else.
     """
 
-    def __init__(self, message: str, *, status: int | None = None) -> None:
+    def __init__(self, message: str, *, status: int | None = None, response_text: str = "") -> None:
         super().__init__(message)
         self.status = status
+        self.response_text = response_text
 
 
 class RateLimited(HaravanError):
@@ -93,7 +102,13 @@ class RateLimited(HaravanError):
 
 
 class TokenRejected(HaravanError):
-    """401 or 403: the token or its scope is wrong."""
+    """401, or 403 of a call for the whole shop. `scope` is the scope that is likely missing; "" = the token itself."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, response_text: str = "", scope: str = ""
+    ) -> None:
+        super().__init__(message, status=status, response_text=response_text)
+        self.scope = scope
 
 
 class CustomerNotFound(HaravanError):
@@ -104,5 +119,19 @@ class RequestRejected(HaravanError):
     """422 and other 4xx: this request fails however often it is sent."""
 
 
+class AccessDenied(RequestRejected):
+    """403 of a call for one customer. `scope` is the scope that is missing if it is the shop's fault."""
+
+    def __init__(
+        self, message: str, *, status: int | None = None, response_text: str = "", scope: str = ""
+    ) -> None:
+        super().__init__(message, status=status, response_text=response_text)
+        self.scope = scope
+
+
 class ApiUnavailable(HaravanError):
     """Timeout, network error, 5xx, or a response that breaks the API's contract."""
+
+
+class ResponseTooLarge(ApiUnavailable):
+    """The response has more bytes than we read. A request for fewer customers may fit."""

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 import structlog
 
 from service.domain.customers import OrgId
-from service.domain.documents import parse_rules
-from service.errors import MalformedData, Refused, TaggerError
+from service.domain.documents import InvalidRules, parse_rules
+from service.domain.rules import RuleSet
+from service.errors import InvalidSettings, MalformedData, Refused, TaggerError
+from service.locales import translator_for
 from service.runtime import read_text
 from service.settings import Settings
 from service.store.rules import Version, Versions, check_currency
-from service.store.shops import Shop, ShopRepository
+from service.store.shops import Shop, ShopRepository, dialect_of
 
 
 async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
@@ -28,7 +28,7 @@ async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
         Shop(
             org=org,
             name=f"Shop {org}",
-            dialect="admin" if urlsplit(settings.api_url).path.endswith("/admin") else "omni",
+            dialect=dialect_of(settings.api_url),
             api_url=settings.api_url,
             token=settings.access_token,
             reserve=settings.api_reserve,
@@ -41,14 +41,33 @@ async def seed_shop(settings: Settings, shops: ShopRepository) -> Shop | None:
     return shop
 
 
+def read_rules_file(settings: Settings) -> RuleSet | None:
+    """The rules of RULES_FILE. None without one. Raises InvalidSettings, which names every error of the file.
+
+    Every process calls it at its start: an error in the file is a bad setting.
+    """
+    file = settings.rules_file
+    if file is None:
+        return None
+    try:
+        return parse_rules(read_text(file))
+    except InvalidRules as exc:
+        problems = "\n".join(f"  - {problem.text(translator_for('en'))}" for problem in exc.problems)
+        raise InvalidSettings(f"The settings are wrong: RULES_FILE {file} has errors:\n{problems}") from exc
+    except MalformedData as exc:
+        raise InvalidSettings(f"The settings are wrong: RULES_FILE: {exc}") from exc
+
+
 async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Version | None:
     """Publish RULES_FILE as the first version if the shop has neither rules nor customer data.
 
-    Raises MalformedData and Refused.
+    Raises InvalidSettings and Refused.
     """
     if settings.rules_file is None or not await versions.is_blank(shop.org):
         return None
-    rule_set = parse_rules(read_text(settings.rules_file))
+    rule_set = read_rules_file(settings)
+    if rule_set is None:
+        return None
     check_currency(rule_set, shop.currency)
     try:
         return await versions.publish(
@@ -59,7 +78,7 @@ async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Vers
 
 
 async def seed(settings: Settings, shops: ShopRepository, versions: Versions) -> Shop | None:
-    """Seed shop and rules. Raises MalformedData and Refused."""
+    """Seed shop and rules. Raises InvalidSettings and Refused."""
     shop = await seed_shop(settings, shops)
     if shop is not None:
         await seed_rules(settings, versions, shop)

@@ -129,6 +129,20 @@ def _is_invisible(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
 
 
+def find_gaps(settings: Settings) -> list[str]:
+    """The settings without which the service starts and does nothing yet, each with what that means."""
+    gaps = []
+    if not settings.webhook_secrets:
+        gaps.append(
+            "HARAVAN_WEBHOOK_SECRETS: every webhook is rejected, except of shops with their own secret"
+        )
+    if not settings.verify_token:
+        gaps.append("HARAVAN_VERIFY_TOKEN: Haravan's handshake is refused, so no shop can subscribe")
+    if not settings.org_id:
+        gaps.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there is only the shops of: tagger shops add")
+    return gaps
+
+
 def _token_problem(who: str, token: str, named: Mapping[str, str]) -> str:
     """What is wrong with an entry of OPS_TOKENS, or an empty text. It shows no part of the entry, not even the name:
     somebody may have written token=name.

@@ -10,9 +10,8 @@ import structlog
 from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
-from service.domain.documents.errors import InvalidRules
-from service.errors import Refused
-from service.seeding import seed_rules, seed_shop
+from service.errors import InvalidSettings, Refused
+from service.seeding import read_rules_file, seed_rules, seed_shop
 from service.settings import Settings
 from service.store.client import keys
 from service.store.encryption.keyring import KeyRing
@@ -150,8 +149,11 @@ async def test_an_invalid_rules_file_is_reported_with_the_line(versions: Version
     file = tmp_path / "rules.yaml"
     file.write_text("rules:\n  - {id: a}\n")
 
-    with pytest.raises(InvalidRules, match="line 2"):
+    with pytest.raises(InvalidSettings, match=r"RULES_FILE .*rules\.yaml has errors:\n  - line 2"):
         await seed_rules(settings(file), versions, GOM)
+    file.write_bytes("# khách".encode("latin-1"))
+    with pytest.raises(InvalidSettings, match=r"RULES_FILE: .*not UTF-8"):
+        read_rules_file(settings(file))
 
 
 async def test_a_rules_file_in_another_currency_than_the_shops_is_refused(

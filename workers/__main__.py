@@ -11,6 +11,7 @@ import uvloop
 
 from service.errors import InvalidSettings
 from service.runtime import configure_logging
+from service.seeding import read_rules_file
 from service.settings import Settings, log_warnings, read_settings
 from workers.main import build_worker
 
@@ -19,6 +20,7 @@ def main() -> int:
     """Exit codes: 0 after a stop signal, 2 for invalid settings."""
     try:
         settings = read_settings()
+        read_rules_file(settings)
     except InvalidSettings as exc:
         sys.stderr.write(f"{exc}\n")
         return 2

@@ -23,7 +23,7 @@ from service.cpu_pool import CpuPool
 from service.domain.customers import OrgId
 from service.domain.sync import reconnect_delay_s
 from service.recovery import Recovery, unfit_alert
-from service.runtime import BackgroundTasks, cancel_and_wait
+from service.runtime import BackgroundTasks, cancel_and_wait, last_frames
 from service.seeding import seed_or_log
 from service.settings import Settings
 from service.store.client import (
@@ -43,6 +43,7 @@ from service.store.shops import ShopRepository
 from workers.drain import Drain
 from workers.haravan import open_session
 from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
+from workers.store_outage import SETTLED_S, StoreOutage
 
 if TYPE_CHECKING:
     from arq.typing import WorkerCoroutine
@@ -78,6 +79,7 @@ class WorkerProcess:
         poll_s: float = POLL_S,
         uninstall_interval_s: float = UNINSTALL_INTERVAL_S,
         nightly_interval_s: float = NIGHTLY_INTERVAL_S,
+        settled_s: float = SETTLED_S,
     ) -> None:
         self._settings = settings
         self._leak_per_s = leak_per_s
@@ -87,6 +89,7 @@ class WorkerProcess:
         self._poll_s = poll_s
         self._uninstall_interval_s = uninstall_interval_s
         self._nightly_interval_s = nightly_interval_s
+        self._settled_s = settled_s
         self._stopping = asyncio.Event()
 
     def stop(self) -> None:
@@ -109,6 +112,7 @@ class WorkerProcess:
             stack.push_async_callback(cpu.stop)
             rate_limiter = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
             rules_cache = CompiledRulesCache(context.versions)
+            outage = StoreOutage(alerts, settled_s=self._settled_s)
             drain = Drain(
                 leases=LeaseManager(
                     redis,
@@ -133,7 +137,7 @@ class WorkerProcess:
                 subscribe_url=settings.subscribe_url,
             )
             uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
-            jobs = PendingJobs(context, cpu)
+            jobs = PendingJobs(context, cpu, alerts)
             housekeeping = Housekeeping(context, settings.retention_days)
             monitor = StoreMonitor(
                 redis,
@@ -147,34 +151,39 @@ class WorkerProcess:
                 async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):
                     await monitor.check()
             periodic = BackgroundTasks()
-            periodic.start(run_every(STORE_CHECK_INTERVAL_S, partial(_check_store, monitor), "store_check"))
-            periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep"))
-            periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker"))
-            periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep"))
-            periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping"))
-            periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check"))
-            periodic.start(run_every(self._nightly_interval_s, nightly.run, "nightly", overlapping=True))
-            periodic.start(run_every(self._sweep_interval_s, jobs.run, "pending_job", overlapping=True))
+            periodic.start(
+                run_every(STORE_CHECK_INTERVAL_S, partial(_check_store, monitor), "store_check", outage)
+            )
+            periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep", outage))
+            periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker", outage))
+            periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep", outage))
+            periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping", outage))
+            periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check", outage))
+            periodic.start(
+                run_every(self._nightly_interval_s, nightly.run, "nightly", outage, overlapping=True)
+            )
+            periodic.start(
+                run_every(self._sweep_interval_s, jobs.run, "pending_job", outage, overlapping=True)
+            )
             try:
-                await self._work(drain, monitor)
+                await self._work(drain, monitor, outage)
             finally:
                 await periodic.cancel()
                 await _close_quietly(counters.flush())
 
-    async def _work(self, drain: Drain, monitor: StoreMonitor) -> None:
+    async def _work(self, drain: Drain, monitor: StoreMonitor, outage: StoreOutage) -> None:
         attempts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
             pool = connect(self._settings.redis_url)  # not shared: the worker's close() closes it
-            worker = self._arq(drain, pool, monitor)
+            worker = self._arq(drain, pool, monitor, outage)
             try:
                 await self._until_stopped(worker)
-            except (TimeoutError, RedisError, OSError) as exc:
+            except (RedisError, OSError) as exc:
                 attempts = 1 if time.monotonic() - started > HEALTHY_AFTER_S else attempts + 1
                 wait_s = reconnect_delay_s(attempts, self._jitter())
-                structlog.get_logger().warning(
-                    "worker", outcome="rebuilt", cause=type(exc).__name__, retry_in_s=round(wait_s, 2)
-                )
+                if not outage.report_failure(exc):
+                    structlog.get_logger().warning("worker", outcome="rebuilt", cause=last_frames(exc))
                 await _wait_for_first(self._stopping.wait(), asyncio.sleep(wait_s))
             finally:
                 await _close_quietly(worker.close())
@@ -198,7 +207,7 @@ class WorkerProcess:
         await asyncio.wait({running}, timeout=LAST_POLL_TIMEOUT_S)
         await cancel_and_wait(running)  # it may also have failed because Redis went away
 
-    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor) -> Worker:
+    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:
             if (
                 not monitor.is_fit
@@ -208,9 +217,8 @@ class WorkerProcess:
             try:
                 await drain(OrgId(org))
             except (RedisError, OSError) as exc:  # the marks stay, and the sweep wakes the shop again
-                structlog.get_logger().warning(
-                    "drain", org=org, outcome="store_unavailable", cause=type(exc).__name__
-                )
+                if not outage.report_failure(exc):
+                    structlog.get_logger().error("drain", org=org, outcome="error", cause=last_frames(exc))
 
         return Worker(
             functions=[func(cast("WorkerCoroutine", drain_job), name=DRAIN_JOB)],

@@ -25,7 +25,8 @@ from deploy.cli.commands import (
     tokens,
 )
 from deploy.cli.exit_codes import exit_with
-from deploy.cli.inputs import load_env_file
+from deploy.cli.inputs import load_env_file, settings_source
+from service.errors import InvalidSettings
 
 app = typer.Typer(
     name="tagger",
@@ -78,7 +79,9 @@ def _print_version(wanted: bool) -> None:
 def before_every_command(
     env_file: Annotated[
         Path | None,
-        typer.Option(help="A file of settings (NAME=value). Environment variables win. Default: ./.env"),
+        typer.Option(
+            help="A file of settings (NAME=value). Environment variables win. Default: .env here or in the project."
+        ),
     ] = None,
     version: Annotated[  # its callback prints it
         bool,
@@ -93,5 +96,7 @@ def run_command(arguments: Sequence[str] | None = None) -> None:
     """Run the command in these arguments, by default those of the process. Exits with a code from `exit_codes`."""
     try:
         app(args=arguments, prog_name="tagger")
+    except InvalidSettings as exc:
+        exit_with(InvalidSettings(f"{exc}\n(Settings: {settings_source()})"))
     except Exception as exc:  # noqa: BLE001  # the outermost frame of the process
         exit_with(exc)

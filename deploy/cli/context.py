@@ -119,19 +119,51 @@ async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
         yield ShopApi(cli, shop, Haravan.for_shop(shop, session), permits)
 
 
-async def check_token(cli: CliContext, shop: Shop) -> None:
-    """Check that the token belongs to this shop. Prints a note if the API cannot say. Raises Refused, HaravanError."""
+async def check_token(cli: CliContext, shop: Shop, *, otherwise: str = "nothing was stored") -> None:
+    """Check that the token belongs to this shop and has the scopes that we need.
+
+    Prints a note if the API cannot say to which shop it belongs. Raises Refused, whose message ends with `otherwise`,
+    and HaravanError, also for a token that is not valid.
+    """
     from service.errors import Refused
 
     async with open_api(cli, shop) as api:
         owner = await shop_of_token(api)
-        if not owner:
-            await api.perform(api.dialect.count())  # fails if the token is not valid
-            error_console().print(
-                f"Note: the API does not say to which shop the token belongs. Make sure that it is shop {shop.org}."
-            )
-        elif owner != shop.org:
-            raise Refused(f"this token belongs to shop {owner}, not {shop.org}; nothing was stored")
+        if owner and owner != shop.org:
+            raise Refused(f"this token belongs to shop {owner}, not {shop.org}; {otherwise}")
+        missing = await missing_scopes(api)
+        if missing:
+            raise Refused(f"{lacks_scopes(missing)}; {otherwise}")
+    if not owner:
+        error_console().print(
+            f"Note: the API does not say to which shop the token belongs. Make sure that it is shop {shop.org}."
+        )
+
+
+async def missing_scopes(api: ShopApi) -> list[str]:
+    """The scopes that the token lacks, as far as Haravan tells: by a 403. Nothing is changed. Raises HaravanError.
+
+    In shadow mode no scope for writing is needed.
+    """
+    from service.errors import TokenRejected
+
+    missing: list[str] = []
+    for call in [api.dialect.count, *([] if api.shop.shadow else [api.dialect.check_write])]:
+        try:
+            await api.perform(call())
+        except TokenRejected as exc:
+            if not exc.scope:
+                raise
+            missing.append(exc.scope)
+    return missing
+
+
+def lacks_scopes(scopes: list[str]) -> str:
+    """What is missing, and what to do."""
+    return (
+        f"the token lacks the scope {' and '.join(scopes)}: add it to the app, install the app again, "
+        "and use the new token"
+    )
 
 
 async def shop_of_token(api: ShopApi) -> str:

@@ -17,7 +17,7 @@ import typer
 
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.output import PERSONAL_FIELDS
-from deploy.local import error_console
+from deploy.local import error_console, project_folder
 from service.errors import InvalidSettings, MalformedData
 
 if TYPE_CHECKING:
@@ -31,24 +31,28 @@ RulesFile = Annotated[
 ]
 
 UNIT_SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
+_loaded_files: Final[list[Path]] = []  # the settings file that this process has loaded
 _AGO: Final = re.compile(r"(\d{1,6})\s*([smhd])")
 
 
 def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = None) -> None:
-    """Set the variables of a settings file that the environment does not set. Default: `./.env`, if it exists.
+    """Set the variables of a settings file that the environment does not set.
 
-    Raises InvalidSettings, which names the line but never a value.
+    Default: `.env` in the current folder, otherwise in the project's folder, if one exists. Raises InvalidSettings,
+    which names the line but never a value.
     """
     from dotenv.parser import parse_stream
 
     from service.runtime import read_text
 
     target = os.environ if environ is None else environ
-    file = path or Path(".env")
-    if not file.is_file():
-        if path is not None:
-            raise InvalidSettings(f"there is no settings file {path}")
+    file = path or next(filter(Path.is_file, default_env_files()), None)
+    _loaded_files.clear()
+    if file is None:
         return
+    if not file.is_file():
+        raise InvalidSettings(f"there is no settings file {path}")
+    _loaded_files.append(file)
     try:
         text = read_text(file)
     except MalformedData as exc:
@@ -59,6 +63,18 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
         if binding.key is None or binding.value is None or not binding.key.isidentifier():
             raise InvalidSettings(f"{file}, line {binding.original.line}: expected NAME=value")
         target.setdefault(binding.key, binding.value)
+
+
+def default_env_files() -> list[Path]:
+    """Where settings are looked for without `--env-file`."""
+    return [folder / ".env" for folder in dict.fromkeys((Path.cwd(), project_folder()))]
+
+
+def settings_source() -> str:
+    """Where the settings of this process came from, or where a settings file was looked for."""
+    if _loaded_files:
+        return f"read from the environment and {_loaded_files[0]}"
+    return f"read from the environment; no file was found: {', '.join(map(str, default_env_files()))}"
 
 
 def parse_time_ms(text: str, *, now_ms: int) -> int:

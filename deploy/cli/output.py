@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 EMPTY: Final = "–"
 COLUMN_GAP: Final = 2
+FIRST_LOOK_STATES: Final = {
+    "pending": "first look: not all customers have been read",
+    "waiting": "first look: waits for an approval",
+    "complete": "active",
+}
 PERSONAL_FIELDS: Final = frozenset({"email", "phone", "address1", "address2", "zip", "company"})
 
 ShowPersonal = Annotated[
@@ -203,6 +208,7 @@ def shop_row(shop: Shop, version: int) -> dict[str, object]:
         "paused_since_ms": shop.paused_since_ms or None,
         "paused_by": shop.paused_by,
         "removals_paused": shop.removals_paused,
+        "first_look": shop.first_look,
     }
 
 
@@ -213,7 +219,9 @@ def format_shop_state(row: Mapping[str, object]) -> str:
         return f"paused since {format_time(since if isinstance(since, int) else None)}: {row['paused']} ({row['paused_by']})"
     if row["removals_paused"]:
         return f"removals paused: {row['removals_paused']}"
-    return "shadow mode: nothing is written" if row["shadow"] else "active"
+    if row["shadow"]:
+        return "shadow mode: nothing is written"
+    return FIRST_LOOK_STATES[str(row["first_look"])]
 
 
 def mask_record(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ SIGNS = {"added": "+", "removed": "−"}
 MAX_EXAMPLES = 2
 
 
-def print_preview(draft: Draft, *, words: Translator) -> None:
-    """Print what a person should see before publishing."""
+def print_preview(draft: Draft, *, words: Translator, approve_with: str = "--approve") -> None:
+    """Print what a person should see before publishing. `approve_with`: the option or command of an approval."""
     shown = draft.report.preview
     _print_tags(shown.tags, words)
     titles = {tier.id: tier.display_name(words.language) for tier in draft.rule_set.tiers}
@@ -39,15 +39,21 @@ def print_preview(draft: Draft, *, words: Translator) -> None:
     print_warnings(draft, words=words)
     if draft.shadow:
         _print(words("preview.shadow"))
+    if draft.is_deferred or draft.first_look == "waiting":
+        _print(words(f"preview.first_look.{draft.first_look}", org=draft.org))
     if draft.report.guard.needs_approval:
-        _print(words("preview.approval", why=words.join_list(_approval_reasons(draft, words))))
+        _print(
+            words("preview.approval", how=approve_with, why=words.join_list(_approval_reasons(draft, words)))
+        )
 
 
-def print_warnings(draft: Draft, *, words: Translator) -> None:
-    """Print the warnings about the rules and about customers that were never scanned."""
+def print_warnings(draft: Draft, *, words: Translator, kinds: frozenset[str] = frozenset()) -> None:
+    """Print the warnings about the rules and about customers that were never scanned. `kinds`: only these."""
     from service.domain.preview import describe_warning
 
     for warning in draft.report.warnings:
+        if kinds and warning.kind not in kinds:
+            continue
         _print(f"⚠ {describe_warning(warning, translator=words, compiled=draft.compiled)}")
 
 

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 POLL_INTERVAL_S = 0.5
 SCANS = ("backfill", "reconcile", "audit")
 PREPARE_POLL_INTERVAL_S = 0.1
+MAX_NOT_FOUND = 20  # customers that are named
 NO_WORKER_TIMEOUT_S = 20.0
 
 
@@ -41,8 +42,12 @@ def progress_counter(label: str, *, total: int | None = None) -> Iterator[Callab
 
 
 async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
-    """Show a progress bar until the run has ended, and return its final state."""
+    """Show a progress bar until the run has ended, and return its final state.
+
+    It also returns when Haravan knows none of the remaining customers: a second 404 confirms that ten minutes later.
+    """
     from service.store.jobs import runs
+    from service.store.queue import dirty
 
     latest = started
     with progress() as bar:
@@ -51,6 +56,15 @@ async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
             bar.update(task, completed=latest.total - latest.remaining, total=latest.total)
             await asyncio.sleep(POLL_INTERVAL_S)
             latest = await runs.get(redis, org, started.id)
+            if 0 < latest.remaining <= MAX_NOT_FOUND:
+                customers = await runs.remaining(redis, org, started.id)
+                if customers and len(await dirty.not_found_among(redis, org, customers)) == len(customers):
+                    shown = ", ".join(map(str, customers))
+                    error_console().print(
+                        f"Haravan does not know these customers (404): {shown}. They are read once more in ten minutes, "
+                        "and then count as deleted."
+                    )
+                    break
     return latest
 
 

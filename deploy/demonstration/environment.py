@@ -34,7 +34,7 @@ from service.settings import Settings, read_settings
 from service.store.client import connect
 from service.store.encryption import KeyRing
 from service.store.rules import Versions
-from service.store.shops import ShopRepository
+from service.store.shops import ShopRepository, save_first_look
 
 ORG: Final = OrgId("1000000001")
 RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"
@@ -165,6 +165,9 @@ async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> Rule
         )
     await shops.remove(ORG, erase=True)  # of an earlier demo in this store
     await seed(settings, shops, versions)
+    await save_first_look(
+        context.redis, ORG, "complete"
+    )  # all customers are evaluated, and nobody is asked before
     rule_set = await versions.document(ORG, 1)
     on_ready("rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier", "deploy/rules/demo.yaml")
     return rule_set

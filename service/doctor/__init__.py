@@ -1,9 +1,9 @@
 """The doctor: what is wrong with the service and with each shop, why, and the command that repairs it.
 
-The command `tagger doctor`, the ops API and the pages call `examine`, so all of them say the same. It never calls
+The command `tagger doctor`, the ops API and the pages call `diagnose`, so all of them say the same. It never calls
 Haravan: the command adds what `judge_haravan` says about its calls."""
 
-from service.doctor.examine import examine, examine_service, examine_shop
+from service.doctor.diagnose import diagnose, diagnose_service, diagnose_shop
 from service.doctor.findings import COMMANDS, Finding, Report, Severity
 from service.doctor.haravan import HaravanFacts, judge_haravan
 from service.doctor.service_judgement import STORE_KEYS
@@ -15,8 +15,8 @@ __all__ = [
     "HaravanFacts",
     "Report",
     "Severity",
-    "examine",
-    "examine_service",
-    "examine_shop",
+    "diagnose",
+    "diagnose_service",
+    "diagnose_shop",
     "judge_haravan",
 ]

@@ -77,7 +77,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "shop_paused": "tagger shops resume {org}",
     "shop_paused_token": "tagger shops token {org}",
     "shop_uninstalled": "tagger shops token {org}",
-    "values_unknown": "tagger rules check FILE --org {org}",
+    "values_unknown": "tagger rules values {org} {field}",
     "webhooks_compressed": "",
     "webhooks_never": "tagger subscription status {org}",
     "webhooks_refused": "tagger shops secret {org}",
@@ -107,7 +107,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The findings of one examination: those of the service first, then shop by shop."""
+    """The findings of one diagnosis: those of the service first, then shop by shop."""
 
     findings: tuple[Finding, ...]
 

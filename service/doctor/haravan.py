@@ -1,25 +1,27 @@
-"""What Haravan's answers say about a shop. Whoever may call Haravan makes the calls; here they are judged."""
+"""What Haravan's answers say about a shop. The command line makes the calls."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from service.doctor.findings import Finding, Writer
 from service.domain.explain import Translator
 from service.errors import HaravanError, TokenRejected
 from service.store.shops import Shop
 
-TOPIC = "customers/update"
+TOPIC: Final = "customers/update"
+UNAUTHORIZED: Final = 401
 
 
 @dataclass(frozen=True, slots=True)
 class HaravanFacts:
-    """The answers to four questions. An exception is an answer too. None: the question was not asked."""
+    """The answers to four questions. An exception is an answer too."""
 
     owner: str | HaravanError  # the org id to which the token belongs; "" if the API does not say
+    missing_scopes: Sequence[str] | HaravanError
     customers: int | HaravanError
-    write: HaravanError | None  # why the token may not write; None if it may
     topics: Sequence[str] | HaravanError  # of the webhook subscription
     address: str = ""  # to which webhooks are delivered
 
@@ -28,7 +30,7 @@ def judge_haravan(shop: Shop, facts: HaravanFacts, words: Translator) -> tuple[F
     """The findings about the token of a shop and its subscription."""
     writer = Writer(words, org=shop.org, timezone=shop.timezone)
     _judge_token(shop, facts, writer)
-    if not isinstance(facts.owner, TokenRejected) or facts.owner.status != 401:
+    if not any(finding.key == "token_rejected" for finding in writer.findings):
         _judge_subscription(facts, writer)
     return tuple(writer.findings)
 
@@ -37,16 +39,13 @@ def _judge_token(shop: Shop, facts: HaravanFacts, writer: Writer) -> None:
     if isinstance(facts.owner, str) and facts.owner not in ("", shop.org):
         writer.alarm("token_of_other_shop", other=facts.owner)
         return
-    errors = [
-        error for error in (facts.owner, facts.customers, facts.write) if isinstance(error, HaravanError)
-    ]
-    rejected = next((error for error in errors if isinstance(error, TokenRejected)), None)
-    if rejected is not None and rejected.status == 401:
+    answers = (facts.missing_scopes, facts.owner, facts.customers)
+    if any(isinstance(answer, TokenRejected) and answer.status == UNAUTHORIZED for answer in answers):
         writer.alarm("token_rejected")
-    elif isinstance(facts.customers, TokenRejected):
-        writer.alarm("scope_missing", scope="com.read_customers")
-    elif isinstance(facts.write, TokenRejected):
-        writer.alarm("scope_missing", scope="com.write_customers")
+    elif isinstance(facts.missing_scopes, HaravanError):
+        writer.alarm("haravan_unavailable", why=str(facts.missing_scopes))
+    elif facts.missing_scopes:
+        writer.alarm("scope_missing", scopes=writer.words.join_list(facts.missing_scopes))
     elif isinstance(facts.customers, HaravanError):
         writer.alarm("haravan_unavailable", why=str(facts.customers))
     else:

@@ -8,6 +8,7 @@ from typing import Final
 
 from service.doctor.findings import Severity, Writer
 from service.domain.engine import CompiledRules
+from service.domain.explain import Translator
 from service.domain.preview import LintWarning, describe_warning
 from service.domain.sync import RejectionReason
 from service.settings import Settings
@@ -22,7 +23,9 @@ MAX_QUEUE_AGE_S: Final = 300
 MIN_REFUSED: Final = 5  # in a row, as for the alert webhook_signature_failures
 SILENT_MS: Final = 2 * DAY_MS  # without a webhook
 LONG_SILENT_MS: Final = 7 * DAY_MS
-FIRST_WEBHOOK_MS: Final = DAY_MS  # after the first rules
+NEW_MS: Final = (
+    DAY_MS  # after the publish of the live rules, so long somebody may still be setting up the shop
+)
 MAX_RECONCILE_AGE_MS: Final = 50 * HOUR_MS  # the nightly one, with time for retries
 MANY_CHANGES: Final = 50  # of our tags by hand within a day
 
@@ -36,7 +39,7 @@ class ShopRules:
     is_readable: bool = True
     sampled: int = 0  # customers whose records were looked at; 0: all
     missing: Sequence[LintWarning] = ()  # fields that records lack
-    values: Sequence[LintWarning] = ()  # values that nobody has; loaded only by a deep examination
+    values: Sequence[LintWarning] = ()  # values that nobody has; loaded only by a deep diagnosis
 
 
 def judge_shop(
@@ -49,10 +52,11 @@ def judge_shop(
     writer: Writer,
 ) -> None:
     """Write the findings about a shop. `first_fingerprint` is that of the key that should wrap its data keys."""
-    _judge_state(shop, writer)
+    is_new = rules.version is None or facts.now_ms - rules.version.at_ms < NEW_MS
+    _judge_state(shop, writer, is_new=is_new)
     if facts.key_fingerprints - {first_fingerprint}:
         writer.warn("keys_old")
-    _judge_webhooks(shop, facts, rules, settings, writer)
+    _judge_webhooks(shop, facts, settings, writer, is_new=is_new)
     _judge_rules(shop, rules, writer)
     _judge_queue(facts, settings, writer)
     _judge_dead_letters(facts, writer)
@@ -61,7 +65,7 @@ def judge_shop(
     _judge_reconcile(shop, facts, rules, writer)
 
 
-def _judge_state(shop: Shop, writer: Writer) -> None:
+def _judge_state(shop: Shop, writer: Writer, *, is_new: bool) -> None:
     if shop.paused:
         key = {TOKEN_REJECTED: "shop_paused_token", UNINSTALLED: "shop_uninstalled"}.get(
             shop.paused, "shop_paused"
@@ -72,12 +76,15 @@ def _judge_state(shop: Shop, writer: Writer) -> None:
         writer.alarm("removals_paused", why=shop.removals_paused)
     if shop.shadow:
         writer.warn("shadow_mode")
-    if not shop.removals_paused and not shop.shadow:
+    elif shop.first_look != "complete":
+        severity = Severity.WARNING if is_new and shop.first_look == "pending" else Severity.CRITICAL
+        writer.add(severity, f"first_look_{shop.first_look}")
+    elif not shop.removals_paused:
         writer.ok("shop", name=shop.name, dialect=shop.dialect)
 
 
 def _judge_webhooks(
-    shop: Shop, facts: ShopFacts, rules: ShopRules, settings: Settings, writer: Writer
+    shop: Shop, facts: ShopFacts, settings: Settings, writer: Writer, *, is_new: bool
 ) -> None:
     refused = {
         reason: tally
@@ -97,16 +104,16 @@ def _judge_webhooks(
         severity = Severity.CRITICAL if tally.count >= MIN_REFUSED else Severity.WARNING
         writer.add(severity, key, count=tally.count, since_ms=tally.first_ms)
     if not by_key:
-        _judge_silence(facts, rules, writer, has_secret=bool(shop.secret or settings.webhook_secrets))
+        has_secret = bool(shop.secret or settings.webhook_secrets)
+        _judge_silence(facts, writer, has_secret=has_secret, is_new=is_new)
 
 
-def _judge_silence(facts: ShopFacts, rules: ShopRules, writer: Writer, *, has_secret: bool) -> None:
+def _judge_silence(facts: ShopFacts, writer: Writer, *, has_secret: bool, is_new: bool) -> None:
     accepted_ms = facts.webhooks.accepted_ms
     if not has_secret and facts.now_ms - (accepted_ms or 0) > SILENT_MS:
         writer.alarm("secret_missing")
     elif accepted_ms is None:
-        is_old = rules.version is not None and facts.now_ms - rules.version.at_ms > FIRST_WEBHOOK_MS
-        writer.add(Severity.CRITICAL if is_old else Severity.WARNING, "webhooks_never")
+        writer.add(Severity.WARNING if is_new else Severity.CRITICAL, "webhooks_never")
     elif (silent_ms := facts.now_ms - accepted_ms) > SILENT_MS:
         severity = Severity.CRITICAL if silent_ms > LONG_SILENT_MS else Severity.WARNING
         writer.add(severity, "webhooks_silent", since_ms=accepted_ms)
@@ -164,9 +171,14 @@ def _judge_dead_letters(facts: ShopFacts, writer: Writer) -> None:
     if not facts.backlog.dead_letters:
         writer.ok("dead_letters")
         return
-    causes = [f"{cause} ({words.number(count)})" for cause, count in facts.dead_letters.items()]
+    causes = [f"{_cause(kind, words)} ({words.number(count)})" for kind, count in facts.dead_letters.items()]
     writer.alarm(
         "dead_letters_open",
         customers=words.plural("customers", facts.backlog.dead_letters),
         causes=words.truncate_list(causes),
     )
+
+
+def _cause(kind: str, words: Translator) -> str:
+    key = f"doctor.cause.{kind}"
+    return words(key) if words.has(key) else kind

@@ -1,4 +1,4 @@
-"""Claims: adopting tags that others added, and retracting tags that we added.
+"""Claims: adopting tags that others added, retracting tags that we added, and restoring what was retracted.
 
 A claim is planned for a preview, then stored as a pending job with a run. A worker plans it again and changes the
 ownership in chunks, each under the shop's lease.
@@ -18,24 +18,34 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
-from service.domain.access import Actor
+from service.domain.access import Actor, Role
 from service.domain.customers import Customer, CustomerId, OrgId, fold
-from service.domain.decisions import OWNERSHIP_CODEC, CustomerState, Ownership, decide_with_restores
+from service.domain.decisions import (
+    OWNERSHIP_CODEC,
+    RESTORES_CODEC,
+    CustomerState,
+    Ownership,
+    UndoRecord,
+    decide_with_restores,
+)
 from service.domain.engine import CompiledRules, CompiledTier, TagStep
-from service.domain.preview import Population
+from service.domain.preview import Population, PublishGuard, check_limits
 from service.errors import Refused, TaggerError
-from service.publishing import load_population
+from service.publishing import first_look, load_population
 from service.store.client import batched, keys
-from service.store.history import audit_log
+from service.store.customers import snapshots
+from service.store.history import audit_log, ledger
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.queue import LeaseManager, RateLimiter, dirty, wake_shop
 from service.store.rules import RETRACTED_OWNER
 from service.store.shops import Shop
 
-ClaimAction = Literal["adopt", "retract"]
+ClaimAction = Literal["adopt", "retract", "restore"]
 
 LEASE_TIMEOUT_S: Final = 20.0  # longer than the lease of a worker that died
 RETRY_DELAY_S: Final = 0.02
+MAX_RUNS: Final = 1_000  # in which a retraction is looked for
+CLOCK_MARGIN_MS: Final = 3_600_000  # the server's clock may have been set back since the retraction
 
 
 class LeaseUnavailable(TaggerError):
@@ -50,6 +60,7 @@ class Claim:
     action: ClaimAction
     new_owners: Mapping[CustomerId, Ownership]
     matching_only: bool = False  # of an adoption
+    guard: PublishGuard | None = None  # of a retraction: it removes tags as a publish does
 
 
 class ClaimArgs(msgspec.Struct, frozen=True):
@@ -62,11 +73,14 @@ class ClaimArgs(msgspec.Struct, frozen=True):
 
 
 async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only: bool) -> Claim:
-    """Find the customers whose copy of this tag was added by others. Raises Refused if no live rule sets the tag.
+    """Find the customers whose copy of this tag was added by others.
+
+    Raises Refused if no live rule sets the tag, and before the shop's first look is complete.
 
     `matching_only` selects the customers to whom the rules would give the tag now. For a tag of a tier, these are the
     customers whose level it is.
     """
+    first_look.check_complete(shop)
     now_ms = await context.now_ms()
     compiled, population, version = await _load_population(context, shop, now_ms)
     key = fold(tag)
@@ -87,7 +101,11 @@ async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only
 
 
 async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
-    """Find the customers whose copy of this tag is ours. Raises Refused while a live rule would add the tag again."""
+    """Find the customers whose copy of this tag is ours.
+
+    Raises Refused while a live rule would add the tag again, and before the shop's first look is complete.
+    """
+    first_look.check_complete(shop)
     compiled, population, _ = await _load_population(context, shop, await context.now_ms())
     key = fold(tag)
     setters = sorted(rule for rule, tags in compiled.tags_by_rule.items() if key in tags)
@@ -102,14 +120,66 @@ async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
         for customer, state in _customers(population)
         if key in state.ownership
     }
-    return Claim(tag, "retract", new_owners)
+    count, size = (
+        len(new_owners),
+        max(len(population), await snapshots.get_count(context.redis, shop.org) or 0),
+    )
+    return Claim(tag, "retract", new_owners, guard=check_limits(touched=count, removed=count, customers=size))
 
 
-async def apply_claim(context: Context, shop: Shop, claim: Claim, *, by: Actor) -> Run | None:
+async def plan_restoration(context: Context, shop: Shop, tag: str) -> Claim:
+    """Find the customers whose copy of this tag was retracted: an undo of `plan_retraction`.
+
+    The tags become those of the rule that gave them last. Copies that somebody added again meanwhile stay theirs.
+    Raises Refused if no retraction of this tag is known: runs are kept for 90 days.
+    """
+    first_look.check_complete(shop)
+    redis, org, key, now_ms = context.redis, shop.org, fold(tag), await context.now_ms()
+    started = [
+        run.started_ms
+        for run in await runs.latest(redis, org, limit=MAX_RUNS)
+        if run.kind == "retract" and fold(run.reason) == fold(f"retract {tag}")
+    ]
+    rule, version = await _last_setter(context, org, key)
+    if not started or not rule:
+        raise Refused(f"no retraction of {tag!r} is known for shop {org}: there is nothing to restore")
+    _, population, _ = await _load_population(context, shop, now_ms)
+    new_owners = {
+        CustomerId(customer.id): msgspec.structs.replace(own, rule=rule, version=version)
+        for customer, state in _customers(population)
+        if (own := state.ownership.get(key)) is not None and own.rule == RETRACTED_OWNER  # not removed yet
+    }
+    has_tag = {
+        customer.id
+        for customer, state in _customers(population)
+        if key in state.ownership or _spelling(customer, key)
+    }
+    async for row in ledger.iterate(redis, org, after=str(min(started) - CLOCK_MARGIN_MS)):
+        entry = row.entry
+        if fold(entry.tag) != key or not entry.written or row.customer in has_tag:
+            continue
+        if entry.action == "-" and entry.rule == RETRACTED_OWNER:
+            new_owners[row.customer] = Ownership(entry.tag, rule, now_ms, version)
+        else:
+            new_owners.pop(row.customer, None)
+    return Claim(tag, "restore", new_owners)
+
+
+async def apply_claim(
+    context: Context, shop: Shop, claim: Claim, *, by: Actor, approved: bool = False
+) -> Run | None:
     """Store the claim as a pending job and return its run. None if the claim has no customers.
 
-    If the same claim is still pending, its run is returned and nothing is stored.
+    If the same claim is still pending, its run is returned and nothing is stored. Raises Refused if a retraction
+    exceeds the publish guard and is not `approved`, Forbidden for an approval by a marketer.
     """
+    if claim.guard is not None and claim.guard.needs_approval:
+        if not approved:
+            raise Refused(
+                f"this needs an approval: it removes {len(claim.new_owners)} tags, more than "
+                f"{min(claim.guard.most_customers, claim.guard.most_removed)}"
+            )
+        by.require(Role.OPS, "approve a change beyond the guard")
     redis, org = context.redis, shop.org
     if not claim.new_owners:
         return None
@@ -210,6 +280,8 @@ async def _plan_again(context: Context, org: OrgId, args: ClaimArgs) -> Claim:
     try:
         if args.action == "retract":
             return await plan_retraction(context, shop, args.tag)
+        if args.action == "restore":
+            return await plan_restoration(context, shop, args.tag)
         return await plan_adoption(context, shop, args.tag, matching_only=args.matching_only)
     except Refused:  # the rules have changed since the request
         return Claim(args.tag, args.action, {})
@@ -245,12 +317,39 @@ async def _set_owners(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequ
     key, fields = fold(claim.tag), [str(customer) for customer in customers]
     stored = await client.hmget(keys.shop(org, "owned"), fields)
     changed: dict[str, bytes] = {}
+    removed: list[CustomerId] = []
     for customer, packed in zip(customers, stored, strict=True):
         owned = OWNERSHIP_CODEC.decode(packed)
-        if (claim.action == "adopt") is (key not in owned):
+        if claim.action == "restore" and key not in owned:
+            removed.append(customer)
+        elif (claim.action == "adopt") is (key not in owned):
             changed[str(customer)] = OWNERSHIP_CODEC.encode({**owned, key: claim.new_owners[customer]})
     if changed:
         await client.hset(keys.shop(org, "owned"), mapping=changed)
+    if removed:
+        await _store_restores(
+            client, org, key, {customer: claim.new_owners[customer] for customer in removed}
+        )
+
+
+async def _store_restores(client: Any, org: OrgId, key: str, owners: Mapping[CustomerId, Ownership]) -> None:
+    """The next decision about these customers adds the tag again, unless it has it by then."""
+    name, fields = keys.shop(org, "pending_restores"), [str(customer) for customer in owners]
+    stored = await client.hmget(name, fields)
+    packed = {
+        str(customer): RESTORES_CODEC.encode({**RESTORES_CODEC.decode(before), key: UndoRecord(own.tag, own)})
+        for (customer, own), before in zip(owners.items(), stored, strict=True)
+    }
+    await client.hset(name, mapping=packed)
+
+
+async def _last_setter(context: Context, org: OrgId, key: str) -> tuple[str, int]:
+    """The id of the rule or tier that last gave a tag (folded), and its version. ("", 0) if none ever did."""
+    for version in await context.versions.history(org):
+        for rule in (await context.versions.document(org, version.number)).all:
+            if key in map(fold, rule.tags):
+                return rule.id, version.number
+    return "", 0
 
 
 @asynccontextmanager

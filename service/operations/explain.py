@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any, Final
@@ -25,8 +25,9 @@ from service.domain.rules import RuleOrTier
 from service.domain.sync import suppressed_tags
 from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
+from service.publishing import first_look
 from service.store.client import keys
-from service.store.customers import kept_fields, load_states, read_snapshot, to_stored_state
+from service.store.customers import kept_fields, load_states, read_snapshot, snapshots, to_stored_state
 from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
 from service.store.queue import DeadLetter, dead_letters
 from service.store.rules import Versions
@@ -37,7 +38,10 @@ MAX_LINES: Final = 10  # of each list in a text
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """The explanation of a customer with its history. `waiting`: the customer is queued."""
+    """The explanation of a customer with its history. `waiting`: the customer is queued.
+
+    `obstacles`: keys of texts, each with its placeholders, that say why what follows is not, or not yet, written.
+    """
 
     explanation: CustomerExplanation
     ledger: tuple[LedgerRow, ...]  # newest first
@@ -45,6 +49,7 @@ class Explained:
     deliveries: tuple[Delivery, ...]  # newest first
     waiting: bool
     shadow: bool
+    obstacles: tuple[tuple[str, dict[str, str]], ...] = ()
 
     def to_dict(self, *, words: Translator, tag: str = "") -> dict[str, Any]:
         """Plain data, for JSON. `tag` limits it to one tag."""
@@ -64,18 +69,18 @@ class Explained:
             ],
             "waiting": self.waiting,
             "shadow": self.shadow,
+            "obstacles": [key.removeprefix("customer.") for key, _ in self.obstacles],
         }
 
     def to_lines(self, *, words: Translator, tag: str = "") -> list[str]:
-        """Lines of text for people. `tag` limits it to one tag."""
+        """Lines of text for people: first what stands in the way. `tag` limits it to one tag."""
         lines = render_text(self.explanation, translator=words, tag=tag)
-        lines[1:1] = [words("customer.marked")] if self.waiting else []
-        lines[1:1] = [words("customer.shadow")] if self.shadow else []
+        first = [words(key, **params) for key, params in self.obstacles]
+        first += [format_dead_letter(letter, words=words) for letter in self.dead_letters[:MAX_LINES]]
+        first += [words("customer.last_read")] if self.dead_letters or self.waiting else []
+        lines[1:1] = first
         history = format_history(self.explanation, self._ledger_of(tag), words=words, tag=tag)
         lines += ["", words("customer.ledger" if history else "customer.no_ledger"), *_first(history)]
-        if self.dead_letters:
-            letters = [format_dead_letter(letter, words=words) for letter in self.dead_letters]
-            lines += ["", words("customer.letters"), *_first(letters)]
         if self.deliveries and not tag:
             recent = format_deliveries(self.explanation, self.deliveries, words=words)
             lines += ["", words("customer.deliveries"), *_first(recent)]
@@ -96,18 +101,57 @@ async def explain_for_shop(
 
     It makes no API call: the explanation is as fresh as the customer's snapshot. Raises NotFound.
     """
-    compiled, given = await load_explanation(context, shop, customer, on=on, version=version)
     redis, versions = context.redis, context.versions
+    letters = await dead_letters.for_customer(redis, shop.org, customer)
+    is_waiting = bool(await redis.exists(keys.shop(shop.org, f"mark:{customer}")))
+    if await snapshots.never_read(redis, shop.org, [customer]):
+        raise NotFound(_never_evaluated(shop, customer, letters, is_waiting=is_waiting))
+    compiled, given = await load_explanation(context, shop, customer, on=on, version=version)
     rows = await ledger.list_for_customer(redis, shop.org, customer)
     given = replace(given, former_rules=await _former_rules(versions, shop.org, compiled, given, rows))
+    explanation = explain_customer(compiled, given)
     return Explained(
-        explanation=explain_customer(compiled, given),
+        explanation=explanation,
         ledger=tuple(rows),
-        dead_letters=tuple(await dead_letters.for_customer(redis, shop.org, customer)),
+        dead_letters=tuple(letters),
         deliveries=await deliveries.list_for_customer(redis, shop.org, customer),
-        waiting=bool(await redis.exists(keys.shop(shop.org, f"mark:{customer}"))),
+        waiting=is_waiting,
         shadow=shop.shadow,
+        obstacles=tuple(_obstacles(shop, explanation, is_waiting=is_waiting)),
     )
+
+
+def _obstacles(
+    shop: Shop, explanation: CustomerExplanation, *, is_waiting: bool
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """What stands in the way of the changes, the strongest first, as keys of texts with their placeholders."""
+    if shop.paused:
+        yield "customer.paused", {"reason": shop.paused, "org": shop.org}
+    if shop.removals_paused and explanation.remove:
+        yield "customer.removals_paused", {"org": shop.org}
+    if shop.shadow:
+        yield "customer.shadow", {}
+    if shop.first_look != "complete" and not is_waiting and (explanation.add or explanation.remove):
+        yield f"customer.first_look.{shop.first_look}", {"org": shop.org}
+    if is_waiting:
+        yield "customer.marked", {}
+
+
+def _never_evaluated(
+    shop: Shop, customer: CustomerId, letters: Sequence[DeadLetter], *, is_waiting: bool
+) -> str:
+    """Why there is nothing to explain yet, and what to do."""
+    if letters:
+        why = "; ".join(f"{letter.cause}: {letter.text}" for letter in letters)
+    elif shop.paused:
+        why = f"the shop is paused ({shop.paused}): tagger shops resume {shop.org}"
+    elif is_waiting:
+        why = "it is queued, and will be soon. Is a worker running?"
+    elif shop.first_look == "pending":
+        why = first_look.reason(shop)
+    else:
+        why = f"evaluate it now: tagger replay {shop.org} --customers {customer}"
+    return f"customer {customer} of shop {shop.org} was never evaluated: {why}"
 
 
 async def load_explanation(
@@ -157,8 +201,5 @@ async def _former_rules(
 async def _snapshot(redis: ArqRedis, shop: Shop, customer: CustomerId, *, needed: frozenset[str]) -> Customer:
     packed = await redis.hget(keys.shop(shop.org, "snapshots"), str(customer))
     if packed is None:
-        raise NotFound(
-            f"customer {customer} of shop {shop.org} was never evaluated; do it now: "
-            f"tagger replay {shop.org} --customers {customer}"
-        )
+        raise NotFound(f"customer {customer} of shop {shop.org} was never evaluated")
     return read_snapshot(packed).open(shop.cipher, needed=needed)

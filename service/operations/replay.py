@@ -9,6 +9,7 @@ from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound, Refused
+from service.publishing import first_look
 from service.store.customers import snapshots
 from service.store.history import audit_log, deliveries
 from service.store.jobs import Run, runs
@@ -37,7 +38,8 @@ async def select_customers(
 ) -> Selection:
     """Select customers by id, by the deliveries of a time span, by open dead letters, or all known customers.
 
-    Raises Refused unless exactly one of the four is given. `on_found` gets the number of all customers found so far.
+    Raises Refused unless exactly one of the four is given. Raises it for all known customers before the shop's first
+    look is complete: most of them are known from its walk. `on_found` gets the number of all customers found so far.
     """
     criteria = [bool(customers), since_ms is not None, dead_letters, everybody]
     if sum(criteria) != 1:
@@ -58,6 +60,7 @@ async def select_customers(
     if dead_letters:
         found = await letters.list_open(context.redis, org)
         return Selection(tuple(dict.fromkeys(letter.customer for letter in found)), "open dead letters")
+    first_look.check_complete(await context.shops.get_or_raise(org))
     known = await snapshots.known_ids(context.redis, org, on_found=on_found)
     return Selection(tuple(sorted(known)), "everybody")
 

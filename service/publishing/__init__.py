@@ -1,20 +1,23 @@
-"""What people ask for about rules: preview, publish, roll back, shadow mode.
+"""What people ask for about rules: preview, publish, roll back, first look, shadow mode.
 
 The ops API and the command line call these functions, and a worker executes rollouts."""
 
-from service.publishing import rollout
+from service.publishing import first_look, rollout
 from service.publishing.draft import (
     Draft,
     create_draft,
     create_rollback_draft,
     draft_diff_lines,
+    draft_live_rules,
     draft_to_dict,
 )
 from service.publishing.preview import load_population
 from service.publishing.publish import (
     NeedsApproval,
-    already_published,
+    Published,
     default_note,
+    find_same_rollback,
+    find_same_rules,
     publish_draft,
     roll_back,
 )
@@ -24,15 +27,19 @@ from service.publishing.values import load_customers
 __all__ = [
     "Draft",
     "NeedsApproval",
-    "already_published",
+    "Published",
     "begin_shadow_mode",
     "create_draft",
     "create_rollback_draft",
     "default_note",
     "draft_diff_lines",
     "draft_end_of_shadow_mode",
+    "draft_live_rules",
     "draft_to_dict",
     "end_shadow_mode",
+    "find_same_rollback",
+    "find_same_rules",
+    "first_look",
     "load_customers",
     "load_population",
     "publish_draft",

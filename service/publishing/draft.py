@@ -1,4 +1,4 @@
-"""Drafts: rules before they are published, with a report of their effect. Nothing is written here."""
+"""Drafts: rules with a report of what they would change, before they are published. Nothing is written here."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from typing import Any, Final
 import msgspec
 
 from service.context import Context
+from service.domain.customers import OrgId
 from service.domain.decisions import RestoresByCustomer
 from service.domain.engine import CompiledRules
 from service.domain.explain import Translator
 from service.domain.preview import describe_warning, diff_rules, summarize_change
 from service.domain.rules import Inheritance, RuleSet, inherit_rollback
-from service.errors import Refused
-from service.publishing import preview, rollback
+from service.errors import NotFound, Refused
+from service.publishing import preview, rollback, rollout
 from service.publishing.preview import PreviewReport
 from service.store.customers import snapshots
 from service.store.rules import check_currency, compile_version
-from service.store.shops import Shop
+from service.store.shops import FirstLook, Shop
 
 FREE_ROLLBACK_MS: Final = (
     24 * 3_600_000
@@ -29,9 +30,11 @@ FREE_ROLLBACK_MS: Final = (
 class Draft:
     """Rules that can be published after version `parent`, and the report of their effect.
 
-    `shadow`: the shop is in shadow mode, so no tag is written until shadow mode ends.
+    `shadow`: the shop is in shadow mode, so no tag is written until shadow mode ends. `first_look`: while it is
+    `pending`, no rollout is made.
     """
 
+    org: OrgId
     rule_set: RuleSet
     inherited: Inheritance
     compiled: CompiledRules
@@ -39,6 +42,12 @@ class Draft:
     live_rules: RuleSet  # those of `parent`
     report: PreviewReport
     shadow: bool = False
+    first_look: FirstLook = "complete"
+
+    @property
+    def is_deferred(self) -> bool:
+        """Whether the end of the first look rolls these rules out, not their publish. Rules without a tag only take back."""
+        return self.first_look == "pending" and bool(self.rule_set.all)
 
 
 def draft_diff_lines(draft: Draft, *, words: Translator) -> list[str]:
@@ -58,6 +67,7 @@ def draft_to_dict(draft: Draft, *, words: Translator) -> dict[str, Any]:
         "changes": draft_diff_lines(draft, words=words),
         "warnings": warnings,
         "shadow": draft.shadow,
+        "first_look": draft.first_look,
     }
 
 
@@ -71,15 +81,13 @@ async def create_draft(context: Context, shop: Shop, rule_set: RuleSet) -> Draft
 async def create_rollback_draft(context: Context, shop: Shop, *, to: int) -> Draft:
     """Draft the rules of an earlier version. It revokes tags that later versions gave, and restores those they took.
 
-    The latest version is rolled back without approval for a day. Raises NotFound, Refused.
+    Version 0, before the first, has no rules. The latest version is rolled back without approval for a day. Raises
+    NotFound, Refused.
     """
     versions = context.versions
     parent = await versions.live_number(shop.org)
-    if not 0 < to < parent:
-        raise Refused(
-            f"there is nothing to roll back to: version {parent} is live, {to} is not an earlier one"
-        )
-    restored = await versions.document(shop.org, to)
+    _check_rollback(shop, parent=parent, to=to)
+    restored = await versions.document(shop.org, to) if to else await _no_rules(context, shop, parent)
     undone = {number: await versions.document(shop.org, number) for number in range(to + 1, parent + 1)}
     inherited = inherit_rollback(
         await versions.derive_inherited(shop.org, restored, parent=parent),
@@ -92,8 +100,25 @@ async def create_rollback_draft(context: Context, shop: Shop, *, to: int) -> Dra
     published_ms = (await versions.get(shop.org, parent)).at_ms
     if to < parent - 1 or await context.now_ms() - published_ms >= FREE_ROLLBACK_MS:
         return draft
-    guard = msgspec.structs.replace(draft.report.guard, needs_approval=False, why=())
-    return replace(draft, report=replace(draft.report, guard=guard))
+    return _without_guard(draft)
+
+
+async def draft_live_rules(context: Context, shop: Shop) -> Draft:
+    """Evaluate what the live rules would write now if nothing held them back: shadow mode, or the first look."""
+    versions = context.versions
+    live = await versions.live(shop.org)
+    number, rule_set, restores = (
+        0,
+        RuleSet(timezone=shop.timezone, currency=shop.currency),
+        preview.NO_RESTORES,
+    )
+    if live is not None:
+        number, rule_set = live.number, await versions.document(shop.org, live.number)
+        jobs = await rollout.pending_rollouts(context.redis, shop.org, until=number)
+        rolled_back = {rollout.version_of(job) for job in jobs}
+        restores = await rollback.pending(context, shop.org, rolled_back, live)
+    inherited = await versions.inherited(shop.org, number)
+    return await draft_for(context, shop, rule_set, inherited, number, restores, number=number)
 
 
 async def draft_for(
@@ -124,4 +149,31 @@ async def draft_for(
     report = preview.build_report(
         shop, population, compiled, version=number, customers=customers, lacking=lacking
     )
-    return Draft(rule_set, inherited, compiled, parent, live_rules, report, shop.shadow)
+    draft = Draft(
+        shop.org, rule_set, inherited, compiled, parent, live_rules, report, shop.shadow, shop.first_look
+    )
+    return _without_guard(draft) if draft.is_deferred else draft
+
+
+def _without_guard(draft: Draft) -> Draft:
+    guard = msgspec.structs.replace(draft.report.guard, needs_approval=False, why=())
+    return replace(draft, report=replace(draft.report, guard=guard))
+
+
+def _check_rollback(shop: Shop, *, parent: int, to: int) -> None:
+    if not parent:
+        raise Refused(f"shop {shop.org} has no rules yet, so there is nothing to roll back")
+    if to == parent:
+        raise Refused(
+            f"version {to} is live already; an earlier one is needed: tagger rules history {shop.org}"
+        )
+    if not 0 <= to < parent:
+        raise NotFound(
+            f"shop {shop.org} has no version {to} of its rules; see: tagger rules history {shop.org}"
+        )
+
+
+async def _no_rules(context: Context, shop: Shop, parent: int) -> RuleSet:
+    """The rules before the first version: none, with the time zone and the currency of the live ones."""
+    live = await context.versions.document(shop.org, parent)
+    return RuleSet(timezone=live.timezone, currency=live.currency)

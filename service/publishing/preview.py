@@ -23,6 +23,7 @@ from service.domain.preview import (
     estimate_cost,
     lint,
     lint_coverage,
+    lint_leftovers,
     lint_matches,
     lint_missing,
     lint_own_spellings,
@@ -50,6 +51,11 @@ class PreviewReport:
     guard: PublishGuard
     warnings: tuple[LintWarning, ...]
     unscanned: int | None  # customers of the shop without a snapshot; None if the shop was never counted
+
+    @property
+    def customers(self) -> int:
+        """The size of the shop, as far as it is known."""
+        return self.preview.customers + (self.unscanned or 0)
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -142,13 +148,14 @@ def build_report(
     return PreviewReport(
         preview=result,
         cost=estimate_cost(result, one_call=shop.dialect == "admin"),
-        guard=_guard(result, lacking),
+        guard=_guard(result, lacking, customers),
         warnings=(
             *lint_coverage(known=len(population), customers=customers, org=shop.org),
             *([LintWarning("not_stored", "", params={"count": lacking})] if lacking else ()),
             *lint(compiled, today=population.today),
             *lint_missing(compiled, population.customers),
             *lint_matches(compiled, result),
+            *lint_leftovers(result, org=shop.org),
             *lint_own_spellings(compiled),
             *lint_spellings(compiled, counts["tags"]),
             *(lint_values(compiled, counts, org=shop.org) if len(population) else ()),
@@ -157,8 +164,8 @@ def build_report(
     )
 
 
-def _guard(result: Preview, lacking: int) -> PublishGuard:
-    guard = check_guard(result)
+def _guard(result: Preview, lacking: int, customers: int | None) -> PublishGuard:
+    guard = check_guard(result, customers=customers)
     if lacking <= guard.most_customers or "share" in guard.why:
         return guard
     return msgspec.structs.replace(guard, needs_approval=True, why=("share", *guard.why))

@@ -16,7 +16,7 @@ from service.publishing.preview import PreviewReport
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.rules import Version
-from service.store.shops import Shop
+from service.store.shops import Shop, queue_first_look
 
 
 class NeedsApproval(Refused):
@@ -29,10 +29,10 @@ class NeedsApproval(Refused):
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """The new version, and the run of its rollout."""
+    """The new version, and the run of its rollout. None: the end of the shop's first look makes it."""
 
     version: Version
-    run: Run
+    run: Run | None
 
 
 async def publish_draft(
@@ -47,13 +47,18 @@ async def publish_draft(
 ) -> Published:
     """Make the draft live; a worker then enqueues the customers that change.
 
-    Raises NeedsApproval, or Forbidden for an approval by a marketer, or Refused if another version was published since
-    the draft.
+    If a first look waits for approval, this publish takes its place: the draft counts every customer. Raises
+    NeedsApproval, or Forbidden for an approval by a marketer, or Refused if another version was published since the
+    draft.
     """
     require_approval(draft.report, approved=approved, by=by)
     run_id, now_ms = await runs.next_id(context.redis, shop.org, "publish"), await context.now_ms()
 
     def queue_rollout(pipe: Any, version: Version) -> None:
+        if draft.is_deferred:
+            return
+        if draft.first_look == "waiting":
+            queue_first_look(pipe, shop.org, "complete")
         rollout.queue_rollout(
             pipe,
             shop.org,
@@ -75,9 +80,10 @@ async def publish_draft(
             parent=draft.parent,
             preview=draft.report.summary,
             inherited=draft.inherited,
+            first_look=draft.first_look,
             extend=queue_rollout,
         )
-    return Published(version, await runs.get(context.redis, shop.org, run_id))
+    return Published(version, None if draft.is_deferred else await runs.get(context.redis, shop.org, run_id))
 
 
 def require_approval(report: PreviewReport, *, approved: bool, by: Actor) -> None:
@@ -98,14 +104,18 @@ def describe_effect(report: PreviewReport, *, approved: bool) -> str:
     return f"{effect}, approved" if approved and report.guard.needs_approval else effect
 
 
-def already_published(
-    live: Version, rule_set: RuleSet, *, by: str, note: str, parent: int | None = None
-) -> bool:
-    """Whether `live` is the result of this same publish: a client that got no answer asks again."""
-    return (live.content, live.author, live.note) == (content_id(rule_set), by, note) and parent in (
-        None,
-        live.parent,
-    )
+async def find_same_rules(context: Context, shop: Shop, rule_set: RuleSet) -> Version | None:
+    """The live version if it has these rules: publishing them again would change nothing."""
+    live = await context.versions.live(shop.org)
+    return live if live is not None and live.content == content_id(rule_set) else None
+
+
+async def find_same_rollback(
+    context: Context, shop: Shop, draft: Draft, *, by: str, note: str
+) -> Version | None:
+    """The live version if it is the result of this same roll-back: a client that got no answer asks again."""
+    live = await find_same_rules(context, shop, draft.rule_set)
+    return live if live is not None and (live.author, live.note) == (by, note) else None
 
 
 async def roll_back(
@@ -125,7 +135,7 @@ def default_note(version: int) -> str:
 def _approval_message(report: PreviewReport) -> str:
     preview, guard = report.preview, report.guard
     excess = {
-        "share": f"it touches {preview.touched} of {preview.customers} customers "
+        "share": f"it touches {preview.touched} of {report.customers} customers "
         f"(more than {guard.most_customers})",
         "removals": f"it removes {preview.removed} tags (more than {guard.most_removed})",
     }

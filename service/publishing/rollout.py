@@ -6,7 +6,7 @@ A rollout is a pending job. It is stored in the transaction of its version, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from arq.connections import ArqRedis
@@ -18,8 +18,11 @@ from service.domain.engine import CompiledRules
 from service.domain.preview import publish_plan
 from service.publishing import preview, rollback
 from service.store.client import batched, keys
+from service.store.customers import snapshots
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.rules import Version, compile_version
+
+MAX_FAILURES: Final = 3  # then the rollout goes on without an evaluation
 
 
 class RolloutArgs(msgspec.Struct, frozen=True):
@@ -64,8 +67,14 @@ async def pending_rollouts(redis: ArqRedis, org: OrgId, *, until: int) -> list[P
 
 
 async def execute(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:
-    """Enqueue the customers that change under the live version. It can be repeated: nothing is written twice."""
-    evaluation = await cpu.run(evaluate, job.org)
+    """Enqueue the customers that change under the live version. It can be repeated: nothing is written twice.
+
+    If the evaluation fails again and again, one customer may be the cause, so all are enqueued: drains isolate it.
+    """
+    if job.failures < MAX_FAILURES:
+        evaluation = await cpu.run(evaluate, job.org)
+    else:
+        evaluation = await _everybody(context, job.org)
     jobs, rolled_back = [job], list[int]()
     if evaluation is not None:
         jobs, rolled_back = evaluation.jobs, evaluation.rolled_back
@@ -112,12 +121,22 @@ async def evaluate(context: Context, org: OrgId) -> Evaluation | None:
     await _schedule(redis, org, plan.next_change_days)
     changing = frozenset(plan.tag_changes)
     restoring = await rollback.assign(redis, org, restores, population, changing=changing)
-    affected = map(CustomerId, (*plan.tag_changes, *plan.state_changes))
+    affected = map(CustomerId, (*plan.tag_changes, *plan.state_changes, *plan.undecided))
     customers = [*dict.fromkeys([*affected, *restoring, *unreadable])]
     rolled_back = [
         number for number in numbers if (await versions.inherited(org, number)).rolled_back_by(number)
     ]
     return Evaluation(version, customers, jobs, rolled_back)
+
+
+async def _everybody(context: Context, org: OrgId) -> Evaluation | None:
+    """An evaluation without decisions: all known customers. A roll-back restores nothing then."""
+    version = await context.versions.live(org)
+    if version is None:
+        return None
+    customers = sorted(await snapshots.known_ids(context.redis, org))
+    jobs = await pending_rollouts(context.redis, org, until=version.number)
+    return Evaluation(version, customers, jobs, [])
 
 
 async def execute_late(context: Context, cpu: CpuRunner, job: PendingJob) -> bool:

@@ -6,14 +6,13 @@ from typing import Any, Final
 
 from service.context import Context
 from service.domain.access import Actor
-from service.domain.rules import RuleSet
 from service.errors import Refused
-from service.publishing import preview, rollback, rollout
-from service.publishing.draft import Draft, draft_for
+from service.publishing import rollout
+from service.publishing.draft import Draft, draft_live_rules
 from service.publishing.publish import describe_effect, require_approval
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
-from service.store.shops import Shop
+from service.store.shops import Shop, queue_first_look
 
 RUN_REASON: Final = "shadow mode ended"
 
@@ -31,24 +30,16 @@ async def draft_end_of_shadow_mode(context: Context, shop: Shop) -> Draft:
     """Evaluate what the live rules would write if shadow mode ended now. Raises Refused if it is off."""
     if not shop.shadow:
         raise Refused(f"shop {shop.org} is not in shadow mode: its decisions are written")
-    versions = context.versions
-    live = await versions.live(shop.org)
-    number, rule_set, restores = 0, RuleSet(), preview.NO_RESTORES
-    if live is not None:
-        number, rule_set = live.number, await versions.document(shop.org, live.number)
-        jobs = await rollout.pending_rollouts(context.redis, shop.org, until=number)
-        rolled_back = {rollout.version_of(job) for job in jobs}
-        restores = await rollback.pending(context, shop.org, rolled_back, live)
-    inherited = await versions.inherited(shop.org, number)
-    return await draft_for(context, shop, rule_set, inherited, number, restores, number=number)
+    return await draft_live_rules(context, shop)
 
 
 async def end_shadow_mode(
     context: Context, shop: Shop, draft: Draft, *, by: Actor, approved: bool = False
 ) -> Run | None:
-    """End shadow mode; a worker then enqueues the customers that change, as a run. None if the shop has no rules.
+    """End shadow mode; a worker then enqueues the customers that change, as a run.
 
-    Raises NeedsApproval, or Forbidden for an approval by a marketer, or Refused if other rules were published since the draft.
+    None if the shop has no rules, or if the end of its first look enqueues them. Raises NeedsApproval, or Forbidden
+    for an approval by a marketer, or Refused if other rules were published since the draft, or the first look went on.
     """
     require_approval(draft.report, approved=approved, by=by)
     redis, org = context.redis, shop.org
@@ -57,10 +48,15 @@ async def end_shadow_mode(
         raise Refused(
             f"version {number} is live, you looked at {draft.parent}: look at what would be written now"
         )
+    if (await context.shops.get_or_raise(org)).first_look != draft.first_look:
+        raise Refused(f"the first look at shop {org} went on meanwhile: look at what would be written now")
+    has_rollout = bool(number) and not draft.is_deferred
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
     def queue_rollout(pipe: Any) -> None:
-        if number:
+        if has_rollout and draft.first_look == "waiting":
+            queue_first_look(pipe, org, "complete")
+        if has_rollout:
             rollout.queue_rollout(
                 pipe,
                 org,
@@ -75,4 +71,4 @@ async def end_shadow_mode(
     summary = f"version {number}: {describe_effect(draft.report, approved=approved)}"
     async with audit_log.recorded(redis, by, "live", org=org, summary=summary):
         await context.shops.set_shadow(org, shadow=False, extend=queue_rollout)
-    return await runs.get(redis, org, run_id) if number else None
+    return await runs.get(redis, org, run_id) if has_rollout else None

@@ -4,7 +4,7 @@ It knows nothing of customers, shops or Redis."""
 
 from service.runtime.addresses import address_problem
 from service.runtime.files import read_text
-from service.runtime.log import LogFormat, configure_logging
+from service.runtime.log import LogFormat, configure_logging, last_frames, without_control_characters
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
 __all__ = [
@@ -13,5 +13,7 @@ __all__ = [
     "address_problem",
     "cancel_and_wait",
     "configure_logging",
+    "last_frames",
     "read_text",
+    "without_control_characters",
 ]

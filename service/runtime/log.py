@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+import traceback
+import unicodedata
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final, Literal
 
 import structlog
@@ -29,6 +31,9 @@ REDACTED_FIELDS: Final = frozenset(
     }
 )
 RATE_LIMIT_INTERVAL_S: Final = 60.0
+MAX_FRAMES: Final = 3
+# Control characters, invisible format characters (which also turn the direction of a line), surrogates, line separators
+_DROPPED_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class RateLimitFilter(logging.Filter):
@@ -60,10 +65,11 @@ def configure_logging(log_format: LogFormat, *, clock: Callable[[], float] = tim
         redact_fields,
     ]
     ending: list[structlog.typing.Processor] = (
-        [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(ensure_ascii=False)]
+        [structlog.processors.JSONRenderer(ensure_ascii=False)]
         if log_format == "json"
         else [structlog.dev.ConsoleRenderer(event_key="event", colors=sys.stderr.isatty())]
     )
+    ending = [structlog.processors.format_exc_info, drop_control_characters, *ending]
     structlog.configure(
         processors=[*shared, *ending],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
@@ -89,3 +95,48 @@ def redact_fields(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
     for name in REDACTED_FIELDS & event.keys():
         event[name] = "[not logged]"
     return event
+
+
+def drop_control_characters(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Clean every text of the line: an escape sequence from outside must not reach a terminal or forge a line.
+
+    Only a traceback keeps its line breaks, and its lines are indented.
+    """
+    for name, value in event.items():
+        if name in ("exception", "stack") and isinstance(value, str):
+            lines = value.splitlines()
+            event[name] = "\n  ".join(map(without_control_characters, lines))
+        else:
+            event[name] = _clean(value)
+    return event
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return without_control_characters(value)
+    if isinstance(value, Mapping):
+        return {_clean(name): _clean(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def without_control_characters(text: str) -> str:
+    """The text without control and invisible format characters. Line breaks and tabs become a space."""
+    if text.isprintable():
+        return text
+    pieces: list[str] = []
+    for character in text:
+        if unicodedata.category(character) not in _DROPPED_CATEGORIES:
+            pieces.append(character)
+        elif character.isspace() and (not pieces or pieces[-1] != " "):
+            pieces.append(" ")
+    return "".join(pieces)
+
+
+def last_frames(exc: BaseException) -> str:
+    """Where an exception was raised: its last frames without any values, which may be personal data."""
+    frames = traceback.extract_tb(exc.__traceback__)[-MAX_FRAMES:]
+    return f"{type(exc).__name__} at " + " < ".join(
+        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames)
+    )

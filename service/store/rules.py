@@ -15,7 +15,7 @@ from service.domain.engine import CompiledRules, compile_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
 from service.store.client import RedisClient, keys
-from service.store.shops import Shop
+from service.store.shops import FIRST_LOOK_KEY, FirstLook, Shop, decode_first_look, queue_first_look
 
 MAX_DOCUMENTS: Final = 64  # parsed documents in memory
 MAX_CACHED: Final = 2000  # shops; the rules of one take some hundred kilobytes at most
@@ -66,13 +66,14 @@ class Versions:
         parent: int,
         preview: dict[str, Any] | None = None,
         inherited: Inheritance | None = None,
+        first_look: FirstLook | None = None,
         extend: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
         """Store a version and make it live, in one transaction. `extend` may add commands to the transaction.
 
         `parent` is the version that was live when the author began (0 for none). Raises Refused if another version was
-        published since, so that no author overwrites the work of another. `inherited` is by default derived from the
-        parent; a roll-back passes more.
+        published since, so that no author overwrites the work of another, and if the shop's first look is not in the
+        state `first_look` any more. `inherited` is by default derived from the parent; a roll-back passes more.
         """
         seconds, _ = await self._redis.time()
         version = Version(
@@ -86,13 +87,40 @@ class Versions:
         )
         if inherited is None:
             inherited = await self.derive_inherited(org, rule_set, parent=parent)
-        if not await self._store(org, version, canonical_json(rule_set), inherited, extend):
+        document, inheritance = canonical_json(rule_set), encode_inheritance(inherited)
+
+        def queue(pipe: Any) -> None:
+            pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
+            pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
+            pipe.hset(keys.shop(org, "inherited"), version.number, inheritance)
+            pipe.set(keys.shop(org, "live_version"), version.number)
+            extend(pipe, version)
+
+        if not await self._execute_if(org, queue, live=parent, first_look=first_look):
             live = await self.live_number(org)
+            if live == parent:
+                raise Refused(
+                    f"the first look at shop {org} went on meanwhile: look at the preview and publish again"
+                )
             raise Refused(
                 f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
                 "look at what changed and publish again"
             )
         return version
+
+    async def settle_first_look(
+        self, org: OrgId, state: FirstLook, *, before: FirstLook, live: int, extend: Callable[[Any], None]
+    ) -> bool:
+        """Store how a first look ended under the version `live`. `extend` may add commands to the transaction.
+
+        Returns False and stores nothing if other rules are live, or if the state is not `before` any more.
+        """
+
+        def queue(pipe: Any) -> None:
+            queue_first_look(pipe, org, state)
+            extend(pipe)
+
+        return await self._execute_if(org, queue, live=live, first_look=before)
 
     async def live_number(self, org: OrgId) -> int:
         """The number of the live version. 0 = none."""
@@ -152,27 +180,22 @@ class Versions:
         names = ("live_version", "owned", "snapshots")
         return not await self._redis.exists(*(keys.shop(org, name) for name in names))
 
-    async def _store(
-        self,
-        org: OrgId,
-        version: Version,
-        document: bytes,
-        inherited: Inheritance,
-        extend: Callable[[Any, Version], None],
+    async def _execute_if(
+        self, org: OrgId, queue: Callable[[Any], None], *, live: int, first_look: FirstLook | None
     ) -> bool:
-        """Returns False if another version was published after `version.parent`."""
-        live = keys.shop(org, "live_version")
+        """Execute the queued commands if the version `live` is live, and the first look is in this state (None: any).
+
+        Returns False if something else is true, or becomes true meanwhile.
+        """
+        version_key, first_look_key = keys.shop(org, "live_version"), keys.shop(org, FIRST_LOOK_KEY)
         async with self._redis.pipeline() as pipe:
             try:
-                await pipe.watch(live)
-                if int(await pipe.get(live) or 0) != version.parent:
+                await pipe.watch(version_key, first_look_key)
+                version, state = await pipe.mget(version_key, first_look_key)
+                if int(version or 0) != live or first_look not in (None, decode_first_look(state)):
                     return False
                 pipe.multi()
-                pipe.hsetnx(keys.shop(org, "documents"), version.content, document)
-                pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
-                pipe.hset(keys.shop(org, "inherited"), version.number, encode_inheritance(inherited))
-                pipe.set(live, version.number)
-                extend(pipe, version)
+                queue(pipe)
                 await pipe.execute()
             except WatchError:
                 return False

@@ -11,8 +11,7 @@ from service.errors import MalformedData
 from service.store.client import RedisClient, keys
 from service.store.customers import read_snapshot, snapshots
 from service.store.encryption import fingerprint_of
-from service.store.history import ShopWebhooks
-from service.store.history.rejections import decode_shop_webhooks, queue_shop_webhooks
+from service.store.history import ShopWebhooks, rejections
 from service.store.jobs import NightlyRun, nightly
 from service.store.queue import ShopBacklog, dead_letters, decode_backlog, queue_backlogs
 
@@ -31,7 +30,7 @@ class ShopFacts:
     now_ms: int  # of the Redis server
     webhooks: ShopWebhooks
     backlog: ShopBacklog
-    dead_letters: Mapping[str, int]  # customers by cause; of some hundred customers if there are more
+    dead_letters: Mapping[str, int]  # letters by kind of cause; of some hundred customers if there are more
     open_breakers: Mapping[str, int]  # `read` or `write` -> ms until which calls of this kind wait
     nightly: NightlyRun | None  # the last complete one
     manual_changes: int  # of our tags within a day, at most `MAX_CHANGES`
@@ -48,7 +47,7 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
     now_ms = int(seconds) * 1000 + int(micros) // 1000
     async with redis.pipeline(transaction=False) as pipe:
         queue_backlogs(pipe, [org])
-        queue_shop_webhooks(pipe, org)
+        rejections.queue_shop_webhooks(pipe, org)
         pipe.hscan(keys.shop(org, "dead_letters"), 0, count=MAX_LETTERS)
         pipe.hmget(
             keys.shop(org, "state"), *(f"{kind}_open_until" for kind in BREAKERS), snapshots.COUNT_FIELD
@@ -65,7 +64,7 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
     return ShopFacts(
         org=org,
         now_ms=now_ms,
-        webhooks=decode_shop_webhooks(org, rejected, last),
+        webhooks=rejections.decode_shop_webhooks(org, rejected, last),
         backlog=decode_backlog(org, backlog),
         dead_letters=dead_letters.count_causes(letters[1].values()),
         open_breakers={

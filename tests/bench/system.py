@@ -18,7 +18,7 @@ from service.store.client import connect, keys
 from service.store.encryption import KeyRing
 from service.store.queue import load_backlogs
 from service.store.rules import Versions
-from service.store.shops import Shop, ShopRepository
+from service.store.shops import Shop, ShopRepository, save_first_look
 from tests.bench.load import SECRET
 from tests.bench.servers import valkey
 from tests.support.ports import free_port
@@ -117,4 +117,5 @@ async def _connect_shops(redis: ArqRedis, handles: Sequence[ShopHandle], api: st
     for handle in handles:
         org = OrgId(handle.org)
         await shops.add(Shop(org, f"Shop {org}", "omni", f"{api}/com", handle.token))
+        await save_first_look(redis, org, "complete")
         await versions.publish(org, document, author="bench", parent=0)

@@ -28,6 +28,7 @@ from service.store.client import StoreMonitor, keys
 from service.store.queue.lease import LeaseManager, ShopLease
 from workers.drain.job import Drain
 from workers.main import WorkerProcess
+from workers.store_outage import StoreOutage
 
 _encode = msgspec.json.Encoder().encode
 _lease_token: ContextVar[str] = ContextVar("lease_token", default="")  # of the drain run of this task
@@ -122,7 +123,7 @@ class TracedWorker(WorkerProcess):
     trace_file: TraceFile
     stop_point: StopPoint
 
-    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor) -> Worker:
+    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
         session = drain.session
         if not session.trace_configs:
             session.trace_configs.append(_trace(self.trace_file, self.stop_point))
@@ -130,6 +131,7 @@ class TracedWorker(WorkerProcess):
             replace(drain, leases=TracedLeaseManager(drain.leases, self.trace_file, self.stop_point)),
             pool,
             monitor,
+            outage,
         )
 
 

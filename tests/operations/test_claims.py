@@ -15,7 +15,7 @@ from service.store.jobs.runs import Run
 from service.store.shops.model import Shop
 from tests.support.actors import LAN
 from tests.support.publishing import evaluate_customers, publish, rules
-from tests.workers.stage import ORG, VIP, Stage, staged
+from tests.workers.stage import ORG, VIP, Stage, drain_all, staged
 from tests.workers.stepping import Steps
 
 pytestmark = pytest.mark.timeout(900)
@@ -213,7 +213,7 @@ async def kill(steps: Steps) -> None:
 
 async def asked_for(stage: Stage, planned: Claim) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
-    run = await claims.apply_claim(stage.context, shop, planned, by=LAN)
+    run = await claims.apply_claim(stage.context, shop, planned, by=LAN, approved=True)
     assert run is not None
     return run
 
@@ -237,7 +237,7 @@ async def retraction(stage: Stage, tag: str) -> Claim:
 
 async def adopted(stage: Stage, shop: Shop, tag: str, *, matching_only: bool = False) -> int:
     claim = await claims.plan_adoption(stage.context, shop, tag, matching_only=matching_only)
-    await claims.apply_claim(stage.context, shop, claim, by=LAN)
+    await claims.apply_claim(stage.context, shop, claim, by=LAN, approved=True)
     await stage.execute_jobs()
     return len(claim.new_owners)
 
@@ -279,10 +279,56 @@ async def test_a_retraction_removes_only_our_copies_of_a_tag(stage: Stage, shop:
     assert stage.haravan.tags(ours) == {"VIP"}
 
     claim = await claims.plan_retraction(stage.context, shop, "vip")
-    await claims.apply_claim(stage.context, shop, claim, by=LAN)
+    await claims.apply_claim(stage.context, shop, claim, by=LAN, approved=True)
     await stage.execute_jobs()
     await stage.turn(2)
 
     assert [*claim.new_owners] == [ours]
     assert stage.haravan.tags(ours) == set()
     assert stage.haravan.tags(theirs) == {"VIP"}
+
+
+async def test_a_retraction_is_undone_for_the_customers_that_lost_the_tag(stage: Stage, shop: Shop) -> None:
+    removed, waiting, by_hand, again_by_hand = await evaluate_customers(stage, *[20_000_000] * 4)
+    stage.haravan.edit(by_hand, total_spent=0)
+    await publish(stage, shop, NOTHING)
+    retracted = await claims.plan_retraction(stage.context, shop, "VIP")
+    with pytest.raises(Refused, match="needs an approval"):
+        await claims.apply_claim(stage.context, shop, retracted, by=LAN)
+    with pytest.raises(Refused, match="nothing to restore"):
+        await claims.plan_restoration(stage.context, shop, "VIP")
+    await claims.apply_claim(stage.context, shop, retracted, by=LAN, approved=True)
+    await stage.execute_jobs()
+    await drain_all(stage, "bulk", max_drains=20)
+    assert not any(stage.haravan.tags(customer) for customer in (removed, waiting, again_by_hand))
+    stage.haravan.edit(again_by_hand, tags="VIP")
+    await stage.announce(again_by_hand)
+    await stage.turn(2)
+
+    undo = await claims.plan_restoration(stage.context, shop, "vip")
+    await claims.apply_claim(stage.context, shop, undo, by=LAN)
+    await stage.execute_jobs()
+    await drain_all(stage, "bulk", max_drains=20)
+
+    assert all(stage.haravan.tags(each) == {"VIP"} for each in (removed, waiting, by_hand, again_by_hand))
+    assert {(await stage.owned(each))["vip"].rule for each in (removed, waiting, by_hand)} == {"vip"}
+    assert await stage.owned(again_by_hand) == {}
+    assert not await stage.redis.exists(stage.key("pending_restores"))
+    assert (await claims.plan_restoration(stage.context, shop, "VIP")).new_owners == {}
+
+
+async def test_an_undo_before_the_removal_keeps_the_tag(stage: Stage, shop: Shop) -> None:
+    (customer,) = await evaluate_customers(stage, 20_000_000)
+    await publish(stage, shop, NOTHING)
+    retracted = await claims.plan_retraction(stage.context, shop, "VIP")
+    await claims.apply_claim(stage.context, shop, retracted, by=LAN, approved=True)
+    await stage.execute_jobs()
+    assert (await stage.owned(customer))["vip"].rule == "~retracted"
+
+    await claims.apply_claim(
+        stage.context, shop, await claims.plan_restoration(stage.context, shop, "VIP"), by=LAN
+    )
+    await stage.execute_jobs()
+    await drain_all(stage, "bulk", max_drains=20)
+
+    assert (stage.haravan.tags(customer), stage.haravan.calls.count("DELETE tags")) == ({"VIP"}, 0)

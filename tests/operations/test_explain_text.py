@@ -80,7 +80,9 @@ def test_a_retraction_is_not_attributed_to_a_rule() -> None:
     )
 
 
-@pytest.mark.parametrize("cause", ["undone:VIP", "rejected", "unavailable", "missing", "unreadable", "bug"])
+@pytest.mark.parametrize(
+    "cause", ["undone:VIP", "rejected", "denied", "unavailable", "missing", "unreadable", "crash", "bug"]
+)
 def test_every_dead_letter_has_its_sentence(cause: str) -> None:
     letter = DeadLetter(SEVEN, cause, "a reason", 0, 0, 1, False)
 

@@ -7,14 +7,14 @@ from dataclasses import replace
 import pytest
 
 from service.domain.documents.parser import parse_rules
-from service.errors import Refused
+from service.errors import NotFound, Refused
 from service.publishing.draft import create_draft, create_rollback_draft
 from service.publishing.publish import publish_draft
 from service.store.history import audit_log
 from service.store.jobs import runs
 from service.store.shops.model import Shop
 from tests.support.actors import LAN
-from tests.support.publishing import RULE, evaluate_customers, publish, roll_back_to, rules, vip
+from tests.support.publishing import RULE, evaluate_customers, publish, roll_back_to, rules, run_of, vip
 from tests.workers.stage import ORG, Stage
 
 
@@ -23,13 +23,13 @@ async def test_publishing_enqueues_only_customers_whose_tags_change(stage: Stage
 
     done = await publish(stage, shop, rules(vip(5_000_000)))
 
-    assert (done.run.total, done.version.number) == (1, 2)
+    assert (run_of(done).total, done.version.number) == (1, 2)
     assert await stage.is_marked(middling)
     assert not await stage.is_marked(rich)
     await stage.turn(2)
     assert stage.haravan.tags(middling) == {"VIP"}
     assert stage.haravan.tags(poor) == set()
-    ended = await runs.get(stage.redis, ORG, done.run.id)
+    ended = await runs.get(stage.redis, ORG, run_of(done).id)
     assert (ended.done, ended.remaining, ended.added) == (1, 0, 1)
     assert done.version.preview is not None
     assert (done.version.preview["touched"], done.version.preview["added"]) == (1, 1)
@@ -152,5 +152,7 @@ async def test_only_the_latest_version_is_undone_without_approval_and_only_for_a
     assert not await needs_approval(2)
     assert await needs_approval(1)
     assert await needs_approval(2, later_ms=25 * 3_600_000)
-    with pytest.raises(Refused, match="nothing to roll back to"):
+    with pytest.raises(Refused, match="version 3 is live already"):
         await roll_back_to(stage, shop, 3)
+    with pytest.raises(NotFound, match="no version 4"):
+        await roll_back_to(stage, shop, 4)

@@ -245,7 +245,7 @@ async def test_a_retracted_tag_is_not_restored(stage: Stage) -> None:
     await published(stage, text=NONE)
     shop = await stage.shops.get_or_raise(ORG)
     claim = await claims.plan_retraction(stage.context, shop, "VIP")
-    await claims.apply_claim(stage.context, shop, claim, by=LAN)
+    await claims.apply_claim(stage.context, shop, claim, by=LAN, approved=True)
     await stage.execute_jobs()
     await stage.turn(3)
     assert stage.haravan.tags(customer) == set()

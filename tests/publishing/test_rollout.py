@@ -14,7 +14,7 @@ from service.store.client import keys
 from service.store.jobs import pending, runs
 from service.store.shops.model import Shop
 from tests.support.actors import LAN
-from tests.support.publishing import evaluate_customers, publish, rules, vip
+from tests.support.publishing import evaluate_customers, publish, rules, run_of, vip
 from tests.workers.stage import ORG, Stage
 
 
@@ -26,10 +26,10 @@ async def test_a_second_publish_supersedes_the_first_run_and_keeps_its_marks(
 
     second = await publish(stage, shop, rules(vip(4_000_000)))
 
-    assert (await runs.get(stage.redis, ORG, first.run.id)).ended == "superseded"
+    assert (await runs.get(stage.redis, ORG, run_of(first).id)).ended == "superseded"
     await stage.turn(2)
     assert stage.haravan.tags(customer) == {"VIP"}
-    assert (await runs.get(stage.redis, ORG, second.run.id)).done == 1
+    assert (await runs.get(stage.redis, ORG, run_of(second).id)).done == 1
 
 
 async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: Stage, shop: Shop) -> None:
@@ -38,11 +38,11 @@ async def test_a_version_is_never_live_without_the_job_that_rolls_it_out(stage: 
     done = await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)
     assert not await stage.is_marked(customer)
     [job] = await pending.list_jobs(stage.redis, ORG)
-    assert (job.kind, job.id) == ("rollout", done.run.id)
+    assert (job.kind, job.id) == ("rollout", run_of(done).id)
 
     assert await stage.execute_jobs() == 1
 
-    run = await runs.get(stage.redis, ORG, done.run.id)
+    run = await runs.get(stage.redis, ORG, run_of(done).id)
     assert (run.pending, run.total) == (False, 1)
     assert await stage.is_marked(customer)
     assert await stage.execute_jobs() == 0
@@ -73,7 +73,7 @@ async def test_two_pending_publishes_are_rolled_out_as_one(stage: Stage, shop: S
 
     assert await stage.execute_jobs() == 1
 
-    first, second = [await runs.get(stage.redis, ORG, each.run.id) for each in done]
+    first, second = [await runs.get(stage.redis, ORG, run_of(each).id) for each in done]
     assert (first.ended, first.total, second.total, second.pending) == ("superseded", 0, 1, False)
     await stage.turn(2)
     assert stage.haravan.tags(customer) == {"VIP"}
@@ -99,19 +99,19 @@ async def test_a_run_that_removes_more_than_its_preview_pauses_removals(stage: S
     done = await publish(stage, shop, rules(vip(5_000_000)))
     assert await rollout.stop_overruns(stage.redis, ORG) == []
 
-    await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "21")
+    await stage.redis.hset(stage.key(f"run:{run_of(done).id}"), "removed", "21")
     for _ in range(30):  # what else goes on meanwhile
         await runs.create(stage.redis, ORG, kind="replay", by="Lan", reason="", now_ms=stage.now_ms + 1)
 
-    assert await rollout.stop_overruns(stage.redis, ORG) == [done.run.id]
-    assert await stage.state("removals_paused") == f"publish {done.run.id}"
+    assert await rollout.stop_overruns(stage.redis, ORG) == [run_of(done).id]
+    assert await stage.state("removals_paused") == f"publish {run_of(done).id}"
 
 
 async def test_a_stopped_run_removes_no_tags_until_removals_are_resumed(stage: Stage, shop: Shop) -> None:
     (customer,) = await evaluate_customers(stage, 20_000_000)
     done = await publish(stage, shop, rules(vip(50_000_000)))
-    await stage.redis.hset(stage.key(f"run:{done.run.id}"), "removed", "100")
-    assert await rollout.stop_overruns(stage.redis, ORG) == [done.run.id]
+    await stage.redis.hset(stage.key(f"run:{run_of(done).id}"), "removed", "100")
+    assert await rollout.stop_overruns(stage.redis, ORG) == [run_of(done).id]
 
     await stage.turn(3)
     assert stage.haravan.tags(customer) == {"VIP"}
@@ -138,7 +138,7 @@ async def test_writes_of_a_run_count_also_if_a_webhook_arrives_before_the_answer
     stage.haravan.on_call(call, news)
     await stage.turn(4)
 
-    run = await runs.get(stage.redis, ORG, done.run.id)
+    run = await runs.get(stage.redis, ORG, run_of(done).id)
     assert (run.done, run.remaining) == (1, 0)
     assert (run.added, run.removed) == counted
 

@@ -180,7 +180,7 @@ class Scenario:
             return
         assert allowed
         records = {customer: self.record(customer) for customer in self.customers}
-        await claims.apply_claim(stage.context, shop, plan, by=LAN)
+        await claims.apply_claim(stage.context, shop, plan, by=LAN, approved=True)
         await stage.execute_jobs()
         if what == "adopt":
             self.expected.adopt(tag, records, matching_only=matching_only, now_ms=stage.now_ms)

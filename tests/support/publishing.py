@@ -7,7 +7,7 @@ from dataclasses import replace
 from service.domain.documents.parser import parse_rules
 from service.publishing.draft import create_draft, create_rollback_draft
 from service.publishing.publish import Published, publish_draft, roll_back
-from service.store.jobs import runs
+from service.store.jobs import Run, runs
 from service.store.shops.model import Shop
 from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage
@@ -41,9 +41,16 @@ async def roll_back_to(stage: Stage, shop: Shop, version: int) -> Published:
 
 async def execute_rollout(stage: Stage, published: Published) -> Published:
     """Execute the rollout; the result has the run as it is afterwards."""
-    assert (published.run.pending, published.run.total) == (True, 0)
+    run = run_of(published)
+    assert (run.pending, run.total) == (True, 0)
     await stage.execute_jobs()
-    return replace(published, run=await runs.get(stage.redis, ORG, published.run.id))
+    return replace(published, run=await runs.get(stage.redis, ORG, run.id))
+
+
+def run_of(published: Published) -> Run:
+    """The run of a rollout, which a publish during a first look has not."""
+    assert published.run is not None
+    return published.run
 
 
 async def evaluate_customers(stage: Stage, *spent: int, tags: str = "", turns: int = 3) -> list[int]:

@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from service.domain.customers import OrgId
 from service.store.encryption import KeyRing
-from service.store.shops import Shop, ShopRepository
+from service.store.shops import Shop, ShopRepository, save_first_look
 
 ORG: Final = OrgId("1000000001")
 OTHER_ORG: Final = OrgId("1000000002")
@@ -32,11 +32,13 @@ def web_environ(redis_url: str) -> dict[str, str]:
 
 
 async def add_shops(redis: Redis) -> ShopRepository:
-    """Store two shops. The first has its own webhook secret."""
+    """Store two shops whose first look is complete. The first has its own webhook secret."""
     shops = ShopRepository(redis, KeyRing([KEY]))
     omni, admin = "https://apis.haravan.com/com", "https://hai.myharavan.com/admin"
     await shops.add(
         Shop(org=ORG, name="Một", dialect="omni", api_url=omni, token="t" * 20, secret=OWN_SECRET)
     )
     await shops.add(Shop(org=OTHER_ORG, name="Hai", dialect="admin", api_url=admin, token="t" * 20))
+    for org in (ORG, OTHER_ORG):
+        await save_first_look(redis, org, "complete")
     return shops

@@ -17,7 +17,7 @@ from service.store.client import keys
 from service.store.encryption import KeyRing
 from service.store.queue import count_due
 from service.store.rules import Versions
-from service.store.shops import Dialect, Shop, ShopRepository
+from service.store.shops import Dialect, FirstLook, Shop, ShopRepository, save_first_look
 from tests.support.shop import APP_SECRET, KEY, ORG, VERIFY_TOKEN, web_environ
 from tests.support.wait import wait_until
 from tests.support.web_server import serving
@@ -63,7 +63,7 @@ class System:
         parent = await self.versions.live_number(ORG)
         await self.versions.publish(ORG, parse_rules(text), author="test", parent=parent)
 
-    async def settled(self) -> None:
+    async def settled(self, *, timeout_s: float = 300) -> None:
         """Wait until every webhook is delivered and no customer waits for a drain.
 
         A customer that is delayed for longer is already right: the drain only looks at it once more.
@@ -74,7 +74,7 @@ class System:
             due = await count_due(self.redis, ORG, until_ms=int(self.clock() * 1000) + SOON_MS)
             return not due and not self.haravan.deliveries.pending
 
-        await wait_until(is_settled, timeout_s=300)
+        await wait_until(is_settled, timeout_s=timeout_s)
 
     def tags(self) -> dict[int, set[str]]:
         """The tags of every customer."""
@@ -95,9 +95,16 @@ def all_expected_tags(haravan: ShopHandle) -> dict[int, set[str]]:
 
 @asynccontextmanager
 async def running(
-    redis: ArqRedis, redis_url: str, *, dialect: Dialect = "omni", workers: int = 1, echo: bool = True
+    redis: ArqRedis,
+    redis_url: str,
+    *,
+    dialect: Dialect = "omni",
+    workers: int = 1,
+    echo: bool = True,
+    first_look: FirstLook = "complete",
+    rules: str = RULES,
 ) -> AsyncIterator[System]:
-    """Start everything, connect the shop, subscribe its webhooks, publish the rules."""
+    """Start everything, connect the shop, subscribe its webhooks, publish the rules, if any."""
     sandbox, clock = Sandbox(echo=echo, leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60  # a busy machine must not look like a web process that does not answer
@@ -106,10 +113,12 @@ async def running(
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"
         await shops.add(Shop(ORG, "Cửa hàng thử", dialect, api_url, haravan.token))
+        await save_first_look(redis, ORG, first_look)
         async with serving(settings) as server, working(settings, workers, clock):
             url = f"http://127.0.0.1:{server.port}"
             system = System(redis, sandbox, haravan, shops, versions, settings, url, clock)
-            await system.publish()
+            if rules:
+                await system.publish(rules)
             await haravan.subscribe(f"{url}/webhooks/haravan", verify_token=VERIFY_TOKEN)
             yield system
 

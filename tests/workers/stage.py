@@ -28,6 +28,7 @@ from service.store.queue.dirty import Lane, MarkResult
 from service.store.queue.lease import LeaseManager
 from service.store.queue.rate_limiter import RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
+from service.store.shops import FirstLook, save_first_look
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
 from service.web.webhooks.endpoint import build_event, parse_headers
@@ -162,6 +163,7 @@ async def staged(
     rules: str = VIP,
     echo: bool = False,
     shadow: bool = False,
+    first_look: FirstLook = "complete",
     jitter: Callable[[], float] = lambda: 0.5,
 ) -> AsyncIterator[Stage]:
     """A shop with the given rules. Its clock starts at the current time and stands still until the test advances it."""
@@ -182,6 +184,7 @@ async def staged(
                 shadow=shadow,
             )
         )
+        await save_first_look(redis, ORG, first_look)
         stage = Stage(
             redis=redis,
             sandbox=sandbox,

@@ -76,7 +76,7 @@ async def test_a_store_that_is_back_is_found_again(server: ValkeyServer, unheard
     await _until_seen(server)
     with structlog.testing.capture_logs() as logged:
         server.kill()
-        await _until_logged(logged, event="worker", outcome="rebuilt")
+        await _until_logged(logged, event="store", outcome="unavailable")
         server.start()
         await _until_seen(server)
         process.stop()

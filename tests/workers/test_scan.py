@@ -16,7 +16,7 @@ from service.store.jobs import runs
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.calls import Call
 from workers.haravan.client import Haravan
-from workers.haravan.decoding import Batch
+from workers.haravan.decoding import RawBatch
 from workers.haravan.dialects import Omni
 from workers.haravan.rate_limit import WaitingPermits
 from workers.scan import CustomerScan, ScanKind, ScanProgress, build_scan
@@ -150,7 +150,7 @@ class IgnoresSinceId(Omni):
         limit: int = 50,
         updated_min: datetime | None = None,
         fields: Sequence[str] | None = None,
-    ) -> Call[Batch]:
+    ) -> Call[RawBatch]:
         return super().page(0, limit=limit, updated_min=updated_min, fields=fields)
 
 

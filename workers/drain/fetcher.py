@@ -7,7 +7,15 @@ from dataclasses import dataclass, field
 
 from service.domain.customers import CustomerId, CustomerRecord
 from service.domain.sync import batch_size
-from service.errors import CustomerNotFound, HaravanError, MalformedData, RateLimited, TokenRejected
+from service.errors import (
+    ApiUnavailable,
+    CustomerNotFound,
+    HaravanError,
+    MalformedData,
+    RateLimited,
+    ResponseTooLarge,
+    TokenRejected,
+)
 from service.store.queue import Mark
 from workers.haravan import Batch, Haravan, Permits, RateLimitExceeded, compare
 
@@ -79,19 +87,27 @@ class Fetcher:
         fetched = Fetched()
         try:
             for group in groups:
-                if len(group) == 1:
-                    await self._fetch_single(group[0], fetched)
-                else:
-                    await self._fetch_batch(group, fetched)
+                await self._fetch_group(group, fetched)
         except RateLimitExceeded as exc:
             fetched.wait_s = exc.wait_s
         except (RateLimited, TokenRejected) as exc:
             fetched.stop = exc
         return fetched
 
+    async def _fetch_group(self, customers: Sequence[CustomerId], fetched: Fetched) -> None:
+        if len(customers) == 1:
+            await self._fetch_single(customers[0], fetched)
+        else:
+            await self._fetch_batch(customers, fetched)
+
     async def _fetch_batch(self, customers: Sequence[CustomerId], fetched: Fetched) -> None:
         try:
             batch: Batch = await self._api.perform(self._api.dialect.by_ids(customers), self._permits)
+        except ResponseTooLarge:  # one of them is huge: halve the group at once until that one is alone
+            middle = len(customers) // 2
+            await self._fetch_group(customers[:middle], fetched)
+            await self._fetch_group(customers[middle:], fetched)
+            return
         except HaravanError as exc:
             fetched.add_failure(customers, exc)
             return
@@ -120,10 +136,11 @@ class Fetcher:
             fetched.add_failure([customer], exc)
             return
         else:
-            if record.customer.id == customer:
-                fetched.records[customer] = record
-            else:
-                fetched.unreadable[customer] = "the API answered with another customer"
+            if record.customer.id != customer:
+                wrong = ApiUnavailable("GET customer answered with another customer", status=200)
+                fetched.add_failure([customer], wrong)
+                return
+            fetched.records[customer] = record
         fetched.successful_calls += 1
 
 

@@ -11,11 +11,11 @@ from typing import Final
 
 import aiohttp
 import structlog
-from redis.exceptions import RedisError
 
 from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.errors import RateLimited, TaggerError, TokenRejected
+from service.runtime import last_frames
 from service.store.jobs import Counters
 from service.store.queue import LeaseLost, LeaseManager, ShopLease, wake_shop
 from service.store.rules import CompiledRulesCache
@@ -23,12 +23,13 @@ from service.store.shops import Shop, ShopRepository
 from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.reader import Reader
-from workers.drain.settlement import last_frames
 from workers.drain.writer import Writer
 from workers.haravan import Haravan
+from workers.store_outage import describe_outage
 
 # No round starts later than this. Drains are short because arq checks every running job at each poll of every worker.
 TIME_BUDGET_S: Final = 1.5
+INTERRUPTED_WAIT_MS: Final = 5_000
 FAILED_WAIT_MS: Final = 60_000  # without it, a shop whose drain fails would be woken again at once, for ever
 
 
@@ -55,7 +56,7 @@ class Drain:
         if lease is None:
             self.counters.add("drains", outcome="lease_held")
             return
-        outcome, wait_ms, context, cause = "done", 0, None, None
+        outcome, wait_ms, context, cause, has_failed = "done", 0, None, None, True
         try:
             shop = await self.shops.get(org)
             if shop is None:
@@ -67,18 +68,24 @@ class Drain:
             else:
                 context = await self._context(lease, shop)
                 outcome, wait_ms = await self._loop(context, started)
+            has_failed = False
+        except asyncio.CancelledError:  # the process stops
+            has_failed = False
+            raise
         except LeaseLost:
             outcome = "lease_lost"
         except TaggerError as exc:  # the token cannot be decrypted, or the rules cannot be compiled
-            outcome, wait_ms, cause = "failed", FAILED_WAIT_MS, str(exc)
+            outcome, wait_ms, cause = "failed", _failed_wait_ms(context), str(exc)
             self.alerts.raise_alert("drain_failed", cause, org=org)
-        except (RedisError, OSError):
-            raise  # the worker process reconnects, and a sweep wakes the shop again
-        except Exception as exc:  # noqa: BLE001  # the outermost: otherwise the shop would be woken at once, for ever
-            outcome, wait_ms, cause = "error", FAILED_WAIT_MS, last_frames(exc)
+        except Exception as exc:  # the outermost: otherwise the shop would be woken at once, for ever
+            if describe_outage(exc) is not None:
+                raise  # the worker process reconnects, and a sweep wakes the shop again
+            outcome, wait_ms, cause = "error", _failed_wait_ms(context), last_frames(exc)
             self.alerts.raise_alert("drain_failed", cause, org=org)
         finally:
-            wakeup = await lease.release(wait_ms=wait_ms, state=_state_changes(context, outcome))
+            wakeup = await lease.release(
+                wait_ms=wait_ms, state=_state_changes(context, outcome), has_failed=has_failed
+            )
             if wakeup.number:
                 await wake_shop(self.leases.redis, org, number=wakeup.number, delay_s=wakeup.delay_ms / 1000)
         self.counters.add("drains", outcome=outcome)
@@ -150,6 +157,11 @@ class Drain:
         if waits_s:
             return "rate_limited", int(max(waits_s) * 1000)
         return str(errors[0]), 0
+
+
+def _failed_wait_ms(context: DrainContext | None) -> int:
+    """Once a drain has begun, the next one gets further: the customers of this one are suspects."""
+    return FAILED_WAIT_MS if context is None else INTERRUPTED_WAIT_MS
 
 
 def _state_changes(context: DrainContext | None, outcome: str) -> dict[str, str]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, Self
 
 import structlog
 
@@ -32,8 +33,8 @@ class DrainLog:
         self._counters = counters
         self._log = structlog.get_logger()
         self.counts: Counter[str] = Counter()
-        self._rejection = lease.state.get("last_rejection", "")
-        self._rejected_ids = [cid for cid in lease.state.get("last_rejected_ids", "").split(",") if cid]
+        self.rejected_reads = RejectionStreak.load(lease.state, "read")
+        self.rejected_writes = RejectionStreak.load(lease.state, "write")
 
     def log_settlement(self, settlement: Settlement, outcome: Outcome) -> None:
         """Log one customer. A planned write is only counted: its line follows when it is executed."""
@@ -45,7 +46,7 @@ class DrainLog:
         self._counters.add("customers_processed", outcome=name)
         added, removed = (settlement.added, settlement.removed) if name == UPDATED else ((), ())
         if name == UPDATED:
-            self._rejected_ids = []
+            self.rejected_writes.reset()
             self._counters.add("tag_writes", len(added), action="added")
             self._counters.add("tag_writes", len(removed), action="removed")
             self._counters.observe("tag_latency_seconds", (self._lease.now_ms - mark.enqueued_ms) / 1000)
@@ -60,7 +61,7 @@ class DrainLog:
             removed=list(removed) or None,
             attempts=mark.attempts or None,
             queued_ms=max(0, self._lease.now_ms - mark.enqueued_ms),
-            detail=(letter.text if letter is not None else settlement.note) or None,
+            detail=_detail(settlement),
             lane=mark.lane,
         )
 
@@ -70,21 +71,51 @@ class DrainLog:
             self.counts[reason] += 1
             self._counters.add("customers_processed", outcome=reason)
 
-    def count_rejection(self, text: str, customer: CustomerId) -> int:
-        """How many customers Haravan has rejected with this text since the last successful write."""
-        if text != self._rejection:
-            self._rejected_ids = []
-        self._rejection = text
-        if str(customer) not in self._rejected_ids:
-            self._rejected_ids = [*self._rejected_ids, str(customer)][-MAX_REJECTED_IDS:]
-        return len(self._rejected_ids)
-
     def state_changes(self) -> dict[str, str]:
         """The changed fields of the shop's state."""
-        return {
-            "last_rejection": self._rejection if self._rejected_ids else "",
-            "last_rejected_ids": ",".join(self._rejected_ids),
-        }
+        return {**self.rejected_reads.fields("read"), **self.rejected_writes.fields("write")}
+
+
+@dataclass(slots=True)
+class RejectionStreak:
+    """The customers in a row for whom Haravan has rejected calls with the same text. One customer counts once."""
+
+    text: str = ""
+    customers: list[str] = field(default_factory=list)
+
+    @classmethod
+    def load(cls, state: Mapping[str, str], kind: str) -> Self:
+        """The streak of an earlier drain."""
+        customers = state.get(f"{kind}_rejected_ids", "")
+        return cls(state.get(f"{kind}_rejection", ""), customers.split(",") if customers else [])
+
+    def count(self, text: str, customer: CustomerId) -> int:
+        """How many customers the streak has with this rejection. Another text starts a new streak."""
+        if text != self.text:
+            self.text, self.customers = text, []
+        if str(customer) not in self.customers:
+            self.customers = [*self.customers, str(customer)][-MAX_REJECTED_IDS:]
+        return len(self.customers)
+
+    def has(self, text: str, *, customers: int) -> bool:
+        """Whether at least so many customers got this rejection."""
+        return text == self.text and len(self.customers) >= customers
+
+    def reset(self) -> None:
+        """A call was successful."""
+        self.text, self.customers = "", []
+
+    def fields(self, kind: str) -> dict[str, str]:
+        """The fields of the shop's state. An empty text removes a field."""
+        return {f"{kind}_rejection": self.text, f"{kind}_rejected_ids": ",".join(self.customers)}
+
+
+def _detail(settlement: Settlement) -> str | None:
+    """Why the customer was settled like this. The note comes first, because a letter may have Haravan's own text."""
+    letter = settlement.dead_letter
+    if letter is not None and (settlement.op == "complete" or not settlement.note):
+        return letter.text
+    return settlement.note or None
 
 
 def _outcome(settlement: Settlement) -> str:

@@ -9,15 +9,17 @@ from redis.asyncio import Redis
 from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.domain.sync import AUTH_PROBE_INTERVAL_S
-from service.errors import HaravanError, TokenRejected
+from service.errors import AccessDenied, HaravanError, TokenRejected
 from service.store.client import keys
 from service.store.queue import RateLimiter, ShopLease
 from service.store.shops import TOKEN_REJECTED, ShopRepository
+from workers.drain.log import RejectionStreak
 from workers.drain.permits import ReadPermits
 from workers.haravan import Haravan, RateLimitExceeded
 
 WORKER: Final = "worker"
 MASS_404: Final = "mass_404"
+MAX_DENIED_IN_A_ROW: Final = 3  # customers; then the token lacks a scope
 
 
 async def pause_for_rejected_token(
@@ -30,7 +32,9 @@ async def pause_for_rejected_token(
     token: str,
     now_ms: int,
 ) -> None:
-    """Stop all work of the shop after a 401 or 403. Its marks stay; a probe every 5 minutes or a new token resumes it.
+    """Stop all work of the shop after a 401, or a 403 that concerns the shop. Its marks stay.
+
+    A probe every 5 minutes or a new token resumes it.
 
     `token` is the rejected one. It may be replaced while the call with it is in flight. To avoid pausing a shop that
     already has a valid token, pause first and then re-read the token; `set_token` stores first and then re-reads the
@@ -42,12 +46,30 @@ async def pause_for_rejected_token(
     if shop is not None and shop.token != token and shop.paused == TOKEN_REJECTED:
         await shops.resume(org)
         return
+    missing = f" The token likely lacks the scope {exc.scope}." if exc.scope else ""
     alerts.raise_alert(
         "token_rejected",
-        f"Haravan rejects the shop's token ({exc.status}). Nothing is lost: work resumes when the token is replaced "
+        f"Haravan rejects the shop's token ({exc}).{missing} Nothing is lost: work resumes when the token is replaced "
         f"(`tagger shops token {org}`) or its scopes are back.",
         org=org,
     )
+
+
+def rejection_of_shop(denied: AccessDenied, *, customers: int) -> TokenRejected | None:
+    """The rejection of the shop's token, once this many customers in a row were denied access; None before.
+
+    A 403 for a single customer says nothing about the others.
+    """
+    if customers < MAX_DENIED_IN_A_ROW:
+        return None
+    return TokenRejected(
+        f"{denied} for {customers} customers in a row", status=denied.status, scope=denied.scope
+    )
+
+
+def is_denied_to_shop(failure: HaravanError, streak: RejectionStreak) -> bool:
+    """Whether several customers in a row got this 403 already: it counts against none of them."""
+    return isinstance(failure, AccessDenied) and streak.has(str(failure), customers=MAX_DENIED_IN_A_ROW)
 
 
 async def pause_for_mass_404(
@@ -66,14 +88,20 @@ async def pause_for_mass_404(
 async def probe_token(
     lease: ShopLease, shops: ShopRepository, api: Haravan, rate_limiter: RateLimiter, redis: Redis
 ) -> str:
-    """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds."""
+    """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds.
+
+    Outside shadow mode it also checks the scope for writing: otherwise the next write would pause the shop again.
+    """
     if lease.state.get("paused") != TOKEN_REJECTED:
         return "paused"
     if int(lease.state.get("next_probe_ms", "0")) > lease.now_ms:
         return "still_rejected"
     await _schedule_probe(redis, lease.org, now_ms=lease.now_ms)
+    permits, shop = ReadPermits(lease, rate_limiter, lane="live", reserve=0), await shops.get(lease.org)
     try:
-        await api.perform(api.dialect.count(), ReadPermits(lease, rate_limiter, lane="live", reserve=0))
+        await api.perform(api.dialect.count(), permits)
+        if shop is not None and not shop.shadow:
+            await api.perform(api.dialect.check_write(), permits)
     except (HaravanError, RateLimitExceeded):
         return "still_rejected"
     await shops.resume(lease.org)

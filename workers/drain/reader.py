@@ -7,6 +7,8 @@ from typing import Final
 
 from service.domain.customers import Customer, CustomerId
 from service.domain.sync import (
+    MAX_FAILED_DRAINS,
+    SEVERAL_CUSTOMERS,
     STALE_READ_BACKOFF_S,
     BatchContext,
     MarkContext,
@@ -16,7 +18,7 @@ from service.domain.sync import (
     is_stale,
     too_many_deletions,
 )
-from service.errors import HaravanError, RateLimited, TokenRejected
+from service.errors import AccessDenied, HaravanError, RateLimited, TokenRejected
 from service.store.customers import (
     StoredCustomer,
     kept_fields,
@@ -28,9 +30,15 @@ from service.store.customers import (
 from service.store.queue import BATCH_SIZE, Lane, Mark, Settlement
 from workers.drain.context import DrainContext, DrainStopped
 from workers.drain.fetcher import Fetched, Fetcher
-from workers.drain.pause import pause_for_mass_404
+from workers.drain.pause import is_denied_to_shop, pause_for_mass_404, rejection_of_shop
 from workers.drain.permits import ReadPermits
-from workers.drain.settlement import after_bug, after_failure, after_unreadable, settlement_for
+from workers.drain.settlement import (
+    after_bug,
+    after_failed_drains,
+    after_failure,
+    after_unreadable,
+    settlement_for,
+)
 from workers.haravan import RateLimitExceeded
 
 SINGLE_READS_MS: Final = 900_000  # after a list that did not match the request
@@ -61,8 +69,14 @@ class Reader:
         if not marks:
             context.wait(linger_ms)
             return False
+        if (
+            marks[0].failed_drains >= MAX_FAILED_DRAINS
+        ):  # it is alone, and another read would end this drain, too
+            await context.settle([after_failed_drains(mark) for mark in marks])
+            return True
         stored = await load_states(context.redis, context.lease.org, [mark.customer for mark in marks])
         fetched = await self._fetch(marks)
+        self._count_missing(marks, fetched, stored)
         settlements = self._evaluate_all(marks, fetched, stored)
         await self._settle(settlements)
         if fetched.stop is not None:
@@ -129,12 +143,21 @@ class Reader:
             context.counters.add("list_mismatches", org=context.lease.org)
         if fetched.wait_s is not None:
             context.wait_for_rate_limit(fetched.wait_s)
-        self._count_missing(marks, fetched)
         return fetched
 
-    def _count_missing(self, marks: Sequence[Mark], fetched: Fetched) -> None:
-        """Count the first 404s, except those of customers whose deletion a webhook reported."""
-        unreported = [mark for mark in marks if "deletion" not in mark.reasons.split(",")]
+    def _count_missing(
+        self, marks: Sequence[Mark], fetched: Fetched, stored: Mapping[CustomerId, StoredCustomer]
+    ) -> None:
+        """Count the first 404s of customers that we have seen and whose deletion no webhook reported.
+
+        A 404 of a customer that was never seen says nothing about the token: a webhook of another shop may have
+        marked it, because the shop's id in the headers is not signed.
+        """
+        unreported = [
+            mark
+            for mark in marks
+            if stored[mark.customer].snapshot is not None and "deletion" not in mark.reasons.split(",")
+        ]
         self._requested += len(unreported)
         self._missing += sum(
             mark.customer in fetched.missing and not mark.missing_since_ms for mark in unreported
@@ -146,10 +169,7 @@ class Reader:
         self, marks: Sequence[Mark], fetched: Fetched, stored: Mapping[CustomerId, StoredCustomer]
     ) -> list[Settlement]:
         context = self._context
-        if fetched.successful_calls:  # the shop answers: other failures are not its fault
-            context.read_breaker = context.read_breaker.record_success()
-        elif fetched.failed:
-            context.read_breaker = context.read_breaker.record_failure(now_ms=context.lease.now_ms)
+        self._update_breaker(fetched)
         batch = BatchContext(
             rules=context.rules,
             version=context.lease.version,
@@ -159,6 +179,21 @@ class Reader:
         )
         evaluated = (self._evaluate(mark, fetched, stored[mark.customer], batch) for mark in marks)
         return [settlement for settlement in evaluated if settlement is not None]
+
+    def _update_breaker(self, fetched: Fetched) -> None:
+        context = self._context
+        for customer, failure in fetched.failed.items():
+            if isinstance(failure, AccessDenied):
+                customers = context.log.rejected_reads.count(str(failure), customer)
+                fetched.stop = fetched.stop or rejection_of_shop(failure, customers=customers)
+        if fetched.successful_calls:  # the shop answers: other failures are not its fault
+            context.read_breaker = context.read_breaker.record_success()
+            context.log.rejected_reads.reset()
+        elif fetched.failed:
+            failing = [str(customer) for customer in fetched.failed]
+            context.read_breaker = context.read_breaker.record_failure(
+                now_ms=context.lease.now_ms, customer=failing[0] if len(failing) == 1 else SEVERAL_CUSTOMERS
+            )
 
     def _evaluate(
         self, mark: Mark, fetched: Fetched, stored: StoredCustomer, batch: BatchContext
@@ -194,11 +229,12 @@ class Reader:
         return seal_snapshot(customer, context.shop.cipher, kept=kept_fields(context.rules.required_keys))
 
     def _failed(self, mark: Mark, fetched: Fetched, *, now_ms: int) -> Settlement:
-        context = self._context
+        context, failure = self._context, fetched.failed[mark.customer]
+        counted = context.read_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
         return after_failure(
             mark,
-            fetched.failed[mark.customer],
-            counted=context.read_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms),
+            failure,
+            counted=counted and not is_denied_to_shop(failure, context.log.rejected_reads),
             now_ms=now_ms,
             jitter=context.jitter(),
             single=mark.customer not in fetched.batched,
@@ -209,7 +245,10 @@ def _needs_single_read(mark: Mark, fetched: Fetched) -> bool:
     """Whether a stale record of a list is worth a single read: at the first time, and before the record is believed."""
     if mark.customer not in fetched.listed or mark.stale_reads not in (0, len(STALE_READ_BACKOFF_S)):
         return False
-    return is_stale(_mark_context(mark), fetched.records[mark.customer].customer)
+    try:
+        return is_stale(_mark_context(mark), fetched.records[mark.customer].customer)
+    except Exception:  # noqa: BLE001  # a bug concerns this customer: its evaluation meets and records it
+        return False
 
 
 def _mark_context(mark: Mark) -> MarkContext:

@@ -7,7 +7,6 @@ After the write, `after_success` or `after_mismatch` turns the plan into the fin
 from __future__ import annotations
 
 import hashlib
-import traceback
 from collections.abc import Callable, Iterable
 from typing import Final
 
@@ -43,14 +42,14 @@ from service.domain.sync import (
     record_reverts,
     retry_delay_s,
 )
-from service.errors import HaravanError, RequestRejected
+from service.errors import AccessDenied, HaravanError, RequestRejected
+from service.runtime import last_frames
 from service.store.history import LedgerEntry, encode_entry, prior_state
 from service.store.jobs import EXPLAIN_REMOVALS
-from service.store.queue import DeadLetterDraft, Mark, Settlement
+from service.store.queue import DeadLetterDraft, Mark, Settlement, dead_letters
 
 PLAN_TTL_MS: Final = 30_000  # permit.lua refuses an older plan
 WRITTEN: Final = "written"  # the note of a settlement after a successful write
-MAX_FRAMES: Final = 3
 
 
 class WritePlan(msgspec.Struct, frozen=True, array_like=True):
@@ -264,10 +263,13 @@ def after_failure(
     the batch may be at fault, so it never leads to a dead letter.
     """
     attempts = mark.attempts + (1 if counted else 0)
-    rejected = isinstance(exc, RequestRejected)
+    rejected, denied = isinstance(exc, RequestRejected), isinstance(exc, AccessDenied)
     if counted and single and attempts >= (MAX_REJECTIONS if rejected else MAX_ATTEMPTS):
-        cause = "rejected" if rejected else "unavailable"
-        letter = DeadLetterDraft(cause, f"{exc} ({attempts} attempts)", transient=not rejected)
+        cause = "denied" if denied else "rejected" if rejected else "unavailable"
+        text = f"{exc} ({attempts} attempts)"
+        if exc.response_text:
+            text += f"; Haravan says: {exc.response_text}"
+        letter = DeadLetterDraft(cause, text, transient=denied or not rejected)
         return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=str(exc))
     due_ms = now_ms + int(retry_delay_s(max(1, attempts), jitter) * 1000)
     return Settlement(
@@ -277,24 +279,25 @@ def after_failure(
 
 def after_unreadable(mark: Mark, reason: str) -> Settlement:
     """A dead letter: another attempt would read the same malformed record."""
-    return Settlement(
-        op="dead_letter", mark=mark, dead_letter=DeadLetterDraft("unreadable", reason), note="unreadable"
-    )
+    return _dead_letter(mark, DeadLetterDraft("unreadable", reason))
 
 
 def after_bug(mark: Mark, exc: Exception) -> Settlement:
     """A dead letter: a bug of ours concerns this customer, not the whole shop."""
-    return Settlement(
-        op="dead_letter", mark=mark, dead_letter=DeadLetterDraft("bug", last_frames(exc)), note="bug"
-    )
+    return _dead_letter(mark, DeadLetterDraft("bug", last_frames(exc)))
 
 
-def last_frames(exc: BaseException) -> str:
-    """Where an exception was raised: its last frames without any values, which may be personal data."""
-    frames = traceback.extract_tb(exc.__traceback__)[-MAX_FRAMES:]
-    return f"{type(exc).__name__} at " + " < ".join(
-        f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in reversed(frames)
+def after_failed_drains(mark: Mark) -> Settlement:
+    """A dead letter without another read: the record has ended too many drains. It is tried again after a day."""
+    text = (
+        f"{mark.failed_drains} drains ended while they read this customer, the last ones alone. "
+        "The worker's log says how they ended"
     )
+    return _dead_letter(mark, DeadLetterDraft(dead_letters.CRASH, text, transient=True))
+
+
+def _dead_letter(mark: Mark, letter: DeadLetterDraft) -> Settlement:
+    return Settlement(op="dead_letter", mark=mark, dead_letter=letter, note=letter.text)
 
 
 # the parts of a settlement

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
-from redis.exceptions import RedisError
 
 from service.domain.customers import fold
 from service.domain.sync import SEVERAL_CUSTOMERS, CircuitBreaker
 from service.errors import (
+    AccessDenied,
+    ApiUnavailable,
     CustomerNotFound,
     HaravanError,
     MalformedData,
@@ -22,6 +23,7 @@ from service.errors import (
 )
 from service.store.queue import BATCH_SIZE, LeaseLost, Mark, Settlement
 from workers.drain.context import DrainContext, DrainStopped
+from workers.drain.pause import MAX_DENIED_IN_A_ROW, is_denied_to_shop, rejection_of_shop
 from workers.drain.permits import PermitRefused, WritePermits
 from workers.drain.settlement import (
     PLAN_TTL_MS,
@@ -37,6 +39,7 @@ from workers.drain.settlement import (
     requeue,
 )
 from workers.haravan import RateLimitExceeded
+from workers.store_outage import describe_outage
 
 CONCURRENCY: Final = 8  # writes of one shop in flight
 REMOVALS_RETRY_MS: Final = 300_000
@@ -72,6 +75,7 @@ class Writer:
     def __init__(self, context: DrainContext) -> None:
         self._context = context
         self._plans = PlanWriter(context)
+        self._stop: TokenRejected | None = None  # several customers in a row were denied
 
     async def write_batch(self) -> bool:
         """Execute and settle some plans. False if there are none, or no room for any.
@@ -81,9 +85,10 @@ class Writer:
         context = self._context
         if context.is_blocked(context.write_breaker):
             return False
-        # After an outage, one write goes first. Reads go before writes in a live backlog, because one read serves
+        # After an outage or a denied access, one write goes first. Reads go before writes in a live backlog, because one read serves
         # fifty customers.
-        one_only = context.write_breaker.is_tripped or context.live_backlog
+        was_denied = len(context.log.rejected_writes.customers) >= MAX_DENIED_IN_A_ROW
+        one_only = context.write_breaker.is_tripped or was_denied or context.live_backlog
         planned = await self._load_plans(1 if one_only else CONCURRENCY)
         if any(plan is None for _, plan in planned):
             return not context.live_backlog and await self._requeue_stale()
@@ -143,6 +148,8 @@ class Writer:
                     raise stop
         if errors:
             raise errors[0]
+        if self._stop is not None:
+            raise self._stop
         for result in results:
             if result.outcome == "paused":
                 raise DrainStopped("paused")
@@ -161,14 +168,19 @@ class Writer:
             )
 
     def _count_rejection(self, mark: Mark, failure: RequestRejected) -> None:
-        """The same rejection of several customers in a row concerns the shop: all its writes wait."""
+        """The same rejection of several customers in a row concerns the shop: it pauses, or all its writes wait."""
         context = self._context
-        rejected = context.log.count_rejection(str(failure), mark.customer)
-        if rejected >= MAX_REJECTED_IN_A_ROW:
+        rejected = context.log.rejected_writes.count(str(failure), mark.customer)
+        if isinstance(failure, AccessDenied):
+            self._stop = rejection_of_shop(failure, customers=rejected)
+        elif rejected >= MAX_REJECTED_IN_A_ROW:
             until_ms = context.lease.now_ms + REJECTED_WAIT_MS
             context.write_breaker = CircuitBreaker(rejected, until_ms, SEVERAL_CUSTOMERS)
             context.alerts.raise_alert(
-                "writes_rejected", f"{rejected} customers in a row: {failure}", org=context.lease.org
+                "writes_rejected",
+                f"Haravan rejects the tags of {rejected} customers in a row: {failure}. Writes wait for ten minutes. "
+                f"`tagger dead-letters list {context.lease.org}` shows what Haravan says.",
+                org=context.lease.org,
             )
 
     async def _alert_removal_guard(self) -> None:
@@ -216,9 +228,9 @@ class PlanWriter:
             return WriteResult(mark, "stopped", stop=exc)
         except (HaravanError, MalformedData) as exc:
             return self._failed(mark, exc)
-        except (RedisError, OSError):
-            raise
-        except Exception as exc:  # noqa: BLE001  # a bug of ours concerns this customer, not the whole shop
+        except Exception as exc:  # a bug of ours concerns this customer, not the whole shop
+            if describe_outage(exc) is not None:
+                raise
             return WriteResult(mark, "bug", after_bug(mark, exc))
         folded = frozenset(map(fold, tags))
         if folded != frozenset(plan.expected):
@@ -248,9 +260,10 @@ class PlanWriter:
 
     def _failed(self, mark: Mark, exc: HaravanError | MalformedData) -> WriteResult:
         context = self._context
-        failure = exc if isinstance(exc, HaravanError) else HaravanError(str(exc))
+        failure = exc if isinstance(exc, HaravanError) else ApiUnavailable(str(exc))
         now_ms = context.lease.now_ms
         counted = context.write_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
+        counted &= not is_denied_to_shop(failure, context.log.rejected_writes)
         retry = after_failure(mark, failure, counted=counted, now_ms=now_ms, jitter=context.jitter())
         return WriteResult(mark, "failed", retry, failure)
 

@@ -5,19 +5,21 @@ Other rooms execute the calls of a dialect with `Haravan.perform`, under permits
 
 from workers.haravan.calls import Call, Request
 from workers.haravan.client import CALL_TIMEOUT_S, Haravan, open_session
-from workers.haravan.decoding import Batch, compare
-from workers.haravan.dialects import Dialect
+from workers.haravan.decoding import Batch, RawBatch, compare
+from workers.haravan.dialects import PAGE_SIZE, Dialect
 from workers.haravan.rate_limit import Permits, RateLimitExceeded, ThrottledPermits, WaitingPermits
 from workers.haravan.subscription import Subscription
 
 __all__ = [
     "CALL_TIMEOUT_S",
+    "PAGE_SIZE",
     "Batch",
     "Call",
     "Dialect",
     "Haravan",
     "Permits",
     "RateLimitExceeded",
+    "RawBatch",
     "Request",
     "Subscription",
     "ThrottledPermits",

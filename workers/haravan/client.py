@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+import zlib
 from collections.abc import Callable
 from typing import Final, Self, TypeVar
 from urllib.parse import urlencode
@@ -16,7 +17,7 @@ from redis.exceptions import RedisError
 from yarl import URL
 
 from service.domain.customers import OrgId
-from service.errors import ApiUnavailable, TaggerError, TokenRejected
+from service.errors import ApiUnavailable, ResponseTooLarge, TaggerError, TokenRejected
 from service.runtime import BackgroundTasks
 from service.store.queue import Permit
 from service.store.shops import Shop
@@ -30,6 +31,8 @@ OnRequest = Callable[[str, int | None, float], None]
 
 CALL_TIMEOUT_S: Final = 8.0  # leases and permits live 15 s: a request must end well before
 MAX_CONNECTIONS: Final = 100
+MAX_RESPONSE_BYTES: Final = 8 * 2**20  # after decompression; 50 large records have less than one
+GZIP_WBITS: Final = 31  # zlib's number for gzip with its largest window
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 _settlements: Final = BackgroundTasks()
 
@@ -120,10 +123,10 @@ def open_session(*, max_connections: int = MAX_CONNECTIONS) -> aiohttp.ClientSes
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=max_connections, ttl_dns_cache=300, keepalive_timeout=15),
         cookie_jar=aiohttp.DummyCookieJar(),
-        headers={"User-Agent": "haravan-tagger", "Accept": "application/json"},
+        headers={"User-Agent": "haravan-tagger", "Accept": "application/json", "Accept-Encoding": "gzip"},
         middlewares=(_send_once,),
         trust_env=False,  # a .netrc would replace our Authorization
-        auto_decompress=True,
+        auto_decompress=False,  # `read_body` does it, and stops in time
     )
 
 
@@ -133,6 +136,33 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
         return await handler(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as exc:
         raise aiohttp.ClientConnectionError(type(exc).__name__) from exc
+
+
+async def read_body(request: Request, response: ClientResponse) -> bytes:
+    """The decompressed body. Raises ResponseTooLarge as soon as it exceeds `MAX_RESPONSE_BYTES`.
+
+    A few hundred kilobytes of gzip may hold hundreds of megabytes: no more than the limit is ever decompressed. Raises
+    ApiUnavailable for an encoding that we did not ask for, or broken gzip.
+    """
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding not in ("gzip", "x-gzip", "identity", ""):
+        raise ApiUnavailable(f"{request.endpoint} answered with an encoding that we did not ask for")
+    inflate = zlib.decompressobj(wbits=GZIP_WBITS) if encoding.endswith("gzip") else None
+    body = bytearray()
+    try:
+        async for chunk in response.content.iter_any():
+            room = MAX_RESPONSE_BYTES - len(body)
+            body += chunk if inflate is None else inflate.decompress(chunk, room + 1)
+            if len(body) > MAX_RESPONSE_BYTES:
+                raise ResponseTooLarge(
+                    f"{request.endpoint} answered more than {MAX_RESPONSE_BYTES // 2**20} MiB",
+                    status=response.status,
+                )
+    except zlib.error:
+        raise ApiUnavailable(f"{request.endpoint} answered with broken gzip") from None
+    if inflate is not None and body and not inflate.eof:
+        raise ApiUnavailable(f"{request.endpoint} answered with gzip that ends too early")
+    return bytes(body)
 
 
 async def send(
@@ -158,7 +188,7 @@ async def send(
             allow_redirects=False,  # a redirect must not receive the token
             timeout=timeout,
         ) as response:
-            return Response(response.status, response.headers, await response.read())
+            return Response(response.status, response.headers, await read_body(request, response))
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         # `from None`: aiohttp's errors may contain headers and URL, hence the token or a search for a name
         raise ApiUnavailable(f"{request.endpoint} got no answer ({_error_name(exc)})") from None

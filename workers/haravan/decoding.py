@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -21,6 +21,7 @@ from service.domain.customers import (
     parse_tags,
 )
 from service.errors import MalformedData
+from service.runtime import last_frames
 
 Raw = dict[str, Any]
 """A JSON object as the API sent it. Fractions are Decimals; encode them with `msgspec.json.Encoder(decimal_format="number")`."""
@@ -136,19 +137,53 @@ def decode_record(body: bytes) -> CustomerRecord:
         if not objects:
             raise
         record = objects[0][0]
-    return parse_record(record)
+    return _parse(record)
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """The customers of one list response before they are parsed. `ids` has None where the id cannot be decoded."""
+
+    raws: tuple[JsonSource, ...]
+    ids: tuple[CustomerId | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.raws)
+
+    def parse(self, *, skip: Collection[CustomerId] = ()) -> Batch:
+        """Parse each record on its own. Those of `skip` are not parsed and count as unreadable."""
+        records: list[CustomerRecord] = []
+        unreadable: list[UnreadableRecord] = []
+        for raw, customer in zip(self.raws, self.ids, strict=True):
+            if customer in skip:
+                unreadable.append(UnreadableRecord(customer, "it ended an earlier read"))
+                continue
+            try:
+                records.append(_parse(raw))
+            except MalformedData as exc:
+                unreadable.append(UnreadableRecord(customer, str(exc)))
+        return Batch(tuple(records), tuple(unreadable))
+
+
+def decode_raw_batch(body: bytes) -> RawBatch:
+    """Decode `{"customers": [{…}, …]}` as far as the ids."""
+    objects = list(_objects(body))
+    return RawBatch(tuple(raw for raw, _ in objects), tuple(_id_of(*item) for item in objects))
 
 
 def decode_batch(body: bytes) -> Batch:
     """Decode `{"customers": [{…}, …]}`, each record on its own."""
-    records: list[CustomerRecord] = []
-    unreadable: list[UnreadableRecord] = []
-    for raw, identity in _objects(body):
-        try:
-            records.append(parse_record(raw))
-        except MalformedData as exc:
-            unreadable.append(UnreadableRecord(_id_of(raw, identity), str(exc)))
-    return Batch(tuple(records), tuple(unreadable))
+    return decode_raw_batch(body).parse()
+
+
+def _parse(raw: JsonSource) -> CustomerRecord:
+    """The parsed record. Raises MalformedData, also for a bug of ours: it must not fail the other records of a list."""
+    try:
+        return parse_record(raw)
+    except MalformedData:
+        raise
+    except Exception as exc:  # around one customer's record
+        raise MalformedData(f"a bug prevents this record from being read: {last_frames(exc)}") from exc
 
 
 def _objects(body: bytes) -> Iterable[tuple[JsonSource, object]]:

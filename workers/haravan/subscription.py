@@ -10,7 +10,7 @@ import msgspec
 from service.errors import RequestRejected
 from workers.haravan.calls import Request, Response
 from workers.haravan.client import CALL_TIMEOUT_S, send
-from workers.haravan.errors import error_summary, parse_response
+from workers.haravan.errors import parse_response, response_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +64,11 @@ def parse_body(request: Request, response: Response) -> object:
     """The decoded body. Raises RequestRejected for a 200 whose body reports an error."""
     content: object = parse_response(request, response, _decode)
     if isinstance(content, dict) and content.get("error"):
-        summary = error_summary(request, response)
-        raise RequestRejected(f"{request.endpoint} was rejected: {summary}", status=response.status)
+        raise RequestRejected(
+            f"{request.endpoint} answered {response.status} and reported an error",
+            status=response.status,
+            response_text=response_text(request, response),
+        )
     return content
 
 

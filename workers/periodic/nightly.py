@@ -1,7 +1,7 @@
 """The nightly reconcile of each shop: check the webhook subscription, read what changed, and audit all customers.
 
 It runs once a night per shop over all workers, slowly and behind live webhooks. A missed or failed run is caught up as
-soon as possible. Shops that are paused or have no rules are skipped.
+soon as possible. Shops that are paused or have no rules are skipped. A shop whose first look is not complete is read again instead.
 """
 
 from __future__ import annotations
@@ -172,7 +172,9 @@ class NightlyReconcile:
 
     async def _scan(self, shop: Shop, last: NightlyRun, lock: Lock) -> None:
         scan = await self._build_scan(shop, lock)
-        if scan is not None:
+        if scan is not None and shop.first_look != "complete":
+            await scan("backfill", by="nightly")
+        elif scan is not None:
             await scan("reconcile", by="nightly", since_ms=last.looked_ms)
             await scan("audit", by="nightly")
 

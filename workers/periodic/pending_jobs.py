@@ -1,4 +1,4 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures. Several workers share them.
+"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, ends of first looks. Several workers share them.
 
 The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
 expires and another worker goes on.
@@ -17,15 +17,17 @@ import structlog
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
 
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
-from service.errors import Overloaded
+from service.errors import EvaluationDied, Overloaded
 from service.operations import claims
-from service.publishing import rollout
+from service.publishing import first_look, rollout
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
 from service.store.shops import deletion
+from workers.store_outage import describe_outage
 
 RETRY_DELAY_MS: Final = 30_000  # after a failure that an immediate retry would repeat
 
@@ -40,6 +42,7 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "late_restores": rollout.execute_late,
     "claim": claims.execute,
     "erasure": _erase,
+    "first_look": first_look.execute,
 }
 
 
@@ -49,6 +52,7 @@ class PendingJobs:
 
     context: Context
     cpu: CpuRunner
+    alerts: Alerts | None = None
     renew_interval_s: float = RENEW_INTERVAL_S
     _busy: set[OrgId] = field(default_factory=set)
 
@@ -56,17 +60,16 @@ class PendingJobs:
         """Execute every due job of the shops that no worker is busy with. Returns how many were completed."""
         jobs = await self._due(None)
         orgs = sorted({job.org for job in jobs} - self._busy)
-        async with asyncio.TaskGroup() as shops:
-            tasks = [shops.create_task(self._run_shop(org)) for org in orgs]
-        return sum(task.result() for task in tasks)
+        results = await asyncio.gather(*(self._run_shop(org) for org in orgs), return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException):
+                raise result  # Redis is away, or a bug; the other shops had their turn
+        return sum(result for result in results if isinstance(result, int))
 
     async def _run_shop(self, org: OrgId) -> int:
         self._busy.add(org)
         try:
             return await self._under_lock(org, pending.lock(self.context.redis, org))
-        except (RedisError, OSError) as exc:
-            structlog.get_logger().warning("pending_job", org=org, outcome="retry", cause=type(exc).__name__)
-            return 0
         finally:
             self._busy.discard(org)
 
@@ -108,16 +111,31 @@ class PendingJobs:
                 await self._delete(job)
                 return False
             completed = await EXECUTE[job.kind](self.context, self.cpu, job)
-        except (RedisError, OSError, Overloaded) as exc:
-            log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
-            return False
         except Exception as exc:  # a broken job must not block the next ones
+            if describe_outage(exc) is not None:
+                raise
+            if isinstance(exc, Overloaded) and not isinstance(exc, EvaluationDied):
+                log.warning("pending_job", outcome="retry", cause=type(exc).__name__)
+                return False
             log.exception("pending_job", outcome="failed", cause=type(exc).__name__)
             due_ms = await self.context.now_ms() + RETRY_DELAY_MS
-            await pending.save(self.context.redis, msgspec.structs.replace(job, due_ms=due_ms))
+            failed = msgspec.structs.replace(job, due_ms=due_ms, failures=job.failures + 1)
+            await pending.save(self.context.redis, failed)
             return False
         log.info("pending_job", outcome="completed" if completed else "retry")
+        if completed and job.kind == "first_look":
+            await self._alert_first_look(job.org)
         return completed
+
+    async def _alert_first_look(self, org: OrgId) -> None:
+        shop = await self.context.shops.get(org)
+        if self.alerts is not None and shop is not None and shop.first_look == "waiting":
+            self.alerts.raise_alert(
+                "first_look_waiting",
+                "all customers have been read, and more of them would change than a publish may change without an "
+                f"approval. Nothing is written until then. Preview: tagger shops approve {org} --dry-run",
+                org=org,
+            )
 
     async def _delete(self, job: PendingJob) -> None:
         async with self.context.redis.pipeline() as pipe:

@@ -56,7 +56,9 @@ class UninstallMonitor:
     async def _outcome(self, shop: Shop, known: UninstallState, now_ms: int) -> str:
         try:
             await self._probe(shop)
-        except TokenRejected:
+        except TokenRejected as exc:
+            if exc.status != 401:  # a token that lacks a scope belongs to an installed app
+                return "unknown"
             return await self._after_rejection(shop, known, now_ms)
         except (HaravanError, RateLimitExceeded):
             return "unknown"

@@ -55,14 +55,28 @@ def adopt(
     run(_claim(org, plan, "would become ours", dry_run=dry_run, yes=yes))
 
 
-def retract(org: Org, tag: Tag, dry_run: DryRun = False, yes: Yes = False) -> None:
+def retract(
+    org: Org,
+    tag: Tag,
+    undo: Annotated[
+        bool, typer.Option("--undo", help="Give the tag back to the customers from whom it was retracted.")
+    ] = False,
+    dry_run: DryRun = False,
+    yes: Yes = False,
+    approve: Annotated[
+        bool, typer.Option("--approve", help="Do it although the tag is removed from many customers.")
+    ] = False,
+) -> None:
     """Remove a tag from all customers to whom we gave it. Refused while a live rule gives this tag."""
     from service.operations import claims
 
     async def plan(cli: CliContext, shop: Shop) -> Claim:
+        if undo:
+            return await claims.plan_restoration(cli.context, shop, tag)
         return await claims.plan_retraction(cli.context, shop, tag)
 
-    run(_claim(org, plan, "would be removed", dry_run=dry_run, yes=yes))
+    effect = "would be restored" if undo else "would be removed"
+    run(_claim(org, plan, effect, dry_run=dry_run, yes=yes or approve, approve=approve))
 
 
 def exclude(
@@ -104,7 +118,13 @@ def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
 
 
 async def _claim(
-    org: str, plan: Callable[[CliContext, Shop], Awaitable[Claim]], effect: str, *, dry_run: bool, yes: bool
+    org: str,
+    plan: Callable[[CliContext, Shop], Awaitable[Claim]],
+    effect: str,
+    *,
+    dry_run: bool,
+    yes: bool,
+    approve: bool = False,
 ) -> None:
     from service.operations import claims
 
@@ -118,10 +138,12 @@ async def _claim(
         error_console().print(
             f"{copies} of {claim.tag!r} {effect}{f': customers {examples}{more}' if count else ''}"
         )
+        if claim.guard is not None and claim.guard.needs_approval and not approve:
+            error_console().print("So many removals need an approval: --approve")
         if dry_run or not count:
             return
         if not yes:
             typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
-        started = await claims.apply_claim(cli.context, shop, claim, by=current_actor())
+        started = await claims.apply_claim(cli.context, shop, claim, by=current_actor(), approved=approve)
         if started is not None:
             console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))

@@ -67,7 +67,10 @@ def retry(
             retried = await retry_dead_letters(
                 cli.context, shop.org, customers=given or None, by=current_actor()
             )
-        console().print(f"{plural(len(retried), 'customer')} queued.")
+        if retried:
+            console().print(f"{plural(len(retried), 'customer')} queued.")
+        elif not given:
+            console().print("No open dead letters.")
         without = sorted({*given} - {*retried})
         for customer in without:
             error_console().print(f"Customer {customer} has no open dead letter.")

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import typer
 
-from deploy.cli.context import AsJson, CliContext, open_api, open_context, parse_org_id, run, shop_of_token
+from deploy.cli.context import (
+    AsJson,
+    CliContext,
+    missing_scopes,
+    open_api,
+    open_context,
+    parse_org_id,
+    run,
+    shop_of_token,
+)
 from deploy.cli.inputs import Lang
 from deploy.cli.output import print_json
 from deploy.local import console
@@ -38,7 +47,7 @@ def doctor(
 
     words = translator_for(lang)
     shop_org = parse_org_id(org) if org else None
-    report = run(_examine(shop_org, words))
+    report = run(_diagnose(shop_org, words))
     if as_json:
         print_json(
             {
@@ -60,14 +69,14 @@ def doctor(
     raise typer.Exit(1 if report.verdict is Severity.CRITICAL else 0)
 
 
-async def _examine(org: OrgId | None, words: Translator) -> Report:
-    """Examine the service and the shop, or all shops, also with what Haravan says. Raises NotFound."""
-    from service.doctor import Report, examine_service, examine_shop
+async def _diagnose(org: OrgId | None, words: Translator) -> Report:
+    """Diagnose the service and the shop, or all shops, also with what Haravan says. Raises NotFound."""
+    from service.doctor import Report, diagnose_service, diagnose_shop
 
     async with open_context() as cli:
-        findings = [*(await examine_service(cli.context, words)).findings]
+        findings = [*(await diagnose_service(cli.context, words)).findings]
         for each in [org] if org else await cli.shops.orgs():
-            report = await examine_shop(cli.context, each, words, deep=True)
+            report = await diagnose_shop(cli.context, each, words, deep=True)
             findings += report.findings
             if not any(finding.key == "keys_unreadable" for finding in report.findings):
                 findings += await _ask_haravan(cli, each, words)
@@ -88,12 +97,13 @@ async def _load_haravan_facts(cli: CliContext, shop: Shop) -> HaravanFacts:
     async with open_api(cli, shop) as api, open_session() as session:
         subscription = Subscription(session, address=cli.settings.subscribe_url, token=shop.token)
         owner = await _answer(shop_of_token(api))
+        scopes = await _answer(missing_scopes(api))
         customers = await _answer(api.perform(api.dialect.count()))
         events = await _answer(subscription.list_events())
     if isinstance(events, tuple):
         topics = tuple(sorted(event.event for event in events))
-        return HaravanFacts(owner, customers, None, topics, events[0].url if events else "")
-    return HaravanFacts(owner, customers, None, events)
+        return HaravanFacts(owner, scopes, customers, topics, events[0].url if events else "")
+    return HaravanFacts(owner, scopes, customers, events)
 
 
 async def _answer(question: Awaitable[T]) -> T | HaravanError:

@@ -9,6 +9,7 @@ import typer
 from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang
 from deploy.cli.output import format_time, print_json, print_table
+from deploy.cli.preview_text import print_warnings
 from deploy.local import console
 
 
@@ -64,15 +65,17 @@ def diff(
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a unified diff of the YAML.")] = False,
     lang: Lang = "vi",
 ) -> None:
-    """Compare two versions, rule by rule, in sentences or as YAML."""
+    """Compare two versions, rule by rule, in sentences or as YAML. Of the live one: also the tags that stay behind."""
     from service.domain.preview import describe_changes, yaml_diff
     from service.errors import NotFound
     from service.locales import parse_language, translator_for
+    from service.publishing import draft_live_rules
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(parse_org_id(org))
-            to = after or await cli.versions.live_number(shop.org)
+            live = await cli.versions.live_number(shop.org)
+            to = after or live
             start = before or to - 1
             if to < 1 or start < 1:
                 raise NotFound(
@@ -80,12 +83,14 @@ def diff(
                 )
             rules_before = await cli.versions.document(shop.org, start)
             rules_after = await cli.versions.document(shop.org, to)
+            draft = await draft_live_rules(cli.context, shop) if to == live and not as_yaml else None
         if as_yaml:
             typer.echo(yaml_diff(rules_before, rules_after, names=(f"v{start}", f"v{to}")), nl=False)
             return
-        for line in describe_changes(
-            rules_before, rules_after, translator=translator_for(parse_language(lang))
-        ):
+        words = translator_for(parse_language(lang))
+        for line in describe_changes(rules_before, rules_after, translator=words):
             console().print(line)
+        if draft is not None:
+            print_warnings(draft, words=words, kinds=frozenset({"leftover"}))
 
     run(work())

@@ -12,6 +12,8 @@ from deploy.cli.output import plural, print_json
 from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
 from deploy.local import console, error_console
 
+MAX_NAMED = 20
+
 
 def replay(
     org: Org,
@@ -34,6 +36,7 @@ def replay(
 ) -> None:
     """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing."""
     from service.operations import create_replay, select_customers
+    from service.store.customers import snapshots
 
     async def work() -> int:
         async with open_context() as cli:
@@ -54,6 +57,13 @@ def replay(
             count = len(selection.customers)
             if not as_json:
                 error_console().print(f"{plural(count, 'customer')} of shop {org}.")
+            if customers and not as_json:
+                unread = sorted(await snapshots.never_read(cli.redis, shop.org, selection.customers))
+                if unread:
+                    more = " …" if len(unread) > MAX_NAMED else ""
+                    error_console().print(
+                        f"Not known here yet: {', '.join(map(str, unread[:MAX_NAMED]))}{more}. Haravan is asked for them."
+                    )
             if dry_run:
                 if as_json:
                     print_json({"customers": count, "dry_run": True})
@@ -76,6 +86,6 @@ def replay(
             print_json(row(ended))
         else:
             console().print(format_run(ended))
-        return 1 if ended.failed else 0
+        return 1 if ended.failed or (wait and ended.remaining and not shop.paused) else 0
 
     raise typer.Exit(run(work()))

@@ -13,8 +13,8 @@ from deploy.cli.output import print_json
 from deploy.local import console, error_console
 
 if TYPE_CHECKING:
-    from service.domain.engine import CompiledRules
-    from service.domain.preview import LintWarning
+    from service.domain.rules import RuleSet
+    from service.publishing import Draft
 
 app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.", no_args_is_help=True)
 
@@ -23,7 +23,7 @@ app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.",
 def check(
     file: RulesFile,
     org: Annotated[
-        str, typer.Option(metavar="ORG", help="Also compare the values with what this shop's customers have.")
+        str, typer.Option(metavar="ORG", help="Also compare with the live rules and customers of this shop.")
     ] = "",
     lang: Lang = "vi",
 ) -> None:
@@ -36,12 +36,14 @@ def check(
 
     rule_set, words = read_rules_file(file, lang), translator_for(lang)
     compiled = compile_rules(rule_set)
-    warnings = [
-        *lint(compiled, today=compiled.local_day(int(time.time() * 1000))),
-        *lint_own_spellings(compiled),
-    ]
-    if org:
-        warnings += run(_warnings_of_shop(org, compiled))
+    warnings = (
+        run(_create_draft(org, rule_set)).report.warnings
+        if org
+        else (
+            *lint(compiled, today=compiled.local_day(int(time.time() * 1000))),
+            *lint_own_spellings(compiled),
+        )
+    )
     rules, tiers = words.plural("rules", len(rule_set.rules)), words.plural("tiers", len(rule_set.tiers))
     console().print(words("check.done", file=file, rules=rules, tiers=tiers))
     for warning in warnings:
@@ -90,13 +92,8 @@ for group in (language, publishing, history, claims):
     group.add_to(app)
 
 
-async def _warnings_of_shop(org: str, compiled: CompiledRules) -> list[LintWarning]:
-    from service.domain.preview import count_values, lint_spellings, lint_values
-    from service.publishing import load_customers
+async def _create_draft(org: str, rule_set: RuleSet) -> Draft:
+    from service.publishing import create_draft
 
     async with open_context() as cli:
-        shop = await cli.shops.get_or_raise(parse_org_id(org))
-        customers = await load_customers(cli.redis, shop)
-    counts = count_values(compiled.rule_set, customers)
-    values = lint_values(compiled, counts, org=shop.org) if customers else ()
-    return [*lint_spellings(compiled, counts["tags"]), *values]
+        return await create_draft(cli.context, await cli.shops.get_or_raise(parse_org_id(org)), rule_set)

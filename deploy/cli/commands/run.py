@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from deploy.cli.context import run
+from deploy.cli.inputs import settings_source
 
 
 def demo(
@@ -30,13 +31,19 @@ def demo(
 
 def up() -> None:
     """Run the whole service: web, worker and, if REDIS_URL is not set, a Redis server."""
-    from deploy.local import local_secret_key, run_all
-    from service.settings import read_settings
+    from deploy.local import error_console, local_secret_key, run_all
+    from service.seeding import read_rules_file
+    from service.settings import find_gaps, read_settings
 
     environ = dict(os.environ)
     if not environ.get("SECRET_KEY"):
         environ["SECRET_KEY"] = local_secret_key(create=True) or ""
     settings = read_settings(environ)
+    read_rules_file(settings)
+    if gaps := find_gaps(settings):
+        error_console().print(f"Not set yet ({settings_source()}):")
+        for gap in gaps:
+            error_console().print(f"  · {gap}")
     raise typer.Exit(run(run_all(environ, port=settings.port)))
 
 

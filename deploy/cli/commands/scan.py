@@ -7,47 +7,63 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from deploy.cli.context import AsJson, Org, ShopApi, open_shop_api, run, server_time_ms
-from deploy.cli.inputs import current_actor, parse_time_ms
-from deploy.cli.output import print_json
-from deploy.cli.runs import format_run, progress, row, wait_for_run
+from deploy.cli.inputs import Lang, current_actor, parse_time_ms
+from deploy.cli.output import plural, print_json
+from deploy.cli.preview_text import print_preview
+from deploy.cli.runs import format_run, progress, row, wait_for_run, wait_until_prepared
 from deploy.local import console
 
 if TYPE_CHECKING:
+    from service.domain.explain import Language
     from service.store.jobs import Run
     from workers.scan import ScanProgress
 
 Wait = Annotated[bool, typer.Option("--wait", help="Wait until the tags are written.")]
 
 
-def backfill(org: Org, wait: Wait = False, as_json: AsJson = False) -> None:
-    """Scan all customers of the shop and queue those with wrong tags: for a new shop, or after a loss of data."""
+def backfill(org: Org, wait: Wait = False, lang: Lang = "vi", as_json: AsJson = False) -> None:
+    """Scan all customers of the shop and queue those with wrong tags: for a new shop, or after a loss of data.
 
-    async def work() -> Run:
+    The first scan of a shop only reads. Its changes are written if they are few, and otherwise wait for an approval.
+    """
+
+    async def work() -> int:
         async with open_shop_api(org) as api:
-            return await _scan(api, "backfill", since_ms=None, wait=wait)
+            return await _scan(api, "backfill", since_ms=None, wait=wait, lang=lang, as_json=as_json)
 
-    _print_result(run(work()), as_json=as_json)
+    raise typer.Exit(run(work()))
 
 
 def reconcile(
     org: Org,
     since: Annotated[str, typer.Option(help="Changed in the last 2h, 3d, or since a date and time.")] = "24h",
     wait: Wait = False,
+    lang: Lang = "vi",
     as_json: AsJson = False,
 ) -> None:
-    """Scan the customers that changed since a time: after an outage, when webhooks may have been missed."""
+    """Scan the customers that changed since a time: after an outage, when webhooks may have been missed.
 
-    async def work() -> Run:
+    Before the shop's first scan is complete, this is its first scan, and reads all customers.
+    """
+
+    async def work() -> int:
         async with open_shop_api(org) as api:
             since_ms = parse_time_ms(since, now_ms=await server_time_ms(api.cli))
-            return await _scan(api, "reconcile", since_ms=since_ms, wait=wait)
+            return await _scan(api, "reconcile", since_ms=since_ms, wait=wait, lang=lang, as_json=as_json)
 
-    _print_result(run(work()), as_json=as_json)
+    raise typer.Exit(run(work()))
 
 
 async def _scan(
-    api: ShopApi, kind: Literal["backfill", "reconcile"], *, since_ms: int | None, wait: bool
-) -> Run:
+    api: ShopApi,
+    kind: Literal["backfill", "reconcile"],
+    *,
+    since_ms: int | None,
+    wait: bool,
+    lang: Language,
+    as_json: bool,
+) -> int:
+    """Scan, print the result, and return the exit code."""
     from service.errors import Refused
     from service.store.history import audit_log
     from service.store.queue import RateLimiter
@@ -76,12 +92,50 @@ async def _scan(
         summary = "all customers" if since_ms is None else f"customers changed since {since_ms}"
         async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=summary):
             started = await scan(kind, by=actor.name, since_ms=since_ms)
-    return await wait_for_run(cli.redis, org, started) if wait and not api.shop.paused else started
+    if api.shop.first_look != "complete":
+        return await _end_first_look(api, started, wait=wait, lang=lang, as_json=as_json)
+    return await _finish(api, started, wait=wait, as_json=as_json)
 
 
-def _print_result(ended: Run, *, as_json: bool) -> None:
+async def _finish(api: ShopApi, started: Run, *, wait: bool, as_json: bool) -> int:
+    ended = (
+        await wait_for_run(api.cli.redis, api.shop.org, started) if wait and not api.shop.paused else started
+    )
     if as_json:
         print_json(row(ended))
     else:
         console().print(format_run(ended))
-    raise typer.Exit(1 if ended.failed else 0)
+    return 1 if ended.failed else 0
+
+
+async def _end_first_look(api: ShopApi, walk: Run, *, wait: bool, lang: Language, as_json: bool) -> int:
+    """Wait until a worker has compared the changes with the guard, and print what follows. 1: an approval is needed."""
+    from service.locales import parse_language, translator_for
+    from service.publishing import first_look
+
+    cli, org = api.cli, api.shop.org
+    walk = await wait_until_prepared(cli.redis, org, walk)
+    shop = await cli.shops.get_or_raise(org)
+    if walk.pending:
+        return 1
+    if shop.first_look != "complete":
+        if as_json:
+            print_json(row(walk) | {"first_look": shop.first_look})
+            return 1
+        console().print(
+            f"All {plural(walk.scanned, 'customer')} were read. Nothing is written before an approval."
+        )
+        draft = await first_look.draft_approval(cli.context, shop)
+        words = translator_for(parse_language(lang))
+        print_preview(draft, words=words, approve_with=f"tagger shops approve {org}")
+        return 1
+    if not as_json:
+        console().print(f"All {plural(walk.scanned, 'customer')} were read. The first look is complete.")
+    started = await first_look.find_rollout(cli.context, org)
+    if started is not None:
+        return await _finish(api, started, wait=wait, as_json=as_json)
+    if as_json:
+        print_json(row(walk))
+    else:
+        console().print(f"The shop has no rules yet: tagger rules publish {org} FILE")
+    return 0

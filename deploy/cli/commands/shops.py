@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from deploy.cli.commands import publishing
 from deploy.cli.commands import shadow as shadow_mode
 from deploy.cli.context import AsJson, Org, check_token, open_context, parse_org_id, run
 from deploy.cli.inputs import current_actor, read_secret
@@ -17,7 +18,8 @@ if TYPE_CHECKING:
     from service.store.shops import Dialect
 
 app = typer.Typer(
-    help="Shops: add, list, remove, replace a token, pause, resume, shadow mode.", no_args_is_help=True
+    help="Shops: add, list, remove, replace a token, pause, resume, first look, shadow mode.",
+    no_args_is_help=True,
 )
 
 FromStdin = Annotated[
@@ -30,10 +32,15 @@ Unchecked = Annotated[bool, typer.Option("--unchecked", help="Do not check the t
 def add(
     org: Org,
     name: Annotated[str, typer.Option(help="The shop's name.")] = "",
-    dialect: Annotated[str, typer.Option(help="omni (today's API) or admin (the older one).")] = "omni",
+    dialect: Annotated[
+        str, typer.Option(help="omni (today's API) or admin (the older one). Default: as the address says.")
+    ] = "",
     api_url: Annotated[
-        str, typer.Option(help="The address of its API. Admin: https://SHOP.myharavan.com/admin")
-    ] = "https://apis.haravan.com/com",
+        str,
+        typer.Option(
+            help="The address of its API. The older API: https://SHOP.myharavan.com/admin. Default: HARAVAN_API_URL"
+        ),
+    ] = "",
     timezone: Annotated[str, typer.Option(help="The shop's time zone.")] = "Asia/Ho_Chi_Minh",
     currency: Annotated[str, typer.Option(help="The shop's currency.")] = "VND",
     reserve: Annotated[
@@ -48,28 +55,33 @@ def add(
     token_stdin: FromStdin = False,
     unchecked: Unchecked = False,
 ) -> None:
-    """Add a shop. Its access token is read from a prompt or from stdin."""
+    """Add a shop. Its access token is read from a prompt or from stdin, and checked at Haravan."""
     from service.operations import add_shop
-    from service.store.shops import Shop, validate
+    from service.store.shops import Shop, dialect_of, validate
 
     async def work() -> None:
-        shop = Shop(
-            org=parse_org_id(org),
-            name=name or f"Shop {org}",
-            dialect=_dialect(dialect),
-            api_url=api_url.rstrip("/"),
-            token=read_secret("Access token", from_stdin=token_stdin),
-            timezone=timezone,
-            currency=currency,
-            reserve=reserve,
-            shadow=shadow,
-        )
-        validate(shop)
         async with open_context() as cli:
+            address = (api_url or cli.settings.api_url).rstrip("/")
+            shop = Shop(
+                org=parse_org_id(org),
+                name=name or f"Shop {org}",
+                dialect=_dialect(dialect) if dialect else dialect_of(address),
+                api_url=address,
+                token=read_secret("Access token", from_stdin=token_stdin),
+                timezone=timezone,
+                currency=currency,
+                reserve=reserve,
+                shadow=shadow,
+            )
+            validate(shop)
             if not unchecked:
+                error_console().print(f"Checking the token at {address} ({shop.dialect} API).")
                 await check_token(cli, shop)
             await add_shop(cli.context, shop, by=current_actor())
-        console().print(f"Shop {org} ({shop.name}) was added. Next: tagger subscription add {org}")
+        console().print(
+            f"Shop {org} ({shop.name}) was added: {shop.dialect} API at {address}. "
+            f"Next: tagger subscription add {org}, tagger rules publish {org} FILE, tagger backfill {org}"
+        )
 
     run(work())
 
@@ -191,12 +203,17 @@ def resume(
         bool, typer.Option("--removals", help="Also resume removals that the removal guard paused.")
     ] = False,
 ) -> None:
-    """Resume a paused shop."""
+    """Resume a paused shop. After a rejected token, the token is checked first."""
     from service.operations import resume_shop
+    from service.store.shops import TOKEN_REJECTED
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.describe(parse_org_id(org))
+            if shop.paused == TOKEN_REJECTED:
+                await check_token(
+                    cli, await cli.shops.get_or_raise(shop.org), otherwise=f"shop {org} stays paused"
+                )
             await resume_shop(cli.context, shop.org, removals=removals, by=current_actor())
             removals_still_paused = shop.removals_paused and not removals
         console().print(
@@ -207,6 +224,7 @@ def resume(
     run(work())
 
 
+app.command()(publishing.approve)
 shadow_mode.add_to(app)
 
 

@@ -159,6 +159,10 @@ def describe_gap(trace: ConditionTrace, *, translator: Translator, currency: str
     if gap is None:
         return ""
     if gap.kind == "wait":
+        if (
+            trace.condition.operator.field_type is FieldType.ANNIVERSARY
+        ):  # the days to the birthday are others
+            return translator("wait.birthday", value=translator.days(gap.amount), day=translator.day(gap.on))
         return translator("wait", value=translator.days(gap.amount))
     if gap.tags:
         return translator(_TAG_GAPS[gap.kind], value=translator.truncate_list(gap.tags))

@@ -10,13 +10,14 @@ from service.domain.preview.diff import (
     summarize_change,
     yaml_diff,
 )
-from service.domain.preview.guard import PublishGuard, WriteCost, check_guard, estimate_cost
+from service.domain.preview.guard import PublishGuard, WriteCost, check_guard, check_limits, estimate_cost
 from service.domain.preview.impact import Preview, TagPreview, TierPreview, preview, publish_plan
 from service.domain.preview.lint import (
     LintWarning,
     describe_warning,
     lint,
     lint_coverage,
+    lint_leftovers,
     lint_matches,
     lint_missing,
 )
@@ -34,6 +35,7 @@ __all__ = [
     "TierPreview",
     "WriteCost",
     "check_guard",
+    "check_limits",
     "count_values",
     "describe_change",
     "describe_changes",
@@ -43,6 +45,7 @@ __all__ = [
     "field_values",
     "lint",
     "lint_coverage",
+    "lint_leftovers",
     "lint_matches",
     "lint_missing",
     "lint_own_spellings",

@@ -41,13 +41,39 @@ def estimate_cost(preview: Preview, *, one_call: bool = False, per_s: float = CA
 
 
 def check_guard(
-    preview: Preview, *, max_share: float = MAX_SHARE, max_removed: int = MAX_REMOVED
+    preview: Preview,
+    *,
+    customers: int | None = None,
+    max_share: float = MAX_SHARE,
+    max_removed: int = MAX_REMOVED,
 ) -> PublishGuard:
-    """Require approval if a publish changes a larger share of the customers or removes more tags."""
-    max_customers = int(preview.customers * max_share)
+    """Require approval if a publish changes a larger share of the customers or removes more tags.
+
+    `customers` is the size of the shop, None if it was never counted. The known customers may be a small part of it.
+    """
+    size = max(preview.customers, customers or 0)
+    return check_limits(
+        touched=preview.touched,
+        removed=preview.removed,
+        customers=size,
+        max_share=max_share,
+        max_removed=max_removed,
+    )
+
+
+def check_limits(
+    *,
+    touched: int,
+    removed: int,
+    customers: int,
+    max_share: float = MAX_SHARE,
+    max_removed: int = MAX_REMOVED,
+) -> PublishGuard:
+    """The same for numbers: customers that change, tags that are removed, and the size of the shop."""
+    max_customers = int(customers * max_share)
     why: list[Literal["share", "removals"]] = []
-    if preview.touched > max_customers:
+    if touched > max_customers:
         why.append("share")
-    if preview.removed > max_removed:
+    if removed > max_removed:
         why.append("removals")
     return PublishGuard(bool(why), tuple(why), max_customers, max_removed)

@@ -94,12 +94,14 @@ class PublishPlan(NamedTuple):
     `tag_changes`: ids of the customers that gain or lose tags. `state_changes`: ids of the customers whose stored
     state changes, with or without a tag: ownership moves to another rule, or a hold starts or ends. They must be
     marked too; otherwise a hold would start on whatever day the customer is evaluated next. Customers with `restores`
-    are left out: a rollback marks them itself. `next_change_days`: customer id and day (ordinal).
+    are left out: a rollback marks them itself. `next_change_days`: customer id and day (ordinal). `undecided`: ids of
+    the customers whose decision raised an error. It is a bug that concerns nobody else; their drain reports it.
     """
 
     tag_changes: list[int]
     state_changes: list[int]
     next_change_days: list[tuple[int, int]]
+    undecided: list[int]
 
 
 def preview(population: Population, compiled: CompiledRules, *, version: int = 0) -> Preview:
@@ -109,10 +111,14 @@ def preview(population: Population, compiled: CompiledRules, *, version: int = 0
 
 def publish_plan(population: Population, compiled: CompiledRules, *, version: int = 0) -> PublishPlan:
     """Decide for each customer, and collect the customers to mark and the calendar."""
-    plan = PublishPlan([], [], [])
+    plan = PublishPlan([], [], [], [])
     for index, customer in enumerate(population.customers):
         before = population.states[index]
-        decision = _decide(population, compiled, index, version)
+        try:
+            decision = _decide(population, compiled, index, version)
+        except Exception:  # noqa: BLE001  # around one customer's record
+            plan.undecided.append(customer.id)
+            continue
         suppressed = population.suppressed.get(index, _NO_TAGS)
         if any(fold(tag) not in suppressed for tag in (*decision.change.add, *decision.change.remove)):
             plan.tag_changes.append(customer.id)
@@ -136,6 +142,10 @@ class _Impact(NamedTuple):
     undecided: frozenset[str] = _NO_TAGS
 
 
+# A decision that raises an error is a bug that concerns nobody else: the customer counts without any effect.
+_NO_IMPACT: Final = _Impact((), (), ())
+
+
 def _group_by_impact(
     population: Population, compiled: CompiledRules, version: int
 ) -> dict[_Impact, list[int]]:
@@ -144,13 +154,18 @@ def _group_by_impact(
     by_impact: dict[_Impact, list[int]] = {}
     build_facts, today, suppressed = compiled.build_facts, population.today, population.suppressed
     for index, (customer, state) in enumerate(zip(population.customers, population.states, strict=True)):
-        facts = build_facts(customer, today)
-        is_undecided = customer.missing and compiled.undecided_rules(customer)
-        result = None if is_undecided else fast_path(compiled, facts, state, tags_only=True)
-        if result is None or index in suppressed:
-            impact = _impact_of_decision(population, compiled, index, facts, version)
-            by_impact.setdefault(impact, []).append(index)
-        elif result in by_result:
+        try:
+            facts = build_facts(customer, today)
+            is_undecided = customer.missing and compiled.undecided_rules(customer)
+            result = None if is_undecided else fast_path(compiled, facts, state, tags_only=True)
+            if result is None or index in suppressed:
+                impact = _impact_of_decision(population, compiled, index, facts, version)
+                by_impact.setdefault(impact, []).append(index)
+                continue
+        except Exception:  # noqa: BLE001  # around one customer's record
+            by_impact.setdefault(_NO_IMPACT, []).append(index)
+            continue
+        if result in by_result:
             by_result[result].append(index)
         else:
             by_result[result] = [index]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -68,6 +69,17 @@ def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning
         if tag.not_ours and tag.rules
     ]
     return tuple(warnings)
+
+
+def lint_leftovers(preview: Preview, *, org: str) -> tuple[LintWarning, ...]:
+    """Warn of tags of ours that stay with customers although no rule gives them: `when_gone: leave`."""
+    return tuple(
+        LintWarning(
+            "leftover", "", tag.tag, params={"count": tag.left, "org": org, "quoted": shlex.quote(tag.tag)}
+        )
+        for tag in preview.tags
+        if tag.left and not tag.rules
+    )
 
 
 def lint_missing(compiled: CompiledRules, customers: Sequence[Customer]) -> tuple[LintWarning, ...]:

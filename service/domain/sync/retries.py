@@ -7,6 +7,7 @@ from typing import Final
 
 MAX_ATTEMPTS: Final = 8  # then a dead letter, about an hour after the first
 MAX_REJECTIONS: Final = 3  # a 422 may be transient: two more attempts, then a dead letter
+MAX_FAILED_DRAINS: Final = 3  # drains in a row that ended while they held a customer, then a dead letter
 FIRST_RETRY_S: Final = 5.0
 RETRY_GROWTH: Final = 3.0
 MAX_RETRY_S: Final = 3600.0

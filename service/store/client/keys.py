@@ -22,7 +22,9 @@ A key without a lifetime below does not expire.
     {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
     {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
-                                  live_backlog, customer_count, snapshots_version, next_probe_ms, last_rejection, uninstall_…
+                                  live_backlog, customer_count, snapshots_version, next_probe_ms, suspect_is_next,
+                                  …_rejection, uninstall_…
+    {shop}first_look              string: `waiting` for approval or `complete`; nothing until the first walk is complete
     {shop}generation_seq          number: the last generation
     {shop}wakeup_seq              number: the last wake-up; no job id is used twice
     {shop}mark:{customer}         hash: generation, position, enqueued_ms, lane, state, updated_ms, last_delivery, attempts,
@@ -30,6 +32,8 @@ A key without a lifetime below does not expire.
     {shop}ready:live, ready:bulk  sorted sets: ready customers by position
     {shop}planned:live, …:bulk    sorted sets: planned customers by position
     {shop}delayed                 sorted set: delayed customers by the ms at which they are due
+    {shop}unsettled               hash: dequeued customer -> token of the drain that has not settled it yet
+    {shop}suspects                hash: customer -> drains in a row that ended badly while they held it
     {shop}echo_digests            hash: customer -> digests of the states that the last drain left
     {shop}latest_updated_at       hash: customer -> the newest `updated_at` of a webhook, in ms
     {shop}lease                   string: the holder's token; 15 s, renewed
@@ -48,6 +52,7 @@ A key without a lifetime below does not expire.
     {shop}nightly                 hash: the last complete nightly reconcile: day, looked_ms, subscribed
     {shop}reconcile_requests      set: the ms since which a change of the store requires a reconcile
     {shop}nightly:lock            string: the worker that runs it; 2 min, renewed
+    {shop}scanned_page            set: the customers of the page that a scan is reading
     {shop}schedule                sorted set: customer -> ordinal day on which its tags may change without an event
     {shop}deliveries              stream: deliveries, one record for a batch; RETENTION_DAYS
     {shop}deliveries_by_customer:{customer}

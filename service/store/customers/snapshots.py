@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from service.domain.customers import CustomerId, OrgId
@@ -25,6 +25,17 @@ async def get_count(redis: RedisClient, org: OrgId) -> int | None:
     """The number of customers in the shop. None before the first scan."""
     count = await redis.hget(keys.shop(org, "state"), COUNT_FIELD)
     return int(count) if count is not None else None
+
+
+async def never_read(
+    redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]
+) -> frozenset[CustomerId]:
+    """Those of the customers that were never read: no snapshot is stored."""
+    unread: set[CustomerId] = set()
+    for batch in batched(customers):
+        stored = await redis.hmget(keys.shop(org, "snapshots"), [str(customer) for customer in batch])
+        unread.update(customer for customer, packed in zip(batch, stored, strict=True) if packed is None)
+    return frozenset(unread)
 
 
 async def known_ids(

@@ -19,7 +19,7 @@ from service.store.client import RedisClient, keys
 LOCK_TIMEOUT_S: Final = 10  # when a worker dies, another goes on after this time
 RENEW_INTERVAL_S: Final = 3.0
 
-JobKind = Literal["rollout", "late_restores", "claim", "erasure"]
+JobKind = Literal["rollout", "late_restores", "claim", "erasure", "first_look"]
 
 
 class PendingJob(msgspec.Struct, frozen=True):
@@ -30,6 +30,7 @@ class PendingJob(msgspec.Struct, frozen=True):
     id: str
     args: dict[str, Any]
     due_ms: int = 0  # not executed before
+    failures: int = 0  # in a row, also those that ended the process which executed it
 
     @property
     def field(self) -> str:

@@ -13,17 +13,18 @@ from service.errors import NotFound
 from service.store.client import SCAN_COUNT, RedisClient, batched, keys
 from service.store.queue import dirty
 
-Kind = Literal["replay", "publish", "adopt", "retract", "backfill", "reconcile", "audit"]
+Kind = Literal["replay", "publish", "adopt", "retract", "restore", "backfill", "reconcile", "audit"]
 ID_PREFIX: Final[dict[Kind, str]] = {
     "replay": "R",
     "publish": "P",
     "adopt": "A",
     "retract": "T",
+    "restore": "U",
     "backfill": "B",
     "reconcile": "C",
     "audit": "S",
 }
-EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract"})
+EXPLAIN_REMOVALS: Final[frozenset[Kind]] = frozenset({"publish", "adopt", "retract", "restore"})
 
 
 class Run(msgspec.Struct, frozen=True):
@@ -82,6 +83,11 @@ def queue_create(
         pipe.sadd(keys.shop(org, "guarded_runs"), run_id)
 
 
+def queue_pending(pipe: Any, org: OrgId, run_id: str) -> None:
+    """Add the command to a transaction that begins the `pending` state of a run: a job has still to end it."""
+    pipe.hset(keys.shop(org, f"run:{run_id}"), "pending", 1)
+
+
 def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:
     """Add the command that ends the `pending` state of a run to a transaction: all its customers are added."""
     pipe.hdel(keys.shop(org, f"run:{run_id}"), "pending")
@@ -131,6 +137,26 @@ async def add_members(redis: RedisClient, org: OrgId, run_id: str, customers: Se
             pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
             added, _ = await pipe.execute()
         await redis.hincrby(key, "total", added)
+
+
+async def interrupted_page(redis: RedisClient, org: OrgId) -> frozenset[CustomerId]:
+    """The customers of the page that an earlier scan of the shop did not finish, because its process died."""
+    return frozenset(CustomerId(int(each)) for each in await redis.smembers(keys.shop(org, "scanned_page")))
+
+
+async def begin_page(redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]) -> None:
+    """Note the customers of a scan's page before their records are parsed."""
+    key = keys.shop(org, "scanned_page")
+    async with redis.pipeline() as pipe:
+        pipe.delete(key)
+        if customers:
+            pipe.sadd(key, *[str(customer) for customer in customers])
+        await pipe.execute()
+
+
+async def end_pages(redis: RedisClient, org: OrgId) -> None:
+    """The scan has ended with its process alive."""
+    await redis.delete(keys.shop(org, "scanned_page"))
 
 
 async def remaining(redis: RedisClient, org: OrgId, run_id: str) -> list[CustomerId]:

@@ -14,6 +14,7 @@ from service.errors import NotFound
 from service.store.client import RedisClient, batched, keys, scan_hash
 from service.store.queue import dirty
 
+CRASH: Final = "crash"  # the cause of a letter for a customer whose record ended several drains
 RETRY_INTERVAL_MS: Final = 24 * 3_600_000
 
 
@@ -49,9 +50,9 @@ async def list_open(redis: RedisClient, org: OrgId) -> list[DeadLetter]:
 
 
 def count_causes(packed: Iterable[bytes]) -> dict[str, int]:
-    """How many customers have an open letter of each cause, the most frequent first. `packed` are values of the hash."""
-    causes = Counter(cause for letters in packed for cause in _DECODER.decode(letters))
-    return dict(causes.most_common())
+    """How many open letters there are of each kind of cause, the most frequent first. `packed` are values of the hash."""
+    kinds = Counter(cause.partition(":")[0] for letters in packed for cause in _DECODER.decode(letters))
+    return dict(kinds.most_common())
 
 
 async def for_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[DeadLetter]:

@@ -102,6 +102,20 @@ async def mark_dirty_customers(
     await mark_dirty(redis, org, events, lane=lane, now_ms=now_ms)
 
 
+async def not_found_among(
+    redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]
+) -> frozenset[CustomerId]:
+    """Those of the customers that Haravan answered with a 404. They are marked until a second 404 confirms it."""
+    missing: set[CustomerId] = set()
+    for batch in batched(customers):
+        async with redis.pipeline(transaction=False) as pipe:
+            for customer in batch:
+                pipe.hget(keys.shop(org, f"mark:{customer}"), "missing_since_ms")
+            replies = await pipe.execute()
+        missing.update(customer for customer, since in zip(batch, replies, strict=True) if int(since or 0))
+    return frozenset(missing)
+
+
 async def marked_among(
     redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]
 ) -> frozenset[CustomerId]:

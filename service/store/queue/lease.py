@@ -195,13 +195,17 @@ class ShopLease:
             self._drop_plan(mark)
         return answer
 
-    async def release(self, *, wait_ms: int, state: Mapping[str, str]) -> NextWakeup:
+    async def release(
+        self, *, wait_ms: int, state: Mapping[str, str], has_failed: bool = False
+    ) -> NextWakeup:
         """Release the lease and save the changed fields of the shop's state; "" removes a field.
 
-        `wait_ms`: the time until the rate limiter may have room again.
+        `wait_ms`: the time until the rate limiter may have room again. `has_failed`: an error ended the drain, so the
+        customers that it dequeued and did not settle are suspects, as if its process had died.
         """
         fields = [part for pair in state.items() for part in pair]
-        wake, number, delay_ms = await self._run(self._leases.lease_release, wait_ms, *fields)
+        failed = "1" if has_failed else "0"
+        wake, number, delay_ms = await self._run(self._leases.lease_release, wait_ms, failed, *fields)
         return NextWakeup(number if wake else 0, delay_ms)
 
     async def _permit(

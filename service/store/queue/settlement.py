@@ -27,6 +27,7 @@ class Mark(NamedTuple):
     stale_reads: int = 0  # how often the record that we read was older than its webhook
     reasons: str = ""  # comma-joined: `delivery`, `replay:R1`, …
     last_delivery: str = ""  # the id of the last delivery that marked it
+    failed_drains: int = 0  # drains in a row that ended badly while they held it; then it is dequeued alone
 
 
 class DeadLetterDraft(msgspec.Struct, frozen=True):
@@ -118,4 +119,5 @@ def mark_from_hash(customer: int, fields: Mapping[bytes, bytes]) -> Mark:
         stale_reads=number(b"stale_reads"),
         reasons=fields.get(b"reasons", b"").decode(),
         last_delivery=fields.get(b"last_delivery", b"").decode(),
+        failed_drains=number(b"failed_drains"),
     )

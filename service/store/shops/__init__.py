@@ -3,18 +3,31 @@
 Other rooms use `ShopRepository`."""
 
 from service.store.shops import deletion, uninstall
-from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, validate
+from service.store.shops.first_look import (
+    FIRST_LOOK_KEY,
+    FirstLook,
+    decode_first_look,
+    queue_first_look,
+    save_first_look,
+)
+from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, validate
 from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
 from service.store.shops.uninstall import UNINSTALLED
 
 __all__ = [
     "DEFAULT_TIMEZONE",
+    "FIRST_LOOK_KEY",
     "TOKEN_REJECTED",
     "UNINSTALLED",
     "Dialect",
+    "FirstLook",
     "Shop",
     "ShopRepository",
+    "decode_first_look",
     "deletion",
+    "dialect_of",
+    "queue_first_look",
+    "save_first_look",
     "uninstall",
     "validate",
 ]

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Final, Literal
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 from service.domain.customers import OrgId
 from service.errors import Refused
 from service.runtime import address_problem
 from service.store.encryption import ShopCipher
+from service.store.shops.first_look import FirstLook
 
 Dialect = Literal["omni", "admin"]
 DEFAULT_TIMEZONE: Final = "Asia/Ho_Chi_Minh"
@@ -37,6 +39,12 @@ class Shop:
     paused_by: str = ""
     removals_paused: str = ""
     cipher: ShopCipher = field(default=NO_CIPHER, repr=False, compare=False)
+    first_look: FirstLook = "pending"
+
+
+def dialect_of(api_url: str) -> Dialect:
+    """The dialect that an API address selects: `/admin` is the older API."""
+    return "admin" if urlsplit(api_url).path.rstrip("/").endswith("/admin") else "omni"
 
 
 def validate(shop: Shop) -> None:

@@ -21,6 +21,7 @@ from service.store.encryption import DataKeys, KeyRing, ShopCipher
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
 from service.store.shops import deletion, uninstall
+from service.store.shops.first_look import FIRST_LOOK_KEY, decode_first_look
 from service.store.shops.model import Shop, validate
 from service.store.shops.uninstall import UNINSTALLED
 
@@ -109,7 +110,8 @@ class ShopRepository:
             pipe.hgetall(keys.shop(org, "shop"))
             pipe.hmget(keys.shop(org, "state"), "paused", "paused_since", "paused_by", "removals_paused")
             pipe.hgetall(keys.shop(org, "data_keys"))
-            stored, (paused, since, by, removals), data_keys = await pipe.execute()
+            pipe.get(keys.shop(org, FIRST_LOOK_KEY))
+            stored, (paused, since, by, removals), data_keys, first_look = await pipe.execute()
         if not stored:
             return None
         shop = Shop(
@@ -127,6 +129,7 @@ class ShopRepository:
             paused_by=(by or b"").decode(),
             removals_paused=(removals or b"").decode(),
             cipher=encryption.open_cipher(self._keyring, org, data_keys),
+            first_look=decode_first_look(first_look),
         )
         return shop, stored
 

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
-from service.domain.access import Actor, Role
+from service.domain.access import Role
 from service.domain.customers import MAX_ID
 from service.domain.documents import parse_rules, validate_rules
 from service.domain.explain import Translator
@@ -19,11 +19,12 @@ from service.errors import Refused
 from service.locales import translator_for
 from service.publishing import (
     Draft,
-    already_published,
     create_draft,
     create_rollback_draft,
     default_note,
     draft_to_dict,
+    find_same_rollback,
+    find_same_rules,
     publish_draft,
     roll_back,
     rollout,
@@ -37,7 +38,6 @@ from service.web.ops.requests import (
     Request,
     RequestModel,
     ResponseModel,
-    VersionNumber,
     to_model,
 )
 from service.web.ops.runs import RUN_EXAMPLE, RunModel
@@ -48,6 +48,12 @@ Parent = Annotated[
 ]
 Note = Annotated[str, Meta(max_length=200, description="Why: shown in the history")]
 Approve = Annotated[bool, Meta(description="Publish although it touches or removes much")]
+FirstLook = Annotated[
+    Literal["pending", "waiting", "complete"],
+    Meta(
+        description="`pending`: a publish writes nothing to customers without a webhook. `waiting`: it ends the first look"
+    ),
+]
 Shadow = Annotated[bool, Meta(description="The shop is in shadow mode: nothing is written")]
 Document = Annotated[
     str | dict[str, Any],
@@ -74,7 +80,7 @@ class PublishRequest(RequestModel, frozen=True):
 class RollbackRequest(RequestModel, frozen=True):
     """The version to go back to. `dry_run` only previews it."""
 
-    to: VersionNumber
+    to: Annotated[int, Meta(ge=0, le=MAX_ID, description="0: no rules, as before the first version")]
     note: Note = ""
     approve: Approve = False
     dry_run: bool = False
@@ -102,10 +108,11 @@ class PreviewResponse(Preview, ResponseModel, frozen=True, kw_only=True):
     changes: list[str]
     warnings: list[str]
     shadow: Shadow
+    first_look: FirstLook
 
 
 class PublishResponse(ResponseModel, frozen=True):
-    """The new version, and the run of its rollout; null if the run is not stored any more."""
+    """The live version, and the run of its rollout; null if it is not stored any more, or if the first look makes it."""
 
     version: VersionModel
     run: RunModel | None
@@ -131,16 +138,16 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
     """Make these rules live. A worker then marks the customers whose tags change.
 
     A publish that exceeds the guard (5 % of the customers touched, or 2,000 tags removed) is refused with 409 and
-    `approval` unless `approve` is set, which needs the role ops; the audit log records it. `runs/{run}` has the progress. If the same rules are
-    live already, by the same author with the same note, the answer is that version.
+    `approval` unless `approve` is set, which needs the role ops; the audit log records it. `runs/{run}` has the
+    progress. If the same rules are live already, nothing is published, and the answer is that version.
     """
     body: PublishRequest = request.model
     rule_set = _parse(body.rules)
     shop = await context.shops.get_or_raise(request.org)
     parent = None if body.parent is UNSET else body.parent
-    live = await _find_published(context, shop, rule_set, by=request.by, note=body.note, parent=parent)
+    live = await find_same_rules(context, shop, rule_set)
     if live is not None:
-        return live
+        return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
     draft = await create_draft(context, shop, rule_set)
     if parent is not None and parent != draft.parent:
         raise Refused(f"version {draft.parent} is live, you began from {parent}: look at what changed")
@@ -160,10 +167,12 @@ async def roll_back_rules(context: Context, request: Request) -> RollbackRespons
     draft = await create_rollback_draft(context, shop, to=body.to)
     if body.dry_run:
         return RollbackResponse(to_preview(draft, translator_for(body.lang)), None)
-    note = body.note or default_note(body.to)
-    live = await _find_published(context, shop, draft.rule_set, by=request.by, note=note)
+    live = await find_same_rollback(
+        context, shop, draft, by=request.by.name, note=body.note or default_note(body.to)
+    )
     if live is not None:
-        return RollbackResponse(None, live)
+        run = await rollout.find_run(context.redis, shop.org, live)
+        return RollbackResponse(None, _to_published(live, run, shop))
     published = await roll_back(
         context, shop, draft, to=body.to, by=request.by, note=body.note, approved=body.approve
     )
@@ -180,15 +189,6 @@ def to_preview(draft: Draft, words: Translator) -> PreviewResponse:
         "max_removed": limits.most_removed,
     }
     return msgspec.convert(draft_to_dict(draft, words=words) | {"guard": guard}, PreviewResponse)
-
-
-async def _find_published(
-    context: Context, shop: Shop, rule_set: RuleSet, *, by: Actor, note: str, parent: int | None = None
-) -> PublishResponse | None:
-    live = await context.versions.live(shop.org)
-    if live is None or not already_published(live, rule_set, by=by.name, note=note, parent=parent):
-        return None
-    return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
 
 
 def _parse(document: str | Mapping[str, Any]) -> RuleSet:
@@ -234,6 +234,7 @@ PREVIEW_EXAMPLE: Final[dict[str, Any]] = {
     "changes": ["~ Khách VIP (đã sửa)"],
     "warnings": [],
     "shadow": False,
+    "first_look": "complete",
 }
 PUBLISHED_EXAMPLE: Final[dict[str, Any]] = {"version": VERSION_EXAMPLE, "run": RUN_EXAMPLE, "shadow": False}
 BAD_RULES_EXAMPLE: Final[dict[str, Any]] = {

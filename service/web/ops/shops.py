@@ -1,4 +1,4 @@
-"""Shops: status and backlog, what is wrong, pause and resume, shadow mode."""
+"""Shops: status and backlog, what is wrong, pause and resume, first look, shadow mode."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from service.context import Context
-from service.doctor import Report, examine, examine_shop
+from service.doctor import Report, diagnose, diagnose_shop
 from service.domain.access import Role
 from service.locales import translator_for
 from service.operations import pause_shop, resume_shop
-from service.publishing import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.publishing import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode, first_look
 from service.store.queue import ShopBacklog, load_backlogs
 from service.store.shops import Shop
 from service.web.ops.requests import Endpoint, Language, Request, RequestModel, ResponseModel, to_model
@@ -84,10 +84,28 @@ class ShopStatus(ResponseModel, frozen=True):
     paused_since_ms: int
     paused_by: str
     removals_paused: str
+    first_look: Annotated[
+        Literal["pending", "waiting", "complete"],
+        Meta(description="`waiting`: all customers were read, and the changes wait for an approval"),
+    ]
     due: dict[str, int]
     oldest_due_s: float
     dead_letters: int
     bucket_level: float
+
+
+class ApproveRequest(RequestModel, frozen=True):
+    """`dry_run` only previews what would be written."""
+
+    dry_run: bool = False
+    lang: Language = "vi"
+
+
+class ApproveResponse(ResponseModel, frozen=True):
+    """With `dry_run` the preview, otherwise the run that writes the changes; null if the shop has no rules."""
+
+    preview: PreviewResponse | None
+    run: RunModel | None
 
 
 class ShopList(ResponseModel, frozen=True):
@@ -134,6 +152,20 @@ async def resume(context: Context, request: Request) -> ShopStatus:
     return await shop_status(context, request)
 
 
+async def approve_first_look(context: Context, request: Request) -> ApproveResponse:
+    """Approve the first look of a shop: its customers were read, and too many of them change. A worker then marks them.
+
+    It is refused with 409 if nothing waits for an approval.
+    """
+    body: ApproveRequest = request.model
+    shop = await context.shops.get_or_raise(request.org)
+    draft = await first_look.draft_approval(context, shop)
+    if body.dry_run:
+        return ApproveResponse(to_preview(draft, translator_for(body.lang)), None)
+    run = await first_look.approve(context, shop, draft, by=request.by)
+    return ApproveResponse(None, None if run is None else to_model(run, RunModel))
+
+
 async def enable_shadow(context: Context, request: Request) -> ShopStatus:
     """Begin shadow mode: decisions are recorded, nothing is written. Does nothing if it is on already."""
     shop = await context.shops.get_or_raise(request.org)
@@ -156,16 +188,16 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
 
 
 async def doctor(context: Context, request: Request) -> DoctorReport:
-    """Examine the service and every shop."""
+    """Diagnose the service and every shop."""
     query: DoctorQuery = request.model
-    return _to_doctor_report(await examine(context, translator_for(query.lang), deep=query.deep == "true"))
+    return _to_doctor_report(await diagnose(context, translator_for(query.lang), deep=query.deep == "true"))
 
 
 async def shop_doctor(context: Context, request: Request) -> DoctorReport:
-    """Examine one shop."""
+    """Diagnose one shop."""
     query: DoctorQuery = request.model
     words = translator_for(query.lang)
-    return _to_doctor_report(await examine_shop(context, request.org, words, deep=query.deep == "true"))
+    return _to_doctor_report(await diagnose_shop(context, request.org, words, deep=query.deep == "true"))
 
 
 def _to_doctor_report(report: Report) -> DoctorReport:
@@ -190,6 +222,7 @@ def _status(shop: Shop, backlog: ShopBacklog) -> ShopStatus:
         paused_since_ms=shop.paused_since_ms,
         paused_by=shop.paused_by,
         removals_paused=shop.removals_paused,
+        first_look=shop.first_look,
         due=backlog.customers,
         oldest_due_s=round(backlog.oldest_s, 3),
         dead_letters=backlog.dead_letters,
@@ -210,6 +243,7 @@ SHOP_EXAMPLE: Final[dict[str, Any]] = {
     "paused_since_ms": 0,
     "paused_by": "",
     "removals_paused": "",
+    "first_look": "complete",
     "due": {"live": 2, "bulk": 3200, "planned": 12, "delayed": 0},
     "oldest_due_s": 0.41,
     "dead_letters": 1,
@@ -237,6 +271,7 @@ ENDPOINTS: Final = (
         DoctorReport,
         DOCTOR_EXAMPLE,
         DoctorQuery,
+        cpu_bound=True,
         role=Role.VIEWER,
         every_shop=True,
     ),
@@ -247,6 +282,7 @@ ENDPOINTS: Final = (
         DoctorReport,
         DOCTOR_EXAMPLE,
         DoctorQuery,
+        cpu_bound=True,
         role=Role.VIEWER,
     ),
     Endpoint("GET", SHOP, shop_status, ShopStatus, SHOP_EXAMPLE, role=Role.VIEWER),
@@ -263,6 +299,17 @@ ENDPOINTS: Final = (
     Endpoint("POST", f"{SHOP}/resume", resume, ShopStatus, SHOP_EXAMPLE, role=Role.OPS),
     Endpoint(
         "POST", f"{SHOP}/shadow", enable_shadow, ShopStatus, SHOP_EXAMPLE | {"shadow": True}, role=Role.OPS
+    ),
+    Endpoint(
+        "POST",
+        f"{SHOP}/first-look/approve",
+        approve_first_look,
+        ApproveResponse,
+        {"preview": None, "run": RUN_EXAMPLE | {"reason": "first look"}},
+        ApproveRequest,
+        {"look first": {"dry_run": True}, "approve": {}},
+        cpu_bound=True,
+        role=Role.OPS,
     ),
     Endpoint(
         "POST",

@@ -56,9 +56,11 @@ class AdoptRequest(RequestModel, frozen=True):
 
 
 class RetractRequest(RequestModel, frozen=True):
-    """A tag that is removed from all customers whose copy is ours. `dry_run` only counts them."""
+    """A tag that is removed from all customers whose copy is ours. `undo` restores it; `dry_run` only counts them."""
 
     tag: Tag
+    undo: bool = False
+    approve: Annotated[bool, Meta(description="Do it although it removes much")] = False
     dry_run: bool = False
 
 
@@ -71,12 +73,16 @@ class ExcludeRequest(RequestModel, frozen=True):
 
 
 class ClaimResponse(ResponseModel, frozen=True):
-    """How many copies change their owner, some of the customers, and the run; null with `dry_run`."""
+    """How many copies change their owner, some of the customers, and the run; null with `dry_run`.
+
+    A retraction beyond the publish guard `needs_approval`.
+    """
 
     tag: str
-    action: Literal["adopt", "retract"]
+    action: Literal["adopt", "retract", "restore"]
     customers: int
     samples: list[int]
+    needs_approval: bool
     run: RunModel | None
 
 
@@ -112,6 +118,10 @@ class CustomerExplanation(ResponseModel, frozen=True):
     deliveries: list[dict[str, Any]]
     waiting: bool
     shadow: bool
+    obstacles: Annotated[
+        list[str],
+        Meta(description="What stands in the way: paused, removals_paused, shadow, first_look.…, marked"),
+    ]
 
 
 class PersonalData(ResponseModel, frozen=True):
@@ -159,14 +169,15 @@ async def adopt_tag(context: Context, request: Request) -> ClaimResponse:
 
 
 async def retract_tag(context: Context, request: Request) -> ClaimResponse:
-    """Remove a tag from all customers to whom we gave it. Refused while a live rule would give it again.
+    """Remove a tag from all customers to whom we gave it, or restore it. Refused while a live rule would give it again.
 
-    A worker executes it; `runs/{run}` has the progress. If the same retraction is still pending, the answer is its run.
+    Beyond the publish guard it is refused with 409 unless `approve` is set. A worker executes it; `runs/{run}` has the progress. If the same retraction is still pending, the answer is its run.
     """
     body: RetractRequest = request.model
     shop = await context.shops.get_or_raise(request.org)
-    claim = await claims.plan_retraction(context, shop, body.tag)
-    return await _claim(context, request, shop, claim, dry_run=body.dry_run)
+    plan = claims.plan_restoration if body.undo else claims.plan_retraction
+    claim = await plan(context, shop, body.tag)
+    return await _claim(context, request, shop, claim, dry_run=body.dry_run, approved=body.approve)
 
 
 async def exclude_customer(context: Context, request: Request) -> ExcludeResponse:
@@ -222,14 +233,15 @@ async def erase_customer(context: Context, request: Request) -> ErasureResponse:
 
 
 async def _claim(
-    context: Context, request: Request, shop: Shop, claim: Claim, *, dry_run: bool
+    context: Context, request: Request, shop: Shop, claim: Claim, *, dry_run: bool, approved: bool = False
 ) -> ClaimResponse:
     run = None
     if claim.new_owners and not dry_run:
-        run = await claims.apply_claim(context, shop, claim, by=request.by)
+        run = await claims.apply_claim(context, shop, claim, by=request.by, approved=approved)
     samples: list[int] = [int(each) for each in [*claim.new_owners][:MAX_SAMPLES]]
     model = None if run is None else to_model(run, RunModel)
-    return ClaimResponse(claim.tag, claim.action, len(claim.new_owners), samples, model)
+    guarded = claim.guard is not None and claim.guard.needs_approval
+    return ClaimResponse(claim.tag, claim.action, len(claim.new_owners), samples, guarded, model)
 
 
 def _renamed(tag: dict[str, Any]) -> dict[str, Any]:
@@ -279,6 +291,7 @@ EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {
     ],
     "waiting": False,
     "shadow": False,
+    "obstacles": [],
 }
 
 PERSONAL_DATA_EXAMPLE: Final[dict[str, Any]] = {
@@ -308,6 +321,7 @@ CLAIM_EXAMPLE: Final[dict[str, Any]] = {
     "action": "adopt",
     "customers": 312,
     "samples": [1037889951, 1037890001],
+    "needs_approval": False,
     "run": RUN_EXAMPLE
     | {"id": "A18", "kind": "adopt", "reason": "adopt VIP", "total": 0, "remaining": 0, "done": 0, "added": 0}
     | {"pending": True},
@@ -333,7 +347,11 @@ ENDPOINTS: Final = (
         ClaimResponse,
         CLAIM_EXAMPLE | {"action": "retract", "run": None},
         RetractRequest,
-        {"count first": {"tag": "VIP", "dry_run": True}, "do it": {"tag": "VIP"}},
+        {
+            "count first": {"tag": "VIP", "dry_run": True},
+            "do it": {"tag": "VIP"},
+            "undo it": {"tag": "VIP", "undo": True},
+        },
         cpu_bound=True,
         role=Role.OPS,
     ),

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
-from msgspec import UNSET, UnsetType
+from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.access import Role
 from service.domain.documents import to_yaml
 from service.domain.explain import Translator
-from service.domain.preview import describe_change, describe_changes, diff_rules, summarize_change, yaml_diff
+from service.domain.preview import (
+    describe_change,
+    describe_changes,
+    describe_warning,
+    diff_rules,
+    summarize_change,
+    yaml_diff,
+)
 from service.domain.rules import RuleSet
 from service.errors import NotFound
 from service.locales import translator_for
+from service.publishing import draft_live_rules
 from service.store.shops import Shop
 from service.web.ops.requests import (
     Endpoint,
@@ -97,6 +105,10 @@ class DifferenceResponse(ResponseModel, frozen=True, rename={"since": "from", "u
     text: list[str]
     rules: list[RuleDifference]
     yaml: str
+    leftovers: Annotated[
+        list[str],
+        Meta(description="Tags of ours that stay although no rule gives them; only of the live version"),
+    ]
 
 
 async def show_rules(context: Context, request: Request) -> RulesResponse:
@@ -136,6 +148,7 @@ async def compare_versions(context: Context, request: Request) -> DifferenceResp
         text=describe_changes(before, after, translator=translator),
         rules=_differences(before, after, translator=translator),
         yaml=yaml_diff(before, after, names=(f"v{since}", f"v{until}")),
+        leftovers=await _leftovers(context, shop, until, translator),
     )
 
 
@@ -144,6 +157,17 @@ async def _live_number(context: Context, shop: Shop) -> int:
     if not number:
         raise NotFound(f"shop {shop.org} has no rules yet")
     return number
+
+
+async def _leftovers(context: Context, shop: Shop, number: int, translator: Translator) -> list[str]:
+    if number != await context.versions.live_number(shop.org):
+        return []
+    draft = await draft_live_rules(context, shop)
+    return [
+        describe_warning(warning, translator=translator, compiled=draft.compiled)
+        for warning in draft.report.warnings
+        if warning.kind == "leftover"
+    ]
 
 
 def _differences(before: RuleSet, after: RuleSet, *, translator: Translator) -> list[RuleDifference]:
@@ -237,6 +261,7 @@ ENDPOINTS: Final = (
             ],
             "yaml": "--- v41\n+++ v42\n@@ -5,1 +5,1 @@\n-  when: {field: total_spent, op: at_least, value: 20_000_000}\n"
             "+  when: {field: total_spent, op: at_least, value: 10_000_000}\n",
+            "leftovers": [],
         },
         DifferenceQuery,
         cpu_bound=True,

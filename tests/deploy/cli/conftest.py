@@ -11,11 +11,14 @@ import structlog
 from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox, serve
+from service.alerts import Alerts
 from service.context import Context
 from service.cpu_pool import InProcess
+from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
 from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
+from service.store.shops import save_first_look
 from service.store.shops.repository import ShopRepository
 from tests.deploy.cli.environment import (
     ORG,
@@ -27,6 +30,7 @@ from tests.deploy.cli.environment import (
 )
 from workers.periodic.pending_jobs import PendingJobs
 from workers.periodic.scheduler import run_every
+from workers.store_outage import StoreOutage
 
 
 @pytest.fixture
@@ -35,7 +39,9 @@ async def environment(
 ) -> AsyncIterator[CliEnvironment]:
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
-    working = asyncio.create_task(run_every(0.05, jobs.run, "pending_job"))  # a worker's part
+    working = asyncio.create_task(
+        run_every(0.05, jobs.run, "pending_job", StoreOutage(Alerts(redis)))
+    )  # a worker's part
     sandbox = Sandbox()
     haravan = sandbox.add_shop(org=ORG, token=TOKEN)
     haravan.populate(20, seed=1)
@@ -57,7 +63,14 @@ async def environment(
 
 
 @pytest.fixture
-async def shop(environment: CliEnvironment) -> CliEnvironment:
+async def shop(new_shop: CliEnvironment, redis: ArqRedis) -> CliEnvironment:
+    """The sandbox's shop, added, with a complete first look."""
+    await save_first_look(redis, OrgId(ORG), "complete")
+    return new_shop
+
+
+@pytest.fixture
+async def new_shop(environment: CliEnvironment) -> CliEnvironment:
     """The sandbox's shop, added."""
     result = await environment.tagger(
         "shops",

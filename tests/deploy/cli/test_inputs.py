@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.cli import inputs
 from deploy.cli.inputs import load_env_file
 from service.errors import InvalidSettings
 
@@ -76,3 +77,26 @@ def test_another_encoding_is_refused_and_a_byte_order_mark_is_ignored(
 def test_a_named_file_must_exist(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettings, match="no settings file"):
         load_env_file(tmp_path / "none", {})
+
+
+def test_without_a_name_the_file_of_this_folder_comes_before_that_of_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, project = tmp_path / "here", tmp_path / "project"
+    for folder, port in ((here, 1), (project, 2)):
+        folder.mkdir()
+        (folder / ".env").write_text(f"PORT={port}", encoding="utf-8")
+    monkeypatch.setattr(inputs, "project_folder", lambda: project)
+    monkeypatch.chdir(here)
+    first: dict[str, str] = {}
+    load_env_file(None, first)
+    (here / ".env").unlink()
+    second: dict[str, str] = {}
+    load_env_file(None, second)
+    source = inputs.settings_source()
+    (project / ".env").unlink()
+    load_env_file(None, {})
+
+    assert (first, second) == ({"PORT": "1"}, {"PORT": "2"})
+    assert source == f"read from the environment and {project / '.env'}"
+    assert inputs.default_env_files() == [here / ".env", project / ".env"]

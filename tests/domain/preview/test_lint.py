@@ -196,6 +196,7 @@ def test_every_kind_of_warning_has_its_text() -> None:
         "all": 3,
         "other": "x",
         "org": "1",
+        "quoted": "Fan",
         "field": "province",
     }
     params |= {"name": "province", "value": "x", "letters": "x"}

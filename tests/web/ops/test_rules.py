@@ -90,11 +90,21 @@ async def test_a_repeated_publish_or_roll_back_returns_the_first_version(
     assert [one["number"] for one in (await get(rules_ops, "rules/history"))["versions"]] == [3, 2, 1]
 
 
-async def test_the_same_rules_with_another_note_are_another_version(rules_ops: httpx2.AsyncClient) -> None:
+async def test_the_same_rules_with_another_note_are_no_other_version(rules_ops: httpx2.AsyncClient) -> None:
     noted = await post(rules_ops, "rules/publish", rules=HIGH, note="kiểm tra lại")
-    after = await post(rules_ops, "rules/publish", rules=HIGH, note="kiểm tra lại", parent=2)
 
-    assert (noted["version"]["number"], after["version"]["number"]) == (2, 3)
+    assert noted["version"]["number"] == 1
+
+
+async def test_version_0_is_the_shop_before_its_first_rules(rules_ops: httpx2.AsyncClient) -> None:
+    done = await post(rules_ops, "rules/rollback", to=0)
+    unknown = await post(rules_ops, "rules/rollback", to=9, status=404)
+
+    assert (done["published"]["version"]["number"], (await get(rules_ops, "rules"))["rules"]["rules"]) == (
+        2,
+        [],
+    )
+    assert "no version 9" in unknown["detail"]
 
 
 async def test_money_in_an_object_is_as_exact_as_in_a_text(
@@ -170,7 +180,7 @@ async def test_a_roll_back_is_previewed_and_the_latest_version_needs_no_approval
 
 async def test_there_is_nothing_to_roll_forward_to(rules_ops: httpx2.AsyncClient) -> None:
     await post(rules_ops, "rules/rollback", to=1, status=409)
-    await post(rules_ops, "rules/rollback", to=7, status=409)
+    await post(rules_ops, "rules/rollback", to=7, status=404)
 
 
 @pytest.mark.parametrize(
@@ -185,7 +195,7 @@ async def test_there_is_nothing_to_roll_forward_to(rules_ops: httpx2.AsyncClient
         pytest.param("rules/preview", {"rules": HIGH, "lang": "fr"}, 400, id="no such language"),
         pytest.param("rules/publish", {"rules": HIGH, "note": "x" * 201}, 400, id="long note"),
         pytest.param("rules/publish", {"rules": HIGH, "approve": "yes"}, 400, id="approve is no text"),
-        pytest.param("rules/rollback", {"to": 0}, 400, id="version 0"),
+        pytest.param("rules/rollback", {"to": -1}, 400, id="version -1"),
         pytest.param("rules/adopt", {"tag": ""}, 400, id="no tag"),
         pytest.param("rules/adopt", {"tag": "Nhãn lạ"}, 409, id="a tag of no rule"),
         pytest.param("customers/2/exclusions", {}, 400, id="no rule"),

@@ -16,7 +16,14 @@ from tests.web.ops.conftest import API, audit_entries, execute_jobs, get, post
 
 async def test_copies_are_counted_then_adopted(redis: ArqRedis, rules_ops: httpx2.AsyncClient) -> None:
     counted = await post(rules_ops, "rules/adopt", tag="VIP", dry_run=True)
-    assert counted == {"tag": "VIP", "action": "adopt", "customers": 1, "samples": [3], "run": None}
+    assert counted == {
+        "tag": "VIP",
+        "action": "adopt",
+        "customers": 1,
+        "samples": [3],
+        "needs_approval": False,
+        "run": None,
+    }
     assert not await redis.hexists(keys.shop(ORG, "owned"), "3")
 
     done = await post(rules_ops, "rules/adopt", tag="VIP")
@@ -38,8 +45,10 @@ async def test_only_a_tag_that_no_live_rule_gives_is_retracted(
     await post(rules_ops, "rules/publish", rules="version: 1\nrules: []\n", approve=True)
 
     counted = await post(rules_ops, "rules/retract", tag="VIP", dry_run=True)
-    done = await post(rules_ops, "rules/retract", tag="VIP")
+    unapproved = await post(rules_ops, "rules/retract", tag="VIP", status=409)
+    done = await post(rules_ops, "rules/retract", tag="VIP", approve=True)
 
+    assert (counted["needs_approval"], "it removes 1 tags" in unapproved["detail"]) == (True, True)
     assert (done["run"]["kind"], done["run"]["pending"]) == ("retract", True)
     assert (counted["customers"], counted["run"]) == (1, None)
     assert (done["samples"], done["run"]["reason"]) == ([1], "retract VIP")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
+from arq.connections import ArqRedis
 
-from tests.workers.stage import Stage
+from tests.workers.stage import Stage, staged
 
 
 async def test_a_record_that_fails_its_batch_ends_up_alone_and_the_others_are_tagged(stage: Stage) -> None:
@@ -91,3 +92,48 @@ async def test_an_html_page_instead_of_json_leads_to_a_retry(stage: Stage) -> No
 
     assert stage.haravan.tags(customer) == {"VIP"}
     assert await stage.letters(customer) == set()
+
+
+async def test_a_record_that_is_too_large_delays_nobody_else(stage: Stage) -> None:
+    others = [stage.haravan.create(total_spent=12_000_000) for _ in range(19)]
+    huge = stage.haravan.create(total_spent=12_000_000)
+    stage.haravan.faults.fail(200, endpoint="GET *", customer=huge, rate=1, body=" " * (9 * 2**20))
+    await stage.mark(*others[:10], huge, *others[10:])
+
+    await stage.turn(4)
+
+    assert [stage.haravan.tags(customer) for customer in others] == [{"VIP"}] * 19
+    assert await stage.field(huge, "state") == "delayed"
+    assert stage.haravan.calls.count("GET customer*") <= 12
+
+
+@pytest.mark.parametrize("dialect", ["omni", "admin"])
+async def test_answers_with_another_customer_are_retried(redis: ArqRedis, dialect: str) -> None:
+    async with staged(redis, dialect=dialect) as stage:
+        asked = [stage.haravan.create(total_spent=12_000_000) for _ in range(3)]
+        other = stage.haravan.customer(stage.haravan.create(total_spent=1))
+        wrong = {"GET customers": {"customers": [other]}, "GET customer": {"customer": other}}
+        for endpoint, body in wrong.items():
+            stage.haravan.faults.fail(200, endpoint=endpoint, rate=1, body=json.dumps(body))
+        await stage.mark(*asked)
+
+        await stage.turn(3)
+        assert [await stage.letters(customer) for customer in asked] == [set()] * 3
+        stage.haravan.faults.clear()
+        await stage.turn(10, rest_s=60)
+
+        assert [stage.haravan.tags(customer) for customer in asked] == [{"VIP"}] * 3
+
+
+async def test_one_customer_who_is_never_answered_does_not_delay_the_reads_of_others(stage: Stage) -> None:
+    broken = stage.haravan.create(total_spent=12_000_000)
+    stage.haravan.faults.fail(500, endpoint="GET *", customer=broken, rate=1)
+    await stage.mark(broken)
+    await stage.turn(30, rest_s=60)
+    customer = stage.haravan.create(total_spent=12_000_000)
+    await stage.mark(broken, customer)
+
+    await stage.turn(2)
+    await stage.turn(2, rest_s=6)
+
+    assert stage.haravan.tags(customer) == {"VIP"}

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import socket
+import tracemalloc
+import zlib
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +15,15 @@ from aiohttp import web
 
 from deploy.sandbox import ShopHandle
 from service.domain.customers.customer import CustomerId
-from service.errors import ApiUnavailable, CustomerNotFound, RateLimited, RequestRejected, TokenRejected
+from service.errors import (
+    AccessDenied,
+    ApiUnavailable,
+    CustomerNotFound,
+    RateLimited,
+    RequestRejected,
+    ResponseTooLarge,
+    TokenRejected,
+)
 from service.store.queue.rate_limiter import Permit
 from tests.workers.haravan.conftest import Connect, FakeServer, RecordingPermits
 from workers.haravan.calls import Request
@@ -49,7 +61,7 @@ async def test_every_request_of_a_call_has_its_own_permit(
     ("status", "error"),
     [
         (401, TokenRejected),
-        (403, TokenRejected),
+        (403, AccessDenied),
         (404, CustomerNotFound),
         (422, RequestRejected),
         (500, ApiUnavailable),
@@ -74,7 +86,7 @@ async def test_an_html_page_instead_of_json_is_unavailable(
 ) -> None:
     shop.faults.fail(502, html=True)
 
-    with pytest.raises(ApiUnavailable, match="GET count answered 502: an HTML page"):
+    with pytest.raises(ApiUnavailable, match=r"GET count answered 502 \(an HTML page\)"):
         await omni.perform(omni.dialect.count(), permits)
 
 
@@ -323,3 +335,77 @@ async def test_on_request_is_called_with_the_status_and_with_none_if_there_is_no
         await omni.perform(omni.dialect.search("Ánh"), permits)
 
     assert requests == [("GET count", 200), ("GET search", None)]
+
+
+def gzipped(*parts: bytes) -> bytes:
+    packer = zlib.compressobj(9, wbits=31)
+    return b"".join([*(packer.compress(part) for part in parts), packer.flush()])
+
+
+MIB = b" " * 2**20
+
+
+HUGE_GZIP = gzipped(b'{"customers": []', *[MIB] * 300, b"}")
+
+
+async def _plain() -> AsyncIterator[bytes]:
+    for _ in range(64):
+        yield MIB
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(lambda: web.Response(body=HUGE_GZIP, headers={"Content-Encoding": "gzip"}), id="gzip"),
+        pytest.param(lambda: web.Response(body=_plain()), id="plain"),
+    ],
+)
+async def test_a_huge_response_fails_its_call_and_is_never_in_memory(
+    fake_server: FakeServer, permits: RecordingPermits, answer: Callable[[], web.Response]
+) -> None:
+    haravan = fake_server(lambda request, _: answer())
+    gc.collect()
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        with pytest.raises(ResponseTooLarge, match="more than 8 MiB"):
+            await haravan.perform(haravan.dialect.page(), permits)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak - before < 40 * 2**20
+    assert permits.settled == [("GET customers", None, None, None, None)]
+
+
+@pytest.mark.parametrize("encoding", ["gzip", "x-gzip"])
+async def test_a_compressed_response_is_read(
+    fake_server: FakeServer, permits: RecordingPermits, encoding: str
+) -> None:
+    asked: list[str] = []
+
+    def answer(request: web.Request, _: bytes) -> web.StreamResponse:
+        asked.append(request.headers["Accept-Encoding"])
+        return web.Response(body=gzipped(b'{"count": 7}'), headers={"Content-Encoding": encoding})
+
+    haravan = fake_server(answer)
+
+    assert await haravan.perform(haravan.dialect.count(), permits) == 7
+    assert asked == ["gzip"]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [
+        pytest.param(gzipped(b'{"count": 7}')[:-9], "gzip", id="cut-off"),
+        pytest.param(b'{"count": 7}', "gzip", id="no-gzip"),
+        pytest.param(gzipped(b'{"count": 7}'), "br", id="another-encoding"),
+    ],
+)
+async def test_a_response_that_cannot_be_decompressed_is_unavailable(
+    fake_server: FakeServer, permits: RecordingPermits, body: bytes, encoding: str
+) -> None:
+    haravan = fake_server(lambda request, _: web.Response(body=body, headers={"Content-Encoding": encoding}))
+
+    with pytest.raises(ApiUnavailable, match="GET count answered with"):
+        await haravan.perform(haravan.dialect.count(), permits)

@@ -66,8 +66,10 @@ async def test_a_customer_with_orders_is_not_deleted(
     buyer = CustomerId(shop.create())
     shop.order(buyer, 500_000)
 
-    with pytest.raises(RequestRejected, match="existing orders"):
+    with pytest.raises(RequestRejected) as caught:
         await haravan.perform(haravan.dialect.delete(buyer), permits)
+
+    assert "existing orders" in caught.value.response_text
 
 
 @BOTH
@@ -245,7 +247,7 @@ async def test_chosen_fields_always_include_the_id(
     (listed,) = await haravan.perform(haravan.dialect.listing(fields=["tags"]), permits)
     assert set(listed) == {"id", "tags"}
     page = await haravan.perform(haravan.dialect.page(fields=["tags"]), permits)
-    assert "total_spent" in page.records[0].missing_keys
+    assert "total_spent" in page.parse().records[0].missing_keys
 
 
 async def test_customers_are_searched(omni: Haravan, shop: ShopHandle, permits: RecordingPermits) -> None:

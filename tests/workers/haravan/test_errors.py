@@ -6,6 +6,7 @@ import pytest
 
 from service.domain.customers.customer import CustomerId
 from service.errors import (
+    AccessDenied,
     ApiUnavailable,
     CustomerNotFound,
     HaravanError,
@@ -15,7 +16,7 @@ from service.errors import (
 )
 from workers.haravan.calls import Request, Response
 from workers.haravan.decoding import decode_tags
-from workers.haravan.errors import MAX_SUMMARY_CHARS, error_summary, parse_response, to_error
+from workers.haravan.errors import MAX_SUMMARY_CHARS, parse_response, response_text, to_error
 
 TAGS = Request("POST tags", "/customers/7/tags.json", json={"tags": "VIP"}, customer=CustomerId(7))
 LIST = Request("GET customers", "/customers.json")
@@ -48,6 +49,7 @@ def response(status: int, body: bytes = b"", **headers: str) -> Response:
         pytest.param(LIST, 401, TokenRejected, id="wrong-token"),
         pytest.param(LIST, 402, RequestRejected, id="unpaid-shop"),
         pytest.param(LIST, 403, TokenRejected, id="wrong-scope"),
+        pytest.param(TAGS, 403, AccessDenied, id="this-customer-is-denied"),
         pytest.param(TAGS, 404, CustomerNotFound, id="no-such-customer"),
         pytest.param(LIST, 404, ApiUnavailable, id="no-such-address"),
         pytest.param(TAGS, 405, RequestRejected, id="wrong-method"),
@@ -98,16 +100,17 @@ def test_a_status_becomes_its_error(request_: Request, status: int, error: type[
         pytest.param(b"", "", id="empty"),
         pytest.param(b"  \r\n", "", id="blank"),
         pytest.param(b"<html><h1>502 Bad Gateway</h1></html>", "an HTML page", id="html"),
-        pytest.param(b"\xef\xbb\xbf{}", "\ufeff{}", id="byte-order-mark"),
+        pytest.param(b"\xef\xbb\xbf{}", "{}", id="byte-order-mark"),
         pytest.param(b"upstream timed out", "upstream timed out", id="plain-text"),
-        pytest.param(b"\xff\xfe\x00", "\ufffd\ufffd\x00", id="not-utf-8"),
+        pytest.param(b"\xff\xfe\x00", "\ufffd\ufffd", id="not-utf-8"),
+        pytest.param(b'{"errors": "a\\u001b[31mb\\u202ec\\nd"}', "a[31mbc d", id="control-characters"),
         pytest.param(b'{"errors": "cut of', '{"errors": "cut of', id="cut-off"),
         pytest.param(b"[" * 5000, "[" * (MAX_SUMMARY_CHARS - 1) + "…", id="endlessly-nested"),
         pytest.param(b"a " * 400, "a " * (MAX_SUMMARY_CHARS // 2 - 1) + "a…", id="long"),
     ],
 )
 def test_the_summary_has_the_texts_of_any_error_body(body: bytes, text: str) -> None:
-    assert error_summary(TAGS, response(422, body)) == text
+    assert response_text(TAGS, response(422, body)) == text
 
 
 @pytest.mark.parametrize(
@@ -123,10 +126,40 @@ def test_the_summary_has_the_texts_of_any_error_body(body: bytes, text: str) -> 
     ],
 )
 def test_values_of_the_request_are_masked(request_: Request, message: str) -> None:
-    text = str(to_error(request_, response(422, message.encode()))).casefold()
+    text = to_error(request_, response(422, message.encode())).response_text.casefold()
 
     for secret in ("nguyễn", "ánh", "@", "0900", "lê đại hành", "trần", "bình"):
         assert secret not in text
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        pytest.param(
+            '{"errors": {"email": ["Ánh is taken"], "base": ["x"]}}'.encode(), " (base, email)", id="keys"
+        ),
+        pytest.param('{"errors": {"Nguyễn Thị Ánh": ["taken"]}}'.encode(), "", id="a-name-as-key"),
+        pytest.param(b'{"errors": {"anh@example.com": ["taken"]}}', "", id="an-e-mail-as-key"),
+        pytest.param('{"errors": "Nguyễn Thị Ánh, 12 Lý Thường Kiệt"}'.encode(), "", id="text"),
+        pytest.param(b'{"error": "invalid_token"}', " (invalid_token)", id="an-error-key"),
+        pytest.param(b'{"error": "anh"}', "", id="a-word"),
+        pytest.param(b"<html>B\xc3\xacnh</html>", " (an HTML page)", id="html"),
+        pytest.param(b"", "", id="empty"),
+    ],
+)
+def test_a_message_names_fields_and_never_has_the_text_of_a_body(body: bytes, fields: str) -> None:
+    assert str(to_error(TAGS, response(422, body))) == f"POST tags answered 422{fields}"
+
+
+@pytest.mark.parametrize(
+    ("request_", "scope"),
+    [(TAGS, "com.write_customers"), (LIST, "com.read_customers"), (Request("GET subscribe", ""), "wh_api")],
+)
+def test_a_403_names_the_scope_that_the_call_needs(request_: Request, scope: str) -> None:
+    error = to_error(request_, response(403, b"{}"))
+
+    assert isinstance(error, AccessDenied | TokenRejected)
+    assert error.scope == scope
 
 
 @pytest.mark.parametrize(
@@ -139,7 +172,7 @@ def test_values_of_the_request_are_masked(request_: Request, message: str) -> No
     ],
 )
 def test_text_that_looks_like_personal_data_is_masked(message: str, text: str) -> None:
-    assert error_summary(TAGS, response(422, message.encode())) == text
+    assert response_text(TAGS, response(422, message.encode())) == text
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ async def scanned(
     return [
         record.customer.id
         async for page in pages(haravan, permits, updated_min=updated_min)
-        for record in page.records
+        for record in page.parse().records
     ]
 
 

@@ -50,8 +50,10 @@ async def test_its_requests_do_not_count_against_the_rate_limit(
 async def test_an_error_with_status_200_is_rejected_with_its_reason(
     subscribe: Callable[..., Subscription],
 ) -> None:
-    with pytest.raises(RequestRejected, match="The app has no webhook URL"):
+    with pytest.raises(RequestRejected, match="reported an error") as caught:
         await subscribe().subscribe()
+
+    assert "The app has no webhook URL" in caught.value.response_text
 
 
 async def test_a_wrong_token_is_rejected(subscribe: Callable[..., Subscription]) -> None:

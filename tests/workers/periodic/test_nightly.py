@@ -12,6 +12,7 @@ import pytest
 from service.domain.customers.customer import OrgId
 from service.store.jobs import load_counts, nightly
 from service.store.rules import CompiledRulesCache
+from service.store.shops import save_first_look
 from tests.workers.stage import ORG, VIP, Stage
 from workers.haravan.client import open_session
 from workers.periodic.nightly import NightlyReconcile, nightly_date
@@ -311,3 +312,18 @@ async def test_a_request_that_comes_during_its_scan_is_not_lost(stage: Stage) ->
     await nightly.close_requests(stage.redis, ORG, known)
 
     assert await nightly.load_requests(stage.redis, ORG) == [2]
+
+
+async def test_a_shop_that_nobody_has_read_gets_its_first_look_and_nothing_is_written(
+    stage: Stage, make_nightly: MakeNightly
+) -> None:
+    await save_first_look(stage.redis, ORG, "pending")
+    await make_nightly().run()
+    customer = stage.haravan.create(total_spent=12_000_000)
+
+    assert await the_next_night(stage, make_nightly) == 1
+    await stage.execute_jobs()
+    await stage.turn(3)
+
+    assert (await stage.shops.get_or_raise(ORG)).first_look == "waiting"
+    assert (stage.wrote(), await stage.is_marked(customer)) == (0, False)

@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 
 from service.cpu_pool import CpuPool, InProcess
 from service.domain.documents.parser import parse_rules
-from service.errors import Overloaded
+from service.errors import EvaluationDied, Overloaded
 from service.operations import claims
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
@@ -20,6 +20,7 @@ from service.store.client import keys
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
 from tests.support.actors import LAN
+from tests.support.publishing import run_of
 from tests.workers.stage import ORG, VIP, Stage, staged
 from workers.periodic.pending_jobs import PendingJobs
 
@@ -52,6 +53,13 @@ class DyingPool:
         raise Overloaded("the process has ended")
 
 
+class KilledPool:
+    """A pool whose process dies at every evaluation."""
+
+    async def run(self, *_: Any, **__: Any) -> Any:
+        raise EvaluationDied("the process has ended")
+
+
 async def stored_customer(stage: Stage, *, tags: str = "") -> int:
     customer = stage.haravan.create(total_spent=6_000_000, tags=tags)
     await stage.mark(customer)
@@ -62,7 +70,7 @@ async def stored_customer(stage: Stage, *, tags: str = "") -> int:
 async def publish(stage: Stage, text: str = LOWER) -> Run:
     shop = await stage.shops.get_or_raise(ORG)
     draft = await create_draft(stage.context, shop, parse_rules(text))
-    return (await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True)).run
+    return run_of(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
 
 async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage, redis_url: str) -> None:
@@ -140,3 +148,18 @@ async def test_the_jobs_of_a_removed_shop_are_deleted(stage: Stage) -> None:
     assert await stage.execute_jobs() == 0
 
     assert await pending.list_jobs(stage.redis) == []
+
+
+async def test_a_rollout_whose_evaluation_dies_again_and_again_enqueues_everybody(stage: Stage) -> None:
+    customer = await stored_customer(stage)
+    await publish(stage)
+    jobs = PendingJobs(stage.context, KilledPool())
+
+    completed = []
+    for _ in range(4):
+        completed.append(await jobs.run())
+        stage.clock.advance(31)
+    await stage.turn(2)
+
+    assert completed == [0, 0, 0, 1]
+    assert stage.haravan.tags(customer) == {"VIP"}

@@ -6,11 +6,12 @@ from typing import Final
 
 from service.store.shops import Dialect as DialectName
 from workers.haravan.dialects.admin import Admin
+from workers.haravan.dialects.base import PAGE_SIZE
 from workers.haravan.dialects.omni import Omni
 
 Dialect = Omni | Admin
 
-__all__ = ["Admin", "Dialect", "DialectName", "Omni", "make_dialect"]
+__all__ = ["PAGE_SIZE", "Admin", "Dialect", "DialectName", "Omni", "make_dialect"]
 
 _DIALECTS: Final[dict[DialectName, type[Dialect]]] = {"omni": Omni, "admin": Admin}
 

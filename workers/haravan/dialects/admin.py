@@ -96,6 +96,10 @@ class Admin(BaseDialect):
             raise ValueError("there is no tag to add or to remove")
         return self._rewrite(customer, change)
 
+    def write_of(self, customer: CustomerId) -> Request:
+        """The update of a customer, without a field."""
+        return put_one(customer, {"id": customer})
+
     def add_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
         """Add tags and return the complete list."""
         return self.change_tags(customer, add=tags)
@@ -127,6 +131,8 @@ class Admin(BaseDialect):
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
         read = yield from single_request(get_one(customer), decoding.decode_record)
+        if read.customer.id != customer:
+            raise ApiUnavailable("GET customer answered with another customer", status=200)
         _require_tags(read)
         current = tag_set(read.customer.tags)
         wanted = apply_change(current, change)

@@ -7,13 +7,21 @@ from datetime import datetime
 from typing import Final
 
 from service.domain.customers import CustomerId, CustomerRecord
-from service.errors import ApiUnavailable, Refused, TokenRejected
+from service.errors import (
+    AccessDenied,
+    ApiUnavailable,
+    CustomerNotFound,
+    Refused,
+    RequestRejected,
+    TokenRejected,
+)
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
-from workers.haravan.decoding import Batch, Raw
+from workers.haravan.decoding import Raw, RawBatch
 from workers.haravan.errors import parse_response, single_request
 
 PAGE_SIZE: Final = 50  # Omni never returns more, whatever the limit (haravan.md, API)
+NOBODY: Final = CustomerId(0)  # ids of customers are positive
 ParamValue = str | int | datetime | Sequence[str] | Sequence[int] | None
 
 
@@ -38,12 +46,12 @@ class BaseDialect:
         limit: int = PAGE_SIZE,
         updated_min: datetime | None = None,
         fields: Sequence[str] | None = None,
-    ) -> Call[Batch]:
-        """The next customers by id, as full records unless `fields` is given. Only an empty page is the last."""
+    ) -> Call[RawBatch]:
+        """The next customers by id, not yet parsed. Full records unless `fields` is given. Only an empty page is the last."""
         query = query_params(
             since_id=since_id, limit=min(limit, PAGE_SIZE), updated_at_min=updated_min, fields=with_id(fields)
         )
-        return single_request(get_list(query), decoding.decode_batch)
+        return single_request(get_list(query), decoding.decode_raw_batch)
 
     def count(self) -> Call[int]:
         return single_request(Request("GET count", "/customers/count.json"), decoding.decode_count)
@@ -54,6 +62,24 @@ class BaseDialect:
             Request("POST customers", "/customers.json", json={"customer": dict(fields)}),
             decoding.decode_raw_customer,
         )
+
+    def check_write(self) -> Call[None]:
+        """Whether the token may write: it sends a write of a customer that cannot exist, which changes nothing.
+
+        Raises TokenRejected if it may not. Haravan documents no way to ask for the scopes of a token.
+        """
+        request = self.write_of(NOBODY)
+        response = yield request
+        try:
+            parse_response(request, response, decoding.ignore_body)
+        except AccessDenied as exc:
+            raise TokenRejected(str(exc), status=exc.status, scope=exc.scope) from exc
+        except (CustomerNotFound, RequestRejected):
+            return
+
+    def write_of(self, customer: CustomerId) -> Request:
+        """A request that writes tags as this dialect does."""
+        raise NotImplementedError
 
     def shop(self) -> Call[Raw | None]:
         """The shop that the token belongs to, or None if the API does not tell.

@@ -108,6 +108,10 @@ class Omni(BaseDialect):
         requests += [_tags("DELETE tags", customer, remove)] if remove else []
         return _send_all(requests)
 
+    def write_of(self, customer: CustomerId) -> Request:
+        """The removal of a tag."""
+        return _tags("DELETE tags", customer, ["haravan-tagger"])
+
     def add_tags(self, customer: CustomerId, tags: Sequence[str]) -> Call[tuple[str, ...]]:
         """Add tags and return the complete list."""
         return self.change_tags(customer, add=tags)

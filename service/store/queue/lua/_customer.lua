@@ -1,6 +1,7 @@
 -- What is stored of a customer besides its mark, its ownership in a tombstone, and the streams.
 local CUSTOMER_HASHES = { 'echo_digests', 'latest_updated_at', 'snapshots', 'owned', 'intents', 'holds', 'reverts',
-  'exclusions', 'ledger_by_customer', 'drift_by_customer', 'pending_restores', 'dead_letters', 'shadow_digests' }
+  'exclusions', 'ledger_by_customer', 'drift_by_customer', 'pending_restores', 'dead_letters', 'shadow_digests',
+  'unsettled', 'suspects' }
 
 -- Deletes it, with the ledger entries in the customer's index; returns their number. The append-only file has it until its
 -- next rewrite, which the time in `erased_ms` asks for.

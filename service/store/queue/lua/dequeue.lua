@@ -8,6 +8,40 @@ local now = now_ms(ARGV[1])
 local max = tonumber(ARGV[3])
 if not owns_lease(P, ARGV[2]) then return { 'lease_lost' } end
 
+-- Customers that an earlier drain dequeued and did not settle: it died, lost its lease, or failed. One of their records
+-- may be the cause, so each of them is a suspect, with the number of drains that ended so.
+local function suspect_unsettled()
+  local unsettled = redis.call('HGETALL', P .. 'unsettled')
+  for i = 1, #unsettled, 2 do
+    if unsettled[i + 1] ~= ARGV[2] and redis.call('EXISTS', P .. 'mark:' .. unsettled[i]) == 1 then
+      redis.call('HINCRBY', P .. 'suspects', unsettled[i], 1)
+    end
+  end
+  redis.call('DEL', P .. 'unsettled')
+end
+
+-- Dequeue a suspect alone, in turn with batches of the others: if it is the cause, it stops nobody but itself. The suspect
+-- with the fewest failed drains comes first.
+local function separate_suspects(batch)
+  if redis.call('EXISTS', P .. 'suspects') == 0 or #batch == 0 then return batch, {} end
+  local failures, others, first, least = redis.call('HMGET', P .. 'suspects', unpack(batch)), {}, nil, nil
+  for i, cid in ipairs(batch) do
+    local count = tonumber(failures[i] or '0')
+    if count == 0 then
+      others[#others + 1] = cid
+    elseif not first or count < least then
+      first, least = cid, count
+    end
+  end
+  if not first then return batch, {} end
+  local is_turn = #others == 0 or redis.call('HGET', P .. 'state', 'suspect_is_next') == '1'
+  redis.call('HSET', P .. 'state', 'suspect_is_next', is_turn and '0' or '1')
+  if is_turn then return { first }, { [first] = least } end
+  return others, {}
+end
+
+suspect_unsettled()
+
 for _, cid in ipairs(redis.call('ZRANGEBYSCORE', P .. 'delayed', '-inf', now, 'LIMIT', 0, 4 * max)) do
   local key = P .. 'mark:' .. cid
   local mark = redis.call('HMGET', key, 'lane', 'position')
@@ -32,6 +66,8 @@ local function linger()
   return math.floor(math.max(0, used / size - 0.25) / 0.75 * tonumber(ARGV[4]))
 end
 
+local failed_drains
+batch, failed_drains = separate_suspects(batch)
 if #batch > 0 and #batch < max then
   local wait = linger()
   if wait > 0 then
@@ -45,7 +81,11 @@ local reply = { 'ok', now, 0 }
 for _, cid in ipairs(batch) do
   local key = P .. 'mark:' .. cid
   redis.call('HSET', key, 'dequeued_ms', now)
+  redis.call('HSET', P .. 'unsettled', cid, ARGV[2])
+  local mark = redis.call('HGETALL', key)
+  mark[#mark + 1] = 'failed_drains'
+  mark[#mark + 1] = tostring(failed_drains[cid] or 0)
   reply[#reply + 1] = cid
-  reply[#reply + 1] = redis.call('HGETALL', key)
+  reply[#reply + 1] = mark
 end
 return reply

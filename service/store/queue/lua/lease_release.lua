@@ -1,6 +1,7 @@
 -- Release the lease and decide in the same step whether and when to wake the shop again, so that no wake-up is lost.
--- KEYS: prefix, prefix..'shop'.  ARGV: now, token, wait_ms (until there may be room for more), then state as field,
---   value, ... (an empty value removes the field)
+-- KEYS: prefix, prefix..'shop'.  ARGV: now, token, wait_ms (until there may be room for more), '1' if the drain failed
+--   (customers that it dequeued and did not settle are then suspects), then state as field, value, ... (an empty value
+--   removes the field)
 -- Reply: {wake(0|1), number of the wake-up, delay_ms}
 -- Parts: _time, _queue.
 local P = KEYS[1]
@@ -8,7 +9,13 @@ local now = now_ms(ARGV[1])
 local org, due_shops = org_of(P), partition_key(P, 'due_shops')
 if redis.call('GET', P .. 'lease') ~= ARGV[2] then return { 0, 0, 0 } end
 redis.call('DEL', P .. 'lease')
-for i = 4, #ARGV - 1, 2 do
+if ARGV[4] ~= '1' then
+  local unsettled = redis.call('HGETALL', P .. 'unsettled')
+  for i = 1, #unsettled, 2 do -- those of an earlier holder stay: it may have died
+    if unsettled[i + 1] == ARGV[2] then redis.call('HDEL', P .. 'unsettled', unsettled[i]) end
+  end
+end
+for i = 5, #ARGV - 1, 2 do
   if ARGV[i + 1] == '' then redis.call('HDEL', P .. 'state', ARGV[i])
   else redis.call('HSET', P .. 'state', ARGV[i], ARGV[i + 1]) end
 end

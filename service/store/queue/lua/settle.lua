@@ -193,8 +193,10 @@ function ops.delete(item, mark)
     local both = string.len(owned or '') .. ':' .. (owned or '') .. (holds or '')
     redis.call('SET', P .. 'tombstone:' .. item.customer, both, 'EX', 2592000)
   end
+  local is_known = redis.call('HEXISTS', P .. 'snapshots', item.customer) == 1
   delete_customer_data(P, item.customer)
-  if redis.call('HEXISTS', P .. 'state', 'customer_count') == 1 then
+  -- one whom the shop never had does not count
+  if is_known and redis.call('HEXISTS', P .. 'state', 'customer_count') == 1 then
     redis.call('HINCRBY', P .. 'state', 'customer_count', -1)
   end
   complete_in_runs(item.customer, mark.runs, 'done', item)
@@ -230,5 +232,10 @@ local reply = {}
 for i, item in ipairs(settlements) do
   reply[i] = is_held and settle(item) or 'lease_lost'
   if is_held and item.is_answered and reply[i] ~= 'done' then save_write_results(item) end
+  if is_held then
+    -- last, because a settlement that raises an error leaves its customer unsettled, hence a suspect
+    redis.call('HDEL', P .. 'unsettled', item.customer)
+    redis.call('HDEL', P .. 'suspects', item.customer)
+  end
 end
 return reply

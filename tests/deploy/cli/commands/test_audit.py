@@ -18,6 +18,7 @@ from service.domain.access import Role
 from service.domain.customers import OrgId
 from service.store.client import SERVICE, keys
 from service.store.history import AuditRow, audit_log
+from service.store.shops import save_first_look
 from tests.deploy.cli.environment import (
     ABOVE,
     ORG,
@@ -46,6 +47,7 @@ READS = {
     *("demo", "up", "web", "worker", "sandbox", "doctor", "deliveries", "explain"),
     *("shops list", "tokens list", "audit list", "audit verify", "dead-letters list", "subscription status"),
     *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
+    *("rules schema", "rules values", "rules fields"),
     *("customers list", "customers search", "customers count", "customers get"),
     *("customers groups", "customers orders"),
 }
@@ -68,6 +70,14 @@ async def no_rules(given: Given) -> None:
     empty = Path(given.rules).with_name("empty.yaml")
     empty.write_text("version: 1\nrules: []\n", encoding="utf-8")
     assert (await given.cli.tagger("rules", "publish", ORG, str(empty), "--approve")).code == 0
+
+
+async def waits_for_approval(given: Given) -> None:
+    await save_first_look(given.redis, OrgId(ORG), "waiting")
+
+
+async def other_rules(given: Given) -> None:
+    write_rules(Path(given.rules).parent, 9_000_000).replace(given.rules)
 
 
 async def shadow(given: Given) -> None:
@@ -106,10 +116,11 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "shops resume": (nothing, lambda _: [ORG, "--removals"], "resume"),
     "shops shadow": (nothing, lambda _: [ORG], "shadow"),
     "shops live": (shadow, lambda _: [ORG, "--approve"], "live"),
-    "rules publish": (nothing, lambda given: [ORG, given.rules, "--note", "Hoa", "--approve"], "publish"),
+    "shops approve": (waits_for_approval, lambda _: [ORG], "approve"),
+    "rules publish": (other_rules, lambda given: [ORG, given.rules, "--note", "Hoa", "--approve"], "publish"),
     "rules rollback": (second_version, lambda _: [ORG, "1", "--note", "Hoa", "--approve"], "rollback"),
     "rules adopt": (nothing, lambda _: [ORG, "VIP", "--yes"], "adopt"),
-    "rules retract": (no_rules, lambda _: [ORG, "VIP", "--yes"], "retract"),
+    "rules retract": (no_rules, lambda _: [ORG, "VIP", "--approve"], "retract"),
     "rules exclude": (nothing, lambda _: [ORG, "1", "vip"], "exclude"),
     "subscription add": (app_url, lambda _: [ORG], "subscribe"),
     "subscription remove": (subscribed, lambda _: [ORG], "unsubscribe"),

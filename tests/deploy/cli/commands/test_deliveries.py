@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
+from arq.connections import ArqRedis
+
+from service.store.client import keys
 from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
@@ -14,3 +19,17 @@ async def test_without_deliveries_or_dead_letters_the_lists_say_so(shop: CliEnvi
 
     assert (deliveries.code, deliveries.out.strip()) == (0, "No deliveries in this time.")
     assert (letters.code, letters.out.strip()) == (0, "No open dead letters.")
+
+
+async def test_a_retry_of_a_customer_without_a_dead_letter_says_so(
+    shop: CliEnvironment, redis: ArqRedis
+) -> None:
+    nothing = await shop.tagger("dead-letters", "retry", ORG)
+    letter = {"rejected": {"text": "422", "first": 1, "last": 2, "count": 3}}
+    await redis.hset(keys.shop(ORG, "dead_letters"), "7", json.dumps(letter))
+    mixed = await shop.tagger("dead-letters", "retry", ORG, "5", "7")
+
+    assert (nothing.code, nothing.out.strip()) == (0, "No open dead letters.")
+    assert (mixed.code, mixed.out.strip()) == (1, "1 customer queued.")
+    assert mixed.err.strip() == "Customer 5 has no open dead letter."
+    assert await redis.keys(keys.shop(ORG, "mark:*")) == [keys.shop(ORG, "mark:7").encode()]

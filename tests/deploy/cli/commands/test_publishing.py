@@ -19,6 +19,7 @@ from tests.deploy.cli.environment import (
     ORG,
     TAGGED_BY_HAND,
     TIERS,
+    VIP,
     CliEnvironment,
     store_customers,
     write_rules,
@@ -39,7 +40,7 @@ async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothi
         "Gắn 1 nhãn, gỡ 0 nhãn. Thay đổi ở 1 trong 3 khách hàng đã biết. Cần 2 lần gọi API, khoảng"
         in result.out
     )
-    assert "Cần duyệt trước khi xuất bản (--approve): hơn 0 khách hàng thay đổi." in result.out
+    assert "Cần duyệt trước khi thực hiện (--approve): hơn 0 khách hàng thay đổi." in result.out
     assert "~ Khách VIP (đã sửa)" in result.out
     assert "2 khách hàng thỏa điều kiện, 67% tổng số" in result.out
     shown = json.loads(as_json.out)
@@ -128,3 +129,51 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     assert [version["number"] for version in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]
     assert "v3 live" in table.out
+
+
+async def test_publishing_the_same_rules_again_publishes_nothing(
+    shop: CliEnvironment, redis: ArqRedis, rules: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+
+    again = await shop.tagger("rules", "publish", ORG, str(rules), "--note", "khác")
+
+    assert (again.code, "live already: version 1" in again.out) == (0, True)
+    assert await redis.get(keys.shop(ORG, "live_version")) == b"1"
+
+
+async def test_a_roll_back_names_what_it_cannot_do(shop: CliEnvironment, rules: Path) -> None:
+    without = await shop.tagger("rules", "rollback", ORG, "0")
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    live = await shop.tagger("rules", "rollback", ORG, "1")
+    unknown = await shop.tagger("rules", "rollback", ORG, "7")
+    to_nothing = await shop.tagger("rules", "rollback", ORG, "0")
+
+    assert (without.code, "has no rules yet" in without.err) == (1, True)
+    assert (live.code, "version 1 is live already" in live.err) == (1, True)
+    assert (unknown.code, "has no version 7" in unknown.err) == (1, True)
+    assert (to_nothing.code, "Version 2 is live: 0 rules and 0 tiers" in to_nothing.out) == (0, True)
+
+
+async def test_a_tag_that_stays_behind_is_counted_everywhere(
+    shop: CliEnvironment, redis: ArqRedis, rules: Path, tmp_path: Path
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules))
+    await store_customers(redis, ABOVE, BELOW)
+    renamed = tmp_path / "renamed.yaml"
+    renamed.write_text((VIP % 10_000_000).replace("tag: VIP", "tag: Khách quý"), encoding="utf-8")
+    told = "1 khách hàng vẫn giữ nhãn “VIP”"
+
+    checked = await shop.tagger("rules", "check", str(renamed), "--org", ORG)
+    previewed = await shop.tagger("rules", "preview", ORG, str(renamed))
+    published = await shop.tagger("rules", "publish", ORG, str(renamed), "--approve")
+    compared = await shop.tagger("rules", "diff", ORG)
+    retracted = await shop.tagger("rules", "retract", ORG, "VIP", "--yes")
+    approved = await shop.tagger("rules", "retract", ORG, "VIP", "--approve")
+
+    for result in (checked, previewed, published, compared):
+        assert told in result.out, result
+        assert f"tagger rules retract {ORG} VIP" in result.out
+    assert (retracted.code, "needs an approval" in retracted.err) == (1, True)
+    assert approved.code == 0, approved.err
+    assert await redis.hget(keys.shop(ORG, "mark:1"), "reasons") is not None

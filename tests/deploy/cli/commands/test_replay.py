@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
+import pytest
 from arq.connections import ArqRedis
 
 from service.store.client import keys
@@ -11,6 +13,7 @@ from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
 )
+from tests.support.wait import wait_until
 
 
 async def test_a_replay_counts_before_it_queues(shop: CliEnvironment, redis: ArqRedis) -> None:
@@ -32,3 +35,26 @@ async def test_a_replay_without_a_selection_is_refused(shop: CliEnvironment) -> 
 
     assert result.code == 1
     assert "say what to replay" in result.err
+
+
+async def test_unknown_customers_are_named_at_once(
+    shop: CliEnvironment, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker has read the first one and got a 404; the second 404, which confirms it, is ten minutes away."""
+    known = shop.haravan.ids()[0]
+    await redis.hset(keys.shop(ORG, "snapshots"), str(known), "x")
+
+    async def worker() -> None:
+        await wait_until(lambda: redis.exists(keys.shop(ORG, "mark:5")))
+        await redis.hset(keys.shop(ORG, "mark:5"), "missing_since_ms", "1")
+
+    answered, result = await asyncio.gather(
+        worker(), shop.tagger("replay", ORG, "--customers", "5", "--wait")
+    )
+    counted = await shop.tagger("replay", ORG, "--customers", f"{known},5", "--dry-run")
+
+    assert answered is None
+    assert result.code == 1
+    assert "Not known here yet: 5." in result.err
+    assert "Haravan does not know these customers (404): 5." in result.err
+    assert "Not known here yet: 5." in counted.err

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import msgspec
@@ -80,10 +79,9 @@ async def test_rules_with_cents_are_read_back_from_their_json(
     document = msgspec.json.decode(shown.out, type=dict[str, msgspec.Raw])
     path.write_bytes(document["rules"])
     again = await shop.tagger("rules", "publish", ORG, str(path))
-    history = json.loads((await shop.tagger("rules", "history", ORG, "--json")).out)
 
     assert again.code == 0, again.err
-    assert history[0]["content"] == history[1]["content"]
+    assert "live already: version 1" in again.out
 
 
 async def test_text_is_printed_as_it_is_and_cannot_control_the_terminal(

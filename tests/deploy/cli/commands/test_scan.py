@@ -66,6 +66,56 @@ async def test_a_reconcile_scans_only_changed_customers(shop: CliEnvironment, re
     assert await redis.keys(keys.shop(ORG, "mark:*")) == [keys.shop(ORG, f"mark:{rich}").encode()]
 
 
+async def test_the_first_backfill_only_reads_and_waits_for_an_approval(
+    new_shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+) -> None:
+    everybody = tmp_path / "everybody.yaml"
+    everybody.write_text(VIP % 0, encoding="utf-8")
+
+    published = await new_shop.tagger("rules", "publish", ORG, str(everybody))
+    early = await new_shop.tagger("shops", "approve", ORG)
+    unread = await new_shop.tagger("doctor", ORG)
+    walked = await new_shop.tagger("backfill", ORG)
+    waiting = await new_shop.tagger("doctor", ORG)
+    listed = await new_shop.tagger("shops", "list")
+    everyone = await new_shop.tagger("replay", ORG, "--everybody")
+    assert await redis.keys(keys.shop(ORG, "mark:*")) == []
+    shown = await new_shop.tagger("shops", "approve", ORG, "--dry-run")
+    approved = await new_shop.tagger("shops", "approve", ORG)
+
+    assert (published.code, "Nothing else is written" in published.out) == (0, True)
+    assert (early.code, "is not complete" in early.err) == (1, True)
+    assert f"tagger backfill {ORG}" in unread.out
+    assert (walked.code, "All 20 customers were read" in walked.out) == (1, True)
+    assert f"Cần duyệt trước khi thực hiện (tagger shops approve {ORG}): hơn 1 khách hàng" in walked.out
+    assert f"tagger shops approve {ORG} --dry-run" in waiting.out
+    assert "waits for an approval" in listed.out
+    assert (everyone.code, "waits for an approval" in everyone.err) == (1, True)
+    assert "Gắn 20 nhãn" in shown.out
+    assert (approved.code, "20 customers to go" in approved.out) == (0, True)
+    assert len(await redis.keys(keys.shop(ORG, "mark:*"))) == 20
+
+
+async def test_the_first_backfill_goes_on_by_itself_within_the_guard(
+    new_shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+) -> None:
+    nobody = tmp_path / "nobody.yaml"
+    nobody.write_text(VIP % 900_000_000_000, encoding="utf-8")
+    await new_shop.tagger("rules", "publish", ORG, str(nobody))
+
+    result = await new_shop.tagger("backfill", ORG)
+    healthy = await new_shop.tagger("shops", "list")
+
+    assert (result.code, "The first look is complete" in result.out) == (0, True), result
+    assert "active" in healthy.out
+
+
+async def test_the_first_backfill_needs_no_rules(new_shop: CliEnvironment) -> None:
+    result = await new_shop.tagger("backfill", ORG)
+
+    assert (result.code, f"tagger rules publish {ORG} FILE" in result.out) == (0, True), result
+
+
 async def test_a_scan_without_rules_is_refused(shop: CliEnvironment) -> None:
     result = await shop.tagger("backfill", ORG)
 

@@ -12,12 +12,13 @@ from typing import Any, Final
 import pytest
 from arq.connections import ArqRedis
 
+from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer, MissingField, MissingReason, encode_snapshot
 from service.settings import read_settings
 from service.store.client import keys
 from service.store.jobs.worker_metrics import Counters
 from service.store.queue.dirty import DirtyEvent, mark_dirty
-from service.store.shops import TOKEN_REJECTED, UNINSTALLED
+from service.store.shops import TOKEN_REJECTED, UNINSTALLED, FirstLook, save_first_look
 from tests.deploy.cli.environment import ORG, CliEnvironment
 from tests.support.sender import Sender
 from tests.support.web_server import app_client
@@ -129,6 +130,19 @@ def at_haravan(change: Callable[[CliEnvironment], object]) -> Callable[[Stage], 
     return make
 
 
+def first_look(state: FirstLook, *, days: int = 0) -> Callable[[Stage], Awaitable[object]]:
+    """A shop whose first look is not complete, with rules that were published some days ago."""
+
+    async def make(stage: Stage) -> None:
+        await save_first_look(stage.redis, OrgId(ORG), state)
+        redis: Any = stage.redis
+        stored = json.loads(await redis.hget(keys.shop(ORG, "versions"), "1"))
+        stored["at_ms"] -= days * DAY_MS
+        await redis.hset(keys.shop(ORG, "versions"), "1", json.dumps(stored))
+
+    return make
+
+
 async def nearly_full(stage: Stage) -> None:
     used = int((await stage.redis.info("memory"))["used_memory"])
     await stage.redis.config_set("maxmemory", used)
@@ -154,11 +168,12 @@ async def sent_without_secret(stage: Stage) -> None:
 
 
 async def waiting_for_long(stage: Stage) -> None:
-    await stage.redis.hset(keys.shop(ORG, "mark:1"), "enqueued_ms", int(time.time() * 1000) - 600_000)
+    redis: Any = stage.redis
+    await redis.hset(keys.shop(ORG, "mark:1"), "enqueued_ms", int(time.time() * 1000) - 600_000)
 
 
 async def over_quota(stage: Stage) -> None:
-    await mark_dirty(stage.redis, ORG, [DirtyEvent("7", identity=b"a" * 16)], lane="live")
+    await mark_dirty(stage.redis, OrgId(ORG), [DirtyEvent("7", identity=b"a" * 16)], lane="live")
     stage.env.setenv("SHOP_MAX_WAITING", "1")
 
 
@@ -178,7 +193,7 @@ async def no_reconcile(stage: Stage) -> None:
 
 
 async def lacking_a_field(stage: Stage) -> None:
-    missing = frozenset({MissingField("total_spent", MissingReason.ABSENT)})
+    missing = (MissingField("total_spent", MissingReason.ABSENT),)
     await stage.store(Customer(id=1, missing=missing), Customer(id=2))
 
 
@@ -233,6 +248,9 @@ TROUBLES: Final = (
     Trouble("shop_uninstalled", "critical", state(paused=UNINSTALLED, paused_by="worker")),
     Trouble("removals_paused", "critical", state(removals_paused="removal_guard")),
     Trouble("shadow_mode", "warning", command("shops", "shadow", ORG)),
+    Trouble("first_look_pending", "warning", first_look("pending"), "set up today"),
+    Trouble("first_look_pending", "critical", first_look("pending", days=2), "forgotten"),
+    Trouble("first_look_waiting", "critical", first_look("waiting")),
     Trouble("rules_missing", "critical", no_rules),
     Trouble("rules_unreadable", "critical", no_document),
     Trouble("rules_of_other_shop", "critical", other_timezone),

@@ -1,4 +1,4 @@
-"""An examination: read what Redis knows, and judge it."""
+"""A diagnosis: read what Redis knows, and judge it."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from service.store.shop_facts import ShopFacts, load_shop_facts
 from service.store.shops import Shop
 
 
-async def examine(context: Context, words: Translator, *, deep: bool = False) -> Report:
-    """Examine the service and every shop. `deep` also reads all snapshots of each shop, about a second for 100,000."""
+async def diagnose(context: Context, words: Translator, *, deep: bool = False) -> Report:
+    """Diagnose the service and every shop. `deep` also reads all snapshots of each shop, about a second for 100,000."""
     orgs = await context.shops.orgs()
-    findings = [*await _examine_service(context, orgs, words)]
+    findings = [*await _diagnose_service(context, orgs, words)]
     for org in orgs:
         try:
-            findings += (await examine_shop(context, org, words, deep=deep)).findings
+            findings += (await diagnose_shop(context, org, words, deep=deep)).findings
         except NotFound:
             continue  # removed meanwhile
     return Report(tuple(findings))
 
 
-async def examine_shop(context: Context, org: OrgId, words: Translator, *, deep: bool = False) -> Report:
-    """Examine one shop. Raises NotFound."""
+async def diagnose_shop(context: Context, org: OrgId, words: Translator, *, deep: bool = False) -> Report:
+    """Diagnose one shop. Raises NotFound."""
     described = await context.shops.describe(org)
     writer = Writer(words, org=org, timezone=described.timezone)
     facts = await load_shop_facts(context.redis, org)
@@ -53,12 +53,12 @@ async def examine_shop(context: Context, org: OrgId, words: Translator, *, deep:
     return Report(tuple(writer.findings))
 
 
-async def examine_service(context: Context, words: Translator) -> Report:
-    """Examine the service without its shops."""
-    return Report(await _examine_service(context, await context.shops.orgs(), words))
+async def diagnose_service(context: Context, words: Translator) -> Report:
+    """Diagnose the service without its shops."""
+    return Report(await _diagnose_service(context, await context.shops.orgs(), words))
 
 
-async def _examine_service(
+async def _diagnose_service(
     context: Context, orgs: tuple[OrgId, ...], words: Translator
 ) -> tuple[Finding, ...]:
     redis: Any = context.redis  # redis-py types its answers as "awaitable or not"

@@ -22,20 +22,22 @@ class Severity(StrEnum):
     CRITICAL = "critical"
 
 
+CONFIRMATIONS: Final = (
+    "alerts",
+    "dead_letters",
+    "queue",
+    "rules",
+    "shop",
+    "store",
+    "subscription",
+    "token",
+    "webhooks",
+    "workers",
+)
 # Each key with the command that repairs it; "" if no command does. The text of a key is `doctor.<key>` in the catalogs,
 # and deploy/RUNBOOK.md describes each key that is not a confirmation.
 COMMANDS: Final[Mapping[str, str]] = {
-    # what is right
-    "alerts": "",
-    "dead_letters": "",
-    "queue": "",
-    "rules": "",
-    "shop": "",
-    "store": "",
-    "subscription": "",
-    "token": "",
-    "webhooks": "",
-    "workers": "",
+    **dict.fromkeys(CONFIRMATIONS, ""),
     # the service
     "alerts_missing": "",
     "clock_skew": "",

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import typer
 from arq.connections import ArqRedis
 
-from service.doctor import COMMANDS
+from deploy.cli.app import app
+from service.doctor import COMMANDS, CONFIRMATIONS
 from service.store.jobs.worker_metrics import Counters
 from tests.deploy.cli.commands.troubles import SECRET, TROUBLES, Stage, Trouble
 from tests.deploy.cli.environment import ORG, CliEnvironment
@@ -26,18 +28,6 @@ FOUND_ELSEWHERE = {
     "store_replica",
     "token_of_other_shop",
     "shops_missing",
-}
-CONFIRMATIONS = {
-    "alerts",
-    "dead_letters",
-    "queue",
-    "rules",
-    "shop",
-    "store",
-    "subscription",
-    "token",
-    "webhooks",
-    "workers",
 }
 
 
@@ -138,4 +128,16 @@ async def test_an_unknown_shop_is_refused(environment: CliEnvironment) -> None:
 def test_every_finding_is_tested() -> None:
     found = {trouble.key for trouble in TROUBLES}
 
-    assert found | FOUND_ELSEWHERE | CONFIRMATIONS == set(COMMANDS)
+    assert found | FOUND_ELSEWHERE | set(CONFIRMATIONS) == set(COMMANDS)
+
+
+@pytest.mark.parametrize("line", sorted({line for line in COMMANDS.values() if line.startswith("tagger ")}))
+def test_every_command_that_repairs_something_exists(line: str) -> None:
+    command: Any = typer.main.get_command(app)
+    for word in line.split()[1:]:
+        if not hasattr(command, "commands"):
+            break
+        command = command.commands[word]
+    options = {option for parameter in command.params for option in parameter.opts}
+    assert not hasattr(command, "commands")
+    assert {word for word in line.split() if word.startswith("--")} <= options

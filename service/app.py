@@ -13,7 +13,7 @@ from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import Route, Router
+from starlette.routing import BaseRoute, Route, Router
 
 from service.alerts import Alerts, apprise_sender
 from service.context import Context
@@ -21,7 +21,7 @@ from service.cpu_pool import CpuPool, InProcess
 from service.ingest import DEADLINE_S, Flush, GroupCommit
 from service.recovery import Recovery, RefusalAlerts, unfit_alert
 from service.runtime import cancel_and_wait
-from service.seeding import seed_shop
+from service.seeding import seed_or_log
 from service.settings import Settings
 from service.store.client import StoreMonitor, connect, keys
 from service.store.encryption import KeyRing
@@ -30,10 +30,11 @@ from service.store.queue import Quota
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 from service.web.access_log import AccessLogMiddleware
-from service.web.authentication import FailureLimiter, TokenAuth
+from service.web.authentication import FailureLimiter, SignInLimiter, TokenAuth
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
 from service.web.ops import routes as ops_routes
+from service.web.pages import routes as page_routes
 from service.web.problems import EXCEPTION_HANDLERS
 from service.web.webhooks import (
     PATH,
@@ -54,7 +55,7 @@ WEBHOOK_PATHS: Final = (PATH, f"{PATH}/")
 class _Part:
     """One half of the web process."""
 
-    routes: list[Route] = field(default_factory=list)
+    routes: list[BaseRoute] = field(default_factory=list)
     lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
 
 
@@ -76,7 +77,8 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
         redis,
         shops,
         alerts,
-        seed=partial(seed_shop, settings, shops),
+        # The rules, too: a worker that has not noticed yet would drain the shop without them, and then it is not blank.
+        seed=partial(seed_or_log, settings, shops, Versions(redis)),
         reload=cache.reload if is_receiver else _nothing,
     )
     monitor = StoreMonitor(redis, settings.durability, on_change=recovery, on_unfit=unfit_alert(alerts))
@@ -180,7 +182,16 @@ def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_
             await pool.stop()
             await alerts.drain()
 
-    return _Part(ops_routes(context, runner, auth, trusted_proxies=settings.trusted_proxies), lifespan)
+    pages = page_routes(
+        context,
+        runner,
+        SignInLimiter(alerts),
+        trusted_proxies=settings.trusted_proxies,
+        is_development=settings.is_development,
+    )
+    return _Part(
+        [*ops_routes(context, runner, auth, trusted_proxies=settings.trusted_proxies), *pages], lifespan
+    )
 
 
 async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:

@@ -57,6 +57,7 @@ class Settings:
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
     retention_days: int = 30  # of delivery records
     metrics_token: str = field(default="", repr=False)
+    is_development: bool = False
     warnings: tuple[str, ...] = ()  # slips in secrets, one text for each; no text shows a value
     shop_max_waiting: int = 100_000  # customers of one shop that wait for a drain
     shop_max_deliveries: int = 1_000_000  # of one shop that are kept
@@ -88,6 +89,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
         metrics_token=reader.token("METRICS_TOKEN", min_length=MIN_TOKEN),
+        is_development=reader.choice("DEVELOPMENT", ("no", "yes")) == "yes",
         shop_max_waiting=reader.number("SHOP_MAX_WAITING", 100_000, 1, 100_000_000),
         shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
     )

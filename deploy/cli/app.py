@@ -23,6 +23,7 @@ from deploy.cli.commands import (
     shops,
     subscription,
     tokens,
+    users,
 )
 from deploy.cli.exit_codes import exit_with
 from deploy.cli.inputs import load_env_file, settings_source
@@ -56,6 +57,7 @@ app.add_typer(rules.app, name="rules", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(tokens.app, name="tokens", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(users.app, name="users", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(audit.app, name="audit", rich_help_panel=INSPECT_AND_REPAIR)
 app.add_typer(keys.app, name="keys", rich_help_panel=SHOPS_AND_RULES)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(deliveries.deliveries)

@@ -21,7 +21,7 @@ from deploy.local import error_console, project_folder
 from service.errors import InvalidSettings, MalformedData
 
 if TYPE_CHECKING:
-    from service.domain.access import Actor
+    from service.domain.access import Actor, Role
     from service.domain.explain import Language
     from service.domain.rules import RuleSet
 
@@ -119,6 +119,17 @@ def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
     if not fields:
         raise UsageError("no field was given: use --set FIELD=VALUE or --file FILE")
     return fields
+
+
+def parse_role(text: str) -> Role:
+    """A role by its name. Raises Refused."""
+    from service.domain.access import Role
+    from service.errors import Refused
+
+    try:
+        return Role(text)
+    except ValueError as exc:
+        raise Refused(f"there is no role {text!r}: use {', '.join(Role)}") from exc
 
 
 def read_secret(label: str, *, from_stdin: bool) -> str:

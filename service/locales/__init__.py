@@ -1,4 +1,7 @@
-"""The texts for people, as gettext catalogs: one .po file for each language, compiled in memory on first use.
+"""The texts for people, as gettext catalogs: .po files for each language, compiled in memory on first use.
+
+`vi.po` and `en.po` have the texts of the domain. Others have names such as `pages.vi.po`; all files of a language become
+one catalog, and no key may be in two of them.
 
 Others call `translator_for`, with a language that `parse_language` accepted.
 """
@@ -35,9 +38,16 @@ def translator_for(language: Language = DEFAULT_LANGUAGE) -> Translator:
 
 @cache
 def catalog_for(language: Language) -> Catalog:
-    """The catalog of a language, as its .po file has it."""
-    source = files(__name__).joinpath(f"{language}.po").read_bytes()
-    return read_po(io.BytesIO(source), locale=language)
+    """The catalog of a language, as its .po files have it. Raises ValueError for a key that two of them have."""
+    catalog = Catalog(locale=language)
+    for source in sorted(files(__name__).iterdir(), key=lambda file: file.name):
+        if source.name == f"{language}.po" or source.name.endswith(f".{language}.po"):
+            for message in read_po(io.BytesIO(source.read_bytes()), locale=language):
+                if message.id and message.id in catalog:
+                    raise ValueError(f"{message.id} of {source.name} is in another catalog, too")
+                if message.id:
+                    catalog[message.id] = message
+    return catalog
 
 
 def parse_language(text: str | None) -> Language:

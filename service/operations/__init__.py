@@ -1,9 +1,10 @@
-"""What people ask for about customers, shops, tokens and keys: replay, claims, exclusions, explanations, personal data.
+"""What people ask for about customers, shops, access and keys: replay, claims, exclusions, explanations, personal data.
 
 The ops API and the command line call these functions, and a worker executes claims. Each change is recorded in the audit
 log."""
 
-from service.operations import claims, exclusions
+from service.operations import access, claims, exclusions
+from service.operations.access import add_token, list_tokens, revoke_token
 from service.operations.claims import Claim
 from service.operations.exclusions import Exclusion
 from service.operations.explain import explain_for_shop
@@ -24,13 +25,13 @@ from service.operations.shops import (
     resume_shop,
     rotate_keys,
 )
-from service.operations.tokens import add_token, list_tokens, revoke_token
 
 __all__ = [
     "Claim",
     "Erasure",
     "Exclusion",
     "Selection",
+    "access",
     "add_shop",
     "add_token",
     "claims",

@@ -17,9 +17,13 @@ import aiohttp
 import pytest
 from arq.connections import ArqRedis
 
+from service.context import Context
+from service.operations import pause_shop, remove_shop
 from service.settings import read_settings
 from service.store.client.connection import connect
+from service.store.rules import Versions
 from service.store.shops import ShopRepository
+from tests.support.actors import LAN
 from tests.support.sender import PATH
 from tests.support.shop import APP_SECRET, ORG, OTHER_ORG, OWN_SECRET, add_shops, web_environ
 from tests.support.valkey import valkey
@@ -148,8 +152,9 @@ async def test_people_can_free_a_store_without_any_memory_left(without_quota: Fu
     await store.redis.config_set("maxmemory", "1mb")
     assert not await store.accepts()
 
-    await store.shops.pause(OTHER_ORG, reason="manual", by="test")
-    await store.shops.remove(ORG, erase=True)
+    context = Context(store.redis, store.shops, Versions(store.redis))
+    await pause_shop(context, OTHER_ORG, reason="manual", by=LAN)
+    await remove_shop(context, ORG, erase=True, by=LAN)
 
     await store.redis.config_set("maxmemory", "1gb")
     await wait_until(store.accepts)

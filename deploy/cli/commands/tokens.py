@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated, Final
 import typer
 
 from deploy.cli.context import AsJson, open_context, parse_org_id, run, server_time_ms
-from deploy.cli.inputs import UNIT_SECONDS, current_actor, parse_time_ms
+from deploy.cli.inputs import UNIT_SECONDS, current_actor, parse_role, parse_time_ms
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.local import console, error_console
 
 if TYPE_CHECKING:
-    from service.domain.access import Role, Token
+    from service.domain.access import Token
     from service.store.access import TokenUse
 
 app = typer.Typer(help="Tokens of the ops API: add, list, revoke.", no_args_is_help=True)
@@ -42,7 +42,7 @@ def add(
             created = await add_token(
                 cli.context,
                 name,
-                _parse_role(role),
+                parse_role(role),
                 shops=frozenset(map(parse_org_id, shop)) if shop else None,
                 expires_ms=_parse_expiry_ms(expires, now_ms=await server_time_ms(cli)),
                 by=current_actor(),
@@ -100,16 +100,6 @@ def revoke(name: Name) -> None:
         console().print(f"Token {name} is revoked.")
 
     run(work())
-
-
-def _parse_role(text: str) -> Role:
-    from service.domain.access import Role
-    from service.errors import Refused
-
-    try:
-        return Role(text)
-    except ValueError as exc:
-        raise Refused(f"there is no role {text!r}: use {', '.join(Role)}") from exc
 
 
 def _parse_expiry_ms(text: str, *, now_ms: int) -> int:

@@ -1,8 +1,9 @@
-"""Access: the tokens of the ops API with their last use.
+"""Access: the tokens of the ops API with their last use, the users of the pages, their sessions and one-time links.
 
-What is stored of a token cannot be turned into the token."""
+What is stored of a token, a password, a session or a link cannot be turned into it."""
 
-from service.store.access import tokens
+from service.store.access import sessions, tokens, users
+from service.store.access.sessions import SessionUse
 from service.store.access.tokens import TokenUse
 
-__all__ = ["TokenUse", "tokens"]
+__all__ = ["SessionUse", "TokenUse", "sessions", "tokens", "users"]

@@ -88,6 +88,10 @@ A key without a lifetime below does not expire.
 
     {service}tokens               hash: name -> token of the ops API (JSON with its SHA-256)
     {service}token_uses           hash: name -> ms of its last use, written at most once a minute
+    {service}users                hash: name -> user of the pages (JSON with the argon2id hash of the password)
+    {service}sessions:{user}      hash: SHA-256 of a session's secret -> session (JSON); 7 days after the last sign-in
+    {service}session_uses:{user}  hash: the same digest -> ms of its last use, written at most once a minute; 7 days
+    {service}sign_in_link:{user}  string: SHA-256 of the user's one-time link; 1 day
 """
 
 from __future__ import annotations

@@ -38,6 +38,6 @@ async def test_a_customer_is_made_changed_tagged_and_deleted(shop: CliEnvironmen
 async def test_personal_data_in_arguments_is_refused(shop: CliEnvironment) -> None:
     result = await shop.tagger("customers", "create", ORG, "--set", "email=a@example.com")
 
-    assert result.code == 1
+    assert result.code == 2
     assert "must not be an argument" in result.err
     assert "a@example.com" not in result.err

@@ -42,4 +42,4 @@ async def test_an_unknown_shop_and_a_wrong_id_are_refused(shop: CliEnvironment) 
     unknown = await shop.tagger("customers", "export", "42", "1")
     wrong = await shop.tagger("customers", "export", ORG, "x")
 
-    assert (unknown.code, wrong.code) == (1, 1)
+    assert (unknown.code, wrong.code) == (1, 2)

@@ -1,0 +1,53 @@
+"""The routes of all pages and of the files that browsers load."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from starlette.middleware import Middleware
+from starlette.routing import BaseRoute, Route
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from service.context import Context
+from service.cpu_pool import CpuRunner
+from service.web.authentication import SignInLimiter
+from service.web.pages import account, design, shops
+from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddleware, mounts
+
+# In the order of the navigation.
+GROUPS: Final[tuple[PageGroup, ...]] = (shops.GROUP, account.GROUP)
+
+
+def routes(
+    context: Context,
+    cpu: CpuRunner,
+    sign_ins: SignInLimiter,
+    *,
+    trusted_proxies: Sequence[str],
+    is_development: bool = False,
+) -> list[BaseRoute]:
+    """The routes of all pages. `trusted_proxies`: see `service.web.ops.routes`. `is_development` adds /design."""
+    groups = (*GROUPS, design.GROUP) if is_development else GROUPS
+    sections = [section for group in groups for section in group.sections]
+    responder = Responder(context, cpu, sign_ins, sections)
+    middleware: Any = [
+        Middleware(ProxyHeadersMiddleware, trusted_hosts=[*trusted_proxies]),
+        Middleware(SecurityMiddleware),
+    ]
+    by_path: dict[str, list[Page]] = {}
+    for group in groups:
+        for page in group.pages:
+            by_path.setdefault(page.path, []).append(page)
+    return [
+        *mounts(),
+        *(
+            Route(
+                path,
+                responder.endpoint(pages),
+                methods=[page.method for page in pages],
+                middleware=middleware,
+            )
+            for path, pages in by_path.items()
+        ),
+    ]

@@ -1,0 +1,66 @@
+// The pages work without this file. It adds: the session's token to htmx's requests, toasts that leave, menus that close,
+// amounts that group their digits, copy buttons, and a word when the server cannot be reached.
+
+const token = () => document.querySelector('meta[name="form-token"]').content;
+
+document.addEventListener('htmx:configRequest', (event) => {
+  event.detail.headers['X-Form-Token'] = token();
+});
+
+// after another sign-in, in another tab, the forms of this tab go on: they need the new session's token
+window.addEventListener('focus', async () => {
+  if (!document.querySelector('[data-session-over]')) return;
+  const answer = await fetch('/session', { headers: { 'HX-Request': 'true' } });
+  if (!answer.ok) return;
+  const fresh = (await answer.text()).trim();
+  document.querySelector('meta[name="form-token"]').content = fresh;
+  for (const field of document.querySelectorAll('input[name="form_token"]')) field.value = fresh;
+  for (const toast of document.querySelectorAll('[data-session-over]')) toast.remove();
+});
+
+const showTemplate = (id) => {
+  const toasts = document.getElementById('toasts');
+  if (!toasts.querySelector(`[data-template="${id}"]`)) {
+    toasts.append(document.getElementById(id).content.cloneNode(true));
+  }
+};
+document.addEventListener('htmx:sendError', () => showTemplate('offline'));
+document.addEventListener('htmx:timeout', () => showTemplate('offline'));
+
+document.addEventListener('click', (event) => {
+  event.target.closest('[data-dismiss]')?.closest('.toast').remove();
+  for (const menu of document.querySelectorAll('details.menu[open]')) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+  const copy = event.target.closest('[data-copy]');
+  if (copy) {
+    const source = document.getElementById(copy.dataset.copy);
+    source.select();
+    navigator.clipboard?.writeText(source.value).then(() => { copy.textContent = copy.dataset.done; });
+  }
+});
+document.addEventListener('keydown', (event) => {
+  if (event.key !== 'Escape') return;
+  const menu = document.querySelector('details.menu[open]');
+  if (!menu) return;
+  menu.open = false;
+  menu.querySelector('summary').focus();
+});
+
+// good news leaves after a while, errors stay until they are closed
+const leave = (toast) => setTimeout(() => toast.matches(':hover, :focus-within') ? leave(toast) : toast.remove(), 6000);
+for (const toast of document.querySelectorAll('.toast[data-leaves]')) leave(toast);
+
+// an amount shows its groups when one leaves the field; what is typed is never changed meanwhile
+document.addEventListener('focusout', (event) => {
+  const field = event.target;
+  if (field.matches?.('[data-money]') && /^[0-9]{4,15}$/.test(field.value.trim())) {
+    field.value = field.value.trim().replace(/\B(?=(\d{3})+$)/g, document.documentElement.lang === 'vi' ? '.' : ',');
+  }
+});
+
+// the server names the element to focus after a swap: HX-Trigger-After-Settle: {"focusOn": "id"}
+document.addEventListener('focusOn', (event) => document.getElementById(event.detail.value)?.focus());
+
+// tables, codes and buttons that only make sense with JavaScript
+for (const element of document.querySelectorAll('[data-needs-script]')) element.hidden = false;

@@ -11,6 +11,7 @@ import typer
 from deploy.cli.context import (
     AsJson,
     CliContext,
+    OrgId,
     missing_scopes,
     open_api,
     open_context,
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable
 
     from service.doctor import Finding, HaravanFacts, Report
-    from service.domain.customers import OrgId
     from service.domain.explain import Translator
     from service.errors import HaravanError
     from service.store.shops import Shop
@@ -37,7 +37,10 @@ SIGNS: Final = {"ok": ("✔", "green"), "warning": ("!", "yellow"), "critical": 
 
 
 def doctor(
-    org: Annotated[str, typer.Argument(metavar="[ORG]", help="Only this shop. Default: all shops.")] = "",
+    org: Annotated[
+        OrgId | None,
+        typer.Argument(metavar="[ORG]", parser=parse_org_id, help="Only this shop. Default: all shops."),
+    ] = None,
     as_json: AsJson = False,
     lang: Lang = "vi",
 ) -> None:
@@ -46,8 +49,7 @@ def doctor(
     from service.locales import translator_for
 
     words = translator_for(lang)
-    shop_org = parse_org_id(org) if org else None
-    report = run(_diagnose(shop_org, words))
+    report = run(_diagnose(org, words))
     if as_json:
         print_json(
             {

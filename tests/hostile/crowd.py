@@ -41,10 +41,14 @@ from tests.support.wait import wait_for_port
 
 OWN: Final = "Khách sỉ"  # a tag that a person gave, which must stay
 RIGHT: Final = frozenset({OWN, "VIP"})
+FIRST_ID: Final = 1_100_000_000
+MAX_CUSTOMERS: Final = 100_000  # of a shop
+PATIENCE_S: Final = 60.0  # a busy machine must not look like a web process that does not answer
 SPENT: Final = 20_000_000
 MAX_ADDED_S: Final = 10.0
 ROOM: Final = 500  # of each shop's quota, beyond the customers of the largest: the flood exceeds it
 RESTART_S: Final = 1.0  # of a worker that died
+FLOOD_PER_S: Final = 100.0  # webhooks of the hostile shop
 POLL_S: Final = 0.1
 
 
@@ -66,12 +70,11 @@ class Crowd:
             )
             for number in range(shops)
         ]
-        for handle in handles:
-            handle.deliveries.timeout_s = (
-                60  # a busy machine must not look like a web process that does not answer
-            )
-            for _ in range(customers if handle is handles[0] else others):
-                handle.create(tags=OWN)
+        for number, handle in enumerate(handles):
+            handle.deliveries.timeout_s = PATIENCE_S
+            first = FIRST_ID + number * MAX_CUSTOMERS  # the odd API tells customers apart by their ids alone
+            for offset in range(customers if number == 0 else others):
+                handle.create(id=first + offset, tags=OWN)
         ids = handles[0].ids()
         step = len(ids) // len(ways)
         return cls(handles, {way: ids[number * step] for number, way in enumerate(ways)})
@@ -129,7 +132,15 @@ async def connect_shops(redis: ArqRedis, crowd: Crowd, api: OddApi) -> None:
         await versions.publish(org, rules, author="test", parent=0)
 
 
-async def play(crowd: Crowd, api: OddApi, url: str, *, hostile: bool, timeout_s: float) -> dict[str, float]:
+async def play(
+    crowd: Crowd,
+    api: OddApi,
+    url: str,
+    *,
+    hostile: bool,
+    timeout_s: float,
+    flood_per_s: float = FLOOD_PER_S,
+) -> dict[str, float]:
     """Let everybody spend, and return when the other customers of each other shop were right."""
     for shop in crowd.shops:
         shop.deliveries.clear()  # of the creations
@@ -139,7 +150,8 @@ async def play(crowd: Crowd, api: OddApi, url: str, *, hostile: bool, timeout_s:
         crowd.spend()
         return await crowd.times_s(timeout_s=timeout_s)
     spoil(api, crowd.victims, first.ids()[1])
-    async with attack(url, first, crowd.shops[-1], crowd.victims.get(ODD_WEBHOOKS)):
+    odd = crowd.victims.get(ODD_WEBHOOKS)
+    async with attack(url, first, crowd.shops[-1], odd, flood_per_s=flood_per_s):
         crowd.spend()
         return await crowd.times_s(timeout_s=timeout_s)
 

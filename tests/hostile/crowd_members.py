@@ -18,7 +18,6 @@ from tests.hostile.odd_api import FOREVER, Answer, Endpoint, OddApi
 
 KILLS_ITS_READER: Final = "a record that kills the process that reads it"
 ODD_WEBHOOKS: Final = "odd webhooks, ten a second"
-FLOOD_PER_S: Final = 100
 TOKEN_LIFE_S: Final = 5.0
 FIRST_FLOODED_ID: Final = 5_000_000_000
 REJECTION: Final = '{"errors": {"base": ["Nguyễn Thị Ánh, 12 Lý Thường Kiệt"]}}'.encode()
@@ -94,11 +93,13 @@ def spoil(api: OddApi, victims: Mapping[str, int], neighbour: int) -> None:
 
 
 @asynccontextmanager
-async def attack(url: str, crowd: ShopHandle, hostile: ShopHandle, victim: int | None) -> AsyncIterator[None]:
+async def attack(
+    url: str, crowd: ShopHandle, hostile: ShopHandle, victim: int | None, *, flood_per_s: float
+) -> AsyncIterator[None]:
     """Inside this block, the hostile shop and, if not None, the customer `victim` of `crowd` send what they can."""
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:
         sender = Sender(session, url)
-        coroutines = [_flood(sender, hostile), _lose_token(hostile)]
+        coroutines = [_flood(sender, hostile, flood_per_s), _lose_token(hostile)]
         if victim is not None:
             coroutines.append(_send_odd_bodies(sender, crowd, victim))
         tasks = [asyncio.create_task(coroutine) for coroutine in coroutines]
@@ -123,14 +124,14 @@ async def _lose_token(hostile: ShopHandle) -> None:
     hostile.replace_token(None)
 
 
-async def _flood(sender: Sender, hostile: ShopHandle) -> None:
+async def _flood(sender: Sender, hostile: ShopHandle, per_s: float) -> None:
     """New customers, until the shop is over its quota and beyond. Every fourth signature is wrong."""
     async with asyncio.TaskGroup() as group:
         for number in itertools.count():
             body = b'{"id": %d}' % (FIRST_FLOODED_ID + number)
             wrong = "A" * 43 + "=" if number % 4 == 3 else None
             group.create_task(sender.send(hostile, body, signature=wrong))
-            await asyncio.sleep(1 / FLOOD_PER_S)
+            await asyncio.sleep(1 / per_s)
 
 
 async def _send_odd_bodies(sender: Sender, shop: ShopHandle, victim: int) -> None:

@@ -174,5 +174,7 @@ async def odd_api(sandbox_url: str) -> AsyncIterator[OddApi]:
         api = OddApi(sandbox_url, session)
         server = await asyncio.start_server(api.serve, "127.0.0.1", 0, limit=1_000_000)
         api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield api
-        server.close()
+        try:
+            yield api
+        finally:
+            server.close()

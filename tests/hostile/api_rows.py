@@ -160,7 +160,7 @@ def _for_ever(endpoint: Endpoint, name: str, answer: Answer, expected: str) -> R
     return Row(f"{endpoint}: always {name}", endpoint, (answer,), expected, times=FOREVER)
 
 
-def _record(**fields: object) -> bytes:
+def record_bytes(**fields: object) -> bytes:
     """A customer who is due for the tag, with these fields. Values that are bytes stand as they are."""
     known: dict[str, object] = {"id": b"{V}", "total_spent": 20_000_000.0, "tags": "Khách sỉ"}
     pairs = [
@@ -176,43 +176,43 @@ MARKS: Final = "e" + "\u0300\u0316" * 30_000
 # one field of one record is odd: what a read of it leads to
 FIELDS: Final[dict[str, tuple[bytes, str]]] = {
     "null": (b"null", UNREAD), "a number": (b"7", UNREAD), "a list": (b"[]", UNREAD), "a text": (b'"x"', UNREAD),
-    "without an id": (_record(id=...), UNREAD), "with id null": (_record(id=None), UNREAD),
-    "with id true": (_record(id=True), UNREAD), "with id 0": (_record(id=0), UNREAD),
-    "with a negative id": (_record(id=-7), UNREAD), "with an id of 40 digits": (_record(id=b"9" * 40), UNREAD),
-    "with a list as id": (_record(id=[7]), UNREAD), "of somebody else": (_record(id=b"{N}"), UNREAD),
-    "of nobody": (_record(id=7), UNREAD),
-    "with its id as text": (_record(id=b'"{V}"'), RIGHT),
-    "with its id twice": (_record(id=b'{V}, "id": {V}'), RIGHT),
-    "with total_spent twice": (_record(total_spent=b'5, "total_spent": 20000000.0'), RIGHT),
-    "with unknown fields": (_record(x={"y": [1, None]}), RIGHT),
-    "with a name of 60,000 marks": (_record(first_name=MARKS), RIGHT),
-    "with half a character": (_record(first_name=b'"\\ud83d"'), RIGHT),
-    "with a control character": (_record(note=b'"a\x01b"'), RIGHT),
-    "with NaN in another field": (_record(gender=b"NaN"), RIGHT),
-    "with 5,000 digits in another field": (_record(orders_count=b"9" * 5_000), RIGHT),
-    "with 1e1000000 in another field": (_record(orders_count=b"1e1000000"), RIGHT),
-    "with a birthday that is none": (_record(birthday="1990-02-29"), RIGHT),
-    "with a list as a name": (_record(first_name=["a"]), RIGHT),
-    "with 1,000 addresses": (_record(addresses=[{"city": "x"}] * 1_000), RIGHT),
-    "with money as text": (_record(total_spent="20000000.0000"), RIGHT),
-    "with money in exponents": (_record(total_spent=b"2e7"), RIGHT),
-    "without money": (_record(total_spent=...), LEFT), "with money null": (_record(total_spent=None), LEFT),
-    "with money 1e1000000": (_record(total_spent="1e1000000"), LEFT),
-    "with money as a huge number": (_record(total_spent=b"1e1000000"), LEFT),
-    "with money of 5,000 digits": (_record(total_spent=b"9" * 5_000), LEFT),
-    "with money in dots": (_record(total_spent="20.000.000"), LEFT), "with money true": (_record(total_spent=True), LEFT),
-    "with a list as money": (_record(total_spent=[]), LEFT), "with NaN money": (_record(total_spent=b"NaN"), LEFT),
-    "with infinite money": (_record(total_spent=b"Infinity"), LEFT),
-    "with every field null": (_record(total_spent=None, tags=None, email=None, created_at=None, state=None), LEFT),
-    "without tags": (_record(tags=...), NO_TAGS), "with a list of tags": (_record(tags=["Kh\u00e1ch s\u1ec9"]), NO_TAGS),
-    "with a number as tags": (_record(tags=5), NO_TAGS), "with a tag of 60,000 marks": (_record(tags=MARKS), NO_TAGS),
-    "with 5,000 tags": (_record(tags=",".join(f"t{number}" for number in range(5_000))), WAITS),
+    "without an id": (record_bytes(id=...), UNREAD), "with id null": (record_bytes(id=None), UNREAD),
+    "with id true": (record_bytes(id=True), UNREAD), "with id 0": (record_bytes(id=0), UNREAD),
+    "with a negative id": (record_bytes(id=-7), UNREAD), "with an id of 40 digits": (record_bytes(id=b"9" * 40), UNREAD),
+    "with a list as id": (record_bytes(id=[7]), UNREAD), "of somebody else": (record_bytes(id=b"{N}"), UNREAD),
+    "of nobody": (record_bytes(id=7), UNREAD),
+    "with its id as text": (record_bytes(id=b'"{V}"'), RIGHT),
+    "with its id twice": (record_bytes(id=b'{V}, "id": {V}'), RIGHT),
+    "with total_spent twice": (record_bytes(total_spent=b'5, "total_spent": 20000000.0'), RIGHT),
+    "with unknown fields": (record_bytes(x={"y": [1, None]}), RIGHT),
+    "with a name of 60,000 marks": (record_bytes(first_name=MARKS), RIGHT),
+    "with half a character": (record_bytes(first_name=b'"\\ud83d"'), RIGHT),
+    "with a control character": (record_bytes(note=b'"a\x01b"'), RIGHT),
+    "with NaN in another field": (record_bytes(gender=b"NaN"), RIGHT),
+    "with 5,000 digits in another field": (record_bytes(orders_count=b"9" * 5_000), RIGHT),
+    "with 1e1000000 in another field": (record_bytes(orders_count=b"1e1000000"), RIGHT),
+    "with a birthday that is none": (record_bytes(birthday="1990-02-29"), RIGHT),
+    "with a list as a name": (record_bytes(first_name=["a"]), RIGHT),
+    "with 1,000 addresses": (record_bytes(addresses=[{"city": "x"}] * 1_000), RIGHT),
+    "with money as text": (record_bytes(total_spent="20000000.0000"), RIGHT),
+    "with money in exponents": (record_bytes(total_spent=b"2e7"), RIGHT),
+    "without money": (record_bytes(total_spent=...), LEFT), "with money null": (record_bytes(total_spent=None), LEFT),
+    "with money 1e1000000": (record_bytes(total_spent="1e1000000"), LEFT),
+    "with money as a huge number": (record_bytes(total_spent=b"1e1000000"), LEFT),
+    "with money of 5,000 digits": (record_bytes(total_spent=b"9" * 5_000), LEFT),
+    "with money in dots": (record_bytes(total_spent="20.000.000"), LEFT), "with money true": (record_bytes(total_spent=True), LEFT),
+    "with a list as money": (record_bytes(total_spent=[]), LEFT), "with NaN money": (record_bytes(total_spent=b"NaN"), LEFT),
+    "with infinite money": (record_bytes(total_spent=b"Infinity"), LEFT),
+    "with every field null": (record_bytes(total_spent=None, tags=None, email=None, created_at=None, state=None), LEFT),
+    "without tags": (record_bytes(tags=...), NO_TAGS), "with a list of tags": (record_bytes(tags=["Kh\u00e1ch s\u1ec9"]), NO_TAGS),
+    "with a number as tags": (record_bytes(tags=5), NO_TAGS), "with a tag of 60,000 marks": (record_bytes(tags=MARKS), NO_TAGS),
+    "with 5,000 tags": (record_bytes(tags=",".join(f"t{number}" for number in range(5_000))), WAITS),
 }  # fmt: skip
 
 
 def _records() -> Iterator[Row]:
     """The odd records in a list, beside a good one, and alone."""
-    neighbour = _record(id=b"{N}")
+    neighbour = record_bytes(id=b"{N}")
     for name, (record, expected) in FIELDS.items():
         in_list = RIGHT if expected == UNREAD else expected  # who is not in a list is read alone
         body = b'{"customers": [' + record + b", " + neighbour + b"]}"
@@ -222,7 +222,7 @@ def _records() -> Iterator[Row]:
 
 
 def _lists() -> Iterator[Row]:
-    good, neighbour = _record(), _record(id=b"{N}")
+    good, neighbour = record_bytes(), record_bytes(id=b"{N}")
     bodies = {
         "null as customers": (b'{"customers": null}', RETRIED),
         "an object as customers": (b'{"customers": {}}', RETRIED),
@@ -237,7 +237,7 @@ def _lists() -> Iterator[Row]:
         "customers twice": (b'{"customers": [], "customers": [' + good + b", " + neighbour + b"]}", RIGHT),
         "a byte order mark": (b"\xef\xbb\xbf{GOOD}", RIGHT),
         "1,000 nulls": (b'{"customers": [' + b"null, " * 1_000 + b"null]}", RIGHT),
-        "a record of 9 MiB": (b'{"customers": [' + _record(note="x" * 9 * 2**20) + b"]}", RIGHT),
+        "a record of 9 MiB": (b'{"customers": [' + record_bytes(note="x" * 9 * 2**20) + b"]}", RIGHT),
     }
     for name, (body, expected) in bodies.items():
         yield Row(f"list: {name}", "list", (Answer(body),), expected)
@@ -285,16 +285,16 @@ def _updates() -> Iterator[Row]:
     yield from _statuses("update", WAITS, 404)
     yield from _rate_limits("update", every=4)
     for name, record, expected in (
-        ("somebody else's record with the right tags", _record(id=b"{N}", tags="Khách sỉ,VIP"), RETRIED),
-        ("a record without tags", _record(tags=...), RETRIED),
-        ("a record with the old tags", _record(), WAITS),
+        ("somebody else's record with the right tags", record_bytes(id=b"{N}", tags="Khách sỉ,VIP"), RETRIED),
+        ("a record without tags", record_bytes(tags=...), RETRIED),
+        ("a record with the old tags", record_bytes(), WAITS),
     ):
         yield Row(f"update: {name}", "update", (Answer(b'{"customer": ' + record + b"}"),), expected)
 
 
 def _lasting() -> Iterator[Row]:
     """Answers that stay: every customer gets an end, and the others their tags."""
-    html, denied, other = Answer(b"<html>", headers=HTML), Answer(b"{}", 403), _record(id=b"{N}")
+    html, denied, other = Answer(b"<html>", headers=HTML), Answer(b"{}", 403), record_bytes(id=b"{N}")
     rejected = Answer(b'{"errors": {"base": ["no"]}}', 422)
     yield _for_ever("list", "HTML", html, RIGHT)
     yield _for_ever("list", "a gzip bomb", BROKEN["a gzip bomb"], RIGHT)

@@ -19,7 +19,7 @@ from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.settings import read_settings
-from service.store.client import connect
+from service.store.client import connect, keys
 from service.store.history.deliveries import Delivery, list_deliveries
 from tests.support.http_client import webhook
 from tests.support.shop import ORG, OTHER_ORG, add_shops, web_environ
@@ -122,6 +122,11 @@ class Edge:
         """The newest record of a delivery of the shop."""
         page = await list_deliveries(self.redis, OrgId(org), limit=1)
         return page.deliveries[0] if page.deliveries else None
+
+    async def forget_deliveries(self, org: str = ORG) -> None:
+        """The shop's next delivery is no repeat, whatever its body."""
+        async for key in self.redis.scan_iter(match=keys.shop(OrgId(org), "delivery_ids:*")):
+            await self.redis.delete(key)
 
     async def harmed(self) -> list[str]:
         """Who noticed: another customer, another shop, or an acknowledgement. Asked after a row's request."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import aiohttp
+import msgspec
 
 Endpoint = Literal["list", "get", "count", "add", "remove", "update"]
 FOREVER: Final = 10_000
@@ -23,6 +24,10 @@ _ENDPOINTS: Final[tuple[tuple[Endpoint, str, re.Pattern[str]], ...]] = (
     ("remove", "DELETE", re.compile(r"/\w+/customers/\d+/tags\.json")),
     ("update", "PUT", re.compile(r"/\w+/customers/\d+\.json")),
 )
+
+
+class _Id(msgspec.Struct):
+    id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +77,16 @@ class Oddity:
 
 @dataclass(slots=True)
 class OddApi:
-    """The proxy. A customer whose single read is odd is not in lists meanwhile, so that it is read alone."""
+    """The proxy. A customer whose single read is odd is not in lists meanwhile, so that it is read alone.
+
+    In every answer to a read, the record of a customer in `records` is replaced by these bytes.
+    """
 
     sandbox_url: str
     session: aiohttp.ClientSession
     url: str = ""
     oddities: list[Oddity] = field(default_factory=list)
+    records: dict[int, bytes] = field(default_factory=dict)
 
     def answer(self, endpoint: Endpoint, victim: int, neighbour: int, answer: Answer, times: int) -> None:
         """Answer the next calls so."""
@@ -131,7 +140,19 @@ class OddApi:
         async with self.session.request(
             method, self.sandbox_url + target, data=body or None, headers=sent
         ) as response:
-            return response.status, await response.read()
+            answer = await response.read()
+        return response.status, self._with_odd_records(answer) if method == "GET" else answer
+
+    def _with_odd_records(self, answer: bytes) -> bytes:
+        known = [number for number in self.records if b'"id":%d,' % number in answer]
+        if not known:
+            return answer
+        envelope = msgspec.json.decode(answer, type=dict[str, msgspec.Raw])
+        if "customer" in envelope:
+            return msgspec.json.encode({"customer": msgspec.Raw(self.records[known[0]])})
+        listed = msgspec.json.decode(envelope["customers"], type=list[msgspec.Raw])
+        odd = [self.records.get(msgspec.json.decode(record, type=_Id).id, record) for record in listed]
+        return msgspec.json.encode({"customers": [msgspec.Raw(record) for record in odd]})
 
 
 async def _send(writer: asyncio.StreamWriter, answer: Answer, content: bytes) -> None:
@@ -153,5 +174,7 @@ async def odd_api(sandbox_url: str) -> AsyncIterator[OddApi]:
         api = OddApi(sandbox_url, session)
         server = await asyncio.start_server(api.serve, "127.0.0.1", 0, limit=1_000_000)
         api.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        yield api
-        server.close()
+        try:
+            yield api
+        finally:
+            server.close()

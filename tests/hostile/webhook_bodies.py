@@ -248,6 +248,7 @@ ROWS: Final = (*json_rows(), *id_rows(), *envelope_rows(), *field_rows(), *compr
 
 async def run(edge: Edge, row: Row) -> Verdict:
     """Send the row's body, then a webhook of another customer and one of another shop."""
+    await edge.forget_deliveries()  # two rows may have the same body
     before = await edge.last_delivery()
     started_s = perf_counter()
     answers = await edge.deliver(row.body, topic=row.topic)

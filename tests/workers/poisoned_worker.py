@@ -1,6 +1,7 @@
 """A process that dies whenever it reads one customer's record: `python -m tests.workers.poisoned_worker CUSTOMER …`.
 
-The rest of the command line is `worker` for a worker process, or the arguments of `tagger`.
+The rest of the command line is `worker` for a worker process, `bench-worker` for that of the benchmarks, or the
+arguments of `tagger`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ from service.domain.customers.records import parse_record
 EXIT_CODE: Final = 7
 
 
-def _die_at(customer: int) -> None:
+def die_at(customer: int) -> None:
+    """Kill this process when it reads the customer's record."""
+
     def parse(raw: Any) -> Any:
         record = parse_record(raw)
         if record.customer.id == customer:
@@ -28,11 +31,18 @@ def _die_at(customer: int) -> None:
 def main() -> None:
     """Run the program."""
     _, customer, program, *arguments = sys.argv
-    _die_at(int(customer))
+    die_at(int(customer))
     if program == "worker":
         from workers.__main__ import main as run_worker
 
         sys.exit(run_worker())
+    if program == "bench-worker":
+        import uvloop
+
+        from tests.bench.worker import run as run_bench_worker
+
+        uvloop.run(run_bench_worker())
+        return
     from deploy.cli.app import run_command
 
     run_command([program, *arguments])

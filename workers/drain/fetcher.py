@@ -33,7 +33,7 @@ class Fetched:
     successful_calls: int = 0
     wait_s: float | None = None  # until the rate limit has room for the rest
     stop: HaravanError | None = None  # a failure of the whole shop ended the fetch
-    mismatched: bool = False  # a list had a customer that was not requested
+    mismatched: bool = False  # most customers of a list were not requested
 
     def add_failure(self, customers: Iterable[CustomerId], exc: HaravanError) -> None:
         """Record the failure of a call. Raises it if it concerns the whole shop."""

@@ -48,7 +48,7 @@ async def test_a_list_that_does_not_match_the_request_gives_no_customer_a_wrong_
 
     assert [stage.haravan.tags(customer) for customer in (*tagged, *untagged)] == [{"VIP"}] * 4 + [set()] * 4
     assert [customer for customer in (*tagged, *untagged) if await stage.is_marked(customer)] == []
-    assert bool(await stage.state("single_reads_until")) == (mode in ("ignored", "extra"))
+    assert bool(await stage.state("single_reads_until")) == (mode == "ignored")
 
 
 async def test_a_stale_record_of_a_list_is_read_again_before_the_decision(stage: Stage) -> None:

@@ -109,6 +109,15 @@ async def list_for_customer(redis: RedisClient, org: OrgId, customer: CustomerId
     return [_to_row(*entries[0]) for entries in reversed(replies) if entries]
 
 
+async def list_newest(
+    redis: RedisClient, org: OrgId, *, limit: int, before: str = "", after: str = "", since_ms: int = 0
+) -> list[LedgerRow]:
+    """The newest entries first: those before the id `before`, after the id `after`, and not older than `since_ms`."""
+    newest, oldest = f"({before}" if before else "+", f"({after}" if after else str(since_ms)
+    entries = await redis.xrevrange(keys.shop(org, "ledger"), newest, oldest, count=limit)
+    return [_to_row(*entry) for entry in entries]
+
+
 async def all_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[LedgerRow]:
     """Every entry of a customer, oldest first, also those that its index has dropped. Reads the whole ledger in pages."""
     return [row async for row in iterate(redis, org, page_size=SCAN_PAGE_SIZE, of=customer)]

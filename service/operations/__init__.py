@@ -8,7 +8,7 @@ from service.operations.access import add_token, list_tokens, revoke_token
 from service.operations.claims import Claim
 from service.operations.exclusions import Exclusion
 from service.operations.explain import Explained, explain_for_shop
-from service.operations.explain_text import format_cause, format_dead_letter, format_values
+from service.operations.explain_text import format_cause, format_dead_letter, format_values, outcome_text
 from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
 from service.operations.replay import (
     Selection,
@@ -47,6 +47,7 @@ __all__ = [
     "format_dead_letter",
     "format_values",
     "list_tokens",
+    "outcome_text",
     "pause_shop",
     "remove_shop",
     "replace_token",

@@ -38,7 +38,7 @@ def format_deliveries(
     """Each delivery with its outcome."""
     return [
         f"{_format_time(explanation, delivery.at_ms, words)} {delivery.topic}: "
-        + _translate(f"outcome.{delivery.outcome}", delivery.outcome, words)
+        + outcome_text(delivery.outcome, words=words)
         for delivery in deliveries
     ]
 
@@ -47,6 +47,13 @@ def format_cause(cause: str, *, words: Translator) -> str:
     """Why a customer was queued, in words: `delivery`, `replay:R1`, …"""
     kind, _, run = cause.partition(":")
     return words(f"cause.{kind}", run=run) if words.has(f"cause.{kind}") else cause
+
+
+def outcome_text(outcome: str, *, words: Translator) -> str:
+    """What followed from a webhook, in words: `marked`, `echo`, `ignored:reason`."""
+    kind, _, reason = outcome.partition(":")
+    key = f"outcome.{kind}.{reason}" if reason else f"outcome.{kind}"
+    return _translate(key, outcome, words)
 
 
 def _format_row(explanation: CustomerExplanation, row: LedgerRow, words: Translator) -> str:

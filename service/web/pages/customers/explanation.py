@@ -33,7 +33,14 @@ from service.domain.explain import (
 )
 from service.domain.rules import FIELDS, FieldType
 from service.locales import translator_for
-from service.operations import Explained, explain_for_shop, format_cause, format_dead_letter, format_values
+from service.operations import (
+    Explained,
+    explain_for_shop,
+    format_cause,
+    format_dead_letter,
+    format_values,
+    outcome_text,
+)
 from service.operations.search import full_name
 from service.web.pages.customers.masking import mask_email, mask_name, mask_phone
 
@@ -158,7 +165,7 @@ def to_page(explained: Explained, *, t: Translator, personal: bool) -> CustomerP
         cards=tuple(_cards(explanation, t)),
         events=tuple(_events(explained, t)),
         arrivals=tuple(
-            Arrival(each.at_ms, each.topic, outcome_text(each.outcome, t))
+            Arrival(each.at_ms, each.topic, outcome_text(each.outcome, words=t))
             for each in explained.deliveries[:MAX_DELIVERIES]
         ),
         version=explanation.input.version,
@@ -169,15 +176,6 @@ def to_page(explained: Explained, *, t: Translator, personal: bool) -> CustomerP
 def anchor_of(tag: str) -> str:
     """The id of a tag's card, and the fragment of links to it: an id has no blanks."""
     return f"tag={quote(fold(tag), safe='')}"
-
-
-def outcome_text(outcome: str, t: Translator) -> str:
-    """What followed from a webhook, in words."""
-    kind, _, reason = outcome.partition(":")
-    for key in (f"outcome.{outcome}", f"outcome.{kind}"):
-        if t.has(key):
-            return t(key, reason=reason)
-    return outcome
 
 
 def _facts(explanation: CustomerExplanation, t: Translator, *, personal: bool) -> Iterator[tuple[str, str]]:
@@ -240,7 +238,7 @@ def _rule_card(
         anchors=anchors,
         tag=rule.rule.tag,
         has_tag=has_tag,
-        status=describe_status(rule, translator=t),
+        status=_sentence(describe_status(rule, translator=t)),
         lines=tuple(trace_outline(rule.trace, translator=t, currency=currency)),
         levels=(),
         notes=tuple(removed_by_others(explanation, [rule.rule.key], translator=t)),
@@ -258,13 +256,17 @@ def _tier_card(
         anchors=anchors,
         tag="",
         has_tag=tier.current is not None,
-        status=describe_tier(tier, translator=t),
+        status=_sentence(describe_tier(tier, translator=t)),
         lines=(),
         levels=tuple(_levels(explanation, tier, t)),
         notes=tuple(removed_by_others(explanation, tier.tier.level_by_tag, translator=t)),
         scheduled=describe_scheduled(tier.scheduled, translator=t),
         is_excluded=tier.is_excluded,
     )
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}"
 
 
 def _levels(explanation: CustomerExplanation, tier: TierExplanation, t: Translator) -> Iterator[Level]:

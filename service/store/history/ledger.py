@@ -110,10 +110,18 @@ async def list_for_customer(redis: RedisClient, org: OrgId, customer: CustomerId
 
 
 async def list_newest(
-    redis: RedisClient, org: OrgId, *, limit: int, before: str = "", after: str = "", since_ms: int = 0
+    redis: RedisClient,
+    org: OrgId,
+    *,
+    limit: int,
+    before: str = "",
+    after: str = "",
+    since_ms: int = 0,
+    until_ms: int | None = None,
 ) -> list[LedgerRow]:
-    """The newest entries first: those before the id `before`, after the id `after`, and not older than `since_ms`."""
-    newest, oldest = f"({before}" if before else "+", f"({after}" if after else str(since_ms)
+    """The newest entries of a span first: those before the id `before`, and after the id `after`."""
+    newest = f"({before}" if before else "+" if until_ms is None else str(until_ms)
+    oldest = f"({after}" if after else str(since_ms)
     entries = await redis.xrevrange(keys.shop(org, "ledger"), newest, oldest, count=limit)
     return [_to_row(*entry) for entry in entries]
 

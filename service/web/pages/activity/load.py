@@ -49,7 +49,6 @@ class Column:
     up: int
     down: int
     text: str
-    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +169,6 @@ def _column(day: int, counts: DayCounts, *, x: int, width: int, scale: float, t:
         up=_length(added, scale),
         down=_length(removed, scale),
         text=f"{name}: +{t.number(added)} −{t.number(removed)}",
-        label=t.anniversary(day) if date.fromordinal(day).weekday() == 0 else "",
     )
 
 

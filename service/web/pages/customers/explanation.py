@@ -5,15 +5,15 @@ It is built in the CPU pool, so it has plain data only.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from typing import Final
 from urllib.parse import quote
 
 from service.context import Context
-from service.domain.customers import Customer, CustomerId, OrgId, fold
-from service.domain.engine import fact_value
+from service.domain.customers import CustomerId, OrgId, fold
+from service.domain.engine import build_facts, fact_value
 from service.domain.explain import (
     CustomerExplanation,
     Language,
@@ -180,7 +180,8 @@ def anchor_of(tag: str) -> str:
 
 def _facts(explanation: CustomerExplanation, t: Translator, *, personal: bool) -> Iterator[tuple[str, str]]:
     compiled, customer = explanation.rule_set, explanation.input.customer
-    facts, missing = compiled.build_facts(customer, explanation.input.today), _missing(customer)
+    facts = build_facts(customer, explanation.input.today, calendar=compiled.calendar)
+    missing = {key: str(reason) for key, reason in customer.missing}
     for name, field in FIELDS.items():
         if field.is_personal or field.type is FieldType.TAGS:
             continue
@@ -195,10 +196,6 @@ def _facts(explanation: CustomerExplanation, t: Translator, *, personal: bool) -
         )
         if reason or value is not None:
             yield t(f"field.{name}"), text
-
-
-def _missing(customer: Customer) -> Mapping[str, str]:
-    return {key: str(reason) for key, reason in customer.missing}
 
 
 def _chip(explanation: CustomerExplanation, tag: TagExplanation, t: Translator) -> Chip:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from service.domain.access import Role
@@ -40,6 +40,7 @@ class SearchPage:
     searched: int = 0
     has_more: bool = False
     recent: tuple[LedgerRow, ...] = ()
+    unknown: CustomerId | None = None  # the text may be an id that was never read, or a phone number
 
 
 async def show_search(visit: Visit) -> View | Redirect:
@@ -65,16 +66,15 @@ async def find_customer(visit: Visit) -> View | Redirect:
         error = visit.t("customers.search.length", least=search.MIN_TEXT, most=MAX_TEXT)
         return _view(visit, shop, SearchPage(_path(shop), text[:MAX_TEXT], personal, error), status=422)
     found = await visit.cpu.run(search.find_customers, shop.org, text, personal=personal)
-    if customer is not None and not found.customers:
-        return Redirect(f"{_path(shop)}/{customer}")  # the page says that it was never read, and what to do
     rows = tuple(_row(each, personal=personal) for each in found.customers)
-    return _view(
-        visit, shop, SearchPage(_path(shop), text, personal, "", rows, found.searched, found.has_more)
-    )
+    model = SearchPage(_path(shop), text, personal, "", rows, found.searched, found.has_more)
+    return _view(visit, shop, replace(model, unknown=customer))
 
 
 def parse_id(text: str) -> CustomerId | None:
-    """The id in a text such as `#1037889951`, or None."""
+    """The id in a text such as `#1037889951`, or None. A phone number begins with 0 and is none."""
+    if text.startswith("0"):
+        return None
     try:
         return parse_customer_id(text.removeprefix("#"))
     except MalformedData:

@@ -1,7 +1,7 @@
 """Finds customers by what is stored of them: names, tags, and e-mail and phone where live rules read them.
 
-Haravan is not asked. A search opens the sealed part of every snapshot: about a second for 100,000 customers, so it belongs
-into the CPU pool.
+Haravan is not asked. A search opens the sealed part of every snapshot: about 3 s for 100,000 customers, so it belongs into
+the CPU pool.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ MAX_FOUND: Final = 50
 MIN_TEXT: Final = 2  # characters
 MIN_DIGITS: Final = 6  # of a part of a phone number
 _DIGITS: Final = re.compile("[0-9 .+-]+")
+_DIACRITICS: Final = re.compile("[\u0300-\u036f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,15 @@ def full_name(customer: Customer, language: Language = "vi") -> str:
 
 def without_diacritics(text: str) -> str:
     """Lower case without diacritics: people type `le dung` for Lê Dũng."""
-    decomposed = unicodedata.normalize("NFD", text.lower().replace("đ", "d"))
-    return " ".join("".join(char for char in decomposed if not unicodedata.combining(char)).split())
+    text = text.lower()
+    if not text.isascii():
+        text = _DIACRITICS.sub("", unicodedata.normalize("NFD", text.replace("đ", "d")))
+    return " ".join(text.split())
 
 
 def _matches(customer: Customer, plain: str, digits: str) -> bool:
-    texts = (full_name(customer), full_name(customer, "en"), customer.email or "")
-    return any(plain in without_diacritics(text) for text in texts) or bool(
+    last, first, email = customer.last_name or "", customer.first_name or "", customer.email or ""
+    return (bool(plain) and plain in without_diacritics(f"{last} {first} {last} {email}")) or bool(
         digits and digits in _digits(customer.phone or "")
     )
 

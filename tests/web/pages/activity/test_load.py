@@ -57,8 +57,7 @@ async def test_too_many_changes_leave_out_the_days_that_were_not_read_completely
     monkeypatch.setattr("service.web.pages.activity.load.BATCH", 2)
     monkeypatch.setattr("service.web.pages.activity.load.MAX_READ", 4)
     midnight = day_ms(TODAY, ZONE)
-    for number in range(3):
-        await add_entry(redis, 1, "+VIP", at_ms=midnight - 3 + number)
+    for number in range(-3, 3):
         await add_entry(redis, 1, "+VIP", at_ms=midnight + number)
 
     picture = draw_days(await counts(redis, shops), today=TODAY, t=translator_for("vi"))

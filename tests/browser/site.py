@@ -36,12 +36,12 @@ class Site:
 
 @dataclass(slots=True)
 class Visit:
-    """A page of the browser with what it complained about."""
+    """A page of the browser with the errors and warnings that it reports."""
 
     site: Site
     page: Page
     language: str
-    complaints: list[str] = field(default_factory=list)
+    findings: list[str] = field(default_factory=list)
 
     def go(self, path: str) -> None:
         """Visit a page."""
@@ -73,7 +73,7 @@ def visiting(
     scripts: bool = True,
     scheme: Scheme = "light",
 ) -> Iterator[Visit]:
-    """A browser of somebody else: nothing is kept from earlier tests. At the end nothing may be complained about."""
+    """A browser of somebody else: nothing is kept from earlier tests. At the end nothing may have been reported."""
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -86,12 +86,12 @@ def visiting(
     expect.set_options(timeout=TIMEOUT_MS)
     visit = Visit(site, context.new_page(), language)
     context.on("console", lambda message: _collect(visit, message.type, message.text))
-    context.on("weberror", lambda error: visit.complaints.append(str(error.error)))
+    context.on("weberror", lambda error: visit.findings.append(str(error.error)))
     try:
         if language != "vi":
             visit.go(f"/login?lang={language}")
         yield visit
-        assert visit.complaints == []
+        assert visit.findings == []
     finally:
         context.close()
 
@@ -99,4 +99,4 @@ def visiting(
 def _collect(visit: Visit, kind: str, text: str) -> None:
     is_status = text.startswith("Failed to load resource") and any(each in text for each in EXPECTED_STATUSES)
     if kind in ("error", "warning") and not is_status:
-        visit.complaints.append(text)
+        visit.findings.append(text)

@@ -52,3 +52,11 @@ def test_every_page_fits_at_twice_the_size(browser: Browser, site: Site, path: s
         visit.go(path)
 
         assert visit.overflow() <= 0
+
+
+def test_axe_would_find_one(browser: Browser, site: Site) -> None:
+    with visiting(browser, site) as visit:
+        visit.go("/login")
+        visit.page.evaluate("document.querySelector('label').remove()")
+
+        assert any("label" in violation for violation in violations(visit.page))

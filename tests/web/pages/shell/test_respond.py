@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx2
 import pytest
+import structlog
 from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
@@ -135,7 +136,7 @@ async def test_the_log_names_user_and_page_and_no_address(
     client: httpx2.AsyncClient, redis: ArqRedis
 ) -> None:
     visitor = await visit_as(client, redis, Role.VIEWER, name="lan")
-    with capture_logs(processors=[_merge]) as logs:
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
         await visitor.get("/shops")
 
     [line] = [line for line in logs if line["event"] == "http_request"]
@@ -143,7 +144,16 @@ async def test_the_log_names_user_and_page_and_no_address(
     assert "@" not in str(line)
 
 
-def _merge(logger: object, name: str, event: dict[str, object]) -> dict[str, object]:
-    import structlog
+async def test_a_path_that_does_not_exist_is_a_page_for_browsers_and_a_problem_for_programs(
+    owner: Visitor,
+) -> None:
+    browser = await owner.get("/no/such/page", Accept="text/html,*/*")
+    nobody = await owner.client.get(f"{BASE_URL}/typo", headers={"Accept": "text/html"})
+    programs = [await owner.get("/no/such/page"), await owner.get("/ops/v1/typo", Accept="text/html")]
 
-    return dict(structlog.contextvars.merge_contextvars(logger, name, event))
+    assert (browser.status_code, heading(browser)) == (404, "Không tìm thấy")
+    assert 'class="sections"' in browser.text
+    assert "content-security-policy" in browser.headers
+    assert (nobody.status_code, heading(nobody)) == (404, "Không tìm thấy")
+    for answer in programs:
+        assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from arq.connections import ArqRedis
 
 from service.domain.access import create_secret
+from service.store.access.users import keys_of
+from tests.support.shop import ORG
 from tests.support.visitors import BASE_URL, Visitor
 
 
@@ -22,6 +25,18 @@ async def test_another_users_name_before_the_digits_is_none(owner: Visitor) -> N
     answer = await owner.client.get(f"{BASE_URL}/shops", headers={"Cookie": f"__Host-sid={forged}"})
 
     assert answer.status_code == 303
+
+
+async def test_an_open_page_that_asks_for_its_strip_does_not_keep_the_session_alive(
+    owner: Visitor, redis: ArqRedis
+) -> None:
+    _, uses = keys_of("owner")
+    await owner.get(f"/shops/{ORG}/strip", HX_Request="true")
+    by_itself = await redis.hgetall(uses)
+    await owner.get(f"/shops/{ORG}")
+
+    assert by_itself == {}
+    assert list(await redis.hgetall(uses)) == [owner.secret.digest.encode()]
 
 
 async def test_signing_out_deletes_the_cookie_and_what_the_browser_kept(owner: Visitor) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from arq.connections import ArqRedis
 
@@ -31,7 +31,8 @@ async def add_entry(
         action, change[1:], rule, 1, cause, {"total_spent": 12_000_000_0000}, why=why, written=written
     )
     fields = {"customer": str(customer), "entry": encode_entry(entry)}
-    added = await redis.xadd(keys.shop(ORG, "ledger"), fields, id=f"{at_ms}-*")
+    client: Any = redis
+    added = await client.xadd(keys.shop(ORG, "ledger"), fields, id=f"{at_ms}-*")
     index = keys.shop(ORG, "ledger_by_customer")
     before = await redis.hget(index, str(customer))
     ids = [*(before.decode().split(",") if before else []), added.decode()]
@@ -42,4 +43,5 @@ async def add_entry(
 async def add_manual_change(redis: ArqRedis, customer: int, change: str, *, at_ms: int) -> None:
     """Append a change that somebody else made: `+Khách sỉ`."""
     fields = {"customer": str(CustomerId(customer)), "tag": change}
-    await redis.xadd(keys.shop(ORG, "drift"), fields, id=f"{at_ms}-*")
+    client: Any = redis
+    await client.xadd(keys.shop(ORG, "drift"), fields, id=f"{at_ms}-*")

@@ -43,14 +43,19 @@ def test_an_outline_has_a_line_for_each_condition_and_counts_the_groups_around_i
     tree = {
         "all": [
             {"field": "orders_count", "op": "at_least", "value": 1},
-            {"any": [{"field": "orders_count", "op": "at_least", "value": 9}, {"not": {"field": "age", "op": "is", "value": 3}}]},
+            {
+                "any": [
+                    {"field": "orders_count", "op": "at_least", "value": 9},
+                    {"not": {"field": "age", "op": "is", "value": 3}},
+                ]
+            },
         ]
     }
     traced = trace_of(tree, Customer(id=1, orders_count=2))
 
     outline = trace_outline(traced, translator=translator_for("vi"), currency="VND")
 
-    assert [(each.depth, each.mark) for each in outline] == [(0, "✔"), (1, "✔"), (1, "✘"), (1, "✔")]
+    assert [(each.depth, each.mark) for each in outline] == [(0, "✔"), (0, "✔"), (1, "✘"), (1, "✔")]
     assert outline[1].text == "thỏa ít nhất một:"
     assert trace_lines(traced, translator=translator_for("vi"), currency="VND") == [
         f"{'  ' * each.depth}{each.mark} {each.text}" for each in outline

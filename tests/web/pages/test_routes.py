@@ -39,7 +39,7 @@ LEAST = {
     "show_shops show_shop show_strip show_shop_audit show_first_look "
     "show_search find_customer show_customer show_activity download_activity show_load show_deliveries "
     "show_dead_letters",
-    Role.MARKETER: "show_pause pause show_exclusion change_exclusion",
+    Role.MARKETER: "show_pause pause show_exclusion change_exclusion try_rules",
     Role.OPS: "resume approve_first_look read_customer retry_letters drop_letters show_replays count_replay "
     "start_replay",
     Role.OWNER: "show_users show_new_user add_user show_user change_user create_link remove_user "
@@ -251,7 +251,7 @@ COVERED_ELSEWHERE = {
     "approve_first_look",  # shops/test_first_look.py
     *("read_customer", "change_exclusion"),  # customers/test_explain.py, test_changes.py
     *("retry_letters", "drop_letters", "start_replay"),  # activity/test_dead_letters.py, test_replay.py
-    *("find_customer", "count_replay"),  # they are posted, and change nothing
+    *("find_customer", "try_rules", "count_replay"),  # they are posted, and change nothing
 }
 
 

@@ -7,6 +7,7 @@ from typing import Final
 
 from service.domain.access import Role
 from service.domain.customers import CustomerId
+from service.domain.documents import InvalidRules
 from service.errors import NotFound
 from service.operations import create_replay, format_dead_letter, search, select_customers
 from service.store.queue import dead_letters, dirty
@@ -14,6 +15,8 @@ from service.store.shops import Shop
 from service.web.pages.customers.explanation import CustomerPage, load_customer_page
 from service.web.pages.customers.search import parse_id
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count, parse_day
+
+MAX_RULES: Final = 256 * 1024  # characters
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +31,9 @@ class ExplainPage:
     versions: tuple[tuple[str, str], ...]
     is_live: bool
     error: str = ""
+    draft: str = ""  # rules as typed
+    is_draft: bool = False  # the page explains by them
+    draft_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +49,56 @@ class UnreadPage:
 
 async def show_customer(visit: Visit) -> View | Redirect:
     """Explain the customer by the live rules for today, or by another version or for another day."""
+    return await _explain(visit, on_text=visit.query.get("on", ""), version=visit.query.get("v", ""))
+
+
+async def try_rules(visit: Visit) -> View | Redirect:
+    """Explain the customer by rules that are not published. Nothing is stored."""
+    return await _explain(visit, on_text=visit.posted("on"), draft=visit.posted("rules")[:MAX_RULES])
+
+
+async def _explain(visit: Visit, *, on_text: str, version: str = "", draft: str = "") -> View:
     shop, customer = await shop_and_customer(visit)
-    path = customer_path(shop, customer)
     if not await search.is_known(visit.context, shop.org, customer):
         return await _unread(visit, shop, customer)
-    wanted, on = visit.query.get("on", "").strip(), parse_day(visit.query.get("on", ""))
-    number = parse_count(visit.query.get("v", "")) or 0
-    page = await visit.cpu.run(
-        load_customer_page,
-        shop.org,
-        customer,
-        language=visit.language,
-        personal=visit.may("marketer"),
-        on=on,
-        version=number,
-    )
+    wanted, on = on_text.strip(), parse_day(on_text)
+    number = parse_count(version) or 0
+
+    async def load(draft: str) -> CustomerPage:
+        return await visit.cpu.run(
+            load_customer_page,
+            shop.org,
+            customer,
+            language=visit.language,
+            personal=visit.may("marketer"),
+            on=on,
+            version=number,
+            draft=draft,
+        )
+
+    draft_error = ""
+    try:
+        page = await load(draft)
+    except InvalidRules as exc:
+        draft_error, page = exc.text(visit.t), await load("")
     live = await visit.context.versions.live_number(shop.org)
+    is_draft = bool(draft) and not draft_error
     model = ExplainPage(
         customer=customer,
-        path=path,
+        path=customer_path(shop, customer),
         page=page,
         day=f"{on:%d/%m/%Y}" if on else wanted[:20],
         version=str(number) if number and number != live else "",
         versions=await _versions(visit, shop, live),
-        is_live=on is None and number in (0, live),
+        is_live=on is None and number in (0, live) and not is_draft,
         error=visit.t("customers.day.error") if wanted and on is None else "",
+        draft=draft,
+        is_draft=is_draft,
+        draft_error=draft_error,
     )
-    return View("customers/customer.html", model, page.name or f"#{customer}", crumbs(visit, shop))
+    status = 422 if draft_error else 200
+    title = page.name or f"#{customer}"
+    return View("customers/customer.html", model, title, crumbs(visit, shop), status=status)
 
 
 async def read_customer(visit: Visit) -> View | Redirect:
@@ -129,5 +158,6 @@ async def _versions(visit: Visit, shop: Shop, live: int) -> tuple[tuple[str, str
 
 PAGES: Final = (
     Page("GET", "/shops/{org}/customers/{customer}", show_customer, Role.VIEWER),
+    Page("POST", "/shops/{org}/customers/{customer}", try_rules, Role.MARKETER),
     Page("POST", "/shops/{org}/customers/{customer}/read", read_customer, Role.OPS),
 )

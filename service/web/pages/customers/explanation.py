@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 from service.context import Context
 from service.domain.customers import CustomerId, OrgId, fold
+from service.domain.documents import parse_rules
 from service.domain.engine import build_facts, fact_value
 from service.domain.explain import (
     CustomerExplanation,
@@ -40,8 +41,8 @@ from service.operations import (
     format_dead_letter,
     format_values,
     outcome_text,
+    search,
 )
-from service.operations.search import full_name
 from service.web.pages.customers.masking import mask_email, mask_name, mask_phone
 
 MAX_DELIVERIES: Final = 10
@@ -134,11 +135,13 @@ async def load_customer_page(
     language: Language,
     personal: bool,
     on: date | None,
-    version: int,
+    version: int = 0,
+    draft: str = "",
 ) -> CustomerPage:
-    """Explain the customer for a day and a version of the rules. Raises NotFound."""
+    """Explain the customer for a day and a version of the rules, or by a draft. Raises NotFound, InvalidRules, Refused."""
     shop = await context.shops.get_or_raise(org)
-    explained = await explain_for_shop(context, shop, customer, on=on, version=version)
+    rules = parse_rules(draft) if draft else None
+    explained = await explain_for_shop(context, shop, customer, on=on, version=version, draft=rules)
     return to_page(explained, t=translator_for(language), personal=personal)
 
 
@@ -146,7 +149,7 @@ def to_page(explained: Explained, *, t: Translator, personal: bool) -> CustomerP
     """The texts of an explanation. `personal`: the visitor may see names and birthdays."""
     explanation = explained.explanation
     customer, next_change = explanation.input.customer, explanation.next_change
-    name = full_name(customer, t.language)
+    name = search.full_name(customer, t.language)
     return CustomerPage(
         name=name if personal else mask_name(name),
         email=mask_email(customer.email or ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from arq.connections import ArqRedis
 
@@ -47,8 +49,9 @@ async def people(redis: ArqRedis, shops: ShopRepository) -> None:
     """The VIP of the first customer is ours."""
     cipher = (await shops.get_or_raise(ORG)).cipher
     await Versions(redis).publish(ORG, parse_rules(RULES), author="test", parent=0)
+    client: Any = redis
     for customer in CUSTOMERS:
         packed = seal_snapshot(customer, cipher, kept=frozenset({"email", "phone"}))
-        await redis.hset(keys.shop(ORG, "snapshots"), str(customer.id), packed)
+        await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), packed)
     owned = OWNERSHIP_CODEC.encode({"vip": Ownership("VIP", "vip", 1_700_000_000_000, 1)})
-    await redis.hset(keys.shop(ORG, "owned"), "1", owned)
+    await client.hset(keys.shop(ORG, "owned"), "1", owned)

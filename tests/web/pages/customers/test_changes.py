@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+from typing import Any
 
 import pytest
 from arq.connections import ArqRedis
@@ -19,7 +20,9 @@ pytestmark = pytest.mark.usefixtures("people")
 
 
 async def excluded(redis: ArqRedis) -> bytes | None:
-    return await redis.hget(keys.shop(ORG, "exclusions"), "1")
+    client: Any = redis
+    stored: bytes | None = await client.hget(keys.shop(ORG, "exclusions"), "1")
+    return stored
 
 
 async def test_an_exclusion_shows_its_effect_and_writes_nothing_before(

@@ -94,11 +94,30 @@ async def test_a_day_that_is_none_is_said_and_today_is_shown(owner: Visitor) -> 
 
 
 @pytest.mark.usefixtures("people")
+async def test_rules_that_are_not_published_are_tried_and_not_stored(
+    visitor_of: VisitAs, redis: ArqRedis
+) -> None:
+    marketer = await visitor_of(Role.MARKETER)
+    lower = RULES.replace("value: 10_000_000}}", "value: 9_000_000}}", 1)
+
+    answer = await marketer.post(f"{PATH}/2", rules=lower)
+    wrong = await marketer.post(f"{PATH}/2", rules="version: 1\nrules: [{id: vip}]")
+
+    assert answer.status_code == 200
+    assert "+VIP" in answer.text
+    assert "nếu xuất bản quy tắc nháp này" in answer.text
+    assert wrong.status_code == 422
+    assert "rules: [{id: vip}]" in wrong.text
+    assert "+VIP" not in wrong.text
+    assert await Versions(redis).live_number(ORG) == 1
+
+
+@pytest.mark.usefixtures("people")
 async def test_what_stands_in_the_way_is_above(
     owner: Visitor, redis: ArqRedis, shops: ShopRepository
 ) -> None:
     await store_dead_letter(redis, 1)
-    await redis.hset(keys.shop(ORG, "mark:1"), "generation", 1)
+    await redis.hset(keys.shop(ORG, "mark:1"), "generation", "1")
     await owner.post(f"/shops/{ORG}/pause", reason="bảo trì")
     await save_first_look(redis, ORG, "waiting")
 
@@ -126,7 +145,7 @@ async def test_a_customer_that_was_never_read_says_why(
     if state == "pending":
         await save_first_look(redis, ORG, "pending")
     if state == "marked":
-        await redis.hset(keys.shop(ORG, "mark:123"), "generation", 1)
+        await redis.hset(keys.shop(ORG, "mark:123"), "generation", "1")
     if state == "letter":
         await store_dead_letter(redis, 123)
     if state == "paused":

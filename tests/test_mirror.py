@@ -37,6 +37,7 @@ COVERED_BY: Final = {
     "test_app.py": "web.access_log",
     "web/ops/test_deliveries.py": "store.queue.dead_letters",
     "web/ops/test_runs.py": "operations.replay web.ops.requests web.problems",
+    "web/pages/customers/test_explain.py": "web.pages.customers.explanation",
     "web/test_health.py": "store.jobs.worker_metrics store.queue.stats web.metrics",
     "web/pages/shell/test_respond.py": "web.pages.shell.page",
     "web/webhooks/test_rejections.py": "alerts web.webhooks.metrics",

@@ -3,11 +3,12 @@
 The ops API and the command line call these functions, and a worker executes claims. Each change is recorded in the audit
 log."""
 
-from service.operations import access, claims, exclusions
+from service.operations import access, claims, exclusions, search
 from service.operations.access import add_token, list_tokens, revoke_token
 from service.operations.claims import Claim
 from service.operations.exclusions import Exclusion
-from service.operations.explain import explain_for_shop
+from service.operations.explain import Explained, explain_for_shop
+from service.operations.explain_text import format_cause, format_dead_letter, format_values, outcome_text
 from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
 from service.operations.replay import (
     Selection,
@@ -30,6 +31,7 @@ __all__ = [
     "Claim",
     "Erasure",
     "Exclusion",
+    "Explained",
     "Selection",
     "access",
     "add_shop",
@@ -41,7 +43,11 @@ __all__ = [
     "exclusions",
     "explain_for_shop",
     "export_personal_data",
+    "format_cause",
+    "format_dead_letter",
+    "format_values",
     "list_tokens",
+    "outcome_text",
     "pause_shop",
     "remove_shop",
     "replace_token",
@@ -50,5 +56,6 @@ __all__ = [
     "retry_dead_letters",
     "revoke_token",
     "rotate_keys",
+    "search",
     "select_customers",
 ]

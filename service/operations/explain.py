@@ -21,7 +21,7 @@ from service.domain.explain import (
     render_text,
     to_data,
 )
-from service.domain.rules import RuleOrTier
+from service.domain.rules import RuleOrTier, RuleSet
 from service.domain.sync import suppressed_tags
 from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
@@ -30,7 +30,7 @@ from service.store.client import keys
 from service.store.customers import kept_fields, load_states, read_snapshot, snapshots, to_stored_state
 from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
 from service.store.queue import DeadLetter, dead_letters
-from service.store.rules import Versions
+from service.store.rules import Versions, check_currency, compile_version
 from service.store.shops import Shop
 
 MAX_LINES: Final = 10  # of each list in a text
@@ -95,18 +95,25 @@ def _first(lines: list[str]) -> list[str]:
 
 
 async def explain_for_shop(
-    context: Context, shop: Shop, customer: CustomerId, *, on: date | None = None, version: int = 0
+    context: Context,
+    shop: Shop,
+    customer: CustomerId,
+    *,
+    on: date | None = None,
+    version: int = 0,
+    draft: RuleSet | None = None,
 ) -> Explained:
-    """Explain a customer by the live version or another `version`, for today or another day in the shop's time zone.
+    """Explain a customer by the live version, another `version` or a `draft`, for today or another day in the shop's zone.
 
-    It makes no API call: the explanation is as fresh as the customer's snapshot. Raises NotFound.
+    It makes no API call: the explanation is as fresh as the customer's snapshot. Raises NotFound, and Refused for a draft
+    in another currency.
     """
     redis, versions = context.redis, context.versions
     letters = await dead_letters.for_customer(redis, shop.org, customer)
     is_waiting = bool(await redis.exists(keys.shop(shop.org, f"mark:{customer}")))
     if await snapshots.never_read(redis, shop.org, [customer]):
         raise NotFound(_never_evaluated(shop, customer, letters, is_waiting=is_waiting))
-    compiled, given = await load_explanation(context, shop, customer, on=on, version=version)
+    compiled, given = await load_explanation(context, shop, customer, on=on, version=version, draft=draft)
     rows = await ledger.list_for_customer(redis, shop.org, customer)
     given = replace(given, former_rules=await _former_rules(versions, shop.org, compiled, given, rows))
     explanation = explain_customer(compiled, given)
@@ -155,14 +162,26 @@ def _never_evaluated(
 
 
 async def load_explanation(
-    context: Context, shop: Shop, customer: CustomerId, *, on: date | None = None, version: int = 0
+    context: Context,
+    shop: Shop,
+    customer: CustomerId,
+    *,
+    on: date | None = None,
+    version: int = 0,
+    draft: RuleSet | None = None,
 ) -> tuple[CompiledRules, ExplainInput]:
-    """The rules, and what `explain_customer` needs to know about the customer. Raises NotFound."""
+    """The rules, and what `explain_customer` needs to know about the customer. Raises NotFound, Refused."""
     redis, now_ms = context.redis, await context.now_ms()
-    number = version or await context.versions.live_number(shop.org)
-    compiled = await context.versions.compiled(
-        shop.org, number, timezone=shop.timezone, currency=shop.currency
-    )
+    live = await context.versions.live_number(shop.org)
+    if draft is not None:
+        check_currency(draft, shop.currency)
+        inherited = await context.versions.derive_inherited(shop.org, draft, parent=live)
+        number, compiled = live + 1, compile_version(draft, inherited=inherited)
+    else:
+        number = version or live
+        compiled = await context.versions.compiled(
+            shop.org, number, timezone=shop.timezone, currency=shop.currency
+        )
     snapshot = await _snapshot(redis, shop, customer, needed=kept_fields(compiled.required_keys))
     stored = to_stored_state((await load_states(redis, shop.org, [customer]))[customer])
     return compiled, ExplainInput(

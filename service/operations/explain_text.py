@@ -38,7 +38,7 @@ def format_deliveries(
     """Each delivery with its outcome."""
     return [
         f"{_format_time(explanation, delivery.at_ms, words)} {delivery.topic}: "
-        + _translate(f"outcome.{delivery.outcome}", delivery.outcome, words)
+        + outcome_text(delivery.outcome, words=words)
         for delivery in deliveries
     ]
 
@@ -49,10 +49,17 @@ def format_cause(cause: str, *, words: Translator) -> str:
     return words(f"cause.{kind}", run=run) if words.has(f"cause.{kind}") else cause
 
 
+def outcome_text(outcome: str, *, words: Translator) -> str:
+    """What followed from a webhook, in words: `marked`, `echo`, `ignored:reason`."""
+    kind, _, reason = outcome.partition(":")
+    key = f"outcome.{kind}.{reason}" if reason else f"outcome.{kind}"
+    return _translate(key, outcome, words)
+
+
 def _format_row(explanation: CustomerExplanation, row: LedgerRow, words: Translator) -> str:
     entry = row.entry
     reason = _translate(f"why.{entry.why}", "", words)
-    values = ", ".join(_format_values(explanation, entry, words))
+    values = ", ".join(format_values(entry, words=words, currency=explanation.rule_set.rule_set.currency))
     line = words(
         "ledger.line",
         moment=_format_time(explanation, row.at_ms, words),
@@ -66,9 +73,8 @@ def _format_row(explanation: CustomerExplanation, row: LedgerRow, words: Transla
     return line if entry.written else f"{line} {words('ledger.shadow')}"
 
 
-def _format_values(explanation: CustomerExplanation, entry: LedgerEntry, words: Translator) -> Iterator[str]:
+def format_values(entry: LedgerEntry, *, words: Translator, currency: str) -> Iterator[str]:
     """The values that decided. An empty list is left out: it says that the customer had none of the rule's tags."""
-    currency = explanation.rule_set.rule_set.currency
     for name, value in entry.values.items():
         if words.has(f"field.{name}") and value != []:
             yield f"{words(f'field.{name}')}: {format_value(name, value, translator=words, currency=currency)}"

@@ -110,11 +110,12 @@ async def retry_dead_letters(
     return chosen
 
 
-async def discard_dead_letters(context: Context, org: OrgId, customer: CustomerId, *, by: Actor) -> None:
+async def discard_dead_letters(
+    context: Context, org: OrgId, customer: CustomerId, *, by: Actor, reason: str = ""
+) -> None:
     """Close a customer's dead letters without evaluating the customer. Raises NotFound if there is none."""
     if not await letters.for_customer(context.redis, org, customer):
         raise NotFound(f"customer {customer} has no open dead letter")
-    async with audit_log.recorded(
-        context.redis, by, "discard_dead_letters", org=org, summary=f"customer {customer}"
-    ):
+    summary = f"customer {customer}: {reason}" if reason else f"customer {customer}"
+    async with audit_log.recorded(context.redis, by, "discard_dead_letters", org=org, summary=summary):
         await letters.discard(context.redis, org, customer)

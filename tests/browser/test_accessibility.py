@@ -16,6 +16,8 @@ RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"
 SHOP = f"/shops/{ORG}"
 PUBLIC = ["/login", "/sign-in?key=x", "/design"]
 PRIVATE = [
+    *(f"{SHOP}/{page}" for page in ("customers", "customers/1", "activity", "activity/load", "replay")),
+    *(f"{SHOP}/{page}" for page in ("deliveries", "deliveries/dead")),
     *("/shops", SHOP, f"{SHOP}/pause", f"{SHOP}/audit", f"{SHOP}/first-look", "/shops/999"),
     *("/profile", "/users", "/users/new", "/users/viewer", "/tokens", "/tokens/new", "/audit?check"),
 ]

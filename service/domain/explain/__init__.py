@@ -5,7 +5,13 @@ Others explain a customer with `explain_customer`, and describe rules with the `
 
 from service.domain.explain.customer import explain_customer
 from service.domain.explain.data import to_data, value_as_json
-from service.domain.explain.model import CustomerExplanation, ExplainInput
+from service.domain.explain.model import (
+    CustomerExplanation,
+    ExplainInput,
+    RuleExplanation,
+    TagExplanation,
+    TierExplanation,
+)
 from service.domain.explain.sentences import (
     describe,
     describe_downgrade,
@@ -15,7 +21,17 @@ from service.domain.explain.sentences import (
     describe_ownership_scope,
     format_value,
 )
-from service.domain.explain.text import render_text, rule_title
+from service.domain.explain.text import (
+    TraceLine,
+    describe_origin,
+    describe_scheduled,
+    describe_status,
+    describe_tier,
+    removed_by_others,
+    render_text,
+    rule_title,
+    trace_outline,
+)
 from service.domain.explain.wording import LANGUAGES, Language, StrictTranslations, Translator
 
 __all__ = [
@@ -23,18 +39,28 @@ __all__ = [
     "CustomerExplanation",
     "ExplainInput",
     "Language",
+    "RuleExplanation",
     "StrictTranslations",
+    "TagExplanation",
+    "TierExplanation",
+    "TraceLine",
     "Translator",
     "describe",
     "describe_downgrade",
     "describe_keep",
     "describe_levels",
+    "describe_origin",
     "describe_orphan_policy",
     "describe_ownership_scope",
+    "describe_scheduled",
+    "describe_status",
+    "describe_tier",
     "explain_customer",
     "format_value",
+    "removed_by_others",
     "render_text",
     "rule_title",
     "to_data",
+    "trace_outline",
     "value_as_json",
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
-from typing import Final
+from typing import Final, NamedTuple
 
 from service.domain.customers import MissingReason, fold
 from service.domain.explain.model import (
@@ -134,19 +134,33 @@ def trace_line(trace: Trace, *, translator: Translator, currency: str) -> str:
     )
 
 
-def trace_lines(trace: Trace, *, translator: Translator, currency: str, indent: str = "") -> list[str]:
-    """Return a trace with one condition a line and indented groups, as a terminal shows it."""
+class TraceLine(NamedTuple):
+    """One line of a trace: ✔, ✘ or ? and the condition, or the heading of a group. `depth` counts the groups around it."""
+
+    depth: int
+    mark: str
+    text: str
+
+
+def trace_outline(trace: Trace, *, translator: Translator, currency: str, depth: int = 0) -> list[TraceLine]:
+    """Return a trace with one condition a line. An outermost `all` has no heading."""
     if isinstance(trace, ConditionTrace) or trace.kind == "not":
-        return [indent + trace_line(trace, translator=translator, currency=currency)]
-    is_outermost = trace.kind == "all" and not indent
-    parts_indent = indent if is_outermost else f"{indent}  "
-    mark = _mark(trace)
-    heading = [] if is_outermost else [f"{indent}{mark} {translator(f'group.{trace.kind}')}"]
+        mark, _, text = trace_line(trace, translator=translator, currency=currency).partition(" ")
+        return [TraceLine(depth, mark, text)]
+    is_outermost = trace.kind == "all" and not depth
+    parts_depth = depth if is_outermost else depth + 1
+    heading = [] if is_outermost else [TraceLine(depth, _mark(trace), translator(f"group.{trace.kind}"))]
     return heading + [
         line
         for part in trace.parts
-        for line in trace_lines(part, translator=translator, currency=currency, indent=parts_indent)
+        for line in trace_outline(part, translator=translator, currency=currency, depth=parts_depth)
     ]
+
+
+def trace_lines(trace: Trace, *, translator: Translator, currency: str) -> list[str]:
+    """Return a trace with one condition a line and indented groups, as a terminal shows it."""
+    outline = trace_outline(trace, translator=translator, currency=currency)
+    return [f"{'  ' * line.depth}{line.mark} {line.text}" for line in outline]
 
 
 def _mark(trace: Trace) -> str:
@@ -251,7 +265,8 @@ def _rules(explanation: CustomerExplanation, translator: Translator, tag: str) -
         yield f"  {title} — {describe_status(rule, translator=translator)}"
         for line in trace_lines(rule.trace, translator=translator, currency=currency):
             yield f"    {line}"
-        yield from _removed_by_others(explanation, [rule.rule.key], translator)
+        for line in removed_by_others(explanation, [rule.rule.key], translator=translator):
+            yield f"    {line}"
         if scheduled := describe_scheduled(rule.scheduled, translator=translator):
             yield f"    {scheduled}"
 
@@ -266,13 +281,14 @@ def _tiers(explanation: CustomerExplanation, translator: Translator, tag: str) -
         yield f"  {title} — {describe_tier(tier, translator=translator)}"
         for line in _levels(explanation, tier, translator):
             yield f"    {line}"
-        yield from _removed_by_others(explanation, tier.tier.level_by_tag, translator)
+        for line in removed_by_others(explanation, tier.tier.level_by_tag, translator=translator):
+            yield f"    {line}"
         if scheduled := describe_scheduled(tier.scheduled, translator=translator):
             yield f"    {scheduled}"
 
 
-def _removed_by_others(
-    explanation: CustomerExplanation, keys: Iterable[str], translator: Translator
+def removed_by_others(
+    explanation: CustomerExplanation, keys: Iterable[str], *, translator: Translator
 ) -> Iterator[str]:
     """Name the tags that are absent because somebody else removed them."""
     present = {fold(tag.tag) for tag in explanation.tags}
@@ -280,7 +296,7 @@ def _removed_by_others(
         change = explanation.input.external_changes.get(key)
         if change is not None and not change.added and key not in present:
             day = translator.day(explanation.rule_set.local_day(change.at_ms))
-            yield f"    {translator('touch.removed', tag=change.tag, day=day)}"
+            yield translator("touch.removed", tag=change.tag, day=day)
 
 
 def _describe_lost_level(tier: TierExplanation, translator: Translator) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
 
 import msgspec
 
@@ -45,6 +45,33 @@ async def all_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) 
     return changes
 
 
+class DriftRow(NamedTuple):
+    """A manual change with its id, time and customer."""
+
+    id: str
+    at_ms: int
+    customer: CustomerId
+    is_added: bool
+    tag: str
+
+
+async def list_newest(
+    redis: RedisClient,
+    org: OrgId,
+    *,
+    limit: int,
+    before: str = "",
+    after: str = "",
+    since_ms: int = 0,
+    until_ms: int | None = None,
+) -> list[DriftRow]:
+    """The newest manual changes of a span first: those before the id `before`, and after the id `after`."""
+    newest = f"({before}" if before else "+" if until_ms is None else str(until_ms)
+    oldest = f"({after}" if after else str(since_ms)
+    entries = await redis.xrevrange(keys.shop(org, "drift"), newest, oldest, count=limit)
+    return [_to_row(entry_id.decode(), fields) for entry_id, fields in entries]
+
+
 async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> int:
     """Delete every manual change of a customer's tags. Returns how many there were."""
     ids = [entry_id for entry_id, _ in await all_of_customer(redis, org, customer)]
@@ -52,6 +79,12 @@ async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerI
         await redis.xdel(keys.shop(org, "drift"), *batch)
     await redis.hdel(keys.shop(org, "drift_by_customer"), str(customer))
     return len(ids)
+
+
+def _to_row(entry_id: str, fields: Mapping[bytes, bytes]) -> DriftRow:
+    tag = fields[b"tag"].decode()
+    at_ms = int(entry_id.partition("-")[0])
+    return DriftRow(entry_id, at_ms, CustomerId(int(fields[b"customer"])), tag.startswith("+"), tag[1:])
 
 
 def _decode(packed: bytes) -> dict[str, ExternalChange]:

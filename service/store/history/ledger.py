@@ -109,6 +109,23 @@ async def list_for_customer(redis: RedisClient, org: OrgId, customer: CustomerId
     return [_to_row(*entries[0]) for entries in reversed(replies) if entries]
 
 
+async def list_newest(
+    redis: RedisClient,
+    org: OrgId,
+    *,
+    limit: int,
+    before: str = "",
+    after: str = "",
+    since_ms: int = 0,
+    until_ms: int | None = None,
+) -> list[LedgerRow]:
+    """The newest entries of a span first: those before the id `before`, and after the id `after`."""
+    newest = f"({before}" if before else "+" if until_ms is None else str(until_ms)
+    oldest = f"({after}" if after else str(since_ms)
+    entries = await redis.xrevrange(keys.shop(org, "ledger"), newest, oldest, count=limit)
+    return [_to_row(*entry) for entry in entries]
+
+
 async def all_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[LedgerRow]:
     """Every entry of a customer, oldest first, also those that its index has dropped. Reads the whole ledger in pages."""
     return [row async for row in iterate(redis, org, page_size=SCAN_PAGE_SIZE, of=customer)]

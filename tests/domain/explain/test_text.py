@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from service.domain.customers.customer import Customer
-from service.domain.explain.text import trace_line, trace_lines
+from service.domain.explain.text import trace_line, trace_lines, trace_outline
 from service.domain.explain.trace import ConditionTrace, Trace
 from service.domain.explain.wording import LANGUAGES, Language
 from service.domain.rules.conditions import Condition
@@ -37,6 +37,29 @@ def test_a_trace_on_one_line_has_a_mark_the_value_and_what_is_missing() -> None:
         "✔ Số đơn hàng từ 1 trở lên (đang là 2) · "
         "✘ Lần mua gần nhất cách đây hơn 90 ngày (mua ngày 30/08/2026, còn 9 ngày nữa)"
     )
+
+
+def test_an_outline_has_a_line_for_each_condition_and_counts_the_groups_around_it() -> None:
+    tree = {
+        "all": [
+            {"field": "orders_count", "op": "at_least", "value": 1},
+            {
+                "any": [
+                    {"field": "orders_count", "op": "at_least", "value": 9},
+                    {"not": {"field": "age", "op": "is", "value": 3}},
+                ]
+            },
+        ]
+    }
+    traced = trace_of(tree, Customer(id=1, orders_count=2))
+
+    outline = trace_outline(traced, translator=translator_for("vi"), currency="VND")
+
+    assert [(each.depth, each.mark) for each in outline] == [(0, "✔"), (0, "✔"), (1, "✘"), (1, "✔")]
+    assert outline[1].text == "thỏa ít nhất một:"
+    assert trace_lines(traced, translator=translator_for("vi"), currency="VND") == [
+        f"{'  ' * each.depth}{each.mark} {each.text}" for each in outline
+    ]
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])

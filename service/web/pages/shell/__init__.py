@@ -7,6 +7,7 @@ from service.web.pages.shell.formats import Formats, parse_amount, parse_count, 
 from service.web.pages.shell.layout import home_path
 from service.web.pages.shell.page import (
     Crumb,
+    Download,
     Notice,
     Page,
     PageGroup,
@@ -23,6 +24,7 @@ from service.web.pages.shell.strip import Strip, load_strip
 
 __all__ = [
     "Crumb",
+    "Download",
     "Formats",
     "Notice",
     "Page",

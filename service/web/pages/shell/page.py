@@ -117,7 +117,16 @@ class Redirect:
     session: str | None = None
 
 
-Handler = Callable[[Visit], Awaitable[View | Redirect]]
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that the browser saves."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+Handler = Callable[[Visit], Awaitable["View | Redirect | Download"]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from service.errors import Forbidden, NotFound
 from service.locales import parse_language, translator_for
 from service.web.authentication import SignInLimiter, client_of
 from service.web.pages.shell.layout import build_layout
-from service.web.pages.shell.page import Page, Redirect, Section, View, Visit
+from service.web.pages.shell.page import Download, Page, Redirect, Section, View, Visit
 from service.web.pages.shell.rendering import render
 from service.web.pages.shell.security import HEADERS
 from service.web.pages.shell.visitor import (
@@ -120,6 +120,9 @@ class Responder:
             return await self._show_error(to_problem(exc), visit, request)
         if isinstance(answer, Redirect):
             return _redirect(answer, visit)
+        if isinstance(answer, Download):
+            headers = {"Content-Disposition": f'attachment; filename="{answer.name}"'}
+            return Response(answer.content, headers=headers, media_type=answer.media_type)
         return await self._show(answer, visit, request)
 
     def _visit(self, request: Request) -> Visit:

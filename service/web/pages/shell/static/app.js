@@ -59,6 +59,12 @@ document.addEventListener('focusout', (event) => {
   }
 });
 
+// a live list stands still while somebody reads it; the next poll fetches what came meanwhile
+document.addEventListener('htmx:beforeRequest', (event) => {
+  const list = document.getElementById(event.detail.elt.dataset.live ?? '');
+  if (list && (window.scrollY > 100 || list.matches(':hover, :focus-within') || document.hidden)) event.preventDefault();
+});
+
 // the server names the element to focus after a swap: HX-Trigger-After-Settle: {"focusOn": "id"}
 document.addEventListener('focusOn', (event) => document.getElementById(event.detail.value)?.focus());
 

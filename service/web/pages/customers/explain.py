@@ -1,0 +1,163 @@
+"""A customer: why it has a tag or not, on which day that changes, and what happened so far."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from service.domain.access import Role
+from service.domain.customers import CustomerId
+from service.domain.documents import InvalidRules
+from service.errors import NotFound
+from service.operations import create_replay, format_dead_letter, search, select_customers
+from service.store.queue import dead_letters, dirty
+from service.store.shops import Shop
+from service.web.pages.customers.explanation import CustomerPage, load_customer_page
+from service.web.pages.customers.search import parse_id
+from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count, parse_day
+
+MAX_RULES: Final = 256 * 1024  # characters
+
+
+@dataclass(frozen=True, slots=True)
+class ExplainPage:
+    """The customer with what the page was asked for. `is_live`: the live rules, today."""
+
+    customer: CustomerId
+    path: str
+    page: CustomerPage
+    day: str
+    version: str
+    versions: tuple[tuple[str, str], ...]
+    is_live: bool
+    error: str = ""
+    draft: str = ""  # rules as typed
+    is_draft: bool = False  # the page explains by them
+    draft_error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreadPage:
+    """A customer that was never read. `reason` is a key."""
+
+    customer: CustomerId
+    path: str
+    reason: str
+    letters: tuple[str, ...]
+    org: str
+
+
+async def show_customer(visit: Visit) -> View | Redirect:
+    """Explain the customer by the live rules for today, or by another version or for another day."""
+    return await _explain(visit, on_text=visit.query.get("on", ""), version=visit.query.get("v", ""))
+
+
+async def try_rules(visit: Visit) -> View | Redirect:
+    """Explain the customer by rules that are not published. Nothing is stored."""
+    return await _explain(visit, on_text=visit.posted("on"), draft=visit.posted("rules")[:MAX_RULES])
+
+
+async def _explain(visit: Visit, *, on_text: str, version: str = "", draft: str = "") -> View:
+    shop, customer = await shop_and_customer(visit)
+    if not await search.is_known(visit.context, shop.org, customer):
+        return await _unread(visit, shop, customer)
+    wanted, on = on_text.strip(), parse_day(on_text)
+    number = parse_count(version) or 0
+
+    async def load(draft: str) -> CustomerPage:
+        return await visit.cpu.run(
+            load_customer_page,
+            shop.org,
+            customer,
+            language=visit.language,
+            personal=visit.may("marketer"),
+            on=on,
+            version=number,
+            draft=draft,
+        )
+
+    draft_error = ""
+    try:
+        page = await load(draft)
+    except InvalidRules as exc:
+        draft_error, page = exc.text(visit.t), await load("")
+    live = await visit.context.versions.live_number(shop.org)
+    is_draft = bool(draft) and not draft_error
+    model = ExplainPage(
+        customer=customer,
+        path=customer_path(shop, customer),
+        page=page,
+        day=f"{on:%d/%m/%Y}" if on else wanted[:20],
+        version=str(number) if number and number != live else "",
+        versions=await _versions(visit, shop, live),
+        is_live=on is None and number in (0, live) and not is_draft,
+        error=visit.t("customers.day.error") if wanted and on is None else "",
+        draft=draft,
+        is_draft=is_draft,
+        draft_error=draft_error,
+    )
+    status = 422 if draft_error else 200
+    title = page.name or f"#{customer}"
+    return View("customers/customer.html", model, title, crumbs(visit, shop), status=status)
+
+
+async def read_customer(visit: Visit) -> View | Redirect:
+    """Read the customer again from Haravan: a worker does that, and writes what differs."""
+    shop, customer = await shop_and_customer(visit)
+    selection = await select_customers(visit.context, shop.org, customers=[customer])
+    reason = visit.t("customers.read.reason")
+    run = await create_replay(visit.context, shop.org, selection, by=visit.by, reason=reason)
+    return Redirect(customer_path(shop, customer), Notice("notice.customer_queued", {"run": run.id}))
+
+
+async def shop_and_customer(visit: Visit) -> tuple[Shop, CustomerId]:
+    """What the path names. Raises NotFound."""
+    shop = await visit.context.shops.describe(visit.org)
+    customer = parse_id(visit.path["customer"])
+    if customer is None:
+        raise NotFound("a customer's id is a positive 64-bit number")
+    return shop, customer
+
+
+def customer_path(shop: Shop, customer: CustomerId) -> str:
+    """The address of a customer."""
+    return f"/shops/{shop.org}/customers/{customer}"
+
+
+def crumbs(visit: Visit, shop: Shop) -> tuple[Crumb, ...]:
+    """The way to a customer."""
+    path = f"/shops/{shop.org}"
+    return Crumb(shop.name, path), Crumb(visit.t("section.customers"), f"{path}/customers")
+
+
+async def _unread(visit: Visit, shop: Shop, customer: CustomerId) -> View:
+    """Say why there is nothing to explain, and what to do."""
+    redis = visit.context.redis
+    letters = await dead_letters.for_customer(redis, shop.org, customer)
+    if letters:
+        reason = "letters"
+    elif shop.paused:
+        reason = "paused"
+    elif await dirty.marked_among(redis, shop.org, [customer]):
+        reason = "waiting"
+    else:
+        reason = "first_look" if shop.first_look == "pending" else "never"
+    texts = tuple(format_dead_letter(letter, words=visit.t) for letter in letters)
+    model = UnreadPage(customer, customer_path(shop, customer), reason, texts, shop.org)
+    return View("customers/unread.html", model, f"#{customer}", crumbs(visit, shop))
+
+
+async def _versions(visit: Visit, shop: Shop, live: int) -> tuple[tuple[str, str], ...]:
+    history = await visit.context.versions.history(shop.org)
+    numbers = sorted((each.number for each in history if each.number != live), reverse=True)
+    return (
+        ("", visit.t("customers.live_version", version=live)),
+        *((str(number), f"v{number}") for number in numbers),
+    )
+
+
+PAGES: Final = (
+    Page("GET", "/shops/{org}/customers/{customer}", show_customer, Role.VIEWER),
+    Page("POST", "/shops/{org}/customers/{customer}", try_rules, Role.MARKETER),
+    Page("POST", "/shops/{org}/customers/{customer}/read", read_customer, Role.OPS),
+)

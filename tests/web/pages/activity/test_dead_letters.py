@@ -1,0 +1,138 @@
+"""Dead letters are grouped by cause with the likely fix; people retry some, a group or all, or drop them with a reason."""
+
+from __future__ import annotations
+
+import json
+from typing import get_args
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.access import Role
+from service.domain.customers.customer import CustomerId
+from service.domain.explain import LANGUAGES, Language
+from service.locales import translator_for
+from service.store.client import keys
+from service.store.history import audit_log
+from service.store.queue import DeadLetter
+from service.web.pages.activity.dead_letters import group_key, group_letters
+from tests.support.shop import ORG
+from tests.support.visitors import Visitor, heading, location
+from tests.web.pages.conftest import VisitAs
+
+PATH = f"/shops/{ORG}/deliveries/dead"
+KINDS = ("undone", "rejected", "denied", "crash", "unavailable", "missing", "unreadable", "bug")
+
+
+def letter(customer: int, cause: str = "rejected", text: str = "422: tag is too long") -> DeadLetter:
+    return DeadLetter(CustomerId(customer), cause, text, 1, 2, 3, transient=False)
+
+
+async def store(redis: ArqRedis, *letters: DeadLetter) -> None:
+    for each in letters:
+        packed = {each.cause: {"text": each.text, "first": 1, "last": 2, "count": 3, "transient": False}}
+        await redis.hset(keys.shop(ORG, "dead_letters"), str(each.customer), json.dumps(packed))
+
+
+async def marked(redis: ArqRedis) -> set[int]:
+    found = [await redis.exists(keys.shop(ORG, f"mark:{customer}")) for customer in range(10)]
+    return {customer for customer, exists in enumerate(found) if exists}
+
+
+def test_letters_are_grouped_by_cause_and_text_the_largest_first() -> None:
+    letters = [letter(1, "denied", "403"), letter(2), letter(3), letter(4, text="422: other")]
+
+    groups = group_letters(letters, t=translator_for("en"))
+
+    assert [(group.customers, group.text) for group in groups] == [
+        (2, "Haravan refused: 422: tag is too long"),
+        (1, groups[1].text),
+        (1, "Haravan refused: 422: other"),
+    ]
+
+
+def test_crashes_and_reverts_are_one_group_whatever_their_details() -> None:
+    letters = [letter(1, "undone:VIP", "a"), letter(2, "undone:Gold", "b"), letter(3, "crash", "c")]
+
+    [undone, crash] = group_letters(letters, t=translator_for("vi"))
+
+    assert (undone.customers, crash.customers) == (2, 1)
+    assert "ba lần trong 24 giờ" in undone.text
+
+
+@pytest.mark.parametrize("language", get_args(Language))
+def test_every_cause_has_a_likely_fix(language: Language) -> None:
+    assert set(LANGUAGES) == set(get_args(Language))
+    t = translator_for(language)
+
+    assert [kind for kind in KINDS if not t.has(f"letters.fix.{kind}")] == []
+    assert all(t.has(f"letter.{kind}") for kind in KINDS)
+    [group] = group_letters([letter(1, "new cause")], t=t)
+    assert group.fix == t("letters.fix.other")
+
+
+async def test_viewers_see_them_without_buttons(visitor_of: VisitAs, redis: ArqRedis) -> None:
+    await store(redis, letter(1))
+
+    page = (await (await visitor_of(Role.VIEWER)).get(PATH)).text
+
+    assert "422: tag is too long" in page
+    assert "Sửa quy tắc hoặc nhãn" in page
+    assert "checkbox" not in page
+    assert "formaction" not in page
+
+
+@pytest.mark.parametrize(
+    ("form", "expected"),
+    [
+        pytest.param({"customer": ["1", "3"]}, {1, 3}, id="the chosen"),
+        pytest.param({"customer": "1", "scope": "chosen"}, {1}, id="by the button"),
+        pytest.param({"scope": "all"}, {1, 2, 3}, id="all"),
+        pytest.param({"group": group_key(letter(2))}, {1, 2}, id="a group"),
+        pytest.param({"customer": ["9"]}, set(), id="no letter"),
+        pytest.param({"group": "unknown"}, set(), id="an unknown group"),
+    ],
+)
+async def test_a_retry_marks_those_customers(
+    owner: Visitor, redis: ArqRedis, form: dict[str, str | list[str]], expected: set[int]
+) -> None:
+    await store(redis, letter(1), letter(2), letter(3, "denied", "403"))
+
+    answer = await owner.post(f"{PATH}/retry", **form)
+
+    assert location(answer) == PATH
+    assert await marked(redis) == expected
+    actions = [row.entry.action for row in await audit_log.list_entries(redis, ORG)]
+    assert actions == (["retry_dead_letters"] if expected else [])
+
+
+@pytest.mark.parametrize("change", ["retry", "drop"])
+@pytest.mark.parametrize("chosen", [[], ["x", "-1"]])
+async def test_nothing_chosen_is_said(
+    owner: Visitor, redis: ArqRedis, change: str, chosen: list[str]
+) -> None:
+    await store(redis, letter(1))
+
+    answer = await owner.post(f"{PATH}/{change}", customer=chosen, reason="x")
+
+    assert answer.status_code == 422
+    assert "Chọn ít nhất một khách hàng." in answer.text
+    assert await marked(redis) == set()
+
+
+async def test_dropping_asks_for_a_reason_first_and_audits_it(owner: Visitor, redis: ArqRedis) -> None:
+    await store(redis, letter(1), letter(2))
+
+    asked = await owner.post(f"{PATH}/drop", customer=["1"])
+    refused = await owner.post(f"{PATH}/drop", customer=["1"], reason=" ")
+    kept = await redis.hlen(keys.shop(ORG, "dead_letters"))
+    dropped = await owner.post(f"{PATH}/drop", customer=["1", "7"], reason="khách thử")
+
+    assert (asked.status_code, heading(asked)) == (200, "Bỏ qua")
+    assert refused.status_code == 422
+    assert kept == 2
+    assert location(dropped) == PATH
+    assert await redis.hkeys(keys.shop(ORG, "dead_letters")) == [b"2"]
+    [entry] = [row.entry for row in await audit_log.list_entries(redis, ORG)]
+    assert (entry.action, entry.summary) == ("discard_dead_letters", "customer 1: khách thử")
+    assert await marked(redis) == set()

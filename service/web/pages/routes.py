@@ -12,11 +12,11 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.web.authentication import SignInLimiter
-from service.web.pages import account, design, shops
+from service.web.pages import account, design, rules, shops
 from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddleware, mounts
 
 # In the order of the navigation.
-GROUPS: Final[tuple[PageGroup, ...]] = (shops.GROUP, account.GROUP)
+GROUPS: Final[tuple[PageGroup, ...]] = (shops.GROUP, rules.GROUP, account.GROUP)
 
 
 def routes(

@@ -169,7 +169,7 @@ def _webhooks(
 
 
 def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_process_pool: bool) -> _Part:
-    context, pool = Context(redis, shops, Versions(redis)), CpuPool(settings)
+    context, pool = Context(redis, shops, Versions(redis), settings=settings), CpuPool(settings)
     runner = pool if use_process_pool else InProcess(context)
     alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
     auth = TokenAuth(redis, settings.ops_tokens, alerts=alerts, limiter=FailureLimiter())

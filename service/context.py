@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 from arq.connections import ArqRedis
 
+from service.settings import Settings
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """Built once in each process. `clock_ms` is the clock of a simulation; 0 means the Redis server's time."""
+    """Built once in each process. `clock_ms` is the clock of a simulation; 0 means the Redis server's time.
+
+    `settings` are for the doctor, which compares them with what it finds. All others get the values that they need.
+    """
 
     redis: ArqRedis
     shops: ShopRepository
     versions: Versions
     clock_ms: Callable[[], int] = lambda: 0
+    settings: Settings = field(default_factory=Settings)
 
     async def now_ms(self) -> int:
         """The time of the Redis server, or of the simulation."""

@@ -15,14 +15,14 @@ import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 import structlog
 
 from service.context import Context
 from service.errors import EvaluationDied, Overloaded
-from service.runtime import LogFormat, configure_logging
+from service.runtime import configure_logging
 from service.settings import Settings
 from service.store.client import connect
 from service.store.encryption import KeyRing
@@ -62,15 +62,6 @@ class InProcess:
         return await function(self.context, *args, **kwargs)
 
 
-@dataclass(frozen=True, slots=True)
-class _StoreSettings:
-    """The settings of a process of the pool, pickled through a pipe: arguments of a process are visible to others."""
-
-    redis_url: str = field(repr=False)
-    secret_keys: tuple[str, ...] = field(repr=False)
-    log_format: LogFormat
-
-
 class CpuPool:
     """Starts its processes at the first call, and ends them after a minute without calls.
 
@@ -78,7 +69,8 @@ class CpuPool:
     """
 
     def __init__(self, settings: Settings, *, processes: int = MAX_PROCESSES, idle_s: float = IDLE_S) -> None:
-        self._settings = _StoreSettings(settings.redis_url, settings.secret_keys, settings.log_format)
+        # pickled through a pipe, because arguments of a process are visible to others; it needs no tokens
+        self._settings = replace(settings, ops_tokens={}, access_token="", verify_token="", metrics_token="")
         self._processes = processes
         self._idle_s = idle_s
         self._calls = 0
@@ -161,7 +153,7 @@ class _Process:
 _process: Final = _Process()
 
 
-def _initialize(settings: _StoreSettings) -> None:
+def _initialize(settings: Settings) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the parent ends this one
     os.nice(NICE)
     threading.Thread(target=_exit_with_parent, daemon=True).start()
@@ -170,9 +162,10 @@ def _initialize(settings: _StoreSettings) -> None:
     _process.context = _process.runner.run(_open(settings))
 
 
-async def _open(settings: _StoreSettings) -> Context:
+async def _open(settings: Settings) -> Context:
     redis = connect(settings.redis_url)
-    return Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
+    shops = ShopRepository(redis, KeyRing(settings.secret_keys))
+    return Context(redis, shops, Versions(redis), settings=settings)
 
 
 def _exit_with_parent() -> None:

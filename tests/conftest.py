@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 from arq.connections import ArqRedis
 from hypothesis import HealthCheck, is_hypothesis_test, settings
 
@@ -32,6 +33,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_random = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
         if is_random or not PROPERTY_SUITES.isdisjoint(item.path.parts):
             item.add_marker(pytest.mark.property)
+
+
+@pytest.fixture(autouse=True)
+def fresh_logging() -> Iterator[None]:
+    """A test that runs a program in this process leaves its configuration of the log behind: undo it."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

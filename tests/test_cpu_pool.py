@@ -16,7 +16,7 @@ import structlog
 
 from service.context import Context
 from service.cpu_pool import MAX_CALLS, NICE, CpuPool
-from service.errors import NotFound, Overloaded
+from service.errors import EvaluationDied, NotFound, Overloaded
 from service.settings import Settings, read_settings
 
 pytestmark = pytest.mark.timeout(600)  # each starts processes
@@ -149,7 +149,7 @@ async def test_too_many_calls_are_refused_at_once(pool: CpuPool) -> None:
 
     os.kill(await running(), signal.SIGKILL)
     results = await asyncio.gather(*waiting, return_exceptions=True)
-    assert {type(each) for each in results} == {Overloaded}
+    assert {type(each) for each in results} == {EvaluationDied}
 
 
 async def test_a_process_that_does_not_end_is_killed(

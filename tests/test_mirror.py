@@ -26,6 +26,8 @@ COVERED_BY: Final = {
     "domain/rules/test_operators.py": "domain.rules.conditions domain.rules.fields",
     "ingest/test_group_commit.py": "ingest.writer",
     "publishing/test_preview.py": "publishing.draft store.customers.state",
+    "doctor/test_diagnose.py": "doctor.shop_judgement store.shop_facts",
+    "doctor/test_service_judgement.py": "doctor.findings",
     "store/client/test_scan.py": "store.jobs.runs",
     "store/client/test_scripts.py": "store.client.keys",
     "store/customers/test_sealed_snapshots.py": "store.customers.snapshots",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import sys
 from collections.abc import AsyncIterator, Coroutine
@@ -19,16 +20,53 @@ if TYPE_CHECKING:
     from arq.connections import ArqRedis
 
     from service.context import Context
-    from service.domain.customers import CustomerId, OrgId
+    from service.domain import customers
     from service.settings import Settings
     from service.store.rules import Versions
     from service.store.shops import Shop, ShopRepository
     from workers.haravan import Call, Dialect, Haravan, WaitingPermits
 
+    CustomerId = customers.CustomerId
+    OrgId = customers.OrgId
+else:  # typer evaluates annotations, and importing these types would slow down every command
+    CustomerId, OrgId = int, str
+
 T = TypeVar("T")
 
-Org = Annotated[str, typer.Argument(metavar="ORG", help="The shop: its org id, as in X-Haravan-Org-Id.")]
-Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="The customer's id.")]
+
+def parse_org_id(text: str) -> OrgId:
+    """Raises UsageError if the text is not an org id."""
+    from service.domain.customers import OrgId
+
+    if not (text.isascii() and text.isdigit()):
+        raise UsageError(f"{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id")
+    return OrgId(text)
+
+
+def parse_customer_id(text: str) -> CustomerId:
+    """Raises UsageError if the text is not a customer id."""
+    from service.domain.customers import parse_customer_id
+    from service.errors import MalformedData
+
+    try:
+        return parse_customer_id(text.strip())
+    except MalformedData as exc:
+        raise UsageError(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
+
+
+def parse_customer_ids(text: str) -> list[CustomerId]:
+    """Ids between commas. Raises UsageError if one of them is not a customer id."""
+    return [parse_customer_id(part) for part in text.split(",") if part.strip()]
+
+
+# Parsed before anything is opened: a wrong id is a usage error, also if Redis does not answer.
+Org = Annotated[
+    OrgId,
+    typer.Argument(metavar="ORG", parser=parse_org_id, help="The shop: its org id, as in X-Haravan-Org-Id."),
+]
+Customer = Annotated[
+    CustomerId, typer.Argument(metavar="CUSTOMER", parser=parse_customer_id, help="The customer's id.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -46,7 +84,7 @@ class CliContext:
         """The same, as the rooms of the service take it."""
         from service.context import Context
 
-        return Context(self.redis, self.shops, self.versions)
+        return Context(self.redis, self.shops, self.versions, settings=self.settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +107,8 @@ class ShopApi:
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run a command's coroutine."""
+    """Run a command's coroutine. Commands import what they need before it, while `main` has switched off the collector."""
+    gc.enable()
     return asyncio.run(work)
 
 
@@ -100,10 +139,10 @@ async def open_context() -> AsyncIterator[CliContext]:
 
 
 @asynccontextmanager
-async def open_shop_api(org: str) -> AsyncIterator[ShopApi]:
+async def open_shop_api(org: OrgId) -> AsyncIterator[ShopApi]:
     """Open Redis and the API of a stored shop. Raises NotFound, StoreUnavailable."""
     async with open_context() as cli:
-        shop = await cli.shops.get_or_raise(parse_org_id(org))
+        shop = await cli.shops.get_or_raise(org)
         async with open_api(cli, shop) as api:
             yield api
 
@@ -176,26 +215,6 @@ async def server_time_ms(cli: CliContext) -> int:
     """The time of the Redis server, which all processes of the service use."""
     seconds, micros = await cli.redis.time()
     return int(seconds) * 1000 + int(micros) // 1000
-
-
-def parse_org_id(text: str) -> OrgId:
-    """Raises UsageError if the text is not an org id."""
-    from service.domain.customers import OrgId
-
-    if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id")
-    return OrgId(text)
-
-
-def parse_customer_id(text: str) -> CustomerId:
-    """Raises UsageError if the text is not a customer id."""
-    from service.domain.customers import parse_customer_id
-    from service.errors import MalformedData
-
-    try:
-        return parse_customer_id(text.strip())
-    except MalformedData as exc:
-        raise UsageError(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
 
 
 def _log_only_warnings() -> None:

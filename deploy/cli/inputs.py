@@ -8,6 +8,7 @@ import os
 import re
 import sys
 from collections.abc import Iterable, MutableMapping
+from dataclasses import dataclass
 from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
@@ -41,10 +42,6 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     Default: `.env` in the current folder, otherwise in the project's folder, if one exists. Raises InvalidSettings,
     which names the line but never a value.
     """
-    from dotenv.parser import parse_stream
-
-    from service.runtime import read_text
-
     target = os.environ if environ is None else environ
     file = path or next(filter(Path.is_file, default_env_files()), None)
     _loaded_files.clear()
@@ -53,6 +50,10 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     if not file.is_file():
         raise InvalidSettings(f"there is no settings file {path}")
     _loaded_files.append(file)
+    from dotenv.parser import parse_stream  # only now, because commands without a file should start quickly
+
+    from service.runtime import read_text
+
     try:
         text = read_text(file)
     except MalformedData as exc:
@@ -77,18 +78,33 @@ def settings_source() -> str:
     return f"read from the environment; no file was found: {', '.join(map(str, default_env_files()))}"
 
 
-def parse_time_ms(text: str, *, now_ms: int) -> int:
-    """Milliseconds since 1970 of `90s`, `30m`, `2h`, `3d` (ago) or of an ISO date or time. Raises UsageError.
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time as a person writes it: a number of ms ago, or ms since 1970."""
+
+    value_ms: int
+    is_ago: bool
+
+    def to_ms(self, *, now_ms: int) -> int:
+        """Milliseconds since 1970."""
+        return now_ms - self.value_ms if self.is_ago else self.value_ms
+
+
+def parse_time(text: str) -> Moment:
+    """The moment of `90s`, `30m`, `2h`, `3d` (ago) or of an ISO date or time. Raises UsageError.
 
     A time without an offset is in this machine's time zone.
     """
     ago = _AGO.fullmatch(text.strip().removesuffix("ago").strip())
     if ago:
-        return now_ms - int(ago[1]) * UNIT_SECONDS[ago[2]] * 1000
+        return Moment(int(ago[1]) * UNIT_SECONDS[ago[2]] * 1000, is_ago=True)
     try:
-        return int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * 1000)
+        return Moment(int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * 1000), is_ago=False)
     except (ValueError, OverflowError, OSError) as exc:
         raise UsageError(f"{text!r} is not a time: write 30m, 2h, 3d, or 2026-11-21T08:30") from exc
+
+
+ONE_DAY: Final = Moment(24 * UNIT_SECONDS["h"] * 1000, is_ago=True)
 
 
 def parse_date(text: str) -> date:
@@ -122,14 +138,13 @@ def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
 
 
 def parse_role(text: str) -> Role:
-    """A role by its name. Raises Refused."""
+    """A role by its name. Raises UsageError."""
     from service.domain.access import Role
-    from service.errors import Refused
 
     try:
         return Role(text)
     except ValueError as exc:
-        raise Refused(f"there is no role {text!r}: use {', '.join(Role)}") from exc
+        raise UsageError(f"there is no role {text!r}: use {', '.join(Role)}") from exc
 
 
 def read_secret(label: str, *, from_stdin: bool) -> str:

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from service.domain.rules import RuleSet
     from service.store.shops import Shop
 
 EMPTY: Final = "–"
@@ -159,11 +158,6 @@ def program_version() -> str:
         return version("haravan-tagger")
     except PackageNotFoundError:
         return "unknown"
-
-
-def summary(rule_set: RuleSet) -> str:
-    """`4 rules and 1 tier`."""
-    return f"{plural(len(rule_set.rules), 'rule')} and {plural(len(rule_set.tiers), 'tier')}"
 
 
 def format_time(ms: int | None) -> str:

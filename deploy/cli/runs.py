@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from deploy.cli.output import plural
 from deploy.local import error_console
 
 if TYPE_CHECKING:
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress
 
     from service.domain.customers import OrgId
+    from service.domain.explain import Translator
     from service.store.jobs import Run
 
 POLL_INTERVAL_S = 0.5
@@ -41,7 +41,7 @@ def progress_counter(label: str, *, total: int | None = None) -> Iterator[Callab
         yield lambda done: bar.update(task, completed=done)
 
 
-async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
+async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run, words: Translator) -> Run:
     """Show a progress bar until the run has ended, and return its final state.
 
     It also returns when Haravan knows none of the remaining customers: a second 404 confirms that ten minutes later.
@@ -60,15 +60,12 @@ async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run) -> Run:
                 customers = await runs.remaining(redis, org, started.id)
                 if customers and len(await dirty.not_found_among(redis, org, customers)) == len(customers):
                     shown = ", ".join(map(str, customers))
-                    error_console().print(
-                        f"Haravan does not know these customers (404): {shown}. They are read once more in ten minutes, "
-                        "and then count as deleted."
-                    )
+                    error_console().print(words("run.unknown", customers=shown))
                     break
     return latest
 
 
-async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
+async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run, words: Translator) -> Run:
     """Wait until a worker has queued all customers of the run. Gives up after 20 s without progress, with a note."""
     from service.store.jobs import runs
 
@@ -81,27 +78,33 @@ async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run) -> Run:
             idle_s = idle_s + PREPARE_POLL_INTERVAL_S if latest.total == before.total else 0.0
             bar.update(task, completed=latest.total)
     if latest.pending and not latest.ended:
-        error_console().print(
-            "No worker has queued the customers yet. Is a worker running? Start one: tagger worker"
-        )
+        error_console().print(words("run.no_worker"))
     return latest
 
 
-def format_run(run: Run) -> str:
+def format_run(run: Run, words: Translator) -> str:
     """One sentence: the result of the run, or its progress."""
-    name = f"{run.kind.capitalize()} {run.id}"
-    scanned = f"{plural(run.scanned, 'customer')} scanned, {run.total} queued, " if run.kind in SCANS else ""
-    if run.is_active:
-        remaining = (
-            f"{plural(run.remaining, 'customer')} to go"
-            if run.remaining
-            else "its customers are being selected"
-        )
-        return f"{name} is in progress: {scanned}{remaining}."
-    return (
-        f"{name}: {scanned}{plural(run.done, 'customer')} processed, {plural(run.added, 'tag')} added, {run.removed} removed, {run.failed} failed."
-        + (f" It ended early: {run.ended}." if run.ended else "")
+    name, queued = words(f"run.{run.kind}", id=run.id), words.number(run.total)
+    parts = (
+        [words("run.scanned", customers=words.plural("customers", run.scanned), queued=queued)]
+        if run.kind in SCANS
+        else []
     )
+    if run.is_active:
+        customers = words.plural("customers", run.remaining)
+        parts.append(words("run.to_go", customers=customers) if run.remaining else words("run.selecting"))
+        return words("run.active", name=name, parts=", ".join(parts))
+    parts.append(
+        words(
+            "run.done",
+            customers=words.plural("customers", run.done),
+            tags=words.plural("tags", run.added),
+            removed=words.number(run.removed),
+            failed=words.number(run.failed),
+        )
+    )
+    key = "run.ended" if run.ended else "run.complete"
+    return words(key, name=name, parts=", ".join(parts), why=run.ended)
 
 
 def row(run: Run) -> dict[str, object]:

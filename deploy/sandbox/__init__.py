@@ -8,6 +8,7 @@ from __future__ import annotations
 from deploy.sandbox.app import Sandbox
 from deploy.sandbox.call_log import Call, Calls
 from deploy.sandbox.clock import Clock
+from deploy.sandbox.errors import NotFound, Refused
 from deploy.sandbox.faults import Faults
 from deploy.sandbox.handle import ShopHandle
 from deploy.sandbox.server import run, serve
@@ -21,6 +22,8 @@ __all__ = [
     "Deliveries",
     "Faults",
     "HandshakeFailed",
+    "NotFound",
+    "Refused",
     "Sandbox",
     "Sent",
     "ShopHandle",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import signal
 import sys
 from collections.abc import Coroutine
@@ -10,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
+from deploy.sandbox.handle import ShopHandle
 from deploy.sandbox.server import run
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
@@ -27,9 +30,14 @@ def main(
     org: Annotated[str, typer.Option(help="The shop's org id.")] = "1000000001",
     token: Annotated[str, typer.Option(help="The shop's access token.")] = "token-1",  # noqa: S107 - made up
     secret: Annotated[str, typer.Option(help="The secret that signs webhooks.")] = "secret-1",  # noqa: S107
-    webhook_url: Annotated[str | None, typer.Option(help="Subscribe this address at the start.")] = None,
-    verify_token: Annotated[str | None, typer.Option(help="The token of the handshake.")] = None,
-    state: Annotated[Path | None, typer.Option(help="Keep the shop in this file between runs.")] = None,
+    webhook_url: Annotated[
+        str | None, typer.Option(help="Subscribe this address, with the handshake, as soon as it answers.")
+    ] = None,
+    verify_token: Annotated[str, typer.Option(help="The token of the handshake.")] = "verify-1",  # noqa: S107
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Keep the shop in this file between runs. Its token and secret come first."),
+    ] = None,
     bucket_size: Annotated[int, typer.Option(min=1, help="How many API calls the bucket holds.")] = 80,
     leak_per_s: Annotated[float, typer.Option(help="How many calls leak from it each second.")] = 4.0,
 ) -> None:
@@ -38,27 +46,43 @@ def main(
     The control API has no password: do not make it reachable for others. GET /_sandbox/ lists its commands.
     """
 
-    def on_start(url: str) -> None:
-        _print_start(url, org=org, token=token, secret=secret, verify_token=verify_token)
+    serving = run(
+        host=host,
+        port=port,
+        customers=customers,
+        seed=seed,
+        org=org,
+        token=token,
+        secret=secret,
+        webhook_url=webhook_url,
+        verify_token=verify_token,
+        state_file=state,
+        bucket_size=bucket_size,
+        leak_per_s=leak_per_s,
+        on_start=_print_start,
+        report=_print,
+    )
+    try:
+        asyncio.run(_run_until_stopped(serving))
+    except OSError as exc:
+        raise _usage_error(exc, host, port) from exc
+    except msgspec.MsgspecError as exc:
+        raise typer.BadParameter(f"{state} is no state file of a sandbox; name another file") from exc
 
-    asyncio.run(
-        _run_until_stopped(
-            run(
-                host=host,
-                port=port,
-                customers=customers,
-                seed=seed,
-                org=org,
-                token=token,
-                secret=secret,
-                webhook_url=webhook_url,
-                verify_token=verify_token,
-                state_file=state,
-                bucket_size=bucket_size,
-                leak_per_s=leak_per_s,
-                on_start=on_start,
-            )
+
+def _usage_error(exc: OSError, host: str, port: int) -> typer.BadParameter:
+    """What to do about an address that cannot be used, or a state file that cannot be read or written."""
+    if exc.filename is not None:
+        return typer.BadParameter(f"{exc.filename}: {exc.strerror}")
+    free = f"--port {port + 1}, or --port 0 for any free port" if port else "another --host"
+    return typer.BadParameter(
+        f"{exc.strerror or exc}. "
+        + (
+            f"Something already listens on port {port}, perhaps another sandbox: stop it, or choose {free}"
+            if exc.errno == errno.EADDRINUSE
+            else f"Choose {free}"
         )
+        + f" (--host {host})"
     )
 
 
@@ -72,23 +96,34 @@ async def _run_until_stopped(serving: Coroutine[Any, Any, None]) -> None:
         await task
 
 
-def _print_start(url: str, *, org: str, token: str, secret: str, verify_token: str | None) -> None:
+def _print_start(url: str, handle: ShopHandle) -> None:
     """The addresses, and settings with which `tagger up` works on this shop."""
     lines = (
-        f"# Simulated Haravan shop {org}. Stop with Ctrl-C.",
+        f"# Simulated Haravan shop {handle.org}. Stop with Ctrl-C.",
         f"#   Omni API     {url}/com",
         f"#   Admin API    {url}/admin",
         f"#   Webhooks     {url}/api/subscribe",
         f"#   Control API  {url}/_sandbox/",
-        "# Settings for `tagger up`:",
+        "# Settings for `tagger up`, to be pasted into .env:",
+        *settings_of(url, handle),
+    )
+    _print("\n".join(lines))
+
+
+def settings_of(url: str, handle: ShopHandle) -> list[str]:
+    """The lines of an .env file with which the service works on this shop."""
+    return [
         f"HARAVAN_API_URL={url}/com",
         f"HARAVAN_SUBSCRIBE_URL={url}/api/subscribe",
-        f"HARAVAN_ORG_ID={org}",
-        f"HARAVAN_ACCESS_TOKEN={token}",
-        f"HARAVAN_WEBHOOK_SECRETS={secret}",
-        *((f"HARAVAN_VERIFY_TOKEN={verify_token}",) if verify_token else ()),
-    )
-    print("\n".join(lines), file=sys.stderr, flush=True)
+        f"HARAVAN_ORG_ID={handle.org}",
+        f"HARAVAN_ACCESS_TOKEN={handle.token}",
+        f"HARAVAN_WEBHOOK_SECRETS={handle.secret}",
+        f"HARAVAN_VERIFY_TOKEN={handle.verify_token or ''}",
+    ]
+
+
+def _print(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

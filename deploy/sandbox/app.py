@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import BaseRoute, Mount, Route, Router
 
 from deploy.sandbox.api import ADMIN, OMNI, ApiMiddleware, Endpoint, subscription
 from deploy.sandbox.clock import Clock
@@ -46,7 +49,10 @@ class Sandbox:
             leak_per_s=leak_per_s,
         )
         self.clock.on_advance(self._session.wake)
-        self.app = Starlette(routes=self._routes())
+        self.app = Starlette(
+            routes=self._routes(), exception_handlers={HTTPException: _not_served, Exception: _failed}
+        )
+        self.app.router.redirect_slashes = False
 
     @property
     def handles(self) -> dict[str, ShopHandle]:
@@ -58,8 +64,15 @@ class Sandbox:
         return self.registry.add_shop(**options)
 
     def advance(self, seconds: float) -> None:
-        """Move the sandbox's time forward."""
+        """Move the sandbox's time forward at once. What fell due meanwhile is sent now, a retry once."""
         self.clock.advance(seconds)
+
+    async def play(self, seconds: float) -> None:
+        """Move the sandbox's time forward, and send every webhook and retry that falls due meanwhile, in order.
+
+        Only while the sandbox is served.
+        """
+        await self.registry.play(seconds)
 
     def running(self) -> AbstractAsyncContextManager[None]:
         """Send webhooks inside this block."""
@@ -95,11 +108,13 @@ class Sandbox:
         return [handle.shop for handle in self.handles.values()]
 
     def _routes(self) -> list[BaseRoute]:
+        control = Control(self.registry).routes()
         return [
-            Mount("/com", routes=self._api(OMNI, "omni")),
-            Mount("/admin", routes=self._api(ADMIN, "admin")),
-            Mount("/api", routes=self._api(subscription.endpoints(self._session), "webhook")),
-            Mount("/_sandbox", routes=Control(self.registry).routes()),
+            _mount("/com", self._api(OMNI, "omni")),
+            _mount("/admin", self._api(ADMIN, "admin")),
+            _mount("/api", self._api(subscription.endpoints(self._session), "webhook")),
+            _mount("/_sandbox", control),
+            Route("/_sandbox", control[0].endpoint),
         ]
 
     def _api(self, endpoints: Iterable[Endpoint], dialect: Dialect) -> list[BaseRoute]:
@@ -107,3 +122,27 @@ class Sandbox:
             Route(endpoint.path, ApiMiddleware(self.registry, endpoint, dialect), methods=[endpoint.method])
             for endpoint in endpoints
         ]
+
+
+def _mount(path: str, routes: Sequence[BaseRoute]) -> Mount:
+    """A path with a slash too many is not redirected: a redirection could change the method."""
+    return Mount(path, app=Router(routes, redirect_slashes=False))
+
+
+async def _not_served(request: Request, exc: Exception) -> JSONResponse:
+    """404 and 405 of a path that no endpoint serves, in the words of the API that it belongs to."""
+    status = exc.status_code if isinstance(exc, HTTPException) else 404
+    headers = exc.headers if isinstance(exc, HTTPException) else None
+    path = request.url.path
+    if path.startswith(("/com/", "/admin/", "/api/")):
+        content = {"errors": "Not Found" if status == 404 else "Method Not Allowed"}
+    else:
+        served = "the Omni API at /com, the older API at /admin, webhooks at /api/subscribe, the control API at /_sandbox/"
+        content = {"error": f"nothing answers {request.method} {path[:200]}. There are {served}"}
+    return JSONResponse(content, status, headers)
+
+
+async def _failed(request: Request, exc: Exception) -> JSONResponse:
+    """A bug of the sandbox. Its traceback is on the terminal, not in the response."""
+    del request, exc
+    return JSONResponse({"error": "the sandbox failed; its terminal says how"}, 500)

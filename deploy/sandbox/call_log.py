@@ -5,7 +5,25 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from fnmatch import fnmatchcase
+from typing import Final, Literal
+
+from deploy.sandbox.errors import Refused, no_such
+
+ENDPOINTS: Final = (
+    "GET customers", "POST customers", "GET customer", "PUT customer", "DELETE customer", "GET count", "GET search",
+    "POST tags", "DELETE tags", "GET groups", "GET shop", "GET orders", "GET addresses", "GET address",
+    "GET metafields", "GET metafields count", "POST metafields", "GET metafield", "PUT metafield", "DELETE metafield",
+    "GET subscribe", "POST subscribe", "DELETE subscribe",
+)  # fmt: skip
+"""The names of all endpoints, by which calls are counted and faults are limited."""
+
+
+def check_endpoint(pattern: str) -> None:
+    """Raises Refused, with the nearest names, if the name or pattern (`GET *`) matches no endpoint."""
+    if any(fnmatchcase(name, pattern) for name in ENDPOINTS):
+        return
+    raise Refused(no_such("endpoint", pattern, ENDPOINTS))
 
 
 @dataclass(slots=True)

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from fnmatch import fnmatchcase
 from random import Random
-from typing import Literal
+from typing import Any, Final, Literal
 
-from deploy.sandbox.call_log import Call
+from deploy.sandbox.call_log import Call, check_endpoint
+from deploy.sandbox.errors import Refused
 
 Spelling = Literal["ok", "lower", "upper"]
 IdsMode = Literal["ok", "ignored", "omit", "extra", "reorder"]
-FaultKind = Literal["fail", "timeout", "throttle", "lose", "disagree"]
+FaultKind = Literal["fail", "timeout", "throttle", "lose_answer", "disagree"]
+
+MIN_STATUS: Final = 200
+MAX_STATUS: Final = 599
+PROXY_ERRORS: Final = frozenset({502, 503, 504, *range(520, 531)})
+"""What a proxy in front of the API answers, in HTML. 520 to 530 are Cloudflare's."""
 
 
 @dataclass(slots=True)
@@ -41,6 +48,7 @@ class Faults:
 
     `endpoint` is a name or a pattern: `POST tags`, `* tags`, `GET *`. Without `next` and `rate` a fault
     happens once. `customer` limits it to calls with this customer's id, including lists by ids.
+    `active()` lists the faults that still wait for a call.
 
     `latency_s` delays every call. `lag_s` makes lists return old data. `ids_mode` says what the `ids` filter
     does wrong: it is ignored, or omits, adds or reorders records. `tag_spelling` changes the case of added
@@ -70,14 +78,19 @@ class Faults:
         body: str | None = None,
         effect: bool = False,
     ) -> None:
-        """Answer with `status`; 502, 503 and 504 as HTML by default. With `effect` the call takes effect anyway."""
+        """Answer with `status`, from 200 to 599; those of a proxy (502 to 504, 520 to 530) as HTML by default.
+
+        With `effect` the call takes effect anyway. Raises Refused for a status that no server can answer.
+        """
+        if not MIN_STATUS <= status <= MAX_STATUS:
+            raise Refused(f"status must be from {MIN_STATUS} to {MAX_STATUS}, not {status}")
         self._add(
             Fault(
                 "fail",
                 endpoint,
                 customer,
                 status=status,
-                html=status in {502, 503, 504} if html is None else html,
+                html=status in PROXY_ERRORS if html is None else html,
                 body=None if body is None else body.encode(),
                 effect=effect,
             ),
@@ -118,7 +131,7 @@ class Faults:
         customer: int | None = None,
     ) -> None:
         """Let the call take effect, then drop the connection without a response."""
-        self._add(Fault("lose", endpoint, customer, effect=True), next, rate)
+        self._add(Fault("lose_answer", endpoint, customer, effect=True), next, rate)
 
     def disagree(
         self,
@@ -137,6 +150,10 @@ class Faults:
         for switch in fields(self):
             setattr(self, switch.name, getattr(fresh, switch.name))
 
+    def active(self) -> list[dict[str, Any]]:
+        """The faults that wait for a call, in the order in which they are tried. `next` is None for a rate."""
+        return [_describe(fault) for fault in self.queue]
+
     def draw(self, call: Call) -> Fault | None:
         """The fault for this call, if any. Each use is counted."""
         for fault in self.queue:
@@ -149,6 +166,27 @@ class Faults:
         return None
 
     def _add(self, fault: Fault, next_calls: int | None, rate: float | None) -> None:
+        if fault.endpoint is not None:
+            check_endpoint(fault.endpoint)
+        if next_calls is not None and next_calls < 1:
+            raise Refused(f"next must be at least 1, not {next_calls}")
+        if rate is not None and not 0 <= rate <= 1:
+            raise Refused(f"rate must be from 0 to 1, not {rate}")
         fault.left = next_calls if next_calls is not None or rate is not None else 1
         fault.rate = 1.0 if rate is None else rate
         self.queue.append(fault)
+
+
+_SHOWN: Final[Mapping[FaultKind, tuple[str, ...]]] = {
+    "fail": ("status", "html", "effect"),
+    "timeout": ("seconds", "effect"),
+    "throttle": ("seconds",),
+    "lose_answer": (),
+    "disagree": (),
+}
+
+
+def _describe(fault: Fault) -> dict[str, Any]:
+    values = asdict(fault)
+    shown = {name: values[name] for name in ("endpoint", "customer", *_SHOWN[fault.kind])}
+    return {"fault": fault.kind, "next": fault.left, "rate": fault.rate, **shown}

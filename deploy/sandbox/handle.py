@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Iterable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
-from deploy.sandbox.call_log import Call, Calls, Hook, Moment
+from deploy.sandbox.call_log import Call, Calls, Hook, Moment, check_endpoint
+from deploy.sandbox.errors import NotFound, Refused
 from deploy.sandbox.faults import Faults
-from deploy.sandbox.records import Customer, Group, Metafield, money, timestamps
+from deploy.sandbox.records import Customer, Group, Metafield, money
 from deploy.sandbox.shop import Bucket, Shop, editing, fake_data, sales
 from deploy.sandbox.webhooks import Deliveries, Delivery, HandshakeFailed, WebhookSession
 
 Amount = int | float | str | Decimal
+MAX_ID: Final = 2**63 - 1
+MAX_POPULATED: Final = 200_000
 
 
 class PendingSubscription:
@@ -58,6 +61,10 @@ class ShopHandle:
         return self.shop.secret
 
     @property
+    def verify_token(self) -> str | None:
+        return self.shop.app.verify_token
+
+    @property
     def calls(self) -> Calls:
         return self.shop.calls
 
@@ -77,17 +84,21 @@ class ShopHandle:
 
     def populate(self, n: int, seed: int = 1) -> list[int]:
         """Add `n` made-up customers without webhooks and return their ids. The same seed gives the same ones."""
+        if not 0 <= n <= MAX_POPULATED:
+            raise Refused(f"n must be from 0 to {MAX_POPULATED}, not {n}")
         return fake_data.populate(self.shop, n, seed=seed)
 
     def create(self, **fields: Any) -> int:
         """Create a customer with any fields of the Omni record, announce it, and return its id.
 
-        The default name is "Khách <id>". Nothing else is checked. Raises ValueError if the id is taken.
+        The default name is "Khách <id>". Nothing else is checked. Raises Refused if the id is taken.
         """
         at = self.shop.now()
         customer_id = fields.pop("id", None) or self.shop.counters.take("customer")
+        if not isinstance(customer_id, int) or not 0 < customer_id <= MAX_ID:
+            raise Refused(f"id must be a whole number from 1 to {MAX_ID}")
         if customer_id in self.shop.store:
-            raise ValueError(f"customer {customer_id} already exists")
+            raise Refused(f"customer {customer_id} already exists")
         self.shop.counters.customer = max(self.shop.counters.customer, customer_id + 1)
         fields = {"first_name": f"Khách {customer_id}"} | fields
         blank = Customer(customer_id, created_at=at, updated_at=at)
@@ -107,12 +118,12 @@ class ShopHandle:
 
     def order(self, customer_id: int, amount: Amount, at: Any = None) -> int:
         """Place an order, now or at a given time, and return its id."""
-        when = timestamps.from_value(at, self.shop.zone)
-        return sales.place_order(self.shop, self._current(customer_id), money.parse(amount), at=when).id
+        when = editing.parse_field(self.shop, "at", at)
+        return sales.place_order(self.shop, self._current(customer_id), _money(amount), at=when).id
 
     def refund(self, customer_id: int, amount: Amount) -> None:
         """Refund this amount of the latest order."""
-        sales.refund_order(self.shop, self._current(customer_id), money.parse(amount))
+        sales.refund_order(self.shop, self._current(customer_id), _money(amount))
 
     def tag_by_hand(self, customer_id: int, tag: str) -> None:
         """Add a tag as staff would in the shop's admin. Sends customers/update even if `echo` is off."""
@@ -201,10 +212,10 @@ class ShopHandle:
     ) -> None:
         """Send any body under any topic, with retries. It is signed correctly unless a `signature` is given.
 
-        Raises ValueError if there is no subscription.
+        Raises Refused if there is no subscription.
         """
         if not self.shop.app.subscribed:
-            raise ValueError("there is no subscription")
+            raise Refused("there is no subscription")
         raw = body.encode() if isinstance(body, str) else body
         self.shop.deliveries.push(Delivery(topic, customer_id, raw, signature=signature, org=org))
 
@@ -249,6 +260,8 @@ class ShopHandle:
 
         `matches` is the name of an endpoint or a predicate on the call. `times=None` means every time.
         """
+        if isinstance(matches, str):
+            check_endpoint(matches)
         predicate = matches if callable(matches) else (lambda call: call.endpoint == matches)
         self.shop.hooks.hooks.append(Hook(predicate, then, when, times))
 
@@ -267,5 +280,12 @@ class ShopHandle:
     def _current(self, customer_id: int) -> Customer:
         customer = self.shop.store.get(customer_id)
         if customer is None:
-            raise KeyError(f"no customer {customer_id}")
+            raise NotFound(f"no customer {customer_id}")
         return customer
+
+
+def _money(amount: Amount) -> money.Money:
+    try:
+        return money.parse(amount)
+    except ArithmeticError as exc:
+        raise Refused(f"{amount} is not an amount of money") from exc

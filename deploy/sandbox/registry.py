@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from random import Random
+from zoneinfo import ZoneInfo
 
 from starlette.requests import Request
 
 from deploy.sandbox.call_log import Calls
 from deploy.sandbox.clock import Clock
+from deploy.sandbox.errors import Refused
 from deploy.sandbox.handle import ShopHandle
 from deploy.sandbox.shop import SCOPES, Bucket, Shop
 from deploy.sandbox.webhooks import WebhookSession
@@ -49,12 +51,16 @@ class ShopRegistry:
         name: str = "",
         seed: int = 0,
     ) -> ShopHandle:
-        """Open a shop. Raises ValueError if another shop has the org id or the token.
+        """Open a shop. Raises Refused if another shop has the org id or the token, or for an unknown time zone.
 
         The token selects the shop, because the paths of the Omni API do not name one.
         """
         if org in self.handles or any(token == handle.token for handle in self.handles.values()):
-            raise ValueError(f"org {org} or its token is taken")
+            raise Refused(f"org {org} or its token is taken by another shop: give org and token")
+        try:
+            ZoneInfo(timezone)
+        except (KeyError, ValueError, OSError) as exc:  # a name that is a path, or a folder
+            raise Refused(f"no time zone {timezone}; write it as in Asia/Ho_Chi_Minh") from exc
         shop = Shop(
             org,
             token,
@@ -72,6 +78,13 @@ class ShopRegistry:
         handle = self.handles[org] = ShopHandle(shop, self.session)
         self.session.add(shop)
         return handle
+
+    async def play(self, seconds: float) -> None:
+        """Move the clock forward, and send all webhooks and retries that fall due meanwhile, in order.
+
+        Each is answered before the clock moves on. Deliveries held back by `pause` stay where they are.
+        """
+        await self.session.play(self.clock, seconds)
 
     def shop_of(self, request: Request) -> Shop | None:
         """The shop of the request's Bearer token. A request to a shop's own host must carry that shop's token."""

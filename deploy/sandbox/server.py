@@ -7,12 +7,17 @@ import socket
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from deploy.sandbox.api import DROP
 from deploy.sandbox.app import Sandbox
+from deploy.sandbox.handle import ShopHandle
+from deploy.sandbox.webhooks import HandshakeFailed
+
+HANDSHAKE_INTERVAL_S: Final = 1.0
 
 
 class DroppableProtocol(HttpToolsProtocol):
@@ -66,12 +71,15 @@ async def run(
     state_file: Path | None = None,
     bucket_size: int = 80,
     leak_per_s: float = 4.0,
-    on_start: Callable[[str], object] | None = None,
+    on_start: Callable[[str, ShopHandle], object] | None = None,
+    report: Callable[[str], object] = print,
 ) -> None:
     """Serve one shop until cancelled. Raises OSError if the port is taken; port 0 selects a free one.
 
-    `on_start` is called with the address when the server is ready. With `state_file`, the shops are read from
-    this file if it exists, and saved in it.
+    `on_start` is called with the address and the shop when the server is ready. `webhook_url` is subscribed with the
+    handshake; until the receiver answers it, it is asked again, and `report` gets a line for each new answer. With
+    `state_file`, the shops are read from this file if it exists, and saved in it; what it says of a shop comes before
+    `token`, `secret` and `customers`.
     """
     sandbox = Sandbox(bucket_size=bucket_size, leak_per_s=leak_per_s)
     if state_file is not None:
@@ -80,17 +88,32 @@ async def run(
     if handle is None:
         handle = sandbox.add_shop(org=org, token=token, secret=secret)
         handle.populate(customers, seed=seed)
-    if webhook_url is not None:
-        handle.subscribe(webhook_url, verify_token)
-    elif verify_token is not None:
-        handle.app(verify_token=verify_token)
+    handle.app(webhook_url, verify_token)
     async with AsyncExitStack() as stack:
         if state_file is not None:
             await stack.enter_async_context(sandbox.autosave(state_file))
         url = await stack.enter_async_context(serve(sandbox, host, port))
         if on_start is not None:
-            on_start(url)
+            on_start(url, handle)
+        if webhook_url is not None:
+            await _subscribe(handle, webhook_url, report)
         await asyncio.Event().wait()
+
+
+async def _subscribe(handle: ShopHandle, url: str, report: Callable[[str], object]) -> None:
+    """Perform the handshake as Haravan does, again and again until the receiver answers it."""
+    last = ""
+    while True:
+        try:
+            await handle.subscribe(url)
+        except HandshakeFailed as exc:
+            if str(exc) != last:
+                last = str(exc)
+                report(f"# {url} does not answer the handshake: {last}. Trying again until it does.")
+            await asyncio.sleep(HANDSHAKE_INTERVAL_S)
+        else:
+            report(f"# Subscribed: webhooks are sent to {url}")
+            return
 
 
 def _listen(host: str, port: int) -> socket.socket:

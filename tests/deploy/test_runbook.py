@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from service.doctor import COMMANDS, CONFIRMATIONS
 from service.web.metrics import WORKER_COUNTERS, WORKER_SUMMARIES
 
 ROOT: Final = Path(__file__).parents[2]
@@ -81,6 +82,13 @@ def test_the_runbook_describes_exactly_the_alerts_of_the_code() -> None:
 
     assert "webhook_signature_failures" in kinds
     assert described("Alerts") == kinds
+
+
+def test_the_runbook_describes_exactly_the_findings_of_the_doctor() -> None:
+    confirmations = set(COMMANDS) - described("Findings")
+
+    assert described("Findings") <= set(COMMANDS)
+    assert confirmations == set(CONFIRMATIONS)
 
 
 def test_the_runbook_describes_every_metric() -> None:

@@ -26,6 +26,15 @@ def times(number: int) -> settings:
     return settings(max_examples=number, deadline=None, suppress_health_check=list(HealthCheck))
 
 
+def is_utf8(body: bytes) -> bool:
+    """Whether the bytes are a text in the encoding of JSON."""
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def customer_of(body: Any) -> dict[str, Any]:
     """The customer in a body, with or without an envelope."""
     customer: dict[str, Any] = body.get("customer", body)
@@ -106,7 +115,8 @@ def a_signed_webhook_is_acknowledged(wire: Wire, body: bytes, topic: str, org: s
     allowed = [line for line in more if line[0] != b"X-Haravan-Org-Id"]
     request = webhook(body, [*signed(body, topic, org), *allowed, *ending], chunked=chunked)
 
-    assert wire.request(request) == 200
+    status = wire.request(request)
+    assert status == 200 or (status == 415 and not is_utf8(body))  # what nobody can read is refused
 
 
 def any_webhook_is_acknowledged_or_refused(wire: Wire, body: bytes, more: list[tuple[bytes, bytes]]) -> None:

@@ -19,6 +19,7 @@ from service.store.client import connect, keys, rewrite_after_erasure
 from service.store.queue import dead_letters
 from tests.deploy.cli.environment import run_in_process
 from tests.support import canaries
+from tests.support.actors import LAN
 from tests.support.shop import OPS_TOKEN, ORG
 from tests.support.valkey import valkey
 from tests.support.wait import wait_until
@@ -136,7 +137,7 @@ async def test_no_canary_is_readable_anywhere_and_after_the_erasure_nothing_is_l
         await system.settled()
     context = Context(system.redis, system.shops, system.versions)
     shop = await system.shops.describe(ORG)
-    exported = json.dumps(await export_personal_data(context, shop, 7, by="test"), default=str)  # type: ignore[arg-type]
+    exported = json.dumps(await export_personal_data(context, shop, 7, by=LAN), default=str)  # type: ignore[arg-type]
 
     assert len(log) > 3
     assert found(str(log)) == []
@@ -148,7 +149,7 @@ async def test_no_canary_is_readable_anywhere_and_after_the_erasure_nothing_is_l
     # what is kept is what the page on privacy says: names and, because a rule reads it, the e-mail
     assert set(found(exported)) == {canaries.NAME, "Canary-Họ", canaries.EMAIL}
 
-    await erase_personal_data(context, shop, 7, by="test")  # type: ignore[arg-type]
+    await erase_personal_data(context, shop, 7, by=LAN)  # type: ignore[arg-type]
     assert await rewrite_after_erasure(system.redis, min_interval_ms=0)
 
     assert found_on_disk(folder) == []
@@ -173,7 +174,7 @@ async def test_an_erased_customer_that_is_marked_again_is_evaluated_anew(system:
     context = Context(system.redis, system.shops, system.versions)
     shop = await system.shops.describe(ORG)
 
-    await erase_personal_data(context, shop, 7, by="test")  # type: ignore[arg-type]
+    await erase_personal_data(context, shop, 7, by=LAN)  # type: ignore[arg-type]
     system.haravan.order(7, 50_000_000)
     await system.settled()
 

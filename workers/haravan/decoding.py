@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -20,7 +20,7 @@ from service.domain.customers import (
     parse_record,
     parse_tags,
 )
-from service.errors import MalformedData
+from service.errors import ApiUnavailable, MalformedData
 from service.runtime import last_frames
 
 Raw = dict[str, Any]
@@ -72,6 +72,7 @@ def compare(requested: Iterable[CustomerId], batch: Batch) -> Comparison:
 
 
 JsonSource = bytes | msgspec.Raw
+MAX_TAGS_CHARS: Final = 65_536  # of a customer, as in a record: more would keep the event loop for seconds
 
 
 class _Record(msgspec.Struct):
@@ -107,7 +108,7 @@ class _Count(msgspec.Struct):
 
 
 class _Tags(msgspec.Struct):
-    tags: str | None
+    tags: Annotated[str, msgspec.Meta(max_length=MAX_TAGS_CHARS)] | None
 
 
 class _Id(msgspec.Struct):
@@ -127,7 +128,10 @@ _id = msgspec.json.Decoder(_Id)
 
 
 def decode_record(body: bytes) -> CustomerRecord:
-    """Decode `{"customer": {…}}`. Raises MalformedData if the record is malformed."""
+    """Decode `{"customer": {…}}`. Raises MalformedData if the record is malformed.
+
+    Raises ApiUnavailable if it has no readable id: nothing says that it is the requested customer's.
+    """
     try:
         record: JsonSource = _record.decode(body).customer
     except msgspec.ValidationError:
@@ -137,7 +141,12 @@ def decode_record(body: bytes) -> CustomerRecord:
         if not objects:
             raise
         record = objects[0][0]
-    return _parse(record)
+    try:
+        return _parse(record)
+    except MalformedData as exc:
+        if _id_of(record, None) is None:
+            raise ApiUnavailable("the API answered with a record without an id", status=200) from exc
+        raise
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, CliContext, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, CliContext, OrgId, open_context, parse_org_id, run
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.local import console
 
@@ -19,14 +19,25 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
+
+def _parse_chain(text: str) -> OrgId:
+    """The org id of a chain; that of the service has a name. Raises UsageError."""
+    from service.store.client import SERVICE
+
+    return SERVICE if text == SERVICE else parse_org_id(text)
+
+
 Shop = Annotated[
-    str, typer.Option(metavar="ORG", help="This shop's audit log. Default: that of the service.")
+    OrgId | None,
+    typer.Option(
+        metavar="ORG", parser=_parse_chain, help="This shop's audit log. Default: that of the service."
+    ),
 ]
 
 
 @app.command("list")
 def list_entries(
-    shop: Shop = "",
+    shop: Shop = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -63,11 +74,13 @@ def list_entries(
 @app.command()
 def verify(
     shop: Annotated[
-        str,
+        OrgId | None,
         typer.Option(
-            metavar="ORG", help="Only this shop's audit log. Default: that of the service and of every shop."
+            metavar="ORG",
+            parser=_parse_chain,
+            help="Only this shop's audit log. Default: that of the service and of every shop.",
         ),
-    ] = "",
+    ] = None,
     expect: Annotated[
         str,
         typer.Option(
@@ -102,13 +115,13 @@ def verify(
     raise typer.Exit(1 if any(result.problem for result in results.values()) else 0)
 
 
-async def _chain(cli: CliContext, shop: str) -> OrgId:
+async def _chain(cli: CliContext, shop: OrgId | None) -> OrgId:
     """The org of the chain. Raises NotFound."""
     from service.store.client import SERVICE
 
-    if shop in ("", SERVICE):
+    if shop in (None, SERVICE):
         return SERVICE
-    return (await cli.shops.get_or_raise(parse_org_id(shop))).org
+    return (await cli.shops.get_or_raise(shop)).org
 
 
 def _row(org: OrgId, result: Verification) -> dict[str, object]:

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import (
-    CliContext,
-    Customer,
-    Org,
-    open_context,
-    parse_customer_id,
-    parse_org_id,
-    run,
-)
+from deploy.cli.context import CliContext, Customer, Org, OrgId, open_context, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import plural
 from deploy.cli.runs import format_run, wait_until_prepared
@@ -91,10 +83,8 @@ def exclude(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
-            planned = await exclusions.plan_exclusion(
-                cli.context, shop, parse_customer_id(customer), rule, undo=undo
-            )
+            shop = await cli.shops.get_or_raise(org)
+            planned = await exclusions.plan_exclusion(cli.context, shop, customer, rule, undo=undo)
             if not dry_run:
                 await exclusions.apply_exclusion(cli.context, shop, planned, by=current_actor())
         console().print(_exclusion_text(planned, dry_run=dry_run))
@@ -118,7 +108,7 @@ def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
 
 
 async def _claim(
-    org: str,
+    org: OrgId,
     plan: Callable[[CliContext, Shop], Awaitable[Claim]],
     effect: str,
     *,
@@ -126,10 +116,13 @@ async def _claim(
     yes: bool,
     approve: bool = False,
 ) -> None:
+    from service.locales import translator_for
     from service.operations import claims
 
+    words = translator_for("en")
+
     async with open_context() as cli:
-        shop = await cli.shops.get_or_raise(parse_org_id(org))
+        shop = await cli.shops.get_or_raise(org)
         claim = await plan(cli, shop)
         count = len(claim.new_owners)
         examples = ", ".join(map(str, [*claim.new_owners][:MAX_EXAMPLES]))
@@ -146,4 +139,4 @@ async def _claim(
             typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
         started = await claims.apply_claim(cli.context, shop, claim, by=current_actor(), approved=approve)
         if started is not None:
-            console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))
+            console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started, words), words))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
+from deploy.cli.context import AsJson, Customer, CustomerId, Org, OrgId, open_shop_api, run
 from deploy.cli.inputs import current_actor, read_fields
 from deploy.cli.output import ShowPersonal, print_json, print_record
 from deploy.local import console
@@ -65,12 +65,12 @@ def update(
     as_json: AsJson = False,
 ) -> None:
     """Change fields of a customer."""
-    chosen, wanted = parse_customer_id(customer), read_fields(fields or (), file)
+    wanted = read_fields(fields or (), file)
 
     async def work() -> dict[str, Any]:
-        summary = f"customer {chosen}: fields {_names(wanted)}"
+        summary = f"customer {customer}: fields {_names(wanted)}"
         async with _open_recorded(org, "update_customer", summary) as api:
-            return await api.perform(api.dialect.update(chosen, wanted))
+            return await api.perform(api.dialect.update(customer, wanted))
 
     print_record(run(work()), as_json=as_json, show_personal=show_personal)
 
@@ -81,16 +81,15 @@ def delete(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")] = False,
 ) -> None:
     """Delete a customer in Haravan. This cannot be undone."""
-    chosen = parse_customer_id(customer)
     if not yes:
-        typer.confirm(f"Delete customer {chosen} of shop {org} in Haravan?", abort=True, err=True)
+        typer.confirm(f"Delete customer {customer} of shop {org} in Haravan?", abort=True, err=True)
 
     async def work() -> None:
-        async with _open_recorded(org, "delete_customer", f"customer {chosen}") as api:
-            await api.perform(api.dialect.delete(chosen))
+        async with _open_recorded(org, "delete_customer", f"customer {customer}") as api:
+            await api.perform(api.dialect.delete(customer))
 
     run(work())
-    console().print(f"Customer {chosen} is deleted.")
+    console().print(f"Customer {customer} is deleted.")
 
 
 def tag(org: Org, customer: Customer, tags: Tags, as_json: AsJson = False) -> None:
@@ -104,20 +103,23 @@ def untag(org: Org, customer: Customer, tags: Tags, as_json: AsJson = False) -> 
 
 
 def _retag(
-    org: str, customer: str, *, add: list[str] | None = None, remove: list[str] | None = None, as_json: bool
+    org: OrgId,
+    customer: CustomerId,
+    *,
+    add: list[str] | None = None,
+    remove: list[str] | None = None,
+    as_json: bool,
 ) -> None:
-    chosen = parse_customer_id(customer)
-
     async def work() -> tuple[str, ...]:
         changes = ", ".join([*(f"+{tag}" for tag in add or ()), *(f"-{tag}" for tag in remove or ())])
-        async with _open_recorded(org, "tag_customer", f"customer {chosen}: {changes}") as api:
-            return await api.perform(api.dialect.change_tags(chosen, add=add or (), remove=remove or ()))
+        async with _open_recorded(org, "tag_customer", f"customer {customer}: {changes}") as api:
+            return await api.perform(api.dialect.change_tags(customer, add=add or (), remove=remove or ()))
 
     tags = run(work())
     if as_json:
-        print_json({"customer": chosen, "tags": tags})
+        print_json({"customer": customer, "tags": tags})
     else:
-        console().print(f"Customer {chosen} now has: {', '.join(tags) or 'no tags'}")
+        console().print(f"Customer {customer} now has: {', '.join(tags) or 'no tags'}")
 
 
 def _names(fields: Iterable[str]) -> str:
@@ -126,7 +128,7 @@ def _names(fields: Iterable[str]) -> str:
 
 
 @asynccontextmanager
-async def _open_recorded(org: str, action: str, summary: str) -> AsyncIterator[ShopApi]:
+async def _open_recorded(org: OrgId, action: str, summary: str) -> AsyncIterator[ShopApi]:
     """Open the shop's API, and record the change that the block makes at Haravan."""
     from service.store.history import audit_log
 

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from deploy.cli.commands import customer_edits, personal_data
-from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_id, run
+from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_ids, run
+from deploy.cli.inputs import Moment, parse_time
 from deploy.cli.output import ShowPersonal, mask_record, print_json, print_record, print_records, print_table
 from deploy.local import console
 
@@ -26,8 +27,9 @@ def list_customers(
     ids: Annotated[str, typer.Option(metavar="1,2,3", help="Only these customers.")] = "",
     since_id: Annotated[int | None, typer.Option(help="Only larger ids.")] = None,
     updated_since: Annotated[
-        str, typer.Option(help="Changed in the last 30m, 2h, 3d, or since a date and time.")
-    ] = "",
+        Moment | None,
+        typer.Option(parser=parse_time, help="Changed in the last 30m, 2h, 3d, or since a date and time."),
+    ] = None,
     limit: Limit = 50,
     page: Annotated[int | None, typer.Option(min=1, help="The page.")] = None,
     show_personal: ShowPersonal = False,
@@ -37,11 +39,9 @@ def list_customers(
     import time
     from datetime import UTC, datetime
 
-    from deploy.cli.inputs import parse_time_ms
-
-    chosen = [parse_customer_id(part) for part in ids.split(",") if part.strip()]
+    chosen = parse_customer_ids(ids)
     since = (
-        datetime.fromtimestamp(parse_time_ms(updated_since, now_ms=int(time.time() * 1000)) / 1000, tz=UTC)
+        datetime.fromtimestamp(updated_since.to_ms(now_ms=int(time.time() * 1000)) / 1000, tz=UTC)
         if updated_since
         else None
     )
@@ -96,11 +96,10 @@ def count(org: Org, as_json: AsJson = False) -> None:
 @app.command()
 def get(org: Org, customer: Customer, show_personal: ShowPersonal = False, as_json: AsJson = False) -> None:
     """Print one customer's record."""
-    chosen = parse_customer_id(customer)
 
     async def work() -> dict[str, Any]:
         async with open_shop_api(org) as api:
-            return await api.perform(api.dialect.show(chosen))
+            return await api.perform(api.dialect.show(customer))
 
     print_record(run(work()), as_json=as_json, show_personal=show_personal)
 
@@ -127,11 +126,10 @@ def groups(org: Org, as_json: AsJson = False) -> None:
 @app.command()
 def orders(org: Org, customer: Customer, as_json: AsJson = False) -> None:
     """List a customer's orders (only with the admin API)."""
-    chosen = parse_customer_id(customer)
 
     async def work() -> list[dict[str, Any]]:
         async with open_shop_api(org) as api:
-            return await api.perform(api.dialect.orders(chosen))
+            return await api.perform(api.dialect.orders(customer))
 
     customer_orders = run(work())
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
+from deploy.cli.context import AsJson, Customer, CustomerId, Org, open_context, parse_customer_id, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import format_time, plural, print_json, print_table
 from deploy.local import console, error_console
@@ -24,7 +24,7 @@ def list_dead_letters(org: Org, as_json: AsJson = False) -> None:
 
     async def work() -> int:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             letters = await dead_letters.list_open(cli.redis, shop.org)
         if as_json:
             print_json([_row(letter) for letter in letters])
@@ -53,8 +53,8 @@ def list_dead_letters(org: Org, as_json: AsJson = False) -> None:
 def retry(
     org: Org,
     customers: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[CUSTOMER]...", help="Customer ids. Default: all."),
+        list[CustomerId] | None,
+        typer.Argument(metavar="[CUSTOMER]...", parser=parse_customer_id, help="Customer ids. Default: all."),
     ] = None,
 ) -> None:
     """Process these customers again. A success closes their dead letters. Exits with 1 if one has no dead letter."""
@@ -62,16 +62,15 @@ def retry(
 
     async def work() -> int:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
-            given = [parse_customer_id(customer) for customer in customers or ()]
+            shop = await cli.shops.get_or_raise(org)
             retried = await retry_dead_letters(
-                cli.context, shop.org, customers=given or None, by=current_actor()
+                cli.context, shop.org, customers=customers or None, by=current_actor()
             )
         if retried:
             console().print(f"{plural(len(retried), 'customer')} queued.")
-        elif not given:
+        elif not customers:
             console().print("No open dead letters.")
-        without = sorted({*given} - {*retried})
+        without = sorted({*(customers or ())} - {*retried})
         for customer in without:
             error_console().print(f"Customer {customer} has no open dead letter.")
         return 1 if without else 0
@@ -86,9 +85,8 @@ def drop(org: Org, customer: Customer) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
-            chosen = parse_customer_id(customer)
-            await discard_dead_letters(cli.context, shop.org, chosen, by=current_actor())
+            shop = await cli.shops.get_or_raise(org)
+            await discard_dead_letters(cli.context, shop.org, customer, by=current_actor())
         console().print(f"The dead letters of customer {customer} are closed.")
 
     run(work())

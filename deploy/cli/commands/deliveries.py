@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, Org, open_context, parse_customer_id, parse_org_id, run, server_time_ms
-from deploy.cli.inputs import parse_time_ms
+from deploy.cli.context import AsJson, CustomerId, Org, open_context, parse_customer_id, run, server_time_ms
+from deploy.cli.inputs import ONE_DAY, Moment, parse_time
 from deploy.cli.output import format_time, print_json, print_table
 
 if TYPE_CHECKING:
@@ -16,8 +16,15 @@ if TYPE_CHECKING:
 
 def deliveries(
     org: Org,
-    customer: Annotated[str, typer.Option(help="Only this customer (the last 50).")] = "",
-    since: Annotated[str, typer.Option(help="In the last 30m, 2h, 3d, or since a date and time.")] = "24h",
+    customer: Annotated[
+        CustomerId | None, typer.Option(parser=parse_customer_id, help="Only this customer (the last 50).")
+    ] = None,
+    since: Annotated[
+        Moment | None,
+        typer.Option(
+            parser=parse_time, show_default="24h", help="In the last 30m, 2h, 3d, or since a date and time."
+        ),
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
@@ -26,11 +33,11 @@ def deliveries(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             if customer:
-                rows = await store.list_for_customer(cli.redis, shop.org, parse_customer_id(customer))
+                rows = await store.list_for_customer(cli.redis, shop.org, customer)
             else:
-                since_ms = parse_time_ms(since, now_ms=await server_time_ms(cli))
+                since_ms = (since or ONE_DAY).to_ms(now_ms=await server_time_ms(cli))
                 page = await store.list_deliveries(cli.redis, shop.org, since_ms=since_ms, limit=limit)
                 rows = page.deliveries
         if as_json:

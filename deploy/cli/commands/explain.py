@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated
 
 import typer
@@ -11,8 +12,6 @@ from deploy.cli.context import (
     Customer,
     Org,
     open_context,
-    parse_customer_id,
-    parse_org_id,
     run,
 )
 from deploy.cli.inputs import Lang, parse_date
@@ -25,9 +24,13 @@ def explain(
     customer: Customer,
     tag: Annotated[str, typer.Option(help="Only this tag.")] = "",
     on: Annotated[
-        str,
-        typer.Option(metavar="2026-12-01", help="Explain the state on this day, if nothing else happens."),
-    ] = "",
+        date | None,
+        typer.Option(
+            metavar="2026-12-01",
+            parser=parse_date,
+            help="Explain the state on this day, if nothing else happens.",
+        ),
+    ] = None,
     version: Annotated[int, typer.Option(help="Use this version of the rules. Default: the live one.")] = 0,
     lang: Lang = "vi",
     as_json: AsJson = False,
@@ -40,9 +43,9 @@ def explain(
         async with open_context() as cli:
             explanation = await explain_for_shop(
                 cli.context,
-                await cli.shops.get_or_raise(parse_org_id(org)),
-                parse_customer_id(customer),
-                on=parse_date(on) if on else None,
+                await cli.shops.get_or_raise(org),
+                customer,
+                on=on,
                 version=version,
             )
         sentences = translator_for(parse_language(lang))

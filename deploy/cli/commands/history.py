@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, Org, open_context, run
 from deploy.cli.inputs import Lang
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.cli.preview_text import print_warnings
@@ -28,7 +28,7 @@ def history(org: Org, as_json: AsJson = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             versions = await cli.versions.history(shop.org)
         if as_json:
             print_json([msgspec.to_builtins(version) for version in versions])
@@ -73,7 +73,7 @@ def diff(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             live = await cli.versions.live_number(shop.org)
             to = after or live
             start = before or to - 1

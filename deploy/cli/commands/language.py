@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, Org, open_context, run
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.inputs import Lang
 from deploy.cli.output import print_json, print_table
@@ -93,7 +93,7 @@ def values(
 
     async def work() -> tuple[FieldValues, str]:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             customers = await load_customers(cli.redis, shop, field=FIELDS[field])
             calendar = calendar_for(shop.timezone)
             today = calendar.day_of(await cli.context.now_ms())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from deploy.cli.context import AsJson, Customer, Org, open_context, parse_customer_id, parse_org_id, run
+from deploy.cli.context import AsJson, Customer, Org, open_context, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import print_json
 from deploy.local import console, error_console
@@ -27,10 +27,8 @@ def export(org: Org, customer: Customer) -> None:
 
     async def work() -> dict[str, Any]:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
-            return await export_personal_data(
-                cli.context, shop, parse_customer_id(customer), by=current_actor()
-            )
+            shop = await cli.shops.describe(org)
+            return await export_personal_data(cli.context, shop, customer, by=current_actor())
 
     print_json(run(work()))
 
@@ -46,17 +44,16 @@ def erase(
 
     async def work() -> Erasure:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
-            number = parse_customer_id(customer)
+            shop = await cli.shops.describe(org)
             error_console().print(
-                f"This erases everything stored of customer {number}: the tags that are ours, exclusions, history. Tags in "
+                f"This erases everything stored of customer {customer}: the tags that are ours, exclusions, history. Tags in "
                 "Haravan stay and count as added by hand. While Haravan has the customer, the next webhook or scan stores "
                 "it again: to stop that, delete it there first."
             )
-            if not yes and typer.prompt(f"Type {number} to confirm", err=True) != str(number):
+            if not yes and typer.prompt(f"Type {customer} to confirm", err=True) != str(customer):
                 console().print("Nothing was erased.")
                 raise typer.Exit(1)
-            return await erase_personal_data(cli.context, shop, number, by=current_actor())
+            return await erase_personal_data(cli.context, shop, customer, by=current_actor())
 
     erasure = run(work())
     if as_json:

@@ -6,8 +6,15 @@ from typing import Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, Org, open_context, parse_customer_id, parse_org_id, run, server_time_ms
-from deploy.cli.inputs import current_actor, parse_time_ms
+from deploy.cli.context import (
+    AsJson,
+    Org,
+    open_context,
+    parse_customer_ids,
+    run,
+    server_time_ms,
+)
+from deploy.cli.inputs import Moment, current_actor, parse_time
 from deploy.cli.output import plural, print_json
 from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
 from deploy.local import console, error_console
@@ -19,9 +26,16 @@ def replay(
     org: Org,
     customers: Annotated[str, typer.Option(metavar="1,2,3", help="These customers.")] = "",
     since: Annotated[
-        str, typer.Option(help="Customers with a delivery in the last 30m, 2h, 3d, or since a date and time.")
-    ] = "",
-    until: Annotated[str, typer.Option(help="With --since: only deliveries before this time.")] = "",
+        Moment | None,
+        typer.Option(
+            parser=parse_time,
+            help="Customers with a delivery in the last 30m, 2h, 3d, or since a date and time.",
+        ),
+    ] = None,
+    until: Annotated[
+        Moment | None,
+        typer.Option(parser=parse_time, help="With --since: only deliveries before this time."),
+    ] = None,
     topic: Annotated[
         list[str] | None, typer.Option(help="With --since: only deliveries of this topic.")
     ] = None,
@@ -35,20 +49,23 @@ def replay(
     as_json: AsJson = False,
 ) -> None:
     """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing."""
+    from service.locales import translator_for
     from service.operations import create_replay, select_customers
     from service.store.customers import snapshots
 
+    chosen, words = parse_customer_ids(customers), translator_for("en")
+
     async def work() -> int:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             now = await server_time_ms(cli)
             with progress_counter("searching") as on_found:
                 selection = await select_customers(
                     cli.context,
                     shop.org,
-                    customers=[parse_customer_id(part) for part in customers.split(",") if part.strip()],
-                    since_ms=parse_time_ms(since, now_ms=now) if since else None,
-                    until_ms=parse_time_ms(until, now_ms=now) if until else None,
+                    customers=chosen,
+                    since_ms=since.to_ms(now_ms=now) if since else None,
+                    until_ms=until.to_ms(now_ms=now) if until else None,
                     topics=topic or (),
                     dead_letters=dead_letters,
                     everybody=everybody,
@@ -81,11 +98,15 @@ def replay(
                 error_console().print(
                     f"The shop is paused ({shop.paused}); the customers wait until it is resumed."
                 )
-            ended = await wait_for_run(cli.redis, shop.org, started) if wait and not shop.paused else started
+            ended = (
+                await wait_for_run(cli.redis, shop.org, started, words)
+                if wait and not shop.paused
+                else started
+            )
         if as_json:
             print_json(row(ended))
         else:
-            console().print(format_run(ended))
+            console().print(format_run(ended, words))
         return 1 if ended.failed or (wait and ended.remaining and not shop.paused) else 0
 
     raise typer.Exit(run(work()))

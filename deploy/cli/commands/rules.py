@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.commands import claims, history, language, publishing
-from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, Org, OrgId, open_context, parse_org_id, run
 from deploy.cli.inputs import Lang, RulesFile, read_rules_file
 from deploy.cli.output import print_json
 from deploy.local import console, error_console
@@ -23,8 +23,13 @@ app = typer.Typer(help="Rules: check, preview, publish, compare and roll back.",
 def check(
     file: RulesFile,
     org: Annotated[
-        str, typer.Option(metavar="ORG", help="Also compare with the live rules and customers of this shop.")
-    ] = "",
+        OrgId | None,
+        typer.Option(
+            metavar="ORG",
+            parser=parse_org_id,
+            help="Also compare with the live rules and customers of this shop.",
+        ),
+    ] = None,
     lang: Lang = "vi",
 ) -> None:
     """Check a rules file. Prints every error with line and column, and warnings. Without --org it needs no Redis."""
@@ -62,7 +67,7 @@ def show(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             number = version or await cli.versions.live_number(shop.org)
             if not number:
                 raise NotFound(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
@@ -92,8 +97,8 @@ for group in (language, publishing, history, claims):
     group.add_to(app)
 
 
-async def _create_draft(org: str, rule_set: RuleSet) -> Draft:
+async def _create_draft(org: OrgId, rule_set: RuleSet) -> Draft:
     from service.publishing import create_draft
 
     async with open_context() as cli:
-        return await create_draft(cli.context, await cli.shops.get_or_raise(parse_org_id(org)), rule_set)
+        return await create_draft(cli.context, await cli.shops.get_or_raise(org), rule_set)

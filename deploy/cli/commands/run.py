@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import Annotated
@@ -61,5 +62,7 @@ def worker() -> None:
 def sandbox(ctx: typer.Context) -> None:
     """Run a simulated Haravan shop: both customer APIs, webhooks, call limit and faults on request."""
     from deploy.sandbox.__main__ import app as sandbox_app
+
+    gc.enable()  # `main` has switched it off
 
     sandbox_app(args=ctx.args, prog_name="tagger sandbox")

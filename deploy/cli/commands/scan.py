@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from deploy.cli.context import AsJson, Org, ShopApi, open_shop_api, run, server_time_ms
-from deploy.cli.inputs import Lang, current_actor, parse_time_ms
-from deploy.cli.output import plural, print_json
+from deploy.cli.inputs import ONE_DAY, Lang, Moment, current_actor, parse_time
+from deploy.cli.output import print_json
 from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import format_run, progress, row, wait_for_run, wait_until_prepared
 from deploy.local import console
 
 if TYPE_CHECKING:
-    from service.domain.explain import Language
+    from service.domain.explain import Translator
     from service.store.jobs import Run
     from workers.scan import ScanProgress
 
@@ -26,17 +26,27 @@ def backfill(org: Org, wait: Wait = False, lang: Lang = "vi", as_json: AsJson = 
 
     The first scan of a shop only reads. Its changes are written if they are few, and otherwise wait for an approval.
     """
+    from service.locales import translator_for
+
+    words = translator_for(lang)
 
     async def work() -> int:
         async with open_shop_api(org) as api:
-            return await _scan(api, "backfill", since_ms=None, wait=wait, lang=lang, as_json=as_json)
+            return await _scan(api, "backfill", since_ms=None, wait=wait, words=words, as_json=as_json)
 
     raise typer.Exit(run(work()))
 
 
 def reconcile(
     org: Org,
-    since: Annotated[str, typer.Option(help="Changed in the last 2h, 3d, or since a date and time.")] = "24h",
+    since: Annotated[
+        Moment | None,
+        typer.Option(
+            parser=parse_time,
+            show_default="24h",
+            help="Changed in the last 2h, 3d, or since a date and time.",
+        ),
+    ] = None,
     wait: Wait = False,
     lang: Lang = "vi",
     as_json: AsJson = False,
@@ -45,11 +55,14 @@ def reconcile(
 
     Before the shop's first scan is complete, this is its first scan, and reads all customers.
     """
+    from service.locales import translator_for
+
+    words = translator_for(lang)
 
     async def work() -> int:
         async with open_shop_api(org) as api:
-            since_ms = parse_time_ms(since, now_ms=await server_time_ms(api.cli))
-            return await _scan(api, "reconcile", since_ms=since_ms, wait=wait, lang=lang, as_json=as_json)
+            since_ms = (since or ONE_DAY).to_ms(now_ms=await server_time_ms(api.cli))
+            return await _scan(api, "reconcile", since_ms=since_ms, wait=wait, words=words, as_json=as_json)
 
     raise typer.Exit(run(work()))
 
@@ -60,7 +73,7 @@ async def _scan(
     *,
     since_ms: int | None,
     wait: bool,
-    lang: Language,
+    words: Translator,
     as_json: bool,
 ) -> int:
     """Scan, print the result, and return the exit code."""
@@ -93,28 +106,29 @@ async def _scan(
         async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=summary):
             started = await scan(kind, by=actor.name, since_ms=since_ms)
     if api.shop.first_look != "complete":
-        return await _end_first_look(api, started, wait=wait, lang=lang, as_json=as_json)
-    return await _finish(api, started, wait=wait, as_json=as_json)
+        return await _end_first_look(api, started, wait=wait, words=words, as_json=as_json)
+    return await _finish(api, started, wait=wait, words=words, as_json=as_json)
 
 
-async def _finish(api: ShopApi, started: Run, *, wait: bool, as_json: bool) -> int:
+async def _finish(api: ShopApi, started: Run, *, wait: bool, words: Translator, as_json: bool) -> int:
     ended = (
-        await wait_for_run(api.cli.redis, api.shop.org, started) if wait and not api.shop.paused else started
+        await wait_for_run(api.cli.redis, api.shop.org, started, words)
+        if wait and not api.shop.paused
+        else started
     )
     if as_json:
         print_json(row(ended))
     else:
-        console().print(format_run(ended))
+        console().print(format_run(ended, words))
     return 1 if ended.failed else 0
 
 
-async def _end_first_look(api: ShopApi, walk: Run, *, wait: bool, lang: Language, as_json: bool) -> int:
+async def _end_first_look(api: ShopApi, walk: Run, *, wait: bool, words: Translator, as_json: bool) -> int:
     """Wait until a worker has compared the changes with the guard, and print what follows. 1: an approval is needed."""
-    from service.locales import parse_language, translator_for
     from service.publishing import first_look
 
     cli, org = api.cli, api.shop.org
-    walk = await wait_until_prepared(cli.redis, org, walk)
+    walk = await wait_until_prepared(cli.redis, org, walk, words)
     shop = await cli.shops.get_or_raise(org)
     if walk.pending:
         return 1
@@ -122,20 +136,17 @@ async def _end_first_look(api: ShopApi, walk: Run, *, wait: bool, lang: Language
         if as_json:
             print_json(row(walk) | {"first_look": shop.first_look})
             return 1
-        console().print(
-            f"All {plural(walk.scanned, 'customer')} were read. Nothing is written before an approval."
-        )
+        console().print(words("look.waiting", n=words.number(walk.scanned)))
         draft = await first_look.draft_approval(cli.context, shop)
-        words = translator_for(parse_language(lang))
         print_preview(draft, words=words, approve_with=f"tagger shops approve {org}")
         return 1
     if not as_json:
-        console().print(f"All {plural(walk.scanned, 'customer')} were read. The first look is complete.")
+        console().print(words("look.complete", n=words.number(walk.scanned)))
     started = await first_look.find_rollout(cli.context, org)
     if started is not None:
-        return await _finish(api, started, wait=wait, as_json=as_json)
+        return await _finish(api, started, wait=wait, words=words, as_json=as_json)
     if as_json:
         print_json(row(walk))
     else:
-        console().print(f"The shop has no rules yet: tagger rules publish {org} FILE")
+        console().print(words("look.no_rules", org=org))
     return 0

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from deploy.cli.commands.publishing import preview_if_refused, print_run
-from deploy.cli.context import Org, open_context, parse_org_id, run
+from deploy.cli.context import Org, open_context, run
 from deploy.cli.inputs import Lang, current_actor
 from deploy.cli.preview_text import print_preview
 from deploy.cli.runs import wait_until_prepared
 from deploy.local import console
 
 if TYPE_CHECKING:
+    from service.domain.explain import Translator
     from service.publishing import Draft
     from service.store.jobs import Run
     from service.store.shops import Shop
@@ -31,7 +32,7 @@ def shadow(org: Org) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             changed = await begin_shadow_mode(cli.context, shop, by=current_actor())
         console().print(
             f"Shop {org} is in shadow mode{'' if changed else ' already'}: decisions are recorded, nothing is written. "
@@ -51,30 +52,32 @@ def live(
     lang: Lang = "vi",
 ) -> None:
     """Turn shadow mode off and write the tags that were only decided, for all known customers."""
-    from service.locales import parse_language, translator_for
+    from service.locales import translator_for
     from service.publishing import draft_end_of_shadow_mode, end_shadow_mode
+
+    words = translator_for(lang)
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.get_or_raise(parse_org_id(org))
+            shop = await cli.shops.get_or_raise(org)
             draft = await draft_end_of_shadow_mode(cli.context, shop)
             if dry_run:
-                print_preview(draft, words=translator_for(parse_language(lang)))
+                print_preview(draft, words=words)
                 return
-            with preview_if_refused(draft, lang):
+            with preview_if_refused(draft, words):
                 started = await end_shadow_mode(
                     cli.context, shop, draft, by=current_actor(), approved=approve
                 )
             if started is not None:
-                started = await wait_until_prepared(cli.redis, shop.org, started)
-        _print_result(started, draft, shop)
+                started = await wait_until_prepared(cli.redis, shop.org, started, words)
+        _print_result(started, draft, shop, words)
 
     run(work())
 
 
-def _print_result(started: Run | None, draft: Draft, shop: Shop) -> None:
-    console().print(f"Shop {shop.org} is no longer in shadow mode: decisions are written.")
+def _print_result(started: Run | None, draft: Draft, shop: Shop, words: Translator) -> None:
+    console().print(words("live.done", org=shop.org))
     if draft.parent:
-        print_run(started, draft, shop)
+        print_run(started, draft, shop, words)
     else:
-        console().print(f"It has no rules yet. Publish rules: tagger rules publish {shop.org} FILE")
+        console().print(words("look.no_rules", org=shop.org))

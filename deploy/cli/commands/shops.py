@@ -9,7 +9,7 @@ import typer
 
 from deploy.cli.commands import publishing
 from deploy.cli.commands import shadow as shadow_mode
-from deploy.cli.context import AsJson, Org, check_token, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, Org, check_token, open_context, run
 from deploy.cli.inputs import current_actor, read_secret
 from deploy.cli.output import format_shop_state, print_json, print_table, shop_row
 from deploy.local import console, error_console
@@ -63,7 +63,7 @@ def add(
         async with open_context() as cli:
             address = (api_url or cli.settings.api_url).rstrip("/")
             shop = Shop(
-                org=parse_org_id(org),
+                org=org,
                 name=name or f"Shop {org}",
                 dialect=_dialect(dialect) if dialect else dialect_of(address),
                 api_url=address,
@@ -133,7 +133,7 @@ def remove(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
+            shop = await cli.shops.describe(org)
             if not keep_data:
                 error_console().print(
                     f"This deletes everything stored about shop {org} ({shop.name}): rules, history, and which tags are ours. "
@@ -155,7 +155,7 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
+            shop = await cli.shops.describe(org)
             new_token = read_secret("Access token", from_stdin=token_stdin)
             if not unchecked:
                 await check_token(cli, replace(shop, token=new_token))
@@ -172,7 +172,7 @@ def secret(org: Org, token_stdin: FromStdin = False) -> None:
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
+            shop = await cli.shops.describe(org)
             new_secret = read_secret("Webhook secret", from_stdin=token_stdin)
             await replace_webhook_secret(cli.context, shop.org, new_secret, by=current_actor())
         console().print(f"Shop {org} has its own webhook secret.")
@@ -189,7 +189,7 @@ def pause(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
+            shop = await cli.shops.describe(org)
             await pause_shop(cli.context, shop.org, reason=reason, by=current_actor())
         console().print(f"Shop {org} is paused. Resume: tagger shops resume {org}")
 
@@ -209,7 +209,7 @@ def resume(
 
     async def work() -> None:
         async with open_context() as cli:
-            shop = await cli.shops.describe(parse_org_id(org))
+            shop = await cli.shops.describe(org)
             if shop.paused == TOKEN_REJECTED:
                 await check_token(
                     cli, await cli.shops.get_or_raise(shop.org), otherwise=f"shop {org} stays paused"

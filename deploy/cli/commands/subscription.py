@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from deploy.cli.context import AsJson, Org, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, Org, OrgId, open_context, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import print_json, print_table
 from deploy.local import console
@@ -66,13 +66,13 @@ def remove(org: Org) -> None:
 
 
 @asynccontextmanager
-async def _open_subscription(org: str, *, change: str = "") -> AsyncIterator[Subscription]:
+async def _open_subscription(org: OrgId, *, change: str = "") -> AsyncIterator[Subscription]:
     """Open a shop's subscription, and record the change that the block makes."""
     from service.store.history import audit_log
     from workers.haravan import Subscription, open_session
 
     async with open_context() as cli:
-        shop = await cli.shops.get_or_raise(parse_org_id(org))
+        shop = await cli.shops.get_or_raise(org)
         async with open_session() as session:
             subscription = Subscription(session, address=cli.settings.subscribe_url, token=shop.token)
             if not change:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
-from deploy.cli.context import AsJson, open_context, parse_org_id, run, server_time_ms
-from deploy.cli.inputs import UNIT_SECONDS, current_actor, parse_role, parse_time_ms
+from deploy.cli.context import AsJson, OrgId, open_context, parse_org_id, run, server_time_ms
+from deploy.cli.inputs import UNIT_SECONDS, Moment, current_actor, parse_role, parse_time
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.local import console, error_console
 
@@ -19,6 +19,18 @@ app = typer.Typer(help="Tokens of the ops API: add, list, revoke.", no_args_is_h
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="The token's name, shown in the audit log.")]
 NEVER: Final = "never"
+DEFAULT_EXPIRY: Final = "365d"
+
+
+def _parse_expiry(text: str) -> Moment:
+    """The moment of `90d`, `12h` (from now), of an ISO date or time, or of `never`, which is 0. Raises UsageError."""
+    text = text.strip()
+    if text == NEVER:
+        return Moment(0, is_ago=False)
+    number, unit = text[:-1], text[-1:]
+    if number.isascii() and number.isdigit() and len(number) <= 6 and unit in UNIT_SECONDS:
+        return Moment(-int(number) * UNIT_SECONDS[unit] * 1000, is_ago=True)
+    return parse_time(text)
 
 
 @app.command()
@@ -28,23 +40,34 @@ def add(
         str, typer.Option(help="viewer, marketer, ops or owner; each may do what those before it may.")
     ],
     shop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ORG", help="Only this shop; can be repeated. Default: every shop."),
+        list[OrgId] | None,
+        typer.Option(
+            metavar="ORG", parser=parse_org_id, help="Only this shop; can be repeated. Default: every shop."
+        ),
     ] = None,
-    expires: Annotated[str, typer.Option(help="In 30d, 12h, …, at a date and time, or never.")] = "365d",
+    expires: Annotated[
+        Moment | None,
+        typer.Option(
+            parser=_parse_expiry,
+            show_default=DEFAULT_EXPIRY,
+            help="In 30d, 12h, …, at a date and time, or never.",
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a token and print it. It is printed once: only its hash is stored."""
     from service.operations import add_token
+
+    chosen = parse_role(role)
 
     async def work() -> None:
         async with open_context() as cli:
             created = await add_token(
                 cli.context,
                 name,
-                parse_role(role),
-                shops=frozenset(map(parse_org_id, shop)) if shop else None,
-                expires_ms=_parse_expiry_ms(expires, now_ms=await server_time_ms(cli)),
+                chosen,
+                shops=frozenset(shop) if shop else None,
+                expires_ms=(expires or _parse_expiry(DEFAULT_EXPIRY)).to_ms(now_ms=await server_time_ms(cli)),
                 by=current_actor(),
             )
         if as_json:
@@ -100,17 +123,6 @@ def revoke(name: Name) -> None:
         console().print(f"Token {name} is revoked.")
 
     run(work())
-
-
-def _parse_expiry_ms(text: str, *, now_ms: int) -> int:
-    """Milliseconds since 1970 of `90d`, `12h` (from now) or of an ISO date or time; 0 for never. Raises Refused."""
-    text = text.strip()
-    if text == NEVER:
-        return 0
-    number, unit = text[:-1], text[-1:]
-    if number.isascii() and number.isdigit() and len(number) <= 6 and unit in UNIT_SECONDS:
-        return now_ms + int(number) * UNIT_SECONDS[unit] * 1000
-    return parse_time_ms(text, now_ms=now_ms)
 
 
 def _format_shops(token: Token) -> str:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, CliContext, open_context, parse_org_id, run
+from deploy.cli.context import AsJson, CliContext, OrgId, open_context, parse_org_id, run
 from deploy.cli.inputs import current_actor, parse_role
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.local import console, error_console
@@ -30,13 +30,17 @@ def add(
         str, typer.Option(help="viewer, marketer, ops or owner; each may do what those before it may.")
     ],
     shop: Annotated[
-        list[str] | None,
-        typer.Option(metavar="ORG", help="Only this shop; can be repeated. Default: every shop."),
+        list[OrgId] | None,
+        typer.Option(
+            metavar="ORG", parser=parse_org_id, help="Only this shop; can be repeated. Default: every shop."
+        ),
     ] = None,
     url: Url = "",
 ) -> None:
     """Add a user and print a link to sign in with. It works once, within a day; then the user chooses a password."""
     from service.operations import access
+
+    chosen = parse_role(role)
 
     async def work() -> None:
         async with open_context() as cli:
@@ -44,8 +48,8 @@ def add(
                 cli.context,
                 name,
                 email,
-                parse_role(role),
-                shops=frozenset(map(parse_org_id, shop)) if shop else None,
+                chosen,
+                shops=frozenset(shop) if shop else None,
                 by=current_actor(),
             )
             _print_link(cli, secret, url)

@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from deploy.sandbox.api import listing
+from deploy.sandbox.api import listing, nested
+from deploy.sandbox.api.nested import customer_of
 from deploy.sandbox.api.responses import (
     ApiRequest,
     ApiResponse,
@@ -15,14 +16,11 @@ from deploy.sandbox.api.responses import (
     json_response,
     parse_body,
 )
-from deploy.sandbox.records import Customer, format_order, omni, split_tags
-from deploy.sandbox.shop import ValidationError, validation
+from deploy.sandbox.errors import ValidationError
+from deploy.sandbox.records import omni, split_tags
+from deploy.sandbox.shop import validation
 
 _SPELLINGS: dict[str, Callable[[str], str]] = {"ok": str, "lower": str.lower, "upper": str.upper}
-
-
-class CustomerNotFound(Exception):
-    """The shop has no customer with this id."""
 
 
 def list_customers(request: ApiRequest) -> ApiResponse:
@@ -50,7 +48,7 @@ def count_customers(request: ApiRequest) -> ApiResponse:
 
 
 def get_customer(request: ApiRequest) -> ApiResponse:
-    return json_response({"customer": format_customer(request, _customer_of(request))})
+    return json_response({"customer": format_customer(request, customer_of(request))})
 
 
 def create_customer(request: ApiRequest) -> ApiResponse:
@@ -68,7 +66,7 @@ def update_customer(request: ApiRequest) -> ApiResponse:
             "customer": format_customer(
                 request,
                 validation.update(
-                    request.shop, _customer_of(request), _customer_fields(request), request.dialect
+                    request.shop, customer_of(request), _customer_fields(request), request.dialect
                 ),
             )
         }
@@ -76,7 +74,7 @@ def update_customer(request: ApiRequest) -> ApiResponse:
 
 
 def delete_customer(request: ApiRequest) -> ApiResponse:
-    customer = _customer_of(request)
+    customer = customer_of(request)
     if customer.orders_count:
         raise ValidationError({"base": ["Customer can't be deleted because they have existing orders"]})
     request.shop.remove(customer)
@@ -84,7 +82,7 @@ def delete_customer(request: ApiRequest) -> ApiResponse:
 
 
 def add_tags(request: ApiRequest) -> ApiResponse:
-    customer = _customer_of(request)
+    customer = customer_of(request)
     if not request.cookies:
         spell = _SPELLINGS[request.shop.faults.tag_spelling]
         customer = request.shop.set_tags(customer, (*customer.tags, *map(spell, _sent_tags(request))))
@@ -93,28 +91,13 @@ def add_tags(request: ApiRequest) -> ApiResponse:
 
 def remove_tags(request: ApiRequest) -> ApiResponse:
     gone = set(_sent_tags(request))
-    customer = _customer_of(request)
+    customer = customer_of(request)
     customer = request.shop.set_tags(customer, (tag for tag in customer.tags if tag not in gone))
     return json_response({"tags": omni.tags(customer.tags)})
 
 
 def list_groups(request: ApiRequest) -> ApiResponse:
     return json_response({"customer_groups": [omni.group(group) for group in request.shop.groups]})
-
-
-def list_orders(request: ApiRequest) -> ApiResponse:
-    """The orders of one customer, oldest first (admin seed: orders). Without an id: arbitrary orders."""
-    shop = request.shop
-    customer = shop.store.get(listing.positive_int(request.params.get("customer_id"), 0))
-    buyers = [customer] if customer else []
-    if not request.params.get("customer_id", "").strip():
-        buyers = listing.list_customers(shop, listing.ListQuery(blank=True))
-    wanted = listing.parse_query(request.params, "admin", shop)
-    orders = [(order, buyer) for buyer in buyers for order in buyer.orders]
-    page = orders[(wanted.page - 1) * wanted.limit :][: wanted.limit]
-    return json_response(
-        {"orders": [format_order(*sale, zone=shop.zone, currency=shop.currency) for sale in page]}
-    )
 
 
 def get_shop(request: ApiRequest) -> ApiResponse:
@@ -125,13 +108,6 @@ def get_shop(request: ApiRequest) -> ApiResponse:
     return json_response(
         {"shop": {"id": org, "name": shop.name, "timezone": shop.timezone, "currency": shop.currency}}
     )
-
-
-def _customer_of(request: ApiRequest) -> Customer:
-    customer = request.shop.store.get(request.customer_id or 0)
-    if customer is None:
-        raise CustomerNotFound
-    return customer
 
 
 def _customer_fields(request: ApiRequest) -> dict[str, Any]:
@@ -169,16 +145,35 @@ _BOTH = (
     Endpoint("GET customers", "/customers.json", _READ, list_customers),
     Endpoint("POST customers", "/customers.json", _WRITE, create_customer),
     Endpoint("GET count", "/customers/count.json", _READ, count_customers),
+    Endpoint("GET search", "/customers/search.json", _READ, search_customers),
     Endpoint("GET customer", "/customers/{id:int}.json", _READ, get_customer),
     Endpoint("PUT customer", "/customers/{id:int}.json", _WRITE, update_customer),
     Endpoint("DELETE customer", "/customers/{id:int}.json", _WRITE, delete_customer),
+    Endpoint("GET addresses", "/customers/{id:int}/addresses.json", _READ, nested.list_addresses),
+    Endpoint("GET address", "/customers/{id:int}/addresses/{nested:int}.json", _READ, nested.get_address),
 )
 OMNI = (
     Endpoint("POST tags", "/customers/{id:int}/tags.json", _WRITE, add_tags),
     Endpoint("DELETE tags", "/customers/{id:int}/tags.json", _WRITE, remove_tags),
     *_BOTH,
-    Endpoint("GET search", "/customers/search.json", _READ, search_customers),
     Endpoint("GET groups", "/customers/groups.json", _READ, list_groups),
     Endpoint("GET shop", "/shop.json", _READ, get_shop),
 )
-ADMIN = (*_BOTH, Endpoint("GET orders", "/orders.json", _READ, list_orders))
+_METAFIELDS = "/customers/{id:int}/metafields.json"
+_METAFIELD = "/customers/{id:int}/metafields/{nested:int}.json"
+ADMIN = (
+    *_BOTH,
+    Endpoint("GET orders", "/orders.json", _READ, nested.list_orders),
+    Endpoint("GET orders", "/customers/{id:int}/orders.json", _READ, nested.list_orders),
+    Endpoint("GET metafields", _METAFIELDS, _READ, nested.list_metafields),
+    Endpoint("POST metafields", _METAFIELDS, _WRITE, nested.create_metafield),
+    Endpoint(
+        "GET metafields count",
+        "/customers/{id:int}/metafields/count.json",
+        _READ,
+        nested.count_metafields,
+    ),
+    Endpoint("GET metafield", _METAFIELD, _READ, nested.get_metafield),
+    Endpoint("PUT metafield", _METAFIELD, _WRITE, nested.update_metafield),
+    Endpoint("DELETE metafield", _METAFIELD, _WRITE, nested.delete_metafield),
+)

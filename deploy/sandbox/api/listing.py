@@ -7,9 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
+from deploy.sandbox.errors import ValidationError
 from deploy.sandbox.records import Customer, Dialect, Stamp, timestamps
-from deploy.sandbox.shop import Shop, ValidationError, find_matching
+from deploy.sandbox.shop import Shop, find_matching
 
+MAX_DIGITS = 18
 _LIMITS = {"omni": (50, 50), "admin": (50, 250), "webhook": (50, 50)}
 _FILTERS = ("ids", "since_id", "created_at_min", "created_at_max", "updated_at_min", "updated_at_max")
 
@@ -43,11 +45,11 @@ def parse_query(params: Mapping[str, str], dialect: Dialect, shop: Shop) -> List
     known = {
         key: params[key].strip() for key in _FILTERS if key in params and (key != "ids" or dialect == "omni")
     }
-    ids = tuple(int(part) for part in known.get("ids", "").split(",") if part.strip().isdigit()) or None
+    ids = tuple(number for part in known.get("ids", "").split(",") if (number := positive_int(part, 0)))
     return ListQuery(
         limit=min(positive_int(params.get("limit"), limit), max_limit),
         page=positive_int(params.get("page"), 1),
-        ids=ids,
+        ids=ids or None,
         since_id=positive_int(known.get("since_id"), 0),
         created=(_date(known, "created_at_min", shop), _date(known, "created_at_max", shop)),
         updated=(_date(known, "updated_at_min", shop), _date(known, "updated_at_max", shop)),
@@ -57,7 +59,9 @@ def parse_query(params: Mapping[str, str], dialect: Dialect, shop: Shop) -> List
 
 def positive_int(text: str | None, default: int) -> int:
     """A positive whole number, or `default` for any other text."""
-    return int(text) if text and text.strip().isdigit() and int(text) > 0 else default
+    digits = (text or "").strip()
+    is_number = digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS
+    return int(digits) or default if is_number else default
 
 
 def list_customers(shop: Shop, query: ListQuery) -> list[Customer]:
@@ -79,10 +83,11 @@ def count_customers(shop: Shop, query: ListQuery) -> int:
 
 
 def search_customers(shop: Shop, params: Mapping[str, str], query: ListQuery) -> list[Customer]:
-    """One page of a text search. Default order: latest order first (Omni seed: search)."""
-    if params.get("query", "x").strip() == "" or query.blank:
+    """One page of a text search (`query`, or `q` as some clients call it). Default order: latest order first (Omni seed)."""
+    text = params.get("query", params.get("q"))
+    if (text is not None and not text.strip()) or query.blank:
         return _random_page(shop, query.limit)
-    found = [customer for customer in find_matching(shop, params.get("query")) if query.matches(customer)]
+    found = [customer for customer in find_matching(shop, text) if query.matches(customer)]
     return list(_page(_sort(found, params.get("order") or "last_order_date DESC"), query))
 
 

@@ -10,10 +10,12 @@ from http import HTTPStatus
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
-from deploy.sandbox.api.endpoints import CustomerNotFound, Endpoint
+from deploy.sandbox.api.endpoints import Endpoint
+from deploy.sandbox.api.listing import positive_int
 from deploy.sandbox.api.responses import (
     ApiRequest,
     ApiResponse,
+    NoSuchRecord,
     drop_connection,
     error,
     hang,
@@ -22,10 +24,13 @@ from deploy.sandbox.api.responses import (
     send_response,
 )
 from deploy.sandbox.call_log import Call, Moment
+from deploy.sandbox.errors import ValidationError
 from deploy.sandbox.faults import Fault
 from deploy.sandbox.records import Dialect, omni
 from deploy.sandbox.registry import ShopRegistry
-from deploy.sandbox.shop import Shop, ValidationError
+from deploy.sandbox.shop import Shop
+
+_PHRASES = {status.value: status.phrase for status in HTTPStatus}
 
 
 class Dropped(Exception):
@@ -92,7 +97,7 @@ class ApiMiddleware:
         if fault is not None and not fault.effect:
             return await _apply_fault(shop, fault, request)
         before = shop.store.get(call.customer or 0)
-        result = await self._handle(shop, call, cookies="cookie" in request.headers)
+        result = await self._handle(shop, call, request)
         await _pause(shop.faults.latency_s / 2)
         if fault is None:
             return result
@@ -102,20 +107,21 @@ class ApiMiddleware:
             )
         return await _apply_fault(shop, fault, request)
 
-    async def _handle(self, shop: Shop, call: Call, *, cookies: bool) -> ApiResponse:
+    async def _handle(self, shop: Shop, call: Call, sent: Request) -> ApiResponse:
         await _run_hooks(shop, call, "before")
         request = ApiRequest(
             shop,
             self._dialect,
             call.query,
-            call.customer if "{id" in self._endpoint.path else None,
+            sent.path_params.get("id"),
+            sent.path_params.get("nested"),
             call.body,
-            cookies,
+            "cookie" in sent.headers,
         )
         try:
             result = self._endpoint.handler(request)
             response = result if isinstance(result, ApiResponse) else await result
-        except CustomerNotFound:
+        except NoSuchRecord:
             response = error("Not Found", 404)
         except ValidationError as exc:
             response = error(exc.errors, exc.status)
@@ -134,11 +140,11 @@ async def _apply_fault(shop: Shop, fault: Fault, request: Request) -> ApiRespons
     if fault.kind == "timeout":
         await hang(request, fault.seconds)
         raise Dropped
-    if fault.kind == "lose":
+    if fault.kind == "lose_answer":
         raise Dropped
     if fault.body is not None:
         return ApiResponse(fault.status, fault.body)
-    reason = HTTPStatus(fault.status).phrase
+    reason = _PHRASES.get(fault.status, "Unknown Error")
     return html_error(fault.status, reason) if fault.html else error(reason, fault.status)
 
 
@@ -155,4 +161,4 @@ async def _pause(seconds: float) -> None:
 
 
 def _parse_ids(text: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in text.split(",") if part.strip().isdigit())
+    return tuple(number for part in text.split(",") if (number := positive_int(part, 0)))

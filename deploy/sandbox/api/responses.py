@@ -11,23 +11,30 @@ import msgspec
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
+from deploy.sandbox.errors import ValidationError
 from deploy.sandbox.records import Customer, Dialect, admin, omni
-from deploy.sandbox.shop import Shop, ValidationError
+from deploy.sandbox.shop import Shop
 
 DROP = "sandbox.drop"
 """The ASGI extension with which the server lets the sandbox close a connection without a response."""
 
+_WITHOUT_BODY = frozenset({204, 304})  # HTTP allows them none
 _encode = msgspec.json.Encoder().encode
+
+
+class NoSuchRecord(Exception):
+    """The shop has no record with this id."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApiRequest:
-    """One authorized request. `cookies`: whether the caller sent any."""
+    """One authorized request. `nested_id`: of the address or metafield in the path. `cookies`: whether there are any."""
 
     shop: Shop
     dialect: Dialect
     params: Mapping[str, str]
     customer_id: int | None
+    nested_id: int | None
     body: bytes
     cookies: bool
 
@@ -95,15 +102,16 @@ def format_customer(request: ApiRequest, customer: Customer, *, fresh: bool = Fa
 
 async def send_response(response: ApiResponse, send: Send, extra: dict[str, str] | None = None) -> None:
     """Send the response as two ASGI messages. A list of 50 customers is encoded only once."""
+    body = b"" if response.status in _WITHOUT_BODY else response.body
+    described = {"content-type": response.media_type, "content-length": str(len(body))}
     headers = {
-        "content-type": response.media_type,
-        "content-length": str(len(response.body)),
+        **({} if response.status in _WITHOUT_BODY else described),
         **response.headers,
         **(extra or {}),
     }
     raw = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
     await send({"type": "http.response.start", "status": response.status, "headers": raw})
-    await send({"type": "http.response.body", "body": response.body})
+    await send({"type": "http.response.body", "body": body})
 
 
 async def drop_connection(scope: Scope, receive: Receive) -> None:

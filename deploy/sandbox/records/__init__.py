@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from deploy.sandbox.records import admin, geography, money, omni, timestamps
+from deploy.sandbox.records import admin, geography, metafields, money, omni, timestamps
 from deploy.sandbox.records.models import (
     Address,
     Customer,
@@ -29,6 +29,7 @@ __all__ = [
     "admin",
     "format_order",
     "geography",
+    "metafields",
     "money",
     "omni",
     "order_body",

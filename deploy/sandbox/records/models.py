@@ -52,11 +52,14 @@ class Order(Struct, frozen=True, gc=False):
 class Metafield(Struct, frozen=True, gc=False):
     """Extra data on a customer (admin seed: metafield)."""
 
+    id: int
     namespace: str
     key: str
     value: str | int
     value_type: str
-    description: str | None = None
+    description: str | None
+    created_at: Stamp
+    updated_at: Stamp
 
 
 class Group(Struct, frozen=True, gc=False):

@@ -6,13 +6,11 @@ from deploy.sandbox.shop import editing, fake_data, persistence, sales, validati
 from deploy.sandbox.shop.rate_limiter import Bucket
 from deploy.sandbox.shop.search import find_matching
 from deploy.sandbox.shop.shop import SCOPES, Shop
-from deploy.sandbox.shop.validation import ValidationError
 
 __all__ = [
     "SCOPES",
     "Bucket",
     "Shop",
-    "ValidationError",
     "editing",
     "fake_data",
     "find_matching",

@@ -55,6 +55,7 @@ class Counters:
     address: int = 1_058_000_001
     order: int = 1_146_000_001
     order_number: int = 1
+    metafield: int = 1_070_000_001
 
     def take(self, kind: str) -> int:
         taken: int = getattr(self, kind)

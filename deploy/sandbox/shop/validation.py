@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
 from msgspec.structs import replace
 
-from deploy.sandbox.records import Address, Customer, Dialect, Metafield, geography, split_tags, timestamps
+from deploy.sandbox.errors import ValidationError
+from deploy.sandbox.records import Address, Customer, Dialect, geography, metafields, split_tags, timestamps
 from deploy.sandbox.shop.shop import Shop
 
 _TEXTS = ("first_name", "last_name", "email", "phone", "note", "multipass_identifier")
+_ADDRESS_HINTS = {**get_type_hints(Address), "id": int | None}
 _ADDRESSES_KEPT = 10  # seeds: "A list of the ten most recently updated addresses"
-
-
-class ValidationError(Exception):
-    """The API rejects the request with `status` and `errors`."""
-
-    def __init__(self, errors: dict[str, list[str]] | str, *, status: int = 422) -> None:
-        super().__init__(errors)
-        self.errors = errors
-        self.status = status
 
 
 def create(shop: Shop, given: dict[str, Any], dialect: Dialect) -> Customer:
@@ -79,7 +72,10 @@ def parse_changes(
     if "addresses" in given:
         done["addresses"] = parse_addresses(shop, given["addresses"] or [])
     if "metafields" in given:
-        done["metafields"] = merge_metafields(old.metafields if old else (), given["metafields"] or [])
+        origin = metafields.Origin(shop.now(), lambda: shop.counters.take("metafield"))
+        done["metafields"] = metafields.merge(
+            old.metafields if old else (), given["metafields"] or [], origin
+        )
     return done
 
 
@@ -90,42 +86,29 @@ def _birthday(shop: Shop, value: Any) -> timestamps.Stamp | None:
         raise ValidationError({"birthday": ["is not a date"]}) from exc
 
 
-def parse_addresses(shop: Shop, given: list[dict[str, Any]]) -> tuple[Address, ...]:
-    """The addresses of a request. The first is the default, unless another one says so."""
+def parse_addresses(shop: Shop, given: Any) -> tuple[Address, ...]:
+    """The addresses of a request. The first is the default, unless another one says so. Raises ValidationError."""
+    if not isinstance(given, list | tuple) or not all(isinstance(item, dict) for item in given):
+        raise ValidationError({"addresses": ["is not a list of addresses"]})
     made = [_address(shop, item) for item in given[:_ADDRESSES_KEPT]]
     if made and not any(address.default for address in made):
         made[0] = replace(made[0], default=True)
     return tuple(made)
 
 
-def merge_metafields(old: tuple[Metafield, ...], given: list[dict[str, Any]]) -> tuple[Metafield, ...]:
-    """The metafields after an update: one for each namespace and key (admin seed: metafield)."""
-    kept = {(item.namespace, item.key): item for item in old}
-    for item in given:
-        made = _metafield(item)
-        kept[made.namespace, made.key] = made
-    return tuple(kept.values())
-
-
-def _metafield(given: dict[str, Any]) -> Metafield:
-    try:
-        made = msgspec.convert(given, Metafield)
-    except msgspec.ValidationError as exc:
-        raise ValidationError({"metafields": [str(exc)]}) from exc
-    if len(made.key) > 30 or len(made.namespace) > 20 or made.value_type not in {"string", "integer"}:
-        raise ValidationError(
-            {"metafields": ["key: at most 30, namespace: at most 20, value_type: string or integer"]}
-        )
-    return made
-
-
 def _address(shop: Shop, given: dict[str, Any]) -> Address:
-    known = {key: value for key, value in given.items() if key in Address.__struct_fields__}
+    known = {
+        key: value
+        for key, value in given.items()
+        if key in _ADDRESS_HINTS and (key, value) != ("default", None)
+    }
+    for key, value in known.items():
+        try:
+            msgspec.convert(value, _ADDRESS_HINTS[key])
+        except msgspec.ValidationError as exc:
+            raise ValidationError({f"addresses.{key}": ["is invalid"]}) from exc
     named = geography.complete_address(known | {"id": known.get("id") or shop.counters.take("address")})
-    try:
-        return msgspec.convert(named, Address)
-    except msgspec.ValidationError as exc:
-        raise ValidationError({"addresses": [str(exc)]}) from exc
+    return msgspec.convert(named, Address)
 
 
 def _text(key: str, value: Any) -> str | None:

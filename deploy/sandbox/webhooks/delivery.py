@@ -109,6 +109,18 @@ class Deliveries:
                 raise RuntimeError("deliveries are sent only while the sandbox is served")
             await self._changed.wait()
 
+    @property
+    def next_due(self) -> float | None:
+        """When the next delivery is due; None if none waits, or if all are held back by `pause`."""
+        return None if self.paused else self._outbox.next_due()
+
+    async def wait_due(self) -> None:
+        """Wait until everything that is due now was sent. Raises RuntimeError while the sandbox is not served."""
+        while self._sending or ((due := self.next_due) is not None and due <= self.clock()):
+            if not self._running:
+                raise RuntimeError("deliveries are sent only while the sandbox is served")
+            await self._changed.wait()
+
     def start(self, session: aiohttp.ClientSession) -> asyncio.Task[None]:
         """Send what is due, until the task is cancelled."""
         self._running = True

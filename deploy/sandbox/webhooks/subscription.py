@@ -10,6 +10,7 @@ from typing import Protocol
 
 import aiohttp
 
+from deploy.sandbox.clock import Clock
 from deploy.sandbox.webhooks.delivery import Deliveries
 
 
@@ -41,6 +42,25 @@ class WebhookSession:
         """Check again what is due. Called when the clock moves."""
         for shop in self._shops:
             shop.deliveries.wake()
+
+    async def play(self, clock: Clock, seconds: float) -> None:
+        """Move the clock forward; at each time at which deliveries fall due, wait until they were sent.
+
+        Raises RuntimeError while the session is not open.
+        """
+        end = clock() + seconds
+        while True:
+            for shop in self._shops:  # a failure of what is being sent now makes the next retry
+                await shop.deliveries.wait_due()
+            due = self._next_due()
+            if due is None or due > end:
+                break
+            clock.advance(max(0.0, due - clock()))
+        clock.advance(max(0.0, end - clock()))
+
+    def _next_due(self) -> float | None:
+        times = (shop.deliveries.next_due for shop in self._shops)
+        return min((time for time in times if time is not None), default=None)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:

@@ -15,7 +15,7 @@ from service.store.encryption.data_keys import (
     rewrap,
 )
 from service.store.encryption.key_status import KeyStatus, KeyUse, key_status
-from service.store.encryption.keyring import KeyRing
+from service.store.encryption.keyring import KeyRing, fingerprint_of
 
 __all__ = [
     "DataKeys",
@@ -25,6 +25,7 @@ __all__ = [
     "ShopCipher",
     "WrappedKey",
     "delete_unreadable",
+    "fingerprint_of",
     "key_status",
     "list_wrapped",
     "new_data_key",

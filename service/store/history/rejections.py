@@ -103,18 +103,28 @@ async def load_webhook_report(redis: RedisClient, orgs: Sequence[OrgId]) -> Webh
         pipe.hgetall(keys.shop("-", "rejections"))
         pipe.hgetall(keys.shop(UNKNOWN_SHOP, "orgs"))
         for org in orgs:
-            pipe.hgetall(keys.shop(org, "rejections"))
-            pipe.xrevrange(keys.shop(org, "deliveries"), count=1)
+            queue_shop_webhooks(pipe, org)
         unattributed, unknown, *rows = await pipe.execute()
     configured = set(orgs)
     return WebhookReport(
         shops=tuple(
-            ShopWebhooks(org, _decode(rejected), _time_of(last))
+            decode_shop_webhooks(org, rejected, last)
             for org, rejected, last in zip(orgs, rows[::2], rows[1::2], strict=True)
         ),
         unattributed=_decode(unattributed),
         unknown_shops={org: tally for org, tally in _decode(unknown).items() if org not in configured},
     )
+
+
+def queue_shop_webhooks(pipe: Any, org: OrgId) -> None:
+    """Add the two commands to a pipeline whose replies `decode_shop_webhooks` decodes."""
+    pipe.hgetall(keys.shop(org, "rejections"))
+    pipe.xrevrange(keys.shop(org, "deliveries"), count=1)
+
+
+def decode_shop_webhooks(org: OrgId, rejected: Mapping[bytes, bytes], last: Sequence[Any]) -> ShopWebhooks:
+    """How the webhooks of a shop fare, from the replies to `queue_shop_webhooks`."""
+    return ShopWebhooks(org, _decode(rejected), _time_of(last))
 
 
 async def consecutive_failures(

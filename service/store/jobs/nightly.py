@@ -14,6 +14,7 @@ from service.domain.customers import OrgId
 from service.store.client import RedisClient, keys
 
 LOCK_TIMEOUT_S: Final = 120  # renewed before each call; when a worker dies, another goes on after this time
+RUN_FIELDS: Final = ("day", "looked_ms", "subscribed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +28,15 @@ class NightlyRun:
 
 async def last_run(redis: RedisClient, org: OrgId) -> NightlyRun | None:
     """The last complete nightly reconcile. None before the first."""
-    day, looked, subscribed = await redis.hmget(keys.shop(org, "nightly"), "day", "looked_ms", "subscribed")
-    return None if day is None else NightlyRun(int(day), int(looked), subscribed == b"1")
+    return decode_run(await redis.hmget(keys.shop(org, "nightly"), *RUN_FIELDS))
+
+
+def decode_run(values: Sequence[bytes | None]) -> NightlyRun | None:
+    """The last complete nightly reconcile from the values of `RUN_FIELDS`."""
+    day, looked, subscribed = values
+    if day is None or looked is None:
+        return None
+    return NightlyRun(int(day), int(looked), subscribed == b"1")
 
 
 async def save_run(redis: RedisClient, org: OrgId, run: NightlyRun) -> None:

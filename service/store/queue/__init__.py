@@ -9,7 +9,15 @@ from service.store.queue.erasure import erase_customer
 from service.store.queue.lease import BATCH_SIZE, LEASE_MS, LeaseLost, LeaseManager, ShopLease, WriteDenied
 from service.store.queue.rate_limiter import LEAK_PER_S, NOT_SENT, Denied, Granted, Permit, RateLimiter
 from service.store.queue.settlement import DeadLetterDraft, Mark, Outcome, Settlement
-from service.store.queue.stats import ALL_QUEUES, STATES, ShopBacklog, count_due, load_backlogs
+from service.store.queue.stats import (
+    ALL_QUEUES,
+    STATES,
+    ShopBacklog,
+    count_due,
+    decode_backlog,
+    load_backlogs,
+    queue_backlogs,
+)
 from service.store.queue.wakeup import DRAIN_JOB, wake_shop
 
 __all__ = [
@@ -41,10 +49,12 @@ __all__ = [
     "WriteDenied",
     "count_due",
     "dead_letters",
+    "decode_backlog",
     "dirty",
     "encode_events",
     "erase_customer",
     "list_open",
     "load_backlogs",
+    "queue_backlogs",
     "wake_shop",
 ]

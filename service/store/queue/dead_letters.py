@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -46,6 +47,12 @@ async def list_open(redis: RedisClient, org: OrgId) -> list[DeadLetter]:
         letter for name, packed in stored.items() for letter in _letters(CustomerId(int(name)), packed)
     ]
     return sorted(letters, key=lambda letter: letter.first_ms)
+
+
+def count_causes(packed: Iterable[bytes]) -> dict[str, int]:
+    """How many open letters there are of each kind of cause, the most frequent first. `packed` are values of the hash."""
+    kinds = Counter(cause.partition(":")[0] for letters in packed for cause in _DECODER.decode(letters))
+    return dict(kinds.most_common())
 
 
 async def for_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> list[DeadLetter]:

@@ -34,13 +34,18 @@ class ShopBacklog:
 
 async def load_backlogs(redis: RedisClient, orgs: Sequence[OrgId]) -> list[ShopBacklog]:
     """The backlogs of these shops, in one round trip: one script call for each shop."""
-    script = load_script("queue", "backlog")
     async with redis.pipeline(transaction=False) as pipe:
-        pipe.script_load(script.text)  # after a restart the server does not have it
-        for org in orgs:
-            pipe.evalsha(script.sha, 2, *keys.of_script(org))
+        queue_backlogs(pipe, orgs)
         _, *rows = await pipe.execute()
-    return [_backlog(org, row) for org, row in zip(orgs, rows, strict=True)]
+    return [decode_backlog(org, row) for org, row in zip(orgs, rows, strict=True)]
+
+
+def queue_backlogs(pipe: Any, orgs: Sequence[OrgId]) -> None:
+    """Add the commands to a pipeline: one whose reply says nothing, and one for each shop for `decode_backlog`."""
+    script = load_script("queue", "backlog")
+    pipe.script_load(script.text)  # after a restart the server does not have it
+    for org in orgs:
+        pipe.evalsha(script.sha, 2, *keys.of_script(org))
 
 
 async def count_due(redis: RedisClient, org: OrgId, *, until_ms: int) -> int:
@@ -52,7 +57,8 @@ async def count_due(redis: RedisClient, org: OrgId, *, until_ms: int) -> int:
         return sum(await pipe.execute())
 
 
-def _backlog(org: OrgId, row: Sequence[Any]) -> ShopBacklog:
+def decode_backlog(org: OrgId, row: Sequence[Any]) -> ShopBacklog:
+    """The backlog of a shop, from its reply to `queue_backlogs`."""
     now_ms, live, bulk, planned_live, planned_bulk, delayed, dead_letters, paused, oldest_ms, *level = row
     counts = (live, bulk, planned_live + planned_bulk, delayed)
     return ShopBacklog(

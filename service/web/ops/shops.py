@@ -1,4 +1,4 @@
-"""Shops: status and backlog, pause and resume, first look, shadow mode."""
+"""Shops: status and backlog, what is wrong, pause and resume, first look, shadow mode."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from msgspec import Meta
 
 from service.context import Context
+from service.doctor import Report, diagnose, diagnose_shop
 from service.domain.access import Role
 from service.locales import translator_for
 from service.operations import pause_shop, resume_shop
@@ -36,6 +37,36 @@ class DisableShadowRequest(RequestModel, frozen=True):
     approve: Approve = False
     dry_run: bool = False
     lang: Language = "vi"
+
+
+SeverityName = Annotated[
+    Literal["ok", "warning", "critical"],
+    Meta(description="`critical`: somebody is needed now; `warning`: look at it within the week"),
+]
+
+
+class DoctorQuery(RequestModel, frozen=True):
+    """`deep=true` also reads all snapshots: it finds values in rules that no customer has."""
+
+    deep: Literal["true", "false"] = "false"
+    lang: Language = "vi"
+
+
+class FindingModel(ResponseModel, frozen=True):
+    """One fact. `command` repairs it, "" if no command does. `org` is null if it is about the service."""
+
+    key: Annotated[str, Meta(description="Stable. The runbook describes each")]
+    severity: SeverityName
+    org: str | None
+    text: str
+    command: str
+
+
+class DoctorReport(ResponseModel, frozen=True):
+    """The findings, and the worst severity of them. Haravan is not asked: `tagger doctor` asks it too."""
+
+    verdict: SeverityName
+    findings: list[FindingModel]
 
 
 class ShopStatus(ResponseModel, frozen=True):
@@ -156,6 +187,27 @@ async def disable_shadow(context: Context, request: Request) -> DisableShadowRes
     return DisableShadowResponse(None, None if run is None else to_model(run, RunModel), shadow=False)
 
 
+async def doctor(context: Context, request: Request) -> DoctorReport:
+    """Diagnose the service and every shop."""
+    query: DoctorQuery = request.model
+    return _to_doctor_report(await diagnose(context, translator_for(query.lang), deep=query.deep == "true"))
+
+
+async def shop_doctor(context: Context, request: Request) -> DoctorReport:
+    """Diagnose one shop."""
+    query: DoctorQuery = request.model
+    words = translator_for(query.lang)
+    return _to_doctor_report(await diagnose_shop(context, request.org, words, deep=query.deep == "true"))
+
+
+def _to_doctor_report(report: Report) -> DoctorReport:
+    findings = [
+        FindingModel(finding.key, finding.severity.value, finding.org, finding.text, finding.command)
+        for finding in report.findings
+    ]
+    return DoctorReport(report.verdict.value, findings)
+
+
 def _status(shop: Shop, backlog: ShopBacklog) -> ShopStatus:
     return ShopStatus(
         org=shop.org,
@@ -197,9 +249,42 @@ SHOP_EXAMPLE: Final[dict[str, Any]] = {
     "dead_letters": 1,
     "bucket_level": 31.5,
 }
+DOCTOR_EXAMPLE: Final[dict[str, Any]] = {
+    "verdict": "critical",
+    "findings": [
+        {
+            "key": "webhooks_refused",
+            "severity": "critical",
+            "org": "1000000001",
+            "text": "Webhooks refused since 2026-11-28 15:45: 6, none accepted. Likely they are signed with another secret.",
+            "command": "tagger shops secret 1000000001",
+        }
+    ],
+}
 SHOP: Final = "/ops/v1/shops/{org}"
 ENDPOINTS: Final = (
     Endpoint("GET", "/ops/v1/shops", list_shops, ShopList, {"shops": [SHOP_EXAMPLE]}, role=Role.VIEWER),
+    Endpoint(
+        "GET",
+        "/ops/v1/doctor",
+        doctor,
+        DoctorReport,
+        DOCTOR_EXAMPLE,
+        DoctorQuery,
+        cpu_bound=True,
+        role=Role.VIEWER,
+        every_shop=True,
+    ),
+    Endpoint(
+        "GET",
+        "/ops/v1/shops/{org}/doctor",
+        shop_doctor,
+        DoctorReport,
+        DOCTOR_EXAMPLE,
+        DoctorQuery,
+        cpu_bound=True,
+        role=Role.VIEWER,
+    ),
     Endpoint("GET", SHOP, shop_status, ShopStatus, SHOP_EXAMPLE, role=Role.VIEWER),
     Endpoint(
         "POST",

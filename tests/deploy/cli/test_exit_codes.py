@@ -13,7 +13,7 @@ FAILURES: list[tuple[str, tuple[str, ...], dict[str, str], int, str]] = [
     ("a shop that is not there", ("rules", "show", "7"), {}, 1, "there is no shop 7"),
     ("an org with letters", ("shops", "pause", "abc"), {}, 2, "only digits"),
     ("an id with letters", ("customers", "get", ORG, "x"), {}, 2, "not a customer id"),
-    ("a time that cannot be read", ("deliveries", ORG, "--since", "gestern"), {}, 1, "there is no shop"),
+    ("a time that cannot be read", ("deliveries", ORG, "--since", "gestern"), {}, 2, "is not a time"),
     ("a field that does not exist", ("rules", "values", ORG, "provinc"), {}, 2, "did you mean 'province'?"),
     ("an unknown command", ("tags",), {}, 2, "No such command"),
     ("a setting that is wrong", ("shops", "list"), {"PORT": "x"}, 2, "PORT: a whole number"),

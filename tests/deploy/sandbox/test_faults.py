@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.sandbox import Clock, Faults, ShopHandle
+from deploy.sandbox import Clock, Faults, Refused, ShopHandle
 
 LIST = "/com/customers.json"
 
@@ -44,6 +44,20 @@ async def test_a_failure_can_have_any_body(api: Any, shop: ShopHandle) -> None:
     response = await api("GET", LIST)
 
     assert (response.status, response.text) == (422, '{"errors":"khách hàng bị khóa"}')
+
+
+@pytest.mark.parametrize("status", [200, 204, 301, 304, 418, 423, 499, 520, 524, 599])
+async def test_any_status_can_be_answered(api: Any, shop: ShopHandle, status: int) -> None:
+    shop.faults.fail(status, next=1)
+
+    first = await api("GET", LIST, allow_redirects=False)
+
+    assert (first.status, (await api("GET", LIST)).status) == (status, 200)
+
+
+def test_a_status_that_no_server_answers_is_refused() -> None:
+    with pytest.raises(Refused, match="from 200 to 599"):
+        Faults().fail(1000)
 
 
 async def test_a_failed_write_changed_nothing(api: Any, shop: ShopHandle) -> None:

@@ -54,8 +54,7 @@ def test_a_rule_with_an_error_is_compared_with_the_others_all_the_same() -> None
     )
 
     assert sorted(kinds(doc)) == [
-        "bad_value",
-        "bad_value",
+        "bad_downgrade",
         "duplicate_id",
         "loop",
         "two_owners",

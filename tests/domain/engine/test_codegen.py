@@ -23,6 +23,7 @@ from service.domain.engine.predicates import CompiledCondition, CompiledExpressi
 from service.domain.rules.fields import FIELDS, FieldType
 from service.domain.rules.operands import OperandType
 from service.domain.rules.operators import OPERATORS
+from service.domain.rules.scalars import find_invisible
 
 
 def tagged(text: str) -> str:
@@ -33,12 +34,14 @@ def tagged(text: str) -> str:
 TODAY = 739_000
 TAME = "an"
 HOSTILE = (
-    "'", '"', "'''", '"""', "\\", "\\'", "\n", "a\nimport os", "\r", "\x00", "\u2028", "\u202e", "#", ";", ":",
+    "'", '"', "'''", '"""', "\\", "\\'", "\n", "a\nimport os", "\r", "#", ";", ":",
     "{", "}", "{}", "{value}", "{fact}", "{0.__class__}", "%s", "%(value)s", "f'{1}'", ")", ") or True or (",
     "'); raise SystemExit #", "__import__('os').abort()", "v0", "v1", "it", "facts", "facts.note", "None", "True",
     "wanted", "return None", "tags", "generated", "never", "lambda: 0", "é", "é", "Đ", "ß", "İ", "ﬁ", "👩‍👩‍👧", "￿",
 )  # fmt: skip
-TEXTS = st.text(min_size=1, max_size=40).filter(lambda text: bool(fold(tagged(text))) and "," not in text)
+TEXTS = st.text(min_size=1, max_size=40).filter(
+    lambda text: bool(fold(tagged(text))) and "," not in text and find_invisible(text) is None
+)
 OURS = {
     *Facts.__struct_fields__, "facts", "today", "it", "day", "tags", "soonest",
     "wanted", "levels", "missing", "unwanted", "matched", "before", "starts_hold", "level", "other",

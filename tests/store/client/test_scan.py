@@ -23,6 +23,7 @@ from service.store.queue import dead_letters, dirty
 from service.store.rules import Versions
 from service.store.shops.repository import ShopRepository
 from tests.support.actors import LAN
+from tests.support.shop import add_shops
 
 ORG: Final = OrgId("1000000001")
 MANY: Final = 2_500
@@ -45,7 +46,13 @@ async def in_batches(redis: ArqRedis) -> AsyncIterator[None]:
         one: int(more[1]) for one in said if (more := re.search(r"\.\.\. \((\d+) more arguments\)", one))
     }
     assert not {one[:60]: more for one, more in given.items() if more > MAX_ARGUMENTS}
-    assert not [one for one in said if one.split()[0].lower() in WHOLE and ":run:" not in one]
+    assert not [
+        one
+        for one in said
+        if one.split()[0].lower() in WHOLE
+        and not one.endswith((":shop", ":data_keys"))
+        and ":run:" not in one
+    ]
 
 
 async def replay_everybody(redis: ArqRedis) -> None:
@@ -88,6 +95,7 @@ async def test_all_customers_of_a_large_shop_are_reached_in_batches(
     await client.hset(keys.shop(ORG, "dead_letters"), mapping={str(each): letter for each in EVERYBODY})
     await client.hset(keys.shop(ORG, "reverts"), mapping={str(each): b"\x80" for each in EVERYBODY})
 
+    await add_shops(redis)
     async with in_batches(redis):
         await work(redis)
 

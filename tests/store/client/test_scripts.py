@@ -93,6 +93,8 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
         await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
         await erase_customer(strict, ORG, CustomerId(99))
         await load_script("queue", "backlog")(strict, ORG)
+        await stage.shops.pause(ORG, reason="manual", by="test")
+        await stage.shops.resume(ORG)
         await apply_retention(strict, ORG, now_ms=stage.now_ms)
         await stage.shops.remove(ORG, erase=True)
         for _ in range(2):

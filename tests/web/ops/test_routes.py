@@ -44,7 +44,7 @@ LEAST = {
     "compare_versions explain_customer list_audit_log",
     Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer",
     Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letter "
-    "start_replay adopt_tag retract_tag export_customer erase_customer",
+    "start_replay adopt_tag retract_tag approve_first_look export_customer erase_customer",
     Role.OWNER: "list_all_tokens create_token delete_token list_service_audit_log",
 }
 EVERY_SHOP = {
@@ -130,7 +130,8 @@ async def test_a_marketer_publishes_within_the_guard_and_cannot_approve_beyond_i
     rules_ops: httpx2.AsyncClient, redis: ArqRedis
 ) -> None:
     rules_ops.headers.update(await store_token(redis, Role.MARKETER))
-    again = await post(rules_ops, "rules/publish", rules=HIGH, note="như cũ")
+    renamed = HIGH.replace("tag: VIP,", "tag: VIP, note: như cũ,")
+    again = await post(rules_ops, "rules/publish", rules=renamed, note="như cũ")
 
     await post(rules_ops, "rules/publish", rules=LOW, status=409)
     refused = await post(rules_ops, "rules/publish", rules=LOW, approve=True, status=403)

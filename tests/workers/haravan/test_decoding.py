@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from service.domain.customers.customer import CustomerId
+from service.errors import ApiUnavailable
 from workers.haravan.decoding import (
     Batch,
     Comparison,
@@ -15,6 +16,7 @@ from workers.haravan.decoding import (
     decode_count,
     decode_raw_customers,
     decode_record,
+    decode_tags,
 )
 
 
@@ -135,3 +137,17 @@ def test_raw_records_keep_every_digit() -> None:
     written = msgspec.json.Encoder(decimal_format="number").encode(raw)
 
     assert written == b'{"id":9007199254740993,"total_spent":261380000.0000}'
+
+
+@pytest.mark.parametrize(
+    "record", [b"null", b"7", b"[]", b"{}", b'{"id": null}', b'{"id": -7}', b'{"id": true}']
+)
+def test_a_single_record_without_an_id_is_no_answer(record: bytes) -> None:
+    with pytest.raises(ApiUnavailable):
+        decode_record(b'{"customer": %s}' % record)
+
+
+def test_the_tags_after_a_change_are_bounded() -> None:
+    assert decode_tags(b'{"tags": "%s"}' % b",".join([b"a1", b"VIP"])) == ("a1", "VIP")
+    with pytest.raises(msgspec.ValidationError):
+        decode_tags(b'{"tags": "%s"}' % (b"x" * 65_537))

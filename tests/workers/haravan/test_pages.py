@@ -50,7 +50,7 @@ async def test_an_unreadable_record_at_the_end_of_a_page_does_not_stop_the_scan(
     fake_server: FakeServer, permits: RecordingPermits
 ) -> None:
     def answer(request: web.Request, body: bytes) -> web.StreamResponse:
-        following = {"0": [{"id": 1}, {"id": 2, "tags": 3}], "2": [{"id": 3}]}
+        following = {"0": [{"id": 1}, {"id": "no number"}], "1": [{"id": 3}]}
         return web.json_response({"customers": following.get(request.query["since_id"], [])})
 
     assert await scanned(fake_server(answer), permits) == [1, 3]

@@ -131,8 +131,7 @@ class Admin(BaseDialect):
 
     def _rewrite(self, customer: CustomerId, change: TagChange) -> Call[tuple[str, ...]]:
         read = yield from single_request(get_one(customer), decoding.decode_record)
-        if read.customer.id != customer:
-            raise ApiUnavailable("GET customer answered with another customer", status=200)
+        _require_same(read, customer)
         _require_tags(read)
         current = tag_set(read.customer.tags)
         wanted = apply_change(current, change)
@@ -140,8 +139,15 @@ class Admin(BaseDialect):
             return current.names
         request = put_one(customer, {"id": customer, "tags": format_tags(wanted.names)})
         written = yield from single_request(request, decoding.decode_record)
+        _require_same(written, customer)
         _require_tags(written)
         return written.customer.tags
+
+
+def _require_same(record: CustomerRecord, customer: CustomerId) -> None:
+    """Another customer's tags say nothing about this one's."""
+    if record.customer.id != customer:
+        raise ApiUnavailable("the API answered with another customer", status=200)
 
 
 def _require_tags(record: CustomerRecord) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import pytest
 from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, OrgId
@@ -24,6 +26,9 @@ from tests.deploy.cli.environment import (
     store_customers,
     write_rules,
 )
+
+VIETNAMESE = re.compile(r"\S*[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]\S*", re.IGNORECASE)
+ENGLISH = re.compile(r"\b(?:the|is|are|was|were|and|customers?|nothing|needs|processed)\b", re.IGNORECASE)
 
 
 async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothing(
@@ -94,9 +99,9 @@ async def test_a_large_publish_prints_its_preview_and_needs_an_approval(
     approved = await shop.tagger("rules", "publish", ORG, lower, "--approve", "--note", "Tết")
 
     assert refused.code == 1
-    assert "needs an approval: it touches 1 of 3 customers" in refused.err
+    assert "Cần duyệt trước khi thực hiện (--approve): hơn 0 khách hàng thay đổi" in refused.out
     assert approved.code == 0, approved.err
-    assert "Version 2 is live" in approved.out
+    assert "Phiên bản 2 đang chạy: 1 quy tắc" in approved.out
     run = (await runs.latest(redis, OrgId(ORG)))[0]
     assert (run.total, run.reason) == (1, "Tết")
     assert await redis.exists(keys.shop(ORG, "mark:2"))
@@ -107,7 +112,7 @@ async def test_publishing_looks_at_everybody_known_again(shop: CliEnvironment, r
 
     result = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 
-    assert "1 customer to go" in result.out
+    assert "còn 1 khách hàng" in result.out
     assert await redis.exists(keys.shop(ORG, "mark:7"))
 
 
@@ -125,7 +130,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
 
     assert "gỡ 1 nhãn" in previewed.out
     assert "Cần có người duyệt" not in previewed.out
-    assert "Version 3 is live" in rolled_back.out, rolled_back.err
+    assert "Phiên bản 3 đang chạy" in rolled_back.out, rolled_back.err
     assert [version["number"] for version in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]
     assert "v3 live" in table.out
@@ -138,7 +143,7 @@ async def test_publishing_the_same_rules_again_publishes_nothing(
 
     again = await shop.tagger("rules", "publish", ORG, str(rules), "--note", "khác")
 
-    assert (again.code, "live already: version 1" in again.out) == (0, True)
+    assert (again.code, "đang chạy rồi: phiên bản 1" in again.out) == (0, True)
     assert await redis.get(keys.shop(ORG, "live_version")) == b"1"
 
 
@@ -152,7 +157,7 @@ async def test_a_roll_back_names_what_it_cannot_do(shop: CliEnvironment, rules: 
     assert (without.code, "has no rules yet" in without.err) == (1, True)
     assert (live.code, "version 1 is live already" in live.err) == (1, True)
     assert (unknown.code, "has no version 7" in unknown.err) == (1, True)
-    assert (to_nothing.code, "Version 2 is live: 0 rules and 0 tiers" in to_nothing.out) == (0, True)
+    assert (to_nothing.code, "Phiên bản 2 đang chạy: 0 quy tắc và 0 nhóm hạng" in to_nothing.out) == (0, True)
 
 
 async def test_a_tag_that_stays_behind_is_counted_everywhere(
@@ -177,3 +182,36 @@ async def test_a_tag_that_stays_behind_is_counted_everywhere(
     assert (retracted.code, "needs an approval" in retracted.err) == (1, True)
     assert approved.code == 0, approved.err
     assert await redis.hget(keys.shop(ORG, "mark:1"), "reasons") is not None
+
+
+@pytest.mark.parametrize("lang", ["vi", "en"])
+async def test_a_command_never_changes_its_language(
+    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path, lang: str
+) -> None:
+    await shop.tagger("rules", "publish", ORG, str(rules), "--lang", lang)
+    await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
+    lower, wrong = str(write_rules(tmp_path, 9_000_000)), tmp_path / "wrong.yaml"
+    wrong.write_text("version: 1\nrules: [{id: vip}]\n", encoding="utf-8")
+
+    texts = []
+    for line in (
+        ["rules", "preview", ORG, lower],
+        ["rules", "preview", ORG, str(wrong)],
+        ["rules", "publish", ORG, lower],
+        ["rules", "publish", ORG, str(wrong)],
+        ["rules", "publish", ORG, lower, "--approve"],
+        ["rules", "publish", ORG, lower, "--approve"],
+        ["rules", "rollback", ORG, "1"],
+        ["backfill", ORG],
+        ["explain", ORG, "1"],
+        ["doctor", ORG],
+    ):
+        result = await shop.tagger(*line, "--lang", lang)
+        texts.append(f"{result.out}{result.err}")
+    said = "".join(texts).replace("Khách VIP", "").replace("Khách sỉ", "").replace("Nhà Gốm", "")
+
+    assert all(texts)
+    if lang == "en":
+        assert VIETNAMESE.findall(said) == []
+    else:
+        assert ENGLISH.findall(said) == []

@@ -27,7 +27,7 @@ async def test_rules_are_checked_published_and_shown(shop: CliEnvironment) -> No
     shown = await shop.tagger("rules", "show", ORG)
 
     assert (checked.code, published.code, shown.code) == (0, 0, 0)
-    assert "Version 1 is live" in published.out
+    assert "Phiên bản 1 đang chạy" in published.out
     assert "tag: Ngủ đông" in shown.out
 
 
@@ -81,7 +81,7 @@ async def test_rules_with_cents_are_read_back_from_their_json(
     again = await shop.tagger("rules", "publish", ORG, str(path))
 
     assert again.code == 0, again.err
-    assert "live already: version 1" in again.out
+    assert "đang chạy rồi: phiên bản 1" in again.out
 
 
 async def test_text_is_printed_as_it_is_and_cannot_control_the_terminal(

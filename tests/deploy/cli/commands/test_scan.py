@@ -83,16 +83,16 @@ async def test_the_first_backfill_only_reads_and_waits_for_an_approval(
     shown = await new_shop.tagger("shops", "approve", ORG, "--dry-run")
     approved = await new_shop.tagger("shops", "approve", ORG)
 
-    assert (published.code, "Nothing else is written" in published.out) == (0, True)
+    assert (published.code, "Chưa ghi gì khác" in published.out) == (0, True)
     assert (early.code, "is not complete" in early.err) == (1, True)
     assert f"tagger backfill {ORG}" in unread.out
-    assert (walked.code, "All 20 customers were read" in walked.out) == (1, True)
+    assert (walked.code, "Đã đọc hết khách hàng (20)" in walked.out) == (1, True)
     assert f"Cần duyệt trước khi thực hiện (tagger shops approve {ORG}): hơn 1 khách hàng" in walked.out
     assert f"tagger shops approve {ORG} --dry-run" in waiting.out
     assert "waits for an approval" in listed.out
     assert (everyone.code, "waits for an approval" in everyone.err) == (1, True)
     assert "Gắn 20 nhãn" in shown.out
-    assert (approved.code, "20 customers to go" in approved.out) == (0, True)
+    assert (approved.code, "còn 20 khách hàng" in approved.out) == (0, True)
     assert len(await redis.keys(keys.shop(ORG, "mark:*"))) == 20
 
 
@@ -106,7 +106,7 @@ async def test_the_first_backfill_goes_on_by_itself_within_the_guard(
     result = await new_shop.tagger("backfill", ORG)
     healthy = await new_shop.tagger("shops", "list")
 
-    assert (result.code, "The first look is complete" in result.out) == (0, True), result
+    assert (result.code, "Lần xem đầu đã xong" in result.out) == (0, True), result
     assert "active" in healthy.out
 
 

@@ -36,16 +36,16 @@ async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approva
 
     assert f"tagger shops live {ORG} --dry-run" in begun.out
     assert "in shadow mode already" in again.out
-    assert "nothing is written" in published.err
+    assert "không gắn nhãn" in published.err
     assert "gắn 1 nhãn" in previewed.out.lower()
     assert "chế độ chạy thử" in previewed.out
     assert "no tag is written until it is turned off" in english.out
     assert refused.code == 1
-    assert "needs an approval: it touches 1 of 2 customers" in refused.err
+    assert "Cần duyệt trước khi thực hiện (--approve): hơn 0 khách hàng thay đổi" in refused.out
     assert [row["shadow"] for row in listed] == [True]
     assert done.code == 0, done.err
-    assert "is no longer in shadow mode" in done.out
-    assert "1 customer to go" in done.out
+    assert "đã tắt chế độ chạy thử" in done.out
+    assert "còn 1 khách hàng" in done.out
     assert await redis.exists(keys.shop(ORG, "mark:2"))
 
 

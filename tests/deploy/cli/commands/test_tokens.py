@@ -58,7 +58,7 @@ async def test_json_has_the_secret_of_a_new_token(shop: CliEnvironment) -> None:
 @pytest.mark.parametrize(
     ("words", "code", "message"),
     [
-        (["a", "--role", "admin"], 1, "there is no role 'admin': use viewer, marketer, ops, owner"),
+        (["a", "--role", "admin"], 2, "there is no role 'admin': use viewer, marketer, ops, owner"),
         (["a_b", "--role", "ops"], 1, "cannot be the name of a token"),
         (["a", "--role", "ops", "--shop", "42"], 1, "there is no shop 42"),
         (["a", "--role", "ops", "--expires", "2020-01-01"], 1, "would have expired already"),

@@ -87,7 +87,7 @@ async def _once(state_file: Path) -> int:
     """Run the whole program until it answers, count its customers, add one, end it."""
     address: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     program = asyncio.create_task(
-        run(port=0, customers=5, state_file=state_file, on_start=address.set_result)
+        run(port=0, customers=5, state_file=state_file, on_start=lambda url, _: address.set_result(url))
     )
     base = f"{await address}/com/customers"
     async with aiohttp.ClientSession(headers={"Authorization": "Bearer token-1"}) as session:

@@ -350,6 +350,53 @@ async def test_the_subscription_ends_after_the_last_retry(
     assert (shop.subscriptions, shop.deliveries.pending) == ([], 0)
 
 
+async def test_two_days_that_pass_at_once_have_all_their_retries(
+    api: Any, sandbox: Sandbox, shop: ShopHandle, receiver: Any, clock: Clock
+) -> None:
+    shop.subscribe(receiver.url)
+    receiver.always = 503
+    started = clock()
+    shop.create()
+
+    response = await api("POST", "/_sandbox/advance", {"seconds": 172_800})
+
+    assert response.status == 200
+    whens = [sent.when - started for sent in shop.deliveries.log]
+    assert whens == pytest.approx([sum(RETRY_AFTER_S[:number]) for number in range(20)], abs=0.01)
+    assert [sent.attempt for sent in shop.deliveries.log] == list(range(1, 21))
+    assert shop.subscriptions == []
+    assert clock() == pytest.approx(started + 172_800)
+
+
+async def test_what_falls_due_is_sent_in_its_order_across_shops(
+    api: Any, sandbox: Sandbox, shop: ShopHandle, receiver: Any
+) -> None:
+    other = sandbox.add_shop(org="1000000002", token="token-2")
+    for number, handle in enumerate((other, shop)):
+        handle.subscribe(receiver.url)
+        handle.deliveries.delay_s = 100.0 - number
+        handle.create()
+
+    await sandbox.play(99.5)
+    first = [delivery.org for delivery in receiver.received]
+    await sandbox.play(100)
+
+    assert first == [shop.org]
+    assert [delivery.org for delivery in receiver.received] == [shop.org, other.org]
+
+
+async def test_time_passes_beside_paused_deliveries(
+    api: Any, sandbox: Sandbox, shop: ShopHandle, receiver: Any
+) -> None:
+    shop.subscribe(receiver.url)
+    shop.deliveries.pause()
+    shop.create()
+
+    await sandbox.play(1_000)
+
+    assert (receiver.received, shop.deliveries.pending) == ([], 1)
+
+
 async def test_failures_may_be_counted_across_deliveries(api: Any, shop: ShopHandle, receiver: Any) -> None:
     receiver.always = 503
     shop.deliveries.count_across = True

@@ -11,6 +11,7 @@ from arq.connections import ArqRedis
 
 from service.store.client import SERVICE
 from service.store.history import AuditRow, audit_log
+from service.store.shops import save_first_look
 from service.web.ops.requests import Endpoint
 from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import ORG
@@ -39,6 +40,10 @@ async def no_rules(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
     await post(ops, "rules/publish", rules="version: 1\nrules: []\n", approve=True)
 
 
+async def waiting_first_look(_: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    await save_first_look(redis, ORG, "waiting")
+
+
 async def token(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
@@ -56,7 +61,8 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "publish_rules": (nothing, {"rules": LOW, "note": "Chị Hoa", "approve": True}, "publish"),
     "roll_back_rules": (second_version, {"to": 1, "note": "Chị Hoa"}, "rollback"),
     "adopt_tag": (nothing, {"tag": "VIP"}, "adopt"),
-    "retract_tag": (no_rules, {"tag": "VIP"}, "retract"),
+    "retract_tag": (no_rules, {"tag": "VIP", "approve": True}, "retract"),
+    "approve_first_look": (waiting_first_look, {}, "approve"),
     "exclude_customer": (nothing, {"rule": "vip"}, "exclude"),
     "export_customer": (nothing, None, "export_customer"),
     "erase_customer": (nothing, None, "erase_customer"),

@@ -1,0 +1,118 @@
+"""What is wrong with the service: Redis, the workers, the settings, and webhooks that belong to no shop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from service.doctor.findings import Severity, Writer
+from service.settings import Settings
+from service.store.client import RewriteState, ServerCheck
+from service.store.history import Tally, WebhookReport
+
+MAX_HEARTBEAT_AGE_S: Final = 60
+MAX_SKEW_S: Final = 30
+CRITICAL_SKEW_S: Final = 3_600  # rules with dates may use another day
+RECENT_MS: Final = 24 * 3_600_000
+
+# The check of the server -> the key of its finding.
+STORE_KEYS: Final[Mapping[str, str]] = {
+    name: f"store_{name}"
+    for name in (
+        "cluster_node",
+        "config_hidden",
+        "cuts_torn_log",
+        "evicts",
+        "nearly_full",
+        "no_append_only_file",
+        "no_fsync_on_rewrite",
+        "not_durable",
+        "replica",
+    )
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceFacts:
+    """The service at one moment."""
+
+    now_ms: int  # of the Redis server
+    skew_s: float  # the clock of this process minus that of the Redis server
+    server: str  # Valkey 8.1.3
+    memory: str  # 12.5M, or ? if the server does not say
+    checks: tuple[ServerCheck, ...]
+    rewrite: RewriteState
+    heartbeat_ms: int | None  # of the workers; None before the first
+    webhooks: WebhookReport
+    shops: int
+
+
+def judge_service(facts: ServiceFacts, settings: Settings, writer: Writer) -> None:
+    """Write the findings about the service."""
+    _judge_store(facts, writer)
+    _judge_workers(facts, writer)
+    _judge_settings(facts, settings, writer)
+    _judge_webhooks(facts, writer)
+    if not facts.shops:
+        writer.alarm("shops_missing")
+
+
+def _judge_store(facts: ServiceFacts, writer: Writer) -> None:
+    for check in facts.checks:
+        is_critical = check.level == "refused" or check.name == "nearly_full"
+        writer.add(Severity.CRITICAL if is_critical else Severity.WARNING, STORE_KEYS[check.name])
+    if facts.rewrite.is_pending and facts.rewrite.refused:
+        writer.warn("store_erasure_pending")
+    skew_s = round(abs(facts.skew_s))
+    if skew_s > MAX_SKEW_S:
+        severity = Severity.CRITICAL if skew_s > CRITICAL_SKEW_S else Severity.WARNING
+        writer.add(severity, "clock_skew", time=writer.words.plural("seconds", skew_s))
+    if not facts.checks:
+        writer.ok("store", server=facts.server, memory=facts.memory)
+
+
+def _judge_workers(facts: ServiceFacts, writer: Writer) -> None:
+    if facts.heartbeat_ms is None:
+        writer.alarm("workers_missing")
+        return
+    age_s = (facts.now_ms - facts.heartbeat_ms) / 1000 + facts.skew_s  # a worker beats by its own clock
+    if age_s > MAX_HEARTBEAT_AGE_S:
+        writer.alarm("workers_stopped", since_ms=facts.heartbeat_ms)
+    else:
+        writer.ok("workers")
+
+
+def _judge_settings(facts: ServiceFacts, settings: Settings, writer: Writer) -> None:
+    for name in dict.fromkeys(warning.partition(":")[0] for warning in settings.warnings):
+        writer.warn("settings_slip", setting=name)
+    if settings.alert_urls:
+        writer.ok("alerts")
+    else:
+        writer.warn("alerts_missing")
+
+
+def _judge_webhooks(facts: ServiceFacts, writer: Writer) -> None:
+    """Anybody can send a webhook without a signature, so those only count for a day, and as a warning."""
+    unknown = facts.webhooks.unknown_shops
+    if unknown:
+        tally = _sum(unknown)
+        by_count = sorted(unknown, key=lambda org: unknown[org].count, reverse=True)
+        named = [f"{org} ({writer.words.number(unknown[org].count)})" for org in by_count]
+        is_recent = facts.now_ms - tally.last_ms < RECENT_MS
+        writer.add(
+            Severity.CRITICAL if is_recent else Severity.WARNING,
+            "webhooks_unknown_shop",
+            count=tally.count,
+            other=next(filter(str.isdigit, by_count), "ORG"),
+            orgs=writer.words.truncate_list(named),
+            since_ms=tally.first_ms,
+        )
+    refused = facts.webhooks.unattributed
+    if refused and facts.now_ms - (tally := _sum(refused)).last_ms < RECENT_MS:
+        writer.warn("webhooks_unattributed", count=tally.count, since_ms=tally.first_ms)
+
+
+def _sum(tallies: Mapping[str, Tally]) -> Tally:
+    first, *others = tallies.values()
+    return sum(others, first)

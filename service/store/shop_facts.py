@@ -1,0 +1,91 @@
+"""What the doctor needs to know of a shop, read in one pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from service.domain.customers import Customer, OrgId
+from service.errors import MalformedData
+from service.store.client import RedisClient, keys
+from service.store.customers import read_snapshot, snapshots
+from service.store.encryption import fingerprint_of
+from service.store.history import ShopWebhooks, rejections
+from service.store.jobs import NightlyRun, nightly
+from service.store.queue import ShopBacklog, dead_letters, decode_backlog, queue_backlogs
+
+MAX_SAMPLE: Final = 100  # snapshots
+MAX_LETTERS: Final = 500  # customers whose dead letters are counted by cause
+MAX_CHANGES: Final = 1_000  # manual changes that are counted
+CHANGES_MS: Final = 24 * 3_600_000  # the span in which they are counted
+BREAKERS: Final = ("read", "write")
+
+
+@dataclass(frozen=True, slots=True)
+class ShopFacts:
+    """One shop at one moment."""
+
+    org: OrgId
+    now_ms: int  # of the Redis server
+    webhooks: ShopWebhooks
+    backlog: ShopBacklog
+    dead_letters: Mapping[str, int]  # letters by kind of cause; of some hundred customers if there are more
+    open_breakers: Mapping[str, int]  # `read` or `write` -> ms until which calls of this kind wait
+    nightly: NightlyRun | None  # the last complete one
+    manual_changes: int  # of our tags within a day, at most `MAX_CHANGES`
+    live_version: int  # 0 = none
+    customers: int | None  # that Haravan counted; None before the first scan
+    known: int  # customers with a snapshot
+    sample: tuple[Customer, ...]  # some of them, chosen at random; personal data stays sealed
+    key_fingerprints: frozenset[str]  # of the keys of SECRET_KEY that wrap the shop's data keys
+
+
+async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
+    """Load the facts of one shop. The sample bounds how much is read, however many customers there are."""
+    seconds, micros = await redis.time()
+    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    async with redis.pipeline(transaction=False) as pipe:
+        queue_backlogs(pipe, [org])
+        rejections.queue_shop_webhooks(pipe, org)
+        pipe.hscan(keys.shop(org, "dead_letters"), 0, count=MAX_LETTERS)
+        pipe.hmget(
+            keys.shop(org, "state"), *(f"{kind}_open_until" for kind in BREAKERS), snapshots.COUNT_FIELD
+        )
+        pipe.hmget(keys.shop(org, "nightly"), *nightly.RUN_FIELDS)
+        pipe.xrevrange(keys.shop(org, "drift"), "+", now_ms - CHANGES_MS, count=MAX_CHANGES)
+        pipe.get(keys.shop(org, "live_version"))
+        pipe.hlen(keys.shop(org, "snapshots"))
+        pipe.hrandfield(keys.shop(org, "snapshots"), MAX_SAMPLE, withvalues=True)
+        pipe.hvals(keys.shop(org, "data_keys"))
+        replies = await pipe.execute()
+    _, backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped = replies
+    *until, customers = state
+    return ShopFacts(
+        org=org,
+        now_ms=now_ms,
+        webhooks=rejections.decode_shop_webhooks(org, rejected, last),
+        backlog=decode_backlog(org, backlog),
+        dead_letters=dead_letters.count_causes(letters[1].values()),
+        open_breakers={
+            kind: int(end) for kind, end in zip(BREAKERS, until, strict=True) if int(end or 0) > now_ms
+        },
+        nightly=nightly.decode_run(run),
+        manual_changes=len(changes),
+        live_version=int(live or 0),
+        customers=None if customers is None else int(customers),
+        known=known,
+        sample=_customers(sample),
+        key_fingerprints=frozenset(map(fingerprint_of, wrapped)),
+    )
+
+
+def _customers(pairs: Sequence[Any]) -> tuple[Customer, ...]:
+    """The readable snapshots of a flat reply: name, value, name, value."""
+    customers: list[Customer] = []
+    for stored in pairs[1::2]:
+        try:
+            customers.append(read_snapshot(stored).facts)
+        except MalformedData:
+            continue  # the next reading of the customer replaces it
+    return tuple(customers)

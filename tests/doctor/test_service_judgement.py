@@ -1,0 +1,97 @@
+"""Findings about the service that need another server or another clock than a test has."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+import pytest
+
+from service.doctor.findings import COMMANDS, Writer
+from service.doctor.service_judgement import STORE_KEYS, ServiceFacts, judge_service
+from service.locales import translator_for
+from service.settings import Settings
+from service.store.client import RewriteState, ServerCheck
+from service.store.history import Tally, WebhookReport
+
+NOW_MS: Final = 1_795_150_800_000
+HEALTHY: Final = ServiceFacts(
+    now_ms=NOW_MS,
+    skew_s=0.2,
+    server="Valkey 8.1.8",
+    memory="2M",
+    checks=(),
+    rewrite=RewriteState(0, 0),
+    heartbeat_ms=NOW_MS - 5_000,
+    webhooks=WebhookReport((), {}),
+    shops=1,
+)
+SETTINGS: Final = Settings(alert_urls=("json://127.0.0.1",))
+
+
+def severities(facts: ServiceFacts) -> dict[str, str]:
+    """The findings that are no confirmations."""
+    writer = Writer(translator_for("en"))
+    judge_service(facts, SETTINGS, writer)
+    return {each.key: each.severity.value for each in writer.findings if each.severity != "ok"}
+
+
+def test_a_healthy_service_has_only_confirmations() -> None:
+    assert severities(HEALTHY) == {}
+
+
+@pytest.mark.parametrize(
+    ("skew_s", "found"),
+    [
+        (20.0, {}),
+        (-40.0, {"clock_skew": "warning"}),
+        (7_200.0, {"clock_skew": "critical"}),
+        (-7_200.0, {"clock_skew": "critical"}),
+    ],
+)
+def test_clocks_that_differ_are_found_and_do_not_make_workers_look_dead(
+    skew_s: float, found: dict[str, str]
+) -> None:
+    heartbeat_ms = NOW_MS - 5_000 + int(skew_s * 1000)  # the workers have the clock of this machine
+
+    assert severities(replace(HEALTHY, skew_s=skew_s, heartbeat_ms=heartbeat_ms)) == found
+
+
+@pytest.mark.parametrize("name", STORE_KEYS)
+def test_each_check_of_the_server_has_a_finding(name: str) -> None:
+    refused = replace(HEALTHY, checks=(ServerCheck("refused", name, "…"),))
+    noted = replace(HEALTHY, checks=(ServerCheck("note", name, "…"),))
+
+    assert severities(refused) == {f"store_{name}": "critical"}
+    assert severities(noted) == {f"store_{name}": "critical" if name == "nearly_full" else "warning"}
+
+
+def test_erased_data_that_stays_on_the_disk_is_found() -> None:
+    pending = RewriteState(erased_ms=5, rewritten_ms=0, refused="unknown command")
+
+    assert severities(replace(HEALTHY, rewrite=pending)) == {"store_erasure_pending": "warning"}
+    assert severities(replace(HEALTHY, rewrite=replace(pending, refused=""))) == {}
+
+
+def test_a_service_without_shops_is_not_set_up() -> None:
+    assert severities(replace(HEALTHY, shops=0)) == {"shops_missing": "critical"}
+
+
+def test_unknown_shops_are_critical_for_a_day_and_refused_strangers_are_forgotten_then() -> None:
+    recent, old = Tally(5, NOW_MS - 9_000, NOW_MS - 9_000), Tally(5, 1, NOW_MS - 2 * 24 * 3_600_000)
+
+    def webhooks(tally: Tally) -> ServiceFacts:
+        report = WebhookReport((), {"bad_signature": tally}, {"1000114691": tally, "-": tally})
+        return replace(HEALTHY, webhooks=report)
+
+    assert severities(webhooks(recent)) == {
+        "webhooks_unknown_shop": "critical",
+        "webhooks_unattributed": "warning",
+    }
+    assert severities(webhooks(old)) == {"webhooks_unknown_shop": "warning"}
+
+
+def test_every_key_has_a_text_in_both_languages() -> None:
+    for language in ("vi", "en"):
+        words = translator_for(language)
+        assert [key for key in COMMANDS if not words.has(f"doctor.{key}")] == []

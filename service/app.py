@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from arq.connections import ArqRedis
 from redis.exceptions import RedisError
@@ -34,7 +34,7 @@ from service.web.authentication import FailureLimiter, SignInLimiter, TokenAuth
 from service.web.health import FIRST_CHECK_TIMEOUT_S, PROBE_TIMEOUT_S, Health, ReadinessCheck
 from service.web.metrics import Metrics
 from service.web.ops import routes as ops_routes
-from service.web.pages import routes as page_routes
+from service.web.pages import build_pages
 from service.web.problems import EXCEPTION_HANDLERS
 from service.web.webhooks import (
     PATH,
@@ -57,6 +57,7 @@ class _Part:
 
     routes: list[BaseRoute] = field(default_factory=list)
     lifespan: Callable[[], AbstractAsyncContextManager[None]] = nullcontext
+    exception_handlers: Mapping[Any, Any] = field(default_factory=dict)
 
 
 def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_pool: bool = True) -> Router:
@@ -111,7 +112,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     others = Starlette(
         routes=[*console.routes, *health.routes()],
         middleware=[Middleware(AccessLogMiddleware)],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers={**EXCEPTION_HANDLERS, **console.exception_handlers},
     )
     return Router(webhooks.routes, redirect_slashes=False, default=others, lifespan=lifespan)
 
@@ -182,16 +183,15 @@ def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_
             await pool.stop()
             await alerts.drain()
 
-    pages = page_routes(
+    pages = build_pages(
         context,
         runner,
         SignInLimiter(alerts),
         trusted_proxies=settings.trusted_proxies,
         is_development=settings.is_development,
     )
-    return _Part(
-        [*ops_routes(context, runner, auth, trusted_proxies=settings.trusted_proxies), *pages], lifespan
-    )
+    ops = ops_routes(context, runner, auth, trusted_proxies=settings.trusted_proxies)
+    return _Part([*ops, *pages.routes], lifespan, {404: pages.not_found})
 
 
 async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:

@@ -38,6 +38,7 @@ COVERED_BY: Final = {
     "web/ops/test_deliveries.py": "store.queue.dead_letters",
     "web/ops/test_runs.py": "operations.replay web.ops.requests web.problems",
     "web/test_health.py": "store.jobs.worker_metrics store.queue.stats web.metrics",
+    "web/pages/shell/test_respond.py": "web.pages.shell.page",
     "web/webhooks/test_rejections.py": "alerts web.webhooks.metrics",
     "workers/drain/test_settlement.py": "store.history.drift",
     "workers/haravan/test_dialects.py": "workers.haravan.dialects.admin workers.haravan.dialects.base workers.haravan.dialects.omni",

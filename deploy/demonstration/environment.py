@@ -26,17 +26,21 @@ from deploy.local import (
 )
 from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
 from service.context import Context
+from service.domain.access import Role, shell_user
 from service.domain.customers import OrgId
 from service.domain.rules import RuleSet
 from service.errors import Refused, StoreUnavailable
+from service.operations import access
 from service.seeding import seed
 from service.settings import Settings, read_settings
 from service.store.client import connect
 from service.store.encryption import KeyRing
 from service.store.rules import Versions
 from service.store.shops import ShopRepository, save_first_look
+from service.web.pages import link_path
 
 ORG: Final = OrgId("1000000001")
+USER: Final = "demo"  # of the pages
 RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"
 WEBHOOK_PATH: Final = "/webhooks/haravan"
 START_TIMEOUT_S: Final = 30.0
@@ -113,6 +117,8 @@ async def start(
         stack.push_async_callback(supervisor.stop)  # before the sandbox, which the processes still call
         await _wait_for_web(settings.port)
         on_ready("web", "receives webhooks", f"http://127.0.0.1:{settings.port}")
+        link = f"http://127.0.0.1:{settings.port}{await _sign_in_path(context)}"
+        on_ready("pages", "sign in once with this link, in Chrome, Edge or Firefox", link)
         on_ready("worker", "reads customers, decides, writes tags", "")
         await _subscribe(haravan, f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}", settings.verify_token)
         on_ready("webhooks", "subscribed; every delivery is signed", "")
@@ -171,6 +177,16 @@ async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> Rule
     rule_set = await versions.document(ORG, 1)
     on_ready("rules", f"{len(rule_set.rules)} rules, {len(rule_set.tiers)} tier", "deploy/rules/demo.yaml")
     return rule_set
+
+
+async def _sign_in_path(context: Context) -> str:
+    """The path of a one-time link for the demo's owner, who may be one of an earlier demo in this store."""
+    by = shell_user("demo")
+    known = {user.name for user in await access.list_users(context)}
+    if USER in known:
+        return link_path(await access.create_link(context, USER, by=by))
+    secret = await access.add_user(context, USER, f"{USER}@example.com", Role.OWNER, shops=None, by=by)
+    return link_path(secret)
 
 
 async def _wait_for_web(port: int) -> None:

@@ -62,7 +62,8 @@ class Screen:
         """One part of the environment is ready."""
         self._print(Text("  ✔ ", style="green"), Text(f"{part:<10}", style="bold"), Text(description))
         if address:
-            self._print(Text(" " * 14 + address, style="cyan"))
+            # the terminal wraps it, so that a long link can be copied whole
+            self._console.print(Text(" " * 14 + address, style="cyan"), soft_wrap=True)
 
     def plain(self, text: str) -> None:
         """A paragraph."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 from arq.connections import ArqRedis
@@ -103,12 +104,13 @@ async def running(
     echo: bool = True,
     first_look: FirstLook = "complete",
     rules: str = RULES,
+    environ: Mapping[str, str] = MappingProxyType({}),
 ) -> AsyncIterator[System]:
     """Start everything, connect the shop, subscribe its webhooks, publish the rules, if any."""
     sandbox, clock = Sandbox(echo=echo, leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)
     haravan.deliveries.timeout_s = 60  # a busy machine must not look like a web process that does not answer
-    settings = read_settings(web_environ(redis_url))
+    settings = read_settings({**web_environ(redis_url), **environ})
     shops, versions = ShopRepository(redis, KeyRing((KEY,))), Versions(redis)
     async with serve(sandbox) as api:
         api_url = f"{api}/{'admin' if dialect == 'admin' else 'com'}"

@@ -4,6 +4,6 @@ One package for each subject, with the module of its routes and view models besi
 says how to add a page."""
 
 from service.web.pages.account import link_path
-from service.web.pages.routes import GROUPS, routes
+from service.web.pages.routes import GROUPS, build_pages
 
-__all__ = ["GROUPS", "link_path", "routes"]
+__all__ = ["GROUPS", "build_pages", "link_path"]

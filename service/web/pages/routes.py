@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, NamedTuple
 
 from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -19,15 +21,22 @@ from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddlewa
 GROUPS: Final[tuple[PageGroup, ...]] = (shops.GROUP, rules.GROUP, account.GROUP)
 
 
-def routes(
+class Pages(NamedTuple):
+    """The routes of all pages, and the answer to paths that do not exist."""
+
+    routes: list[BaseRoute]
+    not_found: Callable[[Request, Exception], Awaitable[Response]]
+
+
+def build_pages(
     context: Context,
     cpu: CpuRunner,
     sign_ins: SignInLimiter,
     *,
     trusted_proxies: Sequence[str],
     is_development: bool = False,
-) -> list[BaseRoute]:
-    """The routes of all pages. `trusted_proxies`: see `service.web.ops.routes`. `is_development` adds /design."""
+) -> Pages:
+    """Build the pages. `trusted_proxies`: see `service.web.ops.routes`. `is_development` adds /design."""
     groups = (*GROUPS, design.GROUP) if is_development else GROUPS
     sections = [section for group in groups for section in group.sections]
     responder = Responder(context, cpu, sign_ins, sections)
@@ -39,7 +48,7 @@ def routes(
     for group in groups:
         for page in group.pages:
             by_path.setdefault(page.path, []).append(page)
-    return [
+    page_routes = [
         *mounts(),
         *(
             Route(
@@ -51,3 +60,4 @@ def routes(
             for path, pages in by_path.items()
         ),
     ]
+    return Pages(page_routes, responder.show_missing)

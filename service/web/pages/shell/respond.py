@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import quote, urlencode
 
 import structlog
+from redis.exceptions import RedisError
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -23,17 +25,20 @@ from service.web.authentication import SignInLimiter, client_of
 from service.web.pages.shell.layout import build_layout
 from service.web.pages.shell.page import Page, Redirect, Section, View, Visit
 from service.web.pages.shell.rendering import render
+from service.web.pages.shell.security import HEADERS
 from service.web.pages.shell.visitor import (
     NOTICE_COOKIE,
     find_visitor,
+    is_partial,
     language_of,
     read_notice,
     set_language,
     set_notice,
     set_session,
 )
-from service.web.problems import Problem, to_problem
+from service.web.problems import Problem, handle_http_exception, to_problem
 
+MACHINE_PATHS: Final = ("/ops", "/webhooks", "/static")
 MAX_FORM_BYTES: Final = 1024 * 1024
 MAX_FIELDS: Final = 5_000
 FORM_TOKEN: Final = "form_token"  # noqa: S105  # the name of a field
@@ -84,6 +89,20 @@ class Responder:
 
         return respond
 
+    async def show_missing(self, request: Request, exc: Exception) -> Response:
+        """The answer to a path that does not exist: a page for a browser, a problem for a program."""
+        path = request.url.path
+        if "text/html" not in request.headers.get("accept", "") or path.startswith(MACHINE_PATHS):
+            return await handle_http_exception(request, exc)
+        visit = self._visit(request)
+        try:
+            visit = replace(visit, visitor=await find_visitor(self.context, request))
+        except RedisError as error:
+            return await self._show_error(to_problem(error), visit, request)
+        response = await self._show_error(Problem(404, ""), visit, request)
+        response.headers.update(HEADERS)  # the middleware is that of single routes
+        return response
+
     async def _respond(self, page: Page, request: Request) -> Response:
         visit = self._visit(request)
         try:
@@ -114,7 +133,7 @@ class Responder:
             client=client_of(request.client.host if request.client else None),
             agent=request.headers.get("user-agent", ""),
             url=f"{request.url.scheme}://{request.url.netloc}",
-            is_partial=request.headers.get("hx-request") == "true",
+            is_partial=is_partial(request),
             sign_ins=self.sign_ins,
         )
 
@@ -164,7 +183,8 @@ def authorize(page: Page, visit: Visit, *, form_token: str) -> None:
     if visit.visitor is None:
         raise SignInNeeded
     structlog.contextvars.bind_contextvars(by=visit.by.name)
-    if page.method == "POST" and visit.visitor.form_token not in (visit.posted(FORM_TOKEN), form_token):
+    given = visit.posted(FORM_TOKEN) or form_token
+    if page.method == "POST" and not hmac.compare_digest(given.encode(), visit.visitor.form_token.encode()):
         raise StaleForm
     org = visit.path.get("org", "0")
     if not (org.isascii() and org.isdigit()) or ("org" in visit.path and not visit.by.may_reach(OrgId(org))):

@@ -27,15 +27,24 @@ MAX_NOTICE: Final = 2_000
 
 
 async def find_visitor(context: Context, request: Request) -> Visitor | None:
-    """Who sends the request. None without a session, and with one that has ended."""
+    """Who sends the request. None without a session, and with one that has ended.
+
+    What an open page asks for by itself, such as the health strip, is no use of the session: it would never end.
+    """
     secret = parse_secret(request.cookies.get(SESSION_COOKIE, ""))
     if secret is None:
         return None
     found, now_ms = await sessions.find(context.redis, secret)
     if found is None:
         return None
-    await sessions.save_use(context.redis, found.user.name, found.use, now_ms=now_ms)
+    if request.method != "GET" or not is_partial(request):
+        await sessions.save_use(context.redis, found.user.name, found.use, now_ms=now_ms)
     return Visitor(found.user, found.user.to_actor(), found.use, secret.form_token)
+
+
+def is_partial(request: Request) -> bool:
+    """Whether htmx asks for a part of a page."""
+    return request.headers.get("hx-request") == "true"
 
 
 def language_of(request: Request) -> Language:

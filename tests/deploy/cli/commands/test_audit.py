@@ -45,7 +45,15 @@ Words = Callable[[Given], list[str]]
 
 READS = {
     *("demo", "up", "web", "worker", "sandbox", "doctor", "deliveries", "explain"),
-    *("shops list", "tokens list", "audit list", "audit verify", "dead-letters list", "subscription status"),
+    *(
+        "shops list",
+        "tokens list",
+        "users list",
+        "audit list",
+        "audit verify",
+        "dead-letters list",
+        "subscription status",
+    ),
     *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
     *("rules schema", "rules values", "rules fields"),
     *("customers list", "customers search", "customers count", "customers get"),
@@ -101,6 +109,11 @@ async def token(given: Given) -> None:
     await given.cli.tagger("tokens", "add", "bao-cao", "--role", "viewer")
 
 
+async def users(given: Given) -> None:
+    for name, role in (("lan", "owner"), ("an", "viewer")):
+        await given.cli.tagger("users", "add", name, "--email", f"{name}@example.com", "--role", role)
+
+
 # command -> what it needs, its arguments, the action of its entry. A new command that changes something needs a row here,
 # and one that shows personal data of a customer.
 CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
@@ -143,6 +156,9 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "keys rotate": (nothing, lambda _: [], "rotate_keys"),
     "tokens add": (nothing, lambda _: ["bao-cao", "--role", "viewer"], "add_token"),
     "tokens revoke": (token, lambda _: ["bao-cao"], "revoke_token"),
+    "users add": (nothing, lambda _: ["an", "--email", "Hoa@example.com", "--role", "viewer"], "add_user"),
+    "users remove": (users, lambda _: ["an"], "remove_user"),
+    "users link": (users, lambda _: ["an"], "sign_in_link"),
 }
 
 

@@ -1,0 +1,82 @@
+"""Chromium in front of the running system: sandbox, web server, worker and a Valkey of its own, once for all tests.
+
+Skipped where Chromium is missing. Debian: `apt-get install chromium fonts-noto-core`.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+from playwright.sync_api import Browser, sync_playwright
+
+from service.context import Context
+from service.domain.access import Role, shell_user
+from service.operations import access
+from service.store.access import users
+from service.store.client import connect
+from tests.browser.site import PASSWORD, Site
+from tests.support.valkey import valkey
+from tests.system.environment import running
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+SKIP = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed: apt-get install chromium")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every test here needs Chromium, and time on a busy machine."""
+    for item in items:
+        if "browser" in item.path.parts:
+            item.add_marker(SKIP)
+            item.add_marker(pytest.mark.process)
+            item.add_marker(pytest.mark.timeout(300))
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The running system with a user for each role."""
+    with (
+        valkey(tmp_path_factory.mktemp("browser-valkey")) as redis_url,
+        start_blocking_portal("asyncio", {"use_uvloop": sys.platform != "win32"}) as portal,
+        portal.wrap_async_context_manager(_started(redis_url)) as context_and_url,
+    ):
+        yield Site(*context_and_url, portal)
+
+
+@asynccontextmanager
+async def _started(redis_url: str) -> AsyncIterator[tuple[Context, str]]:
+    redis = connect(redis_url, timeout_s=60)
+    try:
+        async with running(redis, redis_url, environ={"DEVELOPMENT": "yes"}) as system:
+            context = Context(redis, system.shops, system.versions)
+            for role in Role:
+                await access.add_user(
+                    context, role, f"{role}@example.com", role, shops=None, by=shell_user("test")
+                )
+                user = await users.find(redis, role)
+                assert user is not None
+                await access.set_password(context, user, old=None, new=PASSWORD, agent="")
+            yield context, system.url
+    finally:
+        await redis.aclose()
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Chromium, without a window."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()

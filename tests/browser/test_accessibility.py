@@ -1,0 +1,62 @@
+"""axe finds nothing wrong on any page, in either language and scheme, and no page is wider than a phone."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page
+
+from tests.browser.site import DESK, PHONE, Scheme, Site, visiting
+from tests.support.shop import ORG
+
+AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+SHOP = f"/shops/{ORG}"
+PUBLIC = ["/login", "/sign-in?key=x", "/design"]
+PRIVATE = [
+    *("/shops", SHOP, f"{SHOP}/pause", f"{SHOP}/audit", f"{SHOP}/first-look", "/shops/999"),
+    *("/profile", "/users", "/users/new", "/users/viewer", "/tokens", "/tokens/new", "/audit?check"),
+]
+WAYS: list[tuple[str, tuple[int, int], Scheme]] = [("vi", DESK, "light"), ("en", PHONE, "dark")]
+
+
+def violations(page: Page) -> list[str]:
+    """What axe finds, with the element."""
+    page.evaluate(AXE)
+    found: dict[str, Any] = page.evaluate(f"axe.run({{runOnly: {RULES}}})")
+    return [f"{each['id']}: {node['html'][:120]}" for each in found["violations"] for node in each["nodes"]]
+
+
+@pytest.mark.parametrize(("language", "size", "scheme"), WAYS, ids=["vi desk light", "en phone dark"])
+def test_axe_finds_nothing_and_nothing_is_too_wide(
+    browser: Browser, site: Site, language: str, size: tuple[int, int], scheme: Scheme
+) -> None:
+    found = {}
+    with visiting(browser, site, language=language, size=size, scheme=scheme) as visit:
+        for path in PUBLIC:
+            visit.go(path)
+            found[path] = (violations(visit.page), max(0, visit.overflow()))
+        visit.sign_in()
+        for path in PRIVATE:
+            visit.go(path)
+            found[path] = (violations(visit.page), max(0, visit.overflow()))
+
+    assert found == dict.fromkeys([*PUBLIC, *PRIVATE], ([], 0))
+
+
+@pytest.mark.parametrize("path", PUBLIC)
+def test_every_page_fits_at_twice_the_size(browser: Browser, site: Site, path: str) -> None:
+    with visiting(browser, site, size=(640, 400)) as visit:  # 1280 pixels at 200 %
+        visit.go(path)
+
+        assert visit.overflow() <= 0
+
+
+def test_axe_would_find_one(browser: Browser, site: Site) -> None:
+    with visiting(browser, site) as visit:
+        visit.go("/login")
+        visit.page.evaluate("document.querySelector('label').remove()")
+
+        assert any("label" in violation for violation in violations(visit.page))

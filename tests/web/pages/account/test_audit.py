@@ -1,0 +1,62 @@
+"""The audit log as pages: newest first, by pages, with a check of the chain."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.access import shell_user
+from service.locales import catalog_for
+from service.store.client import SERVICE, keys
+from service.store.history import audit_log
+from service.web.pages.account.audit import PAGE_SIZE
+from tests.deploy.cli.commands.test_audit import CHANGES as COMMANDS
+from tests.support.shop import ORG
+from tests.support.visitors import Visitor
+from tests.web.ops.access.test_audit import CHANGES as ENDPOINTS
+from tests.web.pages.test_routes import ACTIONS
+
+
+async def fill(redis: ArqRedis, count: int) -> None:
+    for number in range(count):
+        await audit_log.record(redis, shell_user("lan"), "pause", org=ORG, summary=f"summary {number}.")
+
+
+async def test_entries_are_shown_newest_first_and_page_by_page(owner: Visitor, redis: ArqRedis) -> None:
+    await fill(redis, PAGE_SIZE + 2)
+
+    first = await owner.get(f"/shops/{ORG}/audit")
+    second = await owner.get(f"/shops/{ORG}/audit?before=3")
+
+    assert "summary 51." in first.text
+    assert "summary 1." not in first.text
+    assert f'href="/shops/{ORG}/audit?before=3"' in first.text
+    assert "summary 1." in second.text
+    assert "Cũ hơn" not in second.text
+
+
+@pytest.mark.parametrize("before", ["x", "-1", "9" * 30, "1,5", ""])
+async def test_a_wrong_page_is_the_first(owner: Visitor, before: str) -> None:
+    assert (await owner.get(f"/shops/{ORG}/audit?before={before}")).status_code == 200
+
+
+async def test_the_chain_is_checked_on_demand(owner: Visitor, redis: ArqRedis) -> None:
+    await audit_log.record(redis, shell_user("lan"), "add_token", summary="token a")
+    whole = await owner.get("/audit?check")
+    stream = keys.shop(SERVICE, "audit")
+    [(_, fields)] = await redis.xrange(stream)
+    client: Any = redis
+    await client.xadd(stream, fields)
+    broken = await owner.get("/audit?check")
+
+    assert "Chuỗi nguyên vẹn: 1 dòng" in whole.text
+    assert "Chuỗi đã bị thay đổi." in broken.text
+
+
+def test_every_action_has_its_text() -> None:
+    actions = {action for *_, action in COMMANDS.values()} | {action for *_, action in ENDPOINTS.values()}
+    actions |= {action for _, action in ACTIONS.values()} | {"sign_in"}
+
+    assert [action for action in sorted(actions) if f"audit.action.{action}" not in catalog_for("vi")] == []

@@ -1,0 +1,30 @@
+"""A visitor of the pages for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.access import Role
+from tests.support.visitors import Visitor, visit_as
+
+VisitAs = Callable[[Role], Awaitable[Visitor]]
+
+
+@pytest.fixture
+def visitor_of(client: httpx2.AsyncClient, redis: ArqRedis) -> VisitAs:
+    """Makes a visitor with a role, for every shop."""
+
+    async def make(role: Role) -> Visitor:
+        return await visit_as(client, redis, role)
+
+    return make
+
+
+@pytest.fixture
+async def owner(client: httpx2.AsyncClient, redis: ArqRedis) -> Visitor:
+    """A visitor who may do everything."""
+    return await visit_as(client, redis, Role.OWNER)

@@ -1,0 +1,61 @@
+"""What stands around a page: sections by role, the other shops, the languages, the health strip."""
+
+from __future__ import annotations
+
+import re
+
+import httpx2
+import pytest
+from arq.connections import ArqRedis
+
+from service.domain.access import Role
+from tests.support.shop import ORG, OTHER_ORG
+from tests.support.visitors import visit_as
+
+
+def sections(text: str) -> list[str]:
+    [nav] = re.findall(r'<nav class="sections".*?</nav>', text, re.DOTALL)
+    return re.findall(r'href="([^"]+)"', nav)
+
+
+@pytest.mark.parametrize(
+    ("role", "shown"),
+    [
+        (Role.VIEWER, ["/shops/{}", "/shops/{}/audit"]),
+        (Role.OWNER, ["/shops/{}", "/users", "/tokens", "/shops/{}/audit", "/audit"]),
+    ],
+)
+async def test_the_navigation_has_what_the_role_may_see(
+    client: httpx2.AsyncClient, redis: ArqRedis, role: Role, shown: list[str]
+) -> None:
+    visitor = await visit_as(client, redis, role)
+
+    page = await visitor.get(f"/shops/{ORG}")
+
+    assert sections(page.text) == [path.format(ORG) for path in shown]
+    assert re.findall(r'href="([^"]+)" aria-current="page"', page.text) == [f"/shops/{ORG}"]
+
+
+async def test_a_user_of_some_shops_sees_no_other_shop(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    some = await visit_as(client, redis, Role.OWNER, name="some", shops=frozenset({ORG}))
+
+    page = await some.get(f"/shops/{ORG}")
+
+    assert OTHER_ORG not in page.text
+    assert sections(page.text) == [f"/shops/{ORG}", f"/shops/{ORG}/audit"]
+
+
+async def test_another_shop_keeps_the_section(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    visitor = await visit_as(client, redis, Role.VIEWER)
+
+    page = await visitor.get(f"/shops/{ORG}/audit?before=7")
+
+    assert f'<a href="/shops/{OTHER_ORG}/audit">Hai</a>' in page.text
+    assert f'href="/shops/{ORG}/audit?before=7&amp;lang=en"' in page.text
+    assert 'class="strip' in page.text
+
+
+async def test_a_page_of_no_shop_has_no_strip(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    visitor = await visit_as(client, redis, Role.VIEWER)
+
+    assert 'class="strip' not in (await visitor.get("/profile")).text

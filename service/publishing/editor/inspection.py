@@ -87,7 +87,7 @@ async def inspect(
     problems = find_problems(document)
     own = [each for each in problems if each.path[:2] == (kind, index)]
     found = Inspection(
-        problems=tuple(Problem(tuple(each.path[2:]), each.part, each.message.text(words)) for each in own),
+        problems=tuple(Problem(tuple(each.path[2:]), each.part, _text(each, words)) for each in own),
         other_problems=len(problems) - len(own),
     )
     if own:
@@ -195,6 +195,12 @@ def _valid_rule(frame: Mapping[str, Any], kind: str, entry: Mapping[str, Any]) -
         return validate_rules({**frame, kind: [entry]}).all
     except InvalidRules:
         return ()
+
+
+def _text(problem: DocumentError, words: Translator) -> str:
+    """The error in the words of the form; of a document where the form has none of its own."""
+    key = f"rules.error.{problem.message.key}"
+    return words(key) if words.has(key) else problem.message.text(words)
 
 
 def _count_levels(warm: WarmShop, compiled: CompiledRules, tier_id: str) -> tuple[int, ...]:

@@ -36,8 +36,10 @@ READS = [page for page in PRIVATE if page.method == "GET"]
 LEAST = {
     None: "show_sign_in sign_in show_link use_link",
     Role.VIEWER: "show_start show_session show_restored sign_out show_profile change_password sign_out_everywhere "
-    "show_shops show_shop show_strip show_shop_audit show_first_look",
-    Role.MARKETER: "show_pause pause",
+    "show_shops show_shop show_strip show_shop_audit show_first_look "
+    "show_rules show_rule_counts show_history show_version",
+    Role.MARKETER: "show_pause pause show_gallery add_rule show_rule save_rule try_rule remove_rule undo_draft "
+    "discard_draft keep_draft show_publish publish ask_approval show_rollback roll_back",
     Role.OPS: "resume approve_first_look",
     Role.OWNER: "show_users show_new_user add_user show_user change_user create_link remove_user "
     "show_tokens show_new_token add_token revoke_token show_service_audit",
@@ -244,11 +246,17 @@ ACTIONS: dict[str, tuple[dict[str, str], str]] = {
     "add_token": ({"name": "bao-cao", "role": "viewer", "days": "30"}, "add_token"),
     "revoke_token": ({}, "revoke_token"),
 }
-COVERED_ELSEWHERE = {"approve_first_look"}  # tests/web/pages/shops/test_first_look.py
+COVERED_ELSEWHERE = {
+    "approve_first_look",  # tests/web/pages/shops/test_first_look.py
+    *("publish", "ask_approval"),  # tests/web/pages/rules/test_publish.py
+    *("roll_back", "discard_draft"),  # tests/web/pages/rules/
+}
+# What changes the draft only: the draft says who saved it last, and its publish is what the audit log records.
+DRAFT_ONLY = {"add_rule", "save_rule", "try_rule", "remove_rule", "undo_draft", "keep_draft"}
 
 
 def test_every_change_is_in_the_table_of_actions() -> None:
-    assert ACTIONS.keys() | COVERED_ELSEWHERE == {page.name for page in CHANGES}
+    assert ACTIONS.keys() | COVERED_ELSEWHERE | DRAFT_ONLY == {page.name for page in CHANGES}
 
 
 @pytest.mark.parametrize("page", [page for page in CHANGES if page.name in ACTIONS], ids=sorted(ACTIONS))

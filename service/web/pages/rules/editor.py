@@ -105,7 +105,7 @@ async def save_rule(visit: Visit) -> View | Redirect:
         return _conflict(visit, shop, copy, entry, exc)
     if not visit.is_partial:
         if visit.posted("next") == "publish":
-            return Redirect(f"/shops/{shop.org}/publish")
+            return Redirect(f"/shops/{shop.org}/rules/publish")
         path = _path(shop, visit.path["id"])
         return Redirect(f"{path}#{focus}" if focus else path, None if do else Notice("notice.draft_saved"))
     part = "rules/typed.html" if visit.posted("part") == "panel" else "rules/form.html"

@@ -256,8 +256,15 @@ def _options(node: Node, t: Translator) -> tuple[tuple[str, str], ...]:
         case OperandType.BOOLEAN:
             return ("true", t("yes")), ("false", t("no"))
     if node.field == "gender":
-        return ("female", t("gender.0")), ("male", t("gender.1"))
+        return _gender_options(str(node.value if node.value is not None else "").casefold(), t)
     return ()
+
+
+def _gender_options(value: str, t: Translator) -> tuple[tuple[str, str], ...]:
+    """Both genders. What the author wrote for one of them stays as it is written."""
+    female = value if value in ("0", "nữ", "nu") else "female"
+    male = value if value in ("1", "nam") else "male"
+    return (female, t("gender.0")), (male, t("gender.1"))
 
 
 def root_of(entry: Mapping[str, Any]) -> tuple[Node, bool]:

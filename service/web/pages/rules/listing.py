@@ -110,7 +110,7 @@ async def keep_draft(visit: Visit) -> View | Redirect:
     """Keep the draft although another version went live since it began."""
     shop = await visit.context.shops.describe(visit.org)
     await editor.use_live_parent(visit.context, shop, by=visit.by)
-    return Redirect(f"/shops/{shop.org}/publish")
+    return Redirect(f"/shops/{shop.org}/rules/publish")
 
 
 async def _list(visit: Visit, *, count: bool = False) -> RuleList:
@@ -202,7 +202,7 @@ PAGES: Final = (
     Page("GET", "/shops/{org}/rules/counts", show_rule_counts, Role.VIEWER),
     Page("GET", "/shops/{org}/rules/new", show_gallery, Role.MARKETER),
     Page("POST", "/shops/{org}/rules/new", add_rule, Role.MARKETER),
-    Page("POST", "/shops/{org}/draft/undo", undo_draft, Role.MARKETER),
-    Page("POST", "/shops/{org}/draft/discard", discard_draft, Role.MARKETER),
-    Page("POST", "/shops/{org}/draft/keep", keep_draft, Role.MARKETER),
+    Page("POST", "/shops/{org}/rules/draft/undo", undo_draft, Role.MARKETER),
+    Page("POST", "/shops/{org}/rules/draft/discard", discard_draft, Role.MARKETER),
+    Page("POST", "/shops/{org}/rules/draft/keep", keep_draft, Role.MARKETER),
 )

@@ -39,7 +39,7 @@ async def publish(visit: Visit) -> View | Redirect:
     """Publish the draft that was reviewed."""
     shop = await visit.context.shops.describe(visit.org)
     if not visit.posted("note"):
-        return await _review(visit, error=visit.t("publish.note.error"))
+        return await _review(visit, error=visit.t("review.note.error"))
     number = await visit.cpu.run(
         editor.publish_copy,
         shop.org,
@@ -55,10 +55,10 @@ async def ask_approval(visit: Visit) -> View | Redirect:
     """Ask ops to approve and publish the draft."""
     shop = await visit.context.shops.describe(visit.org)
     if not visit.posted("note"):
-        return await _review(visit, error=visit.t("publish.note.error"))
+        return await _review(visit, error=visit.t("review.note.error"))
     note = visit.posted("note")[:MAX_NOTE]
     await editor.request_approval(visit.context, shop.org, visit.posted("content"), by=visit.by, note=note)
-    return Redirect(f"/shops/{shop.org}/publish", Notice("notice.approval_asked"))
+    return Redirect(f"/shops/{shop.org}/rules/publish", Notice("notice.approval_asked"))
 
 
 async def _review(visit: Visit, *, error: str = "") -> View:
@@ -85,11 +85,11 @@ async def _review(visit: Visit, *, error: str = "") -> View:
     )
     crumbs = (Crumb(visit.t("rules.title"), f"/shops/{shop.org}/rules"),)
     status = 422 if error else 200
-    return View("rules/publish.html", model, visit.t("publish.title"), crumbs, status=status)
+    return View("rules/publish.html", model, visit.t("review.title"), crumbs, status=status)
 
 
 PAGES: Final = (
-    Page("GET", "/shops/{org}/publish", show_publish, Role.MARKETER),
-    Page("POST", "/shops/{org}/publish", publish, Role.MARKETER),
-    Page("POST", "/shops/{org}/publish/ask", ask_approval, Role.MARKETER),
+    Page("GET", "/shops/{org}/rules/publish", show_publish, Role.MARKETER),
+    Page("POST", "/shops/{org}/rules/publish", publish, Role.MARKETER),
+    Page("POST", "/shops/{org}/rules/publish/ask", ask_approval, Role.MARKETER),
 )

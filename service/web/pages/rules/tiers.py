@@ -107,7 +107,7 @@ async def save(visit: Visit, shop: Shop, copy: WorkingCopy) -> View | Redirect:
     if visit.is_partial:
         return await show(visit, shop, copy, focus=focus)
     if visit.posted("next") == "publish":
-        return Redirect(f"/shops/{shop.org}/publish")
+        return Redirect(f"/shops/{shop.org}/rules/publish")
     return Redirect(
         f"/shops/{shop.org}/rules/{entry_id}/edit",
         None if visit.posted("do") else Notice("notice.draft_saved"),

@@ -145,7 +145,15 @@ def _read_condition(form: FormData, node_id: str, path: Path, *, negated: bool) 
     before = Node(node_id, path, "condition", False, (), old_field or field, old_op or op)
     if before.field != field or not _keeps_value(before.operand_type, node.operand_type):
         texts = _default(node.operand_type)
-    return replace(node, value=read_value(node.operand_type, texts))
+    value = read_value(node.operand_type, texts)
+    return replace(node, value=_gender(value) if field == "gender" else value)
+
+
+def _gender(value: Any) -> Any:
+    """A gender may be written as its number."""
+    if isinstance(value, list):
+        return [_gender(each) for each in value]
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
 
 
 def _keeps_value(before: OperandType, after: OperandType) -> bool:
@@ -160,7 +168,7 @@ def read_value(operand: OperandType, texts: Sequence[str]) -> Any:
     """What people typed, as a draft has it. A text that is no value of this kind stays as it is: it is an error later."""
     filled = [text for text in texts if text]
     if operand in _LISTS:
-        return list(dict.fromkeys(filled))
+        return filled
     if operand in _RANGES:
         ends = [*texts, "", ""][:2]
         return [_read_one(_RANGES[operand], text) for text in ends] if any(ends) else None

@@ -169,7 +169,7 @@ async def test_undo_goes_back_step_by_step(lan: Visitor, redis: ArqRedis) -> Non
     fields = form_of(await lan.get(path))
     await lan.post(path, **fields | {"value.n-0": "6tr"})
 
-    await lan.post(f"/shops/{ORG}/draft/undo", rule="vip")
+    await lan.post(f"/shops/{ORG}/rules/draft/undo", rule="vip")
 
     assert form_of(await lan.get(path))["value.n-0"] == "5.000.000"
     copy = await working_copies.load(redis, ORG)

@@ -7,8 +7,8 @@ from playwright.sync_api import Browser, expect
 
 from service.domain.access import Role
 from service.domain.customers import Customer, CustomerId
+from service.domain.rules import RuleSet
 from service.store import working_copies
-from service.store.client import keys
 from service.store.shops import save_first_look
 from tests.browser.site import DESK, PHONE, Site, visiting
 from tests.support.customers import spending, store_customers
@@ -19,7 +19,7 @@ FIRST_ID = 9_000_000_000  # other than the sandbox's own customers
 
 
 async def prepare(site: Site) -> None:
-    """Four hundred customers, of whom few spent much; no draft and no version."""
+    """Four hundred customers, of whom few spent much; no draft and no rules."""
     redis, context = site.context.redis, site.context
     many = [
         Customer(
@@ -32,9 +32,8 @@ async def prepare(site: Site) -> None:
     await store_customers(redis, context.shops, ORG, many)
     await save_first_look(redis, ORG, "complete")
     await working_copies.remove(redis, ORG)
-    await redis.delete(
-        *(keys.shop(ORG, name) for name in ("live_version", "versions", "documents", "inherited"))
-    )
+    live = await context.versions.live_number(ORG)
+    await context.versions.publish(ORG, RuleSet(), author="test", parent=live)
 
 
 @pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
@@ -62,8 +61,9 @@ def test_a_marketer_publishes_a_rule(
         assert visit.overflow() <= 0
         page.get_by_role("button", name="Xuất bản: gắn 4, gỡ 0, giữ 0").click()
         expect(page.get_by_role("heading", name="Lịch sử quy tắc")).to_be_visible()
-        expect(page.get_by_text("VIP từ 5 triệu")).to_be_visible()
-    assert site.call(site.context.versions.live_number, ORG) == 1
+        expect(page.get_by_text("VIP từ 5 triệu").first).to_be_visible()
+    live = site.call(site.context.versions.live, ORG)
+    assert (live.author, live.note) == ("marketer", "VIP từ 5 triệu")
 
 
 def test_the_keyboard_is_enough_and_focus_is_where_the_work_is(browser: Browser, site: Site) -> None:

@@ -29,7 +29,7 @@ async def draft(visitor: Visitor, amount: str) -> None:
 
 def content_of(page: httpx2.Response) -> str:
     """What the page shows the preview of."""
-    return re.findall(r'name="content" value="([0-9a-f]{64})"', page.text)[0]
+    return str(re.findall(r'name="content" value="([0-9a-f]{64})"', page.text)[0])
 
 
 async def actions(redis: ArqRedis) -> list[tuple[str, str]]:

@@ -64,10 +64,11 @@ document.addEventListener('focusOn', (event) => document.getElementById(event.de
 
 // an error that appears or goes while one types marks its field, too
 document.addEventListener('htmx:oobAfterSwap', (event) => {
-  const error = event.detail.target;
-  const field = error.id?.endsWith('-error') && document.getElementById(error.id.slice(0, -'-error'.length));
-  if (field) field.toggleAttribute('aria-invalid', false);
-  if (field && error.textContent) field.setAttribute('aria-invalid', 'true');
+  const error = document.getElementById(event.detail.target.id); // the target itself is gone by now
+  const field = error?.id.endsWith('-error') && document.getElementById(error.id.slice(0, -'-error'.length));
+  if (!field) return;
+  if (error.textContent) field.setAttribute('aria-invalid', 'true');
+  else field.removeAttribute('aria-invalid');
 });
 
 // tables, codes and buttons that only make sense with JavaScript

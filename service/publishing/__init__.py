@@ -2,7 +2,7 @@
 
 The ops API and the command line call these functions, and a worker executes rollouts."""
 
-from service.publishing import first_look, rollout
+from service.publishing import editor, first_look, rollout
 from service.publishing.draft import (
     Draft,
     create_draft,
@@ -36,6 +36,7 @@ __all__ = [
     "draft_end_of_shadow_mode",
     "draft_live_rules",
     "draft_to_dict",
+    "editor",
     "end_shadow_mode",
     "find_same_rollback",
     "find_same_rules",

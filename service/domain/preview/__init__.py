@@ -4,6 +4,7 @@ Others make a `Population` and call `preview`, `publish_plan`, `check_guard`, `l
 """
 
 from service.domain.preview.diff import (
+    DiffLine,
     describe_change,
     describe_changes,
     diff_rules,
@@ -22,17 +23,21 @@ from service.domain.preview.lint import (
     lint_missing,
 )
 from service.domain.preview.population import Population
+from service.domain.preview.rule_effect import RuleEffect, WarmPopulation, rule_effect
 from service.domain.preview.spellings import lint_own_spellings, lint_spellings
 from service.domain.preview.values import FieldValues, count_values, field_values, lint_values
 
 __all__ = [
+    "DiffLine",
     "FieldValues",
     "LintWarning",
     "Population",
     "Preview",
     "PublishGuard",
+    "RuleEffect",
     "TagPreview",
     "TierPreview",
+    "WarmPopulation",
     "WriteCost",
     "check_guard",
     "check_limits",
@@ -53,6 +58,7 @@ __all__ = [
     "lint_values",
     "preview",
     "publish_plan",
+    "rule_effect",
     "summarize_change",
     "yaml_diff",
 ]

@@ -14,11 +14,17 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.web.authentication import SignInLimiter
-from service.web.pages import account, activity, customers, design, shops
+from service.web.pages import account, activity, customers, design, rules, shops
 from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddleware, mounts
 
 # In the order of the navigation.
-GROUPS: Final[tuple[PageGroup, ...]] = (shops.GROUP, customers.GROUP, activity.GROUP, account.GROUP)
+GROUPS: Final[tuple[PageGroup, ...]] = (
+    shops.GROUP,
+    rules.GROUP,
+    customers.GROUP,
+    activity.GROUP,
+    account.GROUP,
+)
 
 
 class Pages(NamedTuple):

@@ -68,5 +68,14 @@ document.addEventListener('htmx:beforeRequest', (event) => {
 // the server names the element to focus after a swap: HX-Trigger-After-Settle: {"focusOn": "id"}
 document.addEventListener('focusOn', (event) => document.getElementById(event.detail.value)?.focus());
 
+// an error that appears or goes while one types marks its field, too
+document.addEventListener('htmx:oobAfterSwap', (event) => {
+  const error = document.getElementById(event.detail.target.id); // the target itself is gone by now
+  const field = error?.id.endsWith('-error') && document.getElementById(error.id.slice(0, -'-error'.length));
+  if (!field) return;
+  if (error.textContent) field.setAttribute('aria-invalid', 'true');
+  else field.removeAttribute('aria-invalid');
+});
+
 // tables, codes and buttons that only make sense with JavaScript
 for (const element of document.querySelectorAll('[data-needs-script]')) element.hidden = false;

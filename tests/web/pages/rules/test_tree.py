@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from starlette.datastructures import FormData
+from starlette.datastructures import FormData, UploadFile
 
 from service.domain.documents import validate_rules
 from service.domain.rules import OperandType
@@ -26,9 +26,9 @@ from tests.reference import strategies
 VI = translator_for("vi")
 
 
-def form_of(node: Node) -> list[tuple[str, str]]:
+def form_of(node: Node) -> list[tuple[str, str | UploadFile]]:
     """The fields that a browser posts for a node."""
-    fields = [(f"kind.{node.id}", node.kind)]
+    fields: list[tuple[str, str | UploadFile]] = [(f"kind.{node.id}", node.kind)]
     fields += [(f"not.{node.id}", "1")] if node.negated else []
     for child in node.children:
         fields += form_of(child)

@@ -43,7 +43,7 @@ OWN: Final = "Khách sỉ"  # a tag that a person gave, which must stay
 RIGHT: Final = frozenset({OWN, "VIP"})
 FIRST_ID: Final = 1_100_000_000
 MAX_CUSTOMERS: Final = 100_000  # of a shop
-PATIENCE_S: Final = 60.0  # a busy machine must not look like a web process that does not answer
+DELIVERY_TIMEOUT_S: Final = 60.0  # a busy machine must not look like a web process that does not answer
 SPENT: Final = 20_000_000
 MAX_ADDED_S: Final = 10.0
 ROOM: Final = 500  # of each shop's quota, beyond the customers of the largest: the flood exceeds it
@@ -71,7 +71,7 @@ class Crowd:
             for number in range(shops)
         ]
         for number, handle in enumerate(handles):
-            handle.deliveries.timeout_s = PATIENCE_S
+            handle.deliveries.timeout_s = DELIVERY_TIMEOUT_S
             first = FIRST_ID + number * MAX_CUSTOMERS  # the odd API tells customers apart by their ids alone
             for offset in range(customers if number == 0 else others):
                 handle.create(id=first + offset, tags=OWN)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from service.context import Context
 from service.domain.access import Actor
@@ -56,7 +57,8 @@ async def select_customers(
             context.redis, org, since_ms=since_ms, until_ms=until_ms, topics=topics
         )
         of_topics = f" of {', '.join(topics)}" if topics else ""
-        return Selection(tuple(selected), f"deliveries since {since_ms}{of_topics}")
+        since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat(timespec="seconds")
+        return Selection(tuple(selected), f"deliveries since {since}{of_topics}")
     if dead_letters:
         found = await letters.list_open(context.redis, org)
         return Selection(tuple(dict.fromkeys(letter.customer for letter in found)), "open dead letters")

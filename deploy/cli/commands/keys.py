@@ -89,5 +89,6 @@ def _sentences(status: KeyStatus) -> list[str]:
             "`tagger backfill ORG`, then `tagger keys rotate --delete-unreadable`."
         )
     if not sentences:
-        sentences.append("Only the first key is in use. The others may be removed from SECRET_KEY.")
+        others = " The others may be removed from SECRET_KEY." if len(status.keys) > 1 else ""
+        sentences.append(f"Only the first key is in use.{others}")
     return sentences

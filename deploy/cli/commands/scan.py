@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -102,7 +103,10 @@ async def _scan(
         if scan is None:
             raise Refused(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
         actor = current_actor()
-        summary = "all customers" if since_ms is None else f"customers changed since {since_ms}"
+        summary = "all customers"
+        if since_ms is not None:
+            since = datetime.fromtimestamp(since_ms / 1000, UTC).isoformat(timespec="seconds")
+            summary = f"customers changed since {since}"
         async with audit_log.recorded(cli.redis, actor, kind, org=org, summary=summary):
             started = await scan(kind, by=actor.name, since_ms=since_ms)
     if api.shop.first_look != "complete":

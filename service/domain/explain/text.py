@@ -199,7 +199,8 @@ def _condition(trace: ConditionTrace, translator: Translator, currency: str, *, 
         translator("future") if trace.is_future else "",
         describe_gap(trace, translator=translator, currency=currency),
     ]
-    note = ", ".join(filter(None, notes))
+    # A list of tags has commas itself.
+    note = ("; " if trace.gap and trace.gap.tags else ", ").join(filter(None, notes))
     text = describe_condition(trace.condition, translator=translator, currency=currency, negated=negated)
     return f"{text} ({note})" if note else text
 

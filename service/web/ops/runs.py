@@ -134,7 +134,7 @@ ENDPOINTS: Final = (
         ReplayResponse,
         {
             "customers": 1204,
-            "selection": "deliveries since 1795150800000",
+            "selection": "deliveries since 2026-11-20T05:00:00+00:00",
             "run": RUN_EXAMPLE
             | {"id": "R16", "kind": "replay", "reason": "sau sự cố", "explains_removals": False},
         },

@@ -125,8 +125,9 @@ def test_the_gap_is_named_in_both_languages(
     condition = {"field": field, "op": op} | ({"value": value} if value is not None else {})
     traced = trace_of(condition, Customer(id=1, **customer))
 
-    assert line(traced, "vi").endswith(f", {vi})")
-    assert line(traced, "en").endswith(f", {en})")
+    separator = ";" if field == "tags" else ","
+    assert line(traced, "vi").endswith(f"{separator} {vi})")
+    assert line(traced, "en").endswith(f"{separator} {en})")
 
 
 def test_every_operator_that_can_have_a_gap_is_in_the_table() -> None:

@@ -11,6 +11,12 @@ from tests.support.shop import ORG
 from tests.web.ops.conftest import API
 
 
+async def test_a_selection_by_time_says_the_time_as_people_read_it(ops: httpx2.AsyncClient) -> None:
+    counted = await ops.post(f"{API}/replays", json={"since": "2026-11-20T12:00:00+07:00", "dry_run": True})
+
+    assert counted.json()["selection"] == "deliveries since 2026-11-20T05:00:00+00:00"
+
+
 async def test_a_replay_is_counted_first_and_marks_in_the_bulk_lane(
     redis: ArqRedis, ops: httpx2.AsyncClient
 ) -> None:

@@ -18,10 +18,13 @@ async def test_a_rotation_step_by_step(shop: CliEnvironment, monkeypatch: pytest
     rotated = await shop.tagger("keys", "rotate")
     monkeypatch.setenv("SECRET_KEY", NEW)
     after = await shop.tagger("keys", "status", "--json")
+    alone = await shop.tagger("keys", "status")
 
     assert (before.code, rotated.code, after.code) == (1, 0, 0)
     assert "still in use" in before.out
-    assert "Only the first key is in use" in rotated.out
+    assert "Only the first key is in use. The others may be removed" in rotated.out
+    assert "Only the first key is in use." in alone.out
+    assert "others" not in alone.out  # SECRET_KEY has one key
     status = json.loads(after.out)
     assert [(use["position"], use["data_keys"], use["shops"]) for use in status["keys"]] == [(1, 1, [ORG])]
     printed = before.out + rotated.out + after.out

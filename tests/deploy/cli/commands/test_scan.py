@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 from arq.connections import ArqRedis
 
+from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer
 from service.store.client import keys
+from service.store.history import audit_log
 from tests.deploy.cli.environment import (
     DEMO_RULES,
     ORG,
@@ -61,8 +64,10 @@ async def test_a_reconcile_scans_only_changed_customers(shop: CliEnvironment, re
     await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 
     result = await shop.tagger("reconcile", ORG, "--since", "1h")
+    newest = (await audit_log.list_entries(redis, OrgId(ORG)))[0].entry
 
     assert result.code == 0, result.err
+    assert re.fullmatch(r"customers changed since \d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", newest.summary)
     assert await redis.keys(keys.shop(ORG, "mark:*")) == [keys.shop(ORG, f"mark:{rich}").encode()]
 
 

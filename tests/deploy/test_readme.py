@@ -68,7 +68,9 @@ def test_a_documented_command_exists_with_its_options(words: str) -> None:
 @pytest.mark.parametrize("words", documented(PROGRAMS))
 def test_a_documented_program_of_the_tests_exists_with_its_options(words: str) -> None:
     name, *rest = words.split()
-    source = (ROOT / name.replace(".", "/") / "__main__.py").read_text(encoding="utf-8")
+    module = ROOT / name.replace(".", "/")
+    file = module / "__main__.py" if module.is_dir() else module.with_suffix(".py")
+    source = file.read_text(encoding="utf-8")
 
     for option in (word for word in rest if word.startswith("--")):
         assert option in source or option.removeprefix("--").replace("-", "_") in source

@@ -67,7 +67,8 @@ invalid = requests_for(described(), GenerationMode.NEGATIVE).exclude(
 
 def send(case: Case, port: int) -> None:
     """Send the request and compare the answer with the document."""
-    case.call_and_validate(base_url=f"http://127.0.0.1:{port}", headers=TOKEN)
+    # The first request with CPU work starts a process, which takes long on a busy machine.
+    case.call_and_validate(base_url=f"http://127.0.0.1:{port}", headers=TOKEN, timeout=120)
 
 
 @valid.parametrize()

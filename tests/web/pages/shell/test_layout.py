@@ -12,6 +12,15 @@ from service.domain.access import Role
 from tests.support.shop import ORG, OTHER_ORG
 from tests.support.visitors import visit_as
 
+SHOP_SECTIONS = [
+    "/shops/{}",
+    "/shops/{}/rules",
+    "/shops/{}/history",
+    "/shops/{}/customers",
+    "/shops/{}/activity",
+    "/shops/{}/deliveries",
+]
+
 
 def sections(text: str) -> list[str]:
     [nav] = re.findall(r'<nav class="sections".*?</nav>', text, re.DOTALL)
@@ -21,8 +30,11 @@ def sections(text: str) -> list[str]:
 @pytest.mark.parametrize(
     ("role", "shown"),
     [
-        (Role.VIEWER, ["/shops/{}", "/shops/{}/audit"]),
-        (Role.OWNER, ["/shops/{}", "/users", "/tokens", "/shops/{}/audit", "/audit"]),
+        (Role.VIEWER, [*SHOP_SECTIONS, "/shops/{}/audit"]),
+        (
+            Role.OWNER,
+            [*SHOP_SECTIONS, "/shops/{}/replay", "/users", "/tokens", "/shops/{}/audit", "/audit"],
+        ),
     ],
 )
 async def test_the_navigation_has_what_the_role_may_see(
@@ -42,7 +54,8 @@ async def test_a_user_of_some_shops_sees_no_other_shop(client: httpx2.AsyncClien
     page = await some.get(f"/shops/{ORG}")
 
     assert OTHER_ORG not in page.text
-    assert sections(page.text) == [f"/shops/{ORG}", f"/shops/{ORG}/audit"]
+    shown = [*SHOP_SECTIONS, "/shops/{}/replay", "/shops/{}/audit"]
+    assert sections(page.text) == [path.format(ORG) for path in shown]
 
 
 async def test_another_shop_keeps_the_section(client: httpx2.AsyncClient, redis: ArqRedis) -> None:

@@ -24,7 +24,7 @@ from service.domain.customers import OrgId, parse_customer_id
 from service.domain.sync import MAX_BODY
 from service.errors import Forbidden, MalformedData
 from service.web.authentication import TokenAuth
-from service.web.ops import access, deliveries, rules, runs, shops, tags, versions
+from service.web.ops import access, claims, customers, deliveries, rules, runs, shops, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
 from service.web.ops.requests import (
     Endpoint,
@@ -41,7 +41,8 @@ ENDPOINTS: Final = (
     *runs.ENDPOINTS,
     *versions.ENDPOINTS,
     *rules.ENDPOINTS,
-    *tags.ENDPOINTS,
+    *claims.ENDPOINTS,
+    *customers.ENDPOINTS,
     *access.ENDPOINTS,
 )
 BY_NAME: Final = {endpoint.name: endpoint for endpoint in ENDPOINTS}

@@ -10,7 +10,7 @@ from service.context import Context
 from service.domain.access import Role
 from service.operations import Claim, claims
 from service.store.shops import Shop
-from service.web.ops.requests import Endpoint, Request, RequestModel, ResponseModel, to_model
+from service.web.ops.requests import RULES_PATH, Endpoint, Request, RequestModel, ResponseModel, to_model
 from service.web.ops.runs import RUN_EXAMPLE, RunModel
 
 MAX_SAMPLES: Final = 20
@@ -98,12 +98,11 @@ CLAIM_EXAMPLE: Final[dict[str, Any]] = {
     | {"pending": True},
 }
 
-RULES: Final = "/ops/v1/shops/{org}/rules"
 
 ENDPOINTS: Final = (
     Endpoint(
         "POST",
-        f"{RULES}/adopt",
+        f"{RULES_PATH}/adopt",
         adopt_tag,
         ClaimResponse,
         CLAIM_EXAMPLE,
@@ -114,7 +113,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "POST",
-        f"{RULES}/retract",
+        f"{RULES_PATH}/retract",
         retract_tag,
         ClaimResponse,
         CLAIM_EXAMPLE | {"action": "retract", "run": None},

@@ -13,6 +13,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.store.history import deliveries
 from service.store.queue import dead_letters
 from service.web.ops.requests import (
+    SHOP_PATH,
     CustomerNumber,
     Endpoint,
     Limit,
@@ -173,11 +174,10 @@ DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
     "count": 3,
     "transient": False,
 }
-SHOP: Final = "/ops/v1/shops/{org}"
 ENDPOINTS: Final = (
     Endpoint(
         "GET",
-        f"{SHOP}/deliveries",
+        f"{SHOP_PATH}/deliveries",
         list_deliveries,
         DeliveryList,
         {"deliveries": [DELIVERY_EXAMPLE], "before": "1795150800000-0.0"},
@@ -199,7 +199,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "GET",
-        f"{SHOP}/dead-letters",
+        f"{SHOP_PATH}/dead-letters",
         list_dead_letters,
         DeadLetterList,
         {"dead_letters": [DEAD_LETTER_EXAMPLE]},
@@ -207,7 +207,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "POST",
-        f"{SHOP}/dead-letters/retry",
+        f"{SHOP_PATH}/dead-letters/retry",
         retry_dead_letters,
         RetryResponse,
         {"customers": 1},
@@ -217,7 +217,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "DELETE",
-        f"{SHOP}/dead-letters/{{customer}}",
+        f"{SHOP_PATH}/dead-letters/{{customer}}",
         drop_dead_letter,
         RetryResponse,
         {"customers": 0},

@@ -27,7 +27,9 @@ Moment = Annotated[datetime, Meta(tz=True, description="RFC 3339, with an offset
 Language = Annotated[Literal["vi", "en"], Meta(description="The language of sentences")]
 Limit = Annotated[int, Meta(ge=1, le=1000)]
 Method = Literal["GET", "POST", "DELETE"]
-CUSTOMER_PATH: Final = "/ops/v1/shops/{org}/customers/{customer}"
+SHOP_PATH: Final = "/ops/v1/shops/{org}"
+RULES_PATH: Final = SHOP_PATH + "/rules"
+CUSTOMER_PATH: Final = SHOP_PATH + "/customers/{customer}"
 MAX_DIGITS: Final = 30
 
 

@@ -33,6 +33,7 @@ from service.store.jobs import Run
 from service.store.rules import Version
 from service.store.shops import Shop
 from service.web.ops.requests import (
+    RULES_PATH,
     Endpoint,
     Language,
     Request,
@@ -273,11 +274,10 @@ NEEDS_APPROVAL_EXAMPLE: Final[dict[str, Any]] = {
     },
 }
 
-RULES: Final = "/ops/v1/shops/{org}/rules"
 ENDPOINTS: Final = (
     Endpoint(
         "POST",
-        f"{RULES}/preview",
+        f"{RULES_PATH}/preview",
         preview_rules,
         PreviewResponse,
         PREVIEW_EXAMPLE,
@@ -292,7 +292,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "POST",
-        f"{RULES}/publish",
+        f"{RULES_PATH}/publish",
         publish_rules,
         PublishResponse,
         PUBLISHED_EXAMPLE,
@@ -307,7 +307,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "POST",
-        f"{RULES}/rollback",
+        f"{RULES_PATH}/rollback",
         roll_back_rules,
         RollbackResponse,
         {"preview": None, "published": PUBLISHED_EXAMPLE},

@@ -12,6 +12,7 @@ from service.domain.customers import CustomerId
 from service.operations import create_replay, select_customers
 from service.store.jobs import runs
 from service.web.ops.requests import (
+    SHOP_PATH,
     CustomerNumber,
     Endpoint,
     Moment,
@@ -125,11 +126,10 @@ RUN_EXAMPLE: Final[dict[str, Any]] = {
     "pending": False,
     "explains_removals": True,
 }
-SHOP: Final = "/ops/v1/shops/{org}"
 ENDPOINTS: Final = (
     Endpoint(
         "POST",
-        f"{SHOP}/replays",
+        f"{SHOP_PATH}/replays",
         start_replay,
         ReplayResponse,
         {
@@ -146,6 +146,6 @@ ENDPOINTS: Final = (
         cpu_bound=True,
         role=Role.OPS,
     ),
-    Endpoint("GET", f"{SHOP}/runs", list_runs, RunList, {"runs": [RUN_EXAMPLE]}, role=Role.VIEWER),
-    Endpoint("GET", f"{SHOP}/runs/{{run}}", run_status, RunModel, RUN_EXAMPLE, role=Role.VIEWER),
+    Endpoint("GET", f"{SHOP_PATH}/runs", list_runs, RunList, {"runs": [RUN_EXAMPLE]}, role=Role.VIEWER),
+    Endpoint("GET", f"{SHOP_PATH}/runs/{{run}}", run_status, RunModel, RUN_EXAMPLE, role=Role.VIEWER),
 )

@@ -24,6 +24,7 @@ from service.locales import translator_for
 from service.publishing import draft_live_rules
 from service.store.shops import Shop
 from service.web.ops.requests import (
+    RULES_PATH,
     Endpoint,
     Language,
     Limit,
@@ -213,11 +214,10 @@ VERSION_EXAMPLE: Final[dict[str, Any]] = {
     "parent": 41,
     "preview": {"customers": 100000, "touched": 4012, "added": 4012, "removed": 0, "calls": 4093, "seconds": 1023},
 }  # fmt: skip
-RULES: Final = "/ops/v1/shops/{org}/rules"
 ENDPOINTS: Final = (
     Endpoint(
         "GET",
-        RULES,
+        RULES_PATH,
         show_rules,
         RulesResponse,
         {"version": VERSION_EXAMPLE, "rules": RULES_EXAMPLE, "yaml": RULES_TEXT_EXAMPLE},
@@ -227,7 +227,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "GET",
-        f"{RULES}/history",
+        f"{RULES_PATH}/history",
         list_versions,
         VersionList,
         {"versions": [VERSION_EXAMPLE]},
@@ -237,7 +237,7 @@ ENDPOINTS: Final = (
     ),
     Endpoint(
         "GET",
-        f"{RULES}/diff",
+        f"{RULES_PATH}/diff",
         compare_versions,
         DifferenceResponse,
         {

@@ -11,7 +11,7 @@ from service.domain.access import ActorKind, Role
 from service.domain.customers import MAX_ID, OrgId
 from service.store.client import SERVICE
 from service.store.history import audit_log
-from service.web.ops.requests import Endpoint, Limit, Request, RequestModel, ResponseModel
+from service.web.ops.requests import SHOP_PATH, Endpoint, Limit, Request, RequestModel, ResponseModel
 
 
 class AuditQuery(RequestModel, frozen=True):
@@ -87,7 +87,7 @@ ENTRY_EXAMPLE: Final[dict[str, Any]] = {
 ENDPOINTS: Final = (
     Endpoint(
         "GET",
-        "/ops/v1/shops/{org}/audit",
+        f"{SHOP_PATH}/audit",
         list_audit_log,
         AuditLog,
         {"entries": [ENTRY_EXAMPLE], "before": 17},

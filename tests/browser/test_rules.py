@@ -19,7 +19,7 @@ FIRST_ID = 9_000_000_000  # other than the sandbox's own customers
 
 
 async def prepare(site: Site) -> None:
-    """Four hundred customers, of whom few spent much; no draft and no rules."""
+    """Four hundred customers, few with high spending; no draft and no rules."""
     redis, context = site.context.redis, site.context
     many = [
         Customer(

@@ -1,6 +1,6 @@
 """`python -m tests.hostile.crowd`: a crowd without and with hostile members, in turns. It ends by itself.
 
-A shop of 1,000 customers, 20 of whom are hostile in twenty ways, among 20 shops, one of which is hostile. Every customer
+A shop of 1,000 customers has 20 hostile ones, in twenty ways. It stands among 20 shops, and one of these is hostile. Every customer
 of every shop becomes due for a tag at the same moment. Bar: in every other shop, the last of the other customers is right
 at most 10 s later than without the hostile ones, and none has another tag.
 """

@@ -28,7 +28,7 @@ def to_data(explanation: CustomerExplanation, *, translator: Translator, tag: st
         "day": _iso_day(inputs.today),
         "version": inputs.version,
         "tags": [
-            {"tag": item.tag, "whose": item.origin, "leaves": item.will_be_removed}
+            {"tag": item.tag, "owner": item.origin, "leaves": item.will_be_removed}
             | ({"rule": item.rule, "version": item.version} if item.rule else {})
             | ({"since_ms": item.since_ms} if item.since_ms else {})
             for item in explanation.tags

@@ -102,9 +102,9 @@ def describe_origin(tag: TagExplanation, explanation: CustomerExplanation, *, tr
     local_day = explanation.rule_set.local_day
     day = translator.day(date.fromordinal(local_day(tag.since_ms))) if tag.since_ms else ""
     rule = rule_title(explanation, tag.rule, translator=translator)
-    key = "whose.others.since" if tag.origin == "others" and day else f"whose.{tag.origin}"
+    key = "owner.others.since" if tag.origin == "others" and day else f"owner.{tag.origin}"
     text = translator(key, rule=rule, day=day, version=tag.version)
-    return f"{text} · {translator('whose.leaves')}" if tag.will_be_removed else text
+    return f"{text} · {translator('owner.leaves')}" if tag.will_be_removed else text
 
 
 def rule_title(explanation: CustomerExplanation, rule_id: str, *, translator: Translator) -> str:

@@ -78,7 +78,7 @@ A key without a lifetime below does not expire.
     {shop}working_copy            string: the draft of the rules that people edit (JSON), until it is published or discarded
     {shop}working_copy_undo       list: the last 50 drafts before it (JSON)
     {shop}review                  string: which content of the draft was previewed, over which version, and when (JSON)
-    {shop}approval_request        string: who asks for an approval of which content (JSON); 30 days
+    {shop}approval_request        string: the person who asks for approval, and the content (JSON); 30 days
     {shop}run_seq                 number: the last run
     {shop}runs                    sorted set: run id -> started ms
     {shop}guarded_runs            set: the runs of the latest publish and of later claims; the removal guard watches them

@@ -1,4 +1,4 @@
-"""What the operator is told of webhooks that do not arrive: since when, how many, why, and of which shops."""
+"""Rejected webhooks are reported with their first time, number, reason and shops."""
 
 from __future__ import annotations
 

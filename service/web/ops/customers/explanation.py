@@ -69,12 +69,7 @@ async def explain_customer(context: Context, request: Request) -> CustomerExplan
         on=None if query.on is UNSET else query.on,
         version=0 if query.version is UNSET else query.version,
     )
-    data = explained.to_dict(words=translator_for(query.lang), tag=query.tag)
-    return CustomerExplanation(**data | {"tags": [_renamed(tag) for tag in data["tags"]]})
-
-
-def _renamed(tag: dict[str, Any]) -> dict[str, Any]:
-    return {"owner" if name == "whose" else name: value for name, value in tag.items()}
+    return CustomerExplanation(**explained.to_dict(words=translator_for(query.lang), tag=query.tag))
 
 
 EXPLANATION_EXAMPLE: Final[dict[str, Any]] = {

@@ -31,7 +31,7 @@ async def test_adopting_counts_before_it_queues(shop: CliEnvironment, redis: Arq
     assert done.code == 0, done.err
     assert await redis.exists(keys.shop(ORG, "mark:3"))
     explained = json.loads((await shop.tagger("explain", ORG, "3", "--tag", "VIP", "--json")).out)
-    assert (explained["tags"][0]["whose"], explained["tags"][0]["rule"]) == ("adopted", "vip")
+    assert (explained["tags"][0]["owner"], explained["tags"][0]["rule"]) == ("adopted", "vip")
 
 
 async def test_a_customer_is_excluded_and_included_again(

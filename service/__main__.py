@@ -12,7 +12,7 @@ import uvicorn
 
 from service.app import create_app
 from service.errors import InvalidSettings
-from service.runtime import configure_logging
+from service.runtime import BackgroundTasks, configure_logging, keep_watchdog, notify_systemd
 from service.seeding import read_rules_file
 from service.settings import Settings, log_warnings, read_settings
 from service.web.connections import LimitedProtocol
@@ -28,7 +28,11 @@ GC_THRESHOLDS: Final = (50_000, 20, 100)
 
 
 class Server(uvicorn.Server):
-    """uvicorn, with all objects of the start-up hidden from the garbage collector."""
+    """uvicorn, with all objects of the start-up hidden from the garbage collector, and with messages to systemd."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._tasks = BackgroundTasks()
 
     async def startup(self, sockets: list[socket] | None = None) -> None:
         """Start listening, then freeze the collector's generations. Raises InvalidSettings if the port is taken."""
@@ -41,6 +45,14 @@ class Server(uvicorn.Server):
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)
+        self._tasks.start(keep_watchdog())
+        notify_systemd("READY=1")
+
+    async def shutdown(self, sockets: list[socket] | None = None) -> None:
+        """Stop accepting, answer what was received, and stop."""
+        notify_systemd("STOPPING=1")
+        await super().shutdown(sockets)
+        await self._tasks.cancel()
 
 
 def uvicorn_config(settings: Settings) -> uvicorn.Config:

@@ -1,10 +1,11 @@
-"""What every process needs: logging, background tasks, files, and the check of addresses.
+"""What every process needs: logging, background tasks, files, the check of addresses, and the messages to systemd.
 
 It knows nothing of customers, shops or Redis."""
 
 from service.runtime.addresses import address_problem
 from service.runtime.files import read_text
 from service.runtime.log import LogFormat, configure_logging, last_frames, without_control_characters
+from service.runtime.systemd import keep_watchdog, notify_systemd
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "address_problem",
     "cancel_and_wait",
     "configure_logging",
+    "keep_watchdog",
     "last_frames",
+    "notify_systemd",
     "read_text",
     "without_control_characters",
 ]

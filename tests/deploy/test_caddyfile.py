@@ -6,11 +6,15 @@ import re
 from pathlib import Path
 from typing import Final
 
+import pytest
+
 from service.__main__ import KEEP_ALIVE_S
 from service.domain.sync.webhooks import MAX_BODY
 from service.web.connections import LimitedProtocol
+from tests.support.tools import run_tool
 
-CADDYFILE: Final = (Path(__file__).parents[2] / "deploy/Caddyfile").read_text(encoding="utf-8")
+PATH: Final = Path(__file__).parents[2] / "deploy/Caddyfile"
+CADDYFILE: Final = PATH.read_text(encoding="utf-8")
 
 
 def test_its_limits_are_ours() -> None:
@@ -28,10 +32,13 @@ def test_it_closes_idle_connections_before_we_do() -> None:
     assert int(keepalive_s) < KEEP_ALIVE_S
 
 
-def test_its_braces_match() -> None:
-    lines = [line.partition("#")[0] for line in CADDYFILE.splitlines()]
-    depth = 0
-    for line in lines:
-        depth += line.rstrip().endswith("{") - (line.strip() == "}")
-        assert depth >= 0
-    assert depth == 0
+@pytest.mark.parametrize(
+    "addresses", [{}, {"WEBHOOKS_ADDRESS": "web:8000", "CONSOLE_ADDRESS": "console:8000"}]
+)
+def test_caddy_accepts_it(addresses: dict[str, str], tmp_path: Path) -> None:
+    environ = {"DOMAIN": "tagger.example.com", "HOME": str(tmp_path), **addresses}
+
+    result = run_tool("caddy", "validate", "--adapter", "caddyfile", "--config", PATH, environ=environ)
+
+    assert result.returncode == 0, result.stderr
+    assert "WARN" not in result.stderr

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import pytest
-import yaml
 
 from service.settings import read_settings
 
@@ -50,22 +49,7 @@ def test_redis_conf_writes_before_it_acknowledges() -> None:
         assert line in lines
 
 
-def test_compose_starts_web_worker_and_store_with_settings_that_exist() -> None:
-    compose = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))
-
-    assert set(compose["services"]) == {"web", "worker", "store"}
-    for name in ("web", "worker"):
-        assert set(compose["services"][name]["environment"]) <= settings_in_code()
-
-
-def test_compose_repairs_the_append_only_file_before_each_start() -> None:
-    store = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))["services"]["store"]
-
-    assert store["command"][-1].startswith("sh /etc/valkey/repair-aof valkey-check-aof /data && exec ")
-    assert "./repair-aof:/etc/valkey/repair-aof:ro" in store["volumes"]
-
-
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-test.txt", "requirements-deployment.txt"])
 def test_every_pinned_package_has_a_hash_and_no_address(name: str) -> None:
     text = (ROOT / "deploy" / name).read_text(encoding="utf-8")
     pins = [block for block in text.split("\n") if re.match(r"^[a-z0-9]", block)]
@@ -79,9 +63,8 @@ def test_every_pinned_package_has_a_hash_and_no_address(name: str) -> None:
 def test_the_pins_cover_what_the_project_asks_for() -> None:
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
     required = set(re.findall(r'^  "([a-z0-9-]+)[>=]', project, re.MULTILINE))
-    pinned = set(
-        re.findall(r"^([a-z0-9._-]+)==", (ROOT / "deploy/requirements-test.txt").read_text(), re.MULTILINE)
-    )
+    locked = (ROOT / "deploy/requirements-deployment.txt").read_text(encoding="utf-8")
+    pinned = set(re.findall(r"^([a-z0-9._-]+)==", locked, re.MULTILINE))
 
     assert not required - pinned
 

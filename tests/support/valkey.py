@@ -26,6 +26,7 @@ def valkey_command(
     """The command of a server with its data in `folder`, on a Unix socket or a port of 127.0.0.1.
 
     Without `fsync` it has no append-only file. Underscores in the names of further options stand for hyphens.
+    The variable TAGGER_TEST_SERVER names another server program, such as /usr/bin/redis-server.
     """
     settings = {
         "port": str(port),
@@ -42,7 +43,7 @@ def valkey_command(
         settings["appendfsync"] = fsync
     settings |= options
     words = (word for name, value in settings.items() for word in (f"--{name.replace('_', '-')}", value))
-    return [server_executable(), *words]
+    return [os.environ.get("TAGGER_TEST_SERVER") or server_executable(), *words]
 
 
 class ValkeyServer:

@@ -9,7 +9,7 @@ Until the shop's first look is complete, every scan is the first look: it reads 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final, Literal
@@ -17,7 +17,7 @@ from typing import Final, Literal
 import structlog
 
 from service.context import Context
-from service.domain.customers import CustomerId, CustomerRecord
+from service.domain.customers import CustomerId, CustomerRecord, fold
 from service.domain.engine import CompiledRules
 from service.domain.sync import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.errors import ApiUnavailable, MalformedData, ResponseTooLarge, TaggerError
@@ -33,6 +33,7 @@ from service.store.customers import (
     snapshots,
     to_stored_state,
 )
+from service.store.history import day_counts
 from service.store.jobs import runs
 from service.store.queue import dead_letters, dirty
 from service.store.rules import CompiledRulesCache
@@ -103,7 +104,7 @@ class CustomerScan:
         suspects = await self._suspects()
         interrupted = await runs.interrupted_page(redis, org)
         await runs.mark(redis, org, run_id, sorted(interrupted), kind=kind)  # a drain finds out, one by one
-        scanned, enqueued = 0, 0
+        scanned, enqueued, tagged = 0, 0, Counter[str]()
         async for raw_page in pages(self.api, self.permits, updated_min=since):
             await runs.begin_page(redis, org, [customer for customer in raw_page.ids if customer])
             page = raw_page.parse(skip=suspects)
@@ -114,9 +115,12 @@ class CustomerScan:
             await runs.mark(self.context.redis, org, run_id, wrong, kind=kind)
             unlisted -= page.ids
             scanned, enqueued = scanned + len(page), enqueued + len(wrong)
+            tagged.update(self._managed_tags(page.records))
             await runs.set_scanned(self.context.redis, org, run_id, scanned)
             self.on_page(ScanProgress(scanned, expected, enqueued))
         await runs.end_pages(redis, org)
+        if since is None:
+            await self._save_day_counts(scanned, tagged)
         if unlisted:  # they may be deleted, but a list is no proof: the drain reads each of them
             await self._count_repairs(dict.fromkeys(unlisted, MISSING_FROM_LIST))
             await runs.mark(self.context.redis, org, run_id, sorted(unlisted), kind=kind)
@@ -139,21 +143,39 @@ class CustomerScan:
 
     async def _first_look(self, run_id: str, *, expected: int) -> None:
         """Read all customers and store their snapshots. A job then decides what follows."""
-        org, redis, scanned = self.shop.org, self.context.redis, 0
+        org, redis, scanned, tagged = self.shop.org, self.context.redis, 0, Counter[str]()
         suspects = await self._suspects()
         async for raw_page in pages(self.api, self.permits):
             await runs.begin_page(redis, org, [customer for customer in raw_page.ids if customer])
             page = raw_page.parse(skip=suspects)
             await self._save_snapshots(page)
             scanned += len(page)
+            tagged.update(self._managed_tags(page.records))
             await runs.set_scanned(redis, org, run_id, scanned)
             self.on_page(ScanProgress(scanned, expected, 0))
         await runs.end_pages(redis, org)
+        await self._save_day_counts(scanned, tagged)
         async with redis.pipeline() as pipe:
             first_look.queue_end_of_walk(pipe, org, run_id)
             await pipe.execute()
         structlog.get_logger().info(
             "customer_scan", org=org, kind="first_look", run=run_id, scanned=scanned, enqueued=0, unlisted=0
+        )
+
+    def _managed_tags(self, records: Sequence[CustomerRecord]) -> Iterator[str]:
+        """The folded tags of these customers that live rules set."""
+        managed = self.compiled.managed_tags
+        return (key for record in records for tag in record.customer.tags if (key := fold(tag)) in managed)
+
+    async def _save_day_counts(self, customers: int, tagged: Mapping[str, int]) -> None:
+        """Save how many customers had each tag of the live rules on this walk over all of them."""
+        spelled = {fold(tag): tag for rule in self.compiled.rule_set.all for tag in rule.tags}
+        await day_counts.save_customers(
+            self.context.redis,
+            self.shop.org,
+            day=self.compiled.local_day(await self.context.now_ms()),
+            customers=customers,
+            tagged={spelled[key]: tagged.get(key, 0) for key in self.compiled.managed_tags},
         )
 
     async def _save_snapshots(self, page: Batch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 from arq.connections import ArqRedis
@@ -12,6 +13,7 @@ from service.domain.decisions.state import HOLDS_CODEC
 from service.errors import ApiUnavailable
 from service.store.customers import snapshots
 from service.store.customers.sealed_snapshots import read_snapshot
+from service.store.history import day_counts
 from service.store.jobs import runs
 from tests.workers.stage import ORG, Stage, staged
 from workers.haravan.calls import Call
@@ -72,6 +74,21 @@ async def test_a_backfill_enqueues_only_customers_whose_tags_change_and_stores_a
 
     assert all(stage.haravan.tags(customer) == {"VIP"} for customer in ids[::10])
     assert await stage.redis.hlen(stage.key("snapshots")) == 120
+
+
+async def test_a_walk_over_all_customers_counts_those_with_a_tag_of_the_rules(stage: Stage) -> None:
+    for tags in ("vip", "VIP, Khách sỉ", "Khách sỉ", ""):
+        stage.haravan.create(total_spent=5, tags=tags)
+    await scan(stage, "reconcile", since_ms=stage.now_ms - 1000)  # not all customers, so it counts nothing
+    shop = await stage.shops.get_or_raise(ORG)
+    today = datetime.fromtimestamp(stage.clock(), ZoneInfo(shop.timezone)).toordinal()
+    [before] = await day_counts.load_days(stage.redis, ORG, last=today, days=1)
+
+    await scan(stage, "audit")
+
+    [after] = await day_counts.load_days(stage.redis, ORG, last=today, days=1)
+    assert before.customers is None
+    assert (after.customers, after.tagged) == (4, {"VIP": 2})
 
 
 async def test_a_second_scan_finds_nothing_to_do(stage: Stage) -> None:

@@ -1,4 +1,4 @@
-"""The sweep: wake shops whose wake-up was lost, enqueue customers whose scheduled day has come, and stop overruns."""
+"""The sweep: wake shops whose wake-up was lost, enqueue scheduled customers, sample day counts, and stop overruns."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound, TaggerError
 from service.publishing import rollout
 from service.store.client import handle_clock_step_back, keys, load_script
+from service.store.history import day_counts
 from service.store.queue import dirty, wake_shop
 from service.store.shops import Shop
 
@@ -59,11 +60,17 @@ class Sweep:
         return woken
 
     async def check_shops(self) -> int:
-        """Enqueue scheduled customers, and stop publishes that exceed their preview. Returns how many were enqueued."""
+        """Enqueue scheduled customers, sample the day counts, and stop publishes that exceed their preview.
+
+        Returns how many customers were enqueued.
+        """
         enqueued = 0
         for org in await self._context.shops.orgs():
             try:
-                enqueued += await self.enqueue_scheduled(await self._context.shops.describe(org))
+                shop = await self._context.shops.describe(org)
+                today = _today(await self._context.now_ms(), await self._timezone(shop))
+                enqueued += await self._enqueue_scheduled(org, today)
+                await day_counts.sample(self._context.redis, org, day=today, now_ms=self._context.clock_ms())
             except NotFound:  # removed meanwhile
                 continue
             except TaggerError as exc:
@@ -72,10 +79,9 @@ class Sweep:
             await self._stop_overruns(org)
         return enqueued
 
-    async def enqueue_scheduled(self, shop: Shop) -> int:
-        """Enqueue the customers whose day has come, also after a missed midnight. Raises NotFound."""
-        redis, org = self._context.redis, shop.org
-        today = _today(await self._context.now_ms(), await self._timezone(shop))
+    async def _enqueue_scheduled(self, org: OrgId, today: int) -> int:
+        """Enqueue the customers whose day has come, also after a missed midnight."""
+        redis = self._context.redis
         due = await redis.zrangebyscore(keys.shop(org, "schedule"), "-inf", today, start=0, num=MAX_SCHEDULED)
         if due:
             customers = [CustomerId(int(cid)) for cid in due]

@@ -66,6 +66,8 @@ A key without a lifetime below does not expire.
     {shop}delivery_counts         hash: day -> deliveries that are kept, and `total`
     {shop}ledger                  stream: every tag that we added or removed; 400 days
     {shop}ledger_by_customer      hash: customer -> ids of its last ledger entries; 400 days
+    {shop}day_counts:{day}        hash: what happened on an ordinal day of the shop: tags added and removed, API calls by lane,
+                                  backlog, customers with a tag (history/day_counts.py); 400 days
     {shop}drift                   stream: manual changes of tags; 400 days, at most 100,000
     {shop}drift_by_customer       hash: customer -> the last manual change of each tag (msgpack); 400 days
     {shop}shadow_digests          hash: customer -> digest of the last logged decision of shadow mode

@@ -1,9 +1,10 @@
-"""History: deliveries, the ledger of tag writes, manual changes, the audit log, rejections, and their retention.
+"""History: deliveries, the ledger of tag writes, day counts, manual changes, the audit log, rejections, retention.
 
 Other rooms append to it and list it."""
 
-from service.store.history import audit_log, deliveries, drift, ledger, rejections
+from service.store.history import audit_log, day_counts, deliveries, drift, ledger, rejections
 from service.store.history.audit_log import AuditEntry, AuditRow, Verification
+from service.store.history.day_counts import DayCounts, TagChanges, TagOfRule
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, trim_unknown_shop
 from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
 from service.store.history.rejections import ShopWebhooks, Tally, WebhookReport, load_webhook_report
@@ -13,15 +14,19 @@ __all__ = [
     "UNKNOWN_SHOP",
     "AuditEntry",
     "AuditRow",
+    "DayCounts",
     "Delivery",
     "LedgerEntry",
     "LedgerRow",
     "ShopWebhooks",
+    "TagChanges",
+    "TagOfRule",
     "Tally",
     "Verification",
     "WebhookReport",
     "apply_retention",
     "audit_log",
+    "day_counts",
     "deliveries",
     "drift",
     "encode_entry",

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from service.store.client import keys
+from service.store.history import TagChanges, TagOfRule, day_counts
 from service.store.jobs import runs
 from tests.workers.stage import ORG, Stage
 
@@ -75,3 +76,33 @@ async def test_a_publish_that_removes_more_than_its_preview_is_stopped(stage: St
     await stage.sweep.check_shops()
 
     assert await stage.state("removals_paused") == f"publish {run.id}"
+
+
+async def test_a_day_says_what_the_drain_wrote_and_how_many_calls_it_took(stage: Stage) -> None:
+    rich = [stage.haravan.create(total_spent=20_000_000) for _ in range(3)]
+    for customer in rich:
+        await stage.announce(customer)
+    await stage.sweep.check_shops()  # three wait
+    await stage.turn(2)
+    stage.haravan.edit(rich[0], total_spent=5)
+    await stage.announce(rich[0])
+    await stage.turn(2)
+
+    await stage.sweep.check_shops()
+
+    today = datetime.fromtimestamp(stage.clock(), ZoneInfo("Asia/Ho_Chi_Minh")).toordinal()
+    [day] = await day_counts.load_days(stage.redis, ORG, last=today, days=1)
+    assert day.changes == {TagOfRule("vip", "VIP"): TagChanges(3, 1)}
+    assert (day.live_calls, day.bulk_calls, day.backlog) == (stage.haravan.calls.count(), 0, 3)
+
+
+async def test_what_shadow_mode_decides_is_no_change(stage: Stage) -> None:
+    await stage.redis.hset(stage.key("shop"), "shadow", 1)
+    customer = stage.haravan.create(total_spent=20_000_000)
+    await stage.announce(customer)
+    await stage.turn(2)
+
+    today = datetime.fromtimestamp(stage.clock(), ZoneInfo("Asia/Ho_Chi_Minh")).toordinal()
+    [day] = await day_counts.load_days(stage.redis, ORG, last=today, days=1)
+    assert await stage.ledger(customer) == ["+VIP"]
+    assert day.changes == {}

@@ -13,6 +13,7 @@
 --   size                             learned from the header
 --   baseline_used, baseline_dispatch, baseline_at
 --                                    an earlier header: its reading, its call, its moment
+--   unsampled_live, unsampled_bulk   calls granted that are in no day's record yet (history/lua/sample_day.lua)
 -- The sorted set `in_flight`: permit -> when the call counts as lost. A permit is
 -- "dispatched:calls_without_header" at the moment it was granted.
 
@@ -134,6 +135,7 @@ local function rate_limit_acquire(P, now, lane, first)
     b.dispatched = b.dispatched + 1
     permit = string.format('%.0f:%.0f', b.dispatched, b.calls_without_header)
     redis.call('ZADD', P .. 'in_flight', now + IN_FLIGHT_MS, permit)
+    redis.call('HINCRBY', P .. 'rate_limit', live and 'unsampled_live' or 'unsampled_bulk', 1)
     if not live then
       b.bulk_credit = math.max(0, b.bulk_credit - 1)
       b.bulk_until = 0

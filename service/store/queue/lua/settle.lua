@@ -7,6 +7,7 @@
 -- Parts: _time, _queue, _lease, _customer.
 local MAX_DRIFT_TAGS = 50 -- tags of a customer whose last change by hand is known
 local MAX_LEDGER_IDS = 100 -- of a customer
+local DAY_COUNTS_S = 34560000 -- 400 days
 local P = KEYS[1]
 local now = now_ms(ARGV[1])
 local version, today = ARGV[3], tonumber(ARGV[4])
@@ -38,6 +39,15 @@ local function save_mark_fields(item)
   end
 end
 
+-- Count an entry of the ledger on the shop's day, by rule and tag. A decision of shadow mode is no change.
+local function count_change(packed)
+  local entry = cmsgpack.unpack(packed)
+  if entry[9] == false then return end
+  local key = P .. 'day_counts:' .. ARGV[4]
+  redis.call('HINCRBY', key, entry[1] .. entry[3] .. '|' .. entry[2], 1)
+  if redis.call('TTL', key) == -1 then redis.call('EXPIRE', key, DAY_COUNTS_S) end
+end
+
 local function append_to_ledger(cid, entries)
   if not entries or #entries == 0 then return end
   local ids = redis.call('HGET', P .. 'ledger_by_customer', cid)
@@ -45,6 +55,7 @@ local function append_to_ledger(cid, entries)
   for id in string.gmatch(ids or '', '[^,]+') do list[#list + 1] = id end
   for _, entry in ipairs(entries) do
     list[#list + 1] = redis.call('XADD', P .. 'ledger', '*', 'customer', cid, 'entry', entry)
+    count_change(entry)
   end
   while #list > MAX_LEDGER_IDS do table.remove(list, 1) end
   redis.call('HSET', P .. 'ledger_by_customer', cid, table.concat(list, ','))

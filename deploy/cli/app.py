@@ -19,6 +19,7 @@ from deploy.cli.commands import (
     replay,
     rules,
     run,
+    runs,
     scan,
     shops,
     subscription,
@@ -64,6 +65,7 @@ app.command(rich_help_panel=INSPECT_AND_REPAIR)(deliveries.deliveries)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(explain.explain)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel=INSPECT_AND_REPAIR)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(replay.replay)
+app.add_typer(runs.app, name="runs", rich_help_panel=INSPECT_AND_REPAIR)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.backfill)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.reconcile)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(doctor.doctor)

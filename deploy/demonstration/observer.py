@@ -11,7 +11,7 @@ from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.local import until
 from service.domain.customers import CustomerId
 from service.store.client import keys
-from service.store.history import Delivery, LedgerRow, deliveries, ledger
+from service.store.history import Delivery, DeliveryFilter, LedgerRow, deliveries, ledger
 from service.store.queue import count_due
 
 RESULT_TIMEOUT_S: Final = 20.0
@@ -120,7 +120,7 @@ async def _deliveries_since(environment: DemoEnvironment, last: tuple[int, ...])
     before: str | None = None
     while True:
         page = await deliveries.list_deliveries(
-            environment.redis, ORG, since_ms=last[0], before=before, limit=1000
+            environment.redis, ORG, DeliveryFilter(last[0]), before=before, limit=1000
         )
         newest_first += page.deliveries
         before = page.before

@@ -30,7 +30,7 @@ from deploy.demonstration.view import (
 from deploy.sandbox import ShopHandle, fake_data
 from service.domain.access import shell_user
 from service.domain.customers import TEN_THOUSANDTHS, Customer, CustomerId, fold
-from service.operations import Selection, create_replay
+from service.operations import Selection, count_replay, start_replay
 
 SAMPLE_SIZE: Final = 400  # how many customers to search for a suitable one
 MAX_DISTANCE: Final = 4_000_000  # đồng between a customer's total and a threshold that one order may exceed
@@ -218,13 +218,9 @@ class DemoRun:
             "second that Haravan allows. Events in the shop are handled first."
         )
         self.screen.blank()
-        await create_replay(
-            self.environment.context,
-            ORG,
-            Selection(customers, "everybody"),
-            by=shell_user("demo"),
-            reason="first evaluation",
-        )
+        context, by = self.environment.context, shell_user("demo")
+        counted = await count_replay(context, ORG, Selection(customers=customers), by=by)
+        await start_replay(context, ORG, counted.id, by=by, reason="first evaluation")
 
     async def play(self, event: Event, *, show_first: bool) -> None:
         """Cause the event, wait for its result and show both. `show_first`: show the event before waiting."""

@@ -1,21 +1,33 @@
-"""What people ask for about customers, shops, access and keys: replay, claims, exclusions, explanations, personal data.
+"""What people ask for about customers, shops, access and keys: replays, dead letters, claims, exclusions, explanations, personal data.
 
 The ops API and the command line call these functions, and a worker executes claims. Each change is recorded in the audit
 log."""
 
-from service.operations import access, claims, exclusions, search
+from service.operations import access, claims, exclusions, replay, search
 from service.operations.access import add_token, list_tokens, revoke_token
 from service.operations.claims import Claim
 from service.operations.exclusions import Exclusion
+from service.operations.dead_letters import (
+    LetterFilter,
+    LetterGroup,
+    drop_dead_letters,
+    find_letters,
+    group_key,
+    group_letters,
+    retry_dead_letters,
+)
 from service.operations.explain import Explained, explain_for_shop
 from service.operations.explain_text import format_cause, format_dead_letter, format_values, outcome_text
 from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data
 from service.operations.replay import (
+    MAX_PER_MINUTE,
     Selection,
-    create_replay,
-    discard_dead_letters,
-    retry_dead_letters,
-    select_customers,
+    cancel_replay,
+    count_replay,
+    describe_run,
+    pause_replay,
+    resume_replay,
+    start_replay,
 )
 from service.operations.shops import (
     add_shop,
@@ -28,34 +40,45 @@ from service.operations.shops import (
 )
 
 __all__ = [
+    "MAX_PER_MINUTE",
     "Claim",
     "Erasure",
     "Exclusion",
     "Explained",
+    "LetterFilter",
+    "LetterGroup",
     "Selection",
     "access",
     "add_shop",
     "add_token",
+    "cancel_replay",
     "claims",
-    "create_replay",
-    "discard_dead_letters",
+    "count_replay",
+    "describe_run",
+    "drop_dead_letters",
     "erase_personal_data",
     "exclusions",
     "explain_for_shop",
     "export_personal_data",
+    "find_letters",
     "format_cause",
     "format_dead_letter",
     "format_values",
+    "group_key",
+    "group_letters",
     "list_tokens",
     "outcome_text",
+    "pause_replay",
     "pause_shop",
     "remove_shop",
     "replace_token",
     "replace_webhook_secret",
+    "replay",
+    "resume_replay",
     "resume_shop",
     "retry_dead_letters",
     "revoke_token",
     "rotate_keys",
     "search",
-    "select_customers",
+    "start_replay",
 ]

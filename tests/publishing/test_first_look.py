@@ -11,7 +11,7 @@ from arq.connections import ArqRedis
 from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import parse_rules
 from service.errors import Refused
-from service.operations import claims, select_customers
+from service.operations import Selection, claims, count_replay
 from service.publishing import first_look
 from service.publishing.draft import create_draft, create_rollback_draft
 from service.publishing.publish import NeedsApproval, Published, publish_draft, roll_back
@@ -254,7 +254,7 @@ async def test_what_would_write_to_all_known_customers_is_refused_before(stage: 
     shop = await shop_of(stage)
 
     with pytest.raises(Refused, match="tagger shops approve"):
-        await select_customers(stage.context, ORG, everybody=True)
+        await count_replay(stage.context, ORG, Selection(everybody=True), by=LAN)
     with pytest.raises(Refused, match="waits for an approval"):
         await claims.plan_adoption(stage.context, shop, "VIP", matching_only=False)
     with pytest.raises(Refused, match="tagger backfill"):

@@ -1,4 +1,4 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, ends of first looks. Several workers share them.
+"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, first looks, replays. Several workers share them.
 
 The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
 expires and another worker goes on.
@@ -22,7 +22,7 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
 from service.errors import EvaluationDied, Overloaded
-from service.operations import claims
+from service.operations import claims, replay
 from service.publishing import first_look, rollout
 from service.runtime import cancel_and_wait
 from service.store.jobs import RENEW_INTERVAL_S, JobKind, PendingJob, pending
@@ -43,7 +43,9 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "claim": claims.execute,
     "erasure": _erase,
     "first_look": first_look.execute,
+    "replay": replay.execute,
 }
+STEPWISE: Final[frozenset[JobKind]] = frozenset({"replay"})  # a step of these is no event of the log
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,8 @@ class PendingJobs:
             failed = msgspec.structs.replace(job, due_ms=due_ms, failures=job.failures + 1)
             await pending.save(self.context.redis, failed)
             return False
-        log.info("pending_job", outcome="completed" if completed else "retry")
+        if completed or job.kind not in STEPWISE:
+            log.info("pending_job", outcome="completed" if completed else "retry")
         if completed and job.kind == "first_look":
             await self._alert_first_look(job.org)
         return completed

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from deploy.cli.context import AsJson, Customer, CustomerId, Org, open_context, parse_customer_id, run
+from deploy.cli.context import AsJson, CustomerId, Org, open_context, parse_customer_id, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import format_time, plural, print_json, print_table
 from deploy.local import console, error_console
 
 if TYPE_CHECKING:
+    from service.operations import LetterFilter
     from service.store.queue import DeadLetter
 
-app = typer.Typer(help="Customers that could not be processed: list, retry, discard.", no_args_is_help=True)
+app = typer.Typer(help="Customers that could not be processed: list, retry, drop.", no_args_is_help=True)
+Customers = Annotated[
+    list[CustomerId] | None,
+    typer.Argument(metavar="[CUSTOMER]...", parser=parse_customer_id, help="Customer ids. Default: all."),
+]
+Cause = Annotated[str, typer.Option(help="Only letters of this cause, such as rejected; see `groups`.")]
 
 
 @app.command("list")
@@ -50,13 +57,41 @@ def list_dead_letters(org: Org, as_json: AsJson = False) -> None:
 
 
 @app.command()
-def retry(
-    org: Org,
-    customers: Annotated[
-        list[CustomerId] | None,
-        typer.Argument(metavar="[CUSTOMER]...", parser=parse_customer_id, help="Customer ids. Default: all."),
-    ] = None,
-) -> None:
+def groups(org: Org, as_json: AsJson = False) -> None:
+    """Group the open dead letters by cause, with the likely fix. Exits with 1 if there are any."""
+    from service.locales import translator_for
+    from service.operations import LetterFilter, find_letters, group_letters
+
+    async def work() -> int:
+        async with open_context() as cli:
+            shop = await cli.shops.get_or_raise(org)
+            letters = await find_letters(cli.redis, shop.org, LetterFilter())
+        found = group_letters(letters, words=translator_for("en"))
+        rows = [
+            {
+                "customers": len(group.letters),
+                "cause": group.cause,
+                "last_ms": group.last_ms,
+                "text": group.text,
+                "fix": group.fix,
+            }
+            for group in found
+        ]
+        if as_json:
+            print_json(rows)
+        else:
+            print_table(
+                (">customers", "cause", "last", "what happened", "what helps"),
+                [(*list(row.values())[:2], format_time(row["last_ms"]), row["text"], row["fix"]) for row in rows],
+                empty="No open dead letters.",
+            )
+        return 1 if found else 0
+
+    raise typer.Exit(run(work()))
+
+
+@app.command()
+def retry(org: Org, customers: Customers = None, cause: Cause = "") -> None:
     """Process these customers again. A success closes their dead letters. Exits with 1 if one has no dead letter."""
     from service.operations import retry_dead_letters
 
@@ -64,12 +99,12 @@ def retry(
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
             retried = await retry_dead_letters(
-                cli.context, shop.org, customers=customers or None, by=current_actor()
+                cli.context, shop.org, _filter(customers, cause), by=current_actor()
             )
         if retried:
             console().print(f"{plural(len(retried), 'customer')} queued.")
         elif not customers:
-            console().print("No open dead letters.")
+            console().print("No open dead letters." if not cause else "No open dead letters of this cause.")
         without = sorted({*(customers or ())} - {*retried})
         for customer in without:
             error_console().print(f"Customer {customer} has no open dead letter.")
@@ -79,17 +114,36 @@ def retry(
 
 
 @app.command()
-def drop(org: Org, customer: Customer) -> None:
-    """Close a customer's dead letters without processing it."""
-    from service.operations import discard_dead_letters
+def drop(
+    org: Org,
+    customers: Customers = None,
+    cause: Cause = "",
+    reason: Annotated[
+        str, typer.Option(help="Why. The audit log keeps it: write no customer's name.", show_default=False)
+    ] = ...,  # type: ignore[assignment]
+) -> None:
+    """Close the dead letters of these customers, or of a cause, without processing the customers."""
+    from deploy.cli.exit_codes import UsageError
+    from service.operations import drop_dead_letters
+
+    if not customers and not cause:
+        raise UsageError("say which dead letters: customers, or --cause")
 
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
-            await discard_dead_letters(cli.context, shop.org, customer, by=current_actor())
-        console().print(f"The dead letters of customer {customer} are closed.")
+            dropped = await drop_dead_letters(
+                cli.context, shop.org, _filter(customers, cause), by=current_actor(), reason=reason
+            )
+        console().print(f"The dead letters of {plural(len(dropped), 'customer')} are closed.")
 
     run(work())
+
+
+def _filter(customers: Sequence[CustomerId] | None, cause: str) -> LetterFilter:
+    from service.operations import LetterFilter
+
+    return LetterFilter(cause=cause, customers=frozenset(customers) if customers else None)
 
 
 def _row(letter: DeadLetter) -> dict[str, object]:

@@ -11,7 +11,7 @@ from deploy.cli.inputs import ONE_DAY, Moment, parse_time
 from deploy.cli.output import format_time, print_json, print_table
 
 if TYPE_CHECKING:
-    from service.store.history import Delivery
+    from service.store.history import Delivery, DeliveryFilter
 
 
 def deliveries(
@@ -25,20 +25,27 @@ def deliveries(
             parser=parse_time, show_default="24h", help="In the last 30m, 2h, 3d, or since a date and time."
         ),
     ] = None,
+    topic: Annotated[list[str] | None, typer.Option(help="Only this topic, such as orders/paid.")] = None,
+    outcome: Annotated[
+        list[str] | None, typer.Option(help="Only this outcome: marked, echo, ignored, ignored:REASON.")
+    ] = None,
     limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at most.")] = 50,
     as_json: AsJson = False,
 ) -> None:
     """List received webhooks, newest first, by customer or by time."""
     from service.store.history import deliveries as store
 
+    def wanted(since_ms: int) -> DeliveryFilter:
+        return store.DeliveryFilter(since_ms, topics=tuple(topic or ()), outcomes=tuple(outcome or ()))
+
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
             if customer:
-                rows = await store.list_for_customer(cli.redis, shop.org, customer)
+                rows = await store.list_for_customer(cli.redis, shop.org, customer, wanted(0))
             else:
                 since_ms = (since or ONE_DAY).to_ms(now_ms=await server_time_ms(cli))
-                page = await store.list_deliveries(cli.redis, shop.org, since_ms=since_ms, limit=limit)
+                page = await store.list_deliveries(cli.redis, shop.org, wanted(since_ms), limit=limit)
                 rows = page.deliveries
         if as_json:
             print_json([_row(delivery) for delivery in rows[:limit]])

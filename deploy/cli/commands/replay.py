@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,12 +19,17 @@ from deploy.cli.output import plural, print_json
 from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
 from deploy.local import console, error_console
 
+if TYPE_CHECKING:
+    from service.operations import Selection
+
 MAX_NAMED = 20
 
 
 def replay(
     org: Org,
-    customers: Annotated[str, typer.Option(metavar="1,2,3", help="These customers.")] = "",
+    customers: Annotated[
+        str, typer.Option(metavar="1,2,3", help="These customers, or of the deliveries only theirs.")
+    ] = "",
     since: Annotated[
         Moment | None,
         typer.Option(
@@ -33,49 +38,78 @@ def replay(
         ),
     ] = None,
     until: Annotated[
-        Moment | None,
-        typer.Option(parser=parse_time, help="With --since: only deliveries before this time."),
+        Moment | None, typer.Option(parser=parse_time, help="Only deliveries before this time.")
     ] = None,
-    topic: Annotated[
-        list[str] | None, typer.Option(help="With --since: only deliveries of this topic.")
+    topic: Annotated[list[str] | None, typer.Option(help="Only deliveries of this topic.")] = None,
+    outcome: Annotated[
+        list[str] | None,
+        typer.Option(help="Only deliveries with this outcome: marked, echo, ignored, ignored:REASON."),
     ] = None,
     dead_letters: Annotated[
         bool, typer.Option("--dead-letters", help="Customers with an open dead letter.")
     ] = False,
+    cause: Annotated[str, typer.Option(help="With --dead-letters: only of this cause.")] = "",
     everybody: Annotated[bool, typer.Option("--everybody", help="All known customers.")] = False,
+    counted: Annotated[
+        str, typer.Option("--run", metavar="R17", help="Start this run, which --dry-run has counted.")
+    ] = "",
+    per_minute: Annotated[
+        int, typer.Option(min=0, help="The pace in customers a minute. 0: what the API rate limit allows.")
+    ] = 0,
     reason: Annotated[str, typer.Option(help="The reason, stored with the run.")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Only count. The count can be started within an hour.")
+    ] = False,
     wait: Annotated[bool, typer.Option("--wait", help="Wait until it is done and print the result.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing."""
+    """Evaluate customers again, after live webhooks. Only differences are written, so a second replay changes nothing.
+
+    A worker marks the customers. `tagger runs` shows the progress, and pauses, resumes or cancels a replay.
+    """
     from service.locales import translator_for
-    from service.operations import create_replay, select_customers
+    from service.operations import count_replay, start_replay
     from service.store.customers import snapshots
+    from service.store.jobs import runs
 
     chosen, words = parse_customer_ids(customers), translator_for("en")
+
+    def select(now_ms: int) -> Selection:
+        from service.operations import LetterFilter, Selection
+        from service.store.history import DeliveryFilter
+
+        wanted = None
+        if since or until or topic or outcome:
+            wanted = DeliveryFilter(
+                since_ms=since.to_ms(now_ms=now_ms) if since else 0,
+                until_ms=until.to_ms(now_ms=now_ms) if until else None,
+                topics=tuple(topic or ()),
+                outcomes=tuple(outcome or ()),
+                customers=tuple(chosen),
+            )
+        return Selection(
+            customers=() if wanted else tuple(chosen),
+            deliveries=wanted,
+            dead_letters=LetterFilter(cause=cause) if dead_letters else None,
+            everybody=everybody,
+        )
 
     async def work() -> int:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
-            now = await server_time_ms(cli)
-            with progress_counter("searching") as on_found:
-                selection = await select_customers(
-                    cli.context,
-                    shop.org,
-                    customers=chosen,
-                    since_ms=since.to_ms(now_ms=now) if since else None,
-                    until_ms=until.to_ms(now_ms=now) if until else None,
-                    topics=topic or (),
-                    dead_letters=dead_letters,
-                    everybody=everybody,
-                    on_found=on_found,
-                )
-            count = len(selection.customers)
+            if counted:
+                found = await runs.get(cli.redis, shop.org, counted)
+            else:
+                selection = select(await server_time_ms(cli))
+                with progress_counter("searching") as on_found:
+                    found = await count_replay(
+                        cli.context, shop.org, selection, by=current_actor(), on_found=on_found
+                    )
             if not as_json:
-                error_console().print(f"{plural(count, 'customer')} of shop {org}.")
-            if customers and not as_json:
-                unread = sorted(await snapshots.never_read(cli.redis, shop.org, selection.customers))
+                of_deliveries = f" of {plural(found.deliveries, 'webhook')}" if found.deliveries else ""
+                error_console().print(f"{plural(found.total, 'customer')}{of_deliveries} of shop {org}.")
+            if chosen and not as_json:
+                unread = sorted(await snapshots.never_read(cli.redis, shop.org, chosen))
                 if unread:
                     more = " …" if len(unread) > MAX_NAMED else ""
                     error_console().print(
@@ -83,17 +117,18 @@ def replay(
                     )
             if dry_run:
                 if as_json:
-                    print_json({"customers": count, "dry_run": True})
+                    print_json(row(found))
+                else:
+                    console().print(f"Start exactly these: tagger replay {org} --run {found.id}")
                 return 0
-            with progress_counter("queueing", total=count) as on_marked:
-                started = await create_replay(
-                    cli.context,
-                    shop.org,
-                    selection,
-                    by=current_actor(),
-                    reason=reason,
-                    on_marked=on_marked,
-                )
+            started = await start_replay(
+                cli.context,
+                shop.org,
+                found.id,
+                by=current_actor(),
+                reason=reason,
+                per_minute=per_minute,
+            )
             if shop.paused and not as_json:
                 error_console().print(
                     f"The shop is paused ({shop.paused}); the customers wait until it is resumed."

@@ -84,8 +84,9 @@ A key without a lifetime below does not expire.
     {shop}run_seq                 number: the last run
     {shop}runs                    sorted set: run id -> started ms
     {shop}guarded_runs            set: the runs of the latest publish and of later claims; the removal guard watches them
-    {shop}run:{id}                hash: a replay, publish, backfill …; 90 days
-    {shop}run:{id}:remaining      set: its customers that are not done yet; 90 days
+    {shop}run:{id}                hash: a replay, publish, backfill …; 90 days; a replay that is only counted: 1 h
+    {shop}run:{id}:remaining      set: its customers that are marked and not done yet; 90 days
+    {shop}run:{id}:waiting        list: customers of a replay that are not marked yet; 1 h until it is started, then 90 days
     {shop}alert_sent:{kind}       string: set while the alert is not sent again; 1 h
     {shop}audit                   stream: changes by people, chained by hashes (history/audit_log.py); 400 days
     {shop}audit_anchor            hash: hash and number of the last entry that retention removed

@@ -5,7 +5,12 @@ Other rooms append to it and list it."""
 from service.store.history import audit_log, day_counts, deliveries, drift, ledger, rejections
 from service.store.history.audit_log import AuditEntry, AuditRow, Verification
 from service.store.history.day_counts import DayCounts, TagChanges, TagOfRule
-from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, trim_unknown_shop
+from service.store.history.deliveries import (
+    UNKNOWN_SHOP,
+    Delivery,
+    DeliveryFilter,
+    trim_unknown_shop,
+)
 from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
 from service.store.history.rejections import ShopWebhooks, Tally, WebhookReport, load_webhook_report
 from service.store.history.retention import apply_retention
@@ -16,6 +21,7 @@ __all__ = [
     "AuditRow",
     "DayCounts",
     "Delivery",
+    "DeliveryFilter",
     "LedgerEntry",
     "LedgerRow",
     "ShopWebhooks",

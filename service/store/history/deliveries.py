@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
@@ -19,6 +19,8 @@ UNKNOWN_SHOP: Final = OrgId("unknown")
 MAX_UNKNOWN_SHOP: Final = 2_000  # records, each of up to 128 deliveries
 MAX_PAGE: Final = 1000  # deliveries
 BATCH_SIZE: Final = 100  # records of one command; each may have a hundred deliveries
+MAX_SCANNED: Final = 20_000  # records of a page
+SCAN_SIZE: Final = 500  # of a search, which keeps few of them
 CUSTOMER, IDENTITY, RECORD = 0, 3, 6  # indexes in a stored event, see DirtyEvent
 MAX_PER_CUSTOMER: Final = 50  # deliveries of one customer
 
@@ -47,10 +49,49 @@ class Page:
     before: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class DeliveryFilter:
+    """Which deliveries. An empty part matches all; both ends of the span are in it."""
+
+    since_ms: int = 0
+    until_ms: int | None = None
+    topics: tuple[str, ...] = ()
+    outcomes: tuple[str, ...] = ()  # `marked`, `echo`, `ignored` (for any reason) or `ignored:reason`
+    customers: tuple[CustomerId, ...] = ()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether most deliveries of the span may not match."""
+        return bool(self.topics or self.outcomes or self.customers)
+
+    def spans(self, at_ms: int) -> bool:
+        """Whether a moment is in the span."""
+        return self.since_ms <= at_ms and (self.until_ms is None or at_ms <= self.until_ms)
+
+    def matches(self, event: Sequence[bytes], outcome: bytes) -> bool:
+        """Whether a stored event of the span matches, see DirtyEvent."""
+        if self.customers and int(event[CUSTOMER] or 0) not in self.customers:
+            return False
+        if self.outcomes:
+            text = outcome.decode()
+            if text not in self.outcomes and text.partition(":")[0] not in self.outcomes:
+                return False
+        return not self.topics or _topic(event[RECORD]) in self.topics
+
+
+@dataclass(frozen=True, slots=True)
+class Matches:
+    """The deliveries that match a filter, and their customers without duplicates, oldest first."""
+
+    deliveries: int
+    customers: tuple[CustomerId, ...]
+
+
 async def list_for_customer(
-    redis: RedisClient, org: OrgId, customer: CustomerId, *, since_ms: int = 0, until_ms: int | None = None
+    redis: RedisClient, org: OrgId, customer: CustomerId, wanted: DeliveryFilter | None = None
 ) -> tuple[Delivery, ...]:
-    """The customer's last `MAX_PER_CUSTOMER` deliveries as far as they are in the span, newest first."""
+    """The customer's last `MAX_PER_CUSTOMER` deliveries as far as they match, newest first."""
+    wanted = wanted or DeliveryFilter()
     stream = keys.shop(org, "deliveries")
     ids: list[bytes] = await redis.lrange(
         keys.shop(org, f"deliveries_by_customer:{customer}"), -MAX_PER_CUSTOMER, -1
@@ -61,66 +102,77 @@ async def list_for_customer(
             pipe.xrange(stream, record_id, record_id)
         replies = await pipe.execute()
     stored = {
-        row.delivery.id: row for entries in replies for entry in entries for row in _decode_record(entry)
+        row.delivery.id: row for entries in replies for entry in entries for row in _decode_record(entry, wanted)
     }
     rows = [row for delivery_id in reversed(ids) if (row := stored.get(delivery_id.decode())) is not None]
-    return await _with_repeats(
-        redis,
-        org,
-        [
-            row
-            for row in rows
-            if since_ms <= row.delivery.at_ms and (until_ms is None or row.delivery.at_ms <= until_ms)
-        ],
-    )
+    return await _with_repeats(redis, org, [row for row in rows if wanted.spans(row.delivery.at_ms)])
 
 
 async def list_deliveries(
     redis: RedisClient,
     org: OrgId,
+    wanted: DeliveryFilter | None = None,
     *,
-    since_ms: int = 0,
-    until_ms: int | None = None,
     before: str | None = None,
     limit: int = 100,
+    max_scanned: int = MAX_SCANNED,
 ) -> Page:
-    """Deliveries of a span of time, newest first. `before` is the `before` of the previous page."""
+    """The deliveries of a filter, newest first. `before` is the `before` of the previous page.
+
+    A page ends early after `max_scanned` records, so that a filter that nothing matches always answers.
+    """
+    wanted = wanted or DeliveryFilter()
     if before is not None and before.strip("0") == "-":
         return Page((), None)  # Redis refuses a range that ends before 0-0
     record_id, _, index = (before or "").partition(".")
     newest = f"({record_id}" if record_id and not index else record_id
-    newest = newest or ("+" if until_ms is None else str(until_ms))
-    size = max(1, min(limit, MAX_PAGE))
+    newest = newest or ("+" if wanted.until_ms is None else str(wanted.until_ms))
+    size, scanned, reached = max(1, min(limit, MAX_PAGE)), 0, None
+    batch = BATCH_SIZE if wanted.is_narrow else min(size + 1, BATCH_SIZE)
     rows: list[_Row] = []
     while len(rows) <= size:
         entries = await redis.xrevrange(
-            keys.shop(org, "deliveries"), max=newest, min=str(since_ms), count=min(size + 1, BATCH_SIZE)
+            keys.shop(org, "deliveries"), max=newest, min=str(wanted.since_ms), count=batch
         )
         if not entries:
+            reached = None
             break
         for entry in entries:
-            decoded = _decode_record(entry)
+            decoded = _decode_record(entry, wanted)
             if index and entry[0].decode() == record_id:
-                decoded = decoded[: int(index)]
+                decoded = [row for row in decoded if int(row.delivery.id.partition(".")[2]) < int(index)]
             rows += reversed(decoded)
-        newest = f"({entries[-1][0].decode()}"
+        reached = entries[-1][0].decode()
+        newest, scanned = f"({reached}", scanned + len(entries)
+        if scanned >= max_scanned:
+            break
     deliveries = await _with_repeats(redis, org, rows[:size])
-    return Page(deliveries, deliveries[-1].id if len(rows) > size else None)
+    if len(rows) > size:
+        return Page(deliveries, deliveries[-1].id)
+    return Page(deliveries, reached)
 
 
-async def customers_since(
-    redis: RedisClient, org: OrgId, *, since_ms: int, until_ms: int | None = None, topics: Sequence[str] = ()
-) -> list[CustomerId]:
-    """The customers that deliveries of the span name, without duplicates, oldest first. No topics: all topics."""
-    stream, newest = keys.shop(org, "deliveries"), "+" if until_ms is None else str(until_ms)
+async def find_matches(
+    redis: RedisClient, org: OrgId, wanted: DeliveryFilter, *, on_read: Callable[[int], None] = lambda _: None
+) -> Matches:
+    """Count the deliveries of a filter, and collect their customers, oldest first.
+
+    Reads the stream of the span in batches, about a second for 50,000 deliveries. `on_read` gets the number of deliveries
+    read so far.
+    """
+    stream, newest = keys.shop(org, "deliveries"), "+" if wanted.until_ms is None else str(wanted.until_ms)
     customers: dict[CustomerId, None] = {}
-    oldest = str(since_ms)
-    while entries := await redis.xrange(stream, min=oldest, max=newest, count=BATCH_SIZE):
-        for delivery in (row.delivery for entry in entries for row in _decode_record(entry)):
-            if delivery.customer is not None and (not topics or delivery.topic in topics):
-                customers[delivery.customer] = None
+    number, read, oldest = 0, 0, str(wanted.since_ms)
+    while entries := await redis.xrange(stream, min=oldest, max=newest, count=SCAN_SIZE):
+        for _, fields in entries:
+            for event, outcome in _stored_events(fields):
+                read += 1
+                if event[CUSTOMER] and wanted.matches(event, outcome):
+                    number += 1
+                    customers[CustomerId(int(event[CUSTOMER]))] = None
+        on_read(read)
         oldest = f"({entries[-1][0].decode()}"
-    return list(customers)
+    return Matches(number, tuple(customers))
 
 
 async def delete_of_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> tuple[int, int]:
@@ -185,19 +237,38 @@ async def _with_repeats(redis: RedisClient, org: OrgId, rows: Sequence[_Row]) ->
     )
 
 
-def _decode_record(entry: tuple[bytes, dict[bytes, bytes]]) -> list[_Row]:
-    """The deliveries of one record in order of arrival. A malformed record has none."""
+def _decode_record(
+    entry: tuple[bytes, dict[bytes, bytes]], wanted: DeliveryFilter | None = None
+) -> list[_Row]:
+    """The deliveries of one record that match, in order of arrival. A malformed record has none."""
     key, fields = entry
     record_id = key.decode()
     try:
-        events = msgpack.unpackb(fields[b"events"], raw=True)
-        rows = zip(events, fields[b"outcomes"].split(b","), strict=True)
         return [
             _Row(event[IDENTITY], _decode_delivery(f"{record_id}.{index}", event, outcome.decode()))
-            for index, (event, outcome) in enumerate(rows)
+            for index, (event, outcome) in enumerate(_stored_events(fields))
+            if wanted is None or wanted.matches(event, outcome)
         ]
-    except (KeyError, ValueError, IndexError, TypeError, msgpack.UnpackException):
+    except (ValueError, IndexError, TypeError):
         return []
+
+
+def _stored_events(fields: Mapping[bytes, bytes]) -> list[tuple[Sequence[bytes], bytes]]:
+    """The events of one record with their outcomes. A malformed record has none."""
+    try:
+        events = msgpack.unpackb(fields[b"events"], raw=True)
+        if any(len(event) <= RECORD for event in events):
+            return []
+        return [*zip(events, fields[b"outcomes"].split(b","), strict=True)]
+    except (KeyError, ValueError, TypeError, msgpack.UnpackException):
+        return []
+
+
+def _topic(record: bytes) -> str:
+    try:
+        return decode_delivery(record).topic
+    except MalformedData:
+        return ""
 
 
 def _decode_delivery(delivery_id: str, event: Sequence[bytes], outcome: str) -> Delivery:

@@ -1,8 +1,8 @@
-"""Work that outlives a request: runs, pending jobs, the nightly reconcile and the workers' counters.
+"""Work that outlives a request: runs, replays, pending jobs, the nightly reconcile and the workers' counters.
 
 Other rooms create runs, store pending jobs and follow both."""
 
-from service.store.jobs import nightly, pending, runs
+from service.store.jobs import nightly, pending, replays, runs
 from service.store.jobs.nightly import NightlyRun
 from service.store.jobs.pending import RENEW_INTERVAL_S, JobKind, PendingJob
 from service.store.jobs.runs import EXPLAIN_REMOVALS, Run
@@ -21,5 +21,6 @@ __all__ = [
     "load_counts",
     "nightly",
     "pending",
+    "replays",
     "runs",
 ]

@@ -42,8 +42,15 @@ class Run(msgspec.Struct, frozen=True):
     added: int = 0  # tags
     removed: int = 0  # tags
     scanned: int = 0  # customers that the scan has read
-    ended: str = ""  # why it ended before its customers were done: `superseded`, `stopped`, `failed`
+    ended: str = ""  # why it ended before its customers were done: `superseded`, `cancelled`, `failed`
     pending: bool = False  # a worker has not added all its customers yet
+    # of a replay only:
+    counted: bool = False  # its customers are frozen, and nobody has started it
+    selection: str = ""  # what was selected, as JSON; `operations.replay` describes it
+    deliveries: int = 0  # deliveries that matched
+    waiting: int = 0  # of the remaining customers, those that are not marked yet
+    per_minute: int = 0  # customers to mark in a minute; 0 = as many as the API rate limit lets through
+    paused_by: str = ""
 
     @property
     def explains_removals(self) -> bool:
@@ -53,7 +60,7 @@ class Run(msgspec.Struct, frozen=True):
     @property
     def is_active(self) -> bool:
         """Whether customers remain, or may still be added."""
-        return not self.ended and (self.pending or self.remaining > 0)
+        return not self.ended and not self.counted and (self.pending or self.remaining > 0)
 
 
 async def next_id(redis: RedisClient, org: OrgId, kind: Kind) -> str:
@@ -93,23 +100,6 @@ def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:
     pipe.hdel(keys.shop(org, f"run:{run_id}"), "pending")
 
 
-async def start(
-    redis: ArqRedis,
-    org: OrgId,
-    customers: Sequence[CustomerId],
-    *,
-    kind: Kind,
-    by: str,
-    reason: str,
-    now_ms: int,
-    on_marked: Callable[[int], None] = lambda _: None,
-) -> Run:
-    """Create a run and mark its customers. `on_marked` gets the number of customers marked so far."""
-    run_id = await create(redis, org, kind=kind, by=by, reason=reason, now_ms=now_ms)
-    await mark(redis, org, run_id, customers, kind=kind, on_marked=on_marked)
-    return await get(redis, org, run_id)
-
-
 async def mark(
     redis: ArqRedis,
     org: OrgId,
@@ -117,18 +107,24 @@ async def mark(
     customers: Sequence[CustomerId],
     *,
     kind: Kind,
+    is_counted: bool = False,
     on_marked: Callable[[int], None] = lambda _: None,
 ) -> None:
-    """Add customers to a run and mark them in the bulk lane. `on_marked` gets the number of customers marked so far."""
+    """Add customers to a run and mark them in the bulk lane. `on_marked` gets the number of customers marked so far.
+
+    `is_counted`: the total of the run has them already.
+    """
     marked = 0
     for batch in batched(customers):
-        await add_members(redis, org, run_id, batch)
+        await add_members(redis, org, run_id, batch, is_counted=is_counted)
         await dirty.mark_dirty_customers(redis, org, batch, cause=f"{kind}:{run_id}")
         marked += len(batch)
         on_marked(marked)
 
 
-async def add_members(redis: RedisClient, org: OrgId, run_id: str, customers: Sequence[CustomerId]) -> None:
+async def add_members(
+    redis: RedisClient, org: OrgId, run_id: str, customers: Sequence[CustomerId], *, is_counted: bool = False
+) -> None:
     """Add remaining customers to a run, without duplicates. The caller marks them with the cause `kind:run_id`."""
     key = keys.shop(org, f"run:{run_id}")
     for batch in batched(customers):
@@ -136,7 +132,8 @@ async def add_members(redis: RedisClient, org: OrgId, run_id: str, customers: Se
             pipe.sadd(f"{key}:remaining", *[str(customer) for customer in batch])
             pipe.expire(f"{key}:remaining", keys.RUN_DAYS * keys.DAY_S)
             added, _ = await pipe.execute()
-        await redis.hincrby(key, "total", added)
+        if not is_counted:
+            await redis.hincrby(key, "total", added)
 
 
 async def interrupted_page(redis: RedisClient, org: OrgId) -> frozenset[CustomerId]:
@@ -171,11 +168,13 @@ async def get(redis: RedisClient, org: OrgId, run_id: str) -> Run:
     async with redis.pipeline(transaction=False) as pipe:
         pipe.hgetall(key)
         pipe.scard(f"{key}:remaining")
-        stored, count = await pipe.execute()
+        pipe.llen(f"{key}:waiting")
+        stored, count, waiting = await pipe.execute()
     if not stored:
         raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
     fields = {name.decode(): value.decode() for name, value in stored.items()}
-    return msgspec.convert({**fields, "id": run_id, "remaining": count}, Run, strict=False)
+    more = {"id": run_id, "remaining": count + waiting, "waiting": waiting}
+    return msgspec.convert({**fields, **more}, Run, strict=False)
 
 
 async def latest(redis: RedisClient, org: OrgId, *, limit: int = 20) -> list[Run]:
@@ -225,7 +224,8 @@ async def end(redis: RedisClient, org: OrgId, run_id: str, *, reason: str) -> No
     if await redis.exists(key):
         await redis.hset(key, "ended", reason)
         await redis.hdel(key, "pending")
-        await redis.unlink(f"{key}:remaining")  # `delete` would block the server while it frees a large set
+        # `delete` would block the server while it frees a large set
+        await redis.unlink(f"{key}:remaining", f"{key}:waiting")
 
 
 def _number(run_id: str) -> int:

@@ -10,8 +10,7 @@ import msgspec
 from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
-from service.errors import NotFound
-from service.store.client import RedisClient, batched, keys, scan_hash
+from service.store.client import RedisClient, batched, keys, load_script, scan_hash
 from service.store.queue import dirty
 
 CRASH: Final = "crash"  # the cause of a letter for a customer whose record ended several drains
@@ -68,10 +67,14 @@ async def retry(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) ->
     await dirty.mark_dirty_customers(redis, org, customers, cause="retry")
 
 
-async def discard(redis: RedisClient, org: OrgId, customer: CustomerId) -> None:
-    """Close a customer's letters without another attempt. Raises NotFound."""
-    if not await redis.hdel(keys.shop(org, "dead_letters"), str(customer)):
-        raise NotFound(f"customer {customer} has no open dead letter")
+async def drop(redis: RedisClient, org: OrgId, letters: Sequence[DeadLetter]) -> None:
+    """Close these letters without another attempt. Other letters of their customers stay open."""
+    causes: dict[CustomerId, set[str]] = {}
+    for letter in letters:
+        causes.setdefault(letter.customer, set()).add(letter.cause)
+    dropped = load_script("queue", "drop_dead_letters")
+    for batch in batched([*causes.items()]):
+        await dropped(redis, org, msgspec.msgpack.encode([(str(who), [*what]) for who, what in batch]))
 
 
 async def due_for_retry(redis: RedisClient, org: OrgId, *, now_ms: int) -> list[CustomerId]:

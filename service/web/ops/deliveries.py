@@ -10,12 +10,14 @@ from service import operations
 from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import CustomerId, OrgId
-from service.store.history import deliveries
+from service.locales import translator_for
+from service.store.history import DeliveryFilter, deliveries
 from service.store.queue import dead_letters
 from service.web.ops.requests import (
     SHOP_PATH,
     CustomerNumber,
     Endpoint,
+    Language,
     Limit,
     Moment,
     Request,
@@ -24,16 +26,22 @@ from service.web.ops.requests import (
     to_model,
     to_ms,
 )
+from service.web.ops.runs import LettersWanted, ShortText
 
 MAX_DEAD_LETTERS: Final = 1000
 DeliveryId = Annotated[str, Meta(pattern=r"^[0-9]{1,15}-[0-9]{1,9}(\.[0-9]{1,4})?$")]
 
 
 class TimeQuery(RequestModel, frozen=True):
-    """A time span. `before` of a page gets the next, older page."""
+    """A filter. `before` of a page gets the next, older page; a page with a filter may be short or empty before the last.
+
+    An outcome is `marked`, `echo`, `ignored` (for any reason) or `ignored:reason`.
+    """
 
     since: Moment | UnsetType = UNSET
     until: Moment | UnsetType = UNSET
+    topic: ShortText | UnsetType = UNSET
+    outcome: ShortText | UnsetType = UNSET
     before: DeliveryId | UnsetType = UNSET
     limit: Limit = 100
 
@@ -44,10 +52,14 @@ class DeliveriesQuery(TimeQuery, frozen=True):
     customer: CustomerNumber | UnsetType = UNSET
 
 
-class RetryRequest(RequestModel, frozen=True):
-    """The customers whose dead letters are retried; without it all of them."""
+class RetryRequest(LettersWanted, frozen=True):
+    """The dead letters that are retried; without any part all of them."""
 
-    customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+
+class DropRequest(LettersWanted, frozen=True, kw_only=True):
+    """The dead letters that are dropped, and why. The audit log keeps the reason: write no customer's name."""
+
+    reason: Annotated[str, Meta(min_length=1, max_length=200)]
 
 
 class DeliveryModel(ResponseModel, frozen=True):
@@ -90,8 +102,32 @@ class DeadLetterList(ResponseModel, frozen=True):
     dead_letters: list[DeadLetterModel]
 
 
-class RetryResponse(ResponseModel, frozen=True):
-    """How many customers were queued."""
+class LetterGroupModel(ResponseModel, frozen=True):
+    """Letters with the same cause and text. `key` is the `group` of a filter. `fix` is what would most likely help."""
+
+    key: str
+    cause: str
+    text: str
+    fix: str
+    customers: int
+    last_ms: int
+    transient: bool
+
+
+class LetterGroupList(ResponseModel, frozen=True):
+    """The largest group first."""
+
+    groups: list[LetterGroupModel]
+
+
+class LanguageQuery(RequestModel, frozen=True):
+    """The language of the sentences."""
+
+    lang: Language = "vi"
+
+
+class LettersResponse(ResponseModel, frozen=True):
+    """How many customers the letters were of."""
 
     customers: int
 
@@ -103,11 +139,7 @@ async def list_deliveries(context: Context, request: Request) -> DeliveryList:
     if query.customer is UNSET:
         return await _page(context, request.org, query)
     rows = await deliveries.list_for_customer(
-        context.redis,
-        request.org,
-        CustomerId(query.customer),
-        since_ms=to_ms(query.since) or 0,
-        until_ms=to_ms(query.until),
+        context.redis, request.org, CustomerId(query.customer), _filter(query)
     )
     return DeliveryList([to_model(row, DeliveryModel) for row in rows[: query.limit]], None)
 
@@ -124,29 +156,60 @@ async def list_dead_letters(context: Context, request: Request) -> DeadLetterLis
     return DeadLetterList([to_model(letter, DeadLetterModel) for letter in letters[:MAX_DEAD_LETTERS]])
 
 
-async def retry_dead_letters(context: Context, request: Request) -> RetryResponse:
+async def group_dead_letters(context: Context, request: Request) -> LetterGroupList:
+    """Open dead letters by cause, with the likely fix."""
+    await context.shops.get_or_raise(request.org)
+    query: LanguageQuery = request.model
+    letters = await dead_letters.list_open(context.redis, request.org)
+    groups = operations.group_letters(letters, words=translator_for(query.lang))
+    return LetterGroupList(
+        [
+            LetterGroupModel(
+                key=group.key,
+                cause=group.cause,
+                text=group.text,
+                fix=group.fix,
+                customers=len(group.letters),
+                last_ms=group.last_ms,
+                transient=group.is_transient,
+            )
+            for group in groups
+        ]
+    )
+
+
+async def retry_dead_letters(context: Context, request: Request) -> LettersResponse:
     """Evaluate customers with dead letters again. A success closes their letters."""
     await context.shops.get_or_raise(request.org)
     body: RetryRequest = request.model
-    given = None if body.customers is UNSET else [*map(CustomerId, body.customers)]
-    retried = await operations.retry_dead_letters(context, request.org, customers=given, by=request.by)
-    return RetryResponse(len(retried))
+    retried = await operations.retry_dead_letters(context, request.org, body.to_filter(), by=request.by)
+    return LettersResponse(len(retried))
 
 
-async def drop_dead_letter(context: Context, request: Request) -> RetryResponse:
-    """Close a customer's dead letters without evaluating the customer."""
+async def drop_dead_letters(context: Context, request: Request) -> LettersResponse:
+    """Close dead letters without evaluating their customers."""
     await context.shops.get_or_raise(request.org)
-    customer = CustomerId(request.path["customer"])
-    await operations.discard_dead_letters(context, request.org, customer, by=request.by)
-    return RetryResponse(0)
+    body: DropRequest = request.model
+    dropped = await operations.drop_dead_letters(
+        context, request.org, body.to_filter(), by=request.by, reason=body.reason
+    )
+    return LettersResponse(len(dropped))
+
+
+def _filter(query: TimeQuery) -> DeliveryFilter:
+    return DeliveryFilter(
+        since_ms=to_ms(query.since) or 0,
+        until_ms=to_ms(query.until),
+        topics=() if query.topic is UNSET else (query.topic,),
+        outcomes=() if query.outcome is UNSET else (query.outcome,),
+    )
 
 
 async def _page(context: Context, org: OrgId, query: TimeQuery) -> DeliveryList:
     page = await deliveries.list_deliveries(
         context.redis,
         org,
-        since_ms=to_ms(query.since) or 0,
-        until_ms=to_ms(query.until),
+        _filter(query),
         before=None if query.before is UNSET else query.before,
         limit=query.limit,
     )
@@ -172,6 +235,15 @@ DEAD_LETTER_EXAMPLE: Final[dict[str, Any]] = {
     "first_ms": 1795150800000,
     "last_ms": 1795154400000,
     "count": 3,
+    "transient": False,
+}
+GROUP_EXAMPLE: Final[dict[str, Any]] = {
+    "key": "rejected|422: tag is too long",
+    "cause": "rejected",
+    "text": "Haravan không chấp nhận: 422: tag is too long",
+    "fix": "Sửa quy tắc hoặc nhãn cho hợp lệ, rồi thử lại.",
+    "customers": 2,
+    "last_ms": 1795154400000,
     "transient": False,
 }
 ENDPOINTS: Final = (
@@ -206,21 +278,32 @@ ENDPOINTS: Final = (
         role=Role.VIEWER,
     ),
     Endpoint(
+        "GET",
+        f"{SHOP_PATH}/dead-letters/groups",
+        group_dead_letters,
+        LetterGroupList,
+        {"groups": [GROUP_EXAMPLE]},
+        LanguageQuery,
+        role=Role.VIEWER,
+    ),
+    Endpoint(
         "POST",
         f"{SHOP_PATH}/dead-letters/retry",
         retry_dead_letters,
-        RetryResponse,
+        LettersResponse,
         {"customers": 1},
         RetryRequest,
-        {"everybody": {}, "some": {"customers": [1037889951]}},
+        {"all": {}, "some": {"customers": [1037889951]}, "a cause": {"cause": "rejected"}},
         role=Role.OPS,
     ),
     Endpoint(
-        "DELETE",
-        f"{SHOP_PATH}/dead-letters/{{customer}}",
-        drop_dead_letter,
-        RetryResponse,
-        {"customers": 0},
+        "POST",
+        f"{SHOP_PATH}/dead-letters/drop",
+        drop_dead_letters,
+        LettersResponse,
+        {"customers": 1},
+        DropRequest,
+        {"one customer": {"customers": [1037889951], "reason": "khách thử"}},
         role=Role.OPS,
     ),
 )

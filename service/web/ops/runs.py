@@ -4,13 +4,26 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
+import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from service.context import Context
 from service.domain.access import Role
 from service.domain.customers import CustomerId
-from service.operations import create_replay, select_customers
-from service.store.jobs import runs
+from service.locales import translator_for
+from service.operations import (
+    MAX_PER_MINUTE,
+    LetterFilter,
+    Selection,
+    cancel_replay,
+    count_replay,
+    describe_run,
+    pause_replay,
+    resume_replay,
+    start_replay,
+)
+from service.store.history import DeliveryFilter
+from service.store.jobs import Run, runs
 from service.web.ops.requests import (
     SHOP_PATH,
     CustomerNumber,
@@ -23,24 +36,75 @@ from service.web.ops.requests import (
     to_ms,
 )
 
-Topic = Annotated[str, Meta(min_length=1, max_length=64)]
+REPLAY_PATH: Final = f"{SHOP_PATH}/replays/{{run}}"
+ShortText = Annotated[str, Meta(min_length=1, max_length=64)]
+Names = Annotated[list[ShortText], Meta(min_length=1, max_length=20)]
+Reason = Annotated[str, Meta(max_length=200)]
+Pace = Annotated[
+    int,
+    Meta(
+        ge=0,
+        le=MAX_PER_MINUTE,
+        description="Customers to mark in a minute; 0: as many as the API rate limit lets through",
+    ),
+]
+
+
+class DeliveriesWanted(RequestModel, frozen=True):
+    """Deliveries by a filter. An outcome is `marked`, `echo`, `ignored` (for any reason) or `ignored:reason`."""
+
+    since: Moment | UnsetType = UNSET
+    until: Moment | UnsetType = UNSET
+    topics: Names | UnsetType = UNSET
+    outcomes: Names | UnsetType = UNSET
+    customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+
+
+class LettersWanted(RequestModel, frozen=True):
+    """Open dead letters by a filter; without any part all of them. `before`: the last failure was earlier."""
+
+    cause: ShortText | UnsetType = UNSET
+    group: Annotated[str, Meta(min_length=1, max_length=1000)] | UnsetType = UNSET
+    customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
+    since: Moment | UnsetType = UNSET
+    before: Moment | UnsetType = UNSET
+
+    def to_filter(self) -> LetterFilter:
+        """The filter of the store."""
+        given = None if self.customers is UNSET else frozenset(map(CustomerId, self.customers))
+        return LetterFilter(
+            group="" if self.group is UNSET else self.group,
+            cause="" if self.cause is UNSET else self.cause,
+            customers=given,
+            since_ms=to_ms(self.since) or 0,
+            before_ms=to_ms(self.before),
+        )
 
 
 class ReplayRequest(RequestModel, frozen=True):
-    """Exactly one of customers, since, dead_letters, everybody. `dry_run` only counts the customers."""
+    """Exactly one of customers, deliveries, dead_letters, everybody. `dry_run` counts and freezes, and starts nothing."""
 
     customers: Annotated[list[CustomerNumber], Meta(min_length=1, max_length=10_000)] | UnsetType = UNSET
-    since: Moment | UnsetType = UNSET
-    until: Moment | UnsetType = UNSET
-    topics: Annotated[list[Topic], Meta(min_length=1, max_length=20)] | UnsetType = UNSET
-    dead_letters: bool = False
+    deliveries: DeliveriesWanted | UnsetType = UNSET
+    dead_letters: LettersWanted | UnsetType = UNSET
     everybody: bool = False
     dry_run: bool = False
-    reason: Annotated[str, Meta(max_length=200)] = ""
+    reason: Reason = ""
+    per_minute: Pace = 0
+
+
+class StartRequest(RequestModel, frozen=True):
+    """How to run what was counted."""
+
+    reason: Reason = ""
+    per_minute: Pace = 0
 
 
 class RunModel(ResponseModel, frozen=True):
-    """A run: `total` customers, `remaining` of them not yet evaluated. While `pending`, a worker still adds customers."""
+    """A run: `total` customers, `remaining` of them not yet evaluated. While `pending`, a worker still adds customers.
+
+    Of a replay: `counted` until somebody starts it; `deliveries` matched; `waiting` customers are not marked yet.
+    """
 
     id: str
     kind: str
@@ -56,6 +120,12 @@ class RunModel(ResponseModel, frozen=True):
     ended: str
     pending: bool
     explains_removals: bool
+    counted: bool
+    selection: str
+    deliveries: int
+    waiting: int
+    per_minute: int
+    paused_by: str
 
 
 class RunList(ResponseModel, frozen=True):
@@ -64,50 +134,96 @@ class RunList(ResponseModel, frozen=True):
     runs: list[RunModel]
 
 
-class ReplayResponse(ResponseModel, frozen=True):
-    """The customers of a replay; `run` is null with `dry_run`."""
+async def create_replay(context: Context, request: Request) -> RunModel:
+    """Count customers and evaluate them again, in the bulk lane. Only differences are written.
 
-    customers: int
-    selection: str
-    run: RunModel | None
-
-
-async def start_replay(context: Context, request: Request) -> ReplayResponse:
-    """Evaluate customers again, in the bulk lane. Only differences are written, so it can be repeated safely."""
+    With `dry_run` the answer is a run that is only counted. It is kept for an hour, and can be started.
+    """
     await context.shops.get_or_raise(request.org)
     body: ReplayRequest = request.model
-    selection = await select_customers(
+    run = await count_replay(context, request.org, _selection(body), by=request.by)
+    if not body.dry_run:
+        run = await start_replay(
+            context,
+            request.org,
+            run.id,
+            by=request.by,
+            reason=body.reason,
+            per_minute=body.per_minute,
+        )
+    return _model(run)
+
+
+async def start_counted_replay(context: Context, request: Request) -> RunModel:
+    """Start what was counted, with exactly the customers that were counted. A second call changes nothing."""
+    await context.shops.get_or_raise(request.org)
+    body: StartRequest = request.model
+    run = await start_replay(
         context,
         request.org,
-        customers=[] if body.customers is UNSET else [*map(CustomerId, body.customers)],
-        since_ms=to_ms(body.since),
-        until_ms=to_ms(body.until),
-        topics=[] if body.topics is UNSET else body.topics,
-        dead_letters=body.dead_letters,
-        everybody=body.everybody,
-    )
-    if body.dry_run:
-        return ReplayResponse(len(selection.customers), selection.description, None)
-    run = await create_replay(
-        context,
-        request.org,
-        selection,
+        request.path["run"],
         by=request.by,
         reason=body.reason,
+        per_minute=body.per_minute,
     )
-    return ReplayResponse(len(selection.customers), selection.description, to_model(run, RunModel))
+    return _model(run)
+
+
+async def pause_running_replay(context: Context, request: Request) -> RunModel:
+    """Mark no more customers until the replay is resumed."""
+    await context.shops.get_or_raise(request.org)
+    run = await pause_replay(context, request.org, request.path["run"], by=request.by)
+    return _model(run)
+
+
+async def resume_paused_replay(context: Context, request: Request) -> RunModel:
+    """Go on with a paused replay."""
+    await context.shops.get_or_raise(request.org)
+    run = await resume_replay(context, request.org, request.path["run"], by=request.by)
+    return _model(run)
+
+
+async def cancel_active_replay(context: Context, request: Request) -> RunModel:
+    """End a replay. What was written stays."""
+    await context.shops.get_or_raise(request.org)
+    run = await cancel_replay(context, request.org, request.path["run"], by=request.by)
+    return _model(run)
 
 
 async def list_runs(context: Context, request: Request) -> RunList:
     """The latest replays, publishes, claims and scans."""
     await context.shops.get_or_raise(request.org)
-    return RunList([to_model(run, RunModel) for run in await runs.latest(context.redis, request.org)])
+    return RunList([_model(run) for run in await runs.latest(context.redis, request.org)])
 
 
 async def run_status(context: Context, request: Request) -> RunModel:
     """The progress of a replay, publish, claim or scan."""
     await context.shops.get_or_raise(request.org)
-    return to_model(await runs.get(context.redis, request.org, request.path["run"]), RunModel)
+    return _model(await runs.get(context.redis, request.org, request.path["run"]))
+
+
+def _model(run: Run) -> RunModel:
+    text = describe_run(run, words=translator_for("en"))
+    return to_model(msgspec.structs.replace(run, selection=text), RunModel)
+
+
+def _selection(body: ReplayRequest) -> Selection:
+    wanted = body.deliveries
+    deliveries = None
+    if wanted is not UNSET:
+        deliveries = DeliveryFilter(
+            since_ms=to_ms(wanted.since) or 0,
+            until_ms=to_ms(wanted.until),
+            topics=() if wanted.topics is UNSET else tuple(wanted.topics),
+            outcomes=() if wanted.outcomes is UNSET else tuple(wanted.outcomes),
+            customers=() if wanted.customers is UNSET else tuple(map(CustomerId, wanted.customers)),
+        )
+    return Selection(
+        customers=() if body.customers is UNSET else tuple(map(CustomerId, body.customers)),
+        deliveries=deliveries,
+        dead_letters=None if body.dead_letters is UNSET else body.dead_letters.to_filter(),
+        everybody=body.everybody,
+    )
 
 
 RUN_EXAMPLE: Final[dict[str, Any]] = {
@@ -125,25 +241,73 @@ RUN_EXAMPLE: Final[dict[str, Any]] = {
     "ended": "",
     "pending": False,
     "explains_removals": True,
+    "counted": False,
+    "selection": "",
+    "deliveries": 0,
+    "waiting": 0,
+    "per_minute": 0,
+    "paused_by": "",
+}
+REPLAY_EXAMPLE: Final[dict[str, Any]] = RUN_EXAMPLE | {
+    "id": "R18",
+    "kind": "replay",
+    "reason": "sau sự cố",
+    "explains_removals": False,
+    "pending": True,
+    "total": 1204,
+    "remaining": 1204,
+    "done": 0,
+    "added": 0,
+    "selection": "webhooks · topic orders/paid · since 20 Nov 2026 05:00 UTC",
+    "deliveries": 1930,
+    "waiting": 1204,
+    "per_minute": 120,
 }
 ENDPOINTS: Final = (
     Endpoint(
         "POST",
         f"{SHOP_PATH}/replays",
-        start_replay,
-        ReplayResponse,
-        {
-            "customers": 1204,
-            "selection": "deliveries since 2026-11-20T05:00:00+00:00",
-            "run": RUN_EXAMPLE
-            | {"id": "R16", "kind": "replay", "reason": "sau sự cố", "explains_removals": False},
-        },
+        create_replay,
+        RunModel,
+        REPLAY_EXAMPLE,
         ReplayRequest,
         {
-            "count first": {"since": "2026-11-22T08:00:00+07:00", "dry_run": True},
+            "count first": {
+                "deliveries": {"since": "2026-11-22T08:00:00+07:00", "topics": ["orders/paid"]},
+                "dry_run": True,
+            },
             "some customers": {"customers": [1037889951], "reason": "sau sự cố"},
         },
         cpu_bound=True,
+        role=Role.OPS,
+    ),
+    Endpoint(
+        "POST",
+        f"{REPLAY_PATH}/start",
+        start_counted_replay,
+        RunModel,
+        REPLAY_EXAMPLE,
+        StartRequest,
+        {"two a second": {"reason": "sau sự cố", "per_minute": 120}},
+        role=Role.OPS,
+    ),
+    Endpoint(
+        "POST",
+        f"{REPLAY_PATH}/pause",
+        pause_running_replay,
+        RunModel,
+        REPLAY_EXAMPLE | {"paused_by": "an"},
+        role=Role.OPS,
+    ),
+    Endpoint(
+        "POST", f"{REPLAY_PATH}/resume", resume_paused_replay, RunModel, REPLAY_EXAMPLE, role=Role.OPS
+    ),
+    Endpoint(
+        "POST",
+        f"{REPLAY_PATH}/cancel",
+        cancel_active_replay,
+        RunModel,
+        REPLAY_EXAMPLE | {"pending": False, "remaining": 0, "waiting": 0, "ended": "cancelled"},
         role=Role.OPS,
     ),
     Endpoint("GET", f"{SHOP_PATH}/runs", list_runs, RunList, {"runs": [RUN_EXAMPLE]}, role=Role.VIEWER),

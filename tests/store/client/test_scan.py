@@ -13,12 +13,12 @@ from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import CustomerId, OrgId
-from service.operations.replay import create_replay, select_customers
+from service.operations.replay import Selection, count_replay, start_replay
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.scan import BATCH_SIZE
 from service.store.encryption.keyring import KeyRing
-from service.store.jobs import runs
+from service.store.jobs import replays, runs
 from service.store.queue import dead_letters, dirty
 from service.store.rules import Versions
 from service.store.shops.repository import ShopRepository
@@ -58,13 +58,17 @@ async def in_batches(redis: ArqRedis) -> AsyncIterator[None]:
 async def replay_everybody(redis: ArqRedis) -> None:
     heard: list[int] = []
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
-    selection = await select_customers(context, ORG, everybody=True, on_found=heard.append)
-    run = await create_replay(context, ORG, selection, by=LAN, reason="", on_marked=heard.append)
+    counted = await count_replay(context, ORG, Selection(everybody=True), by=LAN, on_found=heard.append)
+    await start_replay(context, ORG, counted.id, by=LAN)
+    assert (counted.total, counted.waiting) == (MANY, MANY)
+    assert len(heard) > 1
+    marked = 0
+    while batch := await replays.mark_next(redis, ORG, counted.id, MANY):
+        marked += batch
+        await redis.delete(keys.shop(ORG, f"run:{counted.id}:remaining"))  # a drain has settled them
 
-    assert selection.customers == tuple(EVERYBODY)
-    assert (run.total, run.remaining) == (MANY, MANY)
-    assert len(heard) > MANY / BATCH_SIZE
-    assert heard[-1] == MANY
+    assert marked == MANY
+    assert len(await dirty.marked_among(redis, ORG, EVERYBODY)) == MANY
 
 
 async def mark_in_one_go(redis: ArqRedis) -> None:

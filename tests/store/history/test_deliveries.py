@@ -12,7 +12,9 @@ from service.domain.sync.webhooks import DeliveryRecord, encode_delivery
 from service.store.client import keys
 from service.store.history.deliveries import (
     UNKNOWN_SHOP,
-    customers_since,
+    DeliveryFilter,
+    Matches,
+    find_matches,
     list_deliveries,
     list_for_customer,
     trim,
@@ -83,7 +85,7 @@ async def test_a_record_that_cannot_be_read_hides_no_other(redis: ArqRedis) -> N
     page = await list_deliveries(redis, ORG, limit=1)
 
     assert [each.customer for each in page.deliveries] == [7]
-    assert await customers_since(redis, ORG, since_ms=0) == [7]
+    assert (await find_matches(redis, ORG, DeliveryFilter())).customers == (7,)
 
 
 async def test_a_plain_mark_in_a_batch_is_no_delivery(redis: ArqRedis) -> None:
@@ -99,12 +101,12 @@ async def test_a_span_of_time_includes_both_ends(redis: ArqRedis) -> None:
     await deliver(redis, 7)
     [only] = (await list_deliveries(redis, ORG)).deliveries
 
-    at = await list_deliveries(redis, ORG, since_ms=only.at_ms, until_ms=only.at_ms)
-    after = await list_deliveries(redis, ORG, since_ms=only.at_ms + 1)
+    at = await list_deliveries(redis, ORG, DeliveryFilter(only.at_ms, only.at_ms))
+    after = await list_deliveries(redis, ORG, DeliveryFilter(only.at_ms + 1))
 
     assert (len(at.deliveries), len(after.deliveries)) == (1, 0)
-    assert len(await list_for_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms)) == 1
-    assert len(await list_for_customer(redis, ORG, CustomerId(7), since_ms=only.at_ms + 1)) == 0
+    assert len(await list_for_customer(redis, ORG, CustomerId(7), DeliveryFilter(only.at_ms))) == 1
+    assert len(await list_for_customer(redis, ORG, CustomerId(7), DeliveryFilter(only.at_ms + 1))) == 0
 
 
 async def test_named_customers_are_listed_once_and_by_topic(redis: ArqRedis) -> None:
@@ -112,8 +114,8 @@ async def test_named_customers_are_listed_once_and_by_topic(redis: ArqRedis) -> 
         await deliver(redis, customer)
     await deliver(redis, 9, "orders/create")
 
-    assert await customers_since(redis, ORG, since_ms=0) == [7, 8, 9]
-    assert await customers_since(redis, ORG, since_ms=0, topics=["orders/create"]) == [9]
+    assert await find_matches(redis, ORG, DeliveryFilter()) == Matches(3, (7, 8, 9))
+    assert await find_matches(redis, ORG, DeliveryFilter(topics=("orders/create",))) == Matches(1, (9,))
 
 
 async def test_the_retention_drops_old_deliveries_and_their_count(redis: ArqRedis) -> None:

@@ -47,22 +47,45 @@ async def test_deliveries_of_unknown_shops_are_found(ops: httpx2.AsyncClient) ->
     assert (delivery["org"], delivery["outcome"]) == ("999", "ignored:unknown_shop")
 
 
-async def test_dead_letters_are_listed_retried_and_dropped(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+async def test_dead_letters_are_listed_grouped_retried_and_dropped(
+    redis: ArqRedis, ops: httpx2.AsyncClient
+) -> None:
     await store_dead_letter(redis, 7)
     await store_dead_letter(redis, 8)
 
     listed = (await ops.get(f"{API}/dead-letters")).json()["dead_letters"]
+    [group] = (await ops.get(f"{API}/dead-letters/groups", params={"lang": "en"})).json()["groups"]
     retried = await ops.post(f"{API}/dead-letters/retry", json={"customers": [7, 555]})
-    dropped = await ops.delete(f"{API}/dead-letters/8")
-    again = await ops.delete(f"{API}/dead-letters/8")
+    other = await ops.post(f"{API}/dead-letters/retry", json={"cause": "denied"})
+    unreasoned = await ops.post(f"{API}/dead-letters/drop", json={"group": group["key"]})
+    dropped = await ops.post(f"{API}/dead-letters/drop", json={"group": group["key"], "reason": "thử"})
+    again = await ops.post(f"{API}/dead-letters/drop", json={"group": group["key"], "reason": "thử"})
 
     assert [(each["customer"], each["cause"], each["count"]) for each in listed] == [
         (7, "rejected", 3),
         (8, "rejected", 3),
     ]
-    assert retried.json() == {"customers": 1}
+    assert (group["customers"], group["cause"], group["transient"]) == (2, "rejected", False)
+    assert "then retry" in group["fix"]
+    assert (retried.json(), other.json()) == ({"customers": 1}, {"customers": 0})
     assert await redis.zrange(keys.shop(ORG, "ready:bulk"), 0, -1) == [b"7"]
-    assert (dropped.status_code, again.status_code) == (200, 404)
+    assert (unreasoned.status_code, dropped.json(), again.status_code) == (400, {"customers": 2}, 404)
+
+
+async def test_deliveries_are_filtered_by_topic_and_outcome(ops: httpx2.AsyncClient) -> None:
+    await Sender(ops).deliver(b'{"id": 7}')
+    await Sender(ops).deliver(b'{"customer": {"id": 8}}', topic="orders/paid")
+    await Sender(ops).deliver(b"[]", topic="orders/paid")
+
+    async def found(**wanted: str) -> list[int | None]:
+        answer = await ops.get(f"{API}/deliveries", params=wanted)
+        return [each["customer"] for each in answer.json()["deliveries"]]
+
+    assert await found(topic="orders/paid") == [None, 8]
+    assert await found(topic="orders/paid", outcome="marked") == [8]
+    assert await found(outcome="ignored") == [None]
+    assert await found(outcome="ignored:unreadable") == [None]
+    assert await found(outcome="ignored:test") == []
 
 
 @pytest.mark.parametrize("moment", ["0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-12:00"])

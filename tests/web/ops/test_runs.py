@@ -11,35 +11,69 @@ from tests.support.shop import ORG
 from tests.web.ops.conftest import API
 
 
-async def test_a_selection_by_time_says_the_time_as_people_read_it(ops: httpx2.AsyncClient) -> None:
-    counted = await ops.post(f"{API}/replays", json={"since": "2026-11-20T12:00:00+07:00", "dry_run": True})
-
-    assert counted.json()["selection"] == "deliveries since 2026-11-20T05:00:00+00:00"
-
-
-async def test_a_replay_is_counted_first_and_marks_in_the_bulk_lane(
+async def test_a_replay_is_counted_first_and_what_was_counted_runs(
     redis: ArqRedis, ops: httpx2.AsyncClient
 ) -> None:
     counted = await ops.post(f"{API}/replays", json={"customers": [3, 1, 3], "dry_run": True})
-    assert counted.json() == {"customers": 2, "selection": "2 customers by id", "run": None}
-    assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == 0
+    run = counted.json()
+    before = (await ops.get(f"{API}/runs")).json()["runs"]
 
-    run = (await ops.post(f"{API}/replays", json={"customers": [3, 1, 3], "reason": "sau sự cố"})).json()[
-        "run"
-    ]
+    started = await ops.post(
+        f"{API}/replays/{run['id']}/start", json={"reason": "sau sự cố", "per_minute": 120}
+    )
+    again = await ops.post(f"{API}/replays/{run['id']}/start", json={"reason": "lần nữa"})
 
-    assert (run["by"], run["reason"], run["total"], run["remaining"]) == ("an", "sau sự cố", 2, 2)
-    assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == 2
-    assert (await ops.get(f"{API}/runs/{run['id']}")).json() == run
-    assert (await ops.get(f"{API}/runs")).json()["runs"] == [run]
+    assert (run["counted"], run["total"], run["selection"]) == (True, 2, "2 customers by id")
+    assert before == []
+    assert started.json() | {"started_ms": 0} == run | {
+        "by": "an",
+        "counted": False,
+        "pending": True,
+        "per_minute": 120,
+        "reason": "sau sự cố",
+        "started_ms": 0,
+    }
+    assert again.json() == started.json()
+    assert (await ops.get(f"{API}/runs/{run['id']}")).json() == started.json()
+    assert (await ops.get(f"{API}/runs")).json()["runs"] == [started.json()]
+    assert await redis.zcard(keys.shop(ORG, "ready:bulk")) == 0  # a worker marks them
 
 
-async def test_a_replay_of_a_time_span_selects_the_customers_of_its_deliveries(
-    ops: httpx2.AsyncClient,
-) -> None:
+async def test_a_replay_by_filter_says_what_it_selected(ops: httpx2.AsyncClient) -> None:
     await Sender(ops).deliver(b'{"id": 7}')
     await Sender(ops).deliver(b'{"customer": {"id": 8}}', topic="orders/create")
+    await Sender(ops).deliver(b'{"customer": {"id": 8}, "note": "2"}', topic="orders/create")
+    wanted = {"since": "2020-01-01T12:00:00+07:00", "topics": ["orders/create"], "outcomes": ["marked"]}
 
-    asked = {"since": "2020-01-01T00:00:00Z", "topics": ["orders/create"], "dry_run": True}
+    run = (await ops.post(f"{API}/replays", json={"deliveries": wanted, "dry_run": True})).json()
+    none = await ops.post(
+        f"{API}/replays", json={"deliveries": wanted | {"outcomes": ["echo"]}, "dry_run": True}
+    )
 
-    assert (await ops.post(f"{API}/replays", json=asked)).json()["customers"] == 1
+    assert (run["total"], run["deliveries"]) == (1, 2)
+    assert run["selection"] == (
+        "webhooks · topic orders/create · outcome: accepted · since 1 Jan 2020 05:00 UTC"
+    )
+    assert none.status_code == 409
+
+
+async def test_a_replay_is_paused_resumed_and_cancelled(ops: httpx2.AsyncClient) -> None:
+    run = (await ops.post(f"{API}/replays", json={"customers": [7]})).json()["id"]
+
+    paused = (await ops.post(f"{API}/replays/{run}/pause")).json()
+    resumed = (await ops.post(f"{API}/replays/{run}/resume")).json()
+    cancelled = (await ops.post(f"{API}/replays/{run}/cancel")).json()
+    late = await ops.post(f"{API}/replays/{run}/pause")
+
+    assert (paused["paused_by"], resumed["paused_by"]) == ("an", "")
+    assert (cancelled["ended"], cancelled["remaining"], late.status_code) == ("cancelled", 0, 409)
+
+
+async def test_a_count_is_forgotten_after_an_hour(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+    run = (await ops.post(f"{API}/replays", json={"customers": [7], "dry_run": True})).json()["id"]
+    ttls = [await redis.ttl(keys.shop(ORG, f"run:{run}{name}")) for name in ("", ":waiting")]
+
+    missing = await ops.post(f"{API}/replays/R999/start", json={})
+
+    assert all(0 < ttl <= 3600 for ttl in ttls)
+    assert missing.status_code == 404

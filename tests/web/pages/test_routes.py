@@ -41,8 +41,8 @@ LEAST = {
     "show_dead_letters show_rules show_rule_counts show_history show_version",
     Role.MARKETER: "show_pause pause show_exclusion change_exclusion try_rules show_gallery add_rule show_rule save_rule "
     "try_rule remove_rule undo_draft discard_draft keep_draft show_publish publish ask_approval show_rollback roll_back",
-    Role.OPS: "resume approve_first_look read_customer retry_letters drop_letters show_replays count_replay "
-    "start_replay",
+    Role.OPS: "resume approve_first_look read_customer retry_letters drop_letters show_replays count_customers "
+    "show_run start_run pause_run resume_run cancel_run",
     Role.OWNER: "show_users show_new_user add_user show_user change_user create_link remove_user "
     "show_tokens show_new_token add_token revoke_token show_service_audit",
 }
@@ -251,8 +251,9 @@ ACTIONS: dict[str, tuple[dict[str, str], str]] = {
 COVERED_ELSEWHERE = {
     "approve_first_look",  # shops/test_first_look.py
     *("read_customer", "change_exclusion"),  # customers/test_explain.py, test_changes.py
-    *("retry_letters", "drop_letters", "start_replay"),  # activity/test_dead_letters.py, test_replay.py
-    *("find_customer", "try_rules", "count_replay"),  # they are posted, and change nothing
+    *("retry_letters", "drop_letters"),  # activity/test_dead_letters.py
+    *("start_run", "pause_run", "resume_run", "cancel_run"),  # activity/test_runs.py
+    *("find_customer", "try_rules", "count_customers"),  # they are posted, and change nothing
     *("publish", "ask_approval"),  # rules/test_publish.py
     *("roll_back", "discard_draft"),  # rules/
 }

@@ -66,16 +66,16 @@ async def test_a_day_starts_in_the_time_zone_of_the_rules(stage: Stage, zone: st
 
 
 async def test_a_publish_that_removes_more_than_its_preview_is_stopped(stage: Stage) -> None:
-    run = await runs.start(
-        stage.redis, ORG, [], kind="publish", by="test", reason="publish", now_ms=stage.now_ms
+    run = await runs.create(
+        stage.redis, ORG, kind="publish", by="test", reason="publish", now_ms=stage.now_ms
     )
-    key = stage.key(f"run:{run.id}")
+    key = stage.key(f"run:{run}")
     await stage.redis.hset(key, mapping={"may_remove": 10, "removed": 31})
     await stage.redis.sadd(f"{key}:remaining", "7")
 
     await stage.sweep.check_shops()
 
-    assert await stage.state("removals_paused") == f"publish {run.id}"
+    assert await stage.state("removals_paused") == f"publish {run}"
 
 
 async def test_a_day_says_what_the_drain_wrote_and_how_many_calls_it_took(stage: Stage) -> None:

@@ -1,10 +1,10 @@
 """The pages of what happens: changes and webhooks as one feed, failed writes, replays, and pictures of the load."""
 
-from service.web.pages.activity import dead_letters, deliveries, feed_pages, load, replay
+from service.web.pages.activity import dead_letters, deliveries, feed_pages, load, replay, runs
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
-    pages=(*feed_pages.PAGES, *load.PAGES, *deliveries.PAGES, *dead_letters.PAGES, *replay.PAGES),
+    pages=(*feed_pages.PAGES, *load.PAGES, *deliveries.PAGES, *dead_letters.PAGES, *replay.PAGES, *runs.PAGES),
     sections=(*feed_pages.SECTIONS, *deliveries.SECTIONS, *replay.SECTIONS),
 )
 

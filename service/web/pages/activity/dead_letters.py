@@ -2,41 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urlencode
 
 from service.domain.access import Role
 from service.domain.customers import CustomerId
-from service.domain.explain import Translator
 from service.errors import NotFound
-from service.operations import discard_dead_letters, format_dead_letter, retry_dead_letters
-from service.store.queue import DeadLetter, list_open
+from service.operations import (
+    LetterFilter,
+    LetterGroup,
+    drop_dead_letters,
+    find_letters,
+    group_letters,
+    retry_dead_letters,
+)
+from service.store.queue import DeadLetter
 from service.store.shops import Shop
 from service.web.pages.activity.deliveries import read_customer
+from service.web.pages.activity.runs import replay_path
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit
 
 MAX_SHOWN: Final = 50  # letters of a group
-MAX_DROPPED: Final = 1_000
+MAX_NAMED: Final = 10  # customers in the question before letters are dropped
 MAX_REASON: Final = 200
+MAX_KEY: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
-    """Letters with the same cause and text. `key` names the group in a form."""
+class GroupRow:
+    """A group of letters. `hidden` of them are not shown. `replay` leads to a replay of the group at a pace."""
 
-    key: str
-    text: str
-    fix: str
-    letters: tuple[DeadLetter, ...]
-    customers: int
-    last_ms: int
-    is_transient: bool
-
-    @property
-    def hidden(self) -> int:
-        """Letters that are not shown."""
-        return self.customers - len(self.letters)
+    group: LetterGroup
+    shown: tuple[DeadLetter, ...]
+    hidden: int
+    replay: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,17 +44,20 @@ class DeadLetterPage:
     """All open letters. The largest group is first."""
 
     path: str
-    groups: tuple[Group, ...]
+    groups: tuple[GroupRow, ...]
     customers: int
     error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DropPage:
-    """The question before letters are dropped."""
+    """The question before letters are dropped: of some customers, or a whole group."""
 
     path: str
-    customers: tuple[CustomerId, ...]
+    named: tuple[CustomerId, ...]
+    customers: int
+    chosen: tuple[CustomerId, ...]
+    group: str
     reason: str = ""
     error: str = ""
 
@@ -67,87 +70,68 @@ async def show_dead_letters(visit: Visit) -> View | Redirect:
 async def retry_letters(visit: Visit) -> View | Redirect:
     """Evaluate the chosen customers again, a whole group, or all. A success closes their letters."""
     shop = await visit.context.shops.describe(visit.org)
-    scope, key = visit.posted("scope"), visit.posted("group")
-    if scope == "all":
-        chosen = None
-    elif key:
-        letters = await list_open(visit.context.redis, shop.org)
-        chosen = [letter.customer for letter in letters if group_key(letter) == key]
-    else:
-        chosen = _customers(visit)
-        if not chosen:
-            return await _show(visit, shop, error=visit.t("letters.choose"))
-    retried = await retry_dead_letters(visit.context, shop.org, customers=chosen, by=visit.by)
+    wanted = LetterFilter() if visit.posted("scope") == "all" else _read_filter(visit, "group")
+    if wanted is None:
+        return await _show(visit, shop, error=visit.t("letters.choose"))
+    retried = await retry_dead_letters(visit.context, shop.org, wanted, by=visit.by)
     return Redirect(_path(shop), Notice("notice.letters_retried", {"n": str(len(retried))}))
 
 
 async def drop_letters(visit: Visit) -> View | Redirect:
-    """Ask for a reason, then close the letters of the chosen customers. Their tags stay as they are."""
+    """Ask for a reason, then close the letters. The tags of their customers stay as they are."""
     shop = await visit.context.shops.describe(visit.org)
-    customers, reason = _customers(visit)[:MAX_DROPPED], visit.posted("reason")
-    if not customers:
+    wanted, reason = _read_filter(visit, "drop_group"), visit.posted("reason")
+    if wanted is None:
         return await _show(visit, shop, error=visit.t("letters.choose"))
-    if not 0 < len(reason) <= MAX_REASON:
-        error = visit.t("letters.drop.error") if "reason" in visit.form else ""
-        model = DropPage(_path(shop), tuple(customers), reason[:MAX_REASON], error)
-        crumbs = (*_crumbs(visit, shop), Crumb(visit.t("letters.title"), _path(shop)))
-        title = visit.t("letters.drop.title")
-        return View("activity/drop.html", model, title, crumbs, status=422 if error else 200)
-    dropped = 0
-    for customer in customers:
+    if 0 < len(reason) <= MAX_REASON:
         try:
-            await discard_dead_letters(visit.context, shop.org, customer, by=visit.by, reason=reason)
-            dropped += 1
-        except NotFound:
-            continue  # a success closed it meanwhile
-    return Redirect(_path(shop), Notice("notice.letters_dropped", {"n": str(dropped)}))
-
-
-def group_letters(letters: Iterable[DeadLetter], *, t: Translator) -> tuple[Group, ...]:
-    """Group the letters by cause and text, the largest group first. The groups are as the list is: oldest first."""
-    grouped: dict[str, list[DeadLetter]] = {}
-    for letter in letters:
-        grouped.setdefault(group_key(letter), []).append(letter)
-    groups = [_group(key, members, t) for key, members in grouped.items()]
-    return tuple(sorted(groups, key=lambda group: -group.customers))
-
-
-def group_key(letter: DeadLetter) -> str:
-    """What the letters of a group have in common. The frames of a crash differ by customer, its cause does not."""
-    kind = letter.cause.partition(":")[0]
-    return kind if kind in ("crash", "undone") else f"{letter.cause}|{letter.text}"
-
-
-def _group(key: str, letters: list[DeadLetter], t: Translator) -> Group:
-    kind, first = letters[0].cause.partition(":")[0], letters[0]
-    causes = {letter.cause for letter in letters}
-    text = format_dead_letter(first, words=t) if len(causes) == 1 else t(f"letters.kind.{kind}")
-    fix = f"letters.fix.{kind}"
-    return Group(
-        key=key,
-        text=text,
-        fix=t(fix) if t.has(fix) else t("letters.fix.other"),
-        letters=tuple(letters[:MAX_SHOWN]),
-        customers=len(letters),
-        last_ms=max(letter.last_ms for letter in letters),
-        is_transient=all(letter.transient for letter in letters),
+            dropped = await drop_dead_letters(visit.context, shop.org, wanted, by=visit.by, reason=reason)
+        except NotFound:  # a success closed them meanwhile
+            dropped = []
+        return Redirect(_path(shop), Notice("notice.letters_dropped", {"n": str(len(dropped))}))
+    letters = await find_letters(visit.context.redis, shop.org, wanted)
+    customers = sorted({letter.customer for letter in letters})
+    model = DropPage(
+        path=_path(shop),
+        named=tuple(customers[:MAX_NAMED]),
+        customers=len(customers),
+        chosen=tuple(sorted(wanted.customers or ())),
+        group=wanted.group,
+        reason=reason[:MAX_REASON],
+        error=visit.t("letters.drop.error") if "reason" in visit.form else "",
     )
+    crumbs = (*_crumbs(visit, shop), Crumb(visit.t("letters.title"), _path(shop)))
+    title, status = visit.t("letters.drop.title"), 422 if model.error else 200
+    return View("activity/drop.html", model, title, crumbs, status=status)
+
+
+def _read_filter(visit: Visit, group_field: str) -> LetterFilter | None:
+    """The letters that were chosen: a group, or customers. What is no id was not chosen on our page."""
+    if group := visit.posted(group_field)[:MAX_KEY]:
+        return LetterFilter(group=group)
+    read = (read_customer(text) for text in visit.posted_all("customer"))
+    chosen = frozenset(customer for customer in read if customer is not None)
+    return LetterFilter(customers=chosen) if chosen else None
 
 
 async def _show(visit: Visit, shop: Shop, *, error: str = "") -> View:
-    letters = await list_open(visit.context.redis, shop.org)
-    customers = len({letter.customer for letter in letters})
-    model = DeadLetterPage(_path(shop), group_letters(letters, t=visit.t), customers, error)
+    letters = await find_letters(visit.context.redis, shop.org, LetterFilter())
+    model = DeadLetterPage(
+        path=_path(shop),
+        groups=tuple(_row(shop, group) for group in group_letters(letters, words=visit.t)),
+        customers=len({letter.customer for letter in letters}),
+        error=error,
+    )
     status = 422 if error else 200
     return View(
         "activity/dead_letters.html", model, visit.t("letters.title"), _crumbs(visit, shop), status=status
     )
 
 
-def _customers(visit: Visit) -> list[CustomerId]:
-    """The chosen customers. What is no id was not chosen on our page."""
-    chosen = (read_customer(text) for text in visit.posted_all("customer"))
-    return sorted({customer for customer in chosen if customer is not None})
+def _row(shop: Shop, group: LetterGroup) -> GroupRow:
+    query = urlencode({"source": "dead_letters", "group": group.key})
+    hidden = max(0, len(group.letters) - MAX_SHOWN)
+    return GroupRow(group, group.letters[:MAX_SHOWN], hidden, f"{replay_path(shop)}?{query}")
 
 
 def _path(shop: Shop) -> str:

@@ -15,7 +15,7 @@ from service.domain.explain import Language, Translator
 from service.errors import NotFound
 from service.locales import translator_for
 from service.operations import format_cause, outcome_text
-from service.store.history import deliveries, drift, ledger
+from service.store.history import DeliveryFilter, deliveries, drift, ledger
 
 PAGE_SIZE: Final = 50
 MAX_SCANNED: Final = 20_000
@@ -231,7 +231,7 @@ def _loads(
 
     async def webhooks(before: str) -> list[FeedRow]:
         page = await deliveries.list_deliveries(
-            redis, org, since_ms=since_ms, until_ms=until_ms, before=before or None, limit=BATCH
+            redis, org, DeliveryFilter(since_ms, until_ms), before=before or None, limit=BATCH
         )
         return [
             FeedRow(

@@ -1,71 +1,57 @@
-"""Replays: count the customers first, then evaluate them again; and the progress of all runs."""
+"""Replays: choose customers and count them. What is counted is frozen, and has a page of its own (runs.py)."""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 from typing import Final
 
 from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.errors import Refused
-from service.operations import Selection, create_replay, select_customers
-from service.store.jobs import Run, runs
-from service.store.queue import LEAK_PER_S
+from service.operations import LetterFilter, Selection, count_replay, group_letters, outcome_text
+from service.store.history import DeliveryFilter
+from service.store.jobs import runs
+from service.store.queue import list_open
 from service.store.shops import Shop
-from service.web.pages.activity.deliveries import read_customer
+from service.web.pages.activity.deliveries import OUTCOMES, TOPICS, read_customer
+from service.web.pages.activity.runs import RunRow, replay_path, to_row
 from service.web.pages.activity.span import MAX_TEXT, day_ms
-from service.web.pages.shell import (
-    Crumb,
-    Notice,
-    Page,
-    Redirect,
-    Section,
-    View,
-    Visit,
-    parse_count,
-    parse_day,
-)
+from service.web.pages.shell import Crumb, Page, Redirect, Section, View, Visit, parse_day
 
-SOURCES: Final = ("customers", "time", "dead_letters", "everybody")
-TOPICS: Final = ("customers/create", "customers/update", "orders/create", "orders/paid", "orders/updated")
+SOURCES: Final = ("deliveries", "customers", "dead_letters", "everybody")
 MAX_IDS: Final = 10_000
 MAX_IDS_TEXT: Final = 250_000
-MAX_REASON: Final = 200
+MAX_GROUP: Final = 1_000
 _DELIMITER: Final = re.compile(r"[\s,;]+")
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run with its progress in whole percent."""
-
-    run: Run
-    percent: int
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayForm:
     """What was chosen, as typed."""
 
-    source: str = "time"
-    ids: str = ""
+    source: str = "deliveries"
     since: str = ""
+    until: str = ""
     topic: str = ""
-    until_ms: int = 0  # fixed by the count, so that what is counted is what runs
-    reason: str = ""
+    outcome: str = ""
+    ids: str = ""  # of customers; with deliveries they narrow the filter
+    group: str = ""  # of dead letters
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayPage:
-    """The form, its count, and the latest runs. `counted` is None before the count."""
+    """The form, and the latest runs."""
 
     path: str
     form: ReplayForm
     errors: dict[str, str]
-    counted: int | None
-    minutes: int
+    topics: tuple[tuple[str, str], ...]
+    outcomes: tuple[tuple[str, str], ...]
+    groups: tuple[tuple[str, str], ...]
     runs: tuple[RunRow, ...]
-    topics: tuple[str, ...] = TOPICS
 
     @property
     def is_active(self) -> bool:
@@ -74,39 +60,29 @@ class ReplayPage:
 
 
 async def show_replays(visit: Visit) -> View | Redirect:
-    """The form and the latest runs. htmx asks for the runs alone."""
+    """The form and the latest runs. A link may fill in the form. htmx asks for the runs alone."""
     shop = await visit.context.shops.describe(visit.org)
+    form = _read_form(lambda name: visit.query.get(name, ""))
+    model = await _model(visit, shop, replace(form, source=form.source or "deliveries"))
     if visit.is_partial:
-        model = await _model(visit, shop, ReplayForm())
         return View("activity/runs.html", model)
-    return await _show(visit, shop, ReplayForm())
+    return _view(visit, shop, model)
 
 
-async def count_replay(visit: Visit) -> View | Redirect:
-    """Count the customers of the selection. Nothing is changed."""
+async def count_customers(visit: Visit) -> View | Redirect:
+    """Count the customers of the selection, and freeze them. Nothing else is changed."""
     shop = await visit.context.shops.describe(visit.org)
-    form = _read_form(visit, until_ms=await visit.context.now_ms())
-    selection, errors = await _select(visit, shop, form)
-    counted = None if selection is None else len(selection.customers)
-    return await _show(visit, shop, form, errors=errors, counted=counted)
-
-
-async def start_replay(visit: Visit) -> View | Redirect:
-    """Evaluate the customers that were counted. More than counted are refused, and counted again."""
-    shop = await visit.context.shops.describe(visit.org)
-    form = _read_form(visit, until_ms=parse_count(visit.posted("until_ms")) or 0)
-    counted = parse_count(visit.posted("counted"))
-    selection, errors = await _select(visit, shop, form)
-    if not 0 < len(form.reason) <= MAX_REASON:
-        errors["reason"] = visit.t("replay.reason.error")
-    if selection is not None and counted != len(selection.customers):
-        errors["counted"] = visit.t("replay.counted.error", n=visit.t.number(len(selection.customers)))
-    if errors or selection is None:
-        found = None if selection is None else len(selection.customers)
-        return await _show(visit, shop, form, errors=errors, counted=found)
-    run = await visit.cpu.run(create_replay, shop.org, selection, by=visit.by, reason=form.reason)
-    count = visit.t.number(len(selection.customers))
-    return Redirect(_path(shop), Notice("notice.replay_started", {"run": run.id, "n": count}))
+    form = _read_form(visit.posted)
+    selection, errors = _select(visit, shop, form)
+    if selection is not None:
+        try:
+            run = await visit.cpu.run(count_replay, shop.org, selection, by=visit.by)
+        except Refused:
+            is_waiting = form.source == "everybody" and shop.first_look != "complete"
+            errors = {"source": visit.t("replay.first_look" if is_waiting else "replay.nobody")}
+        else:
+            return Redirect(f"{replay_path(shop)}/{run.id}")
+    return _view(visit, shop, await _model(visit, shop, form, errors))
 
 
 def parse_ids(text: str) -> tuple[list[CustomerId], list[str]]:
@@ -125,108 +101,86 @@ def parse_ids(text: str) -> tuple[list[CustomerId], list[str]]:
     return [*ids], wrong
 
 
-def _read_form(visit: Visit, *, until_ms: int) -> ReplayForm:
-    source = visit.posted("source")
+def _read_form(read: Callable[[str], str]) -> ReplayForm:
+    source, topic, outcome = read("source"), read("topic"), read("outcome")
     return ReplayForm(
         source=source if source in SOURCES else "",
-        ids=visit.posted("ids")[:MAX_IDS_TEXT],
-        since=visit.posted("since")[:MAX_TEXT],
-        topic=visit.posted("topic") if visit.posted("topic") in TOPICS else "",
-        until_ms=until_ms,
-        reason=visit.posted("reason")[: MAX_REASON + 1],
+        since=read("from").strip()[:MAX_TEXT],
+        until=read("to").strip()[:MAX_TEXT],
+        topic=topic if topic in TOPICS else "",
+        outcome=outcome if outcome in OUTCOMES else "",
+        ids=read("ids")[:MAX_IDS_TEXT],
+        group=read("group")[:MAX_GROUP],
     )
 
 
-async def _select(visit: Visit, shop: Shop, form: ReplayForm) -> tuple[Selection | None, dict[str, str]]:
-    """The customers of the form, or what is wrong with it by field."""
-    ids, wrong = parse_ids(form.ids) if form.source == "customers" else ([], [])
-    since = parse_day(form.since)
+def _select(visit: Visit, shop: Shop, form: ReplayForm) -> tuple[Selection | None, dict[str, str]]:
+    """The selection of the form, or what is wrong with it by field."""
     errors: dict[str, str] = {}
-    if not form.source:
-        errors["source"] = visit.t("replay.source.error")
-    if form.source == "customers" and (wrong or not ids):
-        shown = visit.t.truncate_list(wrong)
-        errors["ids"] = visit.t("replay.ids.wrong", ids=shown) if wrong else visit.t("replay.ids.error")
+    ids, wrong = parse_ids(form.ids) if form.source in ("customers", "deliveries") else ([], [])
+    if wrong:
+        errors["ids"] = visit.t("replay.ids.wrong", ids=visit.t.truncate_list(wrong))
     elif len(ids) > MAX_IDS:
         errors["ids"] = visit.t("replay.ids.many", most=visit.t.number(MAX_IDS))
-    if form.source == "time" and since is None:
-        errors["since"] = visit.t("activity.span.error")
+    elif form.source == "customers" and not ids:
+        errors["ids"] = visit.t("replay.ids.error")
+    days: dict[str, date | None] = {}
+    for name, text in (("from", form.since), ("to", form.until)):
+        days[name] = parse_day(text)
+        if form.source == "deliveries" and text and days[name] is None:
+            errors[name] = visit.t("activity.span.error")
+    if not form.source:
+        errors["source"] = visit.t("replay.source.error")
     if errors:
         return None, errors
-    is_time = form.source == "time" and since is not None
-    try:
-        selection = await visit.cpu.run(
-            select_customers,
-            shop.org,
-            customers=ids,
-            since_ms=day_ms(since, shop.timezone) if is_time and since is not None else None,
-            until_ms=form.until_ms if is_time else None,
-            topics=[form.topic] if is_time and form.topic else [],
-            dead_letters=form.source == "dead_letters",
-            everybody=form.source == "everybody",
-        )
-    except Refused:
-        return None, {"source": visit.t("replay.first_look")}  # the only one of a valid form
-    if not selection.customers:
-        return None, {"source": visit.t("replay.nobody")}
-    return selection, {}
-
-
-async def _show(
-    visit: Visit,
-    shop: Shop,
-    form: ReplayForm,
-    *,
-    errors: dict[str, str] | None = None,
-    counted: int | None = None,
-) -> View:
-    model = await _model(visit, shop, form, errors=errors or {}, counted=counted)
-    crumbs = (Crumb(shop.name, f"/shops/{shop.org}"),)
-    return View(
-        "activity/replay.html",
-        model,
-        visit.t("section.replay"),
-        crumbs,
-        status=422 if errors else 200,
+    match form.source:
+        case "customers":
+            return Selection(customers=tuple(ids)), {}
+        case "dead_letters":
+            return Selection(dead_letters=LetterFilter(group=form.group)), {}
+        case "everybody":
+            return Selection(everybody=True), {}
+    first, last = days["from"], days["to"]
+    wanted = DeliveryFilter(
+        since_ms=0 if first is None else day_ms(first, shop.timezone),
+        until_ms=None if last is None else day_ms(last + timedelta(days=1), shop.timezone) - 1,
+        topics=(form.topic,) if form.topic else (),
+        outcomes=(form.outcome,) if form.outcome else (),
+        customers=tuple(ids),
     )
+    return Selection(deliveries=wanted), {}
+
+
+def _view(visit: Visit, shop: Shop, model: ReplayPage) -> View:
+    crumbs = (Crumb(shop.name, f"/shops/{shop.org}"),)
+    status = 422 if model.errors else 200
+    return View("activity/replay.html", model, visit.t("section.replay"), crumbs, status=status)
 
 
 async def _model(
-    visit: Visit,
-    shop: Shop,
-    form: ReplayForm,
-    *,
-    errors: dict[str, str] | None = None,
-    counted: int | None = None,
+    visit: Visit, shop: Shop, form: ReplayForm, errors: dict[str, str] | None = None
 ) -> ReplayPage:
     latest = await runs.latest(visit.context.redis, shop.org)
+    groups = group_letters(await list_open(visit.context.redis, shop.org), words=visit.t)
     return ReplayPage(
-        path=_path(shop),
+        path=replay_path(shop),
         form=form,
         errors=errors or {},
-        counted=counted,
-        minutes=estimate_minutes(counted or 0),
-        runs=tuple(RunRow(run, percent_done(run)) for run in latest),
+        topics=(("", visit.t("replay.any_topic")), *((topic, topic) for topic in TOPICS)),
+        outcomes=(
+            ("", visit.t("replay.any_outcome")),
+            *((each, outcome_text(each, words=visit.t)) for each in OUTCOMES),
+        ),
+        groups=(
+            ("", visit.t("replay.any_group")),
+            *((group.key, f"{visit.t.number(len(group.letters))} × {group.text}") for group in groups),
+        ),
+        runs=tuple(to_row(run) for run in latest),
     )
-
-
-def percent_done(run: Run) -> int:
-    """How much of a run is done, rounded down: 100 only if nothing remains."""
-    return 100 * (run.total - run.remaining) // run.total if run.total else 0
-
-
-def estimate_minutes(customers: int) -> int:
-    """At least this long: customers are read 50 in a call, and writes come on top."""
-    return -(-customers // round(50 * LEAK_PER_S * 60))
-
-
-def _path(shop: Shop) -> str:
-    return f"/shops/{shop.org}/replay"
 
 
 SECTIONS: Final = (Section("replay", "/shops/{org}/replay", Role.OPS),)
 PAGES: Final = (
     Page("GET", "/shops/{org}/replay", show_replays, Role.OPS),
-    Page("POST", "/shops/{org}/replay/count", count_replay, Role.OPS),
-    Page("POST", "/shops/{org}/replay", start_replay, Role.OPS),
+    Page("POST", "/shops/{org}/replay/count", count_customers, Role.OPS),
 )

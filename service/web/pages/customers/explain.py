@@ -9,7 +9,7 @@ from service.domain.access import Role
 from service.domain.customers import CustomerId
 from service.domain.documents import InvalidRules
 from service.errors import NotFound
-from service.operations import create_replay, format_dead_letter, search, select_customers
+from service.operations import Selection, count_replay, format_dead_letter, search, start_replay
 from service.store.queue import dead_letters, dirty
 from service.store.shops import Shop
 from service.web.pages.customers.explanation import CustomerPage, load_customer_page
@@ -104,9 +104,9 @@ async def _explain(visit: Visit, *, on_text: str, version: str = "", draft: str 
 async def read_customer(visit: Visit) -> View | Redirect:
     """Read the customer again from Haravan: a worker does that, and writes what differs."""
     shop, customer = await shop_and_customer(visit)
-    selection = await select_customers(visit.context, shop.org, customers=[customer])
     reason = visit.t("customers.read.reason")
-    run = await create_replay(visit.context, shop.org, selection, by=visit.by, reason=reason)
+    counted = await count_replay(visit.context, shop.org, Selection(customers=(customer,)), by=visit.by)
+    run = await start_replay(visit.context, shop.org, counted.id, by=visit.by, reason=reason)
     return Redirect(customer_path(shop, customer), Notice("notice.customer_queued", {"run": run.id}))
 
 

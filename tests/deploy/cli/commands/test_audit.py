@@ -40,6 +40,7 @@ class Given:
     customer: str
 
 
+REPLAY = "R2"  # the first replay, after the run of the publish
 Prepare = Callable[[Given], Awaitable[Any]]
 Words = Callable[[Given], list[str]]
 
@@ -52,6 +53,9 @@ READS = {
         "audit list",
         "audit verify",
         "dead-letters list",
+        "dead-letters groups",
+        "runs list",
+        "runs show",
         "subscription status",
     ),
     *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
@@ -105,6 +109,15 @@ async def removed(given: Given) -> None:
     await given.cli.tagger("shops", "remove", ORG, "--yes")
 
 
+async def replay(given: Given) -> None:
+    await given.cli.tagger("replay", ORG, "--customers", "1")
+
+
+async def paused_replay(given: Given) -> None:
+    await replay(given)
+    await given.cli.tagger("runs", "pause", ORG, REPLAY)
+
+
 async def token(given: Given) -> None:
     await given.cli.tagger("tokens", "add", "bao-cao", "--role", "viewer")
 
@@ -147,7 +160,10 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "customers tag": (nothing, lambda given: [ORG, given.customer, "Sỉ"], "tag_customer"),
     "customers untag": (nothing, lambda given: [ORG, given.customer, "Sỉ"], "tag_customer"),
     "dead-letters retry": (dead_letter, lambda _: [ORG], "retry_dead_letters"),
-    "dead-letters drop": (dead_letter, lambda _: [ORG, "7"], "discard_dead_letters"),
+    "dead-letters drop": (dead_letter, lambda _: [ORG, "7", "--reason", "thử"], "drop_dead_letters"),
+    "runs pause": (replay, lambda _: [ORG, REPLAY], "pause_replay"),
+    "runs resume": (paused_replay, lambda _: [ORG, REPLAY], "resume_replay"),
+    "runs cancel": (replay, lambda _: [ORG, REPLAY], "cancel_replay"),
     "replay": (nothing, lambda _: [ORG, "--customers", "1", "--reason", "Hoa"], "replay"),
     "backfill": (nothing, lambda _: [ORG], "backfill"),
     "reconcile": (nothing, lambda _: [ORG, "--since", "1h"], "reconcile"),

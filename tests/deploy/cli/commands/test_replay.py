@@ -8,7 +8,9 @@ import json
 import pytest
 from arq.connections import ArqRedis
 
+from service.domain.customers import OrgId
 from service.store.client import keys
+from service.store.jobs import replays, runs
 from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
@@ -16,18 +18,44 @@ from tests.deploy.cli.environment import (
 from tests.support.wait import wait_until
 
 
-async def test_a_replay_counts_before_it_queues(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_what_a_replay_has_counted_is_what_runs(shop: CliEnvironment, redis: ArqRedis) -> None:
     first, second, *_ = shop.haravan.ids()
     chosen = f"{first},{second},{first}"
 
     counted = await shop.tagger("replay", ORG, "--customers", chosen, "--dry-run", "--json")
-    marked_before = await redis.keys(keys.shop(ORG, "mark:*"))
-    started = await shop.tagger("replay", ORG, "--customers", chosen, "--reason", "thử", "--json")
+    run = json.loads(counted.out)
+    listed = await shop.tagger("runs", "list", ORG, "--json")
+    started = await shop.tagger("replay", ORG, "--run", run["id"], "--reason", "thử", "--json")
+    again = await shop.tagger("replay", ORG, "--run", run["id"], "--json")
 
-    assert json.loads(counted.out) == {"customers": 2, "dry_run": True}
-    assert marked_before == []
-    assert json.loads(started.out)["total"] == 2
-    assert len(await redis.keys(keys.shop(ORG, "mark:*"))) == 2
+    assert (run["total"], run["waiting"], run["counted"]) == (2, 2, True)
+    assert run["id"] not in {each["id"] for each in json.loads(listed.out)}
+    assert {**json.loads(started.out), "started_ms": 0} == {
+        **run,
+        "counted": False,
+        "pending": True,
+        "reason": "thử",
+        "started_ms": 0,
+    }
+    assert json.loads(again.out) == json.loads(started.out)
+
+
+async def test_a_replay_is_paused_resumed_and_cancelled(shop: CliEnvironment) -> None:
+    await shop.tagger("replay", ORG, "--customers", "1,2", "--per-minute", "60")
+    listed = await shop.tagger("runs", "list", ORG, "--json")
+    run = json.loads(listed.out)[0]["id"]
+
+    paused = await shop.tagger("runs", "pause", ORG, run, "--json")
+    resumed = await shop.tagger("runs", "resume", ORG, run, "--json")
+    cancelled = await shop.tagger("runs", "cancel", ORG, run, "--json")
+    shown = await shop.tagger("runs", "show", ORG, run)
+    refused = await shop.tagger("runs", "pause", ORG, run)
+
+    assert json.loads(paused.out)["paused_by"] != ""
+    assert (json.loads(resumed.out)["paused_by"], json.loads(resumed.out)["per_minute"]) == ("", 60)
+    assert (json.loads(cancelled.out)["ended"], json.loads(cancelled.out)["remaining"]) == ("cancelled", 0)
+    assert "cancelled" in shown.out
+    assert (refused.code, f"the replay {run} is not active" in refused.err) == (1, True)
 
 
 async def test_a_replay_without_a_selection_is_refused(shop: CliEnvironment) -> None:
@@ -45,7 +73,9 @@ async def test_unknown_customers_are_named_at_once(
     await redis.hset(keys.shop(ORG, "snapshots"), str(known), "x")
 
     async def worker() -> None:
-        await wait_until(lambda: redis.exists(keys.shop(ORG, "mark:5")))
+        await wait_until(lambda: redis.zcard(keys.shop(ORG, "runs")))
+        [run] = await runs.latest(redis, OrgId(ORG))
+        await replays.mark_next(redis, OrgId(ORG), run.id, 1)
         await redis.hset(keys.shop(ORG, "mark:5"), "missing_since_ms", "1")
 
     answered, result = await asyncio.gather(

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 from arq.connections import ArqRedis
 
-from service.store.client import SERVICE
+from service.store.client import SERVICE, keys
 from service.store.history import AuditRow, audit_log
 from service.store.shops import save_first_look
 from service.web.ops.requests import Endpoint
@@ -44,6 +44,20 @@ async def waiting_first_look(_: httpx2.AsyncClient, redis: ArqRedis) -> None:
     await save_first_look(redis, ORG, "waiting")
 
 
+async def counted_replay(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+    await post(ops, "replays", customers=[7], dry_run=True)
+
+
+async def replay(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+    await post(ops, "replays", customers=[7])
+
+
+async def paused_replay(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+    await replay(ops, redis)
+    run = (await ops.get(f"{API}/runs")).json()["runs"][0]["id"]
+    await ops.post(f"{API}/replays/{run}/pause")
+
+
 async def token(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
@@ -56,8 +70,12 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "enable_shadow": (nothing, None, "shadow"),
     "disable_shadow": (shadow, {}, "live"),
     "retry_dead_letters": (dead_letter, {}, "retry_dead_letters"),
-    "drop_dead_letter": (dead_letter, None, "discard_dead_letters"),
-    "start_replay": (nothing, {"customers": [7], "reason": "Chị Hoa báo lỗi"}, "replay"),
+    "drop_dead_letters": (dead_letter, {"reason": "khách thử"}, "drop_dead_letters"),
+    "create_replay": (nothing, {"customers": [7], "reason": "Chị Hoa báo lỗi"}, "replay"),
+    "start_counted_replay": (counted_replay, {"reason": "Chị Hoa báo lỗi"}, "replay"),
+    "pause_running_replay": (replay, None, "pause_replay"),
+    "resume_paused_replay": (paused_replay, None, "resume_replay"),
+    "cancel_active_replay": (replay, None, "cancel_replay"),
     "publish_rules": (nothing, {"rules": LOW, "note": "Chị Hoa", "approve": True}, "publish"),
     "roll_back_rules": (second_version, {"to": 1, "note": "Chị Hoa"}, "rollback"),
     "adopt_tag": (nothing, {"tag": "VIP"}, "adopt"),
@@ -81,8 +99,10 @@ async def entries(redis: ArqRedis) -> list[AuditRow]:
     return [*await audit_log.list_entries(redis, ORG), *await audit_log.list_entries(redis, SERVICE)]
 
 
-async def send(ops: httpx2.AsyncClient, endpoint: Endpoint, body: dict[str, Any] | None) -> httpx2.Response:
-    path = endpoint.path.format(org=ORG, customer="7", run="R1", token="bao-cao")
+async def send(
+    ops: httpx2.AsyncClient, endpoint: Endpoint, body: dict[str, Any] | None, *, run: str = "R1"
+) -> httpx2.Response:
+    path = endpoint.path.format(org=ORG, customer="7", run=run, token="bao-cao")
     return await ops.request(endpoint.method, path, json=body)
 
 
@@ -97,7 +117,8 @@ async def test_a_change_leaves_one_entry(rules_ops: httpx2.AsyncClient, redis: A
     await prepare(rules_ops, redis)
     before = await entries(redis)
 
-    answer = await send(rules_ops, BY_NAME[name], body)
+    latest = (await redis.get(keys.shop(ORG, "run_seq")) or b"1").decode()
+    answer = await send(rules_ops, BY_NAME[name], body, run=f"R{latest}")
 
     assert answer.status_code == 200, answer.text
     added = [row.entry for row in await entries(redis) if row not in before]
@@ -107,7 +128,7 @@ async def test_a_change_leaves_one_entry(rules_ops: httpx2.AsyncClient, redis: A
 
 
 DRY: dict[str, dict[str, Any]] = {
-    "start_replay": {"customers": [7]},
+    "create_replay": {"customers": [7]},
     "roll_back_rules": {"to": 1},
     "adopt_tag": {"tag": "VIP"},
     "exclude_customer": {"rule": "vip"},

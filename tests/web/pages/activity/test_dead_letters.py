@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import json
-from typing import get_args
+from urllib.parse import quote_plus
 
 import pytest
 from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.customers.customer import CustomerId
-from service.domain.explain import LANGUAGES, Language
-from service.locales import translator_for
+from service.operations import group_key
 from service.store.client import keys
 from service.store.history import audit_log
 from service.store.queue import DeadLetter
-from service.web.pages.activity.dead_letters import group_key, group_letters
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, heading, location
 from tests.web.pages.conftest import VisitAs
 
 PATH = f"/shops/{ORG}/deliveries/dead"
-KINDS = ("undone", "rejected", "denied", "crash", "unavailable", "missing", "unreadable", "bug")
 
 
 def letter(customer: int, cause: str = "rejected", text: str = "422: tag is too long") -> DeadLetter:
@@ -37,38 +34,6 @@ async def store(redis: ArqRedis, *letters: DeadLetter) -> None:
 async def marked(redis: ArqRedis) -> set[int]:
     found = [await redis.exists(keys.shop(ORG, f"mark:{customer}")) for customer in range(10)]
     return {customer for customer, exists in enumerate(found) if exists}
-
-
-def test_letters_are_grouped_by_cause_and_text_the_largest_first() -> None:
-    letters = [letter(1, "denied", "403"), letter(2), letter(3), letter(4, text="422: other")]
-
-    groups = group_letters(letters, t=translator_for("en"))
-
-    assert [(group.customers, group.text) for group in groups] == [
-        (2, "Haravan refused: 422: tag is too long"),
-        (1, groups[1].text),
-        (1, "Haravan refused: 422: other"),
-    ]
-
-
-def test_crashes_and_reverts_are_one_group_whatever_their_details() -> None:
-    letters = [letter(1, "undone:VIP", "a"), letter(2, "undone:Gold", "b"), letter(3, "crash", "c")]
-
-    [undone, crash] = group_letters(letters, t=translator_for("vi"))
-
-    assert (undone.customers, crash.customers) == (2, 1)
-    assert "ba lần trong 24 giờ" in undone.text
-
-
-@pytest.mark.parametrize("language", get_args(Language))
-def test_every_cause_has_a_likely_fix(language: Language) -> None:
-    assert set(LANGUAGES) == set(get_args(Language))
-    t = translator_for(language)
-
-    assert [kind for kind in KINDS if not t.has(f"letters.fix.{kind}")] == []
-    assert all(t.has(f"letter.{kind}") for kind in KINDS)
-    [group] = group_letters([letter(1, "new cause")], t=t)
-    assert group.fix == t("letters.fix.other")
 
 
 async def test_viewers_see_them_without_buttons(visitor_of: VisitAs, redis: ArqRedis) -> None:
@@ -134,5 +99,19 @@ async def test_dropping_asks_for_a_reason_first_and_audits_it(owner: Visitor, re
     assert location(dropped) == PATH
     assert await redis.hkeys(keys.shop(ORG, "dead_letters")) == [b"2"]
     [entry] = [row.entry for row in await audit_log.list_entries(redis, ORG)]
-    assert (entry.action, entry.summary) == ("discard_dead_letters", "customer 1: khách thử")
+    assert (entry.action, entry.summary) == ("drop_dead_letters", "customer 1: khách thử")
     assert await marked(redis) == set()
+
+
+async def test_a_whole_group_is_dropped_or_leads_to_a_replay(owner: Visitor, redis: ArqRedis) -> None:
+    await store(redis, letter(1), letter(2), letter(3, "denied", "403"))
+    group = group_key(letter(1))
+
+    page = (await owner.get(PATH)).text
+    asked = await owner.post(f"{PATH}/drop", drop_group=group)
+    dropped = await owner.post(f"{PATH}/drop", drop_group=group, reason="khách thử")
+
+    assert f"/replay?source=dead_letters&amp;group={quote_plus(group)}" in page
+    assert "2 khách hàng" in asked.text
+    assert location(dropped) == PATH
+    assert await redis.hkeys(keys.shop(ORG, "dead_letters")) == [b"3"]

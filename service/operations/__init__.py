@@ -6,7 +6,6 @@ log."""
 from service.operations import access, claims, exclusions, replay, search
 from service.operations.access import add_token, list_tokens, revoke_token
 from service.operations.claims import Claim
-from service.operations.exclusions import Exclusion
 from service.operations.dead_letters import (
     LetterFilter,
     LetterGroup,
@@ -16,6 +15,7 @@ from service.operations.dead_letters import (
     group_letters,
     retry_dead_letters,
 )
+from service.operations.exclusions import Exclusion
 from service.operations.explain import Explained, explain_for_shop
 from service.operations.explain_text import format_cause, format_dead_letter, format_values, outcome_text
 from service.operations.personal_data import Erasure, erase_personal_data, export_personal_data

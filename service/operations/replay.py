@@ -66,14 +66,10 @@ async def count_replay(
     """
     criteria = [selection.customers, selection.deliveries, selection.dead_letters, selection.everybody]
     if sum(bool(each) for each in criteria) != 1:
-        raise Refused(
-            "say what to replay: customers, deliveries, dead letters or everybody (one of them)"
-        )
+        raise Refused("say what to replay: customers, deliveries, dead letters or everybody (one of them)")
     matched, customers = 0, selection.customers
     if selection.deliveries is not None:
-        matches = await deliveries.find_matches(
-            context.redis, org, selection.deliveries, on_read=on_found
-        )
+        matches = await deliveries.find_matches(context.redis, org, selection.deliveries, on_read=on_found)
         matched, customers = matches.deliveries, matches.customers
     elif selection.dead_letters is not None:
         letters = await find_letters(context.redis, org, selection.dead_letters)

@@ -67,22 +67,26 @@ def groups(org: Org, as_json: AsJson = False) -> None:
             shop = await cli.shops.get_or_raise(org)
             letters = await find_letters(cli.redis, shop.org, LetterFilter())
         found = group_letters(letters, words=translator_for("en"))
-        rows = [
-            {
-                "customers": len(group.letters),
-                "cause": group.cause,
-                "last_ms": group.last_ms,
-                "text": group.text,
-                "fix": group.fix,
-            }
-            for group in found
-        ]
         if as_json:
-            print_json(rows)
+            print_json(
+                [
+                    {
+                        "customers": len(group.letters),
+                        "cause": group.cause,
+                        "last_ms": group.last_ms,
+                        "text": group.text,
+                        "fix": group.fix,
+                    }
+                    for group in found
+                ]
+            )
         else:
             print_table(
                 (">customers", "cause", "last", "what happened", "what helps"),
-                [(*list(row.values())[:2], format_time(row["last_ms"]), row["text"], row["fix"]) for row in rows],
+                [
+                    (len(group.letters), group.cause, format_time(group.last_ms), group.text, group.fix)
+                    for group in found
+                ],
                 empty="No open dead letters.",
             )
         return 1 if found else 0

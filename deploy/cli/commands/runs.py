@@ -14,6 +14,7 @@ from deploy.cli.runs import format_run, row
 from deploy.local import console
 
 if TYPE_CHECKING:
+    from service.domain.customers import OrgId
     from service.store.jobs import Run
 
 app = typer.Typer(
@@ -95,7 +96,7 @@ def cancel(org: Org, run_id: RunId, as_json: AsJson = False) -> None:
     _print(run(_change(org, run_id, cancel_replay)), as_json=as_json)
 
 
-async def _change(org: str, run_id: str, change: Callable[..., Awaitable[Run]]) -> Run:
+async def _change(org: OrgId, run_id: str, change: Callable[..., Awaitable[Run]]) -> Run:
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(org)
         return await change(cli.context, shop.org, run_id, by=current_actor())

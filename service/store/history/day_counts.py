@@ -104,9 +104,7 @@ async def save_day(redis: RedisClient, org: OrgId, counts: DayCounts) -> None:
         fields[f"-{name.rule}|{name.tag}"] = change.removed
     await _save(redis, org, counts.day, {name: value for name, value in fields.items() if value})
     if counts.customers is not None:
-        await save_customers(
-            redis, org, day=counts.day, customers=counts.customers, tagged=counts.tagged
-        )
+        await save_customers(redis, org, day=counts.day, customers=counts.customers, tagged=counts.tagged)
 
 
 async def sample(redis: RedisClient, org: OrgId, *, day: int, now_ms: int = 0) -> None:

@@ -102,7 +102,10 @@ async def list_for_customer(
             pipe.xrange(stream, record_id, record_id)
         replies = await pipe.execute()
     stored = {
-        row.delivery.id: row for entries in replies for entry in entries for row in _decode_record(entry, wanted)
+        row.delivery.id: row
+        for entries in replies
+        for entry in entries
+        for row in _decode_record(entry, wanted)
     }
     rows = [row for delivery_id in reversed(ids) if (row := stored.get(delivery_id.decode())) is not None]
     return await _with_repeats(redis, org, [row for row in rows if wanted.spans(row.delivery.at_ms)])

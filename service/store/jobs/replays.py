@@ -111,4 +111,3 @@ async def complete(redis: RedisClient, job: PendingJob) -> None:
         pending.queue_delete(pipe, job)
         runs.queue_prepared(pipe, job.org, job.id)
         await pipe.execute()
-

@@ -299,9 +299,7 @@ ENDPOINTS: Final = (
         REPLAY_EXAMPLE | {"paused_by": "an"},
         role=Role.OPS,
     ),
-    Endpoint(
-        "POST", f"{REPLAY_PATH}/resume", resume_paused_replay, RunModel, REPLAY_EXAMPLE, role=Role.OPS
-    ),
+    Endpoint("POST", f"{REPLAY_PATH}/resume", resume_paused_replay, RunModel, REPLAY_EXAMPLE, role=Role.OPS),
     Endpoint(
         "POST",
         f"{REPLAY_PATH}/cancel",

@@ -13,6 +13,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
+from service.doctor import DoctorCache
 from service.web.authentication import SignInLimiter
 from service.web.pages import account, activity, customers, design, rules, shops
 from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddleware, mounts
@@ -45,7 +46,7 @@ def build_pages(
     """Build the pages. `trusted_proxies`: see `service.web.ops.routes`. `is_development` adds /design."""
     groups = (*GROUPS, design.GROUP) if is_development else GROUPS
     sections = [section for group in groups for section in group.sections]
-    responder = Responder(context, cpu, sign_ins, sections)
+    responder = Responder(context, cpu, sign_ins, sections, DoctorCache(cpu))
     middleware: Any = [
         Middleware(ProxyHeadersMiddleware, trusted_hosts=[*trusted_proxies]),
         Middleware(SecurityMiddleware),

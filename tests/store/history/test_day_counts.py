@@ -43,7 +43,7 @@ async def test_the_changes_of_a_week_are_summed_by_tag_and_rule(redis: ArqRedis)
 async def test_samples_keep_the_largest_backlog_and_move_every_call_once(redis: ArqRedis) -> None:
     ready, rate_limit = keys.shop(ORG, "ready:live"), keys.shop(ORG, "rate_limit")
     await redis.zadd(ready, {"1": 1, "2": 2})
-    await redis.hset(keys.shop(ORG, "mark:1"), "enqueued_ms", 1_000)
+    await redis.hset(keys.shop(ORG, "mark:1"), "enqueued_ms", "1000")
     await redis.hset(rate_limit, mapping={"unsampled_live": 7, "unsampled_bulk": 2})
     await day_counts.sample(redis, ORG, day=WHOLE.day, now_ms=31_000)
     await redis.delete(ready)

@@ -114,8 +114,12 @@ async def test_named_customers_are_listed_once_and_by_topic(redis: ArqRedis) -> 
         await deliver(redis, customer)
     await deliver(redis, 9, "orders/create")
 
-    assert await find_matches(redis, ORG, DeliveryFilter()) == Matches(3, (7, 8, 9))
-    assert await find_matches(redis, ORG, DeliveryFilter(topics=("orders/create",))) == Matches(1, (9,))
+    assert await find_matches(redis, ORG, DeliveryFilter()) == Matches(
+        3, (CustomerId(7), CustomerId(8), CustomerId(9))
+    )
+    assert await find_matches(redis, ORG, DeliveryFilter(topics=("orders/create",))) == Matches(
+        1, (CustomerId(9),)
+    )
 
 
 async def test_the_retention_drops_old_deliveries_and_their_count(redis: ArqRedis) -> None:

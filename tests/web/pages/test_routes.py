@@ -36,7 +36,7 @@ READS = [page for page in PRIVATE if page.method == "GET"]
 LEAST = {
     None: "show_sign_in sign_in show_link use_link",
     Role.VIEWER: "show_start show_session show_restored sign_out show_profile change_password sign_out_everywhere "
-    "show_shops show_shop show_strip show_shop_audit show_first_look "
+    "show_shops show_shop show_strip show_health show_shop_audit show_first_look "
     "show_search find_customer show_customer show_activity download_activity show_load show_deliveries "
     "show_dead_letters show_rules show_rule_counts show_history show_version",
     Role.MARKETER: "show_pause pause show_exclusion change_exclusion try_rules show_gallery add_rule show_rule save_rule "

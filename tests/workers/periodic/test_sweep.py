@@ -97,7 +97,7 @@ async def test_a_day_says_what_the_drain_wrote_and_how_many_calls_it_took(stage:
 
 
 async def test_what_shadow_mode_decides_is_no_change(stage: Stage) -> None:
-    await stage.redis.hset(stage.key("shop"), "shadow", 1)
+    await stage.redis.hset(stage.key("shop"), "shadow", "1")
     customer = stage.haravan.create(total_spent=20_000_000)
     await stage.announce(customer)
     await stage.turn(2)

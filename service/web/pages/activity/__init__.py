@@ -4,7 +4,14 @@ from service.web.pages.activity import dead_letters, deliveries, feed_pages, loa
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
-    pages=(*feed_pages.PAGES, *load.PAGES, *deliveries.PAGES, *dead_letters.PAGES, *replay.PAGES, *runs.PAGES),
+    pages=(
+        *feed_pages.PAGES,
+        *load.PAGES,
+        *deliveries.PAGES,
+        *dead_letters.PAGES,
+        *replay.PAGES,
+        *runs.PAGES,
+    ),
     sections=(*feed_pages.SECTIONS, *deliveries.SECTIONS, *replay.SECTIONS),
 )
 

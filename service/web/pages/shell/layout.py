@@ -75,7 +75,7 @@ async def build_layout(
         shop=shop,
         shops=tuple(_shop_link(each, shop, path) for each in shops),
         languages=tuple(_language_link(code, visit.language, path, query) for code in LANGUAGES),
-        strip=None if shop is None else await load_strip(context, shop, now_ms=now_ms),
+        strip=None if shop is None else await load_strip(context, visit.doctor, shop, visit.language),
         formats=Formats(visit.t, zone, now_ms),
         notice=_text(visit, notice),
         form_token=visitor.form_token if visitor is not None else "",

@@ -10,6 +10,7 @@ from starlette.datastructures import FormData, QueryParams
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
+from service.doctor import DoctorCache
 from service.domain.access import Actor, Role, User
 from service.domain.customers import OrgId
 from service.domain.explain import Language, Translator
@@ -48,6 +49,7 @@ class Visit:
     url: str  # scheme and host, as the browser sees them
     is_partial: bool  # htmx asked: answer with a part of the page
     sign_ins: SignInLimiter
+    doctor: DoctorCache
     visitor: Visitor | None = None
 
     @property

@@ -17,6 +17,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
+from service.doctor import DoctorCache
 from service.domain.customers import OrgId
 from service.domain.explain import LANGUAGES
 from service.errors import Forbidden, NotFound
@@ -75,6 +76,7 @@ class Responder:
     cpu: CpuRunner
     sign_ins: SignInLimiter
     sections: Sequence[Section]
+    doctor: DoctorCache
 
     def endpoint(self, pages: Sequence[Page]) -> Respond:
         """The endpoint of a path. `pages` are its methods."""
@@ -138,6 +140,7 @@ class Responder:
             url=f"{request.url.scheme}://{request.url.netloc}",
             is_partial=is_partial(request),
             sign_ins=self.sign_ins,
+            doctor=self.doctor,
         )
 
     async def _show(self, view: View, visit: Visit, request: Request) -> Response:

@@ -1,4 +1,4 @@
-"""The health strip: whether a shop works, in one line on every page of the shop."""
+"""The health strip: the doctor's verdict on a shop, in one line on every page of the shop."""
 
 from __future__ import annotations
 
@@ -6,25 +6,32 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from service.context import Context
+from service.doctor import DoctorCache, Finding, Severity
 from service.domain.customers import OrgId
+from service.domain.explain import Language
 from service.store.history import deliveries
-from service.store.jobs import last_heartbeat_ms
 from service.store.queue import load_backlogs
 from service.store.shops import Shop
 
-Level = Literal["good", "paused", "problem"]
-MAX_WORKER_AGE_MS: Final = 60_000
-MAX_QUEUE_AGE_S: Final = 300.0
-API_CALLS: Final = 80  # the size of Haravan's bucket
+Level = Literal["good", "warning", "problem", "paused", "unknown"]
+LEVELS: Final[dict[Severity, Level]] = {
+    Severity.OK: "good",
+    Severity.WARNING: "warning",
+    Severity.CRITICAL: "problem",
+}
+PAUSES: Final = frozenset(
+    {"shop_paused", "shop_paused_token", "shop_uninstalled"}
+)  # the strip says these itself
 
 
 @dataclass(frozen=True, slots=True)
 class Strip:
-    """The state of a shop at one moment. `state` names its text, `page.strip.STATE`."""
+    """The state of a shop at one moment. `state` names its text, `page.strip.STATE`. `findings`: the worst first."""
 
     org: OrgId
     level: Level
     state: str
+    findings: tuple[Finding, ...]
     last_webhook_ms: int
     backlog: int
     oldest_s: float
@@ -36,41 +43,34 @@ class Strip:
     pause_reason: str
     is_shadow: bool
 
+    @property
+    def worst(self) -> str:
+        """The text of the worst finding. "" if nothing is wrong."""
+        return self.findings[0].text if self.findings else ""
 
-async def load_strip(context: Context, shop: Shop, *, now_ms: int) -> Strip:
-    """Gather the state of a shop: five reads, each as short as possible."""
+
+async def load_strip(context: Context, doctor: DoctorCache, shop: Shop, language: Language) -> Strip:
+    """Gather the state of a shop: three short reads, and the cached diagnosis."""
     [backlog] = await load_backlogs(context.redis, [shop.org])
     latest = (await deliveries.list_deliveries(context.redis, shop.org, limit=1)).deliveries
-    level, state = judge(
-        shop,
-        worker_age_ms=now_ms - (await last_heartbeat_ms(context.redis) or 0),
-        oldest_s=backlog.oldest_s,
-    )
+    version = await context.versions.live_number(shop.org)
+    changed_by_people = (shop.paused, shop.removals_paused, shop.shadow, shop.first_look, version)
+    report = await doctor.diagnose(shop.org, language, state=(*changed_by_people, backlog.dead_letters > 0))
+    wrong = [finding for finding in report.findings if finding.severity is not Severity.OK] if report else []
+    level: Level = LEVELS[report.verdict] if report else "unknown"
     return Strip(
         org=shop.org,
-        level=level,
-        state=state,
+        level="paused" if shop.paused else level,
+        state="paused" if shop.paused else "shadow" if level == "good" and shop.shadow else level,
+        findings=tuple(finding for finding in wrong if finding.key not in PAUSES),
         last_webhook_ms=latest[0].at_ms if latest else 0,
         backlog=backlog.waiting,
         oldest_s=backlog.oldest_s,
         api_used=round(backlog.rate_limit_used),
         dead_letters=backlog.dead_letters,
-        version=await context.versions.live_number(shop.org),
+        version=version,
         paused_by=shop.paused_by,
         paused_since_ms=shop.paused_since_ms,
         pause_reason=shop.paused,
         is_shadow=shop.shadow,
     )
-
-
-def judge(shop: Shop, *, worker_age_ms: int, oldest_s: float) -> tuple[Level, str]:
-    """The worst of what is known. A pause is somebody's wish, and explains everything else."""
-    if shop.paused:
-        return "paused", "paused"
-    if worker_age_ms > MAX_WORKER_AGE_MS:
-        return "problem", "no_worker"
-    if shop.removals_paused:
-        return "problem", "removals_paused"
-    if oldest_s > MAX_QUEUE_AGE_S:
-        return "problem", "slow"
-    return "good", "shadow" if shop.shadow else "running"

@@ -39,20 +39,21 @@ class PauseForm:
 
 async def show_shops(visit: Visit) -> View | Redirect:
     """Every shop with its state."""
-    now_ms = await visit.context.now_ms()
     shops = [
         await visit.context.shops.describe(org)
         for org in await visit.context.shops.orgs()
         if visit.by.may_reach(org)
     ]
-    rows = [ShopRow(shop, await load_strip(visit.context, shop, now_ms=now_ms)) for shop in shops]
+    rows = [
+        ShopRow(shop, await load_strip(visit.context, visit.doctor, shop, visit.language)) for shop in shops
+    ]
     return View("shops/list.html", ShopList(tuple(rows)), visit.t("shops.title"))
 
 
 async def show_shop(visit: Visit) -> View | Redirect:
     """One shop: its state and its connection."""
     shop = await visit.context.shops.describe(visit.org)
-    strip = await load_strip(visit.context, shop, now_ms=await visit.context.now_ms())
+    strip = await load_strip(visit.context, visit.doctor, shop, visit.language)
     crumbs = (Crumb(visit.t("shops.title"), "/shops"),)
     return View("shops/shop.html", ShopRow(shop, strip), shop.name, crumbs)
 

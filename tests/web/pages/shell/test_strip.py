@@ -1,52 +1,62 @@
-"""The health strip: the worst of what is known, first of all a pause."""
+"""The health strip says what the doctor says, first of all a pause, and polling it costs little."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
 
-import pytest
 from arq.connections import ArqRedis
 
-from service.context import Context
-from service.store.rules import Versions
-from service.store.shops import Shop, ShopRepository
-from service.web.pages.shell.strip import judge, load_strip
+from service.store.jobs import Counters
+from service.store.shops import ShopRepository
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor
+from tests.web.ops.conftest import store_dead_letter
 
-SHOP = Shop(ORG, "Một", "omni", "https://apis.haravan.com/com", "token")
-
-
-@pytest.mark.parametrize(
-    ("shop", "worker_age_ms", "oldest_s", "expected"),
-    [
-        pytest.param(SHOP, 1000, 0.0, ("good", "running"), id="running"),
-        pytest.param(replace(SHOP, shadow=True), 1000, 0.0, ("good", "shadow"), id="shadow mode"),
-        pytest.param(SHOP, 61_000, 0.0, ("problem", "no_worker"), id="no worker"),
-        pytest.param(SHOP, 1000, 301.0, ("problem", "slow"), id="slow"),
-        pytest.param(
-            replace(SHOP, removals_paused="x"), 0, 0.0, ("problem", "removals_paused"), id="removals"
-        ),
-        pytest.param(replace(SHOP, paused="Tết"), 61_000, 301.0, ("paused", "paused"), id="paused"),
-    ],
-)
-def test_the_worst_counts(shop: Shop, worker_age_ms: int, oldest_s: float, expected: tuple[str, str]) -> None:
-    assert judge(shop, worker_age_ms=worker_age_ms, oldest_s=oldest_s) == expected
+STRIP = f"/shops/{ORG}/strip"
 
 
-async def test_a_new_shop_has_neither_webhooks_nor_rules(redis: ArqRedis, shops: ShopRepository) -> None:
-    context = Context(redis, shops, Versions(redis))
-
-    strip = await load_strip(context, await shops.describe(ORG), now_ms=await context.now_ms())
-
-    assert (strip.state, strip.last_webhook_ms, strip.backlog, strip.version) == ("no_worker", 0, 0, 0)
+def state(text: str) -> str:
+    """The class and the text of the state."""
+    [(level, said)] = re.findall(r'<strong class="state (\w+)">([^<]+)</strong>', text)
+    return f"{level}: {said}"
 
 
-async def test_a_pause_is_named_with_its_author(owner: Visitor) -> None:
+async def test_a_shop_without_workers_and_rules_needs_somebody(owner: Visitor) -> None:
+    strip = (await owner.get(STRIP)).text
+    health = (await owner.get(f"/shops/{ORG}/health")).text
+
+    assert state(strip) == "problem: Cần xử lý ngay"
+    assert f'href="/shops/{ORG}/health"' in strip
+    assert "tagger worker" in health
+    assert f"tagger rules publish {ORG} FILE" in health
+
+
+async def test_a_pause_is_named_with_its_author_at_once(owner: Visitor) -> None:
+    await owner.get(STRIP)
     await owner.post(f"/shops/{ORG}/pause", reason="Tết")
 
-    strip = await owner.get(f"/shops/{ORG}/strip")
+    strip = (await owner.get(STRIP)).text
 
-    assert "Đang tạm dừng" in strip.text
-    assert "owner, " in strip.text
-    assert "<html" not in strip.text
+    assert "Đang tạm dừng" in state(strip)
+    assert "owner, " in strip
+    assert "<html" not in strip
+
+
+async def test_a_dead_letter_shows_at_once(owner: Visitor, redis: ArqRedis) -> None:
+    await Counters(redis).flush()  # a worker runs
+    before = (await owner.get(f"/shops/{ORG}/health")).text
+    await owner.get(STRIP)
+    await store_dead_letter(redis, 7)
+
+    await owner.get(STRIP)
+    after = (await owner.get(f"/shops/{ORG}")).text
+
+    assert "tagger worker" not in before
+    assert "không ghi được" in after.lower()
+
+
+async def test_viewers_see_no_commands(shops: ShopRepository, owner: Visitor) -> None:
+    english = owner
+    english.language = "en"
+
+    assert "The command that repairs it" in (await english.get(f"/shops/{ORG}/health")).text

@@ -1,4 +1,4 @@
-"""A replay marks exactly the customers that were counted, at its pace, whoever dies meanwhile; twice writes nothing twice."""
+"""A replay marks exactly the customers that were counted, at its pace, also if workers die; twice writes nothing twice."""
 
 from __future__ import annotations
 

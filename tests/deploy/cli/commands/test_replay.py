@@ -30,18 +30,13 @@ async def test_what_a_replay_has_counted_is_what_runs(shop: CliEnvironment, redi
 
     assert (run["total"], run["waiting"], run["counted"]) == (2, 2, True)
     assert run["id"] not in {each["id"] for each in json.loads(listed.out)}
-    assert {**json.loads(started.out), "started_ms": 0} == {
-        **run,
-        "counted": False,
-        "pending": True,
-        "reason": "thử",
-        "started_ms": 0,
-    }
-    assert json.loads(again.out) == json.loads(started.out)
+    begun = json.loads(started.out)
+    assert (begun["id"], begun["total"], begun["counted"], begun["reason"]) == (run["id"], 2, False, "thử")
+    assert json.loads(again.out)["started_ms"] == begun["started_ms"]
 
 
 async def test_a_replay_is_paused_resumed_and_cancelled(shop: CliEnvironment) -> None:
-    await shop.tagger("replay", ORG, "--customers", "1,2", "--per-minute", "60")
+    await shop.tagger("replay", ORG, "--customers", "1,2", "--per-minute", "1")
     listed = await shop.tagger("runs", "list", ORG, "--json")
     run = json.loads(listed.out)[0]["id"]
 
@@ -52,7 +47,7 @@ async def test_a_replay_is_paused_resumed_and_cancelled(shop: CliEnvironment) ->
     refused = await shop.tagger("runs", "pause", ORG, run)
 
     assert json.loads(paused.out)["paused_by"] != ""
-    assert (json.loads(resumed.out)["paused_by"], json.loads(resumed.out)["per_minute"]) == ("", 60)
+    assert (json.loads(resumed.out)["paused_by"], json.loads(resumed.out)["per_minute"]) == ("", 1)
     assert (json.loads(cancelled.out)["ended"], json.loads(cancelled.out)["remaining"]) == ("cancelled", 0)
     assert "cancelled" in shown.out
     assert (refused.code, f"the replay {run} is not active" in refused.err) == (1, True)

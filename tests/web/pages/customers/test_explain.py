@@ -160,7 +160,7 @@ async def test_reading_again_is_a_replay_of_this_customer(owner: Visitor, redis:
     assert location(answer) == f"{PATH}/123"
     [run] = await runs.latest(redis, ORG)
     assert (run.kind, run.by, run.total) == ("replay", "owner", 1)
-    assert await redis.exists(keys.shop(ORG, "mark:123"))
+    assert await redis.lrange(keys.shop(ORG, f"run:{run.id}:waiting"), 0, -1) == [b"123"]
     assert (await audit_log.list_entries(redis, ORG))[0].entry.action == "replay"
 
 

@@ -164,7 +164,6 @@ async def test_a_marketer_publishes_within_the_guard_and_cannot_approve_beyond_i
         pytest.param("POST", f"{API}/replays", b'{"customers": [9223372036854775808]}', 400, id="2^63"),
         pytest.param("GET", f"{API}/customers/seven", None, 404, id="a word for a customer"),
         pytest.param("GET", f"{API}/customers/9223372036854775808", None, 400, id="2^63 for a customer"),
-        pytest.param("GET", f"{API}/customers/{'9' * 4301}", None, 404, id="4,301 digits for a customer"),
         pytest.param("GET", f"{API}/customers/{'9' * 4301}", None, 404, id="4,301 digits to explain"),
         pytest.param("GET", f"{API}/customers/{'9' * 60}", None, 400, id="60 digits"),
         pytest.param(

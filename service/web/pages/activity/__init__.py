@@ -1,6 +1,10 @@
-"""The pages of what happens: changes and webhooks as one feed, failed writes, replays, and pictures of the load."""
+"""The pages of what happens: changes and webhooks as one feed, failed writes, replays, and pictures of weeks.
+
+The page of a shop shows some of the pictures, too."""
 
 from service.web.pages.activity import dead_letters, deliveries, feed_pages, load, replay, runs
+from service.web.pages.activity.charts import Plot
+from service.web.pages.activity.load import load_plots
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
@@ -15,4 +19,4 @@ GROUP = PageGroup(
     sections=(*feed_pages.SECTIONS, *deliveries.SECTIONS, *replay.SECTIONS),
 )
 
-__all__ = ["GROUP"]
+__all__ = ["GROUP", "Plot", "load_plots"]

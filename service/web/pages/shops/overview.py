@@ -8,9 +8,11 @@ from typing import Final
 from service.domain.access import Role
 from service.operations import pause_shop, resume_shop
 from service.store.shops import Shop
+from service.web.pages.activity import Plot, load_plots
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, Strip, View, Visit, load_strip
 
 MAX_REASON: Final = 200
+PLOT_DAYS: Final = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +21,15 @@ class ShopRow:
 
     shop: Shop
     strip: Strip
+
+
+@dataclass(frozen=True, slots=True)
+class ShopPage:
+    """A shop with its state, and pictures of its tags in the last weeks."""
+
+    shop: Shop
+    strip: Strip
+    plots: tuple[Plot, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +65,11 @@ async def show_shop(visit: Visit) -> View | Redirect:
     """One shop: its state and its connection."""
     shop = await visit.context.shops.describe(visit.org)
     strip = await load_strip(visit.context, visit.doctor, shop, visit.language)
+    plots = await visit.cpu.run(
+        load_plots, shop.org, language=visit.language, days=PLOT_DAYS, of_tags_only=True
+    )
     crumbs = (Crumb(visit.t("shops.title"), "/shops"),)
-    return View("shops/shop.html", ShopRow(shop, strip), shop.name, crumbs)
+    return View("shops/shop.html", ShopPage(shop, strip, plots), shop.name, crumbs)
 
 
 async def show_strip(visit: Visit) -> View | Redirect:

@@ -11,10 +11,12 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from random import Random
 from typing import Final
 
 from arq.connections import ArqRedis
 
+from deploy.demonstration import history
 from deploy.local import (
     Supervisor,
     demo_folder,
@@ -24,7 +26,7 @@ from deploy.local import (
     until,
     wait_until_ready,
 )
-from deploy.sandbox import HandshakeFailed, Sandbox, ShopHandle, serve
+from deploy.sandbox import Clock, HandshakeFailed, Sandbox, ShopHandle, serve
 from service.context import Context
 from service.domain.access import Role, shell_user
 from service.domain.customers import OrgId
@@ -36,13 +38,15 @@ from service.settings import Settings, read_settings
 from service.store.client import connect
 from service.store.encryption import KeyRing
 from service.store.rules import Versions
-from service.store.shops import ShopRepository, save_first_look
+from service.store.shops import Shop, ShopRepository, save_first_look
 from service.web.pages import link_path
 
 ORG: Final = OrgId("1000000001")
+PAST_ORG: Final = OrgId("1000000002")  # the shop with a past
 USER: Final = "demo"  # of the pages
 RULES_FILE: Final = Path(__file__).parent.parent / "rules" / "demo.yaml"
 WEBHOOK_PATH: Final = "/webhooks/haravan"
+PAST_CUSTOMERS: Final = 400
 START_TIMEOUT_S: Final = 30.0
 
 OnReady = Callable[[str, str, str], None]  # name of the part, description, address
@@ -70,6 +74,7 @@ class DemoEnvironment:
     context: Context
     rule_set: RuleSet
     folder: Path
+    past_shop: ShopHandle | None = None
 
     @property
     def redis(self) -> ArqRedis:
@@ -92,7 +97,9 @@ async def start(
         # the shop starts from scratch, so its data in Redis must not survive
         shutil.rmtree(folder, ignore_errors=True)
         url = await _start_redis(stack, supervisor, folder, on_ready)
-        sandbox = Sandbox()
+        clock = Clock()
+        sandbox = Sandbox(clock=clock)
+        past_shop = None if options.once else open_past_shop(sandbox, clock, options)
         haravan = sandbox.add_shop(
             org=ORG,
             token=secrets.token_hex(16),
@@ -100,7 +107,6 @@ async def start(
             name="Nhà Gốm",
             seed=options.seed,
         )
-        haravan.populate(options.customers, seed=options.seed)
         sandbox_url = await stack.enter_async_context(serve(sandbox))
         on_ready("shop", f"{haravan.shop.name}: simulated, {options.customers} customers", sandbox_url)
 
@@ -112,6 +118,9 @@ async def start(
         stack.push_async_callback(redis.aclose)
         context = Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
         rule_set = await _seed(context, settings, on_ready)
+        if past_shop is not None:
+            await _play_past(past_shop, clock, context, settings, options, on_ready)
+        haravan.populate(options.customers, seed=options.seed)  # after the past: the clock shows today again
         for spec in service_processes({**_inherited_environ(), **environ}, logs=folder):
             await supervisor.start(spec)
         stack.push_async_callback(supervisor.stop)  # before the sandbox, which the processes still call
@@ -120,10 +129,50 @@ async def start(
         link = f"http://127.0.0.1:{settings.port}{await _sign_in_path(context)}"
         on_ready("pages", "sign in once with this link, in Chrome, Edge or Firefox", link)
         on_ready("worker", "reads customers, decides, writes tags", "")
-        await _subscribe(haravan, f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}", settings.verify_token)
+        for shop in filter(None, (haravan, past_shop)):
+            await _subscribe(shop, f"http://127.0.0.1:{settings.port}{WEBHOOK_PATH}", settings.verify_token)
         on_ready("webhooks", "subscribed; every delivery is signed", "")
         _write_settings(folder / "env", environ)
-        yield DemoEnvironment(haravan, context, rule_set, folder)
+        yield DemoEnvironment(haravan, context, rule_set, folder, past_shop)
+
+
+def open_past_shop(sandbox: Sandbox, clock: Clock, options: Options) -> ShopHandle:
+    """Open the shop with a past, and set the clock back to its beginning."""
+    history.begin(clock)
+    shop = sandbox.add_shop(
+        org=PAST_ORG,
+        token=secrets.token_hex(16),
+        secret=secrets.token_hex(16),
+        name="Gốm Chu Đậu",
+        seed=options.seed,
+    )
+    shop.populate(min(PAST_CUSTOMERS, options.customers), seed=options.seed + 1)
+    return shop
+
+
+async def _play_past(
+    haravan: ShopHandle,
+    clock: Clock,
+    context: Context,
+    settings: Settings,
+    options: Options,
+    on_ready: OnReady,
+) -> None:
+    rng = Random(options.seed)  # noqa: S311  # a made-up past needs no secure random numbers
+    await context.shops.add(
+        Shop(
+            org=PAST_ORG,
+            name=haravan.shop.name,
+            dialect="omni",
+            api_url=settings.api_url,
+            token=haravan.token,
+            secret=haravan.secret,
+        )
+    )
+    played = history.History(haravan, clock, context, PAST_ORG, rng)
+    await played.play()
+    changes = sum(day.added + day.removed for day in played.past.days)
+    on_ready("past", f"{haravan.shop.name}: {history.DAYS} days with {changes} changes of tags", "")
 
 
 def service_settings(haravan: ShopHandle, *, redis_url: str, sandbox_url: str, port: int) -> dict[str, str]:
@@ -164,12 +213,13 @@ async def _start_redis(stack: AsyncExitStack, supervisor: Supervisor, folder: Pa
 async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> RuleSet:
     """Store the shop and its rules. Raises Refused if the Redis server has data of other shops."""
     shops, versions = context.shops, context.versions
-    if any(org != ORG for org in await shops.orgs()):
+    if {*await shops.orgs()} - {ORG, PAST_ORG}:
         raise Refused(
             "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "
             "Unset REDIS_URL, and the demo starts its own server"
         )
-    await shops.remove(ORG, erase=True)  # of an earlier demo in this store
+    for org in (ORG, PAST_ORG):
+        await shops.remove(org, erase=True)  # of an earlier demo in this store
     await seed(settings, shops, versions)
     await save_first_look(
         context.redis, ORG, "complete"

@@ -16,6 +16,7 @@ from typing import Final
 
 from deploy.demonstration.environment import ORG, DemoEnvironment, Options
 from deploy.demonstration.expected import ExpectedTags
+from deploy.demonstration.history import keep_selling
 from deploy.demonstration.observer import Stats, queue_length, wait_for_result, wait_idle
 from deploy.demonstration.view import (
     Latencies,
@@ -35,6 +36,7 @@ from service.operations import Selection, count_replay, start_replay
 SAMPLE_SIZE: Final = 400  # how many customers to search for a suitable one
 MAX_DISTANCE: Final = 4_000_000  # đồng between a customer's total and a threshold that one order may exceed
 STATUS_INTERVAL_S: Final = 0.25
+SELLING_PAUSE_S: Final = 9.0  # in the shop with a past
 DUPLICATE_RATE: Final = 0.2  # of the webhooks of the fixed day, because Haravan repeats webhooks at times
 
 
@@ -270,12 +272,18 @@ async def play_for_ever(environment: DemoEnvironment, screen: Screen, options: O
     """Play one event after the other until cancelled, then print a summary."""
     run = DemoRun(environment, screen, options)
     await run.evaluate_all()
+    selling = None
+    if environment.past_shop is not None:
+        rng = Random(options.seed)  # noqa: S311  # a made-up day needs no secure random numbers
+        selling = asyncio.create_task(keep_selling(environment.past_shop, rng, pause_s=SELLING_PAUSE_S))
     try:
         async with run.live_status():
             for event in run.scenario:
                 await run.play(event, show_first=True)
                 await asyncio.sleep(options.pause_s * run.rng.uniform(0.4, 1.6))
     finally:
+        if selling is not None:
+            selling.cancel()
         print_summary(screen, environment, run.stats, run.latencies)
     return 0
 

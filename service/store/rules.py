@@ -67,13 +67,15 @@ class Versions:
         preview: dict[str, Any] | None = None,
         inherited: Inheritance | None = None,
         first_look: FirstLook | None = None,
+        at_ms: int = 0,
         extend: Callable[[Any, Version], None] = lambda _pipe, _version: None,
     ) -> Version:
         """Store a version and make it live, in one transaction. `extend` may add commands to the transaction.
 
         `parent` is the version that was live when the author began (0 for none). Raises Refused if another version was
         published since, so that no author overwrites the work of another, and if the shop's first look is not in the
-        state `first_look` any more. `inherited` is by default derived from the parent; a roll-back passes more.
+        state `first_look` any more. `inherited` is by default derived from the parent; a roll-back passes more. `at_ms` is
+        the time of a version of the past; 0 stands for now.
         """
         seconds, _ = await self._redis.time()
         version = Version(
@@ -81,7 +83,7 @@ class Versions:
             content=content_id(rule_set),
             author=author,
             note=note,
-            at_ms=seconds * 1000,
+            at_ms=at_ms or seconds * 1000,
             parent=parent,
             preview=preview,
         )

@@ -40,6 +40,7 @@ COVERED_BY: Final = {
     "test_app.py": "web.access_log",
     "web/ops/test_deliveries.py": "store.queue.dead_letters",
     "operations/test_replay.py": "store.jobs.replays",
+    "deploy/demonstration/test_history.py": "store.past",
     "web/ops/test_runs.py": "web.ops.requests web.problems",
     "web/pages/customers/test_explain.py": "web.pages.customers.explanation",
     "web/test_health.py": "store.jobs.worker_metrics store.queue.stats web.metrics",

@@ -43,6 +43,7 @@ class Explained:
     `obstacles`: keys of texts, each with its placeholders, that say why what follows is not, or not yet, written.
     """
 
+    org: OrgId
     explanation: CustomerExplanation
     ledger: tuple[LedgerRow, ...]  # newest first
     dead_letters: tuple[DeadLetter, ...]
@@ -118,6 +119,7 @@ async def explain_for_shop(
     given = replace(given, former_rules=await _former_rules(versions, shop.org, compiled, given, rows))
     explanation = explain_customer(compiled, given)
     return Explained(
+        org=shop.org,
         explanation=explanation,
         ledger=tuple(rows),
         dead_letters=tuple(letters),

@@ -34,7 +34,7 @@ class Shot:
 
 README: Final = (
     Shot("rules", f"{SHOP}/rules"),
-    Shot("editor", f"{SHOP}/rules/vip"),
+    Shot("editor", f"{SHOP}/rules/vip/edit"),
     Shot("customer", f"{SHOP}/customers/VIP"),
     Shot("charts", f"{SHOP}/activity/load"),
     Shot("activity-dark", f"{SHOP}/activity", dark=True),
@@ -45,10 +45,12 @@ README: Final = (
 async def main(folder: Path, shots: tuple[Shot, ...]) -> None:
     """Start the demo, sign in as its owner, and take the pictures."""
     links: dict[str, str] = {}
-    folder.mkdir(parents=True, exist_ok=True)
     async with supervise() as supervisor, async_playwright() as playwright:
         options = Options(customers=CUSTOMERS)
-        ready = lambda part, _, address: links.setdefault(part, address)  # noqa: E731
+
+        def ready(part: str, _: str, address: str) -> None:
+            links[part] = address
+
         async with start(options, supervisor, ready) as environment:
             assert environment.past_shop is not None
             browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)

@@ -64,8 +64,8 @@ def _action(visit: Visit, action: str) -> str:
 
 
 SECTIONS: Final = (
-    Section("shop_audit", "/shops/{org}/audit"),
-    Section("audit", "/audit", Role.OWNER, every_shop=True),
+    Section("shop_audit", "/shops/{org}/audit", in_menu=True),
+    Section("audit", "/audit", Role.OWNER, every_shop=True, in_menu=True),
 )
 PAGES: Final = (
     Page("GET", "/audit", show_service_audit, Role.OWNER, every_shop=True),

@@ -104,7 +104,7 @@ def _form(visit: Visit, form: TokenForm) -> View:
     return View("account/token.html", form, visit.t("tokens.new"), crumbs, status=422 if form.errors else 200)
 
 
-SECTIONS: Final = (Section("tokens", "/tokens", Role.OWNER, every_shop=True),)
+SECTIONS: Final = (Section("tokens", "/tokens", Role.OWNER, every_shop=True, in_menu=True),)
 PAGES: Final = (
     Page("GET", "/tokens", show_tokens, Role.OWNER, every_shop=True),
     Page("GET", "/tokens/new", show_new_token, Role.OWNER, every_shop=True),

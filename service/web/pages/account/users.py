@@ -161,7 +161,7 @@ async def _user(visit: Visit) -> User:
     raise NotFound(f"there is no user {name[:40]}")
 
 
-SECTIONS: Final = (Section("users", "/users", Role.OWNER, every_shop=True),)
+SECTIONS: Final = (Section("users", "/users", Role.OWNER, every_shop=True, in_menu=True),)
 PAGES: Final = (
     Page("GET", "/users", show_users, Role.OWNER, every_shop=True),
     Page("GET", "/users/new", show_new_user, Role.OWNER, every_shop=True),

@@ -20,7 +20,7 @@ MAX_LINES: Final = 6
 SERIES: Final = tuple(f"series-{number}" for number in range(1, MAX_LINES + 1))
 MIN_HEIGHT: Final = 0.8  # of a part: a pixel
 GAP: Final = 0.25  # between columns, as a share of a column
-NICE: Final = (1, 2, 4, 5, 10)
+NICE: Final = (10, 12, 15, 20, 30, 40, 50, 60, 80, 100)  # tenths: a scale ends at 1, 12, 150 or 2,000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +112,7 @@ def plot_changes(days: Sequence[DayCounts], t: Translator) -> Plot:
         title=t("load.days"),
         summary=summary,
         keys=(Key("add", names[0], plus), Key("remove", names[1], minus)),
-        scale=(t.number(up), "0", f"−{t.number(down)}") if down else (t.number(up), "", "0"),
+        scale=(t.number(up), "", f"−{t.number(down)}" if down else "0"),
         days=_labels(days, t),
         header=(t("load.day"), *names),
         rows=_table(days, t, lambda day: (t.number(day.added), t.number(day.removed))),
@@ -236,9 +236,9 @@ def nice_limit(most: int) -> int:
     """A round number that is not below `most`: the top of a scale."""
     unit = 1
     while True:
-        for factor in NICE:
-            if factor * unit >= most:
-                return factor * unit
+        for tenths in NICE:
+            if tenths * unit % 10 == 0 and tenths * unit >= 10 * most:
+                return tenths * unit // 10
         unit *= 10
 
 

@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from service.domain.access import Role
+from service.domain.customers import OrgId
 from service.domain.explain import Translator
 from service.store.shops import Shop
 from service.web.pages.activity.deliveries import CURSOR, read_customer
@@ -25,6 +27,7 @@ from service.web.pages.activity.feed import (
     source_text,
 )
 from service.web.pages.activity.span import Span, read_span
+from service.web.pages.customers import moment_path
 from service.web.pages.shell import Crumb, Download, Page, Redirect, Section, View, Visit
 
 MAX_CSV_ROWS: Final = 10_000
@@ -37,6 +40,8 @@ _FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
 class FeedPage:
     """The feed with its filter as typed."""
 
+    org: OrgId
+    timezone: str
     path: str
     feed: Feed
     span: Span
@@ -55,6 +60,13 @@ class FeedPage:
     def source(self, row: FeedRow) -> str:
         """Where a row comes from, in words."""
         return source_text(row, self.t)
+
+    def moment(self, row: FeedRow) -> str:
+        """The address of what was decided at that moment. "" for what we did not decide."""
+        if row.kind != "change" or row.customer is None:
+            return ""
+        day = f"{datetime.fromtimestamp(row.at_ms / 1000, ZoneInfo(self.timezone)):%d/%m/%Y}"
+        return moment_path(self.org, row.customer, row.tag, version=row.version, day=day, entry=row.id)
 
     def rule(self, row: FeedRow) -> str:
         """The rule's name, its id if it is no longer live."""
@@ -76,6 +88,8 @@ async def show_activity(visit: Visit) -> View | Redirect:
     kept = _kept(wanted, span, customer)
     is_live = wanted.show == "tags" and not before and (bool(feed.rows) or bool(after)) and not span.until
     model = FeedPage(
+        org=shop.org,
+        timezone=shop.timezone,
         path=path,
         feed=feed,
         span=span,

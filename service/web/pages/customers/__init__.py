@@ -3,6 +3,7 @@
 They show what is stored. To read a customer again is a replay, which a worker executes."""
 
 from service.web.pages.customers import changes, explain, search
+from service.web.pages.customers.explanation import moment_path
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
@@ -10,4 +11,4 @@ GROUP = PageGroup(
     sections=search.SECTIONS,
 )
 
-__all__ = ["GROUP"]
+__all__ = ["GROUP", "moment_path"]

@@ -10,18 +10,20 @@ from service.domain.customers import CustomerId
 from service.domain.documents import InvalidRules
 from service.errors import NotFound
 from service.operations import Selection, count_replay, format_dead_letter, search, start_replay
+from service.store import working_copies
 from service.store.queue import dead_letters, dirty
 from service.store.shops import Shop
 from service.web.pages.customers.explanation import CustomerPage, load_customer_page
 from service.web.pages.customers.search import parse_id
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count, parse_day
 
-MAX_RULES: Final = 256 * 1024  # characters
+DRAFT: Final = "draft"  # in the place of a version
+MAX_ENTRY: Final = 40  # characters of the id of a ledger entry
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainPage:
-    """The customer with what the page was asked for. `is_live`: the live rules, today."""
+    """The customer with what the page was asked for. `is_live`: the live rules, today. `version`: as `v` of the address."""
 
     customer: CustomerId
     path: str
@@ -30,10 +32,10 @@ class ExplainPage:
     version: str
     versions: tuple[tuple[str, str], ...]
     is_live: bool
+    is_draft: bool  # the page explains by the draft of the rules
+    is_draft_wrong: bool  # the draft has errors, so the page explains by the live rules
+    rules_path: str
     error: str = ""
-    draft: str = ""  # rules as typed
-    is_draft: bool = False  # the page explains by them
-    draft_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,23 +50,19 @@ class UnreadPage:
 
 
 async def show_customer(visit: Visit) -> View | Redirect:
-    """Explain the customer by the live rules for today, or by another version or for another day."""
-    return await _explain(visit, on_text=visit.query.get("on", ""), version=visit.query.get("v", ""))
+    """Explain the customer by the live rules for today, by another version or the draft, or for another day.
 
-
-async def try_rules(visit: Visit) -> View | Redirect:
-    """Explain the customer by rules that are not published. Nothing is stored."""
-    return await _explain(visit, on_text=visit.posted("on"), draft=visit.posted("rules")[:MAX_RULES])
-
-
-async def _explain(visit: Visit, *, on_text: str, version: str = "", draft: str = "") -> View:
+    `entry` names an entry of the ledger: then the page says what was decided at that moment, too.
+    """
     shop, customer = await shop_and_customer(visit)
     if not await search.is_known(visit.context, shop.org, customer):
         return await _unread(visit, shop, customer)
-    wanted, on = on_text.strip(), parse_day(on_text)
-    number = parse_count(version) or 0
+    query = visit.query
+    wanted, on = query.get("on", "").strip(), parse_day(query.get("on", ""))
+    is_draft = query.get("v") == DRAFT
+    number = 0 if is_draft else parse_count(query.get("v", "")) or 0
 
-    async def load(draft: str) -> CustomerPage:
+    async def load(*, is_draft: bool) -> CustomerPage:
         return await visit.cpu.run(
             load_customer_page,
             shop.org,
@@ -73,32 +71,32 @@ async def _explain(visit: Visit, *, on_text: str, version: str = "", draft: str 
             personal=visit.may("marketer"),
             on=on,
             version=number,
-            draft=draft,
+            is_draft=is_draft,
+            entry=query.get("entry", "")[:MAX_ENTRY],
         )
 
-    draft_error = ""
+    is_draft_wrong = False
     try:
-        page = await load(draft)
-    except InvalidRules as exc:
-        draft_error, page = exc.text(visit.t), await load("")
+        page = await load(is_draft=is_draft)
+    except InvalidRules:
+        is_draft, is_draft_wrong, page = False, True, await load(is_draft=False)
     live = await visit.context.versions.live_number(shop.org)
-    is_draft = bool(draft) and not draft_error
+    path = customer_path(shop, customer)
     model = ExplainPage(
         customer=customer,
-        path=customer_path(shop, customer),
+        path=path,
         page=page,
         day=f"{on:%d/%m/%Y}" if on else wanted[:20],
-        version=str(number) if number and number != live else "",
+        version=DRAFT if is_draft else str(number) if number and number != live else "",
         versions=await _versions(visit, shop, live),
         is_live=on is None and number in (0, live) and not is_draft,
-        error=visit.t("customers.day.error") if wanted and on is None else "",
-        draft=draft,
         is_draft=is_draft,
-        draft_error=draft_error,
+        is_draft_wrong=is_draft_wrong,
+        rules_path=f"/shops/{shop.org}/rules",
+        error=visit.t("customers.day.error") if wanted and on is None else "",
     )
-    status = 422 if draft_error else 200
     title = page.name or f"#{customer}"
-    return View("customers/customer.html", model, title, crumbs(visit, shop), status=status)
+    return View("customers/customer.html", model, title, crumbs(visit, shop))
 
 
 async def read_customer(visit: Visit) -> View | Redirect:
@@ -150,14 +148,15 @@ async def _unread(visit: Visit, shop: Shop, customer: CustomerId) -> View:
 async def _versions(visit: Visit, shop: Shop, live: int) -> tuple[tuple[str, str], ...]:
     history = await visit.context.versions.history(shop.org)
     numbers = sorted((each.number for each in history if each.number != live), reverse=True)
+    has_draft = await working_copies.load(visit.context.redis, shop.org) is not None
     return (
         ("", visit.t("customers.live_version", version=live)),
+        *(((DRAFT, visit.t("customers.draft")),) if has_draft else ()),
         *((str(number), f"v{number}") for number in numbers),
     )
 
 
 PAGES: Final = (
     Page("GET", "/shops/{org}/customers/{customer}", show_customer, Role.VIEWER),
-    Page("POST", "/shops/{org}/customers/{customer}", try_rules, Role.MARKETER),
     Page("POST", "/shops/{org}/customers/{customer}/read", read_customer, Role.OPS),
 )

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from service.context import Context
 from service.domain.customers import CustomerId, OrgId, fold
-from service.domain.documents import parse_rules
+from service.domain.documents import validate_rules
 from service.domain.engine import build_facts, fact_value
 from service.domain.explain import (
     CustomerExplanation,
@@ -43,6 +43,8 @@ from service.operations import (
     outcome_text,
     search,
 )
+from service.store import working_copies
+from service.store.history import LedgerRow
 from service.web.pages.customers.masking import mask_email, mask_name, mask_phone
 
 MAX_DELIVERIES: Final = 10
@@ -88,13 +90,31 @@ class Card:
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A change of a tag, by us or by others."""
+    """A change of a tag, by us or by others. `path` leads to the explanation at that moment, "" for others."""
 
     at_ms: int
     is_added: bool
     tag: str
     text: str
     written: bool = True
+    path: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What was decided at a moment: an entry of the ledger with the values that were compared."""
+
+    at_ms: int
+    is_added: bool
+    tag: str
+    rule: str
+    version: int
+    cause: str
+    why: str
+    values: tuple[str, ...]
+    written: bool
+    entry: str
+    delivery: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +145,7 @@ class CustomerPage:
     arrivals: tuple[Arrival, ...]
     version: int
     updated_ms: int
+    moment: Moment | None = None
 
 
 async def load_customer_page(
@@ -136,16 +157,27 @@ async def load_customer_page(
     personal: bool,
     on: date | None,
     version: int = 0,
-    draft: str = "",
+    is_draft: bool = False,
+    entry: str = "",
 ) -> CustomerPage:
-    """Explain the customer for a day and a version of the rules, or by a draft. Raises NotFound, InvalidRules, Refused."""
+    """Explain the customer for a day and a version of the rules, or by the draft that people edit.
+
+    `entry` is the id of a ledger entry that the page shows. Raises NotFound, InvalidRules, Refused.
+    """
     shop = await context.shops.get_or_raise(org)
-    rules = parse_rules(draft) if draft else None
+    copy = await working_copies.load(context.redis, org) if is_draft else None
+    rules = None if copy is None else validate_rules(copy.document)
     explained = await explain_for_shop(context, shop, customer, on=on, version=version, draft=rules)
-    return to_page(explained, t=translator_for(language), personal=personal)
+    return to_page(explained, t=translator_for(language), personal=personal, entry=entry)
 
 
-def to_page(explained: Explained, *, t: Translator, personal: bool) -> CustomerPage:
+def moment_path(org: OrgId, customer: CustomerId, tag: str, *, version: int, day: str, entry: str) -> str:
+    """The address of what was decided at a moment: by the rules of then, with the card of the tag. `day`: 28/11/2026."""
+    query = urlencode({"v": version, "on": day, "entry": entry})
+    return f"/shops/{org}/customers/{customer}?{query}#{quote(anchor_of(tag), safe='=')}"
+
+
+def to_page(explained: Explained, *, t: Translator, personal: bool, entry: str = "") -> CustomerPage:
     """The texts of an explanation. `personal`: the visitor may see names and birthdays."""
     explanation = explained.explanation
     customer, next_change = explanation.input.customer, explanation.next_change
@@ -173,6 +205,7 @@ def to_page(explained: Explained, *, t: Translator, personal: bool) -> CustomerP
         ),
         version=explanation.input.version,
         updated_ms=customer.updated_ms or 0,
+        moment=next((_moment(explained, row, t) for row in explained.ledger if row.id == entry), None),
     )
 
 
@@ -281,10 +314,28 @@ def _levels(explanation: CustomerExplanation, tier: TierExplanation, t: Translat
             yield Level(levels[index].tag, is_next, tuple(lines))
 
 
+def _moment(explained: Explained, row: LedgerRow, t: Translator) -> Moment:
+    explanation, entry = explained.explanation, row.entry
+    return Moment(
+        at_ms=row.at_ms,
+        is_added=entry.action == "+",
+        tag=entry.tag,
+        rule=rule_title(explanation, entry.rule, translator=t),
+        version=entry.version,
+        cause=format_cause(entry.cause, words=t),
+        why=t(f"why.{entry.why}") if t.has(f"why.{entry.why}") else "",
+        values=tuple(format_values(entry, words=t, currency=explanation.rule_set.rule_set.currency)),
+        written=entry.written,
+        entry=row.id,
+        delivery=entry.delivery,
+    )
+
+
 def _events(explained: Explained, t: Translator) -> list[Event]:
     """Our writes, and the last change by others of each tag, newest first."""
     explanation = explained.explanation
-    currency = explanation.rule_set.rule_set.currency
+    currency, zone = explanation.rule_set.rule_set.currency, explanation.rule_set.calendar.zone
+    customer = CustomerId(explanation.input.customer.id)
     events = []
     for row in explained.ledger:
         entry = row.entry
@@ -297,7 +348,9 @@ def _events(explained: Explained, t: Translator) -> list[Event]:
             *format_values(entry, words=t, currency=currency),
         ]
         text = " · ".join(filter(None, parts))
-        events.append(Event(row.at_ms, entry.action == "+", entry.tag, text, entry.written))
+        day = f"{datetime.fromtimestamp(row.at_ms / 1000, zone):%d/%m/%Y}"
+        path = moment_path(explained.org, customer, entry.tag, version=entry.version, day=day, entry=row.id)
+        events.append(Event(row.at_ms, entry.action == "+", entry.tag, text, entry.written, path))
     others = t("customers.by_others")
     events += [
         Event(change.at_ms, change.added, change.tag, others)

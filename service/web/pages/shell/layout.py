@@ -45,6 +45,7 @@ class Layout:
 
     visitor: Visitor | None
     sections: tuple[Link, ...]
+    menu: tuple[Link, ...]  # the sections in the menu of the account
     shop: Shop | None
     shops: tuple[Link, ...]
     languages: tuple[LanguageLink, ...]
@@ -71,7 +72,8 @@ async def build_layout(
     home = shop if shop is not None else (shops[0] if len(shops) == 1 else None)
     return Layout(
         visitor=visitor,
-        sections=_sections(visit, sections, home, path),
+        sections=_sections(visit, [each for each in sections if not each.in_menu], home, path),
+        menu=_sections(visit, [each for each in sections if each.in_menu], home, path),
         shop=shop,
         shops=tuple(_shop_link(each, shop, path) for each in shops),
         languages=tuple(_language_link(code, visit.language, path, query) for code in LANGUAGES),

@@ -152,12 +152,16 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """An entry of the navigation. `key` names its text, `section.KEY`; a path with {org} belongs to the current shop."""
+    """An entry of the navigation. `key` names its text, `section.KEY`; a path with {org} belongs to the current shop.
+
+    What people seldom need is `in_menu`: it stands in the menu of the account.
+    """
 
     key: str
     path: str
     role: Role = Role.VIEWER
     every_shop: bool = False
+    in_menu: bool = False
 
 
 @dataclass(frozen=True, slots=True)

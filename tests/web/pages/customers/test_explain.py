@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import html
+import re
 
 import pytest
+import yaml
 from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.documents import parse_rules
+from service.store import working_copies
 from service.store.client import keys
 from service.store.history import audit_log
 from service.store.jobs import runs
 from service.store.rules import Versions
 from service.store.shops import ShopRepository, save_first_look
+from service.store.working_copies import WorkingCopy
 from tests.support.history import add_entry
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, heading, location
@@ -93,23 +97,47 @@ async def test_a_day_that_is_none_is_said_and_today_is_shown(owner: Visitor) -> 
     assert 'value="mai"' in page
 
 
+async def save_draft(redis: ArqRedis, text: str) -> None:
+    """The draft that people edit, valid or not."""
+    document = yaml.safe_load(text)
+    await working_copies.save(redis, ORG, WorkingCopy(document=document, rev=1, parent=1, by="lan"))
+
+
 @pytest.mark.usefixtures("people")
-async def test_rules_that_are_not_published_are_tried_and_not_stored(
-    visitor_of: VisitAs, redis: ArqRedis
-) -> None:
-    marketer = await visitor_of(Role.MARKETER)
-    lower = RULES.replace("value: 10_000_000}}", "value: 9_000_000}}", 1)
+async def test_it_explains_by_the_draft_that_people_edit(owner: Visitor, redis: ArqRedis) -> None:
+    without = await text_of(owner, "2?v=draft")
+    await save_draft(redis, RULES.replace("10_000_000}}", "9000000}}", 1))
+    offered = await text_of(owner, "2")
+    tried = await text_of(owner, "2?v=draft&on=01/12/2026")
+    await save_draft(redis, "rules: [{id: vip}]")
+    await redis.delete(keys.shop(ORG, "working_copy"))
+    await save_draft(redis, "rules: [{id: vip}]")
+    wrong = await text_of(owner, "2?v=draft")
 
-    answer = await marketer.post(f"{PATH}/2", rules=lower)
-    wrong = await marketer.post(f"{PATH}/2", rules="version: 1\nrules: [{id: vip}]")
+    assert 'value="draft"' not in without
+    assert '<option value="draft">bản nháp' in offered
+    assert "+VIP" not in offered
+    assert "+VIP" in tried
+    assert "nếu xuất bản bản nháp, tính cho 01/12/2026" in tried
+    assert "Bản nháp còn lỗi" in wrong
+    assert "+VIP" not in wrong
 
-    assert answer.status_code == 200
-    assert "+VIP" in answer.text
-    assert "nếu xuất bản quy tắc nháp này" in answer.text
-    assert wrong.status_code == 422
-    assert "rules: [{id: vip}]" in wrong.text
-    assert "+VIP" not in wrong.text
-    assert await Versions(redis).live_number(ORG) == 1
+
+@pytest.mark.usefixtures("people")
+async def test_a_moment_shows_what_was_compared_then(owner: Visitor, redis: ArqRedis) -> None:
+    entry = await add_entry(redis, 1, "+VIP", at_ms=1_700_000_000_000)
+    timeline = await text_of(owner, "1")
+    [path] = re.findall(r'href="/shops/[0-9]+/customers/(1\?v=1&on=15%2F11%2F2023&entry=[^"]+)"', timeline)
+    feed = html.unescape((await owner.get(f"/shops/{ORG}/activity")).text)
+
+    page = await text_of(owner, path)
+    unknown = await text_of(owner, "1?entry=1-1")
+
+    assert path.endswith(f"entry={entry}#tag=vip")
+    assert f"/customers/{path}" in feed
+    assert 'id="moment"' in page
+    assert "Tổng chi tiêu: 12.000.000 ₫" in page
+    assert 'id="moment"' not in unknown
 
 
 @pytest.mark.usefixtures("people")

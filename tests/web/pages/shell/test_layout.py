@@ -27,24 +27,34 @@ def sections(text: str) -> list[str]:
     return re.findall(r'href="([^"]+)"', nav)
 
 
+def menu(text: str) -> list[str]:
+    """The links in the menu of the account."""
+    [summary] = re.findall(
+        r'<details class="menu"><summary aria-label="Tài khoản.*?</details>', text, re.DOTALL
+    )
+    return re.findall(r'href="([^"]+)"', summary)
+
+
 @pytest.mark.parametrize(
-    ("role", "shown"),
+    ("role", "shown", "seldom"),
     [
-        (Role.VIEWER, [*SHOP_SECTIONS, "/shops/{}/audit"]),
+        (Role.VIEWER, SHOP_SECTIONS, ["/shops/{}/audit", "/profile"]),
         (
             Role.OWNER,
-            [*SHOP_SECTIONS, "/shops/{}/replay", "/users", "/tokens", "/shops/{}/audit", "/audit"],
+            [*SHOP_SECTIONS, "/shops/{}/replay"],
+            ["/users", "/tokens", "/shops/{}/audit", "/audit", "/profile"],
         ),
     ],
 )
 async def test_the_navigation_has_what_the_role_may_see(
-    client: httpx2.AsyncClient, redis: ArqRedis, role: Role, shown: list[str]
+    client: httpx2.AsyncClient, redis: ArqRedis, role: Role, shown: list[str], seldom: list[str]
 ) -> None:
     visitor = await visit_as(client, redis, role)
 
     page = await visitor.get(f"/shops/{ORG}")
 
     assert sections(page.text) == [path.format(ORG) for path in shown]
+    assert menu(page.text) == [path.format(ORG) for path in seldom]
     assert re.findall(r'href="([^"]+)" aria-current="page"', page.text) == [f"/shops/{ORG}"]
 
 
@@ -54,7 +64,7 @@ async def test_a_user_of_some_shops_sees_no_other_shop(client: httpx2.AsyncClien
     page = await some.get(f"/shops/{ORG}")
 
     assert OTHER_ORG not in page.text
-    shown = [*SHOP_SECTIONS, "/shops/{}/replay", "/shops/{}/audit"]
+    shown = [*SHOP_SECTIONS, "/shops/{}/replay"]
     assert sections(page.text) == [path.format(ORG) for path in shown]
 
 

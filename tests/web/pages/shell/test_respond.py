@@ -152,7 +152,7 @@ async def test_a_path_that_does_not_exist_is_a_page_for_browsers_and_a_problem_f
     programs = [await owner.get("/no/such/page"), await owner.get("/ops/v1/typo", Accept="text/html")]
 
     assert (browser.status_code, heading(browser)) == (404, "Không tìm thấy")
-    assert 'class="sections"' in browser.text
+    assert 'class="topbar"' in browser.text
     assert "content-security-policy" in browser.headers
     assert (nobody.status_code, heading(nobody)) == (404, "Không tìm thấy")
     for answer in programs:

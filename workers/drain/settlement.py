@@ -42,13 +42,14 @@ from service.domain.sync import (
     record_reverts,
     retry_delay_s,
 )
-from service.errors import AccessDenied, HaravanError, RequestRejected
+from service.errors import AccessDenied, ApiUnavailable, HaravanError, RequestRejected
 from service.runtime import last_frames
 from service.store.history import LedgerEntry, encode_entry, prior_state
 from service.store.jobs import EXPLAIN_REMOVALS
 from service.store.queue import DeadLetterDraft, Mark, Settlement, dead_letters
 
 PLAN_TTL_MS: Final = 30_000  # permit.lua refuses an older plan
+LATE_READ_MS: Final = 10_000  # longer than a call can take
 WRITTEN: Final = "written"  # the note of a settlement after a successful write
 
 
@@ -275,6 +276,18 @@ def after_failure(
     return Settlement(
         op="delay", mark=mark, due_ms=due_ms, mark_fields={"attempts": str(attempts)}, note=str(exc)
     )
+
+
+def while_late(mark: Mark, *, counted: bool, now_ms: int, jitter: float) -> Settlement:
+    """As after a failure: the read goes on, and its result replaces this settlement.
+
+    So the attempt is counted before the record is read, and the customer is not requested again meanwhile.
+    """
+    unanswered = ApiUnavailable("GET customer is not answered yet")
+    settlement = after_failure(mark, unanswered, counted=counted, now_ms=now_ms, jitter=jitter)
+    if settlement.due_ms is None:
+        return settlement
+    return msgspec.structs.replace(settlement, due_ms=max(settlement.due_ms, now_ms + LATE_READ_MS))
 
 
 def after_unreadable(mark: Mark, reason: str) -> Settlement:

@@ -49,7 +49,10 @@ class NextWakeup(NamedTuple):
 
 
 class LeaseManager:
-    """Acquires leases. `clock_ms` is the clock of a simulation or a test; 0 stands for the server's own time."""
+    """Acquires leases. `clock_ms` is the clock of a simulation or a test; 0 stands for the server's own time.
+
+    `process_channel` is that of the process's `Liveness`: its leases end with the process, not only with their time.
+    """
 
     def __init__(
         self,
@@ -57,10 +60,12 @@ class LeaseManager:
         *,
         rate_limiter: RateLimiter,
         clock_ms: Callable[[], int] = lambda: 0,
+        process_channel: str = "",
     ) -> None:
         self.redis = redis
         self.rate_limiter = rate_limiter
         self.clock_ms = clock_ms
+        self.process_channel = process_channel
         # attributes, so that a witness in tests can wrap them
         self.lease_acquire: Any = load_script("queue", "lease_acquire")
         self.dequeue: Any = load_script("queue", "dequeue")
@@ -71,7 +76,7 @@ class LeaseManager:
     async def acquire(self, org: OrgId, *, token: str) -> ShopLease | None:
         """Acquire the shop's lease. None if another drain holds it."""
         acquired, now_ms, version, planned, owners, state = await self.lease_acquire(
-            self.redis, org, self.clock_ms(), token, LEASE_MS
+            self.redis, org, self.clock_ms(), token, LEASE_MS, self.process_channel
         )
         if not acquired:
             return None

@@ -268,8 +268,11 @@ async def run_worker(redis_url: str, poison: int, stage: Stage, folder: Path) ->
             if not await stage.redis.exists(stage.key("ready:bulk"), stage.key("planned:bulk")):
                 return 0
             await asyncio.sleep(0.02)
-    # as if its lease, the permits of its calls and its wake-up had expired
-    await stage.redis.delete(*(stage.key(name) for name in ("lease", "wakeup_pending", "in_flight")))
+    lease = await stage.drain.leases.acquire(ORG, token="next")
+    assert lease is not None, "the lease of the process outlives it"
+    await lease.release(wait_ms=0, state={})
+    # as if the permits of its calls and its wake-up had expired
+    await stage.redis.delete(*(stage.key(name) for name in ("wakeup_pending", "in_flight")))
     await stage.redis.zadd(keys.partition_key(ORG, "due_shops"), {ORG: 0})
     return 1
 

@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class LateTasks(Generic[K, T]):
-    """Runs tasks of one kind by key. At most `max_late` of them may be late at a time."""
+    """Runs tasks of one kind by key. At most `max_late` of them run late at a time."""
 
     def __init__(self, *, late_after_s: float, max_late: int) -> None:
         self._late_after_s = late_after_s
@@ -26,25 +26,25 @@ class LateTasks(Generic[K, T]):
         return self._late
 
     async def run(self, coroutines: Mapping[K, Coroutine[Any, Any, T]]) -> dict[K, asyncio.Task[T]]:
-        """Run the coroutines at the same time for `late_after_s` seconds. Returns the tasks that have ended.
+        """Run the coroutines at the same time. Returns the tasks that have ended; the others are late.
 
-        The others are late. Those for which there is no room are cancelled, and are neither returned nor late.
+        It waits for `late_after_s` seconds, and longer as long as there is no room for more late tasks.
         """
         if not coroutines:
             return {}
         loop = asyncio.get_running_loop()
         tasks = {key: loop.create_task(coroutine) for key, coroutine in coroutines.items()}
         try:
-            await asyncio.wait(tasks.values(), timeout=self._late_after_s)
+            _, running = await asyncio.wait(tasks.values(), timeout=self._late_after_s)
+            while len(running) > self._max_late - sum(not task.done() for task in self._late.values()):
+                earlier = [task for task in self._late.values() if not task.done()]
+                await asyncio.wait([*running, *earlier], return_when=asyncio.FIRST_COMPLETED)
+                running = {task for task in running if not task.done()}
         except asyncio.CancelledError:
             await cancel_and_wait(*tasks.values())
             raise
-        ended = {key: task for key, task in tasks.items() if task.done()}
-        room = self._max_late - len(self._late)
-        late = [key for key in tasks if key not in ended]
-        self._late |= {key: tasks[key] for key in late[:room]}
-        await cancel_and_wait(*(tasks[key] for key in late[room:]))
-        return ended
+        self._late |= {key: task for key, task in tasks.items() if task in running}
+        return {key: task for key, task in tasks.items() if task not in running}
 
     def collect(self) -> dict[K, asyncio.Task[T]]:
         """The late tasks that have ended. They are late no longer."""

@@ -41,13 +41,27 @@ async def test_a_failure_is_a_result_like_any_other() -> None:
         ended["fails"].result()
 
 
-async def test_a_task_for_which_there_is_no_room_is_cancelled() -> None:
-    tasks, ready = LateTasks[str, int](late_after_s=0.05, max_late=1), asyncio.Event()
+async def test_a_task_for_which_there_is_no_room_is_waited_for() -> None:
+    tasks = LateTasks[str, int](late_after_s=0.01, max_late=1)
+    first, second = asyncio.Event(), asyncio.Event()
+    await tasks.run({"first": value(1, first)})
+    running = asyncio.create_task(tasks.run({"second": value(2, second)}))
+    await asyncio.wait([running], timeout=0.1)
+    assert not running.done()
 
-    ended = await tasks.run({"first": value(1, ready), "second": value(2, ready)})
+    first.set()  # makes room
 
-    assert (ended, list(tasks.late)) == ({}, ["first"])
-    await tasks.cancel()
+    assert (await running, list(tasks.late)) == ({}, ["first", "second"])
+    second.set()
+    assert numbers(await tasks.collect_all()) == {"first": 1, "second": 2}
+
+
+async def test_without_room_a_task_may_still_end_in_time() -> None:
+    tasks, ready = LateTasks[str, int](late_after_s=0.01, max_late=0), asyncio.Event()
+    asyncio.get_running_loop().call_later(0.05, ready.set)
+
+    assert numbers(await tasks.run({"second": value(2, ready)})) == {"second": 2}
+    assert dict(tasks.late) == {}
 
 
 async def test_the_end_can_be_waited_for() -> None:

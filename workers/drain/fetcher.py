@@ -115,13 +115,9 @@ class Fetcher:
         fetched = Fetched(late=self._reads.late.keys() & set(customers))
         for some in batched([each for each in customers if each not in fetched.late], MAX_SINGLE_READS):
             ended = await self._reads.run({customer: self._fetch_single(customer) for customer in some})
-            for customer in some:
-                if customer in ended:
-                    fetched.merge(ended[customer].result())
-                elif customer in self._reads.late:
-                    fetched.late.add(customer)
-                else:
-                    fetched.failed[customer] = ApiUnavailable("GET customer got no answer in time")
+            fetched.late |= set(some) - ended.keys()
+            for task in ended.values():
+                fetched.merge(task.result())
             if fetched.is_stopped:
                 break
         return fetched

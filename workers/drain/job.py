@@ -129,8 +129,9 @@ class Drain:
             ended: tuple[str, int] | None = None
             while ended is None:
                 # Neither cancels the other: the response of a cancelled write would be lost.
+                reading = asyncio.create_task(reader.read_batch())
                 results = await asyncio.gather(
-                    reader.read_batch(), writer.write_batch(), return_exceptions=True
+                    reading, _write_during(reading, writer, context), return_exceptions=True
                 )
                 errors = [result for result in results if isinstance(result, BaseException)]
                 if errors:
@@ -183,6 +184,16 @@ class Drain:
         if waits_s:
             return "rate_limited", int(max(waits_s) * 1000)
         return str(errors[0]), 0
+
+
+async def _write_during(reading: asyncio.Task[bool], writer: Writer, context: DrainContext) -> bool:
+    """Write plans, in a live backlog only once, until the read has ended. False if none could be written."""
+    has_written = False
+    while await writer.write_batch():
+        has_written = True
+        if reading.done() or context.live_backlog:
+            break
+    return has_written
 
 
 def _failed_wait_ms(context: DrainContext | None) -> int:

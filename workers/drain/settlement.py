@@ -49,6 +49,7 @@ from service.store.jobs import EXPLAIN_REMOVALS
 from service.store.queue import DeadLetterDraft, Mark, Settlement, dead_letters
 
 PLAN_TTL_MS: Final = 30_000  # permit.lua refuses an older plan
+MISMATCH_DELAY_MS: Final = 2_000  # at least: a list may lag
 LATE_READ_MS: Final = 10_000  # longer than a call can take
 WRITTEN: Final = "written"  # the note of a settlement after a successful write
 
@@ -227,8 +228,10 @@ def after_success(mark: Mark, plan: WritePlan) -> Settlement:
     )
 
 
-def after_mismatch(mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms: int) -> Settlement:
-    """The response had other tags than expected (`tags`, folded): read and decide again.
+def after_mismatch(
+    mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms: int, jitter: float
+) -> Settlement:
+    """The response had other tags than expected (`tags`, folded): read and decide again, later each time.
 
     Somebody may have changed them meanwhile. But an added tag that is missing, or a removed tag that is there, also
     counts as reverted. Otherwise a tag that Haravan stores with another spelling would be written for ever.
@@ -237,7 +240,13 @@ def after_mismatch(mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms:
     reverted += [tag for tag in map(fold, plan.remove) if tag in tags]
     history = REVERTS_CODEC.decode(plan.reverts)
     reverts = record_reverts(history, dict.fromkeys(reverted, now_ms), now_ms=now_ms)
-    return Settlement(op="requeue", mark=mark, reverts=REVERTS_CODEC.encode(reverts))
+    failure = ApiUnavailable("the answer to a write had other tags than the record and the write together")
+    settlement = after_failure(mark, failure, counted=True, now_ms=now_ms, jitter=jitter)
+    return msgspec.structs.replace(
+        settlement,
+        reverts=REVERTS_CODEC.encode(reverts),
+        due_ms=settlement.due_ms and max(settlement.due_ms, now_ms + MISMATCH_DELAY_MS),
+    )
 
 
 def after_not_found(mark: Mark, *, now_ms: int) -> Settlement:
@@ -285,9 +294,8 @@ def while_late(mark: Mark, *, counted: bool, now_ms: int, jitter: float) -> Sett
     """
     unanswered = ApiUnavailable("GET customer is not answered yet")
     settlement = after_failure(mark, unanswered, counted=counted, now_ms=now_ms, jitter=jitter)
-    if settlement.due_ms is None:
-        return settlement
-    return msgspec.structs.replace(settlement, due_ms=max(settlement.due_ms, now_ms + LATE_READ_MS))
+    due_ms = settlement.due_ms and max(settlement.due_ms, now_ms + LATE_READ_MS)
+    return msgspec.structs.replace(settlement, due_ms=due_ms)
 
 
 def after_unreadable(mark: Mark, reason: str) -> Settlement:

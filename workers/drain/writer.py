@@ -265,7 +265,8 @@ class PlanWriter:
             return WriteResult(mark, "bug", after_bug(mark, exc))
         folded = frozenset(map(fold, tags))
         if folded != frozenset(plan.expected):
-            mismatch = after_mismatch(mark, plan, tags=folded, now_ms=lease.now_ms)
+            jitter = self._context.jitter()
+            mismatch = after_mismatch(mark, plan, tags=folded, now_ms=lease.now_ms, jitter=jitter)
             return WriteResult(mark, MISMATCH, mismatch)
         return WriteResult(mark, WRITTEN, after_success(mark, plan))
 

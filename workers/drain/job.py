@@ -131,7 +131,7 @@ class Drain:
                 # Neither cancels the other: the response of a cancelled write would be lost.
                 reading = asyncio.create_task(reader.read_batch())
                 results = await asyncio.gather(
-                    reading, _write_during(reading, writer, context), return_exceptions=True
+                    reading, _write_during(reading, writer), return_exceptions=True
                 )
                 errors = [result for result in results if isinstance(result, BaseException)]
                 if errors:
@@ -186,12 +186,12 @@ class Drain:
         return str(errors[0]), 0
 
 
-async def _write_during(reading: asyncio.Task[bool], writer: Writer, context: DrainContext) -> bool:
-    """Write plans, in a live backlog only once, until the read has ended. False if none could be written."""
+async def _write_during(reading: asyncio.Task[bool], writer: Writer) -> bool:
+    """Write plans until the read has ended. False if none could be written."""
     has_written = False
     while await writer.write_batch():
         has_written = True
-        if reading.done() or context.live_backlog:
+        if reading.done():
             break
     return has_written
 

@@ -79,6 +79,7 @@ class Writer:
         self._writes: LateTasks[CustomerId, WriteResult] = LateTasks(
             late_after_s=LATE_AFTER_S, max_late=CONCURRENCY
         )
+        self._has_no_room = False  # for the last writes
         self._stop: TokenRejected | None = None  # several customers in a row were denied
 
     @property
@@ -106,10 +107,9 @@ class Writer:
         context = self._context
         if context.is_blocked(context.write_breaker):
             return False
-        # After an outage or a denied access, one write goes first. Reads go before writes in a live backlog, because one read serves
-        # fifty customers.
+        # After an outage or a denied access, one write goes first. While the rate limit has no room, one is enough to ask.
         was_denied = len(context.log.rejected_writes.customers) >= MAX_DENIED_IN_A_ROW
-        one_only = context.write_breaker.is_tripped or was_denied or context.live_backlog
+        one_only = context.write_breaker.is_tripped or was_denied or self._has_no_room
         planned = await self._load_plans((1 if one_only else CONCURRENCY) - len(self._writes.late))
         if any(plan is None for _, plan in planned):
             return not context.live_backlog and await self._requeue_stale()
@@ -122,6 +122,8 @@ class Writer:
         """Settle writes that have ended. False if nothing was written, and nothing else may be."""
         outcomes = await asyncio.gather(*ended, return_exceptions=True)
         results = [outcome for outcome in outcomes if isinstance(outcome, WriteResult)]
+        if results:
+            self._has_no_room = any(isinstance(result.stop, RateLimitExceeded) for result in results)
         await self._settle(results)
         self._stop_if_needed(results, [outcome for outcome in outcomes if isinstance(outcome, BaseException)])
         return any(result.settlement is not None or result.stop is None for result in results)
@@ -276,6 +278,8 @@ class PlanWriter:
             context.lease,
             context.rate_limiter,
             mark=mark,
+            # In a live backlog reads go before writes, because one read serves fifty customers.
+            lane="bulk" if context.live_backlog else mark.lane,
             version=plan.version,
             decided_ms=plan.decided_ms,
             intents=plan.intents,

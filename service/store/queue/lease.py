@@ -181,6 +181,7 @@ class ShopLease:
         self,
         mark: Mark,
         *,
+        lane: Lane,
         version: int,
         decided_ms: int,
         intents: bytes,
@@ -190,12 +191,13 @@ class ShopLease:
     ) -> Granted | Denied | WriteDenied:
         """Ask for one API call that writes, which needs that everything behind the decision still holds.
 
+        `lane` is that of the rate limiter.
         `version` is the version that decided; the drain's own may be newer. A grant stores `intents`. `removals` is the
         number of tags that the call removes; `owners` is the number of customers with tags of ours, or below 0 if a
         publish, a claim or the schedule explains the removals.
         """
         decision = [mark.customer, mark.generation, version, decided_ms, intents, removals, owners]
-        answer = await self._permit(mark.lane, "write", reserve, decision)
+        answer = await self._permit(lane, "write", reserve, decision)
         if isinstance(answer, WriteDenied):
             self._drop_plan(mark)
         return answer

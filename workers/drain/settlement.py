@@ -311,7 +311,7 @@ def after_bug(mark: Mark, exc: Exception) -> Settlement:
 def after_failed_drains(mark: Mark) -> Settlement:
     """A dead letter without another read: the record has ended too many drains. It is tried again after a day."""
     text = (
-        f"{mark.failed_drains} drains ended while they read this customer, the last ones alone. "
+        f"{mark.failed_drains} drains ended while they read this customer, the last one alone. "
         "The worker's log says how they ended"
     )
     return _dead_letter(mark, DeadLetterDraft(dead_letters.CRASH, text, transient=True))

@@ -37,7 +37,7 @@ from service.store.client import (
 )
 from service.store.encryption import KeyRing
 from service.store.jobs import Counters
-from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, RateLimiter
+from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, Liveness, RateLimiter
 from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import ShopRepository
 from workers.drain import Drain
@@ -113,11 +113,13 @@ class WorkerProcess:
             rate_limiter = RateLimiter(redis, leak_per_s=self._leak_per_s, clock_ms=self._clock_ms)
             rules_cache = CompiledRulesCache(context.versions)
             outage = StoreOutage(alerts, settled_s=self._settled_s)
+            liveness = Liveness(redis)
             drain = Drain(
                 leases=LeaseManager(
                     redis,
                     rate_limiter=rate_limiter,
                     clock_ms=self._clock_ms,
+                    process_channel=liveness.channel,
                 ),
                 shops=shops,
                 session=session,
@@ -154,6 +156,7 @@ class WorkerProcess:
             periodic.start(
                 run_every(STORE_CHECK_INTERVAL_S, partial(_check_store, monitor), "store_check", outage)
             )
+            periodic.start(run_every(self._sweep_interval_s, liveness.announce, "worker", outage))
             periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep", outage))
             periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker", outage))
             periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep", outage))
@@ -166,6 +169,8 @@ class WorkerProcess:
                 run_every(self._sweep_interval_s, jobs.run, "pending_job", outage, overlapping=True)
             )
             try:
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(liveness.wait_until_announced(), FIRST_CHECK_TIMEOUT_S)
                 await self._work(drain, monitor, outage)
             finally:
                 await periodic.cancel()

@@ -4,12 +4,14 @@ It knows nothing of customers, shops or Redis."""
 
 from service.runtime.addresses import address_problem
 from service.runtime.files import read_text
+from service.runtime.late_tasks import LateTasks
 from service.runtime.log import LogFormat, configure_logging, last_frames, without_control_characters
 from service.runtime.systemd import keep_watchdog, notify_systemd
 from service.runtime.tasks import BackgroundTasks, cancel_and_wait
 
 __all__ = [
     "BackgroundTasks",
+    "LateTasks",
     "LogFormat",
     "address_problem",
     "cancel_and_wait",

@@ -107,7 +107,12 @@ class TracedLeaseManager(LeaseManager):
     """Leases whose scripts are recorded."""
 
     def __init__(self, leases: LeaseManager, trace_file: TraceFile, stop_point: StopPoint) -> None:
-        super().__init__(leases.redis, rate_limiter=leases.rate_limiter, clock_ms=leases.clock_ms)
+        super().__init__(
+            leases.redis,
+            rate_limiter=leases.rate_limiter,
+            clock_ms=leases.clock_ms,
+            process_channel=leases.process_channel,
+        )
         for name in ("lease_acquire", "dequeue", "permit", "settle", "lease_release"):
             setattr(self, name, TracedScript(name, getattr(self, name), trace_file, stop_point))
 

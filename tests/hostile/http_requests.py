@@ -132,7 +132,10 @@ def unknown_codings() -> Iterator[Row]:
     ):
         lines = [f"Transfer-Encoding: {coding}" for coding in codings]
         sent = post(*lines).removesuffix(BODY) + b"%x\r\n%b\r\n0\r\n\r\n" % (len(BODY), BODY)
-        yield Row(f"transfer codings {' + '.join(codings)}", sent, "501 closed")
+        name = f"transfer codings {' + '.join(codings)}"
+        yield Row(name, sent, "501 closed")
+        yield Row(f"{name}, behind a good one", webhook() + sent, "200 501 closed")
+        yield Row(f"{name}, behind an unsigned one", webhook(signed="") + sent, "401 501 closed")
 
 
 def broken_rows() -> Iterator[Row]:
@@ -180,7 +183,12 @@ def broken_rows() -> Iterator[Row]:
     yield Row("a chunk's size of 17 digits", chunked(BODY).replace(b"\r\n1f\r\n", b"\r\n" + b"f" * 17 + b"\r\n"), "400 closed")  # fmt: skip
     yield Row("a chunk longer than its size", chunked(BODY).replace(b"\r\n1f\r\n", b"\r\n1e\r\n"), "400 closed")  # fmt: skip
     yield Row("chunks without an end", chunked(BODY)[:-5], "waits")
-    yield Row("no signature and a broken chunk", chunked(BODY).replace(signature(BODY).encode(), b"x").replace(b"\r\n1f\r\n", b"\r\nzz\r\n"), "401 closed")  # fmt: skip
+    unsigned = chunked(BODY).replace(signature(BODY).encode(), b"x").replace(b"\r\n1f\r\n", b"\r\nzz\r\n")
+    yield Row("no signature and a broken chunk", unsigned, "401 closed")
+    yield Row("no signature and a broken chunk, behind a good one", webhook() + unsigned, "200 401 closed")
+    yield Row(
+        "no signature and a broken chunk, behind another", webhook(signed="") + unsigned, "401 401 closed"
+    )
 
 
 ROWS: Final = (*good_rows(), *refused_rows(), *unknown_codings(), *broken_rows())

@@ -116,6 +116,7 @@ async def _permit(turn: ShopLease, call: Permit, lane: real.Lane) -> str:
     mark = Dequeued(CUSTOMER, n, lane, 0)
     answer = await turn.permit_write(
         mark,
+        lane=lane,
         version=call.version,
         decided_ms=NOW_MS - (PLAN_TOO_OLD_MS if call.stale else 0),
         intents=b"" if call.intent is None else str(call.intent).encode(),

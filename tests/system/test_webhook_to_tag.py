@@ -29,6 +29,20 @@ async def test_an_order_over_the_threshold_becomes_a_tag_and_a_refund_takes_it_b
     assert system.haravan.tags(customer) == set()
 
 
+async def test_a_refund_that_only_its_own_webhook_reports_takes_the_tag_back(system: System) -> None:
+    customer = system.haravan.create(first_name="Ánh")
+    system.haravan.order(customer, 12_000_000)
+    await system.settled()
+    assert system.haravan.tags(customer) == {"VIP", "Bạc"}
+
+    system.haravan.app(topics=["refunds/create"])
+    system.haravan.refund(customer, 2_500_000)
+    await system.settled()
+
+    assert system.haravan.customer(customer)["total_spent"] == 9_500_000
+    assert system.haravan.tags(customer) == set()
+
+
 async def test_an_echo_ends_by_itself_and_costs_no_api_call(system: System) -> None:
     customer = system.haravan.create(total_spent=12_000_000)
     await system.settled()

@@ -118,6 +118,31 @@ async def test_deliveries_are_counted_by_topic_and_outcome(client: httpx2.AsyncC
     assert seen["tagger_queue_customers", (("org", ORG), ("state", "live"))] == 1
 
 
+async def test_a_scanner_adds_no_metric(client: httpx2.AsyncClient) -> None:
+    sender = Sender(client)
+
+    async def scan(word: str) -> None:
+        for path in (
+            f"/{word}",
+            f"/{word}.php?{word}={word}",
+            f"/ops/v1/{word}",
+            f"/ops/v1/shops/{word}/status",
+        ):
+            await client.get(path)
+            await client.request(word, path)
+            await client.get(path, headers={"Authorization": f"Bearer {word}", "X-Forwarded-For": word})
+        await client.post(f"/webhooks/{word}", content=word)
+        await sender.deliver(b'{"id": 7}', topic=word, org=word, secret=word)
+        await sender.deliver(b'{"id": 7}', topic=f"customers/{word}", secret=word)
+
+    await scan("first")
+    before = (await numbers(client)).keys()
+    for number in range(200):
+        await scan(f"w{number:x}p-admin")
+
+    assert (await numbers(client)).keys() == before
+
+
 async def test_metrics_include_the_workers_counters(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
     counters = Counters(redis)
     counters.add("api_requests", endpoint="POST tags", status="200")

@@ -19,6 +19,7 @@ from service.store.shops import Shop, ShopRepository
 from workers.drain.log import DrainLog
 from workers.haravan import Haravan
 
+LATE_AFTER_S: Final = 1.0  # with one call; then the drain goes on without it
 REFILL_CALLS: Final = 8
 MAX_BREAKER_MS: Final = 600_000
 LANES: Final[tuple[Lane, ...]] = ("live", "bulk")

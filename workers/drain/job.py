@@ -24,11 +24,13 @@ from workers.drain.context import DrainContext, DrainStopped, refill_ms
 from workers.drain.pause import pause_for_rejected_token, probe_token
 from workers.drain.reader import Reader
 from workers.drain.writer import Writer
-from workers.haravan import Haravan
+from workers.haravan import CALL_TIMEOUT_S, Haravan
 from workers.store_outage import describe_outage
 
 # No round starts later than this. Drains are short because arq checks every running job at each poll of every worker.
 TIME_BUDGET_S: Final = 1.5
+LATE_BUDGET_S: Final = TIME_BUDGET_S + CALL_TIMEOUT_S  # while a call takes long
+LATE_POLL_S: Final = 0.25
 INTERRUPTED_WAIT_MS: Final = 5_000
 FAILED_WAIT_MS: Final = 60_000  # without it, a shop whose drain fails would be woken again at once, for ever
 
@@ -123,18 +125,43 @@ class Drain:
     async def _loop(self, context: DrainContext, started: float) -> tuple[str, int]:
         """Read and write at the same time until nothing more can be done now. Returns the outcome and the wait in ms."""
         reader, writer = Reader(context), Writer(context)
-        while True:
-            # Neither cancels the other: the response of a cancelled write would be lost.
-            results = await asyncio.gather(reader.read_batch(), writer.write_batch(), return_exceptions=True)
-            errors = [result for result in results if isinstance(result, BaseException)]
-            if errors:
-                return await self._stop(context, errors)
-            if not any(results):
-                if context.wait_ms:
-                    return "waiting", context.wait_ms
-                return "done", refill_ms(context.rate_limiter)
-            if self.monotonic() - started > TIME_BUDGET_S:
-                return "time_budget_spent", 0
+        try:
+            ended: tuple[str, int] | None = None
+            while ended is None:
+                # Neither cancels the other: the response of a cancelled write would be lost.
+                reading = asyncio.create_task(reader.read_batch())
+                results = await asyncio.gather(
+                    reading, _write_during(reading, writer), return_exceptions=True
+                )
+                errors = [result for result in results if isinstance(result, BaseException)]
+                if errors:
+                    break
+                late, is_idle = [*reader.late, *writer.late], not any(results)
+                elapsed_s = self.monotonic() - started
+                ended = self._end(context, is_idle=is_idle, is_late=bool(late), elapsed_s=elapsed_s)
+                if is_idle and ended is None:
+                    await asyncio.wait(late, timeout=LATE_POLL_S, return_when=asyncio.FIRST_COMPLETED)
+            finished = await asyncio.gather(writer.finish(), return_exceptions=True)
+            errors += [result for result in finished if isinstance(result, BaseException)]
+            return await self._stop(context, errors) if ended is None or errors else ended
+        finally:
+            await reader.close()
+            await writer.close()
+
+    def _end(
+        self, context: DrainContext, *, is_idle: bool, is_late: bool, elapsed_s: float
+    ) -> tuple[str, int] | None:
+        """The outcome and the wait if the drain ends after this round, otherwise None.
+
+        `is_idle`: nothing more can be done now. `is_late`: a call takes long, and the others do not wait for it.
+        """
+        if is_late and elapsed_s <= LATE_BUDGET_S:
+            return None
+        if not is_idle:
+            return ("time_budget_spent", 0) if elapsed_s > TIME_BUDGET_S else None
+        if context.wait_ms:
+            return "waiting", context.wait_ms
+        return "done", refill_ms(context.rate_limiter)
 
     async def _stop(self, context: DrainContext, errors: Sequence[BaseException]) -> tuple[str, int]:
         """The outcome and the wait of a drain that ends early. Raises the first error that is a real failure."""
@@ -157,6 +184,16 @@ class Drain:
         if waits_s:
             return "rate_limited", int(max(waits_s) * 1000)
         return str(errors[0]), 0
+
+
+async def _write_during(reading: asyncio.Task[bool], writer: Writer) -> bool:
+    """Write plans until the read has ended. False if none could be written."""
+    has_written = False
+    while await writer.write_batch():
+        has_written = True
+        if reading.done():
+            break
+    return has_written
 
 
 def _failed_wait_ms(context: DrainContext | None) -> int:

@@ -72,6 +72,7 @@ class WritePermits(ReadPermits):
         rate_limiter: RateLimiter,
         *,
         mark: Mark,
+        lane: Lane,
         version: int,
         decided_ms: int,
         intents: bytes,
@@ -80,7 +81,7 @@ class WritePermits(ReadPermits):
         reserve: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        super().__init__(lease, rate_limiter, lane=mark.lane, reserve=reserve)
+        super().__init__(lease, rate_limiter, lane=lane, reserve=reserve)
         self._mark = mark
         self._version = version
         self._decided_ms = decided_ms
@@ -98,6 +99,7 @@ class WritePermits(ReadPermits):
         has_removals = request.method in ("DELETE", "PUT")
         answer = await self._lease.permit_write(
             self._mark,
+            lane=self._lane,
             version=self._version,
             decided_ms=self._decided_ms,
             intents=self._intents,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from service.domain.customers import Customer, CustomerId
@@ -19,6 +21,7 @@ from service.domain.sync import (
     too_many_deletions,
 )
 from service.errors import AccessDenied, HaravanError, RateLimited, TokenRejected
+from service.runtime import LateTasks
 from service.store.customers import (
     StoredCustomer,
     kept_fields,
@@ -28,8 +31,8 @@ from service.store.customers import (
     to_stored_state,
 )
 from service.store.queue import BATCH_SIZE, Lane, Mark, Settlement
-from workers.drain.context import DrainContext, DrainStopped
-from workers.drain.fetcher import Fetched, Fetcher
+from workers.drain.context import LATE_AFTER_S, DrainContext, DrainStopped
+from workers.drain.fetcher import MAX_SINGLE_READS, Fetched, Fetcher
 from workers.drain.pause import is_denied_to_shop, pause_for_mass_404, rejection_of_shop
 from workers.drain.permits import ReadPermits
 from workers.drain.settlement import (
@@ -38,27 +41,61 @@ from workers.drain.settlement import (
     after_failure,
     after_unreadable,
     settlement_for,
+    while_late,
 )
 from workers.haravan import RateLimitExceeded
 
 SINGLE_READS_MS: Final = 900_000  # after a list that did not match the request
-SINGLE_READS_BATCH: Final = 8  # as many as the rate limit allows in the time of a drain
+SINGLE_READS_BATCH: Final = MAX_SINGLE_READS  # as many as the rate limit allows in the time of a drain
 LIVE_BACKLOG_SIZE: Final = BATCH_SIZE * 9 // 10  # a tenth of a batch is for the bulk lane
 
 
+@dataclass(frozen=True, slots=True)
+class Dequeued:
+    """Customers that were dequeued together, with what is stored of them. They are evaluated as of `now_ms`."""
+
+    marks: Sequence[Mark]
+    stored: Mapping[CustomerId, StoredCustomer]
+    now_ms: int
+
+    def only(self, mark: Mark) -> Dequeued:
+        """One of the customers."""
+        return Dequeued([mark], {mark.customer: self.stored[mark.customer]}, self.now_ms)
+
+
 class Reader:
-    """Reads for one drain, batch by batch."""
+    """Reads for one drain, batch by batch. A read that takes long is settled once it has ended."""
 
     def __init__(self, context: DrainContext) -> None:
         self._context = context
+        self._reads: LateTasks[CustomerId, Fetched] = LateTasks(
+            late_after_s=LATE_AFTER_S, max_late=MAX_SINGLE_READS
+        )
+        self._late: dict[CustomerId, Dequeued] = {}
         self._requested = 0
         self._missing = 0  # first 404s
 
-    async def read_batch(self) -> bool:
-        """Read and settle one batch. False if nothing is ready, or there is no room for a read.
+    @property
+    def late(self) -> Sequence[asyncio.Task[Fetched]]:
+        """The reads that take long."""
+        return list(self._reads.late.values())
 
-        Raises LeaseLost and DrainStopped. Raises RateLimited and TokenRejected after all that was read is settled.
+    async def read_batch(self) -> bool:
+        """Settle the late reads that have ended, then read and settle one batch. False if there was neither.
+
+        There is no batch if nothing is ready, or there is no room for a read. Raises LeaseLost and DrainStopped. Raises
+        RateLimited and TokenRejected after all that was read is settled.
         """
+        ended = self._reads.collect()
+        for customer, read in ended.items():
+            await self._conclude(self._late.pop(customer), read.result())
+        return await self._read_batch() or bool(ended)
+
+    async def close(self) -> None:
+        """Cancel the late reads. Their customers are settled as after a failure."""
+        await self._reads.cancel()
+
+    async def _read_batch(self) -> bool:
         context = self._context
         if context.is_blocked(context.read_breaker):
             return False
@@ -75,9 +112,16 @@ class Reader:
             await context.settle([after_failed_drains(mark) for mark in marks])
             return True
         stored = await load_states(context.redis, context.lease.org, [mark.customer for mark in marks])
-        fetched = await self._fetch(marks)
-        self._count_missing(marks, fetched, stored)
-        settlements = self._evaluate_all(marks, fetched, stored)
+        dequeued = Dequeued(marks, stored, context.lease.now_ms)
+        return await self._conclude(dequeued, await self._fetch(marks))
+
+    async def _conclude(self, dequeued: Dequeued, fetched: Fetched) -> bool:
+        """Evaluate and settle what was fetched. False if nothing was."""
+        for mark in dequeued.marks:
+            if mark.customer in fetched.late:
+                self._late.setdefault(mark.customer, dequeued.only(mark))
+        self._count_missing(dequeued, fetched)
+        settlements = self._evaluate_all(dequeued, fetched)
         await self._settle(settlements)
         if fetched.stop is not None:
             raise fetched.stop
@@ -133,11 +177,11 @@ class Reader:
     async def _fetch(self, marks: Sequence[Mark]) -> Fetched:
         context = self._context
         permits = self._permits("live" if any(mark.lane == "live" for mark in marks) else "bulk")
-        fetcher = Fetcher(context.api, permits, single_reads=self._single_reads())
+        fetcher = Fetcher(context.api, permits, self._reads, single_reads=self._single_reads())
         fetched = await fetcher.fetch(marks)
-        if fetched.stop is None:
+        if not fetched.is_stopped:
             stale = [mark.customer for mark in marks if _needs_single_read(mark, fetched)]
-            fetched.merge(await fetcher.refetch(stale))
+            fetched.merge(await fetcher.fetch_alone(stale))
         if fetched.mismatched:
             context.single_reads_until_ms = context.lease.now_ms + SINGLE_READS_MS
             context.counters.add("list_mismatches", org=context.lease.org)
@@ -145,9 +189,7 @@ class Reader:
             context.wait_for_rate_limit(fetched.wait_s)
         return fetched
 
-    def _count_missing(
-        self, marks: Sequence[Mark], fetched: Fetched, stored: Mapping[CustomerId, StoredCustomer]
-    ) -> None:
+    def _count_missing(self, dequeued: Dequeued, fetched: Fetched) -> None:
         """Count the first 404s of customers that we have seen and whose deletion no webhook reported.
 
         A 404 of a customer that was never seen says nothing about the token: a webhook of another shop may have
@@ -155,8 +197,10 @@ class Reader:
         """
         unreported = [
             mark
-            for mark in marks
-            if stored[mark.customer].snapshot is not None and "deletion" not in mark.reasons.split(",")
+            for mark in dequeued.marks
+            if mark.customer not in fetched.late
+            and dequeued.stored[mark.customer].snapshot is not None
+            and "deletion" not in mark.reasons.split(",")
         ]
         self._requested += len(unreported)
         self._missing += sum(
@@ -165,19 +209,19 @@ class Reader:
 
     # evaluating
 
-    def _evaluate_all(
-        self, marks: Sequence[Mark], fetched: Fetched, stored: Mapping[CustomerId, StoredCustomer]
-    ) -> list[Settlement]:
+    def _evaluate_all(self, dequeued: Dequeued, fetched: Fetched) -> list[Settlement]:
         context = self._context
         self._update_breaker(fetched)
         batch = BatchContext(
             rules=context.rules,
             version=context.lease.version,
-            now_ms=context.lease.now_ms,
+            now_ms=dequeued.now_ms,
             today=context.today,
             shadow=context.shop.shadow,
         )
-        evaluated = (self._evaluate(mark, fetched, stored[mark.customer], batch) for mark in marks)
+        evaluated = (
+            self._evaluate(mark, fetched, dequeued.stored[mark.customer], batch) for mark in dequeued.marks
+        )
         return [settlement for settlement in evaluated if settlement is not None]
 
     def _update_breaker(self, fetched: Fetched) -> None:
@@ -200,7 +244,11 @@ class Reader:
     ) -> Settlement | None:
         """The settlement of one customer; None if it was not requested."""
         if mark.customer in fetched.failed:
-            return self._failed(mark, fetched, now_ms=batch.now_ms)
+            return self._failed(mark, fetched)
+        if mark.customer in fetched.late:
+            context, now_ms = self._context, self._context.lease.now_ms
+            counted = context.read_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
+            return while_late(mark, counted=counted, now_ms=now_ms, jitter=context.jitter())
         if reason := fetched.unreadable.get(mark.customer):
             return after_unreadable(mark, reason)
         try:
@@ -228,8 +276,8 @@ class Reader:
         context = self._context
         return seal_snapshot(customer, context.shop.cipher, kept=kept_fields(context.rules.required_keys))
 
-    def _failed(self, mark: Mark, fetched: Fetched, *, now_ms: int) -> Settlement:
-        context, failure = self._context, fetched.failed[mark.customer]
+    def _failed(self, mark: Mark, fetched: Fetched) -> Settlement:
+        context, failure, now_ms = self._context, fetched.failed[mark.customer], self._context.lease.now_ms
         counted = context.read_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
         return after_failure(
             mark,

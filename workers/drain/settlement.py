@@ -42,13 +42,15 @@ from service.domain.sync import (
     record_reverts,
     retry_delay_s,
 )
-from service.errors import AccessDenied, HaravanError, RequestRejected
+from service.errors import AccessDenied, ApiUnavailable, HaravanError, RequestRejected
 from service.runtime import last_frames
 from service.store.history import LedgerEntry, encode_entry, prior_state
 from service.store.jobs import EXPLAIN_REMOVALS
 from service.store.queue import DeadLetterDraft, Mark, Settlement, dead_letters
 
 PLAN_TTL_MS: Final = 30_000  # permit.lua refuses an older plan
+MISMATCH_DELAY_MS: Final = 2_000  # at least: a list may lag
+LATE_READ_MS: Final = 10_000  # longer than a call can take
 WRITTEN: Final = "written"  # the note of a settlement after a successful write
 
 
@@ -226,8 +228,10 @@ def after_success(mark: Mark, plan: WritePlan) -> Settlement:
     )
 
 
-def after_mismatch(mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms: int) -> Settlement:
-    """The response had other tags than expected (`tags`, folded): read and decide again.
+def after_mismatch(
+    mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms: int, jitter: float
+) -> Settlement:
+    """The response had other tags than expected (`tags`, folded): read and decide again, later each time.
 
     Somebody may have changed them meanwhile. But an added tag that is missing, or a removed tag that is there, also
     counts as reverted. Otherwise a tag that Haravan stores with another spelling would be written for ever.
@@ -236,7 +240,13 @@ def after_mismatch(mark: Mark, plan: WritePlan, *, tags: frozenset[str], now_ms:
     reverted += [tag for tag in map(fold, plan.remove) if tag in tags]
     history = REVERTS_CODEC.decode(plan.reverts)
     reverts = record_reverts(history, dict.fromkeys(reverted, now_ms), now_ms=now_ms)
-    return Settlement(op="requeue", mark=mark, reverts=REVERTS_CODEC.encode(reverts))
+    failure = ApiUnavailable("the answer to a write had other tags than the record and the write together")
+    settlement = after_failure(mark, failure, counted=True, now_ms=now_ms, jitter=jitter)
+    return msgspec.structs.replace(
+        settlement,
+        reverts=REVERTS_CODEC.encode(reverts),
+        due_ms=settlement.due_ms and max(settlement.due_ms, now_ms + MISMATCH_DELAY_MS),
+    )
 
 
 def after_not_found(mark: Mark, *, now_ms: int) -> Settlement:
@@ -277,6 +287,17 @@ def after_failure(
     )
 
 
+def while_late(mark: Mark, *, counted: bool, now_ms: int, jitter: float) -> Settlement:
+    """As after a failure: the read goes on, and its result replaces this settlement.
+
+    So the attempt is counted before the record is read, and the customer is not requested again meanwhile.
+    """
+    unanswered = ApiUnavailable("GET customer is not answered yet")
+    settlement = after_failure(mark, unanswered, counted=counted, now_ms=now_ms, jitter=jitter)
+    due_ms = settlement.due_ms and max(settlement.due_ms, now_ms + LATE_READ_MS)
+    return msgspec.structs.replace(settlement, due_ms=due_ms)
+
+
 def after_unreadable(mark: Mark, reason: str) -> Settlement:
     """A dead letter: another attempt would read the same malformed record."""
     return _dead_letter(mark, DeadLetterDraft("unreadable", reason))
@@ -290,7 +311,7 @@ def after_bug(mark: Mark, exc: Exception) -> Settlement:
 def after_failed_drains(mark: Mark) -> Settlement:
     """A dead letter without another read: the record has ended too many drains. It is tried again after a day."""
     text = (
-        f"{mark.failed_drains} drains ended while they read this customer, the last ones alone. "
+        f"{mark.failed_drains} drains ended while they read this customer, the last one alone. "
         "The worker's log says how they ended"
     )
     return _dead_letter(mark, DeadLetterDraft(dead_letters.CRASH, text, transient=True))

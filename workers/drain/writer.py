@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import msgspec
 
-from service.domain.customers import fold
+from service.domain.customers import CustomerId, fold
 from service.domain.sync import SEVERAL_CUSTOMERS, CircuitBreaker
 from service.errors import (
     AccessDenied,
@@ -21,8 +21,9 @@ from service.errors import (
     RequestRejected,
     TokenRejected,
 )
+from service.runtime import LateTasks
 from service.store.queue import BATCH_SIZE, LeaseLost, Mark, Settlement
-from workers.drain.context import DrainContext, DrainStopped
+from workers.drain.context import LATE_AFTER_S, DrainContext, DrainStopped
 from workers.drain.pause import MAX_DENIED_IN_A_ROW, is_denied_to_shop, rejection_of_shop
 from workers.drain.permits import PermitRefused, WritePermits
 from workers.drain.settlement import (
@@ -70,45 +71,77 @@ class WriteResult:
 
 
 class Writer:
-    """Executes the plans of one drain in small batches."""
+    """Executes the plans of one drain in small batches. A write that takes long is settled once it has ended."""
 
     def __init__(self, context: DrainContext) -> None:
         self._context = context
         self._plans = PlanWriter(context)
+        self._writes: LateTasks[CustomerId, WriteResult] = LateTasks(
+            late_after_s=LATE_AFTER_S, max_late=CONCURRENCY
+        )
+        self._has_no_room = False  # for the last writes
         self._stop: TokenRejected | None = None  # several customers in a row were denied
 
-    async def write_batch(self) -> bool:
-        """Execute and settle some plans. False if there are none, or no room for any.
+    @property
+    def late(self) -> Sequence[asyncio.Task[WriteResult]]:
+        """The writes that take long."""
+        return list(self._writes.late.values())
 
-        Raises LeaseLost, DrainStopped, RateLimited and TokenRejected, after everything that was sent is settled.
+    async def write_batch(self) -> bool:
+        """Execute and settle some plans, and settle late writes that have ended. False if there was neither.
+
+        Raises LeaseLost, DrainStopped, RateLimited and TokenRejected, after everything that has ended is settled.
         """
+        ended = await self._conclude(self._writes.collect().values())
+        return await self._write_batch() or ended
+
+    async def finish(self) -> None:
+        """Wait until the late writes have ended, and settle them. Raises as `write_batch` does."""
+        await self._conclude((await self._writes.collect_all()).values())
+
+    async def close(self) -> None:
+        """Cancel the late writes: the process stops. The next drain finds that their plans are in doubt."""
+        await self._writes.cancel()
+
+    async def _write_batch(self) -> bool:
         context = self._context
         if context.is_blocked(context.write_breaker):
             return False
-        # After an outage or a denied access, one write goes first. Reads go before writes in a live backlog, because one read serves
-        # fifty customers.
+        # After an outage or a denied access, one write goes first. While the rate limit has no room, one is enough to ask.
         was_denied = len(context.log.rejected_writes.customers) >= MAX_DENIED_IN_A_ROW
-        one_only = context.write_breaker.is_tripped or was_denied or context.live_backlog
-        planned = await self._load_plans(1 if one_only else CONCURRENCY)
+        one_only = context.write_breaker.is_tripped or was_denied or self._has_no_room
+        planned = await self._load_plans((1 if one_only else CONCURRENCY) - len(self._writes.late))
         if any(plan is None for _, plan in planned):
             return not context.live_backlog and await self._requeue_stale()
-        outcomes = await asyncio.gather(
-            *(self._plans.execute(mark, plan) for mark, plan in planned if plan is not None),
-            return_exceptions=True,
+        executed = await self._writes.run(
+            {mark.customer: self._plans.execute(mark, plan) for mark, plan in planned if plan is not None}
         )
+        return await self._conclude(executed.values())
+
+    async def _conclude(self, ended: Iterable[asyncio.Task[WriteResult]]) -> bool:
+        """Settle writes that have ended. False if nothing was written, and nothing else may be."""
+        outcomes = await asyncio.gather(*ended, return_exceptions=True)
         results = [outcome for outcome in outcomes if isinstance(outcome, WriteResult)]
+        if results:
+            self._has_no_room = any(isinstance(result.stop, RateLimitExceeded) for result in results)
         await self._settle(results)
         self._stop_if_needed(results, [outcome for outcome in outcomes if isinstance(outcome, BaseException)])
         return any(result.settlement is not None or result.stop is None for result in results)
 
     async def _load_plans(self, limit: int) -> list[tuple[Mark, WritePlan | None]]:
-        """The oldest plans. None for a plan that is too old, unreadable, or older than shadow mode."""
-        context = self._context
-        planned = await context.lease.planned_writes(limit=limit)
+        """The oldest plans, without those of late writes.
+
+        None for a plan that is too old, unreadable, or older than shadow mode.
+        """
+        context, late = self._context, self._writes.late
+        if limit < 1:
+            return []
+        planned = await context.lease.planned_writes(limit=limit + len(late))
         return [
             (mark, None if context.shop.shadow else _decode_plan(packed, now_ms=context.lease.now_ms))
             for mark, packed in planned
-        ]
+            if mark.customer not in late
+        ][:limit]
 
     async def _requeue_stale(self) -> bool:
         """Requeue a whole batch of stale plans, so that one call reads their customers."""
@@ -234,7 +267,8 @@ class PlanWriter:
             return WriteResult(mark, "bug", after_bug(mark, exc))
         folded = frozenset(map(fold, tags))
         if folded != frozenset(plan.expected):
-            mismatch = after_mismatch(mark, plan, tags=folded, now_ms=lease.now_ms)
+            jitter = self._context.jitter()
+            mismatch = after_mismatch(mark, plan, tags=folded, now_ms=lease.now_ms, jitter=jitter)
             return WriteResult(mark, MISMATCH, mismatch)
         return WriteResult(mark, WRITTEN, after_success(mark, plan))
 
@@ -244,6 +278,8 @@ class PlanWriter:
             context.lease,
             context.rate_limiter,
             mark=mark,
+            # In a live backlog reads go before writes, because one read serves fifty customers.
+            lane="bulk" if context.live_backlog else mark.lane,
             version=plan.version,
             decided_ms=plan.decided_ms,
             intents=plan.intents,

@@ -7,7 +7,7 @@ import math
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, Final
+from typing import Any
 
 import msgspec
 
@@ -18,7 +18,7 @@ from service.domain.customers import (
     exact_decimal,
     parse_customer_id,
     parse_record,
-    parse_tags,
+    parse_tag_string,
 )
 from service.errors import ApiUnavailable, MalformedData
 from service.runtime import last_frames
@@ -78,7 +78,6 @@ def compare(requested: Iterable[CustomerId], batch: Batch) -> Comparison:
 
 
 JsonSource = bytes | msgspec.Raw
-MAX_TAGS_CHARS: Final = 65_536  # of a customer, as in a record: more would keep the event loop for seconds
 
 
 class _Record(msgspec.Struct):
@@ -114,7 +113,7 @@ class _Count(msgspec.Struct):
 
 
 class _Tags(msgspec.Struct):
-    tags: Annotated[str, msgspec.Meta(max_length=MAX_TAGS_CHARS)] | None
+    tags: str | None
 
 
 class _Id(msgspec.Struct):
@@ -239,8 +238,15 @@ def decode_count(body: bytes) -> int:
 
 
 def decode_tags(body: bytes) -> tuple[str, ...]:
-    """Decode `{"tags": "VIP,a1"}`, the complete list after a change. The key is required."""
-    return parse_tags(_tags.decode(body).tags)
+    """Decode `{"tags": "VIP,a1"}`, the complete list after a change. The key is required.
+
+    Raises MalformedData for tags that no record may have.
+    """
+    tags = _tags.decode(body).tags
+    try:
+        return parse_tag_string(tags)
+    except ValueError as exc:
+        raise MalformedData("the tags are too long, or no text") from exc
 
 
 def ignore_body(body: bytes) -> None:

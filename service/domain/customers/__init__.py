@@ -20,7 +20,7 @@ from service.domain.customers.drift import (
     external_changes,
     latest_changes,
 )
-from service.domain.customers.fields import MAX_ID
+from service.domain.customers.fields import MAX_ID, parse_tag_string
 from service.domain.customers.money import (
     CURRENCY_EXPONENTS,
     DEFAULT_EXPONENT,
@@ -45,7 +45,6 @@ from service.domain.customers.tags import (
     fold,
     fold_uncached,
     format_tags,
-    parse_tags,
     tag_set,
 )
 
@@ -79,7 +78,7 @@ __all__ = [
     "nfc",
     "parse_customer_id",
     "parse_record",
-    "parse_tags",
+    "parse_tag_string",
     "parse_typed_record",
     "record_from_mapping",
     "round_for_display",

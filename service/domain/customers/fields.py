@@ -106,13 +106,12 @@ def parse_tag_string(value: object) -> tuple[str, ...]:
 
 
 def split_tags(text: str) -> tuple[str, ...]:
-    """Raises FieldTooLarge."""
+    """Raises FieldTooLarge before it normalises anything."""
     if len(text) > MAX_TAGS:
         raise FieldTooLarge("the tags are too long")
-    tags = _cached_tags(text) if len(text) <= _MAX_CACHED_TAGS else parse_tags(text)
-    if len(text) > MAX_TAG and any(len(tag) > MAX_TAG for tag in tags):
+    if len(text) > MAX_TAG and any(len(tag.strip()) > MAX_TAG for tag in text.split(",")):
         raise FieldTooLarge("a tag is too long")
-    return tags
+    return _cached_tags(text) if len(text) <= _MAX_CACHED_TAGS else parse_tags(text)
 
 
 def clean(text: str | None) -> str | None:

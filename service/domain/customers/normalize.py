@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 MAX_MARKS: Final = 30  # combining marks in a row: the Stream-Safe Text Format, UAX #15 §13
@@ -36,6 +37,7 @@ def stream_safe(text: str) -> str:
     return "".join(safe)
 
 
+@lru_cache(maxsize=4096)  # more than there are combining marks; a long row has the same ones again and again
 def _marks(character: str) -> tuple[int, int, bool]:
     """How many marks a character begins and ends with when it is decomposed, and whether it consists of marks."""
     classes = [*map(unicodedata.combining, unicodedata.normalize("NFKD", character))]

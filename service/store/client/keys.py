@@ -37,6 +37,7 @@ A key without a lifetime below does not expire.
     {shop}echo_digests            hash: customer -> digests of the states that the last drain left
     {shop}latest_updated_at       hash: customer -> the newest `updated_at` of a webhook, in ms
     {shop}lease                   string: the holder's token; 15 s, renewed
+    {shop}lease_process           string: the channel to which the holder's process is subscribed while it lives; 1 min
     {shop}wakeup_pending          string: `now` or `delayed`, set while a wake-up is enqueued; some seconds
     {shop}rate_limit              hash: the state of the rate limiter (queue/lua/_rate_limiter.lua)
     {shop}in_flight               sorted set: API calls in flight; each 15 s

@@ -7,6 +7,7 @@ from service.store.queue.dead_letters import DeadLetter, list_open
 from service.store.queue.dirty import MAX_EVENTS, NO_QUOTA, DirtyEvent, Lane, Quota, encode_events
 from service.store.queue.erasure import erase_customer
 from service.store.queue.lease import BATCH_SIZE, LEASE_MS, LeaseLost, LeaseManager, ShopLease, WriteDenied
+from service.store.queue.liveness import Liveness
 from service.store.queue.rate_limiter import LEAK_PER_S, NOT_SENT, Denied, Granted, Permit, RateLimiter
 from service.store.queue.settlement import DeadLetterDraft, Mark, Outcome, Settlement
 from service.store.queue.stats import (
@@ -38,6 +39,7 @@ __all__ = [
     "Lane",
     "LeaseLost",
     "LeaseManager",
+    "Liveness",
     "Mark",
     "Outcome",
     "Permit",

@@ -49,7 +49,10 @@ class NextWakeup(NamedTuple):
 
 
 class LeaseManager:
-    """Acquires leases. `clock_ms` is the clock of a simulation or a test; 0 stands for the server's own time."""
+    """Acquires leases. `clock_ms` is the clock of a simulation or a test; 0 stands for the server's own time.
+
+    `process_channel` is that of the process's `Liveness`: its leases end with the process, not only with their time.
+    """
 
     def __init__(
         self,
@@ -57,10 +60,12 @@ class LeaseManager:
         *,
         rate_limiter: RateLimiter,
         clock_ms: Callable[[], int] = lambda: 0,
+        process_channel: str = "",
     ) -> None:
         self.redis = redis
         self.rate_limiter = rate_limiter
         self.clock_ms = clock_ms
+        self.process_channel = process_channel
         # attributes, so that a witness in tests can wrap them
         self.lease_acquire: Any = load_script("queue", "lease_acquire")
         self.dequeue: Any = load_script("queue", "dequeue")
@@ -71,7 +76,7 @@ class LeaseManager:
     async def acquire(self, org: OrgId, *, token: str) -> ShopLease | None:
         """Acquire the shop's lease. None if another drain holds it."""
         acquired, now_ms, version, planned, owners, state = await self.lease_acquire(
-            self.redis, org, self.clock_ms(), token, LEASE_MS
+            self.redis, org, self.clock_ms(), token, LEASE_MS, self.process_channel
         )
         if not acquired:
             return None
@@ -176,6 +181,7 @@ class ShopLease:
         self,
         mark: Mark,
         *,
+        lane: Lane,
         version: int,
         decided_ms: int,
         intents: bytes,
@@ -185,12 +191,13 @@ class ShopLease:
     ) -> Granted | Denied | WriteDenied:
         """Ask for one API call that writes, which needs that everything behind the decision still holds.
 
+        `lane` is that of the rate limiter.
         `version` is the version that decided; the drain's own may be newer. A grant stores `intents`. `removals` is the
         number of tags that the call removes; `owners` is the number of customers with tags of ours, or below 0 if a
         publish, a claim or the schedule explains the removals.
         """
         decision = [mark.customer, mark.generation, version, decided_ms, intents, removals, owners]
-        answer = await self._permit(mark.lane, "write", reserve, decision)
+        answer = await self._permit(lane, "write", reserve, decision)
         if isinstance(answer, WriteDenied):
             self._drop_plan(mark)
         return answer

@@ -27,7 +27,9 @@ class Mark(NamedTuple):
     stale_reads: int = 0  # how often the record that we read was older than its webhook
     reasons: str = ""  # comma-joined: `delivery`, `replay:R1`, …
     last_delivery: str = ""  # the id of the last delivery that marked it
-    failed_drains: int = 0  # drains in a row that ended badly while they held it; then it is dequeued alone
+    failed_drains: int = (
+        0  # drains in a row that ended badly while they held it; from the second one it is dequeued alone
+    )
 
 
 class DeadLetterDraft(msgspec.Struct, frozen=True):

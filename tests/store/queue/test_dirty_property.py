@@ -120,7 +120,14 @@ class Life:
             if await self.redis.hget(P + f"mark:{one.customer}", "state") != b"planned" and stands:
                 continue
             answer = await (await self.lease()).permit_write(
-                one, version=0, decided_ms=self.now_ms, intents=b"", removals=0, owners=0, reserve=0
+                one,
+                lane=one.lane,
+                version=0,
+                decided_ms=self.now_ms,
+                intents=b"",
+                removals=0,
+                owners=0,
+                reserve=0,
             )
             assert (answer == WriteDenied("superseded")) is not stands
             return

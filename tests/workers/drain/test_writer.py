@@ -283,3 +283,13 @@ async def _wait_for_late_writes(stage: Stage) -> None:
     """Let ten minutes pass: a write without a response may take effect until then, and is then read again."""
     stage.clock.advance(601)
     await stage.turn(2)
+
+
+async def test_in_a_live_backlog_writes_use_what_the_reads_leave(stage: Stage) -> None:
+    customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(400)]
+    await stage.mark(*customers, lane="live")
+
+    await stage.turn()
+
+    assert not await stage.redis.exists(stage.key("ready:live"))  # all are read
+    assert 8 < stage.wrote() <= 80

@@ -8,7 +8,7 @@ local P = KEYS[1]
 local now = now_ms(ARGV[1])
 local org, due_shops = org_of(P), partition_key(P, 'due_shops')
 if redis.call('GET', P .. 'lease') ~= ARGV[2] then return { 0, 0, 0 } end
-redis.call('DEL', P .. 'lease')
+redis.call('DEL', P .. 'lease', P .. 'lease_process')
 if ARGV[4] ~= '1' then
   local unsettled = redis.call('HGETALL', P .. 'unsettled')
   for i = 1, #unsettled, 2 do -- those of an earlier holder stay: it may have died

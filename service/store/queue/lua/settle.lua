@@ -172,16 +172,16 @@ end
 -- A retry: the customer is delayed until `due_ms`. Its echo digests are deleted.
 function ops.delay(item, mark)
   redis.call('HDEL', P .. 'echo_digests', item.customer)
+  save('reverts', item.customer, item.reverts)
   remove_from_state(P, item.customer, mark.lane, mark.state)
   save_mark_fields(item)
   move_to_delayed(P, item.customer, item.due_ms)
   return 'done'
 end
 
--- The record was not what the plan expected: read it again after a cooldown.
+-- The plan is not written: the record is read again after a cooldown.
 function ops.requeue(item, mark)
   redis.call('HDEL', P .. 'echo_digests', item.customer)
-  save('reverts', item.customer, item.reverts)
   remove_from_state(P, item.customer, mark.lane, mark.state)
   move_to_ready(P, item.customer, mark.lane, mark.position, tonumber(mark.dequeued_ms), now)
   return 'done'
@@ -189,6 +189,7 @@ end
 
 function ops.dead_letter(item, mark)
   redis.call('HDEL', P .. 'echo_digests', item.customer)
+  save('reverts', item.customer, item.reverts)
   add_dead_letter(item, item.dead_letter)
   complete_in_runs(item.customer, mark.runs, 'failed', item)
   remove_entry(item.customer, mark)

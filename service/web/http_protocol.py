@@ -79,10 +79,10 @@ class HttpProtocol(HttpToolsProtocol):
     def _break_off(self) -> None:
         """Read no more. The requests before these bytes are answered first, however the bytes were split into packets."""
         self._is_broken = True
-        if (
-            not self.pipeline
-        ):  # otherwise after the last answer: a request that has only just begun would be refused
-            self.loop.call_soon(self._refuse_rest)  # a request in the same bytes takes its first step before
+        # With requests in the pipeline, after the last answer: one that has only just begun would be refused. Otherwise
+        # a request in the same bytes takes its first step before.
+        if not self.pipeline:
+            self.loop.call_soon(self._refuse_rest)
 
     def _refuse_rest(self) -> None:
         cycle = self.cycle

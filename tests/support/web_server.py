@@ -20,6 +20,7 @@ from service.app import create_app
 from service.errors import InvalidSettings
 from service.settings import Settings
 from service.web.connections import LimitedProtocol
+from service.web.http_protocol import HttpProtocol
 
 TIMEOUT_FACTOR = 20.0  # a busy machine must not look like a slow Redis
 
@@ -94,6 +95,20 @@ async def serving(
     config = process.uvicorn_config(replace(settings, port=0, host=host))
     config.app = create_app(settings, timeout_factor=timeout_factor, use_process_pool=use_process_pool)
     config.http, config.loop = protocol, "none"
+    async with _running(config) as server:
+        yield server
+
+
+@asynccontextmanager
+async def serving_app(app: ASGIApp, *, http: type[HttpProtocol]) -> AsyncIterator[int]:
+    """The port of a server with any application and without a lifespan, in this event loop."""
+    config = uvicorn.Config(app, http=http, loop="none", port=0, lifespan="off", log_config=None)
+    async with _running(config) as server:
+        yield server.port
+
+
+@asynccontextmanager
+async def _running(config: uvicorn.Config) -> AsyncIterator[WebServer]:
     server = WebServer(config)
     task = asyncio.create_task(server.serve())
     await server.is_listening.wait()

@@ -7,13 +7,15 @@ from collections.abc import AsyncIterator
 
 import pytest
 from arq.connections import ArqRedis
+from starlette.types import Receive, Scope, Send
 
 from service.settings import Settings
 from service.store.history.deliveries import list_deliveries
 from service.store.shops.repository import ShopRepository
+from service.web.http_protocol import HttpProtocol
 from tests.support.http_client import BODY, chunked, talk, webhook
 from tests.support.shop import ORG
-from tests.support.web_server import serving
+from tests.support.web_server import serving, serving_app
 
 UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c")
 WEBSOCKET = ("Connection: Upgrade", "Upgrade: websocket")
@@ -170,6 +172,21 @@ async def test_a_good_webhook_in_front_of_an_unknown_transfer_coding_is_answered
 
     assert [answer.status for answer in answers] == [200, 501]
     assert await recorded(redis) == [RECORD]
+
+
+async def test_a_bad_request_that_has_just_begun_is_still_answered_by_its_head() -> None:
+    """The one in front is answered between the bad bytes and the time when the rest of them is refused."""
+    unknown = webhook(BODY, "Transfer-Encoding: gzip", length=False)
+    async with serving_app(answer_at_once, http=HttpProtocol) as port:
+        answers = await talk(port, b"GET / HTTP/1.1\r\nHost: x\r\n\r\n" + unknown, answers=2)
+
+    assert [answer.status for answer in answers] == [200, 501]
+
+
+async def answer_at_once(_: Scope, __: Receive, send: Send) -> None:
+    """Answer within the first step of the task."""
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"0")]})
+    await send({"type": "http.response.body"})
 
 
 async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None:

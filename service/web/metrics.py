@@ -16,9 +16,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.store.client import RedisClient
 from service.store.jobs import Count, load_counts
 from service.store.queue import STATES, ShopBacklog, load_backlogs
 from service.store.shops import ShopRepository
@@ -56,7 +56,7 @@ class Metrics:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: RedisClient,
         shops: ShopRepository,
         webhooks: CollectorRegistry,
         *,

@@ -19,13 +19,11 @@ from pathlib import Path
 from random import Random
 from typing import Any, Final, Literal
 
-from arq.connections import ArqRedis
-
 from deploy.local.valkey import wait_until_ready
 from deploy.local.wait import until
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers.customer import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.encryption import KeyRing
 from service.store.shops.model import Shop
@@ -87,7 +85,7 @@ class Stores:
     link: Path
     children: list[ChildProcess] = field(default_factory=list)
 
-    async def start(self, name: str, *, fsync: Fsync | None = "always", **options: str) -> ArqRedis:
+    async def start(self, name: str, *, fsync: Fsync | None = "always", **options: str) -> RedisClient:
         """Start a server, and return a client of it."""
         folder, socket = self.folder / name, self.folder / f"{name}.sock"
         folder.mkdir()

@@ -22,7 +22,6 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import uvloop
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from deploy.local.valkey import server_executable

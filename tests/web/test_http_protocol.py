@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.settings import Settings
+from service.store.client import RedisClient
 from service.store.history.deliveries import list_deliveries
 from service.store.shops.repository import ShopRepository
 from tests.support.http_client import BODY, chunked, talk, webhook
@@ -26,7 +26,7 @@ async def port(shops: ShopRepository, settings: Settings) -> AsyncIterator[int]:
         yield server.port
 
 
-async def recorded(redis: ArqRedis) -> list[tuple[int | None, str, int]]:
+async def recorded(redis: RedisClient) -> list[tuple[int | None, str, int]]:
     """Customer, topic and size of each delivery, oldest first, a repeat as a row of its own."""
     page = await list_deliveries(redis, ORG)
     return [
@@ -55,7 +55,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("pieces", GOOD)
-async def test_a_signed_body_is_recorded(redis: ArqRedis, port: int, pieces: list[bytes]) -> None:
+async def test_a_signed_body_is_recorded(redis: RedisClient, port: int, pieces: list[bytes]) -> None:
     [answer] = await talk(port, *pieces)
 
     assert answer.status == 200
@@ -64,7 +64,7 @@ async def test_a_signed_body_is_recorded(redis: ArqRedis, port: int, pieces: lis
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "after the answer"])
 async def test_a_client_that_expects_100_gets_it_and_its_webhook_is_recorded(
-    redis: ArqRedis, port: int, *, late: bool
+    redis: RedisClient, port: int, *, late: bool
 ) -> None:
     asked = webhook(BODY, "Expect: 100-continue")
     pieces = [asked[: -len(BODY)], BODY] if late else [asked]
@@ -75,7 +75,7 @@ async def test_a_client_that_expects_100_gets_it_and_its_webhook_is_recorded(
     assert await recorded(redis) == [RECORD]
 
 
-async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
+async def test_trailers_are_no_headers(redis: RedisClient, port: int) -> None:
     sent = chunked(BODY, trailers="X-Haravan-Test: true\r\n")
 
     answers = await talk(port, sent + webhook(), answers=2)
@@ -85,7 +85,7 @@ async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
     assert (delivery.test, delivery.outcome, delivery.repeats) == (False, "marked", 1)
 
 
-async def test_a_signature_in_a_trailer_does_not_count(redis: ArqRedis, port: int) -> None:
+async def test_a_signature_in_a_trailer_does_not_count(redis: RedisClient, port: int) -> None:
     sent = chunked(
         BODY, trailers="X-Haravan-HmacSha256: " + webhook().decode().split("Sha256: ")[1][:44] + "\r\n"
     )
@@ -121,7 +121,7 @@ async def test_a_signature_in_a_trailer_does_not_count(redis: ArqRedis, port: in
     ],
 )
 async def test_pipelined_requests_get_their_own_answers(
-    redis: ArqRedis, port: int, requests: list[bytes], statuses: list[int]
+    redis: RedisClient, port: int, requests: list[bytes], statuses: list[int]
 ) -> None:
     answers = await talk(port, b"".join(requests), answers=len(statuses))
 
@@ -150,7 +150,7 @@ async def test_pipelined_requests_get_their_own_answers(
     ids=str,
 )
 async def test_a_transfer_coding_besides_chunked_is_refused(
-    redis: ArqRedis, port: int, codings: list[str], status: int
+    redis: RedisClient, port: int, codings: list[str], status: int
 ) -> None:
     headers = [f"Transfer-Encoding: {coding}" for coding in codings]
     head = webhook(BODY, *headers, length=False).removesuffix(BODY)
@@ -162,7 +162,7 @@ async def test_a_transfer_coding_besides_chunked_is_refused(
 
 
 async def test_a_good_webhook_in_front_of_an_unknown_transfer_coding_is_answered_first(
-    redis: ArqRedis, port: int
+    redis: RedisClient, port: int
 ) -> None:
     unknown = webhook(BODY, "Transfer-Encoding: gzip", length=False)
 
@@ -172,7 +172,7 @@ async def test_a_good_webhook_in_front_of_an_unknown_transfer_coding_is_answered
     assert await recorded(redis) == [RECORD]
 
 
-async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None:
+async def test_a_broken_body_is_not_recorded(redis: RedisClient, port: int) -> None:
     broken = chunked(BODY).replace(b"\r\n\r\n", b"\r\n\r\nzz", 1)
 
     [answer] = await talk(port, broken)
@@ -182,7 +182,7 @@ async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None
 
 
 async def test_a_webhook_is_recorded_even_if_its_sender_disconnects_before_the_answer(
-    redis: ArqRedis, port: int
+    redis: RedisClient, port: int
 ) -> None:
     await talk(port, webhook(b'{"id": 1}'))
     await redis.client_pause(300)
@@ -194,7 +194,7 @@ async def test_a_webhook_is_recorded_even_if_its_sender_disconnects_before_the_a
 
 
 async def test_a_process_that_stops_answers_what_it_has_accepted(
-    redis: ArqRedis, shops: ShopRepository, settings: Settings
+    redis: RedisClient, shops: ShopRepository, settings: Settings
 ) -> None:
     async with serving(settings) as server:
         await talk(server.port, webhook(b'{"id": 1}'))

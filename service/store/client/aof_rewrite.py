@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 
 from service.domain.customers import OrgId
 from service.store.client import keys
+from service.store.client.clock import server_time_ms
 from service.store.client.connection import RedisClient
 
 ERASED: Final = "erased_ms"
@@ -62,7 +63,7 @@ async def rewrite_after_erasure(redis: RedisClient, *, min_interval_ms: int = MI
     One process does it, at most every twelve hours, and waits for the end. A rewrite that fails is repeated by the next
     call. A server that does not allow it is noted in the state, for `tagger doctor`.
     """
-    state, now_ms = await load_rewrite_state(redis), await _time_ms(redis)
+    state, now_ms = await load_rewrite_state(redis), await server_time_ms(redis)
     if not state.is_pending or now_ms - state.rewritten_ms < min_interval_ms:
         return False
     if not await redis.set(LOCK, "1", nx=True, ex=int(TIMEOUT_S) + 60):
@@ -97,8 +98,3 @@ async def _rewrite(redis: RedisClient, *, started_ms: int) -> bool:
 
 def _is_running(info: dict[str, Any]) -> bool:
     return bool(info.get("aof_rewrite_in_progress") or info.get("aof_rewrite_scheduled"))
-
-
-async def _time_ms(redis: RedisClient) -> int:
-    seconds, micros = await redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000

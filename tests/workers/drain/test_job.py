@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.workers.stage import ORG, TIERS, Stage, drain_all, staged
 
 
@@ -58,7 +56,7 @@ async def test_draining_twice_writes_nothing_twice(stage: Stage) -> None:
     assert stage.wrote() == 1
 
 
-async def test_the_admin_dialect_writes_the_whole_tag_string_in_one_put(redis: ArqRedis) -> None:
+async def test_the_admin_dialect_writes_the_whole_tag_string_in_one_put(redis: RedisClient) -> None:
     async with staged(redis, dialect="admin") as stage:
         customer = stage.haravan.create(total_spent=12_000_000, tags="Khách sỉ")
         await stage.announce(customer)
@@ -69,7 +67,9 @@ async def test_the_admin_dialect_writes_the_whole_tag_string_in_one_put(redis: A
         assert stage.haravan.calls.count("PUT customer") == 1
 
 
-async def test_in_shadow_mode_the_decision_is_in_the_ledger_and_nothing_is_written(redis: ArqRedis) -> None:
+async def test_in_shadow_mode_the_decision_is_in_the_ledger_and_nothing_is_written(
+    redis: RedisClient,
+) -> None:
     async with staged(redis, shadow=True) as stage:
         customer = stage.haravan.create(total_spent=12_000_000)
         await stage.announce(customer)
@@ -81,7 +81,7 @@ async def test_in_shadow_mode_the_decision_is_in_the_ledger_and_nothing_is_writt
         assert await stage.owned(customer) == {}
 
 
-async def test_without_rules_nothing_is_written_and_the_snapshot_is_stored(redis: ArqRedis) -> None:
+async def test_without_rules_nothing_is_written_and_the_snapshot_is_stored(redis: RedisClient) -> None:
     async with staged(redis, rules="") as stage:
         customer = stage.haravan.create(total_spent=12_000_000, tags="VIP")
         await stage.announce(customer)
@@ -173,7 +173,7 @@ async def test_the_echo_of_our_write_costs_no_call(stage: Stage) -> None:
     assert stage.haravan.calls.count() == calls
 
 
-async def test_the_last_echo_of_a_swap_costs_no_call(redis: ArqRedis) -> None:
+async def test_the_last_echo_of_a_swap_costs_no_call(redis: RedisClient) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000, tags="Silver")
         await stage.announce(customer)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 from redis import Redis
 
 import service.domain.preview.impact
@@ -24,7 +23,7 @@ from service.domain.documents.parser import parse_rules
 from service.domain.sync.evaluate import evaluate_customer
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers.state import load_states
 from service.store.jobs.runs import Run
 from service.store.queue import dead_letters
@@ -74,7 +73,7 @@ BREAKS = pytest.mark.parametrize("break_", [break_parser, break_evaluation])
 
 
 @pytest.fixture(params=["omni", "admin"])
-async def either(redis: ArqRedis, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def either(redis: RedisClient, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """A shop of each dialect: the admin API has no lists by ids, so every customer is read alone."""
     async with staged(redis, dialect=request.param) as stage:
         yield stage
@@ -223,7 +222,7 @@ async def test_suspects_take_turns_with_the_others(stage: Stage) -> None:
 @pytest.mark.process
 @pytest.mark.timeout(300)
 async def test_a_record_that_kills_its_worker_stops_nobody_but_itself(
-    redis: ArqRedis, redis_url: str, tmp_path: Path
+    redis: RedisClient, redis_url: str, tmp_path: Path
 ) -> None:
     async with staged(redis) as stage:
         poison, *others = [stage.haravan.create(total_spent=12_000_000) for _ in range(6)]
@@ -240,7 +239,7 @@ async def test_a_record_that_kills_its_worker_stops_nobody_but_itself(
 @pytest.mark.process
 @pytest.mark.timeout(300)
 async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
-    redis: ArqRedis, redis_url: str
+    redis: RedisClient, redis_url: str
 ) -> None:
     async with staged(redis) as stage:
         customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(60)]

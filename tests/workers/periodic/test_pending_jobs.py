@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.cpu_pool import CpuPool, InProcess
 from service.domain.documents.parser import parse_rules
@@ -16,7 +15,7 @@ from service.operations import claims
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
 from service.settings import read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
 from tests.support.actors import LAN
@@ -28,7 +27,7 @@ LOWER = VIP.replace("10_000_000", "5_000_000")
 
 
 @pytest.fixture
-async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
+async def stage(redis: RedisClient) -> AsyncIterator[Stage]:
     async with staged(redis) as stage:
         yield stage
 

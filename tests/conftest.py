@@ -39,7 +39,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark property tests, so that `-m "not slow and not process and not property"` takes seconds."""
+    is_cluster = bool(items) and items[0].config.getoption("--store") == "cluster"
     for item in items:
+        if is_cluster and item.get_closest_marker("one_server"):
+            item.add_marker(pytest.mark.skip(reason="it looks at one server"))
         is_random = isinstance(item, pytest.Function) and is_hypothesis_test(item.obj)
         if is_random or not PROPERTY_SUITES.isdisjoint(item.path.parts):
             item.add_marker(pytest.mark.property)

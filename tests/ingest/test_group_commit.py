@@ -125,6 +125,7 @@ async def test_a_server_that_became_unfit_gets_no_more_writes_over_the_old_conne
         assert await _written(commit, 3)
 
 
+@pytest.mark.one_server
 async def test_a_full_store_refuses_webhooks_and_accepts_them_when_it_has_room(redis: RedisClient) -> None:
     monitor = a_monitor(redis, "everysec")
     async with writing(redis, monitor=monitor) as commit:
@@ -172,6 +173,7 @@ async def test_no_request_is_answered_before_the_write(redis: RedisClient) -> No
     await commit.stop()
 
 
+@pytest.mark.one_server
 async def test_the_batches_of_several_shops_share_a_round_trip(redis: RedisClient) -> None:
     flushes: list[Flush] = []
     orgs = [OrgId(str(number)) for number in range(1, MIN_BATCH + 1)]

@@ -82,10 +82,10 @@ class ValkeyCluster:
 
         await asyncio.gather(*(self._until(number, is_complete) for number in range(len(self.servers))))
 
-    async def ask(self, number: int, *command: Any) -> Any:
+    async def ask(self, number: int, *command: Any, timeout_s: float = 30) -> Any:
         """The reply of one server, over a connection of its own."""
         connection = await Connection.open(
-            Endpoint("127.0.0.1", self.ports[number]), ConnectionOptions(30, 30)
+            Endpoint("127.0.0.1", self.ports[number]), ConnectionOptions(timeout_s, timeout_s)
         )
         try:
             return await connection.send(pack_command(*command))
@@ -100,7 +100,7 @@ class ValkeyCluster:
         """The number of the server that owns this slot, as one of the servers that answer says."""
         for number in range(len(self.servers)):
             try:
-                ranges = await self.ask(number, "CLUSTER", "SLOTS")
+                ranges = await self.ask(number, "CLUSTER", "SLOTS", timeout_s=1)
             except RedisError:  # it is dead or stopped
                 continue
             for first, last, (_, port, *_), *_ in ranges:
@@ -115,7 +115,7 @@ class ValkeyCluster:
         await self.ask(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target])
         while names := await self.ask(source, "CLUSTER", "GETKEYSINSLOT", slot, batch):
             await self.ask(source, "MIGRATE", "127.0.0.1", self.ports[target], "", 0, 30_000, "KEYS", *names)
-        for number in (target, source, *range(SHARDS)):
+        for number in (target, source):
             await self.ask(number, "CLUSTER", "SETSLOT", slot, "NODE", ids[target])
 
     def kill(self) -> None:

@@ -7,8 +7,17 @@ from typing import Any, Final, TypeAlias
 
 from arq.connections import ArqRedis
 
+from service.store.client import keys
 from service.store.client.queue_pool import connect_queue, sentinel_options
-from service.store.servers import Address, ConnectionOptions, Router, StoreClient, parse_address
+from service.store.servers import (
+    Address,
+    ConnectionOptions,
+    Endpoint,
+    Router,
+    ServerClient,
+    StoreClient,
+    parse_address,
+)
 
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -34,6 +43,21 @@ class Store(StoreClient):
         if self._queue_pool is None:
             self._queue_pool = connect_queue(self._queue_url)
         return self._queue_pool
+
+    async def owned_partitions(self) -> dict[Endpoint, tuple[ServerClient, frozenset[int]]]:
+        """Each server that has partitions, with their numbers. Raises redis' errors if nobody says which there are."""
+        servers = await self.servers()
+        if not self.router.is_cluster:
+            return {server.endpoint: (server, frozenset(keys.PARTITIONS)) for server in servers}
+        numbers: dict[Endpoint | None, set[int]] = {}
+        for number in keys.PARTITIONS:
+            owner = self.router.endpoint_of(keys.of_partition(number, ""))
+            numbers.setdefault(owner, set()).add(number)
+        return {
+            server.endpoint: (server, frozenset(numbers[server.endpoint]))
+            for server in servers
+            if server.endpoint in numbers
+        }
 
     async def aclose(self) -> None:
         """Close all connections."""

@@ -287,7 +287,7 @@ class StoreMonitor:
                 None: await self._check_one(None, self._redis, ALL_PARTITIONS)
             }
         else:
-            owned = await self._owned()
+            owned = await self._redis.owned_partitions()
             self._servers = {key: server for key, server in self._servers.items() if key in owned}
             checks = [
                 self._check_one(endpoint, server, partitions)
@@ -301,19 +301,6 @@ class StoreMonitor:
         self._unfit_checks, self._was_fit = 0, self.is_fit
         if errors:
             raise errors[0]
-
-    async def _owned(self) -> dict[object, tuple[RedisClient, frozenset[int]]]:
-        """Each primary that has partitions, with their numbers."""
-        router = self._redis.router
-        numbers: dict[object, set[int]] = {}
-        servers = {server.endpoint: server for server in await self._redis.servers()}
-        for number in keys.PARTITIONS:
-            numbers.setdefault(router.endpoint_of(keys.of_partition(number, "")), set()).add(number)
-        return {
-            endpoint: (server, frozenset(numbers[endpoint]))
-            for endpoint, server in servers.items()
-            if endpoint in numbers
-        }
 
     async def _check_one(
         self, key: object, redis: RedisClient, partitions: frozenset[int]

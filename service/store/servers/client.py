@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Any, Self
 
 from redis.asyncio import ConnectionPool, Redis
@@ -13,6 +14,19 @@ from service.store.servers.cluster import slot_of
 from service.store.servers.pipeline import Executor, Pipeline, pack
 from service.store.servers.router import Router
 from service.store.servers.server import Server
+
+
+class RegisteredScript:
+    """A script of redis-py's locks. It is loaded by the server that has the keys of the call."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any], client: Commands) -> Any:
+        """The reply to the call. Raises redis' errors."""
+        words = ("EVALSHA", self._sha, len(keys), *keys, *args)
+        return await client.execute_command(*words, script=self._text)
 
 
 class Commands(AsyncCoreCommands):
@@ -33,6 +47,10 @@ class Commands(AsyncCoreCommands):
         options.pop("keys", None)  # redis-py's own, for its cache and its decoding
         options.pop(NEVER_DECODE, None)
         return reply if parser is None else parser(reply, **options)
+
+    def register_script(self, script: Any) -> Any:
+        """redis-py's locks register their scripts."""
+        return RegisteredScript(script)
 
     def get_connection_kwargs(self) -> dict[str, Any]:
         """redis-py's commands ask it whether replies are decoded: they are not."""

@@ -88,6 +88,7 @@ async def test_a_server_that_does_not_allow_it_is_remembered_with_its_answer(dur
     assert "bgrewriteaof" in state.refused
 
 
+@pytest.mark.one_server
 async def test_a_server_without_the_file_has_nothing_to_rewrite(redis: RedisClient) -> None:
     await erase(redis)
 

@@ -65,6 +65,7 @@ def test_hidden_settings_are_a_note() -> None:
     assert [(each.level, each.name) for each in findings] == [("note", "config_hidden")]
 
 
+@pytest.mark.one_server
 async def test_a_real_server_is_checked(redis: RedisClient) -> None:
     assert [each.name for each in await check_server(redis, "fsync")] == ["not_durable"]
 

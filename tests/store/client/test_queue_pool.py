@@ -31,9 +31,9 @@ async def _expect_connection_error(pool: Any) -> None:
 
 
 @both_loops
-def test_writing_to_a_closed_connection_is_a_connection_error(redis_url: str, run: Run) -> None:
+def test_writing_to_a_closed_connection_is_a_connection_error(queue_url: str, run: Run) -> None:
     async def scenario() -> None:
-        client = connect_queue(redis_url)
+        client = connect_queue(queue_url)
         await _expect_connection_error(client.connection_pool)
         await client.aclose()
 

@@ -42,6 +42,7 @@ async def test_a_shop_is_added_once(shops: ShopRepository) -> None:
     assert (await shops.get_or_raise(ORG)).token == "token-one"
 
 
+@pytest.mark.one_server
 async def test_nothing_in_the_store_reads_like_a_token(shops: ShopRepository, redis: RedisClient) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
     await shops.apply_environment(replace(GOM, org=OrgId("7"), token="token-env"))
@@ -108,6 +109,7 @@ async def test_an_unknown_shop_is_none(shops: ShopRepository) -> None:
         await shops.get_or_raise(ORG)
 
 
+@pytest.mark.one_server
 async def test_a_removed_shop_leaves_nothing_behind(shops: ShopRepository, redis: RedisClient) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")

@@ -138,6 +138,7 @@ async def test_an_error_in_a_rollout_marks_its_customer_and_the_rollout_goes_on(
     assert [stage.haravan.tags(customer) for customer in customers] == [{"VIP"}] * 5
 
 
+@pytest.mark.one_server
 async def test_a_record_that_loses_the_lease_is_read_alone_and_then_no_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:

@@ -72,8 +72,13 @@ async def publish(stage: Stage, text: str = LOWER) -> Run:
     return run_of(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
 
-async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage, redis_url: str) -> None:
-    pool = CpuPool(read_settings({"REDIS_URL": redis_url, "SECRET_KEY": "0123456789abcdef" * 2}), processes=1)
+async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(
+    stage: Stage, redis_url: str, queue_url: str
+) -> None:
+    pool = CpuPool(
+        read_settings({"REDIS_URL": redis_url, "QUEUE_URL": queue_url, "SECRET_KEY": "0123456789abcdef" * 2}),
+        processes=1,
+    )
     jobs = PendingJobs(stage.context, pool)
     customer, copied = await stored_customer(stage), stage.haravan.create(total_spent=1, tags="VIP")
     await stage.mark(copied)

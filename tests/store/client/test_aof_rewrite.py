@@ -72,7 +72,7 @@ async def test_a_second_rewrite_waits_for_its_time(durable: RedisClient) -> None
 
 async def test_one_process_rewrites(durable: RedisClient) -> None:
     await erase(durable)
-    await durable.set(aof_rewrite.LOCK, "1")
+    await durable.set(keys.of_partition(0, aof_rewrite.LOCK), "1")
 
     assert not await rewrite_after_erasure(durable)
 

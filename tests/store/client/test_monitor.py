@@ -62,7 +62,7 @@ def server(tmp_path: Path) -> Iterator[ValkeyServer]:
 @pytest.fixture
 async def own(server: ValkeyServer) -> AsyncIterator[RedisClient]:
     """Its client."""
-    client = connect(server.url, timeout_s=60)
+    client = connect(server.url, timeout_s=60, patience_s=3)  # it reads its file after a restart
     yield client
     await client.aclose()
 

@@ -97,11 +97,11 @@ async def test_an_unknown_shop_is_not_woken_until_it_is_added(stage: Stage) -> N
     shop = await stage.shops.get_or_raise(ORG)
     await stage.shops.remove(ORG, erase=False)
     await stage.announce(customer)
-    jobs = await stage.redis.zcard("tagger:queue:drain")
+    jobs = await stage.redis.queue.zcard("tagger:queue:drain")
 
     await stage.turn()
 
-    assert await stage.redis.zcard("tagger:queue:drain") == jobs
+    assert await stage.redis.queue.zcard("tagger:queue:drain") == jobs
     assert await stage.sweep.wake_due_shops() == 0
     assert not await stage.redis.exists(keys.partition_key(ORG, "due_shops"))
 

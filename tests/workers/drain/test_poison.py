@@ -223,14 +223,14 @@ async def test_suspects_take_turns_with_the_others(stage: Stage) -> None:
 @pytest.mark.process
 @pytest.mark.timeout(300)
 async def test_a_record_that_kills_its_worker_stops_nobody_but_itself(
-    redis: RedisClient, redis_url: str, tmp_path: Path
+    redis: RedisClient, redis_url: str, queue_url: str, tmp_path: Path
 ) -> None:
     async with staged(redis) as stage:
         poison, *others = [stage.haravan.create(total_spent=12_000_000) for _ in range(6)]
         await stage.mark(*others[:3], poison, *others[3:])
         deaths = 0
         while await stage.redis.exists(stage.key("ready:bulk"), stage.key("planned:bulk")):
-            deaths += await run_worker(redis_url, poison, stage, tmp_path)
+            deaths += await run_worker(redis_url, queue_url, poison, stage, tmp_path)
 
         assert [stage.haravan.tags(customer) for customer in others] == [{"VIP"}] * 5
         assert deaths == 3
@@ -240,7 +240,7 @@ async def test_a_record_that_kills_its_worker_stops_nobody_but_itself(
 @pytest.mark.process
 @pytest.mark.timeout(300)
 async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
-    redis: RedisClient, redis_url: str
+    redis: RedisClient, redis_url: str, queue_url: str
 ) -> None:
     async with staged(redis) as stage:
         customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(60)]
@@ -248,7 +248,7 @@ async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
         codes = []
         for _ in range(2):
             process = await asyncio.create_subprocess_exec(
-                sys.executable, *command, env=environ(redis_url), cwd=ROOT
+                sys.executable, *command, env=environ(redis_url, queue_url), cwd=ROOT
             )
             codes.append(await process.wait())
 
@@ -256,14 +256,22 @@ async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
         assert [customer for customer in customers if not await stage.is_marked(customer)] == []
 
 
-def environ(redis_url: str) -> dict[str, str]:
-    return {**os.environ, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY, "DURABILITY": "everysec"}
+def environ(redis_url: str, queue_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "QUEUE_URL": queue_url,
+        "SECRET_KEY": SECRET_KEY,
+        "DURABILITY": "everysec",
+    }
 
 
-async def run_worker(redis_url: str, poison: int, stage: Stage, folder: Path) -> int:
+async def run_worker(redis_url: str, queue_url: str, poison: int, stage: Stage, folder: Path) -> int:
     """Run a worker until it dies (1) or has nothing left to do (0)."""
     arguments = ("-m", "tests.workers.poisoned_worker", str(poison), "worker")
-    with python_process(*arguments, environ=environ(redis_url), log=folder / "worker.log") as process:
+    with python_process(
+        *arguments, environ=environ(redis_url, queue_url), log=folder / "worker.log"
+    ) as process:
         while process.poll() is None:
             if not await stage.redis.exists(stage.key("ready:bulk"), stage.key("planned:bulk")):
                 return 0

@@ -52,13 +52,14 @@ class Counter:
 )
 async def test_a_drain_takes_at_most_16_round_trips(
     redis_url: str,
+    queue_url: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
     rules: str,
     tags: str,
     writes: int,
 ) -> None:
-    redis, counter = connect(redis_url, timeout_s=60), Counter()
+    redis, counter = connect(redis_url, queue_url=queue_url, timeout_s=60), Counter()
     counter.count_store(monkeypatch)
     arq = redis.queue.connection_pool
     arq.connection_class = counter.counting(arq.connection_class)

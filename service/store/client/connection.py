@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import Any, Final, TypeAlias
 
 from arq.connections import ArqRedis
+from redis.exceptions import RedisError
 
 from service.store.client import keys
 from service.store.client.queue_pool import connect_queue, sentinel_options
@@ -21,6 +23,7 @@ from service.store.servers import (
 
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
+PING_TIMEOUT_S: Final = 0.5
 REPEAT_S: Final = 0.5  # a single server that is away: callers get the error, and say so within a second
 FAILOVER_REPEAT_S: Final = 5.0  # other servers take over from one that is away within seconds
 
@@ -59,11 +62,26 @@ class Store(StoreClient):
             if server.endpoint in numbers
         }
 
+    async def servers_away(self) -> list[Endpoint]:
+        """The servers that do not answer. Raises redis' errors if nobody says which there are."""
+        servers = await self.servers()
+        answers = await asyncio.gather(*(_answers(server) for server in servers))
+        return [server.endpoint for server, answer in zip(servers, answers, strict=True) if not answer]
+
     async def aclose(self) -> None:
         """Close all connections."""
         await super().aclose()
         if self._queue_pool is not None:
             await self._queue_pool.aclose()
+
+
+async def _answers(server: ServerClient) -> bool:
+    try:
+        async with asyncio.timeout(PING_TIMEOUT_S):
+            await server.execute_command("PING")
+    except (RedisError, OSError):  # a timeout is an OSError
+        return False
+    return True
 
 
 def connect(

@@ -13,7 +13,7 @@ import pytest
 from service.context import Context
 from service.domain.customers.customer import CustomerId, OrgId
 from service.operations.replay import Selection, count_replay, start_replay
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.scan import BATCH_SIZE
 from service.store.encryption.keyring import KeyRing

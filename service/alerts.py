@@ -9,11 +9,10 @@ from contextlib import suppress
 from typing import Any, Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.runtime import BackgroundTasks
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 DEDUP_WINDOW_S: Final = 3600  # the same alert of the same shop is not repeated within this time
 SEND_TIMEOUT_S: Final = 20.0
@@ -30,7 +29,7 @@ class Alerts:
     """
 
     def __init__(
-        self, redis: Redis, *, send: Send | None = None, dedup_window_s: int = DEDUP_WINDOW_S
+        self, redis: RedisClient, *, send: Send | None = None, dedup_window_s: int = DEDUP_WINDOW_S
     ) -> None:
         self._redis: Any = redis  # redis-py types its answers as "awaitable or not"
         self._send = send

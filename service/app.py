@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -23,7 +22,7 @@ from service.recovery import Recovery, RefusalAlerts, unfit_alert
 from service.runtime import cancel_and_wait
 from service.seeding import seed_or_log
 from service.settings import Settings
-from service.store.client import StoreMonitor, connect, keys
+from service.store.client import RedisClient, StoreMonitor, connect, keys
 from service.store.encryption import KeyRing
 from service.store.history import trim_unknown_shop
 from service.store.queue import Quota
@@ -46,7 +45,6 @@ from service.web.webhooks import (
     WebhookMetrics,
 )
 
-MAX_REDIS_CONNECTIONS: Final = 64
 FLUSH_INTERVAL_S: Final = 5.0
 WEBHOOK_PATHS: Final = (PATH, f"{PATH}/")
 
@@ -67,7 +65,7 @@ def create_app(settings: Settings, *, timeout_factor: float = 1.0, use_process_p
     `timeout_factor` multiplies the timeouts for Redis. Without `use_process_pool` this process does the CPU work itself,
     and webhooks wait meanwhile.
     """
-    redis = connect(settings.redis_url, connections=MAX_REDIS_CONNECTIONS)
+    redis = connect(settings.redis_url, queue_url=settings.queue_url)
     shops = ShopRepository(redis, KeyRing(settings.secret_keys))
     alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
     cache = ShopCache(
@@ -122,7 +120,7 @@ async def _nothing() -> None:
 
 
 def _webhooks(
-    redis: ArqRedis,
+    redis: RedisClient,
     cache: ShopCache,
     alerts: Alerts,
     monitor: StoreMonitor,
@@ -145,6 +143,7 @@ def _webhooks(
         on_flush=on_flush,
         quota=Quota(settings.shop_max_waiting, settings.shop_max_deliveries),
         monitor=monitor,
+        replicas=1 if settings.durability == "replica" else 0,
     )
     endpoint = WebhookEndpoint(
         ingest=ingest,
@@ -169,7 +168,9 @@ def _webhooks(
     return _Part([Route(path, endpoint) for path in WEBHOOK_PATHS], lifespan)
 
 
-def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_process_pool: bool) -> _Part:
+def _console(
+    redis: RedisClient, shops: ShopRepository, settings: Settings, *, use_process_pool: bool
+) -> _Part:
     context, pool = Context(redis, shops, Versions(redis), settings=settings), CpuPool(settings)
     runner = pool if use_process_pool else InProcess(context)
     alerts = Alerts(redis, send=apprise_sender(settings.alert_urls))
@@ -194,7 +195,7 @@ def _console(redis: ArqRedis, shops: ShopRepository, settings: Settings, *, use_
     return _Part([*ops, *pages.routes], lifespan, {404: pages.not_found})
 
 
-async def _flush_loop(redis: ArqRedis, rejections: RejectionTracker) -> None:
+async def _flush_loop(redis: RedisClient, rejections: RejectionTracker) -> None:
     """Store the counts of rejections, and trim the deliveries of unknown shops, every few seconds."""
     while True:
         await asyncio.sleep(FLUSH_INTERVAL_S)

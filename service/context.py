@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
-
-from arq.connections import ArqRedis
 
 from service.settings import Settings
+from service.store.client import RedisClient, server_time_ms
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 
@@ -20,7 +18,7 @@ class Context:
     `settings` are for the doctor, which compares them with what it finds. All others get the values that they need.
     """
 
-    redis: ArqRedis
+    redis: RedisClient
     shops: ShopRepository
     versions: Versions
     clock_ms: Callable[[], int] = lambda: 0
@@ -30,5 +28,4 @@ class Context:
         """The time of the Redis server, or of the simulation."""
         if simulated_ms := self.clock_ms():
             return simulated_ms
-        seconds, micros = await cast("Any", self.redis).time()
-        return int(seconds) * 1000 + int(micros) // 1000
+        return await server_time_ms(self.redis)

@@ -163,7 +163,7 @@ def _initialize(settings: Settings) -> None:
 
 
 async def _open(settings: Settings) -> Context:
-    redis = connect(settings.redis_url)
+    redis = connect(settings.redis_url, queue_url=settings.queue_url)
     shops = ShopRepository(redis, KeyRing(settings.secret_keys))
     return Context(redis, shops, Versions(redis), settings=settings)
 

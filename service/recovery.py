@@ -8,13 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Final
 
-from arq.connections import ArqRedis
-
 from service.alerts import NO_SHOP, Alerts
 from service.errors import OverQuota, StoreFull
 from service.ingest import Flush
 from service.settings import Settings
-from service.store.client import MAX_USED, StoreChange
+from service.store.client import MAX_USED, RedisClient, StoreChange
 from service.store.jobs import nightly
 from service.store.shops import ShopRepository
 
@@ -32,7 +30,7 @@ class Recovery:
     `seed` creates what the environment names. `reload` loads caches of the store again.
     """
 
-    redis: ArqRedis
+    redis: RedisClient
     shops: ShopRepository
     alerts: Alerts
     seed: Callable[[], Awaitable[object]]
@@ -41,7 +39,7 @@ class Recovery:
     async def __call__(self, change: StoreChange) -> None:
         """Seed, request a reconcile of every shop from before the change, and alert."""
         await self.seed()
-        orgs = await self.shops.orgs()
+        orgs = await self.shops.orgs(change.partitions)
         if change.since_ms:
             await nightly.request_reconciles(self.redis, orgs, since_ms=change.since_ms)
         await self.reload()

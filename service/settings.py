@@ -24,7 +24,14 @@ DEFAULT_REDIS_URL: Final = "redis://127.0.0.1:6379/0"
 DEFAULT_API_URL: Final = "https://apis.haravan.com/com"
 DEFAULT_SUBSCRIBE_URL: Final = "https://webhook.haravan.com/api/subscribe"
 DEFAULT_HOST: Final = "0.0.0.0"  # noqa: S104  # a service in a container is called from outside
-REDIS_SCHEMES: Final = ("redis", "rediss", "unix", "redis+sentinel", "rediss+sentinel")
+QUEUE_SCHEMES: Final = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+sentinel",
+    "rediss+sentinel",
+)  # arq cannot use a cluster
+REDIS_SCHEMES: Final = (*QUEUE_SCHEMES, "redis+cluster", "rediss+cluster")
 MIN_KEY_VARIETY: Final = 8  # different characters; a random key of 32 hexadecimal digits has about 14
 QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«": "»"}
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
@@ -38,6 +45,9 @@ class Settings:
     """All settings. Secrets are left out of `repr`."""
 
     redis_url: str = field(default=DEFAULT_REDIS_URL, repr=False)  # may carry a password
+    queue_url: str = field(
+        default="", repr=False
+    )  # arq's Redis, which has only wake-ups; "" = that of `redis_url`
     webhook_secrets: tuple[str, ...] = field(default=(), repr=False)
     verify_token: str = field(default="", repr=False)
     api_url: str = DEFAULT_API_URL
@@ -66,8 +76,10 @@ class Settings:
 def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
     """Read the settings. Raises InvalidSettings, whose message names every problem and shows no value."""
     reader = _Reader(os.environ if environ is None else environ)
+    redis_url = reader.url("REDIS_URL", DEFAULT_REDIS_URL, REDIS_SCHEMES)
     settings = Settings(
-        redis_url=reader.url("REDIS_URL", DEFAULT_REDIS_URL, REDIS_SCHEMES),
+        redis_url=redis_url,
+        queue_url=reader.queue_url("QUEUE_URL", redis_url),
         webhook_secrets=reader.secrets("HARAVAN_WEBHOOK_SECRETS"),
         verify_token=reader.secret("HARAVAN_VERIFY_TOKEN"),
         api_url=reader.api_address("HARAVAN_API_URL", DEFAULT_API_URL).rstrip("/"),
@@ -82,9 +94,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         serve=reader.parts("SERVE"),
         log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
         rules_file=reader.file("RULES_FILE"),
-        durability="everysec"
-        if reader.choice("DURABILITY", ("fsync", "everysec")) == "everysec"
-        else "fsync",
+        durability=reader.durability("DURABILITY", redis_url),
         alert_urls=reader.items("ALERT_URLS"),
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
         retention_days=reader.number("RETENTION_DAYS", 30, 3, 400),
@@ -247,6 +257,29 @@ class _Reader:
                 f"{name}: not an address that starts with {' or '.join(s + '://' for s in schemes)}"
             )
         return value
+
+    def queue_url(self, name: str, redis_url: str) -> str:
+        """The address of arq's Redis. A cluster needs one beside it."""
+        is_cluster = "+cluster:" in redis_url
+        if is_cluster and not self.text(name):
+            self.problems.append(
+                f"{name} is missing: wake-ups need a single Redis server or Sentinel beside the cluster of REDIS_URL. It "
+                "needs neither a disk nor a replica, because nothing is lost with it"
+            )
+            return ""
+        return self.url(name, redis_url, QUEUE_SCHEMES) if self.text(name) else ""
+
+    def durability(self, name: str, redis_url: str) -> Durability:
+        """What a 200 promises. With several servers it is by default that a replica has the webhook, too."""
+        choices: tuple[Durability, ...] = ("fsync", "everysec", "replica")
+        has_replicas = "+cluster:" in redis_url or "+sentinel:" in redis_url
+        default: Durability = "replica" if has_replicas else "fsync"
+        chosen = self.text(name) or default
+        for choice in choices:
+            if choice == chosen:
+                return choice
+        self.problems.append(f"{name}: use one of {', '.join(choices)}")
+        return default
 
     def api_address(self, name: str, default: str) -> str:
         """An address that a token is sent to."""

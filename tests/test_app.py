@@ -7,12 +7,12 @@ import random
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from deploy.local.wait import until
 from service.errors import InvalidSettings
 from service.settings import Part, Settings, read_settings
+from service.store.client import RedisClient
 from service.store.shops.repository import ShopRepository
 from tests.support.sender import PATH, Sender, signature
 from tests.support.shop import APP_SECRET, KEY, OPS_TOKEN, ORG, OWN_SECRET
@@ -82,7 +82,7 @@ async def test_random_requests_never_cause_a_500(client: httpx2.AsyncClient) -> 
 
 
 async def test_no_secret_or_personal_data_is_in_logs_answers_or_metrics(
-    redis: ArqRedis, client: httpx2.AsyncClient, settings: Settings
+    redis: RedisClient, client: httpx2.AsyncClient, settings: Settings
 ) -> None:
     body = json.dumps(
         {"id": 7, "email": CANARIES[5], "phone": CANARIES[6], "first_name": CANARIES[7]}

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from service.alerts import Alerts
@@ -14,14 +13,14 @@ from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest.batch import Flush, ShopBatch
 from service.recovery import Recovery, RefusalAlerts, unfit_alert
 from service.settings import Settings
-from service.store.client import StoreChange
+from service.store.client import RedisClient, StoreChange
 from service.store.jobs import nightly
 from tests.support.shop import ORG, OTHER_ORG, add_shops
 
 SINCE_MS = 1_795_150_800_000
 
 
-async def alerts_of(redis: ArqRedis, change: StoreChange) -> list[dict[str, Any]]:
+async def alerts_of(redis: RedisClient, change: StoreChange) -> list[dict[str, Any]]:
     """Recover from the change with two shops in the store; the alerts that were raised."""
     alerts, done = Alerts(redis), []
 
@@ -39,7 +38,7 @@ async def alerts_of(redis: ArqRedis, change: StoreChange) -> list[dict[str, Any]
 
 
 @pytest.mark.parametrize("kind", ["emptied", "rewound"])
-async def test_after_a_loss_every_shop_is_read_again_from_before_it(redis: ArqRedis, kind: Any) -> None:
+async def test_after_a_loss_every_shop_is_read_again_from_before_it(redis: RedisClient, kind: Any) -> None:
     [alert] = await alerts_of(redis, StoreChange(kind, SINCE_MS))
 
     assert alert["kind"] == f"store_{kind}"
@@ -49,12 +48,12 @@ async def test_after_a_loss_every_shop_is_read_again_from_before_it(redis: ArqRe
 
 
 @pytest.mark.parametrize("kind", ["started", "restarted"])
-async def test_a_start_or_a_restart_with_all_data_reads_nothing_again(redis: ArqRedis, kind: Any) -> None:
+async def test_a_start_or_a_restart_with_all_data_reads_nothing_again(redis: RedisClient, kind: Any) -> None:
     assert await alerts_of(redis, StoreChange(kind)) == []
     assert await nightly.load_requests(redis, ORG) == []
 
 
-async def test_an_unfit_server_is_an_alert_with_its_reasons(redis: ArqRedis) -> None:
+async def test_an_unfit_server_is_an_alert_with_its_reasons(redis: RedisClient) -> None:
     alerts = Alerts(redis)
 
     with capture_logs() as logs:
@@ -74,7 +73,7 @@ async def test_an_unfit_server_is_an_alert_with_its_reasons(redis: ArqRedis) -> 
     ],
 )
 async def test_refused_webhooks_are_one_alert(
-    redis: ArqRedis, error: StoreUnavailable, kind: str, org: str, named: str
+    redis: RedisClient, error: StoreUnavailable, kind: str, org: str, named: str
 ) -> None:
     alerts = Alerts(redis, dedup_window_s=1)
     refusals = RefusalAlerts(alerts, Settings())

@@ -7,13 +7,12 @@ from typing import Any
 
 import pytest
 import structlog
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings, Refused
 from service.seeding import read_rules_file, seed_rules, seed_shop
 from service.settings import Settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
 from service.store.shops.model import Shop
@@ -25,12 +24,12 @@ GOM = Shop(ORG, "Nhà Gốm", "omni", "https://apis.haravan.com/com", "token-one
 
 
 @pytest.fixture
-def shops(redis: ArqRedis) -> ShopRepository:
+def shops(redis: RedisClient) -> ShopRepository:
     return ShopRepository(redis, KeyRing((KEY,)))
 
 
 @pytest.fixture
-def versions(redis: ArqRedis) -> Versions:
+def versions(redis: RedisClient) -> Versions:
     return Versions(redis)
 
 
@@ -91,7 +90,7 @@ async def test_a_shop_added_by_command_gets_the_token_of_the_environment(shops: 
 
 
 async def test_a_token_sealed_with_a_lost_key_is_named_with_the_remedy_and_stops_no_start(
-    shops: ShopRepository, redis: ArqRedis
+    shops: ShopRepository, redis: RedisClient
 ) -> None:
     await seed_shop(environment(), shops)
     now = ShopRepository(redis, KeyRing(["another-key-" * 3]))
@@ -106,7 +105,7 @@ async def test_a_token_sealed_with_a_lost_key_is_named_with_the_remedy_and_stops
 
 
 async def test_after_the_loss_of_a_key_a_new_token_in_the_environment_is_applied(
-    shops: ShopRepository, redis: ArqRedis
+    shops: ShopRepository, redis: RedisClient
 ) -> None:
     await seed_shop(environment(), shops)
     now = ShopRepository(redis, KeyRing(["another-key-" * 3]))
@@ -135,7 +134,7 @@ async def test_the_rules_file_is_published_once(versions: Versions, tmp_path: Pa
 
 @pytest.mark.parametrize("name", ["owned", "snapshots"])
 async def test_a_shop_with_rules_or_customers_keeps_its_rules(
-    versions: Versions, redis: ArqRedis, tmp_path: Path, name: str
+    versions: Versions, redis: RedisClient, tmp_path: Path, name: str
 ) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("rules: []\n")

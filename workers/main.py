@@ -32,6 +32,7 @@ from service.store.client import (
     StoreMonitor,
     StoreUnfit,
     connect,
+    connect_queue,
     deserialize,
     serialize,
 )
@@ -100,7 +101,7 @@ class WorkerProcess:
         """Work until `stop`. If arq's worker dies, which some Redis errors cause, build another."""
         settings = self._settings
         async with AsyncExitStack() as stack:
-            redis = connect(settings.redis_url)
+            redis = connect(settings.redis_url, queue_url=settings.queue_url)
             stack.push_async_callback(redis.aclose)
             session = await stack.enter_async_context(open_session())
             shops = ShopRepository(redis, KeyRing(settings.secret_keys))
@@ -180,7 +181,9 @@ class WorkerProcess:
         attempts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
-            pool = connect(self._settings.redis_url)  # not shared: the worker's close() closes it
+            pool = connect_queue(
+                self._settings.queue_url or self._settings.redis_url
+            )  # not shared: the worker's close() closes it
             worker = self._arq(drain, pool, monitor, outage)
             try:
                 await self._until_stopped(worker)

@@ -17,11 +17,10 @@ from deploy.cli.exit_codes import UsageError
 from deploy.local import error_console, local_redis_url, local_secret_key
 
 if TYPE_CHECKING:
-    from arq.connections import ArqRedis
-
     from service.context import Context
     from service.domain import customers
     from service.settings import Settings
+    from service.store.client import RedisClient
     from service.store.rules import Versions
     from service.store.shops import Shop, ShopRepository
     from workers.haravan import Call, Dialect, Haravan, WaitingPermits
@@ -75,7 +74,7 @@ class CliContext:
     """Everything that is open while a command runs."""
 
     settings: Settings
-    redis: ArqRedis
+    redis: RedisClient
     shops: ShopRepository
     versions: Versions
 
@@ -128,7 +127,7 @@ async def open_context() -> AsyncIterator[CliContext]:
     settings = read_settings(environ)
     local_url = None if environ.get("REDIS_URL") else local_redis_url()
     settings = replace(settings, redis_url=local_url) if local_url else settings
-    redis = connect(settings.redis_url, retries=1)
+    redis = connect(settings.redis_url, queue_url=settings.queue_url)
     try:
         await _check_connection(redis)
         yield CliContext(
@@ -213,8 +212,9 @@ async def shop_of_token(api: ShopApi) -> str:
 
 async def server_time_ms(cli: CliContext) -> int:
     """The time of the Redis server, which all processes of the service use."""
-    seconds, micros = await cli.redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000
+    from service.store.client import server_time_ms as load_time_ms
+
+    return await load_time_ms(cli.redis)
 
 
 def _log_only_warnings() -> None:
@@ -229,7 +229,7 @@ def _log_only_warnings() -> None:
     )
 
 
-async def _check_connection(redis: ArqRedis) -> None:
+async def _check_connection(redis: RedisClient) -> None:
     from redis.exceptions import RedisError
 
     from service.errors import StoreUnavailable

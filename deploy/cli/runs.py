@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 from deploy.local import error_console
 
 if TYPE_CHECKING:
-    from arq.connections import ArqRedis
     from rich.progress import Progress
 
     from service.domain.customers import OrgId
     from service.domain.explain import Translator
+    from service.store.client import RedisClient
     from service.store.jobs import Run
 
 POLL_INTERVAL_S = 0.5
@@ -41,7 +41,7 @@ def progress_counter(label: str, *, total: int | None = None) -> Iterator[Callab
         yield lambda done: bar.update(task, completed=done)
 
 
-async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run, words: Translator) -> Run:
+async def wait_for_run(redis: RedisClient, org: OrgId, started: Run, words: Translator) -> Run:
     """Show a progress bar until the run has ended, and return its final state.
 
     It also returns when Haravan knows none of the remaining customers: a second 404 confirms that ten minutes later.
@@ -65,7 +65,7 @@ async def wait_for_run(redis: ArqRedis, org: OrgId, started: Run, words: Transla
     return latest
 
 
-async def wait_until_prepared(redis: ArqRedis, org: OrgId, started: Run, words: Translator) -> Run:
+async def wait_until_prepared(redis: RedisClient, org: OrgId, started: Run, words: Translator) -> Run:
     """Wait until a worker has queued all customers of the run. Gives up after 20 s without progress, with a note."""
     from service.store.jobs import runs
 

@@ -1,4 +1,4 @@
-"""The environment of the demo: Redis, the sandbox, web and worker as real processes, and the subscription."""
+"""The environment of the demo: RedisClient, the sandbox, web and worker as real processes, and the subscription."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from random import Random
 from typing import Final
-
-from arq.connections import ArqRedis
 
 from deploy.demonstration import history
 from deploy.local import (
@@ -35,7 +33,7 @@ from service.errors import Refused, StoreUnavailable
 from service.operations import access
 from service.seeding import seed
 from service.settings import Settings, read_settings
-from service.store.client import connect
+from service.store.client import RedisClient, connect
 from service.store.encryption import KeyRing
 from service.store.rules import Versions
 from service.store.shops import Shop, ShopRepository, save_first_look
@@ -77,7 +75,7 @@ class DemoEnvironment:
     past_shop: ShopHandle | None = None
 
     @property
-    def redis(self) -> ArqRedis:
+    def redis(self) -> RedisClient:
         """The client of the demo's Redis."""
         return self.context.redis
 

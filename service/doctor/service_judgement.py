@@ -24,13 +24,19 @@ STORE_KEYS: Final[Mapping[str, str]] = {
         "config_hidden",
         "cuts_torn_log",
         "evicts",
+        "full_coverage_required",
         "nearly_full",
         "no_append_only_file",
         "no_fsync_on_rewrite",
+        "no_replica",
         "not_durable",
         "replica",
+        "server_away",
+        "slow_failover",
+        "writes_without_replica",
     )
 }
+CRITICAL_CHECKS: Final = frozenset(["nearly_full", "no_replica", "server_away"])  # webhooks are answered 503
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +65,14 @@ def judge_service(facts: ServiceFacts, settings: Settings, writer: Writer) -> No
 
 
 def _judge_store(facts: ServiceFacts, writer: Writer) -> None:
+    checks: dict[str, list[ServerCheck]] = {}
     for check in facts.checks:
-        is_critical = check.level == "refused" or check.name == "nearly_full"
-        writer.add(Severity.CRITICAL if is_critical else Severity.WARNING, STORE_KEYS[check.name])
+        checks.setdefault(check.name, []).append(check)
+    for name, alike in checks.items():
+        is_critical = name in CRITICAL_CHECKS or any(check.level == "refused" for check in alike)
+        servers = ", ".join(check.server for check in alike)
+        severity = Severity.CRITICAL if is_critical else Severity.WARNING
+        writer.add(severity, STORE_KEYS[name], servers=servers)
     if facts.rewrite.is_pending and facts.rewrite.refused:
         writer.warn("store_erasure_pending")
     skew_s = round(abs(facts.skew_s))

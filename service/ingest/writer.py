@@ -6,42 +6,69 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import hiredis
-from arq.connections import ArqRedis
+from redis.exceptions import (
+    AskError,
+    BusyLoadingError,
+    ClusterDownError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    TryAgainError,
+)
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import MasterDownError, NoScriptError, ReadOnlyError, ResponseError
 
 from service.domain.customers import OrgId
 from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest.batch import ShopBatch
-from service.store.client import StoreMonitor, keys, script_text
+from service.store.client import Store, StoreMonitor, keys, script_text
 from service.store.history import UNKNOWN_SHOP
 from service.store.queue import NO_QUOTA, Quota, encode_events
+from service.store.servers import Connection, Failover, NoReplicas, pack_command
 
+WAIT_MS: Final = 1000  # for the replicas; a replica on the same network takes about 1 ms
 RUN_ID: Final = re.compile(rb"^run_id:(\w+)", re.MULTILINE)
 
 
-class BatchWriter:
-    """Writes batches over its own connection. Calls `wake(org, number)` for a shop that needs a drain.
+# Another server has the shop, or it has it later. The batch is neither written nor refused.
+LATER: Final = (
+    AskError,
+    BusyLoadingError,
+    ClusterDownError,
+    ReadOnlyError,
+    TryAgainError,
+    NoReplicas,
+    Failover,
+)
 
-    With a monitor it writes only to the server that the monitor found fit, and only while that has room.
+
+class ServerNotAdmitted(StoreUnavailable):
+    """The monitor did not find this server fit."""
+
+
+class BatchWriter:
+    """Writes batches to one server over its own connection. Calls `wake(org, number)` for a shop that needs a drain.
+
+    With a monitor it writes only to a server that the monitor found fit, and only while that has room. With `replicas`
+    a batch is written when so many replicas have it, too: a primary that fails then cannot lose it.
     """
 
     def __init__(
         self,
-        redis: ArqRedis,
+        redis: Store,
         *,
         retention_s: int,
         wake: Callable[[OrgId, int], None],
         quota: Quota = NO_QUOTA,
         monitor: StoreMonitor | None = None,
+        replicas: int = 0,
     ) -> None:
         self._redis = redis
         self._retention_s = retention_s
         self._wake = wake
         self._quota = quota
         self._monitor = monitor
-        self._connection: Any = None  # redis-py's connection, which is not typed
+        self._wait = pack_command("WAIT", replicas, WAIT_MS) if replicas else b""
+        self._connection: Connection | None = None
         self._run_id = ""  # of the server at the other end
         self._sha = b""
 
@@ -52,15 +79,15 @@ class BatchWriter:
         or not.
         """
         batches = self._with_room(batches)
-        if self._monitor is not None and self._run_id != self._monitor.run_id:
-            await self.close()  # the monitor knows another server, or found this one unfit
+        if self._monitor is not None and self._run_id not in self._monitor.run_ids:
+            self.close()  # the monitor knows another server, or found this one unfit
         try:
             missing = await self._execute(batches)
         except (RedisConnectionError, OSError):  # an idle connection was closed: retry once on a new one
-            await self.close()
+            self.close()
             missing = await self._execute([batch for batch in batches if not batch.is_settled])
         if missing:  # a restart or SCRIPT FLUSH removed the server's scripts
-            await self.close()
+            self.close()
             if await self._execute(missing):
                 raise NoScriptError("the server lost the script again")
 
@@ -68,17 +95,17 @@ class BatchWriter:
         """The batches for which the store has room. Settles the others."""
         writable: list[ShopBatch] = []
         for batch in batches:
-            if self._monitor is None or self._monitor.take_room(len(batch.events)):
+            if self._monitor is None or self._monitor.take_room(len(batch.events), batch.org):
                 writable.append(batch)
             else:
                 batch.settle(StoreFull("Redis is nearly full"))
         return writable
 
-    async def close(self) -> None:
-        """Close the connection. Needed after a failure: a late reply would be read as a reply to the next flush."""
+    def close(self) -> None:
+        """Close the connection. The next flush opens another, perhaps to another server."""
         if self._connection is not None:
             connection, self._connection = self._connection, None
-            await connection.disconnect(nowait=True)
+            connection.close()
 
     async def _execute(self, batches: Sequence[ShopBatch]) -> list[ShopBatch]:
         """One round trip. Returns the batches for which the server did not have the script.
@@ -87,24 +114,27 @@ class BatchWriter:
         """
         if not batches:
             return []
-        connection = await self._connected()
+        connection = await self._connected(batches[0].org)
         missing: list[ShopBatch] = []
-        commands = [hiredis.pack_command(self._command(batch)) for batch in batches]
-        await connection.send_packed_command(commands, check_health=False)
-        for batch in batches:
-            try:
-                reply = await connection.read_response(disable_decoding=True)
-            except NoScriptError:
+        commands = [pack_command(*self._command(batch)) for batch in batches]
+        if self._wait:
+            *replies, confirmed = await connection.send_batch([*commands, self._wait])
+        else:
+            replies, confirmed = await connection.send_batch(commands), None
+        later: RedisError | None = None
+        for batch, reply in zip(batches, replies, strict=True):
+            if isinstance(reply, NoScriptError):
                 missing.append(batch)
-            except (ReadOnlyError, MasterDownError):
-                raise  # the server became a replica; connect to the new primary
-            except ResponseError as exc:
-                batch.settle(StoreUnavailable(f"Redis refused the write: {type(exc).__name__}"))
+            elif isinstance(reply, LATER):
+                later = reply
+            elif isinstance(reply, Exception):
+                batch.settle(StoreUnavailable(f"Redis refused the write: {type(reply).__name__}"))
+            elif reply[0] == b"over_quota":
+                batch.settle(OverQuota(reply[1].decode()))
             else:
-                if reply[0] == b"over_quota":
-                    batch.settle(OverQuota(reply[1].decode()))
-                else:
-                    self._settle(batch, reply)
+                self._settle(batch, reply, confirmed)
+        if later is not None:
+            raise later
         return missing
 
     def _command(self, batch: ShopBatch) -> tuple[Any, ...]:
@@ -113,35 +143,33 @@ class BatchWriter:
         arg = encode_events(batch.events, lane="live", retention_s=self._retention_s, quota=quota)
         return (b"EVALSHA", self._sha, 2, *keys.of_script(batch.org), *arg)
 
-    def _settle(self, batch: ShopBatch, reply: list[Any]) -> None:
+    def _settle(self, batch: ShopBatch, reply: list[Any], confirmed: Any) -> None:
         wake, number, _, _, outcomes, duplicates = reply
         batch.outcomes = outcomes.decode().split(",")
         batch.duplicates = duplicates.count(b"1")
         if wake:
             self._wake(batch.org, number)
-        batch.settle(None)
+        # WAIT is answered with the number of replicas that have all earlier writes of this connection.
+        if self._wait and (isinstance(confirmed, Exception) or confirmed < 1):
+            batch.settle(StoreUnavailable("no replica confirmed the write"))
+        else:
+            batch.settle(None)
 
-    async def _connected(self) -> Any:
-        """The connection. It is not part of the pool, because only one flush may use it."""
+    async def _connected(self, org: OrgId) -> Connection:
+        """The connection. No other caller shares it: it stays with the server that the monitor found fit."""
         if self._connection is None:
-            pool = self._redis.connection_pool
-            # No timeout for single replies: it would cost as much as reading the reply, and the flush has a deadline.
-            connection: Any = pool.connection_class(**{**pool.connection_kwargs, "socket_timeout": None})
-            self._connection = connection  # before connecting, so that `close` finds it after an error
-            await connection.connect()
+            server = await self._redis.router.find_owner_of(keys.shop(org))
+            self._connection = connection = await server.open_another()
             if self._monitor is not None:
                 await self._require_fit(connection, self._monitor)
-            await connection.send_command(
-                "SCRIPT LOAD", script_text("queue", "mark_dirty"), check_health=False
-            )
-            self._sha = await connection.read_response(disable_decoding=True)
+            load = pack_command("SCRIPT", "LOAD", script_text("queue", "mark_dirty"))
+            self._sha = await connection.send(load)
         return self._connection
 
-    async def _require_fit(self, connection: Any, monitor: StoreMonitor) -> None:
+    async def _require_fit(self, connection: Connection, monitor: StoreMonitor) -> None:
         """Raises StoreUnavailable unless the server at the other end was checked. It cannot change: a connection is one server."""
-        await connection.send_command("INFO", "server", check_health=False)
-        info: bytes = await connection.read_response(disable_decoding=True)
+        info: bytes = await connection.send(pack_command("INFO", "server"))
         match = RUN_ID.search(info)
         self._run_id = match[1].decode() if match else ""
         if not await monitor.admits(self._run_id):
-            raise StoreUnavailable("the Redis server is not fit to acknowledge webhooks")
+            raise ServerNotAdmitted("the Redis server is not fit to acknowledge webhooks")

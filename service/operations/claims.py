@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
@@ -32,7 +31,7 @@ from service.domain.engine import CompiledRules, CompiledTier, TagStep
 from service.domain.preview import Population, PublishGuard, check_limits
 from service.errors import Refused, TaggerError
 from service.publishing import first_look, load_population
-from service.store.client import batched, keys
+from service.store.client import RedisClient, batched, keys
 from service.store.customers import snapshots
 from service.store.history import audit_log, ledger
 from service.store.jobs import PendingJob, Run, pending, runs
@@ -264,7 +263,7 @@ def _spelling(customer: Customer, key: str) -> str:
     return next((tag for tag in customer.tags if fold(tag) == key), "")
 
 
-async def _pending_run(redis: ArqRedis, org: OrgId, claim: Claim) -> Run | None:
+async def _pending_run(redis: RedisClient, org: OrgId, claim: Claim) -> Run | None:
     """The run of the same claim, if it is still pending."""
     for job in await pending.list_jobs(redis, org):
         if job.kind == "claim":
@@ -288,7 +287,7 @@ async def _plan_again(context: Context, org: OrgId, args: ClaimArgs) -> Claim:
 
 
 async def _apply(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     run_id: str,
     claim: Claim,
@@ -310,7 +309,7 @@ async def _apply(
     return True
 
 
-async def _set_owners(redis: ArqRedis, org: OrgId, claim: Claim, customers: Sequence[CustomerId]) -> None:
+async def _set_owners(redis: RedisClient, org: OrgId, claim: Claim, customers: Sequence[CustomerId]) -> None:
     if not customers:
         return
     client: Any = redis
@@ -353,7 +352,7 @@ async def _last_setter(context: Context, org: OrgId, key: str) -> tuple[str, int
 
 
 @asynccontextmanager
-async def _lease(redis: ArqRedis, org: OrgId, timeout_s: float) -> AsyncIterator[None]:
+async def _lease(redis: RedisClient, org: OrgId, timeout_s: float) -> AsyncIterator[None]:
     """Hold the shop's lease. Raises LeaseUnavailable."""
     manager = LeaseManager(redis, rate_limiter=RateLimiter(redis))
     lease = None

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from arq.connections import ArqRedis
-
 from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import explain_customer
 from service.errors import NotFound
 from service.operations.explain import load_explanation
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import decode_exclusions, encode_exclusions
 from service.store.history import audit_log
 from service.store.queue import dirty
@@ -71,7 +69,7 @@ async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *,
     await dirty.mark_dirty_customers(redis, shop.org, [customer], cause="exclude", lane="live")
 
 
-async def _excluded_rules(redis: ArqRedis, org: OrgId, customer: CustomerId) -> frozenset[str]:
+async def _excluded_rules(redis: RedisClient, org: OrgId, customer: CustomerId) -> frozenset[str]:
     client: Any = redis
     return decode_exclusions(await client.hget(keys.shop(org, "exclusions"), str(customer)))
 

@@ -8,7 +8,6 @@ from datetime import date
 from typing import Any, Final
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers import Customer, CustomerId, OrgId, fold
@@ -26,7 +25,7 @@ from service.domain.sync import suppressed_tags
 from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
 from service.publishing import first_look
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import kept_fields, load_states, read_snapshot, snapshots, to_stored_state
 from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
 from service.store.queue import DeadLetter, dead_letters
@@ -219,7 +218,9 @@ async def _former_rules(
     return former
 
 
-async def _snapshot(redis: ArqRedis, shop: Shop, customer: CustomerId, *, needed: frozenset[str]) -> Customer:
+async def _snapshot(
+    redis: RedisClient, shop: Shop, customer: CustomerId, *, needed: frozenset[str]
+) -> Customer:
     packed = await redis.hget(keys.shop(shop.org, "snapshots"), str(customer))
     if packed is None:
         raise NotFound(f"customer {customer} of shop {shop.org} was never evaluated")

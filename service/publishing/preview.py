@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.domain.customers import Customer, CustomerId, OrgId
 from service.domain.decisions import EMPTY_STATE, CustomerState, RestoresByCustomer, merge_restores
@@ -33,7 +32,7 @@ from service.domain.preview import (
 )
 from service.domain.sync import REVERTS_CODEC, suppressed_tags
 from service.errors import MalformedData
-from service.store.client import keys, scan_hash
+from service.store.client import RedisClient, keys, scan_hash
 from service.store.customers import PERSONAL_KEYS, kept_fields, read_snapshot, to_state
 from service.store.encryption import ShopCipher
 from service.store.shops import Shop
@@ -71,7 +70,7 @@ class PreviewReport:
 
 
 async def load_population(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     compiled: CompiledRules,
     *,
@@ -91,7 +90,7 @@ async def load_population(
 
 
 async def load_population_and_unreadable(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     compiled: CompiledRules,
     *,
@@ -181,14 +180,14 @@ def to_dict(report: PreviewReport) -> dict[str, Any]:
     }
 
 
-async def _load_hash(redis: ArqRedis, org: OrgId, name: str) -> dict[bytes, bytes]:
+async def _load_hash(redis: RedisClient, org: OrgId, name: str) -> dict[bytes, bytes]:
     values: dict[bytes, bytes] = {}
     async for page in scan_hash(redis, keys.shop(org, name)):
         values.update(page)
     return values
 
 
-async def _suppressed_tags(redis: ArqRedis, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
+async def _suppressed_tags(redis: RedisClient, org: OrgId, *, now_ms: int) -> dict[int, frozenset[str]]:
     """The tags (folded) of each customer that are not written now, because people reverted them three times."""
     reverts = await _load_hash(redis, org, "reverts")
     suppressed = {

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
-from arq.connections import ArqRedis
-
 from service.context import Context
 from service.domain.customers import CustomerId, ExternalChanges, OrgId, fold
 from service.domain.decisions import (
@@ -17,7 +15,7 @@ from service.domain.decisions import (
     RollbackCollector,
 )
 from service.domain.preview import Population
-from service.store.client import batched, keys
+from service.store.client import RedisClient, batched, keys
 from service.store.history import LedgerRow, drift, ledger, to_undo_record
 from service.store.queue import dirty
 from service.store.rules import RETRACTED_OWNER, Version
@@ -65,7 +63,7 @@ async def pending_late(context: Context, org: OrgId, number: int, live: Version)
 
 
 async def assign(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     restores: RestoresByCustomer,
     population: Population,
@@ -115,7 +113,7 @@ def _to_change(row: LedgerRow) -> LedgerChange:
 
 
 async def _external_changes(
-    redis: ArqRedis, org: OrgId, customers: Sequence[int]
+    redis: RedisClient, org: OrgId, customers: Sequence[int]
 ) -> Mapping[int, ExternalChanges]:
     changes: dict[int, ExternalChanges] = {}
     for chunk in batched([CustomerId(customer) for customer in customers]):
@@ -124,7 +122,7 @@ async def _external_changes(
     return changes
 
 
-async def _store(redis: ArqRedis, org: OrgId, packed: Mapping[int, bytes]) -> None:
+async def _store(redis: RedisClient, org: OrgId, packed: Mapping[int, bytes]) -> None:
     client: Any = redis
     fields = [(str(customer), value) for customer, value in packed.items() if value]
     for chunk in batched(fields):

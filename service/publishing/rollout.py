@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import CpuRunner
@@ -17,7 +16,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.engine import CompiledRules
 from service.domain.preview import publish_plan
 from service.publishing import preview, rollback
-from service.store.client import batched, keys
+from service.store.client import RedisClient, batched, keys
 from service.store.customers import snapshots
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.rules import Version, compile_version
@@ -57,7 +56,7 @@ def queue_rollout(
     pending.queue_save(pipe, PendingJob(org, "rollout", run_id, {"version": version}))
 
 
-async def pending_rollouts(redis: ArqRedis, org: OrgId, *, until: int) -> list[PendingJob]:
+async def pending_rollouts(redis: RedisClient, org: OrgId, *, until: int) -> list[PendingJob]:
     """The unfinished rollouts of versions up to `until`."""
     return [
         job
@@ -187,7 +186,7 @@ async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation
     return Evaluation(version, customers, [], [])
 
 
-async def find_run(redis: ArqRedis, org: OrgId, version: Version) -> Run | None:
+async def find_run(redis: RedisClient, org: OrgId, version: Version) -> Run | None:
     """The run of a version's rollout. None if it is older than the stored runs."""
     client: Any = redis
     matching = [
@@ -210,7 +209,7 @@ def version_of(job: PendingJob) -> int:
     return msgspec.convert(job.args, RolloutArgs).version
 
 
-async def stop_overruns(redis: ArqRedis, org: OrgId) -> list[str]:
+async def stop_overruns(redis: RedisClient, org: OrgId) -> list[str]:
     """Pause removals if a run removes more tags than its preview. Returns the ids of such runs."""
     client: Any = redis
     overruns: list[str] = []
@@ -234,7 +233,7 @@ async def _compile(context: Context, org: OrgId, version: Version) -> CompiledRu
     return compile_version(await context.versions.document(org, version.number), inherited=inherited)
 
 
-async def _schedule(redis: ArqRedis, org: OrgId, days: Sequence[tuple[int, int]]) -> None:
+async def _schedule(redis: RedisClient, org: OrgId, days: Sequence[tuple[int, int]]) -> None:
     """Schedule the customers for the next day on which their tags may change. An earlier scheduled day stays."""
     client: Any = redis
     for chunk in batched(days):

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import Customer
 from service.domain.rules import Field
 from service.errors import MalformedData
-from service.store.client import keys, scan_hash
+from service.store.client import RedisClient, keys, scan_hash
 from service.store.customers import PERSONAL_KEYS, kept_fields, read_snapshot
 from service.store.shops import Shop
 
 
-async def load_customers(redis: ArqRedis, shop: Shop, *, field: Field | None = None) -> list[Customer]:
+async def load_customers(redis: RedisClient, shop: Shop, *, field: Field | None = None) -> list[Customer]:
     """All customers with a readable snapshot: about a second for 100,000.
 
     Personal data stays sealed, unless `field` is personal: then the customers are those whose snapshot keeps it.

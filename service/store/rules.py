@@ -14,7 +14,7 @@ from service.domain.documents import canonical_json, content_id, parse_rules
 from service.domain.engine import CompiledRules, compile_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, server_time_ms
 from service.store.shops import FIRST_LOOK_KEY, FirstLook, Shop, decode_first_look, queue_first_look
 
 MAX_DOCUMENTS: Final = 64  # parsed documents in memory
@@ -77,13 +77,13 @@ class Versions:
         state `first_look` any more. `inherited` is by default derived from the parent; a roll-back passes more. `at_ms` is
         the time of a version of the past; 0 stands for now.
         """
-        seconds, _ = await self._redis.time()
+        now_ms = await server_time_ms(self._redis, org)
         version = Version(
             number=parent + 1,
             content=content_id(rule_set),
             author=author,
             note=note,
-            at_ms=at_ms or seconds * 1000,
+            at_ms=at_ms or now_ms // 1000 * 1000,
             parent=parent,
             preview=preview,
         )

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from service.domain.customers import Customer, OrgId
 from service.errors import MalformedData
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, server_time_ms
 from service.store.customers import read_snapshot, snapshots
 from service.store.encryption import fingerprint_of
 from service.store.history import ShopWebhooks, rejections
@@ -43,8 +43,7 @@ class ShopFacts:
 
 async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
     """Load the facts of one shop. The sample bounds how much is read, however many customers there are."""
-    seconds, micros = await redis.time()
-    now_ms = int(seconds) * 1000 + int(micros) // 1000
+    now_ms = await server_time_ms(redis, org)
     async with redis.pipeline(transaction=False) as pipe:
         queue_backlogs(pipe, [org])
         rejections.queue_shop_webhooks(pipe, org)
@@ -59,7 +58,7 @@ async def load_shop_facts(redis: RedisClient, org: OrgId) -> ShopFacts:
         pipe.hrandfield(keys.shop(org, "snapshots"), MAX_SAMPLE, withvalues=True)
         pipe.hvals(keys.shop(org, "data_keys"))
         replies = await pipe.execute()
-    _, backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped = replies
+    backlog, rejected, last, letters, state, run, changes, live, known, sample, wrapped = replies
     *until, customers = state
     return ShopFacts(
         org=org,

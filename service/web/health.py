@@ -8,7 +8,6 @@ import time
 from typing import Any, Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
@@ -17,7 +16,7 @@ from starlette.routing import Route
 from service.errors import InvalidSettings, TaggerError
 from service.runtime import cancel_and_wait
 from service.settings import Settings
-from service.store.client import StoreMonitor, StoreUnfit, check_server, connect, require_durable
+from service.store.client import RedisClient, StoreMonitor, StoreUnfit, check_server, connect, require_durable
 from service.store.jobs import last_heartbeat_ms
 from service.web.metrics import Metrics
 
@@ -32,7 +31,7 @@ async def check_store(settings: Settings) -> None:
 
     If Redis is down it returns: the process starts, answers 503, and repeats the check.
     """
-    redis = connect(settings.redis_url, connections=1)
+    redis = connect(settings.redis_url)
     try:
         async with asyncio.timeout(FIRST_CHECK_TIMEOUT_S):
             require_durable(await check_server(redis, settings.durability))
@@ -92,7 +91,7 @@ class Health:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: RedisClient,
         readiness: ReadinessCheck,
         metrics: Metrics,
         *,

@@ -16,9 +16,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.store.client import RedisClient
 from service.store.jobs import Count, load_counts
 from service.store.queue import STATES, ShopBacklog, load_backlogs
 from service.store.shops import ShopRepository
@@ -56,7 +56,7 @@ class Metrics:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: RedisClient,
         shops: ShopRepository,
         webhooks: CollectorRegistry,
         *,
@@ -95,13 +95,17 @@ class Metrics:
         try:
             backlogs = await self._load_backlogs()
             counts = await load_counts(self._redis)
+            servers_away = len(await self._redis.servers_away())
         except (RedisError, OSError):
             up.add_metric([], 0)
             text = _to_text([up])
             return _Rendered(self._clock(), text, text)
         up.add_metric([], 1)
-        by_shop = [up, *worker_families(counts), *shop_families(backlogs)]
-        summed = [up, *worker_families(_without_shops(counts)), *summed_families(backlogs)]
+        away = GaugeMetricFamily(
+            "tagger_redis_servers_away", "Servers of the cluster that do not answer.", value=servers_away
+        )
+        by_shop = [up, away, *worker_families(counts), *shop_families(backlogs)]
+        summed = [up, away, *worker_families(_without_shops(counts)), *summed_families(backlogs)]
         # in a thread: the text of a thousand shops takes 50 ms, and the event loop gets its turns meanwhile
         texts = [await asyncio.to_thread(_to_text, families) for families in (by_shop, summed)]
         return _Rendered(self._clock(), *texts)

@@ -28,6 +28,7 @@ BENCHES: Final = {
     "preview": "a preview of all customers, cold and after an edit",
     "baseline": "API calls and time beside a plain Starlette and arq service",
     "memory": "memory at rest and over a million events",
+    "drain": "round trips and CPU of a drain with one tag write",
     "ledger": "what an entry of the ledger costs the store",
     "growth": "what an event costs as marks, customers and shops grow",
 }

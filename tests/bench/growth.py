@@ -14,10 +14,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import uvloop
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, CustomerId, OrgId, encode_snapshot
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.queue import dirty
 from service.store.queue.dirty import DirtyEvent
@@ -34,7 +33,7 @@ BAR = 2.0
 ORG = OrgId("1000000001")
 
 
-async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
+async def cost_of_marking(redis: RedisClient, orgs: list[OrgId]) -> float:
     """Microseconds for one recorded delivery, in batches of 64, for customers all over the id space."""
     durations: list[float] = []
     for batch in range(BATCHES):
@@ -53,7 +52,7 @@ async def cost_of_marking(redis: ArqRedis, orgs: list[OrgId]) -> float:
     return statistics.median(durations) * 1e6
 
 
-async def cost_of_draining(redis: ArqRedis) -> float:
+async def cost_of_draining(redis: RedisClient) -> float:
     """Microseconds for one customer, dequeued and settled in batches of 50."""
     leases = LeaseManager(redis, rate_limiter=RateLimiter(redis))
     lease = await leases.acquire(ORG, token="bench")
@@ -69,14 +68,14 @@ async def cost_of_draining(redis: ArqRedis) -> float:
     return statistics.median(durations) * 1e6
 
 
-async def with_marks(redis: ArqRedis, count: int) -> tuple[float, float]:
+async def with_marks(redis: RedisClient, count: int) -> tuple[float, float]:
     for start in range(0, count, 10_000):
         ids = [CustomerId(number) for number in range(start + 1, min(start + 10_000, count) + 1)]
         await dirty.mark_dirty_customers(redis, ORG, ids, cause="replay:R0")
     return await cost_of_marking(redis, [ORG]), await cost_of_draining(redis)
 
 
-async def with_customers(redis: ArqRedis, count: int) -> tuple[float, float]:
+async def with_customers(redis: RedisClient, count: int) -> tuple[float, float]:
     for start in range(1, count + 1, 10_000):
         snapshots = {
             str(number): encode_snapshot(Customer(id=number))
@@ -86,7 +85,7 @@ async def with_customers(redis: ArqRedis, count: int) -> tuple[float, float]:
     return await cost_of_marking(redis, [ORG]), await cost_of_draining(redis)
 
 
-async def with_shops(redis: ArqRedis, count: int) -> tuple[float, float]:
+async def with_shops(redis: RedisClient, count: int) -> tuple[float, float]:
     orgs = [OrgId(str(1_000_000_001 + n)) for n in range(count)]
     await dirty.mark_dirty_customers(
         redis, ORG, [CustomerId(number) for number in range(1, 5_001)], cause="replay:R0"
@@ -95,7 +94,7 @@ async def with_shops(redis: ArqRedis, count: int) -> tuple[float, float]:
 
 
 async def measure(
-    prepare: Callable[[ArqRedis, int], Awaitable[tuple[float, float]]], sizes: tuple[int, ...]
+    prepare: Callable[[RedisClient, int], Awaitable[tuple[float, float]]], sizes: tuple[int, ...]
 ) -> list[tuple[float, float]]:
     costs: list[tuple[float, float]] = []
     for size in sizes:

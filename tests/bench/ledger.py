@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, CustomerId, OrgId, encode_snapshot
 from service.domain.customers.records import CustomerRecord
@@ -32,6 +31,7 @@ from service.domain.sync.evaluate import (
     WriteNeeded,
     evaluate_customer,
 )
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from service.store.history import ledger
 from service.store.queue import dirty
@@ -91,7 +91,7 @@ class Population:
         return msgspec.structs.replace(customer(number, self.rng), updated_ms=self.now_ms)
 
 
-async def write(redis: ArqRedis, *, entries: int, customers: int, kept: bool) -> int:
+async def write(redis: RedisClient, *, entries: int, customers: int, kept: bool) -> int:
     """Settle until there are so many entries, and store them if `kept`. The number of entries."""
     rng = random.Random(SEED)  # the same customers in both runs
     population = Population(compile_rules(parse_rules(RULES.read_text())), rng, {})
@@ -116,7 +116,13 @@ async def _acquire(leases: LeaseManager) -> ShopLease:
 
 
 async def _batch(
-    redis: ArqRedis, lease: ShopLease, population: Population, ids: Sequence[int], *, limit: int, kept: bool
+    redis: RedisClient,
+    lease: ShopLease,
+    population: Population,
+    ids: Sequence[int],
+    *,
+    limit: int,
+    kept: bool,
 ) -> int:
     if population.rng.random() < 0.75:
         events = [

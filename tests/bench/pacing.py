@@ -22,9 +22,8 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from redis.asyncio import Redis
-
 from service.domain.customers.customer import OrgId
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from service.store.queue.dirty import Lane
 from service.store.queue.rate_limiter import Granted, RateLimiter
@@ -125,7 +124,7 @@ Step = Callable[[], Awaitable[None]]
 class Simulation:
     """Executes events in the order of their time, without waiting."""
 
-    def __init__(self, redis: Redis, case: Case, *, seed: int) -> None:
+    def __init__(self, redis: RedisClient, case: Case, *, seed: int) -> None:
         self.case = case
         self.now_ms = 1_700_000_000_000
         self.end_ms = self.now_ms
@@ -273,7 +272,7 @@ def missed(case: Case, outcome: Outcome, seconds: int) -> list[str]:
 
 
 @asynccontextmanager
-async def own_store() -> AsyncIterator[Redis]:
+async def own_store() -> AsyncIterator[RedisClient]:
     """A client of a Valkey for this run, without an append-only file."""
     with tempfile.TemporaryDirectory() as folder, valkey(Path(folder)) as url:
         redis = connect(url)

@@ -9,12 +9,10 @@ from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.domain.documents import parse_rules
-from service.store.client import connect, keys
+from service.store.client import RedisClient, connect, keys
 from service.store.encryption import KeyRing
 from service.store.queue import load_backlogs
 from service.store.rules import Versions
@@ -37,7 +35,7 @@ rules:
 class System:
     """A running system with its shops."""
 
-    redis: ArqRedis
+    redis: RedisClient
     sandbox: Sandbox
     shops: list[ShopHandle]
     port: int  # of the web process
@@ -112,7 +110,7 @@ async def running(
                 await redis.aclose()
 
 
-async def _connect_shops(redis: ArqRedis, handles: Sequence[ShopHandle], api: str, rules: str) -> None:
+async def _connect_shops(redis: RedisClient, handles: Sequence[ShopHandle], api: str, rules: str) -> None:
     shops, versions, document = ShopRepository(redis, KeyRing((KEY,))), Versions(redis), parse_rules(rules)
     for handle in handles:
         org = OrgId(handle.org)

@@ -6,15 +6,16 @@ import secrets
 import sys
 import time
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from tests.chaos.cluster import ClusterOutcome, run_cluster
 from tests.chaos.environment import Size
-from tests.chaos.mishaps import run_mishap
+from tests.chaos.mishaps import Outcome, run_mishap
 from tests.chaos.run import Plan, Result, run
 
 
@@ -24,6 +25,7 @@ class StoreMishap(Enum):
     FULL = "full"
     EMPTIED = "emptied"
     PROMOTED = "promoted"
+    CLUSTER = "cluster"
 
 
 def main(
@@ -46,15 +48,17 @@ def main(
     """Run real processes under load and faults, then check the promises."""
     console = Console()
     if store:
-        outcomes = [
-            uvloop.run(
-                run_mishap(kind.value, seed=seed or 1, seconds=seconds, customers=customers, keep=keep)
-            )
-            for kind in store
-        ]
-        for outcome in outcomes:
+        passed = True
+        for kind in store:
+            load: dict[str, Any] = {"seed": seed or 1, "seconds": seconds, "customers": customers}
+            outcome: Outcome | ClusterOutcome
+            if kind is StoreMishap.CLUSTER:
+                outcome = uvloop.run(run_cluster(**load, keep=keep))
+            else:
+                outcome = uvloop.run(run_mishap(kind.value, **load, keep=keep))
             console.print(str(outcome), highlight=False)
-        sys.exit(1 if any(each.lost or each.wrong or each.acknowledged_by_unfit for each in outcomes) else 0)
+            passed = passed and outcome.is_right
+        sys.exit(0 if passed else 1)
     plan = Plan(
         events=events,
         seed=seed or secrets.randbelow(10**6),

@@ -12,20 +12,19 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from random import Random
-from typing import Any, Final, Literal
-
-from arq.connections import ArqRedis
+from typing import Any, Final, Literal, Protocol
 
 from deploy.local.valkey import wait_until_ready
 from deploy.local.wait import until
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers.customer import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.encryption import KeyRing
 from service.store.shops.model import Shop
@@ -71,12 +70,30 @@ class Outcome:
     alerts: frozenset[str]
     took_s: float
 
+    @property
+    def is_right(self) -> bool:
+        """Whether every promise was kept."""
+        return not (self.lost or self.wrong or self.acknowledged_by_unfit)
+
     def __str__(self) -> str:
         return (
             f"{self.kind}: {self.acknowledged:,} acknowledged, {self.refused:,} refused, {self.lost} acknowledged and "
             f"lost, {self.acknowledged_by_unfit} acknowledged by an unfit server, {self.wrong} customers wrong, alerts: "
             f"{', '.join(sorted(self.alerts)) or 'none'}; {self.took_s:.1f} s"
         )
+
+
+class Servers(Protocol):
+    """The servers of an episode."""
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """The settings that lead to them."""
+        ...
+
+    async def end(self) -> None:
+        """Kill all of them."""
+        ...
 
 
 @dataclass(slots=True)
@@ -87,7 +104,17 @@ class Stores:
     link: Path
     children: list[ChildProcess] = field(default_factory=list)
 
-    async def start(self, name: str, *, fsync: Fsync | None = "always", **options: str) -> ArqRedis:
+    @property
+    def environ(self) -> dict[str, str]:
+        """The settings that lead to the server that is in use."""
+        return {"REDIS_URL": f"unix://{self.link}"}
+
+    async def end(self) -> None:
+        """Kill all of them."""
+        for child in self.children:
+            await child.kill()
+
+    async def start(self, name: str, *, fsync: Fsync | None = "always", **options: str) -> RedisClient:
         """Start a server, and return a client of it."""
         folder, socket = self.folder / name, self.folder / f"{name}.sock"
         folder.mkdir()
@@ -112,7 +139,7 @@ class Episode:
     """A web process, a worker, a shop of the environment with customers that buy, and the stores."""
 
     folder: Path
-    stores: Stores
+    servers: Servers
     redis: Any  # of the server that is in use
     haravan: ShopHandle
     deliveries: RecordedDeliveries
@@ -122,6 +149,12 @@ class Episode:
     rng: Random
     children: list[ChildProcess] = field(default_factory=list)
     total: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def stores(self) -> Stores:
+        """The servers, of an episode that swaps them."""
+        assert isinstance(self.servers, Stores)
+        return self.servers
 
     async def buy(self, seconds: float) -> None:
         """Let customers buy for some time, each with one webhook."""
@@ -166,7 +199,10 @@ class Episode:
 
 
 @asynccontextmanager
-async def _running(folder: Path, seed: int, customers: int) -> AsyncIterator[Episode]:
+async def running(
+    folder: Path, seed: int, customers: int, start: Callable[[], Awaitable[tuple[Servers, Any]]]
+) -> AsyncIterator[Episode]:
+    """A running episode. `start` starts its servers, and returns them with a client."""
     (folder / "logs").mkdir()
     rules = folder / "rules.yaml"
     rules.write_text(RULES, encoding="utf-8")
@@ -176,14 +212,12 @@ async def _running(folder: Path, seed: int, customers: int) -> AsyncIterator[Epi
     )
     deliveries = haravan.shop.deliveries = RecordedDeliveries(haravan.shop.deliveries)
     deliveries.time_scale = 0.02
-    stores = Stores(folder, folder / "store.sock")
     async with AsyncExitStack() as stack:
         api = await stack.enter_async_context(serve(sandbox))
-        redis = await stores.start("first")
-        stores.use("first")
+        servers, redis = await start()
         port = free_port()
         ids = [haravan.create(total_spent=0) for _ in range(customers)]
-        episode = Episode(folder, stores, redis, haravan, deliveries, ids, api, port, rng)
+        episode = Episode(folder, servers, redis, haravan, deliveries, ids, api, port, rng)
         stack.push_async_callback(_stop, episode)
         await _start_processes(episode, rules)
         await haravan.subscribe(
@@ -193,9 +227,16 @@ async def _running(folder: Path, seed: int, customers: int) -> AsyncIterator[Epi
         yield episode
 
 
+async def _start_stores(folder: Path) -> tuple[Servers, Any]:
+    stores = Stores(folder, folder / "store.sock")
+    redis = await stores.start("first")
+    stores.use("first")
+    return stores, redis
+
+
 async def _start_processes(episode: Episode, rules: Path) -> None:
     environ = {
-        "REDIS_URL": f"unix://{episode.stores.link}",
+        **episode.servers.environ,
         "PORT": str(episode.port),
         "HOST": "127.0.0.1",
         "HARAVAN_API_URL": f"{episode.api}/com",
@@ -222,8 +263,7 @@ async def _start_processes(episode: Episode, rules: Path) -> None:
 async def _stop(episode: Episode) -> None:
     await asyncio.gather(*(child.stop(timeout_s=20) for child in episode.children))
     await episode.redis.aclose()
-    for child in episode.stores.children:
-        await child.kill()
+    await episode.servers.end()
 
 
 async def run_mishap(
@@ -233,7 +273,7 @@ async def run_mishap(
     started_s = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="chaos-"))
     try:
-        async with _running(folder, seed, customers) as episode:
+        async with running(folder, seed, customers, partial(_start_stores, folder)) as episode:
             await episode.buy(seconds)
             earlier, by_unfit = await MISHAPS[kind](episode)
             assert await until(episode.is_ready, within_s=TIMEOUT_S), f"{kind}: no webhook is accepted"

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import aiohttp
 
@@ -24,6 +25,12 @@ class PostedWebhooks:
     refused: Counter[int] = field(default_factory=Counter)
     durations_s: list[float] = field(default_factory=list)
 
+    def longest_gap_s(self, since_s: float, until_s: float) -> float:
+        """The longest time without an acknowledgement between two times."""
+        times = sorted(at_s for at_s in self.acknowledged.values() if since_s <= at_s <= until_s)
+        moments = [since_s, *times, until_s]
+        return max(later - earlier for earlier, later in pairwise(moments))
+
     def acknowledged_after(self, moment_s: float) -> set[str]:
         """The signatures that were acknowledged after that time (seconds of the monotonic clock)."""
         return {signature for signature, at_s in self.acknowledged.items() if at_s > moment_s}
@@ -32,8 +39,10 @@ class PostedWebhooks:
 class Poster:
     """Posts new deliveries over several connections until `stop`."""
 
-    def __init__(self, url: str, *, connections: int = 32) -> None:
+    def __init__(self, url: str, *, connections: int = 32, org: str = ORG, pause_s: float = 0) -> None:
         self._url = url
+        self._org = org
+        self._pause_s = pause_s  # after each answer
         self._connections = connections
         self._number = 0
         self._stopping = False
@@ -56,7 +65,7 @@ class Poster:
             body = b'{"id":%d,"note":"%d"}' % (1 + self._number % 1000, self._number)
             headers = {
                 "X-Haravan-Topic": TOPIC,
-                "X-Haravan-Org-Id": ORG,
+                "X-Haravan-Org-Id": self._org,
                 "X-Haravan-HmacSha256": sign(body, canaries.WEBHOOK_SECRET),
             }
             started_s = time.monotonic()
@@ -68,8 +77,7 @@ class Poster:
             except (aiohttp.ClientError, TimeoutError, OSError):
                 await asyncio.sleep(0.05)
             self._record(body, status, started_s)
-            if status == 503:
-                await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05 if status == 503 else self._pause_s)
 
     def _record(self, body: bytes, status: int, started_s: float) -> None:
         now = time.monotonic()

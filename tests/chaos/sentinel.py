@@ -1,12 +1,13 @@
 """`python -m tests.chaos.sentinel`: the primary is killed under load. How many acknowledged deliveries are lost?
 
-Replication is asynchronous: a 200 says that the delivery is on the primary's disk, and nothing about the replica.
-There are three cases:
+Replication is asynchronous: with `DURABILITY=fsync` a 200 says that the delivery is on the primary's disk, and nothing about
+the replica. There are four cases, the first three with that setting:
 - `plain`: the primary is killed.
 - `stalled`: the replica was stopped before, is killed too, comes back first and is promoted.
 - `guarded`: the same with `min-replicas-to-write 1` and `min-replicas-max-lag 1`. The primary then refuses writes
   once the replica has been silent for a second, which limits the loss and does not exclude it. With two servers
   nothing is acknowledged until the old primary is back as a replica.
+- `awaited`: as `stalled`, with `DURABILITY=replica`. Nothing may be lost.
 """
 
 from __future__ import annotations
@@ -22,19 +23,19 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import uvloop
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from deploy.local.valkey import server_executable
 from deploy.local.wait import until
+from service.store.client.connection import Store, connect
 from tests.chaos.poster import Poster
 from tests.chaos.processes import ChildProcess
 from tests.chaos.web_process import recorded_signatures, web_process
 from tests.support.ports import free_port
 from tests.support.valkey import valkey_command
 
-Case = Literal["plain", "stalled", "guarded"]
-CASES: Final[tuple[Case, ...]] = ("plain", "stalled", "guarded")
+Case = Literal["plain", "stalled", "guarded", "awaited"]
+CASES: Final[tuple[Case, ...]] = ("plain", "stalled", "guarded", "awaited")
 NAME: Final = "mymaster"
 DOWN_MS: Final = 1000
 STALL_S: Final = 5.0
@@ -75,8 +76,8 @@ class SentinelSetup:
         hosts = ",".join(f"127.0.0.1:{port}" for port in self.ports[2:])
         return f"redis+sentinel://{hosts}/{NAME}/0"
 
-    def client(self, number: int) -> Redis:
-        return Redis(host="127.0.0.1", port=self.ports[number], socket_timeout=30)
+    def client(self, number: int) -> Store:
+        return connect(f"redis://127.0.0.1:{self.ports[number]}/0", timeout_s=30)
 
     async def start(self, case: Case) -> None:
         """Start all five, and wait until the replica is in sync and the sentinels know it."""
@@ -162,7 +163,11 @@ async def run_failover(case: Case) -> Outcome:
     setup = SentinelSetup(folder)
     try:
         await setup.start(case)
-        async with setup.client(0) as first, web_process(folder, first, setup.url) as url:
+        durability = "replica" if case == "awaited" else "fsync"
+        async with (
+            setup.client(0) as first,
+            web_process(folder, first, setup.url, durability=durability) as url,
+        ):
             poster = Poster(url, connections=8)
             posting = asyncio.create_task(poster.run())
             await asyncio.sleep(2)

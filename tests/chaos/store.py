@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
 from deploy.local.aof_repair import repair_aof
 from deploy.local.valkey import server_executable, wait_until_ready
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from tests.chaos.processes import ChildProcess
 from tests.chaos.shim import Shim
@@ -28,7 +27,7 @@ class ChaosStore:
         self.child = ChildProcess(
             "store", command, shim.environ if shim else {}, folder / "logs" / "store.log"
         )
-        self.redis: ArqRedis = connect(f"unix://{self.socket}", retries=20)
+        self.redis: RedisClient = connect(f"unix://{self.socket}", patience_s=10)
 
     async def start(self) -> None:
         """Start it on its files, and wait until it answers."""

@@ -7,12 +7,12 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox
 from deploy.sandbox.webhooks.signature import sign
 from service.domain.customers.customer import OrgId
 from service.domain.sync.webhooks import DeliveryRecord, encode_delivery
+from service.store.client import RedisClient
 from service.store.queue import dirty
 from service.store.queue.dirty import DirtyEvent
 from tests.chaos.load import ShopUnderLoad
@@ -35,7 +35,7 @@ def a_shop() -> ShopUnderLoad:
     ("acknowledged", "missing"), [pytest.param(1, 0, id="once"), pytest.param(2, 1, id="twice")]
 )
 async def test_each_acknowledgement_needs_its_own_recorded_delivery(
-    redis: ArqRedis, acknowledged: int, missing: int
+    redis: RedisClient, acknowledged: int, missing: int
 ) -> None:
     shop = a_shop()
     record = encode_delivery(DeliveryRecord(TOPIC, b64decode(SIGNATURE), len(BODY)))

@@ -19,12 +19,10 @@ from typing import Any
 
 import aiohttp
 import msgspec
-from arq.connections import ArqRedis
 from arq.worker import Worker
-from redis.asyncio import Redis
 
 from service.domain.customers.customer import OrgId
-from service.store.client import StoreMonitor, keys
+from service.store.client import RedisClient, StoreMonitor, keys
 from service.store.queue.lease import LeaseManager, ShopLease
 from workers.drain.job import Drain
 from workers.main import WorkerProcess
@@ -66,7 +64,7 @@ class TracedScript:
         self._trace_file = trace_file
         self._stop_point = stop_point
 
-    async def __call__(self, redis: Redis, org: OrgId, *args: Any) -> Any:
+    async def __call__(self, redis: RedisClient, org: OrgId, *args: Any) -> Any:
         requested_s = time.monotonic()
         reply: Any = None
         try:
@@ -128,7 +126,7 @@ class TracedWorker(WorkerProcess):
     trace_file: TraceFile
     stop_point: StopPoint
 
-    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
+    def _arq(self, drain: Drain, pool: RedisClient, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
         session = drain.session
         if not session.trace_configs:
             session.trace_configs.append(_trace(self.trace_file, self.stop_point))

@@ -6,9 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from redis.asyncio import Redis
-
 from service.domain.customers import OrgId
+from service.store.client import RedisClient
 from service.store.history import deliveries
 from service.store.queue import list_open
 from tests.chaos.environment import Environment
@@ -61,7 +60,7 @@ async def _check_deliveries(environment: Environment, verdict: Verdict) -> None:
     verdict.add("acknowledged and lost", await lost_deliveries(environment.store.redis, environment.shops))
 
 
-async def lost_deliveries(redis: Redis, shops: Sequence[ShopUnderLoad]) -> list[str]:
+async def lost_deliveries(redis: RedisClient, shops: Sequence[ShopUnderLoad]) -> list[str]:
     """The acknowledgements without a recorded delivery. Each needs its own, or a repeat that is counted on it."""
     lost: list[str] = []
     for shop in shops:
@@ -75,7 +74,7 @@ async def lost_deliveries(redis: Redis, shops: Sequence[ShopUnderLoad]) -> list[
     return lost
 
 
-async def count_recorded(redis: Redis, org: OrgId) -> Counter[str]:
+async def count_recorded(redis: RedisClient, org: OrgId) -> Counter[str]:
     """The deliveries of a shop by signature, repeats included. A repeat may have come under another topic."""
     recorded: Counter[str] = Counter()
     before: str | None = None

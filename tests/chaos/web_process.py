@@ -7,9 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from redis.asyncio import Redis
-
 from service.domain.customers.customer import OrgId
+from service.store.client import RedisClient
 from service.store.encryption.keyring import KeyRing
 from service.store.shops.model import Shop
 from service.store.shops.repository import ShopRepository
@@ -23,7 +22,7 @@ from tests.support.wait import wait_for_port
 
 @asynccontextmanager
 async def web_process(
-    folder: Path, redis: Redis, redis_url: str, *, durability: str = "fsync"
+    folder: Path, redis: RedisClient, redis_url: str, *, durability: str = "fsync"
 ) -> AsyncIterator[str]:
     """Start the web process with one shop; yield the address for webhooks."""
     await ShopRepository(redis, KeyRing((canaries.SECRET_KEY,))).add(
@@ -46,6 +45,6 @@ async def web_process(
         await web.stop(timeout_s=15)
 
 
-async def recorded_signatures(redis: Redis) -> set[str]:
+async def recorded_signatures(redis: RedisClient) -> set[str]:
     """The signatures of all recorded deliveries."""
     return set(await count_recorded(redis, OrgId(ORG)))

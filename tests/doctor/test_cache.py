@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import InProcess
@@ -15,6 +14,7 @@ from service.doctor import DoctorCache, Severity
 from service.doctor.cache import TTL_S
 from service.domain.customers import OrgId
 from service.errors import NotFound, Overloaded
+from service.store.client import RedisClient
 from service.store.rules import Versions
 from tests.support.shop import ORG, OTHER_ORG, add_shops
 
@@ -34,7 +34,7 @@ class CountingPool:
 
 
 @pytest.fixture
-async def pool(redis: ArqRedis) -> CountingPool:
+async def pool(redis: RedisClient) -> CountingPool:
     return CountingPool(Context(redis, await add_shops(redis), Versions(redis)))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any, Final
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.doctor import Report, Severity, diagnose, diagnose_shop
@@ -13,7 +12,7 @@ from service.domain.customers.customer import Customer, MissingField, MissingRea
 from service.domain.documents import parse_rules
 from service.errors import NotFound
 from service.locales import translator_for
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.rules import Versions
 from service.store.shop_facts import MAX_LETTERS, MAX_SAMPLE, load_shop_facts
 from tests.support.shop import ORG, OTHER_ORG, add_shops
@@ -26,11 +25,11 @@ NO_BIRTHDAY: Final = (MissingField("birthday", MissingReason.ABSENT),)
 
 
 @pytest.fixture
-async def context(redis: ArqRedis) -> Context:
+async def context(redis: RedisClient) -> Context:
     return Context(redis, await add_shops(redis), Versions(redis))
 
 
-async def store_customers(redis: ArqRedis, count: int) -> None:
+async def store_customers(redis: RedisClient, count: int) -> None:
     client: Any = redis
     stored = {str(n): encode_snapshot(Customer(id=n, missing=NO_BIRTHDAY)) for n in range(1, count + 1)}
     await client.hset(keys.shop(ORG, "snapshots"), mapping=stored)
@@ -41,7 +40,7 @@ def texts(report: Report, key: str) -> list[str]:
 
 
 async def test_a_large_shop_is_judged_by_a_sample_and_deeply_by_all_customers(
-    context: Context, redis: ArqRedis
+    context: Context, redis: RedisClient
 ) -> None:
     await context.versions.publish(ORG, RULES, author="an", parent=0)
     await store_customers(redis, 300)
@@ -53,7 +52,7 @@ async def test_a_large_shop_is_judged_by_a_sample_and_deeply_by_all_customers(
     assert all_of_them.startswith("B: None of the 300 ")
 
 
-async def test_the_facts_of_a_shop_are_bounded(context: Context, redis: ArqRedis) -> None:
+async def test_the_facts_of_a_shop_are_bounded(context: Context, redis: RedisClient) -> None:
     await store_customers(redis, 300)
     client: Any = redis
     letter = '{"undone:VIP": {"text": "", "first": 1, "last": 2, "count": 1}}'
@@ -68,7 +67,7 @@ async def test_the_facts_of_a_shop_are_bounded(context: Context, redis: ArqRedis
     assert facts.dead_letters["undone"] < 2 * MAX_LETTERS
 
 
-async def test_an_unreadable_snapshot_is_left_out_of_the_sample(redis: ArqRedis, context: Context) -> None:
+async def test_an_unreadable_snapshot_is_left_out_of_the_sample(redis: RedisClient, context: Context) -> None:
     await store_customers(redis, 2)
     client: Any = redis
     await client.hset(keys.shop(ORG, "snapshots"), "3", b"\xff")

@@ -8,7 +8,7 @@ from typing import Final
 import pytest
 
 from service.doctor.findings import COMMANDS, Writer
-from service.doctor.service_judgement import STORE_KEYS, ServiceFacts, judge_service
+from service.doctor.service_judgement import CRITICAL_CHECKS, STORE_KEYS, ServiceFacts, judge_service
 from service.locales import translator_for
 from service.settings import Settings
 from service.store.client import RewriteState, ServerCheck
@@ -63,7 +63,7 @@ def test_each_check_of_the_server_has_a_finding(name: str) -> None:
     noted = replace(HEALTHY, checks=(ServerCheck("note", name, "…"),))
 
     assert severities(refused) == {f"store_{name}": "critical"}
-    assert severities(noted) == {f"store_{name}": "critical" if name == "nearly_full" else "warning"}
+    assert severities(noted) == {f"store_{name}": "critical" if name in CRITICAL_CHECKS else "warning"}
 
 
 def test_erased_data_that_stays_on_the_disk_is_found() -> None:

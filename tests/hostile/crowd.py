@@ -20,13 +20,12 @@ from typing import Annotated, Final
 
 import typer
 import uvloop
-from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox, ShopHandle, serve
 from service.domain.customers import OrgId
 from service.domain.documents import parse_rules
 from service.runtime import cancel_and_wait
-from service.store.client import connect
+from service.store.client import RedisClient, connect
 from service.store.encryption import KeyRing
 from service.store.rules import Versions
 from service.store.shops import Shop, ShopRepository, save_first_look
@@ -122,7 +121,7 @@ class Crowd:
         ]
 
 
-async def connect_shops(redis: ArqRedis, crowd: Crowd, api: OddApi) -> None:
+async def connect_shops(redis: RedisClient, crowd: Crowd, api: OddApi) -> None:
     """Store the shops with the VIP rule, so that their calls go through the odd API."""
     shops, versions, rules = ShopRepository(redis, KeyRing((KEY,))), Versions(redis), parse_rules(VIP)
     for handle in crowd.shops:

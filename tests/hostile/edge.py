@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import OrgId
 from service.settings import read_settings
-from service.store.client import connect, keys
+from service.store.client import RedisClient, connect, keys
 from service.store.history.deliveries import Delivery, list_deliveries
 from tests.support.http_client import webhook
 from tests.support.shop import ORG, OTHER_ORG, add_shops, web_environ
@@ -85,7 +83,7 @@ class Answers:
 class Edge:
     """The web process and its store."""
 
-    def __init__(self, server: WebServer, redis: ArqRedis) -> None:
+    def __init__(self, server: WebServer, redis: RedisClient) -> None:
         self._server = server
         self.redis = redis
 

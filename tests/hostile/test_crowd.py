@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
 from deploy.sandbox import Clock, Sandbox, serve
 from service.settings import read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.hostile.crowd import Crowd, connect_shops, play
 from tests.hostile.crowd_members import LASTING, WAYS
 from tests.hostile.odd_api import odd_api
@@ -21,7 +19,7 @@ def test_a_crowd_has_twenty_ways_to_be_hostile() -> None:
     assert len(set(WAYS)) == 20
 
 
-async def test_everybody_else_gets_the_tag_and_keeps_the_others(redis: ArqRedis, redis_url: str) -> None:
+async def test_everybody_else_gets_the_tag_and_keeps_the_others(redis: RedisClient, redis_url: str) -> None:
     sandbox = Sandbox(leak_per_s=LEAK_PER_S)
     crowd = Crowd.populate(sandbox, shops=3, customers=40, others=5, ways=QUICK)
     settings = read_settings(web_environ(redis_url) | {"SHOP_MAX_WAITING": "100"})

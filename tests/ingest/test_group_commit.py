@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from deploy.local.wait import until
 from service.domain.customers.customer import OrgId
 from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest.batch import Flush
 from service.ingest.group_commit import DEADLINE_S, MIN_BATCH, GroupCommit, QueueFull
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.client.durability import Durability
 from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
@@ -34,13 +33,13 @@ def event(number: int) -> DirtyEvent:
     return DirtyEvent(str(number), identity=number.to_bytes(16), record=b"\x90")
 
 
-async def recorded(redis: ArqRedis) -> int:
+async def recorded(redis: RedisClient) -> int:
     """How many deliveries are in the shop's record, 1000 at most."""
     return len((await list_deliveries(redis, ORG, limit=1000)).deliveries)
 
 
 @asynccontextmanager
-async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[GroupCommit]:
+async def writing(redis: RedisClient, **options: Any) -> AsyncIterator[GroupCommit]:
     """A group commit that runs during the block. Its deadline is long, because a busy machine is slow."""
     commit = GroupCommit(redis, **{"deadline_s": 60, **options})
     commit.start()
@@ -51,7 +50,7 @@ async def writing(redis: ArqRedis, **options: Any) -> AsyncIterator[GroupCommit]
 
 
 @pytest.fixture
-async def own_store(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, ValkeyServer]]:
+async def own_store(tmp_path: Path) -> AsyncIterator[tuple[RedisClient, ValkeyServer]]:
     """A Valkey that the test may stop and kill, and its client."""
     server = ValkeyServer(tmp_path)
     server.start()
@@ -61,7 +60,7 @@ async def own_store(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, ValkeyServe
     server.kill()
 
 
-async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> None:
+async def test_what_arrives_together_is_written_together(redis: RedisClient) -> None:
     flushes: list[Flush] = []
     async with writing(redis, on_flush=flushes.append) as commit:
         answers = await asyncio.gather(
@@ -75,7 +74,7 @@ async def test_what_arrives_together_is_written_together(redis: ArqRedis) -> Non
     assert flushes[0].batches[0].topics == ["t"] * MIN_BATCH
 
 
-async def test_a_flush_takes_half_of_the_queued_events(redis: ArqRedis) -> None:
+async def test_a_flush_takes_half_of_the_queued_events(redis: RedisClient) -> None:
     flushes: list[Flush] = []
     async with writing(redis, on_flush=flushes.append) as commit:
         await asyncio.gather(*(commit.submit(ORG, event(number)) for number in range(1, 33)))
@@ -85,7 +84,7 @@ async def test_a_flush_takes_half_of_the_queued_events(redis: ArqRedis) -> None:
     assert sizes == [16, 16, 32, 32, 36]
 
 
-async def test_nothing_is_written_to_a_server_that_was_not_found_fit(redis: ArqRedis) -> None:
+async def test_nothing_is_written_to_a_server_that_was_not_found_fit(redis: RedisClient) -> None:
     monitor = a_monitor(redis, "fsync")  # the tests' server writes nothing to disk
     async with writing(redis, monitor=monitor) as commit:
         error = await commit.submit(ORG, event(1))
@@ -95,7 +94,7 @@ async def test_nothing_is_written_to_a_server_that_was_not_found_fit(redis: ArqR
 
 
 async def test_a_server_that_was_swapped_is_checked_before_the_next_acknowledgement(
-    own_store: tuple[ArqRedis, ValkeyServer],
+    own_store: tuple[RedisClient, ValkeyServer],
 ) -> None:
     redis, server = own_store
     changes: list[StoreChange] = []
@@ -110,7 +109,7 @@ async def test_a_server_that_was_swapped_is_checked_before_the_next_acknowledgem
 
 
 async def test_a_server_that_became_unfit_gets_no_more_writes_over_the_old_connection(
-    own_store: tuple[ArqRedis, ValkeyServer],
+    own_store: tuple[RedisClient, ValkeyServer],
 ) -> None:
     redis, _ = own_store
     monitor = a_monitor(redis, "everysec")
@@ -126,7 +125,8 @@ async def test_a_server_that_became_unfit_gets_no_more_writes_over_the_old_conne
         assert await _written(commit, 3)
 
 
-async def test_a_full_store_refuses_webhooks_and_accepts_them_when_it_has_room(redis: ArqRedis) -> None:
+@pytest.mark.one_server
+async def test_a_full_store_refuses_webhooks_and_accepts_them_when_it_has_room(redis: RedisClient) -> None:
     monitor = a_monitor(redis, "everysec")
     async with writing(redis, monitor=monitor) as commit:
         await redis.config_set("maxmemory", "1mb")
@@ -139,7 +139,7 @@ async def test_a_full_store_refuses_webhooks_and_accepts_them_when_it_has_room(r
         assert await commit.submit(ORG, event(2)) is None
 
 
-async def test_only_the_shop_over_its_quota_is_refused(redis: ArqRedis) -> None:
+async def test_only_the_shop_over_its_quota_is_refused(redis: RedisClient) -> None:
     other = OrgId("1000000002")
     async with writing(redis, quota=Quota(customers=1)) as commit:
         assert await commit.submit(ORG, event(1)) is None
@@ -150,7 +150,7 @@ async def test_only_the_shop_over_its_quota_is_refused(redis: ArqRedis) -> None:
 
 
 def a_monitor(
-    redis: ArqRedis, durability: Durability, changes: list[StoreChange] | None = None
+    redis: RedisClient, durability: Durability, changes: list[StoreChange] | None = None
 ) -> StoreMonitor:
     """A monitor that repairs nothing."""
 
@@ -161,7 +161,7 @@ def a_monitor(
     return StoreMonitor(redis, durability, on_change=on_change)
 
 
-async def test_no_request_is_answered_before_the_write(redis: ArqRedis) -> None:
+async def test_no_request_is_answered_before_the_write(redis: RedisClient) -> None:
     commit = GroupCommit(redis)
     waiting = commit.submit(ORG, event(1))
 
@@ -173,7 +173,8 @@ async def test_no_request_is_answered_before_the_write(redis: ArqRedis) -> None:
     await commit.stop()
 
 
-async def test_the_batches_of_several_shops_share_a_round_trip(redis: ArqRedis) -> None:
+@pytest.mark.one_server
+async def test_the_batches_of_several_shops_share_a_round_trip(redis: RedisClient) -> None:
     flushes: list[Flush] = []
     orgs = [OrgId(str(number)) for number in range(1, MIN_BATCH + 1)]
     async with writing(redis, on_flush=flushes.append) as commit:
@@ -184,7 +185,7 @@ async def test_the_batches_of_several_shops_share_a_round_trip(redis: ArqRedis) 
         assert await redis.zrange(keys.shop(org, "ready:live"), 0, -1) == [org.encode()]
 
 
-async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
+async def test_a_batch_never_outgrows_one_script_call(redis: RedisClient) -> None:
     flushes: list[Flush] = []
     async with writing(redis, on_flush=flushes.append) as commit:
         await asyncio.gather(*(commit.submit(ORG, event(number)) for number in range(1, 1001)))
@@ -197,7 +198,7 @@ async def test_a_batch_never_outgrows_one_script_call(redis: ArqRedis) -> None:
     )
 
 
-async def test_a_full_queue_refuses_events(redis: ArqRedis) -> None:
+async def test_a_full_queue_refuses_events(redis: RedisClient) -> None:
     commit = GroupCommit(redis, max_queued=10)
     for number in range(1, 11):
         commit.submit(ORG, event(number))
@@ -210,7 +211,7 @@ async def test_a_full_queue_refuses_events(redis: ArqRedis) -> None:
     assert await recorded(redis) == 10
 
 
-async def test_a_lost_script_is_loaded_again(redis: ArqRedis) -> None:
+async def test_a_lost_script_is_loaded_again(redis: RedisClient) -> None:
     async with writing(redis) as commit:
         assert await commit.submit(ORG, event(1)) is None
         await redis.script_flush()
@@ -220,7 +221,7 @@ async def test_a_lost_script_is_loaded_again(redis: ArqRedis) -> None:
     assert await recorded(redis) == 2
 
 
-async def test_a_closed_connection_is_replaced_without_an_error(redis: ArqRedis) -> None:
+async def test_a_closed_connection_is_replaced_without_an_error(redis: RedisClient) -> None:
     async with writing(redis) as commit:
         await commit.submit(ORG, event(1))
         await redis.client_kill_filter(_type="normal", skipme=True)
@@ -228,7 +229,7 @@ async def test_a_closed_connection_is_replaced_without_an_error(redis: ArqRedis)
         assert await commit.submit(ORG, event(2)) is None
 
 
-async def test_a_failed_call_only_fails_the_batch_of_its_shop(redis: ArqRedis) -> None:
+async def test_a_failed_call_only_fails_the_batch_of_its_shop(redis: RedisClient) -> None:
     await redis.set(keys.shop(ORG, "deliveries"), "not a stream")
     other = OrgId("2")
     async with writing(redis) as commit:
@@ -240,7 +241,7 @@ async def test_a_failed_call_only_fails_the_batch_of_its_shop(redis: ArqRedis) -
     assert await redis.xlen(keys.shop(other, "deliveries")) == 1
 
 
-async def test_a_cancelled_request_does_not_cancel_the_others(redis: ArqRedis) -> None:
+async def test_a_cancelled_request_does_not_cancel_the_others(redis: RedisClient) -> None:
     commit = GroupCommit(redis)
     impatient = asyncio.create_task(_wait(commit, 1))
     patient = asyncio.create_task(_wait(commit, 2))
@@ -267,7 +268,7 @@ async def _written(commit: GroupCommit, number: int) -> bool:
     return await until(taken, within_s=60)
 
 
-async def test_stopping_writes_all_queued_events(redis: ArqRedis) -> None:
+async def test_stopping_writes_all_queued_events(redis: RedisClient) -> None:
     commit = GroupCommit(redis)
     commit.start()
     waiting = [commit.submit(ORG, event(number)) for number in range(1, 301)]
@@ -285,7 +286,7 @@ def test_the_deadline_is_shorter_than_haravans_timeout() -> None:
 
 
 async def test_a_server_that_hangs_fails_requests_at_the_deadline(
-    own_store: tuple[ArqRedis, ValkeyServer],
+    own_store: tuple[RedisClient, ValkeyServer],
 ) -> None:
     redis, server = own_store
     flushes: list[Flush] = []
@@ -300,7 +301,7 @@ async def test_a_server_that_hangs_fails_requests_at_the_deadline(
 
 
 async def test_writing_resumes_after_the_server_restarts(
-    own_store: tuple[ArqRedis, ValkeyServer],
+    own_store: tuple[RedisClient, ValkeyServer],
 ) -> None:
     redis, server = own_store
     async with writing(redis) as commit:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from arq.connections import ArqRedis
 from redis.asyncio.client import Pipeline
 
 from service.domain.customers.customer import CustomerId, OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.queue import dirty as real
 from service.store.queue.lease import LeaseLost, LeaseManager, ShopLease, WriteDenied
 from service.store.queue.rate_limiter import Granted, RateLimiter
@@ -87,7 +86,7 @@ def _write_mark(pipe: Pipeline, P: str, store: Store, lane: real.Lane, *, taken_
     pipe.zadd(P + name, {str(CUSTOMER): score})
 
 
-async def make(redis: ArqRedis, org: OrgId, call: Call, lane: real.Lane) -> str:
+async def make(redis: RedisClient, org: OrgId, call: Call, lane: real.Lane) -> str:
     """Run the script. Returns its reply in the words of the model."""
     if isinstance(call, Mark):
         text = digest_text(call.digest) if call.digest is not None else ""

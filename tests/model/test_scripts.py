@@ -7,9 +7,9 @@ from dataclasses import replace
 from functools import cache
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
+from service.store.client import RedisClient
 from service.store.queue.dirty import Lane
 from tests.model import concrete
 from tests.model import store as model
@@ -53,7 +53,7 @@ def _variants(call: Call) -> Iterator[Call]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("lane", ["live", "bulk"])
-async def test_the_scripts_do_what_the_model_says(redis: ArqRedis, lane: Lane) -> None:
+async def test_the_scripts_do_what_the_model_says(redis: RedisClient, lane: Lane) -> None:
     pairs = reached()
 
     differ = []
@@ -64,7 +64,7 @@ async def test_the_scripts_do_what_the_model_says(redis: ArqRedis, lane: Lane) -
     assert not differ, f"{len(differ)} of {len(pairs)}; the first: {differ[0]}"
 
 
-async def _differences(redis: ArqRedis, pairs: list[Pair], lane: Lane) -> list[str]:
+async def _differences(redis: RedisClient, pairs: list[Pair], lane: Lane) -> list[str]:
     orgs = [OrgId(str(number)) for number in range(len(pairs))]
     async with redis.pipeline(transaction=False) as pipe:
         pipe.flushdb()

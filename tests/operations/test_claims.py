@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import msgspec
 import pytest
-from arq.connections import ArqRedis
 
 from service.cpu_pool import InProcess
 from service.errors import Refused
 from service.operations import claims
 from service.operations.claims import Claim
+from service.store.client import RedisClient
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
 from service.store.shops.model import Shop
@@ -52,7 +52,7 @@ async def test_in_a_tier_only_customers_on_the_level_match(stage: Stage) -> None
     assert len((await adoption(stage, "Bạc")).new_owners) == 3
 
 
-async def test_tags_that_depend_on_an_unwritten_tag_match_too(redis: ArqRedis) -> None:
+async def test_tags_that_depend_on_an_unwritten_tag_match_too(redis: RedisClient) -> None:
     async with staged(redis, rules=CHAIN, shadow=True) as stage:
         rich, _ = await evaluate_customers(stage, 20_000_000, 1, tags="Quà")
 

@@ -6,7 +6,6 @@ import json
 from typing import get_args
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import CustomerId
@@ -21,7 +20,7 @@ from service.operations import (
     group_letters,
     retry_dead_letters,
 )
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
 from service.store.queue import DeadLetter
@@ -39,7 +38,7 @@ def letter(
     return DeadLetter(CustomerId(customer), cause, text, 1, last_ms, 3, transient=False)
 
 
-async def store(redis: ArqRedis, *letters: DeadLetter) -> None:
+async def store(redis: RedisClient, *letters: DeadLetter) -> None:
     """Store letters as settle.lua does."""
     by_customer: dict[int, dict[str, object]] = {}
     for each in letters:
@@ -56,7 +55,7 @@ async def store(redis: ArqRedis, *letters: DeadLetter) -> None:
 
 
 @pytest.fixture
-def context(redis: ArqRedis) -> Context:
+def context(redis: RedisClient) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
 
 
@@ -104,7 +103,7 @@ def test_every_cause_has_a_likely_fix(language: Language) -> None:
     ],
 )
 async def test_letters_are_found_by_a_filter(
-    redis: ArqRedis, wanted: LetterFilter, expected: list[int]
+    redis: RedisClient, wanted: LetterFilter, expected: list[int]
 ) -> None:
     await store(
         redis, letter(1), letter(2, "undone:VIP"), letter(3, "undone:VIP"), letter(3, "denied", last_ms=99)
@@ -113,7 +112,7 @@ async def test_letters_are_found_by_a_filter(
     assert sorted(found.customer for found in await find_letters(redis, ORG, wanted)) == expected
 
 
-async def test_a_retry_marks_the_customers_of_the_letters(redis: ArqRedis, context: Context) -> None:
+async def test_a_retry_marks_the_customers_of_the_letters(redis: RedisClient, context: Context) -> None:
     await store(redis, letter(1), letter(2, "denied", "403"))
     await redis.hset(keys.shop(ORG, "reverts"), "2", "x")
 
@@ -128,7 +127,7 @@ async def test_a_retry_marks_the_customers_of_the_letters(redis: ArqRedis, conte
 
 
 async def test_dropping_closes_these_letters_only_and_needs_a_reason(
-    redis: ArqRedis, context: Context
+    redis: RedisClient, context: Context
 ) -> None:
     await store(redis, letter(1), letter(1, "denied", "403"), letter(2))
     wanted = LetterFilter(cause="rejected")

@@ -6,13 +6,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
 from service.errors import NotFound
 from service.locales import translator_for
 from service.operations.explain import Explained, explain_for_shop
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.shops.model import Shop
 from tests.publishing.shop_walk import walk
 from tests.support.publishing import evaluate_customers, publish, rules, vip
@@ -50,7 +49,7 @@ async def test_a_customer_without_a_snapshot_cannot_be_explained(stage: Stage, s
         await explained(stage, 4711)
 
 
-async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_so(redis: ArqRedis) -> None:
+async def test_in_shadow_mode_a_publish_writes_nothing_and_an_explanation_says_so(redis: RedisClient) -> None:
     async with staged(redis, shadow=True) as stage:
         shop = await stage.shops.get_or_raise(ORG)
         (customer,) = await evaluate_customers(stage, 6_000_000)
@@ -87,7 +86,7 @@ async def test_what_stands_in_the_way_comes_first(stage: Stage, shop: Shop) -> N
     assert paused[2] == "The customer is waiting to be evaluated again."
 
 
-async def test_a_customer_of_a_first_look_says_what_it_waits_for(redis: ArqRedis) -> None:
+async def test_a_customer_of_a_first_look_says_what_it_waits_for(redis: RedisClient) -> None:
     async with staged(redis, first_look="pending") as stage:
         customers = [stage.haravan.create(total_spent=20_000_000) for _ in range(2)]
         with pytest.raises(NotFound, match="tagger backfill"):
@@ -128,7 +127,7 @@ async def test_a_customer_that_was_never_evaluated_says_why(
 
 
 async def test_the_days_to_a_birthday_condition_name_the_day_on_which_it_becomes_true(
-    redis: ArqRedis,
+    redis: RedisClient,
 ) -> None:
     """The condition is true a week before the birthday: its days are not those to the birthday."""
     birthday = "  - {id: sn, tag: Sinh nhật, when: {field: birthday, op: in_next, value: 7 days}}\n"

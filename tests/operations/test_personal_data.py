@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
 from service.operations.personal_data import erase_personal_data, export_personal_data
-from service.store.client import keys, load_rewrite_state
+from service.store.client import RedisClient, keys, load_rewrite_state
 from service.store.history import audit_log, ledger
 from service.store.jobs import runs
 from service.store.queue import dirty
@@ -18,7 +17,7 @@ from tests.support.actors import LAN
 from tests.workers.stage import ORG, Stage
 
 
-async def stored_by(redis: ArqRedis, customer: int) -> set[str]:
+async def stored_by(redis: RedisClient, customer: int) -> set[str]:
     """The keys of the shop that have something by this customer."""
     client: Any = redis
     found: set[str] = set()

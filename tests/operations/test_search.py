@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import Customer, CustomerId
 from service.operations.search import MAX_FOUND, find_customers, full_name, is_known, without_diacritics
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import seal_snapshot
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
@@ -18,18 +17,18 @@ from tests.support.shop import ORG, add_shops
 
 
 @pytest.fixture
-async def shops(redis: ArqRedis) -> ShopRepository:
+async def shops(redis: RedisClient) -> ShopRepository:
     """Two shops."""
     return await add_shops(redis)
 
 
 @pytest.fixture
-def context(redis: ArqRedis, shops: ShopRepository) -> Context:
+def context(redis: RedisClient, shops: ShopRepository) -> Context:
     """What a use case needs."""
     return Context(redis, shops, Versions(redis))
 
 
-async def store(redis: ArqRedis, shops: ShopRepository, *customers: Customer) -> None:
+async def store(redis: RedisClient, shops: ShopRepository, *customers: Customer) -> None:
     cipher = (await shops.get_or_raise(ORG)).cipher
     client: Any = redis
     for customer in customers:
@@ -38,7 +37,7 @@ async def store(redis: ArqRedis, shops: ShopRepository, *customers: Customer) ->
 
 
 async def test_only_the_first_of_many_are_returned(
-    context: Context, redis: ArqRedis, shops: ShopRepository
+    context: Context, redis: RedisClient, shops: ShopRepository
 ) -> None:
     await store(redis, shops, *(Customer(id=number, tags=("VIP",)) for number in range(1, MAX_FOUND + 10)))
 
@@ -50,7 +49,7 @@ async def test_only_the_first_of_many_are_returned(
 
 
 async def test_without_the_right_nothing_personal_is_opened_or_returned(
-    context: Context, redis: ArqRedis, shops: ShopRepository
+    context: Context, redis: RedisClient, shops: ShopRepository
 ) -> None:
     await store(redis, shops, Customer(id=1, tags=("VIP",), first_name="Dũng", phone="0912345678"))
 
@@ -62,7 +61,7 @@ async def test_without_the_right_nothing_personal_is_opened_or_returned(
 
 
 async def test_a_snapshot_that_cannot_be_read_is_left_out(
-    context: Context, redis: ArqRedis, shops: ShopRepository
+    context: Context, redis: RedisClient, shops: ShopRepository
 ) -> None:
     await store(redis, shops, Customer(id=1, tags=("VIP",)))
     client: Any = redis
@@ -77,7 +76,7 @@ async def test_a_snapshot_that_cannot_be_read_is_left_out(
 
 @pytest.mark.parametrize("text", ["12345", "0", "+84", "-", "  "])
 async def test_few_digits_match_no_phone(
-    context: Context, redis: ArqRedis, shops: ShopRepository, text: str
+    context: Context, redis: RedisClient, shops: ShopRepository, text: str
 ) -> None:
     await store(redis, shops, Customer(id=1, phone="0912345678"))
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from arq.connections import ArqRedis
-
 from service.context import Context
 from service.domain.customers.customer import OrgId
 from service.operations.shops import rotate_keys
+from service.store.client import RedisClient
 from service.store.encryption.key_status import KeyUse, key_status
 from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
@@ -21,12 +20,12 @@ OLD, NEW = "old-key-" * 5, "new-key-" * 5
 SHOP = Shop(OrgId("1"), "Một", "omni", "https://apis.haravan.com/com", "token-one")
 
 
-def context(redis: ArqRedis, *keys: str) -> Context:
+def context(redis: RedisClient, *keys: str) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(keys)), Versions(redis))
 
 
 async def test_a_rotation_rewraps_every_shop_also_one_that_was_removed_with_its_data_kept(
-    redis: ArqRedis,
+    redis: RedisClient,
 ) -> None:
     old, both = context(redis, OLD), context(redis, NEW, OLD)
     for org in ("1", "2"):
@@ -43,7 +42,7 @@ async def test_a_rotation_rewraps_every_shop_also_one_that_was_removed_with_its_
     assert [row.entry.action for row in await audit_log.list_entries(redis)] == ["rotate_keys"]
 
 
-async def test_a_shop_without_any_of_the_keys_is_named(redis: ArqRedis) -> None:
+async def test_a_shop_without_any_of_the_keys_is_named(redis: RedisClient) -> None:
     await context(redis, OLD).shops.add(SHOP)
 
     status = await rotate_keys(context(redis, NEW), by=LAN)

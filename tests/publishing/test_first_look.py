@@ -6,7 +6,6 @@ from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import parse_rules
@@ -16,6 +15,7 @@ from service.publishing import first_look
 from service.publishing.draft import create_draft, create_rollback_draft
 from service.publishing.publish import NeedsApproval, Published, publish_draft, roll_back
 from service.publishing.shadow import draft_end_of_shadow_mode, end_shadow_mode
+from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.jobs import pending, runs
 from service.store.shops.model import Shop
@@ -31,7 +31,7 @@ FEW = rules(vip(10))  # two customers of forty, which the guard allows
 
 
 @pytest.fixture
-async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
+async def stage(redis: RedisClient) -> AsyncIterator[Stage]:
     """A new shop without rules: two of its customers spent 10 đồng, all others nothing."""
     async with staged(redis, rules="", first_look="pending") as stage:
         for number in range(CUSTOMERS):

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import (
@@ -25,7 +24,7 @@ from service.domain.sync import REVERTS_CODEC
 from service.errors import Refused
 from service.publishing import preview
 from service.publishing.draft import create_draft
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import snapshots
 from service.store.customers.sealed_snapshots import seal_snapshot
 from service.store.customers.state import decode_exclusions, encode_exclusions
@@ -47,7 +46,7 @@ def compiled(threshold: int = 10) -> CompiledRules:
 
 
 @pytest.fixture
-async def crowd(redis: ArqRedis) -> int:
+async def crowd(redis: RedisClient) -> int:
     """Three thousand snapshots (a scan needs several pages), a third of them with a tag of ours."""
     client: Any = redis
     size = 3_000
@@ -61,7 +60,7 @@ async def crowd(redis: ArqRedis) -> int:
     return size
 
 
-async def test_every_customer_is_loaded_once_with_its_ownership(redis: ArqRedis, crowd: int) -> None:
+async def test_every_customer_is_loaded_once_with_its_ownership(redis: RedisClient, crowd: int) -> None:
     people = await preview.load_population(redis, ORG, compiled(), now_ms=NOW_MS, cipher=CIPHER)
     shown = preview.build_report(SHOP, people, compiled(2_001), version=2).preview
 
@@ -69,7 +68,7 @@ async def test_every_customer_is_loaded_once_with_its_ownership(redis: ArqRedis,
     assert (shown.added, shown.removed) == (666, 666)  # of 1,000 above it and of 2,000 below, a third has it
 
 
-async def test_an_unreadable_snapshot_is_left_out_and_reported(redis: ArqRedis) -> None:
+async def test_an_unreadable_snapshot_is_left_out_and_reported(redis: RedisClient) -> None:
     await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
     people, unreadable = await preview.load_population_and_unreadable(
@@ -79,7 +78,7 @@ async def test_an_unreadable_snapshot_is_left_out_and_reported(redis: ArqRedis) 
     assert (len(people), unreadable) == (0, [7])
 
 
-async def test_a_version_inherits_when_gone_of_removed_rules(redis: ArqRedis) -> None:
+async def test_a_version_inherits_when_gone_of_removed_rules(redis: RedisClient) -> None:
     versions = Versions(redis)
     await versions.publish(ORG, parse_rules(RULE % ("remove", 1)), author="Lan", parent=0)
     await versions.publish(ORG, parse_rules("version: 1"), author="Lan", parent=1)
@@ -90,7 +89,7 @@ async def test_a_version_inherits_when_gone_of_removed_rules(redis: ArqRedis) ->
     assert ready.orphan_policies == {"vip": "remove", RETRACTED_OWNER: "remove"}
 
 
-async def test_a_publish_that_lost_a_race_stores_no_inheritance(redis: ArqRedis) -> None:
+async def test_a_publish_that_lost_a_race_stores_no_inheritance(redis: RedisClient) -> None:
     versions = Versions(redis)
     await versions.publish(ORG, parse_rules(RULE % ("remove", 1)), author="Lan", parent=0)
     await versions.publish(ORG, parse_rules(RULE % ("leave", 2)), author="Lan", parent=1)
@@ -114,7 +113,7 @@ def test_a_retracted_tag_is_removed_regardless_of_the_rules() -> None:
 
 
 async def test_a_suppressed_tag_is_not_counted_as_added_until_the_day_is_over(
-    redis: ArqRedis,
+    redis: RedisClient,
 ) -> None:
     await redis.hset(
         keys.shop(ORG, "snapshots"), mapping={"1": encode_snapshot(Customer(id=1, total_spent=50_0000))}
@@ -141,7 +140,7 @@ rules:
 
 @pytest.mark.parametrize(("kept", "added", "lacking"), [(frozenset({"email"}), 1, []), (frozenset(), 0, [1])])
 async def test_a_rule_that_reads_an_e_mail_sees_it_if_snapshots_keep_it_and_otherwise_says_so(
-    redis: ArqRedis, kept: frozenset[str], added: int, lacking: list[int]
+    redis: RedisClient, kept: frozenset[str], added: int, lacking: list[int]
 ) -> None:
     snapshot = seal_snapshot(Customer(id=1, email="an@gmail.com"), CIPHER, kept=kept)
     await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": snapshot})
@@ -158,7 +157,7 @@ async def test_a_rule_that_reads_an_e_mail_sees_it_if_snapshots_keep_it_and_othe
     assert shown.guard.needs_approval
 
 
-async def test_no_personal_field_is_opened_for_rules_that_read_none(redis: ArqRedis) -> None:
+async def test_no_personal_field_is_opened_for_rules_that_read_none(redis: RedisClient) -> None:
     snapshot = seal_snapshot(Customer(id=1, first_name="An", total_spent=50_0000), CIPHER, kept=frozenset())
     await redis.hset(keys.shop(ORG, "snapshots"), mapping={"1": snapshot})
     nobody = ShopCipher(ORG, {})  # opens nothing
@@ -170,7 +169,7 @@ async def test_no_personal_field_is_opened_for_rules_that_read_none(redis: ArqRe
     assert (len(people), unreadable) == (1, [])
 
 
-async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: ArqRedis) -> None:
+async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: RedisClient) -> None:
     await redis.hset(
         keys.shop(ORG, "snapshots"), mapping={"1": encode_snapshot(Customer(id=1, total_spent=50_0000))}
     )
@@ -190,7 +189,7 @@ async def test_customers_without_a_snapshot_are_counted_with_a_warning(redis: Ar
 
 
 async def test_a_snapshot_remembers_which_fields_its_record_lacked_and_the_preview_decides_as_the_worker(
-    redis: ArqRedis,
+    redis: RedisClient,
 ) -> None:
     lacking = (MissingField("total_spent", MissingReason.UNREADABLE),)
     known = [

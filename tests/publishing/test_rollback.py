@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import replace
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.cpu_pool import InProcess
 from service.domain.customers.customer import CustomerId
 from service.domain.documents.parser import parse_rules
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
 from service.publishing.publish import Published, publish_draft
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import ledger
 from service.store.history.ledger import LedgerRow
 from service.store.jobs import pending
@@ -49,7 +48,7 @@ def _collected() -> Iterator[None]:
 
 
 @pytest.fixture
-async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
+async def stage(redis: RedisClient) -> AsyncIterator[Stage]:
     async with staged(redis, rules=FOREVER) as stage:
         yield stage
 
@@ -131,7 +130,7 @@ async def test_a_tag_kept_for_ever_is_restored_with_the_reason(stage: Stage) -> 
 
 @pytest.mark.parametrize(("days", "there"), [(20, {"VIP"}), (40, set())])
 async def test_a_restored_tag_is_kept_as_long_as_if_it_was_never_removed(
-    redis: ArqRedis, days: int, there: set[str]
+    redis: RedisClient, days: int, there: set[str]
 ) -> None:
     async with staged(redis, rules=THIRTY_DAYS) as stage:
         customer = await once_vip(stage)
@@ -292,7 +291,7 @@ async def _is_killed(steps: Steps) -> None:
 
 @pytest.mark.parametrize("killed", [False, True], ids=["goes on", "is killed"])
 async def test_a_tag_is_restored_if_its_rules_are_rolled_back_at_any_await_of_the_drain_that_removes_it(
-    redis: ArqRedis, killed: bool
+    redis: RedisClient, killed: bool
 ) -> None:
     async def is_rolled_back(stage: Stage, steps: Steps) -> None:
         if killed:
@@ -302,7 +301,7 @@ async def test_a_tag_is_restored_if_its_rules_are_rolled_back_at_any_await_of_th
     await _at_every_wait_of_a_drain(redis, is_rolled_back, undone=True)
 
 
-async def test_a_restoring_drain_killed_at_any_await_is_completed(redis: ArqRedis) -> None:
+async def test_a_restoring_drain_killed_at_any_await_is_completed(redis: RedisClient) -> None:
     async def is_killed(_: Stage, steps: Steps) -> None:
         steps.kill()
 
@@ -310,7 +309,7 @@ async def test_a_restoring_drain_killed_at_any_await_is_completed(redis: ArqRedi
 
 
 async def _at_every_wait_of_a_drain(
-    redis: ArqRedis, happens: Callable[[Stage, Steps], Awaitable[None]], *, undone: bool
+    redis: RedisClient, happens: Callable[[Stage, Steps], Awaitable[None]], *, undone: bool
 ) -> None:
     """Something happens to the drain that takes (or, if not `undone`, that puts back) a tag; in the end it is there."""
     async with staged(redis, rules=FOREVER) as stage:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.errors import Refused
 from service.publishing import shadow
 from service.publishing.draft import Draft
 from service.publishing.publish import NeedsApproval
 from service.publishing.shadow import begin_shadow_mode, draft_end_of_shadow_mode, end_shadow_mode
+from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
@@ -44,7 +44,7 @@ async def request_end(stage: Stage, draft: Draft | None = None, *, approved: boo
     )
 
 
-async def test_the_end_of_shadow_mode_writes_every_pending_change(redis: ArqRedis) -> None:
+async def test_the_end_of_shadow_mode_writes_every_pending_change(redis: RedisClient) -> None:
     async with staged(redis, shadow=True) as stage:
         rich, poor = (stage.haravan.create(total_spent=each) for each in (RICH, POOR))
         await stage.mark(rich, poor)
@@ -80,7 +80,7 @@ async def test_the_run_may_remove_as_many_tags_as_its_preview(stage: Stage) -> N
     assert stage.haravan.tags(customer) == set()
 
 
-async def test_the_end_of_shadow_mode_needs_an_approval_like_a_publish(redis: ArqRedis) -> None:
+async def test_the_end_of_shadow_mode_needs_an_approval_like_a_publish(redis: RedisClient) -> None:
     async with staged(redis, shadow=True) as stage:
         await stage.mark(stage.haravan.create(total_spent=RICH))
         await stage.turn(2)
@@ -91,7 +91,7 @@ async def test_the_end_of_shadow_mode_needs_an_approval_like_a_publish(redis: Ar
         assert (await stage.shops.get_or_raise(ORG)).shadow
 
 
-async def test_the_end_of_shadow_mode_by_an_outdated_draft_is_refused(redis: ArqRedis) -> None:
+async def test_the_end_of_shadow_mode_by_an_outdated_draft_is_refused(redis: RedisClient) -> None:
     async with staged(redis, shadow=True) as stage:
         draft = await draft_end(stage)
         await stage.publish(HIGHER)
@@ -101,7 +101,7 @@ async def test_the_end_of_shadow_mode_by_an_outdated_draft_is_refused(redis: Arq
 
 
 @pytest.mark.parametrize("rules", ["", VIP], ids=["no rules", "nobody known"])
-async def test_shadow_mode_ends_also_without_rules_or_customers(redis: ArqRedis, rules: str) -> None:
+async def test_shadow_mode_ends_also_without_rules_or_customers(redis: RedisClient, rules: str) -> None:
     async with staged(redis, shadow=True, rules=rules) as stage:
         run = await disable_shadow(stage, approved=False)
 
@@ -150,7 +150,7 @@ async def test_a_customer_read_before_shadow_mode_begins_is_not_written(stage: S
     assert stage.haravan.tags(customer) == {"VIP"}
 
 
-async def test_a_decision_made_before_shadow_mode_ends_is_made_again(redis: ArqRedis) -> None:
+async def test_a_decision_made_before_shadow_mode_ends_is_made_again(redis: RedisClient) -> None:
     async with staged(redis, shadow=True) as stage:
         customer = stage.haravan.create(total_spent=POOR)
         await stage.announce(customer)

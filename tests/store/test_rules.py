@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
 from service.domain.documents.parser import parse_rules
 from service.domain.rules.document import RuleSet
 from service.errors import NotFound, Refused
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.rules import Versions
 
 ORG = OrgId("1000000001")
@@ -23,7 +22,7 @@ def rules(amount: int = 10_000_000) -> RuleSet:
 
 
 @pytest.fixture
-def versions(redis: ArqRedis) -> Versions:
+def versions(redis: RedisClient) -> Versions:
     return Versions(redis)
 
 
@@ -65,7 +64,7 @@ async def test_earlier_versions_stay_as_they_were(versions: Versions) -> None:
     assert await versions.document(ORG, 2) == rules(20_000_000)
 
 
-async def test_equal_rules_share_one_content(versions: Versions, redis: ArqRedis) -> None:
+async def test_equal_rules_share_one_content(versions: Versions, redis: RedisClient) -> None:
     first = await versions.publish(ORG, rules(10_000_000), author="lan", parent=0)
     await versions.publish(ORG, rules(20_000_000), author="lan", parent=1)
     back = await versions.publish(ORG, rules(10_000_000), author="lan", note="roll back", parent=2)

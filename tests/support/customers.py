@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Final
 
-from redis.asyncio import Redis
-
 from service.domain.customers import Customer, OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import seal_snapshot, snapshots
 from service.store.shops import ShopRepository
 
@@ -31,7 +29,7 @@ def spending(count: int, *, tags: tuple[str, ...] = ()) -> list[Customer]:
 
 
 async def store_customers(
-    redis: Redis, shops: ShopRepository, org: OrgId, customers: Iterable[Customer]
+    redis: RedisClient, shops: ShopRepository, org: OrgId, customers: Iterable[Customer]
 ) -> None:
     """Store snapshots as a complete walk does."""
     shop = await shops.get_or_raise(org)

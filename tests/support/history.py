@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from arq.connections import ArqRedis
-
 from service.domain.customers.customer import CustomerId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history.ledger import LedgerEntry, encode_entry
 from tests.support.shop import ORG
 
@@ -15,7 +13,7 @@ DAY_MS = 86_400_000
 
 
 async def add_entry(
-    redis: ArqRedis,
+    redis: RedisClient,
     customer: int,
     change: str,
     *,
@@ -40,7 +38,7 @@ async def add_entry(
     return str(added.decode())
 
 
-async def add_manual_change(redis: ArqRedis, customer: int, change: str, *, at_ms: int) -> None:
+async def add_manual_change(redis: RedisClient, customer: int, change: str, *, at_ms: int) -> None:
     """Append a change that somebody else made: `+Khách sỉ`."""
     fields = {"customer": str(CustomerId(customer)), "tag": change}
     client: Any = redis

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from redis.asyncio import Redis
-
 from service.domain.customers import OrgId
+from service.store.client import RedisClient
 from service.store.encryption import KeyRing
 from service.store.shops import Shop, ShopRepository, save_first_look
 
@@ -31,7 +30,7 @@ def web_environ(redis_url: str) -> dict[str, str]:
     }
 
 
-async def add_shops(redis: Redis) -> ShopRepository:
+async def add_shops(redis: RedisClient) -> ShopRepository:
     """Store two shops whose first look is complete. The first has its own webhook secret."""
     shops = ShopRepository(redis, KeyRing([KEY]))
     omni, admin = "https://apis.haravan.com/com", "https://hai.myharavan.com/admin"

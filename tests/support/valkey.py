@@ -58,13 +58,13 @@ class ValkeyServer:
         cluster: bool = False,
         **options: str,
     ) -> None:
-        self._port = free_port(partner_offset=CLUSTER_BUS_OFFSET) if on_port or cluster else 0
+        self.port = free_port(partner_offset=CLUSTER_BUS_OFFSET) if on_port or cluster else 0
         # not in `folder`: the path of a socket has at most 107 bytes
         self._socket = Path("/tmp") / f"tagger-test-{os.getpid()}-{next(_numbers)}.sock"  # noqa: S108
         options |= {"cluster_enabled": "yes"} if cluster else {}
         socket = None if on_port else self._socket
-        self._command = valkey_command(folder, socket=socket, port=self._port, fsync=fsync, **options)
-        self.url = f"redis://127.0.0.1:{self._port}/0" if on_port else f"unix://{self._socket}"
+        self._command = valkey_command(folder, socket=socket, port=self.port, fsync=fsync, **options)
+        self.url = f"redis://127.0.0.1:{self.port}/0" if on_port else f"unix://{self._socket}"
         self.process: subprocess.Popen[bytes] | None = None
 
     def launch(self) -> None:
@@ -78,7 +78,7 @@ class ValkeyServer:
     def start(self) -> None:
         """Start it and wait until it accepts connections. This blocks the event loop."""
         self.launch()
-        wait_for_address(self._port if self.url.startswith("redis:") else self._socket)
+        wait_for_address(self.port if self.url.startswith("redis:") else self._socket)
 
     def send_signal(self, number: int) -> None:
         """Send a signal to the running server."""

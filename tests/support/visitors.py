@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx2
-from arq.connections import ArqRedis
 
 from service.domain.access import ALL_SHOPS, Role, Session, Shops, User, UserSecret, create_secret
 from service.store.access import sessions, users
+from service.store.client import RedisClient
 
 COOKIE: Final = "__Host-sid"
 BASE_URL: Final = "https://testserver"
@@ -42,7 +42,7 @@ class Visitor:
 
 
 async def store_user(
-    redis: ArqRedis, role: Role, *, name: str = "", shops: Shops = ALL_SHOPS, password: str = ""
+    redis: RedisClient, role: Role, *, name: str = "", shops: Shops = ALL_SHOPS, password: str = ""
 ) -> User:
     """Store a user with this role, by default with the name of the role."""
     orgs = None if shops is None else tuple(sorted(shops))
@@ -54,7 +54,7 @@ async def store_user(
 
 async def visit_as(
     client: httpx2.AsyncClient,
-    redis: ArqRedis,
+    redis: RedisClient,
     role: Role,
     *,
     name: str = "",

@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from tests.support.shop import add_shops
 from tests.system.environment import System, running
 
 
 @pytest.fixture
-async def system(redis: ArqRedis, redis_url: str) -> AsyncIterator[System]:
+async def system(redis: RedisClient, redis_url: str) -> AsyncIterator[System]:
     """One shop, one web process, one worker."""
     async with running(redis, redis_url) as system:
         yield system
 
 
 @pytest.fixture
-async def shops(redis: ArqRedis) -> ShopRepository:
+async def shops(redis: RedisClient) -> ShopRepository:
     """A store with two shops; the first has its own webhook secret."""
     return await add_shops(redis)

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from arq.connections import ArqRedis
-
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.domain.documents import parse_rules
 from service.settings import Settings, read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption import KeyRing
 from service.store.queue import count_due
 from service.store.rules import Versions
@@ -46,7 +44,7 @@ tiers:
 class System:
     """A running system with one shop."""
 
-    redis: ArqRedis
+    redis: RedisClient
     sandbox: Sandbox
     haravan: ShopHandle
     shops: ShopRepository
@@ -96,7 +94,7 @@ def all_expected_tags(haravan: ShopHandle) -> dict[int, set[str]]:
 
 @asynccontextmanager
 async def running(
-    redis: ArqRedis,
+    redis: RedisClient,
     redis_url: str,
     *,
     dialect: Dialect = "omni",

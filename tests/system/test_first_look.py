@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.documents import parse_rules
 from service.publishing import create_draft, create_rollback_draft, first_look, publish_draft, roll_back
+from service.store.client import RedisClient
 from service.store.jobs import pending
 from service.store.queue import RateLimiter
 from service.store.rules import CompiledRulesCache
@@ -30,7 +30,7 @@ rules:
 
 @pytest.mark.parametrize("customers", [200, pytest.param(10_000, marks=pytest.mark.slow)])
 async def test_everybody_is_tagged_after_an_approval_and_untagged_by_a_roll_back_to_0(
-    redis: ArqRedis, redis_url: str, customers: int
+    redis: RedisClient, redis_url: str, customers: int
 ) -> None:
     async with running(redis, redis_url, first_look="pending", rules="") as system:
         system.haravan.populate(customers, seed=1)

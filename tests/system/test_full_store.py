@@ -15,11 +15,11 @@ from typing import Any, Final
 
 import aiohttp
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.operations import pause_shop, remove_shop
 from service.settings import read_settings
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
@@ -80,7 +80,7 @@ class FullStore:
 
 
 @pytest.fixture
-async def own_redis(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, str]]:
+async def own_redis(tmp_path: Path) -> AsyncIterator[tuple[RedisClient, str]]:
     """A small store."""
     with valkey(tmp_path, fsync="everysec") as url:
         client: Any = connect(url, timeout_s=60)
@@ -91,7 +91,7 @@ async def own_redis(tmp_path: Path) -> AsyncIterator[tuple[ArqRedis, str]]:
         await client.aclose()
 
 
-async def _run(own_redis: tuple[ArqRedis, str], **environ: str) -> AsyncIterator[FullStore]:
+async def _run(own_redis: tuple[RedisClient, str], **environ: str) -> AsyncIterator[FullStore]:
     redis, url = own_redis
     shops = await add_shops(redis)
     async with (
@@ -102,13 +102,13 @@ async def _run(own_redis: tuple[ArqRedis, str], **environ: str) -> AsyncIterator
 
 
 @pytest.fixture
-async def with_quota(own_redis: tuple[ArqRedis, str]) -> AsyncIterator[FullStore]:
+async def with_quota(own_redis: tuple[RedisClient, str]) -> AsyncIterator[FullStore]:
     async for store in _run(own_redis, SHOP_MAX_WAITING="500"):
         yield store
 
 
 @pytest.fixture
-async def without_quota(own_redis: tuple[ArqRedis, str]) -> AsyncIterator[FullStore]:
+async def without_quota(own_redis: tuple[RedisClient, str]) -> AsyncIterator[FullStore]:
     async for store in _run(own_redis):
         yield store
 

@@ -6,7 +6,6 @@ import asyncio
 from contextlib import AsyncExitStack
 
 import pytest
-from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.context import Context
@@ -14,7 +13,7 @@ from service.domain.access import shell_user
 from service.domain.documents import parse_rules
 from service.operations import rotate_keys
 from service.settings import Settings, read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import read_snapshot
 from service.store.encryption import KeyRing, key_status
 from service.store.queue import count_due
@@ -39,11 +38,11 @@ STEPS = (
 CUSTOMERS_OF_A_STEP = 12
 
 
-def context(redis: ArqRedis, settings: Settings) -> Context:
+def context(redis: RedisClient, settings: Settings) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis))
 
 
-async def test_two_rotations_by_the_runbook(redis: ArqRedis, redis_url: str) -> None:
+async def test_two_rotations_by_the_runbook(redis: RedisClient, redis_url: str) -> None:
     # every webhook is verified with the sealed secret of the shop
     sandbox, clock = Sandbox(leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=OWN_SECRET)

@@ -11,11 +11,10 @@ from typing import Any
 import httpx2
 import pytest
 import structlog
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.operations import erase_personal_data, export_personal_data
-from service.store.client import connect, keys, rewrite_after_erasure
+from service.store.client import RedisClient, connect, keys, rewrite_after_erasure
 from service.store.queue import dead_letters
 from tests.deploy.cli.environment import run_in_process
 from tests.support import canaries
@@ -156,7 +155,7 @@ async def test_no_canary_is_readable_anywhere_and_after_the_erasure_nothing_is_l
     assert await keys_that_name(system.redis, "7") == set()
 
 
-async def keys_that_name(redis: ArqRedis, customer: str) -> set[str]:
+async def keys_that_name(redis: RedisClient, customer: str) -> set[str]:
     """The hashes and keys of the shop that have something by customer."""
     client: Any = redis
     named: set[str] = set()

@@ -6,8 +6,8 @@ import random
 from dataclasses import replace
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from service.store.shops import Dialect
 from tests.support.shop import ORG, VERIFY_TOKEN
 from tests.support.wait import wait_until
@@ -94,7 +94,7 @@ async def is_erased(system: System, name: str) -> bool:
 
 @pytest.mark.parametrize("dialect", ["omni", "admin"])
 async def test_a_busy_day_ends_with_every_customer_right(
-    redis: ArqRedis, redis_url: str, dialect: Dialect
+    redis: RedisClient, redis_url: str, dialect: Dialect
 ) -> None:
     rng = random.Random(7)
     async with running(redis, redis_url, dialect=dialect, workers=2) as system:

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.settings import Settings, read_settings
+from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from tests.support.sender import Sender
 from tests.support.shop import add_shops, web_environ
@@ -28,7 +28,7 @@ def settings(environ: dict[str, str]) -> Settings:
 
 
 @pytest.fixture
-async def shops(redis: ArqRedis) -> ShopRepository:
+async def shops(redis: RedisClient) -> ShopRepository:
     """A store with two shops; the first has its own webhook secret."""
     return await add_shops(redis)
 

@@ -8,10 +8,10 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.__main__ import KEEP_ALIVE_S, MAX_CONNECTIONS
 from service.settings import Settings
+from service.store.client import RedisClient
 from service.store.shops.repository import ShopRepository
 from service.web.connections import LimitedProtocol
 from tests.support.http_client import BODY, read_answer, talk, webhook
@@ -160,7 +160,9 @@ async def test_a_body_with_a_too_large_content_length_is_not_read(port: int) -> 
     assert (answer.status, answer.headers["connection"]) == (413, "close")
 
 
-async def test_half_sent_anonymous_requests_turn_away_no_signed_webhook(redis: ArqRedis, port: int) -> None:
+async def test_half_sent_anonymous_requests_turn_away_no_signed_webhook(
+    redis: RedisClient, port: int
+) -> None:
     half = HEAD + b"Content-Length: 1000000\r\n\r\n" + b" " * 400_000  # 132 MB, more than may be unfinished
     anonymous = [await asyncio.open_connection("127.0.0.1", port) for _ in range(330)]
     statuses = []
@@ -228,7 +230,7 @@ async def test_a_refused_request_without_its_end_closes_the_connection_soon(
 
 
 async def test_small_bodies_are_accepted_however_many_large_ones_are_unfinished(
-    redis: ArqRedis, port: int
+    redis: RedisClient, port: int
 ) -> None:
     large = webhook(b" " * 1_000_000)[
         :-5

@@ -7,12 +7,12 @@ from dataclasses import dataclass, replace
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from service.errors import InvalidSettings
 from service.settings import Settings
+from service.store.client import RedisClient
 from service.store.jobs.worker_metrics import Counters
 from service.store.shops.repository import ShopRepository
 from service.web.health import check_store
@@ -63,7 +63,9 @@ async def test_a_running_process_lives_and_is_ready(client: httpx2.AsyncClient) 
     assert ready.json()["workers"] == "not seen"
 
 
-async def test_readiness_reports_the_workers_heartbeat(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+async def test_readiness_reports_the_workers_heartbeat(
+    redis: RedisClient, client: httpx2.AsyncClient
+) -> None:
     await Counters(redis).flush()
 
     assert (await client.get("/readyz")).json()["workers"] == "seen"
@@ -143,7 +145,7 @@ async def test_a_scanner_adds_no_metric(client: httpx2.AsyncClient) -> None:
     assert (await numbers(client)).keys() == before
 
 
-async def test_metrics_include_the_workers_counters(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+async def test_metrics_include_the_workers_counters(redis: RedisClient, client: httpx2.AsyncClient) -> None:
     counters = Counters(redis)
     counters.add("api_requests", endpoint="POST tags", status="200")
     counters.add("api_requests", 2, endpoint="GET customer", status="none")
@@ -162,7 +164,7 @@ async def test_metrics_include_the_workers_counters(redis: ArqRedis, client: htt
     assert not any("unheard" in name for name, _ in seen)
 
 
-async def test_only_the_token_shows_shops(redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+async def test_only_the_token_shows_shops(redis: RedisClient, client: httpx2.AsyncClient) -> None:
     for org in (ORG, OTHER_ORG):
         await Sender(client).deliver(b'{"id": 7}', org=org)
     counters = Counters(redis)
@@ -193,7 +195,7 @@ async def test_without_the_setting_nobody_sees_shops(shops: ShopRepository, sett
 
 
 async def test_the_store_is_asked_once_in_five_seconds_however_many_ask(
-    redis: ArqRedis, shops: ShopRepository, clock: Clock
+    redis: RedisClient, shops: ShopRepository, clock: Clock
 ) -> None:
     metrics = Metrics(redis, shops, CollectorRegistry(), clock=clock)
 

@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
-from arq.connections import ArqRedis
 from starlette.types import Receive, Scope, Send
 
 from service.settings import Settings
+from service.store.client import RedisClient
 from service.store.history.deliveries import list_deliveries
 from service.store.shops.repository import ShopRepository
 from service.web.http_protocol import HttpProtocol
@@ -28,7 +28,7 @@ async def port(shops: ShopRepository, settings: Settings) -> AsyncIterator[int]:
         yield server.port
 
 
-async def recorded(redis: ArqRedis) -> list[tuple[int | None, str, int]]:
+async def recorded(redis: RedisClient) -> list[tuple[int | None, str, int]]:
     """Customer, topic and size of each delivery, oldest first, a repeat as a row of its own."""
     page = await list_deliveries(redis, ORG)
     return [
@@ -57,7 +57,7 @@ GOOD = [
 
 
 @pytest.mark.parametrize("pieces", GOOD)
-async def test_a_signed_body_is_recorded(redis: ArqRedis, port: int, pieces: list[bytes]) -> None:
+async def test_a_signed_body_is_recorded(redis: RedisClient, port: int, pieces: list[bytes]) -> None:
     [answer] = await talk(port, *pieces)
 
     assert answer.status == 200
@@ -66,7 +66,7 @@ async def test_a_signed_body_is_recorded(redis: ArqRedis, port: int, pieces: lis
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "after the answer"])
 async def test_a_client_that_expects_100_gets_it_and_its_webhook_is_recorded(
-    redis: ArqRedis, port: int, *, late: bool
+    redis: RedisClient, port: int, *, late: bool
 ) -> None:
     asked = webhook(BODY, "Expect: 100-continue")
     pieces = [asked[: -len(BODY)], BODY] if late else [asked]
@@ -77,7 +77,7 @@ async def test_a_client_that_expects_100_gets_it_and_its_webhook_is_recorded(
     assert await recorded(redis) == [RECORD]
 
 
-async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
+async def test_trailers_are_no_headers(redis: RedisClient, port: int) -> None:
     sent = chunked(BODY, trailers="X-Haravan-Test: true\r\n")
 
     answers = await talk(port, sent + webhook(), answers=2)
@@ -87,7 +87,7 @@ async def test_trailers_are_no_headers(redis: ArqRedis, port: int) -> None:
     assert (delivery.test, delivery.outcome, delivery.repeats) == (False, "marked", 1)
 
 
-async def test_a_signature_in_a_trailer_does_not_count(redis: ArqRedis, port: int) -> None:
+async def test_a_signature_in_a_trailer_does_not_count(redis: RedisClient, port: int) -> None:
     sent = chunked(
         BODY, trailers="X-Haravan-HmacSha256: " + webhook().decode().split("Sha256: ")[1][:44] + "\r\n"
     )
@@ -123,7 +123,7 @@ async def test_a_signature_in_a_trailer_does_not_count(redis: ArqRedis, port: in
     ],
 )
 async def test_pipelined_requests_get_their_own_answers(
-    redis: ArqRedis, port: int, requests: list[bytes], statuses: list[int]
+    redis: RedisClient, port: int, requests: list[bytes], statuses: list[int]
 ) -> None:
     answers = await talk(port, b"".join(requests), answers=len(statuses))
 
@@ -152,7 +152,7 @@ async def test_pipelined_requests_get_their_own_answers(
     ids=str,
 )
 async def test_a_transfer_coding_besides_chunked_is_refused(
-    redis: ArqRedis, port: int, codings: list[str], status: int
+    redis: RedisClient, port: int, codings: list[str], status: int
 ) -> None:
     headers = [f"Transfer-Encoding: {coding}" for coding in codings]
     head = webhook(BODY, *headers, length=False).removesuffix(BODY)
@@ -164,7 +164,7 @@ async def test_a_transfer_coding_besides_chunked_is_refused(
 
 
 async def test_a_good_webhook_in_front_of_an_unknown_transfer_coding_is_answered_first(
-    redis: ArqRedis, port: int
+    redis: RedisClient, port: int
 ) -> None:
     unknown = webhook(BODY, "Transfer-Encoding: gzip", length=False)
 
@@ -189,7 +189,7 @@ async def answer_at_once(_: Scope, __: Receive, send: Send) -> None:
     await send({"type": "http.response.body"})
 
 
-async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None:
+async def test_a_broken_body_is_not_recorded(redis: RedisClient, port: int) -> None:
     broken = chunked(BODY).replace(b"\r\n\r\n", b"\r\n\r\nzz", 1)
 
     [answer] = await talk(port, broken)
@@ -199,7 +199,7 @@ async def test_a_broken_body_is_not_recorded(redis: ArqRedis, port: int) -> None
 
 
 async def test_a_webhook_is_recorded_even_if_its_sender_disconnects_before_the_answer(
-    redis: ArqRedis, port: int
+    redis: RedisClient, port: int
 ) -> None:
     await talk(port, webhook(b'{"id": 1}'))
     await redis.client_pause(300)
@@ -211,7 +211,7 @@ async def test_a_webhook_is_recorded_even_if_its_sender_disconnects_before_the_a
 
 
 async def test_a_process_that_stops_answers_what_it_has_accepted(
-    redis: ArqRedis, shops: ShopRepository, settings: Settings
+    redis: RedisClient, shops: ShopRepository, settings: Settings
 ) -> None:
     async with serving(settings) as server:
         await talk(server.port, webhook(b'{"id": 1}'))

@@ -13,12 +13,11 @@ from typing import Any, Final
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 from structlog.testing import capture_logs
 
 from service.settings import Settings, read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.jobs import nightly
 from tests.support.sender import Sender
@@ -34,7 +33,7 @@ PASSWORD: Final = "a-password"
 class Failing:
     """A web process, and the server that a test lets fail."""
 
-    def __init__(self, server: ValkeyServer, redis: ArqRedis, client: httpx2.AsyncClient) -> None:
+    def __init__(self, server: ValkeyServer, redis: RedisClient, client: httpx2.AsyncClient) -> None:
         self.server = server
         self.redis: Any = redis
         self.client = client
@@ -160,7 +159,7 @@ async def test_webhooks_get_503_while_redis_loads_its_file(failing: Failing) -> 
             pipe.set(f"filler:{number}", "x" * 100)
         await pipe.execute()
     await failing.redis.config_set("key-load-delay", "20000")  # microseconds for each key
-    client: Any = connect(failing.server.url, timeout_s=60, retries=0)
+    client: Any = connect(failing.server.url, timeout_s=60, patience_s=0)
 
     async def reload() -> None:
         with suppress(RedisError):  # the connection may end with the data that it asked about

@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import aiohttp
-from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.alerts import Alerts
@@ -18,7 +17,7 @@ from service.cpu_pool import InProcess
 from service.domain.customers.customer import CustomerId, OrgId
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
 from service.domain.documents.parser import parse_rules
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
 from service.store.history import ledger
 from service.store.history.ledger import LedgerRow
@@ -61,7 +60,7 @@ tiers:
 class Stage:
     """The parts of the test shop, and shortcuts for the steps and checks of tests."""
 
-    redis: ArqRedis
+    redis: RedisClient
     sandbox: Sandbox
     haravan: ShopHandle
     shops: ShopRepository
@@ -157,7 +156,7 @@ async def drain_all(stage: Stage, lane: Lane, *, max_drains: int) -> None:
 
 @asynccontextmanager
 async def staged(
-    redis: ArqRedis,
+    redis: RedisClient,
     *,
     dialect: str = "omni",
     rules: str = VIP,
@@ -205,7 +204,7 @@ async def staged(
 
 
 def _drain(
-    redis: ArqRedis,
+    redis: RedisClient,
     shops: ShopRepository,
     versions: Versions,
     session: aiohttp.ClientSession,

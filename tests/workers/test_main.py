@@ -10,12 +10,11 @@ from typing import Any
 
 import pytest
 import structlog
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId, OrgId
 from service.domain.documents.parser import parse_rules
 from service.settings import Settings, read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.encryption.keyring import KeyRing
 from service.store.queue import dirty
@@ -142,7 +141,7 @@ async def test_a_worker_whose_store_dies_between_its_last_jobs_leaves_nothing_un
     assert unheard == []
 
 
-async def _marked_shop(redis: ArqRedis, org: OrgId, *, port: int) -> None:
+async def _marked_shop(redis: RedisClient, org: OrgId, *, port: int) -> None:
     shop = Shop(org, "Cửa hàng thử", "omni", f"http://127.0.0.1:{port}/com", "token")
     await ShopRepository(redis, KeyRing((KEY,))).add(shop)
     await Versions(redis).publish(org, parse_rules(VIP), author="test", parent=0)

@@ -7,10 +7,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.decisions.state import HOLDS_CODEC
 from service.errors import ApiUnavailable
+from service.store.client import RedisClient
 from service.store.customers import snapshots
 from service.store.customers.sealed_snapshots import read_snapshot
 from service.store.history import day_counts
@@ -33,7 +33,7 @@ tiers:
 
 
 @pytest.fixture(params=["omni", "admin"])
-async def stage(redis: ArqRedis, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def stage(redis: RedisClient, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     async with staged(redis, dialect=request.param) as stage:
         yield stage
 
@@ -211,6 +211,6 @@ async def test_a_scan_counts_the_customers_it_reads_not_only_those_it_enqueues(s
     assert (run.scanned, run.total, run.ended) == (3, 0, "")
 
 
-async def test_a_shop_without_rules_has_no_scan(redis: ArqRedis) -> None:
+async def test_a_shop_without_rules_has_no_scan(redis: RedisClient) -> None:
     async with staged(redis, rules="") as stage:
         assert await make_scan(stage) is None

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import structlog
-from arq.connections import ArqRedis
 
 from service.alerts import Alerts
 from service.domain.engine import CompiledRules
 from service.domain.sync import CircuitBreaker
 from service.errors import TaggerError
+from service.store.client import RedisClient
 from service.store.jobs import Counters
 from service.store.queue import Lane, LeaseLost, Mark, Outcome, RateLimiter, Settlement, ShopLease, dirty
 from service.store.shops import Shop, ShopRepository
@@ -41,7 +41,7 @@ class DrainContext:
     shop: Shop
     api: Haravan
     rules: CompiledRules
-    redis: ArqRedis
+    redis: RedisClient
     rate_limiter: RateLimiter
     shops: ShopRepository
     counters: Counters

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from redis.asyncio import Redis
-
 from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.domain.sync import AUTH_PROBE_INTERVAL_S
 from service.errors import AccessDenied, HaravanError, TokenRejected
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.queue import RateLimiter, ShopLease
 from service.store.shops import TOKEN_REJECTED, ShopRepository
 from workers.drain.log import RejectionStreak
@@ -23,7 +21,7 @@ MAX_DENIED_IN_A_ROW: Final = 3  # customers; then the token lacks a scope
 
 
 async def pause_for_rejected_token(
-    redis: Redis,
+    redis: RedisClient,
     shops: ShopRepository,
     alerts: Alerts,
     org: OrgId,
@@ -86,7 +84,7 @@ async def pause_for_mass_404(
 
 
 async def probe_token(
-    lease: ShopLease, shops: ShopRepository, api: Haravan, rate_limiter: RateLimiter, redis: Redis
+    lease: ShopLease, shops: ShopRepository, api: Haravan, rate_limiter: RateLimiter, redis: RedisClient
 ) -> str:
     """Send one cheap read for a shop with a rejected token, and resume the shop if it succeeds.
 
@@ -108,7 +106,7 @@ async def probe_token(
     return "resumed"
 
 
-async def _schedule_probe(redis: Redis, org: OrgId, *, now_ms: int) -> None:
+async def _schedule_probe(redis: RedisClient, org: OrgId, *, now_ms: int) -> None:
     """Make the shop due when the next probe is due: the sweep then wakes a drain, which sends it."""
     client: Any = redis
     probe_ms = now_ms + int(AUTH_PROBE_INTERVAL_S * 1000)

@@ -13,7 +13,7 @@ from service.context import Context
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound, TaggerError
 from service.publishing import rollout
-from service.store.client import handle_clock_step_back, keys, load_script
+from service.store.client import handle_clock_step_back, keys, load_partitions, load_script
 from service.store.history import day_counts
 from service.store.queue import dirty, wake_shop
 from service.store.shops import Shop
@@ -46,10 +46,13 @@ class Sweep:
         """Wake every shop that is due and has neither a lease holder nor a pending wake-up."""
         redis = self._context.redis
         now = await self._context.now_ms()
-        async with redis.pipeline(transaction=False) as pipe:
-            for key in keys.of_partitions("due_shops"):
-                pipe.zrangebyscore(key, "-inf", now, start=0, num=MAX_WOKEN, withscores=True)
-            due = [entry for partition in await pipe.execute() for entry in partition]
+        partitions = await load_partitions(
+            redis,
+            lambda pipe, number: pipe.zrangebyscore(
+                keys.of_partition(number, "due_shops"), "-inf", now, start=0, num=MAX_WOKEN, withscores=True
+            ),
+        )
+        due = [entry for partition in partitions.values() for entry in partition]
         due.sort(key=lambda entry: float(entry[1]))
         wake_due = load_script("queue", "wake_due")
         woken = 0

@@ -9,19 +9,19 @@ from service.store.client.aof_rewrite import (
     queue_erased,
     rewrite_after_erasure,
 )
-from service.store.client.clock import handle_clock_step_back
-from service.store.client.connection import (
-    DRAIN_QUEUE,
-    EXPIRES_EXTRA_MS,
-    RedisClient,
-    connect,
-    deserialize,
-    serialize,
-)
+from service.store.client.clock import handle_clock_step_back, server_time_ms
+from service.store.client.connection import RedisClient, Store, connect
 from service.store.client.durability import MAX_USED, Durability, ServerCheck, check_server, require_durable
 from service.store.client.keys import SERVICE
 from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
-from service.store.client.scan import SCAN_COUNT, batched, scan_hash
+from service.store.client.queue_pool import (
+    DRAIN_QUEUE,
+    EXPIRES_EXTRA_MS,
+    connect_queue,
+    deserialize,
+    serialize,
+)
+from service.store.client.scan import SCAN_COUNT, batched, load_partitions, scan_hash, without_away
 from service.store.client.scripts import load_script, script_text
 
 __all__ = [
@@ -34,15 +34,18 @@ __all__ = [
     "RedisClient",
     "RewriteState",
     "ServerCheck",
+    "Store",
     "StoreChange",
     "StoreMonitor",
     "StoreUnfit",
     "batched",
     "check_server",
     "connect",
+    "connect_queue",
     "deserialize",
     "handle_clock_step_back",
     "keys",
+    "load_partitions",
     "load_rewrite_state",
     "load_script",
     "queue_erased",
@@ -51,4 +54,6 @@ __all__ = [
     "scan_hash",
     "script_text",
     "serialize",
+    "server_time_ms",
+    "without_away",
 ]

@@ -1,23 +1,27 @@
 """Erased data leaves the disk: the append-only file keeps deleted values until the server rewrites it.
 
-What erases data notes the time in `erased_ms` of the shop's partition. A rewrite that began later has dropped the data.
+What erases data notes the time in `erased_ms` of the shop's partition. A rewrite of its server that began later has dropped
+the data. Each server keeps the state of its rewrites in the first partition that it has.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Final
 
-from redis.exceptions import ResponseError
+import structlog
+from redis.exceptions import RedisError, ResponseError
 
 from service.domain.customers import OrgId
 from service.store.client import keys
-from service.store.client.connection import RedisClient
+from service.store.client.connection import RedisClient, Store
+from service.store.servers import is_temporary
 
 ERASED: Final = "erased_ms"
-STATE: Final = keys.of_partition(0, "aof_rewrite")
-LOCK: Final = keys.of_partition(0, "aof_rewrite_lock")
+STATE: Final = "aof_rewrite"
+LOCK: Final = "aof_rewrite_lock"
 MIN_INTERVAL_MS: Final = (
     12 * 3_600_000
 )  # a rewrite costs disk and memory; an erasure leaves the disk within a day
@@ -44,36 +48,72 @@ def queue_erased(pipe: Any, org: OrgId, now_ms: int) -> None:
     pipe.set(keys.partition_key(org, ERASED), now_ms)
 
 
-async def load_rewrite_state(redis: RedisClient) -> RewriteState:
-    """When data was erased, and when the append-only file was rewritten."""
+async def load_rewrite_state(redis: Store) -> RewriteState:
+    """When data was erased, and when all append-only files were rewritten; without servers that are away."""
+    states: list[RewriteState] = []
+    errors: list[RedisError] = []
+    for server, partitions in (await redis.owned_partitions()).values():
+        try:
+            states.append((await _load_state(server, partitions))[0])
+        except RedisError as exc:
+            errors.append(exc)
+    if not states:
+        raise errors[0]
+    pending = [state for state in states if state.is_pending]
+    return max(pending or states, key=lambda state: (bool(state.refused), state.erased_ms))
+
+
+async def rewrite_after_erasure(redis: Store, *, min_interval_ms: int = MIN_INTERVAL_MS) -> bool:
+    """Rewrite the append-only files of the servers on which data was erased. Returns whether one was rewritten.
+
+    One process does it, each server at most every twelve hours, and waits for the end. A rewrite that fails is repeated by
+    the next call, as is that of a server that is away. A server that does not allow it is noted in the state, for
+    `tagger doctor`.
+    """
+    owned = await redis.owned_partitions()
+    outcomes = [False]
+    for endpoint, (server, partitions) in owned.items():
+        try:
+            outcomes.append(await _rewrite_server(server, partitions, min_interval_ms=min_interval_ms))
+        except RedisError as exc:
+            if len(owned) == 1 or not is_temporary(exc):
+                raise
+            structlog.get_logger().warning("housekeeping", outcome="server_away", server=str(endpoint))
+    return any(outcomes)
+
+
+async def _load_state(redis: RedisClient, partitions: Collection[int]) -> tuple[RewriteState, int]:
+    """The state of one server, and its time in ms."""
     async with redis.pipeline(transaction=False) as pipe:
-        for key in keys.of_partitions(ERASED):
-            pipe.get(key)
-        pipe.hmget(STATE, "rewritten_ms", "refused")
-        *erased, (rewritten, refused) = await pipe.execute()
-    return RewriteState(
+        for partition in partitions:
+            pipe.get(keys.of_partition(partition, ERASED))
+        pipe.hmget(_key(partitions, STATE), "rewritten_ms", "refused")
+        pipe.time()
+        *erased, (rewritten, refused), (seconds, micros) = await pipe.execute()
+    state = RewriteState(
         max(int(value or 0) for value in erased), int(rewritten or 0), (refused or b"").decode()
     )
+    return state, int(seconds) * 1000 + int(micros) // 1000
 
 
-async def rewrite_after_erasure(redis: RedisClient, *, min_interval_ms: int = MIN_INTERVAL_MS) -> bool:
-    """Rewrite the append-only file if data was erased since the last rewrite. Returns whether it was rewritten.
-
-    One process does it, at most every twelve hours, and waits for the end. A rewrite that fails is repeated by the next
-    call. A server that does not allow it is noted in the state, for `tagger doctor`.
-    """
-    state, now_ms = await load_rewrite_state(redis), await _time_ms(redis)
+async def _rewrite_server(redis: RedisClient, partitions: Collection[int], *, min_interval_ms: int) -> bool:
+    state, now_ms = await _load_state(redis, partitions)
     if not state.is_pending or now_ms - state.rewritten_ms < min_interval_ms:
         return False
-    if not await redis.set(LOCK, "1", nx=True, ex=int(TIMEOUT_S) + 60):
+    lock = _key(partitions, LOCK)
+    if not await redis.set(lock, "1", nx=True, ex=int(TIMEOUT_S) + 60):
         return False
     try:
-        return await _rewrite(redis, started_ms=now_ms)
+        return await _rewrite(redis, _key(partitions, STATE), started_ms=now_ms)
     finally:
-        await redis.delete(LOCK)
+        await redis.delete(lock)
 
 
-async def _rewrite(redis: RedisClient, *, started_ms: int) -> bool:
+def _key(partitions: Collection[int], name: str) -> str:
+    return keys.of_partition(min(partitions), name)
+
+
+async def _rewrite(redis: RedisClient, state: str, *, started_ms: int) -> bool:
     info: dict[str, Any] = await redis.info(section="persistence")
     if info.get("aof_enabled"):
         if _is_running(info):  # it may have begun before the erasure
@@ -81,7 +121,7 @@ async def _rewrite(redis: RedisClient, *, started_ms: int) -> bool:
         try:
             await redis.bgrewriteaof()
         except ResponseError as exc:
-            await redis.hset(STATE, "refused", str(exc)[:200])
+            await redis.hset(state, "refused", str(exc)[:200])
             return False
         async with asyncio.timeout(TIMEOUT_S):
             while _is_running(info := await redis.info(section="persistence")):  # noqa: ASYNC110  # the server tells nobody
@@ -89,16 +129,11 @@ async def _rewrite(redis: RedisClient, *, started_ms: int) -> bool:
         if info.get("aof_last_bgrewrite_status") != "ok":
             return False
     async with redis.pipeline() as pipe:
-        pipe.hset(STATE, "rewritten_ms", started_ms)
-        pipe.hdel(STATE, "refused")
+        pipe.hset(state, "rewritten_ms", started_ms)
+        pipe.hdel(state, "refused")
         await pipe.execute()
     return True
 
 
 def _is_running(info: dict[str, Any]) -> bool:
     return bool(info.get("aof_rewrite_in_progress") or info.get("aof_rewrite_scheduled"))
-
-
-async def _time_ms(redis: RedisClient) -> int:
-    seconds, micros = await redis.time()
-    return int(seconds) * 1000 + int(micros) // 1000

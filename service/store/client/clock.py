@@ -12,11 +12,17 @@ from typing import Final
 from service.domain.customers import OrgId
 from service.store.client import keys
 from service.store.client.connection import RedisClient
-from service.store.client.scan import BATCH_SIZE
+from service.store.client.scan import BATCH_SIZE, load_partitions
 from service.store.client.scripts import load_script
 
 MIN_STEP_MS: Final = 2000  # a smaller step does no harm
 SAVE_INTERVAL_MS: Final = 5000  # of the time that all workers share
+
+
+async def server_time_ms(redis: RedisClient, org: OrgId = keys.SERVICE) -> int:
+    """The time of the server that has this shop. Raises redis' errors."""
+    seconds, micros = await redis.execute_command("TIME", near=keys.shop(org))
+    return int(seconds) * 1000 + int(micros) // 1000
 
 
 async def handle_clock_step_back(
@@ -30,27 +36,23 @@ async def handle_clock_step_back(
     Each partition has a saved time of its own, because each may be on a server of its own. The new time is saved last:
     if this process dies on the way, the next one does the rest.
     """
-    names = keys.of_partitions("last_server_time")
-    async with redis.pipeline(transaction=False) as pipe:
-        for name in names:
-            pipe.get(name)
-        saved = [int(value or 0) for value in await pipe.execute()]
+    loaded = await load_partitions(
+        redis, lambda pipe, number: pipe.get(keys.of_partition(number, "last_server_time"))
+    )
+    saved = {number: int(value or 0) for number, value in loaded.items()}
     # After reading: if this process was suspended in between, the saved times must not look like the future.
     now = await now_ms()
-    stepped = {number for number, saved_ms in enumerate(saved) if saved_ms - now > MIN_STEP_MS}
+    stepped = {number for number, saved_ms in saved.items() if saved_ms - now > MIN_STEP_MS}
     if stepped:
         for org in await orgs():
             if keys.partition_of(org) in stepped:
                 while await load_script("queue", "reset_waits")(redis, org, now, BATCH_SIZE) == BATCH_SIZE:
                     pass
-    outdated = [
-        name
-        for number, name in enumerate(names)
-        if number in stepped or now - saved[number] > SAVE_INTERVAL_MS
-    ]
+    outdated = {number for number, saved_ms in saved.items() if now - saved_ms > SAVE_INTERVAL_MS} | stepped
     if outdated:
-        async with redis.pipeline(transaction=False) as pipe:
-            for name in outdated:
-                pipe.set(name, now)
-            await pipe.execute()
-    return max(saved) - now if stepped else 0
+        await load_partitions(
+            redis,
+            lambda pipe, number: pipe.set(keys.of_partition(number, "last_server_time"), now),
+            numbers=outdated,
+        )
+    return max(saved.values()) - now if stepped else 0

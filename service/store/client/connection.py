@@ -1,146 +1,116 @@
-"""The connection to Redis, with the timeouts and retries that arq's own settings lack."""
+"""The client of the store, as every process builds it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from functools import partial
 from typing import Any, Final, TypeAlias
-from urllib.parse import parse_qs, unquote, urlsplit
 
-import msgspec
 from arq.connections import ArqRedis
-from redis.asyncio.connection import AbstractConnection, BlockingConnectionPool, ConnectionPool
-from redis.asyncio.retry import Retry
-from redis.backoff import ExponentialBackoff
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
+from redis.exceptions import RedisError
 
 from service.store.client import keys
-from service.store.client.sentinel import EpochAwareSentinel
+from service.store.client.queue_pool import connect_queue, sentinel_options
+from service.store.servers import (
+    Address,
+    ConnectionOptions,
+    Endpoint,
+    Router,
+    ServerClient,
+    StoreClient,
+    parse_address,
+)
 
 SOCKET_TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
-DRAIN_QUEUE: Final = "tagger:queue:drain"
-TLS_FILES: Final = ("ssl_ca_certs", "ssl_certfile", "ssl_keyfile")
-EXPIRES_EXTRA_MS: Final = 7 * keys.DAY_S * 1000  # arq drops a job that waits longer than this
+PING_TIMEOUT_S: Final = 0.5
+REPEAT_S: Final = 0.5  # a single server that is away: callers get the error, and say so within a second
+FAILOVER_REPEAT_S: Final = 5.0  # other servers take over from one that is away within seconds
 
-# redis-py's asynchronous client. Its annotations say of half of the commands that they return "an awaitable or the
-# value", which no `await` accepts. Functions that enqueue a job take an `ArqRedis`.
+# redis-py's annotations say of half of the commands that they return "an awaitable or the value", which no `await`
+# accepts. The client is a `Store`, a `StoreClient`, or a `ServerClient`.
 RedisClient: TypeAlias = Any
 
-serialize = msgspec.msgpack.Encoder().encode  # not pickle: anybody who can write to Redis could run code here
-deserialize = msgspec.msgpack.Decoder().decode
+
+class Store(StoreClient):
+    """The client of the store, and arq's Redis beside it, which has no more than the wake-ups."""
+
+    def __init__(self, router: Router, queue_url: str) -> None:
+        super().__init__(router)
+        self._queue_url = queue_url
+        self._queue_pool: ArqRedis | None = None
+
+    @property
+    def queue(self) -> ArqRedis:
+        """arq's client. It connects when it is first used."""
+        if self._queue_pool is None:
+            self._queue_pool = connect_queue(self._queue_url)
+        return self._queue_pool
+
+    async def owned_partitions(self) -> dict[Endpoint, tuple[ServerClient, frozenset[int]]]:
+        """Each server that has partitions, with their numbers. Raises redis' errors if nobody says which there are."""
+        servers = await self.servers()
+        if not self.router.is_cluster:
+            return {server.endpoint: (server, frozenset(keys.PARTITIONS)) for server in servers}
+        numbers: dict[Endpoint | None, set[int]] = {}
+        for number in keys.PARTITIONS:
+            owner = self.router.endpoint_of(keys.of_partition(number, ""))
+            numbers.setdefault(owner, set()).add(number)
+        return {
+            server.endpoint: (server, frozenset(numbers[server.endpoint]))
+            for server in servers
+            if server.endpoint in numbers
+        }
+
+    async def servers_away(self) -> list[Endpoint]:
+        """The servers that do not answer. Raises redis' errors if nobody says which there are."""
+        servers = await self.servers()
+        answers = await asyncio.gather(*(_answers(server) for server in servers))
+        return [server.endpoint for server, answer in zip(servers, answers, strict=True) if not answer]
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await super().aclose()
+        if self._queue_pool is not None:
+            await self._queue_pool.aclose()
+
+
+async def _answers(server: ServerClient) -> bool:
+    try:
+        async with asyncio.timeout(PING_TIMEOUT_S):
+            await server.execute_command("PING")
+    except (RedisError, OSError):  # a timeout is an OSError
+        return False
+    return True
 
 
 def connect(
-    url: str, *, timeout_s: float = SOCKET_TIMEOUT_S, retries: int = 3, connections: int = 64
-) -> ArqRedis:
-    """A client for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host,host/service/db`. Connects lazily.
+    url: str,
+    *,
+    queue_url: str = "",
+    timeout_s: float = SOCKET_TIMEOUT_S,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    patience_s: float | None = None,
+) -> Store:
+    """A client for the address of REDIS_URL. Connects lazily. Replies are bytes. Raises ValueError for a bad address.
 
-    `rediss` and `rediss+sentinel` check the server's certificate and its name. The query of the address may name the
-    files `ssl_ca_certs`, `ssl_certfile` and `ssl_keyfile`.
-    Replies are bytes. Commands are repeated after connection errors, so every script must bear to run twice.
+    TLS checks the server's certificate and its name. A server that owes a reply for `timeout_s` is disconnected. Commands
+    are repeated for `patience_s`, so every script must bear to run twice. arq's Redis is at `queue_url`, by default the
+    same server.
     """
-    options: dict[str, Any] = {
-        "socket_timeout": timeout_s,
-        "socket_connect_timeout": CONNECT_TIMEOUT_S,
-        "health_check_interval": 15,
-        "retry": Retry(ExponentialBackoff(cap=0.5, base=0.05), retries),
-        "retry_on_error": [RedisConnectionError, RedisTimeoutError],
-    }
-    parts = urlsplit(url)
-    if parts.scheme != "unix":
-        options["socket_keepalive"] = True
-    if parts.scheme.endswith("+sentinel"):
-        return _arq(_sentinel_pool(url, options))
-    if parts.scheme == "rediss":
-        options["ssl_check_hostname"] = True  # off by default, which would accept any valid certificate
-    return _arq(
-        BlockingConnectionPool.from_url(url, max_connections=connections, timeout=timeout_s, **options)
+    address = parse_address(url)
+    if patience_s is None:
+        patience_s = REPEAT_S if address.kind == "single" else FAILOVER_REPEAT_S
+    router = Router(
+        address,
+        options=partial(_options, address, timeout_s, connect_timeout_s),
+        sentinel_options=partial(sentinel_options, address),
+        patience_s=patience_s,
     )
+    return Store(router, queue_url or url)
 
 
-def _arq(pool: ConnectionPool) -> ArqRedis:
-    pool.connection_class = _repaired(pool.connection_class)
-    client = ArqRedis(
-        pool_or_conn=pool,
-        job_serializer=serialize,
-        job_deserializer=deserialize,
-        default_queue_name=DRAIN_QUEUE,
-        expires_extra_ms=EXPIRES_EXTRA_MS,
+def _options(address: Address, timeout_s: float, connect_timeout_s: float) -> ConnectionOptions:
+    return ConnectionOptions(
+        timeout_s, connect_timeout_s, address.credentials, address.db, address.tls_context()
     )
-    client.auto_close_connection_pool = True  # redis-py leaves a pool open that was passed in
-    return client
-
-
-def _repaired(connection_class: type[AbstractConnection]) -> type[AbstractConnection]:
-    """The same class of connection, without two faults of redis-py 5.3.
-
-    uvloop raises RuntimeError when a closed connection is written to. redis-py does not translate it, so code that
-    handles an unreachable server would not handle this.
-
-    The first command of a new connection is preceded by a PING. If the server refuses it (NOAUTH, LOADING), redis-py
-    connects again within the attempt to connect, which sends the next PING, deeper and deeper, and does not return.
-    """
-
-    class Connection(connection_class):  # type: ignore[valid-type]
-        is_connecting = False
-
-        async def on_connect(self) -> None:
-            self.is_connecting = True
-            try:
-                await super().on_connect()
-            finally:
-                self.is_connecting = False
-
-        async def check_health(self) -> None:
-            if not self.is_connecting:
-                await super().check_health()
-
-        async def _send_packed_command(self, command: Iterable[bytes]) -> None:
-            try:
-                await super()._send_packed_command(command)
-            except RuntimeError as exc:
-                raise ConnectionResetError("the connection was closed") from exc
-
-    return Connection
-
-
-def _sentinel_pool(url: str, options: dict[str, Any]) -> ConnectionPool:
-    """A pool that follows the primary. arq's own ignores retries, timeouts and TLS files.
-
-    With `rediss+sentinel://` the sentinels are spoken to with TLS, too. Otherwise anybody between could name a primary.
-    """
-    parts = urlsplit(url)
-    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
-    hosts = [_host(item) for item in parts.netloc.rpartition("@")[2].split(",")]
-    service, _, db = parts.path.strip("/").partition("/")
-    password = unquote(parts.password) if parts.password else None
-    tls: dict[str, Any] = {}
-    if parts.scheme == "rediss+sentinel":
-        files: dict[str, Any] = {name: query[name] for name in TLS_FILES if name in query}
-        tls = {"ssl": True, "ssl_check_hostname": True, **files}
-    sentinel: Any = EpochAwareSentinel(  # type: ignore[no-untyped-call]
-        hosts,
-        sentinel_kwargs={
-            "username": query.get("sentinel_username"),
-            "password": query.get("sentinel_password"),
-            "socket_timeout": CONNECT_TIMEOUT_S,
-            "socket_connect_timeout": CONNECT_TIMEOUT_S,
-            **tls,
-        },
-        username=unquote(parts.username) if parts.username else None,
-        password=password,
-        db=int(db or 0),
-        **options,
-        **tls,
-    )
-    for client in sentinel.sentinels:  # a sentinel may close its connection, too
-        sentinels = client.connection_pool
-        sentinels.connection_class = _repaired(sentinels.connection_class)
-    pool: ConnectionPool = sentinel.master_for(service or "mymaster").connection_pool
-    return pool
-
-
-def _host(item: str) -> tuple[str, int]:
-    host, _, port = item.partition(":")
-    return host, int(port or 26379)

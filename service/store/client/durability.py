@@ -5,8 +5,9 @@ The store monitor, the start-up check and the doctor use them.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from redis.exceptions import ResponseError
@@ -18,13 +19,22 @@ CONFIG_NAMES: Final = (
     "appendonly",
     "appendfsync",
     "aof-load-truncated",
+    "cluster-node-timeout",
+    "cluster-require-full-coverage",
     "maxmemory",
     "maxmemory-policy",
+    "min-replicas-to-write",
     "no-appendfsync-on-rewrite",
     "save",
 )
 MAX_USED: Final = 0.9  # of maxmemory: the rest is for settlements, pauses and removals
-Durability = Literal["fsync", "everysec"]
+MAX_NODE_TIMEOUT_MS: Final = (
+    5_000  # Haravan waits 5 s for an answer, and a failover takes longer than this timeout
+)
+
+# What a 200 promises: `fsync`, the webhook is on the server's disk; `replica`, it is on that disk and a replica has it;
+# `everysec`, the server has it.
+Durability = Literal["fsync", "everysec", "replica"]
 Level = Literal["refused", "warning", "note"]
 
 
@@ -35,14 +45,52 @@ class ServerCheck:
     level: Level
     name: str
     text: str
+    server: str = ""  # its address, if there are several
+
+    def at(self, endpoint: object) -> ServerCheck:
+        """The same of one of several servers."""
+        return replace(self, text=f"{endpoint}: {self.text}", server=str(endpoint))
 
 
 async def check_server(redis: RedisClient, durability: Durability) -> list[ServerCheck]:
-    """Load the server's settings and state, and check them. Raises redis' errors if the server does not answer."""
+    """Load the settings and state of each server, and check them. Raises redis' errors if none of them answers.
+
+    With several servers each text begins with the address of its server.
+    """
+    servers = await redis.servers()
+    if len(servers) == 1:
+        return await _check_server(servers[0], durability, is_cluster=redis.router.is_cluster)
+    results = await asyncio.gather(
+        *(_check_server(server, durability, is_cluster=True) for server in servers), return_exceptions=True
+    )
+    checks: list[ServerCheck] = []
+    errors: list[BaseException] = []
+    for server, result in zip(servers, results, strict=True):
+        if isinstance(result, BaseException):
+            errors.append(result)
+            checks.append(away(server.endpoint))
+        else:
+            checks += [check.at(server.endpoint) for check in result]
+    if len(errors) == len(servers):
+        raise errors[0]
+    return checks
+
+
+def away(endpoint: object) -> ServerCheck:
+    """A server of a cluster does not answer."""
+    return ServerCheck(
+        "warning",
+        "server_away",
+        "The server does not answer. Webhooks of its shops are answered 503, and their customers wait, until it "
+        "answers or a replica replaces it. See RUNBOOK, A server of the cluster is away.",
+    ).at(endpoint)
+
+
+async def _check_server(redis: RedisClient, durability: Durability, *, is_cluster: bool) -> list[ServerCheck]:
     async with redis.pipeline(transaction=False) as pipe:
         load_server(pipe)
         info, config = await pipe.execute(raise_on_error=False)
-    return evaluate_server(info, config, durability)
+    return evaluate_server(info, config, durability, is_cluster=is_cluster)
 
 
 def load_server(pipe: Any) -> None:
@@ -51,7 +99,9 @@ def load_server(pipe: Any) -> None:
     pipe.config_get(*CONFIG_NAMES)
 
 
-def evaluate_server(info: Any, config: Any, durability: Durability) -> list[ServerCheck]:
+def evaluate_server(
+    info: Any, config: Any, durability: Durability, *, is_cluster: bool = False
+) -> list[ServerCheck]:
     """Check the replies of a server. Raises the error that it gave instead of INFO."""
     if isinstance(info, Exception):
         raise info
@@ -60,19 +110,24 @@ def evaluate_server(info: Any, config: Any, durability: Durability) -> list[Serv
             raise config
         config = {}  # a managed Redis has no CONFIG, or does not let us use it
     settings = {_text(name): _text(value) for name, value in config.items()}
-    return [*evaluate_info(info), *evaluate_config(settings, durability)]
+    return [
+        *evaluate_info(info, durability, is_cluster=is_cluster),
+        *evaluate_config(settings, durability, is_cluster=is_cluster),
+    ]
 
 
-def evaluate_info(info: Mapping[str, Any]) -> list[ServerCheck]:
-    """Check the state of a server: its role, and how full it is."""
+def evaluate_info(
+    info: Mapping[str, Any], durability: Durability = "fsync", *, is_cluster: bool = False
+) -> list[ServerCheck]:
+    """Check the state of a server: its role, its replicas, and how full it is."""
     checks: list[ServerCheck] = []
-    if int(info.get("cluster_enabled", 0)):
+    if int(info.get("cluster_enabled", 0)) and not is_cluster:
         checks.append(
             ServerCheck(
                 "refused",
                 "cluster_node",
-                "REDIS_URL is one node of a cluster, which refuses every key of the other nodes. Use a single server, or "
-                "Sentinel (redis+sentinel://).",
+                "REDIS_URL is one node of a cluster, which refuses every key of the other nodes. Write "
+                "redis+cluster:// for a cluster.",
             )
         )
     if info.get("role") == "slave":
@@ -82,6 +137,15 @@ def evaluate_info(info: Mapping[str, Any]) -> list[ServerCheck]:
                 "replica",
                 "The server is a replica, which accepts no writes. Point REDIS_URL to the primary, or use "
                 "redis+sentinel://, which follows it.",
+            )
+        )
+    if durability == "replica" and info.get("role") == "master" and not int(info.get("connected_slaves", 0)):
+        checks.append(
+            ServerCheck(
+                "warning",
+                "no_replica",
+                "DURABILITY=replica promises that a replica has each webhook before its 200, and no replica is connected: "
+                "webhooks are answered 503 until there is one. Connect a replica, or opt out with DURABILITY=fsync.",
             )
         )
     used, limit = memory_used(info)
@@ -104,7 +168,9 @@ def memory_used(info: Mapping[str, Any]) -> tuple[int, int]:
     return (max(0, used), limit) if limit else (0, 0)
 
 
-def evaluate_config(config: Mapping[str, str] | None, durability: Durability) -> list[ServerCheck]:
+def evaluate_config(
+    config: Mapping[str, str] | None, durability: Durability, *, is_cluster: bool = False
+) -> list[ServerCheck]:
     """Check settings against the promise that an acknowledged webhook is not lost. None: the server hides them."""
     if not config:
         return [
@@ -115,7 +181,12 @@ def evaluate_config(config: Mapping[str, str] | None, durability: Durability) ->
                 "survives a crash. Ask the provider for appendfsync always and maxmemory-policy noeviction.",
             )
         ]
-    return [*_disk(config, durability), *_memory(config)]
+    return [
+        *_disk(config, durability),
+        *_memory(config),
+        *(_replication(config) if durability == "replica" else ()),
+        *(_cluster(config) if is_cluster else ()),
+    ]
 
 
 def require_durable(checks: list[ServerCheck]) -> None:
@@ -131,12 +202,12 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck
     appends = config.get("appendonly") == "yes"
     fsync = config.get("appendfsync", "")
     checks: list[ServerCheck] = []
-    if durability == "fsync" and not (appends and fsync == "always"):
+    if durability != "everysec" and not (appends and fsync == "always"):
         checks.append(
             ServerCheck(
                 "refused",
                 "not_durable",
-                f"DURABILITY=fsync promises that a webhook is on disk before its 200, and needs `appendonly yes` "
+                f"DURABILITY={durability} promises that a webhook is on disk before its 200, and needs `appendonly yes` "
                 f"and `appendfsync always`; this server has `appendonly {config.get('appendonly', '?')}` and "
                 f"`appendfsync {fsync or '?'}`. Change the server (deploy/redis.conf), or opt out with "
                 "DURABILITY=everysec: then a crash of the server may lose acknowledged webhooks, usually of the last "
@@ -157,7 +228,7 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck
                 "Set `appendonly yes`.",
             )
         )
-    if durability == "fsync" and config.get("no-appendfsync-on-rewrite") == "yes":
+    if durability != "everysec" and config.get("no-appendfsync-on-rewrite") == "yes":
         checks.append(
             ServerCheck(
                 "refused",
@@ -166,7 +237,7 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck
                 "crash in that time may lose acknowledged webhooks. Set it to no, or opt out with DURABILITY=everysec.",
             )
         )
-    if durability == "fsync" and appends and config.get("aof-load-truncated") == "yes":
+    if durability != "everysec" and appends and config.get("aof-load-truncated") == "yes":
         checks.append(
             ServerCheck(
                 "warning",
@@ -174,6 +245,43 @@ def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck
                 "`aof-load-truncated yes` lets the server cut an append-only file that ends in the middle of a "
                 "transaction after a kill (seen with Valkey 8.1.8). The second start after that drops acknowledged "
                 "webhooks. Set it to no, and run deploy/repair-aof before each start (RUNBOOK, A store of your own).",
+            )
+        )
+    return checks
+
+
+def _replication(config: Mapping[str, str]) -> list[ServerCheck]:
+    if int(config.get("min-replicas-to-write", "0") or 0):
+        return []
+    return [
+        ServerCheck(
+            "warning",
+            "writes_without_replica",
+            "`min-replicas-to-write 0` lets a primary that lost its replicas go on with writes which a failover then loses: "
+            "ownership of tags, rules, settings. Acknowledged webhooks are safe. Set `min-replicas-to-write 1`.",
+        )
+    ]
+
+
+def _cluster(config: Mapping[str, str]) -> list[ServerCheck]:
+    checks: list[ServerCheck] = []
+    if config.get("cluster-require-full-coverage") == "yes":
+        checks.append(
+            ServerCheck(
+                "warning",
+                "full_coverage_required",
+                "`cluster-require-full-coverage yes` stops all shops when one shard is away. Set it to no, so that only the "
+                "shops of that shard wait.",
+            )
+        )
+    timeout_ms = int(config.get("cluster-node-timeout", "0") or 0)
+    if timeout_ms > MAX_NODE_TIMEOUT_MS:
+        checks.append(
+            ServerCheck(
+                "warning",
+                "slow_failover",
+                f"`cluster-node-timeout {timeout_ms}` keeps the shops of a dead primary waiting longer than Haravan waits for an "
+                f"answer. Set it to {MAX_NODE_TIMEOUT_MS} or less; 2000 is tested.",
             )
         )
     return checks

@@ -17,8 +17,8 @@ A key without a lifetime below does not expire.
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
     {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last)
     {p}erased_ms                  number: when data of this partition was last erased, in ms
-    {p}aof_rewrite                hash (partition 0): rewritten_ms, refused: the last rewrite of the append-only file
-    {p}aof_rewrite_lock           string (partition 0): set while a worker waits for a rewrite; 11 min
+    {p}aof_rewrite                hash (first partition of a server): rewritten_ms, refused: its last rewrite of the file
+    {p}aof_rewrite_lock           string (the same): set while a worker waits for a rewrite; 11 min
     {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
     {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,

@@ -11,8 +11,6 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from redis.exceptions import NoScriptError
-
 from service.domain.customers import OrgId
 from service.store.client import keys
 from service.store.client.connection import RedisClient
@@ -28,14 +26,9 @@ class Script:
         self.text = text
         self.sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
 
-    async def __call__(self, redis: RedisClient, org: OrgId, *args: Any) -> Any:
-        """Run the script for this shop; load it first if the server does not have it. Raises redis' errors."""
-        shop = keys.of_script(org)
-        try:
-            return await redis.evalsha(self.sha, len(shop), *shop, *args)
-        except NoScriptError:
-            await redis.script_load(self.text)
-            return await redis.evalsha(self.sha, len(shop), *shop, *args)
+    def __call__(self, redis: RedisClient, org: OrgId, *args: Any) -> Any:
+        """Run the script for this shop, or add it to a pipeline. A server that lacks it gets it. Raises redis' errors."""
+        return redis.execute_command("EVALSHA", self.sha, 2, *keys.of_script(org), *args, script=self.text)
 
 
 @cache

@@ -53,7 +53,7 @@ def queue_save(pipe: Any, org: OrgId, data_keys: DataKeys) -> None:
 
 
 async def list_wrapped(redis: RedisClient, keyring: KeyRing) -> list[WrappedKey]:
-    """The data keys of all shops, also of removed shops whose data was kept. Scans all keys of the server."""
+    """The data keys of all shops, also of removed shops whose data was kept. Scans all keys of all servers."""
     wrapped: list[WrappedKey] = []
     for org in await _orgs(redis):
         stored: dict[bytes, bytes] = await redis.hgetall(keys.shop(org, HASH))
@@ -103,10 +103,12 @@ async def delete_unreadable(redis: RedisClient, keyring: KeyRing, org: OrgId) ->
 
 
 async def _orgs(redis: RedisClient) -> list[OrgId]:
-    found: set[str] = set()
-    cursor = 0
-    while True:
-        cursor, page = await redis.scan(cursor, match=f"tagger:*:{HASH}", count=SCAN_COUNT)
-        found.update(name.decode().split(":")[2] for name in page)
-        if not cursor:
-            return [OrgId(org) for org in sorted(found, key=lambda org: (len(org), org))]
+    orgs: set[str] = set()
+    for server in await redis.servers():
+        cursor = 0
+        while True:
+            cursor, page = await server.scan(cursor, match=f"tagger:*:{HASH}", count=SCAN_COUNT)
+            orgs.update(name.decode().split(":")[2] for name in page)
+            if not cursor:
+                break
+    return [OrgId(org) for org in sorted(orgs, key=lambda org: (len(org), org))]

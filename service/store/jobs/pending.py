@@ -14,7 +14,7 @@ import msgspec
 from redis.asyncio.lock import Lock
 
 from service.domain.customers import OrgId
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, load_partitions
 
 LOCK_TIMEOUT_S: Final = 10  # when a worker dies, another goes on after this time
 RENEW_INTERVAL_S: Final = 3.0
@@ -59,11 +59,13 @@ async def save(redis: RedisClient, job: PendingJob) -> None:
 
 
 async def list_jobs(redis: RedisClient, org: OrgId | None = None) -> list[PendingJob]:
-    """All jobs, or those of one shop."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for key in keys.of_partitions("pending") if org is None else [keys.partition_key(org, "pending")]:
-            pipe.hvals(key)
-        jobs = [_decode(packed) for partition in await pipe.execute() for packed in partition]
+    """All jobs, or those of one shop; without those of a server that is away."""
+    partitions = await load_partitions(
+        redis,
+        lambda pipe, number: pipe.hvals(keys.of_partition(number, "pending")),
+        numbers=keys.PARTITIONS if org is None else [keys.partition_of(org)],
+    )
+    jobs = [_decode(packed) for partition in partitions.values() for packed in partition]
     return [job for job in jobs if org in (None, job.org)]
 
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.store.client import RedisClient, batched, keys
@@ -93,7 +91,7 @@ async def set_paused(redis: RedisClient, org: OrgId, run_id: str, *, by: str) ->
     await redis.hset(keys.shop(org, f"run:{run_id}"), "paused_by", by)
 
 
-async def mark_next(redis: ArqRedis, org: OrgId, run_id: str, count: int) -> int:
+async def mark_next(redis: RedisClient, org: OrgId, run_id: str, count: int) -> int:
     """Mark the next customers of a replay, at most as many as may be ahead. Returns how many."""
     key = keys.shop(org, f"run:{run_id}")
     count = min(count, MAX_AHEAD - await redis.scard(f"{key}:remaining"))

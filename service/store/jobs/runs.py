@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
@@ -101,7 +100,7 @@ def queue_prepared(pipe: Any, org: OrgId, run_id: str) -> None:
 
 
 async def mark(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     run_id: str,
     customers: Sequence[CustomerId],

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, load_partitions
 
 HEARTBEAT: Final = "heartbeat"  # the field that says when a worker last stored its counts
 
@@ -46,7 +46,10 @@ class Counters:
         self.add(f"{name}_count", 1, **labels)
 
     async def flush(self) -> None:
-        """Store the counts and a heartbeat. Raises redis' errors; the counts are kept for the next flush then."""
+        """Store the counts and a heartbeat. Raises redis' errors; the counts are kept for the next flush then.
+
+        The next flush uses another partition, whose server may answer.
+        """
         counts, self._unsaved = self._unsaved, Counter()
         try:
             async with self._redis.pipeline(transaction=True) as pipe:
@@ -56,17 +59,17 @@ class Counters:
                 await pipe.execute()
         except BaseException:
             self._unsaved.update(counts)
+            self._key = keys.of_partition(secrets.choice(keys.PARTITIONS), "counters")
             raise
 
 
 async def load_counts(redis: RedisClient) -> list[Count]:
     """Every counter, summed over all workers and all time."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for key in keys.of_partitions("counters"):
-            pipe.hgetall(key)
-        partitions: list[dict[bytes, bytes]] = await pipe.execute()
+    partitions: dict[int, dict[bytes, bytes]] = await load_partitions(
+        redis, lambda pipe, number: pipe.hgetall(keys.of_partition(number, "counters"))
+    )
     sums: Counter[bytes] = Counter()
-    for partition in partitions:
+    for partition in partitions.values():
         for name, value in partition.items():
             sums[name] += float(value)  # type: ignore[assignment]  # seconds are counted too
     del sums[HEARTBEAT.encode()]
@@ -75,11 +78,10 @@ async def load_counts(redis: RedisClient) -> list[Count]:
 
 async def last_heartbeat_ms(redis: RedisClient) -> int | None:
     """When a worker last stored its counts. None before the first time."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for key in keys.of_partitions("counters"):
-            pipe.hget(key, HEARTBEAT)
-        heartbeats = [int(value) for value in await pipe.execute() if value]
-    return max(heartbeats, default=None)
+    heartbeats = await load_partitions(
+        redis, lambda pipe, number: pipe.hget(keys.of_partition(number, "counters"), HEARTBEAT)
+    )
+    return max((int(value) for value in heartbeats.values() if value), default=None)
 
 
 def _field(name: str, labels: dict[str, str]) -> str:

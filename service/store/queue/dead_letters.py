@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store.client import RedisClient, batched, keys, load_script, scan_hash
@@ -60,7 +59,7 @@ async def for_customer(redis: RedisClient, org: OrgId, customer: CustomerId) -> 
     return _letters(customer, packed) if packed else []
 
 
-async def retry(redis: ArqRedis, org: OrgId, customers: Sequence[CustomerId]) -> None:
+async def retry(redis: RedisClient, org: OrgId, customers: Sequence[CustomerId]) -> None:
     """Mark these customers and clear their reverts, so that stopped tags are given again. A success closes the letters."""
     for batch in batched(customers):
         await redis.hdel(keys.shop(org, "reverts"), *[str(customer) for customer in batch])

@@ -7,7 +7,6 @@ from itertools import count
 from typing import Any, Final, Literal, NamedTuple
 
 import msgpack
-from arq.connections import ArqRedis
 
 from service.domain.customers import CustomerId, OrgId
 from service.store.client import RedisClient, batched, keys, load_script
@@ -67,7 +66,7 @@ def decode_results(events: Sequence[DirtyEvent], reply: Sequence[Any]) -> list[M
 
 
 async def mark_dirty(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     events: Sequence[DirtyEvent],
     *,
@@ -89,7 +88,7 @@ async def mark_dirty(
 
 
 async def mark_dirty_customers(
-    redis: ArqRedis,
+    redis: RedisClient,
     org: OrgId,
     customers: Sequence[CustomerId],
     *,

@@ -6,11 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import CustomerId, OrgId
 from service.errors import TaggerError
-from service.store.client import keys, load_script
+from service.store.client import RedisClient, keys, load_script
 from service.store.queue.dirty import Lane
 from service.store.queue.rate_limiter import Denied, Granted, Permit, RateLimiter
 from service.store.queue.settlement import (
@@ -56,7 +54,7 @@ class LeaseManager:
 
     def __init__(
         self,
-        redis: ArqRedis,
+        redis: RedisClient,
         *,
         rate_limiter: RateLimiter,
         clock_ms: Callable[[], int] = lambda: 0,

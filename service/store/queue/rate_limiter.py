@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final, NewType
 
 from service.domain.customers import OrgId
-from service.store.client import RedisClient, keys, load_script
+from service.store.client import RedisClient, keys, load_script, server_time_ms
 from service.store.queue.dirty import Lane
 
 Permit = NewType("Permit", str)  # opaque; for one call, expires after 15 s
@@ -104,7 +104,7 @@ class RateLimiter:
 
     async def usage(self, org: OrgId) -> Usage:
         """The usage now. Writes nothing."""
-        now = await self._now_ms()
+        now = self._clock_ms() or await server_time_ms(self._redis, org)
         async with self._redis.pipeline(transaction=False) as pipe:
             pipe.hmget(keys.shop(org, "rate_limit"), LEVEL_FIELDS)
             pipe.hget(keys.shop(org, "rate_limit"), "blocked_until")
@@ -113,12 +113,6 @@ class RateLimiter:
         level, size = level_now(stored, now_ms=now, leak_per_s=self.leak_per_s)
         blocked_s = max(0.0, float(blocked_until or 0) - now) / 1000
         return Usage(level=level, size=size, in_flight=in_flight, blocked_s=blocked_s)
-
-    async def _now_ms(self) -> int:
-        if now := self._clock_ms():
-            return now
-        seconds, micros = await self._redis.time()
-        return int(seconds) * 1000 + int(micros) // 1000
 
 
 def level_now(

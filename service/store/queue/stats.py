@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from service.domain.customers import OrgId
-from service.store.client import RedisClient, keys, load_script
+from service.store.client import RedisClient, keys, load_script, without_away
 from service.store.queue.rate_limiter import LEAK_PER_S, level_now
 
 QUEUES: Final = ("ready:live", "ready:bulk", "planned:live", "planned:bulk")
@@ -33,19 +33,21 @@ class ShopBacklog:
 
 
 async def load_backlogs(redis: RedisClient, orgs: Sequence[OrgId]) -> list[ShopBacklog]:
-    """The backlogs of these shops, in one round trip: one script call for each shop."""
+    """The backlogs of these shops, in one round trip: one script call for each shop.
+
+    Without those whose server is away; raises redis' errors if that is so of all of them.
+    """
     async with redis.pipeline(transaction=False) as pipe:
         queue_backlogs(pipe, orgs)
-        _, *rows = await pipe.execute()
-    return [decode_backlog(org, row) for org, row in zip(orgs, rows, strict=True)]
+        rows = await pipe.execute(raise_on_error=False)
+    return [decode_backlog(org, row) for org, row in without_away(orgs, rows)]
 
 
 def queue_backlogs(pipe: Any, orgs: Sequence[OrgId]) -> None:
-    """Add the commands to a pipeline: one whose reply says nothing, and one for each shop for `decode_backlog`."""
+    """Add a command for each shop to a pipeline; its reply is for `decode_backlog`."""
     script = load_script("queue", "backlog")
-    pipe.script_load(script.text)  # after a restart the server does not have it
     for org in orgs:
-        pipe.evalsha(script.sha, 2, *keys.of_script(org))
+        script(pipe, org)
 
 
 async def count_due(redis: RedisClient, org: OrgId, *, until_ms: int) -> int:

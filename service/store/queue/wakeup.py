@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from typing import Final
 
-from arq.connections import ArqRedis
 from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
-from service.store.client import DRAIN_QUEUE, keys
+from service.store.client import DRAIN_QUEUE, RedisClient, keys
 
 DRAIN_JOB: Final = "drain"
 
 
-async def wake_shop(redis: ArqRedis, org: OrgId, *, number: int, delay_s: float = 0) -> bool:
+async def wake_shop(redis: RedisClient, org: OrgId, *, number: int, delay_s: float = 0) -> bool:
     """Enqueue one drain of the shop. `number` makes the job's id unique.
 
     Returns False if the job was not enqueued; the sweep wakes the shop later. Raises nothing, because the marks are
     stored already.
     """
     try:
-        job = await redis.enqueue_job(
+        job = await redis.queue.enqueue_job(
             DRAIN_JOB,
             org,
             _job_id=f"drain:{org}:{number}",

@@ -33,7 +33,9 @@ async def delete_shop_data(redis: RedisClient, org: OrgId, *, everything: bool) 
     delete_keys = load_script("shops", "delete_keys")
     cursor: int = 0
     while True:
-        cursor, page = await redis.scan(cursor, match=keys.shop(org, "*"), count=SCAN_COUNT)
+        cursor, page = await redis.scan(
+            cursor, match=keys.shop(org, "*"), count=SCAN_COUNT, near=keys.shop(org)
+        )
         expiring = [key for key in page if key in kept]
         deleted = [key for key in page if key not in kept]
         if page:

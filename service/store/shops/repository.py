@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
@@ -16,7 +16,7 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.errors import MalformedData, NotFound, Refused
 from service.store import encryption
-from service.store.client import RedisClient, keys, load_script
+from service.store.client import RedisClient, keys, load_partitions, load_script, server_time_ms
 from service.store.encryption import DataKeys, KeyRing, ShopCipher
 from service.store.jobs import pending
 from service.store.queue import ALL_QUEUES
@@ -67,13 +67,14 @@ class ShopRepository:
         """The keys of SECRET_KEY."""
         return self._keyring
 
-    async def orgs(self) -> tuple[OrgId, ...]:
-        """Every shop, in the order of their numbers."""
-        async with self._redis.pipeline(transaction=False) as pipe:
-            for key in keys.of_partitions("shops"):
-                pipe.smembers(key)
-            partitions: list[set[bytes]] = await pipe.execute()
-        orgs = sorted((org for partition in partitions for org in partition), key=lambda org: (len(org), org))
+    async def orgs(self, partitions: Collection[int] = keys.PARTITIONS) -> tuple[OrgId, ...]:
+        """The shops of these partitions in the order of their numbers, without those whose server is away."""
+        members: dict[int, set[bytes]] = await load_partitions(
+            self._redis,
+            lambda pipe, number: pipe.smembers(keys.of_partition(number, "shops")),
+            numbers=partitions,
+        )
+        orgs = sorted((org for each in members.values() for org in each), key=lambda org: (len(org), org))
         return tuple(OrgId(org.decode()) for org in orgs)
 
     async def get(self, org: OrgId) -> Shop | None:
@@ -141,8 +142,15 @@ class ShopRepository:
             return sum(int(value or 0) for value in await pipe.execute())
 
     async def webhook_credentials(self) -> list[WebhookCredentials]:
-        """The webhook credentials of all shops, in one round trip; API tokens are neither read nor opened."""
-        orgs = await self.orgs()
+        """The webhook credentials of all shops; API tokens are neither read nor opened.
+
+        Raises redis' errors also if one of several servers is away: without it, its shops would look unknown.
+        """
+        async with self._redis.pipeline(transaction=False) as pipe:
+            for key in keys.of_partitions("shops"):
+                pipe.smembers(key)
+            members: list[set[bytes]] = await pipe.execute()
+        orgs = [OrgId(org.decode()) for each in members for org in sorted(each)]
         async with self._redis.pipeline(transaction=False) as pipe:
             for org in orgs:
                 pipe.hmget(keys.shop(org, "shop"), "api_url", "secret")
@@ -182,7 +190,7 @@ class ShopRepository:
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
         """Remove the shop. With `erase`, delete all of its data: ownership, ledger, versions. Raises NotFound."""
-        due_ms = await self._now_ms() + deletion.SOON_MS
+        due_ms = await self._now_ms(org) + deletion.SOON_MS
         job = deletion.erasure_job(org, everything=True, due_ms=due_ms) if erase else None
         removed = await deletion.delist(self._redis, org, job=job)
         if erase:
@@ -242,7 +250,7 @@ class ShopRepository:
 
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
         """Pause all work of the shop. Its marks stay. An earlier pause keeps its reason and its time."""
-        now_ms = await self._now_ms()
+        now_ms = await self._now_ms(org)
         await load_script("shops", "pause")(self._redis, org, reason, now_ms, by)
 
     async def pause_uninstalled(self, org: OrgId, *, by: str) -> None:
@@ -258,7 +266,7 @@ class ShopRepository:
 
     async def resume(self, org: OrgId) -> None:
         """End the pause and clear the uninstall state. The shop is due at once."""
-        now_ms = await self._now_ms()
+        now_ms = await self._now_ms(org)
         fields = ("paused", "paused_since", "paused_by", *uninstall.FIELDS)
         await load_script("shops", "resume")(self._redis, org, now_ms, *fields)
 
@@ -333,7 +341,7 @@ class ShopRepository:
         fields = _to_fields(shop, cipher)
         if seeded:
             fields["seeded"] = _encode_seeded(shop)
-        now_ms = await self._now_ms()
+        now_ms = await self._now_ms(shop.org)
         async with self._redis.pipeline() as pipe:
             try:
                 await pipe.watch(key)
@@ -355,9 +363,8 @@ class ShopRepository:
                 return False  # another process created it meanwhile
         return True
 
-    async def _now_ms(self) -> int:
-        seconds, _ = await self._redis.time()
-        return int(seconds) * 1000
+    async def _now_ms(self, org: OrgId) -> int:
+        return await server_time_ms(self._redis, org) // 1000 * 1000
 
 
 def _to_fields(shop: Shop, cipher: ShopCipher) -> Fields:

@@ -10,12 +10,12 @@ from itertools import count
 from typing import Final
 
 import structlog
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from service.alerts import NO_SHOP, Alerts
 from service.domain.customers import OrgId
 from service.domain.sync import RejectionReason
+from service.store.client import RedisClient
 from service.store.history import Tally, rejections
 from service.web.webhooks.metrics import WebhookMetrics
 
@@ -31,7 +31,7 @@ class RejectionTracker:
 
     def __init__(
         self,
-        redis: Redis,
+        redis: RedisClient,
         alerts: Alerts,
         metrics: WebhookMetrics,
         *,

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import structlog
-from arq.connections import ArqRedis
 
 from deploy.sandbox import Sandbox, serve
 from service.alerts import Alerts
@@ -16,6 +15,7 @@ from service.context import Context
 from service.cpu_pool import InProcess
 from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
+from service.store.client import RedisClient
 from service.store.encryption.keyring import KeyRing
 from service.store.rules import Versions
 from service.store.shops import save_first_look
@@ -35,7 +35,7 @@ from workers.store_outage import StoreOutage
 
 @pytest.fixture
 async def environment(
-    redis_url: str, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+    redis_url: str, redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[CliEnvironment]:
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     jobs = PendingJobs(context, InProcess(context))
@@ -63,7 +63,7 @@ async def environment(
 
 
 @pytest.fixture
-async def shop(new_shop: CliEnvironment, redis: ArqRedis) -> CliEnvironment:
+async def shop(new_shop: CliEnvironment, redis: RedisClient) -> CliEnvironment:
     """The sandbox's shop, added, with a complete first look."""
     await save_first_look(redis, OrgId(ORG), "complete")
     return new_shop

@@ -10,13 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from arq.connections import ArqRedis
-
 from deploy.cli.app import run_command
 from deploy.sandbox import ShopHandle
 from service.domain.customers.customer import Customer, encode_snapshot
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 
 ORG = "1000000001"
 TOKEN = "sandbox-token-one"
@@ -68,7 +66,7 @@ def write_rules(folder: Path, threshold: int) -> Path:
     return path
 
 
-async def store_customers(redis: ArqRedis, *customers: Customer) -> None:
+async def store_customers(redis: RedisClient, *customers: Customer) -> None:
     """Store customers as a drain leaves them."""
     client: Any = redis
     for customer in customers:

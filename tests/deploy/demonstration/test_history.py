@@ -6,7 +6,6 @@ from collections import Counter
 from random import Random
 
 import pytest
-from arq.connections import ArqRedis
 
 from deploy.demonstration import history
 from deploy.sandbox import Clock, Sandbox, ShopHandle
@@ -16,7 +15,7 @@ from service.domain.customers import CustomerId, OrgId, fold
 from service.locales import translator_for
 from service.operations import explain_for_shop
 from service.publishing import editor
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption import KeyRing
 from service.store.history import day_counts, deliveries, ledger
 from service.store.jobs import runs
@@ -29,7 +28,7 @@ CUSTOMERS = 60
 
 
 @pytest.fixture
-def context(redis: ArqRedis) -> Context:
+def context(redis: RedisClient) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
 
 
@@ -48,7 +47,7 @@ async def play(context: Context) -> tuple[ShopHandle, history.History]:
     return shop, played
 
 
-async def test_every_page_has_something_to_show(context: Context, redis: ArqRedis) -> None:
+async def test_every_page_has_something_to_show(context: Context, redis: RedisClient) -> None:
     shop, played = await play(context)
 
     today = played.past.days[-1].day

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
 from deploy.demonstration.environment import ORG, DemoEnvironment
 from deploy.demonstration.observer import Stats
 from deploy.sandbox import Sandbox
 from service.context import Context
 from service.domain.documents.parser import parse_rules
+from service.store.client import RedisClient
 from service.store.encryption.keyring import KeyRing
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.store.rules import Versions
@@ -25,7 +24,7 @@ def delivery(number: int, outcome: str = "") -> DirtyEvent:
     return DirtyEvent(str(number), identity=number.to_bytes(16), note=outcome)
 
 
-async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(redis: ArqRedis) -> None:
+async def test_every_echo_is_counted_once_also_when_deliveries_share_a_record(redis: RedisClient) -> None:
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     environment = DemoEnvironment(Sandbox().add_shop(org=ORG), context, RULES, Path())
     stats = Stats()

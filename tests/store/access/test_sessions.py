@@ -5,28 +5,28 @@ from __future__ import annotations
 import asyncio
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.domain.access import IDLE_MS, Role, Session, create_secret
 from service.store.access import sessions, users
 from service.store.access.users import keys_of
+from service.store.client import RedisClient
 from tests.support.visitors import store_user
 
 SECRET = create_secret("lan", random=b"\x01" * 32)
 OTHER = create_secret("lan", random=b"\x02" * 32)
 
 
-async def now_ms(redis: ArqRedis) -> int:
+async def now_ms(redis: RedisClient) -> int:
     seconds, _ = await redis.time()
     return int(seconds) * 1000
 
 
-async def is_valid(redis: ArqRedis) -> bool:
+async def is_valid(redis: RedisClient) -> bool:
     found, _ = await sessions.find(redis, SECRET)
     return found is not None
 
 
-async def test_a_session_is_found_with_its_user_until_it_is_removed(redis: ArqRedis) -> None:
+async def test_a_session_is_found_with_its_user_until_it_is_removed(redis: RedisClient) -> None:
     user = await store_user(redis, Role.OPS, name="lan")
     await sessions.add(redis, SECRET, Session(await now_ms(redis), "Firefox"))
 
@@ -38,7 +38,7 @@ async def test_a_session_is_found_with_its_user_until_it_is_removed(redis: ArqRe
     assert not await is_valid(redis)
 
 
-async def test_an_ended_session_is_not_found_and_is_deleted_at_the_next_sign_in(redis: ArqRedis) -> None:
+async def test_an_ended_session_is_not_found_and_is_deleted_at_the_next_sign_in(redis: RedisClient) -> None:
     await store_user(redis, Role.OPS, name="lan")
     await sessions.add(redis, SECRET, Session(await now_ms(redis) - IDLE_MS, ""))
 
@@ -47,7 +47,7 @@ async def test_an_ended_session_is_not_found_and_is_deleted_at_the_next_sign_in(
     assert [use.digest for use in await sessions.list_all(redis, "lan")] == [OTHER.digest]
 
 
-async def test_a_use_is_written_once_a_minute_and_cannot_bring_a_session_back(redis: ArqRedis) -> None:
+async def test_a_use_is_written_once_a_minute_and_cannot_bring_a_session_back(redis: RedisClient) -> None:
     await store_user(redis, Role.OPS, name="lan")
     at_ms = await now_ms(redis)
     await sessions.add(redis, SECRET, Session(at_ms, ""))
@@ -66,7 +66,9 @@ async def test_a_use_is_written_once_a_minute_and_cannot_bring_a_session_back(re
     assert not await is_valid(redis)
 
 
-async def test_a_removed_user_has_no_session_and_a_new_one_of_the_name_inherits_none(redis: ArqRedis) -> None:
+async def test_a_removed_user_has_no_session_and_a_new_one_of_the_name_inherits_none(
+    redis: RedisClient,
+) -> None:
     await store_user(redis, Role.OPS, name="lan")
     at_ms = await now_ms(redis)
     await sessions.add(redis, SECRET, Session(at_ms, ""))
@@ -80,7 +82,7 @@ async def test_a_removed_user_has_no_session_and_a_new_one_of_the_name_inherits_
     assert not await is_valid(redis)
 
 
-async def test_nothing_in_the_store_is_the_secret(redis: ArqRedis) -> None:
+async def test_nothing_in_the_store_is_the_secret(redis: RedisClient) -> None:
     await sessions.add(redis, SECRET, Session(await now_ms(redis), ""))
     await sessions.add_link(redis, OTHER)
 
@@ -97,13 +99,13 @@ async def test_nothing_in_the_store_is_the_secret(redis: ArqRedis) -> None:
     assert b"02" * 32 not in stored
 
 
-async def test_sessions_expire_in_the_store(redis: ArqRedis) -> None:
+async def test_sessions_expire_in_the_store(redis: RedisClient) -> None:
     await sessions.add(redis, SECRET, Session(await now_ms(redis), ""))
 
     assert await redis.pttl(keys_of("lan")[0]) > 0
 
 
-async def test_a_link_works_once_also_for_two_browsers_at_once(redis: ArqRedis) -> None:
+async def test_a_link_works_once_also_for_two_browsers_at_once(redis: RedisClient) -> None:
     await sessions.add_link(redis, SECRET)
 
     used = await asyncio.gather(*(sessions.use_link(redis, SECRET) for _ in range(5)))
@@ -111,7 +113,9 @@ async def test_a_link_works_once_also_for_two_browsers_at_once(redis: ArqRedis) 
     assert sorted(used) == [False] * 4 + [True]
 
 
-async def test_a_newer_link_replaces_an_earlier_one_and_a_wrong_one_uses_nothing_up(redis: ArqRedis) -> None:
+async def test_a_newer_link_replaces_an_earlier_one_and_a_wrong_one_uses_nothing_up(
+    redis: RedisClient,
+) -> None:
     await sessions.add_link(redis, SECRET)
     await sessions.add_link(redis, OTHER)
 

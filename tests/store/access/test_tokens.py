@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from arq.connections import ArqRedis
-
 from service.domain.access import Role, Token, create_token, shell_user
 from service.store.access import tokens
+from service.store.client import RedisClient
 
 CREATED = create_token(
     "bao-cao", Role.VIEWER, shops=None, expires_ms=0, by=shell_user("lan"), now_ms=1, random=b"\x0f" * 32
@@ -18,7 +17,7 @@ OPS = create_token(
 )
 
 
-async def test_a_token_is_found_listed_and_removed(redis: ArqRedis) -> None:
+async def test_a_token_is_found_listed_and_removed(redis: RedisClient) -> None:
     assert await tokens.add(redis, TOKEN)
     assert await tokens.add(redis, OPS.stored)
 
@@ -29,7 +28,7 @@ async def test_a_token_is_found_listed_and_removed(redis: ArqRedis) -> None:
     assert [use.token.name for use in await tokens.list_all(redis)] == ["an"]
 
 
-async def test_a_name_is_given_once(redis: ArqRedis) -> None:
+async def test_a_name_is_given_once(redis: RedisClient) -> None:
     await tokens.add(redis, TOKEN)
 
     assert not await tokens.add(redis, create_again().stored)
@@ -42,7 +41,7 @@ def create_again() -> Any:
     )
 
 
-async def test_nothing_in_the_store_is_the_token(redis: ArqRedis) -> None:
+async def test_nothing_in_the_store_is_the_token(redis: RedisClient) -> None:
     await tokens.add(redis, TOKEN)
 
     stored = b"".join(await redis.hvals(tokens.TOKENS))
@@ -50,7 +49,7 @@ async def test_nothing_in_the_store_is_the_token(redis: ArqRedis) -> None:
     assert (b"\x0f" * 32).hex().encode() not in stored
 
 
-async def test_the_last_use_is_written_at_most_once_a_minute(redis: ArqRedis) -> None:
+async def test_the_last_use_is_written_at_most_once_a_minute(redis: RedisClient) -> None:
     await tokens.add(redis, TOKEN)
     seen = []
     for now_ms in (100_000, 100_001, 159_999, 160_000, 160_001):
@@ -62,7 +61,7 @@ async def test_the_last_use_is_written_at_most_once_a_minute(redis: ArqRedis) ->
     assert seen == [b"100000", b"100000", b"100000", b"160000", b"160000"]
 
 
-async def test_a_token_that_is_made_anew_was_never_used(redis: ArqRedis) -> None:
+async def test_a_token_that_is_made_anew_was_never_used(redis: RedisClient) -> None:
     await tokens.add(redis, TOKEN)
     await tokens.save_use(redis, tokens.TokenUse(TOKEN, 0), now_ms=100_000)
     await tokens.remove(redis, "bao-cao")
@@ -72,7 +71,7 @@ async def test_a_token_that_is_made_anew_was_never_used(redis: ArqRedis) -> None
     assert await tokens.find(redis, "bao-cao") == (TOKEN, 0)
 
 
-async def test_the_time_of_the_server_comes_with_the_token(redis: ArqRedis) -> None:
+async def test_the_time_of_the_server_comes_with_the_token(redis: RedisClient) -> None:
     await tokens.add(redis, TOKEN)
     seconds, _ = await redis.time()
 

@@ -6,14 +6,14 @@ import asyncio
 
 import msgspec
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role, User
 from service.store.access import users
+from service.store.client import RedisClient
 from tests.support.visitors import store_user
 
 
-async def test_users_are_found_by_name_and_by_address(redis: ArqRedis) -> None:
+async def test_users_are_found_by_name_and_by_address(redis: RedisClient) -> None:
     lan, an = await store_user(redis, Role.OPS, name="lan"), await store_user(redis, Role.VIEWER, name="an")
 
     assert await users.find(redis, "lan") == lan
@@ -22,7 +22,7 @@ async def test_users_are_found_by_name_and_by_address(redis: ArqRedis) -> None:
     assert await users.list_all(redis) == [an, lan]
 
 
-async def test_changes_at_the_same_time_do_not_lose_each_other(redis: ArqRedis) -> None:
+async def test_changes_at_the_same_time_do_not_lose_each_other(redis: RedisClient) -> None:
     await store_user(redis, Role.OPS, name="lan")
 
     def count(known: dict[str, User]) -> dict[str, User | None]:
@@ -36,7 +36,7 @@ async def test_changes_at_the_same_time_do_not_lose_each_other(redis: ArqRedis) 
     assert found.password_ms == 8
 
 
-async def test_an_error_of_the_decision_changes_nothing(redis: ArqRedis) -> None:
+async def test_an_error_of_the_decision_changes_nothing(redis: RedisClient) -> None:
     lan = await store_user(redis, Role.OPS, name="lan")
 
     def fail(_: dict[str, User]) -> dict[str, User | None]:

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
-from service.store.client import aof_rewrite, keys
+from service.store.client import RedisClient, aof_rewrite, keys
 from service.store.client.aof_rewrite import load_rewrite_state, queue_erased, rewrite_after_erasure
 from service.store.client.connection import connect
 from tests.support.valkey import valkey
@@ -26,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def durable(folder: Path) -> AsyncIterator[ArqRedis]:
+async def durable(folder: Path) -> AsyncIterator[RedisClient]:
     with valkey(folder, fsync="always") as url:
         client = connect(url, timeout_s=60)
         yield client
@@ -37,7 +36,7 @@ def on_disk(folder: Path) -> bool:
     return any(CANARY in path.read_bytes() for path in folder.rglob("*") if path.is_file())
 
 
-async def erase(redis: ArqRedis) -> None:
+async def erase(redis: RedisClient) -> None:
     """Delete the canary and note the erasure."""
     seconds, micros = await redis.time()
     async with redis.pipeline() as pipe:
@@ -46,7 +45,7 @@ async def erase(redis: ArqRedis) -> None:
         await pipe.execute()
 
 
-async def test_an_erased_value_is_in_the_file_until_the_rewrite(durable: ArqRedis, folder: Path) -> None:
+async def test_an_erased_value_is_in_the_file_until_the_rewrite(durable: RedisClient, folder: Path) -> None:
     await durable.set("value", CANARY)
     await erase(durable)
     assert on_disk(folder)
@@ -58,11 +57,11 @@ async def test_an_erased_value_is_in_the_file_until_the_rewrite(durable: ArqRedi
     assert not (await load_rewrite_state(durable)).is_pending
 
 
-async def test_without_an_erasure_nothing_is_rewritten(durable: ArqRedis) -> None:
+async def test_without_an_erasure_nothing_is_rewritten(durable: RedisClient) -> None:
     assert not await rewrite_after_erasure(durable)
 
 
-async def test_a_second_rewrite_waits_for_its_time(durable: ArqRedis) -> None:
+async def test_a_second_rewrite_waits_for_its_time(durable: RedisClient) -> None:
     await erase(durable)
     assert await rewrite_after_erasure(durable)
     await erase(durable)
@@ -71,16 +70,16 @@ async def test_a_second_rewrite_waits_for_its_time(durable: ArqRedis) -> None:
     assert await rewrite_after_erasure(durable, min_interval_ms=0)
 
 
-async def test_one_process_rewrites(durable: ArqRedis) -> None:
+async def test_one_process_rewrites(durable: RedisClient) -> None:
     await erase(durable)
-    await durable.set(aof_rewrite.LOCK, "1")
+    await durable.set(keys.of_partition(0, aof_rewrite.LOCK), "1")
 
     assert not await rewrite_after_erasure(durable)
 
 
-async def test_a_server_that_does_not_allow_it_is_remembered_with_its_answer(durable: ArqRedis) -> None:
+async def test_a_server_that_does_not_allow_it_is_remembered_with_its_answer(durable: RedisClient) -> None:
     await erase(durable)
-    await durable.execute_command("ACL", "SETUSER", "default", "-bgrewriteaof")  # type: ignore[no-untyped-call]
+    await durable.execute_command("ACL", "SETUSER", "default", "-bgrewriteaof")
 
     assert not await rewrite_after_erasure(durable)
 
@@ -89,7 +88,8 @@ async def test_a_server_that_does_not_allow_it_is_remembered_with_its_answer(dur
     assert "bgrewriteaof" in state.refused
 
 
-async def test_a_server_without_the_file_has_nothing_to_rewrite(redis: ArqRedis) -> None:
+@pytest.mark.one_server
+async def test_a_server_without_the_file_has_nothing_to_rewrite(redis: RedisClient) -> None:
     await erase(redis)
 
     assert await rewrite_after_erasure(redis)

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.errors import InvalidSettings
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from service.store.client.durability import (
     Durability,
@@ -65,7 +65,8 @@ def test_hidden_settings_are_a_note() -> None:
     assert [(each.level, each.name) for each in findings] == [("note", "config_hidden")]
 
 
-async def test_a_real_server_is_checked(redis: ArqRedis) -> None:
+@pytest.mark.one_server
+async def test_a_real_server_is_checked(redis: RedisClient) -> None:
     assert [each.name for each in await check_server(redis, "fsync")] == ["not_durable"]
 
 

@@ -9,12 +9,11 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import CustomerId, OrgId
 from service.operations.replay import Selection, count_replay, start_replay
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.scan import BATCH_SIZE
 from service.store.encryption.keyring import KeyRing
@@ -33,7 +32,7 @@ MAX_ARGUMENTS: Final = BATCH_SIZE + 10  # arguments
 
 
 @asynccontextmanager
-async def in_batches(redis: ArqRedis) -> AsyncIterator[None]:
+async def in_batches(redis: RedisClient) -> AsyncIterator[None]:
     """Fails where a command was given too much, or asked for a whole large key."""
     client: Any = redis
     await client.config_set("slowlog-log-slower-than", 0)
@@ -55,7 +54,7 @@ async def in_batches(redis: ArqRedis) -> AsyncIterator[None]:
     ]
 
 
-async def replay_everybody(redis: ArqRedis) -> None:
+async def replay_everybody(redis: RedisClient) -> None:
     heard: list[int] = []
     context = Context(redis, ShopRepository(redis, KeyRing(["0123456789abcdef" * 2])), Versions(redis))
     counted = await count_replay(context, ORG, Selection(everybody=True), by=LAN, on_found=heard.append)
@@ -71,7 +70,7 @@ async def replay_everybody(redis: ArqRedis) -> None:
     assert len(await dirty.marked_among(redis, ORG, EVERYBODY)) == MANY
 
 
-async def mark_in_one_go(redis: ArqRedis) -> None:
+async def mark_in_one_go(redis: RedisClient) -> None:
     run = await runs.create(redis, ORG, kind="audit", by="night", reason="audit", now_ms=1)
     await runs.mark(redis, ORG, run, EVERYBODY, kind="audit")
     assert len(await dirty.marked_among(redis, ORG, EVERYBODY)) == MANY
@@ -81,7 +80,7 @@ async def mark_in_one_go(redis: ArqRedis) -> None:
     assert (await runs.get(redis, ORG, run)).total == MANY
 
 
-async def retry_all_letters(redis: ArqRedis) -> None:
+async def retry_all_letters(redis: RedisClient) -> None:
     letters = await dead_letters.list_open(redis, ORG)
     await dead_letters.retry(redis, ORG, [each.customer for each in letters])
 
@@ -91,7 +90,7 @@ async def retry_all_letters(redis: ArqRedis) -> None:
 
 @pytest.mark.parametrize("work", [replay_everybody, mark_in_one_go, retry_all_letters])
 async def test_all_customers_of_a_large_shop_are_reached_in_batches(
-    redis: ArqRedis, work: Callable[[ArqRedis], Awaitable[None]]
+    redis: RedisClient, work: Callable[[RedisClient], Awaitable[None]]
 ) -> None:
     client: Any = redis
     letter = json.dumps({"rejected": {"text": "422", "first": 1, "last": 1, "count": 1, "transient": False}})
@@ -104,7 +103,7 @@ async def test_all_customers_of_a_large_shop_are_reached_in_batches(
         await work(redis)
 
 
-async def test_after_a_step_back_of_the_clock_no_customer_of_a_large_shop_waits(redis: ArqRedis) -> None:
+async def test_after_a_step_back_of_the_clock_no_customer_of_a_large_shop_waits(redis: RedisClient) -> None:
     later, now = keys.shop(ORG, "delayed"), 10**12
     await redis.zadd(later, {str(each): now + 3_600_000 for each in EVERYBODY})
     await redis.set(keys.partition_key(ORG, "last_server_time"), now + 3_600_000)

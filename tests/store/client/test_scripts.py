@@ -7,18 +7,18 @@ from importlib import resources
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 from redis.exceptions import ResponseError
 
 from deploy.local.wait import until
 from service.domain.customers.customer import CustomerId, OrgId
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
-from service.store.client.connection import connect
+from service.store.client.connection import Store, connect
 from service.store.client.scripts import load_script
 from service.store.history import audit_log
 from service.store.history.retention import apply_retention
 from service.store.queue.erasure import erase_customer
+from service.store.servers.router import Router
 from service.store.shops import deletion
 from tests.support.actors import LAN
 from tests.support.valkey import valkey
@@ -33,20 +33,32 @@ SCRIPTS = {
 }
 
 
-class StrictRedis(ArqRedis):
-    """Runs each script with the header and collects which were run. Enqueues no job, because arq needs many slots."""
-
-    async def evalsha(self, sha: str, numkeys: int, *args: Any) -> Any:
-        script = SCRIPTS.get(sha)
-        if script is None:  # redis-py's own, of its locks: one key each
-            return await super().evalsha(sha, numkeys, *args)
-        self.__dict__.setdefault("ran", set()).add(script)
-        text = load_script(*script).text
-        header = "" if text.startswith("#!") else "#!lua\n"
-        return await self.eval(header + text, numkeys, *args)
+class NoQueue:
+    """In the place of arq's client, which needs many slots."""
 
     async def enqueue_job(self, *_: Any, **__: Any) -> None:
         return None
+
+
+class StrictStore(Store):
+    """Runs each script with the header and collects which were run. Enqueues no job."""
+
+    def __init__(self, router: Router) -> None:
+        super().__init__(router, "")
+        self.ran: set[tuple[str, str]] = set()
+
+    @property
+    def queue(self) -> Any:
+        return NoQueue()
+
+    async def execute_command(self, *args: Any, **options: Any) -> Any:
+        script = SCRIPTS.get(args[1]) if args[0] == "EVALSHA" else None
+        if script is None:  # also redis-py's own, of its locks: one key each
+            return await super().execute_command(*args, **options)
+        self.ran.add(script)
+        text = load_script(*script).text
+        header = "" if text.startswith("#!") else "#!lua\n"
+        return await super().execute_command("EVAL", header + text, *args[2:])
 
 
 @pytest.fixture(scope="module")
@@ -56,23 +68,24 @@ def cluster_url(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 
 @pytest.fixture
-async def strict(cluster_url: str) -> AsyncIterator[StrictRedis]:
+async def strict(cluster_url: str) -> AsyncIterator[StrictStore]:
     """A client of a server that owns all slots of its cluster."""
-    client = StrictRedis(pool_or_conn=connect(cluster_url, timeout_s=60).connection_pool)
-    command: Any = client.execute_command  # redis-py does not type it
-    if (await command("CLUSTER INFO"))["cluster_slots_assigned"] == "0":
-        await command("CLUSTER ADDSLOTSRANGE", 0, 16383)
+    node = connect(cluster_url, timeout_s=60)
+    if (await node.execute_command("CLUSTER INFO"))["cluster_slots_assigned"] == "0":
+        await node.execute_command("CLUSTER ADDSLOTSRANGE", 0, 16383)
 
     async def is_up() -> bool:
-        return bool((await command("CLUSTER INFO"))["cluster_state"] == "ok")
+        return bool((await node.execute_command("CLUSTER INFO"))["cluster_state"] == "ok")
 
     assert await until(is_up, within_s=60)
+    await node.aclose()
+    client = StrictStore(connect(cluster_url.replace("redis:", "redis+cluster:"), timeout_s=60).router)
     await client.flushall()
     yield client
-    await client.connection_pool.disconnect()
+    await client.aclose()
 
 
-async def test_the_header_refuses_keys_of_another_slot(strict: StrictRedis) -> None:
+async def test_the_header_refuses_keys_of_another_slot(strict: StrictStore) -> None:
     other = next(OrgId(str(n)) for n in range(100) if keys.partition_of(str(n)) != keys.partition_of(ORG))
     text = "#!lua\nredis.call('GET', KEYS[1]) return redis.call('GET', ARGV[1])"
 
@@ -82,7 +95,7 @@ async def test_the_header_refuses_keys_of_another_slot(strict: StrictRedis) -> N
     assert await strict.eval(text, 2, *keys.of_script(ORG), keys.partition_key(ORG, "due_shops")) is None
 
 
-async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis) -> None:
+async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictStore) -> None:
     async with staged(strict) as stage:
         await _drain(stage)
         await _sweep(stage)
@@ -101,7 +114,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictRedis
             stage.clock.advance(deletion.RETRY_DELAY_MS / 1000)
             await stage.execute_jobs()
 
-    assert strict.__dict__["ran"] == set(SCRIPTS.values())
+    assert strict.ran == set(SCRIPTS.values())
     assert await strict.keys(keys.shop(ORG, "*")) == []
 
 

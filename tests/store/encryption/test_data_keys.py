@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
 from service.domain.customers.customer import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption.data_keys import (
     delete_unreadable,
     list_wrapped,
@@ -21,18 +19,18 @@ OLD, NEW = KeyRing(["old-key-" * 5]), KeyRing(["new-key-" * 5])
 BOTH = KeyRing(["new-key-" * 5, "old-key-" * 5])
 
 
-async def save(redis: ArqRedis, ring: KeyRing, org: OrgId) -> None:
+async def save(redis: RedisClient, ring: KeyRing, org: OrgId) -> None:
     async with redis.pipeline() as pipe:
         queue_save(pipe, org, new_data_key(ring, org))
         await pipe.execute()
 
 
-async def stored(redis: ArqRedis, org: OrgId) -> dict[bytes, bytes]:
+async def stored(redis: RedisClient, org: OrgId) -> dict[bytes, bytes]:
     found: dict[bytes, bytes] = await redis.hgetall(keys.shop(org, "data_keys"))
     return found
 
 
-async def test_a_rewrapped_data_key_is_the_same_key(redis: ArqRedis) -> None:
+async def test_a_rewrapped_data_key_is_the_same_key(redis: RedisClient) -> None:
     await save(redis, OLD, ORG)
     sealed = open_cipher(OLD, ORG, await stored(redis, ORG)).seal(b"a value", field="token")
 
@@ -43,7 +41,7 @@ async def test_a_rewrapped_data_key_is_the_same_key(redis: ArqRedis) -> None:
 
 
 async def test_every_shops_data_keys_are_listed_with_the_fingerprint_of_their_wrapping(
-    redis: ArqRedis,
+    redis: RedisClient,
 ) -> None:
     await save(redis, OLD, ORG)
     await save(redis, NEW, OTHER)
@@ -56,7 +54,7 @@ async def test_every_shops_data_keys_are_listed_with_the_fingerprint_of_their_wr
     ]
 
 
-async def test_what_no_key_opens_stays_until_it_is_deleted(redis: ArqRedis) -> None:
+async def test_what_no_key_opens_stays_until_it_is_deleted(redis: RedisClient) -> None:
     await save(redis, OLD, ORG)
     await save(redis, NEW, ORG)
 
@@ -67,6 +65,6 @@ async def test_what_no_key_opens_stays_until_it_is_deleted(redis: ArqRedis) -> N
     assert open_cipher(NEW, ORG, await stored(redis, ORG)).can_seal
 
 
-async def test_a_removed_shop_gets_no_data_key_by_a_rotation(redis: ArqRedis) -> None:
+async def test_a_removed_shop_gets_no_data_key_by_a_rotation(redis: RedisClient) -> None:
     assert await rewrap(redis, BOTH, ORG) == 0
     assert await redis.keys("*") == []

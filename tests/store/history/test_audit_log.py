@@ -7,12 +7,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Actor, Role, shell_user
 from service.domain.customers import OrgId
 from service.errors import Refused
-from service.store.client import SERVICE, keys
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import apply_retention, audit_log
 from service.store.history.audit_log import chained_hash
 
@@ -21,17 +20,17 @@ LAN = Actor("Lan", Role.OPS, "token")
 STREAM = keys.shop(ORG, "audit")
 
 
-async def record(redis: ArqRedis, *actions: str, org: OrgId = ORG) -> list[str]:
+async def record(redis: RedisClient, *actions: str, org: OrgId = ORG) -> list[str]:
     return [
         await audit_log.record(redis, LAN, action, org=org, summary=f"did {action}") for action in actions
     ]
 
 
-async def problem(redis: ArqRedis, org: OrgId = ORG) -> str:
+async def problem(redis: RedisClient, org: OrgId = ORG) -> str:
     return (await audit_log.verify(redis, org)).problem
 
 
-async def test_entries_say_who_did_what_in_which_role(redis: ArqRedis) -> None:
+async def test_entries_say_who_did_what_in_which_role(redis: RedisClient) -> None:
     await record(redis, "pause")
     await audit_log.record(redis, shell_user("root"), "resume", org=ORG, summary="work resumed")
 
@@ -43,7 +42,7 @@ async def test_entries_say_who_did_what_in_which_role(redis: ArqRedis) -> None:
     assert newest.at_ms >= oldest.at_ms > 1_600_000_000_000
 
 
-async def test_each_hash_covers_the_entry_and_the_hash_before_it(redis: ArqRedis) -> None:
+async def test_each_hash_covers_the_entry_and_the_hash_before_it(redis: RedisClient) -> None:
     first, second = await record(redis, "pause", "resume")
 
     stored = [fields for _, fields in await redis.xrange(STREAM)]
@@ -52,7 +51,7 @@ async def test_each_hash_covers_the_entry_and_the_hash_before_it(redis: ArqRedis
     assert await audit_log.verify(redis, ORG) == audit_log.Verification(2, 0, second)
 
 
-async def test_shops_and_the_service_have_chains_of_their_own(redis: ArqRedis) -> None:
+async def test_shops_and_the_service_have_chains_of_their_own(redis: RedisClient) -> None:
     await record(redis, "pause", "resume")
     await record(redis, "pause", org=OTHER)
     await record(redis, "add_token", org=SERVICE)
@@ -61,7 +60,7 @@ async def test_shops_and_the_service_have_chains_of_their_own(redis: ArqRedis) -
     assert found == [2, 1, 1]
 
 
-async def test_processes_that_record_together_make_one_chain(redis: ArqRedis) -> None:
+async def test_processes_that_record_together_make_one_chain(redis: RedisClient) -> None:
     await asyncio.gather(*(record(redis, f"action {number}") for number in range(40)))
 
     rows = await audit_log.list_entries(redis, ORG)
@@ -70,7 +69,7 @@ async def test_processes_that_record_together_make_one_chain(redis: ArqRedis) ->
     assert await problem(redis) == ""
 
 
-async def test_entries_are_listed_page_by_page(redis: ArqRedis) -> None:
+async def test_entries_are_listed_page_by_page(redis: RedisClient) -> None:
     await record(redis, *map(str, range(1, 8)))
 
     first = await audit_log.list_entries(redis, ORG, limit=3)
@@ -146,7 +145,7 @@ async def drop_fields(redis: Any, _: Any) -> None:
         drop_fields,
     ],
 )
-async def test_a_change_of_the_log_is_found(redis: ArqRedis, tamper: Callable[[Any, Any], Any]) -> None:
+async def test_a_change_of_the_log_is_found(redis: RedisClient, tamper: Callable[[Any, Any], Any]) -> None:
     await record(redis, "1", "2", "3")
     assert await problem(redis) == ""
 
@@ -155,7 +154,7 @@ async def test_a_change_of_the_log_is_found(redis: ArqRedis, tamper: Callable[[A
     assert await problem(redis) != ""
 
 
-async def test_a_log_that_was_written_anew_is_found_by_a_hash_noted_before(redis: ArqRedis) -> None:
+async def test_a_log_that_was_written_anew_is_found_by_a_hash_noted_before(redis: RedisClient) -> None:
     noted, last = await record(redis, "1", "2")
     whole = await audit_log.verify(redis, ORG, expected_hash=noted)
     await redis.delete(STREAM)
@@ -167,14 +166,14 @@ async def test_a_log_that_was_written_anew_is_found_by_a_hash_noted_before(redis
     assert "does not contain the expected hash" in anew.problem
 
 
-async def next_millisecond(redis: ArqRedis) -> None:
+async def next_millisecond(redis: RedisClient) -> None:
     """Return when the server's clock has moved on."""
     seconds, micros = start = await redis.time()
     while (seconds, micros // 1000) == (start[0], start[1] // 1000):
         seconds, micros = await redis.time()
 
 
-async def test_retention_trims_old_entries_and_the_rest_can_still_be_verified(redis: ArqRedis) -> None:
+async def test_retention_trims_old_entries_and_the_rest_can_still_be_verified(redis: RedisClient) -> None:
     first, second = await record(redis, "old", "older")
     await next_millisecond(redis)
     await record(redis, "young")
@@ -190,7 +189,7 @@ async def test_retention_trims_old_entries_and_the_rest_can_still_be_verified(re
     assert "expected hash" in (await audit_log.verify(redis, ORG, expected_hash=first)).problem
 
 
-async def test_a_log_that_is_trimmed_completely_goes_on_where_it_was(redis: ArqRedis) -> None:
+async def test_a_log_that_is_trimmed_completely_goes_on_where_it_was(redis: RedisClient) -> None:
     await record(redis, *map(str, range(1203)))
     before = await audit_log.verify(redis, ORG)
 
@@ -203,7 +202,7 @@ async def test_a_log_that_is_trimmed_completely_goes_on_where_it_was(redis: ArqR
     assert [row.entry.number for row in await audit_log.list_entries(redis, ORG)] == [1204]
 
 
-async def test_removing_the_first_entries_by_hand_is_not_taken_for_retention(redis: ArqRedis) -> None:
+async def test_removing_the_first_entries_by_hand_is_not_taken_for_retention(redis: RedisClient) -> None:
     await record(redis, "1", "2", "3")
     await audit_log.trim(redis, ORG, oldest_ms=1)
     [(oldest, _)] = await redis.xrange(STREAM, count=1)
@@ -213,7 +212,7 @@ async def test_removing_the_first_entries_by_hand_is_not_taken_for_retention(red
     assert await problem(redis) != ""
 
 
-async def test_a_change_is_recorded_before_it_is_made(redis: ArqRedis) -> None:
+async def test_a_change_is_recorded_before_it_is_made(redis: RedisClient) -> None:
     async with audit_log.recorded(redis, LAN, "pause", org=ORG, summary="work paused"):
         [row] = await audit_log.list_entries(redis, ORG)
 
@@ -221,7 +220,7 @@ async def test_a_change_is_recorded_before_it_is_made(redis: ArqRedis) -> None:
     assert len(await audit_log.list_entries(redis, ORG)) == 1
 
 
-async def test_a_change_that_fails_has_a_second_entry(redis: ArqRedis) -> None:
+async def test_a_change_that_fails_has_a_second_entry(redis: RedisClient) -> None:
     with pytest.raises(Refused):
         async with audit_log.recorded(redis, LAN, "publish", org=ORG, summary="version 2"):
             raise Refused("another version was published meanwhile")
@@ -230,14 +229,14 @@ async def test_a_change_that_fails_has_a_second_entry(redis: ArqRedis) -> None:
     assert summaries == ["failed (Refused): version 2", "version 2"]
 
 
-async def test_a_long_summary_is_cut(redis: ArqRedis) -> None:
+async def test_a_long_summary_is_cut(redis: RedisClient) -> None:
     await audit_log.record(redis, LAN, "pause", org=ORG, summary="x" * 1000)
 
     [row] = await audit_log.list_entries(redis, ORG)
     assert len(row.entry.summary) == audit_log.MAX_SUMMARY
 
 
-async def test_a_full_store_still_records(redis: ArqRedis) -> None:
+async def test_a_full_store_still_records(redis: RedisClient) -> None:
     await record(redis, "1")
     await redis.config_set("maxmemory", "1mb")
     try:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import DayCounts, TagChanges, TagOfRule, day_counts
 from tests.support.shop import ORG
 
@@ -21,7 +19,7 @@ WHOLE = DayCounts(
 )
 
 
-async def test_a_record_reads_as_it_was_saved_and_other_days_are_empty(redis: ArqRedis) -> None:
+async def test_a_record_reads_as_it_was_saved_and_other_days_are_empty(redis: RedisClient) -> None:
     await day_counts.save_day(redis, ORG, WHOLE)
 
     days = await day_counts.load_days(redis, ORG, last=WHOLE.day + 1, days=3)
@@ -31,7 +29,7 @@ async def test_a_record_reads_as_it_was_saved_and_other_days_are_empty(redis: Ar
     assert 0 < await redis.ttl(keys.shop(ORG, f"day_counts:{WHOLE.day}")) <= 400 * keys.DAY_S
 
 
-async def test_the_changes_of_a_week_are_summed_by_tag_and_rule(redis: ArqRedis) -> None:
+async def test_the_changes_of_a_week_are_summed_by_tag_and_rule(redis: RedisClient) -> None:
     for day in (WHOLE.day - 7, WHOLE.day - 6, WHOLE.day):  # the first one is too old
         await day_counts.save_day(redis, ORG, DayCounts(day, {VIP: TagChanges(5, 1)}))
 
@@ -40,7 +38,7 @@ async def test_the_changes_of_a_week_are_summed_by_tag_and_rule(redis: ArqRedis)
     assert changes == {VIP: TagChanges(10, 2)}
 
 
-async def test_samples_keep_the_largest_backlog_and_move_every_call_once(redis: ArqRedis) -> None:
+async def test_samples_keep_the_largest_backlog_and_move_every_call_once(redis: RedisClient) -> None:
     ready, rate_limit = keys.shop(ORG, "ready:live"), keys.shop(ORG, "rate_limit")
     await redis.zadd(ready, {"1": 1, "2": 2})
     await redis.hset(keys.shop(ORG, "mark:1"), "enqueued_ms", "1000")

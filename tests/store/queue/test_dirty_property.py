@@ -7,10 +7,9 @@ from random import Random
 from typing import Literal
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId, OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history.deliveries import MAX_PER_CUSTOMER, list_for_customer
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.store.queue.lease import LeaseManager, ShopLease, WriteDenied
@@ -30,7 +29,7 @@ Op = Literal["complete", "plan", "delay", "requeue", "dead_letter"]
 class Life:
     """A random history, and what must follow from it."""
 
-    redis: ArqRedis
+    redis: RedisClient
     random: Random
     now_ms: int = 1_800_000_000_000
     number: int = 0
@@ -145,7 +144,7 @@ class Life:
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_no_delivery_is_missed_and_no_newer_mark_is_settled(redis: ArqRedis, seed: int) -> None:
+async def test_no_delivery_is_missed_and_no_newer_mark_is_settled(redis: RedisClient, seed: int) -> None:
     life = Life(redis, Random(seed))
     steps = (life.happens, life.happens, life.dequeue, life.settle, life.write, life.passes)
 

@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from arq.connections import ArqRedis
-
 from service.domain.customers.customer import OrgId
 from service.runtime.tasks import cancel_and_wait
-from service.store.client import keys, load_script
+from service.store.client import RedisClient, keys, load_script
 from service.store.client.connection import connect
 from service.store.queue.lease import LeaseManager
 from service.store.queue.liveness import Liveness
@@ -20,7 +18,7 @@ ORG = OrgId("1000000001")
 
 
 @asynccontextmanager
-async def process(redis: ArqRedis) -> AsyncIterator[LeaseManager]:
+async def process(redis: RedisClient) -> AsyncIterator[LeaseManager]:
     """A process until the end of the block, where its connection breaks."""
     liveness = Liveness(redis)
     subscription = asyncio.create_task(liveness.announce())
@@ -29,16 +27,16 @@ async def process(redis: ArqRedis) -> AsyncIterator[LeaseManager]:
     await cancel_and_wait(subscription)
 
 
-def unseen(redis: ArqRedis) -> LeaseManager:
+def unseen(redis: RedisClient) -> LeaseManager:
     """A process that is not subscribed."""
     return LeaseManager(redis, rate_limiter=RateLimiter(redis), process_channel="tagger:process:unseen")
 
 
-async def is_free(redis: ArqRedis) -> bool:
+async def is_free(redis: RedisClient) -> bool:
     return await unseen(redis).acquire(ORG, token="another") is not None
 
 
-async def test_a_lease_ends_with_its_process(redis: ArqRedis) -> None:
+async def test_a_lease_ends_with_its_process(redis: RedisClient) -> None:
     async with process(redis) as leases:
         assert await leases.acquire(ORG, token="first") is not None
         assert not await is_free(redis)
@@ -46,7 +44,7 @@ async def test_a_lease_ends_with_its_process(redis: ArqRedis) -> None:
     assert await is_free(redis)
 
 
-async def test_the_sweep_wakes_the_shop_of_a_process_that_died(redis: ArqRedis) -> None:
+async def test_the_sweep_wakes_the_shop_of_a_process_that_died(redis: RedisClient) -> None:
     wake_due = load_script("queue", "wake_due")
     async with process(redis) as leases:
         assert await leases.acquire(ORG, token="first") is not None
@@ -55,13 +53,13 @@ async def test_the_sweep_wakes_the_shop_of_a_process_that_died(redis: ArqRedis) 
     assert await wake_due(redis, ORG, 0) == [1, 1]
 
 
-async def test_a_process_that_is_not_subscribed_holds_its_lease_until_it_expires(redis: ArqRedis) -> None:
+async def test_a_process_that_is_not_subscribed_holds_its_lease_until_it_expires(redis: RedisClient) -> None:
     assert await unseen(redis).acquire(ORG, token="first") is not None
 
     assert not await is_free(redis)
 
 
-async def test_an_earlier_holder_says_nothing_of_the_present_one(redis: ArqRedis) -> None:
+async def test_an_earlier_holder_says_nothing_of_the_present_one(redis: RedisClient) -> None:
     async with process(redis) as leases:
         assert await leases.acquire(ORG, token="first") is not None
         await redis.delete(keys.shop(ORG, "lease"))  # it expired
@@ -71,7 +69,7 @@ async def test_an_earlier_holder_says_nothing_of_the_present_one(redis: ArqRedis
 
 
 async def test_a_user_without_the_permission_to_subscribe_gets_leases_that_expire(
-    redis: ArqRedis, redis_url: str
+    redis: RedisClient, redis_url: str
 ) -> None:
     await redis.acl_setuser(
         "silent",

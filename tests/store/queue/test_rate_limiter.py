@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.queue.dirty import Lane
 from service.store.queue.rate_limiter import NOT_SENT, Denied, Granted, RateLimiter, Usage
 
@@ -33,7 +32,7 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def bucket(redis: ArqRedis, clock: Clock) -> RateLimiter:
+def bucket(redis: RedisClient, clock: Clock) -> RateLimiter:
     return RateLimiter(redis, clock_ms=clock)
 
 
@@ -165,7 +164,7 @@ async def test_what_leaks_may_be_spent_again(bucket: RateLimiter, clock: Clock) 
     assert await grants(bucket, "bulk") == 10
 
 
-async def test_the_leak_can_be_faster(redis: ArqRedis, clock: Clock) -> None:
+async def test_the_leak_can_be_faster(redis: RedisClient, clock: Clock) -> None:
     bucket = RateLimiter(redis, clock_ms=clock, leak_per_s=400)
     await responded(bucket, used=39)
 
@@ -308,7 +307,7 @@ async def test_reporting_twice_counts_once(bucket: RateLimiter) -> None:
 
 
 async def test_the_calls_of_a_dead_worker_are_given_up_after_fifteen_seconds_and_counted_as_spent(
-    redis: ArqRedis, clock: Clock
+    redis: RedisClient, clock: Clock
 ) -> None:
     bucket = RateLimiter(redis, clock_ms=clock, leak_per_s=0.001)
     await responded(bucket, used=0)
@@ -405,7 +404,7 @@ async def test_each_shop_has_its_own_rate_limit(bucket: RateLimiter) -> None:
 
 
 async def test_permits_from_before_a_flush_leave_the_new_bucket_listening(
-    redis: ArqRedis, bucket: RateLimiter
+    redis: RedisClient, bucket: RateLimiter
 ) -> None:
     for _ in range(20):
         await responded(bucket, used=1)
@@ -418,7 +417,7 @@ async def test_permits_from_before_a_flush_leave_the_new_bucket_listening(
     assert (await bucket.usage(ORG)).level >= 60
 
 
-async def test_the_server_s_own_time_is_used_unless_a_clock_is_given(redis: ArqRedis) -> None:
+async def test_the_server_s_own_time_is_used_unless_a_clock_is_given(redis: RedisClient) -> None:
     bucket = RateLimiter(redis, leak_per_s=0.001)  # nobody knows how much time goes by between the two looks
 
     await bucket.report(ORG, await granted(bucket), status=200, used=10, size=80)
@@ -428,6 +427,6 @@ async def test_the_server_s_own_time_is_used_unless_a_clock_is_given(redis: ArqR
     assert (level.size, level.in_flight, level.blocked_s) == (80, 0, 0)
 
 
-async def test_a_shop_never_seen_has_an_empty_bucket(redis: ArqRedis, bucket: RateLimiter) -> None:
+async def test_a_shop_never_seen_has_an_empty_bucket(redis: RedisClient, bucket: RateLimiter) -> None:
     assert await bucket.usage(ORG) == Usage(level=0, size=80, in_flight=0, blocked_s=0)
     assert not await redis.exists(keys.shop(ORG, "rate_limit"))

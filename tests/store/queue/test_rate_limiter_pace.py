@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from tests.bench.pacing import Case, Simulation, missed
 
 SECONDS = 90
@@ -18,7 +18,7 @@ SECONDS = 90
         pytest.param(Case(("live", "bulk"), 100, killed=True), id="both-killed"),
     ],
 )
-async def test_the_whole_leak_is_used_and_nobody_is_throttled(redis: ArqRedis, case: Case) -> None:
+async def test_the_whole_leak_is_used_and_nobody_is_throttled(redis: RedisClient, case: Case) -> None:
     outcome = await Simulation(redis, case, seed=7).run(SECONDS)
 
     assert missed(case, outcome, SECONDS) == []

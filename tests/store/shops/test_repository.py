@@ -6,11 +6,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import OrgId
 from service.errors import InvalidSettings, MalformedData, NotFound, Refused
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption.data_keys import rewrap
 from service.store.encryption.keyring import KeyRing
 from service.store.shops.model import Shop
@@ -22,7 +21,7 @@ GOM = Shop(org=ORG, name="Nhà Gốm", dialect="omni", api_url="https://apis.har
 
 
 @pytest.fixture
-def shops(redis: ArqRedis) -> ShopRepository:
+def shops(redis: RedisClient) -> ShopRepository:
     return ShopRepository(redis, KeyRing([OLD]))
 
 
@@ -43,7 +42,8 @@ async def test_a_shop_is_added_once(shops: ShopRepository) -> None:
     assert (await shops.get_or_raise(ORG)).token == "token-one"
 
 
-async def test_nothing_in_the_store_reads_like_a_token(shops: ShopRepository, redis: ArqRedis) -> None:
+@pytest.mark.one_server
+async def test_nothing_in_the_store_reads_like_a_token(shops: ShopRepository, redis: RedisClient) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
     await shops.apply_environment(replace(GOM, org=OrgId("7"), token="token-env"))
 
@@ -109,7 +109,8 @@ async def test_an_unknown_shop_is_none(shops: ShopRepository) -> None:
         await shops.get_or_raise(ORG)
 
 
-async def test_a_removed_shop_leaves_nothing_behind(shops: ShopRepository, redis: ArqRedis) -> None:
+@pytest.mark.one_server
+async def test_a_removed_shop_leaves_nothing_behind(shops: ShopRepository, redis: RedisClient) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")
     await redis.zadd(keys.partition_key(ORG, "due_shops"), {ORG: 1})
@@ -125,7 +126,7 @@ async def test_a_removed_shop_leaves_nothing_behind(shops: ShopRepository, redis
 
 
 async def test_a_neighbour_with_a_longer_number_survives_the_removal(
-    shops: ShopRepository, redis: ArqRedis
+    shops: ShopRepository, redis: RedisClient
 ) -> None:
     await shops.add(GOM)
     await shops.add(replace(GOM, org=OrgId(ORG + "1")))
@@ -135,7 +136,9 @@ async def test_a_neighbour_with_a_longer_number_survives_the_removal(
     assert await shops.get(OrgId(ORG + "1")) is not None
 
 
-async def test_a_removal_without_erasure_keeps_the_shops_data(shops: ShopRepository, redis: ArqRedis) -> None:
+async def test_a_removal_without_erasure_keeps_the_shops_data(
+    shops: ShopRepository, redis: RedisClient
+) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "owned"), "7", "x")
 
@@ -172,7 +175,7 @@ async def test_a_second_pause_keeps_the_first_reason(shops: ShopRepository) -> N
     assert (await shops.get_or_raise(ORG)).paused == "by hand"
 
 
-async def test_a_resumed_shop_is_due_at_once(shops: ShopRepository, redis: ArqRedis) -> None:
+async def test_a_resumed_shop_is_due_at_once(shops: ShopRepository, redis: RedisClient) -> None:
     await shops.add(GOM)
     await shops.pause(ORG, reason="by hand", by="lan")
 
@@ -199,7 +202,9 @@ async def test_a_new_token_ends_only_a_pause_for_the_old_one(
     assert (shop.token, shop.paused) == ("token-two", left)
 
 
-async def test_resuming_a_shop_does_not_resume_its_removals(shops: ShopRepository, redis: ArqRedis) -> None:
+async def test_resuming_a_shop_does_not_resume_its_removals(
+    shops: ShopRepository, redis: RedisClient
+) -> None:
     await shops.add(GOM)
     await redis.hset(keys.shop(ORG, "state"), "removals_paused", "61 removals within an hour")
 
@@ -211,7 +216,7 @@ async def test_resuming_a_shop_does_not_resume_its_removals(shops: ShopRepositor
 # Keys
 
 
-async def test_after_a_rotation_the_old_key_is_not_needed(redis: ArqRedis, shops: ShopRepository) -> None:
+async def test_after_a_rotation_the_old_key_is_not_needed(redis: RedisClient, shops: ShopRepository) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
 
     assert await rewrap(redis, KeyRing([NEW, OLD]), ORG) == 1
@@ -221,7 +226,7 @@ async def test_after_a_rotation_the_old_key_is_not_needed(redis: ArqRedis, shops
 
 
 async def test_a_token_sealed_with_a_lost_key_raises_with_the_remedy(
-    redis: ArqRedis, shops: ShopRepository
+    redis: RedisClient, shops: ShopRepository
 ) -> None:
     await shops.add(GOM)
 
@@ -230,7 +235,7 @@ async def test_a_token_sealed_with_a_lost_key_raises_with_the_remedy(
 
 
 async def test_after_the_loss_of_a_key_everything_but_the_credentials_can_be_read_and_replaced(
-    redis: ArqRedis, shops: ShopRepository
+    redis: RedisClient, shops: ShopRepository
 ) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
     now = ShopRepository(redis, KeyRing([NEW]))
@@ -245,7 +250,7 @@ async def test_after_the_loss_of_a_key_everything_but_the_credentials_can_be_rea
 
 
 async def test_a_command_with_another_key_does_not_take_the_service_its_data_key(
-    redis: ArqRedis, shops: ShopRepository
+    redis: RedisClient, shops: ShopRepository
 ) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
 
@@ -258,7 +263,7 @@ async def test_a_command_with_another_key_does_not_take_the_service_its_data_key
 
 @pytest.mark.parametrize(("source", "target"), [("secret", "token"), ("token", "secret")])
 async def test_a_sealed_value_does_not_open_in_another_field(
-    redis: ArqRedis, shops: ShopRepository, source: str, target: str
+    redis: RedisClient, shops: ShopRepository, source: str, target: str
 ) -> None:
     await shops.add(replace(GOM, secret="secret-one"))
     key = keys.shop(ORG, "shop")
@@ -270,7 +275,7 @@ async def test_a_sealed_value_does_not_open_in_another_field(
 
 
 async def test_neither_a_sealed_value_nor_its_data_key_opens_in_another_shop(
-    redis: ArqRedis, shops: ShopRepository
+    redis: RedisClient, shops: ShopRepository
 ) -> None:
     other = OrgId("7")
     await shops.add(GOM)
@@ -284,7 +289,7 @@ async def test_neither_a_sealed_value_nor_its_data_key_opens_in_another_shop(
 
 
 async def test_a_removal_destroys_the_data_key_and_keeps_it_with_the_data(
-    redis: ArqRedis, shops: ShopRepository
+    redis: RedisClient, shops: ShopRepository
 ) -> None:
     await shops.add(GOM)
 
@@ -297,7 +302,7 @@ async def test_a_removal_destroys_the_data_key_and_keeps_it_with_the_data(
     assert await redis.exists(keys.shop(ORG, "data_keys")) == 0
 
 
-async def test_without_a_key_no_token_is_stored(redis: ArqRedis) -> None:
+async def test_without_a_key_no_token_is_stored(redis: RedisClient) -> None:
     with pytest.raises(InvalidSettings, match="SECRET_KEY"):
         await ShopRepository(redis, KeyRing([])).add(GOM)
 

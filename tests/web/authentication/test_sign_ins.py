@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
 from service.alerts import Alerts
+from service.store.client import RedisClient
 from service.web.authentication.failures import MAX_FAILURES, FailureLimiter
 from service.web.authentication.sign_ins import SignInLimiter
 
 
-async def test_an_address_and_an_account_wait_each_for_itself(redis: ArqRedis) -> None:
+async def test_an_address_and_an_account_wait_each_for_itself(redis: RedisClient) -> None:
     sent: list[str] = []
 
     async def send(_: str, text: str) -> bool:

@@ -7,12 +7,12 @@ from typing import Any
 import httpx2
 import pytest
 import structlog
-from arq.connections import ArqRedis
 
 from service.domain.access import NewToken, Role, create_token, shell_user
 from service.domain.customers import OrgId
 from service.settings import Settings
 from service.store.access import tokens
+from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from service.web.authentication.failures import MAX_FAILURES
 from tests.support.shop import OPS_TOKEN, ORG
@@ -23,7 +23,11 @@ ELSEWHERE = {"X-Forwarded-For": "203.0.113.7"}
 
 
 async def add(
-    redis: ArqRedis, *, role: Role = Role.VIEWER, shops: frozenset[OrgId] | None = None, expires_ms: int = 0
+    redis: RedisClient,
+    *,
+    role: Role = Role.VIEWER,
+    shops: frozenset[OrgId] | None = None,
+    expires_ms: int = 0,
 ) -> NewToken:
     created = create_token(
         "bao-cao",
@@ -43,7 +47,7 @@ async def ask(client: httpx2.AsyncClient, token: str, **headers: str) -> httpx2.
 
 
 async def test_a_stored_token_opens_the_api_until_it_is_revoked(
-    client: httpx2.AsyncClient, redis: ArqRedis
+    client: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     created = await add(redis)
 
@@ -52,7 +56,7 @@ async def test_a_stored_token_opens_the_api_until_it_is_revoked(
     assert (await ask(client, created.secret)).status_code == 401
 
 
-async def test_an_expired_token_is_refused(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_an_expired_token_is_refused(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     created = await add(redis, expires_ms=1000)
 
     refused = await ask(client, created.secret)
@@ -62,14 +66,14 @@ async def test_an_expired_token_is_refused(client: httpx2.AsyncClient, redis: Ar
 
 
 async def test_another_secret_with_the_same_name_is_refused(
-    client: httpx2.AsyncClient, redis: ArqRedis
+    client: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     await add(redis)
 
     assert (await ask(client, "tagger_bao-cao_" + "f0" * 32)).status_code == 401
 
 
-async def test_the_last_use_of_a_token_is_stored(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_the_last_use_of_a_token_is_stored(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     created = await add(redis)
     seconds, _ = await redis.time()
 
@@ -80,7 +84,7 @@ async def test_the_last_use_of_a_token_is_stored(client: httpx2.AsyncClient, red
     assert use.used_ms // 1000 >= seconds
 
 
-async def lookups(redis: ArqRedis) -> int:
+async def lookups(redis: RedisClient) -> int:
     stats: Any = await redis.info("commandstats")
     return int(stats.get("cmdstat_hget", {"calls": 0})["calls"])
 
@@ -90,7 +94,7 @@ async def lookups(redis: ArqRedis) -> int:
     [("tagger_nobody_" + "0f" * 32, 2), ("guess", 0), ("tagger_nobody_0f", 0), ("x" * 8000, 0)],
 )
 async def test_an_unknown_token_costs_one_look_up_at_most(
-    client: httpx2.AsyncClient, redis: ArqRedis, given: str, expected: int
+    client: httpx2.AsyncClient, redis: RedisClient, given: str, expected: int
 ) -> None:
     await redis.config_resetstat()
     before = await lookups(redis)
@@ -101,7 +105,7 @@ async def test_an_unknown_token_costs_one_look_up_at_most(
 
 
 async def test_an_address_with_many_wrong_tokens_waits_and_others_do_not(
-    client: httpx2.AsyncClient, redis: ArqRedis
+    client: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     created = await add(redis)
     statuses = [(await ask(client, f"guess {number}", **ELSEWHERE)).status_code for number in range(30)]
@@ -145,7 +149,9 @@ async def test_many_wrong_tokens_raise_one_alert(settings: Settings, shops: Shop
     assert not any("guess" in str(line) for line in logged)
 
 
-async def test_a_token_of_one_shop_lists_only_its_shop(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_a_token_of_one_shop_lists_only_its_shop(
+    client: httpx2.AsyncClient, redis: RedisClient
+) -> None:
     created = await add(redis, shops=frozenset({ORG}))
 
     listed = (await ask(client, created.secret)).json()["shops"]

@@ -7,7 +7,6 @@ from typing import Any
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.cpu_pool import InProcess
@@ -15,7 +14,7 @@ from service.domain.access import ALL_SHOPS, Role, Shops, create_token, shell_us
 from service.domain.customers.customer import Customer, encode_snapshot
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
 from service.store.access import tokens
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.encryption.keyring import KeyRing
 from service.store.history import audit_log
 from service.store.rules import Versions
@@ -36,7 +35,7 @@ async def ops(client: httpx2.AsyncClient) -> httpx2.AsyncClient:
 
 
 @pytest.fixture
-async def rules_ops(ops: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient:
+async def rules_ops(ops: httpx2.AsyncClient, redis: RedisClient) -> httpx2.AsyncClient:
     """An operator's client of a shop with one version of the rules and three evaluated customers."""
     await post(ops, "rules/publish", rules=HIGH, note="đầu tiên")
     await store_customer(redis, Customer(id=1, total_spent=20_000_000_0000, tags=("VIP",)), version=1)
@@ -45,7 +44,7 @@ async def rules_ops(ops: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncCli
     return ops
 
 
-async def store_customer(redis: ArqRedis, customer: Customer, *, version: int = 0) -> None:
+async def store_customer(redis: RedisClient, customer: Customer, *, version: int = 0) -> None:
     """A customer as its drain leaves it. With `version` its VIP is ours since that version."""
     client: Any = redis
     await client.hset(keys.shop(ORG, "snapshots"), str(customer.id), encode_snapshot(customer))
@@ -54,7 +53,7 @@ async def store_customer(redis: ArqRedis, customer: Customer, *, version: int = 
         await client.hset(keys.shop(ORG, "owned"), str(customer.id), owned)
 
 
-async def store_dead_letter(redis: ArqRedis, customer: int) -> None:
+async def store_dead_letter(redis: RedisClient, customer: int) -> None:
     """An open dead letter, as the drain writes it."""
     letter = {"rejected": {"text": "422", "first": 1, "last": 2, "count": 3, "transient": False}}
     await redis.hset(keys.shop(ORG, "dead_letters"), str(customer), json.dumps(letter))
@@ -74,18 +73,18 @@ async def get(ops: httpx2.AsyncClient, path: str, *, status: int = 200, **query:
     return response.json()
 
 
-async def execute_jobs(redis: ArqRedis) -> None:
+async def execute_jobs(redis: RedisClient) -> None:
     """Execute the pending jobs as a worker does."""
     context = Context(redis, ShopRepository(redis, KeyRing([KEY])), Versions(redis))
     await PendingJobs(context, InProcess(context)).run()
 
 
-async def audit_entries(redis: ArqRedis) -> list[tuple[str, str]]:
+async def audit_entries(redis: RedisClient) -> list[tuple[str, str]]:
     """Author and action of each audit entry, newest first."""
     return [(row.entry.by, row.entry.action) for row in await audit_log.list_entries(redis, ORG)]
 
 
-async def store_token(redis: ArqRedis, role: Role, *, shops: Shops = ALL_SHOPS) -> dict[str, str]:
+async def store_token(redis: RedisClient, role: Role, *, shops: Shops = ALL_SHOPS) -> dict[str, str]:
     """Store a token with this role; returns the header of its requests."""
     reach = "all" if shops is None else "-".join(sorted(shops))
     created = create_token(

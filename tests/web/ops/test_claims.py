@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.support.shop import ORG
 from tests.web.ops.conftest import audit_entries, execute_jobs, get, post
 
 
-async def test_copies_are_counted_then_adopted(redis: ArqRedis, rules_ops: httpx2.AsyncClient) -> None:
+async def test_copies_are_counted_then_adopted(redis: RedisClient, rules_ops: httpx2.AsyncClient) -> None:
     counted = await post(rules_ops, "rules/adopt", tag="VIP", dry_run=True)
     assert counted == {
         "tag": "VIP",
@@ -34,7 +33,7 @@ async def test_copies_are_counted_then_adopted(redis: ArqRedis, rules_ops: httpx
 
 
 async def test_only_a_tag_that_no_live_rule_gives_is_retracted(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     refused = await post(rules_ops, "rules/retract", tag="VIP", status=409)
     assert "would give 'VIP' again" in refused["detail"]

@@ -6,10 +6,9 @@ import json
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history.deliveries import list_deliveries
 from tests.support.sender import Sender
 from tests.support.shop import ORG
@@ -48,7 +47,7 @@ async def test_deliveries_of_unknown_shops_are_found(ops: httpx2.AsyncClient) ->
 
 
 async def test_dead_letters_are_listed_grouped_retried_and_dropped(
-    redis: ArqRedis, ops: httpx2.AsyncClient
+    redis: RedisClient, ops: httpx2.AsyncClient
 ) -> None:
     await store_dead_letter(redis, 7)
     await store_dead_letter(redis, 8)
@@ -94,7 +93,7 @@ async def test_the_earliest_and_the_latest_time_are_accepted(ops: httpx2.AsyncCl
         assert (await ops.get(f"{API}/deliveries?{name}={moment}")).status_code == 200
 
 
-async def test_a_customers_deliveries_never_show_a_body(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+async def test_a_customers_deliveries_never_show_a_body(redis: RedisClient, ops: httpx2.AsyncClient) -> None:
     await Sender(ops).deliver(b'{"id": 7, "email": "canary@example.com", "phone": "0900000001"}')
 
     told = (await ops.get(f"{API}/deliveries", params={"customer": 7})).text

@@ -6,11 +6,10 @@ import re
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.customers import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.web.ops.requests import Endpoint
 from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import OPS_TOKEN, ORG, OTHER_ORG
@@ -87,7 +86,7 @@ def test_what_names_no_shop_needs_every_shop_or_filters_by_shop() -> None:
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
 async def test_an_endpoint_answers_its_least_role_and_those_above(
-    client: httpx2.AsyncClient, redis: ArqRedis, endpoint: Endpoint, role: Role
+    client: httpx2.AsyncClient, redis: RedisClient, endpoint: Endpoint, role: Role
 ) -> None:
     every_shop = await store_token(redis, role)
     this_shop = await store_token(redis, role, shops=frozenset({ORG}))
@@ -105,7 +104,7 @@ async def test_an_endpoint_answers_its_least_role_and_those_above(
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=NAMES)
 async def test_another_shop_does_not_exist_for_a_token(
-    client: httpx2.AsyncClient, redis: ArqRedis, endpoint: Endpoint, role: Role
+    client: httpx2.AsyncClient, redis: RedisClient, endpoint: Endpoint, role: Role
 ) -> None:
     headers = await store_token(redis, role, shops=frozenset({OTHER_ORG}))
 
@@ -121,14 +120,16 @@ async def test_another_shop_does_not_exist_for_a_token(
         assert known.status_code == 403
 
 
-async def test_the_document_is_for_every_role_and_token(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_the_document_is_for_every_role_and_token(
+    client: httpx2.AsyncClient, redis: RedisClient
+) -> None:
     headers = await store_token(redis, Role.VIEWER, shops=frozenset({OrgId("7")}))
 
     assert (await client.get("/ops/openapi.json", headers=headers)).status_code == 200
 
 
 async def test_a_marketer_publishes_within_the_guard_and_cannot_approve_beyond_it(
-    rules_ops: httpx2.AsyncClient, redis: ArqRedis
+    rules_ops: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     rules_ops.headers.update(await store_token(redis, Role.MARKETER))
     renamed = HIGH.replace("tag: VIP,", "tag: VIP, note: như cũ,")
@@ -196,7 +197,7 @@ async def test_a_wrong_request_is_answered_with_a_problem(
     assert len(answer.json()["detail"]) > 5
 
 
-async def test_an_error_of_redis_is_a_503(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_an_error_of_redis_is_a_503(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
     await redis.set(keys.partition_key(ORG, "shops") + "x", 1)
     await redis.delete(keys.partition_key(ORG, "shops"))
     await redis.set(keys.partition_key(ORG, "shops"), "not a set")

@@ -7,16 +7,15 @@ from typing import Any
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.support.shop import ORG
 from tests.web.ops.conftest import API, HIGH, LOW, audit_entries, execute_jobs, get, post, store_customer
 
 
 async def test_a_preview_shows_what_a_publish_would_do_and_writes_nothing(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     before = await redis.dbsize()
 
@@ -47,7 +46,7 @@ async def test_rules_are_taken_as_yaml_as_json_text_and_as_an_object(rules_ops: 
 
 
 async def test_a_publish_that_exceeds_the_guard_needs_an_approval(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     refused = await post(rules_ops, "rules/publish", rules=LOW, status=409)
     assert refused["approval"] == {
@@ -108,7 +107,7 @@ async def test_version_0_is_the_shop_before_its_first_rules(rules_ops: httpx2.As
 
 
 async def test_money_in_an_object_is_as_exact_as_in_a_text(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     await redis.hset(keys.shop(ORG, "shop"), "currency", "USD")
     when = '{"field": "total_spent", "op": "at_least", "value": 90071992547409.93}'
@@ -159,7 +158,7 @@ async def test_wrong_rules_are_refused_with_every_error_and_its_place(rules_ops:
 
 
 async def test_a_roll_back_is_previewed_and_the_latest_version_needs_no_approval(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     await post(rules_ops, "rules/publish", rules=LOW, approve=True)
     await store_customer(redis, Customer(id=2, total_spent=9_660_000_0000, tags=("VIP",)), version=2)

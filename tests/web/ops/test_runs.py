@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.support.sender import Sender
 from tests.support.shop import ORG
 from tests.web.ops.conftest import API
 
 
 async def test_a_replay_is_counted_first_and_what_was_counted_runs(
-    redis: ArqRedis, ops: httpx2.AsyncClient
+    redis: RedisClient, ops: httpx2.AsyncClient
 ) -> None:
     counted = await ops.post(f"{API}/replays", json={"customers": [3, 1, 3], "dry_run": True})
     run = counted.json()
@@ -69,7 +68,7 @@ async def test_a_replay_is_paused_resumed_and_cancelled(ops: httpx2.AsyncClient)
     assert (cancelled["ended"], cancelled["remaining"], late.status_code) == ("cancelled", 0, 409)
 
 
-async def test_a_count_is_forgotten_after_an_hour(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+async def test_a_count_is_forgotten_after_an_hour(redis: RedisClient, ops: httpx2.AsyncClient) -> None:
     run = (await ops.post(f"{API}/replays", json={"customers": [7], "dry_run": True})).json()["id"]
     ttls = [await redis.ttl(keys.shop(ORG, f"run:{run}{name}")) for name in ("", ":waiting")]
 

@@ -6,16 +6,16 @@ from collections.abc import Awaitable, Callable
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
+from service.store.client import RedisClient
 from tests.support.visitors import Visitor, visit_as
 
 VisitAs = Callable[[Role], Awaitable[Visitor]]
 
 
 @pytest.fixture
-def visitor_of(client: httpx2.AsyncClient, redis: ArqRedis) -> VisitAs:
+def visitor_of(client: httpx2.AsyncClient, redis: RedisClient) -> VisitAs:
     """Makes a visitor with a role, for every shop."""
 
     async def make(role: Role) -> Visitor:
@@ -25,6 +25,6 @@ def visitor_of(client: httpx2.AsyncClient, redis: ArqRedis) -> VisitAs:
 
 
 @pytest.fixture
-async def owner(client: httpx2.AsyncClient, redis: ArqRedis) -> Visitor:
+async def owner(client: httpx2.AsyncClient, redis: RedisClient) -> Visitor:
     """A visitor who may do everything."""
     return await visit_as(client, redis, Role.OWNER)

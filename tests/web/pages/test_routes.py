@@ -8,14 +8,13 @@ from pathlib import Path
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 from jinja2 import nodes
 
 from service.domain.access import Role
 from service.domain.explain import LANGUAGES
 from service.locales import translator_for
 from service.settings import read_settings
-from service.store.client import SERVICE
+from service.store.client import SERVICE, RedisClient
 from service.store.history import AuditRow, audit_log
 from service.store.shops import ShopRepository
 from service.web.pages import GROUPS
@@ -63,7 +62,7 @@ async def ask(visitor: Visitor, page: Page, org: str = ORG) -> httpx2.Response:
     return await (visitor.get(path) if page.method == "GET" else visitor.post(path))
 
 
-async def entries(redis: ArqRedis) -> list[AuditRow]:
+async def entries(redis: RedisClient) -> list[AuditRow]:
     return [*await audit_log.list_entries(redis, ORG), *await audit_log.list_entries(redis, SERVICE)]
 
 
@@ -91,7 +90,7 @@ async def test_without_a_session_a_page_leads_to_the_sign_in_and_back(
 
 @pytest.mark.parametrize("page", CHANGES, ids=ids(CHANGES))
 async def test_without_a_session_nothing_is_changed(
-    client: httpx2.AsyncClient, redis: ArqRedis, page: Page
+    client: httpx2.AsyncClient, redis: RedisClient, page: Page
 ) -> None:
     answer = await client.post(f"{BASE_URL}{path_of(page)}", data={"reason": "x"}, headers=SAME_ORIGIN)
 
@@ -102,7 +101,7 @@ async def test_without_a_session_nothing_is_changed(
 @pytest.mark.parametrize("role", list(Role))
 @pytest.mark.parametrize("page", PRIVATE, ids=ids(PRIVATE))
 async def test_a_page_is_for_its_least_role_and_those_above(
-    client: httpx2.AsyncClient, redis: ArqRedis, page: Page, role: Role
+    client: httpx2.AsyncClient, redis: RedisClient, page: Page, role: Role
 ) -> None:
     assert page.role is not None
     may = role.includes(page.role)
@@ -119,7 +118,9 @@ OF_SHOP = [page for page in PRIVATE if "{org}" in page.path]
 
 
 @pytest.mark.parametrize("page", OF_SHOP, ids=ids(OF_SHOP))
-async def test_another_shop_does_not_exist(client: httpx2.AsyncClient, redis: ArqRedis, page: Page) -> None:
+async def test_another_shop_does_not_exist(
+    client: httpx2.AsyncClient, redis: RedisClient, page: Page
+) -> None:
     visitor = await visit_as(client, redis, Role.OWNER, shops=frozenset({OTHER_ORG}))
 
     known, unknown, absurd = [await ask(visitor, page, org) for org in (ORG, "999", "9%00")]
@@ -142,7 +143,7 @@ POSTS = [page for page in PAGES if page.method == "POST"]
 @pytest.mark.parametrize("headers", FOREIGN)
 @pytest.mark.parametrize("page", POSTS, ids=ids(POSTS))
 async def test_a_change_from_elsewhere_is_refused(
-    owner: Visitor, redis: ArqRedis, page: Page, headers: dict[str, str]
+    owner: Visitor, redis: RedisClient, page: Page, headers: dict[str, str]
 ) -> None:
     data = {"form_token": owner.secret.form_token, "reason": "x"}
 
@@ -157,7 +158,7 @@ async def test_a_change_from_elsewhere_is_refused(
 @pytest.mark.parametrize("given", ["", "0" * 64, "ü"])
 @pytest.mark.parametrize("page", CHANGES, ids=ids(CHANGES))
 async def test_a_form_without_the_token_of_the_session_changes_nothing(
-    owner: Visitor, redis: ArqRedis, page: Page, given: str
+    owner: Visitor, redis: RedisClient, page: Page, given: str
 ) -> None:
     answer = await owner.post(path_of(page), form_token=given, reason="x")
 
@@ -223,7 +224,7 @@ async def test_the_page_of_components_exists_in_development_only(
         assert (await client.get("/design")).status_code == status
 
 
-async def test_the_start_is_the_only_shop_or_the_list(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_the_start_is_the_only_shop_or_the_list(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     some = await visit_as(client, redis, Role.VIEWER, name="some", shops=frozenset({OTHER_ORG}))
     every = await visit_as(client, redis, Role.VIEWER)
 
@@ -267,7 +268,7 @@ def test_every_change_is_in_the_table_of_actions() -> None:
 
 @pytest.mark.parametrize("page", [page for page in CHANGES if page.name in ACTIONS], ids=sorted(ACTIONS))
 async def test_a_change_leaves_one_entry_by_this_user(
-    owner: Visitor, visitor_of: VisitAs, redis: ArqRedis, page: Page
+    owner: Visitor, visitor_of: VisitAs, redis: RedisClient, page: Page
 ) -> None:
     form, action = ACTIONS[page.name]
     if page.name == "revoke_token":

@@ -11,12 +11,11 @@ from dataclasses import replace
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId, OrgId, digest
 from service.domain.customers.records import parse_record
 from service.settings import Settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history.deliveries import UNKNOWN_SHOP, Delivery, list_deliveries, list_for_customer
 from service.store.history.rejections import load_webhook_report
 from service.store.shops.repository import ShopRepository
@@ -28,18 +27,18 @@ CUSTOMER = json.dumps({"id": 7, "first_name": "Ánh", "updated_at": "2026-03-01T
 P = keys.shop(ORG)
 
 
-async def recorded(redis: ArqRedis, org: str = ORG) -> list[Delivery]:
+async def recorded(redis: RedisClient, org: str = ORG) -> list[Delivery]:
     """The shop's deliveries, oldest first."""
     return list(reversed((await list_deliveries(redis, OrgId(org))).deliveries))
 
 
-async def marked(redis: ArqRedis, org: str = ORG) -> list[bytes]:
+async def marked(redis: RedisClient, org: str = ORG) -> list[bytes]:
     """Who is to be looked at."""
     return list(await redis.zrange(keys.shop(org, "ready:live"), 0, -1))
 
 
 async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
-    redis: ArqRedis, sender: Sender
+    redis: RedisClient, sender: Sender
 ) -> None:
     answer = await sender.deliver(CUSTOMER)
 
@@ -51,19 +50,19 @@ async def test_a_signed_webhook_is_recorded_marked_and_wakes_its_shop(
     assert (delivery.size, delivery.repeats, delivery.test) == (len(CUSTOMER), 0, False)
 
 
-async def test_many_webhooks_cause_one_wakeup(redis: ArqRedis, sender: Sender) -> None:
+async def test_many_webhooks_cause_one_wakeup(redis: RedisClient, sender: Sender) -> None:
     bodies = [json.dumps({"id": number}).encode() for number in range(1, 51)]
 
     answers = await asyncio.gather(*(sender.deliver(body) for body in bodies))
 
     assert {answer.status_code for answer in answers} == {200}
     assert len(await marked(redis)) == len(await recorded(redis)) == 50
-    assert await redis.bzpopmin("tagger:queue:drain", timeout=5) is not None
-    assert await redis.zcard("tagger:queue:drain") == 0
+    assert await redis.queue.bzpopmin("tagger:queue:drain", timeout=5) is not None
+    assert await redis.queue.zcard("tagger:queue:drain") == 0
 
 
 async def test_a_repeat_is_counted_on_the_first_record_under_any_topic(
-    redis: ArqRedis, sender: Sender
+    redis: RedisClient, sender: Sender
 ) -> None:
     await sender.deliver(CUSTOMER)
 
@@ -75,7 +74,7 @@ async def test_a_repeat_is_counted_on_the_first_record_under_any_topic(
 
 
 async def test_a_repeat_marks_a_customer_that_was_processed_meanwhile(
-    redis: ArqRedis, sender: Sender
+    redis: RedisClient, sender: Sender
 ) -> None:
     await sender.deliver(CUSTOMER)
     await redis.delete(P + "mark:7", P + "ready:live")  # as a drain leaves it
@@ -86,7 +85,7 @@ async def test_a_repeat_marks_a_customer_that_was_processed_meanwhile(
 
 
 async def test_a_repeated_deletion_of_a_known_body_is_still_a_deletion(
-    redis: ArqRedis, sender: Sender
+    redis: RedisClient, sender: Sender
 ) -> None:
     await sender.deliver(CUSTOMER)
 
@@ -95,7 +94,9 @@ async def test_a_repeated_deletion_of_a_known_body_is_still_a_deletion(
     assert b"deletion" in (await redis.hget(P + "mark:7", "reasons") or b"")
 
 
-async def test_the_echo_of_a_drain_is_recorded_and_marks_no_customer(redis: ArqRedis, sender: Sender) -> None:
+async def test_the_echo_of_a_drain_is_recorded_and_marks_no_customer(
+    redis: RedisClient, sender: Sender
+) -> None:
     whole = dict.fromkeys(("total_spent", "orders_count", "tags", "created_at", "last_order_date", "birthday", "gender", "state", "accepts_marketing", "verified_email", "group_name", "default_address", "first_name", "last_name", "email", "phone", "note"))  # fmt: skip
     body = json.dumps({"id": 7, **whole}).encode()
     await redis.hset(P + "echo_digests", "7", digest(parse_record(body).customer))
@@ -120,7 +121,7 @@ async def test_the_echo_of_a_drain_is_recorded_and_marks_no_customer(redis: ArqR
     ],
 )
 async def test_a_webhook_that_no_retry_could_repair_is_answered_200_and_recorded_with_its_reason(
-    redis: ArqRedis, sender: Sender, body: bytes, headers: dict[str, str | None], outcome: str
+    redis: RedisClient, sender: Sender, body: bytes, headers: dict[str, str | None], outcome: str
 ) -> None:
     answer = await sender.deliver(body, **headers)  # type: ignore[arg-type]
 
@@ -140,7 +141,7 @@ async def test_a_webhook_that_no_retry_could_repair_is_answered_200_and_recorded
     ],
 )
 async def test_signed_deliveries_for_unknown_shops_are_recorded_in_one_place(
-    redis: ArqRedis, sender: Sender, org: str | None, outcome: str, kept: str
+    redis: RedisClient, sender: Sender, org: str | None, outcome: str, kept: str
 ) -> None:
     answer = await sender.deliver(CUSTOMER, org=None if org is None else org.encode())  # type: ignore[arg-type]
 
@@ -149,7 +150,7 @@ async def test_signed_deliveries_for_unknown_shops_are_recorded_in_one_place(
     assert not await redis.exists(keys.shop(str(org), "deliveries"))
 
 
-async def test_a_legacy_shop_is_known_by_its_domain(redis: ArqRedis, sender: Sender) -> None:
+async def test_a_legacy_shop_is_known_by_its_domain(redis: RedisClient, sender: Sender) -> None:
     await sender.deliver(CUSTOMER)  # the first webhook loads the shops
 
     answer = await sender.deliver(CUSTOMER, org=None, Haravan_Shop_Domain="hai.myharavan.com")
@@ -192,7 +193,7 @@ async def test_the_old_signature_header_counts_only_without_the_new_one(
     assert answer.status_code == status
 
 
-async def test_a_rejected_webhook_stores_nothing(redis: ArqRedis, sender: Sender) -> None:
+async def test_a_rejected_webhook_stores_nothing(redis: RedisClient, sender: Sender) -> None:
     answer = await sender.deliver(CUSTOMER, secret="wrong")
 
     assert answer.status_code == 401
@@ -217,7 +218,7 @@ PACKED = gzip.compress(CUSTOMER)
     ],
 )  # fmt: skip
 async def test_a_compressed_webhook_is_refused_by_name_and_raises_an_alert(
-    redis: ArqRedis, settings: Settings, shops: ShopRepository, body: bytes, headers: dict[str, str]
+    redis: RedisClient, settings: Settings, shops: ShopRepository, body: bytes, headers: dict[str, str]
 ) -> None:
     async with app_client(settings) as client:
         sender = Sender(client)
@@ -232,7 +233,7 @@ async def test_a_compressed_webhook_is_refused_by_name_and_raises_an_alert(
 
 
 async def test_webhooks_that_do_not_arrive_are_in_the_report(
-    redis: ArqRedis, settings: Settings, shops: ShopRepository
+    redis: RedisClient, settings: Settings, shops: ShopRepository
 ) -> None:
     async with app_client(settings) as client:
         sender = Sender(client)
@@ -250,7 +251,7 @@ async def test_webhooks_that_do_not_arrive_are_in_the_report(
 
 
 async def test_every_split_of_a_vietnamese_body_is_the_same_body(
-    redis: ArqRedis, client: httpx2.AsyncClient
+    redis: RedisClient, client: httpx2.AsyncClient
 ) -> None:
     body = '{"id":7,"first_name":"Ánh"}'.encode()
     headers = {"X-Haravan-Topic": "customers/update", "X-Haravan-Org-Id": ORG, "X-Haravan-HmacSha256": signature(body)}  # fmt: skip
@@ -311,7 +312,7 @@ async def test_without_a_verify_token_every_handshake_is_refused(
 
 
 async def test_without_any_secret_the_endpoint_is_closed(
-    redis: ArqRedis, shops: ShopRepository, settings: Settings
+    redis: RedisClient, shops: ShopRepository, settings: Settings
 ) -> None:
     async with app_client(replace(settings, webhook_secrets=())) as client:
         sender = Sender(client)
@@ -328,7 +329,7 @@ async def test_another_method_gets_the_list_of_allowed_ones(client: httpx2.Async
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, POST")
 
 
-async def test_a_customers_last_deliveries_are_found_newest_first(redis: ArqRedis, sender: Sender) -> None:
+async def test_a_customers_last_deliveries_are_found_newest_first(redis: RedisClient, sender: Sender) -> None:
     for name in ("a", "b", "c"):
         await sender.deliver(json.dumps({"id": 7, "first_name": name}).encode())
     await sender.deliver(b'{"id": 8}')

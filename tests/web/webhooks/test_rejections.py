@@ -6,13 +6,12 @@ import asyncio
 from collections import Counter
 
 import pytest
-from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from service.alerts import Alerts
 from service.domain.customers.customer import OrgId
 from service.domain.sync.webhooks import RejectionReason
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.client.connection import connect
 from service.store.history.rejections import Tally, load_webhook_report
 from service.store.queue.dirty import DirtyEvent, mark_dirty
@@ -37,7 +36,7 @@ def sent() -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def alerts(redis: ArqRedis, sent: list[tuple[str, str]]) -> Alerts:
+def alerts(redis: RedisClient, sent: list[tuple[str, str]]) -> Alerts:
     async def send(title: str, text: str) -> bool:
         sent.append((title, text))
         return True
@@ -45,7 +44,7 @@ def alerts(redis: ArqRedis, sent: list[tuple[str, str]]) -> Alerts:
     return Alerts(redis, send=send)
 
 
-async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alerts: Alerts) -> None:
+async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: RedisClient, alerts: Alerts) -> None:
     metrics = WebhookMetrics()
     tracker = RejectionTracker(redis, alerts, metrics, clock=Clock())
     before = await redis.dbsize()
@@ -67,7 +66,7 @@ async def test_a_flood_leaves_a_handful_of_keys_and_lines(redis: ArqRedis, alert
     )
 
 
-async def test_the_next_minute_is_logged_again(redis: ArqRedis, alerts: Alerts) -> None:
+async def test_the_next_minute_is_logged_again(redis: RedisClient, alerts: Alerts) -> None:
     clock = Clock()
     tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=clock)
 
@@ -80,7 +79,7 @@ async def test_the_next_minute_is_logged_again(redis: ArqRedis, alerts: Alerts) 
 
 
 async def test_five_rejections_in_a_row_raise_an_alert_and_a_good_webhook_resets_the_streak(
-    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+    redis: RedisClient, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     tracker = RejectionTracker(redis, alerts, WebhookMetrics())
     await refuse(tracker, times=MAX_STREAK - 1)
@@ -96,7 +95,7 @@ async def test_five_rejections_in_a_row_raise_an_alert_and_a_good_webhook_resets
 
 
 async def test_a_streak_is_counted_over_all_processes(
-    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+    redis: RedisClient, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     processes = [RejectionTracker(redis, alerts, WebhookMetrics()) for _ in range(MAX_STREAK)]
 
@@ -112,7 +111,7 @@ async def test_a_streak_is_counted_over_all_processes(
 
 
 async def test_rejections_before_a_good_webhook_do_not_count_even_if_stored_late(
-    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+    redis: RedisClient, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     clock = Clock()
     tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=clock)
@@ -127,7 +126,7 @@ async def test_rejections_before_a_good_webhook_do_not_count_even_if_stored_late
     assert sent == []
 
 
-async def test_a_flood_against_one_shop_is_one_key_of_a_few_bytes(redis: ArqRedis, alerts: Alerts) -> None:
+async def test_a_flood_against_one_shop_is_one_key_of_a_few_bytes(redis: RedisClient, alerts: Alerts) -> None:
     tracker = RejectionTracker(redis, alerts, WebhookMetrics())
     for _ in range(20):
         await refuse(tracker, times=1000)
@@ -144,7 +143,7 @@ async def refuse(tracker: RejectionTracker, *, times: int = 1, org: OrgId = ORG)
     await tracker.flush()
 
 
-async def taken(redis: ArqRedis) -> None:
+async def taken(redis: RedisClient) -> None:
     """A good webhook of the shop, a millisecond or more before whatever comes next."""
     (marked,) = await mark_dirty(redis, ORG, [DirtyEvent("7", identity=b"a" * 16)], lane="live")
     at_ms, now_ms = int(marked.delivery.split("-")[0]), 0
@@ -154,7 +153,7 @@ async def taken(redis: ArqRedis) -> None:
 
 
 async def test_compressed_webhooks_of_a_shop_raise_an_alert_that_names_the_compression(
-    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+    redis: RedisClient, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     tracker = RejectionTracker(redis, alerts, WebhookMetrics())
 
@@ -168,7 +167,9 @@ async def test_compressed_webhooks_of_a_shop_raise_an_alert_that_names_the_compr
     assert "gzip" in text
 
 
-async def test_signed_webhooks_of_unknown_shops_are_counted_by_org(redis: ArqRedis, alerts: Alerts) -> None:
+async def test_signed_webhooks_of_unknown_shops_are_counted_by_org(
+    redis: RedisClient, alerts: Alerts
+) -> None:
     tracker = RejectionTracker(redis, alerts, WebhookMetrics(), clock=Clock())
 
     for org in ("1000114691", "1000114691", ""):
@@ -183,7 +184,7 @@ async def test_signed_webhooks_of_unknown_shops_are_counted_by_org(redis: ArqRed
 
 
 async def test_forged_orgs_raise_no_alert(
-    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+    redis: RedisClient, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     tracker = RejectionTracker(redis, alerts, WebhookMetrics())
 
@@ -195,9 +196,9 @@ async def test_forged_orgs_raise_no_alert(
 
 
 async def test_counts_and_streaks_wait_while_redis_is_down(
-    alerts: Alerts, redis: ArqRedis, sent: list[tuple[str, str]]
+    alerts: Alerts, redis: RedisClient, sent: list[tuple[str, str]]
 ) -> None:
-    away = connect("unix:///nowhere/at/all", retries=0)
+    away = connect("unix:///nowhere/at/all", patience_s=0)
     tracker = RejectionTracker(away, alerts, WebhookMetrics(), clock=Clock())
     for _ in range(MAX_STREAK):
         tracker.record(RejectionReason.BAD_SIGNATURE, org=ORG)
@@ -216,7 +217,7 @@ async def test_counts_and_streaks_wait_while_redis_is_down(
 
 
 async def test_all_processes_together_send_an_alert_once(
-    redis: ArqRedis, alerts: Alerts, sent: list[tuple[str, str]]
+    redis: RedisClient, alerts: Alerts, sent: list[tuple[str, str]]
 ) -> None:
     other = Alerts(redis, send=alerts._send)
 
@@ -234,7 +235,7 @@ async def test_without_redis_each_process_sends_an_alert_once(sent: list[tuple[s
         sent.append((title, text))
         return True
 
-    away = connect("unix:///nowhere/at/all", retries=0)
+    away = connect("unix:///nowhere/at/all", patience_s=0)
     alerts = Alerts(away, send=send)
     for _ in range(3):
         alerts.raise_alert("unsigned", "a text", org=ORG)
@@ -244,7 +245,7 @@ async def test_without_redis_each_process_sends_an_alert_once(sent: list[tuple[s
     await away.aclose()
 
 
-async def test_a_channel_that_hangs_does_not_block_the_caller(redis: ArqRedis) -> None:
+async def test_a_channel_that_hangs_does_not_block_the_caller(redis: RedisClient) -> None:
     never = asyncio.Event()
 
     async def send(_title: str, _text: str) -> bool:

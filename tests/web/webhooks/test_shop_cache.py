@@ -7,11 +7,11 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from deploy.local.wait import until
 from service.domain.customers.customer import OrgId
 from service.errors import StoreUnavailable
+from service.store.client import RedisClient
 from service.store.client.connection import connect
 from service.store.encryption.cipher import ShopCipher
 from service.store.encryption.keyring import KeyRing
@@ -107,7 +107,9 @@ async def test_every_change_raises_the_revision(shops: ShopRepository, change: s
     assert await shops.revision() > before
 
 
-async def test_nothing_is_loaded_again_while_nothing_changes(redis: ArqRedis, shops: ShopRepository) -> None:
+async def test_nothing_is_loaded_again_while_nothing_changes(
+    redis: RedisClient, shops: ShopRepository
+) -> None:
     clock = Clock()
     async with started(shops, clock=clock) as cache:
         await redis.config_resetstat()
@@ -140,14 +142,14 @@ async def test_no_api_token_is_decrypted(shops: ShopRepository, monkeypatch: pyt
 
 
 async def test_a_shop_whose_secret_cannot_be_decrypted_keeps_the_apps(
-    redis: ArqRedis, shops: ShopRepository
+    redis: RedisClient, shops: ShopRepository
 ) -> None:
     async with started(ShopRepository(redis, KeyRing(["x" * 32]))) as cache:
         assert secrets(cache, ORG) == (b"app",)
 
 
 async def test_a_store_that_is_down_is_an_error(shops: ShopRepository) -> None:
-    away = connect("unix:///nowhere/at/all", retries=0)
+    away = connect("unix:///nowhere/at/all", patience_s=0)
     cache = ShopCache(ShopRepository(away, KeyRing([KEY])), app_secrets=())
     cache.start()
 

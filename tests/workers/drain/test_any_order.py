@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from service.store.client import RedisClient
 from tests.workers.stage import ORG, TIERS, Stage, staged
 
 TOTALS = st.sampled_from([1, 12_000_000, 60_000_000])
@@ -30,7 +30,7 @@ STEP = st.one_of(
 @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(STEP, min_size=5, max_size=25))
 async def test_after_any_events_and_faults_the_tags_are_right_and_no_mark_is_left(
-    redis: ArqRedis, steps: list[Any]
+    redis: RedisClient, steps: list[Any]
 ) -> None:
     await redis.flushall()
     async with staged(redis, rules=TIERS) as stage:

@@ -59,7 +59,8 @@ async def test_a_retry_is_due_at_once_after_a_step_back(stage: Stage) -> None:
     stage.haravan.faults.fail(502, endpoint="GET *", next=1)
     await stage.announce(customer)
     await stage.turn()
-    await stage.redis.delete("tagger:queue:drain", stage.key("wakeup_pending"))  # the wake-up is lost as well
+    await stage.redis.queue.delete("tagger:queue:drain")  # the wake-up is lost as well
+    await stage.redis.delete(stage.key("wakeup_pending"))
     stage.clock.advance(-HOUR_S)
 
     await stage.sweep.handle_clock_step()

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterator
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from service.store.shops.repository import ShopRepository
 from tests.workers.stage import ORG, VIP, Stage, staged
 from tests.workers.stepping import Steps
@@ -113,20 +113,22 @@ DEATHS = [is_killed, is_killed_before_a_webhook]
 
 @pytest.mark.parametrize("happens", [*EVENTS, *ACCIDENTS], ids=lambda each: each.__name__)
 async def test_the_tags_are_right_whatever_happens_at_any_await_of_a_drain(
-    redis: ArqRedis, happens: Happening
+    redis: RedisClient, happens: Happening
 ) -> None:
     await _at_every_wait(redis, happens)
 
 
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("happens", DEATHS, ids=lambda each: each.__name__)
-async def test_the_tags_are_right_if_a_drain_dies_at_any_await(redis: ArqRedis, happens: Happening) -> None:
+async def test_the_tags_are_right_if_a_drain_dies_at_any_await(
+    redis: RedisClient, happens: Happening
+) -> None:
     await _at_every_wait(redis, happens)
 
     gc.collect()  # a killed drain leaves its sockets open
 
 
-async def _at_every_wait(redis: ArqRedis, happens: Happening) -> None:
+async def _at_every_wait(redis: RedisClient, happens: Happening) -> None:
     async with staged(redis) as stage:
         waits = 0
         while True:
@@ -147,7 +149,7 @@ async def _at_every_wait(redis: ArqRedis, happens: Happening) -> None:
         assert waits > MIN_WAITS
 
 
-async def test_the_tags_are_right_if_other_rules_go_live_at_any_await_of_a_drain(redis: ArqRedis) -> None:
+async def test_the_tags_are_right_if_other_rules_go_live_at_any_await_of_a_drain(redis: RedisClient) -> None:
     async def is_published(stage: Stage, customers: list[int], _: Steps) -> None:
         await stage.publish(HIGHER)
         await stage.mark(*customers, cause="publish:R9")

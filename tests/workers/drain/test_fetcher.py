@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from tests.workers.stage import Stage, staged
 
 
@@ -108,7 +108,7 @@ async def test_a_record_that_is_too_large_delays_nobody_else(stage: Stage) -> No
 
 
 @pytest.mark.parametrize("dialect", ["omni", "admin"])
-async def test_answers_with_another_customer_are_retried(redis: ArqRedis, dialect: str) -> None:
+async def test_answers_with_another_customer_are_retried(redis: RedisClient, dialect: str) -> None:
     async with staged(redis, dialect=dialect) as stage:
         asked = [stage.haravan.create(total_spent=12_000_000) for _ in range(3)]
         other = stage.haravan.customer(stage.haravan.create(total_spent=1))

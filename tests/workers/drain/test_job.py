@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.workers.stage import ORG, TIERS, Stage, drain_all, staged
 
 
@@ -58,7 +56,7 @@ async def test_draining_twice_writes_nothing_twice(stage: Stage) -> None:
     assert stage.wrote() == 1
 
 
-async def test_the_admin_dialect_writes_the_whole_tag_string_in_one_put(redis: ArqRedis) -> None:
+async def test_the_admin_dialect_writes_the_whole_tag_string_in_one_put(redis: RedisClient) -> None:
     async with staged(redis, dialect="admin") as stage:
         customer = stage.haravan.create(total_spent=12_000_000, tags="Khách sỉ")
         await stage.announce(customer)
@@ -69,7 +67,9 @@ async def test_the_admin_dialect_writes_the_whole_tag_string_in_one_put(redis: A
         assert stage.haravan.calls.count("PUT customer") == 1
 
 
-async def test_in_shadow_mode_the_decision_is_in_the_ledger_and_nothing_is_written(redis: ArqRedis) -> None:
+async def test_in_shadow_mode_the_decision_is_in_the_ledger_and_nothing_is_written(
+    redis: RedisClient,
+) -> None:
     async with staged(redis, shadow=True) as stage:
         customer = stage.haravan.create(total_spent=12_000_000)
         await stage.announce(customer)
@@ -81,7 +81,7 @@ async def test_in_shadow_mode_the_decision_is_in_the_ledger_and_nothing_is_writt
         assert await stage.owned(customer) == {}
 
 
-async def test_without_rules_nothing_is_written_and_the_snapshot_is_stored(redis: ArqRedis) -> None:
+async def test_without_rules_nothing_is_written_and_the_snapshot_is_stored(redis: RedisClient) -> None:
     async with staged(redis, rules="") as stage:
         customer = stage.haravan.create(total_spent=12_000_000, tags="VIP")
         await stage.announce(customer)
@@ -97,11 +97,11 @@ async def test_an_unknown_shop_is_not_woken_until_it_is_added(stage: Stage) -> N
     shop = await stage.shops.get_or_raise(ORG)
     await stage.shops.remove(ORG, erase=False)
     await stage.announce(customer)
-    jobs = await stage.redis.zcard("tagger:queue:drain")
+    jobs = await stage.redis.queue.zcard("tagger:queue:drain")
 
     await stage.turn()
 
-    assert await stage.redis.zcard("tagger:queue:drain") == jobs
+    assert await stage.redis.queue.zcard("tagger:queue:drain") == jobs
     assert await stage.sweep.wake_due_shops() == 0
     assert not await stage.redis.exists(keys.partition_key(ORG, "due_shops"))
 
@@ -173,7 +173,7 @@ async def test_the_echo_of_our_write_costs_no_call(stage: Stage) -> None:
     assert stage.haravan.calls.count() == calls
 
 
-async def test_the_last_echo_of_a_swap_costs_no_call(redis: ArqRedis) -> None:
+async def test_the_last_echo_of_a_swap_costs_no_call(redis: RedisClient) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000, tags="Silver")
         await stage.announce(customer)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
+from service.store.client import RedisClient
 from tests.workers.stage import Stage, staged
 
 
@@ -120,7 +120,7 @@ async def test_a_shop_whose_scope_is_back_loses_no_customer(stage: Stage) -> Non
 
 @pytest.mark.parametrize("dialect", ["omni", "admin"])
 async def test_a_token_without_the_scope_for_writing_is_not_taken_for_a_good_one_by_the_probe(
-    redis: ArqRedis, dialect: str
+    redis: RedisClient, dialect: str
 ) -> None:
     async with staged(redis, dialect=dialect) as stage:
         shop = stage.haravan.shop

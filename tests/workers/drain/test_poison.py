@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 from redis import Redis
 
 import service.domain.preview.impact
@@ -24,7 +23,7 @@ from service.domain.documents.parser import parse_rules
 from service.domain.sync.evaluate import evaluate_customer
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers.state import load_states
 from service.store.jobs.runs import Run
 from service.store.queue import dead_letters
@@ -74,7 +73,7 @@ BREAKS = pytest.mark.parametrize("break_", [break_parser, break_evaluation])
 
 
 @pytest.fixture(params=["omni", "admin"])
-async def either(redis: ArqRedis, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+async def either(redis: RedisClient, request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """A shop of each dialect: the admin API has no lists by ids, so every customer is read alone."""
     async with staged(redis, dialect=request.param) as stage:
         yield stage
@@ -139,6 +138,7 @@ async def test_an_error_in_a_rollout_marks_its_customer_and_the_rollout_goes_on(
     assert [stage.haravan.tags(customer) for customer in customers] == [{"VIP"}] * 5
 
 
+@pytest.mark.one_server
 async def test_a_record_that_loses_the_lease_is_read_alone_and_then_no_more(
     stage: Stage, monkeypatch: pytest.MonkeyPatch, redis_url: str
 ) -> None:
@@ -223,14 +223,14 @@ async def test_suspects_take_turns_with_the_others(stage: Stage) -> None:
 @pytest.mark.process
 @pytest.mark.timeout(300)
 async def test_a_record_that_kills_its_worker_stops_nobody_but_itself(
-    redis: ArqRedis, redis_url: str, tmp_path: Path
+    redis: RedisClient, redis_url: str, queue_url: str, tmp_path: Path
 ) -> None:
     async with staged(redis) as stage:
         poison, *others = [stage.haravan.create(total_spent=12_000_000) for _ in range(6)]
         await stage.mark(*others[:3], poison, *others[3:])
         deaths = 0
         while await stage.redis.exists(stage.key("ready:bulk"), stage.key("planned:bulk")):
-            deaths += await run_worker(redis_url, poison, stage, tmp_path)
+            deaths += await run_worker(redis_url, queue_url, poison, stage, tmp_path)
 
         assert [stage.haravan.tags(customer) for customer in others] == [{"VIP"}] * 5
         assert deaths == 3
@@ -240,7 +240,7 @@ async def test_a_record_that_kills_its_worker_stops_nobody_but_itself(
 @pytest.mark.process
 @pytest.mark.timeout(300)
 async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
-    redis: ArqRedis, redis_url: str
+    redis: RedisClient, redis_url: str, queue_url: str
 ) -> None:
     async with staged(redis) as stage:
         customers = [stage.haravan.create(total_spent=12_000_000) for _ in range(60)]
@@ -248,7 +248,7 @@ async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
         codes = []
         for _ in range(2):
             process = await asyncio.create_subprocess_exec(
-                sys.executable, *command, env=environ(redis_url), cwd=ROOT
+                sys.executable, *command, env=environ(redis_url, queue_url), cwd=ROOT
             )
             codes.append(await process.wait())
 
@@ -256,14 +256,22 @@ async def test_a_record_that_kills_a_backfill_is_only_marked_by_the_next_one(
         assert [customer for customer in customers if not await stage.is_marked(customer)] == []
 
 
-def environ(redis_url: str) -> dict[str, str]:
-    return {**os.environ, "REDIS_URL": redis_url, "SECRET_KEY": SECRET_KEY, "DURABILITY": "everysec"}
+def environ(redis_url: str, queue_url: str) -> dict[str, str]:
+    return {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "QUEUE_URL": queue_url,
+        "SECRET_KEY": SECRET_KEY,
+        "DURABILITY": "everysec",
+    }
 
 
-async def run_worker(redis_url: str, poison: int, stage: Stage, folder: Path) -> int:
+async def run_worker(redis_url: str, queue_url: str, poison: int, stage: Stage, folder: Path) -> int:
     """Run a worker until it dies (1) or has nothing left to do (0)."""
     arguments = ("-m", "tests.workers.poisoned_worker", str(poison), "worker")
-    with python_process(*arguments, environ=environ(redis_url), log=folder / "worker.log") as process:
+    with python_process(
+        *arguments, environ=environ(redis_url, queue_url), log=folder / "worker.log"
+    ) as process:
         while process.poll() is None:
             if not await stage.redis.exists(stage.key("ready:bulk"), stage.key("planned:bulk")):
                 return 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from tests.workers.stage import Stage, staged
 
 TWO_FIELDS = """
@@ -16,7 +16,7 @@ rules:
 
 
 async def test_a_rule_decides_nothing_while_the_record_lacks_its_field_and_other_rules_go_on(
-    redis: ArqRedis,
+    redis: RedisClient,
 ) -> None:
     async with staged(redis, rules=TWO_FIELDS) as stage:
         customer = stage.haravan.create(total_spent=12_000_000, orders_count=0)
@@ -66,7 +66,7 @@ async def test_every_form_of_the_tag_string_is_read_as_a_set(stage: Stage, befor
     assert not await stage.is_marked(customer)
 
 
-async def test_a_tag_in_decomposed_characters_is_the_same_tag(redis: ArqRedis) -> None:
+async def test_a_tag_in_decomposed_characters_is_the_same_tag(redis: RedisClient) -> None:
     rules = """
 version: 1
 rules:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import CustomerId
 from service.domain.customers.drift import changed_since
 from service.locales import translator_for
 from service.operations.explain import explain_for_shop
+from service.store.client import RedisClient
 from service.store.history import drift
 from tests.workers.stage import ORG, TIERS, VIP, Stage, staged
 
@@ -62,7 +62,7 @@ async def test_manual_changes_of_other_tags_are_drift(stage: Stage, vip: int) ->
     assert await manual_changes(stage, vip) == {"-Sỉ", "+Báo chí"}
 
 
-async def test_a_manual_tag_that_a_tier_removes_at_once_is_drift(redis: ArqRedis) -> None:
+async def test_a_manual_tag_that_a_tier_removes_at_once_is_drift(redis: RedisClient) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000)
         await announce_and_drain(stage, customer)

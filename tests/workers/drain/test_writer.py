@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from tests.workers.stage import TIERS, Stage, staged
 
 
-async def test_a_swap_adds_first_and_removes_the_spelling_of_the_record(redis: ArqRedis) -> None:
+async def test_a_swap_adds_first_and_removes_the_spelling_of_the_record(redis: RedisClient) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000, tags="SILVER")
         await stage.announce(customer)
@@ -147,7 +147,9 @@ async def test_after_a_response_with_other_tags_the_record_is_read_and_the_tag_i
     assert not await stage.is_marked(customer)
 
 
-async def test_a_swap_without_room_for_its_removal_does_not_send_the_addition_again(redis: ArqRedis) -> None:
+async def test_a_swap_without_room_for_its_removal_does_not_send_the_addition_again(
+    redis: RedisClient,
+) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000, tags="Silver")
         stage.haravan.on_call("POST tags", lambda: _exhaust_rate_limit(stage))
@@ -161,7 +163,9 @@ async def test_a_swap_without_room_for_its_removal_does_not_send_the_addition_ag
         assert stage.haravan.calls.count(status=429) == 0
 
 
-async def test_a_429_between_the_requests_of_a_swap_does_not_send_the_addition_again(redis: ArqRedis) -> None:
+async def test_a_429_between_the_requests_of_a_swap_does_not_send_the_addition_again(
+    redis: RedisClient,
+) -> None:
     async with staged(redis, rules=TIERS) as stage:
         customer = stage.haravan.create(total_spent=60_000_000, tags="Silver")
         stage.haravan.faults.throttle(4.0, endpoint="DELETE tags")

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.cpu_pool import CpuPool, InProcess
 from service.domain.documents.parser import parse_rules
@@ -16,7 +15,7 @@ from service.operations import claims
 from service.publishing.draft import create_draft
 from service.publishing.publish import publish_draft
 from service.settings import read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.jobs import pending, runs
 from service.store.jobs.runs import Run
 from tests.support.actors import LAN
@@ -28,7 +27,7 @@ LOWER = VIP.replace("10_000_000", "5_000_000")
 
 
 @pytest.fixture
-async def stage(redis: ArqRedis) -> AsyncIterator[Stage]:
+async def stage(redis: RedisClient) -> AsyncIterator[Stage]:
     async with staged(redis) as stage:
         yield stage
 
@@ -73,8 +72,13 @@ async def publish(stage: Stage, text: str = LOWER) -> Run:
     return run_of(await publish_draft(stage.context, shop, draft, by=LAN, note="", approved=True))
 
 
-async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(stage: Stage, redis_url: str) -> None:
-    pool = CpuPool(read_settings({"REDIS_URL": redis_url, "SECRET_KEY": "0123456789abcdef" * 2}), processes=1)
+async def test_a_rollout_and_a_claim_are_evaluated_in_the_cpu_pool(
+    stage: Stage, redis_url: str, queue_url: str
+) -> None:
+    pool = CpuPool(
+        read_settings({"REDIS_URL": redis_url, "QUEUE_URL": queue_url, "SECRET_KEY": "0123456789abcdef" * 2}),
+        processes=1,
+    )
     jobs = PendingJobs(stage.context, pool)
     customer, copied = await stored_customer(stage), stage.haravan.create(total_spent=1, tags="VIP")
     await stage.mark(copied)

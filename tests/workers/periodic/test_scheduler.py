@@ -5,18 +5,18 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from arq.connections import ArqRedis
 from redis.exceptions import ConnectionError as RedisConnectionError
 from structlog.testing import capture_logs
 
 from service.alerts import Alerts
 from service.runtime.tasks import cancel_and_wait
+from service.store.client import RedisClient
 from workers.periodic.scheduler import run_every
 from workers.store_outage import StoreOutage
 
 
 @pytest.mark.parametrize("overlapping", [False, True])
-async def test_a_failed_pass_is_logged_and_the_next_one_runs(redis: ArqRedis, overlapping: bool) -> None:
+async def test_a_failed_pass_is_logged_and_the_next_one_runs(redis: RedisClient, overlapping: bool) -> None:
     outage = StoreOutage(Alerts(redis))
     errors: list[Exception] = [
         RedisConnectionError("away"),
@@ -41,7 +41,9 @@ async def test_a_failed_pass_is_logged_and_the_next_one_runs(redis: ArqRedis, ov
     ]
 
 
-async def test_overlapping_passes_do_not_wait_for_each_other_and_end_with_the_loop(redis: ArqRedis) -> None:
+async def test_overlapping_passes_do_not_wait_for_each_other_and_end_with_the_loop(
+    redis: RedisClient,
+) -> None:
     running = 0
     enough = asyncio.Event()
 

@@ -22,7 +22,8 @@ rules:
 async def test_a_shop_whose_wake_up_was_lost_is_woken_once(stage: Stage) -> None:
     customer = stage.haravan.create(total_spent=5)
     await stage.mark(customer)
-    await stage.redis.delete("tagger:queue:drain", stage.key("wakeup_pending"))
+    await stage.redis.queue.delete("tagger:queue:drain")
+    await stage.redis.delete(stage.key("wakeup_pending"))
     stage.clock.advance(6)
 
     assert await stage.sweep.wake_due_shops() == 1

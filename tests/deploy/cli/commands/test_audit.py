@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 import typer.main
-from arq.connections import ArqRedis
 
 from deploy.cli.app import app
 from service.domain.access import Role
 from service.domain.customers import OrgId
-from service.store.client import SERVICE, keys
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import AuditRow, audit_log
 from service.store.shops import save_first_look
 from tests.deploy.cli.environment import (
@@ -35,7 +34,7 @@ class Given:
     """What a command works with: a shop with rules and two customers, and one customer in Haravan."""
 
     cli: CliEnvironment
-    redis: ArqRedis
+    redis: RedisClient
     rules: str
     customer: str
 
@@ -188,13 +187,13 @@ def commands(group: Any, path: str = "") -> Iterator[str]:
             yield words
 
 
-async def entries(redis: ArqRedis) -> list[AuditRow]:
+async def entries(redis: RedisClient) -> list[AuditRow]:
     """The entries of the shop and of the service, each chain newest first."""
     return [*await audit_log.list_entries(redis, OrgId(ORG)), *await audit_log.list_entries(redis, SERVICE)]
 
 
 @pytest.fixture
-async def given(shop: CliEnvironment, redis: ArqRedis, rules: Path) -> Given:
+async def given(shop: CliEnvironment, redis: RedisClient, rules: Path) -> Given:
     customer = shop.haravan.create(first_name="Ánh", total_spent=1)
     assert (await shop.tagger("rules", "publish", ORG, str(rules), "--approve")).code == 0
     await store_customers(redis, ABOVE, TAGGED_BY_HAND)

@@ -5,10 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
 from service.domain.customers.customer import Customer
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     ABOVE,
     ORG,
@@ -18,7 +16,9 @@ from tests.deploy.cli.environment import (
 )
 
 
-async def test_adopting_counts_before_it_queues(shop: CliEnvironment, redis: ArqRedis, rules: Path) -> None:
+async def test_adopting_counts_before_it_queues(
+    shop: CliEnvironment, redis: RedisClient, rules: Path
+) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, ABOVE, TAGGED_BY_HAND)
 
@@ -35,7 +35,7 @@ async def test_adopting_counts_before_it_queues(shop: CliEnvironment, redis: Arq
 
 
 async def test_a_customer_is_excluded_and_included_again(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path
+    shop: CliEnvironment, redis: RedisClient, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, Customer(id=1, total_spent=20_000_000_0000))

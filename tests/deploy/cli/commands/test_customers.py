@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from arq.connections import ArqRedis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
@@ -50,7 +48,7 @@ async def test_customers_are_counted_listed_and_found(shop: CliEnvironment) -> N
     assert groups.code == 0
 
 
-async def test_calls_go_through_the_shops_bucket(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_calls_go_through_the_shops_bucket(shop: CliEnvironment, redis: RedisClient) -> None:
     await shop.tagger("customers", "count", ORG)
 
     assert int(await redis.hget(keys.shop(ORG, "rate_limit"), "dispatched") or 0) >= 1

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 import json
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import ORG, CliEnvironment
 
 
-async def store_dead_letter(redis: ArqRedis, customer: str) -> None:
+async def store_dead_letter(redis: RedisClient, customer: str) -> None:
     letter = {"rejected": {"text": "422", "first": 1, "last": 2, "count": 3, "transient": False}}
     await redis.hset(keys.shop(OrgId(ORG), "dead_letters"), customer, json.dumps(letter))
 
 
 async def test_a_retry_of_somebody_without_a_dead_letter_says_so(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     await store_dead_letter(redis, "7")
 
@@ -30,7 +28,9 @@ async def test_a_retry_of_somebody_without_a_dead_letter_says_so(
     assert not await redis.exists(keys.shop(OrgId(ORG), "mark:5"))
 
 
-async def test_dead_letters_are_dropped_once_and_with_a_reason(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_dead_letters_are_dropped_once_and_with_a_reason(
+    shop: CliEnvironment, redis: RedisClient
+) -> None:
     await store_dead_letter(redis, "7")
 
     without = await shop.tagger("dead-letters", "drop", ORG, "7")
@@ -43,7 +43,7 @@ async def test_dead_letters_are_dropped_once_and_with_a_reason(shop: CliEnvironm
 
 
 async def test_dead_letters_are_grouped_with_what_helps_and_retried_by_cause(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     for customer in ("7", "8"):
         await store_dead_letter(redis, customer)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 
-from arq.connections import ArqRedis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
@@ -22,7 +20,7 @@ async def test_without_deliveries_or_dead_letters_the_lists_say_so(shop: CliEnvi
 
 
 async def test_a_retry_of_a_customer_without_a_dead_letter_says_so(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     nothing = await shop.tagger("dead-letters", "retry", ORG)
     letter = {"rejected": {"text": "422", "first": 1, "last": 2, "count": 3}}

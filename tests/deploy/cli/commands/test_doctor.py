@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 import typer
-from arq.connections import ArqRedis
 
 from deploy.cli.app import app
 from service.doctor import COMMANDS, CONFIRMATIONS
+from service.store.client import RedisClient
 from service.store.jobs.worker_metrics import Counters
 from tests.deploy.cli.commands.troubles import SECRET, TROUBLES, Stage, Trouble
 from tests.deploy.cli.environment import ORG, CliEnvironment
@@ -24,8 +24,13 @@ FOUND_ELSEWHERE = {
     "store_config_hidden",
     "store_cuts_torn_log",
     "store_erasure_pending",
+    "store_full_coverage_required",
     "store_no_fsync_on_rewrite",
+    "store_no_replica",
     "store_replica",
+    "store_server_away",
+    "store_slow_failover",
+    "store_writes_without_replica",
     "token_of_other_shop",
     "shops_missing",
 }
@@ -33,7 +38,7 @@ FOUND_ELSEWHERE = {
 
 @pytest.fixture
 async def stage(
-    shop: CliEnvironment, redis: ArqRedis, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    shop: CliEnvironment, redis: RedisClient, redis_url: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> AsyncIterator[Stage]:
     """A shop that lacks nothing: rules, webhooks, workers, alerts, and a server that writes to disk."""
     for name, value in {

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
 from service.domain.customers.customer import CustomerId
+from service.store.client import RedisClient
 from tests.deploy.cli.environment import (
     BELOW,
     ORG,
@@ -17,7 +16,7 @@ from tests.deploy.cli.environment import (
 
 
 async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path
+    shop: CliEnvironment, redis: RedisClient, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, BELOW)

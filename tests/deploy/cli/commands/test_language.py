@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 
-from arq.connections import ArqRedis
-
 from service.domain.customers.customer import Customer
 from service.domain.rules import FIELDS
+from service.store.client import RedisClient
 from tests.deploy.cli.environment import ORG, CliEnvironment, store_customers
 
 
@@ -30,7 +29,7 @@ async def test_the_schema_is_json(environment: CliEnvironment) -> None:
 
 
 async def test_values_are_shown_with_counts_and_personal_texts_are_only_counted(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     people = [
         Customer(id=n, province="Hồ Chí Minh", total_spent=n * 10_0000, first_name="Ánh") for n in (1, 2, 3)

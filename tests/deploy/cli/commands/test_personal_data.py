@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 
-from arq.connections import ArqRedis
-
+from service.store.client import RedisClient
 from tests.deploy.cli.environment import ABOVE, ORG, CliEnvironment, store_customers
 
 
 async def test_a_customer_is_exported_and_erased_also_without_haravan(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     await store_customers(redis, ABOVE)
 

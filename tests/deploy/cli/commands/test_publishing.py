@@ -7,11 +7,10 @@ import re
 from pathlib import Path
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, OrgId
 from service.domain.sync import REVERTS_CODEC
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import snapshots
 from service.store.jobs import runs
 from tests.deploy.cli.environment import (
@@ -32,7 +31,7 @@ ENGLISH = re.compile(r"\b(?:the|is|are|was|were|and|customers?|nothing|needs|pro
 
 
 async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothing(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
@@ -54,7 +53,7 @@ async def test_a_preview_shows_tags_cost_warnings_and_the_guard_and_writes_nothi
 
 
 async def test_a_preview_is_in_the_requested_language_and_shows_stopped_tags(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path
 ) -> None:
     tiers = tmp_path / "tiers.yaml"
     tiers.write_text(TIERS, encoding="utf-8")
@@ -75,7 +74,7 @@ async def test_a_preview_is_in_the_requested_language_and_shows_stopped_tags(
 
 
 async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path
+    shop: CliEnvironment, redis: RedisClient, rules: Path
 ) -> None:
     await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
     await snapshots.save_count(redis, OrgId(ORG), 500)
@@ -89,7 +88,7 @@ async def test_a_preview_counts_unknown_customers_and_names_the_next_command(
 
 
 async def test_a_large_publish_prints_its_preview_and_needs_an_approval(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)
@@ -107,7 +106,7 @@ async def test_a_large_publish_prints_its_preview_and_needs_an_approval(
     assert await redis.exists(keys.shop(ORG, "mark:2"))
 
 
-async def test_publishing_looks_at_everybody_known_again(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_publishing_looks_at_everybody_known_again(shop: CliEnvironment, redis: RedisClient) -> None:
     await redis.hset(keys.shop(ORG, "snapshots"), "7", "x")
 
     result = await shop.tagger("rules", "publish", ORG, DEMO_RULES)
@@ -117,7 +116,7 @@ async def test_publishing_looks_at_everybody_known_again(shop: CliEnvironment, r
 
 
 async def test_the_latest_version_is_undone_without_an_approval_and_the_history_shows_equal_contents(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await shop.tagger("rules", "publish", ORG, str(write_rules(tmp_path, 9_000_000)))
@@ -137,7 +136,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
 
 
 async def test_publishing_the_same_rules_again_publishes_nothing(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path
+    shop: CliEnvironment, redis: RedisClient, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
 
@@ -161,7 +160,7 @@ async def test_a_roll_back_names_what_it_cannot_do(shop: CliEnvironment, rules: 
 
 
 async def test_a_tag_that_stays_behind_is_counted_everywhere(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path, tmp_path: Path
+    shop: CliEnvironment, redis: RedisClient, rules: Path, tmp_path: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, ABOVE, BELOW)
@@ -186,7 +185,7 @@ async def test_a_tag_that_stays_behind_is_counted_everywhere(
 
 @pytest.mark.parametrize("lang", ["vi", "en"])
 async def test_a_command_never_changes_its_language(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path, lang: str
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, rules: Path, lang: str
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules), "--lang", lang)
     await store_customers(redis, ABOVE, BELOW, TAGGED_BY_HAND)

@@ -6,10 +6,9 @@ import asyncio
 import json
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.jobs import replays, runs
 from tests.deploy.cli.environment import (
     ORG,
@@ -18,7 +17,7 @@ from tests.deploy.cli.environment import (
 from tests.support.wait import wait_until
 
 
-async def test_what_a_replay_has_counted_is_what_runs(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_what_a_replay_has_counted_is_what_runs(shop: CliEnvironment, redis: RedisClient) -> None:
     first, second, *_ = shop.haravan.ids()
     chosen = f"{first},{second},{first}"
 
@@ -61,7 +60,7 @@ async def test_a_replay_without_a_selection_is_refused(shop: CliEnvironment) -> 
 
 
 async def test_unknown_customers_are_named_at_once(
-    shop: CliEnvironment, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+    shop: CliEnvironment, redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker has read the first one and got a 404; the second 404, which confirms it, is ten minutes away."""
     known = shop.haravan.ids()[0]

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     DEMO_RULES,
     ORG,
@@ -67,7 +66,7 @@ async def test_a_rules_file_that_is_not_utf_8_is_refused(shop: CliEnvironment, t
 
 
 async def test_rules_with_cents_are_read_back_from_their_json(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path
 ) -> None:
     await redis.hset(keys.shop(ORG, "shop"), "currency", "USD")
     when = "{field: total_spent, op: between, value: [10.50, 90071992547409.93]}"
@@ -85,7 +84,7 @@ async def test_rules_with_cents_are_read_back_from_their_json(
 
 
 async def test_text_is_printed_as_it_is_and_cannot_control_the_terminal(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path
+    shop: CliEnvironment, redis: RedisClient, rules: Path
 ) -> None:
     note = "[/x] :smile: [red]Tết"
     await store_customers(redis, Customer(id=3, tags=("\x1b[31m[/red]\x07 :fire:",)))
@@ -100,7 +99,7 @@ async def test_text_is_printed_as_it_is_and_cannot_control_the_terminal(
 
 
 async def test_values_are_compared_with_those_of_a_shop(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path
 ) -> None:
     await store_customers(redis, *(Customer(id=n, province="Hồ Chí Minh") for n in range(1, 4)))
     path = tmp_path / "places.yaml"

@@ -6,11 +6,9 @@ import json
 import re
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log
 from tests.deploy.cli.environment import (
     DEMO_RULES,
@@ -22,7 +20,7 @@ from tests.deploy.cli.environment import (
 
 
 async def test_a_backfill_scans_all_customers_and_queues_those_with_wrong_tags(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     rich = shop.haravan.create(first_name="Ánh", total_spent=20_000_000)
     await shop.tagger("rules", "publish", ORG, DEMO_RULES)
@@ -38,7 +36,7 @@ async def test_a_backfill_scans_all_customers_and_queues_those_with_wrong_tags(
 
 
 async def test_a_backfill_applies_when_gone_of_deleted_rules(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path
 ) -> None:
     leaving = tmp_path / "leaving.yaml"
     leaving.write_text(
@@ -59,7 +57,7 @@ async def test_a_backfill_applies_when_gone_of_deleted_rules(
     assert await redis.hget(keys.shop(ORG, f"mark:{customer}"), "reasons") == b"backfill:B3"
 
 
-async def test_a_reconcile_scans_only_changed_customers(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_a_reconcile_scans_only_changed_customers(shop: CliEnvironment, redis: RedisClient) -> None:
     rich = shop.haravan.create(first_name="Ánh", total_spent=20_000_000)
     await shop.tagger("rules", "publish", ORG, DEMO_RULES)
 
@@ -72,7 +70,7 @@ async def test_a_reconcile_scans_only_changed_customers(shop: CliEnvironment, re
 
 
 async def test_the_first_backfill_only_reads_and_waits_for_an_approval(
-    new_shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+    new_shop: CliEnvironment, redis: RedisClient, tmp_path: Path
 ) -> None:
     everybody = tmp_path / "everybody.yaml"
     everybody.write_text(VIP % 0, encoding="utf-8")
@@ -102,7 +100,7 @@ async def test_the_first_backfill_only_reads_and_waits_for_an_approval(
 
 
 async def test_the_first_backfill_goes_on_by_itself_within_the_guard(
-    new_shop: CliEnvironment, redis: ArqRedis, tmp_path: Path
+    new_shop: CliEnvironment, redis: RedisClient, tmp_path: Path
 ) -> None:
     nobody = tmp_path / "nobody.yaml"
     nobody.write_text(VIP % 900_000_000_000, encoding="utf-8")

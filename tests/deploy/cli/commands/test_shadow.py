@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from arq.connections import ArqRedis
-
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     ABOVE,
     BELOW,
@@ -19,7 +17,7 @@ from tests.deploy.cli.environment import (
 
 
 async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approval(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, rules: Path
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, rules: Path
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules))
     await store_customers(redis, ABOVE, BELOW)

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     ORG,
     TOKEN,
@@ -23,7 +22,7 @@ async def test_an_added_shop_is_listed_without_its_token(shop: CliEnvironment) -
     assert TOKEN not in result.out + result.err
 
 
-async def test_a_token_of_another_shop_is_not_stored(environment: CliEnvironment, redis: ArqRedis) -> None:
+async def test_a_token_of_another_shop_is_not_stored(environment: CliEnvironment, redis: RedisClient) -> None:
     result = await environment.tagger(
         "shops", "add", "42", "--api-url", f"{environment.url}/com", "--token-stdin", stdin=TOKEN
     )
@@ -57,7 +56,7 @@ async def test_a_paused_shop_shows_its_reason_and_is_active_after_resume(shop: C
     assert "active" in working.out
 
 
-async def test_a_removed_shop_is_gone(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_a_removed_shop_is_gone(shop: CliEnvironment, redis: RedisClient) -> None:
     result = await shop.tagger("shops", "remove", ORG, "--yes")
 
     assert result.code == 0
@@ -103,7 +102,7 @@ async def test_a_shop_in_shadow_mode_needs_no_scope_for_writing(environment: Cli
 
 
 async def test_a_shop_without_the_scope_stays_paused_and_the_doctor_names_the_scope(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     sandbox_shop = shop.haravan.shop
     sandbox_shop.scopes = tuple(scope for scope in sandbox_shop.scopes if scope != "com.write_customers")

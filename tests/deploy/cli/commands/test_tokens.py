@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from tests.deploy.cli.environment import ORG, CliEnvironment
 
 DAY_MS = 86_400_000
 
 
 async def test_a_token_is_printed_once_listed_without_its_secret_and_revoked(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     made = await shop.tagger(
         "tokens", "add", "bao-cao", "--role", "viewer", "--shop", ORG, "--expires", "30d"
@@ -36,7 +36,7 @@ async def test_a_token_is_printed_once_listed_without_its_secret_and_revoked(
 
 
 async def test_a_token_expires_after_a_year_unless_it_says_otherwise(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     seconds, _ = await redis.time()
     for name, options in {"a": [], "b": ["--expires", "never"], "c": ["--expires", "2099-01-01"]}.items():

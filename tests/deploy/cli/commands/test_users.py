@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import parse_secret
 from service.store.access import sessions
+from service.store.client import RedisClient
 from tests.deploy.cli.environment import ORG, CliEnvironment
 
 ADD = ("users", "add", "lan", "--email", "lan@example.com", "--role", "owner")
 
 
 async def test_a_user_gets_a_link_is_listed_without_a_secret_and_removed(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     first = await shop.tagger(*ADD, "--url", "https://tagger.example.com/")
     second = await shop.tagger(
@@ -37,7 +37,7 @@ async def test_a_user_gets_a_link_is_listed_without_a_secret_and_removed(
     assert removed.out.strip() == "User an is removed."
 
 
-async def test_a_new_link_replaces_the_earlier_one(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_a_new_link_replaces_the_earlier_one(shop: CliEnvironment, redis: RedisClient) -> None:
     await shop.tagger(*ADD)
     old, new = [
         (await shop.tagger("users", "link", "lan")).out.strip().partition("?key=")[2] for _ in range(2)

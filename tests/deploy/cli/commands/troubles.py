@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer, MissingField, MissingReason, encode_snapshot
 from service.settings import read_settings
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.jobs.worker_metrics import Counters
 from service.store.queue.dirty import DirtyEvent, mark_dirty
 from service.store.shops import TOKEN_REJECTED, UNINSTALLED, FirstLook, save_first_look
@@ -39,7 +38,7 @@ class Stage:
     """A healthy shop with everything around it."""
 
     shop: CliEnvironment
-    redis: ArqRedis
+    redis: RedisClient
     env: pytest.MonkeyPatch
     folder: Path
     redis_url: str

@@ -7,9 +7,8 @@ from typing import Any
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
-from service.store.client import SERVICE, keys
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import AuditRow, audit_log
 from service.store.shops import save_first_look
 from service.web.ops.requests import Endpoint
@@ -17,48 +16,48 @@ from service.web.ops.routes import ENDPOINTS
 from tests.support.shop import ORG
 from tests.web.ops.conftest import API, LOW, get, post, store_dead_letter
 
-Prepare = Callable[[httpx2.AsyncClient, ArqRedis], Awaitable[Any]]
+Prepare = Callable[[httpx2.AsyncClient, RedisClient], Awaitable[Any]]
 BY_NAME = {endpoint.name: endpoint for endpoint in ENDPOINTS}
 
 
-async def nothing(_: httpx2.AsyncClient, __: ArqRedis) -> None: ...
+async def nothing(_: httpx2.AsyncClient, __: RedisClient) -> None: ...
 
 
-async def dead_letter(_: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def dead_letter(_: httpx2.AsyncClient, redis: RedisClient) -> None:
     await store_dead_letter(redis, 7)
 
 
-async def shadow(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def shadow(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post(f"{API}/shadow")
 
 
-async def second_version(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def second_version(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await post(ops, "rules/publish", rules=LOW, approve=True)
 
 
-async def no_rules(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def no_rules(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await post(ops, "rules/publish", rules="version: 1\nrules: []\n", approve=True)
 
 
-async def waiting_first_look(_: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def waiting_first_look(_: httpx2.AsyncClient, redis: RedisClient) -> None:
     await save_first_look(redis, ORG, "waiting")
 
 
-async def counted_replay(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def counted_replay(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await post(ops, "replays", customers=[7], dry_run=True)
 
 
-async def replay(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def replay(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await post(ops, "replays", customers=[7])
 
 
-async def paused_replay(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def paused_replay(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
     await replay(ops, redis)
     run = (await ops.get(f"{API}/runs")).json()["runs"][0]["id"]
     await ops.post(f"{API}/replays/{run}/pause")
 
 
-async def token(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def token(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
 
@@ -94,7 +93,7 @@ READS = {endpoint.name for endpoint in ENDPOINTS if endpoint.method == "GET"} - 
 }
 
 
-async def entries(redis: ArqRedis) -> list[AuditRow]:
+async def entries(redis: RedisClient) -> list[AuditRow]:
     """The entries of the shop and of the service, each chain newest first."""
     return [*await audit_log.list_entries(redis, ORG), *await audit_log.list_entries(redis, SERVICE)]
 
@@ -112,7 +111,9 @@ def test_every_endpoint_changes_something_or_only_reads() -> None:
 
 
 @pytest.mark.parametrize("name", CHANGES)
-async def test_a_change_leaves_one_entry(rules_ops: httpx2.AsyncClient, redis: ArqRedis, name: str) -> None:
+async def test_a_change_leaves_one_entry(
+    rules_ops: httpx2.AsyncClient, redis: RedisClient, name: str
+) -> None:
     prepare, body, action = CHANGES[name]
     await prepare(rules_ops, redis)
     before = await entries(redis)
@@ -136,7 +137,7 @@ DRY: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("name", DRY)
-async def test_a_dry_run_leaves_none(rules_ops: httpx2.AsyncClient, redis: ArqRedis, name: str) -> None:
+async def test_a_dry_run_leaves_none(rules_ops: httpx2.AsyncClient, redis: RedisClient, name: str) -> None:
     await second_version(rules_ops, redis)
     before = await entries(redis)
 
@@ -146,7 +147,7 @@ async def test_a_dry_run_leaves_none(rules_ops: httpx2.AsyncClient, redis: ArqRe
     assert await entries(redis) == before
 
 
-async def test_what_only_reads_leaves_none(rules_ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_what_only_reads_leaves_none(rules_ops: httpx2.AsyncClient, redis: RedisClient) -> None:
     before = await entries(redis)
 
     for name in sorted(READS):
@@ -167,7 +168,7 @@ async def test_the_log_is_read_page_by_page(rules_ops: httpx2.AsyncClient) -> No
     assert second["before"] is None
 
 
-async def test_the_log_of_the_service_has_tokens(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_the_log_of_the_service_has_tokens(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
     await token(ops, redis)
 
     [entry] = (await ops.get("/ops/v1/audit")).json()["entries"]

@@ -6,9 +6,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
+from service.store.client import RedisClient
 from tests.support.shop import ORG
 from tests.web.ops.conftest import store_token
 
@@ -37,7 +37,7 @@ async def test_a_token_is_made_used_and_revoked(ops: httpx2.AsyncClient) -> None
     assert (await ops.get(TOKENS)).json()["tokens"] == []
 
 
-async def test_a_token_of_an_owner_makes_tokens_as_well(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_a_token_of_an_owner_makes_tokens_as_well(ops: httpx2.AsyncClient, redis: RedisClient) -> None:
     ops.headers.update(await store_token(redis, Role.OWNER))
 
     assert (await create(ops, name="a", role="ops"))["token"]["created_by"] == "owner-all"

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer, OrgId, encode_snapshot
 from service.domain.documents.parser import parse_rules
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.rules import Versions
 from tests.support.shop import ORG
 
@@ -22,7 +21,7 @@ rules:
 
 
 @pytest.fixture
-async def explain_ops(ops: httpx2.AsyncClient, redis: ArqRedis) -> httpx2.AsyncClient:
+async def explain_ops(ops: httpx2.AsyncClient, redis: RedisClient) -> httpx2.AsyncClient:
     """An operator's client of a shop with three rules and an evaluated customer."""
     await Versions(redis).publish(OrgId(ORG), parse_rules(RULES), author="Lan", parent=0)
     customer = Customer(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.support.shop import ORG
 from tests.web.ops.conftest import audit_entries, post
 
 
 async def test_an_exclusion_is_previewed_applied_and_undone(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     looked = await post(rules_ops, "customers/2/exclusions", rule="vip", dry_run=True)
     assert not await redis.exists(keys.shop(ORG, "exclusions"))

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.support.shop import ORG
 from tests.web.ops.conftest import API, get
 
 
 async def test_personal_data_is_exported_where_it_is_asked_for_and_erased(
-    explain_ops: httpx2.AsyncClient, redis: ArqRedis
+    explain_ops: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     exported = await get(explain_ops, "customers/7/personal-data")
     erased = await explain_ops.delete(f"{API}/customers/7/personal-data")

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from tests.support.sender import Sender
 from tests.support.shop import ORG, OTHER_ORG
 from tests.web.ops.conftest import (
@@ -14,7 +14,7 @@ from tests.web.ops.conftest import (
 
 
 async def test_the_doctor_says_what_is_wrong_with_a_shop_and_the_command_that_repairs_it(
-    redis: ArqRedis, ops: httpx2.AsyncClient
+    redis: RedisClient, ops: httpx2.AsyncClient
 ) -> None:
     await Sender(ops).deliver(b'{"id": 7}')
     await store_dead_letter(redis, 9)

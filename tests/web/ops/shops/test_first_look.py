@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.shops import save_first_look
 from tests.support.shop import ORG
 from tests.web.ops.conftest import (
@@ -18,7 +17,9 @@ from tests.web.ops.conftest import (
 )
 
 
-async def test_a_first_look_is_previewed_and_approved(redis: ArqRedis, rules_ops: httpx2.AsyncClient) -> None:
+async def test_a_first_look_is_previewed_and_approved(
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
+) -> None:
     nothing = await post(rules_ops, "first-look/approve", status=409)
     await save_first_look(redis, ORG, "waiting")
     await redis.hdel(keys.shop(ORG, "snapshots"), "1")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.support.shop import ORG
 from tests.web.ops.conftest import (
     API,
@@ -22,7 +21,7 @@ async def begin_shadow(rules_ops: httpx2.AsyncClient) -> httpx2.Response:
 
 
 async def test_shadow_mode_is_enabled_previewed_and_disabled(
-    redis: ArqRedis, rules_ops: httpx2.AsyncClient
+    redis: RedisClient, rules_ops: httpx2.AsyncClient
 ) -> None:
     begun, again = await begin_shadow(rules_ops), await begin_shadow(rules_ops)
     await post(rules_ops, "rules/publish", rules=LOW, approve=True)

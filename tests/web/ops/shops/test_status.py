@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from service.store.shops.repository import ShopRepository
 from tests.support.sender import Sender
 from tests.support.shop import ORG, OTHER_ORG
@@ -14,7 +14,7 @@ from tests.web.ops.conftest import (
 )
 
 
-async def test_shops_are_listed_with_their_backlog(redis: ArqRedis, ops: httpx2.AsyncClient) -> None:
+async def test_shops_are_listed_with_their_backlog(redis: RedisClient, ops: httpx2.AsyncClient) -> None:
     await Sender(ops).deliver(b'{"id": 7}')
     await store_dead_letter(redis, 9)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import shell_user
 from service.locales import catalog_for
-from service.store.client import SERVICE, keys
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import audit_log
 from service.web.pages.account.audit import PAGE_SIZE
 from tests.deploy.cli.commands.test_audit import CHANGES as COMMANDS
@@ -19,12 +18,12 @@ from tests.web.ops.access.test_audit import CHANGES as ENDPOINTS
 from tests.web.pages.test_routes import ACTIONS
 
 
-async def fill(redis: ArqRedis, count: int) -> None:
+async def fill(redis: RedisClient, count: int) -> None:
     for number in range(count):
         await audit_log.record(redis, shell_user("lan"), "pause", org=ORG, summary=f"summary {number}.")
 
 
-async def test_entries_are_shown_newest_first_and_page_by_page(owner: Visitor, redis: ArqRedis) -> None:
+async def test_entries_are_shown_newest_first_and_page_by_page(owner: Visitor, redis: RedisClient) -> None:
     await fill(redis, PAGE_SIZE + 2)
 
     first = await owner.get(f"/shops/{ORG}/audit")
@@ -42,7 +41,7 @@ async def test_a_wrong_page_is_the_first(owner: Visitor, before: str) -> None:
     assert (await owner.get(f"/shops/{ORG}/audit?before={before}")).status_code == 200
 
 
-async def test_the_chain_is_checked_on_demand(owner: Visitor, redis: ArqRedis) -> None:
+async def test_the_chain_is_checked_on_demand(owner: Visitor, redis: RedisClient) -> None:
     await audit_log.record(redis, shell_user("lan"), "add_token", summary="token a")
     whole = await owner.get("/audit?check")
     stream = keys.shop(SERVICE, "audit")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role, hash_password
+from service.store.client import RedisClient
 from service.web.pages.account.agents import describe_agent
 from tests.support.visitors import Visitor, location, visit_as
 
@@ -15,7 +15,7 @@ NEW = "một mật khẩu khác"
 
 
 @pytest.fixture
-async def lan(client: httpx2.AsyncClient, redis: ArqRedis) -> Visitor:
+async def lan(client: httpx2.AsyncClient, redis: RedisClient) -> Visitor:
     """A visitor with a password."""
     hashed = hash_password(PASSWORD, salt=bytes(16))
     return await visit_as(client, redis, Role.VIEWER, name="lan", password=hashed)
@@ -53,7 +53,7 @@ async def test_a_wrong_form_changes_nothing_and_says_why(
 
 
 async def test_after_a_link_the_old_password_is_not_asked_for(
-    client: httpx2.AsyncClient, redis: ArqRedis
+    client: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     hashed = hash_password(PASSWORD, salt=bytes(16))
     visitor = await visit_as(client, redis, Role.VIEWER, name="lan", password=hashed, by_link=True)

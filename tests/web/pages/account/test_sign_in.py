@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from service.domain.access import Role, create_secret, hash_password
 from service.store.access import sessions
+from service.store.client import RedisClient
 from service.web.authentication.failures import MAX_FAILURES
 from tests.support.visitors import BASE_URL, COOKIE, SAME_ORIGIN, Visitor, heading, location, store_user
 
@@ -16,7 +16,7 @@ PASSWORD = "mật khẩu rất dài"
 
 
 @pytest.fixture
-async def user(redis: ArqRedis) -> str:
+async def user(redis: RedisClient) -> str:
     """The address of a user with a password."""
     hashed = hash_password(PASSWORD, salt=bytes(16))
     return (await store_user(redis, Role.MARKETER, name="lan", password=hashed)).email
@@ -74,7 +74,7 @@ async def test_somebody_who_is_signed_in_goes_on_at_once(owner: Visitor) -> None
 
 
 async def test_looking_at_a_link_does_not_use_it_up(
-    client: httpx2.AsyncClient, redis: ArqRedis, user: str
+    client: httpx2.AsyncClient, redis: RedisClient, user: str
 ) -> None:
     secret = create_secret("lan", random=b"\x01" * 32)
     await sessions.add_link(redis, secret)
@@ -96,7 +96,7 @@ async def test_a_wrong_link_is_refused(client: httpx2.AsyncClient, user: str, ke
 
 
 async def test_no_log_line_has_a_password_an_address_or_a_link(
-    client: httpx2.AsyncClient, redis: ArqRedis, user: str
+    client: httpx2.AsyncClient, redis: RedisClient, user: str
 ) -> None:
     secret = create_secret("lan", random=b"\x01" * 32)
     await sessions.add_link(redis, secret)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.store.access import tokens
+from service.store.client import RedisClient
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor
 
@@ -16,7 +16,7 @@ FORM = {"name": "bao-cao", "role": "viewer", "days": "30"}
 
 
 async def test_a_token_is_shown_once_and_opens_the_api_until_it_is_revoked(
-    owner: Visitor, redis: ArqRedis
+    owner: Visitor, redis: RedisClient
 ) -> None:
     made = await owner.post("/tokens/new", **FORM, reach="some", shops=ORG)
 
@@ -30,7 +30,7 @@ async def test_a_token_is_shown_once_and_opens_the_api_until_it_is_revoked(
 
 @pytest.mark.parametrize(("days", "expires"), [("30", True), ("0", False), ("1000000", True), ("x", True)])
 async def test_an_expiry_that_is_not_offered_is_the_shortest(
-    owner: Visitor, redis: ArqRedis, days: str, expires: bool
+    owner: Visitor, redis: RedisClient, days: str, expires: bool
 ) -> None:
     await owner.post("/tokens/new", **FORM | {"days": days})
 
@@ -41,7 +41,7 @@ async def test_an_expiry_that_is_not_offered_is_the_shortest(
 
 
 @pytest.mark.parametrize("fields", [{"name": "a b"}, {"name": ""}, {"reach": "some"}])
-async def test_a_wrong_form_makes_none(owner: Visitor, redis: ArqRedis, fields: dict[str, str]) -> None:
+async def test_a_wrong_form_makes_none(owner: Visitor, redis: RedisClient, fields: dict[str, str]) -> None:
     answer = await owner.post("/tokens/new", **FORM | fields)
 
     assert answer.status_code == 422

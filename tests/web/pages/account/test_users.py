@@ -5,17 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.store.access import users
+from service.store.client import RedisClient
 from tests.support.shop import ORG, OTHER_ORG
 from tests.support.visitors import SAME_ORIGIN, Visitor
 
 FORM = {"name": "an", "email": "an@example.com", "role": "marketer"}
 
 
-async def test_a_new_user_gets_a_link_that_signs_in(owner: Visitor, redis: ArqRedis) -> None:
+async def test_a_new_user_gets_a_link_that_signs_in(owner: Visitor, redis: RedisClient) -> None:
     answer = await owner.post("/users/new", **FORM, reach="some", shops=[ORG, "999"])
 
     user = await users.find(redis, "an")
@@ -38,7 +38,7 @@ async def test_a_new_user_gets_a_link_that_signs_in(owner: Visitor, redis: ArqRe
     ],
 )
 async def test_a_wrong_form_keeps_what_was_typed_and_says_why(
-    owner: Visitor, redis: ArqRedis, fields: dict[str, str], text: str
+    owner: Visitor, redis: RedisClient, fields: dict[str, str], text: str
 ) -> None:
     form = FORM | fields
 
@@ -50,7 +50,7 @@ async def test_a_wrong_form_keeps_what_was_typed_and_says_why(
     assert [user.name for user in await users.list_all(redis)] == ["owner"]
 
 
-async def test_an_unknown_role_is_the_least(owner: Visitor, redis: ArqRedis) -> None:
+async def test_an_unknown_role_is_the_least(owner: Visitor, redis: RedisClient) -> None:
     await owner.post("/users/new", **FORM | {"role": "root"})
 
     user = await users.find(redis, "an")
@@ -58,7 +58,7 @@ async def test_an_unknown_role_is_the_least(owner: Visitor, redis: ArqRedis) -> 
     assert user.role is Role.VIEWER
 
 
-async def test_the_last_owner_stays_and_nobody_removes_themselves(owner: Visitor, redis: ArqRedis) -> None:
+async def test_the_last_owner_stays_and_nobody_removes_themselves(owner: Visitor, redis: RedisClient) -> None:
     lower = await owner.post("/users/owner", role="ops")
     fewer = await owner.post("/users/owner", role="owner", reach="some", shops=OTHER_ORG)
     removed = await owner.post("/users/owner/remove")
@@ -69,7 +69,7 @@ async def test_the_last_owner_stays_and_nobody_removes_themselves(owner: Visitor
     assert await users.find(redis, "owner") is not None
 
 
-async def test_a_new_role_counts_from_the_next_request(owner: Visitor, redis: ArqRedis) -> None:
+async def test_a_new_role_counts_from_the_next_request(owner: Visitor, redis: RedisClient) -> None:
     await owner.post("/users/new", **FORM | {"role": "owner"})
     await owner.post("/users/owner", role="viewer")
 

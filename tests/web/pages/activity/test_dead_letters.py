@@ -6,12 +6,11 @@ import json
 from urllib.parse import quote_plus
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.customers.customer import CustomerId
 from service.operations import group_key
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log
 from service.store.queue import DeadLetter
 from tests.support.shop import ORG
@@ -25,18 +24,18 @@ def letter(customer: int, cause: str = "rejected", text: str = "422: tag is too 
     return DeadLetter(CustomerId(customer), cause, text, 1, 2, 3, transient=False)
 
 
-async def store(redis: ArqRedis, *letters: DeadLetter) -> None:
+async def store(redis: RedisClient, *letters: DeadLetter) -> None:
     for each in letters:
         packed = {each.cause: {"text": each.text, "first": 1, "last": 2, "count": 3, "transient": False}}
         await redis.hset(keys.shop(ORG, "dead_letters"), str(each.customer), json.dumps(packed))
 
 
-async def marked(redis: ArqRedis) -> set[int]:
+async def marked(redis: RedisClient) -> set[int]:
     found = [await redis.exists(keys.shop(ORG, f"mark:{customer}")) for customer in range(10)]
     return {customer for customer, exists in enumerate(found) if exists}
 
 
-async def test_viewers_see_them_without_buttons(visitor_of: VisitAs, redis: ArqRedis) -> None:
+async def test_viewers_see_them_without_buttons(visitor_of: VisitAs, redis: RedisClient) -> None:
     await store(redis, letter(1))
 
     page = (await (await visitor_of(Role.VIEWER)).get(PATH)).text
@@ -59,7 +58,7 @@ async def test_viewers_see_them_without_buttons(visitor_of: VisitAs, redis: ArqR
     ],
 )
 async def test_a_retry_marks_those_customers(
-    owner: Visitor, redis: ArqRedis, form: dict[str, str | list[str]], expected: set[int]
+    owner: Visitor, redis: RedisClient, form: dict[str, str | list[str]], expected: set[int]
 ) -> None:
     await store(redis, letter(1), letter(2), letter(3, "denied", "403"))
 
@@ -74,7 +73,7 @@ async def test_a_retry_marks_those_customers(
 @pytest.mark.parametrize("change", ["retry", "drop"])
 @pytest.mark.parametrize("chosen", [[], ["x", "-1"]])
 async def test_nothing_chosen_is_said(
-    owner: Visitor, redis: ArqRedis, change: str, chosen: list[str]
+    owner: Visitor, redis: RedisClient, change: str, chosen: list[str]
 ) -> None:
     await store(redis, letter(1))
 
@@ -85,7 +84,7 @@ async def test_nothing_chosen_is_said(
     assert await marked(redis) == set()
 
 
-async def test_dropping_asks_for_a_reason_first_and_audits_it(owner: Visitor, redis: ArqRedis) -> None:
+async def test_dropping_asks_for_a_reason_first_and_audits_it(owner: Visitor, redis: RedisClient) -> None:
     await store(redis, letter(1), letter(2))
 
     asked = await owner.post(f"{PATH}/drop", customer=["1"])
@@ -103,7 +102,7 @@ async def test_dropping_asks_for_a_reason_first_and_audits_it(owner: Visitor, re
     assert await marked(redis) == set()
 
 
-async def test_a_whole_group_is_dropped_or_leads_to_a_replay(owner: Visitor, redis: ArqRedis) -> None:
+async def test_a_whole_group_is_dropped_or_leads_to_a_replay(owner: Visitor, redis: RedisClient) -> None:
     await store(redis, letter(1), letter(2), letter(3, "denied", "403"))
     group = group_key(letter(1))
 

@@ -6,8 +6,8 @@ import html
 import re
 
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from service.store.queue import dirty
 from service.store.queue.dirty import DirtyEvent
 from tests.support.shop import ORG
@@ -16,7 +16,7 @@ from tests.support.visitors import Visitor
 PATH = f"/shops/{ORG}/deliveries"
 
 
-async def deliver(redis: ArqRedis, *customers: int, note: str = "") -> None:
+async def deliver(redis: RedisClient, *customers: int, note: str = "") -> None:
     for customer in customers:
         event = DirtyEvent(str(customer), identity=b"%d%s" % (customer, note.encode()), note=note)
         await dirty.mark_dirty(redis, ORG, [event], lane="live")
@@ -27,7 +27,7 @@ async def listed(owner: Visitor, query: str = "") -> list[int]:
     return [int(each) for each in re.findall(r">#([0-9]+)</a>", page)]
 
 
-async def test_outcomes_are_words(owner: Visitor, redis: ArqRedis) -> None:
+async def test_outcomes_are_words(owner: Visitor, redis: RedisClient) -> None:
     await deliver(redis, 1)
     await deliver(redis, 2, note="ignored:test")
 
@@ -42,7 +42,7 @@ async def test_outcomes_are_words(owner: Visitor, redis: ArqRedis) -> None:
     [("", [3, 2, 1]), ("?customer=2", [2]), ("?customer=9", []), ("?from=01/01/2020", [3, 2, 1])],
 )
 async def test_they_are_found_by_customer_and_day(
-    owner: Visitor, redis: ArqRedis, query: str, expected: list[int]
+    owner: Visitor, redis: RedisClient, query: str, expected: list[int]
 ) -> None:
     await deliver(redis, 1, 2, 3)
 
@@ -50,7 +50,7 @@ async def test_they_are_found_by_customer_and_day(
     assert await listed(owner, "?to=01/01/2020") == []
 
 
-async def test_older_ones_are_on_the_next_page(owner: Visitor, redis: ArqRedis) -> None:
+async def test_older_ones_are_on_the_next_page(owner: Visitor, redis: RedisClient) -> None:
     await deliver(redis, *range(1, 61))
     first = (await owner.get(PATH)).text
     [older] = re.findall(rf'href="({PATH}\?before=[^"]*)"', first)
@@ -60,7 +60,7 @@ async def test_older_ones_are_on_the_next_page(owner: Visitor, redis: ArqRedis) 
 
 
 async def test_a_wrong_id_is_said_and_a_wrong_cursor_is_the_first_page(
-    owner: Visitor, redis: ArqRedis
+    owner: Visitor, redis: RedisClient
 ) -> None:
     await deliver(redis, 1)
 

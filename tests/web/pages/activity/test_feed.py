@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.customers.customer import CustomerId
 from service.domain.documents import parse_rules
+from service.store.client import RedisClient
 from service.store.queue import dirty
 from service.store.queue.dirty import DirtyEvent
 from service.store.rules import Versions
@@ -24,13 +24,13 @@ START_MS = 1_700_000_000_000
 
 
 @pytest.fixture
-async def context(redis: ArqRedis, shops: ShopRepository) -> Context:
+async def context(redis: RedisClient, shops: ShopRepository) -> Context:
     """A shop with rules and nothing else."""
     await Versions(redis).publish(ORG, parse_rules(HIGH), author="test", parent=0)
     return Context(redis, shops, Versions(redis))
 
 
-async def fill(redis: ArqRedis, entries: int) -> None:
+async def fill(redis: RedisClient, entries: int) -> None:
     """Entries of both streams, several in the same millisecond."""
     for number in range(entries):
         at_ms = START_MS + number // 3
@@ -43,7 +43,7 @@ async def fill(redis: ArqRedis, entries: int) -> None:
             )
 
 
-async def deliver(redis: ArqRedis, customer: int) -> None:
+async def deliver(redis: RedisClient, customer: int) -> None:
     event = DirtyEvent(str(customer), identity=b"%d" % customer)
     await dirty.mark_dirty(redis, ORG, [event], lane="live")
 
@@ -69,7 +69,9 @@ def customers(pages: list[Feed]) -> list[CustomerId | None]:
 
 
 @pytest.mark.parametrize("limit", [1, 3, 7, 100])
-async def test_every_entry_is_on_one_page_newest_first(context: Context, redis: ArqRedis, limit: int) -> None:
+async def test_every_entry_is_on_one_page_newest_first(
+    context: Context, redis: RedisClient, limit: int
+) -> None:
     await fill(redis, 20)
     await deliver(redis, 99)
 
@@ -101,7 +103,7 @@ async def test_every_entry_is_on_one_page_newest_first(context: Context, redis: 
 )
 @pytest.mark.parametrize("limit", [2, 100])
 async def test_a_filter_finds_all_of_its_entries(
-    context: Context, redis: ArqRedis, wanted: FeedFilter, expected: int, limit: int
+    context: Context, redis: RedisClient, wanted: FeedFilter, expected: int, limit: int
 ) -> None:
     await fill(redis, 20)
     await deliver(redis, 99)
@@ -113,7 +115,7 @@ async def test_a_filter_finds_all_of_its_entries(
 
 
 async def test_a_filter_reads_a_bounded_part_and_goes_on_with_the_next_page(
-    context: Context, redis: ArqRedis, monkeypatch: pytest.MonkeyPatch
+    context: Context, redis: RedisClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("service.web.pages.activity.feed.BATCH", 2)
     await fill(redis, 20)
@@ -126,7 +128,7 @@ async def test_a_filter_reads_a_bounded_part_and_goes_on_with_the_next_page(
     assert customers(pages) == [1]
 
 
-async def test_what_came_since_is_asked_with_the_newest_ids(context: Context, redis: ArqRedis) -> None:
+async def test_what_came_since_is_asked_with_the_newest_ids(context: Context, redis: RedisClient) -> None:
     await fill(redis, 4)
     before = await page(context, FeedFilter())
     await add_entry(redis, 50, "+VIP", at_ms=START_MS + 100)
@@ -140,7 +142,7 @@ async def test_what_came_since_is_asked_with_the_newest_ids(context: Context, re
     assert nothing.newest == new.newest
 
 
-async def test_a_shop_without_rules_has_a_feed(redis: ArqRedis, shops: ShopRepository) -> None:
+async def test_a_shop_without_rules_has_a_feed(redis: RedisClient, shops: ShopRepository) -> None:
     await add_entry(redis, 1, "+VIP", at_ms=START_MS)
 
     feed = await page(Context(redis, shops, Versions(redis)))

@@ -7,10 +7,9 @@ import html
 import io
 import re
 
-from arq.connections import ArqRedis
-
 from service.domain.documents import parse_rules
 from service.locales import translator_for
+from service.store.client import RedisClient
 from service.store.rules import Versions
 from service.web.pages.activity.feed import Feed, FeedRow
 from service.web.pages.activity.feed_pages import to_csv
@@ -23,7 +22,7 @@ PATH = f"/shops/{ORG}/activity"
 AT_MS = 1_700_000_000_000
 
 
-async def test_a_change_has_its_rule_source_and_reason(owner: Visitor, redis: ArqRedis) -> None:
+async def test_a_change_has_its_rule_source_and_reason(owner: Visitor, redis: RedisClient) -> None:
     await Versions(redis).publish(ORG, parse_rules(HIGH), author="test", parent=0)
     await add_entry(redis, 7, "+VIP", at_ms=AT_MS, cause="publish:P3", written=False)
 
@@ -36,7 +35,7 @@ async def test_a_change_has_its_rule_source_and_reason(owner: Visitor, redis: Ar
     assert "Chạy thử" in page  # shadow mode
 
 
-async def test_the_live_part_has_what_came_since_and_nothing_else(owner: Visitor, redis: ArqRedis) -> None:
+async def test_the_live_part_has_what_came_since_and_nothing_else(owner: Visitor, redis: RedisClient) -> None:
     await add_entry(redis, 7, "+VIP", at_ms=AT_MS)
     page = (await owner.get(PATH)).text
     [address] = re.findall(r'hx-get="(/shops/[0-9]+/activity[^"]*)"', page)
@@ -50,7 +49,7 @@ async def test_the_live_part_has_what_came_since_and_nothing_else(owner: Visitor
     assert "#7" not in live.text
 
 
-async def test_older_pages_and_other_lists_are_not_live(owner: Visitor, redis: ArqRedis) -> None:
+async def test_older_pages_and_other_lists_are_not_live(owner: Visitor, redis: RedisClient) -> None:
     for number in range(60):
         await add_entry(redis, number + 1, "+VIP", at_ms=AT_MS + number)
     page = (await owner.get(PATH)).text
@@ -77,7 +76,7 @@ async def test_wrong_filters_are_said_or_ignored(owner: Visitor) -> None:
 
 
 async def test_the_file_has_the_rows_of_the_filter_without_personal_data(
-    owner: Visitor, redis: ArqRedis
+    owner: Visitor, redis: RedisClient
 ) -> None:
     await add_entry(redis, 7, "+VIP", at_ms=AT_MS)
     await add_entry(redis, 8, "-Gold", at_ms=AT_MS + 1)

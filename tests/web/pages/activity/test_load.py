@@ -6,10 +6,10 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.locales import translator_for
+from service.store.client import RedisClient
 from service.store.history import DayCounts, TagChanges, TagOfRule, day_counts
 from service.store.queue import load_backlogs
 from service.store.rules import Versions
@@ -20,7 +20,7 @@ from tests.support.visitors import Visitor
 
 
 @pytest.fixture
-async def today(redis: ArqRedis) -> int:
+async def today(redis: RedisClient) -> int:
     """The shop's day, which has changes."""
     seconds, _ = await redis.time()
     day = datetime.fromtimestamp(int(seconds), ZoneInfo("Asia/Ho_Chi_Minh")).toordinal()
@@ -28,7 +28,9 @@ async def today(redis: ArqRedis) -> int:
     return day
 
 
-async def test_the_days_end_with_that_of_the_shop(redis: ArqRedis, shops: ShopRepository, today: int) -> None:
+async def test_the_days_end_with_that_of_the_shop(
+    redis: RedisClient, shops: ShopRepository, today: int
+) -> None:
     context = Context(redis, shops, Versions(redis))
 
     changes, *_ = await load_plots(context, ORG, language="vi", days=30)
@@ -45,7 +47,7 @@ async def test_a_span_is_chosen(owner: Visitor, today: int, query: str, days: in
     assert page.count('class="place"') == 4 * days  # changes, calls, backlog, age
 
 
-async def test_the_bars_have_the_numbers_as_text(redis: ArqRedis, shops: ShopRepository) -> None:
+async def test_the_bars_have_the_numbers_as_text(redis: RedisClient, shops: ShopRepository) -> None:
     [backlog] = await load_backlogs(redis, [ORG])
     backlog.customers.update(live=1, bulk=3)
     t = translator_for("vi")

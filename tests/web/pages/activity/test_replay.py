@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer
+from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.queue import dirty
@@ -19,7 +19,7 @@ from tests.web.ops.conftest import store_customer, store_dead_letter
 PATH = f"/shops/{ORG}/replay"
 
 
-async def fill(redis: ArqRedis) -> None:
+async def fill(redis: RedisClient) -> None:
     """Customers 1 to 3 are known, 4 has a webhook, 5 a dead letter."""
     for number in (1, 2, 3):
         await store_customer(redis, Customer(id=number))
@@ -27,7 +27,7 @@ async def fill(redis: ArqRedis) -> None:
     await store_dead_letter(redis, 5)
 
 
-async def counted(owner: Visitor, redis: ArqRedis, **form: str) -> Run:
+async def counted(owner: Visitor, redis: RedisClient, **form: str) -> Run:
     """The run that a count leads to."""
     answer = await owner.post(f"{PATH}/count", **form)
     return await runs.get(redis, ORG, location(answer).removeprefix(f"{PATH}/"))
@@ -44,7 +44,7 @@ async def counted(owner: Visitor, redis: ArqRedis, **form: str) -> Run:
     ],
 )
 async def test_what_is_counted_is_frozen_and_nothing_else_happens(
-    owner: Visitor, redis: ArqRedis, form: dict[str, str], count: int
+    owner: Visitor, redis: RedisClient, form: dict[str, str], count: int
 ) -> None:
     await fill(redis)
 
@@ -77,7 +77,7 @@ async def test_a_wrong_selection_is_said(owner: Visitor, form: dict[str, str], s
     assert said in answer.text
 
 
-async def test_everybody_waits_for_the_first_look(owner: Visitor, redis: ArqRedis) -> None:
+async def test_everybody_waits_for_the_first_look(owner: Visitor, redis: RedisClient) -> None:
     await save_first_look(redis, ORG, "pending")
 
     answer = await owner.post(f"{PATH}/count", source="everybody")
@@ -94,7 +94,7 @@ async def test_a_link_fills_in_the_form(owner: Visitor) -> None:
     assert ">7</textarea>" in page
 
 
-async def test_the_list_is_asked_for_again_while_a_run_goes_on(owner: Visitor, redis: ArqRedis) -> None:
+async def test_the_list_is_asked_for_again_while_a_run_goes_on(owner: Visitor, redis: RedisClient) -> None:
     idle = (await owner.get(PATH)).text
     run = await counted(owner, redis, source="customers", ids="1")
     await owner.post(f"{PATH}/{run.id}", reason="x")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log
 from service.store.jobs import Run, pending, replays, runs
 from service.web.pages.activity.runs import estimate_minutes, percent_done, to_row
@@ -20,11 +19,11 @@ async def counted(owner: Visitor, ids: str = "1 2 3") -> str:
     return location(await owner.post(f"{PATH}/count", source="customers", ids=ids))
 
 
-async def the_run(redis: ArqRedis, path: str) -> Run:
+async def the_run(redis: RedisClient, path: str) -> Run:
     return await runs.get(redis, ORG, path.removeprefix(f"{PATH}/"))
 
 
-async def test_it_starts_once_with_a_reason_and_a_pace(owner: Visitor, redis: ArqRedis) -> None:
+async def test_it_starts_once_with_a_reason_and_a_pace(owner: Visitor, redis: RedisClient) -> None:
     path = await counted(owner)
 
     asked = await owner.get(path)
@@ -41,7 +40,7 @@ async def test_it_starts_once_with_a_reason_and_a_pace(owner: Visitor, redis: Ar
 
 @pytest.mark.parametrize("form", [{"reason": ""}, {"reason": "x" * 201}, {"reason": "x", "pace": "nhanh"}])
 async def test_without_a_reason_or_with_an_unknown_pace_nothing_starts(
-    owner: Visitor, redis: ArqRedis, form: dict[str, str]
+    owner: Visitor, redis: RedisClient, form: dict[str, str]
 ) -> None:
     path = await counted(owner)
 
@@ -51,7 +50,7 @@ async def test_without_a_reason_or_with_an_unknown_pace_nothing_starts(
     assert (await the_run(redis, path)).counted
 
 
-async def test_it_is_paused_resumed_and_cancelled(owner: Visitor, redis: ArqRedis) -> None:
+async def test_it_is_paused_resumed_and_cancelled(owner: Visitor, redis: RedisClient) -> None:
     path = await counted(owner)
     await owner.post(path, reason="x")
 
@@ -73,7 +72,7 @@ async def test_it_is_paused_resumed_and_cancelled(owner: Visitor, redis: ArqRedi
     assert actions == ["cancel_replay", "resume_replay", "pause_replay", "replay"]
 
 
-async def test_the_progress_is_asked_for_until_it_is_done(owner: Visitor, redis: ArqRedis) -> None:
+async def test_the_progress_is_asked_for_until_it_is_done(owner: Visitor, redis: RedisClient) -> None:
     path = await counted(owner, "1")
     await owner.post(path, reason="x")
     active = (await owner.get(path)).text

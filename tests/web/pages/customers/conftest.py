@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers.customer import Customer
 from service.domain.decisions.state import OWNERSHIP_CODEC, Ownership
 from service.domain.documents import parse_rules
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.customers import seal_snapshot
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
@@ -45,7 +44,7 @@ CUSTOMERS = (
 
 
 @pytest.fixture
-async def people(redis: ArqRedis, shops: ShopRepository) -> None:
+async def people(redis: RedisClient, shops: ShopRepository) -> None:
     """The VIP of the first customer is ours."""
     cipher = (await shops.get_or_raise(ORG)).cipher
     await Versions(redis).publish(ORG, parse_rules(RULES), author="test", parent=0)

@@ -6,10 +6,9 @@ import html
 from typing import Any
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, location
@@ -19,14 +18,14 @@ PATH = f"/shops/{ORG}/customers/1"
 pytestmark = pytest.mark.usefixtures("people")
 
 
-async def excluded(redis: ArqRedis) -> bytes | None:
+async def excluded(redis: RedisClient) -> bytes | None:
     client: Any = redis
     stored: bytes | None = await client.hget(keys.shop(ORG, "exclusions"), "1")
     return stored
 
 
 async def test_an_exclusion_shows_its_effect_and_writes_nothing_before(
-    visitor_of: VisitAs, redis: ArqRedis
+    visitor_of: VisitAs, redis: RedisClient
 ) -> None:
     marketer = await visitor_of(Role.MARKETER)
 
@@ -38,7 +37,7 @@ async def test_an_exclusion_shows_its_effect_and_writes_nothing_before(
     assert await excluded(redis) is None
 
 
-async def test_a_customer_is_excluded_and_included_again(visitor_of: VisitAs, redis: ArqRedis) -> None:
+async def test_a_customer_is_excluded_and_included_again(visitor_of: VisitAs, redis: RedisClient) -> None:
     marketer = await visitor_of(Role.MARKETER)
 
     answer = await marketer.post(f"{PATH}/exclusion", rule="mail")
@@ -55,7 +54,7 @@ async def test_a_customer_is_excluded_and_included_again(visitor_of: VisitAs, re
 
 
 @pytest.mark.parametrize("rule", ["", "nobody", "x" * 300])
-async def test_an_unknown_rule_changes_nothing(owner: Visitor, redis: ArqRedis, rule: str) -> None:
+async def test_an_unknown_rule_changes_nothing(owner: Visitor, redis: RedisClient, rule: str) -> None:
     assert (await owner.get(f"{PATH}/exclusion?rule={rule}")).status_code == 404
     assert (await owner.post(f"{PATH}/exclusion", rule=rule)).status_code == 404
     assert await audit_log.list_entries(redis, ORG) == []

@@ -7,12 +7,11 @@ import re
 
 import pytest
 import yaml
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.documents import parse_rules
 from service.store import working_copies
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log
 from service.store.jobs import runs
 from service.store.rules import Versions
@@ -35,7 +34,7 @@ async def text_of(visitor: Visitor, path: str) -> str:
 
 
 @pytest.mark.usefixtures("people")
-async def test_it_says_why_and_why_not_and_what_is_missing(owner: Visitor, redis: ArqRedis) -> None:
+async def test_it_says_why_and_why_not_and_what_is_missing(owner: Visitor, redis: RedisClient) -> None:
     await add_entry(redis, 1, "+VIP", at_ms=1_700_000_000_000)
     page = await text_of(owner, "1")
 
@@ -76,7 +75,7 @@ async def test_names_and_birthdays_are_for_marketers_and_contacts_are_always_mas
 
 
 @pytest.mark.usefixtures("people")
-async def test_another_version_and_another_day_are_marked_as_such(owner: Visitor, redis: ArqRedis) -> None:
+async def test_another_version_and_another_day_are_marked_as_such(owner: Visitor, redis: RedisClient) -> None:
     lower = parse_rules(RULES.replace("value: 10_000_000}}", "value: 9_000_000}}", 1))
     await Versions(redis).publish(ORG, lower, author="test", parent=1)
 
@@ -97,14 +96,14 @@ async def test_a_day_that_is_none_is_said_and_today_is_shown(owner: Visitor) -> 
     assert 'value="mai"' in page
 
 
-async def save_draft(redis: ArqRedis, text: str) -> None:
+async def save_draft(redis: RedisClient, text: str) -> None:
     """The draft that people edit, valid or not."""
     document = yaml.safe_load(text)
     await working_copies.save(redis, ORG, WorkingCopy(document=document, rev=1, parent=1, by="lan"))
 
 
 @pytest.mark.usefixtures("people")
-async def test_it_explains_by_the_draft_that_people_edit(owner: Visitor, redis: ArqRedis) -> None:
+async def test_it_explains_by_the_draft_that_people_edit(owner: Visitor, redis: RedisClient) -> None:
     without = await text_of(owner, "2?v=draft")
     await save_draft(redis, RULES.replace("10_000_000}}", "9000000}}", 1))
     offered = await text_of(owner, "2")
@@ -124,7 +123,7 @@ async def test_it_explains_by_the_draft_that_people_edit(owner: Visitor, redis: 
 
 
 @pytest.mark.usefixtures("people")
-async def test_a_moment_shows_what_was_compared_then(owner: Visitor, redis: ArqRedis) -> None:
+async def test_a_moment_shows_what_was_compared_then(owner: Visitor, redis: RedisClient) -> None:
     entry = await add_entry(redis, 1, "+VIP", at_ms=1_700_000_000_000)
     timeline = await text_of(owner, "1")
     [path] = re.findall(r'href="/shops/[0-9]+/customers/(1\?v=1&on=15%2F11%2F2023&entry=[^"]+)"', timeline)
@@ -142,7 +141,7 @@ async def test_a_moment_shows_what_was_compared_then(owner: Visitor, redis: ArqR
 
 @pytest.mark.usefixtures("people")
 async def test_what_stands_in_the_way_is_above(
-    owner: Visitor, redis: ArqRedis, shops: ShopRepository
+    owner: Visitor, redis: RedisClient, shops: ShopRepository
 ) -> None:
     await store_dead_letter(redis, 1)
     await redis.hset(keys.shop(ORG, "mark:1"), "generation", "1")
@@ -168,7 +167,7 @@ async def test_what_stands_in_the_way_is_above(
     ],
 )
 async def test_a_customer_that_was_never_read_says_why(
-    owner: Visitor, redis: ArqRedis, state: str, said: str
+    owner: Visitor, redis: RedisClient, state: str, said: str
 ) -> None:
     if state == "pending":
         await save_first_look(redis, ORG, "pending")
@@ -182,7 +181,7 @@ async def test_a_customer_that_was_never_read_says_why(
     assert said in await text_of(owner, "123")
 
 
-async def test_reading_again_is_a_replay_of_this_customer(owner: Visitor, redis: ArqRedis) -> None:
+async def test_reading_again_is_a_replay_of_this_customer(owner: Visitor, redis: RedisClient) -> None:
     answer = await owner.post(f"{PATH}/123/read")
 
     assert location(answer) == f"{PATH}/123"

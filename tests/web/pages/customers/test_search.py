@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
+from service.store.client import RedisClient
 from tests.support.history import add_entry
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, location
@@ -85,7 +85,7 @@ async def test_a_text_that_is_too_short_or_long_is_not_searched(owner: Visitor, 
     assert "Nhập từ 2 đến 100 ký tự." in answer.text
 
 
-async def test_before_a_search_the_last_changes_are_there(owner: Visitor, redis: ArqRedis) -> None:
+async def test_before_a_search_the_last_changes_are_there(owner: Visitor, redis: RedisClient) -> None:
     await add_entry(redis, 7, "+VIP", at_ms=1_700_000_000_000)
 
     page = (await owner.get(PATH)).text

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.publishing.editor import warm
+from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from tests.support.customers import spending, store_customers
 from tests.support.shop import ORG
@@ -25,18 +25,18 @@ def cold() -> Iterator[None]:
 
 
 @pytest.fixture
-async def twenty(redis: ArqRedis, shops: ShopRepository) -> None:
+async def twenty(redis: RedisClient, shops: ShopRepository) -> None:
     """Twenty customers who spent 1 to 20 million."""
     await store_customers(redis, shops, ORG, spending(20))
 
 
 @pytest.fixture
-async def lan(client: httpx2.AsyncClient, redis: ArqRedis, twenty: None) -> Visitor:
+async def lan(client: httpx2.AsyncClient, redis: RedisClient, twenty: None) -> Visitor:
     """A marketer."""
     return await visit_as(client, redis, Role.MARKETER, name="lan")
 
 
 @pytest.fixture
-async def minh(client: httpx2.AsyncClient, redis: ArqRedis, twenty: None) -> Visitor:
+async def minh(client: httpx2.AsyncClient, redis: RedisClient, twenty: None) -> Visitor:
     """Somebody of ops."""
     return await visit_as(client, redis, Role.OPS, name="minh")

@@ -6,9 +6,9 @@ import re
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.store import working_copies
+from service.store.client import RedisClient
 from tests.support.shop import ORG
 from tests.support.visitors import BASE_URL, SAME_ORIGIN, Visitor, location
 
@@ -164,7 +164,7 @@ async def test_the_same_form_may_save_again_after_an_answer_was_lost(lan: Visito
     assert figures(again)[0] == "14"
 
 
-async def test_undo_goes_back_step_by_step(lan: Visitor, redis: ArqRedis) -> None:
+async def test_undo_goes_back_step_by_step(lan: Visitor, redis: RedisClient) -> None:
     path = await new_rule(lan)
     fields = form_of(await lan.get(path))
     await lan.post(path, **fields | {"value.n-0": "6tr"})
@@ -191,7 +191,7 @@ async def test_a_rule_is_tried_on_one_customer(lan: Visitor) -> None:
 
 @pytest.mark.parametrize(("how", "state"), [("off_remove", "remove"), ("off_keep", "leave")])
 async def test_switching_off_says_what_happens_to_the_tags(
-    lan: Visitor, redis: ArqRedis, how: str, state: str
+    lan: Visitor, redis: RedisClient, how: str, state: str
 ) -> None:
     path = (await new_rule(lan)).replace("/edit", "/remove")
 

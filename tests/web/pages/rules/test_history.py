@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from arq.connections import ArqRedis
-
+from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.rules import Version, Versions
 from service.web.pages.rules.history import make_rows
@@ -33,7 +32,7 @@ async def test_a_published_version_is_listed_with_what_it_changed(minh: Visitor)
 
 
 async def test_a_roll_back_to_before_the_first_version_is_a_new_version(
-    minh: Visitor, redis: ArqRedis
+    minh: Visitor, redis: RedisClient
 ) -> None:
     await publish(minh, "20tr")
     page = await minh.get(f"{HISTORY}/0/rollback")
@@ -50,7 +49,7 @@ async def test_a_roll_back_to_before_the_first_version_is_a_new_version(
 
 
 async def test_a_roll_back_of_another_version_than_the_reader_saw_is_refused(
-    minh: Visitor, redis: ArqRedis
+    minh: Visitor, redis: RedisClient
 ) -> None:
     await publish(minh, "20tr")
 

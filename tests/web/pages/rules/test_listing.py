@@ -6,12 +6,12 @@ import re
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.documents import validate_rules
 from service.locales import translator_for
 from service.store import working_copies
+from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.web.pages.rules.listing import make_rows
 from service.web.pages.rules.templates import TEMPLATES, Template
@@ -52,7 +52,7 @@ async def test_every_template_opens_in_the_editor(lan: Visitor) -> None:
         assert answer.status_code == 200, template.key
 
 
-async def test_a_discarded_draft_is_gone_and_in_the_audit(lan: Visitor, redis: ArqRedis) -> None:
+async def test_a_discarded_draft_is_gone_and_in_the_audit(lan: Visitor, redis: RedisClient) -> None:
     await new_rule(lan)
 
     await lan.post(f"{RULES}/draft/discard")
@@ -62,7 +62,7 @@ async def test_a_discarded_draft_is_gone_and_in_the_audit(lan: Visitor, redis: A
     assert (row.entry.action, row.entry.by) == ("discard_draft", "lan")
 
 
-async def test_a_tier_is_a_ladder_with_its_distribution(lan: Visitor, redis: ArqRedis) -> None:
+async def test_a_tier_is_a_ladder_with_its_distribution(lan: Visitor, redis: RedisClient) -> None:
     path = await new_rule(lan, "tier")
     page = await lan.get(path)
     fields = {"base": re.findall(r'name="base" value="(\w+)"', page.text)[0], "editor_id": "e", "ladder": "1"}
@@ -104,7 +104,7 @@ def test_the_state_of_a_rule_compares_the_draft_with_what_is_live() -> None:
 
 
 async def test_a_viewer_sees_rules_and_nothing_to_change_them(
-    lan: Visitor, client: httpx2.AsyncClient, redis: ArqRedis
+    lan: Visitor, client: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     await new_rule(lan)
     viewer = await visit_as(client, redis, Role.VIEWER)

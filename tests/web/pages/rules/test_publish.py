@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 
 import httpx2
-from arq.connections import ArqRedis
 
 from service.domain.documents import parse_rules
 from service.store import working_copies
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.store.history import audit_log
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
@@ -32,11 +31,11 @@ def content_of(page: httpx2.Response) -> str:
     return str(re.findall(r'name="content" value="([0-9a-f]{64})"', page.text)[0])
 
 
-async def actions(redis: ArqRedis) -> list[tuple[str, str]]:
+async def actions(redis: RedisClient) -> list[tuple[str, str]]:
     return [(row.entry.action, row.entry.by) for row in await audit_log.list_entries(redis, ORG)]
 
 
-async def test_a_small_change_is_published_by_a_marketer(lan: Visitor, redis: ArqRedis) -> None:
+async def test_a_small_change_is_published_by_a_marketer(lan: Visitor, redis: RedisClient) -> None:
     await draft(lan, "20tr")
     page = await lan.get(PUBLISH)
 
@@ -52,7 +51,9 @@ async def test_a_small_change_is_published_by_a_marketer(lan: Visitor, redis: Ar
     assert "Chưa ai sửa gì" in (await lan.get(PUBLISH)).text
 
 
-async def test_a_draft_that_changed_after_its_preview_is_not_published(lan: Visitor, redis: ArqRedis) -> None:
+async def test_a_draft_that_changed_after_its_preview_is_not_published(
+    lan: Visitor, redis: RedisClient
+) -> None:
     await draft(lan, "20tr")
     content = content_of(await lan.get(PUBLISH))
     path = f"{RULES}/vip/edit"
@@ -64,7 +65,7 @@ async def test_a_draft_that_changed_after_its_preview_is_not_published(lan: Visi
     assert await Versions(redis).live_number(ORG) == 0
 
 
-async def test_a_draft_is_not_published_without_a_preview(lan: Visitor, redis: ArqRedis) -> None:
+async def test_a_draft_is_not_published_without_a_preview(lan: Visitor, redis: RedisClient) -> None:
     await draft(lan, "20tr")
     content = content_of(await lan.get(PUBLISH))
     await redis.delete(keys.shop(ORG, "review"))
@@ -76,7 +77,7 @@ async def test_a_draft_is_not_published_without_a_preview(lan: Visitor, redis: A
 
 
 async def test_a_marketer_asks_and_ops_approves_a_large_change(
-    lan: Visitor, minh: Visitor, redis: ArqRedis
+    lan: Visitor, minh: Visitor, redis: RedisClient
 ) -> None:
     await draft(lan, "5tr")
     page = await lan.get(PUBLISH)
@@ -120,7 +121,7 @@ async def test_errors_of_the_draft_lead_to_their_rules(lan: Visitor) -> None:
 
 
 async def test_a_version_from_elsewhere_stops_the_draft_until_somebody_decides(
-    lan: Visitor, redis: ArqRedis
+    lan: Visitor, redis: RedisClient
 ) -> None:
     await draft(lan, "20tr")
     text = "rules:\n - {id: other, tag: B, when: {field: orders_count, op: at_least, value: 9}}"
@@ -136,7 +137,7 @@ async def test_a_version_from_elsewhere_stops_the_draft_until_somebody_decides(
 
 
 async def test_numbers_of_the_editor_are_those_of_the_review(
-    minh: Visitor, redis: ArqRedis, shops: ShopRepository
+    minh: Visitor, redis: RedisClient, shops: ShopRepository
 ) -> None:
     tagged = [*spending(10, tags=("VIP",)), *spending(40)[10:]]
     await store_customers(redis, shops, ORG, tagged)

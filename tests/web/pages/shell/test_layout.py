@@ -6,9 +6,9 @@ import re
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
+from service.store.client import RedisClient
 from tests.support.shop import ORG, OTHER_ORG
 from tests.support.visitors import visit_as
 
@@ -47,7 +47,7 @@ def menu(text: str) -> list[str]:
     ],
 )
 async def test_the_navigation_has_what_the_role_may_see(
-    client: httpx2.AsyncClient, redis: ArqRedis, role: Role, shown: list[str], seldom: list[str]
+    client: httpx2.AsyncClient, redis: RedisClient, role: Role, shown: list[str], seldom: list[str]
 ) -> None:
     visitor = await visit_as(client, redis, role)
 
@@ -58,7 +58,9 @@ async def test_the_navigation_has_what_the_role_may_see(
     assert re.findall(r'href="([^"]+)" aria-current="page"', page.text) == [f"/shops/{ORG}"]
 
 
-async def test_a_user_of_some_shops_sees_no_other_shop(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_a_user_of_some_shops_sees_no_other_shop(
+    client: httpx2.AsyncClient, redis: RedisClient
+) -> None:
     some = await visit_as(client, redis, Role.OWNER, name="some", shops=frozenset({ORG}))
 
     page = await some.get(f"/shops/{ORG}")
@@ -68,7 +70,7 @@ async def test_a_user_of_some_shops_sees_no_other_shop(client: httpx2.AsyncClien
     assert sections(page.text) == [path.format(ORG) for path in shown]
 
 
-async def test_another_shop_keeps_the_section(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_another_shop_keeps_the_section(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     visitor = await visit_as(client, redis, Role.VIEWER)
 
     page = await visitor.get(f"/shops/{ORG}/audit?before=7")
@@ -78,7 +80,7 @@ async def test_another_shop_keeps_the_section(client: httpx2.AsyncClient, redis:
     assert 'class="strip' in page.text
 
 
-async def test_a_page_of_no_shop_has_no_strip(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_a_page_of_no_shop_has_no_strip(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     visitor = await visit_as(client, redis, Role.VIEWER)
 
     assert 'class="strip' not in (await visitor.get("/profile")).text

@@ -5,18 +5,17 @@ from __future__ import annotations
 import httpx2
 import pytest
 import structlog
-from arq.connections import ArqRedis
 from structlog.testing import capture_logs
 
 from service.domain.access import Role
 from service.store.access import sessions
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from service.web.pages.shell.respond import MAX_FORM_BYTES
 from tests.support.shop import ORG
 from tests.support.visitors import BASE_URL, SAME_ORIGIN, Visitor, heading, location, visit_as
 
 
-async def test_what_was_typed_survives_a_session_that_ended(owner: Visitor, redis: ArqRedis) -> None:
+async def test_what_was_typed_survives_a_session_that_ended(owner: Visitor, redis: RedisClient) -> None:
     await sessions.remove_all(redis, "owner")
 
     answer = await owner.post(f"/shops/{ORG}/pause", reason='Tết "2027"', old_password="secret-word")
@@ -36,7 +35,7 @@ async def test_a_form_of_an_earlier_session_is_sent_again_by_one_click(owner: Vi
     assert f'name="form_token" value="{owner.secret.form_token}"' in answer.text
 
 
-async def test_htmx_gets_a_toast_instead_of_a_page(owner: Visitor, redis: ArqRedis) -> None:
+async def test_htmx_gets_a_toast_instead_of_a_page(owner: Visitor, redis: RedisClient) -> None:
     missing = await owner.get("/shops/999/strip", HX_Request="true")
     await sessions.remove_all(redis, "owner")
     over = await owner.get(f"/shops/{ORG}/strip", HX_Request="true")
@@ -122,7 +121,7 @@ async def test_a_refusal_of_the_service_is_a_page_in_the_readers_language(owner:
     assert '<p class="hint" lang="en">there is no token' in missing.text
 
 
-async def test_without_the_store_a_page_says_so(owner: Visitor, redis: ArqRedis) -> None:
+async def test_without_the_store_a_page_says_so(owner: Visitor, redis: RedisClient) -> None:
     await redis.delete(keys.partition_key(ORG, "shops"))
     await redis.set(keys.partition_key(ORG, "shops"), "not a set")
 
@@ -133,7 +132,7 @@ async def test_without_the_store_a_page_says_so(owner: Visitor, redis: ArqRedis)
 
 
 async def test_the_log_names_user_and_page_and_no_address(
-    client: httpx2.AsyncClient, redis: ArqRedis
+    client: httpx2.AsyncClient, redis: RedisClient
 ) -> None:
     visitor = await visit_as(client, redis, Role.VIEWER, name="lan")
     with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:

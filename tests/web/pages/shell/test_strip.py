@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 
-from arq.connections import ArqRedis
-
+from service.store.client import RedisClient
 from service.store.jobs import Counters
 from service.store.shops import ShopRepository
 from tests.support.shop import ORG
@@ -42,7 +41,7 @@ async def test_a_pause_is_named_with_its_author_at_once(owner: Visitor) -> None:
     assert "<html" not in strip
 
 
-async def test_a_dead_letter_shows_at_once(owner: Visitor, redis: ArqRedis) -> None:
+async def test_a_dead_letter_shows_at_once(owner: Visitor, redis: RedisClient) -> None:
     await Counters(redis).flush()  # a worker runs
     before = (await owner.get(f"/shops/{ORG}/health")).text
     await owner.get(STRIP)

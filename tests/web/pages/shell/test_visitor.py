@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import create_secret
 from service.store.access.users import keys_of
+from service.store.client import RedisClient
 from tests.support.shop import ORG
 from tests.support.visitors import BASE_URL, Visitor
 
@@ -28,7 +28,7 @@ async def test_another_users_name_before_the_digits_is_none(owner: Visitor) -> N
 
 
 async def test_an_open_page_that_asks_for_its_strip_does_not_keep_the_session_alive(
-    owner: Visitor, redis: ArqRedis
+    owner: Visitor, redis: RedisClient
 ) -> None:
     _, uses = keys_of("owner")
     await owner.get(f"/shops/{ORG}/strip", HX_Request="true")

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import httpx2
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.customers.customer import Customer
 from service.domain.documents import parse_rules
+from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.rules import Versions
 from service.store.shops import ShopRepository, save_first_look
@@ -18,14 +18,14 @@ from tests.web.ops.conftest import HIGH, store_customer
 PATH = f"/shops/{ORG}/first-look"
 
 
-async def waiting(redis: ArqRedis) -> None:
+async def waiting(redis: RedisClient) -> None:
     """A shop whose customers were read; the rules add one tag."""
     await Versions(redis).publish(ORG, parse_rules(HIGH), author="test", parent=0)
     await store_customer(redis, Customer(id=1, total_spent=20_000_000_0000))
     await save_first_look(redis, ORG, "waiting")
 
 
-async def test_the_state_is_told_before_and_after(owner: Visitor, redis: ArqRedis) -> None:
+async def test_the_state_is_told_before_and_after(owner: Visitor, redis: RedisClient) -> None:
     await save_first_look(redis, ORG, "pending")
     pending = await owner.get(PATH)
     await save_first_look(redis, ORG, "complete")
@@ -36,7 +36,7 @@ async def test_the_state_is_told_before_and_after(owner: Visitor, redis: ArqRedi
 
 
 async def test_operations_approve_what_they_see(
-    owner: Visitor, redis: ArqRedis, shops: ShopRepository
+    owner: Visitor, redis: RedisClient, shops: ShopRepository
 ) -> None:
     await waiting(redis)
     page = await owner.get(PATH)
@@ -50,7 +50,7 @@ async def test_operations_approve_what_they_see(
 
 
 async def test_what_was_not_shown_is_not_approved(
-    owner: Visitor, redis: ArqRedis, shops: ShopRepository
+    owner: Visitor, redis: RedisClient, shops: ShopRepository
 ) -> None:
     await waiting(redis)
 
@@ -59,7 +59,7 @@ async def test_what_was_not_shown_is_not_approved(
     assert (await shops.describe(ORG)).first_look == "waiting"
 
 
-async def test_a_marketer_sees_and_cannot_approve(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_a_marketer_sees_and_cannot_approve(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     await waiting(redis)
     marketer = await visit_as(client, redis, Role.MARKETER)
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
+from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from tests.support.shop import ORG, OTHER_ORG
 from tests.support.visitors import Visitor, heading, visit_as
 
 
-async def test_the_list_has_the_shops_of_the_visitor(client: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_the_list_has_the_shops_of_the_visitor(client: httpx2.AsyncClient, redis: RedisClient) -> None:
     some = await visit_as(client, redis, Role.VIEWER, name="some", shops=frozenset({OTHER_ORG}))
     every = await visit_as(client, redis, Role.VIEWER)
 
@@ -30,7 +30,7 @@ async def test_a_shop_shows_its_connection_and_no_secret(owner: Visitor) -> None
 
 
 async def test_a_marketer_pauses_and_operations_resume(
-    client: httpx2.AsyncClient, redis: ArqRedis, shops: ShopRepository
+    client: httpx2.AsyncClient, redis: RedisClient, shops: ShopRepository
 ) -> None:
     marketer = await visit_as(client, redis, Role.MARKETER)
     await marketer.post(f"/shops/{ORG}/pause", reason="Nhãn sai <b>Tết</b>")
@@ -54,7 +54,7 @@ async def test_a_pause_needs_a_reason(owner: Visitor, shops: ShopRepository, rea
 
 
 async def test_removals_are_resumed_when_asked_for(
-    owner: Visitor, redis: ArqRedis, shops: ShopRepository
+    owner: Visitor, redis: RedisClient, shops: ShopRepository
 ) -> None:
     from service.store.client import keys
 

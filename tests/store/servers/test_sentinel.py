@@ -6,21 +6,15 @@ import asyncio
 import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
-from typing import Any
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import NameOID
-from redis.asyncio.sentinel import MasterNotFoundError
 
-from service.store.client.connection import connect
+from service.store.client.queue_pool import sentinel_options
+from service.store.servers.address import parse_address
+from service.store.servers.sentinel import PrimaryNotFound, find_primary
 from tests.support.ports import free_port
+from tests.support.tls import certificate
 
 OLD, NEW = 1111, 2222
 
@@ -55,15 +49,8 @@ async def sentinel(
 async def named(*ports: int, scheme: str = "redis+sentinel", query: str = "") -> int:
     """The primary's port, as a client of these sentinels finds it."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
-    client = connect(f"{scheme}://{hosts}/mymaster{query}")
-    pool: Any = client.connection_pool
-    try:
-        _, port = await pool.sentinel_manager.discover_master("mymaster")
-    finally:
-        for each in pool.sentinel_manager.sentinels:
-            await each.aclose()
-        await client.aclose()
-    return int(port)
+    address = parse_address(f"{scheme}://{hosts}/mymaster{query}")
+    return (await find_primary(address.endpoints, "mymaster", sentinel_options(address))).port
 
 
 async def test_the_newest_configuration_counts_in_any_order_of_the_sentinels() -> None:
@@ -80,34 +67,13 @@ async def test_the_old_primary_is_not_used_while_the_new_one_is_down() -> None:
         sentinel(names=OLD, epoch=3) as late,
         sentinel(names=NEW, epoch=4, flags="master,s_down") as knows,
     ):
-        with pytest.raises(MasterNotFoundError):
+        with pytest.raises(PrimaryNotFound):
             await named(late, knows)
 
 
 async def test_unreachable_sentinels_are_not_waited_for() -> None:
     async with sentinel(names=NEW, epoch=4) as knows:
         assert await named(free_port(), knows, free_port()) == NEW
-
-
-def certificate(folder: Path, address: str) -> tuple[ssl.SSLContext, str]:
-    """The context of a server whose own certificate is for this address, and the query that makes a client trust it."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "sentinel")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, SHA256())
-    )
-    path = folder / f"{address}.pem"
-    secret = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    path.write_bytes(secret + made.public_bytes(Encoding.PEM))
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(path)
-    return context, f"?ssl_ca_certs={path}"
 
 
 async def test_sentinels_are_spoken_to_with_tls(tmp_path: Path) -> None:
@@ -121,16 +87,16 @@ async def test_a_sentinel_with_the_certificate_of_another_name_is_not_believed(t
     context, query = certificate(tmp_path, "127.0.0.2")
 
     async with sentinel(names=NEW, epoch=4, tls=context) as port:
-        with pytest.raises(MasterNotFoundError):
+        with pytest.raises(PrimaryNotFound):
             await named(port, scheme="rediss+sentinel", query=query)
 
 
 async def test_a_sentinel_without_tls_is_not_believed() -> None:
     async with sentinel(names=NEW, epoch=4) as port:
-        with pytest.raises(MasterNotFoundError):
+        with pytest.raises(PrimaryNotFound):
             await named(port, scheme="rediss+sentinel")
 
 
 async def test_without_a_reachable_sentinel_there_is_no_primary() -> None:
-    with pytest.raises(MasterNotFoundError):
+    with pytest.raises(PrimaryNotFound):
         await named(free_port())

@@ -1,0 +1,111 @@
+"""The client of the store: redis-py's commands, sent by the router to the servers that own the keys."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from typing import Any, Self
+
+from redis.asyncio import ConnectionPool, Redis
+from redis.client import NEVER_DECODE
+from redis.commands import AsyncCoreCommands
+
+from service.store.servers.cluster import slot_of
+from service.store.servers.pipeline import Executor, Pipeline, pack
+from service.store.servers.router import Router
+from service.store.servers.server import Server
+
+
+class RegisteredScript:
+    """A script of redis-py's locks. It is loaded by the server that has the keys of the call."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+        self._sha = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+    async def __call__(self, *, keys: Sequence[str], args: Sequence[Any], client: Commands) -> Any:
+        """The reply to the call. Raises redis' errors."""
+        words = ("EVALSHA", self._sha, len(keys), *keys, *args)
+        return await client.execute_command(*words, script=self._text)
+
+
+class Commands(AsyncCoreCommands):
+    """redis-py's commands over an executor. Replies have the types of redis-py; strings are bytes."""
+
+    def __init__(self, executor: Executor, *, is_cluster: bool, reply_parsers: Mapping[Any, Any]) -> None:
+        self._executor = executor
+        self._is_cluster = is_cluster
+        self._reply_parsers = reply_parsers
+        self.connection_pool = ConnectionPool()  # never connects: redis-py's locks ask it for an encoder
+
+    async def execute_command(
+        self, *args: Any, near: str | bytes | None = None, script: str = "", **options: Any
+    ) -> Any:
+        """The reply to a command, parsed as redis-py parses it. Raises redis' errors."""
+        reply = await self._executor.execute(pack(args, near=near, script=script))
+        parser = self._reply_parsers.get(args[0])
+        options.pop("keys", None)  # redis-py's own, for its cache and its decoding
+        options.pop(NEVER_DECODE, None)
+        return reply if parser is None else parser(reply, **options)
+
+    def register_script(self, script: Any) -> Any:
+        """redis-py's locks register their scripts."""
+        return RegisteredScript(script)
+
+    def get_connection_kwargs(self) -> dict[str, Any]:
+        """redis-py's commands ask it whether replies are decoded: they are not."""
+        return {}
+
+    def pipeline(self, transaction: bool = True) -> Pipeline:  # redis-py's signature
+        """Commands that are sent together. With `transaction` all of one slot, and executed together or not at all."""
+        return Pipeline(
+            self._executor, self._reply_parsers, is_transaction=transaction, is_guarded=self._is_cluster
+        )
+
+
+class ServerClient(Commands):
+    """Commands to one server, wherever the keys are."""
+
+    def __init__(self, server: Server, *, reply_parsers: Mapping[Any, Any]) -> None:
+        super().__init__(server, is_cluster=False, reply_parsers=reply_parsers)
+        self.server = server
+        self.endpoint = server.endpoint
+
+
+class StoreClient(Commands):
+    """The client of one server, of the primary that sentinels name, or of a cluster. Connects lazily.
+
+    Errors are those of redis-py, and those of `service.store.servers.errors`.
+    """
+
+    def __init__(self, router: Router) -> None:
+        super().__init__(router, is_cluster=router.is_cluster, reply_parsers=Redis().response_callbacks)
+        self.router = router
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
+
+    async def servers(self) -> list[ServerClient]:
+        """A client of each primary, also of one that is away. Raises redis' errors if nobody says which there are."""
+        return [
+            ServerClient(server, reply_parsers=self._reply_parsers)
+            for server in await self.router.primaries()
+        ]
+
+    async def owner_of(self, key: str) -> ServerClient:
+        """A client of the server that owns this key. Raises redis' errors."""
+        server = await self.router.find_owner(slot_of(key.encode()))
+        return ServerClient(server, reply_parsers=self._reply_parsers)
+
+    async def flushall(self, *_: Any, **__: Any) -> bool:
+        """Delete everything on every primary. For tests."""
+        for server in await self.servers():
+            await server.flushall()
+        return True
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self.router.close()

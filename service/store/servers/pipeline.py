@@ -1,0 +1,280 @@
+"""Pipelines: commands that are sent together, and transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from redis.asyncio import ConnectionPool
+from redis.commands import AsyncCoreCommands
+from redis.exceptions import AskError, DataError, ExecAbortError, RedisError, ResponseError, WatchError
+
+from service.store.servers.cluster import slot_of
+from service.store.servers.connection import Connection, pack_command
+from service.store.servers.errors import is_temporary
+from service.store.servers.server import Command, Server
+
+T = TypeVar("T")
+
+KEYLESS: Final = frozenset(
+    [
+        "ACL",
+        "BGREWRITEAOF",
+        "BGSAVE",
+        "CLIENT",
+        "CLUSTER",
+        "COMMAND",
+        "CONFIG",
+        "DBSIZE",
+        "FLUSHALL",
+        "FLUSHDB",
+        "INFO",
+        "LASTSAVE",
+        "PING",
+        "REPLICAOF",
+        "ROLE",
+        "SAVE",
+        "SCAN",
+        "SCRIPT",
+        "SHUTDOWN",
+        "TIME",
+        "WAIT",
+        "WAITAOF",
+    ]
+)
+KEY_IS_SECOND: Final = frozenset(["DEBUG", "MEMORY", "OBJECT"])
+KEY_IS_THIRD: Final = frozenset(["EVAL", "EVALSHA"])
+MULTI: Final = pack_command("MULTI")
+EXEC: Final = pack_command("EXEC")
+
+
+class Executor(Protocol):
+    """What a client sends commands to: the router, or one server."""
+
+    async def execute(self, command: Command) -> Any:
+        """The reply. Raises redis' errors."""
+        ...
+
+    async def execute_many(
+        self, commands: Sequence[Command], *, patience_s: float | None = None
+    ) -> list[Any]:
+        """The reply or error of each command, repeated for `patience_s`."""
+        ...
+
+    async def run(self, slot: int | None, call: Callable[[Server], Awaitable[T]]) -> T:
+        """Call with the owner of the slot, and again if it is lost or another server is the owner."""
+        ...
+
+
+def pack(args: tuple[Any, ...], *, near: str | bytes | None = None, script: str = "") -> Command:
+    """Pack a command. `near` is a key whose server gets a command without a key. Raises redis' DataError."""
+    name = args[0]
+    if isinstance(name, bytes):
+        name = name.decode()
+    if " " in name:  # redis-py writes some commands as one word
+        args = (*name.split(), *args[1:])
+        name = args[0]
+    try:
+        packed = pack_command(*args)
+    except TypeError as exc:
+        raise DataError(f"{name}: a value is neither bytes, text nor a number") from exc
+    key = _key_of(name, args) if near is None else near
+    if key is None:
+        return Command(packed, None, script)
+    return Command(packed, slot_of(key if isinstance(key, bytes) else str(key).encode()), script)
+
+
+def _key_of(name: str, args: tuple[Any, ...]) -> str | bytes | None:
+    if name in KEYLESS:
+        return None
+    place = 1
+    if name in KEY_IS_THIRD:
+        place = 3 if int(args[2]) else len(args)
+    elif name in KEY_IS_SECOND:
+        place = 2
+    key: str | bytes | None = args[place] if place < len(args) else None
+    return key
+
+
+class Pipeline(AsyncCoreCommands):
+    """Collects redis-py's commands until `execute`. Use it as an asynchronous context manager.
+
+    Without a transaction the commands may have any slots: those of one server share a round trip.
+
+    A transaction has the keys of one slot. After `watch` it has a connection of its own, and commands are executed at
+    once until `multi`. WatchError says that nothing was executed, because a watched key changed, or the slot is being
+    moved (the next `watch` waits for the end of the move); or that the connection was lost.
+    """
+
+    def __init__(
+        self,
+        executor: Executor,
+        reply_parsers: Mapping[Any, Any],
+        *,
+        is_transaction: bool,
+        is_guarded: bool,
+    ) -> None:
+        self.connection_pool = ConnectionPool()  # redis-py's commands expect one; it never connects
+        self._executor = executor
+        self._reply_parsers = reply_parsers
+        self._is_transaction = is_transaction
+        self._is_guarded = is_guarded
+        self._queue: list[tuple[Command, Any, Mapping[str, Any]]] = []  # with name and options for the parser
+        self._guard: tuple[bytes, ...] = ()
+        self._watched: tuple[Server, Connection] | None = None
+        self._is_immediate = False
+
+    async def __aenter__(self) -> Pipeline:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._release(is_clean=False)
+
+    def __len__(self) -> int:
+        return len(self._queue)
+
+    def __bool__(self) -> bool:
+        return True  # also when it is empty
+
+    def execute_command(
+        self, *args: Any, near: str | bytes | None = None, script: str = "", **options: Any
+    ) -> Any:
+        """Queue a command. After `watch` it is executed at once, and its reply is awaited."""
+        options.pop("keys", None)  # redis-py's own, for its cache
+        command = pack(args, near=near, script=script)
+        if self._is_immediate:
+            return self._execute_now(command, args[0], options)
+        if self._is_guarded and not self._guard and command.slot is not None:
+            self._guard = guard_of(args[1] if near is None else near)
+        self._queue.append((command, args[0], options))
+        return self
+
+    async def _execute_now(self, command: Command, name: Any, options: Mapping[str, Any]) -> Any:
+        if self._watched is None:  # released meanwhile
+            raise WatchError("no key is watched")
+        try:
+            reply = await self._watched[1].send(command.packed)
+        except RedisError as exc:
+            raise self._as_watch_error(exc) from exc
+        return self._parse(reply, name, options)
+
+    async def watch(self, *names: Any) -> None:  # type: ignore[override]  # redis-py's class has it twice
+        """Watch keys of one slot: if one of them changes, `execute` raises WatchError. Raises redis' errors."""
+        self._release(is_clean=False)
+        self._guard = guard_of(names[0]) if self._is_guarded else ()
+        packed = [*self._guard, pack_command("WATCH", *names)]
+
+        async def call(server: Server) -> tuple[Server, Connection]:
+            connection = await server.acquire()
+            try:
+                for reply in await connection.send_batch(packed):
+                    if isinstance(reply, Exception):
+                        raise reply
+            except BaseException:
+                server.release(connection, is_clean=False)
+                raise
+            return server, connection
+
+        self._watched = await self._executor.run(slot_of(names[0].encode()), call)
+        self._is_immediate = True
+
+    def multi(self) -> None:
+        """The commands that follow are the transaction."""
+        self._is_immediate = False
+
+    async def execute(
+        self,
+        raise_on_error: bool = True,
+        *,
+        patience_s: float | None = None,
+    ) -> list[Any]:
+        """The replies to all queued commands. Then the queue is empty, and no key is watched.
+
+        Raises redis' errors, WatchError, and the first error among the replies. Without `raise_on_error` errors are
+        among the replies. Without a transaction, commands are repeated for `patience_s` instead of the client's time.
+        """
+        queue, self._queue = self._queue, []
+        slot = next((command.slot for command, _, _ in queue if command.slot is not None), None)
+        commands = [
+            command if command.slot is not None else command._replace(slot=slot) for command, _, _ in queue
+        ]
+        try:
+            replies = await self._replies(slot, commands, patience_s)
+        finally:
+            self._guard = ()
+        if raise_on_error:
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+        return [
+            reply if isinstance(reply, Exception) else self._parse(reply, name, options)
+            for reply, (_, name, options) in zip(replies, queue, strict=True)
+        ]
+
+    async def _replies(
+        self, slot: int | None, commands: Sequence[Command], patience_s: float | None
+    ) -> list[Any]:
+        if self._watched is not None:
+            try:
+                replies = await _transact(self._watched[1], self._guard, commands)
+            except (ExecAbortError, WatchError):  # the server has ended the transaction
+                self._release(is_clean=True)
+                raise
+            except RedisError as exc:
+                self._release(is_clean=False)
+                raise self._as_watch_error(exc) from exc
+            self._release(is_clean=True)
+            return replies
+        if not commands:
+            return []
+        if not self._is_transaction:
+            return await self._executor.execute_many(commands, patience_s=patience_s)
+
+        async def call(server: Server) -> list[Any]:
+            return await server.use(lambda connection: _transact(connection, guard, commands))
+
+        guard = self._guard
+        return await self._executor.run(slot, call)
+
+    def _as_watch_error(self, error: RedisError) -> RedisError:
+        """WatchError if another attempt may be executed."""
+        if is_temporary(error) or (self._is_guarded and isinstance(error, AskError)):
+            return WatchError(f"the transaction was interrupted: {type(error).__name__}")
+        return error
+
+    def _release(self, *, is_clean: bool) -> None:
+        self._is_immediate = False
+        if self._watched is not None:
+            (server, connection), self._watched = self._watched, None
+            server.release(connection, is_clean=is_clean)
+
+    def _parse(self, reply: Any, name: Any, options: Mapping[str, Any]) -> Any:
+        parser = self._reply_parsers.get(name)
+        return reply if parser is None else parser(reply, **options)
+
+
+def guard_of(key: str | bytes) -> tuple[bytes, ...]:
+    """A command that is answered with TRYAGAIN while the key's slot is being moved.
+
+    It asks for two keys, of which one never exists. Without it, a transaction on keys that are already at the new server
+    would find none of them at the old one.
+    """
+    text = key.decode() if isinstance(key, bytes) else key
+    prefix = text[: text.index("}") + 1] if "}" in text else text
+    return (pack_command("EXISTS", f"{prefix}:guard", text),)
+
+
+async def _transact(connection: Connection, guard: Sequence[bytes], commands: Sequence[Command]) -> list[Any]:
+    """Execute all commands or none. The replies, errors among them. Raises WatchError and redis' errors."""
+    packed = [MULTI, *guard, *(command.packed for command in commands), EXEC]
+    *queued, executed = await connection.send_batch(packed)
+    if isinstance(executed, ExecAbortError):
+        raise next((reply for reply in queued if isinstance(reply, Exception)), executed)
+    if isinstance(executed, Exception):
+        raise executed
+    if executed is None:
+        raise WatchError("a watched key changed")
+    if len(executed) != len(commands) + len(guard):
+        raise ResponseError("the transaction has too few replies")
+    replies: list[Any] = executed[len(guard) :]
+    return replies

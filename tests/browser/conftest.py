@@ -19,7 +19,9 @@ from service.domain.access import Role, shell_user
 from service.operations import access
 from service.store.access import users
 from service.store.client import connect
-from tests.browser.site import PASSWORD, Site
+from service.store.shops import Shop
+from tests.browser.site import NO_API, PASSWORD, PAST_ORG, Site
+from tests.support.past import store_past
 from tests.support.valkey import valkey
 from tests.system.environment import running
 
@@ -61,6 +63,10 @@ async def _started(redis_url: str) -> AsyncIterator[tuple[Context, str]]:
     try:
         async with running(redis, redis_url, environ={"DEVELOPMENT": "yes"}) as system:
             context = Context(redis, system.shops, system.versions)
+            await system.shops.add(
+                Shop(org=PAST_ORG, name="Gốm Chu Đậu", dialect="omni", api_url=NO_API, token="t" * 20)
+            )
+            await store_past(redis, system.shops, PAST_ORG)
             for role in Role:
                 await access.add_user(
                     context, role, f"{role}@example.com", role, shops=None, by=shell_user("test")

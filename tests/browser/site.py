@@ -12,7 +12,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from service.context import Context
 from service.domain.access import Role
+from service.domain.customers import OrgId
 
+PAST_ORG: Final = OrgId("1000000009")  # a shop with three weeks of history, whose API does not answer
+NO_API: Final = "http://127.0.0.1:9/com"
 PASSWORD: Final = "mật khẩu rất dài"
 TIMEOUT_MS: Final = 60_000  # a busy machine
 DESK: Final = (1280, 800)

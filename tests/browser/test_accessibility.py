@@ -8,19 +8,39 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page
 
-from tests.browser.site import DESK, PHONE, Scheme, Site, visiting
+from service.web.pages import GROUPS
+from tests.browser.site import DESK, PAST_ORG, PHONE, Scheme, Site, visiting
 from tests.support.shop import ORG
 
 AXE = files("axe_playwright_python").joinpath("axe.min.js").read_text(encoding="utf-8")
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-SHOP = f"/shops/{ORG}"
+SHOP = f"/shops/{PAST_ORG}"
 PUBLIC = ["/login", "/sign-in?key=x", "/design"]
-PRIVATE = [
-    *(f"{SHOP}/{page}" for page in ("customers", "customers/1", "activity", "activity/load", "replay")),
-    *(f"{SHOP}/{page}" for page in ("deliveries", "deliveries/dead")),
-    *("/shops", SHOP, f"{SHOP}/pause", f"{SHOP}/audit", f"{SHOP}/first-look", "/shops/999"),
-    *("/profile", "/users", "/users/new", "/users/viewer", "/tokens", "/tokens/new", "/audit?check"),
+NO_PAGES = {
+    "/",
+    "/session",
+    "/session/restored",
+    "/shops/{org}/activity.csv",
+    "/shops/{org}/strip",
+    "/login",
+    "/sign-in",
+}
+NAMES = {"org": PAST_ORG, "customer": "1050000001", "id": "vip", "number": "1", "run": "P2", "name": "viewer"}
+MORE = [
+    *(f"{SHOP}/customers/1050000001?v=draft", f"{SHOP}/rules/hang/edit", f"{SHOP}/activity?show=all"),
+    *(f"{SHOP}/activity?from=x", f"{SHOP}/customers/404", "/shops/999", "/audit?check"),
+    *(f"/shops/{ORG}", f"/shops/{ORG}/rules", f"/shops/{ORG}/deliveries/dead", f"/shops/{ORG}/activity/load"),
 ]
+
+
+def private() -> list[str]:
+    """Every page that one sees after the sign-in, with something on it."""
+    pages = [page for group in GROUPS for page in group.pages if page.method == "GET"]
+    paths = [page.path.format_map(NAMES) for page in pages if page.path not in NO_PAGES]
+    return [path if not path.endswith("/exclusion") else f"{path}?rule=vip" for path in paths] + MORE
+
+
+PRIVATE = private()
 WAYS: list[tuple[str, tuple[int, int], Scheme]] = [("vi", DESK, "light"), ("en", PHONE, "dark")]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from random import Random
 
-from arq.connections import ArqRedis
-
 from deploy.demonstration.history import History, begin
 from deploy.sandbox import Clock, Sandbox
 from service.context import Context
 from service.domain.customers import OrgId
+from service.store.client import RedisClient
 from service.store.rules import Versions
 from service.store.shops import ShopRepository
 from tests.support.shop import ORG
@@ -17,7 +16,7 @@ from tests.support.shop import ORG
 CUSTOMERS = 60
 
 
-async def store_past(redis: ArqRedis, shops: ShopRepository, org: OrgId = ORG) -> History:
+async def store_past(redis: RedisClient, shops: ShopRepository, org: OrgId = ORG) -> History:
     """Let three weeks pass in a shop that has no history yet."""
     clock = Clock()
     sandbox = Sandbox(clock=clock)

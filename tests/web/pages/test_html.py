@@ -12,11 +12,11 @@ from typing import Final
 import html5lib
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
 from service.domain.explain import LANGUAGES
 from service.settings import read_settings
+from service.store.client import RedisClient
 from service.store.shops import ShopRepository
 from service.web.pages import GROUPS
 from service.web.pages.shell import Page
@@ -38,7 +38,7 @@ MORE: Final = (
 
 @pytest.fixture
 async def lived_in(
-    redis: ArqRedis, shops: ShopRepository, environ: dict[str, str]
+    redis: RedisClient, shops: ShopRepository, environ: dict[str, str]
 ) -> AsyncIterator[tuple[Visitor, dict[str, str]]]:
     """An owner in front of three weeks of history, and what the paths of pages name."""
     history = await store_past(redis, shops)

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from importlib import resources
 from typing import Any
 
+import msgspec
 import pytest
 from redis.exceptions import ResponseError
 
@@ -106,6 +107,9 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictStore
         await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
         await erase_customer(strict, ORG, CustomerId(99))
         await load_script("queue", "backlog")(strict, ORG)
+        await load_script("queue", "drop_dead_letters")(
+            strict, ORG, msgspec.msgpack.encode([("99", ["crash"])])
+        )
         await stage.shops.pause(ORG, reason="manual", by="test")
         await stage.shops.resume(ORG)
         await apply_retention(strict, ORG, now_ms=stage.now_ms)

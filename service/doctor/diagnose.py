@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from service.context import Context
 from service.doctor.findings import Finding, Report, Writer
@@ -62,8 +65,7 @@ async def _diagnose_service(
     context: Context, orgs: tuple[OrgId, ...], words: Translator
 ) -> tuple[Finding, ...]:
     redis: Any = context.redis  # redis-py types its answers as "awaitable or not"
-    info = await redis.info()
-    seconds, micros = await redis.time()
+    info, (seconds, micros) = await _load_server(redis)
     server_s = int(seconds) + int(micros) / 1_000_000
     facts = ServiceFacts(
         now_ms=int(server_s * 1000),
@@ -81,6 +83,15 @@ async def _diagnose_service(
     writer = Writer(words)
     judge_service(facts, context.settings, writer)
     return tuple(writer.findings)
+
+
+async def _load_server(redis: Any) -> tuple[dict[str, Any], tuple[int, int]]:
+    """INFO and TIME of the first server that answers. Raises redis' errors if none does."""
+    *others, last = await redis.servers()
+    for server in others:
+        with suppress(RedisError):
+            return await server.info(), await server.time()
+    return await last.info(), await last.time()
 
 
 async def _load_rules(context: Context, shop: Shop, facts: ShopFacts) -> ShopRules:

@@ -54,7 +54,8 @@ class Commands(AsyncCoreCommands):
 
     def get_encoder(self) -> Any:
         """Some of redis-py's commands encode a part of themselves."""
-        return self.connection_pool.get_encoder()
+        pool: Any = self.connection_pool
+        return pool.get_encoder()
 
     def get_connection_kwargs(self) -> dict[str, Any]:
         """redis-py's commands ask it whether replies are decoded: they are not."""

@@ -98,7 +98,7 @@ class BatchWriter:
             if self._monitor is None or self._monitor.take_room(len(batch.events), batch.org):
                 writable.append(batch)
             else:
-                batch.settle(StoreFull("Redis is nearly full"))
+                batch.settle(StoreFull(Sentence("Redis is nearly full")))
         return writable
 
     def close(self) -> None:

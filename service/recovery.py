@@ -45,11 +45,8 @@ class Recovery:
             await nightly.request_reconciles(self.redis, orgs, since_ms=change.since_ms)
         await self.reload()
         if change.kind in ("emptied", "rewound"):
-            seconds, _ = await self.redis.time()
-            await store_changes.save(
-                self.redis,
-                StoreLoss(change.kind, int(seconds) * 1000, since_ms=change.since_ms, shops=len(orgs)),
-            )
+            loss = StoreLoss(change.kind, int(time.time() * 1000), change.since_ms, shops=len(orgs))
+            await store_changes.save(self.redis, loss, partition=min(change.partitions))
         since = datetime.fromtimestamp(change.since_ms / 1000, UTC).isoformat(timespec="minutes")
         if change.kind == "emptied":
             self.alerts.raise_alert(

@@ -296,8 +296,11 @@ class _Reader:
         is_cluster = "+cluster:" in redis_url
         if is_cluster and not self.text(name):
             self.problems.append(
-                f"{name} is missing: wake-ups need a single Redis server or Sentinel beside the cluster of REDIS_URL. It "
-                "needs neither a disk nor a replica, because nothing is lost with it"
+                Sentence(
+                    "{name} is missing: wake-ups need a single Redis server or Sentinel beside the cluster of REDIS_URL. It "
+                    "needs neither a disk nor a replica, because nothing is lost with it",
+                    name=name,
+                )
             )
             return ""
         return self.url(name, redis_url, QUEUE_SCHEMES) if self.text(name) else ""
@@ -311,7 +314,7 @@ class _Reader:
         for choice in choices:
             if choice == chosen:
                 return choice
-        self.problems.append(f"{name}: use one of {', '.join(choices)}")
+        self.problems.append(Sentence("{name}: use one of {choices}", name=name, choices=", ".join(choices)))
         return default
 
     def api_address(self, name: str, default: str) -> str:

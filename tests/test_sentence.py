@@ -29,6 +29,7 @@ SHOWN: Final = {
     "UsageError",
     "InvalidSettings",
     "StoreUnavailable",
+    "ServerNotAdmitted",
     "StoreFull",
     "QueueFull",
     "Overloaded",

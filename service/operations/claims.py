@@ -31,8 +31,8 @@ from service.domain.engine import CompiledRules, CompiledTier, TagStep
 from service.domain.preview import Population, PublishGuard, check_limits
 from service.errors import Refused, TaggerError
 from service.publishing import first_look, load_population
-from service.store.client import RedisClient, batched, keys
 from service.sentence import Sentence
+from service.store.client import RedisClient, batched, keys
 from service.store.customers import snapshots
 from service.store.history import audit_log, ledger
 from service.store.jobs import PendingJob, Run, pending, runs

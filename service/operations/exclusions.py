@@ -11,8 +11,8 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import explain_customer
 from service.errors import NotFound
 from service.operations.explain import load_explanation
-from service.store.client import RedisClient, keys
 from service.sentence import Sentence
+from service.store.client import RedisClient, keys
 from service.store.customers import decode_exclusions, encode_exclusions
 from service.store.history import audit_log
 from service.store.queue import dirty

@@ -25,8 +25,8 @@ from service.domain.sync import suppressed_tags
 from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
 from service.publishing import first_look
-from service.store.client import RedisClient, keys
 from service.sentence import Sentence
+from service.store.client import RedisClient, keys
 from service.store.customers import kept_fields, load_states, read_snapshot, snapshots, to_stored_state
 from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
 from service.store.queue import DeadLetter, dead_letters

@@ -203,7 +203,7 @@ class Effect(msgspec.Struct, frozen=True):
     remaining: int
 
 
-async def load_effects(redis: ArqRedis, org: OrgId) -> dict[int, Effect]:
+async def load_effects(redis: RedisClient, org: OrgId) -> dict[int, Effect]:
     """The effect of each version that was rolled out, also after an approval. Runs are kept for 90 days."""
     effects: dict[int, Effect] = {}
     for run in await runs.latest(redis, org, limit=MAX_RUNS):

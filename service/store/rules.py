@@ -14,8 +14,8 @@ from service.domain.documents import canonical_json, content_id, parse_rules
 from service.domain.engine import CompiledRules, compile_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
-from service.store.client import RedisClient, keys, server_time_ms
 from service.sentence import Sentence
+from service.store.client import RedisClient, keys, server_time_ms
 from service.store.shops import FIRST_LOOK_KEY, FirstLook, Shop, decode_first_look, queue_first_look
 
 MAX_DOCUMENTS: Final = 64  # parsed documents in memory

@@ -8,8 +8,8 @@ from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.domain.sync import AUTH_PROBE_INTERVAL_S
 from service.errors import AccessDenied, HaravanError, TokenRejected
-from service.store.client import RedisClient, keys
 from service.sentence import Sentence
+from service.store.client import RedisClient, keys
 from service.store.queue import RateLimiter, ShopLease
 from service.store.shops import TOKEN_REJECTED, ShopRepository
 from workers.drain.log import RejectionStreak

@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, load_partitions
 
 KEPT_S: Final = 7 * keys.DAY_S
 SLOT_MS: Final = 5 * 60_000  # several processes notice the same change: within this time it is saved once
@@ -26,9 +26,9 @@ class StoreLoss(msgspec.Struct, frozen=True):
     shops: int  # that the store had afterwards
 
 
-async def save(redis: RedisClient, loss: StoreLoss) -> None:
-    """Save a loss, unless another process has saved the same one."""
-    key = keys.of_partition(0, "store_losses")
+async def save(redis: RedisClient, loss: StoreLoss, *, partition: int) -> None:
+    """Save a loss in a partition of the server that had it, unless another process has saved the same one."""
+    key = keys.of_partition(partition, "store_losses")
     async with redis.pipeline() as pipe:
         pipe.hsetnx(key, f"{loss.kind}:{loss.at_ms // SLOT_MS}", msgspec.json.encode(loss))
         pipe.expire(key, KEPT_S)
@@ -36,8 +36,11 @@ async def save(redis: RedisClient, loss: StoreLoss) -> None:
 
 
 async def load_recent(redis: RedisClient, *, now_ms: int) -> list[StoreLoss]:
-    """The losses of the last week, oldest first."""
-    stored = await redis.hvals(keys.of_partition(0, "store_losses"))
-    losses = (msgspec.json.decode(each, type=StoreLoss) for each in stored)
+    """The losses of the last week of all servers that answer, oldest first."""
+    partitions: dict[int, list[bytes]] = await load_partitions(
+        redis, lambda pipe, number: pipe.hvals(keys.of_partition(number, "store_losses"))
+    )
+    stored = (each for partition in partitions.values() for each in partition)
+    losses = [msgspec.json.decode(each, type=StoreLoss) for each in stored]
     recent = [loss for loss in losses if now_ms - loss.at_ms < KEPT_S * 1000]
     return sorted(recent, key=lambda loss: loss.at_ms)

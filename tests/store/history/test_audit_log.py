@@ -11,9 +11,9 @@ import pytest
 from service.domain.access import Actor, Role, shell_user
 from service.domain.customers import OrgId
 from service.errors import Refused
-from service.store.client import SERVICE, RedisClient, keys
 from service.locales import translator_for
 from service.sentence import Sentence
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import apply_retention, audit_log
 from service.store.history.audit_log import chained_hash
 
@@ -241,7 +241,7 @@ async def test_a_long_text_of_a_summary_is_cut(redis: RedisClient) -> None:
     assert row.entry.summary == "tag " + "x" * audit_log.MAX_TEXT
 
 
-async def test_an_entry_is_shown_in_the_reader_s_language(redis: ArqRedis) -> None:
+async def test_an_entry_is_shown_in_the_reader_s_language(redis: RedisClient) -> None:
     kept = Sentence("shop {org}: {kept}, its audit log had {entries} entries up to {hash}", org=ORG, kept=Sentence("data kept"), entries=2, hash="-")  # fmt: skip
     await audit_log.record(redis, LAN, "remove_shop", org=ORG, summary=kept)
 

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from service.domain.customers.customer import CustomerId
 from service.store.client import RedisClient
 from tests.deploy.cli.environment import (

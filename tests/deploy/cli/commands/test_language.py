@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from service.domain.customers.customer import Customer
 from service.domain.rules import FIELDS
 from service.store.client import RedisClient

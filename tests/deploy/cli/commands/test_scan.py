@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+
 from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer
 from service.store.client import RedisClient, keys

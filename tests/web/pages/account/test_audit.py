@@ -8,8 +8,8 @@ import pytest
 
 from service.domain.access import shell_user
 from service.locales import catalog_for
-from service.store.client import SERVICE, RedisClient, keys
 from service.sentence import Sentence
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import audit_log
 from service.web.pages.account.audit import PAGE_SIZE
 from tests.deploy.cli.commands.test_audit import CHANGES as COMMANDS

@@ -20,7 +20,7 @@ from service.domain.preview import count_values, lint_missing, lint_values
 from service.errors import MalformedData, NotFound
 from service.publishing import load_customers
 from service.store.client import check_server, load_rewrite_state
-from service.store.history import load_webhook_report
+from service.store.history import load_webhook_report, store_changes
 from service.store.jobs import last_heartbeat_ms
 from service.store.shop_facts import ShopFacts, load_shop_facts
 from service.store.shops import Shop
@@ -79,6 +79,7 @@ async def _diagnose_service(
         heartbeat_ms=await last_heartbeat_ms(redis),
         webhooks=await load_webhook_report(redis, orgs),
         shops=len(orgs),
+        losses=tuple(await store_changes.load_recent(redis, now_ms=int(server_s * 1000))),
     )
     writer = Writer(words)
     judge_service(facts, context.settings, writer)

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from redis.exceptions import ResponseError
 
 from service.errors import InvalidSettings
+from service.sentence import Sentence
 from service.store.client.connection import RedisClient
 
 CONFIG_NAMES: Final = (
@@ -193,9 +194,7 @@ def require_durable(checks: list[ServerCheck]) -> None:
     """Raises InvalidSettings with every check that stops the start."""
     texts = [check.text for check in checks if check.level == "refused"]
     if texts:
-        raise InvalidSettings(
-            "The Redis server is not durable enough:\n" + "\n".join(f"  - {text}" for text in texts)
-        )
+        raise InvalidSettings(Sentence("The Redis server is not durable enough:"), problems=texts)
 
 
 def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck]:

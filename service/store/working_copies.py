@@ -1,10 +1,11 @@
-"""Working copies: the draft of a shop's rules that people edit together, its earlier states, its review and its request.
+"""Working copies: the draft of a shop's rules that people edit together, its other states, who edits, its review, its request.
 
 A working copy may be invalid. It is published as a version of `rules.py`, and then it is gone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -15,13 +16,22 @@ from service.store.client import RedisClient, keys
 
 MAX_UNDO: Final = 50
 REQUEST_DAYS: Final = 30
+EDITING_MS: Final = 90_000  # an open editor says every 30 s that it is open
+
+
+class Saver(msgspec.Struct, frozen=True, array_like=True):
+    """Who saved a rule or tier last, in which open form."""
+
+    editor: str
+    by: str
 
 
 class WorkingCopy(msgspec.Struct, frozen=True, kw_only=True):
     """A document as people edit it.
 
     `document` is plain data with the keys `rules` and `tiers`. `rev` counts the saves. `parent` is the version that was
-    live when the work began. `editors`: id of a rule or tier -> id of the open form that saved it last.
+    live when the work began. `savers`: by id of a rule or tier. `entry`: the id of the rule or tier that the last save
+    changed, empty if it changed several.
     """
 
     document: dict[str, Any]
@@ -29,7 +39,17 @@ class WorkingCopy(msgspec.Struct, frozen=True, kw_only=True):
     parent: int = 0
     by: str = ""
     at_ms: int = 0
-    editors: dict[str, str] = {}  # msgspec copies an empty default
+    savers: dict[str, Saver] = {}  # msgspec copies an empty default
+    entry: str = ""
+
+
+class Editing(msgspec.Struct, frozen=True):
+    """Somebody has the editor of a rule or tier open, since one moment and last heard of at another."""
+
+    entry: str
+    by: str
+    since_ms: int
+    seen_ms: int
 
 
 class Review(msgspec.Struct, frozen=True):
@@ -55,20 +75,20 @@ async def load(redis: RedisClient, org: OrgId) -> WorkingCopy | None:
     return None if stored is None else _DECODER.decode(stored)
 
 
-async def save(redis: RedisClient, org: OrgId, copy: WorkingCopy) -> bool:
-    """Store the copy, and keep the one before it for undo. False if another save was first: `rev` must be the next."""
-    key, undo = keys.shop(org, "working_copy"), keys.shop(org, "working_copy_undo")
+async def save(redis: RedisClient, org: OrgId, copy: WorkingCopy, *, before: WorkingCopy) -> bool:
+    """Store the copy, and keep `before`, which it was made from, for undo. False if another save was first."""
+    key, undo_key = keys.shop(org, "working_copy"), keys.shop(org, "working_copy_undo")
     async with redis.pipeline() as pipe:
         try:
             await pipe.watch(key)
             stored = await pipe.get(key)
-            if (0 if stored is None else _DECODER.decode(stored).rev) != copy.rev - 1:
+            if (0 if stored is None else _DECODER.decode(stored).rev) != before.rev:
                 return False
             pipe.multi()
             pipe.set(key, _ENCODER.encode(copy))
-            if stored is not None:
-                pipe.lpush(undo, stored)
-                pipe.ltrim(undo, 0, MAX_UNDO - 1)
+            pipe.lpush(undo_key, _ENCODER.encode(before))
+            pipe.ltrim(undo_key, 0, MAX_UNDO - 1)
+            pipe.delete(keys.shop(org, "working_copy_redo"))
             await pipe.execute()
         except WatchError:
             return False
@@ -76,23 +96,40 @@ async def save(redis: RedisClient, org: OrgId, copy: WorkingCopy) -> bool:
 
 
 async def undo(redis: RedisClient, org: OrgId, *, by: str, at_ms: int) -> WorkingCopy | None:
-    """Restore the copy before the last save. None if there is none."""
-    key, undo_key = keys.shop(org, "working_copy"), keys.shop(org, "working_copy_undo")
+    """Restore the copy before the last save, and keep the present one for redo. None if there is none."""
+    return await _step(redis, org, "working_copy_undo", "working_copy_redo", by=by, at_ms=at_ms)
+
+
+async def redo(redis: RedisClient, org: OrgId, *, by: str, at_ms: int) -> WorkingCopy | None:
+    """Restore the copy before the last undo. None if there is none: a save ends what can be restored."""
+    return await _step(redis, org, "working_copy_redo", "working_copy_undo", by=by, at_ms=at_ms)
+
+
+async def _step(
+    redis: RedisClient, org: OrgId, source: str, target: str, *, by: str, at_ms: int
+) -> WorkingCopy | None:
+    """Exchange the copy with the first of one list, and put it first in the other."""
+    key, source_key, target_key = (
+        keys.shop(org, "working_copy"),
+        keys.shop(org, source),
+        keys.shop(org, target),
+    )
     async with redis.pipeline() as pipe:
         try:
-            await pipe.watch(key, undo_key)
-            stored, [*earlier] = await pipe.get(key), await pipe.lrange(undo_key, 0, 0)
-            if stored is None or not earlier:
+            await pipe.watch(key, source_key)
+            stored, [*first] = await pipe.get(key), await pipe.lrange(source_key, 0, 0)
+            if stored is None or not first:
                 return None
             restored = msgspec.structs.replace(
-                _DECODER.decode(earlier[0]),
+                _DECODER.decode(first[0]),
                 rev=_DECODER.decode(stored).rev + 1,
                 by=by,
                 at_ms=at_ms,
-                editors={},
+                savers={},
             )
             pipe.multi()
-            pipe.lpop(undo_key)
+            pipe.lpop(source_key)
+            pipe.lpush(target_key, stored)
             pipe.set(key, _ENCODER.encode(restored))
             await pipe.execute()
         except WatchError:
@@ -100,14 +137,47 @@ async def undo(redis: RedisClient, org: OrgId, *, by: str, at_ms: int) -> Workin
     return restored
 
 
-async def count_undo(redis: RedisClient, org: OrgId) -> int:
-    """The number of saves that can be undone."""
-    return int(await redis.llen(keys.shop(org, "working_copy_undo")))
+async def count_steps(redis: RedisClient, org: OrgId) -> tuple[int, int]:
+    """The number of saves that can be undone, and of those that can be redone."""
+    async with redis.pipeline(transaction=False) as pipe:
+        pipe.llen(keys.shop(org, "working_copy_undo"))
+        pipe.llen(keys.shop(org, "working_copy_redo"))
+        undos, redos = await pipe.execute()
+    return int(undos), int(redos)
+
+
+async def note_editing(
+    redis: RedisClient, org: OrgId, editor_id: str, *, entry: str, by: str, at_ms: int
+) -> None:
+    """Note that the editor of a rule or tier is open. `editor_id` is the id of the open form."""
+    key = keys.shop(org, "editing")
+    stored = await redis.hgetall(key)
+    known = _decode_editing(stored, at_ms)
+    before = known.get(editor_id)
+    since_ms = before.since_ms if before is not None and before.entry == entry else at_ms
+    ended = [name for name in stored if name.decode() not in known]
+    async with redis.pipeline() as pipe:
+        pipe.hset(key, editor_id, _ENCODER.encode(Editing(entry, by, since_ms, at_ms)))
+        if ended:
+            pipe.hdel(key, *ended)
+        pipe.pexpire(key, EDITING_MS)
+        await pipe.execute()
+
+
+async def list_editing(redis: RedisClient, org: OrgId, *, now_ms: int) -> tuple[Editing, ...]:
+    """Who has an editor open, the one who opened it first in front."""
+    known = _decode_editing(await redis.hgetall(keys.shop(org, "editing")), now_ms)
+    return tuple(sorted(known.values(), key=lambda each: (each.since_ms, each.by)))
+
+
+def _decode_editing(stored: Mapping[bytes, bytes], now_ms: int) -> dict[str, Editing]:
+    editing = {name.decode(): _EDITING_DECODER.decode(each) for name, each in stored.items()}
+    return {name: each for name, each in editing.items() if now_ms - each.seen_ms < EDITING_MS}
 
 
 async def remove(redis: RedisClient, org: OrgId) -> None:
     """Discard the copy and everything about it."""
-    names = ("working_copy", "working_copy_undo", "review", "approval_request")
+    names = ("working_copy", "working_copy_undo", "working_copy_redo", "review", "approval_request")
     await redis.delete(*(keys.shop(org, name) for name in names))
 
 
@@ -137,3 +207,4 @@ async def load_request(redis: RedisClient, org: OrgId) -> ApprovalRequest | None
 
 _ENCODER: Final = msgspec.json.Encoder(decimal_format="number")
 _DECODER: Final = msgspec.json.Decoder(WorkingCopy)
+_EDITING_DECODER: Final = msgspec.json.Decoder(Editing)

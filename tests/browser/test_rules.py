@@ -9,8 +9,9 @@ from service.domain.access import Role
 from service.domain.customers import Customer, CustomerId
 from service.domain.rules import RuleSet
 from service.store import working_copies
+from service.store.client import keys
 from service.store.shops import save_first_look
-from tests.browser.site import DESK, PHONE, Site, visiting
+from tests.browser.site import DESK, PASSWORD, PHONE, Site, visiting
 from tests.support.customers import spending, store_customers
 from tests.support.shop import ORG
 
@@ -21,6 +22,7 @@ FIRST_ID = 9_000_000_000  # other than the sandbox's own customers
 async def prepare(site: Site) -> None:
     """Four hundred customers, few with high spending; no draft and no rules."""
     redis, context = site.context.redis, site.context
+    await redis.delete(*(keys.shop(ORG, name) for name in ("snapshots", "owned")))
     many = [
         Customer(
             id=CustomerId(FIRST_ID + each.id),
@@ -64,6 +66,22 @@ def test_a_marketer_publishes_a_rule(
         expect(page.get_by_text("VIP từ 5 triệu").first).to_be_visible()
     live = site.call(site.context.versions.live, ORG)
     assert (live.author, live.note) == ("marketer", "VIP từ 5 triệu")
+
+
+def test_from_the_sign_in_to_a_published_rule_takes_eight_interactions(browser: Browser, site: Site) -> None:
+    site.call(prepare, site)
+    with visiting(browser, site) as visit:
+        page = visit.page
+        visit.go("/")
+        page.get_by_label("E-mail").fill(f"{Role.MARKETER}@example.com")
+        page.locator("#password").fill(PASSWORD)
+        page.locator("#password").press("Enter")
+        page.get_by_role("link", name="Quy tắc", exact=True).click()
+        page.get_by_role("button", name="Dùng mẫu “Khách VIP”").click()
+        page.get_by_role("button", name="Xem trước và xuất bản").click()
+        page.get_by_label("Ghi chú phiên bản").fill("VIP từ 5.000.000 ₫")
+        page.get_by_role("button", name="Xuất bản: gắn 4, gỡ 0, giữ 0").click()
+        expect(page.get_by_text("VIP từ 5.000.000 ₫").first).to_be_visible()
 
 
 def test_the_keyboard_is_enough_and_focus_is_where_the_work_is(browser: Browser, site: Site) -> None:

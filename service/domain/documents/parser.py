@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -12,7 +14,7 @@ from service.domain.documents.consistency import check_consistency, read_outline
 from service.domain.documents.errors import DocumentError, InvalidRules, find_entry
 from service.domain.documents.validation import to_document_errors
 from service.domain.documents.yaml_source import MAX_BYTES, MAX_ERRORS, SourceDocument, parse_yaml
-from service.domain.rules import RuleSet, message
+from service.domain.rules import RuleOrTier, RuleSet, message
 
 
 def parse_rules(text: str) -> RuleSet:
@@ -37,6 +39,38 @@ def validate_rules(data: object) -> RuleSet:
     if rule_set is None:
         raise InvalidRules(errors[:MAX_ERRORS])
     return rule_set
+
+
+def parse_entry(text: str, document: Mapping[str, Any], kind: str, index: int) -> RuleOrTier:
+    """Parse the YAML of one rule or tier, which replaces the one at `index` of the list `kind` of a document.
+
+    Raises InvalidRules with the errors of this rule, also with those that concern other rules, such as a tag that a
+    tier has already. Errors of other rules are left out. The id must stay what it is.
+    """
+    source = parse_yaml(text)
+    place = (kind, index)
+    if source.data is None and not source.problems:
+        raise InvalidRules([DocumentError(1, 1, place, "empty", message("empty"))])
+    errors = [replace(error, path=(*place, *error.path)) for error in source.problems]
+    if source.data is not None:
+        entries = [*document[kind]]
+        rule_id, entries[index] = entries[index].get("id"), source.data
+        whole = SourceDocument(
+            {**document, kind: entries},
+            {(*place, *path): position for path, position in source.values.items()},
+            {(*place, *path): position for path, position in source.keys.items()},
+            (),
+        )
+        errors += [error for error in _validate(whole)[1] if error.path[:2] == place]
+        if isinstance(source.data, dict) and source.data.get("id", rule_id) != rule_id:
+            line, column = source.values["id",]
+            errors.append(
+                DocumentError(line, column, place, "fixed_id", message("fixed_id", id=str(rule_id)))
+            )
+        if not errors:
+            frame = {key: document[key] for key in ("timezone", "currency") if key in document}
+            return validate_rules({**frame, kind: [source.data]}).all[0]
+    raise InvalidRules(errors[:MAX_ERRORS])
 
 
 def _validate(document: SourceDocument) -> tuple[RuleSet | None, list[DocumentError]]:

@@ -11,7 +11,7 @@ import msgspec
 import yaml
 
 from service.domain.documents.yaml_source import resolve_scalar
-from service.domain.rules import RuleSet
+from service.domain.rules import Rule, RuleSet, Tier
 
 _JSON: Final = msgspec.json.Encoder(order="sorted", decimal_format="number")
 _LINE_BREAKS: Final = frozenset("\r\x85\u2028\u2029")
@@ -32,13 +32,35 @@ def to_yaml(rule_set: RuleSet) -> str:
     """Format as YAML without defaults. Parsing it returns an equal RuleSet."""
     head = {"version": rule_set.version, "timezone": rule_set.timezone, "currency": rule_set.currency}
     body = rule_set.model_dump(mode="python", exclude_none=True, exclude_defaults=True)
-    return yaml.dump(
-        head | {key: body[key] for key in ("rules", "tiers") if key in body},
-        Dumper=_Dumper,
-        allow_unicode=True,
-        sort_keys=False,
-        width=10_000,
-    )
+    return _dump(head | {key: body[key] for key in ("rules", "tiers") if key in body})
+
+
+def draft_to_yaml(document: Mapping[str, Any]) -> str:
+    """Format a draft as YAML without defaults. It is plain data, valid or not."""
+    head = {key: document[key] for key in ("version", "timezone", "currency") if key in document}
+    lists = {kind: [_without_defaults(entry, kind) for entry in document.get(kind, ())] for kind in _MODELS}
+    return _dump(head | {kind: entries for kind, entries in lists.items() if entries})
+
+
+def entry_to_yaml(entry: Mapping[str, Any], kind: str) -> str:
+    """Format one rule or tier of a draft as YAML without defaults. It is plain data, valid or not."""
+    return _dump(_without_defaults(entry, kind))
+
+
+def _without_defaults(entry: Mapping[str, Any], kind: str) -> dict[str, Any]:
+    """The keys in the order of a document, without those that have their default value. Unknown keys go last."""
+    fields = _MODELS[kind].model_fields
+    shown = {
+        name: entry[name] for name, field in fields.items() if name in entry and entry[name] != field.default
+    }
+    return shown | {name: value for name, value in entry.items() if name not in fields}
+
+
+def _dump(data: Mapping[str, Any]) -> str:
+    return yaml.dump(data, Dumper=_Dumper, allow_unicode=True, sort_keys=False, width=10_000)
+
+
+_MODELS: Final[Mapping[str, type[Rule | Tier]]] = {"rules": Rule, "tiers": Tier}
 
 
 class _Dumper(yaml.SafeDumper):
@@ -83,7 +105,7 @@ def _represent_mapping(dumper: _Dumper, mapping: dict[str, object]) -> yaml.Node
     return dumper.represent_mapping("tag:yaml.org,2002:map", mapping.items(), flow_style=on_one_line)
 
 
-def _represent_list(dumper: _Dumper, values: tuple[object, ...]) -> yaml.Node:
+def _represent_list(dumper: _Dumper, values: list[object] | tuple[object, ...]) -> yaml.Node:
     on_one_line = not any(isinstance(value, dict) for value in values)
     return dumper.represent_sequence("tag:yaml.org,2002:seq", values, flow_style=on_one_line)
 
@@ -92,4 +114,5 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(int, _represent_int)
 _Dumper.add_representer(Decimal, _represent_decimal)
 _Dumper.add_representer(dict, _represent_mapping)
+_Dumper.add_representer(list, _represent_list)
 _Dumper.add_representer(tuple, _represent_list)

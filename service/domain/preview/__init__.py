@@ -7,6 +7,7 @@ from service.domain.preview.diff import (
     DiffLine,
     describe_change,
     describe_changes,
+    describe_rule,
     diff_rules,
     summarize_change,
     yaml_diff,
@@ -19,17 +20,32 @@ from service.domain.preview.lint import (
     lint,
     lint_coverage,
     lint_leftovers,
+    lint_match,
     lint_matches,
     lint_missing,
 )
 from service.domain.preview.population import Population
-from service.domain.preview.rule_effect import RuleEffect, WarmPopulation, rule_effect
+from service.domain.preview.rule_effect import (
+    RuleEffect,
+    WarmPopulation,
+    count_matches,
+    count_parts,
+    rule_effect,
+)
 from service.domain.preview.spellings import lint_own_spellings, lint_spellings
-from service.domain.preview.values import FieldValues, count_values, field_values, lint_values
+from service.domain.preview.values import (
+    FieldValues,
+    KnownValues,
+    ValueCounts,
+    count_values,
+    field_values,
+    lint_values,
+)
 
 __all__ = [
     "DiffLine",
     "FieldValues",
+    "KnownValues",
     "LintWarning",
     "Population",
     "Preview",
@@ -37,13 +53,17 @@ __all__ = [
     "RuleEffect",
     "TagPreview",
     "TierPreview",
+    "ValueCounts",
     "WarmPopulation",
     "WriteCost",
     "check_guard",
     "check_limits",
+    "count_matches",
+    "count_parts",
     "count_values",
     "describe_change",
     "describe_changes",
+    "describe_rule",
     "describe_warning",
     "diff_rules",
     "estimate_cost",
@@ -51,6 +71,7 @@ __all__ = [
     "lint",
     "lint_coverage",
     "lint_leftovers",
+    "lint_match",
     "lint_matches",
     "lint_missing",
     "lint_own_spellings",

@@ -64,8 +64,8 @@ def describe_change(
     change: RuleChange, *, translator: Translator, before: RuleSet, after: RuleSet
 ) -> list[DiffLine]:
     """Return a change as sentences, one a line, including the sentences that stayed the same."""
-    old = list(_sentences(change.before, translator, before.currency)) if change.before is not None else []
-    new = list(_sentences(change.after, translator, after.currency)) if change.after is not None else []
+    old = list(describe_rule(change.before, translator, before.currency)) if change.before is not None else []
+    new = list(describe_rule(change.after, translator, after.currency)) if change.after is not None else []
     return _diff_lines(old, new)
 
 
@@ -111,7 +111,7 @@ def _moved(old: list[str], new: list[str]) -> set[str]:
     return set(new) - staying
 
 
-def _sentences(rule: RuleOrTier, translator: Translator, currency: str) -> Iterator[str]:
+def describe_rule(rule: RuleOrTier, translator: Translator, currency: str) -> Iterator[str]:
     """Yield everything that a rule or tier says, one fact a sentence."""
     yield translator("difference.name", name=rule.display_name(translator.language))
     if not rule.enabled:

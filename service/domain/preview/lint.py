@@ -58,17 +58,27 @@ def lint_matches(compiled: CompiledRules, preview: Preview) -> tuple[LintWarning
     warnings: list[LintWarning] = []
     for rule in compiled.rules:
         count = preview.matched.get(rule.id, 0)
-        decided = preview.customers - preview.undecided.get(rule.id, 0)
-        if decided and (kind := _match_warning(count, preview.customers)):
-            share = round(100 * count / preview.customers)
-            params: dict[str, str | int] = {"count": count, "share": share, "all": preview.customers}
-            warnings.append(LintWarning(kind, rule.id, params=params))
+        if preview.customers > preview.undecided.get(rule.id, 0):
+            warnings += lint_match(rule.id, matched=count, customers=preview.customers)
     warnings += [
         LintWarning("others_too", tag.rules[0], tag.tag, params={"count": tag.not_ours})
         for tag in preview.tags
         if tag.not_ours and tag.rules
     ]
     return tuple(warnings)
+
+
+def lint_match(rule_id: str, *, matched: int, customers: int) -> tuple[LintWarning, ...]:
+    """Warn of a rule that matches no, all or most customers."""
+    kind = _match_warning(matched, customers) if customers else ""
+    if not kind:
+        return ()
+    params: dict[str, str | int] = {
+        "count": matched,
+        "share": round(100 * matched / customers),
+        "all": customers,
+    }
+    return (LintWarning(kind, rule_id, params=params),)
 
 
 def lint_leftovers(preview: Preview, *, org: str) -> tuple[LintWarning, ...]:

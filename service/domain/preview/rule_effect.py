@@ -14,14 +14,15 @@ from typing import Final
 
 import msgspec
 
-from service.domain.customers import Customer, fold
-from service.domain.decisions import CustomerState
+from service.domain.customers import Customer, MissingField, fold
+from service.domain.decisions import EMPTY_STATE, CustomerState
 from service.domain.engine import CompiledExpression, CompiledRule, CompiledRules, Facts, build_facts
 from service.domain.preview.impact import TagPreview, preview
 from service.domain.preview.population import Population
 from service.domain.rules import AllOf, Calendar
 
 MAX_SHOWN: Final = 6
+MAX_GROUPINGS: Final = 64  # of 0.8 MB for 100,000 customers
 _INDIVIDUAL: Final = 0  # the class of customers that are decided one by one
 
 
@@ -51,12 +52,19 @@ class WarmPopulation:
 
     population: Population
     facts: Sequence[Facts]
-    lacking: tuple[int, ...]  # indexes of the customers whose record lacks a field
+    lacking: tuple[
+        tuple[int, ...], ...
+    ]  # indexes of the customers whose record lacks fields, those with the same together
     groups: dict[tuple[str, str, bool], list[int]] = field(default_factory=dict)
+    index_by_id: dict[int, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, population: Population, *, calendar: Calendar, is_personal: bool) -> WarmPopulation:
         """Build the facts of all customers. `is_personal`: with birthdays and personal texts."""
+        lacking: dict[tuple[MissingField, ...], list[int]] = {}
+        for index, customer in enumerate(population.customers):
+            if customer.missing:
+                lacking.setdefault(customer.missing, []).append(index)
         return cls(
             population,
             [
@@ -65,15 +73,20 @@ class WarmPopulation:
                 )
                 for customer in population.customers
             ],
-            tuple(index for index, customer in enumerate(population.customers) if customer.missing),
+            tuple(map(tuple, lacking.values())),
+            index_by_id={customer.id: index for index, customer in enumerate(population.customers)},
         )
 
     def find(self, customer: int) -> tuple[Customer, Facts] | None:
         """A customer by id, with its facts."""
-        for index, known in enumerate(self.population.customers):
-            if known.id == customer:
-                return known, self.facts[index]
-        return None
+        index = self.index_by_id.get(customer)
+        return None if index is None else (self.population.customers[index], self.facts[index])
+
+    def undecided(self, compiled: CompiledRules) -> list[int]:
+        """The indexes of the customers whose record lacks a field that these rules read."""
+        customers = self.population.customers
+        groups = (group for group in self.lacking if compiled.undecided_rules(customers[group[0]]))
+        return [index for group in groups for index in group]
 
 
 def rule_effect(warm: WarmPopulation, compiled: CompiledRules, rule_id: str) -> RuleEffect:
@@ -82,13 +95,24 @@ def rule_effect(warm: WarmPopulation, compiled: CompiledRules, rule_id: str) -> 
     rule = next((each for each in compiled.rules if each.id == rule_id), None)
     if rule is None:  # it is not enabled
         return RuleEffect(len(population), 0)
-    funnel = tuple(_funnel(warm, rule.when))
+    funnel = tuple(count_parts(warm.facts, rule.when))
     if len(compiled.rules) > 1 or compiled.tiers:
         result = preview(population, compiled)
         tag = next(each for each in result.tags if fold(each.tag) == rule.key)
         undecided = result.undecided.get(rule_id, 0)
         return _to_effect(len(population), result.matched[rule_id], tag, undecided, funnel)
     return _effect_of_groups(warm, compiled, rule, funnel)
+
+
+def count_matches(warm: WarmPopulation, compiled: CompiledRules, rule_id: str) -> int:
+    """`RuleEffect.matched` alone, in a fraction of the time."""
+    rule = next((each for each in compiled.rules if each.id == rule_id), None)
+    if rule is None:
+        return 0
+    if len(compiled.rules) > 1 or compiled.tiers:
+        return preview(warm.population, compiled).matched[rule_id]
+    undecided = (warm.facts[index] for index in warm.undecided(compiled))
+    return sum(map(rule.matches, warm.facts)) - sum(map(rule.matches, undecided))
 
 
 def _effect_of_groups(
@@ -158,8 +182,10 @@ def _groups(warm: WarmPopulation, compiled: CompiledRules, rule: CompiledRule) -
         ]
         for index in warm.population.suppressed:
             cached[index] = _INDIVIDUAL
+        while len(warm.groups) >= MAX_GROUPINGS:  # a tag that is typed has another key at each keystroke
+            del warm.groups[next(iter(warm.groups))]
         warm.groups[rule.id, rule.key, bool(rule.keep_days)] = cached
-    lacking = [index for index in warm.lacking if compiled.undecided_rules(warm.population.customers[index])]
+    lacking = warm.undecided(compiled)
     if lacking:
         cached = [*cached]
         for index in lacking:  # these customers are a group apart: the rule decides nothing for them
@@ -169,6 +195,8 @@ def _groups(warm: WarmPopulation, compiled: CompiledRules, rule: CompiledRule) -
 
 def _group(state: CustomerState, rule: CompiledRule, *, has_tag: bool) -> object:
     """What a decision about the rule's tag depends on besides the answer of the rule; None if on more than that."""
+    if state is EMPTY_STATE:  # that of most customers
+        return has_tag, None, False
     own = state.ownership.get(rule.key)
     if (
         state.restores
@@ -197,12 +225,13 @@ def _decide_one(
     return effect, rule.id in result.undecided, bool(result.matched[rule.id])
 
 
-def _funnel(warm: WarmPopulation, expression: CompiledExpression) -> Iterator[int]:
+def count_parts(facts: Sequence[Facts], expression: CompiledExpression) -> Iterator[int]:
+    """The `funnel` of an expression among these customers, see `RuleEffect`."""
     parts: Sequence[CompiledExpression] = getattr(expression, "parts", ())
     is_all = isinstance(expression.expression, AllOf)
-    remaining = warm.facts
+    remaining = facts
     for part in parts:
-        matching = [facts for facts in remaining if part.matches(facts)]
+        matching = [each for each in remaining if part.matches(each)]
         yield len(matching)
         if is_all:
             remaining = matching

@@ -6,9 +6,10 @@ import difflib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
+from itertools import islice
 from typing import Final
 
 from service.domain.customers import Customer, fold
@@ -43,6 +44,60 @@ class FieldValues:
     empty: int
     counts: Mapping[object, int]
     quartiles: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class KnownValues:
+    """What customers have in a choice or as tags, made ready to find values that are spelled nearly alike.
+
+    `counts`: value as customers have it -> customers, the most frequent first. `by_key`: the values that only differ in
+    accents, case, punctuation and prefixes such as "TP.".
+    """
+
+    counts: Mapping[str, int]
+    by_fold: Mapping[str, int]
+    by_key: Mapping[str, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, counts: Counter[str]) -> KnownValues:
+        """Sort and index counted values."""
+        ordered = dict(counts.most_common())
+        by_fold: Counter[str] = Counter()
+        by_key: dict[str, tuple[str, ...]] = {}
+        for value, count in ordered.items():
+            by_fold[fold(value)] += count
+            key = _place_key(value)
+            by_key[key] = (*by_key.get(key, ()), value)
+        return cls(ordered, by_fold, by_key)
+
+    def count(self, text: str) -> int:
+        """The customers whose value a condition with this text matches."""
+        return self.by_fold.get(fold(text), 0)
+
+    def near(self, text: str, *, listed: Iterable[str] = (), limit: int = 3) -> tuple[str, ...]:
+        """Values that the author of `text` may have meant as well: other spellings of it.
+
+        If no customer has `text` itself, also values that begin with it or contain it, and those that resemble it.
+        `listed` values, which the condition has already, are left out.
+        """
+        key = _place_key(text)
+        found = dict.fromkeys(self.by_key.get(key, ()))
+        if key and not self.count(text):
+            found |= dict.fromkeys(self._values_of(each for each in self.by_key if each.startswith(key)))
+            found |= dict.fromkeys(self._values_of(each for each in self.by_key if f" {key}" in each))
+            closest = _closest_key(key, [*islice(self.by_key, _MAX_CANDIDATES)])
+            found |= dict.fromkeys(self._values_of([closest] if closest else ()))
+        taken = {fold(text), *map(fold, listed)}
+        chosen: list[str] = []
+        for value in found:
+            if fold(value) not in taken and len(chosen) < limit:
+                taken.add(fold(value))
+                chosen.append(value)
+        return tuple(chosen)
+
+    def _values_of(self, keys: Iterable[str]) -> list[str]:
+        values = [value for key in keys for value in self.by_key[key]]
+        return sorted(values, key=lambda value: -self.counts[value])
 
 
 def field_values(
@@ -109,17 +164,20 @@ def closest_value(value: str, counts: Mapping[str, int]) -> str:
     """
     frequent = nlargest(_MAX_CANDIDATES, counts, key=lambda known: (counts[known], known))
     keys = {_place_key(known): known for known in reversed(frequent)}
-    key = _place_key(value)
+    closest = _closest_key(_place_key(value), keys)
+    return keys[closest] if closest else ""
+
+
+def _closest_key(key: str, keys: Collection[str]) -> str:
+    """The same key, one with these initials, or the one that resembles it most; '' if none does."""
     if key in keys:
-        return keys[key]
+        return key
     initials = key.replace(" ", "").removeprefix("tp")
-    for known_key, known in keys.items():
-        words = known_key.split()
+    for known in keys:
+        words = known.split()
         if len(words) > 1 and initials == "".join(word[0] for word in words):
             return known
-    return next(
-        (keys[each] for each in difflib.get_close_matches(key, keys, n=1, cutoff=_MIN_SIMILARITY)), ""
-    )
+    return next(iter(difflib.get_close_matches(key, keys, n=1, cutoff=_MIN_SIMILARITY)), "")
 
 
 def _live_conditions(rule_set: RuleSet) -> Iterator[Condition]:

@@ -7,7 +7,7 @@ since the form was loaded.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -22,20 +22,21 @@ from service.sentence import Sentence
 from service.store import working_copies
 from service.store.history import audit_log
 from service.store.shops import Shop
-from service.store.working_copies import WorkingCopy
+from service.store.working_copies import Saver, WorkingCopy
 
 KINDS: Final = ("rules", "tiers")
 MAX_DOCUMENT: Final = 256 * 1024
 MAX_ATTEMPTS: Final = 5  # of a save, while others save as well
 
 Entry = dict[str, Any]
+Document = dict[str, Any]
 
 
 class EditConflict(Refused):
     """Somebody else has saved the same rule meanwhile. `theirs` is None if they deleted it."""
 
     def __init__(self, theirs: Entry | None, by: str) -> None:
-        super().__init__(f"{by} changed this rule meanwhile")
+        super().__init__(Sentence("{by} changed this rule meanwhile", by=by))
         self.theirs = theirs
         self.by = by
 
@@ -89,37 +90,73 @@ async def save_entry(
 
     Raises EditConflict unless `force`, NotFound, and Refused for a document that is too large.
     """
-    for _ in range(MAX_ATTEMPTS):
-        copy = await open_copy(context, shop)
+
+    def change(copy: WorkingCopy) -> Document | None:
         kind, index, stored = entry_of(copy.document, entry_id)
         if stored == entry:
-            return copy
-        is_own = copy.editors.get(entry_id) == editor  # an answer to an earlier save of this form may be lost
+            return None
+        last = copy.savers.get(entry_id, Saver("", copy.by))
+        is_own = last.editor == editor != ""  # an answer to an earlier save of this form may be lost
         if not (force or is_own or base == base_of(stored)):
-            raise EditConflict(stored, copy.by)
+            raise EditConflict(stored, last.by)
         entries = [*copy.document.get(kind, ())]
         entries[index : index + 1] = [entry] if entry is not None else []
-        document = {**copy.document, kind: entries}
-        saved = await _save(context, shop.org, copy, document, {**copy.editors, entry_id: editor}, by)
-        if saved is not None:
-            return saved
-    raise Refused(Sentence("others are saving at the same moment: save again"))
+        return {**copy.document, kind: entries}
+
+    return await _change(context, shop, change, by=by, entry=entry_id, editor=editor)
 
 
 async def add_entry(context: Context, shop: Shop, kind: str, entry: Entry, *, by: Actor) -> str:
     """Add a rule or tier under its id, or the id with a number if it is taken. Returns the id."""
-    for _ in range(MAX_ATTEMPTS):
-        copy = await open_copy(context, shop)
+    entry_id = ""
+
+    def change(copy: WorkingCopy) -> Document:
+        nonlocal entry_id
         entry_id = _free_id(copy.document, str(entry["id"]))
-        document = {**copy.document, kind: [*copy.document.get(kind, ()), entry | {"id": entry_id}]}
-        if await _save(context, shop.org, copy, document, copy.editors, by) is not None:
-            return entry_id
-    raise Refused(Sentence("others are saving at the same moment: save again"))
+        return {**copy.document, kind: [*copy.document.get(kind, ()), entry | {"id": entry_id}]}
+
+    await _change(context, shop, change, by=by)
+    return entry_id
+
+
+async def duplicate_entry(context: Context, shop: Shop, entry_id: str, *, by: Actor, suffix: str) -> str:
+    """Add a copy of a rule or tier after it. `suffix` goes to its name and its tags. Returns the id. Raises NotFound."""
+    new_id = ""
+
+    def change(copy: WorkingCopy) -> Document:
+        nonlocal new_id
+        kind, index, entry = entry_of(copy.document, entry_id)
+        new_id = _free_id(copy.document, entry_id)
+        entries = [*copy.document[kind]]
+        entries.insert(index + 1, _renamed(entry, suffix) | {"id": new_id})
+        return {**copy.document, kind: entries}
+
+    await _change(context, shop, change, by=by)
+    return new_id
+
+
+async def import_document(
+    context: Context, shop: Shop, document: Document, *, by: Actor, is_whole: bool
+) -> WorkingCopy:
+    """Take the rules and tiers of a document into the working copy. Those with a known id replace the one of this id.
+
+    `is_whole`: the document replaces everything, also the time zone.
+    """
+
+    def change(copy: WorkingCopy) -> Document:
+        return document if is_whole else _merged(copy.document, document)
+
+    return await _change(context, shop, change, by=by)
 
 
 async def undo(context: Context, org: OrgId, *, by: Actor) -> WorkingCopy | None:
     """Restore the working copy before the last save. None if nothing is left to undo."""
     return await working_copies.undo(context.redis, org, by=by.name, at_ms=await context.now_ms())
+
+
+async def redo(context: Context, org: OrgId, *, by: Actor) -> WorkingCopy | None:
+    """Restore the working copy before the last undo. None if nothing is left to redo."""
+    return await working_copies.redo(context.redis, org, by=by.name, at_ms=await context.now_ms())
 
 
 async def discard(context: Context, org: OrgId, *, by: Actor) -> None:
@@ -134,36 +171,75 @@ async def discard(context: Context, org: OrgId, *, by: Actor) -> None:
 
 async def use_live_parent(context: Context, shop: Shop, *, by: Actor) -> None:
     """Keep the working copy although another version was published since: its publish replaces that version."""
-    copy = await working_copies.load(context.redis, shop.org)
-    if copy is None:
+    if await working_copies.load(context.redis, shop.org) is None:
         return
     parent = await context.versions.live_number(shop.org)
-    moved = msgspec.structs.replace(copy, parent=parent)
-    if await _save(context, shop.org, moved, copy.document, copy.editors, by) is None:
-        raise Refused(Sentence("others are saving at the same moment: try again"))
+    await _change(context, shop, lambda copy: copy.document, by=by, parent=parent)
 
 
-async def _save(
+async def _change(
     context: Context,
-    org: OrgId,
-    before: WorkingCopy,
-    document: dict[str, Any],
-    editors: dict[str, str],
+    shop: Shop,
+    change: Callable[[WorkingCopy], Document | None],
+    *,
     by: Actor,
-) -> WorkingCopy | None:
-    if len(msgspec.json.encode(document)) > MAX_DOCUMENT:
-        raise Refused(
-            Sentence("the rules would be larger than 256 KiB: shorten lists of values, or delete rules")
+    entry: str = "",
+    editor: str = "",
+    parent: int | None = None,
+) -> WorkingCopy:
+    """Save what `change` makes of the document. None: nothing has changed. Begins again while others save as well."""
+    for _ in range(MAX_ATTEMPTS):
+        copy = await open_copy(context, shop)
+        document = change(copy)
+        if document is None:
+            return copy
+        if len(msgspec.json.encode(document)) > MAX_DOCUMENT:
+            raise Refused(
+                Sentence("the rules would be larger than 256 KiB: shorten lists of values, or delete rules")
+            )
+        saved = WorkingCopy(
+            document=document,
+            rev=copy.rev + 1,
+            parent=copy.parent if parent is None else parent,
+            by=by.name,
+            at_ms=await context.now_ms(),
+            savers={**copy.savers, entry: Saver(editor, by.name)} if entry else copy.savers,
+            entry=entry,
         )
-    saved = WorkingCopy(
-        document=document,
-        rev=before.rev + 1,
-        parent=before.parent,
-        by=by.name,
-        at_ms=await context.now_ms(),
-        editors=editors,
+        if await working_copies.save(context.redis, shop.org, saved, before=copy):
+            return saved
+    raise Refused(Sentence("others are saving at the same moment: save again"))
+
+
+def _merged(document: Document, imported: Document) -> Document:
+    """The rules of a document with those of another: in their place if the id is known, otherwise at the end."""
+    new = {entry["id"]: (kind, entry) for kind in KINDS for entry in imported.get(kind, ())}
+    merged = dict(document)
+    for kind in KINDS:
+        kept = [
+            new.pop(entry["id"])[1] if new.get(entry["id"], ("",))[0] == kind else entry
+            for entry in document.get(kind, ())
+        ]
+        merged[kind] = [entry for entry in kept if entry["id"] not in new]  # it is of the other kind now
+    for kind, entry in new.values():
+        merged[kind] = [*merged[kind], entry]
+    return merged
+
+
+def _renamed(entry: Entry, suffix: str) -> Entry:
+    """A copy with another name and other tags: two tiers may not share a tag, and two rules should not."""
+    renamed = dict(entry)
+    name = entry.get("name") or entry["id"]
+    renamed["name"] = (
+        {language: f"{text}{suffix}" for language, text in name.items()}
+        if isinstance(name, dict)
+        else f"{name}{suffix}"
     )
-    return saved if await working_copies.save(context.redis, org, saved) else None
+    if entry.get("tag"):
+        renamed["tag"] = f"{entry['tag']}{suffix}"
+    if "levels" in entry:
+        renamed["levels"] = [level | {"tag": f"{level.get('tag', '')}{suffix}"} for level in entry["levels"]]
+    return renamed
 
 
 def _free_id(document: Mapping[str, Any], wanted: str) -> str:

@@ -7,13 +7,12 @@ from typing import Any
 
 from service.context import Context
 from service.domain.customers import CustomerId, OrgId
-from service.domain.documents import InvalidRules
 from service.domain.engine import compile_rules
 from service.domain.explain import ExplainInput, Language, explain_customer, render_text
 from service.errors import NotFound
 from service.locales import translator_for
 from service.publishing.editor.copies import entry_of
-from service.publishing.editor.inspection import related_rules
+from service.publishing.editor.draft_rules import DraftRules
 from service.sentence import Sentence
 from service.store.client import keys
 from service.store.customers import kept_fields, load_states, read_snapshot, to_stored_state
@@ -38,10 +37,10 @@ async def try_customer(
     """Explain what a rule of a draft decides for one customer. Runs in the CPU pool. Raises NotFound."""
     shop, words = await context.shops.get_or_raise(org), translator_for(language)
     kind, index, _ = entry_of(document, entry_id)
-    try:
-        compiled = compile_rules(related_rules(document, kind, index))
-    except InvalidRules:
+    draft = DraftRules.of(document)
+    if (kind, index) not in draft.valid:
         return TriedCustomer(customer)
+    compiled = compile_rules(draft.related((kind, index)))
     packed = await context.redis.hget(keys.shop(org, "snapshots"), str(customer))
     if packed is None:
         raise NotFound(

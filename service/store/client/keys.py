@@ -81,6 +81,8 @@ A key without a lifetime below does not expire.
     {shop}documents               hash: content id -> rules document (canonical JSON)
     {shop}working_copy            string: the draft of the rules that people edit (JSON), until it is published or discarded
     {shop}working_copy_undo       list: the last 50 drafts before it (JSON)
+    {shop}working_copy_redo       list: drafts that were undone since the last save (JSON)
+    {shop}editing                 hash: id of an open editor -> its rule, who opened it, since and last seen ms; 90 s
     {shop}review                  string: which content of the draft was previewed, over which version, and when (JSON)
     {shop}approval_request        string: the person who asks for approval, and the content (JSON); 30 days
     {shop}run_seq                 number: the last run

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from service.domain.documents.errors import InvalidRules
-from service.domain.documents.parser import parse_rules, validate_rules
+from service.domain.documents.parser import parse_entry, parse_rules, validate_rules
 from service.domain.rules.document import RuleSet
 from service.errors import MalformedData
 from service.locales import translator_for
@@ -207,3 +207,54 @@ def test_a_document_full_of_mistakes_reports_the_first_hundred(part: str) -> Non
     text = f"rules: [{{id: a, tag: A, when: {{all: [{part * (200_000 // len(part))}]}}}}]"
 
     assert len(problems(text)) == 100
+
+
+DRAFT = {
+    "currency": "VND",
+    "rules": [
+        {"id": "a", "tag": "A", "when": {"field": "orders_count", "op": "at_least", "value": 1}},
+        {"id": "wrong", "tag": "W", "when": {"field": "nothing", "op": "at_least", "value": 1}},
+    ],
+    "tiers": [
+        {"id": "t", "levels": [{"tag": "Gold", "when": {"field": "orders_count", "op": "is", "value": 9}}]}
+    ],
+}
+WHEN = "when: {field: orders_count, op: at_least, value: 2}"
+
+
+def test_one_rule_is_parsed_whatever_is_wrong_with_others() -> None:
+    rule = parse_entry(f"id: a\ntag: B\n{WHEN}\n", DRAFT, "rules", 0)
+
+    assert (rule.id, rule.tags) == ("a", ("B",))
+
+
+@pytest.mark.parametrize(
+    ("text", "errors"),
+    [
+        ("", [(1, 1, "empty")]),
+        ("tag: [", [(2, 1, "syntax")]),
+        ("- a", [(1, 1, "bad_value")]),
+        (f"id: b\ntag: A\n{WHEN}", [(1, 5, "fixed_id")]),
+        (f"id: a\ncolour: red\ntag: A\n{WHEN}", [(2, 1, "unknown_key")]),
+        (f"id: a\ntag: A\n{WHEN.replace('orders_count', 'orders')}", [(3, 15, "unknown_field")]),
+        ("id: a\ntag: A", [(1, 1, "missing")]),
+    ],
+)
+def test_errors_of_one_rule_have_their_place_in_its_text(
+    text: str, errors: list[tuple[int, int, str]]
+) -> None:
+    with pytest.raises(InvalidRules) as caught:
+        parse_entry(text, DRAFT, "rules", 0)
+
+    assert [(each.line, each.column, each.kind) for each in caught.value.problems] == errors
+    assert all(each.path[:2] == ("rules", 0) for each in caught.value.problems)
+
+
+def test_a_tier_may_not_take_the_tag_of_a_rule() -> None:
+    level = "{tag: A, when: {field: orders_count, op: is, value: 9}}"
+
+    with pytest.raises(InvalidRules) as caught:
+        parse_entry(f"id: t\nlevels:\n  - {level}\n", DRAFT, "tiers", 0)
+
+    [problem] = caught.value.problems
+    assert (problem.line, problem.column, problem.kind) == (3, 11, "two_owners")

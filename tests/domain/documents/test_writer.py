@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.domain.documents.parser import parse_rules, validate_rules
-from service.domain.documents.writer import canonical_json, content_id, to_yaml
+from service.domain.documents.parser import parse_entry, parse_rules, validate_rules
+from service.domain.documents.writer import canonical_json, content_id, draft_to_yaml, entry_to_yaml, to_yaml
 from tests.reference import strategies
 
 SAMPLE = (Path(__file__).parents[2] / "payloads/rules/sample.yaml").read_text()
@@ -86,4 +87,27 @@ def test_a_default_written_out_is_the_same_content(explicit: dict[str, Any]) -> 
 
     assert content_id(validate_rules({"rules": [{**rule, **explicit}]})) == content_id(
         validate_rules({"rules": [rule]})
+    )
+
+
+@given(strategies.documents())
+def test_a_rule_of_a_draft_is_the_same_after_its_yaml(doc: dict[str, Any]) -> None:
+    rule_set = strategies.publishable(doc)
+    if rule_set is None:
+        return
+    draft = json.loads(canonical_json(rule_set))
+
+    for kind in ("rules", "tiers"):
+        for index, entry in enumerate(draft[kind]):
+            parsed = parse_entry(entry_to_yaml(entry, kind), draft, kind, index)
+            assert parsed == getattr(rule_set, kind)[index]
+
+
+def test_a_draft_is_written_without_defaults_and_as_it_was_typed() -> None:
+    when = {"field": "total_spent", "op": "at_least", "value": "mười triệu"}
+    entry = {"when": when, "tag": "VIP", "id": "vip", "enabled": True, "keep": "forever", "owns": "added"}
+
+    assert draft_to_yaml({"currency": "VND", "rules": [entry], "tiers": []}) == (
+        "currency: VND\nrules:\n- id: vip\n  tag: VIP\n  keep: forever\n"
+        "  when: {field: total_spent, op: at_least, value: mười triệu}\n"
     )

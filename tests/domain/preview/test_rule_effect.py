@@ -16,7 +16,7 @@ from service.domain.engine.compiled import CompiledRules
 from service.domain.engine.compiler import compile_rules
 from service.domain.preview.impact import preview
 from service.domain.preview.population import Population
-from service.domain.preview.rule_effect import RuleEffect, WarmPopulation, rule_effect
+from service.domain.preview.rule_effect import RuleEffect, WarmPopulation, count_matches, rule_effect
 from tests.reference import strategies
 
 TODAY = date(2026, 11, 20)
@@ -66,8 +66,11 @@ def test_the_numbers_are_those_of_the_preview(data: st.DataObject) -> None:
     now_ms = strategies.moment(TODAY, 12, zone)
     population = Population.of(known, today=TODAY.toordinal(), now_ms=now_ms, suppressed=suppressed)
 
-    effect = rule_effect(warm_of(population, compiled), compiled, "r0")
+    warm = warm_of(population, compiled)
 
+    effect = rule_effect(warm, compiled, "r0")
+
+    assert count_matches(warm, compiled, "r0") == effect.matched
     expected = preview(population, compiled)
     tag = next(each for each in expected.tags if fold(each.tag) == "vip")
     assert numbers(effect) == (

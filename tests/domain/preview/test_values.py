@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections import Counter
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -12,7 +14,14 @@ from service.domain.documents.parser import validate_rules
 from service.domain.engine.compiler import compile_rules
 from service.domain.engine.facts import build_facts
 from service.domain.preview.lint import LintWarning, describe_warning
-from service.domain.preview.values import FieldValues, closest_value, count_values, field_values, lint_values
+from service.domain.preview.values import (
+    FieldValues,
+    KnownValues,
+    closest_value,
+    count_values,
+    field_values,
+    lint_values,
+)
 from service.domain.rules import FIELDS, calendar_for
 from service.locales import translator_for
 
@@ -118,3 +127,34 @@ def test_a_birthday_counts_by_its_month_and_a_personal_text_is_never_shown() -> 
 
     assert counted("birthday", person).counts == {6: 1}
     assert counted("email", person, Customer(id=2)) == FieldValues("email", 2, 1, {True: 1})
+
+
+KNOWN = KnownValues.of(
+    Counter({**PROVINCES, "hồ chí minh": 3, "Thanh Hoá": 9, "Thanh Hóa": 40, "Hà Nam": 2, "Bình Thuận": 1})
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "near"),
+    [
+        ("Hồ Chí Minh", ("TP. Hồ Chí Minh",)),
+        ("HỒ CHÍ MINH", ("TP. Hồ Chí Minh",)),
+        (unicodedata.normalize("NFD", "Hồ Chí Minh"), ("TP. Hồ Chí Minh",)),
+        ("Thanh Hóa", ("Thanh Hoá",)),
+        ("Huế", ()),
+        ("ho chi minh", ("Hồ Chí Minh", "TP. Hồ Chí Minh")),
+        ("ha n", ("Hà Nội", "Hà Nam")),
+        ("thuan", ("Bình Thuận",)),
+        ("hcm", ("Hồ Chí Minh", "TP. Hồ Chí Minh")),
+        ("Hà Nộii", ("Hà Nội",)),
+        ("Paris", ()),
+        ("", ()),
+    ],
+)
+def test_near_spellings_are_those_that_customers_have(text: str, near: tuple[str, ...]) -> None:
+    assert KNOWN.near(text) == near
+
+
+def test_values_that_the_condition_has_already_are_not_offered() -> None:
+    assert KNOWN.near("Hồ Chí Minh", listed=["Hồ Chí Minh", "tp. hồ chí minh"]) == ()
+    assert KNOWN.count("hồ chí minh") == 1_923

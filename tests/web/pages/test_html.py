@@ -26,13 +26,19 @@ from tests.support.visitors import Visitor, visit_as
 from tests.support.web_server import app_client
 
 READS: Final = [page for group in GROUPS for page in group.pages if page.method == "GET"]
-NO_PAGES: Final = {"show_start", "download_activity", "show_session"}  # a redirect, a file, a token
+NO_PAGES: Final = {
+    "show_start",
+    "download_activity",
+    "export_rules",
+    "show_session",
+}  # a redirect, a file, a token
 MORE: Final = (
     *("/shops/{org}/customers/{customer}?v=draft", "/shops/{org}/customers/{customer}?v=1&on=01/12/2026"),
     *("/shops/{org}/activity?show=all", "/shops/{org}/activity?tag=nobody", "/shops/{org}/activity?from=x"),
     *("/shops/{org}/deliveries?outcome=echo", "/shops/{org}/deliveries?customer=x"),
     *("/shops/{org}/activity/load?days=400", "/shops/{org}/customers/404", "/shops/404", "/design"),
-    *("/shops/{org}/rules/hang/edit", "/audit?check"),
+    *("/shops/{org}/rules/hang/edit", "/shops/{org}/rules/hang/yaml", "/shops/{org}/rules?q=xyz"),
+    *("/shops/{org}/rules/nobody/edit", "/audit?check"),
 )
 
 

@@ -1,10 +1,10 @@
-"""The marketers' pages: the list of rules, the editors of rules and tiers, the review before a publish, the history."""
+"""The marketers' pages around the editors: the list of rules, import and export, the review before a publish, the history."""
 
-from service.web.pages.rules import editor, history, listing, publish
+from service.web.pages.rules import history, listing, publish, transfer
 from service.web.pages.shell import PageGroup
 
 GROUP = PageGroup(
-    pages=(*listing.PAGES, *editor.PAGES, *publish.PAGES, *history.PAGES),
+    pages=(*transfer.PAGES, *listing.PAGES, *publish.PAGES, *history.PAGES),
     sections=(*listing.SECTIONS, *history.SECTIONS),
 )
 

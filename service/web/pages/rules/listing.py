@@ -1,40 +1,59 @@
-"""The list of rules with their state in the draft, the gallery of templates, and the draft as a whole: undo, discard."""
+"""The list of rules: what each says, its state in the draft, its customers, and what can be done with it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
+from zoneinfo import ZoneInfo
 
 from service.domain.access import Role
-from service.domain.documents import InvalidRules, validate_rules
-from service.domain.explain import Translator, describe, describe_levels
-from service.errors import NotFound
+from service.domain.explain import Translator
+from service.domain.rules import Calendar, strip_accents
 from service.publishing import editor
-from service.sentence import Sentence
+from service.publishing.editor import RuleSummary
 from service.store import working_copies
+from service.store.history import day_counts
 from service.store.shops import Shop
-from service.store.working_copies import WorkingCopy
-from service.web.pages.rules.templates import BY_KEY, TEMPLATES, Template
-from service.web.pages.rules.tiers import NEW_TIER
-from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, View, Visit
+from service.store.working_copies import Editing, WorkingCopy
+from service.web.pages.editors import TEMPLATES, Template
+from service.web.pages.shell import Page, Redirect, Section, View, Visit
 
 CHANGED: Final = ("new", "changed", "deleted")
+STATES: Final = ("draft", "on", "off", "timed", "warned")
+MAX_TEXT: Final = 80
+WEEK_DAYS: Final = 7
 
 
 @dataclass(frozen=True, slots=True)
 class RuleRow:
-    """A rule or tier of the draft. `state`: live, new, changed, deleted. `sentences` is empty if it has errors."""
+    """A rule or tier with its marks. `levels` are the customers of each tag of a tier; `path` is "" for a deleted one."""
 
-    id: str
-    name: str
-    tags: tuple[str, ...]
-    is_tier: bool
-    enabled: bool
-    state: str
-    sentences: tuple[str, ...]
-    problems: int
-    count: int | None = None
+    rule: RuleSummary
+    path: str
+    keep: str  # "" or what the mark says
+    is_forever: bool
+    count: int | None
+    levels: tuple[tuple[str, int | None], ...]
+    warnings: tuple[str, ...]
+    editing: tuple[Editing, ...]
+    week: (
+        tuple[int, int] | None
+    )  # customers who got and lost its tags in seven days; None if nothing happened
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What the list is narrowed to. Empty: everything."""
+
+    text: str = ""
+    state: str = ""
+    tag: str = ""
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether every rule is shown."""
+        return not (self.text or self.state or self.tag)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,167 +62,133 @@ class RuleList:
 
     shop: Shop
     rows: tuple[RuleRow, ...]
+    total: int
+    filters: Filters
+    tags: tuple[str, ...]
     draft: WorkingCopy | None
     changes: Mapping[str, int]
     live: int
     is_behind: bool
-    undo: int
+    may_undo: bool
+    may_redo: bool
     templates: tuple[Template, ...]
     is_counted: bool
+    counts_path: str
     asked_by: str = ""
 
 
 async def show_rules(visit: Visit) -> View | Redirect:
     """The rules of the draft, or the live ones if there is no draft."""
-    model = await _list(visit)
-    return View("rules/list.html", model, visit.t("rules.title"))
+    return View("rules/list.html", await _list(visit, count=False), visit.t("rules.title"))
 
 
 async def show_rule_counts(visit: Visit) -> View | Redirect:
-    """The same rules with the customers that each matches."""
-    model = await _list(visit, count=True)
+    """The same rules with the customers that each matches, and warnings."""
     template = "rules/rows.html" if visit.is_partial else "rules/list.html"
-    return View(template, model, visit.t("rules.title"))
+    return View(template, await _list(visit, count=True), visit.t("rules.title"))
 
 
-async def show_gallery(visit: Visit) -> View | Redirect:
-    """The templates."""
-    shop = await visit.context.shops.describe(visit.org)
-    model = RuleList(shop, (), None, {}, 0, is_behind=False, undo=0, templates=TEMPLATES, is_counted=True)
-    crumbs = (Crumb(visit.t("rules.title"), f"/shops/{shop.org}/rules"),)
-    return View("rules/new.html", model, visit.t("rules.new"), crumbs)
-
-
-async def add_rule(visit: Visit) -> View | Redirect:
-    """Add a rule from a template, or a tier, to the draft."""
-    shop = await visit.context.shops.describe(visit.org)
-    key = visit.posted("template")
-    if key == "tier":
-        kind, entry = "tiers", NEW_TIER | {"name": visit.t("rules.template.tier")}
-    elif key in BY_KEY:
-        kind, entry = "rules", BY_KEY[key].entry(visit.t)
-    else:
-        raise NotFound(Sentence("there is no template {template}", template=key[:40]))
-    entry_id = await editor.add_entry(visit.context, shop, kind, entry, by=visit.by)
-    return Redirect(f"/shops/{shop.org}/rules/{entry_id}/edit")
-
-
-async def undo_draft(visit: Visit) -> View | Redirect:
-    """Restore the draft before the last save."""
-    shop = await visit.context.shops.describe(visit.org)
-    restored = await editor.undo(visit.context, shop.org, by=visit.by)
-    rule_id = visit.posted("rule")
-    ids = [
-        each["id"] for kind in editor.KINDS for each in (restored.document.get(kind, ()) if restored else ())
-    ]
-    path = f"/shops/{shop.org}/rules" + (f"/{rule_id}/edit" if rule_id in ids else "")
-    return Redirect(path, Notice("notice.undone" if restored else "notice.nothing_to_undo"))
-
-
-async def discard_draft(visit: Visit) -> View | Redirect:
-    """Throw the draft away."""
-    shop = await visit.context.shops.describe(visit.org)
-    await editor.discard(visit.context, shop.org, by=visit.by)
-    return Redirect(f"/shops/{shop.org}/rules", Notice("notice.draft_discarded"))
-
-
-async def keep_draft(visit: Visit) -> View | Redirect:
-    """Keep the draft although another version went live since it began."""
-    shop = await visit.context.shops.describe(visit.org)
-    await editor.use_live_parent(visit.context, shop, by=visit.by)
-    return Redirect(f"/shops/{shop.org}/rules/publish")
-
-
-async def _list(visit: Visit, *, count: bool = False) -> RuleList:
-    shop = await visit.context.shops.describe(visit.org)
-    stored = await working_copies.load(visit.context.redis, shop.org)
-    copy = stored or await editor.open_copy(visit.context, shop)
-    live_number = await visit.context.versions.live_number(shop.org)
-    live = await editor.live_document(visit.context, shop, copy.parent)
-    counts: dict[str, int] = {}
-    if count:
-        counts = await visit.cpu.run(editor.count_matches, shop.org, copy.document)
-    rows = make_rows(copy.document, live, t=visit.t, counts=counts)
-    request = await working_copies.load_request(visit.context.redis, shop.org)
+async def _list(visit: Visit, *, count: bool) -> RuleList:
+    context, redis = visit.context, visit.context.redis
+    shop = await context.shops.describe(visit.org)
+    stored = await working_copies.load(redis, shop.org)
+    copy = stored or await editor.open_copy(context, shop)
+    live_number = await context.versions.live_number(shop.org)
+    rules = await visit.cpu.run(
+        editor.summarize, shop.org, copy.document, copy.parent, visit.language, count=count
+    )
+    filters = read_filters(visit.query)
+    editing = await working_copies.list_editing(redis, shop.org, now_ms=await context.now_ms())
+    others = [each for each in editing if each.by != visit.by.name]
+    undos, redos = await working_copies.count_steps(redis, shop.org)
+    request = await working_copies.load_request(redis, shop.org)
+    base, today = f"/shops/{shop.org}/rules", Calendar(ZoneInfo(shop.timezone)).day_of(await context.now_ms())
+    week = _by_rule(await day_counts.load_tag_changes(redis, shop.org, today=today, days=WEEK_DAYS))
     return RuleList(
-        shop,
-        rows,
-        stored,
-        {state: sum(row.state == state for row in rows) for state in CHANGED},
-        live_number,
+        shop=shop,
+        rows=tuple(make_row(rule, base, others, visit.t, week) for rule in rules if fits(rule, filters)),
+        total=len(rules),
+        filters=filters,
+        tags=tuple(sorted({tag for rule in rules for tag in rule.tags}, key=strip_accents)),
+        draft=stored,
+        changes={state: sum(rule.state == state for rule in rules) for state in CHANGED},
+        live=live_number,
         is_behind=stored is not None and stored.parent != live_number,
-        undo=await working_copies.count_undo(visit.context.redis, shop.org),
+        may_undo=undos > 0,
+        may_redo=redos > 0,
         templates=TEMPLATES,
         is_counted=count,
+        counts_path=f"{base}/counts" + (f"?{visit.query}" if not filters.is_empty else ""),
         asked_by=request.by if request is not None else "",
     )
 
 
-def make_rows(
-    document: Mapping[str, Any],
-    live: Mapping[str, Any],
-    *,
-    t: Translator,
-    counts: Mapping[str, int],
-) -> tuple[RuleRow, ...]:
-    """The rules and tiers of a draft, and those that it deletes from the live rules."""
-    rows: list[RuleRow] = []
-    for kind in editor.KINDS:
-        before = {entry["id"]: entry for entry in live.get(kind, ())}
-        for entry in document.get(kind, ()):
-            old = before.pop(entry["id"], None)
-            state = "new" if old is None else "live" if old == entry else "changed"
-            rows.append(_row(entry, kind, state, document, t, counts))
-        rows += [_row(entry, kind, "deleted", document, t, {}) for entry in before.values()]
-    return tuple(rows)
-
-
-def _row(
-    entry: Mapping[str, Any],
-    kind: str,
-    state: str,
-    document: Mapping[str, Any],
-    t: Translator,
-    counts: Mapping[str, int],
-) -> RuleRow:
-    frame = {key: document[key] for key in ("timezone", "currency") if key in document}
-    currency = str(document.get("currency", "VND"))
-    name = entry.get("name") or entry["id"]
-    if isinstance(name, Mapping):
-        first, second = ("en", "vi") if t.language == "en" else ("vi", "en")
-        name = name.get(first) or name.get(second) or entry["id"]
-    tags = [entry.get("tag")] if kind == "rules" else [each.get("tag") for each in entry.get("levels", ())]
-    sentences: tuple[str, ...] = ()
-    problems = 0
-    try:
-        rule_set = validate_rules({**frame, kind: [dict(entry)]})
-    except InvalidRules as exc:
-        problems = len(exc.problems)
-    else:
-        if rule_set.rules:
-            sentences = (describe(rule_set.rules[0].when, translator=t, currency=currency),)
-        else:
-            sentences = describe_levels(rule_set.tiers[0], translator=t, currency=currency)
-    return RuleRow(
-        str(entry["id"]),
-        str(name),
-        tuple(str(tag) for tag in tags if tag),
-        kind == "tiers",
-        bool(entry.get("enabled", True)),
-        state,
-        sentences,
-        problems,
-        counts.get(entry["id"]),
+def read_filters(query: Mapping[str, str]) -> Filters:
+    """The filters of an address. Unknown states are none."""
+    state = query.get("state", "")
+    return Filters(
+        query.get("q", "").strip()[:MAX_TEXT],
+        state if state in STATES else "",
+        query.get("tag", "")[:MAX_TEXT],
     )
+
+
+def fits(rule: RuleSummary, filters: Filters) -> bool:
+    """Whether the list shows a rule. A search ignores case and diacritics; every word must be in the rule."""
+    if filters.tag and filters.tag not in rule.tags:
+        return False
+    is_warned = bool(rule.problems or (rule.matches is not None and rule.matches.warnings))
+    states = {
+        "draft": rule.state != "live",
+        "on": rule.enabled,
+        "off": not rule.enabled,
+        "timed": rule.is_timed,
+        "warned": is_warned,
+    }
+    if filters.state and not states[filters.state]:
+        return False
+    searched = strip_accents(" ".join((rule.name, rule.id, *rule.tags, *rule.sentences)))
+    return all(word in searched for word in strip_accents(filters.text).split())
+
+
+def make_row(
+    rule: RuleSummary,
+    base: str,
+    others: Sequence[Editing],
+    t: Translator,
+    week: Mapping[str, tuple[int, int]],
+) -> RuleRow:
+    """A rule with its marks. `others`: the other people who have an editor open. `week`: changes by id of a rule."""
+    counts = rule.matches.counts if rule.matches is not None else ()
+    levels = tuple((tag, counts[at] if at < len(counts) else None) for at, tag in enumerate(rule.tags))
+    days = rule.keep.removesuffix(" days")
+    keep = {"forever": t("rule.keep.forever"), "while_matching": ""}.get(rule.keep)
+    if keep is None:
+        keep = t("rule.keep.days", days=t.days(int(days))) if days.isdigit() else ""
+    return RuleRow(
+        rule=rule,
+        path="" if rule.state == "deleted" else f"{base}/{rule.id}",
+        keep=keep,
+        is_forever=rule.keep == "forever",
+        count=(sum(counts[:-1]) if rule.is_tier else counts[0]) if counts else None,
+        levels=levels if rule.is_tier else (),
+        warnings=rule.matches.warnings if rule.matches is not None else (),
+        editing=tuple(each for each in others if each.entry == rule.id),
+        week=week.get(rule.id),
+    )
+
+
+def _by_rule(changes: Mapping[day_counts.TagOfRule, day_counts.TagChanges]) -> dict[str, tuple[int, int]]:
+    """The tags that each rule or tier added and removed."""
+    sums: dict[str, tuple[int, int]] = {}
+    for (rule, _), (added, removed) in changes.items():
+        before = sums.get(rule, (0, 0))
+        sums[rule] = before[0] + added, before[1] + removed
+    return sums
 
 
 SECTIONS: Final = (Section("rules", "/shops/{org}/rules"),)
 PAGES: Final = (
     Page("GET", "/shops/{org}/rules", show_rules, Role.VIEWER),
     Page("GET", "/shops/{org}/rules/counts", show_rule_counts, Role.VIEWER),
-    Page("GET", "/shops/{org}/rules/new", show_gallery, Role.MARKETER),
-    Page("POST", "/shops/{org}/rules/new", add_rule, Role.MARKETER),
-    Page("POST", "/shops/{org}/rules/draft/undo", undo_draft, Role.MARKETER),
-    Page("POST", "/shops/{org}/rules/draft/discard", discard_draft, Role.MARKETER),
-    Page("POST", "/shops/{org}/rules/draft/keep", keep_draft, Role.MARKETER),
 )

@@ -88,7 +88,10 @@ class Responder:
             structlog.contextvars.bind_contextvars(operation=page.name)
             if switched := _switch_language(request):
                 return switched
-            return await self._respond(page, request)
+            try:
+                return await self._respond(page, request)
+            finally:
+                await request.close()  # files that were posted
 
         return respond
 

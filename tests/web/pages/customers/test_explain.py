@@ -99,7 +99,9 @@ async def test_a_day_that_is_none_is_said_and_today_is_shown(owner: Visitor) -> 
 async def save_draft(redis: RedisClient, text: str) -> None:
     """The draft that people edit, valid or not."""
     document = yaml.safe_load(text)
-    await working_copies.save(redis, ORG, WorkingCopy(document=document, rev=1, parent=1, by="lan"))
+    before = WorkingCopy(document=document, parent=1)
+    draft = WorkingCopy(document=document, rev=1, parent=1, by="lan")
+    await working_copies.save(redis, ORG, draft, before=before)
 
 
 @pytest.mark.usefixtures("people")

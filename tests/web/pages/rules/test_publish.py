@@ -15,7 +15,7 @@ from service.store.shops import ShopRepository
 from tests.support.customers import spending, store_customers
 from tests.support.shop import ORG
 from tests.support.visitors import Visitor, location
-from tests.web.pages.rules.test_editor import RULES, form_of, new_rule
+from tests.web.pages.editors.test_editing import RULES, form_of, new_rule
 
 PUBLISH = f"{RULES}/publish"
 

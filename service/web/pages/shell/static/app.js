@@ -65,6 +65,25 @@ document.addEventListener('htmx:beforeRequest', (event) => {
   if (list && (window.scrollY > 100 || list.matches(':hover, :focus-within') || document.hidden)) event.preventDefault();
 });
 
+// a text with line numbers: the numbers follow the lines, and an error leads to its place
+document.addEventListener('input', (event) => {
+  const gutter = document.querySelector(`[data-lines="${event.target.id}"]`);
+  if (!gutter || !event.target.id) return;
+  const lines = event.target.value.split('\n').length;
+  event.target.rows = lines + 1;
+  gutter.textContent = Array.from({ length: lines }, (_, index) => `${index + 1}\n`).join('');
+});
+document.addEventListener('click', (event) => {
+  const link = event.target.closest('[data-line]');
+  if (!link) return;
+  event.preventDefault();
+  const text = document.querySelector(link.getAttribute('href'));
+  const before = text.value.split('\n').slice(0, Number(link.dataset.line) - 1);
+  const caret = before.reduce((sum, line) => sum + line.length + 1, 0) + Number(link.dataset.column) - 1;
+  text.focus();
+  text.setSelectionRange(caret, caret);
+});
+
 // the server names the element to focus after a swap: HX-Trigger-After-Settle: {"focusOn": "id"}
 document.addEventListener('focusOn', (event) => document.getElementById(event.detail.value)?.focus());
 

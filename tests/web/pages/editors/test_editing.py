@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 import httpx2
@@ -189,15 +190,37 @@ async def test_a_rule_is_tried_on_one_customer(lan: Visitor) -> None:
     assert "Chưa có dữ liệu" in unknown.text
 
 
-@pytest.mark.parametrize(("how", "state"), [("off_remove", "remove"), ("off_keep", "leave")])
-async def test_switching_off_says_what_happens_to_the_tags(
-    lan: Visitor, redis: RedisClient, how: str, state: str
+async def test_other_spellings_that_customers_have_are_offered_with_their_numbers(
+    lan: Visitor, redis: RedisClient
 ) -> None:
-    path = (await new_rule(lan)).replace("/edit", "/remove")
+    path = await new_rule(lan, "province")
+    fields = form_of(await lan.get(path)) | {"value.n-0": "hồ chí minh"}
 
-    await lan.post(path, how=how)
+    answer = await partial(lan, path, fields | {"part": "panel"})
+    do = html.unescape(re.findall(r'name="do" value="(take:[^"]*TP[^"]*)"', answer.text)[0])
+    taken = await partial(lan, path, fields | {"part": "form", "do": do})
 
+    assert "hồ chí minh: 8 khách" in answer.text
+    assert "+ TP. Hồ Chí Minh (4 khách)" in answer.text
+    assert await values(redis) == ["hồ chí minh", "TP. Hồ Chí Minh"]
+    assert "TP. Hồ Chí Minh: 4 khách" in taken.text
+
+
+async def test_a_value_that_nobody_has_is_replaced_by_the_one_that_was_meant(
+    lan: Visitor, redis: RedisClient
+) -> None:
+    path = await new_rule(lan, "province")
+    fields = form_of(await lan.get(path)) | {"value.n-0": "da nang"}
+
+    answer = await partial(lan, path, fields | {"part": "panel"})
+    [do] = map(html.unescape, re.findall(r'name="do" value="(take:[^"]*)"', answer.text))
+    await partial(lan, path, fields | {"part": "form", "do": do})
+
+    assert "da nang: không khách nào có" in answer.text
+    assert await values(redis) == ["Đà Nẵng"]
+
+
+async def values(redis: RedisClient) -> object:
     copy = await working_copies.load(redis, ORG)
     assert copy is not None
-    [rule] = copy.document["rules"]
-    assert (rule["enabled"], rule["when_gone"]) == (False, state)
+    return copy.document["rules"][0]["when"]["all"][0]["value"]

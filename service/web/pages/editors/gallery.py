@@ -1,11 +1,19 @@
-"""The eight templates of the gallery: rules that most shops have, to begin with."""
+"""The gallery of templates: rules that most shops have, to begin with, and an empty one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import Any, Final
 
+from service.domain.access import Role
 from service.domain.explain import Translator
+from service.errors import NotFound
+from service.publishing import editor
+from service.sentence import Sentence
+from service.store.shops import Shop
+from service.web.pages.editors.drafts import crumbs_to
+from service.web.pages.editors.tiers import NEW_TIER
+from service.web.pages.shell import Page, Redirect, View, Visit
 
 Data = dict[str, Any]
 
@@ -59,3 +67,37 @@ TEMPLATES: Final = (
     Template("blank", _all({"field": "total_spent", "op": "at_least", "value": None})),
 )
 BY_KEY: Final = {template.key: template for template in TEMPLATES}
+
+
+@dataclass(frozen=True, slots=True)
+class Gallery:
+    """The templates that can be added to a shop's draft."""
+
+    shop: Shop
+    templates: tuple[Template, ...] = TEMPLATES
+
+
+async def show_gallery(visit: Visit) -> View | Redirect:
+    """The templates."""
+    shop = await visit.context.shops.describe(visit.org)
+    return View("editors/new.html", Gallery(shop), visit.t("rules.new"), crumbs_to(visit, shop))
+
+
+async def add_rule(visit: Visit) -> View | Redirect:
+    """Add a rule from a template, or a tier, to the draft."""
+    shop = await visit.context.shops.describe(visit.org)
+    key = visit.posted("template")
+    if key == "tier":
+        kind, entry = "tiers", NEW_TIER | {"name": visit.t("rules.template.tier")}
+    elif key in BY_KEY:
+        kind, entry = "rules", BY_KEY[key].entry(visit.t)
+    else:
+        raise NotFound(Sentence("there is no template {template}", template=key[:40]))
+    entry_id = await editor.add_entry(visit.context, shop, kind, entry, by=visit.by)
+    return Redirect(f"/shops/{shop.org}/rules/{entry_id}/edit")
+
+
+PAGES: Final = (
+    Page("GET", "/shops/{org}/rules/new", show_gallery, Role.MARKETER),
+    Page("POST", "/shops/{org}/rules/new", add_rule, Role.MARKETER),
+)

@@ -11,13 +11,14 @@ from starlette.datastructures import FormData, UploadFile
 from service.domain.documents import validate_rules
 from service.domain.rules import OperandType
 from service.locales import translator_for
-from service.web.pages.rules.tree import (
+from service.web.pages.editors.tree import (
     Node,
     change,
     read_node,
     read_value,
     root_to_data,
     show_values,
+    take_button,
     to_data,
     to_root,
 )
@@ -128,3 +129,37 @@ def test_a_group_holds_a_first_condition_and_the_other_kind() -> None:
 
     assert (tree.children[1].kind, len(tree.children[1].children)) == ("any", 1)
     assert focus == "field-n-1-0"
+
+
+def test_a_second_tree_has_ids_of_its_own() -> None:
+    root, _ = to_root(
+        {"all": [{"field": "email", "op": "is_empty"}]}, path=("levels", 1, "when"), node_id="l1"
+    )
+
+    tree, focus = change(root, "add:l1")
+    other, nothing = change(root, "add:l0")
+
+    assert (len(tree.children), focus) == (2, "field-l1-1")
+    assert (other, nothing) == (root, "")
+
+
+@pytest.mark.parametrize(
+    ("op", "value", "replaces", "expected"),
+    [
+        ("is", "Hồ Chí Minh", "", ("in", ["Hồ Chí Minh", "TP. HCM: A"])),
+        ("is_not", "Hồ Chí Minh", "", ("not_in", ["Hồ Chí Minh", "TP. HCM: A"])),
+        ("is", "hcm", "hcm", ("is", "TP. HCM: A")),
+        ("in", ["Huế", "hcm"], "hcm", ("in", ["Huế", "TP. HCM: A"])),
+        ("in", ["TP. HCM: A"], "", ("in", ["TP. HCM: A"])),
+        ("is", None, "", ("is", "TP. HCM: A")),
+    ],
+)
+def test_an_offered_value_replaces_or_joins_the_others(
+    op: str, value: object, replaces: str, expected: tuple[str, object]
+) -> None:
+    root = to_root({"all": [{"field": "province", "op": op, "value": value}]})[0]
+
+    tree, _ = change(root, take_button("n-0", value="TP. HCM: A", replaces=replaces))
+
+    assert (tree.children[0].op, tree.children[0].value) == expected
+    assert change(root, "take:n-0:nonsense")[0] == root

@@ -1,8 +1,8 @@
 """The tree of conditions as a form: nodes with ids, from a draft's plain data and back.
 
-The id of the outermost node is `n`, that of its second child `n-1`. A form has for each node `kind.ID` (all, any, condition),
-`not.ID`, and for a condition `field.ID`, `op.ID`, `was.ID` (field and operator as they were shown) and `value.ID`, which
-may be repeated.
+The id of the outermost node of a rule is `n`, of the levels of a tier `l0`, `l1`, …; that of its second child is `n-1`. A
+form has for each node `kind.ID` (all, any, condition), `not.ID`, and for a condition `field.ID`, `op.ID`, `was.ID` (field
+and operator as they were shown) and `value.ID`, which may be repeated.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any, Final, Literal
 
+import msgspec
 from starlette.datastructures import FormData
 
 from service.domain.explain import Translator
@@ -33,6 +34,7 @@ _RANGES: Final = {
     OperandType.MONEY_RANGE: OperandType.MONEY,
     OperandType.INTEGER_RANGE: OperandType.INTEGER,
 }
+_OF_LISTS: Final = {"is": "in", "is_not": "not_in"}
 # Operands whose first value stays when the operator changes from one to the other.
 _ALIKE: Final = (
     {OperandType.MONEY, OperandType.MONEY_RANGE},
@@ -89,13 +91,13 @@ def to_node(data: object, *, path: Path, node_id: str = ROOT) -> Node:
     return Node(node_id, path, "condition", negated, (), FIRST_FIELD, "at_least")
 
 
-def to_root(data: object, *, path: Path = ("when",)) -> tuple[Node, bool]:
+def to_root(data: object, *, path: Path = ("when",), node_id: str = ROOT) -> tuple[Node, bool]:
     """The outermost group of a rule, and whether the draft has a single condition in its place."""
-    node = to_node(data, path=path)
+    node = to_node(data, path=path, node_id=node_id)
     if node.kind != "condition":
         return node, False
-    child = replace(node, id=f"{ROOT}-0")
-    return Node(ROOT, path, "all", False, (child,)), True
+    child = replace(node, id=f"{node_id}-0")
+    return Node(node_id, path, "all", False, (child,)), True
 
 
 def to_data(node: Node) -> Data:
@@ -227,8 +229,12 @@ def _show_one(operand: OperandType, value: Any, t: Translator) -> str:
 
 def change(root: Node, do: str) -> tuple[Node, str]:
     """Apply a button of the form, such as `add:n` or `del:n-1`. Returns the new tree and the id of the element to focus."""
-    action, _, node_id = do.partition(":")
-    path = [int(step) for step in node_id.split("-")[1:] if _INDEX.fullmatch(step)]
+    action, _, rest = do.partition(":")
+    node_id, _, argument = rest.partition(":")
+    root_id, *steps = node_id.split("-")
+    path = [int(step) for step in steps if _INDEX.fullmatch(step)]
+    if root_id != root.id or len(path) != len(steps):
+        return root, ""
     match action:
         case "add":
             return _append(root, path, Node("", (), "condition", False, (), FIRST_FIELD, "at_least"), "field")
@@ -242,7 +248,33 @@ def change(root: Node, do: str) -> tuple[Node, str]:
             node = _at(root, path)
             values = node.value if isinstance(node.value, list) else []
             return root, f"value-{node_id}-{len(values)}"
+        case "take":
+            taken = _take(_at(root, path), argument)
+            return _replace(root, path, taken), f"value-{node_id}"
     return root, ""
+
+
+def take_button(node_id: str, *, value: str, replaces: str) -> str:
+    """What the button posts that takes an offered value. `replaces` is a value of the condition, or empty: add it."""
+    return f"take:{node_id}:{msgspec.json.encode([replaces, value]).decode()}"
+
+
+def _take(node: Node, argument: str) -> Node:
+    """The condition with an offered value. One that had a single value compares with a list then."""
+    try:
+        replaces, value = msgspec.json.decode(argument, type=tuple[str, str])
+    except msgspec.DecodeError:
+        return node
+    values = [str(each) for each in (node.value if isinstance(node.value, list) else [node.value]) if each]
+    if replaces in values:
+        values = [value if each == replaces else each for each in values]
+    elif value not in values:
+        values.append(value)
+    if node.operand_type in _LISTS:
+        return replace(node, value=values)
+    if len(values) == 1:
+        return replace(node, value=values[0])
+    return replace(node, op=_OF_LISTS.get(node.op, node.op), value=values)
 
 
 def _at(root: Node, path: Sequence[int]) -> Node:
@@ -268,7 +300,7 @@ def _append(root: Node, path: Sequence[int], new: Node, focus: str) -> tuple[Nod
     if parent.kind == "condition":
         return root, ""
     steps = "-".join(map(str, [*path, len(parent.children)]))
-    child_id = f"{ROOT}-{steps}" + ("-0" if focus == "kind" else "")
+    child_id = f"{root.id}-{steps}" + ("-0" if focus == "kind" else "")
     return _replace(root, path, replace(parent, children=(*parent.children, new))), f"field-{child_id}"
 
 
@@ -278,7 +310,7 @@ def _move(root: Node, path: Sequence[int], action: str) -> tuple[Node, str]:
     children = [*parent.children]
     if index >= len(children):
         return root, ""
-    parent_id = "-".join([ROOT, *map(str, path[:-1])])
+    parent_id = "-".join([root.id, *map(str, path[:-1])])
     if action == "del":
         del children[index]
         focus = f"add-{parent_id}" if not children else f"del-{parent_id}-{min(index, len(children) - 1)}"

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from service.errors import InvalidSettings
+from service.errors import InvalidSettings, MalformedData
 
 if TYPE_CHECKING:  # importing redis-py and structlog would slow down every command of the CLI
     from service.runtime import LogFormat
@@ -37,6 +37,7 @@ QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«":
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 LOOPBACK: Final = ("127.0.0.1", "::1")
 MIN_TOKEN: Final = 16  # characters
+MAX_FILE: Final = 64 * 1024  # bytes of a file with the value of a setting
 TOKEN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -119,6 +120,16 @@ def log_warnings(settings: Settings) -> None:
         structlog.get_logger().warning("settings_warning", text=text)
 
 
+def is_set(environ: Mapping[str, str], name: str) -> bool:
+    """Whether a setting has a value, directly or from a file."""
+    return bool(environ.get(name) or environ.get(_file_variable(name)))
+
+
+def _file_variable(name: str) -> str:
+    """The variable that names a file with the value of a setting."""
+    return f"{name}_FILE"
+
+
 def clean_value(value: str) -> tuple[str, tuple[str, ...]]:
     """A value without what copying and quoting add to it, and the names of what was removed.
 
@@ -191,10 +202,34 @@ class _Reader:
         self.warnings: list[str] = []
 
     def text(self, name: str) -> str:
-        """The value without slips, "" if the variable is not set."""
+        """The value without slips, "" if neither the variable nor its file is set."""
         text, removed = clean_value(self._environ.get(name, ""))
+        path, _ = clean_value(self._environ.get(_file_variable(name), ""))
+        if text and path:
+            self.problems.append(f"{name} and {_file_variable(name)} are both set: remove one of them")
+        elif path:
+            text, removed = clean_value(self._read_file(_file_variable(name), Path(path)))
         self._warn_removed(name, removed)
         return text
+
+    def _read_file(self, variable: str, path: Path) -> str:
+        """The text of the file that a variable names. A problem never shows what is in the file."""
+        from service.runtime import read_text
+
+        try:
+            text = read_text(path) if path.stat().st_size <= MAX_FILE else None
+        except OSError as exc:
+            self.problems.append(f"{variable}: {path} cannot be read: {exc.strerror}")
+        except MalformedData:
+            self.problems.append(f"{variable}: {path} is not UTF-8")
+        else:
+            if text is not None and text.strip():
+                return text
+            self.problems.append(
+                f"{variable}: {path} "
+                + ("is empty" if text is not None else f"has more than {MAX_FILE} bytes")
+            )
+        return ""
 
     def items(self, name: str) -> tuple[str, ...]:
         """Values separated by commas. Quotes may be around each or around all."""

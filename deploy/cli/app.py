@@ -10,12 +10,14 @@ import typer
 
 from deploy.cli.commands import (
     audit,
+    backup,
     customers,
     dead_letters,
     deliveries,
     doctor,
     explain,
     keys,
+    migrate,
     replay,
     rules,
     run,
@@ -69,6 +71,9 @@ app.add_typer(runs.app, name="runs", rich_help_panel=INSPECT_AND_REPAIR)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.backfill)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.reconcile)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(doctor.doctor)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(backup.backup)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(backup.restore)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(migrate.migrate)
 
 
 def _print_version(wanted: bool) -> None:

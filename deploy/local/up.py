@@ -23,14 +23,14 @@ def service_processes(environ: Mapping[str, str], *, logs: Path | None = None) -
     ]
 
 
-async def run_all(environ: Mapping[str, str], *, port: int) -> int:
+async def run_all(environ: Mapping[str, str], *, port: int, start_redis: bool) -> int:
     """Run until Ctrl-C, or until a process exits by itself, which stops the others. Returns an exit code.
 
-    `port` is the port of the web process in `environ`. Raises StoreUnavailable if there is no Redis server to start.
+    `port` is the port of the web process in `environ`, which names a Redis server unless `start_redis`. Raises StoreUnavailable if there is no Redis server to start.
     """
     with stop_signals() as stop:
-        async with supervise() as supervisor, _redis(supervisor, environ) as url:
-            for spec in service_processes({**environ, "REDIS_URL": url}):
+        async with supervise() as supervisor, _redis(supervisor, start=start_redis) as added:
+            for spec in service_processes({**environ, **added}):
                 await supervisor.start(spec)
             _print(f"Web on http://127.0.0.1:{port}, one worker. Stop with Ctrl-C.")
             exited = await _first_exit(supervisor, stop)
@@ -48,9 +48,10 @@ async def _first_exit(supervisor: Supervisor, stop: asyncio.Event) -> ProcessExi
 
 
 @asynccontextmanager
-async def _redis(supervisor: Supervisor, environ: Mapping[str, str]) -> AsyncIterator[str]:
-    if environ.get("REDIS_URL"):
-        yield environ["REDIS_URL"]
+async def _redis(supervisor: Supervisor, *, start: bool) -> AsyncIterator[Mapping[str, str]]:
+    """The variables that name the Redis server which was started, if one was."""
+    if not start:
+        yield {}
         return
     folder = data_folder()
     async with AsyncExitStack() as stack:
@@ -60,7 +61,7 @@ async def _redis(supervisor: Supervisor, environ: Mapping[str, str]) -> AsyncIte
         address = folder / "store.url"  # so that other commands find it
         address.write_text(server.url, encoding="utf-8")
         try:
-            yield server.url
+            yield {"REDIS_URL": server.url}
         finally:
             address.unlink(missing_ok=True)
 

@@ -16,6 +16,7 @@ from service.domain.explain import Translator
 from service.domain.preview import count_values, lint_missing, lint_values
 from service.errors import MalformedData, NotFound
 from service.publishing import load_customers
+from service.store.backup import status
 from service.store.client import check_server, load_rewrite_state
 from service.store.history import load_webhook_report
 from service.store.jobs import last_heartbeat_ms
@@ -77,6 +78,7 @@ async def _diagnose_service(
         heartbeat_ms=await last_heartbeat_ms(redis),
         webhooks=await load_webhook_report(redis, orgs),
         shops=len(orgs),
+        backup=await status.load(redis),
     )
     writer = Writer(words)
     judge_service(facts, context.settings, writer)

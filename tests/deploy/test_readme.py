@@ -20,6 +20,7 @@ DOCUMENTS: Final = (
     "README.md",
     "deploy/RUNBOOK.md",
     "deploy/docs/testing.md",
+    "deploy/docs/backup.md",
     "deploy/docs/rules.md",
     "deploy/docs/rules.vi.md",
     "deploy/sandbox/README.md",

@@ -34,10 +34,10 @@ def up() -> None:
     """Run the whole service: web, worker and, if REDIS_URL is not set, a Redis server."""
     from deploy.local import error_console, local_secret_key, run_all
     from service.seeding import read_rules_file
-    from service.settings import find_gaps, read_settings
+    from service.settings import find_gaps, is_set, read_settings
 
     environ = dict(os.environ)
-    if not environ.get("SECRET_KEY"):
+    if not is_set(environ, "SECRET_KEY"):
         environ["SECRET_KEY"] = local_secret_key(create=True) or ""
     settings = read_settings(environ)
     read_rules_file(settings)
@@ -45,7 +45,8 @@ def up() -> None:
         error_console().print(f"Not set yet ({settings_source()}):")
         for gap in gaps:
             error_console().print(f"  · {gap}")
-    raise typer.Exit(run(run_all(environ, port=settings.port)))
+    start_redis = not is_set(environ, "REDIS_URL")
+    raise typer.Exit(run(run_all(environ, port=settings.port, start_redis=start_redis)))
 
 
 def web() -> None:

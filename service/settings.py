@@ -63,6 +63,7 @@ class Settings:
     serve: frozenset[Part] = frozenset({"webhooks", "console"})
     log_format: LogFormat = "json"
     rules_file: Path | None = None
+    event_networks: tuple[str, ...] = ()  # private networks that endpoints of events may be in
     durability: Durability = "fsync"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
@@ -95,6 +96,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         serve=reader.parts("SERVE"),
         log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
         rules_file=reader.file("RULES_FILE"),
+        event_networks=reader.networks("EVENT_NETWORKS", ()),
         durability=reader.durability("DURABILITY", redis_url),
         alert_urls=reader.items("ALERT_URLS"),
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),

@@ -15,6 +15,7 @@ from deploy.cli.commands import (
     dead_letters,
     deliveries,
     doctor,
+    events,
     explain,
     keys,
     migrate,
@@ -61,6 +62,7 @@ app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS_AND_R
 app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(tokens.app, name="tokens", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(users.app, name="users", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(events.app, name="events", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(audit.app, name="audit", rich_help_panel=INSPECT_AND_REPAIR)
 app.add_typer(keys.app, name="keys", rich_help_panel=SHOPS_AND_RULES)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(deliveries.deliveries)

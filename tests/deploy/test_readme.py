@@ -21,6 +21,7 @@ DOCUMENTS: Final = (
     "deploy/RUNBOOK.md",
     "deploy/docs/testing.md",
     "deploy/docs/backup.md",
+    "deploy/docs/events.md",
     "deploy/docs/rules.md",
     "deploy/docs/rules.vi.md",
     "deploy/sandbox/README.md",

@@ -61,7 +61,7 @@ READS = {
     *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
     *("rules schema", "rules values", "rules fields"),
     *("customers list", "customers search", "customers count", "customers get"),
-    *("customers groups", "customers orders"),
+    *("customers groups", "customers orders", "events list", "events rejected"),
 }
 
 
@@ -116,6 +116,10 @@ async def replay(given: Given) -> None:
 async def paused_replay(given: Given) -> None:
     await replay(given)
     await given.cli.tagger("runs", "pause", ORG, REPLAY)
+
+
+async def endpoint(given: Given) -> None:
+    assert (await given.cli.tagger("events", "add", ORG, "https://example.com/hook")).code == 0
 
 
 def backup_words(given: Given) -> list[str]:
@@ -183,6 +187,14 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "customers erase": (nothing, lambda given: [ORG, given.customer, "--yes"], "erase_customer"),
     "keys rotate": (nothing, lambda _: [], "rotate_keys"),
     "backup": (nothing, backup_words, "backup"),
+    "events add": (nothing, lambda _: [ORG, "https://example.com/hook?key=Hoa"], "add_endpoint"),
+    "events change": (endpoint, lambda _: [ORG, "E1", "--url", "https://example.com/Hoa"], "change_endpoint"),
+    "events rotate": (endpoint, lambda _: [ORG, "E1"], "rotate_endpoint_secret"),
+    "events disable": (endpoint, lambda _: [ORG, "E1"], "disable_endpoint"),
+    "events enable": (endpoint, lambda _: [ORG, "E1"], "enable_endpoint"),
+    "events remove": (endpoint, lambda _: [ORG, "E1"], "remove_endpoint"),
+    "events retry": (endpoint, lambda _: [ORG, "E1"], "retry_events"),
+    "events replay": (endpoint, lambda _: [ORG, "E1", "--since", "1h"], "replay_events"),
     "restore": (backup_of_removed, backup_words, "restore"),
     "tokens add": (nothing, lambda _: ["bao-cao", "--role", "viewer"], "add_token"),
     "tokens revoke": (token, lambda _: ["bao-cao"], "revoke_token"),

@@ -108,7 +108,7 @@ def change(
 
     async def work(cli: CliContext, _: Shop) -> None:
         await endpoints.change_endpoint(
-            cli.context, org, endpoint, url=url, by=current_actor(), **({"events": None} | types)
+            cli.context, org, endpoint, url=url, events=types.get("events"), by=current_actor()
         )
 
     _with_shop(org, work)
@@ -225,7 +225,7 @@ def _set_disabled(org: Org, endpoint: str, *, disabled: bool) -> None:
     from service.operations import endpoints
 
     async def work(cli: CliContext, _: Shop) -> None:
-        await endpoints.set_disabled(cli.context, org, endpoint, disabled=disabled, by=current_actor())
+        await endpoints.change_endpoint(cli.context, org, endpoint, disabled=disabled, by=current_actor())
 
     _with_shop(org, work)
 

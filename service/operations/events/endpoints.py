@@ -6,6 +6,7 @@ import secrets
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 import msgspec
 
@@ -14,7 +15,6 @@ from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.domain.events import (
     EVENT_TYPES,
-    DisabledReason,
     Endpoint,
     EndpointState,
     EventType,
@@ -111,40 +111,26 @@ async def change_endpoint(
     *,
     url: str | None = None,
     events: Sequence[EventType] | None = None,
+    disabled: bool | None = None,
     by: Actor,
-) -> Endpoint:
-    """Change the address or the types of events of an endpoint. It is due at once. Raises NotFound, Refused."""
+) -> None:
+    """Change what is given of an endpoint. It is due at once, and goes on where it stopped. Raises NotFound, Refused."""
     before, _ = await endpoints.get(context.redis, org, endpoint_id)
-    after = msgspec.structs.replace(
-        before,
-        url=before.url if url is None else url,
-        events=before.events if events is None else tuple(dict.fromkeys(events)),
-    )
-    _check(context, after.url, after.events)
-    async with _recorded(context, org, by, "change_endpoint", endpoint_id):
-        await endpoints.change(
-            context.redis,
-            org,
-            endpoint_id,
-            lambda stored, state: (
-                msgspec.structs.replace(stored, url=after.url, events=after.events),
-                _due_now(state),
-            ),
-        )
-    return after
-
-
-async def set_disabled(context: Context, org: OrgId, endpoint_id: str, *, disabled: bool, by: Actor) -> None:
-    """Stop sending to an endpoint, or go on where it stopped. Raises NotFound."""
-    reason: DisabledReason = "by_hand" if disabled else ""
-    action = "disable_endpoint" if disabled else "enable_endpoint"
-    await endpoints.get(context.redis, org, endpoint_id)
+    _check(context, before.url if url is None else url, before.events if events is None else events)
+    changes: dict[str, Any] = {}
+    if url is not None:
+        changes["url"] = url
+    if events is not None:
+        changes["events"] = tuple(dict.fromkeys(events))
+    if disabled is not None:
+        changes["disabled"] = "by_hand" if disabled else ""
+    action = "change_endpoint" if disabled is None else "disable_endpoint" if disabled else "enable_endpoint"
     async with _recorded(context, org, by, action, endpoint_id):
         await endpoints.change(
             context.redis,
             org,
             endpoint_id,
-            lambda stored, state: (msgspec.structs.replace(stored, disabled=reason), _due_now(state)),
+            lambda stored, state: (msgspec.structs.replace(stored, **changes), _due_now(state)),
         )
 
 

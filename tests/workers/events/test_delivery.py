@@ -185,7 +185,7 @@ async def test_an_endpoint_that_is_dead_for_days_is_disabled_and_keeps_its_place
     await given.deliver()
     silent = len(given.receiver.received)
 
-    await operations.set_disabled(given.context, ORG, "E1", disabled=False, by=LAN)
+    await operations.change_endpoint(given.context, ORG, "E1", disabled=False, by=LAN)
     await given.deliver()
 
     assert endpoint.disabled == "failing"

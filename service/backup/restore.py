@@ -21,7 +21,7 @@ from service.cpu_pool import CpuRunner
 from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.errors import NotFound, Refused
-from service.store.backup import Part, Staging, customers_with_state, has_data
+from service.store.backup import Part, Staging, customers_with_state, has_data, has_entries
 from service.store.client import SERVICE, keys
 from service.store.encryption import KeyRing
 from service.store.history import audit_log
@@ -52,10 +52,7 @@ async def plan_restore(
     wanted = [section for section in contents.sections if shop in (None, section.org)]
     if not wanted:
         raise NotFound(f"the backup does not have shop {shop}")
-    plans = [
-        SectionPlan(section, "keep" if await has_data(context.redis, section.org) else "create")
-        for section in wanted
-    ]
+    plans = [SectionPlan(section, await _action(context, section)) for section in wanted]
     if shop is not None and plans[0].action == "keep":
         raise Refused(
             f"shop {shop} has rules or customers, and a restore overwrites nothing. To go back to the backup, remove the "
@@ -134,6 +131,14 @@ async def execute_restored(context: Context, _: CpuRunner, job: PendingJob) -> b
         pending.queue_delete(pipe, job)
         await pipe.execute()
     return True
+
+
+async def _action(context: Context, section: Section) -> Action:
+    """An existing shop without data is filled, if the backup has something to fill it with."""
+    if await has_data(context.redis, section.org):
+        return "keep"
+    exists = section.org != SERVICE and await context.shops.exists(section.org)
+    return "keep" if exists and not has_entries(section.counts) else "create"
 
 
 def _check_layout(contents: Contents) -> None:

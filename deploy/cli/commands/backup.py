@@ -14,7 +14,7 @@ import typer
 from deploy.cli.context import AsJson, OrgId, open_context, parse_org_id, run
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import format_time, plural, print_json, print_table, program_version
+from deploy.cli.output import format_time, print_json, print_table, program_version
 from deploy.cli.runs import progress_counter
 from deploy.local import console
 
@@ -161,7 +161,7 @@ def restore(
         actions = {plan.section.org: plan.action for plan in plans}
         print_json({"dry_run": dry_run, **_to_plain(contents, actions)})
         return
-    _print_sections([plan.section for plan in plans], plans)
+    _print_sections([plan.section for plan in plans], plans, dry_run=dry_run)
     for sentence in _sentences(contents, plans, dry_run=dry_run):
         console().print(sentence)
 
@@ -219,8 +219,11 @@ def _new_file(file: Path) -> Iterator[BinaryIO]:
         raise
 
 
-def _print_sections(sections: Sequence[Section], plans: Sequence[SectionPlan] = ()) -> None:
-    actions = [{"create": "restored", "keep": "exists, stays as it is"}[plan.action] for plan in plans]
+def _print_sections(
+    sections: Sequence[Section], plans: Sequence[SectionPlan] = (), *, dry_run: bool = False
+) -> None:
+    created = "would be restored" if dry_run else "restored"
+    actions = [{"create": created, "keep": "exists, stays as it is"}[plan.action] for plan in plans]
     print_table(
         ("what", *(["action"] if plans else []), *(f">{text}" for text in COUNTED.values())),
         [
@@ -243,7 +246,7 @@ def _sentences(contents: Contents, plans: Sequence[SectionPlan], *, dry_run: boo
     kept = [plan for plan in plans if plan.action == "keep"]
     sentences = [made]
     if dry_run:
-        sentences.append(f"Nothing was changed. {plural(len(created), 'row')} would be restored.")
+        sentences.append("Nothing was changed.")
     elif created:
         sentences.append(
             "Restored. Workers now read every customer again, slowly; to hurry: tagger backfill ORG. Then: tagger doctor"

@@ -8,6 +8,7 @@ from service.store.backup.reading import (
     count_customers,
     customers_with_state,
     has_data,
+    has_entries,
     read_service,
     read_shop,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "count_customers",
     "customers_with_state",
     "has_data",
+    "has_entries",
     "read_service",
     "read_shop",
     "restored_job",

@@ -78,6 +78,11 @@ async def has_data(redis: RedisClient, org: OrgId) -> bool:
     return bool(await redis.exists(*(keys.shop(org, name) for name in DATA)))
 
 
+def has_entries(counts: Mapping[str, int]) -> bool:
+    """The same of a backup, from its numbers of entries by key."""
+    return any(counts.get(name) for name in DATA)
+
+
 async def _read_customers(redis: RedisClient, org: OrgId) -> AsyncIterator[Part]:
     read: set[bytes] = set()
     for name in CUSTOMER_HASHES:

@@ -4,8 +4,7 @@ from service.web.pages.shell import PageGroup
 from service.web.pages.shops import endpoints, first_look, health, overview
 
 GROUP = PageGroup(
-    pages=(*overview.PAGES, *health.PAGES, *first_look.PAGES, *endpoints.PAGES),
-    sections=(*overview.SECTIONS, *endpoints.SECTIONS),
+    pages=(*overview.PAGES, *health.PAGES, *first_look.PAGES, *endpoints.PAGES), sections=overview.SECTIONS
 )
 
 __all__ = ["GROUP"]

@@ -11,7 +11,7 @@ from service.domain.events import EVENT_TYPES, EventType
 from service.errors import Refused
 from service.operations import EndpointStatus, NewSecret, endpoints
 from service.store.shops import Shop
-from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, View, Visit
+from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit
 
 Tone = Literal["", "good", "warn", "bad"]
 TRUTHY: Final = "1"
@@ -132,7 +132,6 @@ def _done(visit: Visit, key: str) -> Redirect:
     return Redirect(f"/shops/{visit.org}/endpoints", Notice(key, {"id": visit.path["endpoint"]}))
 
 
-SECTIONS: Final = (Section("endpoints", "/shops/{org}/endpoints", Role.OPS),)
 PAGES: Final = (
     Page("GET", "/shops/{org}/endpoints", show_endpoints, Role.OPS),
     Page("POST", "/shops/{org}/endpoints", add_endpoint, Role.OPS),

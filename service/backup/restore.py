@@ -117,16 +117,15 @@ async def execute_restored(context: Context, _: CpuRunner, job: PendingJob) -> b
     shop = await context.shops.describe(job.org)
     customers = await customers_with_state(context.redis, job.org)
     if customers and shop.first_look == "complete":
-        now_ms = await context.now_ms()
-        await runs.start(
+        run_id = await runs.create(
             context.redis,
             job.org,
-            customers,
             kind="replay",
             by=BY,
             reason="restored from a backup",
-            now_ms=now_ms,
+            now_ms=await context.now_ms(),
         )
+        await runs.mark(context.redis, job.org, run_id, customers, kind="replay")
     async with context.redis.pipeline() as pipe:
         pending.queue_delete(pipe, job)
         await pipe.execute()

@@ -63,7 +63,16 @@ NOT_IN_BACKUP: Final = frozenset(
             "ready:live, ready:bulk",
             "planned:live, …:bulk",
         ),
-        *("delayed", "unsettled", "suspects", "echo_digests", "latest_updated_at", "lease", "wakeup_pending"),
+        *(
+            "delayed",
+            "unsettled",
+            "suspects",
+            "echo_digests",
+            "latest_updated_at",
+            "lease",
+            "lease_process",
+            "wakeup_pending",
+        ),
         *(
             "rate_limit",
             "in_flight",
@@ -76,7 +85,7 @@ NOT_IN_BACKUP: Final = frozenset(
         *("deliveries", "deliveries_by_customer:{customer}", "delivery_ids:{day}", "repeats:{day}"),
         *("delivery_counts", "rejections", "rejection_streak", "orgs"),  # webhooks
         *("notices", "endpoint_lock:{id}", "dead_events:{id}", "event_retries:{id}"),  # events
-        *("runs", "guarded_runs", "run:{id}", "run:{id}:remaining"),  # runs
+        *("runs", "guarded_runs", "run:{id}", "run:{id}:remaining", "run:{id}:waiting", "day_counts:{day}"),
         *("token_uses", "sessions:{user}", "session_uses:{user}", "sign_in_link:{user}"),  # access
         *("backup", "staged:{id}:{key}"),  # of backups themselves
     }

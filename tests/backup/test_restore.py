@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.backup import KeySource, Secret, plan_restore, restore, verify, write_backup
 from service.backup.encryption import decrypt
@@ -22,7 +21,7 @@ from service.operations import add_token, pause_shop, remove_shop
 from service.store import working_copies
 from service.store.access import tokens
 from service.store.backup import SERVICE_KEYS, SHOP_KEYS
-from service.store.client import SERVICE, keys
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.encryption import KeyRing
 from service.store.history import audit_log
 from service.store.jobs import pending, runs
@@ -55,7 +54,7 @@ class Given:
         return path
 
 
-def context_of(redis: ArqRedis, *secret_keys: str) -> Context:
+def context_of(redis: RedisClient, *secret_keys: str) -> Context:
     return Context(redis, ShopRepository(redis, KeyRing(secret_keys)), Versions(redis))
 
 
@@ -82,7 +81,7 @@ async def dump(redis: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def given(redis: ArqRedis, tmp_path: Path) -> Given:
+async def given(redis: RedisClient, tmp_path: Path) -> Given:
     await add_shops(redis)
     context = context_of(redis, KEY)
     await context.versions.publish(ORG, parse_rules(VIP % 1), author="Lan", note="first", parent=0)
@@ -103,7 +102,7 @@ async def given(redis: ArqRedis, tmp_path: Path) -> Given:
 
 
 async def test_everything_that_a_backup_has_is_the_same_after_a_restore_into_an_empty_store(
-    given: Given, redis: ArqRedis
+    given: Given, redis: RedisClient
 ) -> None:
     before = await dump(redis)
     await redis.flushall()
@@ -123,7 +122,7 @@ async def test_everything_that_a_backup_has_is_the_same_after_a_restore_into_an_
     assert len(await tokens.list_all(redis)) == 1
 
 
-async def test_the_audit_logs_verify_after_a_restore_and_name_it(given: Given, redis: ArqRedis) -> None:
+async def test_the_audit_logs_verify_after_a_restore_and_name_it(given: Given, redis: RedisClient) -> None:
     noted = {org: (await audit_log.verify(redis, org)).last_hash for org in (SERVICE, ORG)}
     await redis.flushall()
 
@@ -140,7 +139,7 @@ async def test_the_audit_logs_verify_after_a_restore_and_name_it(given: Given, r
 
 
 async def test_a_log_that_retention_has_shortened_verifies_after_a_restore(
-    given: Given, redis: ArqRedis
+    given: Given, redis: RedisClient
 ) -> None:
     for number in range(3):
         await audit_log.record(redis, LAN, "exclude", org=ORG, summary=f"customer {number}")
@@ -158,7 +157,7 @@ async def test_a_log_that_retention_has_shortened_verifies_after_a_restore(
 
 
 async def test_a_shop_comes_back_into_a_running_service_and_nothing_else_changes(
-    given: Given, redis: ArqRedis
+    given: Given, redis: RedisClient
 ) -> None:
     await remove_shop(given.context, ORG, erase=True, by=LAN)
     await tokens.remove(redis, "bao-cao")
@@ -174,7 +173,7 @@ async def test_a_shop_comes_back_into_a_running_service_and_nothing_else_changes
     assert not [job for job in await pending.list_jobs(redis, ORG) if job.kind == "erasure"]
 
 
-async def test_a_shop_that_has_data_is_not_overwritten(given: Given, redis: ArqRedis) -> None:
+async def test_a_shop_that_has_data_is_not_overwritten(given: Given, redis: RedisClient) -> None:
     await own(redis, OTHER_ORG, 5)
     before = await dump(redis)
 
@@ -185,7 +184,7 @@ async def test_a_shop_that_has_data_is_not_overwritten(given: Given, redis: ArqR
     assert await dump(redis) == before
 
 
-async def test_data_that_comes_meanwhile_is_not_overwritten(given: Given, redis: ArqRedis) -> None:
+async def test_data_that_comes_meanwhile_is_not_overwritten(given: Given, redis: RedisClient) -> None:
     await remove_shop(given.context, ORG, erase=True, by=LAN)
     plans = await plan_restore(given.context, verify(given.file, SECRET), shop=ORG)
     await own(redis, ORG, 5)
@@ -198,7 +197,7 @@ async def test_data_that_comes_meanwhile_is_not_overwritten(given: Given, redis:
 
 
 async def test_a_shop_that_the_environment_has_seeded_keeps_its_token_and_gets_the_rest(
-    given: Given, redis: ArqRedis
+    given: Given, redis: RedisClient
 ) -> None:
     await redis.flushall()
     seeded = Shop(ORG, "Shop", "omni", "https://apis.haravan.com/com", "u" * 20)
@@ -213,7 +212,7 @@ async def test_a_shop_that_the_environment_has_seeded_keeps_its_token_and_gets_t
     )  # what the other key has sealed can still be read
 
 
-async def test_rules_of_a_restored_shop_are_compiled_anew(given: Given, redis: ArqRedis) -> None:
+async def test_rules_of_a_restored_shop_are_compiled_anew(given: Given, redis: RedisClient) -> None:
     cache = CompiledRulesCache(given.context.versions)
     await given.context.versions.publish(ORG, parse_rules(VIP % 3), author="Lan", parent=2)
     shop = await given.context.shops.get_or_raise(ORG)
@@ -227,7 +226,7 @@ async def test_rules_of_a_restored_shop_are_compiled_anew(given: Given, redis: A
     assert again.rule_set != undone.rule_set
 
 
-async def test_every_customer_of_the_backup_is_marked_by_a_worker(given: Given, redis: ArqRedis) -> None:
+async def test_every_customer_of_the_backup_is_marked_by_a_worker(given: Given, redis: RedisClient) -> None:
     await redis.flushall()
     await given.restore(given.context)
 
@@ -239,7 +238,7 @@ async def test_every_customer_of_the_backup_is_marked_by_a_worker(given: Given, 
     assert await pending.list_jobs(redis) == []
 
 
-async def test_another_secret_key_is_refused_with_the_remedy(given: Given, redis: ArqRedis) -> None:
+async def test_another_secret_key_is_refused_with_the_remedy(given: Given, redis: RedisClient) -> None:
     await redis.flushall()
     other = context_of(redis, "fedcba9876543210" * 2)
 
@@ -254,7 +253,7 @@ async def test_another_secret_key_is_refused_with_the_remedy(given: Given, redis
 
 
 async def test_without_the_secret_key_everything_but_the_tokens_comes_back(
-    given: Given, redis: ArqRedis
+    given: Given, redis: RedisClient
 ) -> None:
     await redis.flushall()
     other = context_of(redis, "fedcba9876543210" * 2)
@@ -280,7 +279,9 @@ async def test_an_unknown_shop_and_another_layout_are_refused(
         await given.restore(given.context)
 
 
-async def test_a_shop_that_is_removed_while_its_backup_is_made_ends_it(given: Given, redis: ArqRedis) -> None:
+async def test_a_shop_that_is_removed_while_its_backup_is_made_ends_it(
+    given: Given, redis: RedisClient
+) -> None:
     await redis.delete(keys.shop(ORG, "shop"))
 
     with pytest.raises(NotFound):

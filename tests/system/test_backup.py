@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from arq.connections import ArqRedis
 
 from deploy.sandbox import Clock, Sandbox, ShopHandle, serve
 from service.backup import KeySource, Secret, plan_restore, restore, verify, write_backup
@@ -14,7 +13,7 @@ from service.domain.access import shell_user
 from service.domain.customers import OrgId
 from service.domain.documents import parse_rules
 from service.settings import read_settings
-from service.store.client import SERVICE, keys
+from service.store.client import SERVICE, RedisClient, keys
 from service.store.encryption import KeyRing
 from service.store.history import audit_log
 from service.store.queue import count_due
@@ -32,7 +31,7 @@ BY = shell_user("an")
 
 
 async def test_a_lost_store_is_restored_and_reconciles_to_the_same_tags(
-    redis: ArqRedis, redis_url: str, tmp_path: Path
+    redis: RedisClient, redis_url: str, tmp_path: Path
 ) -> None:
     sandbox, clock = Sandbox(leak_per_s=LEAK_PER_S), Clock()
     haravan = sandbox.add_shop(org=ORG, token="system-token", secret=APP_SECRET)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.context import Context
 from service.domain.access import shell_user
 from service.operations import endpoints, pause_shop
+from service.store.client import RedisClient
 from tests.support.receiver import Receiver, receiving
 from tests.support.shop import ORG
 from tests.support.wait import wait_until
@@ -26,7 +26,7 @@ async def add(system: System, receiver: Receiver) -> None:
     await endpoints.add_endpoint(context, await system.shops.get_or_raise(ORG), receiver.url, by=BY)
 
 
-async def test_a_receiver_is_told_of_tags_and_of_a_pause(redis: ArqRedis, redis_url: str) -> None:
+async def test_a_receiver_is_told_of_tags_and_of_a_pause(redis: RedisClient, redis_url: str) -> None:
     async with receiving() as receiver, running(redis, redis_url, environ=NETWORKS) as system:
         await add(system, receiver)
         customers = [system.haravan.create(total_spent=20_000_000) for _ in range(12)]
@@ -44,7 +44,7 @@ async def test_a_receiver_is_told_of_tags_and_of_a_pause(redis: ArqRedis, redis_
     assert receiver.events[-1]["type"] == "shop.paused"
 
 
-async def test_a_receiver_that_never_answers_delays_no_tag(redis: ArqRedis, redis_url: str) -> None:
+async def test_a_receiver_that_never_answers_delays_no_tag(redis: RedisClient, redis_url: str) -> None:
     connected = asyncio.Event()
 
     async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

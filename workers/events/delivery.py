@@ -10,7 +10,6 @@ from typing import Final, NamedTuple
 
 import msgspec
 import structlog
-from arq.connections import ArqRedis
 from redis.asyncio.lock import Lock
 from redis.exceptions import LockError
 
@@ -31,7 +30,7 @@ from service.domain.events import (
 )
 from service.errors import NotFound, TaggerError
 from service.operations import endpoints as operations
-from service.store.client import DRAIN_QUEUE, keys
+from service.store.client import DRAIN_QUEUE, RedisClient, keys
 from service.store.events import Source, endpoints, outbox
 from service.store.jobs import Counters
 from service.store.shops import Shop
@@ -217,9 +216,9 @@ class EventDelivery:
         )
 
 
-async def _enqueue(redis: ArqRedis, org: OrgId, endpoint_id: str) -> bool:
+async def _enqueue(redis: RedisClient, org: OrgId, endpoint_id: str) -> bool:
     """Enqueue the job, unless it is enqueued already."""
-    job = await redis.enqueue_job(
+    job = await redis.queue.enqueue_job(
         EVENT_JOB, org, endpoint_id, _job_id=f"{EVENT_JOB}:{org}:{endpoint_id}", _queue_name=DRAIN_QUEUE
     )
     return job is not None

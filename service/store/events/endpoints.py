@@ -12,7 +12,7 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.domain.events import MAX_ENDPOINTS, Endpoint, EndpointState
 from service.errors import NotFound, Refused
-from service.store.client import RedisClient, keys
+from service.store.client import RedisClient, keys, load_partitions
 from service.store.events.outbox import Source
 
 MAX_DEAD: Final = 1_000  # events that are kept for each endpoint; the oldest are dropped
@@ -116,10 +116,10 @@ async def remove(redis: RedisClient, org: OrgId, endpoint_id: str) -> None:
 
 async def shops(redis: RedisClient) -> list[OrgId]:
     """The shops that have, or had, endpoints."""
-    async with redis.pipeline(transaction=False) as pipe:
-        for key in keys.of_partitions(INDEX):
-            pipe.smembers(key)
-        return [OrgId(org.decode()) for partition in await pipe.execute() for org in partition]
+    members = await load_partitions(
+        redis, lambda pipe, number: pipe.smembers(keys.of_partition(number, INDEX))
+    )
+    return [OrgId(org.decode()) for partition in members.values() for org in partition]
 
 
 async def forget_shop(redis: RedisClient, org: OrgId) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from service.domain.access import Actor
 from service.errors import Refused
@@ -62,19 +62,18 @@ async def migrate(
         to = step.migration.to
         summary = f"layout {to}: {step.values} values"
         async with audit_log.recorded(redis, by, "migrate", summary=summary):
-            await _write(redis, lambda pipe, key: pipe.hset(key, "migrating", to))
+            await _write(redis, migrating=to)
             await settle(SETTLE_S)
             await step.migration.apply(redis)
-            await _write(redis, lambda pipe, key: pipe.hset(key, "layout", to))
-            await _write(redis, lambda pipe, key: pipe.hdel(key, "migrating"))
+            await _write(redis, layout=to, migrating=0)
     return steps
 
 
-async def _write(redis: RedisClient, add: Callable[[Any, str], object]) -> None:
-    """A command for each partition, because each may be on a server of its own."""
+async def _write(redis: RedisClient, **fields: int) -> None:
+    """Store the fields for each partition, because each may be on a server of its own."""
     async with redis.pipeline(transaction=False) as pipe:
         for key in keys.of_partitions("store"):
-            add(pipe, key)
+            pipe.hset(key, mapping=fields)
         await pipe.execute()
 
 

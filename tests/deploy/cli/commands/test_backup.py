@@ -7,11 +7,10 @@ import os
 from pathlib import Path
 
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.customers import OrgId
 from service.store.backup import status
-from service.store.client import keys
+from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import ABOVE, ORG, TOKEN, CliEnvironment, store_customers
 
 
@@ -23,7 +22,7 @@ def key(tmp_path: Path) -> str:
 
 
 async def test_a_backup_is_written_and_a_removed_shop_comes_back(
-    shop: CliEnvironment, redis: ArqRedis, rules: Path, tmp_path: Path, key: str
+    shop: CliEnvironment, redis: RedisClient, rules: Path, tmp_path: Path, key: str
 ) -> None:
     await shop.tagger("rules", "publish", ORG, str(rules), "--approve")
     await store_customers(redis, ABOVE)
@@ -77,7 +76,7 @@ async def test_a_passphrase_is_read_from_a_file_and_never_from_an_argument(
 
 
 async def test_a_file_that_was_cut_is_refused_before_anything_is_written(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, key: str
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, key: str
 ) -> None:
     file = tmp_path / "tagger.backup"
     await shop.tagger("backup", str(file), "--key-file", key)
@@ -92,7 +91,7 @@ async def test_a_file_that_was_cut_is_refused_before_anything_is_written(
 
 
 async def test_an_interrupted_backup_leaves_no_file_with_its_name(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, key: str
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, key: str
 ) -> None:
     await redis.set(keys.shop(OrgId(ORG), "owned"), "not a hash")
 
@@ -104,7 +103,7 @@ async def test_an_interrupted_backup_leaves_no_file_with_its_name(
 
 
 async def test_a_schedule_is_known_to_the_doctor(
-    shop: CliEnvironment, redis: ArqRedis, tmp_path: Path, key: str
+    shop: CliEnvironment, redis: RedisClient, tmp_path: Path, key: str
 ) -> None:
     before = await shop.tagger("doctor", "--lang", "en")
     await shop.tagger("backup", str(tmp_path / "1.backup"), "--key-file", key, "--every", "24")
@@ -123,7 +122,7 @@ async def test_a_schedule_is_known_to_the_doctor(
 
 
 async def test_data_of_a_newer_version_is_refused_by_every_command(
-    shop: CliEnvironment, redis: ArqRedis
+    shop: CliEnvironment, redis: RedisClient
 ) -> None:
     nothing = await shop.tagger("migrate", "--dry-run")
     await redis.hset(keys.STORE, "layout", str(keys.LAYOUT + 1))

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 
-from arq.connections import ArqRedis
-
 from service.domain.customers import OrgId
+from service.store.client import RedisClient
 from service.store.events import endpoints
 from tests.deploy.cli.environment import ORG, CliEnvironment
 
@@ -54,7 +53,7 @@ async def test_a_shop_has_five_endpoints_at_most(shop: CliEnvironment) -> None:
     assert (sixth.code, "at most 5" in sixth.err) == (1, True)
 
 
-async def test_what_was_rejected_is_shown_and_sent_again(shop: CliEnvironment, redis: ArqRedis) -> None:
+async def test_what_was_rejected_is_shown_and_sent_again(shop: CliEnvironment, redis: RedisClient) -> None:
     await shop.tagger("events", "add", ORG, URL)
     await endpoints.add_dead(redis, OrgId(ORG), "E1", source="ledger", entry="1-0", cause="HTTP 400")
 

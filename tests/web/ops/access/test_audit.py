@@ -61,7 +61,7 @@ async def token(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
 
-async def endpoint(ops: httpx2.AsyncClient, _: ArqRedis) -> None:
+async def endpoint(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post(f"{API}/endpoints", json={"url": "https://example.com/hook"})
 
 

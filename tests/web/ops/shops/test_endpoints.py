@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx2
 import pytest
-from arq.connections import ArqRedis
 
+from service.store.client import RedisClient
 from service.store.events import endpoints
 from tests.support.shop import ORG
 from tests.web.ops.conftest import API
@@ -53,7 +53,9 @@ async def test_an_unknown_type_and_an_unknown_endpoint_are_refused(ops: httpx2.A
     assert (wrong.status_code, none.status_code, unknown.status_code) == (400, 400, 404)
 
 
-async def test_what_was_rejected_is_listed_and_sent_again(ops: httpx2.AsyncClient, redis: ArqRedis) -> None:
+async def test_what_was_rejected_is_listed_and_sent_again(
+    ops: httpx2.AsyncClient, redis: RedisClient
+) -> None:
     await ops.post(f"{API}/endpoints", json={"url": URL})
     await endpoints.add_dead(redis, ORG, "E1", source="ledger", entry="17-0", cause="HTTP 400")
 

@@ -7,9 +7,9 @@ import re
 import httpx2
 import msgspec
 import pytest
-from arq.connections import ArqRedis
 
 from service.domain.access import Role
+from service.store.client import RedisClient
 from service.store.events import endpoints
 from service.store.history import audit_log
 from tests.support.shop import ORG
@@ -21,7 +21,7 @@ SECRET = re.compile(r"whsec_[A-Za-z0-9+/=]{44}")
 
 
 @pytest.fixture
-async def ops(client: httpx2.AsyncClient, redis: ArqRedis) -> Visitor:
+async def ops(client: httpx2.AsyncClient, redis: RedisClient) -> Visitor:
     return await visit_as(client, redis, Role.OPS)
 
 
@@ -53,7 +53,7 @@ async def test_what_cannot_work_is_said_beside_its_field(
 
 
 async def test_a_receiver_is_stopped_continued_given_a_new_secret_and_removed(
-    ops: Visitor, redis: ArqRedis
+    ops: Visitor, redis: RedisClient
 ) -> None:
     await ops.post(PATH, url=URL, events="shop.paused")
     await endpoints.add_dead(redis, ORG, "E1", source="notices", entry="1-0", cause="HTTP 400")
@@ -81,7 +81,7 @@ async def test_a_receiver_is_stopped_continued_given_a_new_secret_and_removed(
     ]
 
 
-async def test_a_disabled_receiver_says_what_to_do(ops: Visitor, redis: ArqRedis) -> None:
+async def test_a_disabled_receiver_says_what_to_do(ops: Visitor, redis: RedisClient) -> None:
     await ops.post(PATH, url=URL, events="shop.paused")
     await endpoints.change(
         redis,

@@ -286,7 +286,7 @@ async def test_the_sweep_enqueues_one_job_for_each_endpoint_with_events(given: G
     await given.tag(1)
 
     assert (nothing, await given.delivery.sweep(), await given.delivery.sweep()) == (0, 1, 0)
-    jobs = await given.stage.redis.keys("arq:job:events:*")
+    jobs = await given.stage.redis.queue.keys("arq:job:events:*")
     assert jobs == [f"arq:job:{EVENT_JOB}:{ORG}:E1".encode()]
 
 

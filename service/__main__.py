@@ -14,6 +14,7 @@ from service.app import create_app
 from service.errors import InvalidSettings
 from service.runtime import BackgroundTasks, configure_logging, keep_watchdog, notify_systemd
 from service.seeding import read_rules_file
+from service.sentence import Sentence
 from service.settings import Settings, log_warnings, read_settings
 from service.web.connections import LimitedProtocol
 from service.web.health import check_store
@@ -40,8 +41,12 @@ class Server(uvicorn.Server):
             await super().startup(sockets)
         except SystemExit as exc:  # uvicorn's answer to a port that it cannot open, without a message
             address = f"{self.config.host}:{self.config.port}"
-            text = f"nothing can listen on {address}: another process may use this port. Stop it, or set another PORT"
-            raise InvalidSettings(text) from exc
+            raise InvalidSettings(
+                Sentence(
+                    "nothing can listen on {address}: another process may use this port. Stop it, or set another PORT",
+                    address=address,
+                )
+            ) from exc
         gc.collect()
         gc.freeze()
         gc.set_threshold(*GC_THRESHOLDS)

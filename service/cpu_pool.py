@@ -23,6 +23,7 @@ import structlog
 from service.context import Context
 from service.errors import EvaluationDied, Overloaded
 from service.runtime import configure_logging
+from service.sentence import Sentence
 from service.settings import Settings
 from service.store.client import connect
 from service.store.encryption import KeyRing
@@ -86,7 +87,7 @@ class CpuPool:
         Raises the function's exceptions, or Overloaded if too many calls wait or the process died.
         """
         if self._stopped or self._calls >= MAX_CALLS:
-            raise Overloaded("too many evaluations are running")
+            raise Overloaded(Sentence("too many evaluations are running"))
         self._cancel_idle_timer()
         self._calls += 1
         executor = self._start()
@@ -97,7 +98,7 @@ class CpuPool:
             )
         except BrokenProcessPool as exc:
             self._end(executor)
-            raise EvaluationDied("the process that evaluates rules has ended") from exc
+            raise EvaluationDied(Sentence("the process that evaluates rules has ended")) from exc
         else:
             return result
         finally:

@@ -27,17 +27,45 @@ at a status.
             └── ResponseTooLarge    a response larger than we read: fewer customers may fit
 
 A few exceptions are caught in the module or room that raises them, such as LeaseLost; they derive from TaggerError too.
+
+The message of an exception that people see is a `Sentence`, so that pages and commands can show it in their language.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
+
+from service.sentence import Sentence, Words
 
 
 class TaggerError(Exception):
     """The root: everything that this project raises on purpose."""
 
+    @property
+    def message(self) -> str | Sentence:
+        """What was raised with."""
+        first = self.args[0] if self.args else ""
+        return first if isinstance(first, Sentence) else str(first)
+
+    def text(self, words: Words) -> str:
+        """The message in the reader's language; in English if it is no `Sentence`."""
+        message = self.message
+        return message.text(words) if isinstance(message, Sentence) else message
+
 
 class InvalidSettings(TaggerError):
-    """The environment is wrong. The message names every problem, one a line, and shows no value."""
+    """The environment is wrong. `problems` are all problems: the message names each on a line, and shows no value."""
+
+    def __init__(self, message: str | Sentence, *, problems: Sequence[str | Sentence] = ()) -> None:
+        super().__init__(message)
+        self.problems = tuple(problems)
+
+    def __str__(self) -> str:
+        return "\n".join([super().__str__(), *(f"  - {problem}" for problem in self.problems)])
+
+    def text(self, words: Words) -> str:
+        texts = (each.text(words) if isinstance(each, Sentence) else each for each in self.problems)
+        return "\n".join([super().text(words), *(f"  - {each}" for each in texts)])
 
 
 class MalformedData(TaggerError):
@@ -68,7 +96,7 @@ class OverQuota(StoreUnavailable):
     """The shop has as many waiting customers, or as many deliveries of one day, as a shop may have. `what` says which."""
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"the shop is over its quota of {what}")
+        super().__init__(Sentence("the shop is over its quota of {what}", what=what))
         self.what = what
 
 
@@ -87,7 +115,9 @@ class HaravanError(TaggerError):
     Haravan's own text, masked and cut. It may still name a person, so it goes into a dead letter and nowhere else.
     """
 
-    def __init__(self, message: str, *, status: int | None = None, response_text: str = "") -> None:
+    def __init__(
+        self, message: str | Sentence, *, status: int | None = None, response_text: str = ""
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.response_text = response_text
@@ -96,7 +126,7 @@ class HaravanError(TaggerError):
 class RateLimited(HaravanError):
     """429: no call of this shop may be made for `retry_after_s` seconds."""
 
-    def __init__(self, message: str, *, retry_after_s: float) -> None:
+    def __init__(self, message: str | Sentence, *, retry_after_s: float) -> None:
         super().__init__(message, status=429)
         self.retry_after_s = retry_after_s
 
@@ -105,7 +135,12 @@ class TokenRejected(HaravanError):
     """401, or 403 of a call for the whole shop. `scope` is the scope that is likely missing; "" = the token itself."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, response_text: str = "", scope: str = ""
+        self,
+        message: str | Sentence,
+        *,
+        status: int | None = None,
+        response_text: str = "",
+        scope: str = "",
     ) -> None:
         super().__init__(message, status=status, response_text=response_text)
         self.scope = scope
@@ -123,7 +158,12 @@ class AccessDenied(RequestRejected):
     """403 of a call for one customer. `scope` is the scope that is missing if it is the shop's fault."""
 
     def __init__(
-        self, message: str, *, status: int | None = None, response_text: str = "", scope: str = ""
+        self,
+        message: str | Sentence,
+        *,
+        status: int | None = None,
+        response_text: str = "",
+        scope: str = "",
     ) -> None:
         super().__init__(message, status=status, response_text=response_text)
         self.scope = scope

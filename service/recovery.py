@@ -13,6 +13,7 @@ from service.errors import OverQuota, StoreFull
 from service.ingest import Flush
 from service.settings import Settings
 from service.store.client import MAX_USED, RedisClient, StoreChange
+from service.store.history import StoreLoss, store_changes
 from service.store.jobs import nightly
 from service.store.shops import ShopRepository
 
@@ -37,12 +38,15 @@ class Recovery:
     reload: Callable[[], Awaitable[None]] = _no_reload
 
     async def __call__(self, change: StoreChange) -> None:
-        """Seed, request a reconcile of every shop from before the change, and alert."""
+        """Seed, request a reconcile of every shop from before the change, keep it for the doctor, and alert."""
         await self.seed()
         orgs = await self.shops.orgs(change.partitions)
         if change.since_ms:
             await nightly.request_reconciles(self.redis, orgs, since_ms=change.since_ms)
         await self.reload()
+        if change.kind in ("emptied", "rewound"):
+            loss = StoreLoss(change.kind, int(time.time() * 1000), change.since_ms, shops=len(orgs))
+            await store_changes.save(self.redis, loss, partition=min(change.partitions))
         since = datetime.fromtimestamp(change.since_ms / 1000, UTC).isoformat(timespec="minutes")
         if change.kind == "emptied":
             self.alerts.raise_alert(

@@ -10,6 +10,7 @@ from service.domain.rules import RuleSet
 from service.errors import InvalidSettings, MalformedData, Refused, TaggerError
 from service.locales import translator_for
 from service.runtime import read_text
+from service.sentence import Sentence
 from service.settings import Settings
 from service.store.rules import Version, Versions, check_currency
 from service.store.shops import Shop, ShopRepository, dialect_of
@@ -52,10 +53,13 @@ def read_rules_file(settings: Settings) -> RuleSet | None:
     try:
         return parse_rules(read_text(file))
     except InvalidRules as exc:
-        problems = "\n".join(f"  - {problem.text(translator_for('en'))}" for problem in exc.problems)
-        raise InvalidSettings(f"The settings are wrong: RULES_FILE {file} has errors:\n{problems}") from exc
+        problems = [problem.text(translator_for("en")) for problem in exc.problems]
+        message = Sentence("The settings are wrong: RULES_FILE {file} has errors:", file=str(file))
+        raise InvalidSettings(message, problems=problems) from exc
     except MalformedData as exc:
-        raise InvalidSettings(f"The settings are wrong: RULES_FILE: {exc}") from exc
+        raise InvalidSettings(
+            Sentence("The settings are wrong: RULES_FILE: {error}", error=str(exc))
+        ) from exc
 
 
 async def seed_rules(settings: Settings, versions: Versions, shop: Shop) -> Version | None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
 from service.errors import InvalidSettings, MalformedData
+from service.sentence import Sentence
 
 if TYPE_CHECKING:  # importing redis-py and structlog would slow down every command of the CLI
     from service.runtime import LogFormat
@@ -107,9 +108,13 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         shop_max_deliveries=reader.number("SHOP_MAX_DELIVERIES", 1_000_000, 1, 1_000_000_000),
     )
     if bool(settings.org_id) != bool(settings.access_token):
-        reader.problems.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")
+        reader.problems.append(
+            Sentence("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN belong together: set both or neither")
+        )
     if settings.access_token and not settings.secret_keys:
-        reader.problems.append("SECRET_KEY is missing: tokens are encrypted with it before they are stored")
+        reader.problems.append(
+            Sentence("SECRET_KEY is missing: tokens are encrypted with it before they are stored")
+        )
     reader.finish()
     return replace(settings, warnings=tuple(reader.warnings))
 
@@ -154,37 +159,52 @@ def _is_invisible(char: str) -> bool:
     return unicodedata.category(char) in ("Cc", "Cf", "Zl", "Zp")
 
 
-def find_gaps(settings: Settings) -> list[str]:
+def find_gaps(settings: Settings) -> list[Sentence]:
     """The settings without which the service starts and does nothing yet, each with what that means."""
-    gaps = []
+    gaps: list[Sentence] = []
     if not settings.webhook_secrets:
         gaps.append(
-            "HARAVAN_WEBHOOK_SECRETS: every webhook is rejected, except of shops with their own secret"
+            Sentence(
+                "HARAVAN_WEBHOOK_SECRETS: every webhook is rejected, except of shops with their own secret"
+            )
         )
     if not settings.verify_token:
-        gaps.append("HARAVAN_VERIFY_TOKEN: Haravan's handshake is refused, so no shop can subscribe")
+        gaps.append(
+            Sentence("HARAVAN_VERIFY_TOKEN: Haravan's handshake is refused, so no shop can subscribe")
+        )
     if not settings.org_id:
-        gaps.append("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there is only the shops of: tagger shops add")
+        gaps.append(
+            Sentence("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there is only the shops of: tagger shops add")
+        )
     return gaps
 
 
-def _token_problem(who: str, token: str, named: Mapping[str, str]) -> str:
-    """What is wrong with an entry of OPS_TOKENS, or an empty text. It shows no part of the entry, not even the name:
+def _token_problem(who: str, token: str, named: Mapping[str, str]) -> Sentence | None:
+    """What is wrong with an entry of OPS_TOKENS, or None. It shows no part of the entry, not even the name:
     somebody may have written token=name.
     """
     if not token:
-        return "write name=token"
+        return Sentence("write name=token")
     if not TOKEN_NAME.fullmatch(who):
-        return "the name has up to 40 letters A-Z, digits, dots, dashes and underscores"
+        return Sentence("the name has up to 40 letters A-Z, digits, dots, dashes and underscores")
     if not (token.isascii() and token.isprintable()) or " " in token:
-        return "the token has characters that a header cannot carry; make one with: openssl rand -hex 32"
+        return Sentence(
+            "the token has characters that a header cannot carry; make one with: openssl rand -hex 32"
+        )
     if len(token) < MIN_TOKEN:
-        return f"the token is shorter than {MIN_TOKEN} characters; make one with: openssl rand -hex 32"
+        return Sentence(
+            "the token is shorter than {least} characters; make one with: openssl rand -hex 32",
+            least=MIN_TOKEN,
+        )
     if who in named:
-        return "the name is that of an earlier entry, and the audit log could not tell the two apart"
+        return Sentence(
+            "the name is that of an earlier entry, and the audit log could not tell the two apart"
+        )
     if token in named.values():
-        return "the token is that of an earlier entry, and the audit log could not tell the two apart"
-    return ""
+        return Sentence(
+            "the token is that of an earlier entry, and the audit log could not tell the two apart"
+        )
+    return None
 
 
 def _is_network(text: str) -> bool:
@@ -200,7 +220,7 @@ class _Reader:
 
     def __init__(self, environ: Mapping[str, str]) -> None:
         self._environ = environ
-        self.problems: list[str] = []
+        self.problems: list[Sentence] = []
         self.warnings: list[str] = []
 
     def text(self, name: str) -> str:
@@ -208,7 +228,11 @@ class _Reader:
         text, removed = clean_value(self._environ.get(name, ""))
         path, _ = clean_value(self._environ.get(_file_variable(name), ""))
         if text and path:
-            self.problems.append(f"{name} and {_file_variable(name)} are both set: remove one of them")
+            self.problems.append(
+                Sentence(
+                    "{name} and {file} are both set: remove one of them", name=name, file=_file_variable(name)
+                )
+            )
         elif path:
             text, removed = clean_value(self._read_file(_file_variable(name), Path(path)))
         self._warn_removed(name, removed)
@@ -221,16 +245,30 @@ class _Reader:
         try:
             text = read_text(path) if path.stat().st_size <= MAX_FILE else None
         except OSError as exc:
-            self.problems.append(f"{variable}: {path} cannot be read: {exc.strerror}")
+            self.problems.append(
+                Sentence(
+                    "{name}: {path} cannot be read: {error}",
+                    name=variable,
+                    path=str(path),
+                    error=exc.strerror or type(exc).__name__,
+                )
+            )
         except MalformedData:
-            self.problems.append(f"{variable}: {path} is not UTF-8")
+            self.problems.append(Sentence("{name}: {path} is not UTF-8", name=variable, path=str(path)))
         else:
             if text is not None and text.strip():
                 return text
-            self.problems.append(
-                f"{variable}: {path} "
-                + ("is empty" if text is not None else f"has more than {MAX_FILE} bytes")
-            )
+            if text is None:
+                self.problems.append(
+                    Sentence(
+                        "{name}: {path} has more than {most} bytes",
+                        name=variable,
+                        path=str(path),
+                        most=MAX_FILE,
+                    )
+                )
+            else:
+                self.problems.append(Sentence("{name}: {path} is empty", name=variable, path=str(path)))
         return ""
 
     def items(self, name: str) -> tuple[str, ...]:
@@ -257,7 +295,13 @@ class _Reader:
         token = "".join(text.split())
         self._warn_removed(name, ("blanks",) if token != text else ())
         if token and not (token.isascii() and len(token) >= min_length):
-            self.problems.append(f"{name}: it needs {min_length} or more letters, digits or signs of ASCII")
+            self.problems.append(
+                Sentence(
+                    "{name}: it needs {least} or more letters, digits or signs of ASCII",
+                    name=name,
+                    least=min_length,
+                )
+            )
         return token
 
     def _warn_removed(self, name: str, removed: tuple[str, ...]) -> None:
@@ -277,8 +321,11 @@ class _Reader:
         keys = self.secrets(name)
         if any(len(key) < 32 or len(set(key)) < MIN_KEY_VARIETY for key in keys):
             self.problems.append(
-                f"{name}: each key needs 32 characters or more, {MIN_KEY_VARIETY} of them different; "
-                "make one with: openssl rand -hex 32"
+                Sentence(
+                    "{name}: each key needs 32 characters or more, {different} of them different; make one with: openssl rand -hex 32",
+                    name=name,
+                    different=MIN_KEY_VARIETY,
+                )
             )
         return keys
 
@@ -291,7 +338,11 @@ class _Reader:
             usable = False
         if not usable:
             self.problems.append(
-                f"{name}: not an address that starts with {' or '.join(s + '://' for s in schemes)}"
+                Sentence(
+                    "{name}: not an address that starts with {schemes}",
+                    name=name,
+                    schemes=" or ".join(s + "://" for s in schemes),
+                )
             )
         return value
 
@@ -300,8 +351,11 @@ class _Reader:
         is_cluster = "+cluster:" in redis_url
         if is_cluster and not self.text(name):
             self.problems.append(
-                f"{name} is missing: wake-ups need a single Redis server or Sentinel beside the cluster of REDIS_URL. It "
-                "needs neither a disk nor a replica, because nothing is lost with it"
+                Sentence(
+                    "{name} is missing: wake-ups need a single Redis server or Sentinel beside the cluster of REDIS_URL. It "
+                    "needs neither a disk nor a replica, because nothing is lost with it",
+                    name=name,
+                )
             )
             return ""
         return self.url(name, redis_url, QUEUE_SCHEMES) if self.text(name) else ""
@@ -315,7 +369,7 @@ class _Reader:
         for choice in choices:
             if choice == chosen:
                 return choice
-        self.problems.append(f"{name}: use one of {', '.join(choices)}")
+        self.problems.append(Sentence("{name}: use one of {choices}", name=name, choices=", ".join(choices)))
         return default
 
     def api_address(self, name: str, default: str) -> str:
@@ -325,13 +379,15 @@ class _Reader:
         value = self.text(name) or default
         problem = address_problem(value)
         if problem:
-            self.problems.append(f"{name}: {problem}")
+            self.problems.append(Sentence("{name}: {problem}", name=name, problem=problem))
         return value
 
     def org(self, name: str) -> str:
         value = self.text(name)
         if value and not (value.isascii() and value.isdigit()):
-            self.problems.append(f"{name}: an org id has digits only, as in X-Haravan-Org-Id")
+            self.problems.append(
+                Sentence("{name}: an org id has digits only, as in X-Haravan-Org-Id", name=name)
+            )
         return value
 
     def named(self, name: str) -> dict[str, str]:
@@ -344,7 +400,11 @@ class _Reader:
             self._warn_removed(name, removed)
             problem = _token_problem(who.strip(), token, named)
             if problem:
-                self.problems.append(f"{name}, entry {position}: {problem}")
+                self.problems.append(
+                    Sentence(
+                        "{name}, entry {position}: {problem}", name=name, position=position, problem=problem
+                    )
+                )
             else:
                 named[who.strip()] = token
         return named
@@ -352,13 +412,17 @@ class _Reader:
     def networks(self, name: str, default: tuple[str, ...]) -> tuple[str, ...]:
         networks = self.items(name) or default
         if not all(map(_is_network, networks)):
-            self.problems.append(f"{name}: write addresses or networks, such as 10.0.0.5 or 10.0.0.0/8")
+            self.problems.append(
+                Sentence("{name}: write addresses or networks, such as 10.0.0.5 or 10.0.0.0/8", name=name)
+            )
         return networks
 
     def host(self, name: str, default: str) -> str:
         value = self.text(name) or default
         if not HOST.fullmatch(value):
-            self.problems.append(f"{name}: an address or a host name is needed, such as 127.0.0.1 or ::")
+            self.problems.append(
+                Sentence("{name}: an address or a host name is needed, such as 127.0.0.1 or ::", name=name)
+            )
         return value
 
     def number(self, name: str, default: int, low: int, high: int) -> int:
@@ -366,21 +430,29 @@ class _Reader:
         if not value:
             return default
         if not (value.isascii() and value.isdigit() and len(value) < 10 and low <= int(value) <= high):
-            self.problems.append(f"{name}: a whole number from {low} to {high} is needed")
+            self.problems.append(
+                Sentence(
+                    "{name}: a whole number from {low} to {high} is needed", name=name, low=low, high=high
+                )
+            )
             return default
         return int(value)
 
     def choice(self, name: str, choices: tuple[str, ...]) -> str:
         value = self.text(name) or choices[0]
         if value not in choices:
-            self.problems.append(f"{name}: use one of {', '.join(choices)}")
+            self.problems.append(
+                Sentence("{name}: use one of {choices}", name=name, choices=", ".join(choices))
+            )
         return value
 
     def parts(self, name: str) -> frozenset[Part]:
         known: dict[str, Part] = {"webhooks": "webhooks", "console": "console"}
         given = self.items(name) or tuple(known)
         if not known.keys() >= set(given):
-            self.problems.append(f"{name}: name webhooks, console, or both with a comma between")
+            self.problems.append(
+                Sentence("{name}: name webhooks, console, or both with a comma between", name=name)
+            )
         return frozenset(known[part] for part in given if part in known)
 
     def file(self, name: str) -> Path | None:
@@ -389,11 +461,9 @@ class _Reader:
             return None
         path = Path(value)
         if not path.is_file():
-            self.problems.append(f"{name}: there is no such file")
+            self.problems.append(Sentence("{name}: there is no such file", name=name))
         return path
 
     def finish(self) -> None:
         if self.problems:
-            raise InvalidSettings(
-                "The settings are wrong:\n" + "\n".join(f"  - {problem}" for problem in self.problems)
-            )
+            raise InvalidSettings(Sentence("The settings are wrong:"), problems=self.problems)

@@ -19,6 +19,7 @@ COVERED_BY: Final = {
     "backup/test_restore.py": "backup.write store.backup.reading store.backup.staging",
     "domain/customers/test_records.py": "domain.customers.customer domain.customers.tags",
     "domain/decisions/test_decide_tag.py": "domain.decisions.builder",
+    "deploy/cli/commands/test_tokens.py": "operations.access.tokens",
     "deploy/test_rules_docs.py": "domain.documents.reference domain.documents.schema",
     "domain/documents/test_parser.py": "domain.documents.errors domain.rules.document domain.rules.scalars",
     "domain/engine/test_codegen.py": "domain.engine.compiled domain.engine.compiler",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from service.ingest.batch import Flush, ShopBatch
 from service.recovery import Recovery, RefusalAlerts, unfit_alert
 from service.settings import Settings
 from service.store.client import RedisClient, StoreChange
+from service.store.history import store_changes
 from service.store.jobs import nightly
 from tests.support.shop import ORG, OTHER_ORG, add_shops
 
@@ -45,6 +47,16 @@ async def test_after_a_loss_every_shop_is_read_again_from_before_it(redis: Redis
     assert "2026-11-20T05:00" in alert["text"]
     for org in (ORG, OTHER_ORG):
         assert await nightly.load_requests(redis, org) == [SINCE_MS]
+
+
+async def test_the_doctor_still_knows_a_loss_a_week_later(redis: RedisClient) -> None:
+    await alerts_of(redis, StoreChange("emptied", SINCE_MS))
+    now_ms = int(time.time() * 1000)
+
+    [loss] = await store_changes.load_recent(redis, now_ms=now_ms)
+
+    assert (loss.kind, loss.since_ms, loss.shops) == ("emptied", SINCE_MS, 2)
+    assert await store_changes.load_recent(redis, now_ms=now_ms + store_changes.KEPT_S * 1000 + 1000) == []
 
 
 @pytest.mark.parametrize("kind", ["started", "restarted"])

@@ -22,6 +22,7 @@ from service.domain.engine import CompiledRules
 from service.domain.sync import BatchContext, MarkContext, StoredState, UpToDate, evaluate_customer
 from service.errors import ApiUnavailable, MalformedData, ResponseTooLarge, TaggerError
 from service.publishing import first_look
+from service.sentence import Sentence
 from service.store.client import keys, load_script
 from service.store.customers import (
     StoredCustomer,
@@ -307,7 +308,10 @@ async def pages(
         limit = min(PAGE_SIZE, max(1, limit) * 2)
         last_id = max((customer for customer in page.ids if customer), default=0)
         if last_id <= since_id:
-            raise ApiUnavailable(f"GET customers returned no customer beyond {since_id}", status=200)
+            raise ApiUnavailable(
+                Sentence("GET customers returned no customer beyond {since_id}", since_id=since_id),
+                status=200,
+            )
         yield page
         since_id = last_id
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -29,9 +30,17 @@ from deploy.cli.commands import (
     tokens,
     users,
 )
-from deploy.cli.exit_codes import exit_with
+from deploy.cli.exit_codes import UsageError, exit_with
 from deploy.cli.inputs import load_env_file, settings_source
+from deploy.cli.wording import (
+    LANGUAGE_OPTION,
+    UNKNOWN_LANGUAGE,
+    choose_language,
+    is_setting_known,
+    take_language,
+)
 from service.errors import InvalidSettings
+from service.sentence import Sentence
 
 app = typer.Typer(
     name="tagger",
@@ -98,16 +107,29 @@ def before_every_command(
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version and exit."),
     ] = False,
+    lang: Annotated[  # `run_command` has taken it from the arguments, where it may stand behind the command as well
+        str | None,
+        typer.Option(
+            LANGUAGE_OPTION,
+            metavar="vi|en",
+            help="The language of what is printed; may stand behind the command. Default: TAGGER_LANG, else the locale.",
+        ),
+    ] = None,
 ) -> None:
     """Load the settings file."""
     load_env_file(env_file)
+    if not is_setting_known():
+        raise InvalidSettings(UNKNOWN_LANGUAGE)
 
 
 def run_command(arguments: Sequence[str] | None = None) -> None:
     """Run the command in these arguments, by default those of the process. Exits with a code from `exit_codes`."""
     try:
-        app(args=arguments, prog_name="tagger")
+        rest, wanted = take_language(sys.argv[1:] if arguments is None else arguments)
+        if not choose_language(wanted):
+            raise UsageError(Sentence("{name}: use one of {choices}", name=LANGUAGE_OPTION, choices="vi, en"))
+        app(args=rest, prog_name="tagger")
     except InvalidSettings as exc:
-        exit_with(InvalidSettings(f"{exc}\n(Settings: {settings_source()})"))
+        exit_with(exc, hint=settings_source())
     except Exception as exc:  # noqa: BLE001  # the outermost frame of the process
         exit_with(exc)

@@ -9,12 +9,14 @@ import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import typer
 
 from deploy.cli.exit_codes import UsageError
-from deploy.local import error_console, local_redis_url, local_secret_key
+from deploy.cli.output import print_note
+from deploy.local import local_redis_url, local_secret_key
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.context import Context
@@ -38,7 +40,11 @@ def parse_org_id(text: str) -> OrgId:
     from service.domain.customers import OrgId
 
     if not (text.isascii() and text.isdigit()):
-        raise UsageError(f"{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id")
+        raise UsageError(
+            Sentence(
+                "{text!r} is not an org id: an org id has only digits, as in X-Haravan-Org-Id", text=text
+            )
+        )
     return OrgId(text)
 
 
@@ -50,7 +56,9 @@ def parse_customer_id(text: str) -> CustomerId:
     try:
         return parse_customer_id(text.strip())
     except MalformedData as exc:
-        raise UsageError(f"{text.strip()!r} is not a customer id: write a positive whole number") from exc
+        raise UsageError(
+            Sentence("{text!r} is not a customer id: write a positive whole number", text=text.strip())
+        ) from exc
 
 
 def parse_customer_ids(text: str) -> list[CustomerId]:
@@ -160,7 +168,10 @@ async def open_api(cli: CliContext, shop: Shop) -> AsyncIterator[ShopApi]:
         yield ShopApi(cli, shop, Haravan.for_shop(shop, session), permits)
 
 
-async def check_token(cli: CliContext, shop: Shop, *, otherwise: str = "nothing was stored") -> None:
+NOTHING_STORED: Final = Sentence("nothing was stored")
+
+
+async def check_token(cli: CliContext, shop: Shop, *, otherwise: Sentence = NOTHING_STORED) -> None:
     """Check that the token belongs to this shop and has the scopes that we need.
 
     Prints a note if the API cannot say to which shop it belongs. Raises Refused, whose message ends with `otherwise`,
@@ -171,13 +182,21 @@ async def check_token(cli: CliContext, shop: Shop, *, otherwise: str = "nothing 
     async with open_api(cli, shop) as api:
         owner = await shop_of_token(api)
         if owner and owner != shop.org:
-            raise Refused(f"this token belongs to shop {owner}, not {shop.org}; {otherwise}")
+            raise Refused(
+                Sentence(
+                    "this token belongs to shop {owner}, not {org}; {otherwise}",
+                    owner=owner,
+                    org=shop.org,
+                    otherwise=otherwise,
+                )
+            )
         missing = await missing_scopes(api)
         if missing:
-            raise Refused(f"{lacks_scopes(missing)}; {otherwise}")
+            raise Refused(Sentence.join([lacks_scopes(missing), otherwise]))
     if not owner:
-        error_console().print(
-            f"Note: the API does not say to which shop the token belongs. Make sure that it is shop {shop.org}."
+        print_note(
+            "Note: the API does not say to which shop the token belongs. Make sure that it is shop {org}.",
+            org=shop.org,
         )
 
 
@@ -199,11 +218,11 @@ async def missing_scopes(api: ShopApi) -> list[str]:
     return missing
 
 
-def lacks_scopes(scopes: list[str]) -> str:
+def lacks_scopes(scopes: list[str]) -> Sentence:
     """What is missing, and what to do."""
-    return (
-        f"the token lacks the scope {' and '.join(scopes)}: add it to the app, install the app again, "
-        "and use the new token"
+    return Sentence(
+        "the token lacks the scope {scopes}: add it to the app, install the app again, and use the new token",
+        scopes=", ".join(scopes),
     )
 
 
@@ -241,8 +260,16 @@ async def _check_store(redis: RedisClient, *, any_layout: bool) -> None:
     try:
         problems = evaluate_layout(await load_layout(redis))
         if problems and not any_layout:
-            raise Refused(problems[0].text)
+            raise Refused(
+                Sentence("the data has the layout of a newer version of this program: Use the newer version")
+                if problems[0].name == "layout_newer"
+                else Sentence(
+                    "the data has the layout of an earlier version: make a backup, and run: tagger migrate"
+                )
+            )
     except (RedisError, OSError) as exc:
         raise StoreUnavailable(
-            "Redis does not answer. Is REDIS_URL correct, and is the server running? `tagger up` starts its own server"
+            Sentence(
+                "Redis does not answer. Is REDIS_URL correct, and is the server running? `tagger up` starts its own server"
+            )
         ) from exc

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from enum import IntEnum
 
+from deploy.cli.wording import translate, translator
 from service.errors import HaravanError, InvalidSettings, StoreUnavailable, TaggerError
 
 
@@ -42,21 +43,26 @@ def exit_code(error: BaseException) -> Exit:
 
 
 def error_message(error: BaseException) -> str:
-    """The message for an exception, without a traceback."""
+    """The message for an exception in the language of the command, without a traceback."""
     from redis.exceptions import RedisError
 
     match error:
         case KeyboardInterrupt():
-            return "Stopped."
+            return translate("Stopped.")
         case RedisError():
-            return f"Redis did not answer ({error or type(error).__name__}). Is REDIS_URL correct, and is the server running?"
+            return translate(
+                "Redis did not answer ({error}). Is REDIS_URL correct, and is the server running?",
+                error=str(error) or type(error).__name__,
+            )
+        case TaggerError():
+            return error.text(translator())
         case OSError():
             return f"{error.strerror or error}" + (f": {error.filename}" if error.filename else "")
     return str(error)
 
 
-def exit_with(error: BaseException) -> None:
-    """Print the message on stderr and exit with the code."""
+def exit_with(error: BaseException, *, hint: str = "") -> None:
+    """Print the message and the hint on stderr, and exit with the code."""
     code = exit_code(error)
-    print(error_message(error), file=sys.stderr)
+    print(*filter(None, (error_message(error), hint)), sep="\n", file=sys.stderr)
     raise SystemExit(int(code))

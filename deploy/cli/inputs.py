@@ -12,21 +12,21 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from io import StringIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.output import PERSONAL_FIELDS
+from deploy.cli.wording import translate, translator
 from deploy.local import error_console, project_folder
 from service.errors import InvalidSettings, MalformedData
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.domain.access import Actor, Role
-    from service.domain.explain import Language
     from service.domain.rules import RuleSet
 
-Lang = Annotated[Literal["vi", "en"], typer.Option(help="The language of the sentences.")]
 RulesFile = Annotated[
     Path, typer.Argument(metavar="FILE", help="A rules document (YAML or JSON); - reads stdin.")
 ]
@@ -48,7 +48,7 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     if file is None:
         return
     if not file.is_file():
-        raise InvalidSettings(f"there is no settings file {path}")
+        raise InvalidSettings(Sentence("there is no settings file {path}", path=str(path)))
     _loaded_files.append(file)
     from dotenv.parser import parse_stream  # only now, because commands without a file should start quickly
 
@@ -57,12 +57,16 @@ def load_env_file(path: Path | None, environ: MutableMapping[str, str] | None = 
     try:
         text = read_text(file)
     except MalformedData as exc:
-        raise InvalidSettings(str(exc)) from exc
+        raise InvalidSettings(exc.message) from exc
     for binding in parse_stream(StringIO(text)):
         if binding.key is None and not binding.error:
             continue  # a comment or an empty line
         if binding.key is None or binding.value is None or not binding.key.isidentifier():
-            raise InvalidSettings(f"{file}, line {binding.original.line}: expected NAME=value")
+            raise InvalidSettings(
+                Sentence(
+                    "{file}, line {line}: expected NAME=value", file=str(file), line=binding.original.line
+                )
+            )
         target.setdefault(binding.key, binding.value)
 
 
@@ -74,8 +78,9 @@ def default_env_files() -> list[Path]:
 def settings_source() -> str:
     """Where the settings of this process came from, or where a settings file was looked for."""
     if _loaded_files:
-        return f"read from the environment and {_loaded_files[0]}"
-    return f"read from the environment; no file was found: {', '.join(map(str, default_env_files()))}"
+        return translate("(Settings: read from the environment and {file})", file=_loaded_files[0])
+    files = ", ".join(map(str, default_env_files()))
+    return translate("(Settings: read from the environment; no file was found: {files})", files=files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,9 @@ def parse_time(text: str) -> Moment:
     try:
         return Moment(int(datetime.fromisoformat(text.strip()).astimezone().timestamp() * 1000), is_ago=False)
     except (ValueError, OverflowError, OSError) as exc:
-        raise UsageError(f"{text!r} is not a time: write 30m, 2h, 3d, or 2026-11-21T08:30") from exc
+        raise UsageError(
+            Sentence("{text!r} is not a time: write 30m, 2h, 3d, or 2026-11-21T08:30", text=text)
+        ) from exc
 
 
 ONE_DAY: Final = Moment(24 * UNIT_SECONDS["h"] * 1000, is_ago=True)
@@ -112,7 +119,7 @@ def parse_date(text: str) -> date:
     try:
         return date.fromisoformat(text.strip())
     except ValueError as exc:
-        raise UsageError(f"{text!r} is not a date: write 2026-12-01") from exc
+        raise UsageError(Sentence("{text!r} is not a date: write 2026-12-01", text=text)) from exc
 
 
 def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
@@ -125,15 +132,17 @@ def read_fields(assignments: Iterable[str], file: str) -> dict[str, Any]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name.strip():
-            raise UsageError("write --set FIELD=VALUE")
+            raise UsageError(Sentence("write --set FIELD=VALUE"))
         if name.strip() in PERSONAL_FIELDS:
             raise UsageError(
-                f"{name.strip()} is personal data and must not be an argument of a command. "
-                f"""Give it as JSON, for example: echo '{{"{name.strip()}": "…"}}' | tagger customers … --file -"""
+                Sentence(
+                    '{name} is personal data and must not be an argument of a command. Give it as JSON, for example: echo \'{{"{name}": "…"}}\' | tagger customers … --file -',
+                    name=name.strip(),
+                )
             )
         fields[name.strip()] = _json_or_text(value)
     if not fields:
-        raise UsageError("no field was given: use --set FIELD=VALUE or --file FILE")
+        raise UsageError(Sentence("no field was given: use --set FIELD=VALUE or --file FILE"))
     return fields
 
 
@@ -144,35 +153,39 @@ def parse_role(text: str) -> Role:
     try:
         return Role(text)
     except ValueError as exc:
-        raise UsageError(f"there is no role {text!r}: use {', '.join(Role)}") from exc
+        raise UsageError(
+            Sentence("there is no role {text!r}: use {roles}", text=text, roles=", ".join(Role))
+        ) from exc
 
 
-def read_secret(label: str, *, from_stdin: bool) -> str:
+def read_secret(label: Sentence, *, from_stdin: bool) -> str:
     """Read one secret from a line of stdin or from a hidden prompt, never from an argument. Raises UsageError."""
     if from_stdin:
         value = sys.stdin.readline().strip()
     elif sys.stdin.isatty():
-        value = str(typer.prompt(label, hide_input=True, err=True)).strip()
+        value = str(typer.prompt(label.text(translator()), hide_input=True, err=True)).strip()
     else:
         raise UsageError(
-            f"{label}: there is no terminal for a prompt; write it to stdin and add --token-stdin"
+            Sentence(
+                "{label}: there is no terminal for a prompt; write it to stdin and add --token-stdin",
+                label=label,
+            )
         )
     if not value:
-        raise UsageError(f"{label}: the input is empty")
+        raise UsageError(Sentence("{label}: the input is empty", label=label))
     return value
 
 
-def read_rules_file(file: Path, lang: Language = "vi") -> RuleSet:
+def read_rules_file(file: Path) -> RuleSet:
     """Parse a rules file. If it has errors, print all of them in the reader's language and exit with 1."""
     from service.domain.documents import InvalidRules, parse_rules
-    from service.locales import translator_for
     from service.runtime import read_text
 
     text = sys.stdin.read() if str(file) == "-" else read_text(file)
     try:
         return parse_rules(text)
     except InvalidRules as exc:
-        words = translator_for(lang)
+        words = translator()
         for problem in exc.problems:
             error_console().print(f"{file}: {problem.text(words)}")
         error_console().print(
@@ -206,7 +219,7 @@ def _read_json_object(file: str) -> dict[str, Any]:
     try:
         content = json.loads(text)
     except ValueError as exc:
-        raise UsageError(f"{file} is not JSON") from exc
+        raise UsageError(Sentence("{file} is not JSON", file=file)) from exc
     if not isinstance(content, dict):
-        raise UsageError(f"{file} does not contain a JSON object")
+        raise UsageError(Sentence("{file} does not contain a JSON object", file=file))
     return content

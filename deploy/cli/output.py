@@ -8,10 +8,13 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
+from zoneinfo import ZoneInfo
 
 import typer
 
-from deploy.local import console, visible
+from deploy.cli.wording import headings, translate, translator
+from deploy.local import console, error_console, visible
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -22,15 +25,25 @@ if TYPE_CHECKING:
 EMPTY: Final = "–"
 COLUMN_GAP: Final = 2
 FIRST_LOOK_STATES: Final = {
-    "pending": "first look: not all customers have been read",
-    "waiting": "first look: waits for an approval",
-    "complete": "active",
+    "pending": Sentence("first look: not all customers have been read"),
+    "waiting": Sentence("first look: waits for an approval"),
+    "complete": Sentence("active"),
 }
 PERSONAL_FIELDS: Final = frozenset({"email", "phone", "address1", "address2", "zip", "company"})
 
 ShowPersonal = Annotated[
     bool, typer.Option("--show-personal", help="Print e-mail, phone and address unmasked.")
 ]
+
+
+def print_sentence(english: str, /, **params: object) -> None:
+    """Print a sentence on stdout, in the language of the command."""
+    console().print(translate(english, **params))
+
+
+def print_note(english: str, /, **params: object) -> None:
+    """Print a sentence on stderr, in the language of the command, so that scripts can read stdout."""
+    error_console().print(translate(english, **params))
 
 
 def print_json(value: object) -> None:
@@ -112,7 +125,7 @@ def print_records(
         print_json(shown)
         return
     print_table(
-        (">id", "name", ">spent", ">orders", "tags", "e-mail", "phone"),
+        headings(">id", "name", ">spent", ">orders", "current tags", "e-mail", "phone"),
         [
             (
                 record.get("id"),
@@ -125,7 +138,7 @@ def print_records(
             )
             for record in shown
         ],
-        empty="No customers found.",
+        empty=translate("No customers found."),
     )
 
 
@@ -139,11 +152,6 @@ def print_record(record: dict[str, Any], *, as_json: bool, show_personal: bool) 
     for key, value in shown.items():
         if value not in (None, "", [], {}):
             console().print(f"{key:<{width}}  {_format_value(value)}")
-
-
-def plural(number: int, noun: str) -> str:
-    """`1 customer`, `2 customers`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def program_version() -> str:
@@ -160,11 +168,12 @@ def program_version() -> str:
         return "unknown"
 
 
-def format_time(ms: int | None) -> str:
-    """A time in this machine's time zone, to the second."""
+def format_time(ms: int | None, zone: str = "") -> str:
+    """A time to the second with its offset, as `--since` takes it, in a shop's zone; "" is this machine's zone."""
     if not ms:
         return EMPTY
-    return datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    moment = datetime.fromtimestamp(ms / 1000, tz=UTC).astimezone(ZoneInfo(zone) if zone else None)
+    return moment.isoformat(sep=" ", timespec="seconds")
 
 
 def format_name(record: Mapping[str, Any]) -> str:
@@ -173,14 +182,13 @@ def format_name(record: Mapping[str, Any]) -> str:
 
 
 def format_amount(value: Any, currency: str) -> str:
-    """An amount as Haravan sent it, in the Vietnamese format: `5.559.000 ₫`. Other values are printed as they are."""
+    """An amount as Haravan sent it, in the format of the language: `5.559.000 ₫`. Other values are printed as they are."""
     from service.domain.customers import exact_decimal, to_ten_thousandths
-    from service.locales import translator_for
 
     if value in (None, ""):
         return ""
     try:
-        return translator_for("vi").money(to_ten_thousandths(exact_decimal(str(value))), currency)
+        return translator().money(to_ten_thousandths(exact_decimal(str(value))), currency)
     except ValueError:
         return str(value)
 
@@ -209,13 +217,18 @@ def shop_row(shop: Shop, version: int) -> dict[str, object]:
 def format_shop_state(row: Mapping[str, object]) -> str:
     """Active, paused, removals paused, or in shadow mode."""
     if row["paused"]:
-        since = row["paused_since_ms"]
-        return f"paused since {format_time(since if isinstance(since, int) else None)}: {row['paused']} ({row['paused_by']})"
+        since_ms = row["paused_since_ms"]
+        return translate(
+            "paused since {since}: {reason} ({by})",
+            since=format_time(since_ms if isinstance(since_ms, int) else None, str(row["timezone"])),
+            reason=row["paused"],
+            by=row["paused_by"],
+        )
     if row["removals_paused"]:
-        return f"removals paused: {row['removals_paused']}"
+        return translate("removals paused: {reason}", reason=row["removals_paused"])
     if row["shadow"]:
-        return "shadow mode: nothing is written"
-    return FIRST_LOOK_STATES[str(row["first_look"])]
+        return translate("shadow mode: nothing is written")
+    return FIRST_LOOK_STATES[str(row["first_look"])].text(translator())
 
 
 def mask_record(record: Mapping[str, Any]) -> dict[str, Any]:

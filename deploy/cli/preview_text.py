@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from deploy.cli.output import EMPTY, print_table
+from deploy.cli.wording import translator
 from deploy.local import console
 
 if TYPE_CHECKING:
@@ -17,8 +18,9 @@ SIGNS = {"added": "+", "removed": "−"}
 MAX_EXAMPLES = 2
 
 
-def print_preview(draft: Draft, *, words: Translator, approve_with: str = "--approve") -> None:
+def print_preview(draft: Draft, *, approve_with: str = "--approve") -> None:
     """Print what a person should see before publishing. `approve_with`: the option or command of an approval."""
+    words = translator()
     shown = draft.report.preview
     _print_tags(shown.tags, words)
     titles = {tier.id: tier.display_name(words.language) for tier in draft.rule_set.tiers}
@@ -36,7 +38,7 @@ def print_preview(draft: Draft, *, words: Translator, approve_with: str = "--app
             time=_format_duration(cost.seconds, words),
         )
     )
-    print_warnings(draft, words=words)
+    print_warnings(draft)
     if draft.shadow:
         _print(words("preview.shadow"))
     if draft.is_deferred or draft.first_look == "waiting":
@@ -47,14 +49,14 @@ def print_preview(draft: Draft, *, words: Translator, approve_with: str = "--app
         )
 
 
-def print_warnings(draft: Draft, *, words: Translator, kinds: frozenset[str] = frozenset()) -> None:
+def print_warnings(draft: Draft, *, kinds: frozenset[str] = frozenset()) -> None:
     """Print the warnings about the rules and about customers that were never scanned. `kinds`: only these."""
     from service.domain.preview import describe_warning
 
     for warning in draft.report.warnings:
         if kinds and warning.kind not in kinds:
             continue
-        _print(f"⚠ {describe_warning(warning, translator=words, compiled=draft.compiled)}")
+        _print(f"⚠ {describe_warning(warning, translator=translator(), compiled=draft.compiled)}")
 
 
 def _print(text: str) -> None:

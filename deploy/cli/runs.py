@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from deploy.cli.wording import translate, translator
 from deploy.local import error_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress
 
     from service.domain.customers import OrgId
-    from service.domain.explain import Translator
     from service.store.client import RedisClient
     from service.store.jobs import Run
 
@@ -41,7 +41,7 @@ def progress_counter(label: str, *, total: int | None = None) -> Iterator[Callab
         yield lambda done: bar.update(task, completed=done)
 
 
-async def wait_for_run(redis: RedisClient, org: OrgId, started: Run, words: Translator) -> Run:
+async def wait_for_run(redis: RedisClient, org: OrgId, started: Run) -> Run:
     """Show a progress bar until the run has ended, and return its final state.
 
     It also returns when Haravan knows none of the remaining customers: a second 404 confirms that ten minutes later.
@@ -51,7 +51,7 @@ async def wait_for_run(redis: RedisClient, org: OrgId, started: Run, words: Tran
 
     latest = started
     with progress() as bar:
-        task = bar.add_task(f"{started.kind} {started.id}", total=started.total)
+        task = bar.add_task(_name(started), total=started.total)
         while latest.is_active:
             bar.update(task, completed=latest.total - latest.remaining, total=latest.total)
             await asyncio.sleep(POLL_INTERVAL_S)
@@ -60,31 +60,33 @@ async def wait_for_run(redis: RedisClient, org: OrgId, started: Run, words: Tran
                 customers = await runs.remaining(redis, org, started.id)
                 if customers and len(await dirty.not_found_among(redis, org, customers)) == len(customers):
                     shown = ", ".join(map(str, customers))
-                    error_console().print(words("run.unknown", customers=shown))
+                    error_console().print(translate("run.unknown", customers=shown))
                     break
     return latest
 
 
-async def wait_until_prepared(redis: RedisClient, org: OrgId, started: Run, words: Translator) -> Run:
+async def wait_until_prepared(redis: RedisClient, org: OrgId, started: Run) -> Run:
     """Wait until a worker has queued all customers of the run. Gives up after 20 s without progress, with a note."""
     from service.store.jobs import runs
 
     latest, idle_s = started, 0.0
     with progress() as bar:
-        task = bar.add_task(f"preparing {started.kind} {started.id}", total=None)
+        label = translate("preparing {what}", what=_name(started))
+        task = bar.add_task(label, total=None)
         while latest.pending and not latest.ended and idle_s < NO_WORKER_TIMEOUT_S:
             await asyncio.sleep(PREPARE_POLL_INTERVAL_S)
             before, latest = latest, await runs.get(redis, org, started.id)
             idle_s = idle_s + PREPARE_POLL_INTERVAL_S if latest.total == before.total else 0.0
             bar.update(task, completed=latest.total)
     if latest.pending and not latest.ended:
-        error_console().print(words("run.no_worker"))
+        error_console().print(translate("run.no_worker"))
     return latest
 
 
-def format_run(run: Run, words: Translator) -> str:
+def format_run(run: Run) -> str:
     """One sentence: the result of the run, or its progress."""
-    name, queued = words(f"run.{run.kind}", id=run.id), words.number(run.total)
+    words = translator()
+    name, queued = _name(run), words.number(run.total)
     parts = (
         [words("run.scanned", customers=words.plural("customers", run.scanned), queued=queued)]
         if run.kind in SCANS
@@ -105,6 +107,10 @@ def format_run(run: Run, words: Translator) -> str:
     )
     key = "run.ended" if run.ended else "run.complete"
     return words(key, name=name, parts=", ".join(parts), why=run.ended)
+
+
+def _name(run: Run) -> str:
+    return translate(f"run.{run.kind}", id=run.id)
 
 
 def row(run: Run) -> dict[str, object]:

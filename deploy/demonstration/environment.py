@@ -32,6 +32,7 @@ from service.domain.rules import RuleSet
 from service.errors import Refused, StoreUnavailable
 from service.operations import access
 from service.seeding import seed
+from service.sentence import Sentence
 from service.settings import Settings, read_settings
 from service.store.client import RedisClient, connect
 from service.store.encryption import KeyRing
@@ -213,8 +214,10 @@ async def _seed(context: Context, settings: Settings, on_ready: OnReady) -> Rule
     shops, versions = context.shops, context.versions
     if {*await shops.orgs()} - {ORG, PAST_ORG}:
         raise Refused(
-            "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "
-            "Unset REDIS_URL, and the demo starts its own server"
+            Sentence(
+                "the Redis server of REDIS_URL contains other shops; the demo needs an empty one. "
+                "Unset REDIS_URL, and the demo starts its own server"
+            )
         )
     for org in (ORG, PAST_ORG):
         await shops.remove(org, erase=True)  # of an earlier demo in this store
@@ -240,7 +243,11 @@ async def _sign_in_path(context: Context) -> str:
 async def _wait_for_web(port: int) -> None:
     if not await until(lambda: _listens(port), within_s=START_TIMEOUT_S):
         raise StoreUnavailable(
-            f"the web process did not start listening on port {port} within {START_TIMEOUT_S:.0f} s"
+            Sentence(
+                "the web process did not start listening on port {port} within {seconds} s",
+                port=port,
+                seconds=round(START_TIMEOUT_S),
+            )
         )
 
 
@@ -258,7 +265,7 @@ async def _subscribe(haravan: ShopHandle, url: str, verify_token: str) -> None:
     try:
         await haravan.subscribe(url, verify_token)
     except HandshakeFailed as exc:
-        raise Refused(f"the handshake failed: {exc}") from exc
+        raise Refused(Sentence("the handshake failed: {why}", why=str(exc))) from exc
 
 
 def _inherited_environ() -> Mapping[str, str]:

@@ -5,7 +5,7 @@ It knows nothing of the service except its error types. Nothing slow is imported
 
 from __future__ import annotations
 
-from deploy.local.paths import demo_folder, local_redis_url, local_secret_key, project_folder
+from deploy.local.paths import demo_folder, local_redis_url, local_secret_key, project_folder, secret_key_file
 from deploy.local.supervisor import ProcessExit, Supervisor, stop_signals, supervise
 from deploy.local.terminal import console, error_console, visible
 from deploy.local.up import run_all, service_processes
@@ -22,6 +22,7 @@ __all__ = [
     "local_secret_key",
     "project_folder",
     "run_all",
+    "secret_key_file",
     "service_processes",
     "start_server",
     "stop_signals",

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from service.errors import Refused
+from service.sentence import Sentence
 
 PRIVATE_UMASK: Final = 0o077  # of processes: only this user can read what they create
 PRIVATE_MODE: Final = 0o700
@@ -60,13 +61,18 @@ def lock_folder(folder: Path) -> Iterator[Path]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:
-            raise Refused(f"another process already uses {folder}") from exc
+            raise Refused(Sentence("another process already uses {folder}", folder=str(folder))) from exc
         yield folder
 
 
+def secret_key_file() -> Path:
+    """The file of the key that `tagger up` makes. Only this user can read it."""
+    return data_folder() / "secret_key"
+
+
 def local_secret_key(*, create: bool = False) -> str | None:
-    """The key that encrypts tokens if SECRET_KEY is not set. Only this user can read its file."""
-    file = data_folder() / "secret_key"
+    """The key that encrypts tokens if SECRET_KEY is not set."""
+    file = secret_key_file()
     if not file.is_file():
         if not create:
             return None

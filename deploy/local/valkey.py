@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -15,6 +16,7 @@ from deploy.local.aof_repair import repair_aof
 from deploy.local.paths import create_private_folder
 from deploy.local.supervisor import ProcessSpec, Supervisor
 from service.errors import StoreUnavailable
+from service.sentence import Sentence
 
 MAX_SOCKET_PATH: Final = 100  # the path of a Unix socket has at most 107 bytes, on macOS 103
 START_TIMEOUT_S: Final = 30.0  # reading a large append-only file takes time
@@ -39,7 +41,10 @@ async def start_server(supervisor: Supervisor, folder: Path) -> AsyncIterator[Ru
         url = f"unix://{socket}"
         await asyncio.to_thread(repair_aof, folder, server_executable())
         server = ProcessSpec(
-            "store", [server_executable(), *_options(folder, socket)], log=folder / "store.log"
+            "store",
+            [server_executable(), *_options(folder, socket)],
+            {**os.environ, "LC_ALL": "C"},  # a server refuses to start in a locale that is not installed
+            log=folder / "store.log",
         )
         await supervisor.start(server, stop_last=True)
         yield RunningServer(url, await _ready_or_exited(url, supervisor, log=folder / "store.log"))
@@ -54,7 +59,10 @@ async def _ready_or_exited(url: str, supervisor: Supervisor, *, log: Path) -> st
         if answers.done():
             return answers.result()
         raise StoreUnavailable(
-            f"Redis exited at its start; the last lines of {log} have the reason (see deploy/RUNBOOK.md)"
+            Sentence(
+                "Redis exited at its start; the last lines of {log} have the reason (see deploy/RUNBOOK.md)",
+                log=str(log),
+            )
         )
     finally:
         answers.cancel()
@@ -66,8 +74,9 @@ def server_executable() -> str:
     executable = _bundled() or shutil.which("valkey-server") or shutil.which("redis-server")
     if not executable:
         raise StoreUnavailable(
-            "no Redis server was found: there is no bundled Valkey for this system, and no valkey-server or "
-            "redis-server on PATH. Install one, or use a running server: REDIS_URL=redis://host:6379/0"
+            Sentence(
+                "no Redis server was found: there is no bundled Valkey for this system, and no valkey-server or redis-server on PATH. Install one, or use a running server: REDIS_URL=redis://host:6379/0"
+            )
         )
     return executable
 
@@ -95,7 +104,9 @@ async def wait_until_ready(url: str, *, within_s: float = START_TIMEOUT_S) -> st
                 except (RedisError, OSError):
                     await asyncio.sleep(0.02)
     except TimeoutError as exc:
-        raise StoreUnavailable(f"Redis did not answer within {within_s:.0f} s") from exc
+        raise StoreUnavailable(
+            Sentence("Redis did not answer within {seconds} s", seconds=round(within_s))
+        ) from exc
     finally:
         await redis.aclose()
 

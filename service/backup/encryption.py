@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from service.errors import MalformedData
+from service.sentence import Sentence
 
 MAGIC: Final = b"haravan-tagger backup\n"
 FORMAT: Final = 1
@@ -88,8 +89,11 @@ def decrypt(file: BinaryIO, secret: Secret) -> Iterator[bytes]:
     """The content in chunks. Raises MalformedData if the secret is wrong, or if the file was changed or is incomplete."""
     source, header = _read_header(file)
     if source is not secret.source:
-        needed = "a passphrase" if source is KeySource.PASSPHRASE else "a key file"
-        raise MalformedData(f"this backup is opened with {needed}")
+        raise MalformedData(
+            Sentence("this backup is opened with a passphrase")
+            if source is KeySource.PASSPHRASE
+            else Sentence("this backup is opened with a key file")
+        )
     cipher = _cipher(secret, header)
     sealed, number = file.read(CHUNK + TAG), 0
     while True:
@@ -103,23 +107,34 @@ def decrypt(file: BinaryIO, secret: Secret) -> Iterator[bytes]:
         sealed, number = following, number + 1
 
 
-def _problem(number: int) -> str:
+def _problem(number: int) -> Sentence:
     if not number:
-        return "the backup does not open: the passphrase or the key file is wrong, or the file was changed or is incomplete"
-    return f"the backup was changed or is incomplete after {number * CHUNK:,} bytes; use another copy of it"
+        return Sentence(
+            "the backup does not open: the passphrase or the key file is wrong, or the file was changed or is incomplete"
+        )
+    return Sentence(
+        "the backup was changed or is incomplete after {size} bytes; use another copy of it",
+        size=number * CHUNK,
+    )
 
 
 def _read_header(file: BinaryIO) -> tuple[KeySource, bytes]:
     header = file.read(HEADER.size)
     if not header.startswith(MAGIC) or len(header) < HEADER.size:
-        raise MalformedData("this is not a backup of haravan-tagger")
+        raise MalformedData(Sentence("this is not a backup of haravan-tagger"))
     _, version, source, _ = HEADER.unpack(header)
     if version != FORMAT:
-        raise MalformedData(f"this backup has the format {version}; this program knows the format {FORMAT}")
+        raise MalformedData(
+            Sentence(
+                "this backup has the format {format}; this program knows the format {known}",
+                format=version,
+                known=FORMAT,
+            )
+        )
     try:
         return KeySource(source), header
     except ValueError as exc:
-        raise MalformedData("the header of the backup was changed") from exc
+        raise MalformedData(Sentence("the header of the backup was changed")) from exc
 
 
 def _cipher(secret: Secret, header: bytes) -> AESGCM:

@@ -11,6 +11,7 @@ from service.backup.encryption import Secret, decrypt
 from service.backup.records import End, Record, SectionEnd, SectionStart, Start, decode_records
 from service.domain.customers import OrgId
 from service.errors import MalformedData
+from service.sentence import Sentence
 from service.store.backup import SERVICE_KEYS, SHOP_KEYS, Part
 from service.store.client import SERVICE
 
@@ -47,7 +48,7 @@ def verify(path: Path, secret: Secret, *, on_read: Callable[[int], None] = lambd
             case SectionEnd() if opened is not None:
                 sections.append(Section(opened.org, opened.name, opened.fingerprints, record.counts))
     if start is None:
-        raise MalformedData("the backup has no start")
+        raise MalformedData(Sentence("the backup has no start"))
     return Contents(start, tuple(sections))
 
 
@@ -80,11 +81,13 @@ class _Order:
 
     def check(self, record: Record) -> None:
         if not self._fits(record):
-            raise MalformedData(f"the backup has a record in the wrong place: {type(record).__name__}")
+            raise MalformedData(
+                Sentence("the backup has a record in the wrong place: {record}", record=type(record).__name__)
+            )
 
     def check_end(self) -> None:
         if not self._ended:
-            raise MalformedData("the backup has no end")
+            raise MalformedData(Sentence("the backup has no end"))
 
     def _fits(self, record: Record) -> bool:
         if self._ended or self._started == isinstance(record, Start):

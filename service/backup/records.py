@@ -10,6 +10,7 @@ import msgspec
 
 from service.domain.customers import OrgId
 from service.errors import MalformedData
+from service.sentence import Sentence
 from service.store.backup import Part
 
 LENGTH: Final = struct.Struct(">I")
@@ -63,20 +64,20 @@ def decode_records(chunks: Iterable[bytes]) -> Iterator[Record]:
         while len(pending) >= LENGTH.size:
             (length,) = LENGTH.unpack_from(pending)
             if length > MAX_RECORD:
-                raise MalformedData("the backup has a record that is too long")
+                raise MalformedData(Sentence("the backup has a record that is too long"))
             if len(pending) < LENGTH.size + length:
                 break
             yield _decode(bytes(pending[LENGTH.size : LENGTH.size + length]))
             del pending[: LENGTH.size + length]
     if pending:
-        raise MalformedData("the backup ends within a record")
+        raise MalformedData(Sentence("the backup ends within a record"))
 
 
 def _decode(encoded: bytes) -> Record:
     try:
         record: Record = _DECODE(encoded)
     except msgspec.MsgspecError as exc:
-        raise MalformedData("the backup has a record that this program does not know") from exc
+        raise MalformedData(Sentence("the backup has a record that this program does not know")) from exc
     return record
 
 

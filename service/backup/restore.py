@@ -21,6 +21,7 @@ from service.cpu_pool import CpuRunner
 from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.errors import NotFound, Refused
+from service.sentence import Sentence
 from service.store.backup import Part, Staging, customers_with_state, has_data, has_entries
 from service.store.client import SERVICE, keys
 from service.store.encryption import KeyRing
@@ -51,12 +52,14 @@ async def plan_restore(
     _check_layout(contents)
     wanted = [section for section in contents.sections if shop in (None, section.org)]
     if not wanted:
-        raise NotFound(f"the backup does not have shop {shop}")
+        raise NotFound(Sentence("the backup does not have shop {org}", org=str(shop)))
     plans = [SectionPlan(section, await _action(context, section)) for section in wanted]
     if shop is not None and plans[0].action == "keep":
         raise Refused(
-            f"shop {shop} has rules or customers, and a restore overwrites nothing. To go back to the backup, remove the "
-            f"shop first: tagger shops remove {shop}"
+            Sentence(
+                "shop {org} has rules or customers, and a restore overwrites nothing. To go back to the backup, remove the shop first: tagger shops remove {org}",
+                org=shop,
+            )
         )
     if not without_secret_key:
         _check_keys([plan.section for plan in plans if plan.action == "create"], context.shops.keyring)
@@ -94,13 +97,17 @@ async def restore(
                 async with _recorded(context, current, at=at, by=by):
                     if not await staging.apply():
                         await staging.discard()
-                        raise Refused(f"{_named(current)} got data meanwhile; nothing of it was restored")
+                        raise Refused(
+                            Sentence(
+                                "{what} got data meanwhile; nothing of it was restored", what=_named(current)
+                            )
+                        )
 
 
 @asynccontextmanager
 async def _recorded(context: Context, org: OrgId, *, at: str, by: Actor) -> AsyncIterator[None]:
     """Record the restore in the chain of the service. That chain itself is restored before anything can follow in it."""
-    summary = f"{_named(org)}, from the backup of {at}"
+    summary = Sentence("{what}, from the backup of {at}", what=_named(org), at=at)
     if org != SERVICE:
         async with audit_log.recorded(context.redis, by, "restore", summary=summary):
             yield
@@ -144,8 +151,12 @@ def _check_layout(contents: Contents) -> None:
     start = contents.start
     if start.layout != keys.LAYOUT:
         raise Refused(
-            f"the backup was made by version {start.program} with layout {start.layout} of the store; this program has "
-            f"layout {keys.LAYOUT}. Restore it with that version, then update and run: tagger migrate"
+            Sentence(
+                "the backup was made by version {program} with layout {layout} of the store; this program has layout {ours}. Restore it with that version, then update and run: tagger migrate",
+                program=start.program,
+                layout=start.layout,
+                ours=keys.LAYOUT,
+            )
         )
 
 
@@ -158,11 +169,15 @@ def _check_keys(sections: Sequence[Section], keyring: KeyRing) -> None:
         names = ", ".join(section.org for section in locked)
         prints = ", ".join(sorted({each for section in locked for each in section.fingerprints}))
         raise Refused(
-            f"the tokens of {names} are protected by another SECRET_KEY, with the fingerprint {prints}. Put that key behind "
-            "the present one (SECRET_KEY=present,other), restore, and run: tagger keys rotate. If it is lost, restore with "
-            "--without-secret-key, and store each token again: tagger shops token ORG"
+            Sentence(
+                "the tokens of {shops} are protected by another SECRET_KEY, with the fingerprint {fingerprint}. Put that key behind the present one (SECRET_KEY=present,other), restore, and run: tagger keys rotate. If it is lost, restore with --without-secret-key, and store each token again: tagger shops token ORG",
+                shops=names,
+                fingerprint=prints,
+            )
         )
 
 
-def _named(org: OrgId) -> str:
-    return "users, tokens and audit log of the service" if org == SERVICE else f"shop {org}"
+def _named(org: OrgId) -> Sentence:
+    if org == SERVICE:
+        return Sentence("users, tokens and audit log of the service")
+    return Sentence("shop {org}", org=org)

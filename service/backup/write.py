@@ -11,6 +11,7 @@ from service.backup.file import Contents, Section
 from service.backup.records import End, Record, SectionEnd, SectionStart, Start, encode_record
 from service.context import Context
 from service.domain.access import Actor
+from service.sentence import Sentence
 from service.store.backup import Part, read_service, read_shop
 from service.store.client import SERVICE, keys
 from service.store.encryption import fingerprint_of
@@ -33,7 +34,7 @@ async def write_backup(
     incomplete.
     """
     orgs = await context.shops.orgs()
-    await audit_log.record(context.redis, by, "backup", summary=f"{len(orgs)} shops")
+    await audit_log.record(context.redis, by, "backup", summary=Sentence("shops: {count}", count=len(orgs)))
     writer = _Writer(file, secret, on_customers)
     start = Start(
         layout=keys.LAYOUT,

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+
+from redis.exceptions import RedisError
 
 from service.context import Context
 from service.doctor.findings import Finding, Report, Writer
@@ -18,7 +21,7 @@ from service.errors import MalformedData, NotFound
 from service.publishing import load_customers
 from service.store.backup import status
 from service.store.client import check_server, load_rewrite_state
-from service.store.history import load_webhook_report
+from service.store.history import load_webhook_report, store_changes
 from service.store.jobs import last_heartbeat_ms
 from service.store.shop_facts import ShopFacts, load_shop_facts
 from service.store.shops import Shop
@@ -63,8 +66,7 @@ async def _diagnose_service(
     context: Context, orgs: tuple[OrgId, ...], words: Translator
 ) -> tuple[Finding, ...]:
     redis: Any = context.redis  # redis-py types its answers as "awaitable or not"
-    info = await redis.info()
-    seconds, micros = await redis.time()
+    info, (seconds, micros) = await _load_server(redis)
     server_s = int(seconds) + int(micros) / 1_000_000
     facts = ServiceFacts(
         now_ms=int(server_s * 1000),
@@ -78,11 +80,21 @@ async def _diagnose_service(
         heartbeat_ms=await last_heartbeat_ms(redis),
         webhooks=await load_webhook_report(redis, orgs),
         shops=len(orgs),
+        losses=tuple(await store_changes.load_recent(redis, now_ms=int(server_s * 1000))),
         backup=await status.load(redis),
     )
     writer = Writer(words)
     judge_service(facts, context.settings, writer)
     return tuple(writer.findings)
+
+
+async def _load_server(redis: Any) -> tuple[dict[str, Any], tuple[int, int]]:
+    """INFO and TIME of the first server that answers. Raises redis' errors if none does."""
+    *others, last = await redis.servers()
+    for server in others:
+        with suppress(RedisError):
+            return await server.info(), await server.time()
+    return await last.info(), await last.time()
 
 
 async def _load_rules(context: Context, shop: Shop, facts: ShopFacts) -> ShopRules:

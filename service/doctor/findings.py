@@ -48,6 +48,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "store_cluster_node": "",
     "store_config_hidden": "",
     "store_cuts_torn_log": "",
+    "store_emptied": "tagger shops list",
     "store_erasure_pending": "",
     "store_full_coverage_required": "redis-cli CONFIG SET cluster-require-full-coverage no",
     "store_evicts": "redis-cli CONFIG SET maxmemory-policy noeviction",
@@ -59,6 +60,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "store_no_replica": "",
     "store_not_durable": "redis-cli CONFIG SET appendonly yes appendfsync always",
     "store_replica": "",
+    "store_rewound": "",
     "store_server_away": "",
     "store_slow_failover": "redis-cli CONFIG SET cluster-node-timeout 2000",
     "store_writes_without_replica": "redis-cli CONFIG SET min-replicas-to-write 1",
@@ -161,7 +163,7 @@ class Writer:
     def _format(self, name: str, value: object) -> tuple[str, object]:
         if name.endswith("_ms") and isinstance(value, int):
             moment = datetime.fromtimestamp(value / 1000, UTC).astimezone(ZoneInfo(self._timezone))
-            return name.removesuffix("_ms"), f"{moment:%Y-%m-%d %H:%M}"
+            return name.removesuffix("_ms"), moment.isoformat(sep=" ", timespec="minutes")
         return name, self.words.number(value) if isinstance(value, int) else value
 
 

@@ -10,7 +10,7 @@ from service.doctor.findings import Severity, Writer
 from service.settings import Settings
 from service.store.backup import BackupStatus
 from service.store.client import RewriteState, ServerCheck
-from service.store.history import Tally, WebhookReport
+from service.store.history import StoreLoss, Tally, WebhookReport
 
 MAX_HEARTBEAT_AGE_S: Final = 60
 MAX_SKEW_S: Final = 30
@@ -57,6 +57,7 @@ class ServiceFacts:
     heartbeat_ms: int | None  # of the workers; None before the first
     webhooks: WebhookReport
     shops: int
+    losses: tuple[StoreLoss, ...] = ()  # of data in Redis, in the last week
     backup: BackupStatus | None = None  # the last one
 
 
@@ -86,6 +87,15 @@ def _judge_store(facts: ServiceFacts, writer: Writer) -> None:
     if skew_s > MAX_SKEW_S:
         severity = Severity.CRITICAL if skew_s > CRITICAL_SKEW_S else Severity.WARNING
         writer.add(severity, "clock_skew", time=writer.words.plural("seconds", skew_s))
+    for loss in facts.losses:
+        is_new = facts.now_ms - loss.at_ms < RECENT_MS
+        writer.add(
+            Severity.CRITICAL if is_new and loss.kind == "emptied" else Severity.WARNING,
+            f"store_{loss.kind}",
+            at_ms=loss.at_ms,
+            since_ms=loss.since_ms,
+            shops=loss.shops,
+        )
     if not facts.checks:
         writer.ok("store", server=facts.server, memory=facts.memory)
 

@@ -15,6 +15,7 @@ from service.errors import StoreUnavailable
 from service.ingest.batch import Acknowledgement, Flush, ShopBatch
 from service.ingest.lane import Lane
 from service.ingest.writer import BatchWriter, ServerNotAdmitted
+from service.sentence import Sentence
 from service.store.client import Store, StoreMonitor, keys
 from service.store.queue import MAX_EVENTS, NO_QUOTA, DirtyEvent, Quota, wake_shop
 
@@ -87,7 +88,7 @@ class GroupCommit:
         opened = self._open.get(org)
         lane = self._lane(org) if opened is None else opened[0]
         if lane.queued >= self._max_queued:
-            raise QueueFull("too many events wait for Redis")
+            raise QueueFull(Sentence("too many events wait for Redis"))
         if opened is None:
             batch = ShopBatch(org, perf_counter())
             self._open[org] = lane, batch
@@ -139,7 +140,9 @@ class GroupCommit:
             may_repeat = may_repeat and isinstance(exc, ServerNotAdmitted)
             lane.writer.close()
         except (RedisError, OSError) as exc:  # a timeout is an OSError
-            error = StoreUnavailable(f"Redis did not confirm the write: {type(exc).__name__}")
+            error = StoreUnavailable(
+                Sentence("Redis did not confirm the write: {error}", error=type(exc).__name__)
+            )
             lane.writer.close()
         finally:
             unsettled = [batch for batch in batches if not batch.is_settled]
@@ -152,7 +155,7 @@ class GroupCommit:
                 batches = [batch for batch in batches if batch.is_settled]
             else:
                 for batch in unsettled:
-                    batch.settle(error or StoreUnavailable("the service is stopping"))
+                    batch.settle(error or StoreUnavailable(Sentence("the service is stopping")))
         if batches:
             write_s = perf_counter() - started_s
             self._on_flush(Flush(batches, waited_s + write_s, write_s, error))
@@ -167,7 +170,7 @@ class GroupCommit:
         finally:
             for batch in batches:
                 if self._is_stopping:
-                    batch.settle(error or StoreUnavailable("the service is stopping"))
+                    batch.settle(error or StoreUnavailable(Sentence("the service is stopping")))
                 else:
                     self._lane(batch.org).append_first(batch)
 

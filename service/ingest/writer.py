@@ -20,6 +20,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from service.domain.customers import OrgId
 from service.errors import OverQuota, StoreFull, StoreUnavailable
 from service.ingest.batch import ShopBatch
+from service.sentence import Sentence
 from service.store.client import Store, StoreMonitor, keys, script_text
 from service.store.history import UNKNOWN_SHOP
 from service.store.queue import NO_QUOTA, Quota, encode_events
@@ -98,7 +99,7 @@ class BatchWriter:
             if self._monitor is None or self._monitor.take_room(len(batch.events), batch.org):
                 writable.append(batch)
             else:
-                batch.settle(StoreFull("Redis is nearly full"))
+                batch.settle(StoreFull(Sentence("Redis is nearly full")))
         return writable
 
     def close(self) -> None:
@@ -128,7 +129,9 @@ class BatchWriter:
             elif isinstance(reply, LATER):
                 later = reply
             elif isinstance(reply, Exception):
-                batch.settle(StoreUnavailable(f"Redis refused the write: {type(reply).__name__}"))
+                batch.settle(
+                    StoreUnavailable(Sentence("Redis refused the write: {error}", error=type(reply).__name__))
+                )
             elif reply[0] == b"over_quota":
                 batch.settle(OverQuota(reply[1].decode()))
             else:
@@ -151,7 +154,7 @@ class BatchWriter:
             self._wake(batch.org, number)
         # WAIT is answered with the number of replicas that have all earlier writes of this connection.
         if self._wait and (isinstance(confirmed, Exception) or confirmed < 1):
-            batch.settle(StoreUnavailable("no replica confirmed the write"))
+            batch.settle(StoreUnavailable(Sentence("no replica confirmed the write")))
         else:
             batch.settle(None)
 
@@ -172,4 +175,4 @@ class BatchWriter:
         match = RUN_ID.search(info)
         self._run_id = match[1].decode() if match else ""
         if not await monitor.admits(self._run_id):
-            raise ServerNotAdmitted("the Redis server is not fit to acknowledge webhooks")
+            raise ServerNotAdmitted(Sentence("the Redis server is not fit to acknowledge webhooks"))

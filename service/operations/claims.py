@@ -31,6 +31,7 @@ from service.domain.engine import CompiledRules, CompiledTier, TagStep
 from service.domain.preview import Population, PublishGuard, check_limits
 from service.errors import Refused, TaggerError
 from service.publishing import first_look, load_population
+from service.sentence import Sentence
 from service.store.client import RedisClient, batched, keys
 from service.store.customers import snapshots
 from service.store.history import audit_log, ledger
@@ -86,7 +87,11 @@ async def plan_adoption(context: Context, shop: Shop, tag: str, *, matching_only
     step = next((step for step in compiled.steps if key in _tag_keys(step)), None)
     if step is None:
         raise Refused(
-            f"no live rule of shop {shop.org} sets the tag {tag!r}: there is nothing to adopt it for"
+            Sentence(
+                "no live rule of shop {org} sets the tag {tag!r}: there is nothing to adopt it for",
+                org=shop.org,
+                tag=tag,
+            )
         )
     rule = step.rules[0].id if isinstance(step, TagStep) else step.id
     new_owners = {
@@ -110,7 +115,11 @@ async def plan_retraction(context: Context, shop: Shop, tag: str) -> Claim:
     setters = sorted(rule for rule, tags in compiled.tags_by_rule.items() if key in tags)
     if setters:
         raise Refused(
-            f"the rule {', '.join(setters)} would give {tag!r} again: disable or delete it first, then retract"
+            Sentence(
+                "the rule {rules} would give {tag!r} again: disable or delete it first, then retract",
+                rules=", ".join(setters),
+                tag=tag,
+            )
         )
     new_owners = {
         CustomerId(customer.id): Ownership(
@@ -141,7 +150,13 @@ async def plan_restoration(context: Context, shop: Shop, tag: str) -> Claim:
     ]
     rule, version = await _last_setter(context, org, key)
     if not started or not rule:
-        raise Refused(f"no retraction of {tag!r} is known for shop {org}: there is nothing to restore")
+        raise Refused(
+            Sentence(
+                "no retraction of {tag!r} is known for shop {org}: there is nothing to restore",
+                tag=tag,
+                org=org,
+            )
+        )
     _, population, _ = await _load_population(context, shop, now_ms)
     new_owners = {
         CustomerId(customer.id): msgspec.structs.replace(own, rule=rule, version=version)
@@ -175,10 +190,13 @@ async def apply_claim(
     if claim.guard is not None and claim.guard.needs_approval:
         if not approved:
             raise Refused(
-                f"this needs an approval: it removes {len(claim.new_owners)} tags, more than "
-                f"{min(claim.guard.most_customers, claim.guard.most_removed)}"
+                Sentence(
+                    "this needs an approval: it removes {removed} tags, more than {most}",
+                    removed=len(claim.new_owners),
+                    most=min(claim.guard.most_customers, claim.guard.most_removed),
+                )
             )
-        by.require(Role.OPS, "approve a change beyond the guard")
+        by.require(Role.OPS, Sentence("approve a change beyond the guard"))
     redis, org = context.redis, shop.org
     if not claim.new_owners:
         return None
@@ -186,7 +204,9 @@ async def apply_claim(
         return run
     run_id, now_ms = await runs.next_id(redis, org, claim.action), await context.now_ms()
     reason, args = f"{claim.action} {claim.tag}", ClaimArgs(claim.tag, claim.action, claim.matching_only)
-    summary = f"tag {claim.tag}: {len(claim.new_owners)} customers, run {run_id}"
+    summary = Sentence(
+        "tag {tag}, customers: {count}, run {run}", tag=claim.tag, count=len(claim.new_owners), run=run_id
+    )
     async with (
         audit_log.recorded(redis, by, claim.action, org=org, summary=summary),
         redis.pipeline() as pipe,

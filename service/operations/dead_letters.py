@@ -12,6 +12,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import Translator
 from service.errors import NotFound, Refused
 from service.operations.explain_text import format_dead_letter
+from service.sentence import Sentence
 from service.store.client import RedisClient
 from service.store.history import audit_log
 from service.store.queue import DeadLetter, dead_letters
@@ -95,8 +96,12 @@ async def retry_dead_letters(
     """
     chosen = sorted({letter.customer for letter in await find_letters(context.redis, org, wanted)})
     if chosen:
-        of_kind = f" with letters of the cause {wanted.kind}" if wanted.kind else ""
-        summary = f"{len(chosen)} customers{of_kind}"
+        count = len(chosen)
+        summary = (
+            Sentence("customers: {count}, cause: {cause}", count=count, cause=wanted.kind)
+            if wanted.kind
+            else Sentence("customers: {count}", count=count)
+        )
         async with audit_log.recorded(context.redis, by, "retry_dead_letters", org=org, summary=summary):
             await dead_letters.retry(context.redis, org, chosen)
     return chosen
@@ -111,13 +116,17 @@ async def drop_dead_letters(
     of them.
     """
     if not reason.strip():
-        raise Refused("say why the dead letters are dropped: the audit log keeps the reason")
+        raise Refused(Sentence("say why the dead letters are dropped: the audit log keeps the reason"))
     letters = await find_letters(context.redis, org, wanted)
     if not letters:
-        raise NotFound("there is no such open dead letter")
+        raise NotFound(Sentence("there is no such open dead letter"))
     chosen = sorted({letter.customer for letter in letters})
-    who = f"customer {chosen[0]}" if len(chosen) == 1 else f"{len(chosen)} customers"
-    summary = f"{who}: {reason.strip()}"
+    why = reason.strip()
+    summary = (
+        Sentence("customer {customer}: {reason}", customer=chosen[0], reason=why)
+        if len(chosen) == 1
+        else Sentence("customers: {count} ({reason})", count=len(chosen), reason=why)
+    )
     async with audit_log.recorded(context.redis, by, "drop_dead_letters", org=org, summary=summary):
         await dead_letters.drop(context.redis, org, letters)
     return chosen

@@ -11,6 +11,7 @@ from service.domain.customers import CustomerId, OrgId
 from service.domain.explain import explain_customer
 from service.errors import NotFound
 from service.operations.explain import load_explanation
+from service.sentence import Sentence
 from service.store.client import RedisClient, keys
 from service.store.customers import decode_exclusions, encode_exclusions
 from service.store.history import audit_log
@@ -40,7 +41,15 @@ async def plan_exclusion(
     """Find out what the exclusion changes; writes nothing. Raises NotFound if there is no such rule or exclusion."""
     before = await _excluded_rules(context.redis, shop.org, customer)
     if rule not in (before if undo else await _rule_ids(context.versions, shop.org)):
-        raise NotFound(f"shop {shop.org} has no rule or tier {rule!r}" + (" excluded there" if undo else ""))
+        raise NotFound(
+            Sentence(
+                "customer {customer} is not excluded from a rule or tier {rule!r}",
+                customer=customer,
+                rule=rule,
+            )
+            if undo
+            else Sentence("shop {org} has no rule or tier {rule!r}", org=shop.org, rule=rule)
+        )
     after = before - {rule} if undo else before | {rule}
     try:
         compiled, given = await load_explanation(context, shop, customer)
@@ -60,7 +69,8 @@ async def apply_exclusion(context: Context, shop: Shop, exclusion: Exclusion, *,
     key, field = keys.shop(shop.org, "exclusions"), str(customer)
     before = await _excluded_rules(redis, shop.org, customer)
     after = before - {rule} if exclusion.undo else before | {rule}
-    action, summary = "include" if exclusion.undo else "exclude", f"customer {customer}, rule {rule}"
+    action = "include" if exclusion.undo else "exclude"
+    summary = Sentence("customer {customer}, rule {rule}", customer=customer, rule=rule)
     async with audit_log.recorded(redis, by, action, org=shop.org, summary=summary):
         if after:
             await client.hset(key, field, encode_exclusions(after))

@@ -25,6 +25,7 @@ from service.domain.sync import suppressed_tags
 from service.errors import NotFound
 from service.operations.explain_text import format_dead_letter, format_deliveries, format_history
 from service.publishing import first_look
+from service.sentence import Sentence
 from service.store.client import RedisClient, keys
 from service.store.customers import kept_fields, load_states, read_snapshot, snapshots, to_stored_state
 from service.store.history import Delivery, LedgerRow, deliveries, drift, ledger
@@ -147,19 +148,29 @@ def _obstacles(
 
 def _never_evaluated(
     shop: Shop, customer: CustomerId, letters: Sequence[DeadLetter], *, is_waiting: bool
-) -> str:
+) -> Sentence:
     """Why there is nothing to explain yet, and what to do."""
+    org = shop.org
+    why: Sentence | str | None = None
     if letters:
         why = "; ".join(f"{letter.cause}: {letter.text}" for letter in letters)
     elif shop.paused:
-        why = f"the shop is paused ({shop.paused}): tagger shops resume {shop.org}"
+        why = Sentence(
+            "the shop is paused ({reason}): tagger shops resume {org}", reason=shop.paused, org=org
+        )
     elif is_waiting:
-        why = "it is queued, and will be soon. Is a worker running?"
+        why = Sentence("it is queued, and will be soon. Is a worker running?")
     elif shop.first_look == "pending":
         why = first_look.reason(shop)
-    else:
-        why = f"evaluate it now: tagger replay {shop.org} --customers {customer}"
-    return f"customer {customer} of shop {shop.org} was never evaluated: {why}"
+    return Sentence(
+        "customer {customer} of shop {org} was never evaluated: {why}",
+        customer=customer,
+        org=org,
+        why=why
+        or Sentence(
+            "evaluate it now: tagger replay {org} --customers {customer}", org=org, customer=customer
+        ),
+    )
 
 
 async def load_explanation(
@@ -223,5 +234,7 @@ async def _snapshot(
 ) -> Customer:
     packed = await redis.hget(keys.shop(shop.org, "snapshots"), str(customer))
     if packed is None:
-        raise NotFound(f"customer {customer} of shop {shop.org} was never evaluated")
+        raise NotFound(
+            Sentence("customer {customer} of shop {org} was never evaluated", customer=customer, org=shop.org)
+        )
     return read_snapshot(packed).open(shop.cipher, needed=needed)

@@ -13,6 +13,7 @@ from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import Customer, CustomerId, to_units
 from service.errors import MalformedData
+from service.sentence import Sentence
 from service.store.client import keys
 from service.store.customers import StoredCustomer, load_states, read_snapshot, to_stored_state
 from service.store.history import audit_log, deliveries, drift, ledger
@@ -75,7 +76,9 @@ async def export_personal_data(
             if str(customer) in re.findall(r"\d+", row.entry.summary)
         ],
     }
-    await audit_log.record(redis, by, "export_customer", org=org, summary=f"customer {customer}")
+    await audit_log.record(
+        redis, by, "export_customer", org=org, summary=Sentence("customer {customer}", customer=customer)
+    )
     return data
 
 
@@ -86,7 +89,9 @@ async def erase_personal_data(context: Context, shop: Shop, customer: CustomerId
     evaluated like a new customer. The bytes leave the disk with the next rewrite of the append-only file, within a day.
     """
     redis, org = context.redis, shop.org
-    await audit_log.record(redis, by, "erase_customer", org=org, summary=f"customer {customer}")
+    await audit_log.record(
+        redis, by, "erase_customer", org=org, summary=Sentence("customer {customer}", customer=customer)
+    )
     stored = (await load_states(redis, org, [customer]))[customer]
     deleted, remaining = await deliveries.delete_of_customer(redis, org, customer)
     entries = await erase_customer(redis, org, customer)

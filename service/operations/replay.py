@@ -23,6 +23,7 @@ from service.locales import translator_for
 from service.operations.dead_letters import LetterFilter, find_letters
 from service.operations.explain_text import outcome_text
 from service.publishing import first_look
+from service.sentence import Sentence
 from service.store.customers import snapshots
 from service.store.history import DeliveryFilter, audit_log, deliveries
 from service.store.jobs import PendingJob, Run, pending, replays, runs
@@ -66,7 +67,9 @@ async def count_replay(
     """
     criteria = [selection.customers, selection.deliveries, selection.dead_letters, selection.everybody]
     if sum(bool(each) for each in criteria) != 1:
-        raise Refused("say what to replay: customers, deliveries, dead letters or everybody (one of them)")
+        raise Refused(
+            Sentence("say what to replay: customers, deliveries, dead letters or everybody (one of them)")
+        )
     matched, customers = 0, selection.customers
     if selection.deliveries is not None:
         matches = await deliveries.find_matches(context.redis, org, selection.deliveries, on_read=on_found)
@@ -79,7 +82,7 @@ async def count_replay(
         customers = tuple(sorted(await snapshots.known_ids(context.redis, org, on_found=on_found)))
     unique = tuple(dict.fromkeys(customers))
     if not unique:
-        raise Refused(f"nothing to replay: no customer matches ({_in_english(selection)})")
+        raise Refused(Sentence("nothing to replay: no customer matches"))
     return await replays.save_count(
         context.redis,
         org,
@@ -99,12 +102,12 @@ async def start_replay(
     A replay that is started already is returned as it is. Raises NotFound if the count is older than an hour.
     """
     if not 0 <= per_minute <= MAX_PER_MINUTE:
-        raise Refused(f"the pace is 0 to {MAX_PER_MINUTE} customers a minute")
+        raise Refused(Sentence("the pace is 0 to {most} customers a minute", most=MAX_PER_MINUTE))
     run = await _replay(context, org, run_id)
     if not run.counted:
         return run
     text = describe_run(run, words=translator_for("en"))
-    summary = f"{run.id}, {run.total} customers: {text}"
+    summary = Sentence("run {run}, customers: {count}", run=run.id, count=run.total)
     async with audit_log.recorded(context.redis, by, "replay", org=org, summary=summary):
         return await replays.start(
             context.redis,
@@ -216,14 +219,14 @@ def describe_run(run: Run, *, words: Translator, timezone: str = "UTC") -> str:
 async def _replay(context: Context, org: OrgId, run_id: str) -> Run:
     run = await runs.get(context.redis, org, run_id)
     if run.kind != "replay":
-        raise Refused(f"{run.id} is no replay")
+        raise Refused(Sentence("{run} is no replay", run=run.id))
     return run
 
 
 async def _active(context: Context, org: OrgId, run_id: str) -> Run:
     run = await _replay(context, org, run_id)
     if not run.is_active:
-        raise Refused(f"the replay {run.id} is not active")
+        raise Refused(Sentence("the replay {run} is not active", run=run.id))
     return run
 
 
@@ -232,12 +235,13 @@ async def _save_step(context: Context, job: PendingJob, *, credited_ms: int, due
     await pending.save(context.redis, msgspec.structs.replace(job, args=args, due_ms=due_ms, failures=0))
 
 
-def _in_english(selection: Selection) -> str:
-    return describe(selection, words=translator_for("en"))
-
-
-def _progress(run: Run) -> str:
-    return f"{run.id}, {run.remaining} of {run.total} customers remain"
+def _progress(run: Run) -> Sentence:
+    return Sentence(
+        "run {run}, {remaining} of {count} customers remain",
+        run=run.id,
+        remaining=run.remaining,
+        count=run.total,
+    )
 
 
 def _moment(ms: int, words: Translator, timezone: str) -> str:

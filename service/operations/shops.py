@@ -9,6 +9,7 @@ from service.context import Context
 from service.domain.access import Actor
 from service.domain.customers import OrgId
 from service.errors import InvalidSettings
+from service.sentence import Sentence
 from service.store import encryption
 from service.store.encryption import KeyStatus
 from service.store.history import audit_log
@@ -17,7 +18,9 @@ from service.store.shops import Shop
 
 async def add_shop(context: Context, shop: Shop, *, by: Actor) -> None:
     """Add a shop. Raises Refused if a field is wrong or the shop exists."""
-    summary = f"shop {shop.org}: {shop.dialect}, {shop.api_url}"
+    summary = Sentence(
+        "shop {org}: {dialect}, {address}", org=shop.org, dialect=shop.dialect, address=shop.api_url
+    )
     async with audit_log.recorded(context.redis, by, "add_shop", summary=summary):
         await context.shops.add(shop)
 
@@ -28,22 +31,29 @@ async def remove_shop(context: Context, org: OrgId, *, erase: bool, by: Actor) -
     The entry names the last hash of the shop's own audit log, which is erased as well.
     """
     chain = await audit_log.verify(context.redis, org)
-    kept = "data erased" if erase else "data kept"
-    summary = f"shop {org}: {kept}, its audit log had {chain.entries} entries up to {chain.last_hash or '-'}"
+    summary = Sentence(
+        "shop {org}: {kept}, its audit log had {entries} entries up to {hash}",
+        org=org,
+        kept=Sentence("data erased") if erase else Sentence("data kept"),
+        entries=chain.entries,
+        hash=chain.last_hash or "-",
+    )
     async with audit_log.recorded(context.redis, by, "remove_shop", summary=summary):
         await context.shops.remove(org, erase=erase)
 
 
 async def replace_token(context: Context, org: OrgId, token: str, *, by: Actor) -> None:
     """Replace the token of the shop's API. Raises NotFound, Refused."""
-    async with audit_log.recorded(context.redis, by, "shop_token", org=org, summary="access token replaced"):
+    async with audit_log.recorded(
+        context.redis, by, "shop_token", org=org, summary=Sentence("access token replaced")
+    ):
         await context.shops.set_token(org, token)
 
 
 async def replace_webhook_secret(context: Context, org: OrgId, secret: str, *, by: Actor) -> None:
     """Replace the shop's own webhook secret. Raises NotFound."""
     async with audit_log.recorded(
-        context.redis, by, "shop_secret", org=org, summary="webhook secret replaced"
+        context.redis, by, "shop_secret", org=org, summary=Sentence("webhook secret replaced")
     ):
         await context.shops.set_secret(org, secret)
 
@@ -57,10 +67,13 @@ async def rotate_keys(context: Context, *, by: Actor, delete_unreadable: bool = 
     """
     redis, keyring = context.redis, context.shops.keyring
     if not keyring.fingerprints:
-        raise InvalidSettings("SECRET_KEY is missing: its first key wraps the data keys")
-    summary = f"wrap every data key with the key {keyring.fingerprints[0]}"
-    if delete_unreadable:
-        summary += ", and delete those that no key opens"
+        raise InvalidSettings(Sentence("SECRET_KEY is missing: its first key wraps the data keys"))
+    key = keyring.fingerprints[0]
+    summary = (
+        Sentence("wrap every data key with the key {key}, and delete those that no key opens", key=key)
+        if delete_unreadable
+        else Sentence("wrap every data key with the key {key}", key=key)
+    )
     async with audit_log.recorded(redis, by, "rotate_keys", summary=summary):
         for org in {row.org: None for row in await encryption.list_wrapped(redis, keyring)}:
             await encryption.rewrap(redis, keyring, org)
@@ -71,13 +84,13 @@ async def rotate_keys(context: Context, *, by: Actor, delete_unreadable: bool = 
 
 async def pause_shop(context: Context, org: OrgId, *, reason: str, by: Actor) -> None:
     """Stop all work of the shop. Its marks stay. The reason is stored with the pause only, because it is free text."""
-    async with audit_log.recorded(context.redis, by, "pause", org=org, summary="work paused"):
+    async with audit_log.recorded(context.redis, by, "pause", org=org, summary=Sentence("work paused")):
         await context.shops.pause(org, reason=reason, by=by.name)
 
 
 async def resume_shop(context: Context, org: OrgId, *, removals: bool = False, by: Actor) -> None:
     """Resume the work of the shop; with `removals` also removals that the removal guard paused."""
-    summary = "work and removals resumed" if removals else "work resumed"
+    summary = Sentence("work and removals resumed") if removals else Sentence("work resumed")
     async with audit_log.recorded(context.redis, by, "resume", org=org, summary=summary):
         await context.shops.resume(org)
         if removals:

@@ -17,6 +17,7 @@ from service.domain.rules import Inheritance, RuleSet, inherit_rollback
 from service.errors import NotFound, Refused
 from service.publishing import preview, rollback, rollout
 from service.publishing.preview import PreviewReport
+from service.sentence import Sentence
 from service.store.customers import snapshots
 from service.store.rules import check_currency, compile_version
 from service.store.shops import FirstLook, Shop
@@ -162,14 +163,22 @@ def _without_guard(draft: Draft) -> Draft:
 
 def _check_rollback(shop: Shop, *, parent: int, to: int) -> None:
     if not parent:
-        raise Refused(f"shop {shop.org} has no rules yet, so there is nothing to roll back")
+        raise Refused(Sentence("shop {org} has no rules yet, so there is nothing to roll back", org=shop.org))
     if to == parent:
         raise Refused(
-            f"version {to} is live already; an earlier one is needed: tagger rules history {shop.org}"
+            Sentence(
+                "version {to} is live already; an earlier one is needed: tagger rules history {org}",
+                to=to,
+                org=shop.org,
+            )
         )
     if not 0 <= to < parent:
         raise NotFound(
-            f"shop {shop.org} has no version {to} of its rules; see: tagger rules history {shop.org}"
+            Sentence(
+                "shop {org} has no version {to} of its rules; see: tagger rules history {org}",
+                org=shop.org,
+                to=to,
+            )
         )
 
 

@@ -20,6 +20,7 @@ from service.errors import Refused
 from service.publishing import rollout
 from service.publishing.draft import Draft, draft_live_rules
 from service.publishing.publish import describe_effect
+from service.sentence import Sentence
 from service.store.history import audit_log
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.shops import FirstLook, Shop
@@ -80,11 +81,15 @@ async def draft_approval(context: Context, shop: Shop) -> Draft:
     """The draft that a person approves. Raises Refused if nothing waits for an approval."""
     if shop.first_look == "pending":
         raise Refused(
-            f"the first look at shop {shop.org} is not complete: nothing waits for an approval yet. "
-            f"Read all customers: tagger backfill {shop.org}"
+            Sentence(
+                "the first look at shop {org} is not complete: nothing waits for an approval yet. Read all customers: tagger backfill {org}",
+                org=shop.org,
+            )
         )
     if shop.first_look == "complete":
-        raise Refused(f"the first look at shop {shop.org} is complete: nothing waits for an approval")
+        raise Refused(
+            Sentence("the first look at shop {org} is complete: nothing waits for an approval", org=shop.org)
+        )
     return await draft_first_look(context, shop)
 
 
@@ -93,7 +98,7 @@ async def approve(context: Context, shop: Shop, draft: Draft, *, by: Actor) -> R
 
     Raises Forbidden for a marketer, and Refused if other rules were published since the draft.
     """
-    by.require(Role.OPS, "approve a change beyond the guard")
+    by.require(Role.OPS, Sentence("approve a change beyond the guard"))
     redis, org, number = context.redis, shop.org, draft.parent
     verdict = Verdict(number, needs_approval=True, may_remove=draft.report.preview.removed)
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
@@ -101,32 +106,41 @@ async def approve(context: Context, shop: Shop, draft: Draft, *, by: Actor) -> R
     def queue(pipe: Any) -> None:
         _queue_rollout(pipe, org, run_id, verdict, by=by.name, now_ms=now_ms)
 
-    summary = f"version {number}: {describe_effect(draft.report, approved=True)}"
+    summary = describe_effect(draft.report, version=number, approved=True)
     async with audit_log.recorded(redis, by, "approve", org=org, summary=summary):
         if not await context.versions.settle_first_look(
             org, "complete", before="waiting", live=number, extend=queue
         ):
             raise Refused(
-                "other rules went live meanwhile, or somebody else approved: look at the preview again"
+                Sentence(
+                    "other rules went live meanwhile, or somebody else approved: look at the preview again"
+                )
             )
     return await runs.get(redis, org, run_id) if number else None
 
 
 def check_complete(shop: Shop) -> None:
     """Refuse what would write to many known customers before the first look is complete. Raises Refused."""
-    if shop.first_look != "complete":
-        raise Refused(f"{reason(shop)}. Until then, only customers with a webhook are evaluated")
+    if why := reason(shop):
+        raise Refused(
+            Sentence("{reason}. Until then, only customers with a webhook are evaluated", reason=why)
+        )
 
 
-def reason(shop: Shop) -> str:
-    """Why nothing is written to customers without a webhook, and the command that goes on. "" if nothing stops it."""
+def reason(shop: Shop) -> Sentence | None:
+    """Why nothing is written to customers without a webhook, and the command that goes on. None if nothing stops it."""
     match shop.first_look:
         case "pending":
-            return f"not all customers of shop {shop.org} have been read yet: tagger backfill {shop.org}"
+            return Sentence(
+                "not all customers of shop {org} have been read yet: tagger backfill {org}", org=shop.org
+            )
         case "waiting":
-            return f"the first look at shop {shop.org} waits for an approval: tagger shops approve {shop.org} --dry-run"
+            return Sentence(
+                "the first look at shop {org} waits for an approval: tagger shops approve {org} --dry-run",
+                org=shop.org,
+            )
         case "complete":
-            return ""
+            return None
 
 
 async def find_rollout(context: Context, org: OrgId) -> Run | None:

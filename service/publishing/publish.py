@@ -13,6 +13,7 @@ from service.errors import Refused
 from service.publishing import rollout
 from service.publishing.draft import Draft
 from service.publishing.preview import PreviewReport
+from service.sentence import Sentence
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.rules import Version
@@ -70,7 +71,7 @@ async def publish_draft(
             now_ms=now_ms,
         )
 
-    summary = f"version {draft.parent + 1}: {describe_effect(draft.report, approved=approved)}"
+    summary = describe_effect(draft.report, version=draft.parent + 1, approved=approved)
     async with audit_log.recorded(context.redis, by, action, org=shop.org, summary=summary):
         version = await context.versions.publish(
             shop.org,
@@ -91,17 +92,23 @@ def require_approval(report: PreviewReport, *, approved: bool, by: Actor) -> Non
     if report.guard.needs_approval:
         if not approved:
             raise NeedsApproval(report)
-        by.require(Role.OPS, "approve a change beyond the guard")
+        by.require(Role.OPS, Sentence("approve a change beyond the guard"))
 
 
-def describe_effect(report: PreviewReport, *, approved: bool) -> str:
-    """The numbers of a preview for the audit log."""
+def describe_effect(report: PreviewReport, *, version: int, approved: bool) -> Sentence:
+    """A version and the numbers of its preview, for the audit log."""
     preview = report.preview
-    effect = (
-        f"touches {preview.touched} of {preview.customers} customers, adds {preview.added} tags, "
-        f"removes {preview.removed}"
+    effect = Sentence(
+        "version {number}: touches {touched} of {customers} customers, adds {added} tags, removes {removed}",
+        number=version,
+        touched=preview.touched,
+        customers=preview.customers,
+        added=preview.added,
+        removed=preview.removed,
     )
-    return f"{effect}, approved" if approved and report.guard.needs_approval else effect
+    return (
+        Sentence("{effect}, approved", effect=effect) if approved and report.guard.needs_approval else effect
+    )
 
 
 async def find_same_rules(context: Context, shop: Shop, rule_set: RuleSet) -> Version | None:
@@ -132,12 +139,18 @@ def default_note(version: int) -> str:
     return f"back to version {version}"
 
 
-def _approval_message(report: PreviewReport) -> str:
+def _approval_message(report: PreviewReport) -> Sentence:
     preview, guard = report.preview, report.guard
     excess = {
-        "share": f"it touches {preview.touched} of {report.customers} customers "
-        f"(more than {guard.most_customers})",
-        "removals": f"it removes {preview.removed} tags (more than {guard.most_removed})",
+        "share": Sentence(
+            "it touches {touched} of {customers} customers (more than {most})",
+            touched=preview.touched,
+            customers=report.customers,
+            most=guard.most_customers,
+        ),
+        "removals": Sentence(
+            "it removes {removed} tags (more than {most})", removed=preview.removed, most=guard.most_removed
+        ),
     }
-    reasons = " and ".join(excess[why] for why in guard.why)
-    return f"this needs an approval: {reasons}; look at the preview first"
+    reasons = Sentence.join(excess[why] for why in guard.why)
+    return Sentence("this needs an approval: {reasons}; look at the preview first", reasons=reasons)

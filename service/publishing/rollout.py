@@ -21,6 +21,7 @@ from service.store.customers import snapshots
 from service.store.jobs import PendingJob, Run, pending, runs
 from service.store.rules import Version, compile_version
 
+MAX_RUNS: Final = 500  # of a shop that are read for the effects of its versions
 MAX_FAILURES: Final = 3  # then the rollout goes on without an evaluation
 
 
@@ -188,15 +189,32 @@ async def evaluate_late(context: Context, org: OrgId, number: int) -> Evaluation
 
 async def find_run(redis: RedisClient, org: OrgId, version: Version) -> Run | None:
     """The run of a version's rollout. None if it is older than the stored runs."""
-    client: Any = redis
-    matching = [
-        run
-        for run in await runs.latest(redis, org)
-        if int(await client.hget(keys.shop(org, f"run:{run.id}"), "version") or 0) == version.number
-    ]
+    matching = [run for run in await runs.latest(redis, org) if run.version == version.number]
     return (
         matching[-1] if matching else None
     )  # the oldest: the end of shadow mode may have rolled it out again
+
+
+class Effect(msgspec.Struct, frozen=True):
+    """What the rollouts of a version have written so far. `remaining`: customers whose tags may still change."""
+
+    added: int
+    removed: int
+    remaining: int
+
+
+async def load_effects(redis: RedisClient, org: OrgId) -> dict[int, Effect]:
+    """The effect of each version that was rolled out, also after an approval. Runs are kept for 90 days."""
+    effects: dict[int, Effect] = {}
+    for run in await runs.latest(redis, org, limit=MAX_RUNS):
+        if run.version:
+            before = effects.get(run.version, Effect(0, 0, 0))
+            effects[run.version] = Effect(
+                before.added + run.added,
+                before.removed + run.removed,
+                before.remaining + (run.remaining if run.is_active else 0),
+            )
+    return effects
 
 
 def reason_of(version: Version) -> str:

@@ -10,6 +10,7 @@ from service.errors import Refused
 from service.publishing import rollout
 from service.publishing.draft import Draft, draft_live_rules
 from service.publishing.publish import describe_effect, require_approval
+from service.sentence import Sentence
 from service.store.history import audit_log
 from service.store.jobs import Run, runs
 from service.store.shops import Shop, queue_first_look
@@ -21,7 +22,9 @@ async def begin_shadow_mode(context: Context, shop: Shop, *, by: Actor) -> bool:
     """Begin shadow mode: from now on nothing is written, including earlier decisions. False if it was on already."""
     if shop.shadow:
         return False
-    async with audit_log.recorded(context.redis, by, "shadow", org=shop.org, summary="shadow mode on"):
+    async with audit_log.recorded(
+        context.redis, by, "shadow", org=shop.org, summary=Sentence("shadow mode on")
+    ):
         await context.shops.set_shadow(shop.org, shadow=True)
     return True
 
@@ -29,7 +32,7 @@ async def begin_shadow_mode(context: Context, shop: Shop, *, by: Actor) -> bool:
 async def draft_end_of_shadow_mode(context: Context, shop: Shop) -> Draft:
     """Evaluate what the live rules would write if shadow mode ended now. Raises Refused if it is off."""
     if not shop.shadow:
-        raise Refused(f"shop {shop.org} is not in shadow mode: its decisions are written")
+        raise Refused(Sentence("shop {org} is not in shadow mode: its decisions are written", org=shop.org))
     return await draft_live_rules(context, shop)
 
 
@@ -46,10 +49,18 @@ async def end_shadow_mode(
     number = await context.versions.live_number(org)
     if number != draft.parent:
         raise Refused(
-            f"version {number} is live, you looked at {draft.parent}: look at what would be written now"
+            Sentence(
+                "version {number} is live, you looked at {parent}: look at what would be written now",
+                number=number,
+                parent=draft.parent,
+            )
         )
     if (await context.shops.get_or_raise(org)).first_look != draft.first_look:
-        raise Refused(f"the first look at shop {org} went on meanwhile: look at what would be written now")
+        raise Refused(
+            Sentence(
+                "the first look at shop {org} went on meanwhile: look at what would be written now", org=org
+            )
+        )
     has_rollout = bool(number) and not draft.is_deferred
     run_id, now_ms = await runs.next_id(redis, org, "publish"), await context.now_ms()
 
@@ -68,7 +79,7 @@ async def end_shadow_mode(
                 now_ms=now_ms,
             )
 
-    summary = f"version {number}: {describe_effect(draft.report, approved=approved)}"
+    summary = describe_effect(draft.report, version=number, approved=approved)
     async with audit_log.recorded(redis, by, "live", org=org, summary=summary):
         await context.shops.set_shadow(org, shadow=False, extend=queue_rollout)
     return await runs.get(redis, org, run_id) if has_rollout else None

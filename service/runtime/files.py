@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from service.errors import MalformedData
+from service.sentence import Sentence
 
 
 def read_text(path: Path) -> str:
@@ -12,4 +13,6 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as exc:
-        raise MalformedData(f"{path} is not UTF-8: save it with that encoding") from exc
+        raise MalformedData(
+            Sentence("{path} is not UTF-8: save it with that encoding", path=str(path))
+        ) from exc

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from typing import Final, TypeAlias
 from urllib.parse import urlsplit
 
+from service.sentence import Sentence
+
 IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 Networks: TypeAlias = Sequence[str]
 MAX_URL: Final = 2_000
@@ -20,30 +22,35 @@ ALLOWED_CHARACTERS: Final = frozenset(
 )
 
 
-def receiver_problem(url: str, *, allowed: Networks = ()) -> str:
-    """Why no event may be sent to this address, "" if one may be. `allowed`: private networks that are no problem.
+def receiver_problem(url: str, *, allowed: Networks = ()) -> Sentence | None:
+    """Why no event may be sent to this address, None if one may be. `allowed`: private networks that are no problem.
 
     The name is not resolved: that is done, and checked, at each request.
     """
     if len(url) > MAX_URL or not ALLOWED_CHARACTERS.issuperset(url):
-        return f"it has more than {MAX_URL} characters, or one that must be encoded (a user name or # is not possible)"
+        return Sentence(
+            "it has more than {most} characters, or one that must be encoded (a user name or # is not possible)",
+            most=MAX_URL,
+        )
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "it is not an address such as https://HOST/PATH"
+        return Sentence("it is not an address such as https://HOST/PATH")
     if parts.scheme not in ("https", "http") or not host or port == 0:
-        return "it is not an address such as https://HOST/PATH"
+        return Sentence("it is not an address such as https://HOST/PATH")
     if parts.scheme == "http" and not allowed:
-        return "it must start with https:// (http:// only for networks of EVENT_NETWORKS)"
+        return Sentence("it must start with https:// (http:// only for networks of EVENT_NETWORKS)")
     ip = parse_ip(host)
     if ip is not None and not may_connect(ip, allowed=allowed, is_encrypted=parts.scheme == "https"):
-        return "its host is in a private network: that is possible only for networks of EVENT_NETWORKS"
+        return Sentence(
+            "its host is in a private network: that is possible only for networks of EVENT_NETWORKS"
+        )
     if ip is None and not any(char.isalpha() for char in host.rpartition(".")[2]):
-        return (
+        return Sentence(
             "its host is a number that some programs take for an IP address: write the address as 192.0.2.1"
         )
-    return ""
+    return None
 
 
 def may_connect(ip: IpAddress, *, allowed: Networks, is_encrypted: bool) -> bool:

@@ -14,6 +14,7 @@ from service.domain.documents import canonical_json, content_id, parse_rules
 from service.domain.engine import CompiledRules, compile_rules
 from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encode_inheritance, inherit
 from service.errors import NotFound, Refused
+from service.sentence import Sentence
 from service.store.client import RedisClient, keys, server_time_ms
 from service.store.events import notices
 from service.store.shops import FIRST_LOOK_KEY, FirstLook, Shop, decode_first_look, queue_first_look
@@ -33,8 +34,11 @@ def check_currency(rule_set: RuleSet, currency: str) -> None:
     """Raises Refused if the rules' amounts are in another currency than the shop's."""
     if rule_set.currency != currency:
         raise Refused(
-            f"the rules are in {rule_set.currency}, the shop's amounts in {currency}: "
-            f"write `currency: {currency}`, and all amounts in it"
+            Sentence(
+                "the rules are in {currency}, the shop's amounts in {own}: write `currency: {own}`, and all amounts in it",
+                currency=rule_set.currency,
+                own=currency,
+            )
         )
 
 
@@ -104,11 +108,18 @@ class Versions:
             live = await self.live_number(org)
             if live == parent:
                 raise Refused(
-                    f"the first look at shop {org} went on meanwhile: look at the preview and publish again"
+                    Sentence(
+                        "the first look at shop {org} went on meanwhile: look at the preview and publish again",
+                        org=org,
+                    )
                 )
             raise Refused(
-                f"version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: "
-                "look at what changed and publish again"
+                Sentence(
+                    "version {live} of shop {org}'s rules was published meanwhile, you began from {parent}: look at what changed and publish again",
+                    live=live,
+                    org=org,
+                    parent=parent,
+                )
             )
         return version
 
@@ -139,7 +150,9 @@ class Versions:
         """One version. Raises NotFound."""
         stored = await self._redis.hget(keys.shop(org, "versions"), number)
         if stored is None:
-            raise NotFound(f"shop {org} has no version {number} of its rules")
+            raise NotFound(
+                Sentence("shop {org} has no version {number} of its rules", org=org, number=number)
+            )
         return _DECODER.decode(stored)
 
     async def history(self, org: OrgId) -> tuple[Version, ...]:
@@ -155,7 +168,13 @@ class Versions:
             return cached
         stored = await self._redis.hget(keys.shop(org, "documents"), content)
         if stored is None:
-            raise NotFound(f"the document of version {number} of shop {org} is missing in Redis")
+            raise NotFound(
+                Sentence(
+                    "the document of version {number} of shop {org} is missing in Redis",
+                    number=number,
+                    org=org,
+                )
+            )
         rule_set = parse_rules(stored.decode())
         if len(self._documents) >= MAX_DOCUMENTS:
             self._documents.pop(next(iter(self._documents)))

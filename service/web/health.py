@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from service.errors import InvalidSettings, TaggerError
 from service.runtime import cancel_and_wait
+from service.sentence import Sentence
 from service.settings import Settings
 from service.store.client import RedisClient, StoreMonitor, StoreUnfit, check_server, connect, require_durable
 from service.store.jobs import last_heartbeat_ms
@@ -58,7 +59,7 @@ class ReadinessCheck:
             async with asyncio.timeout(self._timeout_s):
                 await self.monitor.check()
         except StoreUnfit as exc:
-            raise InvalidSettings(f"The Redis server is not fit:\n{exc}") from exc
+            raise InvalidSettings(Sentence("The Redis server is not fit:"), problems=[str(exc)]) from exc
         except (RedisError, OSError) as exc:  # a timeout is an OSError
             structlog.get_logger().error(
                 "store_check",

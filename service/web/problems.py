@@ -26,6 +26,7 @@ from service.errors import (
 )
 from service.locales import translator_for
 from service.publishing import NeedsApproval
+from service.sentence import Sentence
 
 STATUS_BY_ERROR: Final[dict[type[Exception], int]] = {
     Forbidden: 403,
@@ -44,7 +45,7 @@ class Problem(Exception):
     def __init__(
         self,
         status: int,
-        detail: str,
+        detail: str | Sentence,
         *,
         headers: Mapping[str, str] | None = None,
         members: Mapping[str, Any] | None = None,
@@ -59,7 +60,7 @@ class Problem(Exception):
     def body(self) -> bytes:
         """The JSON body."""
         title = HTTPStatus(self.status).phrase
-        standard = {"type": "about:blank", "title": title, "status": self.status, "detail": self.detail}
+        standard = {"type": "about:blank", "title": title, "status": self.status, "detail": str(self.detail)}
         return msgspec.json.encode({**standard, **self.members})
 
 
@@ -69,18 +70,20 @@ def to_problem(exc: Exception) -> Problem:
         case Problem():
             return exc
         case RedisError():
-            return Problem(503, "Redis does not answer, or refuses", headers={"Retry-After": "1"})
+            return Problem(503, Sentence("Redis does not answer, or refuses"), headers={"Retry-After": "1"})
         case Overloaded():
-            return Problem(503, f"{exc}: ask again", headers={"Retry-After": "2"})
+            return Problem(
+                503, Sentence("{error}: ask again", error=exc.message), headers={"Retry-After": "2"}
+            )
         case InvalidRules():
             return _invalid_rules(exc)
         case NeedsApproval():
-            return Problem(409, str(exc), members={"approval": _approval(exc)})
+            return Problem(409, exc.message, members={"approval": _approval(exc)})
     for kind, status in STATUS_BY_ERROR.items():
         if isinstance(exc, kind):
-            return Problem(status, str(exc))
+            return Problem(status, exc.message if isinstance(exc, TaggerError) else str(exc))
     structlog.get_logger().error("unhandled_exception", error=type(exc).__name__, exc_info=exc)
-    return Problem(500, "an error of the service; its log has the details")
+    return Problem(500, Sentence("an error of the service; its log has the details"))
 
 
 def _invalid_rules(exc: InvalidRules) -> Problem:

@@ -18,6 +18,7 @@ from service.domain.decisions import OWNERSHIP_CODEC, Ownership
 from service.domain.documents import parse_rules
 from service.errors import MalformedData, NotFound, Refused
 from service.operations import add_token, pause_shop, remove_shop
+from service.sentence import Sentence
 from service.store import working_copies
 from service.store.access import tokens
 from service.store.backup import SERVICE_KEYS, SHOP_KEYS
@@ -142,7 +143,9 @@ async def test_a_log_that_retention_has_shortened_verifies_after_a_restore(
     given: Given, redis: RedisClient
 ) -> None:
     for number in range(3):
-        await audit_log.record(redis, LAN, "exclude", org=ORG, summary=f"customer {number}")
+        await audit_log.record(
+            redis, LAN, "exclude", org=ORG, summary=Sentence("customer {customer}", customer=number)
+        )
     newest = (await audit_log.list_entries(redis, ORG))[0].entry.at_ms
     await audit_log.trim(redis, ORG, oldest_ms=newest)
     file = await given.write("second.backup")

@@ -9,6 +9,7 @@ from typing import Final
 
 import pytest
 
+from deploy.cli.wording import LANGUAGE_SETTING
 from service.settings import read_settings
 
 ROOT: Final = Path(__file__).parents[2]
@@ -18,7 +19,8 @@ READ: Final = re.compile(r'reader\.\w+\(\s*"([A-Z_]+)"')
 
 
 def settings_in_code() -> set[str]:
-    return set(READ.findall((ROOT / "service/settings.py").read_text(encoding="utf-8")))
+    """Those of the service, and the one of the command line."""
+    return {*READ.findall((ROOT / "service/settings.py").read_text(encoding="utf-8")), LANGUAGE_SETTING}
 
 
 def test_the_example_has_exactly_the_settings_of_the_code() -> None:

@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from deploy.cli.app import app
+from deploy.cli.wording import LANGUAGE_OPTION
 from deploy.sandbox.__main__ import app as sandbox_app
 
 ROOT: Final = Path(__file__).parents[2]
@@ -24,6 +25,7 @@ DOCUMENTS: Final = (
     "deploy/docs/events.md",
     "deploy/docs/rules.md",
     "deploy/docs/rules.vi.md",
+    *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "deploy/docs").glob("[ht]*/*.md"))),
     "deploy/sandbox/README.md",
     "deploy/env.example",
     "deploy/test",
@@ -61,7 +63,7 @@ def test_a_documented_command_exists_with_its_options(words: str) -> None:
     while rest and rest[0] in getattr(command, "commands", {}):
         command, rest = command.commands[rest[0]], rest[1:]
 
-    options = {name for parameter in command.params for name in parameter.opts}
+    options = {name for parameter in command.params for name in parameter.opts} | {LANGUAGE_OPTION}
     assert command.name != "tagger", f"there is no command {words!r}"
     assert not rest or not hasattr(command, "commands"), f"there is no command {words!r}"
     assert {word for word in rest if word.startswith("--")} <= options

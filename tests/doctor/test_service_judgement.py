@@ -12,7 +12,8 @@ from service.doctor.service_judgement import CRITICAL_CHECKS, STORE_KEYS, Servic
 from service.locales import translator_for
 from service.settings import Settings
 from service.store.client import RewriteState, ServerCheck
-from service.store.history import Tally, WebhookReport
+from service.store.history import StoreLoss, Tally, WebhookReport
+from service.store.history.store_changes import LossKind
 
 NOW_MS: Final = 1_795_150_800_000
 HEALTHY: Final = ServiceFacts(
@@ -64,6 +65,16 @@ def test_each_check_of_the_server_has_a_finding(name: str) -> None:
 
     assert severities(refused) == {f"store_{name}": "critical"}
     assert severities(noted) == {f"store_{name}": "critical" if name in CRITICAL_CHECKS else "warning"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "age_ms", "severity"),
+    [("emptied", 3_600_000, "critical"), ("emptied", 48 * 3_600_000, "warning"), ("rewound", 0, "warning")],
+)
+def test_a_loss_of_data_is_found_for_a_week(kind: LossKind, age_ms: int, severity: str) -> None:
+    loss = StoreLoss(kind, at_ms=NOW_MS - age_ms, since_ms=NOW_MS - age_ms - 900_000, shops=1)
+
+    assert severities(replace(HEALTHY, losses=(loss,))) == {f"store_{kind}": severity}
 
 
 def test_erased_data_that_stays_on_the_disk_is_found() -> None:

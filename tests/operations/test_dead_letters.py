@@ -123,7 +123,7 @@ async def test_a_retry_marks_the_customers_of_the_letters(redis: RedisClient, co
     assert await redis.zrange(keys.shop(ORG, "ready:bulk"), 0, -1) == [b"2"]
     assert not await redis.hexists(keys.shop(ORG, "reverts"), "2")
     [row] = await audit_log.list_entries(redis, ORG)
-    assert row.entry.summary == "1 customers with letters of the cause denied"
+    assert row.entry.summary == "customers: 1, cause: denied"
 
 
 async def test_dropping_closes_these_letters_only_and_needs_a_reason(
@@ -143,4 +143,4 @@ async def test_dropping_closes_these_letters_only_and_needs_a_reason(
     with pytest.raises(NotFound):
         await drop_dead_letters(context, ORG, wanted, by=LAN, reason="khách thử")
     [row] = await audit_log.list_entries(redis, ORG)
-    assert (row.entry.action, row.entry.summary) == ("drop_dead_letters", "2 customers: khách thử")
+    assert (row.entry.action, row.entry.summary) == ("drop_dead_letters", "customers: 2 (khách thử)")

@@ -38,7 +38,7 @@ async def test_an_excluded_customer_is_left_alone_until_it_is_included_again(
         "include",
         "exclude",
     ]
-    with pytest.raises(NotFound, match="no rule or tier 'vip' excluded"):
+    with pytest.raises(NotFound, match="is not excluded from a rule or tier 'vip'"):
         await excluded(stage, shop, customer, undo=True)
 
 

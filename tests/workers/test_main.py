@@ -93,6 +93,9 @@ async def test_a_worker_that_is_told_to_stop_ends_between_two_looks_at_its_queue
     with structlog.testing.capture_logs():
         running = asyncio.create_task(process.run())
         await _until_seen(server)
+        async with asyncio.timeout(60):
+            while not _arqs():  # noqa: ASYNC110  # that it starts is told by nothing else
+                await asyncio.sleep(0.01)
         [arq] = _arqs()
         process.stop()
         await running

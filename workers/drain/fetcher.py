@@ -18,6 +18,7 @@ from service.errors import (
     TokenRejected,
 )
 from service.runtime import LateTasks
+from service.sentence import Sentence
 from service.store.client import batched
 from service.store.queue import Mark
 from workers.haravan import Batch, Haravan, Permits, RateLimitExceeded, compare
@@ -168,7 +169,7 @@ class Fetcher:
             if record.customer.id == customer:
                 fetched.records[customer] = record
             else:
-                wrong = ApiUnavailable("GET customer answered with another customer", status=200)
+                wrong = ApiUnavailable(Sentence("GET customer answered with another customer"), status=200)
                 fetched.failed[customer] = wrong
         fetched.successful_calls = len(fetched.records) + len(fetched.missing) + len(fetched.unreadable)
         return fetched

@@ -8,6 +8,7 @@ from service.alerts import Alerts
 from service.domain.customers import OrgId
 from service.domain.sync import AUTH_PROBE_INTERVAL_S
 from service.errors import AccessDenied, HaravanError, TokenRejected
+from service.sentence import Sentence
 from service.store.client import RedisClient, keys
 from service.store.queue import RateLimiter, ShopLease
 from service.store.shops import MASS_404, TOKEN_REJECTED, ShopRepository
@@ -61,7 +62,9 @@ def rejection_of_shop(denied: AccessDenied, *, customers: int) -> TokenRejected 
     if customers < MAX_DENIED_IN_A_ROW:
         return None
     return TokenRejected(
-        f"{denied} for {customers} customers in a row", status=denied.status, scope=denied.scope
+        Sentence("{denied} for {customers} customers in a row", denied=denied.message, customers=customers),
+        status=denied.status,
+        scope=denied.scope,
     )
 
 

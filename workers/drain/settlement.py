@@ -44,6 +44,7 @@ from service.domain.sync import (
 )
 from service.errors import AccessDenied, ApiUnavailable, HaravanError, RequestRejected
 from service.runtime import last_frames
+from service.sentence import Sentence
 from service.store.history import LedgerEntry, encode_entry, prior_state
 from service.store.jobs import EXPLAIN_REMOVALS
 from service.store.queue import DeadLetterDraft, Mark, Settlement, dead_letters
@@ -240,7 +241,9 @@ def after_mismatch(
     reverted += [tag for tag in map(fold, plan.remove) if tag in tags]
     history = REVERTS_CODEC.decode(plan.reverts)
     reverts = record_reverts(history, dict.fromkeys(reverted, now_ms), now_ms=now_ms)
-    failure = ApiUnavailable("the answer to a write had other tags than the record and the write together")
+    failure = ApiUnavailable(
+        Sentence("the answer to a write had other tags than the record and the write together")
+    )
     settlement = after_failure(mark, failure, counted=True, now_ms=now_ms, jitter=jitter)
     return msgspec.structs.replace(
         settlement,
@@ -292,7 +295,7 @@ def while_late(mark: Mark, *, counted: bool, now_ms: int, jitter: float) -> Sett
 
     So the attempt is counted before the record is read, and the customer is not requested again meanwhile.
     """
-    unanswered = ApiUnavailable("GET customer is not answered yet")
+    unanswered = ApiUnavailable(Sentence("GET customer is not answered yet"))
     settlement = after_failure(mark, unanswered, counted=counted, now_ms=now_ms, jitter=jitter)
     due_ms = settlement.due_ms and max(settlement.due_ms, now_ms + LATE_READ_MS)
     return msgspec.structs.replace(settlement, due_ms=due_ms)

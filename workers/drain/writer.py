@@ -296,7 +296,7 @@ class PlanWriter:
 
     def _failed(self, mark: Mark, exc: HaravanError | MalformedData) -> WriteResult:
         context = self._context
-        failure = exc if isinstance(exc, HaravanError) else ApiUnavailable(str(exc))
+        failure = exc if isinstance(exc, HaravanError) else ApiUnavailable(exc.message)
         now_ms = context.lease.now_ms
         counted = context.write_breaker.blames_customer(first_ms=mark.enqueued_ms, now_ms=now_ms)
         counted &= not is_denied_to_shop(failure, context.log.rejected_writes)

@@ -65,7 +65,7 @@ class EventSender:
     async def send(self, url: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Post the body. What went wrong is in the answer; nothing is raised."""
         if problem := receiver_problem(url, allowed=self._allowed):
-            return Answer(None, problem)
+            return Answer(None, str(problem))
         try:
             async with self._sessions[urlsplit(url).scheme].post(
                 url, data=body, headers={**headers, "user-agent": USER_AGENT}, allow_redirects=False

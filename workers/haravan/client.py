@@ -19,6 +19,7 @@ from yarl import URL
 from service.domain.customers import OrgId
 from service.errors import ApiUnavailable, ResponseTooLarge, TaggerError, TokenRejected
 from service.runtime import BackgroundTasks
+from service.sentence import Sentence
 from service.store.queue import Permit
 from service.store.shops import Shop
 from workers.haravan.calls import Call, Request, Response
@@ -146,7 +147,11 @@ async def read_body(request: Request, response: ClientResponse) -> bytes:
     """
     encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
     if encoding not in ("gzip", "x-gzip", "identity", ""):
-        raise ApiUnavailable(f"{request.endpoint} answered with an encoding that we did not ask for")
+        raise ApiUnavailable(
+            Sentence(
+                "{endpoint} answered with an encoding that we did not ask for", endpoint=request.endpoint
+            )
+        )
     inflate = zlib.decompressobj(wbits=GZIP_WBITS) if encoding.endswith("gzip") else None
     body = bytearray()
     try:
@@ -155,13 +160,21 @@ async def read_body(request: Request, response: ClientResponse) -> bytes:
             body += chunk if inflate is None else inflate.decompress(chunk, room + 1)
             if len(body) > MAX_RESPONSE_BYTES:
                 raise ResponseTooLarge(
-                    f"{request.endpoint} answered more than {MAX_RESPONSE_BYTES // 2**20} MiB",
+                    Sentence(
+                        "{endpoint} answered more than {mib} MiB",
+                        endpoint=request.endpoint,
+                        mib=MAX_RESPONSE_BYTES // 2**20,
+                    ),
                     status=response.status,
                 )
     except zlib.error:
-        raise ApiUnavailable(f"{request.endpoint} answered with broken gzip") from None
+        raise ApiUnavailable(
+            Sentence("{endpoint} answered with broken gzip", endpoint=request.endpoint)
+        ) from None
     if inflate is not None and body and not inflate.eof:
-        raise ApiUnavailable(f"{request.endpoint} answered with gzip that ends too early")
+        raise ApiUnavailable(
+            Sentence("{endpoint} answered with gzip that ends too early", endpoint=request.endpoint)
+        )
     return bytes(body)
 
 
@@ -191,9 +204,13 @@ async def send(
             return Response(response.status, response.headers, await read_body(request, response))
     except (aiohttp.ClientError, TimeoutError, OSError) as exc:
         # `from None`: aiohttp's errors may contain headers and URL, hence the token or a search for a name
-        raise ApiUnavailable(f"{request.endpoint} got no answer ({_error_name(exc)})") from None
+        raise ApiUnavailable(
+            Sentence("{endpoint} got no answer ({error})", endpoint=request.endpoint, error=_error_name(exc))
+        ) from None
     except ValueError:
-        raise TokenRejected(f"{request.endpoint} was not sent: no header can carry such a token") from None
+        raise TokenRejected(
+            Sentence("{endpoint} was not sent: no header can carry such a token", endpoint=request.endpoint)
+        ) from None
 
 
 def _error_name(exc: BaseException) -> str:

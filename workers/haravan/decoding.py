@@ -22,6 +22,7 @@ from service.domain.customers import (
 )
 from service.errors import ApiUnavailable, MalformedData
 from service.runtime import last_frames
+from service.sentence import Sentence
 
 Raw = dict[str, Any]
 """A JSON object as the API sent it. Fractions are Decimals; encode them with `msgspec.json.Encoder(decimal_format="number")`."""
@@ -150,7 +151,9 @@ def decode_record(body: bytes) -> CustomerRecord:
         return _parse(record)
     except MalformedData as exc:
         if _id_of(record, None) is None:
-            raise ApiUnavailable("the API answered with a record without an id", status=200) from exc
+            raise ApiUnavailable(
+                Sentence("the API answered with a record without an id"), status=200
+            ) from exc
         raise
 
 

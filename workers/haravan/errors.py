@@ -31,6 +31,7 @@ from service.errors import (
     TokenRejected,
 )
 from service.runtime import without_control_characters
+from service.sentence import Sentence
 from workers.haravan.calls import Call, Request, Response
 from workers.haravan.rate_limit import parse_retry_after
 
@@ -70,7 +71,11 @@ def parse_response(request: Request, response: Response, decode: Callable[[bytes
         return decode(response.body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as exc:
         raise ApiUnavailable(
-            f"{request.endpoint} answered {response.status} with a body that is not what the API promises",
+            Sentence(
+                "{endpoint} answered {status} with a body that is not what the API promises",
+                endpoint=request.endpoint,
+                status=response.status,
+            ),
             status=response.status,
         ) from exc
 
@@ -79,7 +84,11 @@ def to_error(request: Request, response: Response) -> HaravanError:
     """The error for a status other than 2xx."""
     status, said = response.status, response_text(request, response)
     keys = ", ".join(error_keys(response.body))
-    text = f"{request.endpoint} answered {status}" + (f" ({keys})" if keys else "")
+    text = (
+        Sentence("{endpoint} answered {status} ({keys})", endpoint=request.endpoint, status=status, keys=keys)
+        if keys
+        else Sentence("{endpoint} answered {status}", endpoint=request.endpoint, status=status)
+    )
     if status == 429:
         return RateLimited(text, retry_after_s=parse_retry_after(response.headers))
     if status == 401:
@@ -91,18 +100,21 @@ def to_error(request: Request, response: Response) -> HaravanError:
         return _not_found(request, text, said)
     if status < 400:
         return ApiUnavailable(
-            f"{text}: a redirection is never followed; check the API address", status=status
+            Sentence("{text}: a redirection is never followed; check the API address", text=text),
+            status=status,
         )
     if status == 408 or status >= 500:
         return ApiUnavailable(text, status=status, response_text=said)
     return RequestRejected(text, status=status, response_text=said)
 
 
-def _not_found(request: Request, text: str, said: str) -> HaravanError:
+def _not_found(request: Request, text: Sentence, said: str) -> HaravanError:
     if request.customer is not None:
         return CustomerNotFound(text, status=404, response_text=said)
     return ApiUnavailable(
-        f"{text}: there is no such endpoint at this address", status=404, response_text=said
+        Sentence("{text}: there is no such endpoint at this address", text=text),
+        status=404,
+        response_text=said,
     )
 
 

@@ -8,6 +8,7 @@ import aiohttp
 import msgspec
 
 from service.errors import RequestRejected
+from service.sentence import Sentence
 from workers.haravan.calls import Request, Response
 from workers.haravan.client import CALL_TIMEOUT_S, send
 from workers.haravan.errors import parse_response, response_text
@@ -65,7 +66,11 @@ def parse_body(request: Request, response: Response) -> object:
     content: object = parse_response(request, response, _decode)
     if isinstance(content, dict) and content.get("error"):
         raise RequestRejected(
-            f"{request.endpoint} answered {response.status} and reported an error",
+            Sentence(
+                "{endpoint} answered {status} and reported an error",
+                endpoint=request.endpoint,
+                status=response.status,
+            ),
             status=response.status,
             response_text=response_text(request, response),
         )

@@ -8,7 +8,9 @@ import typer
 
 from deploy.cli.context import AsJson, CliContext, OrgId, open_context, parse_org_id, run
 from deploy.cli.output import format_time, print_json, print_table
+from deploy.cli.wording import headings, translate, translator
 from deploy.local import console
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.domain.customers import OrgId
@@ -46,26 +48,33 @@ def list_entries(
 
     async def work() -> None:
         async with open_context() as cli:
-            rows = await audit_log.list_entries(cli.redis, await _chain(cli, shop), limit=limit)
+            org, zone = await _chain(cli, shop)
+            rows = await audit_log.list_entries(cli.redis, org, limit=limit)
+        words = translator()
         if as_json:
             import msgspec
 
-            print_json([msgspec.to_builtins(row.entry) | {"hash": row.hash} for row in rows])
+            print_json(
+                [
+                    msgspec.to_builtins(row.entry) | {"summary": row.entry.summary, "hash": row.hash}
+                    for row in rows
+                ]
+            )
             return
         print_table(
-            (">no.", "when", "by", "role", "action", "what"),
+            headings(">no.", "when", "by", "role", "action", "what"),
             [
                 (
                     row.entry.number,
-                    format_time(row.entry.at_ms),
-                    f"{row.entry.by} ({row.entry.kind})",
+                    format_time(row.entry.at_ms, zone),
+                    f"{row.entry.by} {words(f'audit.kind.{row.entry.kind}')}",
                     row.entry.role.value,
-                    row.entry.action,
-                    row.entry.summary,
+                    _action(row.entry.action),
+                    row.entry.sentence.text(words),
                 )
                 for row in rows
             ],
-            empty="Nothing was changed yet.",
+            empty=translate("Nothing was changed yet."),
         )
 
     run(work())
@@ -99,11 +108,11 @@ def verify(
     from service.store.history import audit_log
 
     if expect and not shop:
-        raise Refused("--expect needs --shop, because each shop has an audit log of its own")
+        raise Refused(Sentence("--expect needs --shop, because each shop has an audit log of its own"))
 
     async def work() -> dict[OrgId, Verification]:
         async with open_context() as cli:
-            chains = [await _chain(cli, shop)] if shop else [SERVICE, *await cli.shops.orgs()]
+            chains = [(await _chain(cli, shop))[0]] if shop else [SERVICE, *await cli.shops.orgs()]
             return {org: await audit_log.verify(cli.redis, org, expected_hash=expect) for org in chains}
 
     results = run(work())
@@ -115,13 +124,19 @@ def verify(
     raise typer.Exit(1 if any(result.problem for result in results.values()) else 0)
 
 
-async def _chain(cli: CliContext, shop: OrgId | None) -> OrgId:
-    """The org of the chain. Raises NotFound."""
+async def _chain(cli: CliContext, org: OrgId | None) -> tuple[OrgId, str]:
+    """The org of the chain, and the time zone of its times: "" is this machine's. Raises NotFound."""
     from service.store.client import SERVICE
 
-    if shop in (None, SERVICE):
-        return SERVICE
-    return (await cli.shops.get_or_raise(shop)).org
+    if org in (None, SERVICE):
+        return SERVICE, ""
+    shop = await cli.shops.get_or_raise(org)
+    return shop.org, shop.timezone
+
+
+def _action(name: str) -> str:
+    words, key = translator(), f"audit.action.{name}"
+    return words(key) if words.has(key) else name
 
 
 def _row(org: OrgId, result: Verification) -> dict[str, object]:
@@ -130,13 +145,21 @@ def _row(org: OrgId, result: Verification) -> dict[str, object]:
         "entries": result.entries,
         "trimmed": result.trimmed,
         "last_hash": result.last_hash,
-        "problem": result.problem,
+        "problem": str(result.problem or ""),
     }
 
 
 def _sentence(org: OrgId, result: Verification) -> str:
     if result.problem:
-        return f"✘ {org}: {result.problem}"
-    trimmed = f", {result.trimmed} older ones were removed after 400 days" if result.trimmed else ""
-    entries = "1 entry" if result.entries == 1 else f"{result.entries} entries"
-    return f"✔ {org}: {entries}{trimmed}, last hash {result.last_hash or '-'}"
+        return f"✘ {org}: {result.problem.text(translator())}"
+    entries = translate(
+        "{entries}, last hash {hash}",
+        entries=translator().plural("entries", result.entries),
+        hash=result.last_hash or "-",
+    )
+    trimmed = (
+        translate(" (and {count} older ones, removed after 400 days)", count=result.trimmed)
+        if result.trimmed
+        else ""
+    )
+    return f"✔ {org}: {entries}{trimmed}"

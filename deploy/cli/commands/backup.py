@@ -14,9 +14,10 @@ import typer
 from deploy.cli.context import AsJson, OrgId, open_context, parse_org_id, run
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import format_time, print_json, print_table, program_version
+from deploy.cli.output import format_time, print_json, print_sentence, print_table, program_version
 from deploy.cli.runs import progress_counter
-from deploy.local import console
+from deploy.cli.wording import headings, translate
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -37,14 +38,7 @@ KeyFile = Annotated[
         "--key-file", metavar="FILE", help="A file of 32 random bytes or more: openssl rand -hex 32 > FILE"
     ),
 ]
-COUNTED = {
-    "owned": "customers with our tags",
-    "versions": "versions of rules",
-    "ledger": "tag writes",
-    "audit": "audit entries",
-    "users": "users",
-    "tokens": "tokens",
-}
+COUNTED = ("owned", "versions", "ledger", "audit", "users", "tokens")  # keys whose entries people count
 
 
 def backup(
@@ -71,13 +65,16 @@ def backup(
     from service.store.backup import BackupStatus, count_customers, status
 
     if file.exists():
-        raise Refused(f"{file} exists already; write to a new file")
+        raise Refused(Sentence("{file} exists already; write to a new file", file=str(file)))
     secret = _read_secret(passphrase_file, key_file, source=None, confirm=True)
 
     async def work() -> Contents:
         async with open_context() as cli:
             total = sum([await count_customers(cli.redis, org) for org in await cli.shops.orgs()])
-            with _new_file(file) as target, progress_counter("customers", total=total) as on_customers:
+            with (
+                _new_file(file) as target,
+                progress_counter(translate("customers read"), total=total) as on_customers,
+            ):
                 contents = await write_backup(
                     cli.context,
                     target,
@@ -95,10 +92,12 @@ def backup(
         print_json({"file": str(file), "bytes": size, **_to_plain(contents)})
         return
     _print_sections(contents.sections)
-    console().print(
-        f"Written to {file}: {size:,} bytes. It opens only with the passphrase or key file that you gave."
+    print_sentence(
+        "Written to {file}: {size} bytes. It opens only with the passphrase or key file that you gave.",
+        file=str(file),
+        size=size,
     )
-    console().print(
+    print_sentence(
         "Keep SECRET_KEY in another place than the backup: without it no token in the backup can be read."
     )
 
@@ -133,18 +132,20 @@ def restore(
     from service.backup import restore as restore_sections
 
     if not file.is_file():
-        raise UsageError(f"there is no file {file}")
+        raise UsageError(Sentence("there is no file {file}", file=str(file)))
     secret = _read_secret(passphrase_file, key_file, source=_read_source(file), confirm=False)
 
     async def work() -> tuple[Contents, Sequence[SectionPlan]]:
         async with open_context() as cli:
-            with progress_counter("bytes checked", total=file.stat().st_size) as on_read:
+            with progress_counter(translate("bytes checked"), total=file.stat().st_size) as on_read:
                 contents = verify(file, secret, on_read=on_read)
             plans = await plan_restore(
                 cli.context, contents, shop=shop, without_secret_key=without_secret_key
             )
             if not dry_run:
-                with progress_counter("entries written", total=_count_entries(plans)) as on_entries:
+                with progress_counter(
+                    translate("entries written"), total=_count_entries(plans)
+                ) as on_entries:
                     await restore_sections(
                         cli.context,
                         file,
@@ -162,8 +163,7 @@ def restore(
         print_json({"dry_run": dry_run, **_to_plain(contents, actions)})
         return
     _print_sections([plan.section for plan in plans], plans, dry_run=dry_run)
-    for sentence in _sentences(contents, plans, dry_run=dry_run):
-        console().print(sentence)
+    _print_result(contents, plans, dry_run=dry_run)
 
 
 def _read_secret(
@@ -173,26 +173,37 @@ def _read_secret(
     from service.backup import MIN_KEY, MIN_PASSPHRASE, KeySource, Secret
 
     if passphrase_file and key_file:
-        raise UsageError("give --passphrase-file or --key-file, not both")
+        raise UsageError(Sentence("give --passphrase-file or --key-file, not both"))
     if key_file:
         key = key_file.read_bytes()
         if len(key) < MIN_KEY:
-            raise UsageError(f"{key_file} has less than {MIN_KEY} bytes; make one with: openssl rand -hex 32")
+            raise UsageError(
+                Sentence(
+                    "{file} has less than {least} bytes; make one with: openssl rand -hex 32",
+                    file=str(key_file),
+                    least=MIN_KEY,
+                )
+            )
         return Secret(KeySource.KEY_FILE, key)
     if passphrase_file:
         first, *_ = passphrase_file.read_text(encoding="utf-8").splitlines() or [""]
         passphrase = first.strip()
     elif source is KeySource.KEY_FILE:
-        raise UsageError("this backup is opened with a key file: add --key-file FILE")
+        raise UsageError(Sentence("this backup is opened with a key file: add --key-file FILE"))
     elif sys.stdin.isatty():
         passphrase = str(
-            typer.prompt("Passphrase", hide_input=True, confirmation_prompt=confirm, err=True)
+            typer.prompt(translate("Passphrase"), hide_input=True, confirmation_prompt=confirm, err=True)
         ).strip()
     else:
-        raise UsageError("there is no terminal for a prompt: add --passphrase-file FILE or --key-file FILE")
+        raise UsageError(
+            Sentence("there is no terminal for a prompt: add --passphrase-file FILE or --key-file FILE")
+        )
     if confirm and len(passphrase) < MIN_PASSPHRASE:
         raise UsageError(
-            f"a passphrase has {MIN_PASSPHRASE} characters or more; several words are easy to remember"
+            Sentence(
+                "a passphrase has {least} characters or more; several words are easy to remember",
+                least=MIN_PASSPHRASE,
+            )
         )
     return Secret(KeySource.PASSPHRASE, passphrase.encode())
 
@@ -222,41 +233,45 @@ def _new_file(file: Path) -> Iterator[BinaryIO]:
 def _print_sections(
     sections: Sequence[Section], plans: Sequence[SectionPlan] = (), *, dry_run: bool = False
 ) -> None:
-    created = "would be restored" if dry_run else "restored"
-    actions = [{"create": created, "keep": "exists, stays as it is"}[plan.action] for plan in plans]
+    created = translate("would be restored") if dry_run else translate("restored")
+    actions = [
+        {"create": created, "keep": translate("exists, stays as it is")}[plan.action] for plan in plans
+    ]
+    names = headings(
+        ">customers with our tags", ">versions of rules", ">tag writes", ">audit entries", ">users", ">tokens"
+    )
     print_table(
-        ("what", *(["action"] if plans else []), *(f">{text}" for text in COUNTED.values())),
+        [*headings("what"), *(headings("action") if plans else []), *names],
         [
             (_label(section), *actions[index : index + 1], *(section.counts.get(name) for name in COUNTED))
             for index, section in enumerate(sections)
         ],
-        empty="There is nothing.",
+        empty=translate("There is nothing."),
     )
 
 
 def _label(section: Section) -> str:
     from service.store.client import SERVICE
 
-    return "the service" if section.org == SERVICE else f"{section.org} {section.name}"
+    return translate("the service") if section.org == SERVICE else f"{section.org} {section.name}"
 
 
-def _sentences(contents: Contents, plans: Sequence[SectionPlan], *, dry_run: bool) -> list[str]:
-    made = f"The backup was made at {format_time(contents.start.at_ms)} by version {contents.start.program}."
-    created = [plan for plan in plans if plan.action == "create"]
-    kept = [plan for plan in plans if plan.action == "keep"]
-    sentences = [made]
+def _print_result(contents: Contents, plans: Sequence[SectionPlan], *, dry_run: bool) -> None:
+    print_sentence(
+        "The backup was made at {time} by version {program}.",
+        time=format_time(contents.start.at_ms),
+        program=contents.start.program,
+    )
     if dry_run:
-        sentences.append("Nothing was changed.")
-    elif created:
-        sentences.append(
+        print_sentence("Nothing was changed.")
+    elif any(plan.action == "create" for plan in plans):
+        print_sentence(
             "Restored. Workers now read every customer again, slowly; to hurry: tagger backfill ORG. Then: tagger doctor"
         )
-    if kept:
-        sentences.append(
-            "A restore overwrites nothing. To go back to the backup of a shop: tagger shops remove ORG, then "
-            "tagger restore FILE --shop ORG"
+    if any(plan.action == "keep" for plan in plans):
+        print_sentence(
+            "A restore overwrites nothing. To go back to the backup of a shop: tagger shops remove ORG, then tagger restore FILE --shop ORG"
         )
-    return sentences
 
 
 def _count_entries(plans: Sequence[SectionPlan]) -> int:

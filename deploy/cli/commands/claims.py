@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from deploy.cli.context import CliContext, Customer, Org, OrgId, open_context, run
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import plural
+from deploy.cli.output import print_note
 from deploy.cli.runs import format_run, wait_until_prepared
-from deploy.local import console, error_console
+from deploy.cli.wording import deferred, translate, translator
+from deploy.local import console
 
 if TYPE_CHECKING:
     from service.operations import Claim, Exclusion
@@ -20,7 +21,21 @@ if TYPE_CHECKING:
 Tag = Annotated[str, typer.Argument(metavar="TAG", help="The tag; case does not matter.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only count, change nothing.")]
 Yes = Annotated[bool, typer.Option("--yes", help="Do not ask for confirmation.")]
-MAX_EXAMPLES = 10
+MAX_EXAMPLES: Final = 10
+ADDED: Final = deferred("Copies of the tag {tag} that would become ours: {copies}")
+REMOVED: Final = deferred("Copies of the tag {tag} that would be removed: {copies}")
+# in a dry run; after it; if it was so before
+EXCLUDED: Final = (
+    deferred("Customer {customer} would be excluded from the rule {rule}."),
+    deferred("Customer {customer} is excluded from the rule {rule}."),
+    deferred("Customer {customer} was excluded from the rule {rule} already."),
+)
+INCLUDED: Final = (
+    deferred("Customer {customer} would be included in the rule {rule} again."),
+    deferred("Customer {customer} is included in the rule {rule} again."),
+    deferred("Customer {customer} was not excluded from the rule {rule}."),
+)
+RESTORED: Final = deferred("Copies of the tag {tag} that would be restored: {copies}")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,7 +59,7 @@ def adopt(
     async def plan(cli: CliContext, shop: Shop) -> Claim:
         return await claims.plan_adoption(cli.context, shop, tag, matching_only=matching_only)
 
-    run(_claim(org, plan, "would become ours", dry_run=dry_run, yes=yes))
+    run(_claim(org, plan, ADDED, dry_run=dry_run, yes=yes))
 
 
 def retract(
@@ -67,7 +82,7 @@ def retract(
             return await claims.plan_restoration(cli.context, shop, tag)
         return await claims.plan_retraction(cli.context, shop, tag)
 
-    effect = "would be restored" if undo else "would be removed"
+    effect = RESTORED if undo else REMOVED
     run(_claim(org, plan, effect, dry_run=dry_run, yes=yes or approve, approve=approve))
 
 
@@ -93,18 +108,15 @@ def exclude(
 
 
 def _exclusion_text(planned: Exclusion, *, dry_run: bool) -> str:
-    verb = "would be" if dry_run else "is"
-    state = (
-        f"{verb} included in the rule {planned.rule}"
-        if planned.undo
-        else f"{verb} excluded from the rule {planned.rule}"
-    )
+    states = INCLUDED if planned.undo else EXCLUDED
+    state = states[0] if dry_run and planned.changed else states[1 if planned.changed else 2]
     if planned.add is None or planned.remove is None:
-        effect = "this customer was not evaluated yet"
+        effect = translate("This customer was not evaluated yet.")
+    elif changes := [*(f"+{tag}" for tag in planned.add), *(f"−{tag}" for tag in planned.remove)]:
+        effect = translate("Tag changes: {changes}", changes=", ".join(changes))
     else:
-        changes = [*(f"+{tag}" for tag in planned.add), *(f"−{tag}" for tag in planned.remove)]
-        effect = f"tag changes: {', '.join(changes)}" if changes else "no tag changes"
-    return f"Customer {planned.customer} {state}{'' if planned.changed else ' already'}; {effect}."
+        effect = translate("No tag changes.")
+    return f"{translate(state, customer=planned.customer, rule=planned.rule)} {effect}"
 
 
 async def _claim(
@@ -116,27 +128,24 @@ async def _claim(
     yes: bool,
     approve: bool = False,
 ) -> None:
-    from service.locales import translator_for
     from service.operations import claims
-
-    words = translator_for("en")
 
     async with open_context() as cli:
         shop = await cli.shops.get_or_raise(org)
         claim = await plan(cli, shop)
         count = len(claim.new_owners)
-        examples = ", ".join(map(str, [*claim.new_owners][:MAX_EXAMPLES]))
-        more = " …" if count > MAX_EXAMPLES else ""
-        copies = "1 copy" if count == 1 else f"{count} copies"
-        error_console().print(
-            f"{copies} of {claim.tag!r} {effect}{f': customers {examples}{more}' if count else ''}"
-        )
+        print_note(effect, tag=claim.tag, copies=translator().number(count))
+        if count:
+            examples = ", ".join(map(str, [*claim.new_owners][:MAX_EXAMPLES]))
+            print_note("Customers: {customers}", customers=examples + (" …" if count > MAX_EXAMPLES else ""))
         if claim.guard is not None and claim.guard.needs_approval and not approve:
-            error_console().print("So many removals need an approval: --approve")
+            print_note("So many removals need an approval: --approve")
         if dry_run or not count:
             return
         if not yes:
-            typer.confirm(f"Do it for {plural(count, 'customer')} of shop {org}?", abort=True, err=True)
+            customers = translator().plural("customers", count)
+            question = translate("Do it for {customers} of shop {org}?", customers=customers, org=org)
+            typer.confirm(question, abort=True, err=True)
         started = await claims.apply_claim(cli.context, shop, claim, by=current_actor(), approved=approve)
         if started is not None:
-            console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started, words), words))
+            console().print(format_run(await wait_until_prepared(cli.redis, shop.org, started)))

@@ -10,8 +10,9 @@ import typer
 
 from deploy.cli.context import AsJson, Customer, CustomerId, Org, OrgId, open_shop_api, run
 from deploy.cli.inputs import current_actor, read_fields
-from deploy.cli.output import ShowPersonal, print_json, print_record
-from deploy.local import console
+from deploy.cli.output import ShowPersonal, print_json, print_record, print_sentence
+from deploy.cli.wording import translate
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from deploy.cli.context import ShopApi
@@ -50,7 +51,9 @@ def create(
     wanted = read_fields(fields or (), file)
 
     async def work() -> dict[str, Any]:
-        async with _open_recorded(org, "create_customer", f"fields {_names(wanted)}") as api:
+        async with _open_recorded(
+            org, "create_customer", Sentence("fields {fields}", fields=_names(wanted))
+        ) as api:
             return await api.perform(api.dialect.create(wanted))
 
     print_record(run(work()), as_json=as_json, show_personal=show_personal)
@@ -68,7 +71,7 @@ def update(
     wanted = read_fields(fields or (), file)
 
     async def work() -> dict[str, Any]:
-        summary = f"customer {customer}: fields {_names(wanted)}"
+        summary = Sentence("customer {customer}: fields {fields}", customer=customer, fields=_names(wanted))
         async with _open_recorded(org, "update_customer", summary) as api:
             return await api.perform(api.dialect.update(customer, wanted))
 
@@ -82,14 +85,19 @@ def delete(
 ) -> None:
     """Delete a customer in Haravan. This cannot be undone."""
     if not yes:
-        typer.confirm(f"Delete customer {customer} of shop {org} in Haravan?", abort=True, err=True)
+        question = translate(
+            "Delete customer {customer} of shop {org} in Haravan?", customer=customer, org=org
+        )
+        typer.confirm(question, abort=True, err=True)
 
     async def work() -> None:
-        async with _open_recorded(org, "delete_customer", f"customer {customer}") as api:
+        async with _open_recorded(
+            org, "delete_customer", Sentence("customer {customer}", customer=customer)
+        ) as api:
             await api.perform(api.dialect.delete(customer))
 
     run(work())
-    console().print(f"Customer {customer} is deleted.")
+    print_sentence("Customer {customer} is deleted.", customer=customer)
 
 
 def tag(org: Org, customer: Customer, tags: Tags, as_json: AsJson = False) -> None:
@@ -112,14 +120,16 @@ def _retag(
 ) -> None:
     async def work() -> tuple[str, ...]:
         changes = ", ".join([*(f"+{tag}" for tag in add or ()), *(f"-{tag}" for tag in remove or ())])
-        async with _open_recorded(org, "tag_customer", f"customer {customer}: {changes}") as api:
+        summary = Sentence("customer {customer}: {changes}", customer=customer, changes=changes)
+        async with _open_recorded(org, "tag_customer", summary) as api:
             return await api.perform(api.dialect.change_tags(customer, add=add or (), remove=remove or ()))
 
     tags = run(work())
     if as_json:
         print_json({"customer": customer, "tags": tags})
     else:
-        console().print(f"Customer {customer} now has: {', '.join(tags) or 'no tags'}")
+        named = ", ".join(tags) or translate("no tags")
+        print_sentence("Customer {customer} now has: {tags}", customer=customer, tags=named)
 
 
 def _names(fields: Iterable[str]) -> str:
@@ -128,7 +138,7 @@ def _names(fields: Iterable[str]) -> str:
 
 
 @asynccontextmanager
-async def _open_recorded(org: OrgId, action: str, summary: str) -> AsyncIterator[ShopApi]:
+async def _open_recorded(org: OrgId, action: str, summary: Sentence) -> AsyncIterator[ShopApi]:
     """Open the shop's API, and record the change that the block makes at Haravan."""
     from service.store.history import audit_log
 

@@ -11,6 +11,7 @@ from deploy.cli.commands import customer_edits, personal_data
 from deploy.cli.context import AsJson, Customer, Org, open_shop_api, parse_customer_ids, run
 from deploy.cli.inputs import Moment, parse_time
 from deploy.cli.output import ShowPersonal, mask_record, print_json, print_record, print_records, print_table
+from deploy.cli.wording import headings, translate
 from deploy.local import console
 
 app = typer.Typer(
@@ -117,9 +118,9 @@ def groups(org: Org, as_json: AsJson = False) -> None:
         print_json(customer_groups)
         return
     print_table(
-        (">id", "name", "query"),
+        headings(">id", "name", "query"),
         [(group.get("id"), group.get("name"), group.get("query")) for group in customer_groups],
-        empty="The shop has no customer groups.",
+        empty=translate("The shop has no customer groups."),
     )
 
 
@@ -136,7 +137,7 @@ def orders(org: Org, customer: Customer, as_json: AsJson = False) -> None:
         print_json([mask_record(order) for order in customer_orders])
         return
     print_table(
-        (">id", "name", "created", ">total", "paid"),
+        headings(">id", "name", "created", ">total", "paid"),
         [
             (
                 order.get("id"),
@@ -147,7 +148,7 @@ def orders(org: Org, customer: Customer, as_json: AsJson = False) -> None:
             )
             for order in customer_orders
         ],
-        empty="This customer has no orders.",
+        empty=translate("This customer has no orders."),
     )
 
 

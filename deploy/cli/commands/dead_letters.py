@@ -9,14 +9,17 @@ import typer
 
 from deploy.cli.context import AsJson, CustomerId, Org, open_context, parse_customer_id, run
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import format_time, plural, print_json, print_table
-from deploy.local import console, error_console
+from deploy.cli.output import format_time, print_json, print_note, print_sentence, print_table
+from deploy.cli.wording import deferred, headings, translate, translator
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.operations import LetterFilter
     from service.store.queue import DeadLetter
 
 app = typer.Typer(help="Customers that could not be processed: list, retry, drop.", no_args_is_help=True)
+NO_LETTERS = deferred("No open dead letters.")
+NO_LETTERS_OF_CAUSE = deferred("No open dead letters of this cause.")
 Customers = Annotated[
     list[CustomerId] | None,
     typer.Argument(metavar="[CUSTOMER]...", parser=parse_customer_id, help="Customer ids. Default: all."),
@@ -37,19 +40,19 @@ def list_dead_letters(org: Org, as_json: AsJson = False) -> None:
             print_json([_row(letter) for letter in letters])
         else:
             print_table(
-                ("customer", "cause", ">times", "since", "last", "what happened"),
+                headings("customer", "cause", ">times", "since", "last", "what happened"),
                 [
                     (
                         letter.customer,
                         letter.cause,
                         letter.count,
-                        format_time(letter.first_ms),
-                        format_time(letter.last_ms),
+                        format_time(letter.first_ms, shop.timezone),
+                        format_time(letter.last_ms, shop.timezone),
                         letter.text,
                     )
                     for letter in letters
                 ],
-                empty="No open dead letters.",
+                empty=translate("No open dead letters."),
             )
         return 1 if letters else 0
 
@@ -59,14 +62,13 @@ def list_dead_letters(org: Org, as_json: AsJson = False) -> None:
 @app.command()
 def groups(org: Org, as_json: AsJson = False) -> None:
     """Group the open dead letters by cause, with the likely fix. Exits with 1 if there are any."""
-    from service.locales import translator_for
     from service.operations import LetterFilter, find_letters, group_letters
 
     async def work() -> int:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
             letters = await find_letters(cli.redis, shop.org, LetterFilter())
-        found = group_letters(letters, words=translator_for("en"))
+        found = group_letters(letters, words=translator())
         if as_json:
             print_json(
                 [
@@ -82,12 +84,18 @@ def groups(org: Org, as_json: AsJson = False) -> None:
             )
         else:
             print_table(
-                (">customers", "cause", "last", "what happened", "what helps"),
+                headings(">customers", "cause", "last", "what happened", "what helps"),
                 [
-                    (len(group.letters), group.cause, format_time(group.last_ms), group.text, group.fix)
+                    (
+                        len(group.letters),
+                        group.cause,
+                        format_time(group.last_ms, shop.timezone),
+                        group.text,
+                        group.fix,
+                    )
                     for group in found
                 ],
-                empty="No open dead letters.",
+                empty=translate("No open dead letters."),
             )
         return 1 if found else 0
 
@@ -106,12 +114,12 @@ def retry(org: Org, customers: Customers = None, cause: Cause = "") -> None:
                 cli.context, shop.org, _filter(customers, cause), by=current_actor()
             )
         if retried:
-            console().print(f"{plural(len(retried), 'customer')} queued.")
+            print_sentence("{customers} queued.", customers=translator().plural("customers", len(retried)))
         elif not customers:
-            console().print("No open dead letters." if not cause else "No open dead letters of this cause.")
+            print_sentence(NO_LETTERS_OF_CAUSE if cause else NO_LETTERS)
         without = sorted({*(customers or ())} - {*retried})
         for customer in without:
-            error_console().print(f"Customer {customer} has no open dead letter.")
+            print_note("Customer {customer} has no open dead letter.", customer=customer)
         return 1 if without else 0
 
     raise typer.Exit(run(work()))
@@ -131,7 +139,7 @@ def drop(
     from service.operations import drop_dead_letters
 
     if not customers and not cause:
-        raise UsageError("say which dead letters: customers, or --cause")
+        raise UsageError(Sentence("say which dead letters: customers, or --cause"))
 
     async def work() -> None:
         async with open_context() as cli:
@@ -139,7 +147,8 @@ def drop(
             dropped = await drop_dead_letters(
                 cli.context, shop.org, _filter(customers, cause), by=current_actor(), reason=reason
             )
-        console().print(f"The dead letters of {plural(len(dropped), 'customer')} are closed.")
+        closed = translator().plural("customers", len(dropped))
+        print_sentence("Dead letters were closed: {customers}.", customers=closed)
 
     run(work())
 

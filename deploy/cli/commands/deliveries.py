@@ -9,6 +9,7 @@ import typer
 from deploy.cli.context import AsJson, CustomerId, Org, open_context, parse_customer_id, run, server_time_ms
 from deploy.cli.inputs import ONE_DAY, Moment, parse_time
 from deploy.cli.output import format_time, print_json, print_table
+from deploy.cli.wording import headings, translate
 
 if TYPE_CHECKING:
     from service.store.history import Delivery, DeliveryFilter
@@ -51,11 +52,11 @@ def deliveries(
             print_json([_row(delivery) for delivery in rows[:limit]])
             return
         print_table(
-            ("at", "customer", "topic", "outcome", "delivery"),
-            [_cells(delivery) for delivery in rows[:limit]],
-            empty="No deliveries in this time."
-            if not customer
-            else "There is no delivery record of this customer.",
+            headings("at", "customer", "topic", "outcome", "delivery"),
+            [_cells(delivery, shop.timezone) for delivery in rows[:limit]],
+            empty=translate("There is no delivery record of this customer.")
+            if customer
+            else translate("No deliveries in this time."),
         )
 
     run(work())
@@ -75,14 +76,13 @@ def _row(delivery: Delivery) -> dict[str, object]:
     }
 
 
-def _cells(delivery: Delivery) -> tuple[object, ...]:
-    labels = (f" repeated {delivery.repeats}x" if delivery.repeats else "") + (
-        " test" if delivery.test else ""
-    )
+def _cells(delivery: Delivery, zone: str) -> tuple[object, ...]:
+    repeated = translate("repeated {times}x", times=delivery.repeats) if delivery.repeats else ""
+    labels = [delivery.outcome, repeated, translate("test") if delivery.test else ""]
     return (
-        format_time(delivery.at_ms),
+        format_time(delivery.at_ms, zone),
         delivery.customer,
         delivery.topic,
-        f"{delivery.outcome}{labels}",
+        " ".join(filter(None, labels)),
         delivery.id,
     )

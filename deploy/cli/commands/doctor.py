@@ -19,8 +19,8 @@ from deploy.cli.context import (
     run,
     shop_of_token,
 )
-from deploy.cli.inputs import Lang
 from deploy.cli.output import print_json
+from deploy.cli.wording import translator
 from deploy.local import console
 
 if TYPE_CHECKING:
@@ -42,13 +42,11 @@ def doctor(
         typer.Argument(metavar="[ORG]", parser=parse_org_id, help="Only this shop. Default: all shops."),
     ] = None,
     as_json: AsJson = False,
-    lang: Lang = "vi",
 ) -> None:
     """Check Redis, the workers, and each shop's token, webhooks, rules and queue. Exits with 1 if somebody is needed now."""
     from service.doctor import Severity
-    from service.locales import translator_for
 
-    words = translator_for(lang)
+    words = translator()
     report = run(_diagnose(org, words))
     if as_json:
         print_json(

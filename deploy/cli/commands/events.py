@@ -9,8 +9,9 @@ import typer
 from deploy.cli.context import AsJson, CliContext, Org, open_context, run
 from deploy.cli.exit_codes import UsageError
 from deploy.cli.inputs import Moment, current_actor, parse_time
-from deploy.cli.output import format_time, plural, print_json, print_table
-from deploy.local import console
+from deploy.cli.output import format_time, print_json, print_sentence, print_table
+from deploy.cli.wording import headings, translate, translator
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
@@ -35,9 +36,9 @@ EventTypes = Annotated[
     ),
 ]
 STATES = {
-    "by_hand": "disabled",
-    "gone": "disabled: it answered 410",
-    "failing": "disabled: no answer for three days",
+    "by_hand": Sentence("disabled"),
+    "gone": Sentence("disabled: it answered 410"),
+    "failing": Sentence("disabled: no answer for three days"),
 }
 
 
@@ -56,7 +57,9 @@ def list_endpoints(org: Org, as_json: AsJson = False) -> None:
         print_json([endpoints.to_plain(each) for each in rows])
         return
     print_table(
-        ("id", "address", "events", "state", ">delivered", ">rejected", "last success", "last failure"),
+        headings(
+            "id", "address", "events", "state", ">delivered", ">rejected", "last success", "last failure"
+        ),
         [
             (
                 each.endpoint.id,
@@ -72,7 +75,9 @@ def list_endpoints(org: Org, as_json: AsJson = False) -> None:
             )
             for each in rows
         ],
-        empty=f"Shop {org} sends no events. Add an endpoint with: tagger events add {org} https://…",
+        empty=translate(
+            "Shop {org} sends no events. Add an endpoint with: tagger events add {org} https://…", org=org
+        ),
     )
 
 
@@ -112,7 +117,7 @@ def change(
         )
 
     _with_shop(org, work)
-    console().print(f"Endpoint {endpoint} was changed.")
+    print_sentence("Endpoint {endpoint} was changed.", endpoint=endpoint)
 
 
 @app.command()
@@ -130,8 +135,10 @@ def rotate(org: Org, endpoint: EndpointId, as_json: AsJson = False) -> None:
 def disable(org: Org, endpoint: EndpointId) -> None:
     """Stop sending to an endpoint. Its place is kept."""
     _set_disabled(org, endpoint, disabled=True)
-    console().print(
-        f"Nothing is sent to endpoint {endpoint} any more. Go on with: tagger events enable {org} {endpoint}"
+    print_sentence(
+        "Nothing is sent to endpoint {endpoint} any more. Go on with: tagger events enable {org} {endpoint}",
+        org=org,
+        endpoint=endpoint,
     )
 
 
@@ -139,7 +146,7 @@ def disable(org: Org, endpoint: EndpointId) -> None:
 def enable(org: Org, endpoint: EndpointId) -> None:
     """Go on sending to an endpoint, from where it stopped, also if it was disabled because it did not answer."""
     _set_disabled(org, endpoint, disabled=False)
-    console().print(f"Events are sent to endpoint {endpoint} again, from where it stopped.")
+    print_sentence("Events are sent to endpoint {endpoint} again, from where it stopped.", endpoint=endpoint)
 
 
 @app.command()
@@ -151,7 +158,7 @@ def remove(org: Org, endpoint: EndpointId) -> None:
         await endpoints.remove_endpoint(cli.context, org, endpoint, by=current_actor())
 
     _with_shop(org, work)
-    console().print(f"Endpoint {endpoint} was removed.")
+    print_sentence("Endpoint {endpoint} was removed.", endpoint=endpoint)
 
 
 @app.command()
@@ -173,9 +180,9 @@ def rejected(
         print_json([each._asdict() for each in rows])
         return
     print_table(
-        ("when", "event", "answer"),
+        headings("when", "event", "answer"),
         [(format_time(each.at_ms), f"{each.source} {each.entry}", each.cause) for each in rows],
-        empty="The endpoint has rejected nothing.",
+        empty=translate("The endpoint has rejected nothing."),
     )
 
 
@@ -187,7 +194,7 @@ def retry(org: Org, endpoint: EndpointId) -> None:
     async def work(cli: CliContext, _: Shop) -> int:
         return await endpoints.retry_rejected(cli.context, org, endpoint, by=current_actor())
 
-    console().print(f"{plural(_with_shop(org, work), 'event')} will be sent again.")
+    print_sentence("Events that will be sent again: {count}", count=_with_shop(org, work))
 
 
 @app.command()
@@ -208,7 +215,7 @@ def replay(
         )
 
     _with_shop(org, work)
-    console().print(f"The events since then are sent to endpoint {endpoint} again.")
+    print_sentence("The events since then are sent to endpoint {endpoint} again.", endpoint=endpoint)
 
 
 def _with_shop(org: Org, work: Callable[[CliContext, Shop], Awaitable[Any]]) -> Any:
@@ -239,7 +246,9 @@ def _parse_types(text: str | None) -> dict[str, Sequence[EventType]]:
     names = [name.strip() for name in text.split(",") if name.strip()]
     types = [each for each in EVENT_TYPES if each in names]
     if not names or len(types) != len(set(names)):
-        raise UsageError(f"name types of events with commas between: {', '.join(EVENT_TYPES)}")
+        raise UsageError(
+            Sentence("name types of events with commas between: {types}", types=", ".join(EVENT_TYPES))
+        )
     return {"events": types}
 
 
@@ -247,16 +256,20 @@ def _print_secret(new: NewSecret, *, as_json: bool) -> None:
     if as_json:
         print_json({"id": new.endpoint.id, "url": new.endpoint.url, "secret": new.secret})
         return
-    console().print(f"Endpoint {new.endpoint.id}: {', '.join(new.endpoint.events)}")
-    console().print(f"Secret: {new.secret}")
-    console().print(
-        "It is shown only now. The receiver checks the signature with it (deploy/docs/events.md)."
+    print_sentence(
+        "Endpoint {endpoint}: {events}", endpoint=new.endpoint.id, events=", ".join(new.endpoint.events)
     )
+    print_sentence("Secret: {secret}", secret=new.secret)
+    print_sentence("It is shown only now. The receiver checks the signature with it (deploy/docs/events.md).")
 
 
 def _state(status: EndpointStatus) -> str:
     if status.endpoint.disabled:
-        return STATES[status.endpoint.disabled]
+        return STATES[status.endpoint.disabled].text(translator())
     if status.state.failure and status.state.attempts:
-        return f"attempt {status.state.attempts + 1} at {format_time(status.state.due_ms)}"
-    return "events wait" if status.is_behind else "up to date"
+        return translate(
+            "attempt {number} at {time}",
+            number=status.state.attempts + 1,
+            time=format_time(status.state.due_ms),
+        )
+    return translate("events wait") if status.is_behind else translate("up to date")

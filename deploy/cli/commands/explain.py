@@ -14,8 +14,9 @@ from deploy.cli.context import (
     open_context,
     run,
 )
-from deploy.cli.inputs import Lang, parse_date
+from deploy.cli.inputs import parse_date
 from deploy.cli.output import print_json
+from deploy.cli.wording import translator
 from deploy.local import console
 
 
@@ -32,11 +33,9 @@ def explain(
         ),
     ] = None,
     version: Annotated[int, typer.Option(help="Use this version of the rules. Default: the live one.")] = 0,
-    lang: Lang = "vi",
     as_json: AsJson = False,
 ) -> None:
     """Explain why a customer has or does not have a tag, who owns each tag, and what we wrote. Makes no API call."""
-    from service.locales import parse_language, translator_for
     from service.operations import explain_for_shop
 
     async def work() -> None:
@@ -48,7 +47,7 @@ def explain(
                 on=on,
                 version=version,
             )
-        sentences = translator_for(parse_language(lang))
+        sentences = translator()
         if as_json:
             print_json(explanation.to_dict(words=sentences, tag=tag))
         else:

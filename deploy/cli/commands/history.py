@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from deploy.cli.context import AsJson, Org, open_context, run
-from deploy.cli.inputs import Lang
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.cli.preview_text import print_warnings
+from deploy.cli.wording import headings, translate, translator
 from deploy.local import console
+from service.sentence import Sentence
+
+if TYPE_CHECKING:
+    from service.publishing import rollout
+    from service.store.rules import Version
 
 
 def add_to(app: typer.Typer) -> None:
@@ -20,40 +25,67 @@ def add_to(app: typer.Typer) -> None:
 
 
 def history(org: Org, as_json: AsJson = False) -> None:
-    """List all versions, newest first, with author, note and the numbers of the preview.
+    """List all versions, newest first, with author, note, the preview that the author saw, and what was written since.
 
     Versions with the same content have the same rules.
     """
     import msgspec
 
+    from service.publishing import rollout
+
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.get_or_raise(org)
             versions = await cli.versions.history(shop.org)
+            effects = await rollout.load_effects(cli.redis, shop.org)
         if as_json:
-            print_json([msgspec.to_builtins(version) for version in versions])
+            print_json(
+                [
+                    msgspec.to_builtins(version)
+                    | {"written": msgspec.to_builtins(effects.get(version.number))}
+                    for version in versions
+                ]
+            )
             return
-        rows = []
-        for index, version in enumerate(versions):
-            shown = version.preview or {}
-            counts = (f"+{shown.get('added', 0)}", f"−{shown.get('removed', 0)}") if shown else ("", "")
-            rows.append(
+        print_table(
+            headings("version", "when", "by", "note", ">expected", ">written", "content"),
+            [
                 (
-                    f"v{version.number}{' live' if not index else ''}",
-                    format_time(version.at_ms),
+                    f"v{version.number}{'' if index else translate(' (live)')}",
+                    format_time(version.at_ms, shop.timezone),
                     version.author,
                     version.note,
-                    *counts,
+                    _expected(version),
+                    _written(effects.get(version.number)),
                     version.content[:12],
                 )
-            )
-        print_table(
-            ("version", "when", "by", "note", ">added", ">removed", "content"),
-            rows,
-            empty=f"Shop {org} has no rules yet.",
+                for index, version in enumerate(versions)
+            ],
+            empty=translate("Shop {org} has no rules yet.", org=org),
         )
 
     run(work())
+
+
+def _expected(version: Version) -> str:
+    """The tags of the preview. Nothing before the first look: no customer was known then."""
+    shown = version.preview or {}
+    return _change(shown["added"], shown["removed"]) if shown.get("customers") else ""
+
+
+def _written(effect: rollout.Effect | None) -> str:
+    if effect is None:
+        return ""
+    change = _change(effect.added, effect.removed)
+    if not effect.remaining:
+        return change
+    customers = translator().plural("customers", effect.remaining)
+    return translate("{change}, {customers} to go", change=change, customers=customers)
+
+
+def _change(added: int, removed: int) -> str:
+    words = translator()
+    return f"+{words.number(added)} −{words.number(removed)}"
 
 
 def diff(
@@ -63,12 +95,10 @@ def diff(
     ] = 0,
     after: Annotated[int, typer.Argument(metavar="[TO]", help="A version. Default: the live one.")] = 0,
     as_yaml: Annotated[bool, typer.Option("--yaml", help="Print a unified diff of the YAML.")] = False,
-    lang: Lang = "vi",
 ) -> None:
     """Compare two versions, rule by rule, in sentences or as YAML. Of the live one: also the tags that stay behind."""
     from service.domain.preview import describe_changes, yaml_diff
     from service.errors import NotFound
-    from service.locales import parse_language, translator_for
     from service.publishing import draft_live_rules
 
     async def work() -> None:
@@ -79,7 +109,10 @@ def diff(
             start = before or to - 1
             if to < 1 or start < 1:
                 raise NotFound(
-                    f"shop {org} does not have two versions to compare; see: tagger rules history {org}"
+                    Sentence(
+                        "shop {org} does not have two versions to compare; see: tagger rules history {org}",
+                        org=org,
+                    )
                 )
             rules_before = await cli.versions.document(shop.org, start)
             rules_after = await cli.versions.document(shop.org, to)
@@ -87,10 +120,10 @@ def diff(
         if as_yaml:
             typer.echo(yaml_diff(rules_before, rules_after, names=(f"v{start}", f"v{to}")), nl=False)
             return
-        words = translator_for(parse_language(lang))
+        words = translator()
         for line in describe_changes(rules_before, rules_after, translator=words):
             console().print(line)
         if draft is not None:
-            print_warnings(draft, words=words, kinds=frozenset({"leftover"}))
+            print_warnings(draft, kinds=frozenset({"leftover"}))
 
     run(work())

@@ -9,6 +9,7 @@ import typer
 from deploy.cli.context import AsJson, open_context, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import print_json, print_table
+from deploy.cli.wording import headings, translate
 from deploy.local import console
 
 if TYPE_CHECKING:
@@ -57,12 +58,12 @@ def _print_status(status: KeyStatus, *, as_json: bool) -> None:
         print_json(msgspec.to_builtins(status))
     else:
         print_table(
-            ("key", "in SECRET_KEY", ">data keys", ">shops"),
+            headings("key", "in SECRET_KEY", ">data keys", ">shops"),
             [
                 (use.fingerprint, _position(use.position), use.data_keys, len(use.shops))
                 for use in status.keys
             ],
-            empty="SECRET_KEY is not set, and no shop has a data key.",
+            empty=translate("SECRET_KEY is not set, and no shop has a data key."),
         )
         for sentence in _sentences(status):
             console().print(sentence)
@@ -71,7 +72,9 @@ def _print_status(status: KeyStatus, *, as_json: bool) -> None:
 
 
 def _position(position: int) -> str:
-    return {0: "no", 1: "first"}.get(position, f"number {position}")
+    if position > 1:
+        return translate("number {position}", position=position)
+    return translate("first") if position else translate("no")
 
 
 def _sentences(status: KeyStatus) -> list[str]:
@@ -79,16 +82,23 @@ def _sentences(status: KeyStatus) -> list[str]:
     sentences = []
     if old:
         sentences.append(
-            f"{', '.join(old)} is still in use: keep it in SECRET_KEY and run `tagger keys rotate`."
+            translate(
+                "{keys} is still in use: keep it in SECRET_KEY and run `tagger keys rotate`.",
+                keys=", ".join(old),
+            )
         )
     if status.unreadable:
         orgs = ", ".join(status.unreadable)
         sentences.append(
-            f"No key of SECRET_KEY opens a data key of {orgs}. Put its key back behind the others, or if it is lost, store "
-            "the token again (tagger shops token ORG) and the shop's own webhook secret (tagger shops secret ORG), run "
-            "`tagger backfill ORG`, then `tagger keys rotate --delete-unreadable`."
+            translate(
+                "No key of SECRET_KEY opens a data key of {orgs}. Put its key back behind the others, or if it is lost, "
+                "store the token again (tagger shops token ORG) and the shop's own webhook secret (tagger shops secret "
+                "ORG), run `tagger backfill ORG`, then `tagger keys rotate --delete-unreadable`.",
+                orgs=orgs,
+            )
         )
     if not sentences:
-        others = " The others may be removed from SECRET_KEY." if len(status.keys) > 1 else ""
-        sentences.append(f"Only the first key is in use.{others}")
+        sentences.append(translate("Only the first key is in use."))
+        if len(status.keys) > 1:
+            sentences.append(translate("The others may be removed from SECRET_KEY."))
     return sentences

@@ -8,9 +8,10 @@ import typer
 
 from deploy.cli.context import AsJson, Org, open_context, run
 from deploy.cli.exit_codes import UsageError
-from deploy.cli.inputs import Lang
 from deploy.cli.output import print_json, print_table
+from deploy.cli.wording import translator
 from deploy.local import console
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.domain.explain import Translator
@@ -31,14 +32,12 @@ def fields(
         bool,
         typer.Option("--markdown", help="Print all tables of the rule language, as in deploy/docs/rules.md."),
     ] = False,
-    lang: Lang = "vi",
     as_json: AsJson = False,
 ) -> None:
     """List the fields that rules can compare, their operators and their values. Needs no Redis."""
     from service.domain.documents import list_fields, markdown_tables
-    from service.locales import translator_for
 
-    words = translator_for(lang)
+    words = translator()
     if markdown:
         typer.echo(markdown_tables(words), nl=False)
         return
@@ -65,18 +64,16 @@ def fields(
         )
 
 
-def schema(lang: Lang = "vi") -> None:
+def schema() -> None:
     """Print the JSON Schema of rules files, for editors: completion and descriptions. Needs no Redis."""
     from service.domain.documents import json_schema
-    from service.locales import translator_for
 
-    print_json(json_schema(translator_for(lang)))
+    print_json(json_schema(translator()))
 
 
 def values(
     org: Org,
     field: Annotated[str, typer.Argument(metavar="FIELD", help="A field, such as province or tags.")],
-    lang: Lang = "vi",
     as_json: AsJson = False,
 ) -> None:
     """Show what the shop's customers have in a field, with counts.
@@ -86,7 +83,6 @@ def values(
     from service.domain.engine import build_facts
     from service.domain.preview import field_values
     from service.domain.rules import FIELDS, calendar_for
-    from service.locales import translator_for
     from service.publishing import load_customers
 
     _check_field(field)
@@ -106,18 +102,22 @@ def values(
     if as_json:
         print_json(_to_dict(found))
     else:
-        _print_values(found, translator_for(lang), currency=currency, org=org)
+        _print_values(found, translator(), currency=currency, org=org)
 
 
 def _check_field(name: str) -> None:
     from service.domain.rules import FIELDS
     from service.domain.rules import did_you_mean as suggest
-    from service.locales import translator_for
 
     if name not in FIELDS:
         hint = suggest(name, FIELDS)
-        text = hint if isinstance(hint, str) else hint.text(translator_for("en"))
-        raise UsageError(f"there is no field {name!r}{text or '.'} List the fields: tagger rules fields")
+        meant = hint if isinstance(hint, str) else hint.text(translator())
+        missing = Sentence(
+            "there is no field {name!r}{hint} List the fields: tagger rules fields",
+            name=name,
+            hint=meant or ".",
+        )
+        raise UsageError(missing)
 
 
 def _to_dict(found: FieldValues) -> dict[str, object]:

@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.context import AsJson, open_context, run
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import print_json, print_table
-from deploy.local import console
+from deploy.cli.output import print_json, print_sentence, print_table
+from deploy.cli.wording import headings, translate
 
 if TYPE_CHECKING:
     from service.store.migrations import Step
@@ -45,9 +45,13 @@ def migrate(
         )
         return
     print_table(
-        (">to layout", "what", ">values"),
+        headings(">to layout", "what", ">values"),
         [(step.migration.to, step.migration.what, step.values) for step in steps],
-        empty=f"Nothing to do: the data has layout {keys.LAYOUT}, which this version needs.",
+        empty=translate(
+            "Nothing to do: the data has layout {layout}, which this version needs.", layout=keys.LAYOUT
+        ),
     )
-    if steps:
-        console().print("Nothing was changed." if dry_run else f"The data has layout {keys.LAYOUT} now.")
+    if steps and dry_run:
+        print_sentence("Nothing was changed.")
+    elif steps:
+        print_sentence("The data has layout {layout} now.", layout=keys.LAYOUT)

@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.context import AsJson, Customer, Org, open_context, run
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import print_json
-from deploy.local import console, error_console
+from deploy.cli.output import print_json, print_note, print_sentence
+from deploy.cli.wording import translate
 
 if TYPE_CHECKING:
     from service.operations import Erasure
@@ -45,13 +45,15 @@ def erase(
     async def work() -> Erasure:
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
-            error_console().print(
-                f"This erases everything stored of customer {customer}: the tags that are ours, exclusions, history. Tags in "
+            print_note(
+                "This erases everything stored of customer {customer}: the tags that are ours, exclusions, history. Tags in "
                 "Haravan stay and count as added by hand. While Haravan has the customer, the next webhook or scan stores "
-                "it again: to stop that, delete it there first."
+                "it again: to stop that, delete it there first.",
+                customer=customer,
             )
-            if not yes and typer.prompt(f"Type {customer} to confirm", err=True) != str(customer):
-                console().print("Nothing was erased.")
+            question = translate("Type {what} to confirm", what=customer)
+            if not yes and typer.prompt(question, err=True) != str(customer):
+                print_sentence("Nothing was erased.")
                 raise typer.Exit(1)
             return await erase_personal_data(cli.context, shop, customer, by=current_actor())
 
@@ -62,14 +64,19 @@ def erase(
         print_json(msgspec.to_builtins(erasure))
         return
     if not erasure.known and not erasure.ledger and not erasure.deliveries:
-        console().print(f"Nothing was stored of customer {erasure.customer}.")
+        print_sentence("Nothing was stored of customer {customer}.", customer=erasure.customer)
     else:
-        console().print(
-            f"Customer {erasure.customer} was erased: {erasure.ledger} entries of the ledger, {erasure.manual_changes} manual "
-            f"changes, {erasure.deliveries} deliveries. The bytes leave the disk within a day."
+        print_sentence(
+            "Customer {customer} was erased: tag writes: {ledger}, manual changes: {manual}, deliveries: {deliveries}. "
+            "The bytes leave the disk within a day.",
+            customer=erasure.customer,
+            ledger=erasure.ledger,
+            manual=erasure.manual_changes,
+            deliveries=erasure.deliveries,
         )
     if erasure.remaining_deliveries:
-        console().print(
-            f"{erasure.remaining_deliveries} delivery records shared with other customers name the id until they expire "
-            "(RETENTION_DAYS); they have no personal data."
+        print_sentence(
+            "Delivery records that are shared with other customers, and name the id until they expire (RETENTION_DAYS): "
+            "{records}. They have no personal data.",
+            records=erasure.remaining_deliveries,
         )

@@ -8,19 +8,26 @@ import typer
 
 from deploy.cli.context import (
     AsJson,
+    CliContext,
+    CustomerId,
     Org,
+    OrgId,
     open_context,
     parse_customer_ids,
     run,
     server_time_ms,
 )
 from deploy.cli.inputs import Moment, current_actor, parse_time
-from deploy.cli.output import plural, print_json
+from deploy.cli.output import print_json, print_note, print_sentence
 from deploy.cli.runs import format_run, progress_counter, row, wait_for_run
-from deploy.local import console, error_console
+from deploy.cli.wording import translate, translator
+from deploy.local import console
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from service.operations import Selection
+    from service.store.jobs import Run
 
 MAX_NAMED = 20
 
@@ -67,12 +74,10 @@ def replay(
 
     A worker marks the customers. `tagger runs` shows the progress, and pauses, resumes or cancels a replay.
     """
-    from service.locales import translator_for
     from service.operations import count_replay, start_replay
-    from service.store.customers import snapshots
     from service.store.jobs import runs
 
-    chosen, words = parse_customer_ids(customers), translator_for("en")
+    chosen = parse_customer_ids(customers)
 
     def select(now_ms: int) -> Selection:
         from service.operations import LetterFilter, Selection
@@ -101,25 +106,19 @@ def replay(
                 found = await runs.get(cli.redis, shop.org, counted)
             else:
                 selection = select(await server_time_ms(cli))
-                with progress_counter("searching") as on_found:
+                with progress_counter(translate("searching")) as on_found:
                     found = await count_replay(
                         cli.context, shop.org, selection, by=current_actor(), on_found=on_found
                     )
             if not as_json:
-                of_deliveries = f" of {plural(found.deliveries, 'webhook')}" if found.deliveries else ""
-                error_console().print(f"{plural(found.total, 'customer')}{of_deliveries} of shop {org}.")
-            if chosen and not as_json:
-                unread = sorted(await snapshots.never_read(cli.redis, shop.org, chosen))
-                if unread:
-                    more = " …" if len(unread) > MAX_NAMED else ""
-                    error_console().print(
-                        f"Not known here yet: {', '.join(map(str, unread[:MAX_NAMED]))}{more}. Haravan is asked for them."
-                    )
+                await _print_found(cli, shop.org, found, chosen)
             if dry_run:
                 if as_json:
                     print_json(row(found))
                 else:
-                    console().print(f"Start exactly these: tagger replay {org} --run {found.id}")
+                    print_sentence(
+                        "Start exactly these: tagger replay {org} --run {run}", org=org, run=found.id
+                    )
                 return 0
             started = await start_replay(
                 cli.context,
@@ -130,18 +129,29 @@ def replay(
                 per_minute=per_minute,
             )
             if shop.paused and not as_json:
-                error_console().print(
-                    f"The shop is paused ({shop.paused}); the customers wait until it is resumed."
+                print_note(
+                    "The shop is paused ({reason}); the customers wait until it is resumed.",
+                    reason=shop.paused,
                 )
-            ended = (
-                await wait_for_run(cli.redis, shop.org, started, words)
-                if wait and not shop.paused
-                else started
-            )
+            ended = await wait_for_run(cli.redis, shop.org, started) if wait and not shop.paused else started
         if as_json:
             print_json(row(ended))
         else:
-            console().print(format_run(ended, words))
+            console().print(format_run(ended))
         return 1 if ended.failed or (wait and ended.remaining and not shop.paused) else 0
 
     raise typer.Exit(run(work()))
+
+
+async def _print_found(cli: CliContext, org: OrgId, found: Run, chosen: Sequence[CustomerId]) -> None:
+    """Print how many customers and webhooks match, and which of the chosen customers are not known yet."""
+    from service.store.customers import snapshots
+
+    words = translator()
+    print_note("{customers} of shop {org}.", customers=words.plural("customers", found.total), org=org)
+    if found.deliveries:
+        print_note("Webhooks that match: {count}", count=words.number(found.deliveries))
+    unread = sorted(await snapshots.never_read(cli.redis, org, chosen)) if chosen else []
+    if unread:
+        named = ", ".join(map(str, unread[:MAX_NAMED])) + (" …" if len(unread) > MAX_NAMED else "")
+        print_note("Not known here yet: {customers}. Haravan is asked for them.", customers=named)

@@ -8,9 +8,11 @@ import typer
 
 from deploy.cli.commands import claims, history, language, publishing
 from deploy.cli.context import AsJson, Org, OrgId, open_context, parse_org_id, run
-from deploy.cli.inputs import Lang, RulesFile, read_rules_file
-from deploy.cli.output import print_json
-from deploy.local import console, error_console
+from deploy.cli.inputs import RulesFile, read_rules_file
+from deploy.cli.output import print_json, print_note
+from deploy.cli.wording import translator
+from deploy.local import console
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.domain.rules import RuleSet
@@ -30,16 +32,14 @@ def check(
             help="Also compare with the live rules and customers of this shop.",
         ),
     ] = None,
-    lang: Lang = "vi",
 ) -> None:
     """Check a rules file. Prints every error with line and column, and warnings. Without --org it needs no Redis."""
     import time
 
     from service.domain.engine import compile_rules
     from service.domain.preview import describe_warning, lint, lint_own_spellings
-    from service.locales import translator_for
 
-    rule_set, words = read_rules_file(file, lang), translator_for(lang)
+    rule_set, words = read_rules_file(file), translator()
     compiled = compile_rules(rule_set)
     warnings = (
         run(_create_draft(org, rule_set)).report.warnings
@@ -70,7 +70,11 @@ def show(
             shop = await cli.shops.get_or_raise(org)
             number = version or await cli.versions.live_number(shop.org)
             if not number:
-                raise NotFound(f"shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE")
+                raise NotFound(
+                    Sentence(
+                        "shop {org} has no rules yet; publish rules: tagger rules publish {org} FILE", org=org
+                    )
+                )
             stored = await cli.versions.get(shop.org, number)
             rule_set = await cli.versions.document(shop.org, number)
         if as_json:
@@ -85,8 +89,9 @@ def show(
                 }
             )
             return
-        error_console().print(
-            f"# version {stored.number} by {stored.author}", stored.note and f"({stored.note})"
+        note = f" ({stored.note})" if stored.note else ""
+        print_note(
+            "# version {number} by {author}{note}", number=stored.number, author=stored.author, note=note
         )
         typer.echo(to_yaml(rule_set), nl=False)
 

@@ -5,12 +5,18 @@ from __future__ import annotations
 import gc
 import os
 import sys
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from deploy.cli.context import run
 from deploy.cli.inputs import settings_source
+from deploy.cli.output import print_note
+from deploy.cli.wording import deferred, translator
+from service.sentence import Sentence
+
+KEY_MADE: Final = deferred("SECRET_KEY is not set: a key was made, in {file}.")
+KEY_FOUND: Final = deferred("SECRET_KEY is not set: the key in {file} is used.")
 
 
 def demo(
@@ -32,21 +38,31 @@ def demo(
 
 def up() -> None:
     """Run the whole service: web, worker and, if REDIS_URL is not set, a Redis server."""
-    from deploy.local import error_console, local_secret_key, run_all
+    from deploy.local import error_console, local_secret_key, run_all, secret_key_file
     from service.seeding import read_rules_file
     from service.settings import find_gaps, is_set, read_settings
 
     environ = dict(os.environ)
     if not is_set(environ, "SECRET_KEY"):
+        is_new = not secret_key_file().is_file()
         environ["SECRET_KEY"] = local_secret_key(create=True) or ""
+        print_note(KEY_MADE if is_new else KEY_FOUND, file=secret_key_file())
+        print_note(
+            "It encrypts tokens and personal data: keep a copy. For production set SECRET_KEY to a key of your own "
+            "(openssl rand -hex 32)."
+        )
     settings = read_settings(environ)
     read_rules_file(settings)
     if gaps := find_gaps(settings):
-        error_console().print(f"Not set yet ({settings_source()}):")
+        print_note("Not set yet: {source}", source=settings_source())
         for gap in gaps:
-            error_console().print(f"  · {gap}")
+            error_console().print(f"  · {gap.text(translator())}")
     start_redis = not is_set(environ, "REDIS_URL")
-    raise typer.Exit(run(run_all(environ, port=settings.port, start_redis=start_redis)))
+    raise typer.Exit(run(run_all(environ, port=settings.port, start_redis=start_redis, say=_say)))
+
+
+def _say(sentence: Sentence) -> None:
+    print_note(sentence.template, **sentence.params)
 
 
 def web() -> None:

@@ -11,6 +11,7 @@ from deploy.cli.context import AsJson, Org, open_context, run
 from deploy.cli.inputs import current_actor
 from deploy.cli.output import format_time, print_json, print_table
 from deploy.cli.runs import format_run, row
+from deploy.cli.wording import headings, translate
 from deploy.local import console
 
 if TYPE_CHECKING:
@@ -37,12 +38,23 @@ def list_runs(org: Org, as_json: AsJson = False) -> None:
             print_json([row(each) for each in latest])
             return
         print_table(
-            ("run", "kind", "started", "by", ">customers", ">left", ">added", ">removed", ">failed", "state"),
+            headings(
+                "run",
+                "kind",
+                "started",
+                "by",
+                ">customers",
+                ">left",
+                ">tags +",
+                ">tags −",
+                ">failed",
+                "state",
+            ),
             [
                 (
                     each.id,
                     each.kind,
-                    format_time(each.started_ms),
+                    format_time(each.started_ms, shop.timezone),
                     each.by,
                     each.total,
                     each.remaining,
@@ -53,7 +65,7 @@ def list_runs(org: Org, as_json: AsJson = False) -> None:
                 )
                 for each in latest
             ],
-            empty="There is no run.",
+            empty=translate("There is no run."),
         )
 
     run(work())
@@ -103,15 +115,13 @@ async def _change(org: OrgId, run_id: str, change: Callable[..., Awaitable[Run]]
 
 
 def _print(shown: Run, *, as_json: bool) -> None:
-    from service.locales import translator_for
-
     if as_json:
         print_json(row(shown))
     else:
-        console().print(format_run(shown, translator_for("en")))
+        console().print(format_run(shown))
 
 
 def _state(shown: Run) -> str:
     if shown.paused_by:
-        return f"paused by {shown.paused_by}"
-    return shown.ended or ("active" if shown.is_active else "done")
+        return translate("paused by {by}", by=shown.paused_by)
+    return shown.ended or (translate("active") if shown.is_active else translate("done"))

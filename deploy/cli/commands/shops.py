@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
@@ -11,8 +11,16 @@ from deploy.cli.commands import publishing
 from deploy.cli.commands import shadow as shadow_mode
 from deploy.cli.context import AsJson, Org, check_token, open_context, run
 from deploy.cli.inputs import current_actor, read_secret
-from deploy.cli.output import format_shop_state, print_json, print_table, shop_row
-from deploy.local import console, error_console
+from deploy.cli.output import (
+    format_shop_state,
+    print_json,
+    print_note,
+    print_sentence,
+    print_table,
+    shop_row,
+)
+from deploy.cli.wording import headings, translate
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from service.store.shops import Dialect
@@ -21,6 +29,9 @@ app = typer.Typer(
     help="Shops: add, list, remove, replace a token, pause, resume, first look, shadow mode.",
     no_args_is_help=True,
 )
+
+ACCESS_TOKEN: Final = Sentence("Access token")
+WEBHOOK_SECRET: Final = Sentence("Webhook secret")
 
 FromStdin = Annotated[
     bool, typer.Option("--token-stdin", help="Read the secret from stdin instead of asking.")
@@ -67,7 +78,7 @@ def add(
                 name=name or f"Shop {org}",
                 dialect=_dialect(dialect) if dialect else dialect_of(address),
                 api_url=address,
-                token=read_secret("Access token", from_stdin=token_stdin),
+                token=read_secret(ACCESS_TOKEN, from_stdin=token_stdin),
                 timezone=timezone,
                 currency=currency,
                 reserve=reserve,
@@ -75,12 +86,18 @@ def add(
             )
             validate(shop)
             if not unchecked:
-                error_console().print(f"Checking the token at {address} ({shop.dialect} API).")
+                print_note(
+                    "Checking the token at {address} ({dialect} API).", address=address, dialect=shop.dialect
+                )
                 await check_token(cli, shop)
             await add_shop(cli.context, shop, by=current_actor())
-        console().print(
-            f"Shop {org} ({shop.name}) was added: {shop.dialect} API at {address}. "
-            f"Next: tagger subscription add {org}, tagger rules publish {org} FILE, tagger backfill {org}"
+        print_sentence(
+            "Shop {org} ({name}) was added: {dialect} API at {address}. Next: tagger subscription add {org}, "
+            "tagger rules publish {org} FILE, tagger backfill {org}",
+            org=org,
+            name=shop.name,
+            dialect=shop.dialect,
+            address=address,
         )
 
     run(work())
@@ -99,7 +116,7 @@ def list_shops(as_json: AsJson = False) -> None:
             print_json(rows)
             return
         print_table(
-            ("shop", "name", "API", "zone", ">rules", "state"),
+            headings("shop", "name", "API", "zone", ">rules version", "state"),
             [
                 (
                     row["org"],
@@ -111,7 +128,7 @@ def list_shops(as_json: AsJson = False) -> None:
                 )
                 for row in rows
             ],
-            empty="There is no shop yet. Add one: tagger shops add ORG",
+            empty=translate("There is no shop yet. Add one: tagger shops add ORG"),
         )
 
     run(work())
@@ -135,15 +152,19 @@ def remove(
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
             if not keep_data:
-                error_console().print(
-                    f"This deletes everything stored about shop {org} ({shop.name}): rules, history, and which tags are ours. "
-                    "If you add the shop again later, its tags count as added by hand and are not removed."
+                print_note(
+                    "This deletes everything stored about shop {org} ({name}): rules, history, and which tags are ours. "
+                    "If you add the shop again later, its tags count as added by hand and are not removed.",
+                    org=org,
+                    name=shop.name,
                 )
-            if not yes and typer.prompt(f"Type {org} to confirm", err=True) != org:
-                console().print("Nothing was removed.")
+            if not yes and typer.prompt(translate("Type {what} to confirm", what=org), err=True) != org:
+                print_sentence("Nothing was removed.")
                 raise typer.Exit(1)
             await remove_shop(cli.context, shop.org, erase=not keep_data, by=current_actor())
-        console().print(f"Shop {org} was removed." + (" Its data was kept." if keep_data else ""))
+        print_sentence("Shop {org} was removed.", org=org)
+        if keep_data:
+            print_sentence("Its data was kept.")
 
     run(work())
 
@@ -156,11 +177,11 @@ def token(org: Org, token_stdin: FromStdin = False, unchecked: Unchecked = False
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
-            new_token = read_secret("Access token", from_stdin=token_stdin)
+            new_token = read_secret(ACCESS_TOKEN, from_stdin=token_stdin)
             if not unchecked:
                 await check_token(cli, replace(shop, token=new_token))
             await replace_token(cli.context, shop.org, new_token, by=current_actor())
-        console().print(f"Shop {org} has a new token.")
+        print_sentence("Shop {org} has a new token.", org=org)
 
     run(work())
 
@@ -173,9 +194,9 @@ def secret(org: Org, token_stdin: FromStdin = False) -> None:
     async def work() -> None:
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
-            new_secret = read_secret("Webhook secret", from_stdin=token_stdin)
+            new_secret = read_secret(WEBHOOK_SECRET, from_stdin=token_stdin)
             await replace_webhook_secret(cli.context, shop.org, new_secret, by=current_actor())
-        console().print(f"Shop {org} has its own webhook secret.")
+        print_sentence("Shop {org} has its own webhook secret.", org=org)
 
     run(work())
 
@@ -191,7 +212,7 @@ def pause(
         async with open_context() as cli:
             shop = await cli.shops.describe(org)
             await pause_shop(cli.context, shop.org, reason=reason, by=current_actor())
-        console().print(f"Shop {org} is paused. Resume: tagger shops resume {org}")
+        print_sentence("Shop {org} is paused. Resume: tagger shops resume {org}", org=org)
 
     run(work())
 
@@ -212,14 +233,15 @@ def resume(
             shop = await cli.shops.describe(org)
             if shop.paused == TOKEN_REJECTED:
                 await check_token(
-                    cli, await cli.shops.get_or_raise(shop.org), otherwise=f"shop {org} stays paused"
+                    cli,
+                    await cli.shops.get_or_raise(shop.org),
+                    otherwise=Sentence("shop {org} stays paused", org=org),
                 )
             await resume_shop(cli.context, shop.org, removals=removals, by=current_actor())
             removals_still_paused = shop.removals_paused and not removals
-        console().print(
-            f"Shop {org} is active."
-            + (" Removals are still paused: --removals resumes them." if removals_still_paused else "")
-        )
+        print_sentence("Shop {org} is active.", org=org)
+        if removals_still_paused:
+            print_sentence("Removals are still paused: --removals resumes them.")
 
     run(work())
 
@@ -234,4 +256,4 @@ def _dialect(text: str) -> Dialect:
     match text:
         case "omni" | "admin":
             return text
-    raise Refused("the dialect must be omni or admin")
+    raise Refused(Sentence("the dialect must be omni or admin"))

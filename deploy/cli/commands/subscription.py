@@ -10,8 +10,9 @@ import typer
 
 from deploy.cli.context import AsJson, Org, OrgId, open_context, run
 from deploy.cli.inputs import current_actor
-from deploy.cli.output import print_json, print_table
-from deploy.local import console
+from deploy.cli.output import print_json, print_sentence, print_table
+from deploy.cli.wording import headings, translate
+from service.sentence import Sentence
 
 if TYPE_CHECKING:
     from workers.haravan import Subscription
@@ -30,9 +31,12 @@ def status(org: Org, as_json: AsJson = False) -> None:
             print_json([{"id": event.id, "event": event.event, "url": event.url} for event in events])
         else:
             print_table(
-                ("event", "delivered to"),
+                headings("event", "delivered to"),
                 [(event.event, event.url) for event in events],
-                empty=f"Shop {org} has no subscription: Haravan sends no webhooks. Subscribe: tagger subscription add {org}",
+                empty=translate(
+                    "Shop {org} has no subscription: Haravan sends no webhooks. Subscribe: tagger subscription add {org}",
+                    org=org,
+                ),
             )
         return 0 if events else 1
 
@@ -48,7 +52,10 @@ def add(org: Org) -> None:
             await subscription.subscribe()
             events = await subscription.list_events()
         topics = ", ".join(event.event for event in events)
-        console().print(f"Shop {org} is subscribed" + (f" to {topics}." if topics else "."))
+        if topics:
+            print_sentence("Shop {org} is subscribed to {topics}.", org=org, topics=topics)
+        else:
+            print_sentence("Shop {org} is subscribed.", org=org)
 
     run(work())
 
@@ -60,7 +67,7 @@ def remove(org: Org) -> None:
     async def work() -> None:
         async with _open_subscription(org, change="unsubscribe") as subscription:
             await subscription.unsubscribe()
-        console().print(f"Shop {org} is not subscribed any more.")
+        print_sentence("Shop {org} is not subscribed any more.", org=org)
 
     run(work())
 
@@ -79,6 +86,6 @@ async def _open_subscription(org: OrgId, *, change: str = "") -> AsyncIterator[S
                 yield subscription
                 return
             async with audit_log.recorded(
-                cli.redis, current_actor(), change, org=shop.org, summary="webhook subscription"
+                cli.redis, current_actor(), change, org=shop.org, summary=Sentence("webhook subscription")
             ):
                 yield subscription

@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.context import AsJson, OrgId, open_context, parse_org_id, run, server_time_ms
 from deploy.cli.inputs import UNIT_SECONDS, Moment, current_actor, parse_role, parse_time
-from deploy.cli.output import format_time, print_json, print_table
-from deploy.local import console, error_console
+from deploy.cli.output import format_time, print_json, print_note, print_sentence, print_table
+from deploy.cli.wording import headings, translate
 
 if TYPE_CHECKING:
     from service.domain.access import Token
@@ -73,9 +73,12 @@ def add(
         if as_json:
             print_json(_row(created.stored, 0) | {"secret": created.secret})
             return
-        error_console().print(
-            f"Token {name} with the role {created.stored.role}, for {_format_shops(created.stored)}, "
-            f"{_format_expiry(created.stored)}. Keep it now: it is not shown again."
+        print_note(
+            "Token {name} with the role {role}, for {shops}, {expiry}. Keep it now: it is not shown again.",
+            name=name,
+            role=created.stored.role,
+            shops=_format_shops(created.stored),
+            expiry=_format_expiry(created.stored),
         )
         typer.echo(created.secret)
 
@@ -96,19 +99,19 @@ def list_tokens(as_json: AsJson = False) -> None:
         print_json([_row(use.token, use.used_ms) for use in uses])
         return
     print_table(
-        ("name", "role", "shops", "expires", "last use", "made by"),
+        headings("name", "role", "shops", "expires", "last use", "made by"),
         [
             (
                 use.token.name,
                 use.token.role.value,
                 _format_shops(use.token),
-                "expired" if use.token.is_expired(now_ms) else _format_expiry(use.token),
+                translate("expired") if use.token.is_expired(now_ms) else _format_expiry(use.token),
                 format_time(use.used_ms),
                 use.token.created_by,
             )
             for use in uses
         ],
-        empty="There is no token yet. Make one: tagger tokens add NAME --role viewer",
+        empty=translate("There is no token yet. Make one: tagger tokens add NAME --role viewer"),
     )
 
 
@@ -120,17 +123,19 @@ def revoke(name: Name) -> None:
     async def work() -> None:
         async with open_context() as cli:
             await revoke_token(cli.context, name, by=current_actor())
-        console().print(f"Token {name} is revoked.")
+        print_sentence("Token {name} is revoked.", name=name)
 
     run(work())
 
 
 def _format_shops(token: Token) -> str:
-    return "every shop" if token.shops is None else ", ".join(token.shops)
+    return translate("every shop") if token.shops is None else ", ".join(token.shops)
 
 
 def _format_expiry(token: Token) -> str:
-    return f"until {format_time(token.expires_ms)}" if token.expires_ms else "without expiry"
+    if not token.expires_ms:
+        return translate("without expiry")
+    return translate("until {time}", time=format_time(token.expires_ms))
 
 
 def _row(token: Token, used_ms: int) -> dict[str, object]:

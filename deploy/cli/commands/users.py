@@ -8,8 +8,8 @@ import typer
 
 from deploy.cli.context import AsJson, CliContext, OrgId, open_context, parse_org_id, run
 from deploy.cli.inputs import current_actor, parse_role
-from deploy.cli.output import format_time, print_json, print_table
-from deploy.local import console, error_console
+from deploy.cli.output import format_time, print_json, print_note, print_sentence, print_table
+from deploy.cli.wording import headings, translate
 
 if TYPE_CHECKING:
     from service.domain.access import User, UserSecret
@@ -71,20 +71,22 @@ def list_users(as_json: AsJson = False) -> None:
         print_json([_row(user) for user in users])
         return
     print_table(
-        ("name", "e-mail", "role", "shops", "password", "added", "by"),
+        headings("name", "e-mail", "role", "shops", "password", "added", "by"),
         [
             (
                 user.name,
                 user.email,
                 user.role.value,
-                "every shop" if user.shops is None else ", ".join(user.shops),
-                format_time(user.password_ms) if user.password else "not chosen yet",
+                translate("every shop") if user.shops is None else ", ".join(user.shops),
+                format_time(user.password_ms) if user.password else translate("not chosen yet"),
                 format_time(user.created_ms),
                 user.created_by,
             )
             for user in users
         ],
-        empty="There is no user yet. Add the first: tagger users add NAME --email ADDRESS --role owner",
+        empty=translate(
+            "There is no user yet. Add the first: tagger users add NAME --email ADDRESS --role owner"
+        ),
     )
 
 
@@ -96,7 +98,7 @@ def remove(name: Name) -> None:
     async def work() -> None:
         async with open_context() as cli:
             await access.remove_user(cli.context, name, by=current_actor())
-        console().print(f"User {name} is removed.")
+        print_sentence("User {name} is removed.", name=name)
 
     run(work())
 
@@ -117,8 +119,9 @@ def link(name: Name, url: Url = "") -> None:
 def _print_link(cli: CliContext, secret: UserSecret, url: str) -> None:
     from service.web.pages import link_path
 
-    error_console().print(
-        f"Send this link to {secret.name} only. It works once, within 24 hours, and is not shown again."
+    print_note(
+        "Send this link to {name} only. It works once, within 24 hours, and is not shown again.",
+        name=secret.name,
     )
     base = url.rstrip("/") or f"http://127.0.0.1:{cli.settings.port}"
     typer.echo(f"{base}{link_path(secret)}")

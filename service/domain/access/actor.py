@@ -8,6 +8,7 @@ from typing import Final, Literal
 from service.domain.access.role import Role
 from service.domain.customers import OrgId
 from service.errors import Forbidden
+from service.sentence import Sentence
 
 # a stored token, a token of OPS_TOKENS, a user of the pages, a user of the command line
 ActorKind = Literal["token", "environment", "user", "shell"]
@@ -32,10 +33,17 @@ class Actor:
         """Whether the actor's role is at least this one."""
         return self.role.includes(least)
 
-    def require(self, least: Role, what: str) -> None:
+    def require(self, least: Role, what: Sentence) -> None:
         """Raise Forbidden unless the actor's role is at least this one. `what` completes "may not …"."""
         if not self.may(least):
-            raise Forbidden(f"the role {self.role} may not {what}: it needs the role {least} or a higher one")
+            raise Forbidden(
+                Sentence(
+                    "the role {role} may not {what}: it needs the role {least} or a higher one",
+                    role=self.role,
+                    what=what,
+                    least=least,
+                )
+            )
 
 
 def environment_token(name: str) -> Actor:

@@ -7,6 +7,7 @@ People choose passwords, so each guess must be expensive: only the argon2id hash
 from __future__ import annotations
 
 import unicodedata
+from functools import cache
 from typing import Final
 
 from argon2 import PasswordHasher
@@ -48,12 +49,15 @@ def hash_password(password: str, *, salt: bytes) -> str:
 
 
 def verify_password(password: str, stored: str) -> bool:
-    """Whether this is the password. Without a stored hash it takes the same time, and is never true."""
+    """Whether this is the password. Without a stored hash it takes the same time (the first time twice), and is never true."""
     given = normalize_password(password[: 2 * MAX_PASSWORD])
     try:
-        return _HASHER.verify(stored or _NO_PASSWORD, given) and bool(stored)
+        return _HASHER.verify(stored or _hash_of_nothing(), given) and bool(stored)
     except (VerificationError, InvalidHashError):
         return False
 
 
-_NO_PASSWORD: Final = _HASHER.hash("", salt=bytes(SALT_SIZE))
+@cache
+def _hash_of_nothing() -> str:
+    """Compared with when nothing is stored. Made at the first need: it takes as long as a check."""
+    return _HASHER.hash("", salt=bytes(SALT_SIZE))

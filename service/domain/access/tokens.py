@@ -18,6 +18,7 @@ from service.domain.access.actor import Actor, Shops
 from service.domain.access.role import Role
 from service.domain.customers import OrgId
 from service.errors import Refused
+from service.sentence import Sentence
 
 NAME_PATTERN: Final = "[A-Za-z0-9][A-Za-z0-9.-]{0,39}"  # no `_`, which separates the parts of a token
 MAX_SHOPS: Final = 1000
@@ -58,12 +59,15 @@ def create_token(
     """Make a token of 32 random bytes. Raises Refused if the name, a shop or the expiry is wrong."""
     if not re.fullmatch(NAME_PATTERN, name):
         raise Refused(
-            f"{name!r} cannot be the name of a token: use up to 40 letters A-Z, digits, dots and dashes"
+            Sentence(
+                "{name!r} cannot be the name of a token: use up to 40 letters A-Z, digits, dots and dashes",
+                name=name,
+            )
         )
     if shops is not None and not 0 < len(shops) <= MAX_SHOPS:
-        raise Refused(f"name 1 to {MAX_SHOPS} shops, or none for a token of every shop")
+        raise Refused(Sentence("name 1 to {most} shops, or none for a token of every shop", most=MAX_SHOPS))
     if expires_ms and expires_ms <= now_ms:
-        raise Refused("the token would have expired already: choose a later time")
+        raise Refused(Sentence("the token would have expired already: choose a later time"))
     secret = f"tagger_{name}_{random.hex()}"
     orgs = None if shops is None else tuple(sorted(shops))
     return NewToken(secret, Token(name, role, hash_token(secret), now_ms, by.name, orgs, expires_ms))

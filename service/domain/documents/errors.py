@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from service.domain.rules import Message, Words, message
+from service.domain.rules import Message, message
 from service.errors import MalformedData
+from service.sentence import Words
 
 DocumentPath = tuple[str | int, ...]
 _ENTRIES: Final = {"rules": "rule", "tiers": "tier"}

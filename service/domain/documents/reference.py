@@ -18,8 +18,8 @@ from service.domain.rules import (
     RuleSet,
     Tier,
     TierLevel,
-    Words,
 )
+from service.sentence import Words
 
 # Section of the catalog -> the part of a document that its keys describe.
 PARTS: Final[Mapping[str, type[BaseModel]]] = {

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from service.domain.documents.reference import describe_key, describe_operand, describe_operator
-from service.domain.rules import FIELDS, OPERATORS, Field, FieldType, OperandType, Operator, RuleSet, Words
+from service.domain.rules import FIELDS, OPERATORS, Field, FieldType, OperandType, Operator, RuleSet
+from service.sentence import Words
 
 Schema = dict[str, Any]
 _NUMBER: Final[Schema] = {"type": "number"}

@@ -45,7 +45,7 @@ from service.domain.rules.inheritance import (
     inherit,
     inherit_rollback,
 )
-from service.domain.rules.messages import Message, Words, message
+from service.domain.rules.messages import Message, message
 from service.domain.rules.operands import InvalidOperand, Operand, OperandType, strip_accents
 from service.domain.rules.operators import OPERATORS, Operator
 from service.domain.rules.scalars import did_you_mean
@@ -80,7 +80,6 @@ __all__ = [
     "TagSetter",
     "Tier",
     "TierLevel",
-    "Words",
     "age",
     "calendar_for",
     "children",

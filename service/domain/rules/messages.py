@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
+
+from service.sentence import Words
 
 Param: TypeAlias = "str | int | Message"
-
-
-class Words(Protocol):
-    """What gives the texts of one language: the translator."""
-
-    @property
-    def language(self) -> str: ...
-
-    def __call__(self, key: str, **params: object) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from service.domain.access import (
     verify_password,
 )
 from service.errors import NotFound, Refused
+from service.sentence import Sentence
 from service.store.access import SessionUse, sessions, users
 from service.store.history import audit_log
 
@@ -68,14 +69,16 @@ async def list_sessions(context: Context, user: User) -> list[SessionUse]:
 
 async def end_session(context: Context, user: User, digest: str) -> None:
     """End one session of a user."""
-    async with audit_log.recorded(context.redis, user.to_actor(), "sign_out", summary=f"user {user.name}"):
+    async with audit_log.recorded(
+        context.redis, user.to_actor(), "sign_out", summary=Sentence("user {name}", name=user.name)
+    ):
         await sessions.remove(context.redis, user.name, digest)
 
 
 async def end_sessions(context: Context, user: User) -> None:
     """End every session of a user: somebody else may have one."""
     async with audit_log.recorded(
-        context.redis, user.to_actor(), "sign_out_everywhere", summary=f"user {user.name}"
+        context.redis, user.to_actor(), "sign_out_everywhere", summary=Sentence("user {name}", name=user.name)
     ):
         await sessions.remove_all(context.redis, user.name)
 
@@ -86,19 +89,19 @@ async def set_password(context: Context, user: User, *, old: str | None, new: st
     `old` None: the user signed in by a link, and need not know the old one.
     """
     if password_problem(new, email=user.email, name=user.name):
-        raise Refused("the new password is not good enough")
+        raise Refused(Sentence("the new password is not good enough"))
     if old is not None and not await _verify(old, user.password):
-        raise Refused("the old password is wrong")
+        raise Refused(Sentence("the old password is wrong"))
     hashed = await _hash(new)
     now_ms = await context.now_ms()
 
     def change(known: dict[str, User]) -> dict[str, User | None]:
         if user.name not in known:
-            raise NotFound(f"there is no user {user.name!r}")
+            raise NotFound(Sentence("there is no user {name!r}", name=user.name))
         return {user.name: msgspec.structs.replace(known[user.name], password=hashed, password_ms=now_ms)}
 
     async with audit_log.recorded(
-        context.redis, user.to_actor(), "set_password", summary=f"user {user.name}"
+        context.redis, user.to_actor(), "set_password", summary=Sentence("user {name}", name=user.name)
     ):
         await users.change(context.redis, change)
         await sessions.remove_all(context.redis, user.name)
@@ -107,10 +110,12 @@ async def set_password(context: Context, user: User, *, old: str | None, new: st
 
 
 async def _begin(context: Context, user: User, *, agent: str, by_link: bool) -> SignedIn:
-    how = "by a one-time link" if by_link else "with the password"
-    async with audit_log.recorded(
-        context.redis, user.to_actor(), "sign_in", summary=f"user {user.name} {how}"
-    ):
+    how = (
+        Sentence("user {name}, by a one-time link", name=user.name)
+        if by_link
+        else Sentence("user {name}, with the password", name=user.name)
+    )
+    async with audit_log.recorded(context.redis, user.to_actor(), "sign_in", summary=how):
         return await _new_session(context, user, agent=agent, by_link=by_link)
 
 

@@ -22,15 +22,17 @@ from service.domain.access import (
     user_problem,
 )
 from service.errors import NotFound, Refused
+from service.operations.access.tokens import describe_shops
+from service.sentence import Sentence
 from service.store.access import sessions, users
 from service.store.history import audit_log
 
 PROBLEMS: Final = {
-    "name": "the name has up to 40 letters A-Z, digits, dots and dashes",
-    "email": "this is not an e-mail address",
-    "shops": "name 1 to 1000 shops, or none for a user of every shop",
+    "name": Sentence("the name has up to 40 letters A-Z, digits, dots and dashes"),
+    "email": Sentence("this is not an e-mail address"),
+    "shops": Sentence("name 1 to 1000 shops, or none for a user of every shop"),
 }
-LAST_OWNER: Final = "this is the last owner of every shop: make another user one first"
+LAST_OWNER: Final = Sentence("this is the last owner of every shop: make another user one first")
 
 
 async def add_user(
@@ -52,9 +54,9 @@ async def add_user(
 
     def add(known: dict[str, User]) -> dict[str, User | None]:
         if name in known:
-            raise Refused(f"there is a user {name!r} already: choose another name")
+            raise Refused(Sentence("there is a user {name!r} already: choose another name", name=name))
         if any(each.email == email for each in known.values()):
-            raise Refused("there is a user with this e-mail address already")
+            raise Refused(Sentence("there is a user with this e-mail address already"))
         return {name: user}
 
     add({each.name: each for each in await users.list_all(context.redis)})  # refused before the audit log
@@ -91,7 +93,9 @@ async def remove_user(context: Context, name: str, *, by: Actor) -> None:
         return {name: None}
 
     remove({each.name: each for each in await users.list_all(context.redis)})
-    async with audit_log.recorded(context.redis, by, "remove_user", summary=f"user {name}"):
+    async with audit_log.recorded(
+        context.redis, by, "remove_user", summary=Sentence("user {name}", name=name)
+    ):
         await users.change(context.redis, remove)
         await sessions.remove_link(context.redis, name)
 
@@ -105,7 +109,9 @@ async def create_link(context: Context, name: str, *, by: Actor) -> UserSecret:
     """Make a one-time link for a user who forgot the password; an earlier one stops working. Raises NotFound."""
     if await users.find(context.redis, name) is None:
         raise _no_user(name)
-    async with audit_log.recorded(context.redis, by, "sign_in_link", summary=f"user {name}"):
+    async with audit_log.recorded(
+        context.redis, by, "sign_in_link", summary=Sentence("user {name}", name=name)
+    ):
         return await _new_link(context, name)
 
 
@@ -117,7 +123,7 @@ async def _new_link(context: Context, name: str) -> UserSecret:
 
 async def _require_shops(context: Context, shops: Shops) -> None:
     if unknown := sorted(set(shops or ()) - set(await context.shops.orgs())):
-        raise Refused(f"there is no shop {', '.join(unknown)}; see: tagger shops list")
+        raise Refused(Sentence("there is no shop {orgs}; see: tagger shops list", orgs=", ".join(unknown)))
 
 
 def _known(known: dict[str, User], name: str) -> User:
@@ -135,9 +141,13 @@ def _require_owner(users_after: dict[str, User]) -> None:
 
 
 def _no_user(name: str) -> NotFound:
-    return NotFound(f"there is no user {name!r}; see: tagger users list")
+    return NotFound(Sentence("there is no user {name!r}; see: tagger users list", name=name))
 
 
-def _summary(user: User) -> str:
-    reach = "every shop" if user.shops is None else f"{len(user.shops)} shops: {', '.join(user.shops)}"
-    return f"user {user.name}: role {user.role}, {reach}"
+def _summary(user: User) -> Sentence:
+    return Sentence(
+        "user {name}: role {role}, shops: {shops}",
+        name=user.name,
+        role=user.role.value,
+        shops=describe_shops(user.shops),
+    )

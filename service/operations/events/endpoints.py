@@ -24,6 +24,7 @@ from service.domain.events import (
 )
 from service.errors import Refused
 from service.runtime import receiver_problem
+from service.sentence import Sentence
 from service.store.events import endpoints, outbox
 from service.store.history import audit_log
 from service.store.shops import Shop
@@ -198,9 +199,9 @@ def _field(endpoint_id: str) -> str:
 
 def _check(context: Context, url: str, events: Sequence[EventType]) -> None:
     if problem := receiver_problem(url, allowed=context.settings.event_networks):
-        raise Refused(f"no events can be sent to this address: {problem}")
+        raise Refused(Sentence("no events can be sent to this address: {why}", why=problem))
     if not events:
-        raise Refused(f"name at least one type of events: {', '.join(EVENT_TYPES)}")
+        raise Refused(Sentence("name at least one type of events: {types}", types=", ".join(EVENT_TYPES)))
 
 
 def _due_now(state: EndpointState) -> EndpointState:
@@ -211,4 +212,6 @@ def _recorded(
     context: Context, org: OrgId, by: Actor, action: str, endpoint_id: str
 ) -> AbstractAsyncContextManager[None]:
     """The entry has no address: it may have a secret of the receiver."""
-    return audit_log.recorded(context.redis, by, action, org=org, summary=f"endpoint {endpoint_id}")
+    return audit_log.recorded(
+        context.redis, by, action, org=org, summary=Sentence("endpoint {endpoint}", endpoint=endpoint_id)
+    )

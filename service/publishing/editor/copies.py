@@ -18,6 +18,7 @@ from service.domain.customers import OrgId
 from service.domain.documents import canonical_json
 from service.domain.rules import RuleSet
 from service.errors import NotFound, Refused
+from service.sentence import Sentence
 from service.store import working_copies
 from service.store.history import audit_log
 from service.store.shops import Shop
@@ -65,7 +66,7 @@ def entry_of(document: Mapping[str, Any], entry_id: str) -> tuple[str, int, Entr
         for index, entry in enumerate(document.get(kind, ())):
             if entry.get("id") == entry_id:
                 return kind, index, entry
-    raise NotFound(f"the draft has no rule {entry_id[:80]}")
+    raise NotFound(Sentence("the draft has no rule {entry}", entry=entry_id[:80]))
 
 
 def base_of(entry: Entry | None) -> str:
@@ -102,7 +103,7 @@ async def save_entry(
         saved = await _save(context, shop.org, copy, document, {**copy.editors, entry_id: editor}, by)
         if saved is not None:
             return saved
-    raise Refused("others are saving at the same moment: save again")
+    raise Refused(Sentence("others are saving at the same moment: save again"))
 
 
 async def add_entry(context: Context, shop: Shop, kind: str, entry: Entry, *, by: Actor) -> str:
@@ -113,7 +114,7 @@ async def add_entry(context: Context, shop: Shop, kind: str, entry: Entry, *, by
         document = {**copy.document, kind: [*copy.document.get(kind, ()), entry | {"id": entry_id}]}
         if await _save(context, shop.org, copy, document, copy.editors, by) is not None:
             return entry_id
-    raise Refused("others are saving at the same moment: save again")
+    raise Refused(Sentence("others are saving at the same moment: save again"))
 
 
 async def undo(context: Context, org: OrgId, *, by: Actor) -> WorkingCopy | None:
@@ -126,7 +127,7 @@ async def discard(context: Context, org: OrgId, *, by: Actor) -> None:
     copy = await working_copies.load(context.redis, org)
     if copy is None:
         return
-    summary = f"draft {copy.rev} over version {copy.parent}"
+    summary = Sentence("draft {draft} over version {number}", draft=copy.rev, number=copy.parent)
     async with audit_log.recorded(context.redis, by, "discard_draft", org=org, summary=summary):
         await working_copies.remove(context.redis, org)
 
@@ -139,7 +140,7 @@ async def use_live_parent(context: Context, shop: Shop, *, by: Actor) -> None:
     parent = await context.versions.live_number(shop.org)
     moved = msgspec.structs.replace(copy, parent=parent)
     if await _save(context, shop.org, moved, copy.document, copy.editors, by) is None:
-        raise Refused("others are saving at the same moment: try again")
+        raise Refused(Sentence("others are saving at the same moment: try again"))
 
 
 async def _save(
@@ -151,7 +152,9 @@ async def _save(
     by: Actor,
 ) -> WorkingCopy | None:
     if len(msgspec.json.encode(document)) > MAX_DOCUMENT:
-        raise Refused("the rules would be larger than 256 KiB: shorten lists of values, or delete rules")
+        raise Refused(
+            Sentence("the rules would be larger than 256 KiB: shorten lists of values, or delete rules")
+        )
     saved = WorkingCopy(
         document=document,
         rev=before.rev + 1,

@@ -19,6 +19,7 @@ from service.errors import Refused
 from service.locales import translator_for
 from service.publishing.draft import Draft, create_draft, create_rollback_draft
 from service.publishing.publish import Published, publish_draft, roll_back
+from service.sentence import Sentence
 from service.store import working_copies
 from service.store.history import audit_log
 from service.store.shops import FirstLook, Shop
@@ -136,14 +137,14 @@ async def publish_copy(
     copy = await working_copies.load(context.redis, org)
     review = await working_copies.load_review(context.redis, org)
     if copy is None:
-        raise Refused("there is no draft any more: somebody published or discarded it")
+        raise Refused(Sentence("there is no draft any more: somebody published or discarded it"))
     shop, rule_set = await context.shops.get_or_raise(org), _valid(copy.document)
     draft = await create_draft(context, shop, rule_set)
     is_reviewed = review is not None and (review.content, review.parent) == (content, draft.parent)
     is_recent = review is not None and await context.now_ms() - review.at_ms <= MAX_REVIEW_AGE_MS
     if not (is_reviewed and is_recent and content_id(rule_set) == content and copy.parent == draft.parent):
         raise Refused(
-            "the draft or the live rules have changed since this preview: look at the preview again"
+            Sentence("the draft or the live rules have changed since this preview: look at the preview again")
         )
     published = await _publish(context, shop, draft, by=by, note=note, approved=approved)
     await working_copies.remove(context.redis, org)
@@ -160,7 +161,9 @@ async def publish_rollback(
     shop = await context.shops.get_or_raise(org)
     draft = await create_rollback_draft(context, shop, to=to)
     if draft.parent != live:
-        raise Refused(f"version {draft.parent} went live meanwhile: look at the preview again")
+        raise Refused(
+            Sentence("version {parent} went live meanwhile: look at the preview again", parent=draft.parent)
+        )
     _check_approved(draft, approved=approved)
     published = await roll_back(context, shop, draft, to=to, by=by, note=note, approved=approved)
     return published.version.number
@@ -168,11 +171,11 @@ async def publish_rollback(
 
 async def request_approval(context: Context, org: OrgId, content: str, *, by: Actor, note: str) -> None:
     """Ask ops to approve and publish the reviewed content."""
-    by.require(Role.MARKETER, "ask for an approval")
+    by.require(Role.MARKETER, Sentence("ask for an approval"))
     review = await working_copies.load_review(context.redis, org)
     if review is None or review.content != content:
-        raise Refused("the draft has changed since this preview: look at the preview again")
-    summary = f"draft {content[:12]} over version {review.parent}"
+        raise Refused(Sentence("the draft has changed since this preview: look at the preview again"))
+    summary = Sentence("draft {draft} over version {number}", draft=content[:12], number=review.parent)
     async with audit_log.recorded(context.redis, by, "ask_approval", org=org, summary=summary):
         request = ApprovalRequest(content, by.name, await context.now_ms(), note)
         await working_copies.save_request(context.redis, org, request)
@@ -189,7 +192,9 @@ def _check_approved(draft: Draft, *, approved: bool) -> None:
     """`NeedsApproval` holds a report, which does not come out of the CPU pool."""
     if draft.report.guard.needs_approval and not approved:
         raise Refused(
-            "this change is larger than the guard allows: somebody with the role ops must approve it"
+            Sentence(
+                "this change is larger than the guard allows: somebody with the role ops must approve it"
+            )
         )
 
 
@@ -197,7 +202,7 @@ def _valid(document: dict[str, Any]) -> RuleSet:
     try:
         return validate_rules(document)
     except InvalidRules as exc:
-        raise Refused("the draft has errors: correct them first") from exc
+        raise Refused(Sentence("the draft has errors: correct them first")) from exc
 
 
 def _entry_id(document: dict[str, Any], path: tuple[str | int, ...]) -> str:

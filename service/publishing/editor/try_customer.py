@@ -14,6 +14,7 @@ from service.errors import NotFound
 from service.locales import translator_for
 from service.publishing.editor.copies import entry_of
 from service.publishing.editor.inspection import related_rules
+from service.sentence import Sentence
 from service.store.client import keys
 from service.store.customers import kept_fields, load_states, read_snapshot, to_stored_state
 
@@ -43,7 +44,9 @@ async def try_customer(
         return TriedCustomer(customer)
     packed = await context.redis.hget(keys.shop(org, "snapshots"), str(customer))
     if packed is None:
-        raise NotFound(f"customer {customer} of shop {org} was never evaluated")
+        raise NotFound(
+            Sentence("customer {customer} of shop {org} was never evaluated", customer=customer, org=org)
+        )
     record = read_snapshot(packed).open(shop.cipher, needed=kept_fields(compiled.required_keys))
     stored = to_stored_state((await load_states(context.redis, org, [customer]))[customer])
     now_ms = await context.now_ms()

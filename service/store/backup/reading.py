@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound, Refused
+from service.sentence import Sentence
 from service.store.backup.parts import CUSTOMER_HASHES, SERVICE_KEYS, STATE_FIELDS, Part
 from service.store.client import SCAN_COUNT, SERVICE, RedisClient, keys, scan_hash
 
@@ -43,7 +44,9 @@ async def read_shop(redis: RedisClient, org: OrgId) -> AsyncIterator[Part]:
     async for part in _read_audit(redis, org):
         yield part
     if not await redis.exists(keys.shop(org, "shop")):
-        raise NotFound(f"shop {org} was removed while its backup was made; make the backup again")
+        raise NotFound(
+            Sentence("shop {org} was removed while its backup was made; make the backup again", org=org)
+        )
 
 
 async def read_service(redis: RedisClient) -> AsyncIterator[Part]:
@@ -137,7 +140,11 @@ async def _read_audit(redis: RedisClient, org: OrgId) -> AsyncIterator[Part]:
     number = int(anchor.get(b"number", 0))
     while page:
         if int(page[0][1][b"number"]) != number + 1:
-            raise Refused(f"entries of the audit log of {org} were removed meanwhile; make the backup again")
+            raise Refused(
+                Sentence(
+                    "entries of the audit log of {org} were removed meanwhile; make the backup again", org=org
+                )
+            )
         number = int(page[-1][1][b"number"])
         yield _stream("audit", page)
         page = await redis.xrange(stream, f"({page[-1][0].decode()}", "+", count=SCAN_COUNT)

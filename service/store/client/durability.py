@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from redis.exceptions import RedisError, ResponseError
 
 from service.errors import InvalidSettings
+from service.sentence import Sentence
 from service.store.client import keys
 from service.store.client.connection import RedisClient
 from service.store.client.scan import load_partitions
@@ -248,9 +249,7 @@ def require_durable(checks: list[ServerCheck]) -> None:
     """Raises InvalidSettings with every check that stops the start."""
     texts = [check.text for check in checks if check.level == "refused"]
     if texts:
-        raise InvalidSettings(
-            "The Redis server cannot be used:\n" + "\n".join(f"  - {text}" for text in texts)
-        )
+        raise InvalidSettings(Sentence("The Redis server cannot be used:"), problems=texts)
 
 
 def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck]:

@@ -18,6 +18,7 @@ A key without a lifetime below does not expire.
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
     {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last), layout (of
                                   the data), migrating (the layout that a migration is about to reach)
+    {p}store_losses               hash: when the store lost data and what was done (JSON); 7 days
     {p}erased_ms                  number: when data of this partition was last erased, in ms
     {p}aof_rewrite                hash (first partition of a server): rewritten_ms, refused: its last rewrite of the file
     {p}aof_rewrite_lock           string (the same): set while a worker waits for a rewrite; 11 min

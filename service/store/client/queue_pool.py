@@ -18,7 +18,14 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from service.store.client import keys
-from service.store.servers import Address, ConnectionOptions, PrimaryNotFound, find_primary, parse_address
+from service.store.servers import (
+    Address,
+    ConnectionOptions,
+    PrimaryNotFound,
+    Server,
+    find_primary,
+    parse_address,
+)
 
 TIMEOUT_S: Final = 5.0
 CONNECT_TIMEOUT_S: Final = 2.0
@@ -87,11 +94,15 @@ class _SentinelPrimary(Sentinel):
 
     async def discover_master(self, service_name: str) -> tuple[str, int]:
         """The primary's address. Raises MasterNotFoundError."""
-        address = self._address
+        options = sentinel_options(self._address)
+        sentinels = [Server(endpoint, options) for endpoint in self._address.endpoints]
         try:
-            return await find_primary(address.endpoints, service_name, sentinel_options(address))
+            return await find_primary(sentinels, service_name)
         except PrimaryNotFound as exc:
             raise MasterNotFoundError(str(exc)) from exc
+        finally:
+            for sentinel in sentinels:
+                await sentinel.close()
 
 
 def _sentinel_pool(address: Address, options: dict[str, Any]) -> ConnectionPool:

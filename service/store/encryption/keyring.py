@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from service.domain.customers import OrgId
 from service.errors import InvalidSettings
+from service.sentence import Sentence
 
 WRAPPING: Final = b"haravan-tagger: wrapping of data keys, 1"
 FINGERPRINT: Final = b"haravan-tagger: fingerprint of a key, 1"
@@ -41,7 +42,7 @@ class KeyRing:
         """Wrap a data key with the first key. Raises InvalidSettings if there is no key."""
         if not self._keys:
             raise InvalidSettings(
-                "SECRET_KEY is missing: it encrypts tokens and secrets before they are stored"
+                Sentence("SECRET_KEY is missing: it encrypts tokens and secrets before they are stored")
             )
         fingerprint, key = next(iter(self._keys.items()))
         nonce = secrets.token_bytes(NONCE_BYTES)

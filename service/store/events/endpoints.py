@@ -12,6 +12,7 @@ from redis.exceptions import WatchError
 from service.domain.customers import OrgId
 from service.domain.events import MAX_ENDPOINTS, Endpoint, EndpointState
 from service.errors import NotFound, Refused
+from service.sentence import Sentence
 from service.store.client import RedisClient, keys, load_partitions
 from service.store.events.outbox import Source
 
@@ -41,9 +42,11 @@ async def add(redis: RedisClient, org: OrgId, endpoint: Endpoint, state: Endpoin
         while True:
             await pipe.watch(key, shop)
             if not await pipe.exists(shop):
-                raise NotFound(f"there is no shop {org}; see: tagger shops list")
+                raise NotFound(Sentence("there is no shop {org}; see: tagger shops list", org=org))
             if await pipe.hlen(key) >= MAX_ENDPOINTS:
-                raise Refused(f"a shop has at most {MAX_ENDPOINTS} endpoints; remove one first")
+                raise Refused(
+                    Sentence("a shop has at most {most} endpoints; remove one first", most=MAX_ENDPOINTS)
+                )
             pipe.multi()
             pipe.hset(key, endpoint.id, _ENCODE(endpoint))
             pipe.hset(keys.shop(org, "endpoint_states"), endpoint.id, _ENCODE(state))
@@ -200,7 +203,13 @@ def _decode_state(stored: bytes | None) -> EndpointState:
 
 
 def _no_endpoint(org: OrgId, endpoint_id: str) -> NotFound:
-    return NotFound(f"shop {org} has no endpoint {endpoint_id}; see: tagger events list {org}")
+    return NotFound(
+        Sentence(
+            "shop {org} has no endpoint {endpoint}; see: tagger events list {org}",
+            org=org,
+            endpoint=endpoint_id,
+        )
+    )
 
 
 _ENCODE: Final = msgspec.json.Encoder().encode

@@ -1,8 +1,16 @@
-"""History: deliveries, the ledger of tag writes, day counts, manual changes, the audit log, rejections, retention.
+"""History: deliveries, the ledger of tag writes, day counts, manual changes, the audit log, rejections, changes of the store.
 
 Other rooms append to it and list it."""
 
-from service.store.history import audit_log, day_counts, deliveries, drift, ledger, rejections
+from service.store.history import (
+    audit_log,
+    day_counts,
+    deliveries,
+    drift,
+    ledger,
+    rejections,
+    store_changes,
+)
 from service.store.history.audit_log import AuditEntry, AuditRow, Verification
 from service.store.history.day_counts import DayCounts, TagChanges, TagOfRule
 from service.store.history.deliveries import (
@@ -14,6 +22,7 @@ from service.store.history.deliveries import (
 from service.store.history.ledger import LedgerEntry, LedgerRow, encode_entry, prior_state, to_undo_record
 from service.store.history.rejections import ShopWebhooks, Tally, WebhookReport, load_webhook_report
 from service.store.history.retention import apply_retention
+from service.store.history.store_changes import StoreLoss
 
 __all__ = [
     "UNKNOWN_SHOP",
@@ -25,6 +34,7 @@ __all__ = [
     "LedgerEntry",
     "LedgerRow",
     "ShopWebhooks",
+    "StoreLoss",
     "TagChanges",
     "TagOfRule",
     "Tally",
@@ -40,6 +50,7 @@ __all__ = [
     "load_webhook_report",
     "prior_state",
     "rejections",
+    "store_changes",
     "to_undo_record",
     "trim_unknown_shop",
 ]

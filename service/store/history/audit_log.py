@@ -18,17 +18,35 @@ import msgspec
 
 from service.domain.access import Actor, ActorKind, Role
 from service.domain.customers import OrgId
+from service.sentence import Sentence
 from service.store.client import SERVICE, RedisClient, keys, load_script
 
-MAX_SUMMARY: Final = 300
+MAX_TEXT: Final = 300  # characters of each text that fills a summary
 PAGE_SIZE: Final = 500
+
+
+class AuditText(msgspec.Struct, frozen=True):
+    """A stored `Sentence`."""
+
+    template: str
+    params: dict[str, str | int | AuditText] = {}
+
+    def to_sentence(self) -> Sentence:
+        """The sentence, for a reader's language."""
+        return Sentence(
+            self.template,
+            **{
+                name: value.to_sentence() if isinstance(value, AuditText) else value
+                for name, value in self.params.items()
+            },
+        )
 
 
 class AuditEntry(msgspec.Struct, frozen=True):
     """One change by somebody. Its stored bytes are hashed, so fields are never reordered or renamed.
 
-    `summary` has ids, numbers, and names of rules and tags. It has no free text and no personal data, because an entry
-    cannot be erased.
+    `text` has ids, numbers, and names of rules and tags. It has no free text and no personal data, because an entry
+    cannot be erased. It is a sentence, which pages and commands show in the reader's language.
     """
 
     number: int  # 1, 2, 3, … in each chain
@@ -38,7 +56,19 @@ class AuditEntry(msgspec.Struct, frozen=True):
     kind: ActorKind
     role: Role
     action: str
-    summary: str
+    text: AuditText
+    failed: str = ""  # the name of the exception, in the second entry of a change that failed
+
+    @property
+    def sentence(self) -> Sentence:
+        """What was changed."""
+        what = self.text.to_sentence()
+        return Sentence("failed ({error}): {what}", error=self.failed, what=what) if self.failed else what
+
+    @property
+    def summary(self) -> str:
+        """What was changed, in English."""
+        return str(self.sentence)
 
 
 class AuditRow(msgspec.Struct, frozen=True):
@@ -50,15 +80,23 @@ class AuditRow(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """The result of a check. `problem` is empty if the chain is whole and contains the expected hash."""
+    """The result of a check. `problem` is None if the chain is whole and contains the expected hash."""
 
     entries: int
     trimmed: int  # older entries, which retention removed
     last_hash: str
-    problem: str = ""
+    problem: Sentence | None = None
 
 
-async def record(redis: RedisClient, actor: Actor, action: str, *, org: OrgId = SERVICE, summary: str) -> str:
+async def record(
+    redis: RedisClient,
+    actor: Actor,
+    action: str,
+    *,
+    org: OrgId = SERVICE,
+    summary: Sentence,
+    failed: str = "",
+) -> str:
     """Append an entry and return its hash. Call it before the change, so that no change is without an entry.
 
     Without `org` the entry belongs to the service. The caller has checked by then that the change is allowed.
@@ -74,7 +112,8 @@ async def record(redis: RedisClient, actor: Actor, action: str, *, org: OrgId = 
             kind=actor.kind,
             role=actor.role,
             action=action,
-            summary=summary[:MAX_SUMMARY],
+            text=_stored(summary),
+            failed=failed,
         )
         encoded = _ENCODER.encode(entry)
         appended, last, number, at_ms = await append(
@@ -87,7 +126,7 @@ async def record(redis: RedisClient, actor: Actor, action: str, *, org: OrgId = 
 
 @asynccontextmanager
 async def recorded(
-    redis: RedisClient, actor: Actor, action: str, *, org: OrgId = SERVICE, summary: str
+    redis: RedisClient, actor: Actor, action: str, *, org: OrgId = SERVICE, summary: Sentence
 ) -> AsyncIterator[None]:
     """Record a change, then make it in the block. If the block fails, a second entry says so.
 
@@ -97,7 +136,7 @@ async def recorded(
     try:
         yield
     except Exception as exc:
-        await record(redis, actor, action, org=org, summary=f"failed ({type(exc).__name__}): {summary}")
+        await record(redis, actor, action, org=org, summary=summary, failed=type(exc).__name__)
         raise
 
 
@@ -137,10 +176,7 @@ async def verify(redis: RedisClient, org: OrgId = SERVICE, *, expected_hash: str
             previous = fields[b"hash"].decode()
             contains = contains or previous == expected_hash
         start = f"({page[-1][0].decode()}"
-    problem = (
-        "" if contains else "the chain does not contain the expected hash: entries were replaced or removed"
-    )
-    return Verification(number - trimmed, trimmed, previous, problem)
+    return Verification(number - trimmed, trimmed, previous, None if contains else _MISSING_HASH)
 
 
 async def trim(redis: RedisClient, org: OrgId, *, oldest_ms: int) -> None:
@@ -150,23 +186,41 @@ async def trim(redis: RedisClient, org: OrgId, *, oldest_ms: int) -> None:
         pass
 
 
-def _problem(org: OrgId, previous: str, number: int, fields: Mapping[bytes, bytes]) -> str:
-    """What is wrong with the entry that should have this number, or an empty text."""
+def _problem(org: OrgId, previous: str, number: int, fields: Mapping[bytes, bytes]) -> Sentence | None:
+    """What is wrong with the entry that should have this number."""
     encoded, stored_hash = fields.get(b"entry", b""), fields.get(b"hash", b"").decode()
     if stored_hash != chained_hash(previous, encoded):
-        return f"entry {number} was changed, or an entry before it was removed or inserted"
+        return Sentence(
+            "entry {number} was changed, or an entry before it was removed or inserted", number=number
+        )
     try:
         entry = _DECODER.decode(encoded)
     except msgspec.DecodeError:
-        return f"entry {number} cannot be read"
+        return Sentence("entry {number} cannot be read", number=number)
     if (entry.chain, entry.number) != (org, number):
-        return f"entry {number} belongs to another place"
-    return ""
+        return Sentence("entry {number} belongs to another place", number=number)
+    return None
+
+
+def _stored(sentence: Sentence) -> AuditText:
+    return AuditText(
+        sentence.template,
+        {name: _stored_param(value) for name, value in sentence.params.items()},
+    )
+
+
+def _stored_param(value: str | int | Sentence) -> str | int | AuditText:
+    if isinstance(value, Sentence):
+        return _stored(value)
+    return value[:MAX_TEXT] if isinstance(value, str) else value
 
 
 def _row(fields: Mapping[bytes, bytes]) -> AuditRow:
     return AuditRow(_DECODER.decode(fields[b"entry"]), fields[b"hash"].decode())
 
 
+_MISSING_HASH: Final = Sentence(
+    "the chain does not contain the expected hash: entries were replaced or removed"
+)
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODER: Final = msgspec.json.Decoder(AuditEntry)

@@ -11,6 +11,7 @@ from typing import Final
 
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
+from service.sentence import Sentence
 from service.store.client import RedisClient, batched, keys
 from service.store.jobs import pending, runs
 from service.store.jobs.pending import PendingJob
@@ -68,7 +69,11 @@ async def start(
     """Start what was counted: in one transaction it becomes a run with a pending job. Raises NotFound if it is forgotten."""
     key, retention_s = keys.shop(org, f"run:{run_id}"), keys.RUN_DAYS * keys.DAY_S
     if not await redis.expire(key, retention_s):  # from here on it cannot be forgotten in the middle
-        raise NotFound(f"there is no counted replay {run_id}: a count is kept for an hour, count again")
+        raise NotFound(
+            Sentence(
+                "there is no counted replay {run_id}: a count is kept for an hour, count again", run_id=run_id
+            )
+        )
     fields: dict[str, str | int] = {
         "by": by,
         "reason": reason,

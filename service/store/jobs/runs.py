@@ -9,6 +9,7 @@ import msgspec
 
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
+from service.sentence import Sentence
 from service.store.client import SCAN_COUNT, RedisClient, batched, keys
 from service.store.queue import dirty
 
@@ -43,6 +44,7 @@ class Run(msgspec.Struct, frozen=True):
     scanned: int = 0  # customers that the scan has read
     ended: str = ""  # why it ended before its customers were done: `superseded`, `cancelled`, `failed`
     pending: bool = False  # a worker has not added all its customers yet
+    version: int = 0  # of a publish: the rules that it rolls out
     # of a replay only:
     counted: bool = False  # its customers are frozen, and nobody has started it
     selection: str = ""  # what was selected, as JSON; `operations.replay` describes it
@@ -170,7 +172,11 @@ async def get(redis: RedisClient, org: OrgId, run_id: str) -> Run:
         pipe.llen(f"{key}:waiting")
         stored, count, waiting = await pipe.execute()
     if not stored:
-        raise NotFound(f"there is no run {run_id}; runs are kept for {keys.RUN_DAYS} days")
+        raise NotFound(
+            Sentence(
+                "there is no run {run_id}; runs are kept for {days} days", run_id=run_id, days=keys.RUN_DAYS
+            )
+        )
     fields = {name.decode(): value.decode() for name, value in stored.items()}
     more = {"id": run_id, "remaining": count + waiting, "waiting": waiting}
     return msgspec.convert({**fields, **more}, Run, strict=False)

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from service.domain.access import Actor
 from service.errors import Refused
+from service.sentence import Sentence
 from service.store.client import RedisClient, keys, load_layout
 from service.store.history import audit_log
 
@@ -44,7 +45,11 @@ async def plan_migrations(redis: RedisClient, migrations: Sequence[Migration] = 
     stored = await load_layout(redis)
     if stored.number > target:
         raise Refused(
-            f"the data has layout {stored.number}, and this program knows layouts up to {target}: use the newer version"
+            Sentence(
+                "the data has layout {layout}, and this program knows layouts up to {known}: use the newer version",
+                layout=stored.number,
+                known=target,
+            )
         )
     return [Step(each, await each.count_values(redis)) for each in migrations if each.to > stored.number]
 
@@ -60,7 +65,7 @@ async def migrate(
     steps = await plan_migrations(redis, migrations)
     for step in steps:
         to = step.migration.to
-        summary = f"layout {to}: {step.values} values"
+        summary = Sentence("layout {layout}, values: {count}", layout=to, count=step.values)
         async with audit_log.recorded(redis, by, "migrate", summary=summary):
             await _write(redis, migrating=to)
             await settle(SETTLE_S)

@@ -1,7 +1,7 @@
 """Whether a worker process lives, so that nobody waits for the lease of one that was killed.
 
-The process subscribes to a channel of its own. The server ends the subscription with the connection, also after kill -9,
-and the scripts of the lease ask the server whether anybody is subscribed.
+The process subscribes to a channel of its own, at each server. The server ends the subscription with the connection, also
+after kill -9, and the scripts of the lease ask their server whether anybody is subscribed.
 """
 
 from __future__ import annotations
@@ -12,35 +12,56 @@ from typing import Final
 
 from redis.exceptions import NoPermissionError
 
-from service.store.client import RedisClient
+from service.runtime import cancel_and_wait
+from service.store.client import Store
+from service.store.servers import Endpoint, Server, pack_command
 
-MESSAGE_TIMEOUT_S: Final = 2.0
+CHECK_INTERVAL_S: Final = 2.0  # of a silent connection
+SERVERS_INTERVAL_S: Final = 1.0  # until a new server of a cluster gets its subscription
 
 
 class Liveness:
-    """The subscription of one process. `channel` names the process in its leases."""
+    """The subscriptions of one process. `channel` names the process in its leases."""
 
-    def __init__(self, redis: RedisClient) -> None:
+    def __init__(self, redis: Store) -> None:
         self._redis = redis
         self._announced = asyncio.Event()
         self.channel = f"tagger:process:{secrets.token_hex(8)}"
 
     async def announce(self) -> None:
-        """Stay subscribed until the connection is lost or the task is cancelled. Raises redis' errors.
+        """Stay subscribed until all subscriptions are lost or the task is cancelled. Raises redis' errors.
 
-        Returns at once if the user may not subscribe: then the leases of this process end with their time alone.
+        A lost one does not end the others: to their servers the process would look dead. Returns at once if the user may
+        not subscribe: then the leases of this process end with their time alone.
         """
+        subscriptions: dict[Endpoint, asyncio.Task[None]] = {}
         try:
-            async with self._redis.pubsub() as subscription:
-                await subscription.subscribe(self.channel)
-                while (
-                    True
-                ):  # nobody publishes; reading lets the client send and answer the checks of its connection
-                    message = await subscription.get_message(timeout=MESSAGE_TIMEOUT_S)
-                    if message is not None:
-                        self._announced.set()
+            while True:
+                servers = {client.endpoint: client.server for client in await self._redis.servers()}
+                for endpoint, server in servers.items():
+                    if endpoint not in subscriptions or subscriptions[endpoint].done():
+                        subscriptions[endpoint] = asyncio.create_task(self._stay_subscribed(server))
+                await asyncio.wait(
+                    subscriptions.values(), timeout=SERVERS_INTERVAL_S, return_when=asyncio.FIRST_COMPLETED
+                )
+                if all(subscriptions[endpoint].done() for endpoint in servers):
+                    await asyncio.gather(*(subscriptions[endpoint] for endpoint in servers))
         except NoPermissionError:
             self._announced.set()
+        finally:
+            await cancel_and_wait(*subscriptions.values())
+
+    async def _stay_subscribed(self, server: Server) -> None:
+        """Raises redis' errors when the connection is lost."""
+        connection = await server.open_another()
+        try:
+            await connection.send(pack_command("SUBSCRIBE", self.channel))
+            self._announced.set()
+            while True:  # nobody publishes, so the only replies are those to the checks
+                await connection.wait_closed(timeout_s=CHECK_INTERVAL_S)
+                await connection.send(pack_command("PING"))
+        finally:
+            connection.close()
 
     async def wait_until_announced(self) -> None:
         """Wait until the first subscription is confirmed: earlier leases would end with their time alone."""

@@ -52,6 +52,11 @@ class Commands(AsyncCoreCommands):
         """redis-py's locks register their scripts."""
         return RegisteredScript(script)
 
+    def get_encoder(self) -> Any:
+        """Some of redis-py's commands encode a part of themselves."""
+        pool: Any = self.connection_pool
+        return pool.get_encoder()
+
     def get_connection_kwargs(self) -> dict[str, Any]:
         """redis-py's commands ask it whether replies are decoded: they are not."""
         return {}

@@ -72,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._timeout_s = timeout_s
         self._heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._closed: asyncio.Future[None] = self._loop.create_future()
         self.is_open = False
 
     @classmethod
@@ -134,6 +135,10 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
         self._fail(reason or RedisConnectionError("the connection was closed by this process"))
+
+    async def wait_closed(self, *, timeout_s: float) -> None:
+        """Wait until the connection is closed by either side, for a time."""
+        await asyncio.wait([self._closed], timeout=timeout_s)
 
     def _queue(self, packed: Sequence[bytes], waiting: asyncio.Future[Any] | _Batch, size: int) -> None:
         if not self.is_open:
@@ -219,6 +224,8 @@ class Connection(asyncio.Protocol):
         self._fail(RedisConnectionError(f"the connection was lost: {exc}" if exc else "the server closed it"))
 
     def _fail(self, reason: Exception) -> None:
+        if not self._closed.done():
+            self._closed.set_result(None)
         if self._timer is not None:
             self._timer.cancel()
         waiting, self._waiting, self._owed = self._waiting, deque(), 0

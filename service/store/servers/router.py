@@ -77,6 +77,7 @@ class Router:
         self._options: ConnectionOptions | None = None
         self._patience_s = patience_s
         self._servers: dict[Endpoint, Server] = {}
+        self._observers: dict[Endpoint, Server] = {}
         self._map = ClusterMap()
         self._primary: Endpoint | None = address.endpoints[0] if address.kind == "single" else None
         self._looking: asyncio.Task[None] | None = None
@@ -138,8 +139,9 @@ class Router:
         """Close all connections."""
         await cancel_and_wait(*(task for task in (self._watching, self._looking) if task is not None))
         self._watching = self._looking = None
-        servers, self._servers = self._servers, {}
-        for server in servers.values():
+        servers = [*self._servers.values(), *self._observers.values()]
+        self._servers, self._observers = {}, {}
+        for server in servers:
             await server.close()
 
     # --- commands
@@ -282,9 +284,8 @@ class Router:
             await asyncio.sleep(pause_s)
         self._looked_s = time.monotonic()
         if self._address.kind == "sentinel":
-            self._primary = await find_primary(
-                self._address.endpoints, self._address.service, self._load_sentinel_options()
-            )
+            sentinels = [self._observer(endpoint) for endpoint in self._address.endpoints]
+            self._primary = await find_primary(sentinels, self._address.service)
             owners = {self._primary}
         else:
             views = await self._load_views(all_nodes=all_nodes)
@@ -293,6 +294,9 @@ class Router:
         for endpoint in [endpoint for endpoint in self._servers if endpoint not in owners]:
             # It is a replica now, or gone: callers that wait for it must not wait until its timeout.
             await self._servers.pop(endpoint).close()
+        known = {*self._map.nodes, *self._address.endpoints} - owners
+        for endpoint in [endpoint for endpoint in self._observers if endpoint not in known]:
+            await self._observers.pop(endpoint).close()
 
     async def _load_views(self, *, all_nodes: bool) -> list[ClusterView]:
         nodes = list(dict.fromkeys([*self._servers, *self._map.nodes, *self._address.endpoints]))
@@ -321,9 +325,17 @@ class Router:
             raise error
         return views
 
+    def _observer(self, endpoint: Endpoint) -> Server:
+        """A sentinel, or a node that owns no slot. It is asked who owns what."""
+        server = self._observers.get(endpoint)
+        if server is None:
+            is_sentinel = self._address.kind == "sentinel"
+            options = self._load_sentinel_options() if is_sentinel else self._load_options()
+            server = self._observers[endpoint] = Server(endpoint, options)
+        return server
+
     async def _load_view(self, node: Endpoint) -> ClusterView | RedisError:
-        known = self._servers.get(node)
-        server = known or Server(node, self._options or self._load_options())
+        server = self._servers.get(node) or self._observer(node)
         try:
             async with asyncio.timeout(LOOK_TIMEOUT_S):
                 return parse_nodes((await server.ask("CLUSTER", "NODES")).decode(), node)
@@ -331,6 +343,3 @@ class Router:
             return exc
         except TimeoutError:
             return RedisTimeoutError(f"{node} does not say who owns the slots")
-        finally:
-            if known is None:
-                await server.close()

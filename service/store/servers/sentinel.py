@@ -11,8 +11,9 @@ from redis.exceptions import RedisError
 
 from service.runtime import cancel_and_wait
 from service.store.servers.address import Endpoint
-from service.store.servers.connection import Connection, ConnectionOptions, pack_command
+from service.store.servers.server import Server
 
+TIMEOUT_S: Final = 2.0
 OTHERS_TIMEOUT_S: Final = 0.2  # for the other sentinels, once the first has replied
 
 Report = Mapping[str, str]  # what one sentinel says of the primary
@@ -22,13 +23,13 @@ class PrimaryNotFound(RedisConnectionError):
     """No sentinel names a primary that is up."""
 
 
-async def find_primary(sentinels: Sequence[Endpoint], service: str, options: ConnectionOptions) -> Endpoint:
+async def find_primary(sentinels: Sequence[Server], service: str) -> Endpoint:
     """Ask all sentinels, and use the reply with the highest configuration epoch. Raises PrimaryNotFound.
 
     The first reply may name the old primary, which accepts writes after a restart until a sentinel makes it a replica;
     then those writes are lost. See https://valkey.io/topics/sentinel/, Configuration epochs.
     """
-    reports = await _load_reports(sentinels, service, options)
+    reports = await _load_reports(sentinels, service)
     newest = max((int(report["config-epoch"]) for report in reports), default=0)
     for report in reports:
         if int(report["config-epoch"]) == newest and _is_up(report):
@@ -41,10 +42,8 @@ def _is_up(report: Report) -> bool:
     return "master" in flags and flags.isdisjoint({"s_down", "o_down"})
 
 
-async def _load_reports(
-    sentinels: Sequence[Endpoint], service: str, options: ConnectionOptions
-) -> list[Report]:
-    pending = {asyncio.create_task(_load_report(sentinel, service, options)) for sentinel in sentinels}
+async def _load_reports(sentinels: Sequence[Server], service: str) -> list[Report]:
+    pending = {asyncio.create_task(_load_report(sentinel, service)) for sentinel in sentinels}
     reports: list[Report] = []
     try:
         while pending:
@@ -61,15 +60,11 @@ async def _load_reports(
     return reports
 
 
-async def _load_report(sentinel: Endpoint, service: str, options: ConnectionOptions) -> Report | None:
+async def _load_report(sentinel: Server, service: str) -> Report | None:
     """What this sentinel says of the primary. None if it does not answer or does not know the primary."""
     try:
-        async with asyncio.timeout(options.timeout_s):
-            connection = await Connection.open(sentinel, options)
-            try:
-                masters = await connection.send(pack_command("SENTINEL", "MASTERS"))
-            finally:
-                connection.close()
+        async with asyncio.timeout(TIMEOUT_S):
+            masters = await sentinel.ask("SENTINEL", "MASTERS")
     except (RedisError, OSError):  # a timeout is an OSError
         return None
     for fields in masters:

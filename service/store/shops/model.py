@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from service.domain.customers import OrgId
 from service.errors import Refused
 from service.runtime import address_problem
+from service.sentence import Sentence
 from service.store.encryption import ShopCipher
 from service.store.shops.first_look import FirstLook
 
@@ -54,26 +55,36 @@ def validate(shop: Shop) -> None:
     """Raises Refused with every wrong field."""
     errors = [message for message, is_valid in _checks(shop) if not is_valid]
     if errors:
-        raise Refused("; ".join(errors))
+        raise Refused(Sentence.join(errors))
 
 
-def _checks(shop: Shop) -> list[tuple[str, bool]]:
+def _checks(shop: Shop) -> list[tuple[Sentence, bool]]:
     address = address_problem(shop.api_url)
     return [
-        ("the org id has digits only, as in X-Haravan-Org-Id", shop.org.isascii() and shop.org.isdigit()),
-        ("the name is empty", bool(shop.name.strip())),
-        ("the dialect is omni or admin", shop.dialect in ("omni", "admin")),
-        (f"the API address cannot be used: {address}", not address),
-        ("the token is empty", bool(shop.token.strip())),
         (
-            f"there is no time zone {shop.timezone!r}; write one such as {DEFAULT_TIMEZONE}",
+            Sentence("the org id has digits only, as in X-Haravan-Org-Id"),
+            shop.org.isascii() and shop.org.isdigit(),
+        ),
+        (Sentence("the name is empty"), bool(shop.name.strip())),
+        (Sentence("the dialect is omni or admin"), shop.dialect in ("omni", "admin")),
+        (Sentence("the API address cannot be used: {why}", why=address or ""), not address),
+        (Sentence("the token is empty"), bool(shop.token.strip())),
+        (
+            Sentence(
+                "there is no time zone {zone!r}; write one such as {example}",
+                zone=shop.timezone,
+                example=DEFAULT_TIMEZONE,
+            ),
             _is_zone(shop.timezone),
         ),
         (
-            "the currency is written as three capital letters, such as VND",
+            Sentence("the currency is written as three capital letters, such as VND"),
             len(shop.currency) == 3 and shop.currency.isascii() and shop.currency.isupper(),
         ),
-        (f"the reserve is a number from 0 to {MAX_RESERVE}", 0 <= shop.reserve <= MAX_RESERVE),
+        (
+            Sentence("the reserve is a number from 0 to {most}", most=MAX_RESERVE),
+            0 <= shop.reserve <= MAX_RESERVE,
+        ),
     ]
 
 

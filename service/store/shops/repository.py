@@ -15,6 +15,7 @@ from redis.exceptions import WatchError
 
 from service.domain.customers import OrgId
 from service.errors import MalformedData, NotFound, Refused
+from service.sentence import Sentence
 from service.store import encryption
 from service.store.client import RedisClient, keys, load_partitions, load_script, server_time_ms
 from service.store.encryption import DataKeys, KeyRing, ShopCipher
@@ -189,7 +190,9 @@ class ShopRepository:
         validate(shop)
         if not await self._create(shop, seeded=False):
             raise Refused(
-                f"shop {shop.org} exists already; change its token with: tagger shops token {shop.org}"
+                Sentence(
+                    "shop {org} exists already; change its token with: tagger shops token {org}", org=shop.org
+                )
             )
 
     async def remove(self, org: OrgId, *, erase: bool) -> None:
@@ -229,7 +232,7 @@ class ShopRepository:
         Raises NotFound, Refused.
         """
         if not token.strip():
-            raise Refused("the token is empty")
+            raise Refused(Sentence("the token is empty"))
         await self._change_sealed(org, token=token.strip())
         paused = await self._redis.hget(
             keys.shop(org, "state"), "paused"
@@ -401,4 +404,4 @@ def _digest(salt: str, token: str) -> str:
 
 
 def _no_shop(org: OrgId) -> NotFound:
-    return NotFound(f"there is no shop {org}; see: tagger shops list")
+    return NotFound(Sentence("there is no shop {org}; see: tagger shops list", org=org))

@@ -23,6 +23,7 @@ from service.domain.access import Actor
 from service.domain.customers import OrgId, parse_customer_id
 from service.domain.sync import MAX_BODY
 from service.errors import Forbidden, MalformedData
+from service.sentence import Sentence
 from service.web.authentication import TokenAuth
 from service.web.ops import access, claims, customers, deliveries, rules, runs, shops, versions
 from service.web.ops.openapi import PATH_SCHEMAS, document
@@ -145,9 +146,15 @@ def authorize(endpoint: Endpoint, by: Actor, path: Mapping[str, str | int]) -> N
     """
     if "org" in path and not by.may_reach(OrgId(str(path["org"]))):
         raise Problem(404, f"there is no shop {path['org']} for this token")
-    by.require(endpoint.role, f"call {endpoint.name}")
+    by.require(endpoint.role, Sentence("call {endpoint}", endpoint=endpoint.name))
     if endpoint.every_shop and by.shops is not None:
-        raise Forbidden(f"{endpoint.name} needs a token for every shop, and this one is for {len(by.shops)}")
+        raise Forbidden(
+            Sentence(
+                "{name} needs a token for every shop, and this one is for {shops}",
+                name=endpoint.name,
+                shops=len(by.shops),
+            )
+        )
 
 
 def _path(params: Mapping[str, str]) -> dict[str, str | int]:

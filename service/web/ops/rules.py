@@ -29,6 +29,7 @@ from service.publishing import (
     roll_back,
     rollout,
 )
+from service.sentence import Sentence
 from service.store.jobs import Run
 from service.store.rules import Version
 from service.store.shops import Shop
@@ -151,7 +152,13 @@ async def publish_rules(context: Context, request: Request) -> PublishResponse:
         return _to_published(live, await rollout.find_run(context.redis, shop.org, live), shop)
     draft = await create_draft(context, shop, rule_set)
     if parent is not None and parent != draft.parent:
-        raise Refused(f"version {draft.parent} is live, you began from {parent}: look at what changed")
+        raise Refused(
+            Sentence(
+                "version {parent} is live, you began from {began}: look at what changed",
+                parent=draft.parent,
+                began=parent,
+            )
+        )
     published = await publish_draft(
         context, shop, draft, by=request.by, note=body.note, approved=body.approve
     )

@@ -22,6 +22,7 @@ from service.domain.rules import RuleSet
 from service.errors import NotFound
 from service.locales import translator_for
 from service.publishing import draft_live_rules
+from service.sentence import Sentence
 from service.store.shops import Shop
 from service.web.ops.requests import (
     RULES_PATH,
@@ -139,7 +140,7 @@ async def compare_versions(context: Context, request: Request) -> DifferenceResp
     until = await _live_number(context, shop) if query.until is UNSET else query.until
     since = until - 1 if query.since is UNSET else query.since
     if since < 1:
-        raise NotFound(f"shop {shop.org} has no two versions to compare")
+        raise NotFound(Sentence("shop {org} has no two versions to compare", org=shop.org))
     before = await context.versions.document(shop.org, since)
     after = await context.versions.document(shop.org, until)
     translator = translator_for(query.lang)
@@ -156,7 +157,7 @@ async def compare_versions(context: Context, request: Request) -> DifferenceResp
 async def _live_number(context: Context, shop: Shop) -> int:
     number = await context.versions.live_number(shop.org)
     if not number:
-        raise NotFound(f"shop {shop.org} has no rules yet")
+        raise NotFound(Sentence("shop {org} has no rules yet", org=shop.org))
     return number
 
 

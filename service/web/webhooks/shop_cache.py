@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 
 from service.domain.customers import OrgId
 from service.errors import StoreUnavailable
+from service.sentence import Sentence
 from service.store.shops import ShopRepository
 
 POLL_INTERVAL_S: Final = 5.0  # a changed secret is in use after this long at most
@@ -84,7 +85,7 @@ class ShopCache:
         Raises StoreUnavailable if Redis does not answer, or is not yet known to be durable.
         """
         if self._polling is None:
-            raise StoreUnavailable("Redis is not known to be durable yet")
+            raise StoreUnavailable(Sentence("Redis is not known to be durable yet"))
         if self._refreshing is None and self._clock() - self._checked_at < MIN_REFRESH_INTERVAL_S:
             return
         if self._refreshing is None:
@@ -94,7 +95,7 @@ class ShopCache:
             async with asyncio.timeout(self._timeout_s):
                 await asyncio.shield(self._refreshing)
         except (RedisError, OSError) as exc:  # a timeout is an OSError
-            raise StoreUnavailable("the shops cannot be read") from exc
+            raise StoreUnavailable(Sentence("the shops cannot be read")) from exc
 
     def _finish(self, task: asyncio.Task[None]) -> None:
         self._refreshing = None

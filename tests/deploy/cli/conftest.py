@@ -51,6 +51,7 @@ async def environment(
             "SECRET_KEY": "0123456789abcdef" * 2,
             "HARAVAN_SUBSCRIBE_URL": f"{url}/api/subscribe",
             "COLUMNS": "160",
+            "LC_ALL": "C.UTF-8",
         }.items():
             monkeypatch.setenv(name, value)
 
@@ -85,6 +86,12 @@ async def new_shop(environment: CliEnvironment) -> CliEnvironment:
     )
     assert result.code == 0, result.err
     return environment
+
+
+@pytest.fixture
+def vietnamese(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The command line speaks Vietnamese in this test. Otherwise it speaks English, as the locale of the tests says."""
+    monkeypatch.setenv("TAGGER_LANG", "vi")
 
 
 @pytest.fixture

@@ -98,5 +98,5 @@ def test_without_a_name_the_file_of_this_folder_comes_before_that_of_the_project
     load_env_file(None, {})
 
     assert (first, second) == ({"PORT": "1"}, {"PORT": "2"})
-    assert source == f"read from the environment and {project / '.env'}"
+    assert source == f"(Settings: read from the environment and {project / '.env'})"
     assert inputs.default_env_files() == [here / ".env", project / ".env"]

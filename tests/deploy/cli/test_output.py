@@ -24,7 +24,9 @@ from deploy.cli.output import format_amount, mask_record
     ],
     ids=["Omni", "rounded down", "admin", "nothing spent", "null", "not a number"],
 )
-def test_an_amount_is_printed_in_the_vietnamese_format(value: object, currency: str, text: str) -> None:
+def test_an_amount_is_printed_in_the_vietnamese_format(
+    value: object, currency: str, text: str, vietnamese: None
+) -> None:
     assert format_amount(value, currency) == text
 
 

@@ -9,6 +9,7 @@ from service.domain.access.role import Role
 from service.domain.access.tokens import create_token, hash_token, matches, token_name
 from service.domain.customers.customer import OrgId
 from service.errors import Forbidden, Refused
+from service.sentence import Sentence
 
 OWNER = shell_user("lan")
 ONE, TWO = OrgId("1"), OrgId("2")
@@ -94,4 +95,4 @@ def test_each_role_may_do_what_the_roles_before_it_may_do(role: Role, least: Rol
     assert actor.may(least) is (order.index(role) >= order.index(least))
     if not actor.may(least):
         with pytest.raises(Forbidden, match=f"the role {role} may not publish: it needs the role {least}"):
-            actor.require(least, "publish")
+            actor.require(least, Sentence("publish"))

@@ -12,6 +12,7 @@ from redis.exceptions import ResponseError
 
 from deploy.local.wait import until
 from service.domain.customers.customer import CustomerId, OrgId
+from service.sentence import Sentence
 from service.store.backup import Staging
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
@@ -104,7 +105,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictStore
         await stage.drain.leases.rate_limiter.acquire(ORG, lane="live")
         right = [CustomerId(99), b"\x80", ""]
         await load_script("customers", "snapshot_insert_missing")(strict, ORG, *right)
-        await audit_log.record(strict, LAN, "pause", org=ORG, summary="work paused")
+        await audit_log.record(strict, LAN, "pause", org=ORG, summary=Sentence("work paused"))
         await load_script("customers", "snapshot_replace")(strict, ORG, 99, b"\x80", b"\x81")
         await erase_customer(strict, ORG, CustomerId(99))
         await load_script("queue", "backlog")(strict, ORG)

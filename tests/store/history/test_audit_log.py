@@ -11,6 +11,8 @@ import pytest
 from service.domain.access import Actor, Role, shell_user
 from service.domain.customers import OrgId
 from service.errors import Refused
+from service.locales import translator_for
+from service.sentence import Sentence
 from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import apply_retention, audit_log
 from service.store.history.audit_log import chained_hash
@@ -22,17 +24,18 @@ STREAM = keys.shop(ORG, "audit")
 
 async def record(redis: RedisClient, *actions: str, org: OrgId = ORG) -> list[str]:
     return [
-        await audit_log.record(redis, LAN, action, org=org, summary=f"did {action}") for action in actions
+        await audit_log.record(redis, LAN, action, org=org, summary=Sentence("did {action}", action=action))
+        for action in actions
     ]
 
 
 async def problem(redis: RedisClient, org: OrgId = ORG) -> str:
-    return (await audit_log.verify(redis, org)).problem
+    return str((await audit_log.verify(redis, org)).problem or "")
 
 
 async def test_entries_say_who_did_what_in_which_role(redis: RedisClient) -> None:
     await record(redis, "pause")
-    await audit_log.record(redis, shell_user("root"), "resume", org=ORG, summary="work resumed")
+    await audit_log.record(redis, shell_user("root"), "resume", org=ORG, summary=Sentence("work resumed"))
 
     newest, oldest = [row.entry for row in await audit_log.list_entries(redis, ORG)]
 
@@ -94,13 +97,13 @@ async def rebuild(redis: Any, entries: list[dict[bytes, bytes]]) -> None:
 
 async def change(redis: Any, entries: Any) -> None:
     changed = [dict(fields) for _, fields in entries]
-    changed[1][b"entry"] = changed[1][b"entry"].replace(b"did 2", b"did nothing")
+    changed[1][b"entry"] = changed[1][b"entry"].replace(b'"action":"2"', b'"action":"nothing"')
     await rebuild(redis, changed)
 
 
 async def change_with_its_hash(redis: Any, entries: Any) -> None:
     changed = [dict(fields) for _, fields in entries]
-    changed[1][b"entry"] = changed[1][b"entry"].replace(b"did 2", b"did nothing")
+    changed[1][b"entry"] = changed[1][b"entry"].replace(b'"action":"2"', b'"action":"nothing"')
     changed[1][b"hash"] = chained_hash(changed[0][b"hash"].decode(), changed[1][b"entry"]).encode()
     await rebuild(redis, changed)
 
@@ -162,8 +165,8 @@ async def test_a_log_that_was_written_anew_is_found_by_a_hash_noted_before(redis
 
     anew = await audit_log.verify(redis, ORG, expected_hash=last)
 
-    assert (whole.problem, await problem(redis)) == ("", "")
-    assert "does not contain the expected hash" in anew.problem
+    assert (whole.problem, await problem(redis)) == (None, "")
+    assert "does not contain the expected hash" in str(anew.problem)
 
 
 async def next_millisecond(redis: RedisClient) -> None:
@@ -185,8 +188,8 @@ async def test_retention_trims_old_entries_and_the_rest_can_still_be_verified(re
     [row] = await audit_log.list_entries(redis, ORG)
     assert (row.entry.number, row.entry.action) == (3, "young")
     checked = await audit_log.verify(redis, ORG, expected_hash=second)
-    assert (checked.entries, checked.trimmed, checked.problem) == (1, 2, "")
-    assert "expected hash" in (await audit_log.verify(redis, ORG, expected_hash=first)).problem
+    assert (checked.entries, checked.trimmed, checked.problem) == (1, 2, None)
+    assert "expected hash" in str((await audit_log.verify(redis, ORG, expected_hash=first)).problem)
 
 
 async def test_a_log_that_is_trimmed_completely_goes_on_where_it_was(redis: RedisClient) -> None:
@@ -198,7 +201,7 @@ async def test_a_log_that_is_trimmed_completely_goes_on_where_it_was(redis: Redi
     await record(redis, "next")
 
     assert (emptied.entries, emptied.trimmed, emptied.last_hash) == (0, 1203, before.last_hash)
-    assert (await audit_log.verify(redis, ORG, expected_hash=before.last_hash)).problem == ""
+    assert (await audit_log.verify(redis, ORG, expected_hash=before.last_hash)).problem is None
     assert [row.entry.number for row in await audit_log.list_entries(redis, ORG)] == [1204]
 
 
@@ -213,7 +216,7 @@ async def test_removing_the_first_entries_by_hand_is_not_taken_for_retention(red
 
 
 async def test_a_change_is_recorded_before_it_is_made(redis: RedisClient) -> None:
-    async with audit_log.recorded(redis, LAN, "pause", org=ORG, summary="work paused"):
+    async with audit_log.recorded(redis, LAN, "pause", org=ORG, summary=Sentence("work paused")):
         [row] = await audit_log.list_entries(redis, ORG)
 
     assert row.entry.action == "pause"
@@ -222,18 +225,33 @@ async def test_a_change_is_recorded_before_it_is_made(redis: RedisClient) -> Non
 
 async def test_a_change_that_fails_has_a_second_entry(redis: RedisClient) -> None:
     with pytest.raises(Refused):
-        async with audit_log.recorded(redis, LAN, "publish", org=ORG, summary="version 2"):
+        async with audit_log.recorded(
+            redis, LAN, "publish", org=ORG, summary=Sentence("version {number}", number=2)
+        ):
             raise Refused("another version was published meanwhile")
 
     summaries = [row.entry.summary for row in await audit_log.list_entries(redis, ORG)]
     assert summaries == ["failed (Refused): version 2", "version 2"]
 
 
-async def test_a_long_summary_is_cut(redis: RedisClient) -> None:
-    await audit_log.record(redis, LAN, "pause", org=ORG, summary="x" * 1000)
+async def test_a_long_text_of_a_summary_is_cut(redis: RedisClient) -> None:
+    await audit_log.record(redis, LAN, "pause", org=ORG, summary=Sentence("tag {tag}", tag="x" * 1000))
 
     [row] = await audit_log.list_entries(redis, ORG)
-    assert len(row.entry.summary) == audit_log.MAX_SUMMARY
+    assert row.entry.summary == "tag " + "x" * audit_log.MAX_TEXT
+
+
+async def test_an_entry_is_shown_in_the_reader_s_language(redis: RedisClient) -> None:
+    kept = Sentence("shop {org}: {kept}, its audit log had {entries} entries up to {hash}", org=ORG, kept=Sentence("data kept"), entries=2, hash="-")  # fmt: skip
+    await audit_log.record(redis, LAN, "remove_shop", org=ORG, summary=kept)
+
+    [row] = await audit_log.list_entries(redis, ORG)
+
+    assert row.entry.summary == f"shop {ORG}: data kept, its audit log had 2 entries up to -"
+    assert (
+        row.entry.sentence.text(translator_for("vi"))
+        == f"cửa hàng {ORG}: giữ dữ liệu, nhật ký có 2 mục, đến -"
+    )
 
 
 async def test_a_full_store_still_records(redis: RedisClient) -> None:

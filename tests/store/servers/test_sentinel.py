@@ -7,12 +7,14 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from service.store.client.queue_pool import sentinel_options
 from service.store.servers.address import parse_address
 from service.store.servers.sentinel import PrimaryNotFound, find_primary
+from service.store.servers.server import Server
 from tests.support.ports import free_port
 from tests.support.tls import certificate
 
@@ -35,7 +37,10 @@ async def sentinel(
     words = [str(word).encode() for pair in said.items() for word in pair]
     masters = b"*1\r\n*%d\r\n" % len(words) + b"".join(b"$%d\r\n%s\r\n" % (len(one), one) for one in words)
 
+    served: set[asyncio.Task[None]] = set()
+
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.add(cast("asyncio.Task[None]", asyncio.current_task()))
         while head := await reader.readline():
             asked = [(await reader.readline(), await reader.readline())[1] for _ in range(int(head[1:]))]
             writer.write(masters if asked[0] == b"SENTINEL\r\n" else b"+OK\r\n")
@@ -44,13 +49,20 @@ async def sentinel(
     server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1]
+    if served:
+        await asyncio.wait(served)  # their clients have closed the connections
 
 
 async def named(*ports: int, scheme: str = "redis+sentinel", query: str = "") -> int:
     """The primary's port, as a client of these sentinels finds it."""
     hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
     address = parse_address(f"{scheme}://{hosts}/mymaster{query}")
-    return (await find_primary(address.endpoints, "mymaster", sentinel_options(address))).port
+    sentinels = [Server(endpoint, sentinel_options(address)) for endpoint in address.endpoints]
+    try:
+        return (await find_primary(sentinels, "mymaster")).port
+    finally:
+        for each in sentinels:
+            await each.close()
 
 
 async def test_the_newest_configuration_counts_in_any_order_of_the_sentinels() -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 from service.domain.customers import CustomerId, CustomerRecord, TagChange, apply_change, format_tags, tag_set
 from service.errors import ApiUnavailable, CustomerNotFound, MalformedData, Refused
+from service.sentence import Sentence
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
 from workers.haravan.decoding import Batch, Raw, UnreadableRecord
@@ -50,7 +51,9 @@ class Admin(BaseDialect):
     ) -> Call[list[Raw]]:
         """A list as sent, with every parameter of the seed. At most 250. Raises Refused for `ids`."""
         if ids is not None:
-            raise Refused("the older API does not document a list by ids; get the customers one by one")
+            raise Refused(
+                Sentence("the older API does not document a list by ids; get the customers one by one")
+            )
         query = query_params(
             since_id=since_id,
             created_at_min=created_at_min,
@@ -74,7 +77,7 @@ class Admin(BaseDialect):
         fields: Sequence[str] | None = None,
     ) -> Call[list[Raw]]:
         """Raises Refused: the admin seed has no search."""
-        raise Refused("the older API documents no search; connect the shop with the omni dialect")
+        raise Refused(Sentence("the older API documents no search; connect the shop with the omni dialect"))
 
     def update(self, customer: CustomerId, fields: Mapping[str, object]) -> Call[Raw]:
         """Change the given fields, also metafields, and return the customer as sent."""
@@ -110,7 +113,9 @@ class Admin(BaseDialect):
 
     def groups(self) -> Call[list[Raw]]:
         """Raises Refused: the admin seed has no groups."""
-        raise Refused("the older API documents no customer groups; connect the shop with the omni dialect")
+        raise Refused(
+            Sentence("the older API documents no customer groups; connect the shop with the omni dialect")
+        )
 
     def orders(self, customer: CustomerId) -> Call[list[Raw]]:
         """The orders of a customer, as sent."""
@@ -147,10 +152,10 @@ class Admin(BaseDialect):
 def _require_same(record: CustomerRecord, customer: CustomerId) -> None:
     """Another customer's tags say nothing about this one's."""
     if record.customer.id != customer:
-        raise ApiUnavailable("the API answered with another customer", status=200)
+        raise ApiUnavailable(Sentence("the API answered with another customer"), status=200)
 
 
 def _require_tags(record: CustomerRecord) -> None:
     """A record without the key `tags` may have tags: writing the string would erase them all."""
     if "tags" in record.missing_keys:
-        raise ApiUnavailable("GET customer answered without tags", status=200)
+        raise ApiUnavailable(Sentence("GET customer answered without tags"), status=200)

@@ -15,6 +15,7 @@ from service.errors import (
     RequestRejected,
     TokenRejected,
 )
+from service.sentence import Sentence
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
 from workers.haravan.decoding import Raw, RawBatch
@@ -73,7 +74,7 @@ class BaseDialect:
         try:
             parse_response(request, response, decoding.ignore_body)
         except AccessDenied as exc:
-            raise TokenRejected(str(exc), status=exc.status, scope=exc.scope) from exc
+            raise TokenRejected(exc.message, status=exc.status, scope=exc.scope) from exc
         except (CustomerNotFound, RequestRejected):
             return
 
@@ -138,14 +139,14 @@ def checked_tags(tags: Sequence[str]) -> Sequence[str]:
     """Return the tags. Raises Refused for a blank tag or a comma: the API takes one comma-separated string."""
     for tag in tags:
         if not tag.strip() or "," in tag:
-            raise Refused("a tag is neither blank nor holds a comma")
+            raise Refused(Sentence("a tag is neither blank nor holds a comma"))
     return tags
 
 
 def _format_param(name: str, value: ParamValue) -> str:
     text = _format_datetime(name, value) if isinstance(value, datetime) else _format_text(value)
     if not text.strip(", "):
-        raise Refused(f"{name} is blank; Haravan would return arbitrary customers")
+        raise Refused(Sentence("{name} is blank; Haravan would return arbitrary customers", name=name))
     return text
 
 
@@ -157,5 +158,5 @@ def _format_text(value: ParamValue) -> str:
 
 def _format_datetime(name: str, value: datetime) -> str:
     if value.tzinfo is None:
-        raise Refused(f"{name} needs a time zone: the shop's and ours may differ")
+        raise Refused(Sentence("{name} needs a time zone: the shop's and ours may differ", name=name))
     return value.isoformat(timespec="seconds")

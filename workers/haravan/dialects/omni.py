@@ -8,6 +8,7 @@ from typing import Final
 
 from service.domain.customers import CustomerId, format_tags
 from service.errors import Refused
+from service.sentence import Sentence
 from workers.haravan import decoding
 from workers.haravan.calls import Call, Request
 from workers.haravan.decoding import Batch, Raw
@@ -127,8 +128,10 @@ class Omni(BaseDialect):
     def orders(self, customer: CustomerId) -> Call[list[Raw]]:
         """Raises Refused: the Omni seed has no orders of a customer."""
         raise Refused(
-            f"the orders of customer {customer} cannot be listed: today's API documents no such call; "
-            "connect the shop with the admin dialect to see them"
+            Sentence(
+                "the orders of customer {customer} cannot be listed: today's API documents no such call; connect the shop with the admin dialect to see them",
+                customer=customer,
+            )
         )
 
 
@@ -148,4 +151,4 @@ def _send_all(requests: Sequence[Request]) -> Call[tuple[str, ...]]:
 
 def _refuse_metafields(fields: Mapping[str, object]) -> None:
     if "metafields" in fields:
-        raise Refused("today's API documents no metafields on a customer; the admin dialect does")
+        raise Refused(Sentence("today's API documents no metafields on a customer; the admin dialect does"))

@@ -9,6 +9,7 @@ from typing import Final
 from service.domain.access import Role, Shops, User, normalize_email, user_problem
 from service.errors import NotFound
 from service.operations import access
+from service.sentence import Sentence
 from service.web.pages.account.reach import ShopChoice, list_shop_choices, read_role, read_shops, shops_text
 from service.web.pages.account.sign_in import link_path
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, View, Visit
@@ -158,7 +159,7 @@ async def _user(visit: Visit) -> User:
     for user in await access.list_users(visit.context):
         if user.name == name:
             return user
-    raise NotFound(f"there is no user {name[:40]}")
+    raise NotFound(Sentence("there is no user {name}", name=name[:40]))
 
 
 SECTIONS: Final = (Section("users", "/users", Role.OWNER, every_shop=True, in_menu=True),)

@@ -16,6 +16,7 @@ from service.operations import (
     resume_replay,
     start_replay,
 )
+from service.sentence import Sentence
 from service.store.jobs import Run, runs
 from service.store.queue import LEAK_PER_S
 from service.store.shops import Shop
@@ -117,7 +118,7 @@ async def _change(visit: Visit, change: Callable[..., Awaitable[Run]], notice: s
 async def _load(visit: Visit, shop: Shop) -> Run:
     run_id = visit.path["run"]
     if not (run_id.isascii() and run_id.isalnum() and len(run_id) <= 20):
-        raise NotFound("there is no such run")
+        raise NotFound(Sentence("there is no such run"))
     return await runs.get(visit.context.redis, shop.org, run_id)
 
 

@@ -10,6 +10,7 @@ from service.domain.access import Actor, Role
 from service.domain.customers import CustomerId, OrgId
 from service.errors import NotFound
 from service.operations import Exclusion, exclusions
+from service.sentence import Sentence
 from service.web.pages.customers.explain import crumbs, customer_path, shop_and_customer
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit
 
@@ -30,7 +31,7 @@ async def show_exclusion(visit: Visit) -> View | Redirect:
     shop, customer = await shop_and_customer(visit)
     rule, undo = visit.query.get("rule", ""), visit.query.get("undo") == "1"
     if not 0 < len(rule) <= MAX_RULE:
-        raise NotFound("no rule is named")
+        raise NotFound(Sentence("no rule is named"))
     exclusion = await visit.cpu.run(plan_exclusion, shop.org, customer, rule, undo=undo)
     path = customer_path(shop, customer)
     live = await visit.context.versions.live_number(shop.org)

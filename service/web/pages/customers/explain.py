@@ -10,6 +10,7 @@ from service.domain.customers import CustomerId
 from service.domain.documents import InvalidRules
 from service.errors import NotFound
 from service.operations import Selection, count_replay, format_dead_letter, search, start_replay
+from service.sentence import Sentence
 from service.store import working_copies
 from service.store.queue import dead_letters, dirty
 from service.store.shops import Shop
@@ -113,7 +114,7 @@ async def shop_and_customer(visit: Visit) -> tuple[Shop, CustomerId]:
     shop = await visit.context.shops.describe(visit.org)
     customer = parse_id(visit.path["customer"])
     if customer is None:
-        raise NotFound("a customer's id is a positive 64-bit number")
+        raise NotFound(Sentence("a customer's id is a positive 64-bit number"))
     return shop, customer
 
 

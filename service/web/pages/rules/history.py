@@ -9,6 +9,7 @@ from service.domain.access import Role
 from service.errors import NotFound
 from service.publishing import editor
 from service.publishing.editor import RollbackReview, RuleDifference
+from service.sentence import Sentence
 from service.store.rules import Version
 from service.store.shops import Shop
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, Section, View, Visit
@@ -133,7 +134,7 @@ def make_rows(versions: tuple[Version, ...], live: int) -> tuple[VersionRow, ...
 def _number(visit: Visit) -> int:
     text = visit.path["number"]
     if not (text.isascii() and text.isdigit() and len(text) < 10):
-        raise NotFound(f"there is no version {text[:40]}")
+        raise NotFound(Sentence("there is no version {version}", version=text[:40]))
     return int(text)
 
 

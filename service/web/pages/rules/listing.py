@@ -11,6 +11,7 @@ from service.domain.documents import InvalidRules, validate_rules
 from service.domain.explain import Translator, describe, describe_levels
 from service.errors import NotFound
 from service.publishing import editor
+from service.sentence import Sentence
 from service.store import working_copies
 from service.store.shops import Shop
 from service.store.working_copies import WorkingCopy
@@ -82,7 +83,7 @@ async def add_rule(visit: Visit) -> View | Redirect:
     elif key in BY_KEY:
         kind, entry = "rules", BY_KEY[key].entry(visit.t)
     else:
-        raise NotFound(f"there is no template {key[:40]}")
+        raise NotFound(Sentence("there is no template {template}", template=key[:40]))
     entry_id = await editor.add_entry(visit.context, shop, kind, entry, by=visit.by)
     return Redirect(f"/shops/{shop.org}/rules/{entry_id}/edit")
 

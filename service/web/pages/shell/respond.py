@@ -22,6 +22,7 @@ from service.domain.customers import OrgId
 from service.domain.explain import LANGUAGES
 from service.errors import Forbidden, NotFound
 from service.locales import parse_language, translator_for
+from service.sentence import Sentence
 from service.web.authentication import SignInLimiter, client_of
 from service.web.pages.shell.layout import build_layout
 from service.web.pages.shell.page import Download, Page, Redirect, Section, View, Visit
@@ -59,7 +60,7 @@ class StaleForm(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ErrorModel:
-    """What an error page says. `detail` is in English, and names what the service refused."""
+    """What an error page says. `detail` names what the service refused, and why."""
 
     status: int
     key: str
@@ -167,7 +168,9 @@ class Responder:
 
     async def _show_error(self, problem: Problem, visit: Visit, request: Request) -> Response:
         status = problem.status if problem.status in EXPLAINED_STATUSES else 500
-        model = ErrorModel(problem.status, f"page.error.{status}", problem.detail)
+        said = problem.detail
+        detail = said.text(visit.t) if isinstance(said, Sentence) else said
+        model = ErrorModel(problem.status, f"page.error.{status}", detail)
         view = _error_view(model, visit)
         view = replace(view, headers={**view.headers, **(problem.headers or {})})
         if problem.status in (500, 503):  # the layout needs the store as well
@@ -194,10 +197,10 @@ def authorize(page: Page, visit: Visit, *, form_token: str) -> None:
         raise StaleForm
     org = visit.path.get("org", "0")
     if not (org.isascii() and org.isdigit()) or ("org" in visit.path and not visit.by.may_reach(OrgId(org))):
-        raise NotFound(f"there is no shop {org[:40]} for you")
-    visit.by.require(page.role, f"use {page.name}")
+        raise NotFound(Sentence("there is no shop {org} for you", org=org[:40]))
+    visit.by.require(page.role, Sentence("use {page}", page=page.name))
     if page.every_shop and visit.by.shops is not None:
-        raise Forbidden(f"{page.name} is for users of every shop")
+        raise Forbidden(Sentence("{name} is for users of every shop", name=page.name))
 
 
 def _switch_language(request: Request) -> Response | None:
@@ -249,10 +252,10 @@ async def _form(request: Request) -> FormData:
     if request.method != "POST":
         return FormData()
     if int(request.headers.get("content-length") or MAX_FORM_BYTES + 1) > MAX_FORM_BYTES:
-        raise Problem(413, "the form is larger than 1 MiB, or does not say how large it is")
+        raise Problem(413, Sentence("the form is larger than 1 MiB, or does not say how large it is"))
     try:
         return await request.form(max_files=1, max_fields=MAX_FIELDS, max_part_size=MAX_FORM_BYTES)
     except HTTPException as exc:
-        raise Problem(400, f"the form is wrong: {exc.detail}") from exc
+        raise Problem(400, Sentence("the form is wrong: {why}", why=exc.detail)) from exc
     except ClientDisconnect as exc:
-        raise Problem(503, "the connection was closed before the form was complete") from exc
+        raise Problem(503, Sentence("the connection was closed before the form was complete")) from exc

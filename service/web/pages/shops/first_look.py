@@ -10,6 +10,7 @@ from service.domain.access import Actor, Role
 from service.domain.customers import OrgId
 from service.errors import Refused
 from service.publishing import first_look
+from service.sentence import Sentence
 from service.store.shops import FirstLook, Shop
 from service.web.pages.shell import Crumb, Notice, Page, Redirect, View, Visit, parse_count
 
@@ -81,7 +82,12 @@ async def approve(context: Context, org: OrgId, *, version: int | None, by: Acto
     shop = await context.shops.get_or_raise(org)
     draft = await first_look.draft_approval(context, shop)
     if draft.parent != version:
-        raise Refused(f"version {draft.parent} went live after this preview was shown: look at it again")
+        raise Refused(
+            Sentence(
+                "version {parent} went live after this preview was shown: look at it again",
+                parent=draft.parent,
+            )
+        )
     await first_look.approve(context, shop, draft, by=by)
 
 

@@ -288,8 +288,8 @@ async def test_the_log_is_listed_for_a_shop_and_for_the_service(given: Given) ->
     of_service = json.loads((await given.cli.tagger("audit", "list", "--json")).out)
     unknown = await given.cli.tagger("audit", "list", "--shop", "42")
 
-    assert "publish" in of_shop.out
-    assert f"{getpass.getuser()} (shell)" in of_shop.out
+    assert "Published rules" in of_shop.out
+    assert f"{getpass.getuser()} (command line)" in of_shop.out
     assert [(entry["number"], entry["action"]) for entry in of_service] == [(2, "add_token"), (1, "add_shop")]
     assert unknown.code == 1
 

@@ -26,7 +26,7 @@ async def test_adopting_counts_before_it_queues(
     refused = await shop.tagger("rules", "retract", ORG, "VIP", "--yes")
     done = await shop.tagger("rules", "adopt", ORG, "VIP", "--yes")
 
-    assert "1 copy of 'VIP' would become ours: customers 3" in counted.err
+    assert "Copies of the tag VIP that would become ours: 1\nCustomers: 3" in counted.err
     assert (refused.code, "would give 'VIP' again" in refused.err) == (1, True)
     assert done.code == 0, done.err
     assert await redis.exists(keys.shop(ORG, "mark:3"))
@@ -45,7 +45,7 @@ async def test_a_customer_is_excluded_and_included_again(
     unknown = await shop.tagger("rules", "exclude", ORG, "3", "nope")
     undone = await shop.tagger("rules", "exclude", ORG, "3", "vip", "--undo")
 
-    assert "Customer 1 would be excluded from the rule vip; no tag changes." in tried.out
-    assert "Customer 3 is excluded from the rule vip; this customer was not evaluated yet." in result.out
+    assert "Customer 1 would be excluded from the rule vip. No tag changes." in tried.out
+    assert "Customer 3 is excluded from the rule vip. This customer was not evaluated yet." in result.out
     assert (unknown.code, undone.code) == (1, 0)
     assert not await redis.exists(keys.shop(ORG, "exclusions"))

@@ -23,11 +23,13 @@ FOUND_ELSEWHERE = {
     "store_cluster_node",
     "store_config_hidden",
     "store_cuts_torn_log",
+    "store_emptied",
     "store_erasure_pending",
     "store_full_coverage_required",
     "store_no_fsync_on_rewrite",
     "store_no_replica",
     "store_replica",
+    "store_rewound",
     "store_server_away",
     "store_slow_failover",
     "store_writes_without_replica",
@@ -108,8 +110,8 @@ async def test_the_texts_name_what_happened_and_the_command_that_repairs_it(stag
     assert result.out.rstrip().endswith("This needs somebody now (2 problems).")
 
 
-async def test_it_speaks_vietnamese_unless_asked_otherwise(stage: Stage) -> None:
-    result = await stage.shop.tagger("doctor", ORG)
+async def test_it_speaks_vietnamese(stage: Stage) -> None:
+    result = await stage.shop.tagger("doctor", ORG, "--lang", "vi")
 
     assert "Mọi thứ đều ổn." in result.out
     assert "Nothing" not in result.out

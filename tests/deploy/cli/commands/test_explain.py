@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from service.domain.customers.customer import CustomerId
 from service.store.client import RedisClient
 from tests.deploy.cli.environment import (
@@ -13,6 +15,8 @@ from tests.deploy.cli.environment import (
     CliEnvironment,
     store_customers,
 )
+
+pytestmark = pytest.mark.usefixtures("vietnamese")
 
 
 async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json(
@@ -29,4 +33,4 @@ async def test_an_explanation_says_what_is_missing_in_both_languages_and_as_json
     assert "✘ Tổng chi tiêu từ 10.000.000 ₫ trở lên (đang là 9.660.000 ₫, còn thiếu 340.000 ₫)" in vi.out
     assert "as of 1 Dec 2026" in en.out
     assert json.loads(as_json.out)["rules"][0]["when"]["matched"] is False
-    assert (unknown.code, "was never evaluated" in unknown.err) == (1, True)
+    assert (unknown.code, "chưa được xét lần nào" in unknown.err) == (1, True)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.cli.environment import (
     ORG,
     CliEnvironment,
     write_rules,
 )
+
+pytestmark = pytest.mark.usefixtures("vietnamese")
 
 
 async def test_a_difference_is_printed_as_sentences_and_as_yaml(
@@ -21,7 +25,7 @@ async def test_a_difference_is_printed_as_sentences_and_as_yaml(
     result = await shop.tagger("rules", "diff", ORG)
     as_yaml = await shop.tagger("rules", "diff", ORG, "2", "1", "--yaml")
 
-    assert (none.code, "does not have two versions" in none.err) == (1, True)
+    assert (none.code, "chưa có hai phiên bản" in none.err) == (1, True)
     assert "~ Khách VIP (đã sửa)" in result.out
     assert "  + Tổng chi tiêu từ 9.000.000 ₫ trở lên" in result.out
     assert as_yaml.out.startswith("--- v2\n+++ v1\n")

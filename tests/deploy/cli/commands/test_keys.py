@@ -22,7 +22,7 @@ async def test_a_rotation_step_by_step(shop: CliEnvironment, monkeypatch: pytest
 
     assert (before.code, rotated.code, after.code) == (1, 0, 0)
     assert "still in use" in before.out
-    assert "Only the first key is in use. The others may be removed" in rotated.out
+    assert "Only the first key is in use.\nThe others may be removed" in rotated.out
     assert "Only the first key is in use." in alone.out
     assert "others" not in alone.out  # SECRET_KEY has one key
     status = json.loads(after.out)

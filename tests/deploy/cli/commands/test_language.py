@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from service.domain.customers.customer import Customer
 from service.domain.rules import FIELDS
 from service.store.client import RedisClient
 from tests.deploy.cli.environment import ORG, CliEnvironment, store_customers
+
+pytestmark = pytest.mark.usefixtures("vietnamese")
 
 
 async def test_fields_are_listed_without_redis_in_both_languages(environment: CliEnvironment) -> None:

@@ -26,6 +26,8 @@ from tests.deploy.cli.environment import (
     write_rules,
 )
 
+pytestmark = pytest.mark.usefixtures("vietnamese")
+
 VIETNAMESE = re.compile(r"\S*[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]\S*", re.IGNORECASE)
 ENGLISH = re.compile(r"\b(?:the|is|are|was|were|and|customers?|nothing|needs|processed)\b", re.IGNORECASE)
 
@@ -132,7 +134,7 @@ async def test_the_latest_version_is_undone_without_an_approval_and_the_history_
     assert "Phiên bản 3 đang chạy" in rolled_back.out, rolled_back.err
     assert [version["number"] for version in history] == [3, 2, 1]
     assert history[0]["content"] == history[2]["content"] != history[1]["content"]
-    assert "v3 live" in table.out
+    assert "v3 (đang chạy)" in table.out
 
 
 async def test_publishing_the_same_rules_again_publishes_nothing(
@@ -153,9 +155,9 @@ async def test_a_roll_back_names_what_it_cannot_do(shop: CliEnvironment, rules: 
     unknown = await shop.tagger("rules", "rollback", ORG, "7")
     to_nothing = await shop.tagger("rules", "rollback", ORG, "0")
 
-    assert (without.code, "has no rules yet" in without.err) == (1, True)
-    assert (live.code, "version 1 is live already" in live.err) == (1, True)
-    assert (unknown.code, "has no version 7" in unknown.err) == (1, True)
+    assert (without.code, "chưa có quy tắc" in without.err) == (1, True)
+    assert (live.code, "phiên bản 1 đang chạy rồi" in live.err) == (1, True)
+    assert (unknown.code, "không có phiên bản quy tắc 7" in unknown.err) == (1, True)
     assert (to_nothing.code, "Phiên bản 2 đang chạy: 0 quy tắc và 0 nhóm hạng" in to_nothing.out) == (0, True)
 
 
@@ -178,7 +180,7 @@ async def test_a_tag_that_stays_behind_is_counted_everywhere(
     for result in (checked, previewed, published, compared):
         assert told in result.out, result
         assert f"tagger rules retract {ORG} VIP" in result.out
-    assert (retracted.code, "needs an approval" in retracted.err) == (1, True)
+    assert (retracted.code, "cần được duyệt" in retracted.err) == (1, True)
     assert approved.code == 0, approved.err
     assert await redis.hget(keys.shop(ORG, "mark:1"), "reasons") is not None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
+import pytest
 
 from service.domain.customers.customer import Customer
 from service.store.client import RedisClient, keys
@@ -15,6 +16,8 @@ from tests.deploy.cli.environment import (
     CliEnvironment,
     store_customers,
 )
+
+pytestmark = pytest.mark.usefixtures("vietnamese")
 
 PLACES = "rules: [{id: a, name: Sài Gòn, tag: A, when: {field: province, op: in, value: [TP. HCM]}}]"
 ENGLISH = {"a", "the", "is", "of", "and", "expected", "error", "errors", "line", "missing"}
@@ -62,7 +65,7 @@ async def test_a_rules_file_that_is_not_utf_8_is_refused(shop: CliEnvironment, t
 
     result = await shop.tagger("rules", "check", str(path))
 
-    assert (result.code, "is not UTF-8: save it with that encoding" in result.err) == (1, True)
+    assert (result.code, "không phải UTF-8: hãy lưu tệp với bảng mã này" in result.err) == (1, True)
 
 
 async def test_rules_with_cents_are_read_back_from_their_json(

@@ -6,6 +6,8 @@ import json
 import re
 from pathlib import Path
 
+import pytest
+
 from service.domain.customers import OrgId
 from service.domain.customers.customer import Customer
 from service.store.client import RedisClient, keys
@@ -17,6 +19,8 @@ from tests.deploy.cli.environment import (
     CliEnvironment,
     store_customers,
 )
+
+pytestmark = pytest.mark.usefixtures("vietnamese")
 
 
 async def test_a_backfill_scans_all_customers_and_queues_those_with_wrong_tags(
@@ -87,13 +91,13 @@ async def test_the_first_backfill_only_reads_and_waits_for_an_approval(
     approved = await new_shop.tagger("shops", "approve", ORG)
 
     assert (published.code, "Chưa ghi gì khác" in published.out) == (0, True)
-    assert (early.code, "is not complete" in early.err) == (1, True)
+    assert (early.code, "chưa xong" in early.err) == (1, True)
     assert f"tagger backfill {ORG}" in unread.out
     assert (walked.code, "Đã đọc hết khách hàng (20)" in walked.out) == (1, True)
     assert f"Cần duyệt trước khi thực hiện (tagger shops approve {ORG}): hơn 1 khách hàng" in walked.out
     assert f"tagger shops approve {ORG} --dry-run" in waiting.out
-    assert "waits for an approval" in listed.out
-    assert (everyone.code, "waits for an approval" in everyone.err) == (1, True)
+    assert "đang chờ duyệt" in listed.out
+    assert (everyone.code, "đang chờ duyệt" in everyone.err) == (1, True)
     assert "Gắn 20 nhãn" in shown.out
     assert (approved.code, "còn 20 khách hàng" in approved.out) == (0, True)
     assert len(await redis.keys(keys.shop(ORG, "mark:*"))) == 20
@@ -110,7 +114,7 @@ async def test_the_first_backfill_goes_on_by_itself_within_the_guard(
     healthy = await new_shop.tagger("shops", "list")
 
     assert (result.code, "Lần xem đầu đã xong" in result.out) == (0, True), result
-    assert "active" in healthy.out
+    assert "đang hoạt động" in healthy.out
 
 
 async def test_the_first_backfill_needs_no_rules(new_shop: CliEnvironment) -> None:
@@ -123,4 +127,4 @@ async def test_a_scan_without_rules_is_refused(shop: CliEnvironment) -> None:
     result = await shop.tagger("backfill", ORG)
 
     assert result.code == 1
-    assert "no rules yet" in result.err
+    assert "chưa có quy tắc" in result.err

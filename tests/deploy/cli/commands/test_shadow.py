@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from service.store.client import RedisClient, keys
 from tests.deploy.cli.environment import (
     ABOVE,
@@ -14,6 +16,8 @@ from tests.deploy.cli.environment import (
     store_customers,
     write_rules,
 )
+
+pytestmark = pytest.mark.usefixtures("vietnamese")
 
 
 async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approval(
@@ -33,7 +37,7 @@ async def test_shadow_mode_is_turned_on_previewed_and_turned_off_with_an_approva
     done = await shop.tagger("shops", "live", ORG, "--approve")
 
     assert f"tagger shops live {ORG} --dry-run" in begun.out
-    assert "in shadow mode already" in again.out
+    assert "đã ở chế độ chạy thử từ trước" in again.out
     assert "không gắn nhãn" in published.err
     assert "gắn 1 nhãn" in previewed.out.lower()
     assert "chế độ chạy thử" in previewed.out
@@ -55,4 +59,4 @@ async def test_without_rules_the_end_of_shadow_mode_names_the_next_command(shop:
 
     assert f"tagger rules publish {ORG}" in done.out
     assert (again.code, again.out) == (1, "")
-    assert "is not in shadow mode" in again.err
+    assert "không ở chế độ chạy thử" in again.err

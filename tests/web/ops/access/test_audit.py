@@ -183,4 +183,4 @@ async def test_the_log_of_the_service_has_tokens(ops: httpx2.AsyncClient, redis:
 
     [entry] = (await ops.get("/ops/v1/audit")).json()["entries"]
 
-    assert (entry["action"], entry["summary"]) == ("add_token", "token bao-cao: role viewer, every shop")
+    assert (entry["action"], entry["summary"]) == ("add_token", "token bao-cao: role viewer, shops: all")

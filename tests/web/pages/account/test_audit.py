@@ -8,6 +8,7 @@ import pytest
 
 from service.domain.access import shell_user
 from service.locales import catalog_for
+from service.sentence import Sentence
 from service.store.client import SERVICE, RedisClient, keys
 from service.store.history import audit_log
 from service.web.pages.account.audit import PAGE_SIZE
@@ -20,7 +21,9 @@ from tests.web.pages.test_routes import ACTIONS
 
 async def fill(redis: RedisClient, count: int) -> None:
     for number in range(count):
-        await audit_log.record(redis, shell_user("lan"), "pause", org=ORG, summary=f"summary {number}.")
+        await audit_log.record(
+            redis, shell_user("lan"), "pause", org=ORG, summary=Sentence("summary {number}.", number=number)
+        )
 
 
 async def test_entries_are_shown_newest_first_and_page_by_page(owner: Visitor, redis: RedisClient) -> None:
@@ -42,7 +45,7 @@ async def test_a_wrong_page_is_the_first(owner: Visitor, before: str) -> None:
 
 
 async def test_the_chain_is_checked_on_demand(owner: Visitor, redis: RedisClient) -> None:
-    await audit_log.record(redis, shell_user("lan"), "add_token", summary="token a")
+    await audit_log.record(redis, shell_user("lan"), "add_token", summary=Sentence("token {name}", name="a"))
     whole = await owner.get("/audit?check")
     stream = keys.shop(SERVICE, "audit")
     [(_, fields)] = await redis.xrange(stream)

@@ -118,7 +118,7 @@ async def test_a_refusal_of_the_service_is_a_page_in_the_readers_language(owner:
 
     assert answer.status_code == 422
     assert heading(missing) == "Không tìm thấy"
-    assert '<p class="hint" lang="en">there is no token' in missing.text
+    assert '<p class="hint">không có token' in missing.text
 
 
 async def test_without_the_store_a_page_says_so(owner: Visitor, redis: RedisClient) -> None:

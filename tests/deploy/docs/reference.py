@@ -1,0 +1,223 @@
+"""The generated reference pages. `python -m tests.deploy.docs.reference` writes them again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import typer.main
+from prometheus_client.core import Metric
+
+from deploy.cli.app import app
+from deploy.sandbox.__main__ import app as sandbox_app
+from service.store.jobs import Count
+from service.web.metrics import shop_families, worker_families
+from service.web.ops.routes import ENDPOINTS
+from service.web.webhooks.metrics import WebhookMetrics
+
+ROOT: Final = Path(__file__).parents[3]
+FOLDER: Final = ROOT / "deploy/docs/reference"
+NOTE: Final = "<!-- Generated from the code: python -m tests.deploy.docs.reference -->\n"
+SETTING: Final = re.compile(r"^(#?)([A-Z][A-Z_]+)=(.*)$")
+GAUGE: Final = re.compile(r'GaugeMetricFamily\("(tagger_\w+)", "([^"]+)"')
+ROW: Final = re.compile(r"^\| `([^`]+)` \| (.+?) \|", re.MULTILINE)
+
+
+def settings_page() -> str:
+    """Every setting with its default and its explanation, from deploy/env.example."""
+    lines = [
+        "# Settings",
+        "",
+        NOTE,
+        "Environment variables, read once at the start by every process. `./deploy/tagger`, honcho and compose also read",
+        "them from `.env`; a variable of the environment wins. A bad value stops the start, and the message names all",
+        "problems at once. The file to copy: [env.example](../../env.example).",
+        "",
+    ]
+    comment: list[str] = []
+    for line in (ROOT / "deploy/env.example").read_text(encoding="utf-8").splitlines():
+        found = SETTING.match(line)
+        if found:
+            default = f"default `{found[3]}`" if found[3] else "no default"
+            heading = [f"## `{found[2]}`", "", f"*{default}*", ""] if comment else []
+            lines += [*heading, _joined(comment), ""] if comment else _also(found[2], default)
+            comment = []
+        elif line.startswith("#"):
+            comment.append(line.removeprefix("#").strip())
+        else:
+            comment = []
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _joined(comment: list[str]) -> str:
+    """The lines of a comment as one paragraph. A line without a full stop before a capital letter gets one."""
+    text = ""
+    for line in comment:
+        needs_stop = text[-1:].isalnum() and line[:1].isupper() and text
+        text = f"{text}{'.' if needs_stop else ''} {line}".strip()
+    return text
+
+
+def _also(name: str, default: str) -> list[str]:
+    """A setting that shares the explanation of the one above."""
+    return [f"### `{name}`", "", f"*{default}; see above*", ""]
+
+
+def command_line_page() -> str:
+    """Every command with its arguments and options, from the command line itself."""
+    root: Any = typer.main.get_command(app)
+    lines = [
+        "# Command line",
+        "",
+        NOTE,
+        "`tagger` is `./deploy/tagger`. Options for every command stand before or behind it:",
+        "",
+        *_parameters(root),
+        "",
+        str(root.epilog),
+        "",
+        "Names of outcomes, causes, topics and fields are the same in both languages, because filters, metrics and the",
+        "runbook use them. `--json` has the same keys in both. `--help`, and what is said of a wrong option, are in English.",
+        "",
+    ]
+    for path, command in _commands(root, ("tagger",)):
+        lines += [
+            f"## {' '.join(path)}",
+            "",
+            f"`{_usage(path, command)}`",
+            "",
+            _first_paragraphs(command.help),
+            "",
+        ]
+        if parameters := _parameters(command):
+            lines += [*parameters, ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(group: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    for name, command in group.commands.items():
+        if hasattr(command, "commands"):
+            yield from _commands(command, (*path, name))
+        elif name == "sandbox":
+            yield (*path, name), typer.main.get_command(sandbox_app)
+        else:
+            yield (*path, name), command
+
+
+def _usage(path: tuple[str, ...], command: Any) -> str:
+    arguments = [_placeholder(each) for each in command.params if each.param_type_name == "argument"]
+    return " ".join([*path, *arguments])
+
+
+def _placeholder(argument: Any) -> str:
+    return str(argument.metavar or argument.name.upper())
+
+
+def _first_paragraphs(text: str | None) -> str:
+    paragraphs = [" ".join(part.split()) for part in (text or "").split("\n\n")]
+    return "\n\n".join(filter(None, paragraphs))
+
+
+def _parameters(command: Any) -> list[str]:
+    rows = [
+        f"| `{_name(each)}` | {_cell(each.help)} |"
+        for each in command.params
+        if "--help" not in each.opts and getattr(each, "help", None) is not None
+    ]
+    return ["| | |", "|---|---|", *rows] if rows else []
+
+
+def _name(parameter: Any) -> str:
+    if parameter.param_type_name == "argument":
+        return _placeholder(parameter)
+    names = ", ".join(each for each in parameter.opts if each.startswith("--"))
+    return _cell(f"{names} {parameter.metavar}" if parameter.metavar else names)
+
+
+def _cell(text: str | None) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def ops_api_page() -> str:
+    """Every operation of the ops API, from its endpoints."""
+    lines = [
+        "# Ops API",
+        "",
+        NOTE,
+        "JSON, with `Authorization: Bearer TOKEN`. `/ops/openapi.json` has the types and an example of every operation.",
+        "Errors are `application/problem+json` (RFC 9457), in English.",
+        "",
+        "| operation | role | what it does |",
+        "|---|---|---|",
+        *(
+            f"| `{endpoint.method} {endpoint.path}` | {endpoint.role.value} | {_cell(_summary(endpoint))} |"
+            for endpoint in ENDPOINTS
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _summary(endpoint: Any) -> str:
+    return _first_paragraphs(endpoint.handler.__doc__).split("\n\n")[0]
+
+
+def signals_page() -> str:
+    """Every metric, log event, alert and finding. What to do about each is in the runbook."""
+    runbook = (ROOT / "deploy/RUNBOOK.md").read_text(encoding="utf-8")
+    lines = [
+        "# Metrics, log events, alerts and findings",
+        "",
+        NOTE,
+        "What to do about each: [runbook](../../RUNBOOK.md).",
+        "",
+        "## Metrics",
+        "",
+        "| metric | type | meaning |",
+        "|---|---|---|",
+        *(
+            f"| `{_exported(family)}` | {family.type} | {_cell(family.documentation)} |"
+            for family in _families()
+        ),
+        "",
+    ]
+    for section in ("Log events", "Alerts", "Findings"):
+        text = runbook.partition(f"## {section}\n")[2].partition("\n## ")[0]
+        lines += [f"## {section}", "", "| name | meaning |", "|---|---|"]
+        lines += [f"| `{name}` | {meaning} |" for name, meaning in ROW.findall(text)]
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _families() -> list[Metric]:
+    """The families of both sources, and those that only a scrape makes."""
+    counts: list[Count] = []
+    families = [*WebhookMetrics().registry.collect(), *shop_families([]), *worker_families(counts)]
+    source = (ROOT / "service/web/metrics.py").read_text(encoding="utf-8")
+    known = {family.name for family in families}
+    scraped = [Metric(name, text, "gauge") for name, text in GAUGE.findall(source) if name not in known]
+    return [*scraped, *families]
+
+
+def _exported(family: Metric) -> str:
+    return f"{family.name}_total" if family.type == "counter" else family.name
+
+
+PAGES: Final = {
+    "settings.md": settings_page,
+    "command-line.md": command_line_page,
+    "ops-api.md": ops_api_page,
+    "signals.md": signals_page,
+}
+
+
+def write_pages() -> None:
+    """Write all pages."""
+    FOLDER.mkdir(exist_ok=True)
+    for name, page in PAGES.items():
+        (FOLDER / name).write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    write_pages()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import urlsplit
 
-from service.errors import InvalidSettings
+from service.errors import InvalidSettings, MalformedData
 from service.sentence import Sentence
 
 if TYPE_CHECKING:  # importing redis-py and structlog would slow down every command of the CLI
@@ -38,6 +38,7 @@ QUOTES: Final = {'"': '"', "'": "'", "`": "`", "“": "”", "‘": "’", "«":
 HOST: Final = re.compile(r"[A-Za-z0-9.:_-]{1,253}")
 LOOPBACK: Final = ("127.0.0.1", "::1")
 MIN_TOKEN: Final = 16  # characters
+MAX_FILE: Final = 64 * 1024  # bytes of a file with the value of a setting
 TOKEN_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 
 
@@ -63,6 +64,7 @@ class Settings:
     serve: frozenset[Part] = frozenset({"webhooks", "console"})
     log_format: LogFormat = "json"
     rules_file: Path | None = None
+    event_networks: tuple[str, ...] = ()  # private networks that endpoints of events may be in
     durability: Durability = "fsync"
     alert_urls: tuple[str, ...] = field(default=(), repr=False)
     api_reserve: int = 0  # calls of the API rate limit that are left to the merchant's other apps
@@ -95,6 +97,7 @@ def read_settings(environ: Mapping[str, str] | None = None) -> Settings:
         serve=reader.parts("SERVE"),
         log_format="console" if reader.choice("LOG_FORMAT", ("json", "console")) == "console" else "json",
         rules_file=reader.file("RULES_FILE"),
+        event_networks=reader.networks("EVENT_NETWORKS", ()),
         durability=reader.durability("DURABILITY", redis_url),
         alert_urls=reader.items("ALERT_URLS"),
         api_reserve=reader.number("API_RESERVE", 0, 0, 30),
@@ -122,6 +125,16 @@ def log_warnings(settings: Settings) -> None:
 
     for text in settings.warnings:
         structlog.get_logger().warning("settings_warning", text=text)
+
+
+def is_set(environ: Mapping[str, str], name: str) -> bool:
+    """Whether a setting has a value, directly or from a file."""
+    return bool(environ.get(name) or environ.get(_file_variable(name)))
+
+
+def _file_variable(name: str) -> str:
+    """The variable that names a file with the value of a setting."""
+    return f"{name}_FILE"
 
 
 def clean_value(value: str) -> tuple[str, tuple[str, ...]]:
@@ -213,10 +226,52 @@ class _Reader:
         self.warnings: list[str] = []
 
     def text(self, name: str) -> str:
-        """The value without slips, "" if the variable is not set."""
+        """The value without slips, "" if neither the variable nor its file is set."""
         text, removed = clean_value(self._environ.get(name, ""))
+        path, _ = clean_value(self._environ.get(_file_variable(name), ""))
+        if text and path:
+            self.problems.append(
+                Sentence(
+                    "{name} and {file} are both set: remove one of them", name=name, file=_file_variable(name)
+                )
+            )
+        elif path:
+            text, removed = clean_value(self._read_file(_file_variable(name), Path(path)))
         self._warn_removed(name, removed)
         return text
+
+    def _read_file(self, variable: str, path: Path) -> str:
+        """The text of the file that a variable names. A problem never shows what is in the file."""
+        from service.runtime import read_text
+
+        try:
+            text = read_text(path) if path.stat().st_size <= MAX_FILE else None
+        except OSError as exc:
+            self.problems.append(
+                Sentence(
+                    "{name}: {path} cannot be read: {error}",
+                    name=variable,
+                    path=str(path),
+                    error=exc.strerror or type(exc).__name__,
+                )
+            )
+        except MalformedData:
+            self.problems.append(Sentence("{name}: {path} is not UTF-8", name=variable, path=str(path)))
+        else:
+            if text is not None and text.strip():
+                return text
+            if text is None:
+                self.problems.append(
+                    Sentence(
+                        "{name}: {path} has more than {most} bytes",
+                        name=variable,
+                        path=str(path),
+                        most=MAX_FILE,
+                    )
+                )
+            else:
+                self.problems.append(Sentence("{name}: {path} is empty", name=variable, path=str(path)))
+        return ""
 
     def items(self, name: str) -> tuple[str, ...]:
         """Values separated by commas. Quotes may be around each or around all."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from service.errors import InvalidSettings
@@ -59,3 +61,67 @@ def test_proxies_are_addresses_or_networks() -> None:
     assert read_settings({}).trusted_proxies == ("127.0.0.1", "::1")
     with pytest.raises(InvalidSettings, match="TRUSTED_PROXIES: write addresses or networks"):
         read_settings({"TRUSTED_PROXIES": "proxy"})
+
+
+def write(folder: Path, content: bytes) -> str:
+    path = folder / "value"
+    path.write_bytes(content)
+    return str(path)
+
+
+@pytest.mark.parametrize("content", [f"{GOOD}{OTHER}", f"{GOOD}{OTHER}\n", f"\ufeff  {GOOD}{OTHER} \r\n"])
+def test_a_secret_is_read_from_a_file_without_what_surrounds_it(tmp_path: Path, content: str) -> None:
+    settings = read_settings({"SECRET_KEY_FILE": write(tmp_path, content.encode())})
+
+    assert settings.secret_keys == (f"{GOOD}{OTHER}",)
+
+
+def test_every_setting_can_be_read_from_a_file(tmp_path: Path) -> None:
+    names = {"REDIS_URL": b"redis://store:6379/3", "PORT": b"8080\n", "ALERT_URLS": b"json://a,\njson://b\n"}
+    environ = {}
+    for name, content in names.items():
+        (tmp_path / name).write_bytes(content)
+        environ[f"{name}_FILE"] = str(tmp_path / name)
+
+    settings = read_settings(environ)
+
+    assert (settings.redis_url, settings.port) == ("redis://store:6379/3", 8080)
+    assert settings.alert_urls == ("json://a", "json://b")
+
+
+def test_a_value_and_a_file_together_are_a_conflict_that_is_named(tmp_path: Path) -> None:
+    environ = {"METRICS_TOKEN": OTHER, "METRICS_TOKEN_FILE": write(tmp_path, GOOD.encode())}
+
+    with pytest.raises(InvalidSettings, match="METRICS_TOKEN and METRICS_TOKEN_FILE are both set") as refused:
+        read_settings(environ)
+
+    assert GOOD not in str(refused.value)
+    assert OTHER not in str(refused.value)
+    assert read_settings(environ | {"METRICS_TOKEN": ""}).metrics_token == GOOD  # compose sets empty ones
+
+
+@pytest.mark.parametrize(
+    ("content", "problem"),
+    [
+        (b"", "is empty"),
+        (b" \n", "is empty"),
+        (b"\xff\xfe", "is not UTF-8"),
+        (b"k" * 70_000, "has more than 65536 bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_a_value_stops_the_start(tmp_path: Path, content: bytes, problem: str) -> None:
+    with pytest.raises(InvalidSettings, match=f"SECRET_KEY_FILE: .*{problem}"):
+        read_settings({"SECRET_KEY_FILE": write(tmp_path, content)})
+
+
+@pytest.mark.parametrize("path", ["missing", "."])
+def test_a_file_that_cannot_be_read_stops_the_start(tmp_path: Path, path: str) -> None:
+    with pytest.raises(InvalidSettings, match=r"SECRET_KEY_FILE: .* cannot be read"):
+        read_settings({"SECRET_KEY_FILE": str(tmp_path / path)})
+
+
+def test_a_slip_in_a_file_is_warned_of_by_the_name_of_the_setting(tmp_path: Path) -> None:
+    settings = read_settings({"METRICS_TOKEN_FILE": write(tmp_path, f'"{GOOD}"'.encode())})
+
+    assert settings.metrics_token == GOOD
+    assert settings.warnings == ("METRICS_TOKEN: quotes were ignored; write the value without them",)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import structlog
 from arq.connections import ArqRedis
-from arq.worker import Worker, func
+from arq.worker import Retry, Worker, func
 from redis.exceptions import RedisError
 
 from service.alerts import Alerts, apprise_sender
@@ -42,6 +42,7 @@ from service.store.queue import DRAIN_JOB, LEAK_PER_S, LeaseManager, Liveness, R
 from service.store.rules import CompiledRulesCache, Versions
 from service.store.shops import ShopRepository
 from workers.drain import Drain
+from workers.events import EVENT_JOB, EventDelivery, open_sender
 from workers.haravan import open_session
 from workers.periodic import Housekeeping, NightlyReconcile, PendingJobs, Sweep, UninstallMonitor, run_every
 from workers.store_outage import SETTLED_S, StoreOutage
@@ -55,6 +56,7 @@ SWEEP_INTERVAL_S: Final = 1.0
 STORE_CHECK_INTERVAL_S: Final = 1.0
 FIRST_CHECK_TIMEOUT_S: Final = 3.0
 SCHEDULE_INTERVAL_S: Final = 30.0
+EVENT_INTERVAL_S: Final = 1.0
 HOUSEKEEPING_INTERVAL_S: Final = 3600.0
 UNINSTALL_INTERVAL_S: Final = 60.0
 NIGHTLY_INTERVAL_S: Final = 60.0
@@ -143,6 +145,8 @@ class WorkerProcess:
             )
             uninstalls = UninstallMonitor(context, rate_limiter, session, alerts)
             jobs = PendingJobs(context, cpu, alerts)
+            sender = await stack.enter_async_context(open_sender(settings.event_networks))
+            events = EventDelivery(context, sender, counters, alerts, self._jitter)
             housekeeping = Housekeeping(context, settings.retention_days)
             monitor = StoreMonitor(
                 redis,
@@ -163,6 +167,7 @@ class WorkerProcess:
             periodic.start(run_every(self._sweep_interval_s, sweep.run, "sweep", outage))
             periodic.start(run_every(self._sweep_interval_s, counters.flush, "worker", outage))
             periodic.start(run_every(SCHEDULE_INTERVAL_S, sweep.check_shops, "sweep", outage))
+            periodic.start(run_every(EVENT_INTERVAL_S, events.sweep, "event_delivery", outage))
             periodic.start(run_every(HOUSEKEEPING_INTERVAL_S, housekeeping.run, "housekeeping", outage))
             periodic.start(run_every(self._uninstall_interval_s, uninstalls.run, "uninstall_check", outage))
             periodic.start(
@@ -174,19 +179,21 @@ class WorkerProcess:
             try:
                 with suppress(TimeoutError):
                     await asyncio.wait_for(liveness.wait_until_announced(), FIRST_CHECK_TIMEOUT_S)
-                await self._work(drain, monitor, outage)
+                await self._work(drain, events, monitor, outage)
             finally:
                 await periodic.cancel()
                 await _close_quietly(counters.flush())
 
-    async def _work(self, drain: Drain, monitor: StoreMonitor, outage: StoreOutage) -> None:
+    async def _work(
+        self, drain: Drain, events: EventDelivery, monitor: StoreMonitor, outage: StoreOutage
+    ) -> None:
         attempts = 0
         while not self._stopping.is_set():
             started = time.monotonic()
             pool = connect_queue(
                 self._settings.queue_url or self._settings.redis_url
             )  # not shared: the worker's close() closes it
-            worker = self._arq(drain, pool, monitor, outage)
+            worker = self._arq(drain, events, pool, monitor, outage)
             try:
                 await self._until_stopped(worker)
             except (RedisError, OSError) as exc:
@@ -217,7 +224,14 @@ class WorkerProcess:
         await asyncio.wait({running}, timeout=LAST_POLL_TIMEOUT_S)
         await cancel_and_wait(running)  # it may also have failed because Redis went away
 
-    def _arq(self, drain: Drain, pool: ArqRedis, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
+    def _arq(
+        self,
+        drain: Drain,
+        events: EventDelivery,
+        pool: ArqRedis,
+        monitor: StoreMonitor,
+        outage: StoreOutage,
+    ) -> Worker:
         async def drain_job(_: dict[Any, Any], org: str) -> None:
             if (
                 not monitor.is_fit
@@ -230,8 +244,25 @@ class WorkerProcess:
                 if not outage.report_failure(exc):
                     structlog.get_logger().error("drain", org=org, outcome="error", cause=last_frames(exc))
 
+        async def event_job(_: dict[Any, Any], org: str, endpoint_id: str) -> None:
+            if not monitor.is_fit:  # how far an endpoint is could be lost
+                return
+            try:
+                has_more = await events(OrgId(org), endpoint_id)
+            except (RedisError, OSError) as exc:  # the next sweep enqueues the job again
+                if not outage.report_failure(exc):
+                    structlog.get_logger().error(
+                        "event_delivery", org=org, outcome="error", cause=last_frames(exc)
+                    )
+                return
+            if has_more:
+                raise Retry(defer=0)  # the job stays in the queue under its id, behind others
+
         return Worker(
-            functions=[func(cast("WorkerCoroutine", drain_job), name=DRAIN_JOB)],
+            functions=[
+                func(cast("WorkerCoroutine", drain_job), name=DRAIN_JOB),
+                func(cast("WorkerCoroutine", event_job), name=EVENT_JOB),
+            ],
             redis_pool=pool,
             queue_name=DRAIN_QUEUE,
             handle_signals=False,

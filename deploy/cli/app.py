@@ -11,12 +11,15 @@ import typer
 
 from deploy.cli.commands import (
     audit,
+    backup,
     customers,
     dead_letters,
     deliveries,
     doctor,
+    events,
     explain,
     keys,
+    migrate,
     replay,
     rules,
     run,
@@ -68,6 +71,7 @@ app.add_typer(subscription.app, name="subscription", rich_help_panel=SHOPS_AND_R
 app.add_typer(customers.app, name="customers", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(tokens.app, name="tokens", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(users.app, name="users", rich_help_panel=SHOPS_AND_RULES)
+app.add_typer(events.app, name="events", rich_help_panel=SHOPS_AND_RULES)
 app.add_typer(audit.app, name="audit", rich_help_panel=INSPECT_AND_REPAIR)
 app.add_typer(keys.app, name="keys", rich_help_panel=SHOPS_AND_RULES)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(deliveries.deliveries)
@@ -78,6 +82,9 @@ app.add_typer(runs.app, name="runs", rich_help_panel=INSPECT_AND_REPAIR)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.backfill)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(scan.reconcile)
 app.command(rich_help_panel=INSPECT_AND_REPAIR)(doctor.doctor)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(backup.backup)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(backup.restore)
+app.command(rich_help_panel=INSPECT_AND_REPAIR)(migrate.migrate)
 
 
 def _print_version(wanted: bool) -> None:

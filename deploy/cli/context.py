@@ -120,9 +120,12 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
 
 @asynccontextmanager
-async def open_context() -> AsyncIterator[CliContext]:
-    """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`. Raises StoreUnavailable."""
-    from service.settings import read_settings
+async def open_context(*, any_layout: bool = False) -> AsyncIterator[CliContext]:
+    """Connect to the Redis server of REDIS_URL, otherwise to the one of a running `tagger up`.
+
+    Raises StoreUnavailable. Raises Refused if the data has the layout of another version, unless `any_layout`.
+    """
+    from service.settings import is_set, read_settings
     from service.store.client import connect
     from service.store.encryption import KeyRing
     from service.store.rules import Versions
@@ -130,14 +133,14 @@ async def open_context() -> AsyncIterator[CliContext]:
 
     _log_only_warnings()
     environ = dict(os.environ)
-    if not environ.get("SECRET_KEY") and (key := local_secret_key()):
+    if not is_set(environ, "SECRET_KEY") and (key := local_secret_key()):
         environ["SECRET_KEY"] = key
     settings = read_settings(environ)
-    local_url = None if environ.get("REDIS_URL") else local_redis_url()
+    local_url = None if is_set(environ, "REDIS_URL") else local_redis_url()
     settings = replace(settings, redis_url=local_url) if local_url else settings
     redis = connect(settings.redis_url, queue_url=settings.queue_url)
     try:
-        await _check_connection(redis)
+        await _check_store(redis, any_layout=any_layout)
         yield CliContext(
             settings, redis, ShopRepository(redis, KeyRing(settings.secret_keys)), Versions(redis)
         )
@@ -248,13 +251,22 @@ def _log_only_warnings() -> None:
     )
 
 
-async def _check_connection(redis: RedisClient) -> None:
+async def _check_store(redis: RedisClient, *, any_layout: bool) -> None:
     from redis.exceptions import RedisError
 
-    from service.errors import StoreUnavailable
+    from service.errors import Refused, StoreUnavailable
+    from service.store.client import evaluate_layout, load_layout
 
     try:
-        await redis.ping()
+        problems = evaluate_layout(await load_layout(redis))
+        if problems and not any_layout:
+            raise Refused(
+                Sentence("the data has the layout of a newer version of this program: Use the newer version")
+                if problems[0].name == "layout_newer"
+                else Sentence(
+                    "the data has the layout of an earlier version: make a backup, and run: tagger migrate"
+                )
+            )
     except (RedisError, OSError) as exc:
         raise StoreUnavailable(
             Sentence(

@@ -28,14 +28,14 @@ def service_processes(environ: Mapping[str, str], *, logs: Path | None = None) -
     ]
 
 
-async def run_all(environ: Mapping[str, str], *, port: int, say: Say) -> int:
+async def run_all(environ: Mapping[str, str], *, port: int, start_redis: bool, say: Say) -> int:
     """Run until Ctrl-C, or until a process exits by itself, which stops the others. Returns an exit code.
 
-    `port` is the port of the web process in `environ`. `say` prints what a person should know. Raises StoreUnavailable if there is no Redis server to start.
+    `port` is the port of the web process in `environ`, which names a Redis server unless `start_redis`. `say` prints what a person should know. Raises StoreUnavailable if there is no Redis server to start.
     """
     with stop_signals() as stop:
-        async with supervise() as supervisor, _redis(supervisor, environ, say) as url:
-            for spec in service_processes({**environ, "REDIS_URL": url}):
+        async with supervise() as supervisor, _redis(supervisor, say, start=start_redis) as added:
+            for spec in service_processes({**environ, **added}):
                 await supervisor.start(spec)
             told = asyncio.create_task(_say_when_ready(port, say))
             exited = await _first_exit(supervisor, stop)
@@ -67,9 +67,10 @@ async def _first_exit(supervisor: Supervisor, stop: asyncio.Event) -> ProcessExi
 
 
 @asynccontextmanager
-async def _redis(supervisor: Supervisor, environ: Mapping[str, str], say: Say) -> AsyncIterator[str]:
-    if environ.get("REDIS_URL"):
-        yield environ["REDIS_URL"]
+async def _redis(supervisor: Supervisor, say: Say, *, start: bool) -> AsyncIterator[Mapping[str, str]]:
+    """The variables that name the Redis server which was started, if one was."""
+    if not start:
+        yield {}
         return
     folder = data_folder()
     async with AsyncExitStack() as stack:
@@ -83,7 +84,7 @@ async def _redis(supervisor: Supervisor, environ: Mapping[str, str], say: Say) -
         address = folder / "store.url"  # so that other commands find it
         address.write_text(server.url, encoding="utf-8")
         try:
-            yield server.url
+            yield {"REDIS_URL": server.url}
         finally:
             address.unlink(missing_ok=True)
 

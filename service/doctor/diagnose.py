@@ -19,6 +19,7 @@ from service.domain.explain import Translator
 from service.domain.preview import count_values, lint_missing, lint_values
 from service.errors import MalformedData, NotFound
 from service.publishing import load_customers
+from service.store.backup import status
 from service.store.client import check_server, load_rewrite_state
 from service.store.history import load_webhook_report, store_changes
 from service.store.jobs import last_heartbeat_ms
@@ -80,6 +81,7 @@ async def _diagnose_service(
         webhooks=await load_webhook_report(redis, orgs),
         shops=len(orgs),
         losses=tuple(await store_changes.load_recent(redis, now_ms=int(server_s * 1000))),
+        backup=await status.load(redis),
     )
     writer = Writer(words)
     judge_service(facts, context.settings, writer)

@@ -24,6 +24,7 @@ class Severity(StrEnum):
 
 CONFIRMATIONS: Final = (
     "alerts",
+    "backup",
     "dead_letters",
     "queue",
     "rules",
@@ -40,6 +41,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(CONFIRMATIONS, ""),
     # the service
     "alerts_missing": "",
+    "backup_late": "tagger backup FILE",
     "clock_skew": "",
     "settings_slip": "",
     "shops_missing": "tagger shops add ORG",
@@ -50,6 +52,8 @@ COMMANDS: Final[Mapping[str, str]] = {
     "store_erasure_pending": "",
     "store_full_coverage_required": "redis-cli CONFIG SET cluster-require-full-coverage no",
     "store_evicts": "redis-cli CONFIG SET maxmemory-policy noeviction",
+    "store_layout_newer": "",
+    "store_layout_older": "tagger migrate",
     "store_nearly_full": "",
     "store_no_append_only_file": "redis-cli CONFIG SET appendonly yes",
     "store_no_fsync_on_rewrite": "redis-cli CONFIG SET no-appendfsync-on-rewrite no",

@@ -8,13 +8,16 @@ from typing import Final
 
 from service.doctor.findings import Severity, Writer
 from service.settings import Settings
+from service.store.backup import BackupStatus
 from service.store.client import RewriteState, ServerCheck
 from service.store.history import StoreLoss, Tally, WebhookReport
 
 MAX_HEARTBEAT_AGE_S: Final = 60
 MAX_SKEW_S: Final = 30
 CRITICAL_SKEW_S: Final = 3_600  # rules with dates may use another day
-RECENT_MS: Final = 24 * 3_600_000
+HOUR_MS: Final = 3_600_000
+RECENT_MS: Final = 24 * HOUR_MS
+BACKUP_GRACE_MS: Final = 2 * HOUR_MS  # a backup takes its time, and a schedule may start late
 
 # The check of the server -> the key of its finding.
 STORE_KEYS: Final[Mapping[str, str]] = {
@@ -25,6 +28,8 @@ STORE_KEYS: Final[Mapping[str, str]] = {
         "cuts_torn_log",
         "evicts",
         "full_coverage_required",
+        "layout_newer",
+        "layout_older",
         "nearly_full",
         "no_append_only_file",
         "no_fsync_on_rewrite",
@@ -53,6 +58,7 @@ class ServiceFacts:
     webhooks: WebhookReport
     shops: int
     losses: tuple[StoreLoss, ...] = ()  # of data in Redis, in the last week
+    backup: BackupStatus | None = None  # the last one
 
 
 def judge_service(facts: ServiceFacts, settings: Settings, writer: Writer) -> None:
@@ -61,6 +67,7 @@ def judge_service(facts: ServiceFacts, settings: Settings, writer: Writer) -> No
     _judge_workers(facts, writer)
     _judge_settings(facts, settings, writer)
     _judge_webhooks(facts, writer)
+    _judge_backup(facts, writer)
     if not facts.shops:
         writer.alarm("shops_missing")
 
@@ -132,6 +139,17 @@ def _judge_webhooks(facts: ServiceFacts, writer: Writer) -> None:
     refused = facts.webhooks.unattributed
     if refused and facts.now_ms - (tally := _sum(refused)).last_ms < RECENT_MS:
         writer.warn("webhooks_unattributed", count=tally.count, since_ms=tally.first_ms)
+
+
+def _judge_backup(facts: ServiceFacts, writer: Writer) -> None:
+    """Without a schedule nobody can say that a backup is late."""
+    last = facts.backup
+    if last is None:
+        return
+    if last.every_h and facts.now_ms - last.at_ms > last.every_h * HOUR_MS + BACKUP_GRACE_MS:
+        writer.warn("backup_late", last_ms=last.at_ms, every=writer.words.plural("hours", last.every_h))
+    else:
+        writer.ok("backup", last_ms=last.at_ms)
 
 
 def _sum(tallies: Mapping[str, Tally]) -> Tally:

@@ -15,6 +15,7 @@ from service.operations.dead_letters import (
     group_letters,
     retry_dead_letters,
 )
+from service.operations.events import EndpointStatus, NewSecret, endpoints
 from service.operations.exclusions import Exclusion
 from service.operations.explain import Explained, explain_for_shop
 from service.operations.explain_text import format_cause, format_dead_letter, format_values, outcome_text
@@ -42,11 +43,13 @@ from service.operations.shops import (
 __all__ = [
     "MAX_PER_MINUTE",
     "Claim",
+    "EndpointStatus",
     "Erasure",
     "Exclusion",
     "Explained",
     "LetterFilter",
     "LetterGroup",
+    "NewSecret",
     "Selection",
     "access",
     "add_shop",
@@ -56,6 +59,7 @@ __all__ = [
     "count_replay",
     "describe_run",
     "drop_dead_letters",
+    "endpoints",
     "erase_personal_data",
     "exclusions",
     "explain_for_shop",

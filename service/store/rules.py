@@ -16,6 +16,7 @@ from service.domain.rules import Inheritance, RuleSet, decode_inheritance, encod
 from service.errors import NotFound, Refused
 from service.sentence import Sentence
 from service.store.client import RedisClient, keys, server_time_ms
+from service.store.events import notices
 from service.store.shops import FIRST_LOOK_KEY, FirstLook, Shop, decode_first_look, queue_first_look
 
 MAX_DOCUMENTS: Final = 64  # parsed documents in memory
@@ -100,6 +101,7 @@ class Versions:
             pipe.hset(keys.shop(org, "versions"), version.number, _ENCODER.encode(version))
             pipe.hset(keys.shop(org, "inherited"), version.number, inheritance)
             pipe.set(keys.shop(org, "live_version"), version.number)
+            notices.queue_published(pipe, org, version=version.number, parent=parent, by=author)
             extend(pipe, version)
 
         if not await self._execute_if(org, queue, live=parent, first_look=first_look):
@@ -224,23 +226,28 @@ class Versions:
 
 
 class CompiledRulesCache:
-    """The compiled live rules of each shop. Versions never change, so an entry holds until another version is live."""
+    """The compiled live rules of each shop. Versions never change, so an entry holds until another version is live.
+
+    A shop that was removed, and then added again or restored, has other data, whose versions may have the same numbers.
+    """
 
     def __init__(self, versions: Versions) -> None:
         self._versions = versions
-        self._compiled: dict[OrgId, tuple[int, CompiledRules]] = {}  # with the version's number
+        self._compiled: dict[
+            OrgId, tuple[str, int, CompiledRules]
+        ] = {}  # with the data and the version's number
 
     async def get(self, shop: Shop, version: int) -> CompiledRules:
         """The compiled rules of a version; of version 0 there are none. Raises NotFound."""
         cached = self._compiled.get(shop.org)
-        if cached is not None and cached[0] == version:
-            return cached[1]
+        if cached is not None and cached[:2] == (shop.data_id, version):
+            return cached[2]
         compiled = await self._versions.compiled(
             shop.org, version, timezone=shop.timezone, currency=shop.currency
         )
         if len(self._compiled) >= MAX_CACHED:
             self._compiled.pop(next(iter(self._compiled)))
-        self._compiled[shop.org] = (version, compiled)
+        self._compiled[shop.org] = (shop.data_id, version, compiled)
         return compiled
 
 

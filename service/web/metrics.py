@@ -29,6 +29,7 @@ WORKER_COUNTERS: Final = {
     "customers_processed": "Customers processed by drains, by outcome.",
     "tag_writes": "Tags written by action (added, removed).",
     "api_requests": "Requests to Haravan's API by endpoint and status (none = no response).",
+    "events": "Events sent to endpoints by outcome (delivered, failed, rejected).",
     "list_mismatches": "Lists that did not match the requested ids, by shop.",
     "reconcile_repairs": "Customers that only a reconcile or an audit found wrong, by probable cause.",
 }

@@ -25,6 +25,7 @@ from service.domain.customers.customer import OrgId
 from service.store.client import RedisClient, StoreMonitor, keys
 from service.store.queue.lease import LeaseManager, ShopLease
 from workers.drain.job import Drain
+from workers.events import EventDelivery
 from workers.main import WorkerProcess
 from workers.store_outage import StoreOutage
 
@@ -126,12 +127,20 @@ class TracedWorker(WorkerProcess):
     trace_file: TraceFile
     stop_point: StopPoint
 
-    def _arq(self, drain: Drain, pool: RedisClient, monitor: StoreMonitor, outage: StoreOutage) -> Worker:
+    def _arq(
+        self,
+        drain: Drain,
+        events: EventDelivery,
+        pool: RedisClient,
+        monitor: StoreMonitor,
+        outage: StoreOutage,
+    ) -> Worker:
         session = drain.session
         if not session.trace_configs:
             session.trace_configs.append(_trace(self.trace_file, self.stop_point))
         return super()._arq(
             replace(drain, leases=TracedLeaseManager(drain.leases, self.trace_file, self.stop_point)),
+            events,
             pool,
             monitor,
             outage,

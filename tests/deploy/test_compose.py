@@ -22,7 +22,7 @@ from tests.support.wait import wait_for_address
 
 COMPOSE: Final[dict[str, Any]] = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text(encoding="utf-8"))
 SERVICES: Final[dict[str, Any]] = COMPOSE["services"]
-OURS: Final = ("web", "console", "worker")
+OURS: Final = ("web", "console", "worker", "backup")
 PASSWORD: Final = "5d41402abc4b2a76b9719d911017c592"
 
 
@@ -47,6 +47,7 @@ def test_webhooks_and_console_have_a_process_each() -> None:
         "web": "webhooks",
         "console": "console",
         "worker": None,
+        "backup": None,
     }
 
 

@@ -21,6 +21,8 @@ DOCUMENTS: Final = (
     "README.md",
     "deploy/RUNBOOK.md",
     "deploy/docs/testing.md",
+    "deploy/docs/backup.md",
+    "deploy/docs/events.md",
     "deploy/docs/rules.md",
     "deploy/docs/rules.vi.md",
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "deploy/docs").glob("[ht]*/*.md"))),

@@ -11,13 +11,13 @@ from service.errors import AccessDenied, HaravanError, TokenRejected
 from service.sentence import Sentence
 from service.store.client import RedisClient, keys
 from service.store.queue import RateLimiter, ShopLease
-from service.store.shops import TOKEN_REJECTED, ShopRepository
+from service.store.shops import MASS_404, TOKEN_REJECTED, ShopRepository
 from workers.drain.log import RejectionStreak
 from workers.drain.permits import ReadPermits
 from workers.haravan import Haravan, RateLimitExceeded
 
 WORKER: Final = "worker"
-MASS_404: Final = "mass_404"
+
 MAX_DENIED_IN_A_ROW: Final = 3  # customers; then the token lacks a scope
 
 

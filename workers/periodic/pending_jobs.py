@@ -1,4 +1,4 @@
-"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, first looks, replays. Several workers share them.
+"""Executes pending jobs: rollouts of publishes, late restores, claims, erasures, first looks, replays, restored shops. Several workers share them.
 
 The jobs of one shop are executed by one worker at a time, under a lock that is renewed. When the worker dies, the lock
 expires and another worker goes on.
@@ -18,6 +18,7 @@ from redis.asyncio.lock import Lock
 from redis.exceptions import LockError, RedisError
 
 from service.alerts import Alerts
+from service.backup import execute_restored
 from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.domain.customers import OrgId
@@ -44,6 +45,7 @@ EXECUTE: Final[dict[JobKind, Execute]] = {
     "erasure": _erase,
     "first_look": first_look.execute,
     "replay": replay.execute,
+    "restored": execute_restored,
 }
 STEPWISE: Final[frozenset[JobKind]] = frozenset({"replay"})  # a step of these is no event of the log
 

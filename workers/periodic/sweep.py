@@ -28,7 +28,9 @@ class Sweep:
     def __init__(self, context: Context, alerts: Alerts) -> None:
         self._context = context
         self._alerts = alerts
-        self._timezones: dict[OrgId, tuple[int, str]] = {}  # with the version they belong to
+        self._timezones: dict[
+            OrgId, tuple[tuple[str, int], str]
+        ] = {}  # with the data and version they belong to
 
     async def run(self) -> int:
         """One pass. Returns how many shops were woken."""
@@ -104,10 +106,10 @@ class Sweep:
         number = await versions.live_number(shop.org)
         if not number:
             return shop.timezone
-        known = self._timezones.get(shop.org)
-        if known is None or known[0] != number:
+        known, version = self._timezones.get(shop.org), (shop.data_id, number)
+        if known is None or known[0] != version:
             timezone = (await versions.document(shop.org, number)).timezone
-            known = self._timezones[shop.org] = (number, timezone)
+            known = self._timezones[shop.org] = (version, timezone)
         return known[1]
 
     async def _stop_overruns(self, org: OrgId) -> None:

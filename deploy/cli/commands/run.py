@@ -40,10 +40,10 @@ def up() -> None:
     """Run the whole service: web, worker and, if REDIS_URL is not set, a Redis server."""
     from deploy.local import error_console, local_secret_key, run_all, secret_key_file
     from service.seeding import read_rules_file
-    from service.settings import find_gaps, read_settings
+    from service.settings import find_gaps, is_set, read_settings
 
     environ = dict(os.environ)
-    if not environ.get("SECRET_KEY"):
+    if not is_set(environ, "SECRET_KEY"):
         is_new = not secret_key_file().is_file()
         environ["SECRET_KEY"] = local_secret_key(create=True) or ""
         print_note(KEY_MADE if is_new else KEY_FOUND, file=secret_key_file())
@@ -58,7 +58,8 @@ def up() -> None:
         for gap in gaps:
             error_console().print(f"  · {gap.text(translator())}")
         error_console().print(settings_source())
-    raise typer.Exit(run(run_all(environ, port=settings.port, say=_say)))
+    start_redis = not is_set(environ, "REDIS_URL")
+    raise typer.Exit(run(run_all(environ, port=settings.port, start_redis=start_redis, say=_say)))
 
 
 def _say(sentence: Sentence) -> None:

@@ -11,7 +11,16 @@ from service.store.client.aof_rewrite import (
 )
 from service.store.client.clock import handle_clock_step_back, server_time_ms
 from service.store.client.connection import RedisClient, Store, connect
-from service.store.client.durability import MAX_USED, Durability, ServerCheck, check_server, require_durable
+from service.store.client.durability import (
+    MAX_USED,
+    Durability,
+    Layout,
+    ServerCheck,
+    check_server,
+    evaluate_layout,
+    load_layout,
+    require_durable,
+)
 from service.store.client.keys import SERVICE
 from service.store.client.monitor import StoreChange, StoreMonitor, StoreUnfit
 from service.store.client.queue_pool import (
@@ -31,6 +40,7 @@ __all__ = [
     "SCAN_COUNT",
     "SERVICE",
     "Durability",
+    "Layout",
     "RedisClient",
     "RewriteState",
     "ServerCheck",
@@ -43,8 +53,10 @@ __all__ = [
     "connect",
     "connect_queue",
     "deserialize",
+    "evaluate_layout",
     "handle_clock_step_back",
     "keys",
+    "load_layout",
     "load_partitions",
     "load_rewrite_state",
     "load_script",

@@ -6,15 +6,18 @@ The store monitor, the start-up check and the doctor use them.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
-from redis.exceptions import ResponseError
+from redis.exceptions import RedisError, ResponseError
 
 from service.errors import InvalidSettings
 from service.sentence import Sentence
+from service.store.client import keys
 from service.store.client.connection import RedisClient
+from service.store.client.scan import load_partitions
 
 CONFIG_NAMES: Final = (
     "appendonly",
@@ -54,10 +57,17 @@ class ServerCheck:
 
 
 async def check_server(redis: RedisClient, durability: Durability) -> list[ServerCheck]:
-    """Load the settings and state of each server, and check them. Raises redis' errors if none of them answers.
+    """Load the settings and state of each server and the layout of the data, and check them.
 
-    With several servers each text begins with the address of its server.
+    Raises redis' errors if no server answers. With several servers each text about one begins with its address.
     """
+    checks = await _check_servers(redis, durability)
+    with suppress(RedisError):  # a server that refuses to read is unfit for a reason that the checks have
+        checks += evaluate_layout(await load_layout(redis))
+    return checks
+
+
+async def _check_servers(redis: RedisClient, durability: Durability) -> list[ServerCheck]:
     servers = await redis.servers()
     if len(servers) == 1:
         return await _check_server(servers[0], durability, is_cluster=redis.router.is_cluster)
@@ -92,6 +102,51 @@ async def _check_server(redis: RedisClient, durability: Durability, *, is_cluste
         load_server(pipe)
         info, config = await pipe.execute(raise_on_error=False)
     return evaluate_server(info, config, durability, is_cluster=is_cluster)
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The layout of the data, and the one that a migration is about to reach (0 = no migration)."""
+
+    number: int
+    migrating: int
+
+
+async def load_layout(redis: RedisClient) -> Layout:
+    """The layout of the data. Data without one, which is new, has that of this program from now on. Raises redis' errors."""
+    with suppress(RedisError):  # a full store refuses it, and must be read all the same
+        await redis.hsetnx(keys.STORE, "layout", keys.LAYOUT)
+    replies = await load_partitions(redis, queue_layout)
+    return decode_layout(list(replies.values()))
+
+
+def queue_layout(pipe: Any, partition: int) -> None:
+    """Add the command to a pipeline whose replies `decode_layout` takes. In a cluster each partition has its own."""
+    pipe.hmget(keys.of_partition(partition, "store"), "layout", "migrating")
+
+
+def decode_layout(replies: Sequence[Sequence[bytes | None]]) -> Layout:
+    """The layout from the replies of `queue_layout`. A migration that was interrupted leaves several; the oldest counts."""
+    numbers = [int(number) for number, _ in replies if number is not None] or [keys.LAYOUT]
+    newest, oldest = max(numbers), min(numbers)
+    return Layout(newest if newest > keys.LAYOUT else oldest, max(int(each or 0) for _, each in replies))
+
+
+def evaluate_layout(layout: Layout) -> list[ServerCheck]:
+    """Whether this program may work with the data."""
+    if layout.number > keys.LAYOUT:
+        text = (
+            f"The data has layout {layout.number}: a newer version of this program has migrated it. This version knows "
+            f"layout {keys.LAYOUT}, and would damage it. Use the newer version."
+        )
+        return [ServerCheck("refused", "layout_newer", text)]
+    if layout.migrating or layout.number < keys.LAYOUT:
+        text = (
+            f"The data has layout {layout.number}, and this version needs layout {keys.LAYOUT}. Make a backup, and run: "
+            "tagger migrate"
+        )
+        return [ServerCheck("refused", "layout_older", text)]
+    return []
 
 
 def load_server(pipe: Any) -> None:
@@ -194,7 +249,7 @@ def require_durable(checks: list[ServerCheck]) -> None:
     """Raises InvalidSettings with every check that stops the start."""
     texts = [check.text for check in checks if check.level == "refused"]
     if texts:
-        raise InvalidSettings(Sentence("The Redis server is not durable enough:"), problems=texts)
+        raise InvalidSettings(Sentence("The Redis server cannot be used:"), problems=texts)
 
 
 def _disk(config: Mapping[str, str], durability: Durability) -> list[ServerCheck]:

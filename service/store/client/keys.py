@@ -12,15 +12,18 @@ A key without a lifetime below does not expire.
     {p}shops_revision             number: grows with every change of a shop's configuration
     {p}due_shops                  sorted set: org -> ms at which its work is due (the sweep reads it)
     {p}counters                   hash: counters of the workers that chose this partition, for /metrics
+    {p}event_shops                set: the orgs of this partition that have endpoints, or had some
     {p}pending                    hash: org/kind/id -> pending job (JSON)
     {p}pending_lock:{org}         string: the worker that executes the shop's pending jobs; 10 s, renewed
     {p}last_server_time           number: the server's time when a sweep last saved it, in ms
-    {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last)
+    {p0}store                     hash: id (random, of this data), run_id (of the server that was checked last), layout (of
+                                  the data), migrating (the layout that a migration is about to reach)
     {p}store_losses               hash: when the store lost data and what was done (JSON); 7 days
     {p}erased_ms                  number: when data of this partition was last erased, in ms
     {p}aof_rewrite                hash (first partition of a server): rewritten_ms, refused: its last rewrite of the file
     {p}aof_rewrite_lock           string (the same): set while a worker waits for a rewrite; 11 min
-    {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret
+    {shop}shop                    hash: name, dialect, address, zone, currency, sealed token and secret, data_id (random, of
+                                  this shop's data: new when a shop is added again or restored)
     {shop}data_keys               hash: id -> data key, wrapped by a key of SECRET_KEY; it seals what is called sealed here
     {shop}state                   hash: paused, removals_paused, breakers (…_failures, …_open_until), single_reads_until,
                                   live_backlog, customer_count, snapshots_version, next_probe_ms, suspect_is_next,
@@ -75,6 +78,13 @@ A key without a lifetime below does not expire.
     {shop}shadow_digests          hash: customer -> digest of the last logged decision of shadow mode
     {shop}retention_cursors       hash: scan cursors of the trimming of ledger_by_customer and drift_by_customer
     {shop}dead_letters            hash: customer -> its open dead letters by cause (JSON)
+    {shop}notices                 stream: events that are no tag writes: a publish, a pause; the last 1,000
+    {shop}endpoints               hash: id -> endpoint that gets the shop's events (JSON), its secrets sealed
+    {shop}endpoint_seq            number: the last endpoint
+    {shop}endpoint_states         hash: id -> how far the events of an endpoint are delivered (JSON)
+    {shop}endpoint_lock:{id}      string: the worker that sends to an endpoint; 40 s, renewed
+    {shop}dead_events:{id}        stream: events that an endpoint rejected; the last 1,000
+    {shop}event_retries:{id}      list: rejected events that are sent again
     {shop}live_version            number: the published version
     {shop}versions                hash: number -> version (JSON)
     {shop}inherited               hash: number -> what the version inherits from earlier ones (JSON)
@@ -94,6 +104,7 @@ A key without a lifetime below does not expire.
     {shop}alert_sent:{kind}       string: set while the alert is not sent again; 1 h
     {shop}audit                   stream: changes by people, chained by hashes (history/audit_log.py); 400 days
     {shop}audit_anchor            hash: hash and number of the last entry that retention removed
+    {shop}staged:{id}:{key}       a key of a shop that a restore is about to put back; 1 day
 
 `{service}` has the place of a shop and stands for `tagger:{pNN}:service:`; it has an audit log of its own.
 
@@ -103,6 +114,7 @@ A key without a lifetime below does not expire.
     {service}sessions:{user}      hash: SHA-256 of a session's secret -> session (JSON); 7 days after the last sign-in
     {service}session_uses:{user}  hash: the same digest -> ms of its last use, written at most once a minute; 7 days
     {service}sign_in_link:{user}  string: SHA-256 of the user's one-time link; 1 day
+    {service}backup               hash: at_ms, every_h: the last complete backup, and the hours until the next one is due
 """
 
 from __future__ import annotations
@@ -114,6 +126,9 @@ from service.domain.customers import OrgId
 
 SERVICE: Final = OrgId("service")  # in the place of a shop, for what belongs to no shop
 PARTITIONS: Final = range(64)  # never changes: another number would move every shop
+LAYOUT: Final = (
+    1  # of the keys and values above; a change that older data does not fit adds 1 and a migration
+)
 
 DAY_S: Final = 86_400
 LEDGER_DAYS: Final = 400
@@ -154,3 +169,6 @@ def of_script(org: OrgId | str) -> tuple[str, str]:
     """The two keys that every script of a shop declares."""
     prefix = shop(org)
     return prefix, f"{prefix}shop"
+
+
+STORE: Final = of_partition(0, "store")

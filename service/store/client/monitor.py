@@ -25,9 +25,12 @@ from service.store.client.durability import (
     Durability,
     ServerCheck,
     away,
+    decode_layout,
+    evaluate_layout,
     evaluate_server,
     load_server,
     memory_used,
+    queue_layout,
 )
 
 MIN_INTERVAL_S: Final = 0.3  # of the checks that failed writes cause
@@ -131,8 +134,11 @@ class _ServerMonitor:
             pipe.time()
             pipe.hmget(keys.of_partition(partition, "store"), "id", "run_id")
             pipe.get(keys.of_partition(partition, "last_server_time"))
-            info, config, *replies = await pipe.execute(raise_on_error=False)
+            queue_layout(pipe, partition)
+            info, config, *replies, layout = await pipe.execute(raise_on_error=False)
         findings = evaluate_server(info, config, self._durability, is_cluster=self._is_cluster)
+        if not isinstance(layout, Exception):
+            findings += evaluate_layout(decode_layout([layout]))
         for reply in replies:
             # A server that refuses to read is unfit for a reason that `findings` may have.
             if isinstance(reply, Exception) and not any(each.level == "refused" for each in findings):
@@ -186,6 +192,7 @@ class _ServerMonitor:
         try:
             async with redis.pipeline(transaction=False) as pipe:
                 for partition in signed:
+                    pipe.hsetnx(keys.of_partition(partition, "store"), "layout", keys.LAYOUT)
                     pipe.hsetnx(keys.of_partition(partition, "store"), "id", store_id)
                     pipe.hset(keys.of_partition(partition, "store"), "run_id", seen.run_id)
                 pipe.hget(keys.of_partition(seen.partition, "store"), "id")

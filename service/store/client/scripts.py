@@ -33,7 +33,7 @@ class Script:
 
 @cache
 def load_script(room: str, name: str) -> Script:
-    """The script `name` of a room of the store: `queue`, `customers`, `history` or `shops`."""
+    """The script `name` of a room of the store: `queue`, `customers`, `history`, `shops` or `backup`."""
     return Script(script_text(room, name))
 
 

@@ -11,12 +11,13 @@ from service.store.shops.first_look import (
     save_first_look,
 )
 from service.store.shops.model import DEFAULT_TIMEZONE, Dialect, Shop, dialect_of, validate
-from service.store.shops.repository import TOKEN_REJECTED, ShopRepository
+from service.store.shops.repository import MASS_404, TOKEN_REJECTED, ShopRepository
 from service.store.shops.uninstall import UNINSTALLED
 
 __all__ = [
     "DEFAULT_TIMEZONE",
     "FIRST_LOOK_KEY",
+    "MASS_404",
     "TOKEN_REJECTED",
     "UNINSTALLED",
     "Dialect",

@@ -41,6 +41,9 @@ class Shop:
     removals_paused: str = ""
     cipher: ShopCipher = field(default=NO_CIPHER, repr=False, compare=False)
     first_look: FirstLook = "pending"
+    data_id: str = field(
+        default="", compare=False
+    )  # of this shop's data; another one means that numbers of versions start anew
 
 
 def dialect_of(api_url: str) -> Dialect:

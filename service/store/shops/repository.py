@@ -28,6 +28,9 @@ from service.store.shops.uninstall import UNINSTALLED
 
 TOKEN_REJECTED: Final = "token_rejected"  # noqa: S105  # reason of a pause that ends with a new token
 
+MASS_404: Final = "mass_404"
+PAUSED_BY_SERVICE: Final = frozenset({TOKEN_REJECTED, UNINSTALLED, MASS_404})
+
 Fields = dict[str, bytes | str | int]  # of the shop's hash
 
 
@@ -132,6 +135,7 @@ class ShopRepository:
             removals_paused=(removals or b"").decode(),
             cipher=encryption.open_cipher(self._keyring, org, data_keys),
             first_look=decode_first_look(first_look),
+            data_id=stored.get(b"data_id", b"").decode(),
         )
         return shop, stored
 
@@ -254,7 +258,9 @@ class ShopRepository:
     async def pause(self, org: OrgId, *, reason: str, by: str) -> None:
         """Pause all work of the shop. Its marks stay. An earlier pause keeps its reason and its time."""
         now_ms = await self._now_ms(org)
-        await load_script("shops", "pause")(self._redis, org, reason, now_ms, by)
+        # a person's reason may name somebody, so it stays here
+        notice = {"org": org, "reason": reason if reason in PAUSED_BY_SERVICE else "by_hand"}
+        await load_script("shops", "pause")(self._redis, org, reason, now_ms, by, msgspec.json.encode(notice))
 
     async def pause_uninstalled(self, org: OrgId, *, by: str) -> None:
         """Pause a shop whose app was uninstalled. Replaces a pause for a rejected token."""
@@ -341,7 +347,7 @@ class ShopRepository:
     async def _create(self, shop: Shop, *, seeded: bool) -> bool:
         key = keys.shop(shop.org, "shop")
         cipher, new_keys = await self._sealing_cipher(shop.org)
-        fields = _to_fields(shop, cipher)
+        fields = _to_fields(shop, cipher) | {"data_id": secrets.token_hex(8)}
         if seeded:
             fields["seeded"] = _encode_seeded(shop)
         now_ms = await self._now_ms(shop.org)

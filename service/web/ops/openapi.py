@@ -20,13 +20,14 @@ PATH_SCHEMAS: Final[dict[str, dict[str, Any]]] = {
     "org": {"type": "string", "pattern": "^[0-9]{1,19}$"},
     "customer": {"type": "integer", "minimum": 1, "maximum": MAX_ID},
     "run": {"type": "string", "pattern": "^[A-Z][0-9]{1,15}$"},
+    "endpoint": {"type": "string", "pattern": "^E[0-9]{1,15}$"},
     "token": {"type": "string", "pattern": f"^{NAME_PATTERN}$"},
 }
 PROBLEMS: Final = {
     400: "The request cannot be parsed; `problems` has every error of a rules document.",
     401: "No token, or an unknown one.",
     403: "The role of the token is too low, or the token is for some shops only.",
-    404: "There is no such shop, version, run, rule, customer or token, or the token is for other shops.",
+    404: "There is no such shop, version, run, rule, customer, endpoint or token, or the token is for other shops.",
     405: "This path does not support this method.",
     409: "The request is refused; `approval` says why a publish needs an approval.",
     413: "The body is larger than 1 MiB.",

@@ -13,6 +13,7 @@ from redis.exceptions import ResponseError
 from deploy.local.wait import until
 from service.domain.customers.customer import CustomerId, OrgId
 from service.sentence import Sentence
+from service.store.backup import Staging
 from service.store.client import keys
 from service.store.client.clock import handle_clock_step_back
 from service.store.client.connection import Store, connect
@@ -29,7 +30,7 @@ from tests.workers.stage import ORG, Stage, staged
 STORE = resources.files("service.store")
 SCRIPTS = {
     load_script(room, file.name.removesuffix(".lua")).sha: (room, file.name.removesuffix(".lua"))
-    for room in ("queue", "customers", "history", "shops")
+    for room in ("queue", "customers", "history", "shops", "backup")
     for file in (STORE / room / "lua").iterdir()
     if not file.name.startswith("_")
 }
@@ -118,6 +119,7 @@ async def test_all_scripts_run_within_the_slot_of_their_shop(strict: StrictStore
         for _ in range(2):
             stage.clock.advance(deletion.RETRY_DELAY_MS / 1000)
             await stage.execute_jobs()
+        assert await Staging(strict, OrgId("1000000002")).apply()
 
     assert strict.ran == set(SCRIPTS.values())
     assert await strict.keys(keys.shop(ORG, "*")) == []

@@ -43,7 +43,9 @@ LEAST = {
     "compare_versions explain_customer list_audit_log doctor shop_doctor",
     Role.MARKETER: "pause preview_rules publish_rules roll_back_rules exclude_customer",
     Role.OPS: "resume enable_shadow disable_shadow list_unknown_shop_deliveries retry_dead_letters drop_dead_letters "
-    "create_replay start_counted_replay pause_running_replay resume_paused_replay cancel_active_replay adopt_tag retract_tag approve_first_look export_customer erase_customer",
+    "create_replay start_counted_replay pause_running_replay resume_paused_replay cancel_active_replay adopt_tag retract_tag approve_first_look export_customer erase_customer "
+    "list_endpoints add_endpoint change_endpoint rotate_endpoint_secret replay_events list_rejected_events retry_events "
+    "delete_endpoint",
     Role.OWNER: "list_all_tokens create_token delete_token list_service_audit_log",
 }
 EVERY_SHOP = {
@@ -58,7 +60,7 @@ EVERY_SHOP = {
 
 def path_of(endpoint: Endpoint, org: str) -> str:
     """A path of the endpoint. What it names does not exist, except for the shop, so nothing is changed."""
-    return endpoint.path.format(org=org, customer="404", run="R99", token="nobody")
+    return endpoint.path.format(org=org, customer="404", run="R99", token="nobody", endpoint="E99")
 
 
 async def ask(
@@ -255,7 +257,7 @@ async def test_no_path_gives_a_server_error(ops: httpx2.AsyncClient, endpoint: E
 )
 async def test_no_query_gives_a_server_error(ops: httpx2.AsyncClient, endpoint: Endpoint) -> None:
     assert endpoint.request is not None
-    path = endpoint.path.format(org=ORG, customer=7, run="R1")
+    path = endpoint.path.format(org=ORG, customer=7, run="R1", endpoint="E1")
     statuses = set()
     for name in (*endpoint.request.__struct_fields__, "made_up"):
         for text in HOSTILE_TEXTS:

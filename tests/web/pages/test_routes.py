@@ -43,7 +43,8 @@ LEAST = {
     "remove_rule undo_draft redo_draft discard_draft keep_draft show_import import_rules show_publish publish "
     "ask_approval show_rollback roll_back",
     Role.OPS: "resume approve_first_look read_customer retry_letters drop_letters show_replays count_customers "
-    "show_run start_run pause_run resume_run cancel_run",
+    "show_run start_run pause_run resume_run cancel_run "
+    "show_endpoints add_endpoint rotate_endpoint switch_endpoint retry_endpoint remove_endpoint",
     Role.OWNER: "show_users show_new_user add_user show_user change_user create_link remove_user "
     "show_tokens show_new_token add_token revoke_token show_service_audit",
 }
@@ -246,6 +247,7 @@ ACTIONS: dict[str, tuple[dict[str, str], str]] = {
     ),
     "pause": ({"reason": "Chị Hoa báo lỗi"}, "pause"),
     "resume": ({}, "resume"),
+    "add_endpoint": ({"url": "https://example.com/Hoa", "events": "shop.paused"}, "add_endpoint"),
     "add_user": ({"name": "an", "email": "hoa@example.com", "role": "ops"}, "add_user"),
     "change_user": ({"role": "ops"}, "change_user"),
     "create_link": ({}, "sign_in_link"),
@@ -255,6 +257,7 @@ ACTIONS: dict[str, tuple[dict[str, str], str]] = {
 }
 COVERED_ELSEWHERE = {
     "approve_first_look",  # shops/test_first_look.py
+    *("rotate_endpoint", "switch_endpoint", "retry_endpoint", "remove_endpoint"),  # shops/test_endpoints.py
     *("read_customer", "change_exclusion"),  # customers/test_explain.py, test_changes.py
     *("retry_letters", "drop_letters"),  # activity/test_dead_letters.py
     *("start_run", "pause_run", "resume_run", "cancel_run"),  # activity/test_runs.py

@@ -45,6 +45,7 @@ Words = Callable[[Given], list[str]]
 
 READS = {
     *("demo", "up", "web", "worker", "sandbox", "doctor", "deliveries", "explain"),
+    "migrate",  # as long as there is no migration; tests/store/migrations has one
     *(
         "shops list",
         "tokens list",
@@ -60,7 +61,7 @@ READS = {
     *("rules check", "rules show", "rules preview", "rules history", "rules diff", "keys status"),
     *("rules schema", "rules values", "rules fields"),
     *("customers list", "customers search", "customers count", "customers get"),
-    *("customers groups", "customers orders"),
+    *("customers groups", "customers orders", "events list", "events rejected"),
 }
 
 
@@ -117,6 +118,22 @@ async def paused_replay(given: Given) -> None:
     await given.cli.tagger("runs", "pause", ORG, REPLAY)
 
 
+async def endpoint(given: Given) -> None:
+    assert (await given.cli.tagger("events", "add", ORG, "https://example.com/hook")).code == 0
+
+
+def backup_words(given: Given) -> list[str]:
+    key = Path(given.rules).with_name("backup.key")
+    key.write_text("0123456789abcdef" * 4, encoding="ascii")
+    return [str(Path(given.rules).with_name("tagger.backup")), "--key-file", str(key)]
+
+
+async def backup_of_removed(given: Given) -> None:
+    await given.redis.delete(keys.shop(OrgId(ORG), "audit"))  # otherwise its entries would come back as well
+    assert (await given.cli.tagger("backup", *backup_words(given))).code == 0
+    await removed(given)
+
+
 async def token(given: Given) -> None:
     await given.cli.tagger("tokens", "add", "bao-cao", "--role", "viewer")
 
@@ -169,6 +186,16 @@ CHANGES: Mapping[str, tuple[Prepare, Words, str]] = {
     "customers export": (nothing, lambda given: [ORG, given.customer], "export_customer"),
     "customers erase": (nothing, lambda given: [ORG, given.customer, "--yes"], "erase_customer"),
     "keys rotate": (nothing, lambda _: [], "rotate_keys"),
+    "backup": (nothing, backup_words, "backup"),
+    "events add": (nothing, lambda _: [ORG, "https://example.com/hook?key=Hoa"], "add_endpoint"),
+    "events change": (endpoint, lambda _: [ORG, "E1", "--url", "https://example.com/Hoa"], "change_endpoint"),
+    "events rotate": (endpoint, lambda _: [ORG, "E1"], "rotate_endpoint_secret"),
+    "events disable": (endpoint, lambda _: [ORG, "E1"], "disable_endpoint"),
+    "events enable": (endpoint, lambda _: [ORG, "E1"], "enable_endpoint"),
+    "events remove": (endpoint, lambda _: [ORG, "E1"], "remove_endpoint"),
+    "events retry": (endpoint, lambda _: [ORG, "E1"], "retry_events"),
+    "events replay": (endpoint, lambda _: [ORG, "E1", "--since", "1h"], "replay_events"),
+    "restore": (backup_of_removed, backup_words, "restore"),
     "tokens add": (nothing, lambda _: ["bao-cao", "--role", "viewer"], "add_token"),
     "tokens revoke": (token, lambda _: ["bao-cao"], "revoke_token"),
     "users add": (nothing, lambda _: ["an", "--email", "Hoa@example.com", "--role", "viewer"], "add_user"),
@@ -226,6 +253,7 @@ async def test_a_change_leaves_one_entry_by_this_user(given: Given, command: str
 
 
 DRY = {
+    "migrate": [],
     "rules rollback": [ORG, "1"],
     "rules adopt": [ORG, "VIP"],
     "rules exclude": [ORG, "1", "vip"],

@@ -61,6 +61,10 @@ async def token(ops: httpx2.AsyncClient, _: RedisClient) -> None:
     await ops.post("/ops/v1/tokens", json={"name": "bao-cao", "role": "viewer"})
 
 
+async def endpoint(ops: httpx2.AsyncClient, _: RedisClient) -> None:
+    await ops.post(f"{API}/endpoints", json={"url": "https://example.com/hook"})
+
+
 # endpoint -> what it needs, its body, the action of its entry. A new endpoint that changes something needs a row here,
 # and one that shows personal data of a customer.
 CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
@@ -83,6 +87,12 @@ CHANGES: Mapping[str, tuple[Prepare, dict[str, Any] | None, str]] = {
     "exclude_customer": (nothing, {"rule": "vip"}, "exclude"),
     "export_customer": (nothing, None, "export_customer"),
     "erase_customer": (nothing, None, "erase_customer"),
+    "add_endpoint": (nothing, {"url": "https://example.com/Hoa"}, "add_endpoint"),
+    "change_endpoint": (endpoint, {"events": ["shop.paused"]}, "change_endpoint"),
+    "rotate_endpoint_secret": (endpoint, None, "rotate_endpoint_secret"),
+    "replay_events": (endpoint, {"since": "2025-11-24T08:00:00+07:00"}, "replay_events"),
+    "retry_events": (endpoint, None, "retry_events"),
+    "delete_endpoint": (endpoint, None, "remove_endpoint"),
     "create_token": (nothing, {"name": "bao-cao", "role": "viewer"}, "add_token"),
     "delete_token": (token, None, "revoke_token"),
 }
@@ -101,7 +111,7 @@ async def entries(redis: RedisClient) -> list[AuditRow]:
 async def send(
     ops: httpx2.AsyncClient, endpoint: Endpoint, body: dict[str, Any] | None, *, run: str = "R1"
 ) -> httpx2.Response:
-    path = endpoint.path.format(org=ORG, customer="7", run=run, token="bao-cao")
+    path = endpoint.path.format(org=ORG, customer="7", run=run, token="bao-cao", endpoint="E1")
     return await ops.request(endpoint.method, path, json=body)
 
 

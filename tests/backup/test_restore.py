@@ -87,8 +87,12 @@ async def given(redis: RedisClient, tmp_path: Path) -> Given:
     context = context_of(redis, KEY)
     await context.versions.publish(ORG, parse_rules(VIP % 1), author="Lan", note="first", parent=0)
     await context.versions.publish(ORG, parse_rules(VIP % 2), author="Lan", parent=1)
-    await working_copies.save(redis, ORG, WorkingCopy(document={"rules": []}, rev=1, by="Mai", parent=2))
-    await working_copies.save(redis, ORG, WorkingCopy(document={"tiers": []}, rev=2, by="Mai", parent=2))
+    first, second, third = (
+        WorkingCopy(document={name: []}, rev=rev, by="Mai", parent=2)
+        for rev, name in enumerate(("tags", "rules", "tiers"))
+    )
+    assert await working_copies.save(redis, ORG, second, before=first)
+    assert await working_copies.save(redis, ORG, third, before=second)
     await own(redis, ORG, *range(1, 1201))
     client: Any = redis
     await client.hset(keys.shop(ORG, "holds"), "7", b"\x80")
@@ -130,7 +134,7 @@ async def test_the_audit_logs_verify_after_a_restore_and_name_it(given: Given, r
     await given.restore(given.context)
 
     for org, last_hash in noted.items():
-        assert (await audit_log.verify(redis, org, expected_hash=last_hash)).problem == ""
+        assert (await audit_log.verify(redis, org, expected_hash=last_hash)).problem is None
     restored = [row.entry.summary for row in await audit_log.list_entries(redis, limit=3)]
     assert restored == [
         f"shop {OTHER_ORG}, from the backup of yesterday",

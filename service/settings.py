@@ -161,7 +161,9 @@ def find_gaps(settings: Settings) -> list[Sentence]:
         )
     if not settings.org_id:
         gaps.append(
-            Sentence("HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there is only the shops of: tagger shops add")
+            Sentence(
+                "HARAVAN_ORG_ID and HARAVAN_ACCESS_TOKEN: there are only the shops that were added with: tagger shops add"
+            )
         )
     return gaps
 

@@ -99,6 +99,12 @@ def test_every_placeholder_of_a_sentence_is_filled() -> None:
     assert unfilled == []
 
 
+def test_a_heading_has_no_placeholders() -> None:
+    names = [str(each.value) for _, name, call in calls() if name == HEADINGS for each in call.args]  # type: ignore[attr-defined]
+
+    assert [name for name in names if names_in(name.removeprefix(">"))] == []
+
+
 def names_in(key: str) -> set[str]:
     """The placeholders of a text in the catalogs."""
     text = translator_for("en").catalog.gettext(key)

@@ -54,9 +54,10 @@ def up() -> None:
     settings = read_settings(environ)
     read_rules_file(settings)
     if gaps := find_gaps(settings):
-        print_note("Not set yet: {source}", source=settings_source())
+        print_note("Not set yet:")
         for gap in gaps:
             error_console().print(f"  · {gap.text(translator())}")
+        error_console().print(settings_source())
     raise typer.Exit(run(run_all(environ, port=settings.port, say=_say)))
 
 

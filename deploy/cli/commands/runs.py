@@ -43,7 +43,7 @@ def list_runs(org: Org, as_json: AsJson = False) -> None:
                 "kind",
                 "started",
                 "by",
-                ">customers",
+                ">how many",
                 ">left",
                 ">tags +",
                 ">tags −",

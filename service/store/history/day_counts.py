@@ -34,7 +34,7 @@ class TagChanges(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class DayCounts:
-    """The record of one day. `customers` is None on a day without a walk over all customers."""
+    """The record of one day, or of a week that ends with it. `customers` is None without a walk over all customers."""
 
     day: int  # ordinal
     changes: Mapping[TagOfRule, TagChanges] = field(default_factory=dict)
@@ -44,6 +44,7 @@ class DayCounts:
     oldest_s: int = 0  # the longest time that a webhook's customer had waited
     customers: int | None = None
     tagged: Mapping[str, int] = field(default_factory=dict)  # tag -> customers that had it
+    days: int = 1  # 7: a week
 
     @property
     def added(self) -> int:
@@ -81,6 +82,28 @@ def sum_changes(days: Sequence[DayCounts]) -> dict[TagOfRule, TagChanges]:
             added[tag] += change.added
             removed[tag] += change.removed
     return {tag: TagChanges(added[tag], removed[tag]) for tag in added}
+
+
+def by_week(days: Sequence[DayCounts]) -> tuple[DayCounts, ...]:
+    """The same in weeks, the last of which ends with the last day: sums, the worst backlog, and the latest walk."""
+    first = len(days) % WEEK_DAYS
+    weeks = [days[start : start + WEEK_DAYS] for start in range(first, len(days), WEEK_DAYS)]
+    return tuple(map(_sum_week, [days[:first], *weeks] if first else weeks))
+
+
+def _sum_week(week: Sequence[DayCounts]) -> DayCounts:
+    walked = [day for day in week if day.customers is not None]
+    return DayCounts(
+        day=week[-1].day,
+        changes=sum_changes(week),
+        live_calls=sum(day.live_calls for day in week),
+        bulk_calls=sum(day.bulk_calls for day in week),
+        backlog=max(day.backlog for day in week),
+        oldest_s=max(day.oldest_s for day in week),
+        customers=walked[-1].customers if walked else None,
+        tagged=walked[-1].tagged if walked else {},
+        days=WEEK_DAYS,
+    )
 
 
 async def save_customers(

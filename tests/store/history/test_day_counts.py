@@ -51,3 +51,21 @@ async def test_samples_keep_the_largest_backlog_and_move_every_call_once(redis: 
 
     [counts] = await day_counts.load_days(redis, ORG, last=WHOLE.day, days=1)
     assert counts == DayCounts(WHOLE.day, live_calls=8, bulk_calls=2, backlog=2, oldest_s=30)
+
+
+def test_a_week_sums_changes_and_calls_and_keeps_the_worst_backlog_and_the_latest_walk() -> None:
+    days = [DayCounts(day, {VIP: TagChanges(1, 0)}, live_calls=2, backlog=day) for day in range(1, 9)]
+    days[3] = DayCounts(4, {GOLD: TagChanges(0, 5)}, customers=9, tagged={"VIP": 3})
+
+    rest, week = day_counts.by_week(days)
+
+    assert (rest.day, rest.changes, rest.days) == (1, {VIP: TagChanges(1, 0)}, 7)
+    assert week == DayCounts(
+        8,
+        {VIP: TagChanges(6, 0), GOLD: TagChanges(0, 5)},
+        live_calls=12,
+        backlog=8,
+        customers=9,
+        tagged={"VIP": 3},
+        days=7,
+    )

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache, partial
 from typing import Final
 
 from service.domain.explain import Language, Translator
@@ -97,14 +98,14 @@ def plot_changes(days: Sequence[DayCounts], t: Translator) -> Plot:
 
     added, removed = sum(day.added for day in days), sum(day.removed for day in days)
     busiest = max(days, key=lambda day: day.added + day.removed)
-    plus, minus = f"+{t.number(added)}", f"−{t.number(removed)}"
+    plus, minus = f"+{_number(t, added)}", f"−{_number(t, removed)}"
     summary = t(
         "load.days.text",
-        days=len(days),
-        added=t.number(added),
-        removed=t.number(removed),
+        days=_span(days),
+        added=_number(t, added),
+        removed=_number(t, removed),
         day=_day(busiest, t),
-        most=t.number(busiest.added + busiest.removed),
+        most=_number(t, busiest.added + busiest.removed),
     )
     names = t("load.added"), t("load.removed")
     return Plot(
@@ -112,12 +113,12 @@ def plot_changes(days: Sequence[DayCounts], t: Translator) -> Plot:
         title=t("load.days"),
         summary=summary,
         keys=(Key("add", names[0], plus), Key("remove", names[1], minus)),
-        scale=(t.number(up), "", f"−{t.number(down)}" if down else "0"),
+        scale=(_number(t, up), "", f"−{_number(t, down)}" if down else "0"),
         days=_labels(days, t),
         header=(t("load.day"), *names),
-        rows=_table(days, t, lambda day: (t.number(day.added), t.number(day.removed))),
+        rows=_table(days, t, lambda day: (_number(t, day.added), _number(t, day.removed))),
         axis=axis,
-        columns=_columns(days, t, parts, lambda day: f"+{t.number(day.added)} −{t.number(day.removed)}"),
+        columns=_columns(days, t, parts, lambda day: f"+{_number(t, day.added)} −{_number(t, day.removed)}"),
     )
 
 
@@ -126,7 +127,7 @@ def plot_calls(days: Sequence[DayCounts], t: Translator, *, per_day: int) -> Plo
     names = t("load.calls.live"), t("load.calls.bulk")
     live, bulk = sum(day.live_calls for day in days), sum(day.bulk_calls for day in days)
     most = max(days, key=lambda day: day.live_calls + day.bulk_calls)
-    share = 100 * (most.live_calls + most.bulk_calls) / per_day
+    share = 100 * (most.live_calls + most.bulk_calls) / (per_day * most.days)
     return _stacked(
         "calls",
         t("load.calls"),
@@ -134,13 +135,13 @@ def plot_calls(days: Sequence[DayCounts], t: Translator, *, per_day: int) -> Plo
         t,
         series=(("live", names[0]), ("bulk", names[1])),
         values=lambda day: (day.live_calls, day.bulk_calls),
-        keys=(t.number(live), t.number(bulk)),
+        keys=(_number(t, live), _number(t, bulk)),
         summary=t(
             "load.calls.text",
-            days=len(days),
-            calls=t.number(live + bulk),
+            days=_span(days),
+            calls=_number(t, live + bulk),
             day=_day(most, t),
-            percent=t.number(Decimal(round(10 * share)) / 10 if share < 10 else round(share)),
+            percent=t.number(Decimal(round(10 * share)) / 10 if share < 10 else Decimal(round(share))),
         ),
     )
 
@@ -155,8 +156,8 @@ def plot_backlog(days: Sequence[DayCounts], t: Translator) -> Plot:
         t,
         series=(("planned", t("load.backlog")),),
         values=lambda day: (day.backlog,),
-        keys=(t.number(most.backlog),),
-        summary=t("load.backlog.text", day=_day(most, t), most=t.number(most.backlog)),
+        keys=(_number(t, most.backlog),),
+        summary=t("load.backlog.text", day=_day(most, t), most=_number(t, most.backlog)),
     )
 
 
@@ -182,7 +183,7 @@ def plot_tier(days: Sequence[DayCounts], tier: Tier, t: Translator, *, language:
     counted = [day for day in days if day.customers is not None]
     last = counted[-1] if counted else None
     now = [last.tagged.get(tag, 0) if last else 0 for tag in tags]
-    parts = t.join_list([f"{tag} {t.number(count)}" for tag, count in zip(tags, now, strict=True)])
+    parts = t.join_list([f"{tag} {_number(t, count)}" for tag, count in zip(tags, now, strict=True)])
     return _stacked(
         f"tier-{tier.id}",
         tier.display_name(language),
@@ -190,7 +191,7 @@ def plot_tier(days: Sequence[DayCounts], tier: Tier, t: Translator, *, language:
         t,
         series=tuple(zip(SERIES, tags, strict=False)),
         values=lambda day: tuple(day.tagged.get(tag, 0) for tag in tags),
-        keys=tuple(map(t.number, now)),
+        keys=tuple(map(partial(_number, t), now)),
         summary=t("load.tier.text", day=_day(last, t), parts=parts) if last else t("load.uncounted"),
     )
 
@@ -215,19 +216,20 @@ def plot_tags(days: Sequence[DayCounts], rule_set: RuleSet, t: Translator) -> Pl
             is_drawn = True
         return "".join(commands)
 
-    parts = t.join_list([f"{tag} {t.number(last.tagged.get(tag, 0))}" for tag in tags])
+    parts = t.join_list([f"{tag} {_number(t, last.tagged.get(tag, 0))}" for tag in tags])
     shows = bool(counted and tags)
     return Plot(
         id="tags",
         title=t("load.tags"),
         summary=t("load.tier.text", day=_day(last, t), parts=parts) if shows else t("load.uncounted"),
         keys=tuple(
-            Key(kind, tag, t.number(last.tagged.get(tag, 0))) for kind, tag in zip(SERIES, tags, strict=False)
+            Key(kind, tag, _number(t, last.tagged.get(tag, 0)))
+            for kind, tag in zip(SERIES, tags, strict=False)
         ),
-        scale=(t.number(limit), "", "0"),
+        scale=(_number(t, limit), "", "0"),
         days=_labels(days, t),
         header=(t("load.day"), *tags),
-        rows=_table(counted, t, lambda day: tuple(t.number(day.tagged.get(tag, 0)) for tag in tags)),
+        rows=_table(counted, t, lambda day: tuple(_number(t, day.tagged.get(tag, 0)) for tag in tags)),
         lines=tuple(Line(kind, path(tag)) for kind, tag in zip(SERIES, tags, strict=False)) if shows else (),
     )
 
@@ -255,7 +257,7 @@ def _stacked(
     label: Callable[[float], str] | None = None,
 ) -> Plot:
     """Columns of stacked parts, the first at the bottom. `series`: the colour and the name of each part."""
-    written = label or (lambda value: t.number(int(value)))
+    written = label or (lambda value: _number(t, int(value)))
     limit = nice_limit(max((sum(values(day)) for day in days), default=0))
 
     def parts(day: DayCounts) -> Iterator[Part]:
@@ -318,8 +320,26 @@ def _table(
 def _labels(days: Sequence[DayCounts], t: Translator) -> tuple[str, str, str]:
     if not days:
         return "", "", ""
-    return _day(days[0], t), _day(days[len(days) // 2], t), _day(days[-1], t)
+    first, middle, last = (_date(t, max(1, day.day)) for day in (days[0], days[len(days) // 2], days[-1]))
+    return first, middle, last
+
+
+@lru_cache(maxsize=16_384)
+def _number(t: Translator, number: int) -> str:
+    """A number with separators. Most numbers of a picture repeat."""
+    return t.number(number)
+
+
+def _span(days: Sequence[DayCounts]) -> int:
+    return sum(day.days for day in days)
 
 
 def _day(day: DayCounts, t: Translator) -> str:
-    return t.day(date.fromordinal(max(1, day.day)))
+    text = _date(t, max(1, day.day))
+    return text if day.days == 1 else t("load.week", day=text)
+
+
+@lru_cache(maxsize=4096)
+def _date(t: Translator, ordinal: int) -> str:
+    """A day in words. Formatting one takes as long as drawing it, and every picture has the same days."""
+    return t.day(date.fromordinal(ordinal))

@@ -27,6 +27,7 @@ from service.web.pages.activity.charts import (
 from service.web.pages.shell import Crumb, Formats, Page, Redirect, View, Visit
 
 SPANS: Final = (30, 90, 400)  # days
+MAX_COLUMNS: Final = 90  # of a picture: more would be thinner than a pixel on a phone, and are weeks
 WIDTH: Final = 720
 BUCKET: Final = 80
 CALLS_PER_DAY: Final = round(LEAK_PER_S * 86_400)
@@ -96,6 +97,8 @@ async def load_plots(
     rule_set = await context.versions.document(org, number) if number else RuleSet(timezone=shop.timezone)
     today = datetime.fromtimestamp(await context.now_ms() / 1000, ZoneInfo(rule_set.timezone)).toordinal()
     counts = await day_counts.load_days(context.redis, org, last=today, days=days)
+    if days > MAX_COLUMNS:
+        counts = day_counts.by_week(counts)
     tiers = tuple(plot_tier(counts, tier, t, language=language) for tier in rule_set.tiers if tier.enabled)
     of_tags = (plot_changes(counts, t), *tiers, plot_tags(counts, rule_set, t))
     if of_tags_only:

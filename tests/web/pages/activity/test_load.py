@@ -39,12 +39,13 @@ async def test_the_days_end_with_that_of_the_shop(
     assert (changes.rows[0][1:], changes.keys[0].value) == (("12", "3"), "+12")
 
 
-@pytest.mark.parametrize(("query", "days"), [("", 30), ("?days=90", 90), ("?days=400", 400), ("?days=9", 30)])
-async def test_a_span_is_chosen(owner: Visitor, today: int, query: str, days: int) -> None:
+@pytest.mark.parametrize(
+    ("query", "columns"), [("", 30), ("?days=90", 90), ("?days=400", 58), ("?days=9", 30)]
+)
+async def test_a_span_is_chosen(owner: Visitor, today: int, query: str, columns: int) -> None:
     page = (await owner.get(f"/shops/{ORG}/activity/load{query}")).text
 
-    assert f'days={days}" aria-current="true"' in page
-    assert page.count('class="place"') == 4 * days  # changes, calls, backlog, age
+    assert page.count('class="place"') == 4 * columns  # changes, calls, backlog, age
 
 
 async def test_the_bars_have_the_numbers_as_text(redis: RedisClient, shops: ShopRepository) -> None:

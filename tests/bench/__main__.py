@@ -26,6 +26,7 @@ BENCHES: Final = {
     "fairness": "a shop with 100,000 dirty customers beside 199 others; 1,000 busy shops",
     "evaluation": "20 rules over 100,000 customers, beside two other engines",
     "preview": "a preview of all customers, cold and after an edit",
+    "activity": "the pages of what happens, and the count of a replay, with 100,000 customers",
     "baseline": "API calls and time beside a plain Starlette and arq service",
     "memory": "memory at rest and over a million events",
     "drain": "round trips and CPU of a drain with one tag write",

@@ -27,6 +27,7 @@ BENCHES: Final = {
     "evaluation": "20 rules over 100,000 customers, beside two other engines",
     "preview": "a preview of all customers, cold and after an edit",
     "pages": "the pages of rules with 100,000 customers and 50 rules, and live counts",
+    "activity": "the pages of what happens, and the count of a replay, with 100,000 customers",
     "baseline": "API calls and time beside a plain Starlette and arq service",
     "memory": "memory at rest and over a million events",
     "drain": "round trips and CPU of a drain with one tag write",

@@ -15,7 +15,7 @@ from typing import Final
 
 from service.domain.explain import Language, Translator
 from service.domain.rules import RuleSet, Tier
-from service.store.history import DayCounts
+from service.store.history import DayCounts, TagChanges, TagOfRule
 
 MAX_LINES: Final = 6
 SERIES: Final = tuple(f"series-{number}" for number in range(1, MAX_LINES + 1))
@@ -232,6 +232,30 @@ def plot_tags(days: Sequence[DayCounts], rule_set: RuleSet, t: Translator) -> Pl
         rows=_table(counted, t, lambda day: tuple(_number(t, day.tagged.get(tag, 0)) for tag in tags)),
         lines=tuple(Line(kind, path(tag)) for kind, tag in zip(SERIES, tags, strict=False)) if shows else (),
     )
+
+
+def sample_plots(t: Translator) -> tuple[Plot, ...]:
+    """Pictures of made-up days, for the page of all components: columns, a tier, and one without numbers."""
+    tier = Tier.model_validate(
+        {
+            "id": "sample",
+            "levels": [
+                {"tag": tag, "when": {"field": "orders_count", "op": "at_least", "value": number}}
+                for tag, number in (("Gold", 9), ("Silver", 5), ("Bronze", 1))
+            ],
+        }
+    )
+    days = [
+        DayCounts(
+            739_000 + index,
+            {TagOfRule("sample", "Gold"): TagChanges(40 + 9 * index % 31, 5 * index % 17)},
+            customers=500,
+            tagged={"Gold": 20 + index, "Silver": 60 + 2 * index, "Bronze": 140},
+        )
+        for index in range(30)
+    ]
+    plots = plot_changes(days, t), plot_tier(days, tier, t, language="en")
+    return *plots, plot_tags([DayCounts(739_000)], RuleSet(), t)
 
 
 def nice_limit(most: int) -> int:

@@ -25,6 +25,7 @@ class Severity(StrEnum):
 CONFIRMATIONS: Final = (
     "alerts",
     "dead_letters",
+    "frozen",
     "queue",
     "rules",
     "shop",
@@ -71,6 +72,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "fields_missing": "tagger rules values {org} {field}",
     "first_look_pending": "tagger backfill {org}",
     "first_look_waiting": "tagger shops approve {org} --dry-run",
+    "freeze_waiting": "tagger shops unfreeze {org} --dry-run",
     "keys_old": "tagger keys rotate",
     "keys_unreadable": "tagger keys status",
     "manual_changes": "",
@@ -80,6 +82,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "rules_missing": "tagger rules publish {org} FILE",
     "rules_of_other_shop": "tagger rules publish {org} FILE",
     "rules_unreadable": "tagger rules publish {org} FILE",
+    "scheduled_publish_stopped": "tagger rules publish-scheduled {org} --dry-run",
     "secret_missing": "tagger shops secret {org}",
     "shadow_mode": "tagger shops live {org} --dry-run",
     "shop_over_quota": "tagger deliveries {org}",

@@ -1,4 +1,5 @@
-"""Editing rules in pages: the shared working copy, live counts while somebody types, the review before a publish.
+"""Editing rules in pages: the shared working copy, live counts while somebody types, the review before a publish
+and what follows from it.
 
 Everything here may be undone or discarded, until `publish_copy` makes the working copy live."""
 
@@ -23,12 +24,21 @@ from service.publishing.editor.review import (
     RuleDifference,
     TagRow,
     differences,
+    review_copy,
+    review_end_of_freeze,
+    review_rollback,
+    review_scheduled,
+)
+from service.publishing.editor.submit import (
+    edit_scheduled,
+    end_freeze,
     publish_copy,
     publish_rollback,
+    publish_scheduled,
     request_approval,
-    review_copy,
-    review_rollback,
+    schedule_copy,
 )
+from service.publishing.editor.tasks import execute, result_of
 from service.publishing.editor.try_customer import TriedCustomer, try_customer
 
 __all__ = [
@@ -48,16 +58,24 @@ __all__ = [
     "count_matches",
     "differences",
     "discard",
+    "edit_scheduled",
+    "end_freeze",
     "entry_of",
+    "execute",
     "inspect",
     "live_document",
     "open_copy",
     "publish_copy",
     "publish_rollback",
+    "publish_scheduled",
     "request_approval",
+    "result_of",
     "review_copy",
+    "review_end_of_freeze",
     "review_rollback",
+    "review_scheduled",
     "save_entry",
+    "schedule_copy",
     "try_customer",
     "undo",
     "use_live_parent",

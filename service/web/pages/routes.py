@@ -15,13 +15,14 @@ from service.context import Context
 from service.cpu_pool import CpuRunner
 from service.doctor import DoctorCache
 from service.web.authentication import SignInLimiter
-from service.web.pages import account, activity, customers, design, rules, shops
+from service.web.pages import account, activity, customers, design, publishing, rules, shops
 from service.web.pages.shell import Page, PageGroup, Responder, SecurityMiddleware, mounts
 
 # In the order of the navigation.
 GROUPS: Final[tuple[PageGroup, ...]] = (
     shops.GROUP,
     rules.GROUP,
+    publishing.GROUP,
     customers.GROUP,
     activity.GROUP,
     account.GROUP,
